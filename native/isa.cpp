@@ -1,0 +1,17 @@
+// Compiled once for each instruction set; see CMakeLists.txt.
+#include "kernels.hpp"
+#include "sgd.hpp"
+
+#define FORETASTE_TEXT_(word) #word
+#define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
+
+namespace foretaste::FORETASTE_ISA {
+
+extern const Kernels table;
+const Kernels table{
+    FORETASTE_TEXT(FORETASTE_ISA),
+    &sgd_block<float>,
+    &dot_pairs<float>,
+};
+
+}  // namespace foretaste::FORETASTE_ISA

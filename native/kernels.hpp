@@ -1,0 +1,52 @@
+// The kernels of one instruction set, as a table of functions; `kernels()` gives the best one there is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace foretaste {
+
+// One epoch of biased matrix factorisation by stochastic gradient descent; see sgd.hpp.
+template <class T>
+struct SgdData {
+    const std::int64_t* block;  // where each block's rows start, grid * grid + 1
+    const std::int32_t* user;   // rows sorted by block, then user
+    const std::int32_t* item;
+    const T* value;
+    const T* weight;  // or null: all 1
+    T* user_factors;  // (users, width), aligned to nothing
+    T* item_factors;  // (items, width)
+    T* user_bias;
+    T* item_bias;
+    int width;  // factors, padded with zeros to a multiple of 16
+    T learning_rate, regularization;
+    T bias_learning_rate, bias_regularization;
+};
+
+template <class T>
+struct DotData {
+    const std::int32_t* user;  // -1 = unknown: its bias and factors count as 0
+    const std::int32_t* item;
+    const T* user_factors;
+    const T* item_factors;
+    const T* user_bias;
+    const T* item_bias;
+    int width;
+    T mean;
+};
+
+struct Kernels {
+    const char* isa;
+    double (*sgd_block)(const SgdData<float>&, std::int64_t block);
+    void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
+};
+
+const Kernels& kernels();
+
+// Every instruction set in this build that this processor can run, best first; null after the last.
+const Kernels* const* available_kernels();
+
+// Use the instruction set of this name from now on; false if it is not available.
+bool use_kernels(const char* isa);
+
+}  // namespace foretaste

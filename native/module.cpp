@@ -1,0 +1,69 @@
+// The extension module: general bindings here, one file for each family of kernels beside it.
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "binding.hpp"
+#include "grouping.hpp"
+#include "kernels.hpp"
+
+namespace foretaste {
+
+using namespace nb::literals;
+
+void bind_sgd(nb::module_& m);
+
+namespace {
+
+nb::tuple group_rows_of(In<std::int32_t> group, std::int64_t groups) {
+    check(groups >= 0, "groups must be at least 0");
+    check_range(group, 0, groups, "a group is out of range");
+    New<std::int64_t> starts = new_array<std::int64_t>(groups + 1);
+    New<std::int32_t> rows = new_array<std::int32_t>(group.size());
+    {
+        nb::gil_scoped_release released;
+        group_rows(group.data(), group.size(), groups, starts.data(), rows.data());
+    }
+    return nb::make_tuple(starts, rows);
+}
+
+nb::tuple concordant_pairs_of(In<std::int64_t> starts, In<double> truth, In<double> guess) {
+    check(truth.size() == guess.size(), "truth and guess must have the same length");
+    check(starts.size() >= 1 && starts(0) == 0, "starts must begin with 0");
+    check_range(starts, 0, static_cast<std::int64_t>(truth.size()) + 1, "a start is out of range");
+    double same = 0, other = 0;
+    const std::size_t parts = starts.size() - 1;
+    std::vector<std::pair<std::int64_t, std::int64_t>> counts(parts);
+    run_in_parts(1, parts, 256, [&](std::size_t from, std::size_t to) {
+        for (std::size_t g = from; g < to; ++g)
+            counts[g] = concordant_pairs(truth.data(), guess.data(), starts.data()[g], starts.data()[g + 1]);
+    });
+    for (const auto& [in_order, not_in_order] : counts) {
+        same += static_cast<double>(in_order);
+        other += static_cast<double>(not_in_order);
+    }
+    return nb::make_tuple(same, other);
+}
+
+std::vector<std::string> isas() {
+    std::vector<std::string> names;
+    for (const Kernels* const* k = available_kernels(); *k != nullptr; ++k) names.emplace_back((*k)->isa);
+    return names;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "Native kernels of foretaste; private.";
+    m.def("group_rows", &group_rows_of, "group"_a.noconvert(), "groups"_a);
+    m.def("concordant_pairs", &concordant_pairs_of, "starts"_a.noconvert(), "truth"_a.noconvert(),
+          "guess"_a.noconvert());
+    m.def("isas", &isas, "The instruction sets that this build and processor have, best first.");
+    m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
+    m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
+    bind_sgd(m);
+}
+
+}  // namespace foretaste

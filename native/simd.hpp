@@ -1,0 +1,77 @@
+// Vectors of whatever width the instruction set has, by GCC/Clang vector extensions.
+//
+// Included only by isa.cpp, which is compiled once for each instruction set with FORETASTE_ISA (a
+// namespace) and FORETASTE_VECTOR_BYTES. Code of one instruction set must not be linked in place of
+// another's, so kernels use no standard containers or algorithms over plain types: everything that is
+// instantiated here carries a type of this namespace.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace foretaste::FORETASTE_ISA {
+
+template <class T>
+struct Vector {
+    static constexpr int lanes = FORETASTE_VECTOR_BYTES / sizeof(T);
+    typedef T type __attribute__((vector_size(FORETASTE_VECTOR_BYTES)));
+    typedef T unaligned __attribute__((vector_size(FORETASTE_VECTOR_BYTES), aligned(alignof(T)), may_alias));
+};
+
+template <class T>
+using vec = typename Vector<T>::type;
+
+template <class T>
+[[gnu::always_inline]] inline vec<T> load(const T* from) {
+    return *reinterpret_cast<const typename Vector<T>::unaligned*>(from);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store(T* to, vec<T> value) {
+    *reinterpret_cast<typename Vector<T>::unaligned*>(to) = value;
+}
+
+template <class T>
+[[gnu::always_inline]] inline vec<T> broadcast(T value) {
+    return vec<T>{} + value;
+}
+
+template <class T, class V>
+[[gnu::always_inline]] inline T sum_16_bytes(V value) {
+    if constexpr (sizeof(T) == 4) {
+        value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
+        value += __builtin_shufflevector(value, value, 1, 0, 3, 2);
+    } else {
+        value += __builtin_shufflevector(value, value, 1, 0);
+    }
+    return value[0];
+}
+
+// The sum of all lanes, halves added to halves: the same order on every call.
+template <class T>
+[[gnu::always_inline]] inline T sum(vec<T> value) {
+    constexpr int lanes = Vector<T>::lanes;
+    typedef T half_t __attribute__((vector_size(FORETASTE_VECTOR_BYTES / 2)));
+    if constexpr (sizeof(half_t) >= 16) {
+        half_t low, high;
+        std::memcpy(&low, &value, sizeof low);
+        std::memcpy(&high, reinterpret_cast<const char*>(&value) + sizeof low, sizeof high);
+        low += high;
+        if constexpr (sizeof(half_t) > 16) {
+            typedef T quarter_t __attribute__((vector_size(FORETASTE_VECTOR_BYTES / 4)));
+            quarter_t first, second;
+            std::memcpy(&first, &low, sizeof first);
+            std::memcpy(&second, reinterpret_cast<const char*>(&low) + sizeof first, sizeof second);
+            first += second;
+            return sum_16_bytes<T>(first);
+        } else {
+            return sum_16_bytes<T>(low);
+        }
+    } else {
+        static_assert(lanes * sizeof(T) == 16);
+        return sum_16_bytes<T>(value);
+    }
+}
+
+}  // namespace foretaste::FORETASTE_ISA

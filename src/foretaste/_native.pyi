@@ -1,0 +1,53 @@
+"""Types of the native kernels (native/*.cpp)."""
+
+import numpy as np
+import numpy.typing as npt
+
+_Int32 = npt.NDArray[np.int32]
+_Int64 = npt.NDArray[np.int64]
+_Float32 = npt.NDArray[np.float32]
+_Float64 = npt.NDArray[np.float64]
+
+def group_rows(group: _Int32, groups: int) -> tuple[_Int64, _Int32]: ...
+def concordant_pairs(starts: _Int64, truth: _Float64, guess: _Float64) -> tuple[float, float]: ...
+def isas() -> list[str]: ...
+def isa() -> str: ...
+def use_isa(name: str) -> None: ...
+
+class SgdPlan:
+    grid: int
+    def __init__(
+        self,
+        user: _Int32,
+        item: _Int32,
+        value: _Float32,
+        weight: _Float32 | None,
+        users: int,
+        items: int,
+        grid: int,
+    ) -> None: ...
+    def epoch(
+        self,
+        user_factors: _Float32,
+        item_factors: _Float32,
+        user_bias: _Float32,
+        item_bias: _Float32,
+        learning_rate: float,
+        regularization: float,
+        bias_learning_rate: float,
+        bias_regularization: float,
+        threads: int,
+    ) -> float: ...
+    def order(self) -> _Int32: ...
+    def blocks(self) -> _Int64: ...
+
+def dot_pairs(
+    user: _Int32,
+    item: _Int32,
+    user_factors: _Float32,
+    item_factors: _Float32,
+    user_bias: _Float32,
+    item_bias: _Float32,
+    mean: float,
+    threads: int,
+) -> _Float32: ...

@@ -1,0 +1,194 @@
+"""Columns of tables: which is which, and whether the numbers in them can be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import BadData, InvalidParameter, did_you_mean
+
+ROLES = ("user", "item", "rating", "timestamp")
+
+# Squeezed to lower-case letters; the first in each list is preferred when several columns match.
+_NAMES = {
+    "user": "user userid uid users person personid customer customerid reviewer reviewerid member "
+    "memberid profile profileid visitorid rater raterid consumer consumerid",
+    "item": "item itemid iid items movie movieid film filmid joke jokeid book bookid isbn product "
+    "productid asin song songid track trackid artist artistid anime animeid game gameid business "
+    "businessid restaurant restaurantid place placeid recipe recipeid article articleid",
+    "rating": "rating ratings score stars star value overall grade vote mark preference bookrating "
+    "userrating ratingvalue",
+    "timestamp": "timestamp timestamps time date datetime ts when unixreviewtime ratedat createdat "
+    "reviewtime tstamp unixtime",
+}
+_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+
+
+def role_of(name: str) -> str | None:
+    """Return the role that a column name stands for, or None: ``userId`` is ``user``."""
+    return _ROLE_OF.get(re.sub(r"[^a-z]", "", name.lower()))
+
+
+def guess_roles(names: Iterable[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """Match the columns of a table to roles.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The table's column names.
+    chosen : mapping of role to column name or None
+        What the caller said; None leaves a role to be guessed.
+
+    Returns
+    -------
+    dict of role to column name
+        Only the roles that were found.
+
+    Raises
+    ------
+    BadData
+        If a chosen column does not exist.
+    """
+    names = list(names)
+    found: dict[str, str] = {}
+    for role, name in chosen.items():
+        if name is None:
+            continue
+        if name not in names:
+            raise BadData(
+                f'no column "{name}" (asked for as {role}){did_you_mean(name, names)}',
+                where="columns are: " + ", ".join(names),
+            )
+        found[role] = name
+    taken = set(found.values())
+    order = list(_ROLE_OF)
+    for role in chosen:
+        fits = [n for n in names if role_of(n) == role and n not in taken]
+        if role not in found and fits:
+            found[role] = min(fits, key=lambda n: order.index(re.sub(r"[^a-z]", "", n.lower())))
+    return found
+
+
+def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterable[str]) -> None:
+    """Refuse a table that lacks a needed column, naming it and how to say which one it is."""
+    for role in roles:
+        if role not in found:
+            names = list(names)
+            raise BadData(
+                f"no column for the {role} was recognised",
+                where="columns are: " + ", ".join(names),
+                hint=f'say which one it is: {role}="{names[0] if names else "..."}"',
+            )
+
+
+def is_frame(table: Any) -> bool:
+    """Whether an object is a data frame or Arrow table rather than an array."""
+    return hasattr(table, "__arrow_c_stream__") or (hasattr(table, "columns") and hasattr(table, "iloc"))
+
+
+def frame_columns(frame: Any) -> dict[str, Any]:
+    """Return the columns of a pandas, polars or Arrow table by name, without copying where it can."""
+    if hasattr(frame, "iloc"):  # pandas, which needs pyarrow to speak Arrow itself
+        return {str(name): frame[name] for name in frame.columns}
+    import polars as pl
+
+    table = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+    return {name: table.get_column(name) for name in table.columns}
+
+
+def as_numpy(column: Any) -> npt.NDArray[Any]:
+    """Turn one column of a frame into a numpy array; text becomes an object array of str."""
+    kind = str(getattr(column, "dtype", ""))
+    if kind in ("category", "Categorical", "Enum") or kind.startswith(("Categorical", "Enum")):
+        column = column.astype(object) if hasattr(column, "iloc") else column.cast(str)
+    array = column.to_numpy()
+    return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
+
+
+def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
+    """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
+    import polars as pl
+
+    try:
+        condition = pl.sql_expr(expression)
+        names = condition.meta.root_names()
+    except Exception as error:
+        raise InvalidParameter(
+            f"the condition {expression!r} cannot be understood: {error}", hint='for example: "userId <= 4000"'
+        ) from None
+    for name in names:
+        if name not in frame.columns:
+            role = role_of(name)
+            if role not in frame.columns:
+                raise InvalidParameter(
+                    f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
+                    where="columns are: " + ", ".join(frame.columns),
+                )
+            frame = frame.with_columns(pl.col(role).alias(name))
+    try:
+        mask = frame.select(condition.alias("mask")).get_column("mask")
+    except pl.exceptions.PolarsError as error:
+        raise InvalidParameter(f"the condition {expression!r} cannot be applied: {error}") from None
+    if mask.dtype != pl.Boolean or len(mask) != len(frame):
+        raise InvalidParameter(f"the condition {expression!r} is not true or false for each row")
+    return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
+
+
+def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> None:
+    """Check a declared scale, and that the ratings lie inside it."""
+    if scale is None:
+        return
+    try:
+        low, high = (float(end) for end in scale)
+    except (TypeError, ValueError):
+        raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
+    if not np.isfinite([low, high]).all() or low >= high:
+        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)")
+    outside = np.flatnonzero((values < low) | (values > high)) if values is not None else []
+    if values is not None and len(outside):
+        raise BadData(
+            f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
+            f"(first: {values[outside[0]]:g} in row {outside[0]})",
+            hint=f"declare scale=({values.min():g}, {values.max():g}), or mend these rows",
+        )
+
+
+def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
+    """Return a column of numbers as float32, refusing what is no finite number, by its row."""
+    array = np.asarray(column)
+    if array.ndim != 1:
+        raise BadData(f"{name} must be one column; its shape is {array.shape}")
+    if array.dtype.kind not in "iufb":
+        for row, value in enumerate(array):
+            if isinstance(value, str) or not isinstance(value, int | float | np.number):
+                raise BadData(f"{name} in row {row} is {value!r}, not a number", hint="drop or mend that row")
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if len(bad):
+        raise BadData(
+            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers ({len(bad)} such rows)",
+            hint="drop or mend these rows",
+        )
+    return numbers
+
+
+def time_column(column: Any) -> npt.NDArray[np.int64]:
+    """Return a column of times as whole seconds since 1970."""
+    array = as_numpy(column) if hasattr(column, "to_numpy") else np.asarray(column)
+    if array.dtype.kind == "M":
+        if np.isnat(array).any():
+            raise BadData(f"when in row {int(np.flatnonzero(np.isnat(array))[0])} is missing")
+        return array.astype("datetime64[s]").astype(np.int64)
+    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.floor(array)).all():
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise BadData(
+            f"when is of type {array.dtype}; times must be whole seconds since 1970 or datetimes",
+            hint="convert the column with pandas.to_datetime",
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,99 @@
+"""Everything foretaste raises on purpose.
+
+An error has three parts: what happened, where, and what to type to mend it.
+``str(error)`` shows all three; the command line and the service read them apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ForetasteError(Exception):
+    """Base of every error raised on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What happened: the argument, its value and what is allowed.
+    where : str, optional
+        The place: a row, a line of a file, a column.
+    hint : str, optional
+        What to type or change to mend it.
+    """
+
+    code = "error"
+    exit_code = 2
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.where:
+            parts.append(f"  {self.where}")
+        if self.hint:
+            parts.append(f"try: {self.hint}")
+        return "\n".join(parts)
+
+
+class InvalidParameter(ForetasteError, ValueError):
+    """A parameter or argument has a value that is not allowed."""
+
+    code = "invalid_parameter"
+
+
+class BadData(ForetasteError, ValueError):
+    """Ratings, ids or a file that cannot be used as they are."""
+
+    code = "bad_data"
+    exit_code = 3
+
+
+class BadModelFile(BadData):
+    """A model file that is truncated, foreign, newer than this library or hostile."""
+
+    code = "bad_model_file"
+
+
+class TooLarge(ForetasteError, MemoryError):
+    """Work refused before it starts because it would not fit into memory."""
+
+    code = "too_large"
+    exit_code = 3
+
+
+class NotFitted(ForetasteError, ValueError, AttributeError):
+    """A model was asked for predictions before ``fit``."""
+
+    code = "not_fitted"
+
+
+class NotSupported(ForetasteError, NotImplementedError):
+    """A model was asked for something that it cannot do; the message names those that can."""
+
+    code = "not_supported"
+
+
+class NotFound(ForetasteError, LookupError):
+    """A file, model, data set, user or item with this name does not exist."""
+
+    code = "not_found"
+    exit_code = 4
+
+
+class MissingExtra(ForetasteError, ImportError):
+    """An optional dependency is not installed; the hint is the command that installs it."""
+
+    code = "missing_extra"
+    exit_code = 5
+
+
+def did_you_mean(word: object, options: Iterable[object]) -> str:
+    """Return ``'; did you mean "x"?'`` for the nearest option, or an empty string."""
+    near = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

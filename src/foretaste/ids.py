@@ -1,0 +1,238 @@
+"""Ids as people write them, and the indices that arrays use; the only room where both exist.
+
+Ids are whole numbers (int64) or text, one type a column. They are sorted, numbers as numbers and text
+as text (by code point), and an index is the place in that order; -1 means unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import BadData, NotFound, did_you_mean
+
+Indices = npt.NDArray[np.int32]
+IdArray = npt.NDArray[Any]  # int64, or object holding str
+
+UNKNOWN = np.int32(-1)
+
+
+class IdIndex:
+    """A sorted list of distinct ids and the map from an id to its index.
+
+    Parameters
+    ----------
+    ids : array of int64 or of str, shape (n,)
+        Sorted and distinct.
+    """
+
+    __slots__ = ("_positions", "ids")
+
+    def __init__(self, ids: IdArray) -> None:
+        self.ids = ids
+        self._positions: dict[str, int] | None = None
+
+    @property
+    def kind(self) -> str:
+        """``"number"`` or ``"text"``."""
+        return "text" if self.ids.dtype == object else "number"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.ids.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IdIndex):
+            return NotImplemented
+        same_kind = self.kind == other.kind and len(self) == len(other)
+        return same_kind and bool(np.array_equal(self.ids, other.ids))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        head = ", ".join(repr(i) for i in self.ids[:3].tolist())
+        return f"IdIndex({len(self)} {self.kind} ids: {head}{', ...' if len(self) > 3 else ''})"
+
+    @classmethod
+    def from_column(cls, values: Any, name: str) -> tuple[Self, Indices]:
+        """Build the index of a column of ids.
+
+        Parameters
+        ----------
+        values : array-like, shape (n,)
+            Whole numbers or text, not a mixture.
+        name : str
+            What the column is called, for errors.
+
+        Returns
+        -------
+        index : IdIndex
+        codes : int32 array, shape (n,)
+            The place of each row's id in ``index``.
+
+        Raises
+        ------
+        BadData
+            If the ids are neither whole numbers nor text, or mix both, or one is missing.
+        """
+        column = as_id_column(values, name)
+        ids, codes = _distinct_text(column) if column.dtype == object else _distinct_numbers(column)
+        return cls(ids), codes
+
+    def encode(self, values: Any, name: str) -> Indices:
+        """Return the index of each id, -1 where it is unknown.
+
+        Raises
+        ------
+        BadData
+            If the ids are of the other type than this index's.
+        """
+        column = as_id_column(values, name)
+        kind = "text" if column.dtype == object else "number"
+        if len(column) and kind != self.kind and len(self):
+            raise BadData(
+                f"{name} ids are given as {kind} ({column[0]!r}), but the known {name} ids are "
+                f"{self.kind} ({self.ids[0]!r})",
+                hint=f"convert the {name} column to {'str' if self.kind == 'text' else 'int'} first",
+            )
+        return self.remap(column)
+
+    def remap(self, ids: IdArray) -> Indices:
+        """Return the index of each of ``ids`` (of this index's type), -1 where unknown."""
+        if len(self) == 0 or len(ids) == 0 or (ids.dtype == object) != (self.kind == "text"):
+            return np.full(len(ids), UNKNOWN)
+        if self.kind == "text":
+            if self._positions is None:
+                self._positions = {text: place for place, text in enumerate(self.ids.tolist())}
+            places = self._positions
+            return np.fromiter((places.get(text, -1) for text in ids.tolist()), np.int32, len(ids))
+        found = np.minimum(np.searchsorted(self.ids, ids), len(self) - 1)
+        return np.where(self.ids[found] == ids, found, UNKNOWN).astype(np.int32)
+
+    def parse(self, texts: list[str]) -> IdArray:
+        """Turn texts (from a file, a command line, a request) into ids of this index's type.
+
+        A text that is no canonical number can be no id of a number index; it becomes -1 less than the
+        least id, which is unknown.
+        """
+        if self.kind == "text":
+            return np.array(texts, dtype=object)
+        unknown = (int(self.ids[0]) if len(self) else 0) - 1
+        return np.array([int(t) if is_canonical(t) else unknown for t in texts], dtype=np.int64)
+
+    def index_of(self, id_: Any, name: str) -> int:
+        """Return the index of one id; text is accepted for a number index (``"7"`` for 7).
+
+        Raises
+        ------
+        NotFound
+            If there is no such id, naming the nearest one.
+        """
+        column = self.parse([id_]) if isinstance(id_, str) else as_id_column([id_], name)
+        index = int(self.remap(column)[0])
+        if index < 0:
+            near = did_you_mean(id_, self.ids[:100_000].tolist())
+            raise NotFound(f"{name} {id_!r} is unknown (ids are {self.kind}){near}")
+        return index
+
+    def take(self, keep: npt.NDArray[Any]) -> IdIndex:
+        """Return the index of some ids, by a mask or by increasing places."""
+        return IdIndex(self.ids[keep])
+
+
+def is_canonical(text: str) -> bool:
+    """Whether a text is a whole number as Python would print it: no leading zero, sign or space."""
+    return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 18
+
+
+def as_id_column(values: Any, name: str) -> IdArray:
+    """Return ids as an int64 array or an object array of str.
+
+    Raises
+    ------
+    BadData
+        If they are neither whole numbers nor text, mix both, or one is missing.
+    """
+    column = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=_plain_dtype(values))
+    if column.ndim != 1:
+        raise BadData(f"{name} ids must be one column; their shape is {column.shape}")
+    if column.dtype.kind in "iu":
+        if column.dtype == np.uint64 and len(column) and column.max() > np.iinfo(np.int64).max:
+            raise BadData(f"{name} ids above 2**63 - 1 do not fit", hint="give them as text")
+        return column.astype(np.int64, copy=False)
+    if column.dtype.kind in "UT":
+        return column.astype(object)
+    if column.dtype.kind == "O":
+        return _checked_objects(column, name)
+    if len(column) == 0:
+        return column.astype(np.int64)
+    raise BadData(
+        f"{name} ids are of type {column.dtype} ({column[0]!r}); ids must be whole numbers or text",
+        hint=f"convert the {name} column with .astype('int64') or .astype(str)",
+    )
+
+
+def _plain_dtype(values: Any) -> Any:
+    """Keep numpy from turning a list that mixes 1 and "1" into text."""
+    if isinstance(values, list | tuple) and any(isinstance(v, str) or v is None for v in values):
+        return object
+    return None
+
+
+def _checked_objects(column: IdArray, name: str) -> IdArray:
+    kinds = set(map(type, column.tolist()))
+    if kinds <= {str}:
+        return column if len(column) else column.astype(np.int64)
+    if all(issubclass(k, int | np.integer) and k is not bool for k in kinds):
+        return column.astype(np.int64)
+    for row, value in enumerate(column):
+        if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
+            raise BadData(
+                f"{name} id in row {row} is {value!r}; ids must be whole numbers or text",
+                hint=f"fill or drop the rows without a {name} id first",
+            )
+    raise BadData(
+        f"the {name} column mixes numbers and text: {_first(column, int)!r} and {_first(column, str)!r}",
+        hint=f"convert the whole {name} column with .astype(str)",
+    )
+
+
+def _first(column: IdArray, kind: type) -> object:
+    return next(v for v in column if isinstance(v, kind))
+
+
+def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:
+    if len(column) == 0:
+        return column, np.empty(0, np.int32)
+    low, high = int(column.min()), int(column.max())
+    if high - low < 8 * len(column) + 1_000_000:  # dense enough for a table of presence
+        offset = column - low
+        present = np.zeros(high - low + 1, dtype=bool)
+        present[offset] = True
+        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return np.flatnonzero(present) + low, places[offset]
+    ids, codes = np.unique(column, return_inverse=True)
+    return ids, codes.astype(np.int32)
+
+
+def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
+    import polars as pl
+
+    series = pl.Series(values=column.tolist(), dtype=pl.String)
+    return distinct_text_series(series)
+
+
+def distinct_text_series(series: Any) -> tuple[IdArray, Indices]:
+    """Return the sorted distinct texts of a polars series and the code of each row."""
+    import polars as pl
+
+    ids = series.unique().sort()
+    codes = series.cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int32)
+    texts = np.empty(len(ids), dtype=object)
+    texts[:] = ids.to_list()
+    return texts, codes

@@ -1,0 +1,60 @@
+"""How much memory there is, and refusing work that would not fit before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from foretaste.errors import TooLarge
+
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def available_bytes() -> int | None:
+    """Return how many bytes can still be allocated, or None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+    for limit_file, used_file in _CGROUPS:
+        try:
+            limit, used = Path(limit_file).read_text().strip(), Path(used_file).read_text().strip()
+        except OSError:
+            continue
+        if free is not None and limit.isdigit():
+            free = min(free, max(0, int(limit) - int(used)))
+    return free
+
+
+def readable(size: float) -> str:
+    """Write a number of bytes as people do: ``1.5 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def require(size: int, what: str, hint: str) -> None:
+    """Refuse work that needs more memory than there is.
+
+    Parameters
+    ----------
+    size : int
+        Bytes needed at the peak.
+    what : str
+        The work, for the message.
+    hint : str
+        An alternative that needs less.
+
+    Raises
+    ------
+    TooLarge
+        With the figure, what is available and the alternative.
+    """
+    free = available_bytes()
+    if free is not None and size > 0.9 * free:
+        raise TooLarge(f"{what} needs {readable(size)} of memory; {readable(free)} are available", hint=hint)

@@ -1,0 +1,356 @@
+"""What every model is: parameters, ``fit``, ``predict``, and the hooks that a model may answer.
+
+A public method is the template; an underscored method is what a model writes. ``Model`` satisfies
+scikit-learn's estimator protocol without importing scikit-learn.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import memory
+from foretaste.columns import finite_column
+from foretaste.doors import as_ratings, encode_pairs
+from foretaste.errors import BadData, BadModelFile, NotFitted, NotSupported
+from foretaste.ids import IdIndex
+from foretaste.metrics import r2
+from foretaste.params import Parameters, learned, model_class, param
+from foretaste.progress import Progress, progress_for
+from foretaste.ratings import Pairs, Ratings
+
+Floats = npt.NDArray[np.float32]
+
+NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted ratings and how far to trust them.
+
+    Parameters
+    ----------
+    value : float32 array, shape (n,)
+        In rating units.
+    fallback : int8 array, shape (n,)
+        0 where user and item were known, 1 user unknown, 2 item unknown, 3 both.
+    std : float32 array, shape (n,), optional
+        Standard deviation in rating units, from models that know it.
+    """
+
+    value: Floats
+    fallback: npt.NDArray[np.int8]
+    std: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, rating units.
+
+    Shapes: () , (users,), (items,), (users, factors), (items, factors).
+    """
+
+    mean: float
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Floats
+    item_factors: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """Parts whose sum is the prediction before clipping.
+
+    Parameters
+    ----------
+    parts : tuple of str
+    values : float32 array, shape (n, parts)
+        In rating units.
+    """
+
+    parts: tuple[str, ...]
+    values: Floats
+
+
+@model_class
+class Model(Parameters, ABC):
+    """Base of all models; see ``foretaste.models`` for those there are.
+
+    Attributes after ``fit``
+    ------------------------
+    users_, items_ : IdIndex
+        The known ids.
+    low_, high_ : float
+        Predictions are clipped to this range: the declared scale, else that of the training ratings.
+    n_ratings_ : int
+        How many ratings were learned from.
+    fingerprint_ : str
+        Of the training ratings, whatever their order.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    tags: ClassVar[frozenset[str]] = frozenset()
+    summary: ClassVar[str] = ""
+
+    clip: bool = param(True, "keep predictions inside the declared scale, else the range of the training ratings")
+
+    users_: IdIndex = learned("ids")
+    items_: IdIndex = learned("ids")
+    low_: float = learned()
+    high_: float = learned()
+    n_ratings_: int = learned()
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False
+    ) -> Self:
+        """Learn from ratings.
+
+        Parameters
+        ----------
+        X : Ratings, data frame, or array-like of shape (n, 2)
+            Ratings, or pairs of a user id and an item id.
+        y : array-like, shape (n,), optional
+            Ratings in rating units; needed where X has none, else they replace those of X.
+        sample_weight : array-like, shape (n,), optional
+            At least 0; refused by models that cannot honour it.
+        progress : bool or Progress
+            Show how far it is.
+
+        Raises
+        ------
+        InvalidParameter
+            If a hyperparameter is not allowed.
+        BadData
+            If the ratings cannot be used, or something that this model needs is missing.
+        NotSupported
+            If weights are given to a model that cannot honour them.
+        """
+        self.check_params()
+        train = as_ratings(X, y, sample_weight)
+        self._check_train(train)
+        for name in self.learned_shapes():
+            self.__dict__.pop(name, None)
+        low, high = train.scale or (float(train.value.min()), float(train.value.max()))
+        self.low_, self.high_, self.n_ratings_ = float(low), float(high), len(train)
+        self.users_, self.items_ = train.users, train.items
+        try:
+            self._fit(train, progress_for(progress))
+        except BaseException:
+            for name in self.learned_shapes():
+                self.__dict__.pop(name, None)
+            raise
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Predict ratings.
+
+        Parameters
+        ----------
+        X : Ratings, data frame, or array-like of shape (n, 2)
+            Pairs of a user id and an item id; unknown ones get the model's documented fallback.
+
+        Returns
+        -------
+        float32 array, shape (n,)
+            In rating units.
+        """
+        return self.predict_details(X).value
+
+    def predict_details(self, X: Any) -> Prediction:
+        """Predict ratings, and say which rows used a fallback (and how sure, if the model knows)."""
+        self._check_fitted()
+        return self._clipped(self._predict(encode_pairs(X, self.users_, self.items_)))
+
+    def predict_matrix(self, users: IdIndex | None = None, items: IdIndex | None = None) -> Floats:
+        """Predict every user for every item.
+
+        Parameters
+        ----------
+        users, items : IdIndex, optional
+            Rows and columns wanted, so that the matrix aligns with others; default: the known ones.
+
+        Returns
+        -------
+        float32 array, shape (users, items)
+        """
+        self._check_fitted()
+        users, items = users or self.users_, items or self.items_
+        size = 4 * len(users) * len(items)
+        memory.require(size, f"a matrix of {len(users)} x {len(items)} predictions", "predict(pairs) in parts")
+        user, item = self.users_.remap(users.ids), self.items_.remap(items.ids)
+        matrix = np.empty((len(users), len(items)), np.float32)
+        step = max(1, 1_000_000 // max(1, len(items)))
+        for start in range(0, len(users), step):
+            rows = user[start : start + step]
+            pairs = Pairs(np.repeat(rows, len(item)), np.tile(item, len(rows)))
+            matrix[start : start + step] = self._clipped(self._predict(pairs)).value.reshape(len(rows), -1)
+        return matrix
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return R squared of the predictions, as scikit-learn's regressors do; y may stand in X."""
+        true = as_ratings(X).value if y is None else finite_column(y, "rating")
+        return r2(true, self.predict(X), sample_weight)
+
+    # What a model writes ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        """Set the learned attributes from checked, non-empty ratings."""
+
+    @abstractmethod
+    def _predict(self, pairs: Pairs) -> Prediction:
+        """Predict encoded pairs, unclipped; -1 is unknown."""
+
+    # Hooks with a general answer -------------------------------------------------------------------
+
+    def _linear(self) -> Linear:
+        """Return the model as biases and factors, in rating units."""
+        raise self._cannot("_linear", "be written as biases and factors")
+
+    def _fold_in(self, new: Ratings) -> Self:
+        """Return a fitted model whose users are those of ``new``, with what it knows of items."""
+        raise self._cannot("_fold_in", "take in new users without refitting")
+
+    def _explain(self, pairs: Pairs) -> Contributions:
+        """Return the parts of each prediction; in general, those of ``_linear``."""
+        linear = self._linear()
+        known = self._known(pairs)
+        user, item = np.where(known, pairs.user, 0), np.where(known, pairs.item, 0)
+        dot = np.einsum("nf,nf->n", linear.user_factors[user], linear.item_factors[item])
+        values = np.column_stack(
+            [np.full(len(pairs), linear.mean), linear.user_bias[user], linear.item_bias[item], dot]
+        ).astype(np.float32)
+        if not known.all():
+            values[~known] = 0
+            values[~known, 0] = self._predict(pairs).value[~known]
+        return Contributions(("mean", "user", "item", "taste"), values)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what ``fit`` learned, by name: arrays, numbers and id maps."""
+        self._check_fitted()
+        return {name: getattr(self, name) for name in self.learned_shapes()}
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        """Take over a learned state, checking every shape against its declaration.
+
+        Raises
+        ------
+        BadModelFile
+            If something is missing, too much, of the wrong shape or not finite.
+        """
+        shapes = self.learned_shapes()
+        if set(state) != set(shapes):
+            raise BadModelFile(
+                f"the file does not hold what {type(self).__name__} learns: "
+                f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
+            )
+        sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
+        for name, shape in shapes.items():
+            _check_state(name, state[name], shape, sizes)
+            setattr(self, name, state[name])
+        return self
+
+    # Helpers for models ----------------------------------------------------------------------------
+
+    def _known(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
+        return np.asarray((pairs.user >= 0) & (pairs.item >= 0))
+
+    def _prediction(self, pairs: Pairs, value: npt.NDArray[Any]) -> Prediction:
+        """Wrap predicted values, marking the rows whose user or item is unknown."""
+        fallback = USER * (pairs.user < 0) + ITEM * (pairs.item < 0)
+        return Prediction(value.astype(np.float32, copy=False), fallback.astype(np.int8))
+
+    def _clipped(self, prediction: Prediction) -> Prediction:
+        if not self.clip:
+            return prediction
+        value = np.clip(prediction.value, np.float32(self.low_), np.float32(self.high_))
+        return Prediction(value, prediction.fallback, prediction.std)
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted(f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first")
+
+    def _check_train(self, train: Ratings) -> None:
+        name = type(self).__name__
+        if len(train) == 0:
+            raise BadData(f"{name} cannot learn from no ratings")
+        for need in sorted(self.needs):
+            if getattr(train, need) is None:
+                raise BadData(f"{name} needs {need}, and the ratings have none", hint=_NEED_HINTS[need])
+        if train.weight is not None:
+            if "weights" not in self.tags:
+                raise NotSupported(
+                    f"{name} cannot honour sample weights", hint="models that can: " + ", ".join(_tagged("weights"))
+                )
+            if not train.weight.any():
+                raise BadData(f"{name} cannot learn from ratings whose weights are all 0")
+
+    def _cannot(self, hook: str, words: str) -> NotSupported:
+        able = ", ".join(sorted(c.__name__ for c in known_models() if getattr(c, hook) is not getattr(Model, hook)))
+        return NotSupported(f"{type(self).__name__} cannot {words}", hint=f"models that can: {able or 'none yet'}")
+
+    # scikit-learn's protocol -----------------------------------------------------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "users_" in self.__dict__
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags  # only scikit-learn asks for this
+
+        return Tags(
+            estimator_type="regressor",
+            target_tags=TargetTags(required=True),
+            regressor_tags=RegressorTags(),
+            input_tags=InputTags(string=True, two_d_array=True),
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td>{getattr(self, name)!r}</td>"
+            f"<td style='text-align:left'>{declaration.meaning}</td></tr>"
+            for name, declaration in self.declarations().items()
+        )
+        state = "not fitted"
+        if self.__sklearn_is_fitted__():
+            state = f"fitted on {self.n_ratings_:,} ratings, {len(self.users_):,} users, {len(self.items_):,} items"
+        return f"<table><caption>{type(self).__name__}: {state}</caption><tbody>{rows}</tbody></table>"
+
+
+_NEED_HINTS = {
+    "when": "read_ratings(..., timestamp=COLUMN)",
+    "user_table": "ratings.with_features(users=frame)",
+    "item_table": "ratings.with_features(items=frame)",
+    "weight": "Ratings.from_columns(..., weight=COLUMN)",
+}
+
+
+def known_models() -> list[type[Model]]:
+    """Return the model classes of this package that have been imported."""
+    found, queue = [], [Model]
+    while queue:
+        for subclass in queue.pop().__subclasses__():
+            queue.append(subclass)
+            if subclass.__module__.startswith("foretaste."):
+                found.append(subclass)
+    return found
+
+
+def _tagged(tag: str) -> list[str]:
+    return sorted(model.__name__ for model in known_models() if tag in model.tags)
+
+
+def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int]) -> None:
+    if shape == ("ids",):
+        ok = isinstance(value, IdIndex)
+    elif shape == ():
+        ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    else:
+        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype.kind in "fiu"
+        ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
+        ok = ok and bool(np.isfinite(value).all())
+    if not ok:
+        raise BadModelFile(f"{name} in the file is not what it must be (shape {shape or 'one number'}, finite)")

@@ -1,0 +1,71 @@
+"""Damped user and item biases."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from foretaste.models.base import Floats, Linear, Model, Prediction
+from foretaste.models.means import global_mean
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+
+
+@model_class
+class Bias(Model):
+    r"""Predict the global mean plus how far the user and the item usually lie from it.
+
+    :math:`\hat r_{ui} = \mu + b_u + b_i`, where the biases minimise
+
+    .. math:: \sum_{(u,i)} w_{ui} (r_{ui} - \mu - b_u - b_i)^2
+              + \lambda_u \sum_u b_u^2 + \lambda_i \sum_i b_i^2 .
+
+    Solved by exact alternation (each side in closed form, given the other) until no bias moves by more
+    than a millionth of the standard deviation. An unknown user or item has bias 0.
+
+    Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 4(1), 2010,
+    section 2.1.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
+    summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
+
+    user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
+    item_damping: float = param(2.0, "how many ratings at the mean an item is given beforehand", low=0)
+    epochs: int = param(200, "the most alternations; it ends earlier when nothing moves", low=1)
+
+    mean_: float = learned()
+    user_bias_: Floats = learned("users")
+    item_bias_: Floats = learned("items")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.mean_ = global_mean(train)
+        centred = train.value.astype(np.float64) - self.mean_
+        weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
+        spread = float(np.sqrt(np.average(centred**2, weights=weight)))
+        user_bias, item_bias = np.zeros(len(train.users)), np.zeros(len(train.items))
+        user_count = np.bincount(train.user, weight, len(user_bias)) + self.user_damping
+        item_count = np.bincount(train.item, weight, len(item_bias)) + self.item_damping
+        with progress.task("Bias", self.epochs) as task:
+            for _ in range(self.epochs):
+                before = user_bias, item_bias
+                user_bias = np.bincount(train.user, weight * (centred - item_bias[train.item]), len(user_bias))
+                user_bias = np.divide(user_bias, user_count, out=np.zeros_like(user_bias), where=user_count > 0)
+                item_bias = np.bincount(train.item, weight * (centred - user_bias[train.user]), len(item_bias))
+                item_bias = np.divide(item_bias, item_count, out=np.zeros_like(item_bias), where=item_count > 0)
+                moved = max(np.abs(user_bias - before[0]).max(), np.abs(item_bias - before[1]).max())
+                task.step()
+                if moved <= 1e-6 * spread:
+                    break
+        self.user_bias_, self.item_bias_ = user_bias.astype(np.float32), item_bias.astype(np.float32)
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        user = np.where(pairs.user >= 0, self.user_bias_[pairs.user], 0)
+        item = np.where(pairs.item >= 0, self.item_bias_[pairs.item], 0)
+        return self._prediction(pairs, self.mean_ + user + item)
+
+    def _linear(self) -> Linear:
+        none = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
+        return Linear(self.mean_, self.user_bias_, self.item_bias_, *none)

@@ -1,0 +1,55 @@
+"""A random guess with the right mean and spread."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from foretaste.models.base import Model, Prediction
+from foretaste.models.means import global_mean
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+
+
+@model_class
+class NormalRandom(Model):
+    r"""Predict a random number from the normal distribution of the training ratings.
+
+    :math:`\hat r_{ui} \sim N(\mu, \sigma^2)`. What a model without any knowledge of users and items scores.
+    The number depends on the seed and the pair, so the same pair gets the same guess each time; all unknown
+    users are one user, and so are all unknown items.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "random"})
+    summary: ClassVar[str] = "a random guess with the mean and spread of the ratings"
+
+    seed: int = param(0, "of the random numbers", low=0)
+
+    mean_: float = learned()
+    std_: float = learned()
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.mean_ = global_mean(train)
+        deviation = train.value.astype(np.float64) - self.mean_
+        self.std_ = float(np.sqrt(np.average(deviation**2, weights=train.weight)))
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        key = (pairs.user.astype(np.int64) + 1).astype(np.uint64) << np.uint64(32)
+        key |= (pairs.item.astype(np.int64) + 1).astype(np.uint64)
+        first, second = _uniform(key, 2 * self.seed), _uniform(key, 2 * self.seed + 1)
+        normal = np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)  # Box and Muller 1958
+        return self._prediction(pairs, self.mean_ + self.std_ * normal)
+
+
+def _uniform(key: np.ndarray, stream: int) -> np.ndarray:
+    """Return numbers in (0, 1] from a counter (splitmix64: Steele, Lea and Flood 2014)."""
+    with np.errstate(over="ignore"):
+        x = (key ^ np.uint64(stream)) * _MIX[0] + _MIX[0] * np.uint64(stream + 1)
+        x = (x ^ (x >> np.uint64(30))) * _MIX[1]
+        x = (x ^ (x >> np.uint64(27))) * _MIX[2]
+        x = x ^ (x >> np.uint64(31))
+    return ((x >> np.uint64(11)).astype(np.float64) + 1) / 2**53

@@ -1,0 +1,189 @@
+"""Hyperparameters and learned attributes, each declared once.
+
+A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``learned``
+declares what ``fit`` sets: its shape, in named dimensions. Everything else (command-line options,
+documentation tables, model files, checks) reads these declarations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar, dataclass_transform
+
+from foretaste.errors import InvalidParameter, did_you_mean
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of one hyperparameter: its default, meaning and bounds."""
+
+    default: Any
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    one_of: tuple[str, ...] | None = None
+    open_low: bool = False
+    optional: bool = False
+
+    def allowed(self) -> str:
+        """Say in words which values are allowed."""
+        if self.one_of is not None:
+            return "one of " + ", ".join(repr(choice) for choice in self.one_of)
+        if isinstance(self.default, bool):
+            return "True or False"
+        kind = "a whole number" if self.whole else "a number"
+        bounds = []
+        if self.low is not None:
+            bounds.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+        if self.high is not None:
+            bounds.append(f"at most {self.high:g}")
+        words = " ".join([kind, " and ".join(bounds)]).strip()
+        return f"{words}, or None" if self.optional else words
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are allowed."""
+        return self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` is allowed; nothing is converted."""
+        if value is None:
+            return self.optional
+        if self.one_of is not None:
+            return isinstance(value, str) and value in self.one_of
+        if isinstance(self.default, bool):
+            return isinstance(value, bool)
+        kind = numbers.Integral if self.whole else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        number = float(value)  # type: ignore[arg-type]
+        above = self.low is None or (number > self.low if self.open_low else number >= self.low)
+        return above and (self.high is None or number <= self.high) and abs(number) != float("inf")
+
+
+def param(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    one_of: Sequence[str] | None = None,
+    open_low: bool = False,
+    optional: bool = False,
+) -> Any:
+    """Declare a hyperparameter as a dataclass field.
+
+    Parameters
+    ----------
+    default : object
+        The value used when none is given. Its type decides which values are allowed.
+    meaning : str
+        One sentence for the documentation, the command line and the report.
+    low, high : float, optional
+        Bounds, included (``open_low`` leaves ``low`` itself out).
+    one_of : sequence of str, optional
+        The allowed words.
+    optional : bool
+        Whether None is allowed beside whole numbers.
+    """
+    choices = None if one_of is None else tuple(one_of)
+    declaration = Declaration(default, meaning, low, high, choices, open_low, optional)
+    return dataclasses.field(default=default, metadata={"param": declaration})
+
+
+def learned(*shape: str) -> Any:
+    """Declare an attribute that ``fit`` sets, by the names of its dimensions.
+
+    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
+    ``items`` stand for the number of known users and items; others must agree within a model.
+    """
+    return dataclasses.field(init=False, repr=False, metadata={"learned": shape})
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(param, learned))
+def model_class(cls: type[T]) -> type[T]:
+    """Make a model out of a class body: keyword-only parameters, identity comparison."""
+    return dataclass(eq=False, repr=False, kw_only=True)(cls)
+
+
+class Parameters:
+    """scikit-learn's parameter protocol over the declarations, without scikit-learn."""
+
+    @classmethod
+    def declarations(cls) -> dict[str, Declaration]:
+        """Return the declared hyperparameters by name, in the order of their declaration."""
+        return {
+            f.name: f.metadata["param"]
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if "param" in f.metadata
+        }
+
+    @classmethod
+    def learned_shapes(cls) -> dict[str, tuple[str, ...]]:
+        """Return the declared learned attributes and the names of their dimensions."""
+        return {
+            f.name: f.metadata["learned"]
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if "learned" in f.metadata
+        }
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyperparameters by name (scikit-learn's protocol)."""
+        params = {name: getattr(self, name) for name in self.declarations()}
+        if deep:
+            for name, value in list(params.items()):
+                nested: Callable[[], dict[str, Any]] | None = getattr(value, "get_params", None)
+                if nested is not None and not isinstance(value, type):
+                    params.update({f"{name}__{key}": inner for key, inner in nested().items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyperparameters by name and return the model (scikit-learn's protocol).
+
+        Raises
+        ------
+        InvalidParameter
+            If a name is not a parameter of this model.
+        """
+        known = self.declarations()
+        for name, value in params.items():
+            outer, _, inner = name.partition("__")
+            if outer not in known:
+                raise InvalidParameter(
+                    f'{type(self).__name__} has no parameter "{outer}"{did_you_mean(outer, known)}',
+                    hint="one of " + ", ".join(known),
+                )
+            if inner:
+                getattr(self, outer).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def check_params(self) -> None:
+        """Check every hyperparameter against its declaration; called by ``fit``.
+
+        Raises
+        ------
+        InvalidParameter
+            Naming the parameter, its value and what is allowed.
+        """
+        for name, declaration in self.declarations().items():
+            value = getattr(self, name)
+            if not declaration.accepts(value):
+                raise InvalidParameter(
+                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {declaration.allowed()}",
+                    hint=f"{name}={declaration.default!r} (the default: {declaration.meaning})",
+                )
+
+    def __repr__(self) -> str:
+        changed = (
+            f"{name}={getattr(self, name)!r}"
+            for name, declaration in self.declarations().items()
+            if getattr(self, name) != declaration.default
+        )
+        return f"{type(self).__name__}({', '.join(changed)})"

@@ -1,0 +1,372 @@
+"""Ratings and pairs, encoded once: the objects that everything passes through.
+
+A model sees only indices. The doors through which ids become indices stand in ``doors``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import memory
+from foretaste._native import group_rows
+from foretaste.columns import check_scale, filter_rows, finite_column, time_column
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.ids import IdArray, IdIndex, Indices
+from foretaste.tables import Table
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """Who and what, as indices into the id maps in force; -1 is unknown.
+
+    Parameters
+    ----------
+    user, item : int32 array, shape (n,)
+    when : int64 array, shape (n,), optional
+        Seconds since 1970.
+    user_table, item_table : Table, optional
+        Features, rows aligned to the id maps.
+    """
+
+    user: Indices
+    item: Indices
+    when: npt.NDArray[np.int64] | None = None
+    user_table: Table | None = None
+    item_table: Table | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings(Pairs):
+    """Ratings, validated once and encoded once; made by ``Ratings.from_columns`` or ``read_ratings``.
+
+    Parameters
+    ----------
+    user, item, when, user_table, item_table
+        As in ``Pairs``; every id in ``users`` and ``items`` occurs.
+    value : float32 array, shape (n,)
+        In rating units. 0 is a rating.
+    weight : float32 array, shape (n,), optional
+        Sample weights, at least 0.
+    users, items : IdIndex
+    scale : (float, float), optional
+        Lowest and highest rating allowed, only if it was declared.
+    """
+
+    value: Values = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
+    weight: Values | None = None
+    users: IdIndex = dataclasses.field(default_factory=lambda: IdIndex(np.empty(0, np.int64)))
+    items: IdIndex = dataclasses.field(default_factory=lambda: IdIndex(np.empty(0, np.int64)))
+    scale: tuple[float, float] | None = None
+
+    @classmethod
+    def from_columns(
+        cls,
+        user: Any,
+        item: Any,
+        value: Any,
+        *,
+        when: Any = None,
+        weight: Any = None,
+        scale: tuple[float, float] | None = None,
+        duplicates: str = "refuse",
+    ) -> Ratings:
+        """Validate and encode columns.
+
+        Parameters
+        ----------
+        user, item : array-like, shape (n,)
+            Ids: whole numbers or text, one type a column.
+        value : array-like of float, shape (n,)
+            Ratings, finite.
+        when : array-like of int or datetime, shape (n,), optional
+            Seconds since 1970, or times.
+        weight : array-like of float, shape (n,), optional
+            Sample weights, finite and at least 0.
+        scale : (low, high), optional
+            The declared scale; a rating outside it is refused.
+        duplicates : {"refuse", "last", "first", "mean"}
+            What to do when a user rated an item twice.
+
+        Raises
+        ------
+        BadData
+            Naming the first row that cannot be used and how to mend it.
+        InvalidParameter
+            If ``scale`` or ``duplicates`` is not allowed.
+        """
+        users, user_codes = IdIndex.from_column(user, "user")
+        items, item_codes = IdIndex.from_column(item, "item")
+        values = finite_column(value, "rating")
+        times = None if when is None else time_column(when)
+        weights = None if weight is None else finite_column(weight, "weight")
+        if weights is not None and (weights < 0).any():
+            row = int(np.flatnonzero(weights < 0)[0])
+            raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+        for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
+            if column is not None and len(column) != len(user_codes):
+                raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
+        check_scale(scale, values)
+        ratings = cls(
+            user=user_codes, item=item_codes, when=times, value=values, weight=weights,
+            users=users, items=items, scale=scale,
+        )  # fmt: skip
+        return _without_duplicates(ratings, duplicates)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n, 2)``: rows of a user and an item, as scikit-learn sees it."""
+        return (len(self), 2)
+
+    @property
+    def user_ids(self) -> IdArray:
+        """The user id of each row, shape (n,)."""
+        return self.users.ids[self.user]
+
+    @property
+    def item_ids(self) -> IdArray:
+        """The item id of each row, shape (n,)."""
+        return self.items.ids[self.item]
+
+    def __getitem__(self, rows: Any) -> Ratings:
+        """Return some rows, with only the ids that occur in them."""
+        if isinstance(rows, tuple):  # scikit-learn asks for ratings[rows, ...]
+            rows = rows[0]
+        if isinstance(rows, int | np.integer):
+            raise InvalidParameter(
+                f"ratings[{rows}] asks for one row; ratings are sliced by arrays, masks and slices",
+                hint=f"ratings[[{rows}]]",
+            )
+        rows = rows if isinstance(rows, slice) else np.asarray(rows)
+        if not isinstance(rows, slice) and len(rows) == 0:
+            rows = np.empty(0, np.int64)
+        users, user, kept_users = _compact(self.users, self.user[rows])
+        items, item, kept_items = _compact(self.items, self.item[rows])
+        return Ratings(
+            user=user,
+            item=item,
+            when=None if self.when is None else self.when[rows],
+            user_table=None if self.user_table is None else self.user_table.take(kept_users),
+            item_table=None if self.item_table is None else self.item_table.take(kept_items),
+            value=self.value[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            users=users,
+            items=items,
+            scale=self.scale,
+        )
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed; nothing is checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def with_features(self, users: Any = None, items: Any = None) -> Self:
+        """Return the ratings with features of users or items beside them (frames, one row an id)."""
+        user_table = self.user_table if users is None else Table.from_frame(users, self.users, "user")
+        item_table = self.item_table if items is None else Table.from_frame(items, self.items, "item")
+        return self.replace(user_table=user_table, item_table=item_table)
+
+    def where(self, expression: str) -> Ratings:
+        """Return the rows for which a condition holds.
+
+        Parameters
+        ----------
+        expression : str
+            SQL over the columns user, item, rating, timestamp and weight, or a usual name of one of
+            them: ``"userId <= 4000"``, ``"rating > 3 and item != 'B07'"``.
+
+        Raises
+        ------
+        InvalidParameter
+            If it cannot be understood or names another column.
+        """
+        import polars as pl
+
+        columns = {"user": self.user_ids, "item": self.item_ids, "rating": self.value}
+        columns |= {} if self.when is None else {"timestamp": self.when}
+        columns |= {} if self.weight is None else {"weight": self.weight}
+        return self[filter_rows(pl.DataFrame(columns), expression)]
+
+    def at_least(self, *, user: int = 1, item: int = 1) -> Ratings:
+        """Return the rows of users and items with enough ratings, repeated until it holds for all.
+
+        Parameters
+        ----------
+        user, item : int
+            The least number of ratings a user and an item must have.
+        """
+        kept = self
+        while len(kept):
+            enough = (np.bincount(kept.user) >= user)[kept.user] & (np.bincount(kept.item) >= item)[kept.item]
+            if enough.all():
+                break
+            kept = kept[enough]
+        return kept
+
+    def sample(self, n: int | None = None, *, users: int | None = None, seed: int = 0) -> Ratings:
+        """Return a random part, in the order of the rows.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many rows.
+        users : int, optional
+            How many users, with all their rows, instead.
+        seed : int
+        """
+        if (n is None) == (users is None):
+            raise InvalidParameter("sample takes either n (rows) or users (whole users)", hint="sample(n=1000)")
+        total, wanted = (len(self), n) if users is None else (len(self.users), users)
+        if not isinstance(wanted, int) or not 1 <= wanted <= total:
+            raise InvalidParameter(f"cannot sample {wanted!r} of {total}; ask for 1 to {total}")
+        chosen = np.zeros(total, dtype=bool)
+        chosen[np.random.default_rng(seed).choice(total, wanted, replace=False)] = True
+        return self[chosen if users is None else chosen[self.user]]
+
+    def by_user(self) -> tuple[npt.NDArray[np.int64], Indices]:
+        """Return where each user's rows start, shape (users + 1,), and the rows grouped by user."""
+        return group_rows(self.user, len(self.users))
+
+    def by_item(self) -> tuple[npt.NDArray[np.int64], Indices]:
+        """Return where each item's rows start, shape (items + 1,), and the rows grouped by item."""
+        return group_rows(self.item, len(self.items))
+
+    def to_matrix(
+        self, users: IdIndex | None = None, items: IdIndex | None = None, dtype: npt.DTypeLike = np.float32
+    ) -> npt.NDArray[Any]:
+        """Return the dense utility matrix, NaN where there is no rating.
+
+        Parameters
+        ----------
+        users, items : IdIndex, optional
+            The rows and columns wanted, so that matrices of different parts align; default: own ids.
+        dtype : numpy dtype
+
+        Returns
+        -------
+        array, shape (users, items)
+        """
+        users, items = users or self.users, items or self.items
+        size = len(users) * len(items) * np.dtype(dtype).itemsize
+        memory.require(size, f"a dense matrix of {len(users)} x {len(items)}", "to_sparse()")
+        matrix = np.full((len(users), len(items)), np.nan, dtype=dtype)
+        user, item, rows = self._placed(users, items)
+        matrix[user, item] = self.value[rows]
+        return matrix
+
+    def to_sparse(self, users: IdIndex | None = None, items: IdIndex | None = None) -> Any:
+        """Return the utility matrix as ``scipy.sparse.csr_array``, shape (users, items).
+
+        Ratings of 0 are stored, so that they differ from no rating.
+        """
+        from scipy.sparse import csr_array
+
+        users, items = users or self.users, items or self.items
+        user, item, rows = self._placed(users, items)
+        starts, order = group_rows(user, len(users))
+        matrix = csr_array((self.value[rows][order], item[order], starts), shape=(len(users), len(items)))
+        matrix.sort_indices()
+        return matrix
+
+    def _placed(self, users: IdIndex, items: IdIndex) -> tuple[Indices, Indices, Any]:
+        """Return the places of the rows under other id maps, and which rows have both."""
+        if users is self.users and items is self.items:
+            return self.user, self.item, slice(None)
+        user = users.remap(self.users.ids)[self.user]
+        item = items.remap(self.items.ids)[self.item]
+        rows = (user >= 0) & (item >= 0)
+        return user[rows], item[rows], rows
+
+    def describe(self) -> dict[str, float | int | None]:
+        """Return the figures people ask for first.
+
+        ``ratings``, ``users``, ``items``, ``filled`` (the fraction of the utility matrix that is
+        known), ``mean``, ``std``, ``min`` and ``max`` in rating units, ``ratings_a_user`` and
+        ``ratings_an_item`` (medians).
+        """
+        n, users, items = len(self), len(self.users), len(self.items)
+        value = self.value.astype(np.float64)
+        none = n == 0
+        return {
+            "ratings": n,
+            "users": users,
+            "items": items,
+            "filled": None if none else n / (users * items),
+            "mean": None if none else float(value.mean()),
+            "std": None if none else float(value.std()),
+            "min": None if none else float(value.min()),
+            "max": None if none else float(value.max()),
+            "ratings_a_user": None if none else float(np.median(np.bincount(self.user))),
+            "ratings_an_item": None if none else float(np.median(np.bincount(self.item))),
+        }
+
+    def __repr__(self) -> str:
+        n = f"{len(self)} ratings, {len(self.users)} users x {len(self.items)} items"
+        if len(self) == 0:
+            return f"<Ratings: {n}>"
+        low, high = self.scale or (self.value.min(), self.value.max())
+        return f"<Ratings: {n}, {'scale' if self.scale else 'seen'} {low:g} to {high:g}>"
+
+    def _repr_html_(self) -> str:
+        facts = "".join(
+            f"<tr><th style='text-align:left'>{name.replace('_', ' ')}</th><td>{_short(fact)}</td></tr>"
+            for name, fact in self.describe().items()
+        )
+        return f"<table><caption>Ratings</caption><tbody>{facts}</tbody></table>"
+
+
+def _short(fact: float | int | None) -> str:
+    return "-" if fact is None else f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}"
+
+
+def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
+    """Refuse or merge the rows in which a user rated an item twice."""
+    if duplicates not in ("refuse", "last", "first", "mean"):
+        raise InvalidParameter(
+            f"duplicates={duplicates!r} is not allowed", hint='one of "refuse", "last", "first", "mean"'
+        )
+    key = ratings.user.astype(np.int64) * len(ratings.items) + ratings.item
+    ordered = np.sort(key)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return ratings
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    ends = np.r_[starts[1:], len(key)] - 1
+    if duplicates == "refuse":
+        group = int(np.argmax(ends > starts))
+        first, second = order[starts[group]], order[starts[group] + 1]
+        raise BadData(
+            f"user {ratings.user_ids[first]!r} rated item {ratings.item_ids[first]!r} more than once: "
+            f"{ratings.value[first]:g} in row {first}, {ratings.value[second]:g} in row {second} "
+            f"({len(key) - len(starts)} repeated rows in all)",
+            hint='duplicates="last" (or "first", "mean")',
+        )
+    if duplicates == "mean":
+        weight = np.ones(len(key)) if ratings.weight is None else ratings.weight.astype(np.float64)
+        sums = np.add.reduceat((ratings.value * weight)[order], starts)
+        total = np.add.reduceat(weight[order], starts)
+        plain = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
+        value, summed = ratings.value.copy(), None if ratings.weight is None else ratings.weight.copy()
+        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), plain)
+        if summed is not None:
+            summed[order[ends]] = total
+        ratings = ratings.replace(value=value, weight=summed)
+    return ratings[np.sort(order[starts if duplicates == "first" else ends])]
+
+
+def _compact(index: IdIndex, codes: Indices) -> tuple[IdIndex, Indices, npt.NDArray[np.bool_]]:
+    """Leave out the ids that do not occur, and number the rest anew."""
+    present = np.zeros(len(index), dtype=bool)
+    present[codes] = True
+    if present.all():
+        return index, codes, present
+    places = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return index.take(present), places[codes], present
