@@ -118,7 +118,8 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
-            f"the condition {expression!r} cannot be understood: {error}", hint='for example: "userId <= 4000"'
+            f"the condition {expression!r} cannot be understood: {error}",
+            hint='for example: "userId <= 4000"',
         ) from None
     for name in names:
         if name not in frame.columns:
@@ -147,7 +148,9 @@ def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> No
     except (TypeError, ValueError):
         raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
     if not np.isfinite([low, high]).all() or low >= high:
-        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)")
+        raise InvalidParameter(
+            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+        )
     outside = np.flatnonzero((values < low) | (values > high)) if values is not None else []
     if values is not None and len(outside):
         raise BadData(

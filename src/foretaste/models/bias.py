@@ -51,10 +51,18 @@ class Bias(Model):
         with progress.task("Bias", self.epochs) as task:
             for _ in range(self.epochs):
                 before = user_bias, item_bias
-                user_bias = np.bincount(train.user, weight * (centred - item_bias[train.item]), len(user_bias))
-                user_bias = np.divide(user_bias, user_count, out=np.zeros_like(user_bias), where=user_count > 0)
-                item_bias = np.bincount(train.item, weight * (centred - user_bias[train.user]), len(item_bias))
-                item_bias = np.divide(item_bias, item_count, out=np.zeros_like(item_bias), where=item_count > 0)
+                user_bias = np.bincount(
+                    train.user, weight * (centred - item_bias[train.item]), len(user_bias)
+                )
+                user_bias = np.divide(
+                    user_bias, user_count, out=np.zeros_like(user_bias), where=user_count > 0
+                )
+                item_bias = np.bincount(
+                    train.item, weight * (centred - user_bias[train.user]), len(item_bias)
+                )
+                item_bias = np.divide(
+                    item_bias, item_count, out=np.zeros_like(item_bias), where=item_count > 0
+                )
                 moved = max(np.abs(user_bias - before[0]).max(), np.abs(item_bias - before[1]).max())
                 task.step()
                 if moved <= 1e-6 * spread:
