@@ -61,7 +61,7 @@ class Declaration:
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
         above = self.low is None or (number > self.low if self.open_low else number >= self.low)
         return above and (self.high is None or number <= self.high) and abs(number) != float("inf")
 
@@ -176,7 +176,8 @@ class Parameters:
             value = getattr(self, name)
             if not declaration.accepts(value):
                 raise InvalidParameter(
-                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {declaration.allowed()}",
+                    f"{type(self).__name__}: {name}={value!r} is not allowed; "
+                    f"it must be {declaration.allowed()}",
                     hint=f"{name}={declaration.default!r} (the default: {declaration.meaning})",
                 )
 

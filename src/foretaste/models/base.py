@@ -332,7 +332,8 @@ class Model(Parameters, ABC):
         )
         state = "not fitted"
         if self.__sklearn_is_fitted__():
-            state = f"fitted on {self.n_ratings_:,} ratings, {len(self.users_):,} users, {len(self.items_):,} items"
+            sizes = f"{len(self.users_):,} users, {len(self.items_):,} items"
+            state = f"fitted on {self.n_ratings_:,} ratings, {sizes}"
         return f"<table><caption>{type(self).__name__}: {state}</caption><tbody>{rows}</tbody></table>"
 
 

@@ -144,10 +144,8 @@ class SVD(Model):
         return self.learning_rate
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        standard = dot_pairs(
-            pairs.user, pairs.item, self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_, 0.0,
-            thread_count(self.threads),
-        )  # fmt: skip
+        factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
+        standard = dot_pairs(pairs.user, pairs.item, *factors, 0.0, thread_count(self.threads))
         return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * standard)
 
     def _linear(self) -> Linear:
