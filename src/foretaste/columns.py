@@ -177,6 +177,15 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     return numbers
 
 
+def weight_column(column: Any) -> npt.NDArray[np.float32]:
+    """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
+    weights = finite_column(column, "weight")
+    if (weights < 0).any():
+        row = int(np.flatnonzero(weights < 0)[0])
+        raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+    return weights
+
+
 def time_column(column: Any) -> npt.NDArray[np.int64]:
     """Return a column of times as whole seconds since 1970."""
     array = as_numpy(column) if hasattr(column, "to_numpy") else np.asarray(column)

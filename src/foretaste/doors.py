@@ -12,12 +12,14 @@ import numpy as np
 from foretaste.columns import (
     ROLES,
     as_numpy,
+    check_scale,
     finite_column,
     frame_columns,
     guess_roles,
     is_frame,
     require_roles,
     time_column,
+    weight_column,
 )
 from foretaste.errors import BadData
 from foretaste.ids import IdIndex
@@ -43,9 +45,10 @@ def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
     changes: dict[str, Any] = {}
     for name, column in (("value", y), ("weight", sample_weight)):
         if column is not None:
-            changes[name] = finite_column(column, "rating" if name == "value" else "weight")
+            changes[name] = finite_column(column, "rating") if name == "value" else weight_column(column)
             if len(changes[name]) != len(X):
                 raise BadData(f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree")
+    check_scale(X.scale, changes.get("value"))
     return X.replace(**changes) if changes else X
 
 

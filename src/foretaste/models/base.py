@@ -17,6 +17,7 @@ from foretaste import memory
 from foretaste.columns import finite_column
 from foretaste.doors import as_ratings, encode_pairs
 from foretaste.errors import BadData, BadModelFile, NotFitted, NotSupported
+from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
 from foretaste.params import Parameters, learned, model_class, param
@@ -103,6 +104,7 @@ class Model(Parameters, ABC):
     low_: float = learned()
     high_: float = learned()
     n_ratings_: int = learned()
+    fingerprint_: str = learned("text")
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False
@@ -129,19 +131,17 @@ class Model(Parameters, ABC):
         NotSupported
             If weights are given to a model that cannot honour them.
         """
+        self._forget()
         self.check_params()
         train = as_ratings(X, y, sample_weight)
         self._check_train(train)
-        for name in self.learned_shapes():
-            self.__dict__.pop(name, None)
         low, high = train.scale or (float(train.value.min()), float(train.value.max()))
         self.low_, self.high_, self.n_ratings_ = float(low), float(high), len(train)
-        self.users_, self.items_ = train.users, train.items
+        self.users_, self.items_, self.fingerprint_ = train.users, train.items, fingerprint(train)
         try:
             self._fit(train, progress_for(progress))
         except BaseException:
-            for name in self.learned_shapes():
-                self.__dict__.pop(name, None)
+            self._forget()
             raise
         return self
 
@@ -256,6 +256,11 @@ class Model(Parameters, ABC):
 
     # Helpers for models ----------------------------------------------------------------------------
 
+    def _forget(self) -> None:
+        """Drop what was learned, so that a failed fit cannot pass for a fitted model."""
+        for name in self.learned_shapes():
+            self.__dict__.pop(name, None)
+
     def _known(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
         return np.asarray((pairs.user >= 0) & (pairs.item >= 0))
 
@@ -346,6 +351,8 @@ def _tagged(tag: str) -> list[str]:
 def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int]) -> None:
     if shape == ("ids",):
         ok = isinstance(value, IdIndex)
+    elif shape == ("text",):
+        ok = isinstance(value, str)
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
     else:

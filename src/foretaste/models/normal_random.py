@@ -27,7 +27,7 @@ class NormalRandom(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "random"})
     summary: ClassVar[str] = "a random guess with the mean and spread of the ratings"
 
-    seed: int = param(0, "of the random numbers", low=0)
+    seed: int = param(0, "of the random numbers", low=0, high=2**32 - 1)
 
     mean_: float = learned()
     std_: float = learned()
