@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from foretaste.evaluation import Results, compare
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
-    from foretaste.models import Bias, GlobalMean, ItemMean, NormalRandom, UserItemMean, UserMean
+    from foretaste.models.bias import Bias
+    from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
+    from foretaste.models.normal_random import NormalRandom
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommend import similar_items, similar_users

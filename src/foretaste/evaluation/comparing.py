@@ -20,7 +20,8 @@ from foretaste.evaluation.packing import pack
 from foretaste.evaluation.processes import Judged, judge_apart
 from foretaste.evaluation.protocol import Protocol, make_protocol
 from foretaste.evaluation.results import Results, Row
-from foretaste.models import BY_NAME, GlobalMean, Model
+from foretaste.models import BY_NAME, Model
+from foretaste.models.means import GlobalMean
 from foretaste.progress import Lines, Progress, Task, progress_for
 from foretaste.ratings import Ratings
 
@@ -118,7 +119,9 @@ def _candidates(models: Iterable[str | Model] | str | Model | None) -> tuple[lis
             raise InvalidParameter(f"models holds {model!r}, which is neither a name nor a model", hint=hint)
         model.check_params()
     if not found:
-        raise InvalidParameter("models is empty", hint="None for all of them, or some of " + ", ".join(BY_NAME))
+        raise InvalidParameter(
+            "models is empty", hint="None for all of them, or some of " + ", ".join(BY_NAME)
+        )
     if any(type(model) is GlobalMean for model in found):
         return found, []
     return [GlobalMean(), *found], ["GlobalMean added: the baseline that the others are measured against"]
@@ -213,5 +216,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
-
-

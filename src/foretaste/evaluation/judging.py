@@ -54,7 +54,11 @@ def refusal(error: BaseException) -> dict[str, str | None]:
     """Return why a model was not judged, as it stands in a row of results."""
     if isinstance(error, ForetasteError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
-    return {"code": "too_large", "message": "it ran out of memory", "hint": "a smaller model, or fewer ratings"}
+    return {
+        "code": "too_large",
+        "message": "it ran out of memory",
+        "hint": "a smaller model, or fewer ratings",
+    }
 
 
 def measure(name: str, test: Ratings, predicted: Any) -> float:
@@ -87,6 +91,8 @@ def checked_metrics(metrics: Sequence[str], protocol: Protocol) -> tuple[str, ..
         _, test = protocol.parts(fold)
         for name in names:
             if METRICS[name].needs == "scale" and test.scale is None:
-                raise InvalidParameter(f"{name} needs the scale of the ratings", hint="read_ratings(..., scale=(1, 5))")
+                raise InvalidParameter(
+                    f"{name} needs the scale of the ratings", hint="read_ratings(..., scale=(1, 5))"
+                )
             measure(name, test, test.value)
     return tuple(names)

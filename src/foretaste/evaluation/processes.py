@@ -63,12 +63,12 @@ def judge_apart(
         encoding="utf-8",
         env=_environment(),
     )
-    judged = Judged()
+    judged, mirror = Judged(), _Mirror(progress)
     try:
-        with ExitStack() as tasks:
-            _listen(process, judged, progress, tasks, on_fold)
+        _listen(process, judged, mirror, on_fold)
         code = process.wait()
     finally:
+        mirror.close()
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -79,14 +79,9 @@ def judge_apart(
 
 
 def _listen(
-    process: subprocess.Popen[str],
-    judged: Judged,
-    progress: Progress,
-    tasks: ExitStack,
-    on_fold: Callable[[Figures], None],
+    process: subprocess.Popen[str], judged: Judged, mirror: _Mirror, on_fold: Callable[[Figures], None]
 ) -> None:
     """Take in the lines of the other process until it ends."""
-    task: Task = Task()
     for line in process.stdout or ():
         message: dict[str, Any] = json.loads(line)
         if "figures" in message:
@@ -96,14 +91,36 @@ def _listen(
             judged.refused = message["refused"]
         elif "failed" in message:
             raise RuntimeError(f"the process that judges the model failed:\n{message['failed']}")
-        elif "task" in message:
-            task = tasks.enter_context(progress.task(message["task"], message["total"]))
-        elif "step" in message:
-            task.step(message["step"], message["note"])
-        elif "task_over" in message:
-            tasks.close()
-        else:
+        elif not mirror.shows(message):
             judged.memory |= {name: value for name, value in message.items() if value is not None}
+
+
+class _Mirror:
+    """Shows here how far the work of the other process is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.open: list[tuple[ExitStack, Task]] = []
+
+    def shows(self, message: dict[str, Any]) -> bool:
+        """Show a message, if it is about progress."""
+        if "task" in message:
+            stack = ExitStack()
+            self.open.append(
+                (stack, stack.enter_context(self.progress.task(message["task"], message["total"])))
+            )
+        elif "step" in message:
+            self.open[-1][1].step(message["step"], message["note"])
+        elif "task_over" in message:
+            self.open.pop()[0].close()
+        else:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close what the other process left open."""
+        while self.open:
+            self.open.pop()[0].close()
 
 
 def _check_end(code: int, judged: Judged) -> None:

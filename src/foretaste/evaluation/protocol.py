@@ -64,17 +64,23 @@ def make_protocol(ratings: Ratings, split: Any, test: Ratings | None) -> Protoco
     """
     if test is not None:
         if split is not None:
-            raise InvalidParameter("split and test are both given; rows are either split or given apart", hint="test=")
+            raise InvalidParameter(
+                "split and test are both given; rows are either split or given apart", hint="test="
+            )
         _check_apart(ratings, test)
         words = f"rows given apart: {len(ratings):,} to learn from, {len(test):,} to judge by"
         return Protocol(ratings, test, (), words)
     split = HoldOut(0.2, seed=0) if split is None else split
     if not hasattr(split, "split"):
-        raise InvalidParameter(f"split={split!r} is no split", hint="HoldOut(0.2, seed=0), KFold(5), ByTime(0.2), ...")
+        raise InvalidParameter(
+            f"split={split!r} is no split", hint="HoldOut(0.2, seed=0), KFold(5), ByTime(0.2), ..."
+        )
     rows = tuple(split.split(ratings))
     for train_rows, test_rows in rows:
         if len(train_rows) == 0 or len(test_rows) == 0:
-            raise BadData(f"{split!r} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by")
+            raise BadData(
+                f"{split!r} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by"
+            )
     if not rows:
         raise BadData(f"{split!r} yields no rows to learn from and to judge by")
     return Protocol(ratings, None, rows, f"{_words(split)}: {_counts(rows, len(ratings))}")
@@ -86,9 +92,13 @@ def _check_apart(ratings: Ratings, test: Ratings) -> None:
             raise BadData(f"there are no ratings to {name}")
     check_kinds(test.users, ratings.users, "user")
     check_kinds(test.items, ratings.items, "item")
-    known = (ratings.users.remap(test.users.ids) >= 0).any() or (ratings.items.remap(test.items.ids) >= 0).any()
+    known = (ratings.users.remap(test.users.ids) >= 0).any() or (
+        ratings.items.remap(test.items.ids) >= 0
+    ).any()
     if not known:
-        raise BadData("no user and no item to judge by occurs in the ratings to learn from; are both of one data set?")
+        raise BadData(
+            "no user and no item to judge by occurs in the ratings to learn from; are both of one data set?"
+        )
 
 
 def _words(split: Any) -> str:
@@ -118,5 +128,7 @@ def _counts(rows: tuple[tuple[Rows, Rows], ...], total: int) -> str:
         return f"{len(rows[0][0]):,} to learn from, {len(rows[0][1]):,} to judge by"
     judged = sum(len(test_rows) for _, test_rows in rows)
     if judged == total:
-        return f"each of the {total:,} rows judged once; means of {len(rows)} folds, +- their standard deviation"
+        return (
+            f"each of the {total:,} rows judged once; means of {len(rows)} folds, +- their standard deviation"
+        )
     return f"{judged:,} rows judged in {len(rows)} folds; their means, +- their standard deviation"

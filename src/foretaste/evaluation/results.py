@@ -77,7 +77,11 @@ class Results:
 
         ``stopped`` is there, and true, if the comparison was interrupted.
         """
-        data = {"dataset": dict(self.dataset), "protocol": self.protocol, "results": [dict(r) for r in self.rows]}
+        data = {
+            "dataset": dict(self.dataset),
+            "protocol": self.protocol,
+            "results": [dict(r) for r in self.rows],
+        }
         return data | ({"stopped": True} if self.stopped else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
