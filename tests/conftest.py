@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from foretaste.models import Bias
+from foretaste.persistence import save
 from foretaste.ratings import Ratings
 
 # The same examples each time, so that a failure is the fault of a change and not of chance.
@@ -44,3 +46,19 @@ def others() -> Ratings:
     """Other ratings: other people (some of the same), other items, other tastes."""
     kept = planted(seed=1, users=35, items=50, rows=500)
     return Ratings.from_columns(kept.user_ids - 6, kept.item_ids + 8, kept.value)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def model_bytes(folder, ratings):
+    """Return the bytes of one model with number ids and one with text ids."""
+    texts = Ratings.from_columns(
+        [f"ü{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
+    )
+    save(Bias(user_damping=3).fit(ratings), folder / "numbers.foretaste")
+    save(Bias().fit(texts), folder / "texts.foretaste")
+    return {kind: (folder / f"{kind}.foretaste").read_bytes() for kind in ("numbers", "texts")}

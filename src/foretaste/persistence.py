@@ -227,10 +227,10 @@ def _new_model(header: dict[str, Any]) -> Model:
     return model
 
 
-def _state(model: Model, arrays: Arrays, numbers: dict[str, Any]) -> dict[str, Any]:
+def _state(model: Model, stored: Arrays, numbers: dict[str, Any]) -> dict[str, Any]:
     """Put id maps together; shapes and finiteness are checked by the model itself."""
     state: dict[str, Any] = {}
-    arrays = dict(arrays)
+    arrays: dict[str, Any] = dict(stored)
     for name, value in numbers.items():
         if type(value) in (int, float) and abs(value) > _LARGEST:
             raise BadModelFile(f"{name[:100]} in the file is too large for any rating")
@@ -239,16 +239,16 @@ def _state(model: Model, arrays: Arrays, numbers: dict[str, Any]) -> dict[str, A
         state[name] = value
     for name, shape in model.learned_shapes().items():
         if shape == ("ids",):
-            state[name] = _unpack_ids(name, arrays)
+            arrays[name] = _unpack_ids(name, arrays)
     twice = set(state) & set(arrays)
     if twice:
-        raise BadModelFile(f"{sorted(twice)[0]} stands in the file twice")
+        raise BadModelFile(f"{sorted(twice)[0][:100]} stands in the file twice")
     if type(state.get("n_ratings_")) is not int:
         raise BadModelFile("n_ratings_ in the file is not a whole number")
     return state | arrays
 
 
-def _unpack_ids(name: str, arrays: Arrays) -> IdIndex:
+def _unpack_ids(name: str, arrays: dict[str, Any]) -> IdIndex:
     """Take the tensors of one id map out of ``arrays``, checking that ids are sorted and distinct."""
     ids = arrays.pop(name, None)
     if ids is None:
