@@ -47,7 +47,9 @@ def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
         if column is not None:
             changes[name] = finite_column(column, "rating") if name == "value" else weight_column(column)
             if len(changes[name]) != len(X):
-                raise BadData(f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree")
+                raise BadData(
+                    f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree"
+                )
     check_scale(X.scale, changes.get("value"))
     return X.replace(**changes) if changes else X
 
@@ -72,7 +74,9 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
     if isinstance(X, Pairs):
         return X
     user, item, when, _ = _pair_columns(X)
-    return Pairs(users.encode(user, "user"), items.encode(item, "item"), None if when is None else time_column(when))
+    return Pairs(
+        users.encode(user, "user"), items.encode(item, "item"), None if when is None else time_column(when)
+    )
 
 
 def check_kinds(given: IdIndex, known: IdIndex, name: str) -> None:

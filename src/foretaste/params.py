@@ -181,7 +181,8 @@ class Parameters:
             value = getattr(self, name)
             if not declaration.accepts(value):
                 raise InvalidParameter(
-                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {declaration.allowed()}",
+                    f"{type(self).__name__}: {name}={value!r} is not allowed; "
+                    f"it must be {declaration.allowed()}",
                     hint=f"{name}={declaration.default!r} (the default: {declaration.meaning})",
                 )
 

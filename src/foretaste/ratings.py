@@ -220,7 +220,9 @@ class Ratings(Pairs):
         seed : int
         """
         if (n is None) == (users is None):
-            raise InvalidParameter("sample takes either n (rows) or users (whole users)", hint="sample(n=1000)")
+            raise InvalidParameter(
+                "sample takes either n (rows) or users (whole users)", hint="sample(n=1000)"
+            )
         total, wanted = (len(self), n) if users is None else (len(self.users), users)
         if not isinstance(wanted, int) or not 1 <= wanted <= total:
             raise InvalidParameter(f"cannot sample {wanted!r} of {total}; ask for 1 to {total}")
