@@ -48,12 +48,8 @@ class Bias(Model):
         spread = float(np.sqrt(np.average(centred**2, weights=weight)))
         user_bias: npt.NDArray[np.float64] = np.zeros(len(train.users))
         item_bias: npt.NDArray[np.float64] = np.zeros(len(train.items))
-        user_count: npt.NDArray[np.float64] = (
-            np.bincount(train.user, weight, len(user_bias)) + self.user_damping
-        )
-        item_count: npt.NDArray[np.float64] = (
-            np.bincount(train.item, weight, len(item_bias)) + self.item_damping
-        )
+        user_count = np.bincount(train.user, weight, len(user_bias)).astype(np.float64) + self.user_damping
+        item_count = np.bincount(train.item, weight, len(item_bias)).astype(np.float64) + self.item_damping
         with progress.task("Bias", self.epochs) as task:
             for _ in range(self.epochs):
                 before = user_bias, item_bias
