@@ -2,12 +2,13 @@
 
 from foretaste.models.base import Contributions, Linear, Model, Prediction
 from foretaste.models.bias import Bias
+from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias)
+    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation)
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]
