@@ -69,44 +69,42 @@ def similarities(matrix: Any, row: int, metric: str = "cosine") -> Similarities:
         If there is no such metric.
     """
     check_metric(metric)
-    sparse = not isinstance(matrix, np.ndarray)
-    centred = _centred_sparse(matrix, metric) if sparse else _centred_dense(matrix, metric)
-    if sparse:
-        squares = np.bincount(_row_of_entry(centred), centred.data**2, centred.shape[0])
-        products = centred @ centred[[row]].toarray()[0]
-    else:
-        squares = np.einsum("ru,ru->r", centred, centred)
-        products = np.einsum("ru,u->r", centred, centred[row])
+    products, squares = (_dense if isinstance(matrix, np.ndarray) else _sparse)(matrix, row, metric)
     norms = np.sqrt(squares) * np.sqrt(squares[row])
-    return np.clip(np.divide(products, norms, out=np.zeros_like(products), where=norms > 0), -1.0, 1.0)
+    cosines = np.zeros(len(norms))
+    np.divide(products, norms, out=cosines, where=norms > 0)
+    return np.clip(cosines, -1.0, 1.0, out=cosines)
 
 
 def nearest(similarity: Similarities, row: int, n: int) -> npt.NDArray[np.intp]:
     """Return the n most alike rows but ``row`` itself, the most alike first, equal ones in their order."""
-    order = np.argsort(-similarity, kind="stable")
-    return order[order != row][:n]
+    order: npt.NDArray[np.intp] = np.argsort(-similarity, kind="stable")
+    return np.asarray(order[order != row][:n])
 
 
-def _centred_dense(matrix: npt.NDArray[Any], metric: str) -> npt.NDArray[np.float64]:
+def _dense(matrix: npt.NDArray[Any], row: int, metric: str) -> tuple[Similarities, Similarities]:
+    """Return the products of all centred rows with one, and their squared norms."""
     values = matrix.astype(np.float64)
     if metric == "pearson":
         values -= values.mean(axis=1, keepdims=True)
     elif metric == "adjusted_cosine":
         values -= values.mean(axis=0, keepdims=True)
-    return values
+    return np.einsum("ru,u->r", values, values[row]), np.einsum("ru,ru->r", values, values)
 
 
-def _centred_sparse(matrix: Any, metric: str) -> Any:
-    values = matrix.tocsr().astype(np.float64)  # a copy
-    if metric == "cosine":
-        return values
-    group = _row_of_entry(values) if metric == "pearson" else values.indices
-    size = values.shape[0 if metric == "pearson" else 1]
-    count = np.bincount(group, minlength=size)
-    mean = np.bincount(group, values.data, size) / np.maximum(count, 1)
-    values.data -= mean[group]
-    return values
-
-
-def _row_of_entry(matrix: Any) -> npt.NDArray[np.intp]:
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+def _sparse(matrix: Any, row: int, metric: str) -> tuple[Similarities, Similarities]:
+    """Do the same from stored entries only."""
+    values = matrix.tocsr()
+    rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
+    entry = values.data.astype(np.float64)
+    if metric != "cosine":
+        group = rows if metric == "pearson" else values.indices
+        size = values.shape[0 if metric == "pearson" else 1]
+        mean = np.bincount(group, entry, size) / np.maximum(np.bincount(group, minlength=size), 1)
+        entry -= mean[group]
+    one = np.zeros(values.shape[1])
+    own = slice(values.indptr[row], values.indptr[row + 1])
+    one[values.indices[own]] = entry[own]
+    products = np.bincount(rows, entry * one[values.indices], values.shape[0])
+    squares = np.bincount(rows, entry * entry, values.shape[0])
+    return products.astype(np.float64), squares.astype(np.float64)
