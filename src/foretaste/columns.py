@@ -118,12 +118,13 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
-            f"the condition {expression!r} cannot be understood: {error}", hint='for example: "userId <= 4000"'
+            f"the condition {expression!r} cannot be understood: {error}",
+            hint='for example: "userId <= 4000"',
         ) from None
     for name in names:
         if name not in frame.columns:
             role = role_of(name)
-            if role not in frame.columns:
+            if role is None or role not in frame.columns:
                 raise InvalidParameter(
                     f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
                     where="columns are: " + ", ".join(frame.columns),
@@ -147,9 +148,13 @@ def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> No
     except (TypeError, ValueError):
         raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
     if not np.isfinite([low, high]).all() or low >= high:
-        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)")
-    outside = np.flatnonzero((values < low) | (values > high)) if values is not None else []
-    if values is not None and len(outside):
+        raise InvalidParameter(
+            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+        )
+    if values is None:
+        return
+    outside = np.flatnonzero((values < low) | (values > high))
+    if len(outside):
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
             f"(first: {values[outside[0]]:g} in row {outside[0]})",
@@ -171,10 +176,20 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         raise BadData(
-            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers ({len(bad)} such rows)",
+            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers "
+            f"({len(bad)} such rows)",
             hint="drop or mend these rows",
         )
     return numbers
+
+
+def weight_column(column: Any) -> npt.NDArray[np.float32]:
+    """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
+    weights = finite_column(column, "weight")
+    if (weights < 0).any():
+        row = int(np.flatnonzero(weights < 0)[0])
+        raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+    return weights
 
 
 def time_column(column: Any) -> npt.NDArray[np.int64]:

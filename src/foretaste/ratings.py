@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import group_rows
-from foretaste.columns import check_scale, filter_rows, finite_column, time_column
+from foretaste.columns import check_scale, filter_rows, finite_column, time_column, weight_column
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
@@ -108,10 +108,7 @@ class Ratings(Pairs):
         items, item_codes = IdIndex.from_column(item, "item")
         values = finite_column(value, "rating")
         times = None if when is None else time_column(when)
-        weights = None if weight is None else finite_column(weight, "weight")
-        if weights is not None and (weights < 0).any():
-            row = int(np.flatnonzero(weights < 0)[0])
-            raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+        weights = None if weight is None else weight_column(weight)
         for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
             if column is not None and len(column) != len(user_codes):
                 raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
@@ -223,7 +220,9 @@ class Ratings(Pairs):
         seed : int
         """
         if (n is None) == (users is None):
-            raise InvalidParameter("sample takes either n (rows) or users (whole users)", hint="sample(n=1000)")
+            raise InvalidParameter(
+                "sample takes either n (rows) or users (whole users)", hint="sample(n=1000)"
+            )
         total, wanted = (len(self), n) if users is None else (len(self.users), users)
         if not isinstance(wanted, int) or not 1 <= wanted <= total:
             raise InvalidParameter(f"cannot sample {wanted!r} of {total}; ask for 1 to {total}")
