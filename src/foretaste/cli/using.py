@@ -177,7 +177,8 @@ def _predict_file(model: Model, source: str, output: str | None, reading: dict[s
 
     with atomic_write(output) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
-    said = f"{output}: {data['rows']:,} predictions by {data['model']}; {fallback_rows:,} with an unknown user or item"
+    said = f"{output}: {data['rows']:,} predictions by {data['model']}; "
+    said += f"{fallback_rows:,} with an unknown user or item"
     return Outcome({**data, "file": output}, said)
 
 
