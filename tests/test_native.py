@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,7 +56,7 @@ def test_concordant_pairs(rows):
 def walked_side_by_side(user, runs):
     """Return the order in which the rows of one block are visited: several users' runs, row by row."""
     cuts = np.flatnonzero(np.r_[True, user[1:] != user[:-1], True]) if len(user) else np.array([0])
-    waiting = [list(range(a, b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    waiting = [list(range(a, b)) for a, b in pairwise(cuts)]
     lanes, visited = [waiting.pop(0) if waiting else [] for _ in range(runs)], []
     while all(lanes):
         for _ in range(min(map(len, lanes))):
@@ -102,7 +104,7 @@ def random_tables(rng, users, items, factors):
 
 
 @pytest.mark.parametrize("isa", _native.isas())
-@settings(max_examples=60)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32 - 1),
     users=st.integers(1, 23),
@@ -135,9 +137,7 @@ def test_an_sgd_plan_holds_every_row_once_in_blocks_that_share_nothing():
     order, blocks = plan.order(), plan.blocks()
     assert sorted(order) == list(range(9000))
     assert sorted(plan.user_order()) == list(range(300))
-    sets = [
-        (set(user[order[a:b]]), set(item[order[a:b]])) for a, b in zip(blocks[:-1], blocks[1:], strict=True)
-    ]
+    sets = [(set(user[order[a:b]]), set(item[order[a:b]])) for a, b in pairwise(blocks)]
     for stage in range(8):
         together = [sets[i * 8 + (i + stage) % 8] for i in range(8)]
         for side in range(2):
@@ -278,7 +278,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_native_work():
-    code = INTERRUPTED.format(tests=os.path.dirname(__file__))
+    code = INTERRUPTED.format(tests=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.4)
