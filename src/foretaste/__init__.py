@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from foretaste.models.bias import Bias
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.svd import SVD
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommend import similar_items, similar_users
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "SVD",
     "Bias",
     "ByTime",
     "Catalogue",
@@ -67,7 +69,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean NormalRandom UserItemMean UserMean",
+    "models": "Bias GlobalMean ItemMean NormalRandom SVD UserItemMean UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommend": "similar_items similar_users",

@@ -30,20 +30,26 @@ def _scale(_: click.Context, __: click.Parameter, text: str | None) -> tuple[flo
     return low, high
 
 
-READING_OPTIONS = (
-    click.option(
-        "--user-column", metavar="NAME", help="The column of user ids (without a header: its place, from 0)."
-    ),
-    click.option("--item-column", metavar="NAME", help="The column of item ids."),
-    click.option("--rating-column", metavar="NAME", help="The column of ratings."),
-    click.option("--timestamp-column", metavar="NAME", help="The column of times."),
+_USER = click.option("--user-column", metavar="NAME", help="The column of user ids, or its place from 0.")
+_ITEM = click.option("--item-column", metavar="NAME", help="The column of item ids.")
+_WRITTEN = (
     click.option(
         "--separator", metavar="TEXT", help="What separates fields; also tab, whitespace.  [default: guessed]"
     ),
     click.option(
-        "--header/--no-header", default=None, help="Whether the first line holds names.  [default: guessed]"
+        "--header/--no-header",
+        default=None,
+        help="Whether the first line holds names.  [default: guessed]",
     ),
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files."),
+)
+PAIRS_OPTIONS = (_USER, _ITEM, *_WRITTEN)
+READING_OPTIONS = (
+    _USER,
+    _ITEM,
+    click.option("--rating-column", metavar="NAME", help="The column of ratings."),
+    click.option("--timestamp-column", metavar="NAME", help="The column of times."),
+    *_WRITTEN,
     click.option(
         "--scale", metavar="LOW,HIGH", callback=_scale, help="The lowest and the highest rating allowed."
     ),
@@ -97,15 +103,14 @@ def _is_given(name: str) -> bool:
 
 
 def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the reading options as the arguments of ``read_ratings``."""
-    separator = options["separator"]
-    columns = {
-        name.removesuffix("_column"): value for name, value in options.items() if name.endswith("_column")
-    }
-    if options["header"] is False:  # no names, so places
-        columns = {role: int(c) if c is not None and c.isdigit() else c for role, c in columns.items()}
-    others = {name: options[name] for name in ("header", "encoding", "scale", "duplicates", "where")}
-    return {**columns, **others, "separator": _SEPARATORS.get(separator, separator)}
+    """Return reading options as the arguments of ``read_ratings`` or ``read_pairs``."""
+    arguments: dict[str, Any] = {}
+    for name, value in options.items():
+        role = name.removesuffix("_column")
+        is_place = role != name and value is not None and value.isdigit()
+        arguments[role] = int(value) if is_place else value
+    separator = arguments["separator"]
+    return arguments | {"separator": _SEPARATORS.get(separator, separator)}
 
 
 @contextmanager

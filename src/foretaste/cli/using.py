@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.outcome import Outcome, command
-from foretaste.cli.reading import READING_OPTIONS, SAMPLE, as_arguments, as_file, read
+from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, as_file, read
 from foretaste.cli.tables import drawn
 from foretaste.errors import BadData, InvalidParameter, NotFound
 
@@ -112,7 +112,7 @@ def _known_ids(model: Model) -> str:
     click.option("--user", metavar="ID", help="Predict for this user, instead of PAIRS."),
     click.option("--item", metavar="ID", help="Predict for this item."),
     click.option("-o", "--output", metavar="FILE", help="Where the CSV goes.  [default: standard output]"),
-    *READING_OPTIONS,
+    *PAIRS_OPTIONS,
     name="predict",
     short_help="Predict ratings with a kept model.",
 )
@@ -157,17 +157,13 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
 def _predict_file(model: Model, source: str, output: str | None, reading: dict[str, Any]) -> Outcome:
     from foretaste.io import encode_file_pairs, read_pairs
 
-    arguments = as_arguments(reading)
-    wanted = {
-        name: arguments[name] for name in ("user", "item", "timestamp", "separator", "header", "encoding")
-    }
     with as_file(source) as path:
-        pairs = read_pairs(path, **wanted)
+        pairs = read_pairs(path, **as_arguments(reading))
     prediction = model.predict_details(encode_file_pairs(pairs, model.users_, model.items_))
-    names, users, items = pairs
-    text = _as_csv(names, users, items, prediction)
+    users, items = pairs.table[pairs.user].to_list(), pairs.table[pairs.item].to_list()
+    text = _as_csv((pairs.user, pairs.item), users, items, prediction)
     fallback_rows = int((prediction.fallback > 0).sum())
-    data = {"model": type(model).__name__, "rows": len(prediction.value), "fallback_rows": fallback_rows}
+    data = {"model": type(model).__name__, "rows": len(users), "fallback_rows": fallback_rows}
     if output is None:
         keys = ("user", "item", "prediction", "fallback")
         rows = zip(users, items, prediction.value.tolist(), prediction.fallback.tolist(), strict=True)
@@ -177,7 +173,8 @@ def _predict_file(model: Model, source: str, output: str | None, reading: dict[s
 
     with atomic_write(output) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
-    said = f"{output}: {data['rows']:,} predictions by {data['model']}; {fallback_rows:,} with an unknown user or item"
+    said = f"{output}: {data['rows']:,} predictions by {data['model']}; "
+    said += f"{fallback_rows:,} with an unknown user or item"
     return Outcome({**data, "file": output}, said)
 
 

@@ -63,13 +63,14 @@ class Results:
             return "No model was judged."
         if baseline is None:
             return f"{label(best)} has the lowest RMSE, {best['rmse']:.4g}; the baseline was not judged."
-        mean = f"{baseline['rmse']:.4g}"
+        form = _format("rmse", [row for row in self.rows if "refused" not in row])
+        mean = f"{baseline['rmse']:{form}}"
         if best["rmse"] >= baseline["rmse"]:
             return f"No model is better than always guessing the mean: RMSE {mean}."
         gain = 100 * (1 - best["rmse"] / baseline["rmse"])
         return (
-            f"{label(best)} is best: RMSE {_with_spread(best, 'rmse', '.4g')}, {gain:.3g} % better than always "
-            f"guessing the mean ({mean})."
+            f"{label(best)} is best: RMSE {_with_spread(best, 'rmse', form)}, {gain:.3g} % better than "
+            f"always guessing the mean ({mean})."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class Results:
     def table(self) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
         judged = [row for row in self.rows if "refused" not in row]
-        keys = [key for key in (judged[0] if judged else {}) if _shown(key)]
+        keys = [key for key in dict.fromkeys(key for row in judged for key in row) if _shown(key)]
         formats = {key: _format(key, judged) for key in keys}
         headers = ["model", *(_header(key) for key in keys)]
         rows = []
@@ -143,7 +144,7 @@ def _format(key: str, judged: list[Row]) -> str:
     errors = [row[name] for row in judged for name in row if name == "train_rmse" or name == "rmse"]
     if key in ("train_rmse", "rmse"):
         return f".{decimals_for(errors)}f"
-    values = [row[key] for row in judged]
+    values = [row[key] for row in judged if key in row]
     if key.endswith("seconds"):
         return f".{min(3, decimals_for(values, 3))}f"  # below a millisecond it says nothing
     return f".{decimals_for(values)}f"
@@ -155,4 +156,4 @@ def _with_spread(row: Row, key: str, form: str) -> str:
     spread = row.get(f"{key}_std")
     if spread is None or key.endswith("seconds"):
         return format(row[key], form)
-    return f"{row[key]:{form}} +- {spread:{'.2g' if form == '.4g' else form}}"
+    return f"{row[key]:{form}} +- {spread:{form}}"

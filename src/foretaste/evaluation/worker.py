@@ -69,7 +69,8 @@ class Reported(Progress):
 def resident_mb(*, peak: bool) -> float | None:
     """Return the resident memory of this process in MB (10**6 bytes), now or at its peak so far.
 
-    ``ru_maxrss`` is not used where /proc is there: it begins with the peak of the process that started this one.
+    ``ru_maxrss`` is not used where /proc is there: it begins with the peak of the process that started
+    this one.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
