@@ -33,7 +33,14 @@ def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
 
 
 def mae(y_true: Any, y_pred: Any, weight: Any = None) -> float:
-    """Return the mean absolute error, in rating units."""
+    """Return the mean absolute error, in rating units.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    weight : array-like, shape (n,), optional
+        Sample weights.
+    """
     true, pred, weights = _aligned(y_true, y_pred, weight)
     return float(np.average(np.abs(true - pred), weights=weights))
 
@@ -43,8 +50,11 @@ def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = Non
 
     Parameters
     ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
     scale : (low, high)
         Lowest and highest rating: (-10, 10) for Jester gives MAE / 20.
+    weight : array-like, shape (n,), optional
+        Sample weights.
     """
     low, high = scale
     if not low < high:
@@ -55,7 +65,19 @@ def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = Non
 
 
 def r2(y_true: Any, y_pred: Any, weight: Any = None) -> float:
-    """Return the coefficient of determination, R squared (1 is perfect, 0 is the mean of y_true)."""
+    """Return the coefficient of determination, R squared (1 is perfect, 0 is the mean of y_true).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    weight : array-like, shape (n,), optional
+        Sample weights.
+
+    Raises
+    ------
+    BadData
+        If there are fewer than two ratings.
+    """
     true, pred, weights = _aligned(y_true, y_pred, weight)
     if len(true) < 2:
         raise BadData(f"R squared needs at least two ratings; there are {len(true)}")
@@ -182,6 +204,8 @@ def scorer(name: str, **options: Any) -> Scorer:
     ----------
     name : str
         One of ``METRICS``: rmse, mae, nmae (give ``scale=(low, high)``), r2, fcp.
+    **options
+        Passed to the metric, as ``scale`` is.
 
     Raises
     ------

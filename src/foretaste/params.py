@@ -111,8 +111,18 @@ def learned(*shape: str) -> Any:
 
 
 def model_class(cls: type[T]) -> type[T]:
-    """Make a model out of a class body: keyword-only parameters, identity comparison."""
-    return dataclass(eq=False, repr=False, kw_only=True)(cls)
+    """Make a model out of a class body: keyword-only parameters, identity comparison.
+
+    Its docstring gets a section of the parameters, from their declarations.
+    """
+    made = dataclass(eq=False, repr=False, kw_only=True)(cls)
+    if made.__doc__ and issubclass(made, Parameters):
+        lines = ["", "", "    Parameters", "    ----------"]
+        for name, declaration in made.declarations().items():
+            lines += [f"    {name} : {declaration.allowed()}", f"        Default {declaration.default!r}:"]
+            lines[-1] += f" {declaration.meaning}."
+        made.__doc__ = made.__doc__.rstrip() + "\n".join(lines) + "\n    "
+    return made
 
 
 class Parameters:

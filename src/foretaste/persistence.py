@@ -81,6 +81,10 @@ def save(model: Model, path: PathLike) -> None:
 def load(path: PathLike) -> Model:
     """Read a fitted model from a file.
 
+    Parameters
+    ----------
+    path : str or path
+
     Returns
     -------
     Model

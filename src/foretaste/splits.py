@@ -58,7 +58,15 @@ def _parts(test: npt.NDArray[np.bool_], what: str) -> tuple[Rows, Rows]:
 
 @dataclass(frozen=True)
 class HoldOut(Split):
-    """One random part: the same rows as scikit-learn's ``train_test_split(random_state=seed)``."""
+    """One random part: the same rows as scikit-learn's ``train_test_split(random_state=seed)``.
+
+    Parameters
+    ----------
+    test_size : float
+        The share of the rows that are judged, between 0 and 1.
+    seed : int
+        Chooses the rows.
+    """
 
     test_size: float = 0.2
     seed: int = 0
@@ -76,7 +84,15 @@ class HoldOut(Split):
 
 @dataclass(frozen=True)
 class KFold(Split):
-    """Each row judged once: the same folds as scikit-learn's ``KFold(shuffle=True, random_state=seed)``."""
+    """Each row judged once: the same folds as scikit-learn's ``KFold(shuffle=True, random_state=seed)``.
+
+    Parameters
+    ----------
+    folds : int
+        How many parts the rows are cut into, at least 2.
+    seed : int
+        Chooses the folds.
+    """
 
     folds: int = 5
     seed: int = 0
@@ -102,7 +118,15 @@ class KFold(Split):
 
 @dataclass(frozen=True)
 class LeaveNOut(Split):
-    """n random ratings of each user who has more than n; the others are only learned from."""
+    """n random ratings of each user who has more than n; the others are only learned from.
+
+    Parameters
+    ----------
+    n : int
+        How many ratings of each user are judged.
+    seed : int
+        Chooses the ratings.
+    """
 
     n: int = 1
     seed: int = 0
@@ -123,7 +147,13 @@ class LeaveNOut(Split):
 
 @dataclass(frozen=True)
 class ByTime(Split):
-    """The latest ratings are judged, the earlier ones learned from; equal times stay together."""
+    """The latest ratings are judged, the earlier ones learned from; equal times stay together.
+
+    Parameters
+    ----------
+    test_size : float
+        The share of the rows that are judged, between 0 and 1; more where times are equal.
+    """
 
     test_size: float = 0.2
 
@@ -142,7 +172,15 @@ class ByTime(Split):
 
 @dataclass(frozen=True)
 class ColdUsers(Split):
-    """A share of the users is judged and never learned from."""
+    """A share of the users is judged and never learned from.
+
+    Parameters
+    ----------
+    share : float
+        Of the users, between 0 and 1.
+    seed : int
+        Chooses the users.
+    """
 
     share: float = 0.2
     seed: int = 0
@@ -155,7 +193,15 @@ class ColdUsers(Split):
 
 @dataclass(frozen=True)
 class ColdItems(Split):
-    """A share of the items is judged and never learned from."""
+    """A share of the items is judged and never learned from.
+
+    Parameters
+    ----------
+    share : float
+        Of the items, between 0 and 1.
+    seed : int
+        Chooses the items.
+    """
 
     share: float = 0.2
     seed: int = 0
