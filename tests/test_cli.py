@@ -191,7 +191,7 @@ def test_show_says_what_a_model_is(folder: Path) -> None:
     assert found["python"] == "Bias()"
     assert found["ratings"] == 900
     assert found["params"]["user_damping"] == 5.0
-    assert "learned from  900 ratings" in run("show", "bias.foretaste").stdout
+    assert "  900 ratings (fingerprint" in run("show", "bias.foretaste").stdout
 
 
 def test_evaluate_has_its_baseline_and_says_when_it_is_the_training_error(folder: Path) -> None:
@@ -222,7 +222,7 @@ def test_predict_writes_what_the_model_predicts_beside_the_ids_as_they_stand(fol
     expected = load("bias.foretaste").predict(ratings)
     found = data("predict", "bias.foretaste", "ratings.csv", "-o", "out.csv")
     assert found == {"model": "Bias", "rows": 900, "fallback_rows": 0, "file": "out.csv"}
-    rows = list(csv.DictReader(Path("out.csv").open()))
+    rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
     assert list(rows[0]) == ["userId", "itemId", "prediction", "fallback"]
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], expected, rtol=1e-5)
     assert [row["userId"] for row in rows] == [str(user) for user in ratings.user_ids]

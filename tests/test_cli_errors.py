@@ -86,7 +86,7 @@ WRONG = [
     ("predict bias.foretaste --user 9001 --item 9002", 4, "both unknown", ""),
     ("predict bias.foretaste strangers.csv -o out.csv", 3, "not one user and not one item", "--user-column"),
     ("similar ratings.csv 999", 4, "item '999' is unknown", ""),
-    ("similar bias.foretaste 3", 2, "", "models that can"),
+    ("similar bias.foretaste 3", 2, "nothing to compare items by", "foretaste similar RATINGS_FILE 3, or"),
     ("similar ratings.csv 3 --metric cosin", 2, "cosine", ""),
     ("data smaple", 4, 'did you mean "sample"?', ""),
     ("models svdd", 4, 'did you mean "SVD"?', ""),
@@ -251,11 +251,15 @@ def test_a_terminal_gets_the_same_words() -> None:
 
 
 def test_start_of_predict_needs_no_frame_library() -> None:
-    code = (
-        "import sys\nfrom foretaste.cli import main\n"
-        "try:\n    main(['predict', 'bias.foretaste', '--user', '1', '--item', '2'])\nexcept SystemExit:\n    pass\n"
-        "print(*[m for m in ('polars', 'scipy', 'pandas', 'rich', 'sklearn') if m in sys.modules])"
-    )
+    code = """
+import sys
+from foretaste.cli import main
+try:
+    main(["predict", "bias.foretaste", "--user", "1", "--item", "2"])
+except SystemExit:
+    pass
+print(*[m for m in ("polars", "scipy", "pandas", "rich", "sklearn") if m in sys.modules])
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True
     )
