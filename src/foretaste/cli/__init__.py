@@ -72,6 +72,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(
     cls=Commands,
+    name="foretaste",
     invoke_without_command=True,
     epilog="Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 extra missing, "
     "70 a fault in foretaste itself, 130 interrupted.",

@@ -12,7 +12,7 @@ import click
 from foretaste.cli.outcome import Outcome, command
 from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, as_file, read
 from foretaste.cli.tables import drawn
-from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported
 
 if TYPE_CHECKING:
     from foretaste.models import Model, Prediction
@@ -216,7 +216,12 @@ def similar(file: str, item: str, n: int, metric: str, items: str | None, **read
     index = source.items if hasattr(source, "items") else source.items_
     item_id = index.ids[index.index_of(item, "item")]
     catalogue = _catalogue(file, items, reading)
-    found = similar_items(source, item_id, n, metric, catalogue)
+    try:
+        found = similar_items(source, item_id, n, metric, catalogue)
+    except NotSupported as error:
+        hint = f"foretaste similar RATINGS_FILE {item}"
+        error.hint = error.hint and error.hint.replace("similar_items(ratings, ...)", hint)
+        raise
     titles = found.titles or [None] * len(found.ids)
     own = None if catalogue is None else catalogue.titles(index.ids[[index.index_of(item, "item")]])[0]
     rows = [

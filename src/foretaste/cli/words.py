@@ -26,11 +26,12 @@ def as_options(text: str, params: Sequence[click.Parameter]) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, value = match.groups()
-        found = options.get(name) or options.get(f"{name}_column")
+        found = options.get(f"{name}_column") or options.get(name)
         if found is None:
             return match.group()
-        if found.is_flag and value in ("True", "False"):
-            return (found.opts if value == "True" else found.secondary_opts or found.opts)[0]
+        if found.secondary_opts and value in ("True", "False", "..."):
+            yes, no = found.opts[0], found.secondary_opts[0]
+            return {"True": yes, "False": no, "...": f"{yes} or {no}"}[value]
         return f"{found.opts[-1]} {_value(value)}"
 
     if options:
@@ -40,7 +41,9 @@ def as_options(text: str, params: Sequence[click.Parameter]) -> str:
 
 def _value(value: str) -> str:
     if value[0] in "'\"":
-        return shlex.quote(value[1:-1])
+        text = value[1:-1]
+        plain = not set(text) & set('"$`\\!')
+        return f'"{text}"' if "'" in text and plain else shlex.quote(text)
     if value[0] == "(":
         return ",".join(part.strip() for part in value[1:-1].split(","))
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.doors import as_ratings
-from foretaste.errors import ForetasteError, InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import ForetasteError, InvalidParameter, NotFound
 from foretaste.evaluation.judging import Figures, checked_metrics, judge, refusal
 from foretaste.evaluation.packing import pack
 from foretaste.evaluation.processes import Judged, judge_apart
@@ -93,7 +94,7 @@ def compare(
                 pack(protocol, Path(folder) / "data.npz")
             with show.task("compare", len(candidates) * len(protocol)) as task:
                 for place, model in enumerate(candidates):
-                    rows.append(run.row(model, task, f"{place + 1} of {len(candidates)} models"))
+                    run.judge(model, rows, task, f"{place + 1} of {len(candidates)} models")
         except KeyboardInterrupt:
             stopped = True
             notes.append(f"stopped: {len(rows)} of {len(candidates)} models judged")
@@ -138,8 +139,9 @@ def named(name: str) -> Model:
     squeezed = {key.lower(): key for key in BY_NAME}
     key = squeezed.get(name.replace("-", "").replace("_", "").lower())
     if key is None:
-        near = did_you_mean(name, BY_NAME) or did_you_mean(squeezed.get(name.lower(), name.lower()), squeezed)
-        raise NotFound(f'no model "{name}"{near}', hint="one of " + ", ".join(BY_NAME))
+        near = difflib.get_close_matches(name.lower(), squeezed, n=1)
+        meant = f'; did you mean "{squeezed[near[0]]}"?' if near else ""
+        raise NotFound(f'no model "{name}"{meant}', hint="one of " + ", ".join(BY_NAME))
     return BY_NAME[key]()
 
 
@@ -152,8 +154,8 @@ class _Run:
     show: Progress
     folder: Path | None  # where the protocol is packed, if memory is measured
 
-    def row(self, model: Model, task: Task, place: str) -> Row:
-        """Judge one model on all folds."""
+    def judge(self, model: Model, rows: list[Row], task: Task, place: str) -> None:
+        """Judge one model on all folds and add its row; what is shown as done is kept."""
         label = _label(model)
         with ExitStack() as stack:
             # On a pipe, one line a model; bars are drawn inside one another instead.
@@ -161,12 +163,12 @@ class _Run:
             task.step(0, f"{label}, {place}")
             judged = self._judge(model, lambda _: task.step())
             if judged.refused is not None:
+                rows.append(self._refused(model, judged))
                 line.step(note=f"refused: {judged.refused['message']}")
                 task.step(len(self.protocol) - len(judged.figures))
-                return self._refused(model, judged)
-            row = self._summary(model, judged)
-            line.step(note=f"RMSE {row['rmse']:.4g}")
-            return row
+                return
+            rows.append(self._summary(model, judged))
+            line.step(note=f"RMSE {rows[-1]['rmse']:.4g}")
 
     def _judge(self, model: Model, on_fold: Callable[[Figures], None]) -> Judged:
         inner = Progress() if isinstance(self.show, Lines) else self.show
