@@ -42,6 +42,12 @@ def ratings() -> Ratings:
 
 
 @pytest.fixture(scope="session")
+def more() -> Ratings:
+    """Enough ratings that work is shared between threads."""
+    return planted(users=240, items=120, rows=9000)
+
+
+@pytest.fixture(scope="session")
 def others() -> Ratings:
     """Other ratings: other people (some of the same), other items, other tastes."""
     kept = planted(seed=1, users=35, items=50, rows=500)

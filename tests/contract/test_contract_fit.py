@@ -110,10 +110,13 @@ def test_another_seed_other_numbers(name, ratings):
 
 
 @each_model(parameter="threads")
-def test_threads_do_not_change_a_bit(name, ratings):
-    one, two = make(name, threads=1).fit(ratings), make(name, threads=2).fit(ratings)
-    assert_same_learned(one, two)
-    assert same_bits(one.predict(every_pair(ratings)), two.predict(every_pair(ratings)))
+def test_threads_do_not_change_a_bit(name, more):
+    asked = every_pair(more)
+    one = make(name, threads=1).fit(more)
+    for threads in (2, 3):
+        other = make(name, threads=threads).fit(more)
+        assert_same_learned(one, other)
+        assert same_bits(one.predict(asked), other.predict(asked))
 
 
 @each_model()
