@@ -230,6 +230,12 @@ class Ratings(Pairs):
         chosen[np.random.default_rng(seed).choice(total, wanted, replace=False)] = True
         return self[chosen if users is None else chosen[self.user]]
 
+    def moments(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the ratings, weighted if there are weights."""
+        value = self.value.astype(np.float64)
+        mean = float(np.average(value, weights=self.weight))
+        return mean, float(np.sqrt(np.average((value - mean) ** 2, weights=self.weight)))
+
     def by_user(self) -> tuple[npt.NDArray[np.int64], Indices]:
         """Return where each user's rows start, shape (users + 1,), and the rows grouped by user."""
         return group_rows(self.user, len(self.users))

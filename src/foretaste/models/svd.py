@@ -76,9 +76,8 @@ class SVD(Model):
     valid_rmse_: Floats = learned("validated")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.mean_, self.std_ = train.moments()
         value = train.value.astype(np.float64)
-        self.mean_ = float(np.average(value, weights=train.weight))
-        self.std_ = float(np.sqrt(np.average((value - self.mean_) ** 2, weights=train.weight)))
         standard = ((value - self.mean_) / (self.std_ or 1.0)).astype(np.float32)
         rows = np.arange(len(train))
         epochs, self.valid_rmse_ = self.epochs, np.empty(0, np.float32)
