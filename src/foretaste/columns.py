@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -109,12 +109,16 @@ def as_numpy(column: Any) -> npt.NDArray[Any]:
     return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
 
 
+# In SQL, user is a word of the language; quoted it is a column. Quoted texts and names stay as they are.
+_USER = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|\buser\b""", re.IGNORECASE)
+
+
 def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
     import polars as pl
 
     try:
-        condition = pl.sql_expr(expression)
+        condition = pl.sql_expr(_USER.sub(lambda found: found[1] or f'"{found[0]}"', expression))
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
@@ -170,7 +174,9 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     if array.dtype.kind not in "iufb":
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
-                raise BadData(f"{name} in row {row} is {value!r}, not a number", hint="drop or mend that row")
+                raise BadData(
+                    f"{name} in row {row} is {plain(value)!r}, not a number", hint="drop or mend that row"
+                )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(numbers))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from foretaste import memory
 from foretaste._native import group_rows
 from foretaste.columns import check_scale, filter_rows, finite_column, time_column, weight_column
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import BadData, InvalidParameter, plain
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
 
@@ -349,7 +349,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
-            f"user {ratings.user_ids[first]!r} rated item {ratings.item_ids[first]!r} more than once: "
+            f"user {plain(ratings.user_ids[first])!r} rated item {plain(ratings.item_ids[first])!r} "
+            f"more than once: "
             f"{ratings.value[first]:g} in row {first}, {ratings.value[second]:g} in row {second} "
             f"({len(key) - len(starts)} repeated rows in all)",
             hint='duplicates="last" (or "first", "mean")',
@@ -358,9 +359,9 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         weight = np.ones(len(key)) if ratings.weight is None else ratings.weight.astype(np.float64)
         sums = np.add.reduceat((ratings.value * weight)[order], starts)
         total = np.add.reduceat(weight[order], starts)
-        plain = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
+        unweighted = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
         value, summed = ratings.value.copy(), None if ratings.weight is None else ratings.weight.copy()
-        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), plain)
+        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), unweighted)
         if summed is not None:
             summed[order[ends]] = total
         ratings = ratings.replace(value=value, weight=summed)

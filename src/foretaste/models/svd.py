@@ -62,7 +62,7 @@ class SVD(Model):
     patience: int = param(5, "early stopping: how many epochs may pass without a better error", low=1)
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, optional=True
+        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
     mean_: float = learned()
