@@ -172,8 +172,8 @@ class ImputeRow {
         const double width = sort_into_buckets(near, seen, within);
         const std::size_t buckets = bucket_.size() - 1;
         for (std::size_t b = 0; b < buckets && left_ > 0; ++b) {
-            for (std::size_t i = bucket_[b]; i < bucket_[b + 1]; ++i)
-                if (needed(sorted_[i])) waiting_.push_back(exact(sorted_[i]));
+            for (std::size_t i = bucket_[b]; i < bucket_[b + 1] && left_ > 0; ++i)
+                if (needed(sorted_[i])) receive(exact(sorted_[i]));
             std::sort(waiting_.begin(), waiting_.end());
             const bool last = b + 1 == buckets;
             const double unseen = last ? within : std::max(0.0F, seen) + static_cast<double>(b + 1) * width;
@@ -182,6 +182,16 @@ class ImputeRow {
             auto next = waiting_.begin();
             while (left_ > 0 && next != waiting_.end() && next->distance < until) give_all(*next++);
             waiting_.erase(waiting_.begin(), next);
+        }
+    }
+
+    // Nothing comes before a donor at distance 0 but those of lower rows, which stand before it in the first
+    // bucket: it need not wait. (So equal rows, be there ever so many, cost little.)
+    void receive(const Donor& donor) {
+        if (donor.distance == 0) {
+            give_all(donor);
+        } else {
+            waiting_.push_back(donor);
         }
     }
 
