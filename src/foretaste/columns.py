@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,11 @@ def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterabl
     for role in roles:
         if role not in found:
             names = list(names)
+            free = [name for name in names if name not in found.values()]
             raise BadData(
                 f"no column for the {role} was recognised",
                 where="columns are: " + ", ".join(names),
-                hint=f'say which one it is: {role}="{names[0] if names else "..."}"',
+                hint=f'say which one it is: {role}="{free[0] if free else "..."}"',
             )
 
 
@@ -109,16 +110,37 @@ def as_numpy(column: Any) -> npt.NDArray[Any]:
     return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
 
 
+def names_in(expression: str) -> list[str]:
+    """Return the columns that an SQL condition is about; none if it cannot be understood."""
+    import polars as pl
+
+    try:
+        return list(pl.sql_expr(_plain_sql(expression)).meta.root_names())
+    except Exception:  # filter_rows says what is wrong with it
+        return []
+
+
+def _plain_sql(expression: str) -> str:
+    """Put quotes around a column called user, which is a function in SQL; texts in quotes stay."""
+    return re.sub(
+        r"""'[^']*'|"[^"]*"|`[^`]*`|\buser\b""",
+        lambda found: f'"{found.group()}"' if found.group().lower() == "user" else found.group(),
+        expression,
+        flags=re.IGNORECASE,
+    )
+
+
 def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
     import polars as pl
 
     try:
-        condition = pl.sql_expr(expression)
+        condition = pl.sql_expr(_plain_sql(expression))
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
-            f"the condition {expression!r} cannot be understood: {error}", hint='for example: "userId <= 4000"'
+            f"the condition {expression!r} cannot be understood: {error}",
+            hint='for example: "userId <= 4000"',
         ) from None
     for name in names:
         if name not in frame.columns:
@@ -138,7 +160,14 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 
-def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> None:
+def row_place(row: int) -> str:
+    """Say where a row of a table in memory stands."""
+    return f"row {row}"
+
+
+def check_scale(
+    scale: Any, values: npt.NDArray[np.float32] | None = None, place: Callable[[int], str] = row_place
+) -> None:
     """Check a declared scale, and that the ratings lie inside it."""
     if scale is None:
         return
@@ -147,12 +176,14 @@ def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> No
     except (TypeError, ValueError):
         raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
     if not np.isfinite([low, high]).all() or low >= high:
-        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)")
+        raise InvalidParameter(
+            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+        )
     outside = np.flatnonzero((values < low) | (values > high)) if values is not None else []
     if values is not None and len(outside):
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
-            f"(first: {values[outside[0]]:g} in row {outside[0]})",
+            f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
             hint=f"declare scale=({values.min():g}, {values.max():g}), or mend these rows",
         )
 
@@ -171,7 +202,8 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         raise BadData(
-            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers ({len(bad)} such rows)",
+            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers "
+            f"({len(bad)} such rows)",
             hint="drop or mend these rows",
         )
     return numbers

@@ -6,6 +6,7 @@ A model sees only indices. The doors through which ids become indices stand in `
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import group_rows
-from foretaste.columns import check_scale, filter_rows, finite_column, time_column
+from foretaste.columns import check_scale, filter_rows, finite_column, row_place, time_column
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
@@ -79,6 +80,7 @@ class Ratings(Pairs):
         weight: Any = None,
         scale: tuple[float, float] | None = None,
         duplicates: str = "refuse",
+        place: Callable[[int], str] = row_place,
     ) -> Ratings:
         """Validate and encode columns.
 
@@ -96,6 +98,8 @@ class Ratings(Pairs):
             The declared scale; a rating outside it is refused.
         duplicates : {"refuse", "last", "first", "mean"}
             What to do when a user rated an item twice.
+        place : function of int, optional
+            How errors call a row; a reader of files says its line.
 
         Raises
         ------
@@ -111,16 +115,16 @@ class Ratings(Pairs):
         weights = None if weight is None else finite_column(weight, "weight")
         if weights is not None and (weights < 0).any():
             row = int(np.flatnonzero(weights < 0)[0])
-            raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+            raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
         for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
             if column is not None and len(column) != len(user_codes):
                 raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
-        check_scale(scale, values)
+        check_scale(scale, values, place)
         ratings = cls(
             user=user_codes, item=item_codes, when=times, value=values, weight=weights,
             users=users, items=items, scale=scale,
         )  # fmt: skip
-        return _without_duplicates(ratings, duplicates)
+        return _without_duplicates(ratings, duplicates, place)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -223,7 +227,9 @@ class Ratings(Pairs):
         seed : int
         """
         if (n is None) == (users is None):
-            raise InvalidParameter("sample takes either n (rows) or users (whole users)", hint="sample(n=1000)")
+            raise InvalidParameter(
+                "sample takes either n (rows) or users (whole users)", hint="sample(n=1000)"
+            )
         total, wanted = (len(self), n) if users is None else (len(self.users), users)
         if not isinstance(wanted, int) or not 1 <= wanted <= total:
             raise InvalidParameter(f"cannot sample {wanted!r} of {total}; ask for 1 to {total}")
@@ -327,7 +333,7 @@ def _short(fact: float | int | None) -> str:
     return "-" if fact is None else f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}"
 
 
-def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
+def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int], str]) -> Ratings:
     """Refuse or merge the rows in which a user rated an item twice."""
     if duplicates not in ("refuse", "last", "first", "mean"):
         raise InvalidParameter(
@@ -345,7 +351,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
             f"user {ratings.user_ids[first]!r} rated item {ratings.item_ids[first]!r} more than once: "
-            f"{ratings.value[first]:g} in row {first}, {ratings.value[second]:g} in row {second} "
+            f"{ratings.value[first]:g} in {place(int(first))}, "
+            f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",
             hint='duplicates="last" (or "first", "mean")',
         )
