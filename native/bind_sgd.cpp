@@ -21,6 +21,13 @@ void plan_init(SgdPlan* self, In<std::int32_t> user, In<std::int32_t> item, In<f
     new (self) SgdPlan(user.data(), item.data(), value.data(), weight ? weight->data() : nullptr, n, users, items, grid);
 }
 
+template <class T>
+New<T> copied(const std::vector<T>& values) {
+    New<T> out = new_array<T>(values.size());
+    std::copy(values.begin(), values.end(), out.data());
+    return out;
+}
+
 void check_factors(const SgdPlan& plan, const Out2<float>& p, const Out2<float>& q, const Out<float>& bu,
                    const Out<float>& bi) {
     check(p.shape(1) == q.shape(1) && p.shape(1) % 16 == 0, "factors must be padded to a multiple of 16");
@@ -57,7 +64,7 @@ double plan_epoch(const SgdPlan& plan, Out2<float> p, Out2<float> q, Out<float> 
 New<float> dot_pairs(In<std::int32_t> user, In<std::int32_t> item, In2<float> p, In2<float> q, In<float> bu,
                      In<float> bi, float mean, int threads) {
     check(user.size() == item.size(), "user and item must have the same length");
-    check(p.shape(1) == q.shape(1) && p.shape(1) % 16 == 0, "factors must be padded to a multiple of 16");
+    check(p.shape(1) == q.shape(1), "users and items must have the same number of factors");
     check(p.shape(0) == bu.size() && q.shape(0) == bi.size(), "biases and factors must have the same length");
     check_range(user, -1, static_cast<std::int64_t>(bu.size()), "a user index is out of range");
     check_range(item, -1, static_cast<std::int64_t>(bi.size()), "an item index is out of range");
@@ -82,16 +89,10 @@ void bind_sgd(nb::module_& m) {
              "user_bias"_a.noconvert(), "item_bias"_a.noconvert(), "learning_rate"_a, "regularization"_a,
              "bias_learning_rate"_a, "bias_regularization"_a, "threads"_a)
         .def_ro("grid", &SgdPlan::grid)
-        .def("order", [](const SgdPlan& plan) {
-            New<std::int32_t> out = new_array<std::int32_t>(plan.order.size());
-            std::copy(plan.order.begin(), plan.order.end(), out.data());
-            return out;
-        })
-        .def("blocks", [](const SgdPlan& plan) {
-            New<std::int64_t> out = new_array<std::int64_t>(plan.block.size());
-            std::copy(plan.block.begin(), plan.block.end(), out.data());
-            return out;
-        });
+        .def("order", [](const SgdPlan& plan) { return copied(plan.order); })
+        .def("blocks", [](const SgdPlan& plan) { return copied(plan.block); })
+        .def("user_order", [](const SgdPlan& plan) { return copied(plan.user_order); })
+        .def("item_order", [](const SgdPlan& plan) { return copied(plan.item_order); });
     m.def("dot_pairs", &dot_pairs, "user"_a.noconvert(), "item"_a.noconvert(), "user_factors"_a.noconvert(),
           "item_factors"_a.noconvert(), "user_bias"_a.noconvert(), "item_bias"_a.noconvert(), "mean"_a, "threads"_a);
 }

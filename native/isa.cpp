@@ -1,4 +1,5 @@
 // Compiled once for each instruction set; see CMakeLists.txt.
+#include "impute.hpp"
 #include "kernels.hpp"
 #include "sgd.hpp"
 
@@ -12,6 +13,8 @@ const Kernels table{
     FORETASTE_TEXT(FORETASTE_ISA),
     &sgd_block<float>,
     &dot_pairs<float>,
+    ImputeTile::donors,
+    &impute_distances,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

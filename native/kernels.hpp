@@ -35,10 +35,27 @@ struct DotData {
     T mean;
 };
 
+// Rows cut into tiles of donors; see impute.hpp.
+struct ImputeTiles {
+    const float* value;         // (tiles, columns, donors of a tile), NaN = missing
+    const std::uint8_t* known;  // the same shape: 1, or 0 = missing
+    std::size_t tiles, columns;
+};
+
+// Rows whose distances are wanted: the columns that each has, and its values there.
+struct ImputeReceivers {
+    const std::int64_t* starts;  // (count + 1)
+    const std::int32_t* column;
+    const float* value;
+    int count;
+};
+
 struct Kernels {
     const char* isa;
     double (*sgd_block)(const SgdData<float>&, std::int64_t block);
     void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
+    int impute_tile;  // donors of a tile
+    void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
 };
 
 const Kernels& kernels();

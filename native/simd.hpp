@@ -16,7 +16,7 @@ template <class T>
 struct Vector {
     static constexpr int lanes = FORETASTE_VECTOR_BYTES / sizeof(T);
     typedef T type __attribute__((vector_size(FORETASTE_VECTOR_BYTES)));
-    typedef T unaligned __attribute__((vector_size(FORETASTE_VECTOR_BYTES), aligned(alignof(T)), may_alias));
+    typedef T unaligned __attribute__((vector_size(FORETASTE_VECTOR_BYTES), aligned(alignof(T))));
 };
 
 template <class T>
@@ -34,7 +34,7 @@ template <class T>
 
 template <class T>
 [[gnu::always_inline]] inline vec<T> broadcast(T value) {
-    return vec<T>{} + value;
+    return value - vec<T>{};  // x - 0 is x, also for -0: the compiler drops it
 }
 
 template <class T, class V>

@@ -145,7 +145,7 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     for name in names:
         if name not in frame.columns:
             role = role_of(name)
-            if role not in frame.columns:
+            if role is None or role not in frame.columns:
                 raise InvalidParameter(
                     f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
                     where="columns are: " + ", ".join(frame.columns),
@@ -179,8 +179,10 @@ def check_scale(
         raise InvalidParameter(
             f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
         )
-    outside = np.flatnonzero((values < low) | (values > high)) if values is not None else []
-    if values is not None and len(outside):
+    if values is None:
+        return
+    outside = np.flatnonzero((values < low) | (values > high))
+    if len(outside):
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
             f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
@@ -207,6 +209,15 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
             hint="drop or mend these rows",
         )
     return numbers
+
+
+def weight_column(column: Any, place: Callable[[int], str] = row_place) -> npt.NDArray[np.float32]:
+    """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
+    weights = finite_column(column, "weight")
+    if (weights < 0).any():
+        row = int(np.flatnonzero(weights < 0)[0])
+        raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
+    return weights
 
 
 def time_column(column: Any) -> npt.NDArray[np.int64]:

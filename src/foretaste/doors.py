@@ -12,12 +12,14 @@ import numpy as np
 from foretaste.columns import (
     ROLES,
     as_numpy,
+    check_scale,
     finite_column,
     frame_columns,
     guess_roles,
     is_frame,
     require_roles,
     time_column,
+    weight_column,
 )
 from foretaste.errors import BadData
 from foretaste.ids import IdIndex
@@ -43,9 +45,12 @@ def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
     changes: dict[str, Any] = {}
     for name, column in (("value", y), ("weight", sample_weight)):
         if column is not None:
-            changes[name] = finite_column(column, "rating" if name == "value" else "weight")
+            changes[name] = finite_column(column, "rating") if name == "value" else weight_column(column)
             if len(changes[name]) != len(X):
-                raise BadData(f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree")
+                raise BadData(
+                    f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree"
+                )
+    check_scale(X.scale, changes.get("value"))
     return X.replace(**changes) if changes else X
 
 
@@ -69,7 +74,9 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
     if isinstance(X, Pairs):
         return X
     user, item, when, _ = _pair_columns(X)
-    return Pairs(users.encode(user, "user"), items.encode(item, "item"), None if when is None else time_column(when))
+    return Pairs(
+        users.encode(user, "user"), items.encode(item, "item"), None if when is None else time_column(when)
+    )
 
 
 def check_kinds(given: IdIndex, known: IdIndex, name: str) -> None:

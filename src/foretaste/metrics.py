@@ -48,7 +48,9 @@ def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = Non
     """
     low, high = scale
     if not low < high:
-        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)")
+        raise InvalidParameter(
+            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+        )
     return mae(y_true, y_pred, weight) / (high - low)
 
 

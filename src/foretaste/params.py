@@ -8,6 +8,7 @@ documentation tables, model files, checks) reads these declarations.
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,9 +62,12 @@ class Declaration:
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        number = float(value)  # type: ignore[arg-type]
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number that no float can hold
+            return False
         above = self.low is None or (number > self.low if self.open_low else number >= self.low)
-        return above and (self.high is None or number <= self.high) and abs(number) != float("inf")
+        return math.isfinite(number) and above and (self.high is None or number <= self.high)
 
 
 def param(
@@ -101,6 +105,7 @@ def learned(*shape: str) -> Any:
 
     ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
     ``items`` stand for the number of known users and items; others must agree within a model.
+    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text.
     """
     return dataclasses.field(init=False, repr=False, metadata={"learned": shape})
 
@@ -176,7 +181,8 @@ class Parameters:
             value = getattr(self, name)
             if not declaration.accepts(value):
                 raise InvalidParameter(
-                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {declaration.allowed()}",
+                    f"{type(self).__name__}: {name}={value!r} is not allowed; "
+                    f"it must be {declaration.allowed()}",
                     hint=f"{name}={declaration.default!r} (the default: {declaration.meaning})",
                 )
 

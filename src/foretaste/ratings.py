@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import group_rows
-from foretaste.columns import check_scale, filter_rows, finite_column, row_place, time_column
+from foretaste.columns import (
+    check_scale,
+    filter_rows,
+    finite_column,
+    row_place,
+    time_column,
+    weight_column,
+)
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
@@ -112,10 +119,7 @@ class Ratings(Pairs):
         items, item_codes = IdIndex.from_column(item, "item")
         values = finite_column(value, "rating")
         times = None if when is None else time_column(when)
-        weights = None if weight is None else finite_column(weight, "weight")
-        if weights is not None and (weights < 0).any():
-            row = int(np.flatnonzero(weights < 0)[0])
-            raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
+        weights = None if weight is None else weight_column(weight, place)
         for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
             if column is not None and len(column) != len(user_codes):
                 raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
@@ -237,6 +241,12 @@ class Ratings(Pairs):
         chosen[np.random.default_rng(seed).choice(total, wanted, replace=False)] = True
         return self[chosen if users is None else chosen[self.user]]
 
+    def moments(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the ratings, weighted if there are weights."""
+        value = self.value.astype(np.float64)
+        mean = float(np.average(value, weights=self.weight))
+        return mean, float(np.sqrt(np.average((value - mean) ** 2, weights=self.weight)))
+
     def by_user(self) -> tuple[npt.NDArray[np.int64], Indices]:
         """Return where each user's rows start, shape (users + 1,), and the rows grouped by user."""
         return group_rows(self.user, len(self.users))
@@ -350,7 +360,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
-            f"user {ratings.user_ids[first]!r} rated item {ratings.item_ids[first]!r} more than once: "
+            f"user {ratings.user_ids[[first]].tolist()[0]!r} rated "
+            f"item {ratings.item_ids[[first]].tolist()[0]!r} more than once: "
             f"{ratings.value[first]:g} in {place(int(first))}, "
             f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",

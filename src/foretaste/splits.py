@@ -85,7 +85,9 @@ class KFold(Split):
         """Yield ``folds`` pairs of row numbers."""
         n = len(X)
         if not isinstance(self.folds, int) or not 2 <= self.folds <= n:
-            raise InvalidParameter(f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings")
+            raise InvalidParameter(
+                f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings"
+            )
         order = np.arange(n)
         np.random.RandomState(self.seed).shuffle(order)
         for part in np.array_split(order, self.folds):
@@ -130,7 +132,9 @@ class ByTime(Split):
         _share("test_size", self.test_size)
         ratings = _as_seen(X, y)
         if ratings.when is None:
-            raise BadData("a split by time needs the time of each rating", hint="read_ratings(..., timestamp=COLUMN)")
+            raise BadData(
+                "a split by time needs the time of each rating", hint="read_ratings(..., timestamp=COLUMN)"
+            )
         wanted = math.ceil(self.test_size * len(ratings))
         border = np.sort(ratings.when)[len(ratings) - wanted]
         yield _parts(ratings.when >= border, "the split by time")

@@ -124,5 +124,7 @@ class Catalogue:
         """Return the catalogue with another column as its title."""
         if column not in self.columns:
             known = ", ".join(self.columns)
-            raise NotFound(f'no column "{column}"{did_you_mean(column, self.columns)}', hint=f"one of {known}")
+            raise NotFound(
+                f'no column "{column}"{did_you_mean(column, self.columns)}', hint=f"one of {known}"
+            )
         return Catalogue(self.items, self.columns, column)

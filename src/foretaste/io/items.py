@@ -135,7 +135,7 @@ def _catalogue(ids: Any, texts: dict[str, Any], title: str, table: TextTable | N
     if len(index) != len(codes):
         code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
         rows = np.flatnonzero(codes == code)
-        problem = f"item {index.ids[code]!r} stands {len(rows)} times"
+        problem = f"item {index.ids[[code]].tolist()[0]!r} stands {len(rows)} times"
         hint = "keep one row an item"
         if table is not None:
             raise table.refusal(rows, problem, hint)

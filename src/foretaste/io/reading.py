@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.columns import ROLES, as_numpy, filter_rows, frame_columns, guess_roles, names_in, require_roles
+from foretaste.columns import (
+    ROLES,
+    as_numpy,
+    filter_rows,
+    frame_columns,
+    guess_roles,
+    names_in,
+    require_roles,
+)
 from foretaste.errors import BadData
 from foretaste.ids import is_text_series
 from foretaste.io.cells import id_column, number_column, time_column, typed

@@ -17,6 +17,7 @@ from foretaste import memory
 from foretaste.columns import finite_column
 from foretaste.doors import as_ratings, encode_pairs
 from foretaste.errors import BadData, BadModelFile, NotFitted, NotSupported
+from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
 from foretaste.params import Parameters, learned, model_class, param
@@ -96,13 +97,16 @@ class Model(Parameters, ABC):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = ""
 
-    clip: bool = param(True, "keep predictions inside the declared scale, else the range of the training ratings")
+    clip: bool = param(
+        True, "keep predictions inside the declared scale, else the range of the training ratings"
+    )
 
     users_: IdIndex = learned("ids")
     items_: IdIndex = learned("ids")
     low_: float = learned()
     high_: float = learned()
     n_ratings_: int = learned()
+    fingerprint_: str = learned("text")
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False
@@ -129,19 +133,17 @@ class Model(Parameters, ABC):
         NotSupported
             If weights are given to a model that cannot honour them.
         """
+        self._forget()
         self.check_params()
         train = as_ratings(X, y, sample_weight)
         self._check_train(train)
-        for name in self.learned_shapes():
-            self.__dict__.pop(name, None)
         low, high = train.scale or (float(train.value.min()), float(train.value.max()))
         self.low_, self.high_, self.n_ratings_ = float(low), float(high), len(train)
-        self.users_, self.items_ = train.users, train.items
+        self.users_, self.items_, self.fingerprint_ = train.users, train.items, fingerprint(train)
         try:
             self._fit(train, progress_for(progress))
         except BaseException:
-            for name in self.learned_shapes():
-                self.__dict__.pop(name, None)
+            self._forget()
             raise
         return self
 
@@ -180,7 +182,9 @@ class Model(Parameters, ABC):
         self._check_fitted()
         users, items = users or self.users_, items or self.items_
         size = 4 * len(users) * len(items)
-        memory.require(size, f"a matrix of {len(users)} x {len(items)} predictions", "predict(pairs) in parts")
+        memory.require(
+            size, f"a matrix of {len(users)} x {len(items)} predictions", "predict(pairs) in parts"
+        )
         user, item = self.users_.remap(users.ids), self.items_.remap(items.ids)
         matrix = np.empty((len(users), len(items)), np.float32)
         step = max(1, 1_000_000 // max(1, len(items)))
@@ -256,6 +260,11 @@ class Model(Parameters, ABC):
 
     # Helpers for models ----------------------------------------------------------------------------
 
+    def _forget(self) -> None:
+        """Drop what was learned, so that a failed fit cannot pass for a fitted model."""
+        for name in self.learned_shapes():
+            self.__dict__.pop(name, None)
+
     def _known(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
         return np.asarray((pairs.user >= 0) & (pairs.item >= 0))
 
@@ -272,7 +281,9 @@ class Model(Parameters, ABC):
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
-            raise NotFitted(f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first")
+            raise NotFitted(
+                f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first"
+            )
 
     def _check_train(self, train: Ratings) -> None:
         name = type(self).__name__
@@ -284,14 +295,19 @@ class Model(Parameters, ABC):
         if train.weight is not None:
             if "weights" not in self.tags:
                 raise NotSupported(
-                    f"{name} cannot honour sample weights", hint="models that can: " + ", ".join(_tagged("weights"))
+                    f"{name} cannot honour sample weights",
+                    hint="models that can: " + ", ".join(_tagged("weights")),
                 )
             if not train.weight.any():
                 raise BadData(f"{name} cannot learn from ratings whose weights are all 0")
 
     def _cannot(self, hook: str, words: str) -> NotSupported:
-        able = ", ".join(sorted(c.__name__ for c in known_models() if getattr(c, hook) is not getattr(Model, hook)))
-        return NotSupported(f"{type(self).__name__} cannot {words}", hint=f"models that can: {able or 'none yet'}")
+        able = ", ".join(
+            sorted(c.__name__ for c in known_models() if getattr(c, hook) is not getattr(Model, hook))
+        )
+        return NotSupported(
+            f"{type(self).__name__} cannot {words}", hint=f"models that can: {able or 'none yet'}"
+        )
 
     # scikit-learn's protocol -----------------------------------------------------------------------
 
@@ -299,7 +315,12 @@ class Model(Parameters, ABC):
         return "users_" in self.__dict__
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags  # only scikit-learn asks for this
+        from sklearn.utils import (
+            InputTags,
+            RegressorTags,
+            Tags,
+            TargetTags,
+        )  # only scikit-learn asks for this
 
         return Tags(
             estimator_type="regressor",
@@ -316,7 +337,8 @@ class Model(Parameters, ABC):
         )
         state = "not fitted"
         if self.__sklearn_is_fitted__():
-            state = f"fitted on {self.n_ratings_:,} ratings, {len(self.users_):,} users, {len(self.items_):,} items"
+            sizes = f"{len(self.users_):,} users, {len(self.items_):,} items"
+            state = f"fitted on {self.n_ratings_:,} ratings, {sizes}"
         return f"<table><caption>{type(self).__name__}: {state}</caption><tbody>{rows}</tbody></table>"
 
 
@@ -346,6 +368,8 @@ def _tagged(tag: str) -> list[str]:
 def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int]) -> None:
     if shape == ("ids",):
         ok = isinstance(value, IdIndex)
+    elif shape == ("text",):
+        ok = isinstance(value, str)
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
     else:
@@ -353,4 +377,6 @@ def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str,
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
         ok = ok and bool(np.isfinite(value).all())
     if not ok:
-        raise BadModelFile(f"{name} in the file is not what it must be (shape {shape or 'one number'}, finite)")
+        raise BadModelFile(
+            f"{name} in the file is not what it must be (shape {shape or 'one number'}, finite)"
+        )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from foretaste.models.base import Floats, Linear, Model, Prediction
-from foretaste.models.means import global_mean
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -41,20 +41,18 @@ class Bias(Model):
     item_bias_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, spread = train.moments()
         centred = train.value.astype(np.float64) - self.mean_
         weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
-        spread = float(np.sqrt(np.average(centred**2, weights=weight)))
-        user_bias, item_bias = np.zeros(len(train.users)), np.zeros(len(train.items))
-        user_count = np.bincount(train.user, weight, len(user_bias)) + self.user_damping
-        item_count = np.bincount(train.item, weight, len(item_bias)) + self.item_damping
+        user_bias: npt.NDArray[np.float64] = np.zeros(len(train.users))
+        item_bias: npt.NDArray[np.float64] = np.zeros(len(train.items))
+        user_count = np.bincount(train.user, weight, len(user_bias)).astype(np.float64) + self.user_damping
+        item_count = np.bincount(train.item, weight, len(item_bias)).astype(np.float64) + self.item_damping
         with progress.task("Bias", self.epochs) as task:
             for _ in range(self.epochs):
                 before = user_bias, item_bias
-                user_bias = np.bincount(train.user, weight * (centred - item_bias[train.item]), len(user_bias))
-                user_bias = np.divide(user_bias, user_count, out=np.zeros_like(user_bias), where=user_count > 0)
-                item_bias = np.bincount(train.item, weight * (centred - user_bias[train.user]), len(item_bias))
-                item_bias = np.divide(item_bias, item_count, out=np.zeros_like(item_bias), where=item_count > 0)
+                user_bias = _damped(train.user, weight * (centred - item_bias[train.item]), user_count)
+                item_bias = _damped(train.item, weight * (centred - user_bias[train.user]), item_count)
                 moved = max(np.abs(user_bias - before[0]).max(), np.abs(item_bias - before[1]).max())
                 task.step()
                 if moved <= 1e-6 * spread:
@@ -69,3 +67,11 @@ class Bias(Model):
     def _linear(self) -> Linear:
         none = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
         return Linear(self.mean_, self.user_bias_, self.item_bias_, *none)
+
+
+def _damped(
+    codes: npt.NDArray[np.int32], residual: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the sum of each group's residuals over its damped count, 0 where that is 0."""
+    total = np.bincount(codes, residual, len(count)).astype(np.float64)
+    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)

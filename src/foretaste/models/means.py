@@ -24,11 +24,6 @@ def group_means(
     return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)
 
 
-def global_mean(train: Ratings) -> float:
-    """Return the (weighted) mean of all ratings."""
-    return float(np.average(train.value.astype(np.float64), weights=train.weight))
-
-
 @model_class
 class GlobalMean(Model):
     r"""Predict the mean of all ratings, for everyone and everything.
@@ -42,7 +37,7 @@ class GlobalMean(Model):
     mean_: float = learned()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
 
     def _predict(self, pairs: Pairs) -> Prediction:
         return self._prediction(pairs, np.full(len(pairs), self.mean_))
@@ -65,7 +60,7 @@ class UserMean(Model):
     user_mean_: Floats = learned("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
@@ -89,7 +84,7 @@ class ItemMean(Model):
     item_mean_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
@@ -115,7 +110,7 @@ class UserItemMean(Model):
     item_mean_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
         self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
 

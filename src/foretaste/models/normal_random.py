@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from foretaste.models.base import Model, Prediction
-from foretaste.models.means import global_mean
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -27,15 +27,13 @@ class NormalRandom(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "random"})
     summary: ClassVar[str] = "a random guess with the mean and spread of the ratings"
 
-    seed: int = param(0, "of the random numbers", low=0)
+    seed: int = param(0, "of the random numbers", low=0, high=2**32 - 1)
 
     mean_: float = learned()
     std_: float = learned()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
-        deviation = train.value.astype(np.float64) - self.mean_
-        self.std_ = float(np.sqrt(np.average(deviation**2, weights=train.weight)))
+        self.mean_, self.std_ = train.moments()
 
     def _predict(self, pairs: Pairs) -> Prediction:
         key = (pairs.user.astype(np.int64) + 1).astype(np.uint64) << np.uint64(32)
@@ -45,11 +43,11 @@ class NormalRandom(Model):
         return self._prediction(pairs, self.mean_ + self.std_ * normal)
 
 
-def _uniform(key: np.ndarray, stream: int) -> np.ndarray:
+def _uniform(key: npt.NDArray[np.uint64], stream: int) -> npt.NDArray[np.float64]:
     """Return numbers in (0, 1] from a counter (splitmix64: Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):
         x = (key ^ np.uint64(stream)) * _MIX[0] + _MIX[0] * np.uint64(stream + 1)
         x = (x ^ (x >> np.uint64(30))) * _MIX[1]
         x = (x ^ (x >> np.uint64(27))) * _MIX[2]
         x = x ^ (x >> np.uint64(31))
-    return ((x >> np.uint64(11)).astype(np.float64) + 1) / 2**53
+    return np.asarray(((x >> np.uint64(11)).astype(np.float64) + 1) / 2**53)

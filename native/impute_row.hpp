@@ -1,0 +1,219 @@
+// Filling the missing cells of one row from its nearest donors.
+//
+// The float32 distances only choose which donors are looked at; those are ranked by float64 distances, equal
+// ones by their row. A float32 distance lies within a factor 1 +- slack of the exact one, so donors are taken
+// only up to a distance that no donor still unseen can be below.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "impute_plan.hpp"
+
+namespace foretaste {
+
+struct Donor {
+    double distance;  // mean squared difference over the cells in common, of scaled values
+    std::int32_t row;
+
+    bool operator<(const Donor& other) const {
+        return distance != other.distance ? distance < other.distance : row < other.row;
+    }
+};
+
+// The scratch memory of one thread, and what it does with a row.
+class ImputeRow {
+   public:
+    ImputeRow(const ImputePlan& plan, int neighbors, bool by_distance)
+        : plan_(plan), neighbors_(neighbors), by_distance_(by_distance), need_(plan.words), cell_(plan.columns),
+          near_(plan.rows), found_(plan.rows), sorted_(plan.rows) {}
+
+    // `near` holds the float32 distances of all rows, or is null if the row has no known cell.
+    void fill(std::size_t row, const float* near, float* out) {
+        start(row);
+        if (near != nullptr) {
+            walk(near);
+            for (std::size_t w = 0; w < plan_.words; ++w)
+                each_bit(need_[w], w * 64, [&](std::size_t column) { search(column, near); });
+        }
+        for (std::size_t c = 0; c < plan_.columns; ++c) {
+            const Cell& cell = cell_[c];
+            out[c] = !std::isnan(own_[c]) ? own_[c]
+                                          : static_cast<float>(cell.count ? cell.sum / cell.weight : plan_.column_mean[c]);
+        }
+    }
+
+   private:
+    struct Cell {
+        double sum = 0, weight = 0;
+        int count = 0;
+        bool same = false;  // a donor at distance 0 gave: only such donors count
+    };
+
+    static constexpr float all = std::numeric_limits<float>::max();
+    static constexpr double tiny = 1e-37;  // below this float32 loses digits; scaled values are at most 2
+
+    const ImputePlan& plan_;
+    const int neighbors_;
+    const bool by_distance_;
+    const float* own_ = nullptr;
+    const std::uint64_t* own_bits_ = nullptr;
+    std::size_t left_ = 0;  // columns that still need donors
+    double slack_ = 0;
+    std::vector<std::uint64_t> need_;
+    std::vector<Cell> cell_;
+    std::vector<float> near_;
+    std::vector<std::int32_t> found_, sorted_;
+    std::vector<std::size_t> bucket_;
+    std::vector<Donor> waiting_;
+
+    void start(std::size_t row) {
+        own_ = plan_.row_values(row);
+        own_bits_ = plan_.row_bits(row);
+        std::size_t known = 0;
+        for (std::size_t w = 0; w < plan_.words; ++w) {
+            known += static_cast<std::size_t>(std::popcount(own_bits_[w]));
+            need_[w] = ~own_bits_[w];
+        }
+        if (plan_.columns % 64 != 0) need_.back() &= (std::uint64_t{1} << (plan_.columns % 64)) - 1;
+        left_ = plan_.columns - known;
+        slack_ = static_cast<double>(known + 16) * std::ldexp(1.0, -22);  // four times the bound of rounding
+        std::fill(cell_.begin(), cell_.end(), Cell{});
+    }
+
+    Donor exact(std::int32_t row) const {
+        const std::uint64_t* bits = plan_.row_bits(static_cast<std::size_t>(row));
+        const float* value = plan_.row_values(static_cast<std::size_t>(row));
+        double total = 0;
+        int common = 0;
+        for (std::size_t w = 0; w < plan_.words; ++w)
+            each_bit(own_bits_[w] & bits[w], w * 64, [&](std::size_t c) {
+                const double gap = static_cast<double>(own_[c]) - static_cast<double>(value[c]);
+                total += gap * gap;
+                ++common;
+            });
+        const double scale = static_cast<double>(plan_.scale);
+        return {total / common * (scale * scale), row};
+    }
+
+    // Give the donor's value to a column; true if that was the last one needed.
+    bool give(std::size_t column, const Donor& donor, double weight) {
+        Cell& cell = cell_[column];
+        if (by_distance_ && donor.distance == 0) cell.same = true;
+        if (!cell.same || donor.distance == 0) {
+            cell.sum += weight * static_cast<double>(plan_.row_values(static_cast<std::size_t>(donor.row))[column]);
+            cell.weight += weight;
+        }
+        return ++cell.count == neighbors_;
+    }
+
+    double weight_of(const Donor& donor) const {
+        return by_distance_ && donor.distance > 0 ? 1 / std::sqrt(donor.distance) : 1;
+    }
+
+    bool needed(std::int32_t row) const {
+        const std::uint64_t* bits = plan_.row_bits(static_cast<std::size_t>(row));
+        std::uint64_t any = 0;
+        for (std::size_t w = 0; w < plan_.words; ++w) any |= bits[w] & need_[w];
+        return any != 0;
+    }
+
+    // Give the donor's values to every column that needs them.
+    void give_all(const Donor& donor) {
+        const std::uint64_t* bits = plan_.row_bits(static_cast<std::size_t>(donor.row));
+        const double weight = weight_of(donor);
+        for (std::size_t w = 0; w < plan_.words; ++w)
+            each_bit(bits[w] & need_[w], w * 64, [&](std::size_t c) {
+                if (!give(c, donor, weight)) return;
+                need_[w] &= ~(std::uint64_t{1} << (c % 64));
+                --left_;
+            });
+    }
+
+    // A float32 distance that about as many donors are within as most columns need; no result depends on it.
+    float reach(const float* near) {
+        const double filled = static_cast<double>(plan_.known()) / static_cast<double>(plan_.rows * plan_.columns);
+        const double wanted = 64 + 12 * neighbors_ / filled;
+        if (2 * wanted > static_cast<double>(plan_.rows)) return all;
+        const std::size_t stride = plan_.rows / 1024 + 1;
+        std::size_t n = 0;
+        for (std::size_t row = 0; row < plan_.rows; row += stride) near_[n++] = near[row];
+        const auto place = static_cast<std::size_t>(wanted / static_cast<double>(stride));
+        std::nth_element(near_.begin(), near_.begin() + place, near_.begin() + n);
+        return near_[place] < all ? near_[place] : all;
+    }
+
+    // Put the donors within reach into buckets of increasing distance; returns the bucket width.
+    double sort_into_buckets(const float* near, float reach) {
+        std::size_t n = 0;
+        for (std::size_t row = 0; row < plan_.rows; ++row) {
+            found_[n] = static_cast<std::int32_t>(row);
+            n += near[row] <= reach;
+        }
+        float top = 0;
+        for (std::size_t i = 0; i < n; ++i) top = near[found_[i]] > top ? near[found_[i]] : top;
+        const std::size_t buckets = std::min<std::size_t>(n / 16 + 1, 1024);
+        const double factor = top > 0 ? static_cast<double>(buckets) / top : 0;
+        const auto bucket_of = [&](std::int32_t row) {
+            return std::min(buckets - 1, static_cast<std::size_t>(static_cast<double>(near[row]) * factor));
+        };
+        bucket_.assign(buckets + 1, 0);
+        for (std::size_t i = 0; i < n; ++i) ++bucket_[bucket_of(found_[i]) + 1];
+        for (std::size_t b = 0; b < buckets; ++b) bucket_[b + 1] += bucket_[b];
+        for (std::size_t i = 0; i < n; ++i) sorted_[bucket_[bucket_of(found_[i])]++] = found_[i];
+        for (std::size_t b = buckets; b > 0; --b) bucket_[b] = bucket_[b - 1];
+        bucket_[0] = 0;
+        return top / static_cast<double>(buckets);
+    }
+
+    // Serve the columns from the nearest donors outwards, as far as the reach.
+    void walk(const float* near) {
+        const float within = reach(near);
+        const double width = sort_into_buckets(near, within);
+        const std::size_t buckets = bucket_.size() - 1;
+        waiting_.clear();
+        for (std::size_t b = 0; b < buckets && left_ > 0; ++b) {
+            for (std::size_t i = bucket_[b]; i < bucket_[b + 1]; ++i)
+                if (needed(sorted_[i])) waiting_.push_back(exact(sorted_[i]));
+            std::sort(waiting_.begin(), waiting_.end());
+            const bool last = b + 1 == buckets;
+            const double unseen = last ? static_cast<double>(within) : static_cast<double>(b + 1) * width;
+            const double until = last && within == all ? std::numeric_limits<double>::infinity()
+                                                       : unseen * (1 - slack_) - tiny;
+            auto next = waiting_.begin();
+            while (left_ > 0 && next != waiting_.end() && next->distance < until) give_all(*next++);
+            waiting_.erase(waiting_.begin(), next);
+        }
+    }
+
+    // Serve one column that the walk left short, from all rows that have it.
+    void search(std::size_t column, const float* near) {
+        std::size_t n = 0;
+        const std::int32_t* rows = plan_.column_row.data();
+        const auto from = plan_.column_start[column], to = plan_.column_start[column + 1];
+        for (auto i = from; i < to; ++i) {
+            near_[n] = near[rows[i]];
+            n += near_[n] <= all;
+        }
+        double until = static_cast<double>(all);
+        const auto wanted = static_cast<std::size_t>(neighbors_);
+        if (n > wanted) {
+            std::nth_element(near_.begin(), near_.begin() + (wanted - 1), near_.begin() + n);
+            until = static_cast<double>(near_[wanted - 1]) * (1 + slack_) + tiny;
+        }
+        waiting_.clear();
+        for (auto i = from; i < to; ++i)
+            if (static_cast<double>(near[rows[i]]) <= until) waiting_.push_back(exact(rows[i]));
+        const auto chosen = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, waiting_.size()));
+        std::partial_sort(waiting_.begin(), chosen, waiting_.end());
+        cell_[column] = Cell{};
+        for (auto donor = waiting_.begin(); donor != chosen; ++donor) give(column, *donor, weight_of(*donor));
+    }
+};
+
+}  // namespace foretaste

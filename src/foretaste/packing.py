@@ -1,0 +1,53 @@
+"""Texts as two flat arrays, bytes and offsets, so that they can be stored and hashed without pickling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+
+
+def pack_texts(texts: Sequence[str]) -> tuple[Bytes, Offsets]:
+    """Write texts one after the other.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+
+    Returns
+    -------
+    data : uint8 array
+        Their utf-8 bytes.
+    offsets : int64 array, shape (n + 1,)
+        Text k is ``data[offsets[k]:offsets[k + 1]]``.
+    """
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), np.uint8), offsets
+
+
+def unpack_texts(data: Bytes, offsets: Offsets) -> npt.NDArray[Any]:
+    """Read what ``pack_texts`` wrote.
+
+    Returns
+    -------
+    object array of str, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the offsets do not cover the bytes in order, or the bytes are not utf-8.
+    """
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError("the offsets do not cover the bytes in order")
+    raw, ends = data.tobytes(), offsets.tolist()
+    texts = np.empty(len(ends) - 1, dtype=object)
+    texts[:] = [raw[start:end].decode() for start, end in pairwise(ends)]
+    return texts

@@ -1,0 +1,268 @@
+"""Keeping a fitted model in a file and getting it back, exact to the bit.
+
+A model file is a safetensors file. Learned arrays are its tensors, as they are; an id map is one int64
+tensor, or for text two (utf-8 bytes and offsets). Its metadata holds one text, ``foretaste``: a JSON
+object with the format version, the library version, the model's name and parameters, and the learned
+numbers. Nothing in a file is ever executed, and no class is looked up but in ``models.BY_NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupported, did_you_mean
+from foretaste.files import atomic_write
+from foretaste.ids import IdIndex
+from foretaste.models import BY_NAME, Model
+from foretaste.packing import pack_texts, unpack_texts
+
+FORMAT = 1
+_KEY = "foretaste"
+_LARGEST = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
+_FIELDS: dict[str, type] = {"format": int, "library": str, "model": str, "params": dict, "learned": dict}
+_MAKE_ONE = "foretaste fit MODEL ratings.csv -o model.foretaste"
+_UPGRADE = "pip install --upgrade foretaste"
+
+Arrays = dict[str, npt.NDArray[Any]]
+PathLike = str | os.PathLike[str]
+
+
+def save(model: Model, path: PathLike) -> None:
+    """Write a fitted model to a file; an older file of that name is replaced only when all is written.
+
+    The same model gives the same bytes.
+
+    Parameters
+    ----------
+    model : Model
+    path : str or path
+
+    Raises
+    ------
+    NotFitted
+        If there is nothing learned to keep.
+    NotSupported
+        If the model is none of ``foretaste.models.BY_NAME``, or holds what a file cannot.
+    NotFound, InvalidParameter
+        If the path cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    name = type(model).__name__
+    if BY_NAME.get(name) is not type(model):
+        raise NotSupported(
+            f"a {name} cannot be kept in a file", hint="models that can: " + ", ".join(BY_NAME)
+        )
+    arrays: Arrays = {}
+    numbers: dict[str, Any] = {}
+    for key, value in model._state().items():
+        if isinstance(value, IdIndex):
+            arrays |= _pack_ids(key, value)
+        elif isinstance(value, np.ndarray):
+            arrays[key] = np.ascontiguousarray(value)
+        else:
+            numbers[key] = _plain(f"{name}.{key}", value, (int, float, str))
+    params = {
+        key: _plain(f"{name}: {key}", _python(value)) for key, value in model.get_params(deep=False).items()
+    }
+    header = {"format": FORMAT, "library": _library(), "model": name, "params": params, "learned": numbers}
+    with atomic_write(path) as partial:
+        save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
+
+
+def load(path: PathLike) -> Model:
+    """Read a fitted model from a file.
+
+    Returns
+    -------
+    Model
+        Predicting what the saved one did, to the bit.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file.
+    BadModelFile
+        If it is truncated, no model file, newer than this library, or holds what no model of that name
+        can have.
+    """
+    path = _existing(path)
+    header, arrays = _read(path, with_arrays=True)
+    try:
+        model = _new_model(header)
+        model._from_state(_state(model, arrays, header["learned"]))
+        if model.n_ratings_ < 1 or not model.low_ <= model.high_ or not len(model.users_) * len(model.items_):
+            raise BadModelFile("its range, its number of ratings or its id maps cannot come from any ratings")
+    except ForetasteError as error:
+        hint = error.hint if isinstance(error, BadModelFile) else None
+        raise BadModelFile(f"{path} cannot be used: {error.message}", hint=hint or _MAKE_ONE) from error
+    return model
+
+
+def inspect(path: PathLike) -> dict[str, Any]:
+    """Return what a model file says of itself, without loading what the model learned.
+
+    Returns
+    -------
+    dict
+        ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``learned`` (numbers and
+        texts, among them ``fingerprint_`` of the training ratings) and ``shapes`` (of each stored array).
+
+    Raises
+    ------
+    NotFound, BadModelFile
+        As ``load``, as far as can be told from the header.
+    """
+    header, arrays = _read(_existing(path), with_arrays=False)
+    return header | {"shapes": dict(sorted(arrays.items()))}
+
+
+# Writing -----------------------------------------------------------------------------------------------
+
+
+def _pack_ids(key: str, index: IdIndex) -> Arrays:
+    if index.kind == "number":
+        return {key: np.ascontiguousarray(index.ids)}
+    data, offsets = pack_texts(index.ids.tolist())
+    return {f"{key}.bytes": data, f"{key}.offsets": offsets}
+
+
+def _python(value: Any) -> Any:
+    """Return a numpy number as Python's own; both count as the same hyperparameter."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _plain(name: str, value: Any, kinds: tuple[type, ...] = (bool, int, float, str, type(None))) -> Any:
+    """Return what JSON gives back exactly; a learned numpy number would come back as another type."""
+    if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
+        raise NotSupported(
+            f"{name} is {value!r} of type {type(value).__name__}, which a model file cannot hold"
+        )
+    return value
+
+
+def _library() -> str:
+    try:
+        return metadata.version("foretaste")
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+# Reading -----------------------------------------------------------------------------------------------
+
+
+def _existing(path: PathLike) -> Path:
+    path = Path(path)
+    if not path.exists():
+        siblings = [p.name for p in path.parent.glob("*.foretaste")] if path.parent.is_dir() else []
+        raise NotFound(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=_MAKE_ONE)
+    if not path.is_file():
+        raise BadModelFile(f"{path} is not a file", hint="give the file that foretaste fit or save() wrote")
+    return path
+
+
+def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the checked header, and the arrays or their shapes by name."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            header = _header(path, file.metadata())
+            if with_arrays:
+                return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            return header, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
+        if isinstance(error, BadModelFile):
+            raise
+        raise BadModelFile(f"{path} is damaged or no foretaste model: {error}", hint=_MAKE_ONE) from error
+
+
+def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
+    """Return the JSON header, its fields present and of the right type."""
+    if not found or _KEY not in found:
+        raise BadModelFile(f"{path} is a safetensors file, but no foretaste model", hint=_MAKE_ONE)
+    try:
+        header = json.loads(found[_KEY], parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadModelFile(
+            f"{path} is damaged: its header cannot be read ({error})", hint=_MAKE_ONE
+        ) from error
+    written = header.get("format") if isinstance(header, dict) else None
+    if type(written) is int and written > FORMAT:
+        raise BadModelFile(
+            f"{path} has format {written}, written by foretaste {str(header.get('library'))[:40]}; "
+            f"this version reads format {FORMAT}",
+            hint=_UPGRADE,
+        )
+    wrong = [
+        k for k, kind in _FIELDS.items() if not isinstance(header, dict) or type(header.get(k)) is not kind
+    ]
+    if wrong or written != FORMAT or len(header) != len(_FIELDS):
+        raise BadModelFile(f"{path} is damaged: its header is not that of a model", hint=_MAKE_ONE)
+    return dict(header)
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"{word} is no number of a model")
+
+
+def _new_model(header: dict[str, Any]) -> Model:
+    """Return an unfitted model; parameters that the file does not know have their defaults."""
+    name, params = header["model"][:100], header["params"]
+    if name not in BY_NAME:
+        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME)}', hint=_UPGRADE)
+    unknown = sorted(set(params) - set(BY_NAME[name].declarations()))
+    if unknown:
+        raise BadModelFile(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE)
+    model = BY_NAME[name](**params)
+    model.check_params()
+    return model
+
+
+def _state(model: Model, stored: Arrays, numbers: dict[str, Any]) -> dict[str, Any]:
+    """Put id maps together; shapes and finiteness are checked by the model itself."""
+    state: dict[str, Any] = {}
+    arrays: dict[str, Any] = dict(stored)
+    for name, value in numbers.items():
+        if type(value) in (int, float) and abs(value) > _LARGEST:
+            raise BadModelFile(f"{name[:100]} in the file is too large for any rating")
+        if type(value) not in (int, float, str):
+            raise BadModelFile(f"{name[:100]} in the file is neither a number nor a text")
+        state[name] = value
+    for name, shape in model.learned_shapes().items():
+        if shape == ("ids",):
+            arrays[name] = _unpack_ids(name, arrays)
+    twice = set(state) & set(arrays)
+    if twice:
+        raise BadModelFile(f"{sorted(twice)[0][:100]} stands in the file twice")
+    if type(state.get("n_ratings_")) is not int:
+        raise BadModelFile("n_ratings_ in the file is not a whole number")
+    return state | arrays
+
+
+def _unpack_ids(name: str, arrays: dict[str, Any]) -> IdIndex:
+    """Take the tensors of one id map out of ``arrays``, checking that ids are sorted and distinct."""
+    ids = arrays.pop(name, None)
+    if ids is None:
+        data, offsets = arrays.pop(f"{name}.bytes", None), arrays.pop(f"{name}.offsets", None)
+        if data is None or offsets is None:
+            raise BadModelFile(f"{name} is missing from the file")
+        if data.dtype != np.uint8 or offsets.dtype != np.int64 or data.ndim != 1 or offsets.ndim != 1:
+            raise BadModelFile(f"{name} in the file is not made of bytes and offsets")
+        try:
+            ids = unpack_texts(data, offsets)
+        except ValueError as error:
+            raise BadModelFile(f"{name} in the file cannot be read as texts: {error}") from error
+    elif ids.dtype != np.int64 or ids.ndim != 1:
+        raise BadModelFile(f"{name} in the file is not one column of int64")
+    if not (ids[1:] > ids[:-1]).all():
+        raise BadModelFile(f"{name} in the file is not sorted, or holds an id twice")
+    return IdIndex(ids)

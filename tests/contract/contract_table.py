@@ -1,0 +1,78 @@
+"""Which models the contract battery holds to what: settings and exceptions are data, and stand here.
+
+A new name in ``BY_NAME`` is picked up by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import pytest
+
+from foretaste.ids import IdIndex
+from foretaste.models import BY_NAME, Model
+from foretaste.ratings import Ratings
+
+# Quick settings for models whose defaults are meant for more than 900 ratings.
+SMALL: dict[str, dict[str, Any]] = {
+    "SVD": {"factors": 4, "epochs": 15},
+}
+
+# (model, check) -> why the model may fail the check. It must then fail it: an exception that has become
+# needless fails the battery. Checks are the names of the test functions without "test_".
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+
+
+def make(name: str, **params: Any) -> Model:
+    """Return an unfitted model with quick settings."""
+    return BY_NAME[name](**(SMALL.get(name, {}) | params))
+
+
+def each_model(*, tags: Collection[str] = (), parameter: str | None = None) -> Callable[[Any], Any]:
+    """Run a check over every model that has all the ``tags`` and the ``parameter``."""
+
+    def decorate(check: Callable[..., None]) -> Any:
+        name = check.__name__.removeprefix("test_")
+        cases = []
+        for model, cls in BY_NAME.items():
+            if set(tags) <= cls.tags and (parameter is None or parameter in cls.declarations()):
+                reason = EXCEPTIONS.get((model, name))
+                marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
+                cases.append(pytest.param(model, marks=marks))
+        return pytest.mark.parametrize("name", cases)(check)
+
+    return decorate
+
+
+def pairs_of(ratings: Ratings) -> np.ndarray:
+    """Return the pairs of ids, shape (n, 2)."""
+    return np.column_stack([ratings.user_ids, ratings.item_ids])
+
+
+def every_pair(ratings: Ratings) -> np.ndarray:
+    """Return all pairs of the known ids and of a user and an item that are unknown, shape (n, 2)."""
+    users, items = np.r_[ratings.users.ids, 100_001], np.r_[ratings.items.ids, 100_003]
+    return np.column_stack([np.repeat(users, len(items)), np.tile(items, len(users))])
+
+
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays are equal in type, shape and every bit."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two learned things are the same, of the same type and to the bit."""
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and same_bits(one, other)
+    if isinstance(one, IdIndex):
+        return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def assert_same_learned(one: Model, other: Model) -> None:
+    """Check that two models have learned the same, to the bit."""
+    first, second = one._state(), other._state()
+    assert first.keys() == second.keys()
+    assert [name for name in first if not same_value(first[name], second[name])] == []

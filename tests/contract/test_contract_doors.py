@@ -1,0 +1,109 @@
+"""Contract: whichever way ratings and pairs come in, the same model comes out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from contract_table import assert_same_learned, each_model, every_pair, make, pairs_of, same_bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foretaste.errors import BadData, NotFitted
+from foretaste.ratings import Ratings
+
+FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
+
+
+def frame(kind, pairs, value=None):
+    columns = {"userId": pairs[:, 0], "itemId": pairs[:, 1]}
+    return FRAMES[kind](columns if value is None else columns | {"rating": value})
+
+
+@each_model()
+def test_fit_has_two_doors_to_one_room(name, ratings):
+    pairs = pairs_of(ratings)
+    model = make(name).fit(ratings)
+    assert_same_learned(make(name).fit(pairs, ratings.value), model)
+    assert_same_learned(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), model)
+    for kind in FRAMES:
+        assert_same_learned(make(name).fit(frame(kind, pairs, ratings.value)), model)
+        assert_same_learned(make(name).fit(frame(kind, pairs), ratings.value), model)
+
+
+@each_model()
+def test_predict_has_two_doors_to_one_room(name, ratings, others):
+    model = make(name).fit(ratings)
+    for asked in (ratings, others):
+        pairs = pairs_of(asked)
+        value = model.predict(asked)
+        assert value.dtype == np.float32
+        assert value.shape == (len(asked),)
+        assert same_bits(model.predict(pairs), value)
+        assert same_bits(model.predict([tuple(p) for p in pairs.tolist()]), value)
+        for kind in FRAMES:
+            assert same_bits(model.predict(frame(kind, pairs)), value)
+
+
+@each_model()
+@settings(max_examples=25)
+@given(rows=st.sets(st.integers(0, 899), min_size=2, max_size=120), shuffle=st.randoms())
+def test_a_slice_is_what_its_pairs_are(name, ratings, rows, shuffle):
+    """A user of whom no training row is left must be unknown, not merely without ratings."""
+    rows = sorted(rows)
+    shuffle.shuffle(rows)
+    rows = np.array(rows)
+    pairs = pairs_of(ratings)[rows]
+    sliced, anew = make(name).fit(ratings[rows]), make(name).fit(pairs, ratings.value[rows])
+    assert_same_learned(sliced, anew)
+    asked = every_pair(ratings)
+    one, other = sliced.predict_details(asked), anew.predict_details(asked)
+    assert same_bits(one.value, other.value)
+    assert same_bits(one.fallback, other.fallback)
+    known = np.isin(asked[:, 0], pairs[:, 0])
+    assert ((one.fallback & 1 == 0) == known).all()
+
+
+@each_model()
+def test_predict_matrix_is_predict_on_all_pairs(name, ratings, others):
+    model = make(name).fit(ratings)
+    for users, items in ((None, None), (others.users, others.items)):
+        rows, columns = (users or ratings.users).ids, (items or ratings.items).ids
+        pairs = np.column_stack([np.repeat(rows, len(columns)), np.tile(columns, len(rows))])
+        assert same_bits(
+            model.predict_matrix(users, items), model.predict(pairs).reshape(len(rows), len(columns))
+        )
+
+
+@each_model()
+def test_ids_of_the_wrong_type_are_refused(name, ratings):
+    model = make(name).fit(ratings)
+    for pairs in ([("11", 5)], [(11, "5")], [("a", "b")], pl.DataFrame({"user": ["11"], "item": ["5"]})):
+        with pytest.raises(BadData, match="ids are given as text"):
+            model.predict(pairs)
+    with pytest.raises(BadData, match="mixes numbers and text"):
+        model.predict([(11, 5), ("11", 5)])
+    texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2])
+    with pytest.raises(BadData, match="ids are given as text"):
+        model.predict(texts)
+    with pytest.raises(BadData, match="ids are given as number"):
+        make(name).fit(texts).predict([(11, 5)])
+
+
+@each_model()
+def test_no_pairs_give_no_predictions(name, ratings):
+    model = make(name).fit(ratings)
+    for nothing in (ratings[[]], np.empty((0, 2), int), []):
+        assert model.predict(nothing).shape == (0,)
+
+
+@each_model()
+def test_nothing_is_answered_before_fit(name, ratings):
+    model = make(name)
+    for ask in (model.predict, model.predict_details, model.score, lambda _: model.predict_matrix()):
+        with pytest.raises(NotFitted, match=f"this {name} has not been fitted"):
+            ask(ratings)
+    with pytest.raises(NotFitted, match=f"this {name} has not been fitted"):
+        model._state()

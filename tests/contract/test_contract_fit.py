@@ -1,0 +1,144 @@
+"""Contract: fit depends on its ratings and parameters only, and predict changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from contract_table import (
+    assert_same_learned,
+    each_model,
+    every_pair,
+    make,
+    pairs_of,
+    same_bits,
+    same_value,
+)
+
+from foretaste.errors import BadData
+from foretaste.models import BY_NAME
+from foretaste.persistence import inspect, load, save
+
+
+def names_learned(model):
+    return sorted(set(vars(model)) & set(model.learned_shapes()))
+
+
+@each_model()
+def test_fit_learns_what_it_declares(name, ratings):
+    model = make(name)
+    assert model.fit(ratings) is model
+    assert set(vars(model)) == set(model.declarations()) | set(model.learned_shapes())
+    assert (model.n_ratings_, model.users_, model.items_) == (900, ratings.users, ratings.items)
+    assert model._from_state(model._state()) is model  # shapes and finiteness
+
+
+@each_model()
+def test_refit_forgets(name, ratings, others):
+    twice = make(name).fit(ratings).fit(others)
+    assert_same_learned(twice, make(name).fit(others))
+    assert set(vars(twice)) == set(vars(make(name).fit(others)))
+
+
+@each_model()
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, BadData("no")])
+def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
+    model, fit = make(name).fit(ratings), BY_NAME[name]._fit
+
+    def fail(self, train, progress):
+        fit(self, train, progress)
+        raise stop
+
+    monkeypatch.setattr(BY_NAME[name], "_fit", fail)
+    with pytest.raises(stop if isinstance(stop, type) else type(stop)):
+        model.fit(others)
+    assert names_learned(model) == []
+
+
+@each_model()
+def test_a_refused_fit_learns_nothing(name, ratings):
+    model = make(name).fit(ratings)
+    for nothing in ((ratings[[]],), (np.empty((0, 2), int), []), ([], [])):
+        with pytest.raises(BadData, match="cannot learn from no ratings"):
+            model.fit(*nothing)
+        assert names_learned(model) == []
+    with pytest.raises(BadData, match="no ratings were given"):
+        model.fit(pairs_of(ratings))
+    assert names_learned(model) == []
+
+
+@each_model()
+def test_predict_changes_nothing(name, ratings, others):
+    model = make(name).fit(ratings)
+    asked = copy.deepcopy((ratings, others))
+    before = copy.deepcopy(vars(model))
+    for X in (ratings, others, every_pair(ratings)):
+        model.predict(X)
+        model.predict_details(X)
+    model.predict_matrix()
+    model.score(ratings)
+    repr(model), model._repr_html_()
+    assert vars(model).keys() == before.keys()
+    assert [key for key, value in vars(model).items() if not same_value(value, before[key])] == []
+    for now, then in zip((ratings, others), asked, strict=True):
+        assert same_bits(now.user, then.user)
+        assert same_bits(now.value, then.value)
+        assert now.users == then.users
+
+
+@each_model()
+def test_fit_does_not_change_the_ratings(name, ratings):
+    before = copy.deepcopy(ratings)
+    make(name).fit(ratings)
+    for column in ("user", "item", "value"):
+        assert same_bits(getattr(ratings, column), getattr(before, column))
+    assert ratings.users == before.users
+    assert ratings.items == before.items
+
+
+@each_model()
+def test_same_seed_same_bits(name, ratings):
+    assert_same_learned(make(name).fit(ratings), make(name).fit(ratings))
+
+
+@each_model(parameter="seed")
+def test_another_seed_other_numbers(name, ratings):
+    first = make(name, seed=1).fit(ratings).predict(ratings)
+    assert not np.array_equal(first, make(name, seed=2).fit(ratings).predict(ratings))
+
+
+@each_model(parameter="threads")
+def test_threads_do_not_change_a_bit(name, ratings):
+    one, two = make(name, threads=1).fit(ratings), make(name, threads=2).fit(ratings)
+    assert_same_learned(one, two)
+    assert same_bits(one.predict(every_pair(ratings)), two.predict(every_pair(ratings)))
+
+
+@each_model()
+def test_saved_and_loaded_is_the_same_to_the_bit(name, ratings, others, tmp_path):
+    texts = type(ratings).from_columns(
+        [f"ü{u}" for u in ratings.user_ids], [f"i{i:03}" for i in ratings.item_ids], ratings.value
+    )
+    for train, asked in ((ratings, every_pair(others)), (texts, texts)):
+        model = make(name).fit(train)
+        save(model, tmp_path / "model.foretaste")
+        back = load(tmp_path / "model.foretaste")
+        assert type(back) is type(model)
+        assert repr(back) == repr(model)
+        assert_same_learned(back, model)
+        one, other = back.predict_details(asked), model.predict_details(asked)
+        assert same_bits(one.value, other.value)
+        assert same_bits(one.fallback, other.fallback)
+        assert same_bits(back.predict_matrix(), model.predict_matrix())
+        assert inspect(tmp_path / "model.foretaste")["learned"]["fingerprint_"] == model.fingerprint_
+
+
+@each_model()
+def test_copied_and_pickled_is_the_same_to_the_bit(name, ratings):
+    model = make(name).fit(ratings)
+    asked = every_pair(ratings)
+    for back in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301 - joblib does it
+        assert_same_learned(back, model)
+        assert same_bits(back.predict(asked), model.predict(asked))

@@ -1,0 +1,93 @@
+"""Contract: a parameter that is not allowed is refused by name; a model shows itself well."""
+
+from __future__ import annotations
+
+import pytest
+from contract_table import each_model, make
+
+from foretaste.errors import InvalidParameter
+from foretaste.models import BY_NAME
+from foretaste.params import Declaration
+
+
+def refused_values(declaration: Declaration) -> list[object]:
+    """Return a value of each kind that must be refused."""
+    if declaration.one_of is not None:
+        return ["no such word", 1, True, None]
+    if isinstance(declaration.default, bool):
+        return [1, 0, None, "yes"]
+    bad: list[object] = ["3", [1], True, float("nan"), float("inf"), 10**400]
+    bad += [] if declaration.optional else [None]
+    bad += (
+        [declaration.default + 0.5 if declaration.default is not None else 1.5] if declaration.whole else []
+    )
+    if declaration.low is not None:
+        bad += [declaration.low - 1] + ([declaration.low] if declaration.open_low else [])
+    if declaration.high is not None:
+        bad += [declaration.high + 1]
+    return bad
+
+
+def another_value(declaration: Declaration) -> object:
+    """Return an allowed value that is not the default."""
+    if declaration.one_of is not None:
+        return next(word for word in declaration.one_of if word != declaration.default)
+    if isinstance(declaration.default, bool):
+        return not declaration.default
+    start = declaration.default or 0
+    tries = [start + 1, start - 1] if declaration.whole else [start * 0.75 + 0.01, start / 2]
+    return next(value for value in tries if declaration.accepts(value) and value != declaration.default)
+
+
+@each_model()
+def test_a_refused_parameter_is_named(name, ratings):
+    for parameter, declaration in BY_NAME[name].declarations().items():
+        for value in refused_values(declaration):
+            model = make(name, **{parameter: value})
+            with pytest.raises(InvalidParameter) as refused:
+                model.fit(ratings)
+            assert f"{name}: {parameter}={value!r} is not allowed; it must be " in str(refused.value)
+            assert declaration.allowed() in str(refused.value)
+            assert f"try: {parameter}=" in str(refused.value)
+            assert getattr(model, parameter) is value
+
+
+@each_model()
+def test_an_unknown_parameter_is_refused(name):
+    with pytest.raises(InvalidParameter, match=f'{name} has no parameter "clipp"; did you mean "clip"'):
+        make(name).set_params(clipp=True)
+    with pytest.raises(TypeError, match="clipp"):
+        make(name, clipp=True)
+
+
+@each_model()
+def test_the_repr_is_the_python_that_makes_it(name):
+    assert repr(BY_NAME[name]()) == f"{name}()"
+    for parameter, declaration in BY_NAME[name].declarations().items():
+        model = BY_NAME[name](**{parameter: another_value(declaration)})
+        assert repr(model) == f"{name}({parameter}={getattr(model, parameter)!r})"
+        again = eval(repr(model), {name: BY_NAME[name]})  # noqa: S307 - our own text
+        assert type(again) is type(model)
+        assert again.get_params() == model.get_params()
+    everything = {p: another_value(d) for p, d in BY_NAME[name].declarations().items()}
+    again = eval(repr(BY_NAME[name](**everything)), {name: BY_NAME[name]})  # noqa: S307 - our own text
+    assert again.get_params() == everything
+
+
+@each_model()
+def test_every_parameter_says_what_it_means(name):
+    assert BY_NAME[name].summary
+    for parameter, declaration in BY_NAME[name].declarations().items():
+        assert len(declaration.meaning) > 10, parameter
+        assert declaration.accepts(declaration.default), parameter
+
+
+@each_model()
+def test_it_shows_itself_in_a_notebook(name, ratings):
+    model = make(name)
+    assert f"<caption>{name}: not fitted</caption>" in model._repr_html_()
+    html = model.fit(ratings)._repr_html_()
+    assert html.startswith("<table>")
+    assert html.endswith("</table>")
+    assert "fitted on 900 ratings" in html
+    assert all(parameter in html for parameter in model.declarations())

@@ -1,0 +1,27 @@
+"""The table of exceptions itself: each names a model and a check that exist, and says why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from contract_table import EXCEPTIONS, SMALL
+
+from foretaste.models import BY_NAME
+
+
+def test_exceptions_name_checks_that_exist_and_give_a_reason():
+    text = "".join(p.read_text() for p in Path(__file__).parent.glob("test_contract_*.py"))
+    checks = re.findall(r"^def test_(\w+)\(name\b", text, re.M)
+    assert len(checks) == len(set(checks)) > 30
+    for (model, check), reason in EXCEPTIONS.items():
+        assert model in BY_NAME
+        assert check in checks
+        assert len(reason) > 20
+
+
+def test_models_are_named_as_they_are_called():
+    for name, cls in BY_NAME.items():
+        assert cls.__name__ == name
+        assert cls.__doc__
+        assert set(SMALL.get(name, {})) <= set(cls.declarations())

@@ -1,0 +1,80 @@
+"""Contract: sample weights are honoured or refused, never ignored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contract_table import each_model, every_pair, make, pairs_of
+
+from foretaste.errors import BadData, NotSupported
+from foretaste.models import BY_NAME
+
+
+@each_model()
+def test_weights_are_honoured_or_refused(name, ratings):
+    ones = np.ones(len(ratings))
+    able = [other for other, cls in BY_NAME.items() if "weights" in cls.tags]
+    assert able
+    if name not in able:
+        with pytest.raises(NotSupported, match=f"{name} cannot honour sample weights") as refused:
+            make(name).fit(ratings, sample_weight=ones)
+        assert all(other in str(refused.value) for other in able)
+        with pytest.raises(NotSupported, match="cannot honour"):
+            make(name).fit(ratings.replace(weight=ones.astype(np.float32)))
+        return
+    asked = every_pair(ratings)
+    plain = make(name).fit(ratings).predict(asked)
+    weighted = make(name).fit(ratings, sample_weight=ones).predict(asked)
+    np.testing.assert_allclose(weighted, plain, rtol=0, atol=1e-5)
+    uneven = np.where(np.arange(len(ratings)) % 3 == 0, 5.0, 0.5)
+    assert np.abs(make(name).fit(ratings, sample_weight=uneven).predict(asked) - plain).max() > 1e-2
+
+
+@each_model(tags=["weights"])
+def test_weights_have_two_doors_to_one_room(name, ratings):
+    weight = np.random.default_rng(0).random(len(ratings)).astype(np.float32)
+    asked, pairs = every_pair(ratings), pairs_of(ratings)
+    wanted = make(name).fit(ratings.replace(weight=weight)).predict(asked)
+    np.testing.assert_array_equal(make(name).fit(ratings, sample_weight=weight).predict(asked), wanted)
+    np.testing.assert_array_equal(make(name).fit(pairs, ratings.value, weight).predict(asked), wanted)
+
+
+@each_model(tags=["weights_exact"])
+def test_weight_two_is_the_row_given_twice(name, ratings):
+    chosen = np.random.default_rng(5).random(len(ratings)) < 0.4
+    rows = np.r_[np.arange(len(ratings)), np.flatnonzero(chosen)]
+    twice = ratings.replace(user=ratings.user[rows], item=ratings.item[rows], value=ratings.value[rows])
+    asked = every_pair(ratings)
+    wanted = make(name).fit(twice).predict(asked)
+    weighted = make(name).fit(ratings, sample_weight=np.where(chosen, 2, 1)).predict(asked)
+    np.testing.assert_allclose(weighted, wanted, rtol=0, atol=1e-5)
+
+
+@each_model(tags=["weights_exact"])
+def test_weight_zero_is_no_rating_for_the_numbers_learned(name, ratings):
+    chosen = np.random.default_rng(6).random(len(ratings)) < 0.8
+    weighted = make(name, clip=False).fit(ratings, sample_weight=chosen.astype(float))
+    fewer = make(name, clip=False).fit(ratings[chosen])
+    known = ratings[chosen]
+    if "random" not in BY_NAME[name].tags:  # its number depends on the places of user and item
+        np.testing.assert_allclose(weighted.predict(known), fewer.predict(known), rtol=0, atol=1e-5)
+    assert weighted.n_ratings_ == len(ratings)
+
+
+@each_model()
+def test_impossible_weights_are_refused(name, ratings):
+    pairs = pairs_of(ratings)
+    for bad, words in (
+        (-1.0, "weight in row 7 is -1"),
+        (np.nan, "weight in row 7 is nan"),
+        (np.inf, "row 7 is inf"),
+    ):
+        weight = np.ones(len(ratings))
+        weight[7] = bad
+        for X in (ratings, pairs):
+            with pytest.raises(BadData, match=words):
+                make(name).fit(X, ratings.value, weight)
+    with pytest.raises(BadData, match="weight has 3 rows"):
+        make(name).fit(ratings, sample_weight=[1, 1, 1])
+    with pytest.raises((BadData, NotSupported), match=r"weights are all 0|cannot honour"):
+        make(name).fit(ratings, sample_weight=np.zeros(len(ratings)))
