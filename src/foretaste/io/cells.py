@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.io.dialect import SPACES
 from foretaste.io.table import TextTable, column_name
 
 log = logging.getLogger("foretaste")
@@ -18,7 +19,7 @@ _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
 
 
-def id_column(table: TextTable, cells: Any, role: str, column: str) -> Any:
+def id_column(table: TextTable, cells: Any, role: str, column: str, hint: str | None = None) -> Any:
     """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves.
 
     Parameters
@@ -28,6 +29,8 @@ def id_column(table: TextTable, cells: Any, role: str, column: str) -> Any:
     cells : polars Series of text
     role, column : str
         What the column is for, and what it is called.
+    hint : str, optional
+        How a missing id is mended, where no condition can leave its row out.
 
     Raises
     ------
@@ -36,11 +39,8 @@ def id_column(table: TextTable, cells: Any, role: str, column: str) -> Any:
     """
     empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
     if len(empty):
-        raise table.refusal(
-            empty,
-            f"the {role} id is missing",
-            f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out',
-        )
+        hint = hint or f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out'
+        raise table.refusal(empty, f"the {role} id is missing", hint)
     numbers = whole_numbers(cells)
     plain = ~numbers.is_null().to_numpy()
     if plain.all():
@@ -99,11 +99,21 @@ def number_column(
         problem = f"the {role} is missing"
     elif _DECIMAL_COMMA.fullmatch(first):
         problem = f'{role} is "{first}", with a decimal comma; a decimal point is needed'
-        hint = f'read_ratings(pandas.read_csv("{table.name}", sep="{table.dialect.separator}", decimal=","))'
+        hint = _with_decimal_comma(table, place)
     else:
         what = "not a finite number" if numbers[int(bad[0])] is not None else "not a number"
         problem = f'{role} is "{first}", {what}'
     raise table.refusal(bad, problem, hint)
+
+
+def _with_decimal_comma(table: TextTable, place: int) -> str:
+    """Say how a table with decimal commas is read."""
+    separator = r"\s+" if table.dialect.separator == SPACES else table.dialect.separator
+    more = "" if table.header is not None else ", header=None"
+    columns = "" if table.header is not None else ", user=0, item=1, rating=2" if place == 2 else ", ..."
+    return (
+        f"read_ratings(pandas.read_csv({str(table.path)!r}, sep={separator!r}, decimal=','{more}){columns})"
+    )
 
 
 def _leave_out(texts: Any, column: str) -> str:

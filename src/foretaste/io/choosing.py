@@ -80,7 +80,7 @@ def open_table(
         )
     if dialect.header and not any(map(str.strip, sample[0])):
         raise BadData(f"{path.name}: the header is empty", hint="header=False")
-    return TextTable(data, path.name, dialect, sample)
+    return TextTable(data, path, dialect, sample)
 
 
 def squeezed(name: str) -> str:
@@ -118,16 +118,17 @@ def choose_columns(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> C
                 where=f"they are at the positions {', '.join(map(str, same))} (from 0)",
                 hint=f"{role}={same[0]}",
             )
-    places = {role: names.index(name) for role, name in found.items()}
+    places = {role: names.index(found[role]) for role in chosen if role in found}
     unnamed = [role for role in needed if role not in places]
     if unnamed and len(names) > 4:
         require_roles(found, names, needed)
     _fill(table, places, chosen, unnamed)
+    places = {role: places[role] for role in chosen if role in places}
     if unnamed:
         require_roles(_names_of(names, places), names, needed)
         log.warning(
             "%s: no usual column name for %s; read by position: %s   (say otherwise: %s)",
-            table.name, " and ".join(unnamed), _listed(names, places), _otherwise(places),
+            table.name, ", ".join(unnamed), _listed(names, places), _otherwise(places),
         )  # fmt: skip
     elif any(chosen[role] is None for role in places):
         log.info("columns: %s   (say otherwise: %s)", _listed(names, places), _otherwise(places))
@@ -147,6 +148,7 @@ def _by_place(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice
             places[role] = _checked_place(column, role, table.width)
     told = dict(places)
     _fill(table, places, chosen, needed)
+    places = {role: places[role] for role in chosen if role in places}
     names = table.numbered()
     for role, place in places.items():
         names[place] = role

@@ -12,7 +12,7 @@ from foretaste.errors import BadData
 from foretaste.ids import IdIndex
 from foretaste.io.cells import id_column
 from foretaste.io.choosing import named_column, open_table, squeezed, unique_names
-from foretaste.io.reading import column_values
+from foretaste.io.reading import column_values, text_cells
 from foretaste.io.source import path_of
 from foretaste.io.table import TextTable
 from foretaste.tables import Catalogue
@@ -73,9 +73,9 @@ def read_items(
         return _from_frame(source, item, title)
     table = open_table(path, separator=separator, header=header, encoding=encoding, least=2, known=_OTHERS)
     names = unique_names(table.header if table.header is not None else [""] * table.width)
-    item_name, title_name = _choose(names, item, title, table.name)
+    item_name, title_name = _choose(names, item, title, table.name, by_name=table.header is not None)
     texts = dict(zip(names, texts_of(table), strict=True))
-    ids = id_column(table, texts.pop(item_name), "item", item_name)
+    ids = id_column(table, texts.pop(item_name), "item", item_name, "give that item an id, or drop the line")
     return _catalogue(ids, texts, title_name, table)
 
 
@@ -86,30 +86,24 @@ def texts_of(table: TextTable) -> list[Any]:
 
 
 def _from_frame(frame: Any, item: str | int | None, title: str | int | None) -> Catalogue:
-    import polars as pl
-
     columns = frame_columns(frame)
     item_name, title_name = _choose(list(columns), item, title, "the frame")
     ids = column_values(columns.pop(item_name))
-    texts = {}
-    for name, column in columns.items():
-        values = column_values(column)
-        cells = [None if value is None or value != value else str(value) for value in values.tolist()]
-        texts[name] = pl.Series(cells, dtype=pl.String)
+    texts = {name: text_cells(column) for name, column in columns.items()}
     return _catalogue(ids, texts, title_name, None)
 
 
 def _choose(
-    names: list[str], item: str | int | None, title: str | int | None, source: str
+    names: list[str], item: str | int | None, title: str | int | None, source: str, by_name: bool = True
 ) -> tuple[str, str]:
     """Decide which columns hold the ids and the titles, and say so."""
     said = {"item": named_column(names, "item", item), "title": named_column(names, "title", title)}
     found = guess_roles(names, {role: name for role, name in said.items() if name is not None})
     if "item" not in found:
         ids = [name for name in names if role_of(name) == "item" and name != found.get("title")]
-        by_name = [name for name in ids if squeezed(name).endswith("id")] or ids
-        by_name = by_name or [name for name in names if squeezed(name) == "id"]
-        found["item"] = by_name[0] if by_name else next(name for name in names if name != found.get("title"))
+        ids = [name for name in ids if squeezed(name).endswith("id")] or ids
+        ids = ids or [name for name in names if squeezed(name) == "id"]
+        found["item"] = ids[0] if ids else next(name for name in names if name != found.get("title"))
     others = [name for name in names if name != found["item"]]
     if not others:
         raise BadData(
@@ -123,9 +117,13 @@ def _choose(
         usual = [name for name in others if squeezed(name) in _TITLES]
         found["title"] = min(usual, key=lambda name: _TITLES.index(squeezed(name))) if usual else others[0]
     if item is None or title is None:
-        log.info(
-            "columns: item=%s title=%s   (say otherwise: item=..., title=...)", found["item"], found["title"]
+        level, heading = (
+            (logging.INFO, "columns:") if by_name else (logging.WARNING, f"{source}: no header; columns:")
         )
+        log.log(
+            level, "%s item=%s title=%s   (say otherwise: item=..., title=...)",
+            heading, found["item"], found["title"],
+        )  # fmt: skip
     return found["item"], found["title"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from foretaste.ids import IdIndex, Indices, distinct_text_series
 from foretaste.io.cells import time_column
 from foretaste.io.choosing import choose_columns, open_table
 from foretaste.io.items import texts_of
-from foretaste.io.reading import column_values, frame_roles
+from foretaste.io.reading import frame_roles, text_cells
 from foretaste.io.source import path_of
 from foretaste.io.table import TextTable
 from foretaste.ratings import Pairs
@@ -50,7 +50,7 @@ class FilePairs:
     timestamp: str | None
     name: str
     when: npt.NDArray[np.int64] | None = None
-    source: TextTable | None = None
+    source: TextTable | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -110,13 +110,7 @@ def _from_frame(frame: Any, chosen: dict[str, str | int | None]) -> FilePairs:
     columns = frame_columns(frame)
     found = frame_roles(columns, chosen, ("user", "item"))
     when = frame_times(columns[found["timestamp"]]) if "timestamp" in found else None
-    texts = {}
-    for name, column in columns.items():
-        cells = [
-            None if value is None or value != value else str(value)
-            for value in column_values(column).tolist()
-        ]
-        texts[name] = pl.Series(cells, dtype=pl.String)
+    texts = {name: text_cells(column) for name, column in columns.items()}
     return FilePairs(
         pl.DataFrame(texts), found["user"], found["item"], found.get("timestamp"), "the frame", when
     )

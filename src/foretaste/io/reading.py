@@ -195,14 +195,30 @@ def frame_roles(
     found = guess_roles(names, said)  # type: ignore[arg-type]
     require_roles(found, names, needed)
     if any(chosen[role] is None for role in found):
-        listed = " ".join(f"{role}={name}" for role, name in found.items())
-        log.info("columns: %s   (say otherwise: %s)", listed, ", ".join(f"{role}=..." for role in found))
+        roles = [role for role in chosen if role in found]
+        listed = " ".join(f"{role}={found[role]}" for role in roles)
+        log.info("columns: %s   (say otherwise: %s)", listed, ", ".join(f"{role}=..." for role in roles))
     return found
 
 
 def column_values(column: Any) -> Any:
     """Return a frame's column as it is encoded: polars text as it is, everything else as numpy."""
     return column if isinstance(column, np.ndarray) or is_text_series(column) else as_numpy(column)
+
+
+def text_cells(column: Any) -> Any:
+    """Return a frame's column as a polars series of text, null where a cell is missing."""
+    import polars as pl
+
+    values = column_values(column)
+    if isinstance(values, np.ndarray):
+        values = pl.Series([None if is_missing(v) else str(v) for v in values.tolist()], dtype=pl.String)
+    return values
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is None, NaN, or what pandas writes for them."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _polars_frame(columns: dict[str, Any], found: dict[str, str]) -> Any:

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,16 @@ class TextTable:
     ----------
     data : bytes
         UTF-8 text.
-    name : str
-        The file's name, for errors.
+    path : Path
+        Where it stands, for errors.
     dialect : Dialect
     sample : list of list of str
         Its first records.
     """
 
-    def __init__(self, data: bytes, name: str, dialect: Dialect, sample: Sequence[Sequence[str]]) -> None:
-        self.name = name
+    def __init__(self, data: bytes, path: Path, dialect: Dialect, sample: Sequence[Sequence[str]]) -> None:
+        self.path = path
+        self.name = path.name
         self.dialect = dialect
         self._data, self._delimiter = _single_byte(data, dialect.separator)
         self.header = [field.strip() for field in sample[0]] if dialect.header else None
