@@ -26,6 +26,8 @@ class Settings(Parameters):
     users_: object = learned("ids")
     size_: float = learned()
     both_: object = learned("users", "factors")
+    rows_: object = learned("users", dtype="int32")
+    name_: str = learned("text")
 
 
 @model_class
@@ -91,7 +93,11 @@ def test_bounds_are_those_declared(value):
 
 def test_declarations_keep_their_order_and_learned_ones_stay_apart():
     assert list(Settings.declarations()) == ["factors", "rate", "free", "kind", "clip", "seed"]
-    assert Settings.learned_shapes() == {"users_": ("ids",), "size_": (), "both_": ("users", "factors")}
+    assert Settings.learned_shapes() == {
+        "users_": ("ids",), "size_": (), "both_": ("users", "factors"), "rows_": ("users",),
+        "name_": ("text",),
+    }  # fmt: skip
+    assert Settings.learned_dtypes() == {"both_": "float32", "rows_": "int32"}
     assert "users_" not in vars(Settings())
 
 

@@ -100,14 +100,14 @@ def param(
     return dataclasses.field(default=default, metadata={"param": declaration})
 
 
-def learned(*shape: str) -> Any:
+def learned(*shape: str, dtype: str = "float32") -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
     ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
     ``items`` stand for the number of known users and items; others must agree within a model.
-    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text.
+    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text. Arrays are of the type ``dtype``.
     """
-    return dataclasses.field(init=False, repr=False, metadata={"learned": shape})
+    return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 
 
 def model_class(cls: type[T]) -> type[T]:
@@ -139,6 +139,13 @@ class Parameters:
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]
             if "learned" in f.metadata
         }
+
+    @classmethod
+    def learned_dtypes(cls) -> dict[str, str]:
+        """Return the declared types of the learned attributes that are arrays."""
+        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        arrays = [n for n, shape in cls.learned_shapes().items() if shape not in ((), ("ids",), ("text",))]
+        return {name: fields[name].metadata["dtype"] for name in arrays}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters by name (scikit-learn's protocol)."""

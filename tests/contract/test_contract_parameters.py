@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from contract_table import each_model, make
+from contract_table import each_model, every_pair, make, same_bits
 
 from foretaste.errors import InvalidParameter
 from foretaste.models import BY_NAME
 from foretaste.params import Declaration
+from foretaste.persistence import load, save
 
 
 def refused_values(declaration: Declaration) -> list[object]:
@@ -80,6 +82,22 @@ def test_every_parameter_says_what_it_means(name):
     for parameter, declaration in BY_NAME[name].declarations().items():
         assert len(declaration.meaning) > 10, parameter
         assert declaration.accepts(declaration.default), parameter
+
+
+@each_model()
+def test_every_setting_keeps_the_contract(name, ratings, tmp_path):
+    """Each word of each choice, and another value of each other parameter."""
+    asked = every_pair(ratings)
+    scaled = ratings.replace(value=2.5 * ratings.value + np.float32(0.5))
+    for parameter, declaration in BY_NAME[name].declarations().items():
+        for value in declaration.one_of or [another_value(declaration)]:
+            model = make(name, **{parameter: value}).fit(ratings)
+            here = model.predict(asked)
+            assert np.isfinite(here).all()
+            save(model, tmp_path / "model.foretaste")
+            assert same_bits(load(tmp_path / "model.foretaste").predict(asked), here)
+            there = make(name, **{parameter: value}).fit(scaled).predict(asked)
+            assert np.abs(there - (2.5 * here + 0.5)).max() <= 1e-3 * scaled.value.std()
 
 
 @each_model()

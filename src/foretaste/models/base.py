@@ -16,7 +16,7 @@ import numpy.typing as npt
 from foretaste import memory
 from foretaste.columns import finite_column
 from foretaste.doors import as_ratings, encode_pairs
-from foretaste.errors import BadData, BadModelFile, NotFitted, NotSupported
+from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
@@ -127,7 +127,7 @@ class Model(Parameters, ABC):
         Raises
         ------
         InvalidParameter
-            If a hyperparameter is not allowed.
+            If a hyperparameter is not allowed, or what was learned is not finite.
         BadData
             If the ratings cannot be used, or something that this model needs is missing.
         NotSupported
@@ -142,6 +142,7 @@ class Model(Parameters, ABC):
         self.users_, self.items_, self.fingerprint_ = train.users, train.items, fingerprint(train)
         try:
             self._fit(train, progress_for(progress))
+            self._check_finite()
         except BaseException:
             self._forget()
             raise
@@ -244,7 +245,7 @@ class Model(Parameters, ABC):
         Raises
         ------
         BadModelFile
-            If something is missing, too much, of the wrong shape or not finite.
+            If something is missing, too much, of the wrong shape or type or not finite.
         """
         shapes = self.learned_shapes()
         if set(state) != set(shapes):
@@ -253,8 +254,9 @@ class Model(Parameters, ABC):
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
         sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
+        dtypes = self.learned_dtypes()
         for name, shape in shapes.items():
-            _check_state(name, state[name], shape, sizes)
+            _check_state(name, state[name], shape, sizes, dtypes.get(name))
             setattr(self, name, state[name])
         return self
 
@@ -278,6 +280,15 @@ class Model(Parameters, ABC):
             return prediction
         value = np.clip(prediction.value, np.float32(self.low_), np.float32(self.high_))
         return Prediction(value, prediction.fallback, prediction.std)
+
+    def _check_finite(self) -> None:
+        for name in self.learned_shapes():
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
+                raise InvalidParameter(
+                    f"{self!r} does not settle on finite numbers: {name} is not finite",
+                    hint="smaller steps or more regularization; the defaults suit most ratings",
+                )
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -365,7 +376,9 @@ def _tagged(tag: str) -> list[str]:
     return sorted(model.__name__ for model in known_models() if tag in model.tags)
 
 
-def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int]) -> None:
+def _check_state(
+    name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
+) -> None:
     if shape == ("ids",):
         ok = isinstance(value, IdIndex)
     elif shape == ("text",):
@@ -373,10 +386,9 @@ def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str,
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
     else:
-        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype.kind in "fiu"
+        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
         ok = ok and bool(np.isfinite(value).all())
     if not ok:
-        raise BadModelFile(
-            f"{name} in the file is not what it must be (shape {shape or 'one number'}, finite)"
-        )
+        wanted = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
+        raise BadModelFile(f"{name} in the file is not what it must be: {wanted}, finite")

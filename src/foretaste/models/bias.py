@@ -33,7 +33,7 @@ class Bias(Model):
     summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
 
     user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(2.0, "how many ratings at the mean an item is given beforehand", low=0)
+    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
     epochs: int = param(200, "the most alternations; it ends earlier when nothing moves", low=1)
 
     mean_: float = learned()

@@ -41,14 +41,14 @@ class SVD(Model):
     summary: ClassVar[str] = "biases and factors of users and items, by stochastic gradient descent"
 
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
-    epochs: int = param(100, "how many times each rating is visited", low=1)
+    epochs: int = param(50, "how many times each rating is visited", low=1)
     learning_rate: float = param(
-        0.005, "the step of each update, in standard deviations", low=0, high=1, open_low=True
+        0.02, "the step of the first updates, in standard deviations", low=0, high=1, open_low=True
     )
     regularization: float = param(0.04, "how strongly biases and factors are drawn to 0", low=0)
     initial_std: float = param(0.001, "the spread of the first random factors", low=0)
     schedule: str = param(
-        "constant",
+        "linear",
         "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
         one_of=("constant", "linear", "cosine"),
     )
@@ -62,7 +62,7 @@ class SVD(Model):
     patience: int = param(5, "early stopping: how many epochs may pass without a better error", low=1)
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, optional=True
+        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
     mean_: float = learned()
