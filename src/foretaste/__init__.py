@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.bias import Bias
+    from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.svd import SVD
@@ -38,6 +39,7 @@ __all__ = [
     "HoldOut",
     "ItemMean",
     "KFold",
+    "KNNImputation",
     "LeaveNOut",
     "NormalRandom",
     "Ratings",
@@ -69,7 +71,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean NormalRandom SVD UserItemMean UserMean",
+    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommend": "similar_items similar_users",
