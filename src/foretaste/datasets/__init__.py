@@ -48,6 +48,11 @@ def load(name: str) -> Ratings:
 def load_items(name: str) -> Catalogue:
     """Return what the items of a data set are called.
 
+    Parameters
+    ----------
+    name : str
+        As in ``load``.
+
     Raises
     ------
     NotFound

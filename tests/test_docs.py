@@ -1,0 +1,233 @@
+"""The documentation is true: its blocks run, its figures are met, nothing public is left out."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from documents import DOCS, PAGES, ROOT, blocks, commands, compare_output, run_page, same_line, tables
+from real_data import VARIABLE, data_file
+
+import foretaste
+from foretaste.cli import _MODULES
+from foretaste.datasets import load
+from foretaste.models import BY_NAME
+
+TUTORIAL = DOCS / "tutorial.md"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Work in a folder that holds ``ratings.csv``, without real data; loggers are as before afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    ratings = load("sample")
+    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, ratings.when, strict=True)
+    lines = ["userId,jokeId,rating,timestamp", *(f"{u},{i},{v:g},{t}" for u, i, v, t in rows)]
+    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield tmp_path
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_a_page_runs(page, folder):
+    run_page(page)
+
+
+# The tutorial on real ratings ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lecture(tmp_path_factory):
+    """Run the tutorial on the real file once; return what it defined."""
+    data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("lecture"))
+        return run_page(TUTORIAL)
+
+
+@pytest.mark.dataset
+def test_tutorial_reads_the_ratings_of_the_lecture(lecture):
+    assert lecture["real"]
+    facts = lecture["ratings"].describe()
+    assert (facts["ratings"], facts["users"], facts["items"]) == (141_359, 3_632, 140)
+    assert facts["mean"] == pytest.approx(1.200, abs=0.0005)
+    assert facts["filled"] == pytest.approx(0.278, abs=0.0005)
+    assert len(lecture["train"]) + len(lecture["valid"]) == 141_359
+    shown = {row[0]: float(row[2].replace(",", "")) for row in tables(TUTORIAL)[1][1:]}
+    assert shown == {name: pytest.approx(facts[name], abs=0.0005) for name in shown}
+    assert len(shown) == 5
+
+
+@pytest.mark.dataset
+@pytest.mark.parametrize(
+    ("model", "train", "valid", "tolerance"),
+    [
+        ("GlobalMean", 5.75, 5.77, 0.005),
+        ("UserMean", 4.73, 4.90, 0.005),
+        ("ItemMean", 5.50, 5.53, 0.005),
+        ("UserItemMean", 4.81, 4.90, 0.005),
+        ("KNNImputation", 0.00, 4.78, 0.02),
+    ],
+)
+def test_tutorial_meets_the_figures_of_the_lecture(lecture, model, train, valid, tolerance):
+    assert lecture["scores"][model] == pytest.approx((train, valid), abs=tolerance)
+
+
+@pytest.mark.dataset
+def test_tutorial_svd_beats_the_lecture(lecture):
+    assert lecture["scores"]["SVD"][1] <= 4.44
+    assert lecture["results"].best["model"] == "SVD"
+
+
+@pytest.mark.dataset
+def test_tutorial_shows_the_figures_that_it_computes(lecture):
+    shown = {}
+    for step, _, ours in tables(TUTORIAL)[0][1:]:
+        names = re.findall(r"`(\w+)`", step)
+        if names:
+            shown[names[0]] = tuple(float(figure) for figure in ours.split(" / "))
+    assert set(shown) == set(lecture["scores"])
+    for name, figures in shown.items():  # as rounded, and a little for other processors
+        assert lecture["scores"][name] == pytest.approx(figures, abs=0.0075), name
+
+
+@pytest.mark.dataset
+def test_tutorial_finds_the_nearest_items_of_scikit_learn(lecture):
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    items = lecture["ratings"].items
+    assert lecture["train"].items == items
+    columns = lecture["imputation"].predict_matrix(**lecture["whole"]).T  # (items, users)
+    search = neighbors.NearestNeighbors(metric="cosine", n_neighbors=5).fit(columns)
+    distance, place = search.kneighbors(columns[[8]])
+    assert place[0, 0] == 8
+    assert lecture["similar"].ids.tolist() == items.ids[place[0, 1:]].tolist()
+    assert lecture["similar"].similarity == pytest.approx(1 - distance[0, 1:], abs=0.001)
+    assert lecture["similar"].titles is None
+
+
+# Completeness --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def conf():
+    return runpy.run_path(str(DOCS / "conf.py"))
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_model_has_a_page_with_all_its_parameters(name, conf):
+    page = DOCS / "models" / f"{name}.md"
+    assert page.exists(), f"{name} needs a page: {page.relative_to(ROOT)}"
+    found = blocks(page)
+    assert [b.language for b in found].count("{parameters} " + name) == 1
+    assert any("load_dataset" in b.text for b in found if b.language == "python")
+    rows = conf["parameter_table"](name).splitlines()[2:]
+    declared = BY_NAME[name].declarations()
+    assert [row.split("|")[1].strip() for row in rows] == [f"`{word}`" for word in declared]
+    for row, declaration in zip(rows, declared.values(), strict=True):
+        assert declaration.meaning in row
+        assert f"`{declaration.default!r}`" in row
+    text = page.read_text()
+    for part in (f"# {name}\n", "$$", "**Use it**", "**Do not use it**", "**Unknown"):
+        assert part in text, f"{page.name} lacks {part!r}"
+
+
+def test_every_model_is_in_the_overview(conf):
+    index = DOCS / "models" / "index.md"
+    toctree = next(b.text for b in blocks(index) if b.language == "{toctree}")
+    assert set(BY_NAME) <= set(toctree.split())
+    assert all(f"[{name}]({name}.md)" in conf["model_table"]() for name in BY_NAME)
+
+
+PUBLIC = [name for name in foretaste.__all__ if name != "__version__"]
+
+
+def test_every_public_name_is_on_the_page_of_public_names():
+    text = (DOCS / "api.md").read_text()
+    documented = re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.MULTILINE)
+    assert sorted(documented) == sorted(PUBLIC)
+    assert all(text.count(f"   {name}\n") == 1 for name in PUBLIC if name != "ForetasteError")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_documents_its_parameters(name):
+    thing = getattr(foretaste, name)
+    text = inspect.getdoc(thing)
+    assert text
+    parameters = list(inspect.signature(thing).parameters.values())
+    section = re.search(
+        r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", text + "\n", re.DOTALL | re.MULTILINE
+    )
+    documented = _names(section[1]) if section else set()
+    assert {parameter.name for parameter in parameters} <= documented
+
+
+def _names(section: str) -> set[str]:
+    """Return the names that a numpydoc section is about: ``user, item : array`` is two."""
+    heads = re.findall(r"^([*\w, ]+?)(?: *:.*)?$", section, re.MULTILINE)
+    return {name.strip(" *") for head in heads for name in head.split(",")}
+
+
+def test_every_command_has_an_example():
+    shown = {c.words[0] for b in blocks(DOCS / "command-line.md") for c in commands(b) if c.words}
+    assert set(_MODULES) <= shown
+
+
+def test_every_page_can_be_reached():
+    listed = set()
+    for page in DOCS.rglob("*.md"):
+        for block in blocks(page):
+            if block.language == "{toctree}":
+                names = [n for n in block.text.split() if not n.startswith(":")]
+                listed |= {(page.parent / n).relative_to(DOCS).as_posix() for n in names}
+    pages = {p.relative_to(DOCS).with_suffix("").as_posix() for p in PAGES if p.is_relative_to(DOCS)}
+    assert {p for p in pages if not p.startswith("decisions/")} - {"index"} <= listed
+    assert "decisions/*" in listed
+
+
+# The tools of this test ----------------------------------------------------------------------------------
+
+
+def test_lines_are_compared_by_words_and_numbers():
+    assert same_line("SVD  2.590  ...   1,190", "SVD   2.592  0.04  1,190")
+    assert same_line("----  ---", "------ -----")
+    assert not same_line("SVD  2.590", "SVD  2.690")
+    assert not same_line("SVD  2.590", "Bias  2.590")
+    assert not same_line("SVD  2.590", "SVD  2.590  0.04")
+    assert not same_line("(2.590).", "(2.590)")
+    assert same_line("1,5,9.431,", "1,5,9.43135,")
+    assert not same_line("1,5,9.431,", "1,5,9.93135,")
+    assert not same_line("1,190 rows", "1,290 rows")
+
+
+def test_shown_output_must_be_printed_in_order():
+    compare_output(["one", "", "three"], ["one", "two", "three"], "here")
+    with pytest.raises(AssertionError, match="shows\nthree"):
+        compare_output(["three", "three"], ["one", "three"], "here")
+
+
+def test_a_block_that_fails_fails_the_page_with_its_line(folder):
+    page = folder / "page.md"
+    page.write_text("# Page\n\n```python\nx = 1\n1 / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_page(page)
+    assert caught.traceback[-1].lineno + 1 == 5
+    page.write_text("```console\n$ foretaste models\nno such line\n```\n")
+    with pytest.raises(AssertionError, match="no such line"):
+        run_page(page)
+    page.write_text("```console\n$ foretaste show missing.foretaste\n```\n")
+    with pytest.raises(AssertionError, match="there is no file"):
+        run_page(page)
+
+
+def test_a_block_with_a_file_name_becomes_that_file(folder):
+    page = folder / "page.md"
+    page.write_text("```{code-block} text\n:caption: some.csv\n\na,b\n1,2\n```\n")
+    run_page(page)
+    assert Path("some.csv").read_text() == "a,b\n1,2\n"
