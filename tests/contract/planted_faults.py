@@ -10,12 +10,12 @@ import dataclasses
 import numpy as np
 
 from foretaste.models import BY_NAME, Bias, NormalRandom
-from foretaste.models.base import Prediction
+from foretaste.models.answers import Prediction
 from foretaste.params import learned, model_class, param
 
 
 def fault(check: str):
-    """Register a model; ``check`` must find its fault (others may too), as test_contract_faults reads here."""
+    """Register a model; ``check`` must find its fault (others may, too): see test_contract_faults."""
 
     def register(cls):
         cls = model_class(cls)
