@@ -13,7 +13,7 @@ from foretaste._native import SgdPlan
 from foretaste.models.sgd import grid_of
 
 FACTORS = 64
-RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001}
+RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
 
 
 def against_surprise(repeats: int) -> list[dict[str, Any]]:
