@@ -7,7 +7,7 @@ from typing import ClassVar
 from foretaste import memory
 from foretaste._native import impute_nearest
 from foretaste.models.base import Floats, Model, Prediction
-from foretaste.models.means import global_mean, group_means
+from foretaste.models.means import group_means
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -50,7 +50,7 @@ class KNNImputation(Model):
     unknown_item: str = param(
         "user_mean", "what an item without training ratings gets", one_of=("user_mean", "zero")
     )
-    threads: int | None = param(None, "how many threads to use; None: all", low=1, optional=True)
+    threads: int | None = param(None, "how many threads to use; None: all", low=1, high=1024, optional=True)
 
     mean_: float = learned()
     user_mean_: Floats = learned("users")
@@ -65,7 +65,7 @@ class KNNImputation(Model):
             f"KNNImputation of {users} users x {items} items",
             "SVD() or Bias(), which need memory by the rating, or fewer items: ratings.at_least(item=20)",
         )
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, users, train, self.mean_)
         self.item_mean_ = group_means(train.item, items, train, self.mean_)
         with progress.task("KNNImputation", 1) as task:
