@@ -9,13 +9,12 @@ import dataclasses
 
 import numpy as np
 
-from foretaste.models import BY_NAME, Bias, NormalRandom
-from foretaste.models.base import Prediction
+from foretaste.models import BY_NAME, Bias, NormalRandom, Prediction
 from foretaste.params import learned, model_class, param
 
 
 def fault(check: str):
-    """Register a model; ``check`` must find its fault (others may too), as test_contract_faults reads here."""
+    """Register a model; ``check`` must find its fault: test_contract_faults reads it here."""
 
     def register(cls):
         cls = model_class(cls)

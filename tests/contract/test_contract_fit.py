@@ -67,7 +67,7 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
 
         def diverge(self, train, progress, key=key, value=value):
             fit(self, train, progress)
-            setattr(self, key, float("nan") if isinstance(value, float) else value * np.float32("inf"))
+            setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
 
         monkeypatch.setattr(BY_NAME[name], "_fit", diverge)
         with pytest.raises(InvalidParameter, match=f"does not settle on finite numbers: {key} is not finite"):
