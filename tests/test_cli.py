@@ -158,11 +158,11 @@ def test_compare_reads_standard_input(folder: Path) -> None:
 
 
 def test_fit_takes_the_declared_parameters_as_options(folder: Path) -> None:
-    options = ["--factors", "3", "--epochs", "2", "--schedule", "linear", "--no-clip", "--threads", "1"]
+    options = ["--factors", "3", "--epochs", "2", "--schedule", "cosine", "--no-clip", "--threads", "1"]
     result = run("fit", "svd", "ratings.csv", "-o", "svd.foretaste", *options, "--learning_rate", "0.01")
     model = load("svd.foretaste")
     assert repr(model).startswith(
-        "SVD(clip=False, factors=3, epochs=2, learning_rate=0.01, schedule='linear'"
+        "SVD(clip=False, factors=3, epochs=2, learning_rate=0.01, schedule='cosine'"
     )
     assert "always guessing the mean" in result.stdout
     assert (
