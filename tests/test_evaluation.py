@@ -21,8 +21,7 @@ from foretaste.evaluation.packing import pack, unpack
 from foretaste.evaluation.processes import Judged, _check_end, judge_apart
 from foretaste.evaluation.protocol import make_protocol
 from foretaste.metrics import mae, rmse
-from foretaste.models import BY_NAME, SVD, Bias, GlobalMean, ItemMean, UserMean
-from foretaste.models.base import Prediction
+from foretaste.models import BY_NAME, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
 from foretaste.params import model_class
 from foretaste.progress import Lines, Progress
 from foretaste.ratings import Pairs, Ratings

@@ -37,7 +37,7 @@ def against_surprise(repeats: int) -> list[dict[str, Any]]:
         ours = (seconds[f"foretaste {threads} 22"] - seconds[f"foretaste {threads} 2"]) / 20
         rows.append(
             {
-                "work": f"SVD, {len(ratings):,} ratings ({name}), {FACTORS} factors, epoch, {threads} thread(s)",
+                "work": f"SVD epoch, {name}, {FACTORS} factors, {threads} thread{'s' * (threads > 1)}",
                 "peer": "scikit-surprise SVD (one thread)",
                 "objective": "same",
                 "peer_seconds": peer,

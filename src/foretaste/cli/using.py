@@ -230,7 +230,7 @@ def similar(file: str, item: str, n: int, metric: str, items: str | None, **read
     ]
     basis = f"{type(source).__name__} in {file}" if _is_model(file) else f"the ratings in {file}"
     data = {"item": _plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
-    lines = [[str(r["item"]), f"{r['similarity']:.4f}", r["title"] or ""] for r in rows]
+    lines = [[str(r["item"]), f"{r['similarity']:.4f}", str(r["title"] or "")] for r in rows]
     table = drawn(["item", metric, "title" if catalogue else ""], lines, "lrl")
     about = f"most like item {item}{f': {own}' if own else ''}   ({metric}, {basis})"
     return Outcome(data, f"{about}\n\n{table}")
