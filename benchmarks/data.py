@@ -25,7 +25,7 @@ def real(name: str) -> Ratings | None:
 
 
 def generated(users: int, items: int, rows: int, seed: int = 0) -> Ratings:
-    """Return ratings 1 to 5 with MovieLens-like popularity: long tails of users and of items, three tastes."""
+    """Return ratings 1 to 5 with MovieLens-like popularity: long tails on both sides, three tastes."""
     rng = np.random.default_rng(seed)
     activity = rng.lognormal(0, 1.1, users)
     popularity = 1 / (np.arange(items) + 40.0) ** 1.1

@@ -33,7 +33,8 @@ def small(repeats: int) -> list[dict[str, Any]]:
     imputer = KNNImputer(n_neighbors=10, keep_empty_features=True)
     model = KNNImputation(neighbors=10, threads=2, clip=False)
     seconds = interleaved(
-        {"scikit-learn": lambda: imputer.fit_transform(matrix), "foretaste": lambda: model.fit(train)}, repeats
+        {"scikit-learn": lambda: imputer.fit_transform(matrix), "foretaste": lambda: model.fit(train)},
+        repeats,
     )
     ours, theirs = model.imputed_, imputer.fit_transform(matrix)
     far = np.abs(ours - theirs) > 1e-5
@@ -65,7 +66,7 @@ def large(rows_of_peer: int = 200) -> list[dict[str, Any]]:
     ours = time.perf_counter() - start
     return [
         {
-            "work": f"k-NN imputation of {matrix.shape[0]:,} x {matrix.shape[1]} (generated), k = 10, 2 threads",
+            "work": f"k-NN imputation of {len(matrix):,} x 140 (generated), k = 10, 2 threads",
             "peer": f"scikit-learn KNNImputer ({rows_of_peer} rows measured, scaled up)",
             "objective": "same",
             "peer_seconds": peer,

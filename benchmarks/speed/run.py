@@ -64,7 +64,9 @@ def page(about: dict[str, Any], rows: list[dict[str, Any]], starts: list[dict[st
         "|---|---|---|--:|--:|--:|---|",
     ]
     for row in rows:
-        equality = "; ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row["equality"].items())
+        equality = "; ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in row["equality"].items()
+        )
         text.append(
             f"| {row['work']} | {row['peer']} | {row['objective']} | {row['peer_seconds']:.3f} | "
             f"{row['seconds']:.4f} | **{row['ratio']:.1f}x** | {equality} |"

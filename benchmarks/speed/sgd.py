@@ -10,7 +10,7 @@ from benchmarks.data import generated, real
 from benchmarks.timing import interleaved
 from foretaste import SVD, HoldOut, Ratings, rmse
 from foretaste._native import SgdPlan
-from foretaste.models.svd import grid_of
+from foretaste.models.sgd import grid_of
 
 FACTORS = 64
 RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001}
@@ -37,7 +37,7 @@ def against_surprise(repeats: int) -> list[dict[str, Any]]:
         ours = (seconds[f"foretaste {threads} 22"] - seconds[f"foretaste {threads} 2"]) / 20
         rows.append(
             {
-                "work": f"SVD, {len(ratings):,} ratings ({name}), {FACTORS} factors, one epoch, {threads} thread(s)",
+                "work": f"SVD, {len(ratings):,} ratings ({name}), {FACTORS} factors, epoch, {threads} thread(s)",
                 "peer": "scikit-surprise SVD (one thread)",
                 "objective": "same",
                 "peer_seconds": peer,
@@ -50,9 +50,11 @@ def against_surprise(repeats: int) -> list[dict[str, Any]]:
 
 
 def _surprise(ratings: Ratings, epochs: int) -> Any:
-    from surprise import SVD as PeerSVD
+    import surprise
 
-    peer = PeerSVD(n_factors=FACTORS, n_epochs=epochs, lr_all=0.005, reg_all=0.04, init_std_dev=0.001, random_state=0)
+    peer = surprise.SVD(
+        n_factors=FACTORS, n_epochs=epochs, lr_all=0.005, reg_all=0.04, init_std_dev=0.001, random_state=0
+    )
     return peer.fit(_trainset(ratings))
 
 
@@ -65,7 +67,9 @@ def _trainset(ratings: Ratings) -> Any:
 
     if id(ratings) not in _TRAINSETS:
         frame = pd.DataFrame({"u": ratings.user, "i": ratings.item, "r": ratings.value})
-        _TRAINSETS[id(ratings)] = Dataset.load_from_df(frame, Reader(rating_scale=(-10, 10))).build_full_trainset()
+        _TRAINSETS[id(ratings)] = Dataset.load_from_df(
+            frame, Reader(rating_scale=(-10, 10))
+        ).build_full_trainset()
     return _TRAINSETS[id(ratings)]
 
 
@@ -81,7 +85,10 @@ def _same_objective(standard: Ratings, std: float) -> dict[str, float]:
     other = [peer.trainset.to_inner_iid(i) if i >= 0 else -1 for i in items]
     guess = np.where(
         known,
-        peer.trainset.global_mean + peer.bu[inner] + peer.bi[other] + np.einsum("nf,nf->n", peer.pu[inner], peer.qi[other]),
+        peer.trainset.global_mean
+        + peer.bu[inner]
+        + peer.bi[other]
+        + np.einsum("nf,nf->n", peer.pu[inner], peer.qi[other]),
         0,
     )
     return {
@@ -110,7 +117,11 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[dict[str, Any]]:
     loop(*data, *theirs, 0.005, 0.04)  # compiled before it is timed; ours visits once, too
     plan.epoch(*ours, *rates, 2)
     seconds = interleaved(
-        {"foretaste": lambda: plan.epoch(*ours, *rates, 2), "numba": lambda: loop(*data, *theirs, 0.005, 0.04)}, repeats
+        {
+            "foretaste": lambda: plan.epoch(*ours, *rates, 2),
+            "numba": lambda: loop(*data, *theirs, 0.005, 0.04),
+        },
+        repeats,
     )
     return [
         {

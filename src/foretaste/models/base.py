@@ -7,7 +7,6 @@ scikit-learn's estimator protocol without importing scikit-learn.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,61 +19,10 @@ from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted,
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
+from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction
 from foretaste.params import Parameters, learned, model_class, param
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Pairs, Ratings
-
-Floats = npt.NDArray[np.float32]
-
-NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predicted ratings and how far to trust them.
-
-    Parameters
-    ----------
-    value : float32 array, shape (n,)
-        In rating units.
-    fallback : int8 array, shape (n,)
-        0 where user and item were known, 1 user unknown, 2 item unknown, 3 both.
-    std : float32 array, shape (n,), optional
-        Standard deviation in rating units, from models that know it.
-    """
-
-    value: Floats
-    fallback: npt.NDArray[np.int8]
-    std: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, rating units.
-
-    Shapes: () , (users,), (items,), (users, factors), (items, factors).
-    """
-
-    mean: float
-    user_bias: Floats
-    item_bias: Floats
-    user_factors: Floats
-    item_factors: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """Parts whose sum is the prediction before clipping.
-
-    Parameters
-    ----------
-    parts : tuple of str
-    values : float32 array, shape (n, parts)
-        In rating units.
-    """
-
-    parts: tuple[str, ...]
-    values: Floats
 
 
 @model_class
@@ -392,3 +340,14 @@ def _check_state(
     if not ok:
         wanted = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
         raise BadModelFile(f"{name} in the file is not what it must be: {wanted}, finite")
+
+
+def group_means(
+    codes: npt.NDArray[np.int32], n: int, train: Ratings, empty: float
+) -> npt.NDArray[np.float32]:
+    """Return the (weighted) mean rating of each of n groups, ``empty`` where all weights are 0."""
+    weight = None if train.weight is None else train.weight.astype(np.float64)
+    value = train.value.astype(np.float64)
+    total = np.bincount(codes, value if weight is None else value * weight, n)
+    count = np.bincount(codes, weight, n)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from foretaste import memory
 from foretaste._native import impute_nearest
-from foretaste.models.base import Floats, Model, Prediction
-from foretaste.models.means import group_means
+from foretaste.models.answers import Floats, Prediction
+from foretaste.models.base import Model, group_means
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
