@@ -13,7 +13,7 @@ from foretaste._native import SgdPlan
 from foretaste.models.sgd import grid_of
 
 FACTORS = 64
-RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001}
+RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
 
 
 def against_surprise(repeats: int) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def against_surprise(repeats: int) -> list[dict[str, Any]]:
         ours = (seconds[f"foretaste {threads} 22"] - seconds[f"foretaste {threads} 2"]) / 20
         rows.append(
             {
-                "work": f"SVD, {len(ratings):,} ratings ({name}), {FACTORS} factors, epoch, {threads} thread(s)",
+                "work": f"SVD epoch, {name}, {FACTORS} factors, {threads} thread{'s' * (threads > 1)}",
                 "peer": "scikit-surprise SVD (one thread)",
                 "objective": "same",
                 "peer_seconds": peer,

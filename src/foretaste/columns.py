@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,11 @@ def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterabl
     for role in roles:
         if role not in found:
             names = list(names)
+            free = [name for name in names if name not in found.values()]
             raise BadData(
                 f"no column for the {role} was recognised",
                 where="columns are: " + ", ".join(names),
-                hint=f'say which one it is: {role}="{names[0] if names else "..."}"',
+                hint=f'say which one it is: {role}="{free[0] if free else "..."}"',
             )
 
 
@@ -109,8 +110,24 @@ def as_numpy(column: Any) -> npt.NDArray[Any]:
     return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
 
 
-# In SQL, user is a word of the language; quoted it is a column. Quoted texts and names stay as they are.
-_USER = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|\buser\b""", re.IGNORECASE)
+def names_in(expression: str) -> list[str]:
+    """Return the columns that an SQL condition is about; none if it cannot be understood."""
+    import polars as pl
+
+    try:
+        return list(pl.sql_expr(_plain_sql(expression)).meta.root_names())
+    except Exception:  # filter_rows says what is wrong with it
+        return []
+
+
+def _plain_sql(expression: str) -> str:
+    """Put quotes around a column called user, which is a function in SQL; texts in quotes stay."""
+    return re.sub(
+        r"""'[^']*'|"[^"]*"|`[^`]*`|\buser\b""",
+        lambda found: f'"{found.group()}"' if found.group().lower() == "user" else found.group(),
+        expression,
+        flags=re.IGNORECASE,
+    )
 
 
 def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
@@ -118,7 +135,7 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     import polars as pl
 
     try:
-        condition = pl.sql_expr(_USER.sub(lambda found: found[1] or f'"{found[0]}"', expression))
+        condition = pl.sql_expr(_plain_sql(expression))
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
@@ -143,7 +160,14 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 
-def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> None:
+def row_place(row: int) -> str:
+    """Say where a row of a table in memory stands."""
+    return f"row {row}"
+
+
+def check_scale(
+    scale: Any, values: npt.NDArray[np.float32] | None = None, place: Callable[[int], str] = row_place
+) -> None:
     """Check a declared scale, and that the ratings lie inside it."""
     if scale is None:
         return
@@ -161,7 +185,7 @@ def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> No
     if len(outside):
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
-            f"(first: {values[outside[0]]:g} in row {outside[0]})",
+            f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
             hint=f"declare scale=({values.min():g}, {values.max():g}), or mend these rows",
         )
 
@@ -189,12 +213,12 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     return numbers
 
 
-def weight_column(column: Any) -> npt.NDArray[np.float32]:
+def weight_column(column: Any, place: Callable[[int], str] = row_place) -> npt.NDArray[np.float32]:
     """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
     weights = finite_column(column, "weight")
     if (weights < 0).any():
         row = int(np.flatnonzero(weights < 0)[0])
-        raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+        raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
     return weights
 
 

@@ -65,7 +65,7 @@ class IdIndex:
         Parameters
         ----------
         values : array-like, shape (n,)
-            Whole numbers or text, not a mixture.
+            Whole numbers or text, not a mixture; a polars series of text is the fastest.
         name : str
             What the column is called, for errors.
 
@@ -80,8 +80,28 @@ class IdIndex:
         BadData
             If the ids are neither whole numbers nor text, or mix both, or one is missing.
         """
+        if is_text_series(values):
+            return cls.from_text_series(values, name)
         column = as_id_column(values, name)
         ids, codes = _distinct_text(column) if column.dtype == object else _distinct_numbers(column)
+        return cls(ids), codes
+
+    @classmethod
+    def from_text_series(cls, series: Any, name: str) -> tuple[Self, Indices]:
+        """Build the index of a polars series of text, without a Python object a row.
+
+        Raises
+        ------
+        BadData
+            If an id is missing.
+        """
+        if series.null_count():
+            row = int(series.is_null().arg_max())
+            raise BadData(
+                f"{name} id in row {row} is None; ids must be whole numbers or text",
+                hint=f"fill or drop the rows without a {name} id first",
+            )
+        ids, codes = distinct_text_series(series)
         return cls(ids), codes
 
     def encode(self, values: Any, name: str) -> Indices:
@@ -143,6 +163,11 @@ class IdIndex:
     def take(self, keep: npt.NDArray[Any]) -> IdIndex:
         """Return the index of some ids, by a mask or by increasing places."""
         return IdIndex(self.ids[keep])
+
+
+def is_text_series(values: Any) -> bool:
+    """Whether ``values`` is a polars series of text, without importing polars."""
+    return str(getattr(values, "dtype", "")) == "String" and hasattr(values, "null_count")
 
 
 def is_canonical(text: str) -> bool:

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from foretaste.errors import InvalidParameter, did_you_mean
 
@@ -110,7 +110,6 @@ def learned(*shape: str, dtype: str = "float32") -> Any:
     return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(param, learned))
 def model_class(cls: type[T]) -> type[T]:
     """Make a model out of a class body: keyword-only parameters, identity comparison."""
     return dataclass(eq=False, repr=False, kw_only=True)(cls)
@@ -118,6 +117,10 @@ def model_class(cls: type[T]) -> type[T]:
 
 class Parameters:
     """scikit-learn's parameter protocol over the declarations, without scikit-learn."""
+
+    if TYPE_CHECKING:  # the dataclass makes it; type checkers would ask for learned attributes, too
+
+        def __init__(self, **params: Any) -> None: ...
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:

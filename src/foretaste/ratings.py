@@ -6,6 +6,7 @@ A model sees only indices. The doors through which ids become indices stand in `
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +15,14 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import group_rows
-from foretaste.columns import check_scale, filter_rows, finite_column, time_column, weight_column
+from foretaste.columns import (
+    check_scale,
+    filter_rows,
+    finite_column,
+    row_place,
+    time_column,
+    weight_column,
+)
 from foretaste.errors import BadData, InvalidParameter, plain
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
@@ -79,6 +87,7 @@ class Ratings(Pairs):
         weight: Any = None,
         scale: tuple[float, float] | None = None,
         duplicates: str = "refuse",
+        place: Callable[[int], str] = row_place,
     ) -> Ratings:
         """Validate and encode columns.
 
@@ -96,6 +105,8 @@ class Ratings(Pairs):
             The declared scale; a rating outside it is refused.
         duplicates : {"refuse", "last", "first", "mean"}
             What to do when a user rated an item twice.
+        place : function of int, optional
+            How errors call a row; a reader of files says its line.
 
         Raises
         ------
@@ -108,16 +119,16 @@ class Ratings(Pairs):
         items, item_codes = IdIndex.from_column(item, "item")
         values = finite_column(value, "rating")
         times = None if when is None else time_column(when)
-        weights = None if weight is None else weight_column(weight)
+        weights = None if weight is None else weight_column(weight, place)
         for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
             if column is not None and len(column) != len(user_codes):
                 raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
-        check_scale(scale, values)
+        check_scale(scale, values, place)
         ratings = cls(
             user=user_codes, item=item_codes, when=times, value=values, weight=weights,
             users=users, items=items, scale=scale,
         )  # fmt: skip
-        return _without_duplicates(ratings, duplicates)
+        return _without_duplicates(ratings, duplicates, place)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -332,7 +343,7 @@ def _short(fact: float | int | None) -> str:
     return "-" if fact is None else f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}"
 
 
-def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
+def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int], str]) -> Ratings:
     """Refuse or merge the rows in which a user rated an item twice."""
     if duplicates not in ("refuse", "last", "first", "mean"):
         raise InvalidParameter(
@@ -351,7 +362,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         raise BadData(
             f"user {plain(ratings.user_ids[first])!r} rated item {plain(ratings.item_ids[first])!r} "
             f"more than once: "
-            f"{ratings.value[first]:g} in row {first}, {ratings.value[second]:g} in row {second} "
+            f"{ratings.value[first]:g} in {place(int(first))}, "
+            f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",
             hint='duplicates="last" (or "first", "mean")',
         )

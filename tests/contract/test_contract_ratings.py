@@ -7,7 +7,7 @@ import pytest
 from contract_table import each_model, every_pair, make, pairs_of, same_bits
 
 from foretaste.errors import NotSupported
-from foretaste.models import Model
+from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
 
 
