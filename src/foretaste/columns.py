@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -78,10 +78,11 @@ def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterabl
     for role in roles:
         if role not in found:
             names = list(names)
+            free = [name for name in names if name not in found.values()]
             raise BadData(
                 f"no column for the {role} was recognised",
                 where="columns are: " + ", ".join(names),
-                hint=f'say which one it is: {role}="{names[0] if names else "..."}"',
+                hint=f'say which one it is: {role}="{free[0] if free else "..."}"',
             )
 
 
@@ -109,12 +110,32 @@ def as_numpy(column: Any) -> npt.NDArray[Any]:
     return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
 
 
+def names_in(expression: str) -> list[str]:
+    """Return the columns that an SQL condition is about; none if it cannot be understood."""
+    import polars as pl
+
+    try:
+        return list(pl.sql_expr(_plain_sql(expression)).meta.root_names())
+    except Exception:  # filter_rows says what is wrong with it
+        return []
+
+
+def _plain_sql(expression: str) -> str:
+    """Put quotes around a column called user, which is a function in SQL; texts in quotes stay."""
+    return re.sub(
+        r"""'[^']*'|"[^"]*"|`[^`]*`|\buser\b""",
+        lambda found: f'"{found.group()}"' if found.group().lower() == "user" else found.group(),
+        expression,
+        flags=re.IGNORECASE,
+    )
+
+
 def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
     import polars as pl
 
     try:
-        condition = pl.sql_expr(expression)
+        condition = pl.sql_expr(_plain_sql(expression))
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
@@ -139,7 +160,14 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 
-def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> None:
+def row_place(row: int) -> str:
+    """Say where a row of a table in memory stands."""
+    return f"row {row}"
+
+
+def check_scale(
+    scale: Any, values: npt.NDArray[np.float32] | None = None, place: Callable[[int], str] = row_place
+) -> None:
     """Check a declared scale, and that the ratings lie inside it."""
     if scale is None:
         return
@@ -157,7 +185,7 @@ def check_scale(scale: Any, values: npt.NDArray[np.float32] | None = None) -> No
     if len(outside):
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
-            f"(first: {values[outside[0]]:g} in row {outside[0]})",
+            f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
             hint=f"declare scale=({values.min():g}, {values.max():g}), or mend these rows",
         )
 
@@ -170,7 +198,9 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     if array.dtype.kind not in "iufb":
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
-                raise BadData(f"{name} in row {row} is {value!r}, not a number", hint="drop or mend that row")
+                raise BadData(
+                    f"{name} in row {row} is {plain(value)!r}, not a number", hint="drop or mend that row"
+                )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(numbers))
@@ -183,12 +213,12 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     return numbers
 
 
-def weight_column(column: Any) -> npt.NDArray[np.float32]:
+def weight_column(column: Any, place: Callable[[int], str] = row_place) -> npt.NDArray[np.float32]:
     """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
     weights = finite_column(column, "weight")
     if (weights < 0).any():
         row = int(np.flatnonzero(weights < 0)[0])
-        raise BadData(f"weight in row {row} is {weights[row]:g}; weights must be at least 0")
+        raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
     return weights
 
 

@@ -93,6 +93,12 @@ class MissingExtra(ForetasteError, ImportError):
     exit_code = 5
 
 
+def plain(value: object) -> object:
+    """Return a numpy scalar as Python's own, so that a message says 7 and not np.int64(7)."""
+    item = getattr(value, "item", None)
+    return value if item is None else item()
+
+
 def did_you_mean(word: object, options: Iterable[object]) -> str:
     """Return ``'; did you mean "x"?'`` for the nearest option, or an empty string."""
     near = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)

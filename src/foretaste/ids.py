@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, NotFound, did_you_mean
+from foretaste.errors import BadData, NotFound, did_you_mean, plain
 
 Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str
@@ -65,7 +65,7 @@ class IdIndex:
         Parameters
         ----------
         values : array-like, shape (n,)
-            Whole numbers or text, not a mixture.
+            Whole numbers or text, not a mixture; a polars series of text is the fastest.
         name : str
             What the column is called, for errors.
 
@@ -80,8 +80,28 @@ class IdIndex:
         BadData
             If the ids are neither whole numbers nor text, or mix both, or one is missing.
         """
+        if is_text_series(values):
+            return cls.from_text_series(values, name)
         column = as_id_column(values, name)
         ids, codes = _distinct_text(column) if column.dtype == object else _distinct_numbers(column)
+        return cls(ids), codes
+
+    @classmethod
+    def from_text_series(cls, series: Any, name: str) -> tuple[Self, Indices]:
+        """Build the index of a polars series of text, without a Python object a row.
+
+        Raises
+        ------
+        BadData
+            If an id is missing.
+        """
+        if series.null_count():
+            row = int(series.is_null().arg_max())
+            raise BadData(
+                f"{name} id in row {row} is None; ids must be whole numbers or text",
+                hint=f"fill or drop the rows without a {name} id first",
+            )
+        ids, codes = distinct_text_series(series)
         return cls(ids), codes
 
     def encode(self, values: Any, name: str) -> Indices:
@@ -96,8 +116,8 @@ class IdIndex:
         kind = "text" if column.dtype == object else "number"
         if len(column) and kind != self.kind and len(self):
             raise BadData(
-                f"{name} ids are given as {kind} ({column[0]!r}), but the known {name} ids are "
-                f"{self.kind} ({self.ids[0]!r})",
+                f"{name} ids are given as {kind} ({plain(column[0])!r}), but the known {name} ids are "
+                f"{self.kind} ({plain(self.ids[0])!r})",
                 hint=f"convert the {name} column to {'str' if self.kind == 'text' else 'int'} first",
             )
         return self.remap(column)
@@ -145,6 +165,11 @@ class IdIndex:
         return IdIndex(self.ids[keep])
 
 
+def is_text_series(values: Any) -> bool:
+    """Whether ``values`` is a polars series of text, without importing polars."""
+    return str(getattr(values, "dtype", "")) == "String" and hasattr(values, "null_count")
+
+
 def is_canonical(text: str) -> bool:
     """Whether a text is a whole number as Python would print it: no leading zero, sign or space."""
     return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 18
@@ -172,7 +197,7 @@ def as_id_column(values: Any, name: str) -> IdArray:
     if len(column) == 0:
         return column.astype(np.int64)
     raise BadData(
-        f"{name} ids are of type {column.dtype} ({column[0]!r}); ids must be whole numbers or text",
+        f"{name} ids are of type {column.dtype} ({plain(column[0])!r}); ids must be whole numbers or text",
         hint=f"convert the {name} column with .astype('int64') or .astype(str)",
     )
 
@@ -197,13 +222,14 @@ def _checked_objects(column: IdArray, name: str) -> IdArray:
                 hint=f"fill or drop the rows without a {name} id first",
             )
     raise BadData(
-        f"the {name} column mixes numbers and text: {_first(column, int)!r} and {_first(column, str)!r}",
+        f"the {name} column mixes numbers and text: "
+        f"{_first(column, int | np.integer)!r} and {_first(column, str)!r}",
         hint=f"convert the whole {name} column with .astype(str)",
     )
 
 
-def _first(column: IdArray, kind: type) -> object:
-    return next(v for v in column if isinstance(v, kind))
+def _first(column: IdArray, kind: Any) -> object:
+    return plain(next(v for v in column if isinstance(v, kind)))
 
 
 def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:

@@ -6,6 +6,7 @@ A model sees only indices. The doors through which ids become indices stand in `
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,8 +15,15 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import group_rows
-from foretaste.columns import check_scale, filter_rows, finite_column, time_column, weight_column
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.columns import (
+    check_scale,
+    filter_rows,
+    finite_column,
+    row_place,
+    time_column,
+    weight_column,
+)
+from foretaste.errors import BadData, InvalidParameter, plain
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
 
@@ -79,6 +87,7 @@ class Ratings(Pairs):
         weight: Any = None,
         scale: tuple[float, float] | None = None,
         duplicates: str = "refuse",
+        place: Callable[[int], str] = row_place,
     ) -> Ratings:
         """Validate and encode columns.
 
@@ -96,6 +105,8 @@ class Ratings(Pairs):
             The declared scale; a rating outside it is refused.
         duplicates : {"refuse", "last", "first", "mean"}
             What to do when a user rated an item twice.
+        place : function of int, optional
+            How errors call a row; a reader of files says its line.
 
         Raises
         ------
@@ -108,16 +119,16 @@ class Ratings(Pairs):
         items, item_codes = IdIndex.from_column(item, "item")
         values = finite_column(value, "rating")
         times = None if when is None else time_column(when)
-        weights = None if weight is None else weight_column(weight)
+        weights = None if weight is None else weight_column(weight, place)
         for name, column in (("item", item_codes), ("rating", values), ("when", times), ("weight", weights)):
             if column is not None and len(column) != len(user_codes):
                 raise BadData(f"{name} has {len(column)} rows, user has {len(user_codes)}; they must agree")
-        check_scale(scale, values)
+        check_scale(scale, values, place)
         ratings = cls(
             user=user_codes, item=item_codes, when=times, value=values, weight=weights,
             users=users, items=items, scale=scale,
         )  # fmt: skip
-        return _without_duplicates(ratings, duplicates)
+        return _without_duplicates(ratings, duplicates, place)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -230,6 +241,12 @@ class Ratings(Pairs):
         chosen[np.random.default_rng(seed).choice(total, wanted, replace=False)] = True
         return self[chosen if users is None else chosen[self.user]]
 
+    def moments(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the ratings, weighted if there are weights."""
+        value = self.value.astype(np.float64)
+        mean = float(np.average(value, weights=self.weight))
+        return mean, float(np.sqrt(np.average((value - mean) ** 2, weights=self.weight)))
+
     def by_user(self) -> tuple[npt.NDArray[np.int64], Indices]:
         """Return where each user's rows start, shape (users + 1,), and the rows grouped by user."""
         return group_rows(self.user, len(self.users))
@@ -326,7 +343,7 @@ def _short(fact: float | int | None) -> str:
     return "-" if fact is None else f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}"
 
 
-def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
+def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int], str]) -> Ratings:
     """Refuse or merge the rows in which a user rated an item twice."""
     if duplicates not in ("refuse", "last", "first", "mean"):
         raise InvalidParameter(
@@ -343,8 +360,10 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
-            f"user {ratings.user_ids[first]!r} rated item {ratings.item_ids[first]!r} more than once: "
-            f"{ratings.value[first]:g} in row {first}, {ratings.value[second]:g} in row {second} "
+            f"user {plain(ratings.user_ids[first])!r} rated item {plain(ratings.item_ids[first])!r} "
+            f"more than once: "
+            f"{ratings.value[first]:g} in {place(int(first))}, "
+            f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",
             hint='duplicates="last" (or "first", "mean")',
         )
@@ -352,9 +371,9 @@ def _without_duplicates(ratings: Ratings, duplicates: str) -> Ratings:
         weight = np.ones(len(key)) if ratings.weight is None else ratings.weight.astype(np.float64)
         sums = np.add.reduceat((ratings.value * weight)[order], starts)
         total = np.add.reduceat(weight[order], starts)
-        plain = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
+        unweighted = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
         value, summed = ratings.value.copy(), None if ratings.weight is None else ratings.weight.copy()
-        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), plain)
+        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), unweighted)
         if summed is not None:
             summed[order[ends]] = total
         ratings = ratings.replace(value=value, weight=summed)

@@ -7,7 +7,7 @@ import pytest
 from contract_table import each_model, every_pair, make, pairs_of, same_bits
 
 from foretaste.errors import NotSupported
-from foretaste.models.base import BOTH, ITEM, NONE, USER, Model
+from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
 
 
@@ -73,7 +73,7 @@ def test_unknown_users_and_items_get_a_marked_fallback(name, ratings):
     asked = [(user, item), (-1, item), (user, -1), (-1, -1)]
     details = model.predict_details(asked)
     assert details.fallback.dtype == np.int8
-    assert details.fallback.tolist() == [NONE, USER, ITEM, BOTH]
+    assert details.fallback.tolist() == [0, 1, 2, 3]  # neither, user, item, both unknown
     assert np.isfinite(details.value).all()
     assert (details.value >= ratings.value.min()).all()
     assert (details.value <= ratings.value.max()).all()

@@ -1,6 +1,7 @@
 """All models, by name."""
 
-from foretaste.models.base import Contributions, Linear, Model, Prediction
+from foretaste.models.answers import Contributions, Linear, Prediction
+from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean

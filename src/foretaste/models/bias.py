@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Floats, Linear, Model, Prediction
-from foretaste.models.means import global_mean
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -34,7 +34,7 @@ class Bias(Model):
     summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
 
     user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(2.0, "how many ratings at the mean an item is given beforehand", low=0)
+    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
     epochs: int = param(200, "the most alternations; it ends earlier when nothing moves", low=1)
 
     mean_: float = learned()
@@ -42,18 +42,13 @@ class Bias(Model):
     item_bias_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, spread = train.moments()
         centred = train.value.astype(np.float64) - self.mean_
         weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
-        spread = float(np.sqrt(np.average(centred**2, weights=weight)))
         user_bias: npt.NDArray[np.float64] = np.zeros(len(train.users))
         item_bias: npt.NDArray[np.float64] = np.zeros(len(train.items))
-        user_count: npt.NDArray[np.float64] = (
-            np.bincount(train.user, weight, len(user_bias)) + self.user_damping
-        )
-        item_count: npt.NDArray[np.float64] = (
-            np.bincount(train.item, weight, len(item_bias)) + self.item_damping
-        )
+        user_count = np.bincount(train.user, weight, len(user_bias)).astype(np.float64) + self.user_damping
+        item_count = np.bincount(train.item, weight, len(item_bias)).astype(np.float64) + self.item_damping
         with progress.task("Bias", self.epochs) as task:
             for _ in range(self.epochs):
                 before = user_bias, item_bias

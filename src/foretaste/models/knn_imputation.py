@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from foretaste import memory
 from foretaste._native import impute_nearest
-from foretaste.models.base import Floats, Model, Prediction
-from foretaste.models.means import global_mean, group_means
+from foretaste.models.answers import Floats, Prediction
+from foretaste.models.base import Model, group_means
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -67,7 +67,7 @@ class KNNImputation(Model):
             f"KNNImputation of {users} users x {items} items",
             "SVD() or Bias(), which need memory by the rating, or fewer items: ratings.at_least(item=20)",
         )
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, users, train, self.mean_)
         self.item_mean_ = group_means(train.item, items, train, self.mean_)
         with progress.task("KNNImputation", 1) as task:

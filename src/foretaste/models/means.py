@@ -7,26 +7,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Floats, Linear, Model, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model, group_means
 from foretaste.params import learned, model_class
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-
-
-def group_means(
-    codes: npt.NDArray[np.int32], n: int, train: Ratings, empty: float
-) -> npt.NDArray[np.float32]:
-    """Return the (weighted) mean rating of each of n groups, ``empty`` where all weights are 0."""
-    weight = None if train.weight is None else train.weight.astype(np.float64)
-    value = train.value.astype(np.float64)
-    total = np.bincount(codes, value if weight is None else value * weight, n)
-    count = np.bincount(codes, weight, n)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)
-
-
-def global_mean(train: Ratings) -> float:
-    """Return the (weighted) mean of all ratings."""
-    return float(np.average(train.value.astype(np.float64), weights=train.weight))
 
 
 @model_class
@@ -42,7 +27,7 @@ class GlobalMean(Model):
     mean_: float = learned()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
 
     def _predict(self, pairs: Pairs) -> Prediction:
         return self._prediction(pairs, np.full(len(pairs), self.mean_))
@@ -65,7 +50,7 @@ class UserMean(Model):
     user_mean_: Floats = learned("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
@@ -89,7 +74,7 @@ class ItemMean(Model):
     item_mean_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
@@ -115,7 +100,7 @@ class UserItemMean(Model):
     item_mean_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
+        self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
         self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Model, Prediction
-from foretaste.models.means import global_mean
+from foretaste.models.answers import Prediction
+from foretaste.models.base import Model
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -34,9 +34,7 @@ class NormalRandom(Model):
     std_: float = learned()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_ = global_mean(train)
-        deviation = train.value.astype(np.float64) - self.mean_
-        self.std_ = float(np.sqrt(np.average(deviation**2, weights=train.weight)))
+        self.mean_, self.std_ = train.moments()
 
     def _predict(self, pairs: Pairs) -> Prediction:
         key = (pairs.user.astype(np.int64) + 1).astype(np.uint64) << np.uint64(32)

@@ -1,0 +1,65 @@
+# The six words: demo, test, check, bench, docs, serve. Each makes what it needs in .venv first.
+PYTHON ?= python3
+CXX ?= c++
+BIN := .venv/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -name '*.pyc')
+
+.PHONY: help demo test check bench docs serve
+help:
+	@echo "make demo    compare models on the bundled ratings"
+	@echo "make test    run the tests that this machine can run"
+	@echo "make check   style, types and the law of imports"
+	@echo "make bench   measure against other libraries, side by side"
+	@echo "make docs    build the documentation into docs/_build/html"
+	@echo "make serve   build the documentation and show it on http://127.0.0.1:8000"
+
+demo: .venv/installed
+	@$(BIN)/foretaste demo
+
+test: .venv/test
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: .venv/check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/speed/run.py
+
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/_build/html 8000
+
+.venv/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "foretaste needs python3, 3.11 or newer; none was found" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "foretaste needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)" >&2; exit 1; }
+	@command -v $(firstword $(CXX)) >/dev/null || \
+	  { echo "foretaste needs a C++ compiler to build its kernels; none was found (Debian: apt-get install g++)" >&2; exit 1; }
+	@echo '#include <span>' | $(CXX) -std=c++20 -x c++ -fsyntax-only - 2>/dev/null || \
+	  { echo "foretaste needs a C++20 compiler (g++ 11 or clang 14, or newer); $(CXX) is older" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/pip $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+.venv/test: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check ".[test]"
+	@touch $@
+
+.venv/check: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check ".[check]"
+	@touch $@
+
+.venv/bench: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check ".[test,peers]"
+	@touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check ".[docs]"
+	@touch $@

@@ -1,0 +1,10 @@
+"""Reading ratings, items and pairs from text files and data frames.
+
+What is guessed is said aloud on the logger ``foretaste``; what cannot be used is refused with its line.
+"""
+
+from foretaste.io.items import read_items
+from foretaste.io.pairs import FilePairs, encode_file_pairs, read_pairs
+from foretaste.io.reading import read_ratings
+
+__all__ = ["FilePairs", "encode_file_pairs", "read_items", "read_pairs", "read_ratings"]

@@ -1,0 +1,189 @@
+"""Cells of a text table to ids, numbers and times; strict, and with the line of what does not fit."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.io.dialect import SPACES
+from foretaste.io.table import TextTable, column_name
+
+log = logging.getLogger("foretaste")
+
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+_TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z")
+_MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
+
+
+def id_column(table: TextTable, cells: Any, role: str, column: str, hint: str | None = None) -> Any:
+    """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves.
+
+    Parameters
+    ----------
+    table : TextTable
+        Where the cells stand, for errors.
+    cells : polars Series of text
+    role, column : str
+        What the column is for, and what it is called.
+    hint : str, optional
+        How a missing id is mended, where no condition can leave its row out.
+
+    Raises
+    ------
+    BadData
+        If an id is missing.
+    """
+    empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
+    if len(empty):
+        hint = hint or f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out'
+        raise table.refusal(empty, f"the {role} id is missing", hint)
+    numbers = whole_numbers(cells)
+    plain = ~numbers.is_null().to_numpy()
+    if plain.all():
+        return numbers.to_numpy()
+    if plain.any():
+        row = int(np.argmin(plain))
+        log.info(
+            "%s ids are read as text: %s of %s are no plain whole numbers (first: %r in %s)",
+            role, f"{len(plain) - int(plain.sum()):,}", f"{len(plain):,}", cells[row], table.place(row),
+        )  # fmt: skip
+    return cells
+
+
+def whole_numbers(cells: Any) -> Any:
+    """Return texts as int64, null where one is no canonical whole number (see ``ids.is_canonical``)."""
+    import polars as pl
+
+    numbers = cells.cast(pl.Int64, strict=False)
+    if numbers.null_count() == len(numbers):
+        return numbers
+    # A number of so many digits is at least this large; one written with a zero, sign or blank more is not.
+    least = np.array([0, 0] + [10**digits for digits in range(1, 18)], dtype=np.int64)
+    digits = cells.str.len_bytes().fill_null(0).to_numpy()
+    value = numbers.fill_null(-1).to_numpy()
+    canonical = (digits < len(least)) & (value >= least[np.minimum(digits, len(least) - 1)])
+    if canonical.all():
+        return numbers
+    return numbers.set(pl.Series(~canonical), None)
+
+
+def number_column(
+    table: TextTable, cells: Any, place: int, role: str, column: str
+) -> npt.NDArray[np.float32]:
+    """Return numbers as float32, refusing what is no finite number.
+
+    Parameters
+    ----------
+    table : TextTable
+    cells : polars Series
+        Float32, or text where the fast reader found something else.
+    place : int
+        Which column of the table it is, from 0.
+    role, column : str
+        What the column is for, and what it is called.
+    """
+    import polars as pl
+
+    numbers = cells if cells.dtype == pl.Float32 else cells.str.strip_chars().cast(pl.Float32, strict=False)
+    bad = np.flatnonzero(~np.isfinite(numbers.to_numpy()))  # null is NaN here
+    if not len(bad):
+        return np.asarray(numbers.to_numpy())
+    texts = table.kept(table.texts().get_column(column_name(place))).gather(bad)
+    first = texts[0]
+    hint = _leave_out(texts, quoted_name(column))
+    if first is None or first == "":
+        problem = f"the {role} is missing"
+    elif _DECIMAL_COMMA.fullmatch(first):
+        problem = f'{role} is "{first}", with a decimal comma; a decimal point is needed'
+        hint = _with_decimal_comma(table, place)
+    else:
+        what = "not a finite number" if numbers[int(bad[0])] is not None else "not a number"
+        problem = f'{role} is "{first}", {what}'
+    raise table.refusal(bad, problem, hint)
+
+
+def _with_decimal_comma(table: TextTable, place: int) -> str:
+    """Say how a table with decimal commas is read."""
+    separator = r"\s+" if table.dialect.separator == SPACES else table.dialect.separator
+    more = "" if table.header is not None else ", header=None"
+    columns = "" if table.header is not None else ", user=0, item=1, rating=2" if place == 2 else ", ..."
+    return (
+        f"read_ratings(pandas.read_csv({str(table.path)!r}, sep={separator!r}, decimal=','{more}){columns})"
+    )
+
+
+def _leave_out(texts: Any, column: str) -> str:
+    """Say which ``where`` would leave bad cells out; a comparison leaves missing ones out by itself."""
+    values = [text for text in texts.unique(maintain_order=True).head(7).to_list() if text]
+    if len(values) > 5:
+        return "mend these lines"
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    condition = f"NOT IN ({quoted})" if len(values) > 1 else f"<> {quoted}" if values else "IS NOT NULL"
+    return f'where="{column} {condition}" leaves such lines out'
+
+
+def quoted_name(column: str) -> str:
+    """Return a column name as SQL takes it."""
+    return column if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII) else f"`{column}`"
+
+
+def time_column(table: TextTable, cells: Any, column: str) -> npt.NDArray[np.int64]:
+    """Return times as whole seconds since 1970, from seconds or ISO dates.
+
+    Raises
+    ------
+    BadData
+        Naming the first line whose time is neither.
+    """
+    import polars as pl
+
+    seconds = cells if cells.dtype == pl.Int64 else _seconds(cells.str.strip_chars())
+    bad = np.flatnonzero(seconds.is_null().to_numpy())
+    if len(bad):
+        raise table.refusal(
+            bad,
+            f'{column} is "{cells[int(bad[0])] or ""}", '
+            "neither whole seconds since 1970 nor a date like 2026-11-24",
+            "convert the column with pandas.to_datetime and pass the frame",
+        )
+    values = np.asarray(seconds.to_numpy())
+    if len(values) and values.max() >= _MILLISECONDS:
+        log.warning("%s: %s is taken as seconds since 1970, but looks like milliseconds", table.name, column)
+    return values
+
+
+def _seconds(texts: Any) -> Any:
+    """Return the seconds of texts by the first way of writing that fits all, else the one that fits most."""
+    import polars as pl
+
+    whole = texts.cast(pl.Int64, strict=False)
+    if whole.null_count() == 0:
+        return whole
+    number = texts.cast(pl.Float64, strict=False)
+    tried = [
+        whole,
+        number.set(number.is_nan() | (number != number.floor()), None).cast(pl.Int64, strict=False),
+    ]
+    dates = texts.str.replace(r"^(\d{4}-\d\d-\d\d)T", "$1 ").str.replace("Z$", "")
+    for written in _TIME_FORMATS:
+        if tried[-1].null_count() == 0:
+            break
+        moments = dates.str.to_datetime(written, time_unit="us", strict=False)
+        tried.append(moments.dt.epoch("s"))
+    return min(tried, key=lambda column: column.null_count())
+
+
+def typed(cells: Any) -> Any:
+    """Return a column of text as numbers where every cell is one or empty, for conditions on it."""
+    import polars as pl
+
+    cells = cells.set(cells == "", None)
+    whole = whole_numbers(cells)
+    if whole.null_count() == cells.null_count():
+        return whole
+    number = cells.str.contains(r"^\s*-?(0|[1-9]\d*|0?\.\d)\.?\d*([eE][-+]?\d+)?\s*$")
+    return cells.str.strip_chars().cast(pl.Float64) if number.all() else cells

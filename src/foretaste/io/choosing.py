@@ -1,0 +1,232 @@
+"""Which column is which, guessed from names, then from places; and saying aloud what was guessed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foretaste.columns import ROLES, guess_roles, require_roles, role_of
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.io.dialect import guess_dialect, is_time
+from foretaste.io.source import load_text
+from foretaste.io.table import TextTable
+
+log = logging.getLogger("foretaste")
+
+Chosen = Mapping[str, "str | int | None"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The columns of a table and what they are for.
+
+    Parameters
+    ----------
+    names : list of str
+        Of all columns.
+    places : dict of role to place
+        From 0; only the roles that were found.
+    """
+
+    names: list[str]
+    places: dict[str, int]
+
+    def name(self, role: str) -> str:
+        """Return the name of a role's column."""
+        return self.names[self.places[role]]
+
+
+def open_table(
+    path: Path,
+    *,
+    separator: str | None,
+    header: bool | None,
+    encoding: str,
+    least: int,
+    known: Iterable[str] = (),
+) -> TextTable:
+    """Open a text table, finding out how it is written and saying so.
+
+    Parameters
+    ----------
+    path : Path
+    separator, header, encoding
+        What the caller said.
+    least : int
+        The least number of columns.
+    known : iterable of str
+        Names, squeezed to lower-case letters, that headers use beside those of the roles.
+    """
+    if header is not None and not isinstance(header, bool):
+        raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
+    others = frozenset(known)
+    data = load_text(path, encoding)
+    dialect, sample = guess_dialect(
+        data,
+        path.name,
+        separator=separator,
+        header=header,
+        known=lambda name: role_of(name) is not None or squeezed(name) in others,
+        least=least,
+    )
+    if dialect.guessed:
+        log.info(
+            "%s: %s   (say otherwise: %s)",
+            path.name,
+            dialect,
+            ", ".join(f"{name}=..." for name in dialect.guessed),
+        )
+    if dialect.header and not any(map(str.strip, sample[0])):
+        raise BadData(f"{path.name}: the header is empty", hint="header=False")
+    return TextTable(data, path, dialect, sample)
+
+
+def squeezed(name: str) -> str:
+    """Return the letters of a name, in lower case."""
+    return "".join(filter(str.isalpha, name.lower()))
+
+
+def choose_columns(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+    """Decide which column of a text table is which, and say so.
+
+    Parameters
+    ----------
+    table : TextTable
+    chosen : mapping of role to name, place or None
+        What the caller said.
+    needed : sequence of str
+        The roles that must be found.
+
+    Raises
+    ------
+    BadData
+        If a chosen column does not exist or a needed one is not recognised.
+    InvalidParameter
+        If a choice is neither a name nor a place.
+    """
+    if table.header is None:
+        return _by_place(table, chosen, needed)
+    names = unique_names(table.header)
+    found = guess_roles(names, {role: named_column(names, role, column) for role, column in chosen.items()})
+    for role, name in found.items():
+        if table.header.count(name) > 1 and not isinstance(chosen[role], int):
+            same = [place for place, other in enumerate(table.header) if other == name]
+            raise BadData(
+                f'{table.name}: {len(same)} columns are called "{name}"',
+                where=f"they are at the positions {', '.join(map(str, same))} (from 0)",
+                hint=f"{role}={same[0]}",
+            )
+    places = {role: names.index(found[role]) for role in chosen if role in found}
+    unnamed = [role for role in needed if role not in places]
+    if unnamed and len(names) > 4:
+        require_roles(found, names, needed)
+    _fill(table, places, chosen, unnamed)
+    places = {role: places[role] for role in chosen if role in places}
+    if unnamed:
+        require_roles(_names_of(names, places), names, needed)
+        log.warning(
+            "%s: no usual column name for %s; read by position: %s   (say otherwise: %s)",
+            table.name, ", ".join(unnamed), _listed(names, places), _otherwise(places),
+        )  # fmt: skip
+    elif any(chosen[role] is None for role in places):
+        log.info("columns: %s   (say otherwise: %s)", _listed(names, places), _otherwise(places))
+    return Choice(names, places)
+
+
+def _by_place(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+    """Read a table without a header by position, and say so."""
+    places: dict[str, int] = {}
+    for role, column in chosen.items():
+        if isinstance(column, str) and column != role:
+            raise BadData(
+                f'{table.name} is read without a header: no column "{column}" (asked for as {role})',
+                hint=f"header=True, or a position from 0: {role}={list(chosen).index(role)}",
+            )
+        if column is not None and not isinstance(column, str):
+            places[role] = _checked_place(column, role, table.width)
+    told = dict(places)
+    _fill(table, places, chosen, needed)
+    places = {role: places[role] for role in chosen if role in places}
+    names = table.numbered()
+    for role, place in places.items():
+        names[place] = role
+    require_roles(_names_of(names, places), names, needed)
+    if told != places:
+        listed = " ".join(f"{role}={_ordinal(place + 1)}" for role, place in places.items())
+        otherwise = ", ".join(f"{role}={place}" for role, place in places.items())
+        log.warning(
+            "%s: no header; columns are read by position: %s   (say otherwise: %s, or header=True)",
+            table.name, listed, otherwise,
+        )  # fmt: skip
+    return Choice(names, places)
+
+
+def _fill(table: TextTable, places: dict[str, int], chosen: Chosen, unnamed: Sequence[str]) -> None:
+    """Give the roles not found yet the columns not taken yet, in order; a time only where times stand."""
+    if not unnamed:
+        return
+    free = [place for place in range(table.width) if place not in places.values()]
+    for role in ROLES:
+        if role in places or not free:
+            continue
+        times = _holds_times(table, free[0])
+        if role in unnamed or (role == "timestamp" and times and chosen.get(role, "not wanted") is None):
+            places[role] = free.pop(0)
+        elif role == "rating" and role not in chosen and not times:
+            free.pop(
+                0
+            )  # a table of pairs may carry its ratings: the third column is taken for them, and left
+
+
+def _holds_times(table: TextTable, place: int) -> bool:
+    cells = [record[place] for record in table.sample if len(record) == table.width]
+    return bool(cells) and all(map(is_time, cells))
+
+
+def named_column(names: Sequence[str], role: str, column: str | int | None) -> str | None:
+    """Return the name that a choice stands for: itself, or that of the column at a position."""
+    return (
+        column
+        if column is None or isinstance(column, str)
+        else names[_checked_place(column, role, len(names))]
+    )
+
+
+def _checked_place(column: object, role: str, width: int) -> int:
+    if not isinstance(column, int) or isinstance(column, bool):
+        raise InvalidParameter(f"{role}={column!r} is neither a column name nor a position", hint=f"{role}=0")
+    if not 0 <= column < width:
+        raise BadData(
+            f"there is no column at position {column} (asked for as {role})", hint=f"0 to {width - 1}"
+        )
+    return column
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names, those that stand twice with their place, those that are empty by their place."""
+    seen: set[str] = set()
+    result = []
+    for place, name in enumerate(names):
+        distinct = name if name and name not in seen else f"{name or 'column'}_{place + 1}"
+        seen.add(distinct)
+        result.append(distinct)
+    return result
+
+
+def _names_of(names: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
+    return {role: names[place] for role, place in places.items()}
+
+
+def _listed(names: Sequence[str], places: Mapping[str, int]) -> str:
+    return " ".join(f"{role}={names[place]}" for role, place in places.items())
+
+
+def _otherwise(places: Iterable[str]) -> str:
+    return ", ".join(f"{role}=..." for role in places)
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f"{number}{ending}"

@@ -1,0 +1,147 @@
+"""``read_items``: what items are called, from a file or a frame."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from foretaste.columns import frame_columns, guess_roles, role_of
+from foretaste.errors import BadData
+from foretaste.ids import IdIndex
+from foretaste.io.cells import id_column
+from foretaste.io.choosing import named_column, open_table, squeezed, unique_names
+from foretaste.io.reading import column_values, text_cells
+from foretaste.io.source import path_of
+from foretaste.io.table import TextTable
+from foretaste.tables import Catalogue
+
+log = logging.getLogger("foretaste")
+
+# Squeezed to lower-case letters, the best first.
+_TITLES = (
+    "title",
+    "name",
+    "text",
+    "joketext",
+    "movietitle",
+    "booktitle",
+    "itemtitle",
+    "itemname",
+    "label",
+    "headline",
+)
+_OTHERS = (*_TITLES, "id", "genre", "genres", "description", "year", "author", "url", "category")
+
+
+def read_items(
+    source: Any,
+    *,
+    item: str | int | None = None,
+    title: str | int | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
+) -> Catalogue:
+    """Read what items are called from a text file or a data frame.
+
+    Parameters
+    ----------
+    source : str, Path, or pandas, polars or Arrow table
+        One row an item.
+    item, title : str or int, optional
+        The column of item ids and the one that people read: a name, or a position from 0. Else the usual
+        names are looked for, then the first column and the first other column are taken; either is said.
+    separator, header, encoding
+        As in ``read_ratings``.
+
+    Returns
+    -------
+    Catalogue
+        All columns beside the ids are text, as it stands in the file; a missing cell is empty.
+
+    Raises
+    ------
+    BadData
+        If an item stands twice or has no id, or there is nothing beside the ids.
+    NotFound
+        If there is no such file.
+    """
+    path = path_of(source)
+    if path is None:
+        return _from_frame(source, item, title)
+    table = open_table(path, separator=separator, header=header, encoding=encoding, least=2, known=_OTHERS)
+    names = unique_names(table.header if table.header is not None else [""] * table.width)
+    item_name, title_name = _choose(names, item, title, table.name, by_name=table.header is not None)
+    texts = dict(zip(names, texts_of(table), strict=True))
+    ids = id_column(table, texts.pop(item_name), "item", item_name, "give that item an id, or drop the line")
+    return _catalogue(ids, texts, title_name, table)
+
+
+def texts_of(table: TextTable) -> list[Any]:
+    """Return all columns of a table as polars series of text."""
+    columns: list[Any] = table.texts().get_columns()
+    return columns
+
+
+def _from_frame(frame: Any, item: str | int | None, title: str | int | None) -> Catalogue:
+    columns = frame_columns(frame)
+    item_name, title_name = _choose(list(columns), item, title, "the frame")
+    ids = column_values(columns.pop(item_name))
+    texts = {name: text_cells(column) for name, column in columns.items()}
+    return _catalogue(ids, texts, title_name, None)
+
+
+def _choose(
+    names: list[str], item: str | int | None, title: str | int | None, source: str, by_name: bool = True
+) -> tuple[str, str]:
+    """Decide which columns hold the ids and the titles, and say so."""
+    said = {"item": named_column(names, "item", item), "title": named_column(names, "title", title)}
+    found = guess_roles(names, {role: name for role, name in said.items() if name is not None})
+    if "item" not in found:
+        ids = [name for name in names if role_of(name) == "item" and name != found.get("title")]
+        ids = [name for name in ids if squeezed(name).endswith("id")] or ids
+        ids = ids or [name for name in names if squeezed(name) == "id"]
+        found["item"] = ids[0] if ids else next(name for name in names if name != found.get("title"))
+    others = [name for name in names if name != found["item"]]
+    if not others:
+        raise BadData(
+            f"{source} has ids only, nothing that items are called", where=f"columns are: {names[0]}"
+        )
+    if found.get("title") == found["item"]:
+        raise BadData(
+            f'the column "{found["item"]}" cannot be both item and title', hint=f'title="{others[0]}"'
+        )
+    if "title" not in found:
+        usual = [name for name in others if squeezed(name) in _TITLES]
+        found["title"] = min(usual, key=lambda name: _TITLES.index(squeezed(name))) if usual else others[0]
+    if item is None or title is None:
+        level, heading = (
+            (logging.INFO, "columns:") if by_name else (logging.WARNING, f"{source}: no header; columns:")
+        )
+        log.log(
+            level, "%s item=%s title=%s   (say otherwise: item=..., title=...)",
+            heading, found["item"], found["title"],
+        )  # fmt: skip
+    return found["item"], found["title"]
+
+
+def _catalogue(ids: Any, texts: dict[str, Any], title: str, table: TextTable | None) -> Catalogue:
+    """Put the rows into the order of their ids."""
+    index, codes = IdIndex.from_column(ids, "item")
+    if len(index) != len(codes):
+        code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
+        rows = np.flatnonzero(codes == code)
+        problem = f"item {index.ids[[code]].tolist()[0]!r} stands {len(rows)} times"
+        hint = "keep one row an item"
+        if table is not None:
+            raise table.refusal(rows, problem, hint)
+        raise BadData(problem, where=f"rows {', '.join(map(str, rows[:5]))}", hint=hint)
+    order = np.argsort(codes)
+    columns = {}
+    for name, cells in texts.items():
+        column = np.empty(len(codes), dtype=object)
+        column[:] = cells.fill_null("").gather(order).to_list()
+        columns[name] = column
+    return Catalogue(index, columns, title)

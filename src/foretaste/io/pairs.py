@@ -1,0 +1,164 @@
+"""``read_pairs``: who and what to predict, from a file or a frame, for a model that knows its ids already."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.columns import frame_columns
+from foretaste.columns import time_column as frame_times
+from foretaste.errors import BadData
+from foretaste.ids import IdIndex, Indices, distinct_text_series
+from foretaste.io.cells import time_column
+from foretaste.io.choosing import choose_columns, open_table
+from foretaste.io.items import texts_of
+from foretaste.io.reading import frame_roles, text_cells
+from foretaste.io.source import path_of
+from foretaste.io.table import TextTable
+from foretaste.ratings import Pairs
+
+log = logging.getLogger("foretaste")
+
+
+@dataclass(frozen=True, eq=False)
+class FilePairs:
+    """Pairs as they stand in a file, not encoded yet.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        All columns, text as read, in the order of the rows.
+    user, item : str
+        The columns of ids.
+    timestamp : str or None
+        The column of times, if there is one.
+    name : str
+        What the source is called, for errors.
+    when : int64 array, shape (n,), optional
+        The times in seconds since 1970.
+    source : TextTable, optional
+        The file's lines, for errors.
+    """
+
+    table: Any
+    user: str
+    item: str
+    timestamp: str | None
+    name: str
+    when: npt.NDArray[np.int64] | None = None
+    source: TextTable | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def read_pairs(
+    source: Any,
+    *,
+    user: str | int | None = None,
+    item: str | int | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
+) -> FilePairs:
+    """Read pairs of a user and an item, to be predicted.
+
+    Parameters
+    ----------
+    source : str, Path, or pandas, polars or Arrow table
+        A text file or a frame; more columns are kept beside the pairs.
+    user, item : str or int, optional
+        The column's name, or its position from 0; guessed and said as in ``read_ratings``.
+    separator, header, encoding
+        As in ``read_ratings``.
+
+    Raises
+    ------
+    BadData
+        If a line or a column cannot be used.
+    NotFound
+        If there is no such file.
+    """
+    import polars as pl
+
+    chosen = {"user": user, "item": item, "timestamp": None}
+    path = path_of(source)
+    if path is None:
+        return _from_frame(source, chosen)
+    table = open_table(path, separator=separator, header=header, encoding=encoding, least=2)
+    choice = choose_columns(table, chosen, ("user", "item"))
+    columns = dict(zip(choice.names, texts_of(table), strict=True))
+    timestamp = choice.name("timestamp") if "timestamp" in choice.places else None
+    when = None
+    if timestamp is not None and len(columns[timestamp]):
+        try:
+            when = time_column(table, columns[timestamp], timestamp)
+        except BadData as error:
+            log.warning("%s   (times left out)", error.message)
+            timestamp = None
+    frame = pl.DataFrame(columns)
+    return FilePairs(frame, choice.name("user"), choice.name("item"), timestamp, path.name, when, table)
+
+
+def _from_frame(frame: Any, chosen: dict[str, str | int | None]) -> FilePairs:
+    import polars as pl
+
+    columns = frame_columns(frame)
+    found = frame_roles(columns, chosen, ("user", "item"))
+    when = frame_times(columns[found["timestamp"]]) if "timestamp" in found else None
+    texts = {name: text_cells(column) for name, column in columns.items()}
+    return FilePairs(
+        pl.DataFrame(texts), found["user"], found["item"], found.get("timestamp"), "the frame", when
+    )
+
+
+def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:
+    """Encode pairs as ids of a fitted model's types: ``"7"`` is 7 where the model's ids are numbers.
+
+    Parameters
+    ----------
+    pairs : FilePairs
+    users, items : IdIndex
+        The model's id maps.
+
+    Returns
+    -------
+    Pairs
+        -1 = unknown.
+
+    Raises
+    ------
+    BadData
+        If an id is missing, or not one user and not one item is known, which means another data set or
+        the wrong columns.
+    """
+    user, item = _encoded(pairs, pairs.user, "user", users), _encoded(pairs, pairs.item, "item", items)
+    if len(pairs) and (user < 0).all() and (item < 0).all():
+        raise BadData(
+            f"{pairs.name}: not one user and not one item is known to the model",
+            where=f"the first is user {pairs.table[pairs.user][0]!r}, item {pairs.table[pairs.item][0]!r}; "
+            f"known are users such as {_such(users)} and items such as {_such(items)}",
+            hint=f'are the columns right? user="{pairs.user}", item="{pairs.item}" were taken',
+        )
+    return Pairs(user, item, pairs.when)
+
+
+def _encoded(pairs: FilePairs, column: str, role: str, index: IdIndex) -> Indices:
+    cells = pairs.table.get_column(column)
+    missing = np.flatnonzero((cells.is_null() | (cells == "")).to_numpy())
+    if len(missing) and pairs.source is not None:
+        raise pairs.source.refusal(missing, f"the {role} id is missing", "fill or drop such lines")
+    if len(missing):
+        raise BadData(
+            f"{pairs.name}: the {role} id in row {missing[0]} is missing", hint="fill or drop such rows"
+        )
+    texts, codes = distinct_text_series(cells)
+    return index.remap(index.parse(texts.tolist()))[codes]
+
+
+def _such(index: IdIndex) -> str:
+    return ", ".join(repr(id_) for id_ in index.ids[:2].tolist())

@@ -1,0 +1,131 @@
+"""From a path to the bytes of a text: found, unpacked, decoded; or an error that says what it is instead."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
+
+# Files that are no text, by their first bytes: what they are, and a line of Python that opens them.
+_FOREIGN = {
+    b"PK\x03\x04": (
+        "a zip archive or an Excel workbook",
+        "unpack it, or read_ratings(pandas.read_excel({name!r}))",
+    ),
+    b"PAR1": ("a Parquet file", "read_ratings(polars.read_parquet({name!r}))"),
+    b"ARROW1": ("an Arrow file", "read_ratings(polars.read_ipc({name!r}))"),
+    b"SQLite format 3": ("an SQLite database", "read_ratings(pandas.read_sql(query, connection))"),
+    b"\x93NUMPY": ("a numpy file", "Ratings.from_columns(user, item, value) on its columns"),
+    b"BZh": ("packed with bzip2", "bunzip2 --keep {name}"),
+    b"\xfd7zXZ": ("packed with xz", "unxz --keep {name}"),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd {name}"),
+}
+_ENDING = re.compile(rb"(\n[ \t\r]*)+\Z")  # blank lines at the end, which editors leave
+
+
+def load_text(path: Path, encoding: str) -> bytes:
+    """Return a file's text as UTF-8 without a byte order mark, unpacked if its first bytes say gzip.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file.
+    BadData
+        If it is empty, cut off, no text, or not of this encoding.
+    InvalidParameter
+        If there is no such encoding.
+    """
+    data = _unpacked(_bytes_of(path), path)
+    for magic, (what, hint) in _FOREIGN.items():
+        if data.startswith(magic):
+            raise BadData(f"{path} is {what}, not a text file", hint=hint.format(name=str(path)))
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and data.startswith(
+        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    ):
+        raise BadData(f"{path} is a text in UTF-16, not UTF-8", hint='encoding="utf-16"')
+    data = _utf8(data, encoding, path)
+    if b"\0" in data:
+        raise BadData(f"{path} is not a text file: it has zero bytes in it", hint=f"file {path}")
+    if b"\r" in data and b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    data = data[:-4096] + _ENDING.sub(b"\n", data[-4096:])
+    if not data.strip():
+        raise BadData(f"{path} is empty", hint=f"ls -l {path}")
+    return data
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise NotFound(
+            f"there is no file {path}{did_you_mean(path.name, near)}", hint=f"ls {path.parent}"
+        ) from None
+    except OSError as error:
+        raise BadData(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadData(
+            f"{path} is a gzip file that is cut off or damaged ({error})",
+            hint=f"fetch it again; test it with: gzip -t {path}",
+        ) from None
+
+
+def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
+    try:
+        name = codecs.lookup(encoding).name
+    except (LookupError, TypeError):
+        known = ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "shift_jis", "gb18030"]
+        raise InvalidParameter(
+            f"there is no encoding {encoding!r}{did_you_mean(encoding, known)}",
+            hint='encoding="utf-8" or "latin-1"',
+        ) from None
+    if name not in ("utf-8", "utf-8-sig", "ascii"):
+        return _decoded(data, encoding, path).removeprefix("\ufeff").encode()
+    if not data.isascii():  # the usual file is, and needs no decoding
+        _decoded(data, encoding, path)
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _decoded(data: bytes, encoding: str, path: Path) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        other = "latin-1" if encoding.lower() != "latin-1" else "utf-8"
+        raise BadData(
+            f"{path}, line {line:,}: byte {data[error.start]:#04x} is no text in {encoding}",
+            hint=f'encoding="{other}"',
+        ) from None
+
+
+def path_of(source: Any) -> Path | None:
+    """Return the path that ``source`` names, or None if it is a data frame.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is neither.
+    """
+    from foretaste.columns import is_frame
+
+    if isinstance(source, str | Path):
+        return Path(source)
+    if is_frame(source):
+        return None
+    raise InvalidParameter(
+        f"source={type(source).__name__} is neither a path nor a data frame",
+        hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
+    )

@@ -1,0 +1,258 @@
+"""A text table: its columns by the fast reader, and its lines for whoever must name one."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import BadData
+from foretaste.io.dialect import SPACES, Dialect
+
+_LINES_SHOWN = 3
+
+
+def column_name(place: int) -> str:
+    """Return the name of a column in a table without a header, as polars gives it too."""
+    return f"column_{place + 1}"
+
+
+class TextTable:
+    """A table in text, read as often as needed.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 text.
+    path : Path
+        Where it stands, for errors.
+    dialect : Dialect
+    sample : list of list of str
+        Its first records.
+    """
+
+    def __init__(self, data: bytes, path: Path, dialect: Dialect, sample: Sequence[Sequence[str]]) -> None:
+        self.path = path
+        self.name = path.name
+        self.dialect = dialect
+        self._data, self._delimiter = _single_byte(data, dialect.separator)
+        self.header = [field.strip() for field in sample[0]] if dialect.header else None
+        self.sample = sample[1:] if dialect.header else sample
+        self.width = len(sample[0])
+        self._texts: Any = None
+        self._rows: npt.NDArray[np.int64] | None = None
+
+    def numbered(self) -> list[str]:
+        """Return names for the columns of a table without a header."""
+        return [column_name(place) for place in range(self.width)]
+
+    def read(self, places: Sequence[int], types: Mapping[int, Any]) -> dict[int, Any]:
+        """Read some columns.
+
+        Parameters
+        ----------
+        places : sequence of int
+            Which columns, from 0.
+        types : mapping of place to polars type
+            Columns of numbers; the others are text. Where a cell is no number, all columns come as text.
+
+        Returns
+        -------
+        dict of place to polars Series
+            Without blank lines; a missing cell is null.
+
+        Raises
+        ------
+        BadData
+            If a line has more or fewer fields than the first.
+        """
+        import polars as pl
+
+        if self._texts is None:
+            try:
+                frame = self._fast(places, types)
+            except pl.exceptions.PolarsError:
+                frame = None
+            if frame is not None:
+                return {place: frame.get_column(column_name(place)) for place in places}
+        texts = self.texts()
+        return {place: texts.get_column(column_name(place)) for place in places}
+
+    def texts(self) -> Any:
+        """Return all columns as text, a polars frame whose columns are named by ``column_name``."""
+        import polars as pl
+
+        if self._texts is None:
+            with contextlib.suppress(pl.exceptions.PolarsError):
+                self._texts = self._fast(range(self.width), {})
+            if self._texts is None:
+                self._texts = self._careful()
+        return self._texts
+
+    def _fast(self, places: Sequence[int], types: Mapping[int, Any]) -> Any:
+        """Read by polars; None if the lines may differ in their number of fields, which it lets pass."""
+        import polars as pl
+
+        body = self._data[self._body_start() :] if self.dialect.header else self._data
+        quoted = self.dialect.quoted and b'"' in body
+        schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
+        wanted = sorted({*places, self.width - 1}) if quoted else sorted(places)
+        frame = pl.read_csv(
+            body,
+            has_header=False,
+            separator=self._delimiter,
+            quote_char='"' if quoted else None,
+            schema=schema,
+            columns=[column_name(place) for place in wanted],
+        )
+        if b"\n\n" in body or b"\n\r\n" in body or body.startswith((b"\n", b"\r\n")):
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        if quoted:
+            complete = frame.get_column(column_name(self.width - 1)).null_count() == 0
+        else:
+            complete = body.count(self._delimiter.encode()) == len(frame) * (self.width - 1)
+        return frame if complete else None
+
+    def _body_start(self) -> int:
+        """Return where the first record after the header starts."""
+        start = 0
+        _, end, _ = next(self._records())
+        for _ in range(end):
+            start = self._data.find(b"\n", start) + 1 or len(self._data)
+        return start
+
+    def _careful(self) -> Any:
+        """Read record by record, which is slow, and refuse the first that has too many or too few fields."""
+        import polars as pl
+
+        records = self._records()
+        if self.dialect.header:
+            next(records)
+        rows = []
+        for first, end, record in records:
+            if len(record) != self.width:
+                raise self._ragged(first, end, len(record))
+            rows.append(record)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * self.width
+        return pl.DataFrame(
+            {column_name(place): [cell or None for cell in cells] for place, cells in enumerate(columns)},
+            schema={column_name(place): pl.String for place in range(self.width)},
+        )
+
+    def _ragged(self, first: int, end: int, fields: int) -> BadData:
+        separator = self.dialect.separator
+        hint = f"mend that line, or say how fields are separated if it is not by {separator!r}: separator=..."
+        if end - first > 1 and '"' in self._text_of(first, end):
+            hint = "a quote on that line is probably never closed; mend that line"
+        return BadData(
+            f"{self.name}, line {first + 1:,}: {fields} field{'s' * (fields != 1)}, "
+            f"the first line has {self.width}",
+            where=self._shown(first, end),
+            hint=hint,
+        )
+
+    def _records(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Yield each record that is not blank with its first line and the line after its last, from 0."""
+        text = io.StringIO(self._data.decode(), newline="")
+        if self.dialect.quoted:
+            reader = csv.reader(text, delimiter=self._delimiter)
+        else:
+            reader = csv.reader(text, delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
+        first = 0
+        try:
+            for record in reader:
+                if record and (len(record) > 1 or record[0].strip()):
+                    yield first, reader.line_num, record
+                first = reader.line_num
+        except csv.Error as error:
+            raise BadData(
+                f"{self.name}, line {first + 1:,}: this record cannot be read ({error})",
+                hint="a quote on that line is probably never closed; mend that line",
+            ) from None
+
+    def _line_numbers(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the first line of each row and the line after its last, from 0."""
+        if not self.dialect.quoted or b'"' not in self._data:
+            lines = np.frombuffer(self._data, np.uint8)
+            ends = np.flatnonzero(lines == ord("\n"))
+            if not self._data.endswith(b"\n"):
+                ends = np.append(ends, len(lines))
+            starts = np.append(0, ends[:-1] + 1)
+            carriage = (ends > starts) & (lines[np.maximum(ends, 1) - 1] == ord("\r"))
+            filled = np.flatnonzero(ends - starts - carriage > 0)[int(self.dialect.header) :]
+            return [(int(filled[row]), int(filled[row]) + 1) for row in rows]
+        wanted, found = set(rows), {}
+        for row, (first, end, _) in enumerate(self._records(), start=-int(self.dialect.header)):
+            if row in wanted:
+                found[row] = (first, end)
+        return [found[row] for row in rows]
+
+    def _text_of(self, first: int, end: int) -> str:
+        start = 0
+        for _ in range(first):
+            start = self._data.index(b"\n", start) + 1
+        lines = self._data[start : start + 100_000].split(b"\n")[: end - first]
+        text = b"\n".join(lines).decode(errors="replace").rstrip("\r\n")
+        return (
+            text
+            if self.dialect.separator == SPACES
+            else text.replace(self._delimiter, self.dialect.separator)
+        )
+
+    def _shown(self, first: int, end: int) -> str:
+        text = self._text_of(first, end)
+        head = text.splitlines()[0] if text else ""
+        return f"{first + 1} | {head[:200]}{'...' if len(head) > 200 or head != text else ''}"
+
+    def filter(self, kept: npt.NDArray[np.bool_]) -> None:
+        """Let rows be counted among those kept, from now on; lines stay those of the file."""
+        self._rows = np.flatnonzero(kept)
+
+    def kept(self, cells: Any) -> Any:
+        """Return the cells, a polars Series of one a row, of the rows that are kept."""
+        return cells if self._rows is None else cells.gather(self._rows)
+
+    def _original(self, rows: Sequence[int]) -> list[int]:
+        return [int(row if self._rows is None else self._rows[row]) for row in rows]
+
+    def place(self, row: int) -> str:
+        """Say where a row stands: ``line 48,213``."""
+        first, _ = self._line_numbers(self._original([row]))[0]
+        return f"line {first + 1:,}"
+
+    def refusal(self, rows: npt.NDArray[Any], problem: str, hint: str) -> BadData:
+        """Make the error for some rows that cannot be used: the first shown, the others counted."""
+        lines = self._line_numbers(self._original(rows[:_LINES_SHOWN].tolist()))
+        where = self._shown(*lines[0])
+        if len(rows) > 1:
+            numbers = ", ".join(f"{first + 1}" for first, _ in lines)
+            where += f"\n  {len(rows):,} lines are like this (first: {numbers})"
+        return BadData(f"{self.name}, line {lines[0][0] + 1:,}: {problem}", where=where, hint=hint)
+
+
+def _single_byte(data: bytes, separator: str) -> tuple[bytes, str]:
+    """Return the text with a separator of one byte, which is all that the fast reader takes."""
+    if separator == SPACES:
+        if (
+            b"\t" in data
+            or b"  " in data
+            or b" \n" in data
+            or b" \r" in data
+            or b"\n " in data
+            or data[:1] == b" "
+        ):
+            data = re.sub(rb"[ \t]*(\r?\n)[ \t]*", rb"\1", re.sub(rb"[ \t]+", b" ", data).strip(b" "))
+        return data, " "
+    if len(separator.encode()) == 1:
+        return data, separator
+    for code in (*range(31, 13, -1), *range(8, 0, -1), 127):  # control characters, which texts do without
+        if bytes([code]) not in data:
+            return data.replace(separator.encode(), bytes([code])), chr(code)
+    raise BadData("the text holds every control character there is", hint="convert it to CSV first")
