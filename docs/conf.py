@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import foretaste
 from foretaste.models import BY_NAME
@@ -43,15 +44,17 @@ html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["foretaste.css"]
 html_math_renderer = "mathml"
+html_sidebars = {"*": []}  # beside the pages of a folder stand those of the same folder
 html_theme_options = {
     "navigation_with_keys": False,
     "show_nav_level": 2,
-    "show_prev_next": True,
+    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
 
+_MATHML = "http://www.w3.org/1998/Math/MathML"
 _REMOTE = re.compile(r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=\"(?:https?:)?//[^\"]*\"[^>]*>")
 
 
@@ -112,14 +115,25 @@ def _inline_math(writer: Any, node: Any) -> None:
 def _display_math(writer: Any, node: Any) -> None:
     from docutils.nodes import SkipNode
 
-    writer.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
+    writer.body.append(f'<div class="formula">{_mathml(node, as_block=True)}</div>')
     raise SkipNode
 
 
 def _mathml(node: Any, *, as_block: bool) -> str:
     from docutils.utils.math.latex2mathml import tex2mathml
 
-    return str(tex2mathml(node.astext().strip(), as_block=as_block))
+    text = tex2mathml(node.astext().strip(), as_block=as_block)
+    formula = ElementTree.fromstring(text)  # noqa: S314 - docutils wrote it from our own formulas
+    for both in formula.iter(f"{{{_MATHML}}}munderover"):
+        if both[2].text in ("\u02c6", "\u00af"):  # an accent; the index belongs beside it, not below
+            letter, index, accent = list(both)
+            both.clear()
+            both.tag = f"{{{_MATHML}}}msub"
+            over = ElementTree.SubElement(both, f"{{{_MATHML}}}mover", accent="true")
+            over.extend([letter, accent])
+            both.append(index)
+    ElementTree.register_namespace("", _MATHML)
+    return ElementTree.tostring(formula, encoding="unicode")
 
 
 def _check_offline(app: Any, problem: Exception | None) -> None:

@@ -184,7 +184,8 @@ def test_every_page_can_be_reached():
     for page in DOCS.rglob("*.md"):
         for block in blocks(page):
             if block.language == "{toctree}":
-                names = [n for n in block.text.split() if not n.startswith(":")]
+                lines = [line for line in block.text.splitlines() if line and not line.startswith(":")]
+                names = [re.sub(r".*<(.*)>", r"\1", line) for line in lines]
                 listed |= {(page.parent / n).relative_to(DOCS).as_posix() for n in names}
     pages = {p.relative_to(DOCS).with_suffix("").as_posix() for p in PAGES if p.is_relative_to(DOCS)}
     assert {p for p in pages if not p.startswith("decisions/")} - {"index"} <= listed
