@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +149,8 @@ def _plain(name: str, value: Any, kinds: tuple[type, ...] = (bool, int, float, s
 
 
 def _library() -> str:
+    from importlib import metadata  # slow to import, and only a saved file asks for it
+
     try:
         return metadata.version("foretaste")
     except metadata.PackageNotFoundError:  # run from a source tree
