@@ -458,3 +458,22 @@ def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
     }
     assert all(wanted <= set(row) for row in data["results"])
     assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+@pytest.mark.dataset
+def test_the_baselines_of_the_lecture() -> None:
+    folder = os.environ.get("FORETASTE_DATA")
+    if not folder:
+        pytest.skip("FORETASTE_DATA is not set; set it to a folder that holds jester2/")
+    from foretaste.io import read_ratings
+
+    file = Path(folder) / "jester2" / "jester_ratings_users_1_to_4000.csv.gz"
+    results = compare(None, read_ratings(file, where="userId <= 4000"), split=HoldOut(0.2, seed=42))
+    rows = by_name(results)
+    expected = {"GlobalMean": (5.75, 5.77), "UserMean": (4.73, 4.90), "ItemMean": (5.50, 5.53)}
+    expected |= {"KNNImputation": (0.0, 4.78)}  # three one-rating users are missing, hence the tolerance
+    for name, (train, valid) in expected.items():
+        assert rows[name]["train_rmse"] == pytest.approx(train, abs=0.02)
+        assert rows[name]["rmse"] == pytest.approx(valid, abs=0.02)
+    assert results.best == rows["SVD"]
+    assert rows["SVD"]["rmse"] <= 4.44

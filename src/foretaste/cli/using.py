@@ -224,7 +224,7 @@ def similar(file: str, item: str, n: int, metric: str, items: str | None, **read
         raise
     titles = found.titles or [None] * len(found.ids)
     own = None if catalogue is None else catalogue.titles(index.ids[[index.index_of(item, "item")]])[0]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"item": _plain(i), "similarity": float(s), "title": title}
         for i, s, title in zip(found.ids, found.similarity, titles, strict=True)
     ]

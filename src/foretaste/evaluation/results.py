@@ -12,6 +12,7 @@ from foretaste.text import decimals_for, html_table, text_table
 Row = dict[str, Any]
 
 BASELINE = "GlobalMean"
+_ERRORS = ("train_rmse", "rmse", "mae")  # in rating units, so written alike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,9 +142,8 @@ def _format(key: str, judged: list[Row]) -> str:
         return ",d"
     if key == "peak_memory_mb":
         return ",.0f"
-    errors = [row[name] for row in judged for name in row if name == "train_rmse" or name == "rmse"]
-    if key in ("train_rmse", "rmse"):
-        return f".{decimals_for(errors)}f"
+    if key in _ERRORS:
+        return f".{decimals_for(row[name] for row in judged for name in _ERRORS if name in row)}f"
     values = [row[key] for row in judged if key in row]
     if key.endswith("seconds"):
         return f".{min(3, decimals_for(values, 3))}f"  # below a millisecond it says nothing
