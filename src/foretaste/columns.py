@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean, shown
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -154,9 +154,15 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     try:
         mask = frame.select(condition.alias("mask")).get_column("mask")
     except pl.exceptions.PolarsError as error:
-        raise InvalidParameter(f"the condition {expression!r} cannot be applied: {error}") from None
+        raise InvalidParameter(
+            f"the condition {expression!r} cannot be applied: {str(error).splitlines()[0]}",
+            hint="compare numbers with numbers and text with 'text'",
+        ) from None
     if mask.dtype != pl.Boolean or len(mask) != len(frame):
-        raise InvalidParameter(f"the condition {expression!r} is not true or false for each row")
+        raise InvalidParameter(
+            f"the condition {expression!r} is not true or false for each row",
+            hint='for example: "userId <= 4000"',
+        )
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 
@@ -198,7 +204,9 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
     if array.dtype.kind not in "iufb":
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
-                raise BadData(f"{name} in row {row} is {value!r}, not a number", hint="drop or mend that row")
+                raise BadData(
+                    f"{name} in row {row} is {shown(value)}, not a number", hint="drop or mend that row"
+                )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(numbers))

@@ -93,6 +93,12 @@ class MissingExtra(ForetasteError, ImportError):
     exit_code = 5
 
 
+def shown(value: object) -> str:
+    """Return a value as Python writes it, without numpy's type around it: ``7``, ``'seven'``."""
+    item = getattr(value, "item", None)
+    return repr(item() if callable(item) else value)
+
+
 def did_you_mean(word: object, options: Iterable[object]) -> str:
     """Return ``'; did you mean "x"?'`` for the nearest option, or an empty string."""
     near = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)

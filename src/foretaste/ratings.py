@@ -23,7 +23,7 @@ from foretaste.columns import (
     time_column,
     weight_column,
 )
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import BadData, InvalidParameter, shown
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
 
@@ -360,8 +360,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
-            f"user {ratings.user_ids[[first]].tolist()[0]!r} rated "
-            f"item {ratings.item_ids[[first]].tolist()[0]!r} more than once: "
+            f"user {shown(ratings.user_ids[first])} rated "
+            f"item {shown(ratings.item_ids[first])} more than once: "
             f"{ratings.value[first]:g} in {place(int(first))}, "
             f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",
