@@ -135,32 +135,82 @@ class ImputeRow {
             });
     }
 
-    // A float32 distance that about as many donors are within as most columns need; no result depends on it.
-    float reach(const float* near) {
+    // Serve the columns from the nearest donors outwards, in rings of growing size, until so few columns are
+    // left that to search each of them is quicker. The sizes decide how long it takes, never what comes out.
+    void walk(const float* near) {
         const double filled = static_cast<double>(plan_.known()) / static_cast<double>(plan_.rows * plan_.columns);
-        const double wanted = 64 + 12 * neighbors_ / filled;
-        if (2 * wanted > static_cast<double>(plan_.rows)) return all;
-        const std::size_t stride = plan_.rows / 1024 + 1;
-        std::size_t n = 0;
-        for (std::size_t row = 0; row < plan_.rows; row += stride) near_[n++] = near[row];
-        const auto place = static_cast<std::size_t>(wanted / static_cast<double>(stride));
-        std::nth_element(near_.begin(), near_.begin() + place, near_.begin() + n);
-        return near_[place] < all ? near_[place] : all;
+        const std::size_t stride = plan_.rows / 512 + 1;
+        std::size_t sampled = 0;
+        for (std::size_t row = 0; row < plan_.rows; row += stride) near_[sampled++] = near[row];
+        waiting_.clear();
+        float seen = -1;
+        for (double wanted = 32 + 6 * neighbors_ / filled; left_ > 0 && seen < all; wanted *= 4) {
+            const float within = reach(static_cast<std::size_t>(wanted / static_cast<double>(stride)), sampled);
+            if (within <= seen) continue;
+            walk_ring(near, seen, within);
+            seen = within;
+            if (rows_to_search() < plan_.rows / 2) break;
+        }
     }
 
-    // Put the donors within reach into buckets of increasing distance; returns the bucket width.
-    double sort_into_buckets(const float* near, float reach) {
+    // The float32 distance of this place among the sampled ones.
+    float reach(std::size_t place, std::size_t sampled) {
+        if (2 * place > sampled) return all;
+        std::nth_element(near_.begin(), near_.begin() + place, near_.begin() + sampled);
+        return std::min(all, near_[place]);
+    }
+
+    std::size_t rows_to_search() const {
+        std::int64_t rows = 0;
+        for (std::size_t w = 0; w < plan_.words; ++w)
+            each_bit(need_[w], w * 64, [&](std::size_t c) { rows += plan_.column_start[c + 1] - plan_.column_start[c]; });
+        return static_cast<std::size_t>(rows);
+    }
+
+    // Serve from the donors whose float32 distance is above `seen` and at most `within`.
+    void walk_ring(const float* near, float seen, float within) {
+        const double width = sort_into_buckets(near, seen, within);
+        const std::size_t buckets = bucket_.size() - 1;
+        for (std::size_t b = 0; b < buckets && left_ > 0; ++b) {
+            for (std::size_t i = bucket_[b]; i < bucket_[b + 1] && left_ > 0; ++i)
+                if (needed(sorted_[i])) receive(exact(sorted_[i]));
+            std::sort(waiting_.begin(), waiting_.end());
+            const bool last = b + 1 == buckets;
+            const double unseen = last ? within : std::max(0.0F, seen) + static_cast<double>(b + 1) * width;
+            const double until = last && within == all ? std::numeric_limits<double>::infinity()
+                                                       : unseen * (1 - slack_) - tiny;
+            auto next = waiting_.begin();
+            while (left_ > 0 && next != waiting_.end() && next->distance < until) give_all(*next++);
+            waiting_.erase(waiting_.begin(), next);
+        }
+    }
+
+    // Nothing comes before a donor at distance 0 but those of lower rows, which stand before it in the first
+    // bucket: it need not wait. (So equal rows, be there ever so many, cost little.)
+    void receive(const Donor& donor) {
+        if (donor.distance == 0) {
+            give_all(donor);
+        } else {
+            waiting_.push_back(donor);
+        }
+    }
+
+    // Put the donors of a ring into buckets of increasing distance; returns the width of a bucket.
+    double sort_into_buckets(const float* near, float seen, float within) {
         std::size_t n = 0;
         for (std::size_t row = 0; row < plan_.rows; ++row) {
             found_[n] = static_cast<std::int32_t>(row);
-            n += near[row] <= reach;
+            n += static_cast<std::size_t>((near[row] <= within) & (near[row] > seen));
         }
         float top = 0;
-        for (std::size_t i = 0; i < n; ++i) top = near[found_[i]] > top ? near[found_[i]] : top;
+        for (std::size_t i = 0; i < n; ++i) top = std::max(top, near[found_[i]]);
+        const float low = std::max(0.0F, seen);
         const std::size_t buckets = std::min<std::size_t>(n / 16 + 1, 1024);
-        const double factor = top > 0 ? static_cast<double>(buckets) / top : 0;
+        const double width = (static_cast<double>(top) - low) / static_cast<double>(buckets);
+        const double factor = width > 0 ? 1 / width : 0;
         const auto bucket_of = [&](std::int32_t row) {
-            return std::min(buckets - 1, static_cast<std::size_t>(static_cast<double>(near[row]) * factor));
+            const double place = (static_cast<double>(near[row]) - low) * factor;
+            return std::min(buckets - 1, static_cast<std::size_t>(place));
         };
         bucket_.assign(buckets + 1, 0);
         for (std::size_t i = 0; i < n; ++i) ++bucket_[bucket_of(found_[i]) + 1];
@@ -168,27 +218,7 @@ class ImputeRow {
         for (std::size_t i = 0; i < n; ++i) sorted_[bucket_[bucket_of(found_[i])]++] = found_[i];
         for (std::size_t b = buckets; b > 0; --b) bucket_[b] = bucket_[b - 1];
         bucket_[0] = 0;
-        return top / static_cast<double>(buckets);
-    }
-
-    // Serve the columns from the nearest donors outwards, as far as the reach.
-    void walk(const float* near) {
-        const float within = reach(near);
-        const double width = sort_into_buckets(near, within);
-        const std::size_t buckets = bucket_.size() - 1;
-        waiting_.clear();
-        for (std::size_t b = 0; b < buckets && left_ > 0; ++b) {
-            for (std::size_t i = bucket_[b]; i < bucket_[b + 1]; ++i)
-                if (needed(sorted_[i])) waiting_.push_back(exact(sorted_[i]));
-            std::sort(waiting_.begin(), waiting_.end());
-            const bool last = b + 1 == buckets;
-            const double unseen = last ? static_cast<double>(within) : static_cast<double>(b + 1) * width;
-            const double until = last && within == all ? std::numeric_limits<double>::infinity()
-                                                       : unseen * (1 - slack_) - tiny;
-            auto next = waiting_.begin();
-            while (left_ > 0 && next != waiting_.end() && next->distance < until) give_all(*next++);
-            waiting_.erase(waiting_.begin(), next);
-        }
+        return std::max(0.0, width);
     }
 
     // Serve one column that the walk left short, from all rows that have it.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from foretaste.models import Bias
+from foretaste.models import SVD, Bias
 from foretaste.persistence import save
 from foretaste.ratings import Ratings
 
@@ -42,6 +42,12 @@ def ratings() -> Ratings:
 
 
 @pytest.fixture(scope="session")
+def more() -> Ratings:
+    """Enough ratings that work is shared between threads."""
+    return planted(users=240, items=120, rows=9000)
+
+
+@pytest.fixture(scope="session")
 def others() -> Ratings:
     """Other ratings: other people (some of the same), other items, other tastes."""
     kept = planted(seed=1, users=35, items=50, rows=500)
@@ -55,10 +61,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model_bytes(folder, ratings):
-    """Return the bytes of one model with number ids and one with text ids."""
+    """Return the bytes of models with number ids, with text ids, and with tables of factors."""
     texts = Ratings.from_columns(
         [f"ü{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
     save(Bias(user_damping=3).fit(ratings), folder / "numbers.foretaste")
     save(Bias().fit(texts), folder / "texts.foretaste")
-    return {kind: (folder / f"{kind}.foretaste").read_bytes() for kind in ("numbers", "texts")}
+    save(SVD(factors=3, epochs=2, early_stopping=0.1).fit(ratings), folder / "factors.foretaste")
+    return {path.stem: path.read_bytes() for path in folder.iterdir()}

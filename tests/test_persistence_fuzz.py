@@ -30,7 +30,7 @@ def refuses_or_loads(path, data: bytes) -> bool:
     return True
 
 
-KINDS = st.sampled_from(["numbers", "texts"])
+KINDS = st.sampled_from(["numbers", "texts", "factors"])
 
 
 @settings(max_examples=1000)

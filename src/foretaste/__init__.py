@@ -1,0 +1,109 @@
+"""foretaste predicts how much a person will like what they have not tried, from ratings.
+
+The public names; each is imported when it is first used, so that ``import foretaste`` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foretaste.datasets import load as load_dataset
+    from foretaste.datasets import load_items
+    from foretaste.errors import ForetasteError
+    from foretaste.evaluation import Results, compare
+    from foretaste.io import read_items, read_pairs, read_ratings
+    from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.models.bias import Bias
+    from foretaste.models.knn_imputation import KNNImputation
+    from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
+    from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.svd import SVD
+    from foretaste.persistence import load, save
+    from foretaste.ratings import Ratings
+    from foretaste.recommend import similar_items, similar_users
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+    from foretaste.tables import Catalogue
+
+    __version__: str
+
+__all__ = [
+    "SVD",
+    "Bias",
+    "ByTime",
+    "Catalogue",
+    "ColdItems",
+    "ColdUsers",
+    "ForetasteError",
+    "GlobalMean",
+    "HoldOut",
+    "ItemMean",
+    "KFold",
+    "KNNImputation",
+    "LeaveNOut",
+    "NormalRandom",
+    "Ratings",
+    "Results",
+    "UserItemMean",
+    "UserMean",
+    "__version__",
+    "compare",
+    "fcp",
+    "load",
+    "load_dataset",
+    "load_items",
+    "mae",
+    "nmae",
+    "r2",
+    "read_items",
+    "read_pairs",
+    "read_ratings",
+    "rmse",
+    "save",
+    "scorer",
+    "similar_items",
+    "similar_users",
+]
+
+_ROOMS = {
+    "datasets": "load_dataset load_items",
+    "errors": "ForetasteError",
+    "evaluation": "Results compare",
+    "io": "read_items read_pairs read_ratings",
+    "metrics": "fcp mae nmae r2 rmse scorer",
+    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
+    "persistence": "load save",
+    "ratings": "Ratings",
+    "recommend": "similar_items similar_users",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
+    "tables": "Catalogue",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_NAME_THERE = {"load_dataset": "load"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _ROOM_OF:
+        from importlib import import_module
+
+        value = getattr(import_module(f"foretaste.{_ROOM_OF[name]}"), _NAME_THERE.get(name, name))
+    else:
+        raise AttributeError(f"module 'foretaste' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("foretaste")
+    except PackageNotFoundError:  # run from a source folder that was not installed
+        return "0+source"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean, shown
+from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -205,7 +205,7 @@ def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
                 raise BadData(
-                    f"{name} in row {row} is {shown(value)}, not a number", hint="drop or mend that row"
+                    f"{name} in row {row} is {plain(value)!r}, not a number", hint="drop or mend that row"
                 )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)

@@ -93,10 +93,10 @@ class MissingExtra(ForetasteError, ImportError):
     exit_code = 5
 
 
-def shown(value: object) -> str:
-    """Return a value as Python writes it, without numpy's type around it: ``7``, ``'seven'``."""
+def plain(value: object) -> object:
+    """Return a numpy scalar as Python's own, so that a message says 7 and not np.int64(7)."""
     item = getattr(value, "item", None)
-    return repr(item() if callable(item) else value)
+    return value if item is None else item()
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:

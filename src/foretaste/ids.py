@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, NotFound, did_you_mean, shown
+from foretaste.errors import BadData, NotFound, did_you_mean, plain
 
 Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str
@@ -116,8 +116,8 @@ class IdIndex:
         kind = "text" if column.dtype == object else "number"
         if len(column) and kind != self.kind and len(self):
             raise BadData(
-                f"{name} ids are given as {kind} ({shown(column[0])}), but the known {name} ids are "
-                f"{self.kind} ({shown(self.ids[0])})",
+                f"{name} ids are given as {kind} ({plain(column[0])!r}), but the known {name} ids are "
+                f"{self.kind} ({plain(self.ids[0])!r})",
                 hint=f"convert the {name} column to {'str' if self.kind == 'text' else 'int'} first",
             )
         return self.remap(column)
@@ -197,7 +197,7 @@ def as_id_column(values: Any, name: str) -> IdArray:
     if len(column) == 0:
         return column.astype(np.int64)
     raise BadData(
-        f"{name} ids are of type {column.dtype} ({shown(column[0])}); ids must be whole numbers or text",
+        f"{name} ids are of type {column.dtype} ({plain(column[0])!r}); ids must be whole numbers or text",
         hint=f"convert the {name} column with .astype('int64') or .astype(str)",
     )
 
@@ -218,18 +218,18 @@ def _checked_objects(column: IdArray, name: str) -> IdArray:
     for row, value in enumerate(column):
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
             raise BadData(
-                f"{name} id in row {row} is {shown(value)}; ids must be whole numbers or text",
+                f"{name} id in row {row} is {plain(value)!r}; ids must be whole numbers or text",
                 hint=f"fill or drop the rows without a {name} id first",
             )
     raise BadData(
         f"the {name} column mixes numbers and text: "
-        f"{shown(_first(column, int | np.integer))} and {shown(_first(column, str))}",
+        f"{_first(column, int | np.integer)!r} and {_first(column, str)!r}",
         hint=f"convert the whole {name} column with .astype(str)",
     )
 
 
 def _first(column: IdArray, kind: Any) -> object:
-    return next(v for v in column if isinstance(v, kind))
+    return plain(next(v for v in column if isinstance(v, kind)))
 
 
 def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from foretaste.errors import InvalidParameter, did_you_mean
 
@@ -100,17 +100,16 @@ def param(
     return dataclasses.field(default=default, metadata={"param": declaration})
 
 
-def learned(*shape: str) -> Any:
+def learned(*shape: str, dtype: str = "float32") -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
     ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
     ``items`` stand for the number of known users and items; others must agree within a model.
-    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text.
+    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text. Arrays are of the type ``dtype``.
     """
-    return dataclasses.field(init=False, repr=False, metadata={"learned": shape})
+    return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(param, learned))
 def model_class(cls: type[T]) -> type[T]:
     """Make a model out of a class body: keyword-only parameters, identity comparison."""
     return dataclass(eq=False, repr=False, kw_only=True)(cls)
@@ -118,6 +117,10 @@ def model_class(cls: type[T]) -> type[T]:
 
 class Parameters:
     """scikit-learn's parameter protocol over the declarations, without scikit-learn."""
+
+    if TYPE_CHECKING:  # the dataclass makes it; type checkers would ask for learned attributes, too
+
+        def __init__(self, **params: Any) -> None: ...
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:
@@ -136,6 +139,13 @@ class Parameters:
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]
             if "learned" in f.metadata
         }
+
+    @classmethod
+    def learned_dtypes(cls) -> dict[str, str]:
+        """Return the declared types of the learned attributes that are arrays."""
+        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        arrays = [n for n, shape in cls.learned_shapes().items() if shape not in ((), ("ids",), ("text",))]
+        return {name: fields[name].metadata["dtype"] for name in arrays}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters by name (scikit-learn's protocol)."""

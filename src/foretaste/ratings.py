@@ -23,7 +23,7 @@ from foretaste.columns import (
     time_column,
     weight_column,
 )
-from foretaste.errors import BadData, InvalidParameter, shown
+from foretaste.errors import BadData, InvalidParameter, plain
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
 
@@ -360,8 +360,8 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise BadData(
-            f"user {shown(ratings.user_ids[first])} rated "
-            f"item {shown(ratings.item_ids[first])} more than once: "
+            f"user {plain(ratings.user_ids[first])!r} rated item {plain(ratings.item_ids[first])!r} "
+            f"more than once: "
             f"{ratings.value[first]:g} in {place(int(first))}, "
             f"{ratings.value[second]:g} in {place(int(second))} "
             f"({len(key) - len(starts)} repeated rows in all)",
@@ -371,9 +371,9 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
         weight = np.ones(len(key)) if ratings.weight is None else ratings.weight.astype(np.float64)
         sums = np.add.reduceat((ratings.value * weight)[order], starts)
         total = np.add.reduceat(weight[order], starts)
-        plain = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
+        unweighted = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)
         value, summed = ratings.value.copy(), None if ratings.weight is None else ratings.weight.copy()
-        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), plain)
+        value[order[ends]] = np.where(total > 0, sums / np.where(total > 0, total, 1), unweighted)
         if summed is not None:
             summed[order[ends]] = total
         ratings = ratings.replace(value=value, weight=summed)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.columns import as_numpy, frame_columns, is_frame, role_of
-from foretaste.errors import BadData, NotFound, did_you_mean, shown
+from foretaste.errors import BadData, NotFound, did_you_mean, plain
 from foretaste.ids import IdIndex, Indices
 
 
@@ -68,12 +68,12 @@ def _rows_of(index: IdIndex, ids: npt.NDArray[Any], name: str) -> Indices:
     own, codes = IdIndex.from_column(ids, name)
     if len(own) != len(ids):
         twice = own.ids[np.bincount(codes).argmax()]
-        raise BadData(f"{name} {shown(twice)} has more than one row of features", hint="keep one row an id")
+        raise BadData(f"{name} {plain(twice)!r} has more than one row of features", hint="keep one row an id")
     places = own.remap(index.ids)
     if (places < 0).any():
         missing = index.ids[places < 0]
         raise BadData(
-            f"{len(missing)} of {len(index)} {name}s have no row of features (first: {shown(missing[0])})",
+            f"{len(missing)} of {len(index)} {name}s have no row of features (first: {plain(missing[0])!r})",
             hint=f"add their rows, or keep the ratings of {name}s that have features",
         )
     row_of_code = np.empty(len(own), np.int32)
@@ -88,7 +88,7 @@ def _feature(label: str, values: npt.NDArray[Any]) -> tuple[list[str], npt.NDArr
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise BadData(
-                f'feature "{label}" is {shown(values[row])} in row {row}; it must be a finite number'
+                f'feature "{label}" is {plain(values[row])!r} in row {row}; it must be a finite number'
             )
         return [label], numbers[:, None]
     categories, codes = np.unique(values.astype(str), return_inverse=True)

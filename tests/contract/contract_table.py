@@ -13,6 +13,7 @@ import pytest
 
 from foretaste.ids import IdIndex
 from foretaste.models import BY_NAME, Model
+from foretaste.params import Declaration
 from foretaste.ratings import Ratings
 
 # Quick settings for models whose defaults are meant for more than 900 ratings.
@@ -20,9 +21,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "SVD": {"factors": 4, "epochs": 15},
 }
 
-# (model, check) -> why the model may fail the check. It must then fail it: an exception that has become
-# needless fails the battery. Checks are the names of the test functions without "test_".
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+# (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
+# exception that has become needless fails the battery. Checks are the test functions without "test_".
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("KNNImputation(unknown_item='zero')", "each_setting_is_scale_free"): (
+        "this setting is there to answer as scikit-learn does: 0 for an item without ratings, on any scale"
+    ),
+}
 
 
 def make(name: str, **params: Any) -> Model:
@@ -34,16 +39,42 @@ def each_model(*, tags: Collection[str] = (), parameter: str | None = None) -> C
     """Run a check over every model that has all the ``tags`` and the ``parameter``."""
 
     def decorate(check: Callable[..., None]) -> Any:
-        name = check.__name__.removeprefix("test_")
-        cases = []
-        for model, cls in BY_NAME.items():
-            if set(tags) <= cls.tags and (parameter is None or parameter in cls.declarations()):
-                reason = EXCEPTIONS.get((model, name))
-                marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
-                cases.append(pytest.param(model, marks=marks))
-        return pytest.mark.parametrize("name", cases)(check)
+        models = [
+            _case(check, model, (model,))
+            for model, cls in BY_NAME.items()
+            if set(tags) <= cls.tags and (parameter is None or parameter in cls.declarations())
+        ]
+        return pytest.mark.parametrize("name", models)(check)
 
     return decorate
+
+
+def each_setting(check: Callable[..., None]) -> Any:
+    """Run a check over every word of each choice, and over another value of each other parameter."""
+    settings = [
+        _case(check, f"{model}({parameter}={value!r})", (model, {parameter: value}))
+        for model, cls in BY_NAME.items()
+        for parameter, declaration in cls.declarations().items()
+        for value in declaration.one_of or [another_value(declaration)]
+    ]
+    return pytest.mark.parametrize(("name", "setting"), settings)(check)
+
+
+def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> Any:
+    reason = EXCEPTIONS.get((label, check.__name__.removeprefix("test_")))
+    marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
+    return pytest.param(*values, marks=marks, id=label)
+
+
+def another_value(declaration: Declaration) -> Any:
+    """Return an allowed value that is not the default."""
+    if declaration.one_of is not None:
+        return next(word for word in declaration.one_of if word != declaration.default)
+    if isinstance(declaration.default, bool):
+        return not declaration.default
+    start = declaration.default or 0
+    tries = [start + 1, start - 1] if declaration.whole else [start * 0.75 + 0.01, start / 2]
+    return next(value for value in tries if declaration.accepts(value) and value != declaration.default)
 
 
 def pairs_of(ratings: Ratings) -> np.ndarray:

@@ -17,7 +17,7 @@ from contract_table import (
     same_value,
 )
 
-from foretaste.errors import BadData
+from foretaste.errors import BadData, InvalidParameter
 from foretaste.models import BY_NAME
 from foretaste.persistence import inspect, load, save
 
@@ -55,6 +55,24 @@ def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
     with pytest.raises(stop if isinstance(stop, type) else type(stop)):
         model.fit(others)
     assert names_learned(model) == []
+
+
+@each_model()
+def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch):
+    model, fit = make(name), BY_NAME[name]._fit
+    state = model.fit(ratings)._state()
+    for key, value in state.items():
+        if not isinstance(value, np.ndarray | float) or np.size(value) == 0:
+            continue
+
+        def diverge(self, train, progress, key=key, value=value):
+            fit(self, train, progress)
+            setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
+
+        monkeypatch.setattr(BY_NAME[name], "_fit", diverge)
+        with pytest.raises(InvalidParameter, match=f"does not settle on finite numbers: {key} is not finite"):
+            model.fit(ratings)
+        assert names_learned(model) == []
 
 
 @each_model()
@@ -110,10 +128,13 @@ def test_another_seed_other_numbers(name, ratings):
 
 
 @each_model(parameter="threads")
-def test_threads_do_not_change_a_bit(name, ratings):
-    one, two = make(name, threads=1).fit(ratings), make(name, threads=2).fit(ratings)
-    assert_same_learned(one, two)
-    assert same_bits(one.predict(every_pair(ratings)), two.predict(every_pair(ratings)))
+def test_threads_do_not_change_a_bit(name, more):
+    asked = every_pair(more)
+    one = make(name, threads=1).fit(more)
+    for threads in (2, 3):
+        other = make(name, threads=threads).fit(more)
+        assert_same_learned(one, other)
+        assert same_bits(one.predict(asked), other.predict(asked))
 
 
 @each_model()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from contract_table import each_model, make
+from contract_table import (
+    another_value,
+    assert_same_learned,
+    each_model,
+    each_setting,
+    every_pair,
+    make,
+    same_bits,
+)
 
 from foretaste.errors import InvalidParameter
 from foretaste.models import BY_NAME
 from foretaste.params import Declaration
+from foretaste.persistence import load, save
 
 
 def refused_values(declaration: Declaration) -> list[object]:
@@ -26,17 +36,6 @@ def refused_values(declaration: Declaration) -> list[object]:
     if declaration.high is not None:
         bad += [declaration.high + 1]
     return bad
-
-
-def another_value(declaration: Declaration) -> object:
-    """Return an allowed value that is not the default."""
-    if declaration.one_of is not None:
-        return next(word for word in declaration.one_of if word != declaration.default)
-    if isinstance(declaration.default, bool):
-        return not declaration.default
-    start = declaration.default or 0
-    tries = [start + 1, start - 1] if declaration.whole else [start * 0.75 + 0.01, start / 2]
-    return next(value for value in tries if declaration.accepts(value) and value != declaration.default)
 
 
 @each_model()
@@ -80,6 +79,27 @@ def test_every_parameter_says_what_it_means(name):
     for parameter, declaration in BY_NAME[name].declarations().items():
         assert len(declaration.meaning) > 10, parameter
         assert declaration.accepts(declaration.default), parameter
+
+
+@each_setting
+def test_each_setting_predicts_and_is_kept(name, setting, ratings, tmp_path):
+    asked = every_pair(ratings)
+    model = make(name, **setting).fit(ratings)
+    assert np.isfinite(model.predict(asked)).all()
+    save(model, tmp_path / "model.foretaste")
+    back = load(tmp_path / "model.foretaste")
+    assert_same_learned(back, model)
+    assert back.get_params() == model.get_params()
+    assert same_bits(back.predict(asked), model.predict(asked))
+
+
+@each_setting
+def test_each_setting_is_scale_free(name, setting, ratings):
+    asked = every_pair(ratings)
+    scaled = ratings.replace(value=2.5 * ratings.value + np.float32(0.5))
+    here = make(name, **setting).fit(ratings).predict(asked)
+    there = make(name, **setting).fit(scaled).predict(asked)
+    assert np.abs(there - (2.5 * here + 0.5)).max() <= 1e-3 * scaled.value.std()
 
 
 @each_model()

@@ -174,7 +174,7 @@ class TextTable:
 
     def _records(self) -> Iterator[tuple[int, int, list[str]]]:
         """Yield each record that is not blank with its first line and the line after its last, from 0."""
-        text = io.StringIO(self._data.decode(), newline="\n")
+        text = io.TextIOWrapper(io.BytesIO(self._data), "utf-8", newline="\n")  # decodes as far as it is read
         if self.dialect.quoted:
             reader = csv.reader(text, delimiter=self._delimiter)
         else:

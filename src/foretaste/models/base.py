@@ -7,7 +7,6 @@ scikit-learn's estimator protocol without importing scikit-learn.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,65 +15,14 @@ import numpy.typing as npt
 from foretaste import memory
 from foretaste.columns import finite_column
 from foretaste.doors import as_ratings, encode_pairs
-from foretaste.errors import BadData, BadModelFile, NotFitted, NotSupported
+from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
+from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction
 from foretaste.params import Parameters, learned, model_class, param
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Pairs, Ratings
-
-Floats = npt.NDArray[np.float32]
-
-NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predicted ratings and how far to trust them.
-
-    Parameters
-    ----------
-    value : float32 array, shape (n,)
-        In rating units.
-    fallback : int8 array, shape (n,)
-        0 where user and item were known, 1 user unknown, 2 item unknown, 3 both.
-    std : float32 array, shape (n,), optional
-        Standard deviation in rating units, from models that know it.
-    """
-
-    value: Floats
-    fallback: npt.NDArray[np.int8]
-    std: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, rating units.
-
-    Shapes: () , (users,), (items,), (users, factors), (items, factors).
-    """
-
-    mean: float
-    user_bias: Floats
-    item_bias: Floats
-    user_factors: Floats
-    item_factors: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """Parts whose sum is the prediction before clipping.
-
-    Parameters
-    ----------
-    parts : tuple of str
-    values : float32 array, shape (n, parts)
-        In rating units.
-    """
-
-    parts: tuple[str, ...]
-    values: Floats
 
 
 @model_class
@@ -127,7 +75,7 @@ class Model(Parameters, ABC):
         Raises
         ------
         InvalidParameter
-            If a hyperparameter is not allowed.
+            If a hyperparameter is not allowed, or what was learned is not finite.
         BadData
             If the ratings cannot be used, or something that this model needs is missing.
         NotSupported
@@ -142,6 +90,7 @@ class Model(Parameters, ABC):
         self.users_, self.items_, self.fingerprint_ = train.users, train.items, fingerprint(train)
         try:
             self._fit(train, progress_for(progress))
+            self._check_finite()
         except BaseException:
             self._forget()
             raise
@@ -244,7 +193,7 @@ class Model(Parameters, ABC):
         Raises
         ------
         BadModelFile
-            If something is missing, too much, of the wrong shape or not finite.
+            If something is missing, too much, of the wrong shape or type or not finite.
         """
         shapes = self.learned_shapes()
         if set(state) != set(shapes):
@@ -253,8 +202,9 @@ class Model(Parameters, ABC):
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
         sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
+        dtypes = self.learned_dtypes()
         for name, shape in shapes.items():
-            _check_state(name, state[name], shape, sizes)
+            _check_state(name, state[name], shape, sizes, dtypes.get(name))
             setattr(self, name, state[name])
         return self
 
@@ -278,6 +228,15 @@ class Model(Parameters, ABC):
             return prediction
         value = np.clip(prediction.value, np.float32(self.low_), np.float32(self.high_))
         return Prediction(value, prediction.fallback, prediction.std)
+
+    def _check_finite(self) -> None:
+        for name in self.learned_shapes():
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
+                raise InvalidParameter(
+                    f"{self!r} does not settle on finite numbers: {name} is not finite",
+                    hint="smaller steps or more regularization; the defaults suit most ratings",
+                )
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -365,7 +324,9 @@ def _tagged(tag: str) -> list[str]:
     return sorted(model.__name__ for model in known_models() if tag in model.tags)
 
 
-def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int]) -> None:
+def _check_state(
+    name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
+) -> None:
     if shape == ("ids",):
         ok = isinstance(value, IdIndex)
     elif shape == ("text",):
@@ -373,10 +334,20 @@ def _check_state(name: str, value: Any, shape: tuple[str, ...], sizes: dict[str,
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
     else:
-        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype.kind in "fiu"
+        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
         ok = ok and bool(np.isfinite(value).all())
     if not ok:
-        raise BadModelFile(
-            f"{name} in the file is not what it must be (shape {shape or 'one number'}, finite)"
-        )
+        wanted = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
+        raise BadModelFile(f"{name} in the file is not what it must be: {wanted}, finite")
+
+
+def group_means(
+    codes: npt.NDArray[np.int32], n: int, train: Ratings, empty: float
+) -> npt.NDArray[np.float32]:
+    """Return the (weighted) mean rating of each of n groups, ``empty`` where all weights are 0."""
+    weight = None if train.weight is None else train.weight.astype(np.float64)
+    value = train.value.astype(np.float64)
+    total = np.bincount(codes, value if weight is None else value * weight, n)
+    count = np.bincount(codes, weight, n)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Floats, Linear, Model, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -33,7 +34,7 @@ class Bias(Model):
     summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
 
     user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(2.0, "how many ratings at the mean an item is given beforehand", low=0)
+    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
     epochs: int = param(200, "the most alternations; it ends earlier when nothing moves", low=1)
 
     mean_: float = learned()

@@ -7,21 +7,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Floats, Linear, Model, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model, group_means
 from foretaste.params import learned, model_class
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-
-
-def group_means(
-    codes: npt.NDArray[np.int32], n: int, train: Ratings, empty: float
-) -> npt.NDArray[np.float32]:
-    """Return the (weighted) mean rating of each of n groups, ``empty`` where all weights are 0."""
-    weight = None if train.weight is None else train.weight.astype(np.float64)
-    value = train.value.astype(np.float64)
-    total = np.bincount(codes, value if weight is None else value * weight, n)
-    count = np.bincount(codes, weight, n)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)
 
 
 @model_class

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.base import Model, Prediction
+from foretaste.models.answers import Prediction
+from foretaste.models.base import Model
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings

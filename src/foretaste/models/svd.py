@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste._native import SgdPlan, dot_pairs
-from foretaste.models.base import Floats, Linear, Model, Prediction
+from foretaste._native import dot_pairs
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model
+from foretaste.models.sgd import Learner, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
-
-_PAD = 16  # the kernel's rows are a multiple of this many factors
 
 
 @model_class
@@ -41,14 +40,14 @@ class SVD(Model):
     summary: ClassVar[str] = "biases and factors of users and items, by stochastic gradient descent"
 
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
-    epochs: int = param(100, "how many times each rating is visited", low=1)
+    epochs: int = param(50, "how many times each rating is visited", low=1)
     learning_rate: float = param(
-        0.005, "the step of each update, in standard deviations", low=0, high=1, open_low=True
+        0.02, "the step of the first updates, in standard deviations", low=0, high=1, open_low=True
     )
     regularization: float = param(0.04, "how strongly biases and factors are drawn to 0", low=0)
     initial_std: float = param(0.001, "the spread of the first random factors", low=0)
     schedule: str = param(
-        "constant",
+        "linear",
         "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
         one_of=("constant", "linear", "cosine"),
     )
@@ -62,7 +61,7 @@ class SVD(Model):
     patience: int = param(5, "early stopping: how many epochs may pass without a better error", low=1)
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, optional=True
+        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
     mean_: float = learned()
@@ -118,21 +117,13 @@ class SVD(Model):
                     break
         return int(np.argmin(errors)) + 1, np.array(errors, np.float32)
 
-    def _start(self, train: Ratings, standard: Floats, rows: npt.NDArray[np.intp]) -> _Learner:
+    def _start(self, train: Ratings, standard: Floats, rows: npt.NDArray[np.intp]) -> Learner:
+        part = train.user[rows], train.item[rows], standard[rows]
         weight = None if train.weight is None else train.weight[rows]
         size = len(train.users), len(train.items)
-        plan = SgdPlan(
-            train.user[rows], train.item[rows], standard[rows], weight, *size, grid_of(len(rows), *size)
+        return start(
+            *part, weight, size, self.factors, self.initial_std, self.seed, thread_count(self.threads)
         )
-        random = np.random.default_rng(self.seed)
-        width = -(-self.factors // _PAD) * _PAD
-        tables = []
-        for n in size:
-            table = np.zeros((n, width), np.float32)
-            table[:, : self.factors] = random.normal(0, self.initial_std, (n, self.factors))
-            tables.append(table)
-        total = float(len(rows) if weight is None else weight.sum(dtype=np.float64))
-        return _Learner(plan, tables[0], tables[1], total, thread_count(self.threads))
 
     def _rate(self, epoch: int) -> float:
         done = epoch / self.epochs
@@ -151,58 +142,3 @@ class SVD(Model):
         std = np.float32(self.std_)
         factors = self.user_factors_ * std, self.item_factors_
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
-
-
-def grid_of(ratings: int, users: int, items: int) -> int:
-    """Return how many groups users and items are cut into: it follows the data, never the threads."""
-    return int(np.clip(min(ratings // 2000, users // 2, items // 2), 1, 16))
-
-
-@dataclass
-class _Learner:
-    """Factors while they are learned, in the order of the plan."""
-
-    plan: SgdPlan
-    user_factors: Floats  # (users, width)
-    item_factors: Floats  # (items, width)
-    total_weight: float
-    threads: int
-
-    def __post_init__(self) -> None:
-        self.user_order, self.item_order = self.plan.user_order(), self.plan.item_order()
-        self.user_factors = self.user_factors[self.user_order]
-        self.item_factors = self.item_factors[self.item_order]
-        self.user_bias = np.zeros(len(self.user_factors), np.float32)
-        self.item_bias = np.zeros(len(self.item_factors), np.float32)
-
-    def epoch(self, rate: float, regularization: float) -> float:
-        """Visit every rating once; return the error met on the way, in standard deviations."""
-        loss = self.plan.epoch(
-            self.user_factors, self.item_factors, self.user_bias, self.item_bias,
-            rate, regularization, rate, regularization, self.threads,
-        )  # fmt: skip
-        return float(np.sqrt(loss / self.total_weight))
-
-    def factors(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return factors and biases of users and items, in the order of their indices."""
-        tables = []
-        for order, table in (
-            (self.user_order, self.user_factors),
-            (self.item_order, self.item_factors),
-            (self.user_order, self.user_bias),
-            (self.item_order, self.item_bias),
-        ):
-            back = np.empty_like(table)
-            back[order] = table
-            tables.append(back)
-        return tables[0], tables[1], tables[2], tables[3]
-
-    def learned(self, factors: int) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return biases and factors of users and items, without the padding."""
-        p, q, user_bias, item_bias = self.factors()
-        return (
-            user_bias,
-            item_bias,
-            np.ascontiguousarray(p[:, :factors]),
-            np.ascontiguousarray(q[:, :factors]),
-        )

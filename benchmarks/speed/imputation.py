@@ -1,0 +1,77 @@
+"""k-nearest-neighbour imputation against scikit-learn's KNNImputer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data import generated, real
+from benchmarks.timing import interleaved
+from foretaste import KNNImputation, Ratings
+
+
+def _like_jester(users: int) -> Ratings:
+    """Return continuous ratings of 140 items, about 22 % filled, as Jester's are."""
+    base = generated(users, 140, int(users * 140 * 0.22))
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, len(base))
+    return base.replace(value=np.round((base.value + noise) * 4, 3).astype(np.float32))
+
+
+def small(repeats: int) -> list[dict[str, Any]]:
+    """The lecture's training matrix (or one of its shape), in full."""
+    from sklearn.impute import KNNImputer
+
+    from foretaste import HoldOut
+
+    ratings, name = real("jester-2 lecture"), "Jester 2, users to 4000, 80 %"
+    if ratings is None:
+        ratings, name = _like_jester(3632), "generated like Jester 2"
+    train = ratings[next(HoldOut(0.2, seed=42).split(ratings))[0]]
+    matrix = train.to_matrix(dtype=np.float64)
+    imputer = KNNImputer(n_neighbors=10, keep_empty_features=True)
+    model = KNNImputation(neighbors=10, threads=2, clip=False)
+    seconds = interleaved(
+        {"scikit-learn": lambda: imputer.fit_transform(matrix), "foretaste": lambda: model.fit(train)},
+        repeats,
+    )
+    ours, theirs = model.imputed_, imputer.fit_transform(matrix)
+    far = np.abs(ours - theirs) > 1e-5
+    return [
+        {
+            "work": f"k-NN imputation of {matrix.shape[0]:,} x {matrix.shape[1]} ({name}), k = 10, 2 threads",
+            "peer": "scikit-learn KNNImputer",
+            "objective": "same",
+            "peer_seconds": seconds["scikit-learn"],
+            "seconds": seconds["foretaste"],
+            "ratio": seconds["scikit-learn"] / seconds["foretaste"],
+            "equality": {"share_of_cells_that_differ_by_ties": float(far.mean())},
+        }
+    ]
+
+
+def large(rows_of_peer: int = 200) -> list[dict[str, Any]]:
+    """All people of Jester 2 by their number; scikit-learn imputes some rows and is scaled up."""
+    from sklearn.impute import KNNImputer
+
+    ratings = _like_jester(59_132)
+    matrix = ratings.to_matrix(dtype=np.float64)
+    imputer = KNNImputer(n_neighbors=10, keep_empty_features=True).fit(matrix)
+    start = time.perf_counter()
+    imputer.transform(matrix[:rows_of_peer])
+    peer = (time.perf_counter() - start) * len(matrix) / rows_of_peer
+    start = time.perf_counter()
+    KNNImputation(neighbors=10, threads=2, clip=False).fit(ratings)
+    ours = time.perf_counter() - start
+    return [
+        {
+            "work": f"k-NN imputation of {len(matrix):,} x 140 (generated), k = 10, 2 threads",
+            "peer": f"scikit-learn KNNImputer ({rows_of_peer} rows measured, scaled up)",
+            "objective": "same",
+            "peer_seconds": peer,
+            "seconds": ours,
+            "ratio": peer / ours,
+            "equality": {},
+        }
+    ]

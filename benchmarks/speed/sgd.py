@@ -1,0 +1,167 @@
+"""Biased matrix factorisation: a whole epoch, against scikit-surprise and against the same loop in numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data import generated, real
+from benchmarks.timing import interleaved
+from foretaste import SVD, HoldOut, Ratings, rmse
+from foretaste._native import SgdPlan
+from foretaste.models.sgd import grid_of
+
+FACTORS = 64
+RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
+
+
+def against_surprise(repeats: int) -> list[dict[str, Any]]:
+    """One million ratings: seconds an epoch (the difference of two fits), and the error of both."""
+    ratings, name = real("ml-1m"), "ml-1m"
+    if ratings is None:
+        ratings, name = generated(6040, 3706, 1_000_000), "generated like ml-1m"
+    mean, std = ratings.moments()
+    standard = ratings.replace(value=((ratings.value - mean) / std).astype(np.float32))
+    peers = {epochs: lambda epochs=epochs: _surprise(standard, epochs) for epochs in (1, 3)}
+    work: dict[str, Any] = {f"surprise {epochs}": fit for epochs, fit in peers.items()}
+    for threads in (1, 2):
+        for epochs in (2, 22):
+            model = SVD(factors=FACTORS, epochs=epochs, threads=threads, **RATES)
+            work[f"foretaste {threads} {epochs}"] = lambda model=model: model.fit(ratings)
+    seconds = interleaved(work, repeats)
+    peer = (seconds["surprise 3"] - seconds["surprise 1"]) / 2
+    errors = _same_objective(standard, std)
+    rows = []
+    for threads in (1, 2):
+        ours = (seconds[f"foretaste {threads} 22"] - seconds[f"foretaste {threads} 2"]) / 20
+        rows.append(
+            {
+                "work": f"SVD epoch, {name}, {FACTORS} factors, {threads} thread{'s' * (threads > 1)}",
+                "peer": "scikit-surprise SVD (one thread)",
+                "objective": "same",
+                "peer_seconds": peer,
+                "seconds": ours,
+                "ratio": peer / ours,
+                "equality": errors,
+            }
+        )
+    return rows
+
+
+def _surprise(ratings: Ratings, epochs: int) -> Any:
+    import surprise
+
+    peer = surprise.SVD(
+        n_factors=FACTORS, n_epochs=epochs, lr_all=0.005, reg_all=0.04, init_std_dev=0.001, random_state=0
+    )
+    return peer.fit(_trainset(ratings))
+
+
+_TRAINSETS: dict[int, Any] = {}
+
+
+def _trainset(ratings: Ratings) -> Any:
+    import pandas as pd
+    from surprise import Dataset, Reader
+
+    if id(ratings) not in _TRAINSETS:
+        frame = pd.DataFrame({"u": ratings.user, "i": ratings.item, "r": ratings.value})
+        _TRAINSETS[id(ratings)] = Dataset.load_from_df(
+            frame, Reader(rating_scale=(-10, 10))
+        ).build_full_trainset()
+    return _TRAINSETS[id(ratings)]
+
+
+def _same_objective(standard: Ratings, std: float) -> dict[str, float]:
+    """Fit both for 20 epochs on the same rows and return the error of both on the others, rating units."""
+    train, test = next(HoldOut(0.1, seed=0).split(standard))
+    learn, judge = standard[train], standard[test]
+    ours = SVD(factors=FACTORS, epochs=20, **RATES).fit(learn).predict(judge)
+    peer = _surprise(learn, 20)
+    users, items = learn.users.remap(judge.user_ids), learn.items.remap(judge.item_ids)
+    known = (users >= 0) & (items >= 0)
+    inner = [peer.trainset.to_inner_uid(u) if u >= 0 else -1 for u in users]
+    other = [peer.trainset.to_inner_iid(i) if i >= 0 else -1 for i in items]
+    guess = np.where(
+        known,
+        peer.trainset.global_mean
+        + peer.bu[inner]
+        + peer.bi[other]
+        + np.einsum("nf,nf->n", peer.pu[inner], peer.qi[other]),
+        0,
+    )
+    return {
+        "foretaste_rmse": std * rmse(judge.value[known], ours[known]),
+        "peer_rmse": std * rmse(judge.value[known], guess[known]),
+    }
+
+
+def against_numba(repeats: int, rows: int = 20_000_000) -> list[dict[str, Any]]:
+    """Twenty million ratings on two threads: the same blocks, rows and updates, written in numba."""
+    import numba
+
+    numba.set_num_threads(2)
+    ratings = generated(138_000, 27_000, rows)
+    size = len(ratings.users), len(ratings.items)
+    mean, std = ratings.moments()
+    value = ((ratings.value - mean) / std).astype(np.float32)
+    plan = SgdPlan(ratings.user, ratings.item, value, None, *size, grid_of(len(ratings), *size))
+    order = plan.order()
+    user = np.argsort(plan.user_order()).astype(np.int32)[ratings.user[order]]
+    item = np.argsort(plan.item_order()).astype(np.int32)[ratings.item[order]]
+    data = plan.blocks(), plan.grid, user, item, value[order]
+    loop = _numba_loop()
+    ours, theirs = _tables(size), _tables(size)
+    rates = 0.005, 0.04, 0.005, 0.04
+    loop(*data, *theirs, 0.005, 0.04)  # compiled before it is timed; ours visits once, too
+    plan.epoch(*ours, *rates, 2)
+    seconds = interleaved(
+        {
+            "foretaste": lambda: plan.epoch(*ours, *rates, 2),
+            "numba": lambda: loop(*data, *theirs, 0.005, 0.04),
+        },
+        repeats,
+    )
+    return [
+        {
+            "work": f"SVD, {len(ratings):,} generated ratings, {FACTORS} factors, one epoch, 2 threads",
+            "peer": f"the same blocks and updates in numba {numba.__version__}",
+            "objective": "same",
+            "peer_seconds": seconds["numba"],
+            "seconds": seconds["foretaste"],
+            "ratio": seconds["numba"] / seconds["foretaste"],
+            "equality": {"largest_difference_of_a_factor": float(np.abs(ours[1] - theirs[1]).max())},
+        }
+    ]
+
+
+def _tables(size: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(0)
+    factors = [rng.normal(0, 0.001, (n, FACTORS)).astype(np.float32) for n in size]
+    return *factors, *(np.zeros(n, np.float32) for n in size)
+
+
+def _numba_loop() -> Any:
+    import numba
+
+    @numba.njit(parallel=True, fastmath=True)
+    def loop(blocks, grid, user, item, value, p, q, bu, bi, rate, reg):
+        rate, keep, width = np.float32(rate), np.float32(1 - rate * reg), p.shape[1]
+        for stage in range(grid):
+            for i in numba.prange(grid):
+                block = i * grid + (i + stage) % grid
+                for r in range(blocks[block], blocks[block + 1]):
+                    pu, qi = p[user[r]], q[item[r]]
+                    dot = np.float32(0)
+                    for f in range(width):
+                        dot += pu[f] * qi[f]
+                    step = rate * (value[r] - bu[user[r]] - bi[item[r]] - dot)
+                    bu[user[r]] = bu[user[r]] * keep + step
+                    bi[item[r]] = bi[item[r]] * keep + step
+                    for f in range(width):
+                        old = pu[f]
+                        pu[f] = old * keep + step * qi[f]
+                        qi[f] = qi[f] * keep + step * old
+
+    return loop

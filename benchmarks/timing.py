@@ -1,0 +1,68 @@
+"""Interleaved timing, and the dated record of a run."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import foretaste
+from foretaste import _native
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Run every piece of work in turn, several times, and return the median seconds of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(repeats):
+        for name, one in work.items():
+            start = time.perf_counter()
+            one()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def machine() -> dict[str, Any]:
+    """Say on what and with what was measured."""
+    names = ("numpy", "scipy", "polars", "scikit-learn", "scikit-surprise", "numba")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "instruction_set": _native.isa(),
+        "load_at_start": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "foretaste": foretaste.__version__,
+        "versions": versions,
+        "command": " ".join(["python", *sys.argv]),
+    }
+
+
+def record(name: str, content: dict[str, Any]) -> Path:
+    """Write a dated JSON file and return its path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{datetime.datetime.now(datetime.UTC).date().isoformat()}-{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path

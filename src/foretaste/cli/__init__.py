@@ -1,0 +1,97 @@
+"""The command ``foretaste``: every command in a module of its group, imported when it is used.
+
+Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 extra missing, 70 a fault in foretaste
+itself, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from foretaste.cli.outcome import Root, no_such_command
+
+_MODULES = {
+    "demo": "comparing",
+    "compare": "comparing",
+    "fit": "fitting",
+    "evaluate": "using",
+    "predict": "using",
+    "similar": "using",
+    "show": "looking",
+    "models": "looking",
+    "data": "looking",
+    "doctor": "doctor",
+}
+
+WELCOME = """\
+foretaste predicts how much people will like what they have not tried, from ratings.
+
+  foretaste demo                                   compare all models on bundled ratings
+  foretaste compare ratings.csv                    which model predicts your ratings best
+  foretaste fit Bias ratings.csv -o my.foretaste   learn a model and keep it
+  foretaste predict my.foretaste pairs.csv         predict with it
+  foretaste similar ratings.csv ITEM               the items most like one
+  foretaste models                                 the models and their parameters
+
+foretaste --help lists every command; foretaste COMMAND --help its options."""
+
+
+class Commands(Root):
+    """The commands by name, in the order in which one meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the module of a command and return the command."""
+        if name not in _MODULES:
+            return None
+        command: click.Command = getattr(import_module(f"foretaste.cli.{_MODULES[name]}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest one."""
+        if args and args[0] not in _MODULES and not args[0].startswith("-"):
+            raise no_such_command(ctx, args[0], _MODULES)
+        return super().resolve_command(ctx, args)
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        import foretaste
+
+        click.echo(f"foretaste {foretaste.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    name="foretaste",
+    invoke_without_command=True,
+    epilog="Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 extra missing, "
+    "70 a fault in foretaste itself, 130 interrupted.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version.",
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Predict how much people will like what they have not tried, from ratings."""
+    if ctx.invoked_subcommand is None:
+        click.echo(WELCOME)
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and exit."""
+    return cli.main(args, prog_name="foretaste")

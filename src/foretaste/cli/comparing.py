@@ -1,0 +1,172 @@
+"""``demo`` and ``compare``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretaste.cli.outcome import INTERRUPTED, Outcome, command, wants_progress
+from foretaste.cli.reading import READING_OPTIONS, SAMPLE, name_of, read
+from foretaste.cli.tables import drawn
+from foretaste.errors import BadData
+
+if TYPE_CHECKING:
+    from foretaste.evaluation import Results
+    from foretaste.ratings import Ratings
+
+log = logging.getLogger("foretaste")
+
+
+def _table(results: Results) -> str:
+    lines = [results.headline, f"data: {results.about}", f"protocol: {results.protocol}", ""]
+    best = None if results.best is None else results.rows.index(results.best)
+    return "\n".join([*lines, drawn(*results.table(), strong=best)])
+
+
+@command(
+    click.option("--seed", default=0, show_default=True, help="Chooses the rows that are held out."),
+    name="demo",
+    short_help="Compare all models on the bundled ratings.",
+)
+def demo(seed: int) -> Outcome:
+    """Compare all models on the bundled ratings, and say what to try next."""
+    from foretaste.datasets import load
+    from foretaste.evaluation import compare as compare_models
+    from foretaste.splits import HoldOut
+
+    ratings = load(SAMPLE)
+    low, high = ratings.value.min(), ratings.value.max()
+    log.info(
+        f"{len(ratings):,} ratings from {low:g} to {high:g}, by {len(ratings.users)} people of "
+        f"{len(ratings.items)} jokes; generated, bundled with foretaste"
+    )
+    results = compare_models(
+        None,
+        ratings,
+        split=HoldOut(0.2, seed),
+        measure_memory=True,
+        progress=wants_progress(),
+        name=name_of(SAMPLE),
+    )
+    text = _table(results)
+    if results.best is not None and not results.stopped:
+        text += "\n" + _next_steps(results, ratings)
+    return Outcome(results.to_dict(), text, INTERRUPTED if results.stopped else 0)
+
+
+def _next_steps(results: Results, ratings: Ratings) -> str:
+    """Return commands that work as printed, with the model that was best."""
+    names = [row["model"] for row in results.rows if "refused" not in row]
+    best = names[0]
+    unrated = set(ratings.items.ids) - set(ratings.item_ids[ratings.user == 0])
+    item = min(unrated, default=ratings.items.ids[0])
+    file = f"{best.lower()}.foretaste"
+    steps = [
+        ("data sample > ratings.csv", "these ratings as a file; then take your own"),
+        (f"compare ratings.csv --models {','.join(names[:3])} --folds 3", "how sure the order is"),
+        (f"fit {best} ratings.csv -o {file}", "learn the best from all ratings"),
+        (
+            f"predict {file} --user {ratings.users.ids[0]} --item {item}",
+            "what one person would give one joke",
+        ),
+        (f"similar sample {item}", "the jokes most like one"),
+    ]
+    width = max(len(step) for step, _ in steps)
+    return "\n".join(
+        ["", "try next:", *(f"  foretaste {step.ljust(width)}   # {why}" for step, why in steps)]
+    )
+
+
+@command(
+    click.argument("file", required=False),
+    click.option("--models", metavar="A,B", help="Some of foretaste models.  [default: all]"),
+    click.option(
+        "--test-size", type=float, default=0.2, show_default=True, help="The share of the rows held out."
+    ),
+    click.option("--folds", type=int, help="Cross-validate by so many folds instead."),
+    click.option(
+        "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
+    ),
+    click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
+    click.option("--test", metavar="FILE", help="Judge by this file."),
+    click.option(
+        "--metrics", default="rmse,mae", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."
+    ),
+    click.option(
+        "--memory/--no-memory", default=True, help="Whether each model runs in a process of its own."
+    ),
+    click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
+    *READING_OPTIONS,
+    name="compare",
+    short_help="Find out which model predicts ratings best.",
+)
+def compare(
+    file: str | None,
+    models: str | None,
+    test_size: float,
+    folds: int | None,
+    seed: int,
+    train: str | None,
+    test: str | None,
+    metrics: str,
+    memory: bool,
+    save_best: str | None,
+    **reading: Any,
+) -> Outcome:
+    """Find out which model predicts the ratings in FILE best (or in the bundled "sample").
+
+    Every model learns from the same rows and is judged by the same other rows.
+    """
+    source = _source(file, train, test, folds)
+    from foretaste.evaluation import compare as compare_models
+    from foretaste.evaluation.comparing import named
+    from foretaste.splits import HoldOut, KFold
+
+    chosen = None if models is None else [named(name.strip()) for name in models.split(",") if name.strip()]
+    ratings = read(source, reading)
+    apart = None if test is None else read(test, reading)
+    split = None if test is not None else HoldOut(test_size, seed) if folds is None else KFold(folds, seed)
+    results = compare_models(
+        chosen,
+        ratings,
+        split=split,
+        test=apart,
+        metrics=[name.strip() for name in metrics.split(",")],
+        measure_memory=memory,
+        progress=wants_progress(),
+        name=name_of(source),
+    )
+    if results.best is None and not results.stopped:
+        refused = results.rows[0]["refused"]
+        raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    if save_best is not None and results.best is not None and not results.stopped:
+        _keep(results, ratings, save_best, "rows of --train" if train else "rows")
+    return Outcome(results.to_dict(), _table(results), INTERRUPTED if results.stopped else 0)
+
+
+def _source(file: str | None, train: str | None, test: str | None, folds: int | None) -> str:
+    """Return where the ratings to learn from are, after checking which options go together."""
+    if (train is None) != (test is None):
+        raise click.UsageError("--train and --test go together", click.get_current_context())
+    if train is not None and (file is not None or folds is not None):
+        raise click.UsageError(
+            "--train and --test stand instead of FILE and --folds", click.get_current_context()
+        )
+    source = file or train
+    if source is None:
+        raise click.UsageError("missing FILE: a file of ratings, or sample", click.get_current_context())
+    return source
+
+
+def _keep(results: Results, ratings: Ratings, path: str, which: str) -> None:
+    from foretaste.models import BY_NAME
+    from foretaste.persistence import save
+
+    best = results.best
+    if best is None:
+        return
+    model = BY_NAME[best["model"]](**best["params"]).fit(ratings)
+    save(model, path)
+    log.info(f"wrote {path}: {best['python']} fitted on all {len(ratings):,} {which}")

@@ -1,0 +1,141 @@
+"""``fit``: one command a model, its options made from the parameters that the model declares."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretaste.cli.outcome import Command, Outcome, common_options, runner, wants_progress
+from foretaste.cli.reading import READING_OPTIONS, read
+from foretaste.errors import NotFound
+
+if TYPE_CHECKING:
+    from foretaste.params import Declaration
+
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # no generic class before click 8.4
+
+
+class _WholeOrNone(_ParamType):
+    """A whole number, or the word none."""
+
+    name = "integer or none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value is None or isinstance(value, int):
+            return value
+        return None if value.lower() == "none" else click.INT.convert(value, param, ctx)
+
+
+def option_for(name: str, declaration: Declaration) -> click.Option:
+    """Return the option of a declared hyperparameter; its bounds are checked by the model itself."""
+    word = name.replace("_", "-")
+    default = declaration.default
+    if isinstance(default, bool):
+        return click.Option(
+            [f"--{word}/--no-{word}"], default=default, show_default=True, help=declaration.meaning
+        )
+    kind: _ParamType = click.FLOAT
+    if declaration.one_of is not None:
+        kind = click.Choice(declaration.one_of)
+    elif declaration.optional:
+        kind = _WholeOrNone()
+    elif declaration.whole:
+        kind = click.INT
+    shown = True if default is not None else "none"
+    return click.Option(
+        [f"--{word}"], type=kind, default=default, show_default=shown, help=declaration.meaning
+    )
+
+
+def _command_for(model: Any) -> click.Command:
+    """Return the command that fits one model."""
+
+    @runner
+    def run(file: str, output: str, **values: Any) -> Outcome:
+        params = {name: values.pop(name) for name in model.declarations()}
+        return _fit(model(**params), file, output, values)
+
+    for option in reversed(READING_OPTIONS):
+        run = option(run)
+    reading = list(reversed(getattr(run, "__click_params__", [])))
+    return Command(
+        model.__name__,
+        callback=run,
+        help=f'Learn {model.__name__}: {model.summary}.\n\nFILE holds ratings (or is the bundled "sample").',
+        short_help=model.summary,
+        params=[
+            click.Argument(["file"]),
+            click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to keep the model."),
+            *(option_for(name, declaration) for name, declaration in model.declarations().items()),
+            *reading,
+            *common_options(),
+        ],
+        context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+    )
+
+
+class _Models(click.Group):
+    """The models as commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from foretaste.models import BY_NAME
+
+        return list(BY_NAME)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        from foretaste.evaluation.comparing import named
+
+        try:
+            return _command_for(type(named(name)))
+        except NotFound as error:
+            if "." in name or "/" in name:
+                error.hint = f"the model comes first: foretaste fit MODEL {name} -o model.foretaste"
+            raise
+
+
+@click.group(
+    cls=_Models, name="fit", subcommand_metavar="MODEL FILE -o MODEL_FILE [OPTIONS]", options_metavar=""
+)
+def fit() -> None:
+    """Learn a model from ratings and keep it in a file.
+
+    The options of a model are listed by foretaste fit MODEL --help.
+    """
+
+
+def _fit(model: Any, file: str, output: str, reading: dict[str, Any]) -> Outcome:
+    from foretaste.metrics import rmse
+    from foretaste.models.means import GlobalMean
+    from foretaste.persistence import save
+
+    model.check_params()
+    ratings = read(file, reading)
+    start = time.perf_counter()
+    model.fit(ratings, progress=wants_progress())
+    seconds = time.perf_counter() - start
+    save(model, output)
+    training = rmse(ratings.value, model.predict(ratings))
+    mean = rmse(ratings.value, GlobalMean().fit(ratings).predict(ratings))
+    name = type(model).__name__
+    data = {
+        "file": output,
+        "model": name,
+        "params": model.get_params(deep=False),
+        "python": repr(model),
+        "ratings": len(ratings),
+        "users": len(ratings.users),
+        "items": len(ratings.items),
+        "fit_seconds": seconds,
+        "train_rmse": training,
+        "baseline_train_rmse": mean,
+    }
+    text = (
+        f"{output}: {model!r} learned from {len(ratings):,} ratings in {seconds:.2f} s\n"
+        f"error on those same ratings: RMSE {training:.4g} (always guessing the mean: {mean:.4g})\n"
+        f"how well it predicts others: foretaste compare {file} --models {name}"
+    )
+    return Outcome(data, text)

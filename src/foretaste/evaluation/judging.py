@@ -1,0 +1,98 @@
+"""Fitting one model on one part and judging it by another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
+from foretaste.evaluation.protocol import Protocol
+from foretaste.metrics import METRICS, rmse
+from foretaste.models import Model
+from foretaste.progress import Progress
+from foretaste.ratings import Ratings
+
+Figures = dict[str, float | int]
+
+
+def fresh(model: Model) -> Model:
+    """Return an unfitted model with the same parameters, so that the one given is never changed."""
+    return type(model)(**model.get_params(deep=False))
+
+
+def judge(
+    model: Model, train: Ratings, test: Ratings, metrics: Sequence[str], progress: bool | Progress = False
+) -> Figures:
+    """Fit on ``train``, predict ``test``, and measure; the ratings of ``test`` are only compared with.
+
+    Returns
+    -------
+    dict
+        ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of ``test``) and
+        ``fallback_rows``, how many of them named an unknown user or item.
+    """
+    fitted = fresh(model)
+    start = time.perf_counter()
+    fitted.fit(train, progress=progress)
+    fit_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    prediction = fitted.predict_details(test)
+    predict_seconds = time.perf_counter() - start
+    return {
+        "train_rmse": rmse(train.value, fitted.predict(train)),
+        **{name: measure(name, test, prediction.value) for name in metrics},
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "fallback_rows": int(np.count_nonzero(prediction.fallback)),
+    }
+
+
+def refusal(error: BaseException) -> dict[str, str | None]:
+    """Return why a model was not judged, as it stands in a row of results."""
+    if isinstance(error, ForetasteError):
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    return {
+        "code": "too_large",
+        "message": "it ran out of memory",
+        "hint": "a smaller model, or fewer ratings",
+    }
+
+
+def measure(name: str, test: Ratings, predicted: Any) -> float:
+    """Return one metric of predictions for ``test``."""
+    metric = METRICS[name]
+    if metric.needs == "user":
+        return metric.function(test.value, predicted, test.user)
+    if metric.needs == "scale":
+        return metric.function(test.value, predicted, test.scale)
+    return metric.function(test.value, predicted)
+
+
+def checked_metrics(metrics: Sequence[str], protocol: Protocol) -> tuple[str, ...]:
+    """Return the metrics wanted, RMSE always among them, after trying that each can be computed.
+
+    Raises
+    ------
+    InvalidParameter
+        If a name is no metric, or NMAE is wanted and no scale was declared.
+    BadData
+        If the rows to judge by cannot give a metric (FCP of one row a user).
+    """
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in names:
+        if name not in METRICS:
+            near = did_you_mean(name, METRICS)
+            raise InvalidParameter(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
+    names = list(dict.fromkeys(["rmse", *names] if "rmse" not in names else names))
+    for fold in range(len(protocol)):
+        _, test = protocol.parts(fold)
+        for name in names:
+            if METRICS[name].needs == "scale" and test.scale is None:
+                raise InvalidParameter(
+                    f"{name} needs the scale of the ratings", hint="read_ratings(..., scale=(1, 5))"
+                )
+            measure(name, test, test.value)
+    return tuple(names)

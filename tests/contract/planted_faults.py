@@ -1,0 +1,217 @@
+"""Models with one fault each, to see that the battery finds it; a pytest plugin that registers them.
+
+Loaded only by ``test_contract_faults.py``, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from foretaste.models import BY_NAME, Bias, NormalRandom, Prediction
+from foretaste.params import learned, model_class, param
+
+
+def fault(check: str):
+    """Register a model; ``check`` must find its fault: test_contract_faults reads it here."""
+
+    def register(cls):
+        cls = model_class(cls)
+        BY_NAME[cls.__name__] = cls
+        return cls
+
+    return register
+
+
+@fault("refit_forgets")
+class Remembers(Bias):
+    def _fit(self, train, progress):
+        before = self.__dict__.get("_before", 0.0)
+        super()._fit(train, progress)
+        self.mean_ += before
+        self._before = 1.0
+
+
+@fault("fit_learns_what_it_declares")
+class Undeclared(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.extra_ = 1.0
+
+
+@fault("saved_and_loaded_is_the_same_to_the_bit")
+class NumpyNumber(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.mean_ = np.float64(self.mean_)
+
+
+@fault("a_failed_fit_learns_nothing")
+class KeepsHalf(Bias):
+    def _forget(self):
+        self.__dict__.pop("users_", None)
+
+
+@fault("predict_changes_nothing")
+class Counts(Bias):
+    def _predict(self, pairs):
+        self.n_ratings_ += 1
+        return super()._predict(pairs)
+
+
+@fault("fit_does_not_change_the_ratings")
+class CentresInPlace(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        train.value[:1] += 1
+
+
+@fault("same_seed_same_bits")
+class Fresh(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.mean_ += 1e-9 * float(np.random.default_rng().random())
+
+
+@fault("another_seed_other_numbers")
+class DeafToItsSeed(NormalRandom):
+    def _predict(self, pairs):
+        seed, self.seed = self.seed, 0
+        try:
+            return super()._predict(pairs)
+        finally:
+            self.seed = seed
+
+
+@fault("threads_do_not_change_a_bit")
+class Threads(Bias):
+    threads: int = param(1, "how many threads there are", low=1)
+
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.mean_ += 1e-12 * self.threads
+
+
+@fault("scale_free")
+class RatingUnits(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.user_bias_ = self.user_bias_.clip(-0.5, 0.5)
+
+
+@fault("constant_ratings_predict_that_constant")
+class Shrinks(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.mean_ *= 0.999
+
+
+@fault("other_ids_in_the_same_order_change_nothing")
+class ReadsIds(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        if train.users.kind == "number":
+            self.user_bias_[train.users.ids % 2 == 1] += 1e-6
+
+
+@fault("zero_is_a_rating")
+class DropsZeros(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train[train.value != 0] if train.value.any() else train, progress)
+
+
+@fault("unknown_users_and_items_get_a_marked_fallback")
+class MarksNothing(Bias):
+    def _predict(self, pairs):
+        found = super()._predict(pairs)
+        return Prediction(found.value, np.zeros_like(found.fallback))
+
+
+@fault("fit_has_two_doors_to_one_room")
+class KnowsItsDoor(Bias):
+    def fit(self, X, *arguments, **named):
+        super().fit(X, *arguments, **named)
+        self.mean_ += 1e-9 * hasattr(X, "users")
+        return self
+
+
+@fault("predict_matrix_is_predict_on_all_pairs")
+class OtherMatrix(Bias):
+    def predict_matrix(self, users=None, items=None):
+        return super().predict_matrix(users, items) + np.float32(1e-5)
+
+
+@fault("predict_has_two_doors_to_one_room")
+class ByBatch(Bias):
+    def _predict(self, pairs):
+        found = super()._predict(pairs)
+        return Prediction(found.value + np.float32(1e-3) * (pairs.when is None), found.fallback)
+
+    def predict(self, X):
+        return super().predict(X.replace(when=np.zeros(len(X), np.int64)) if hasattr(X, "users") else X)
+
+
+@fault("clip_keeps_predictions_inside_the_scale")
+class Spills(Bias):
+    def _clipped(self, prediction):
+        return prediction
+
+
+@fault("the_parts_of_an_explanation_sum_to_the_prediction")
+class ExplainsOther(Bias):
+    def _explain(self, pairs):
+        told = super()._explain(pairs)
+        told.values[0] += 0.01
+        return told
+
+
+@fault("biases_and_factors_are_the_prediction")
+class LinearOther(Bias):
+    def _linear(self):
+        linear = super()._linear()
+        return dataclasses.replace(linear, user_bias=linear.user_bias + np.float32(0.01))
+
+
+@fault("weights_are_honoured_or_refused")
+class IgnoresWeights(Bias):
+    def _fit(self, train, progress):
+        super()._fit(train.replace(weight=None), progress)
+
+
+@fault("weight_two_is_the_row_given_twice")
+class WeightsSquared(Bias):
+    def _fit(self, train, progress):
+        weight = None if train.weight is None else train.weight**2
+        super()._fit(train.replace(weight=weight), progress)
+
+
+@fault("clone_is_unfitted_and_equal")
+class Converts(Bias):
+    def set_params(self, **params):
+        return super().set_params(**{k: float(v) if k == "user_damping" else v for k, v in params.items()})
+
+    def get_params(self, deep=True):
+        return super().get_params(deep) | {"user_damping": float(np.random.default_rng().random())}
+
+
+@fault("a_refused_parameter_is_named")
+class Unbounded(Bias):
+    def check_params(self):
+        pass
+
+
+@fault("the_repr_is_the_python_that_makes_it")
+class ShortRepr(Bias):
+    def __repr__(self):
+        return "ShortRepr()"
+
+
+@fault("every_parameter_says_what_it_means")
+class Unsaid(Bias):
+    depth: int = param(1, "", low=1)
+    depth_: int = learned()
+
+    def _fit(self, train, progress):
+        super()._fit(train, progress)
+        self.depth_ = 1

@@ -1,0 +1,317 @@
+"""What goes wrong on the command line: said in three parts, with the right exit code, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import foretaste
+from foretaste.cli import cli, looking
+from foretaste.cli.outcome import join_json
+from foretaste.cli.words import as_options
+from foretaste.models import Bias
+
+ROOT = str(Path(foretaste.__file__).parent.parent)
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
+COMMAND = [sys.executable, "-m", "foretaste"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with small files, good and bad."""
+    monkeypatch.chdir(tmp_path)
+    user, item = np.divmod(np.random.default_rng(0).choice(600, 300, replace=False), 20)
+    lines = [f"{u},{i},{(u + i) % 5 + 1}" for u, i in zip(user + 1, item + 1, strict=True)]
+    head = "userId,itemId,rating"
+    Path("ratings.csv").write_text("\n".join([head, *lines]) + "\n")
+    Path("bad.csv").write_text(f"{head}\n1,2,3\n1,3,N/A\n")
+    Path("twice.csv").write_text(f"{head}\n1,2,3\n1,2,4\n2,2,4\n")
+    Path("empty.csv").write_text("")
+    Path("strangers.csv").write_text(f"{head}\n9001,9002,3\n9001,9003,4\n")
+    Path("strange.foretaste").write_text("this is no model")
+    ratings = foretaste.read_ratings("ratings.csv")
+    foretaste.save(Bias().fit(ratings), "bias.foretaste")
+
+
+WRONG = [
+    ("comprae ratings.csv", 2, 'no command "comprae"; did you mean "compare"?', "foretaste --help"),
+    ("compare", 2, "missing FILE", "foretaste compare --help"),
+    ("compare ratings.csv --foldz 3", 2, "--folds", "--help"),
+    ("compare ratings.csv --folds 1", 2, "--folds 1 is not allowed", ""),
+    ("compare ratings.csv --test-size 1.5", 2, "--test-size 1.5 is not allowed", ""),
+    ("compare ratings.csv --train bad.csv", 2, "--train and --test go together", ""),
+    ("compare ratings.csv --models Bais", 4, 'no model "Bais"; did you mean "Bias"?', "one of"),
+    ("compare ratings.csv --metrics rmsee", 2, 'did you mean "rmse"?', "one of"),
+    ("compare ratings.csv --scale 5", 2, "not LOW,HIGH", ""),
+    ("compare ratings.csv --scale 5,1", 2, "the low end must be below the high end", "--scale 1,5"),
+    ("compare ratings.csv --scale 2,3", 3, "outside the declared scale", "--scale 1,5"),
+    ("compare ratings.csv --where rating>", 2, "cannot be understood", "userId <= 4000"),
+    ("compare ratings.csv --where ratting>2", 2, 'no column "ratting"', ""),
+    ("compare ratings.csv --rating-column raiting", 3, 'did you mean "rating"?', ""),
+    ("compare nothere.csv", 4, "there is no file nothere.csv", ""),
+    ("compare bad.csv", 3, 'line 3: rating is "N/A", not a number', "--where"),
+    ("compare twice.csv", 3, "more than once", "--duplicates last"),
+    ("compare empty.csv", 3, "empty", ""),
+    ("compare sample --separator ;", 2, "--separator says how to read a file", ""),
+    ("fit Bais ratings.csv -o m.foretaste", 4, 'did you mean "Bias"?', ""),
+    ("fit ratings.csv -o m.foretaste", 4, 'no model "ratings.csv"', "foretaste fit MODEL ratings.csv"),
+    ("fit Bias ratings.csv", 2, "--output", ""),
+    ("fit Bias ratings.csv -o m.foretaste --user-dampin 3", 2, "--user-damping", ""),
+    (
+        "fit Bias ratings.csv -o m.foretaste --user-damping=-3",
+        2,
+        "--user-damping -3.0 is not",
+        "--user-damping 5.0",
+    ),
+    ("fit Bias ratings.csv -o m.foretaste --epochs many", 2, "'many' is not a valid integer", ""),
+    ("fit Bias ratings.csv -o nofolder/m.foretaste", 4, "there is no folder", "mkdir -p"),
+    ("show nothere.foretaste", 4, "there is no file nothere.foretaste", "foretaste fit"),
+    ("show strange.foretaste", 3, "no foretaste model", "foretaste fit"),
+    ("evaluate bias.foretaste strangers.csv", 3, "is known to the model", ""),
+    ("predict bias.foretaste", 2, "give either PAIRS", ""),
+    ("predict bias.foretaste --user 1", 2, "give either PAIRS", ""),
+    ("predict bias.foretaste --user 9001 --item 9002", 4, "both unknown", ""),
+    ("predict bias.foretaste strangers.csv -o out.csv", 3, "not one user and not one item", "--user-column"),
+    ("similar ratings.csv 999", 4, "item '999' is unknown", ""),
+    ("similar bias.foretaste 3", 2, "nothing to compare items by", "foretaste similar RATINGS_FILE 3, or"),
+    ("similar ratings.csv 3 --metric cosin", 2, "cosine", ""),
+    ("data smaple", 4, 'did you mean "sample"?', ""),
+    ("models svdd", 4, 'did you mean "SVD"?', ""),
+    ("doctor now", 2, "unexpected extra argument", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "message", "hint"), WRONG, ids=[line for line, *_ in WRONG])
+def test_a_mistake_is_said_in_parts_and_stdout_stays_empty(
+    line: str, code: int, message: str, hint: str
+) -> None:
+    result = CliRunner().invoke(cli, line.split())
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    said = [text for text in result.stderr.splitlines() if not text.startswith(("note:", "warning:"))]
+    start = next(place for place, text in enumerate(said) if text.startswith("error: "))
+    text = "\n".join(said[start:])
+    assert message in text
+    assert hint in text
+    assert "Traceback" not in text
+    assert "np." not in text
+    assert not re.search(r"[a-z_]+=(None|True|False|\()", text)  # no Python in it
+    assert not Path("m.foretaste").exists()
+    assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize(("line", "code", "message", "hint"), WRONG, ids=[line for line, *_ in WRONG])
+def test_a_mistake_is_one_envelope_in_json(line: str, code: int, message: str, hint: str) -> None:
+    result = CliRunner().invoke(cli, [*line.split(), "--json"])
+    assert result.exit_code == code
+    envelope = json.loads(result.stdout)
+    assert envelope["ok"] is False
+    assert set(envelope) == {"ok", "error"}
+    assert set(envelope["error"]) == {"code", "message", "hint"}
+    assert message in envelope["error"]["message"]
+    assert hint in (envelope["error"]["hint"] or "")
+
+
+def test_every_hint_on_duplicates_works_as_it_is_written() -> None:
+    run = CliRunner().invoke(cli, ["compare", "twice.csv", "--no-memory"])
+    option = re.search(r"try: (--duplicates last)", run.stderr)
+    assert option is not None
+    again = CliRunner().invoke(cli, ["compare", "twice.csv", "--no-memory", *option[1].split()])
+    assert again.exit_code == 0
+
+
+def test_json_into_a_file_on_failure_too() -> None:
+    result = CliRunner().invoke(cli, ["compare", "bad.csv", "--json", "out.json"])
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert json.loads(Path("out.json").read_text())["error"]["code"] == "bad_data"
+
+
+def test_debug_shows_where_and_quiet_says_nothing_but_the_error() -> None:
+    assert "Traceback" in CliRunner().invoke(cli, ["compare", "bad.csv", "--debug"]).stderr
+    stderr = CliRunner().invoke(cli, ["compare", "bad.csv", "-q"]).stderr
+    assert stderr.startswith("error: ")
+    done = CliRunner().invoke(cli, ["compare", "ratings.csv", "-q", "--models", "Bias", "--no-memory"])
+    assert done.stderr == ""
+    assert done.exit_code == 0
+
+
+def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ZeroDivisionError("a planted fault")
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(looking, "drawn", broken)
+    result = CliRunner().invoke(cli, ["models"])
+    assert result.exit_code == 70
+    assert result.stdout == ""
+    assert "a planted fault" in result.stderr
+    assert "Traceback" not in result.stderr
+    name = re.search(r"all about it is in (\S+)", result.stderr)
+    assert name is not None
+    assert "ZeroDivisionError: a planted fault" in Path(name[1]).read_text()
+
+
+def test_an_older_file_stays_when_a_command_fails() -> None:
+    Path("out.csv").write_text("old")
+    CliRunner().invoke(cli, ["predict", "bias.foretaste", "strangers.csv", "-o", "out.csv"])
+    assert Path("out.csv").read_text() == "old"
+
+
+# Processes: interruption, pipes, terminals ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory", ["--memory", "--no-memory"])
+def test_ctrl_c_keeps_what_is_done_and_exits_with_130(memory: str) -> None:
+    args = ["compare", "ratings.csv", "--models", "Bias,SVD", "--folds", "100", memory, "--json", "out.json"]
+    with subprocess.Popen(
+        [*COMMAND, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("GlobalMean"):
+                break
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    found = json.loads(Path("out.json").read_text())["data"]
+    assert found["stopped"] is True
+    assert found["results"][-1]["model"] == "GlobalMean"
+    assert "stopped:" in stderr
+    assert "GlobalMean" in stdout
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m foretaste data sample | head -1; echo ${{PIPESTATUS[0]}}'],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""
+
+
+def on_a_terminal(*args: str, **variables: str) -> str:
+    """Return all that a command writes to a terminal."""
+    environment = {k: v for k, v in ENVIRONMENT.items() if k not in ("NO_COLOR", "TERM")}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *args], stdout=theirs, stderr=theirs, stdin=theirs, env=environment | variables
+    ) as process:
+        os.close(theirs)
+        written, end = b"", time.monotonic() + 60
+        while time.monotonic() < end:
+            if select.select([ours], [], [], 0.2)[0]:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # closed on the other side
+                    break
+                if not part:
+                    break
+                written += part
+            elif process.poll() is not None:
+                break
+        process.wait(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    return written.decode()
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "TERM": "xterm"}, {"TERM": "dumb"}])
+def test_no_escape_code_where_none_is_wanted(variables: dict[str, str]) -> None:
+    text = on_a_terminal("compare", "ratings.csv", "--models", "Bias", "--no-memory", **variables)
+    assert "\x1b" not in text
+    assert "better than" in text
+
+
+def test_a_terminal_gets_the_same_words() -> None:
+    text = on_a_terminal(
+        "compare", "ratings.csv", "--models", "Bias", "--no-memory", TERM="xterm", COLUMNS="60"
+    )
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    assert plain != text
+    assert "better than" in plain
+    assert re.search(r"^Bias +\d+\.\d+", plain, re.MULTILINE)
+
+
+def test_start_of_predict_needs_no_frame_library() -> None:
+    code = """
+import sys
+from foretaste.cli import main
+try:
+    main(["predict", "bias.foretaste", "--user", "1", "--item", "2"])
+except SystemExit:
+    pass
+print(*[m for m in ("polars", "scipy", "pandas", "rich", "sklearn") if m in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True
+    )
+    assert done.stdout.splitlines()[-1] == ""
+
+
+# Words ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "joined"),
+    [
+        (["show", "--json", "m.foretaste"], ["show", "--json=-", "m.foretaste"]),
+        (["compare", "--json", "out.json", "f"], ["compare", "--json=out.json", "f"]),
+        (["models", "--json"], ["models", "--json=-"]),
+        (["models", "-j"], ["models", "--json=-"]),
+        (["models", "--json", "-"], ["models", "--json=-"]),
+        (["models", "--json", "-q"], ["models", "--json=-", "-q"]),
+        (["x", "--", "--json"], ["x", "--", "--json"]),
+    ],
+)
+def test_json_takes_only_what_can_be_its_target(args: list[str], joined: list[str]) -> None:
+    assert join_json(args) == joined
+
+
+PARAMS = [
+    click.Option(["--user-column"]),
+    click.Option(["--user"]),
+    click.Option(["--header/--no-header"]),
+    click.Option(["--scale"]),
+    click.Option(["--separator"]),
+    click.Option(["--where"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('say which one it is: user="id"', "say which one it is: --user-column id"),
+        ("read_ratings(..., scale=(1, 5))", "--scale 1,5"),
+        ("header=False", "--no-header"),
+        ("header=True, or user=0", "--header, or --user-column 0"),
+        ("separator=..., header=...)", "--separator ..., --header or --no-header)"),
+        ('separator="::"', "--separator ::"),
+        ('separator="|" (or ";")', "--separator '|' (or \";\")"),
+        ("where=\"rating <> 'x'\"", "--where \"rating <> 'x'\""),
+        ("damping=3 stays", "damping=3 stays"),
+    ],
+)
+def test_arguments_become_options(text: str, words: str) -> None:
+    assert as_options(text, PARAMS) == words
+
+
+def test_without_options_nothing_changes() -> None:
+    assert as_options("read_ratings(..., scale=(1, 5))", []) == "read_ratings(..., scale=(1, 5))"

@@ -1,0 +1,460 @@
+"""Comparisons: the numbers are those computed by hand, nothing leaks, and nothing aborts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+import foretaste
+from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
+from foretaste.evaluation import Results, compare
+from foretaste.evaluation.packing import pack, unpack
+from foretaste.evaluation.processes import Judged, _check_end, judge_apart
+from foretaste.evaluation.protocol import make_protocol
+from foretaste.metrics import mae, rmse
+from foretaste.models import BY_NAME, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
+from foretaste.params import model_class
+from foretaste.progress import Lines, Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+
+QUICK = SVD(factors=2, epochs=3)
+
+
+@model_class
+class Recording(Bias):
+    """Remembers what it predicted, over all instances."""
+
+    seen: ClassVar[list[np.ndarray]] = []
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        prediction = super()._predict(pairs)
+        self.seen.append(prediction.value.copy())
+        return prediction
+
+
+@model_class
+class Huge(Bias):
+    """Refuses everything for want of memory."""
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        raise TooLarge("it needs 900 GB of memory; 1 GB is available", hint="Bias()")
+
+
+@model_class
+class Interrupted(Bias):
+    """Is interrupted at its second fold."""
+
+    fits: ClassVar[list[int]] = []
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.fits.append(1)
+        if len(self.fits) == 2:
+            raise KeyboardInterrupt
+        super()._fit(train, progress)
+
+
+@model_class
+class Timed(Bias):
+    """Needs times."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"when"})
+
+
+def by_name(results: Results) -> dict[str, dict[str, Any]]:
+    return {row["model"]: row for row in results.rows}
+
+
+# The numbers ---------------------------------------------------------------------------------------------
+
+
+def test_holdout_figures_are_those_computed_by_hand(ratings: Ratings) -> None:
+    results = compare([Bias(user_damping=1.0), "UserMean"], ratings, split=HoldOut(0.25, seed=7))
+    train_rows, test_rows = next(HoldOut(0.25, seed=7).split(ratings))
+    train, test = ratings[train_rows], ratings[test_rows]
+    for model in (GlobalMean(), UserMean(), Bias(user_damping=1.0)):
+        row = by_name(results)[type(model).__name__]
+        model.fit(train)
+        assert row["rmse"] == rmse(test.value, model.predict(test))
+        assert row["mae"] == mae(test.value, model.predict(test))
+        assert row["train_rmse"] == rmse(train.value, model.predict(train))
+        unknown = ~np.isin(test.user_ids, train.user_ids) | ~np.isin(test.item_ids, train.item_ids)
+        assert row["fallback_rows"] == unknown.sum()
+        assert row["fit_seconds"] > 0
+        assert row["predict_seconds"] > 0
+    assert by_name(results)["Bias"]["params"]["user_damping"] == 1.0
+    assert results.protocol == "hold-out, 25 % of the rows, seed 7: 675 to learn from, 225 to judge by"
+
+
+def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Ratings) -> None:
+    results = compare("Bias", ratings, split=KFold(3, seed=2), metrics=("rmse", "fcp"))
+    row = by_name(results)["Bias"]
+    errors, fallbacks = [], 0
+    for train_rows, test_rows in KFold(3, seed=2).split(ratings):
+        model = Bias().fit(ratings[train_rows])
+        details = model.predict_details(ratings[test_rows])
+        errors.append(rmse(ratings.value[test_rows], details.value))
+        fallbacks += np.count_nonzero(details.fallback)
+    assert [fold["rmse"] for fold in row["folds"]] == errors
+    assert row["rmse"] == pytest.approx(np.mean(errors), rel=1e-12)
+    assert row["rmse_std"] == pytest.approx(np.std(errors), rel=1e-12)
+    assert row["fallback_rows"] == fallbacks > 0
+    assert 0 < row["fcp"] < 1
+    assert "mae" not in row
+    assert "each of the 900 rows judged once" in results.protocol
+
+
+def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> None:
+    results = compare(None, ratings)
+    errors = [row["rmse"] for row in results.rows]
+    assert errors == sorted(errors)
+    assert {row["model"] for row in results.rows} == set(BY_NAME)
+    assert results.best == results.rows[0]
+    assert results.baseline == by_name(results)["GlobalMean"]
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (LeaveNOut(2, seed=3), "2 ratings of each user who has more held out, seed 3"),
+        (ColdUsers(0.25, seed=1), "25 % of the users never learned from, seed 1"),
+        (ColdItems(0.2), "20 % of the items never learned from, seed 0"),
+    ],
+)
+def test_every_split_serves_and_is_said_in_words(ratings: Ratings, split: Any, words: str) -> None:
+    results = compare(["ItemMean"], ratings, split=split)
+    assert results.protocol.startswith(words)
+    if isinstance(split, ColdUsers | ColdItems):
+        judged = len(next(split.split(ratings))[1])
+        assert by_name(results)["ItemMean"]["fallback_rows"] >= judged
+
+
+def test_split_by_time_and_one_from_scikit_learn(ratings: Ratings) -> None:
+    from sklearn.model_selection import ShuffleSplit
+
+    timed = ratings.replace(when=np.arange(len(ratings)))
+    assert compare("Bias", timed, split=ByTime(0.1)).protocol.startswith(
+        "the latest 10 % of the rows held out"
+    )
+    results = compare("Bias", ratings, split=ShuffleSplit(2, test_size=50, random_state=0))
+    assert "100 rows judged in 2 folds" in results.protocol
+    assert len(by_name(results)["Bias"]["folds"]) == 2
+
+
+def test_ratings_given_apart(ratings: Ratings) -> None:
+    train, test = ratings[:700], ratings[700:]
+    results = compare("Bias", train, test=test)
+    assert by_name(results)["Bias"]["rmse"] == rmse(test.value, Bias().fit(train).predict(test))
+    assert results.protocol == "rows given apart: 700 to learn from, 200 to judge by"
+    assert results.dataset["ratings"] == 700
+
+
+# No leak -------------------------------------------------------------------------------------------------
+
+
+def test_ratings_judged_by_do_not_change_a_prediction(ratings: Ratings) -> None:
+    def predictions(given: Ratings) -> list[np.ndarray]:
+        Recording.seen.clear()
+        compare([Recording()], given, split=HoldOut(0.3, seed=1))
+        return list(Recording.seen)
+
+    before = predictions(ratings)
+    _, test_rows = next(HoldOut(0.3, seed=1).split(ratings))
+    changed = ratings.value.copy()
+    changed[test_rows] = -changed[test_rows] + 3
+    after = predictions(ratings.replace(value=changed))
+    assert len(before) == len(after) == 2
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_models_given_stay_unfitted(ratings: Ratings) -> None:
+    model = Bias()
+    compare([model], ratings)
+    assert not model.__sklearn_is_fitted__()
+
+
+# What refuses, and what is refused -----------------------------------------------------------------------
+
+
+def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) -> None:
+    results = compare([Huge(), Timed(), Bias()], ratings, metrics=["mae"])
+    assert [row["model"] for row in results.rows] == ["Bias", "GlobalMean", "Huge", "Timed"]
+    huge, timed = results.rows[2:]
+    assert huge["refused"]["code"] == "too_large"
+    assert huge["refused"]["hint"] == "Bias()"
+    assert huge["rmse"] is None
+    assert huge["mae"] is None
+    assert "needs when" in timed["refused"]["message"]
+    assert "refused: it needs 900 GB" in str(results)
+    assert "refused: it needs 900 GB" in results._repr_html_()
+
+
+def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratings: Ratings) -> None:
+    @model_class
+    class Unweighted(Bias):
+        tags: ClassVar[frozenset[str]] = frozenset()
+
+    weighted = ratings.replace(weight=np.ones(len(ratings), np.float32))
+    results = compare([Unweighted(), Bias()], weighted)
+    assert results.rows[-1]["refused"]["code"] == "not_supported"
+    assert results.rows[0]["model"] == "Bias"
+
+
+def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GlobalMean, "needs", frozenset({"when"}))
+    results = compare([Huge()], ratings)
+    assert results.best is None
+    assert results.headline == "No model was judged."
+    assert "refused" in str(results)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "error", "words"),
+    [
+        (["SVDD"], {}, NotFound, 'did you mean "SVD"'),
+        ([], {}, InvalidParameter, "empty"),
+        ([Bias], {}, InvalidParameter, "neither a name nor a model"),
+        ([Bias(epochs=0)], {}, InvalidParameter, "epochs=0"),
+        ("Bias", {"metrics": ["rmsee"]}, InvalidParameter, 'did you mean "rmse"'),
+        ("Bias", {"metrics": ["nmae"]}, InvalidParameter, "needs the scale"),
+        ("Bias", {"metrics": ["fcp"], "split": LeaveNOut(1)}, BadData, "FCP needs a user"),
+        ("Bias", {"split": 5}, InvalidParameter, "no split"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    ratings: Ratings, models: Any, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        compare(models, ratings, **options)
+
+
+def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> None:
+    strangers = Ratings.from_columns(ratings.user_ids + 10_000, ratings.item_ids + 10_000, ratings.value)
+    with pytest.raises(BadData, match="no user and no item"):
+        compare("Bias", ratings, test=strangers)
+    texts = Ratings.from_columns(ratings.user_ids.astype(str), ratings.item_ids, ratings.value)
+    with pytest.raises(BadData, match="user ids are given as text"):
+        compare("Bias", ratings, test=texts)
+    with pytest.raises(InvalidParameter, match="both given"):
+        compare("Bias", ratings, test=ratings, split=KFold(2))
+    with pytest.raises(BadData, match="no ratings to judge by"):
+        compare("Bias", ratings, test=ratings[[]])
+
+
+def test_the_baseline_is_added_once_and_said(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "foretaste"):
+        assert len(compare(["Bias"], ratings)) == 2
+    assert "GlobalMean added" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "foretaste"):
+        assert len(compare(["Bias", "global_mean"], ratings)) == 2
+    assert "added" not in caplog.text
+
+
+def test_nmae_with_a_declared_scale(ratings: Ratings) -> None:
+    row = compare("Bias", ratings.replace(scale=(-8.0, 8.0)), metrics=["nmae", "mae", "r2"]).rows[0]
+    assert row["nmae"] == pytest.approx(row["mae"] / 16)
+    assert list(row)[4:8] == ["rmse", "nmae", "mae", "r2"]
+
+
+# A process of its own ------------------------------------------------------------------------------------
+
+
+def figures(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in row.items()
+        if "seconds" not in key and "memory" not in key and key != "folds"
+    }
+
+
+@pytest.mark.parametrize("kind", ["numbers", "text", "apart"])
+def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings, kind: str) -> None:
+    given, options = ratings, {"split": KFold(2)}
+    if kind != "numbers":
+        users = np.char.zfill(ratings.user_ids.astype(str), 5)
+        items = np.char.zfill(ratings.item_ids.astype(str), 5)
+        given = Ratings.from_columns(users, items, ratings.value, when=np.arange(900), scale=(-8, 8))
+    if kind == "apart":
+        given, options = given[:600], {"test": given[600:]}
+    here = compare([Bias(epochs=3), QUICK], given, **options)
+    there = compare([Bias(epochs=3), QUICK], given, measure_memory=True, **options)
+    for one, other in zip(here.rows, there.rows, strict=True):
+        assert figures(one) == figures(other)
+        assert 5 < other["data_memory_mb"] <= other["peak_memory_mb"] < 2000
+        assert "peak_memory_mb" not in one
+    assert "peak MB" in str(there)
+
+
+def test_a_peak_grows_with_what_a_model_holds(ratings: Ratings) -> None:
+    many = Ratings.from_columns(np.arange(20_000), np.arange(20_000) % 50, np.arange(20_000) % 7)
+    results = compare([SVD(factors=512, epochs=1), "Bias"], many, measure_memory=True)
+    peaks = {row["model"]: row["peak_memory_mb"] for row in results.rows}
+    assert peaks["SVD"] - peaks["Bias"] > 0.5 * 20_000 * 512 * 4 / 1e6
+
+
+def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -> None:
+    results = compare([Recording()], ratings, measure_memory=True)
+    assert "peak_memory_mb" not in by_name(results)["Recording"]
+    assert by_name(results)["GlobalMean"]["peak_memory_mb"] > 5
+    assert "-" in str(results)
+    assert "peak MB" in str(results)
+
+
+def test_refusals_come_back_from_another_process(ratings: Ratings) -> None:
+    weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
+    results = compare(["Bias"], weighted, measure_memory=True)
+    assert all("weights are all 0" in row["refused"]["message"] for row in results.rows)
+
+
+def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import numpy as np
+        from foretaste.evaluation import compare
+        from foretaste.ratings import Ratings
+        print("once")
+        user, item = np.divmod(np.arange(600), 20)
+        results = compare("Bias", Ratings.from_columns(user, item, (user + item) % 5), measure_memory=True)
+        assert all(row["peak_memory_mb"] > 5 for row in results.rows)
+        """)
+    )
+    (tmp_path / "json.py").write_text("raise RuntimeError('a module of this folder was imported')")
+    root = str(Path(foretaste.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-P", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": root},
+    )
+    assert done.stdout == "once\n"
+    assert done.stderr == ""
+
+
+def test_a_failing_process_is_told_with_its_traceback(tmp_path: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"data\.npz"):
+        judge_apart(Bias(), tmp_path, ("rmse",), Progress(), lambda _: None)
+
+
+def test_a_process_ended_from_outside_is_a_refusal_and_interrupted_an_interrupt() -> None:
+    judged = Judged()
+    _check_end(-9, judged)
+    assert judged.refused is not None
+    assert "memory ran out" in str(judged.refused["message"])
+    for code in (130, -2):
+        with pytest.raises(KeyboardInterrupt):
+            _check_end(code, Judged())
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        _check_end(3, Judged())
+
+
+def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    features = pd.DataFrame({"user": ratings.users.ids, "age": np.arange(len(ratings.users))})
+    full = ratings.replace(weight=np.ones(900, np.float32), when=np.arange(900), scale=(-8.0, 8.0))
+    full = full.with_features(users=features)
+    protocol = make_protocol(full, KFold(2), None)
+    pack(protocol, tmp_path / "data.npz")
+    found = unpack(tmp_path / "data.npz")
+    for fold in range(2):
+        for own, other in zip(protocol.parts(fold), found.parts(fold), strict=True):
+            for name in ("user", "item", "value", "when", "weight"):
+                np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
+            assert own.scale == other.scale
+            assert own.user_table is not None
+            assert other.user_table is not None
+            assert own.user_table.columns == other.user_table.columns
+            np.testing.assert_array_equal(own.user_table.values, other.user_table.values)
+
+
+# Interrupted, watched, shown -----------------------------------------------------------------------------
+
+
+def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
+    Interrupted.fits.clear()
+    results = compare(["ItemMean", Interrupted(), "Bias"], ratings, split=KFold(3))
+    assert results.stopped
+    assert {row["model"] for row in results.rows} == {"GlobalMean", "ItemMean"}
+    assert results.notes[-1] == "stopped: 2 of 4 models judged"
+    assert results.to_dict()["stopped"] is True
+    assert "stopped: 2 of 4" in str(results)
+
+
+def test_lines_are_one_a_model(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+    compare(["Bias", QUICK], ratings, progress=Lines())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "GlobalMean",
+        "Bias",
+        "SVD(factors=2, epochs=3)",
+        "compare",
+    ]
+    assert "RMSE" in lines[1]
+
+
+def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
+    class Watching(Progress):
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, int]] = []
+
+        def task(self, label: str, total: int) -> Any:
+            self.seen.append((label, total))
+            return super().task(label, total)
+
+    watching = Watching()
+    compare([QUICK], ratings, progress=watching, measure_memory=True)
+    assert ("compare", 2) in watching.seen
+    assert any(label.startswith("SVD") and total >= 3 for label, total in watching.seen)
+
+
+def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) -> None:
+    results = compare(["Bias", Bias(user_damping=9.0)], ratings, name="tiny")
+    text = str(results)
+    gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline["rmse"])
+    assert f"{gain:.3g} % better than always guessing the mean" in text
+    assert "protocol: hold-out, 20 % of the rows, seed 0: 720 to learn from, 180 to judge by" in text
+    assert "data: tiny: 900 ratings, 58 users x 40 items, 38.8 % filled" in text
+    assert "Bias(user_damping=9.0)" in text
+    assert repr(results) == text
+    rows = [line for line in text.splitlines() if line.startswith(("Bias", "GlobalMean"))]
+    assert len({line.index(".", 24) for line in rows[-3:]}) == 1  # decimal points stand in one line
+    assert "<table" in results._repr_html_()
+    assert "better than always" in results._repr_html_()
+
+
+def test_nothing_beats_the_mean_is_said() -> None:
+    rng = np.random.default_rng(0)
+    user, item = np.divmod(np.arange(400), 20)
+    noise = Ratings.from_columns(user, item, rng.normal(size=400))
+    results = compare([ItemMean(), UserMean()], noise)
+    assert results.headline.startswith("No model is better than always guessing the mean")
+
+
+def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
+    data = compare([Bias(), Huge()], ratings, split=KFold(2)).to_dict()
+    assert list(data) == ["dataset", "protocol", "results"]
+    wanted = {
+        "model",
+        "params",
+        "train_rmse",
+        "rmse",
+        "mae",
+        "fit_seconds",
+        "predict_seconds",
+        "fallback_rows",
+    }
+    assert all(wanted <= set(row) for row in data["results"])
+    assert json.loads(json.dumps(data, allow_nan=False)) == data

@@ -1,0 +1,163 @@
+"""Metrics: against scikit-learn's and scikit-surprise's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn import metrics as theirs
+
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.metrics import METRICS, fcp, mae, nmae, r2, rmse, scorer
+from foretaste.models import Bias
+
+NUMBERS = st.floats(-100, 100, width=32)
+
+
+@st.composite
+def pairs(draw, least=1):
+    n = draw(st.integers(least, 30))
+    return [draw(arrays.arrays(np.float32, n, elements=NUMBERS)) for _ in range(2)] + [
+        draw(arrays.arrays(np.float64, n, elements=st.floats(0.125, 5, width=32)))
+    ]
+
+
+@given(pairs(), st.booleans())
+def test_errors_equal_those_of_sklearn(case, weighted):
+    true, pred, weight = case
+    weight = weight if weighted else None
+    one, other = true.astype(np.float64), pred.astype(np.float64)
+    close = {"rtol": 1e-9, "atol": 1e-9}
+    np.testing.assert_allclose(
+        rmse(true, pred, weight), theirs.root_mean_squared_error(one, other, sample_weight=weight), **close
+    )
+    np.testing.assert_allclose(
+        mae(true, pred, weight), theirs.mean_absolute_error(one, other, sample_weight=weight), **close
+    )
+    assert nmae(true, pred, (-10, 10), weight) == mae(true, pred, weight) / 20
+
+
+@given(pairs(least=2), st.booleans())
+def test_r2_equals_that_of_sklearn(case, weighted):
+    true, pred, weight = case
+    true = np.round(true)  # differences too small for float64 to tell apart are no test of either
+    weight = weight if weighted else None
+    wanted = theirs.r2_score(true.astype(np.float64), pred.astype(np.float64), sample_weight=weight)
+    if np.ptp(true) > 0:
+        np.testing.assert_allclose(r2(true, pred, weight), wanted, rtol=1e-7, atol=1e-7)
+
+
+def test_r2_of_equal_ratings_is_that_of_sklearn():
+    for pred in ([2, 2, 2], [2, 2, 3]):
+        assert r2([2, 2, 2], pred) == theirs.r2_score([2, 2, 2], pred)
+    with pytest.raises(BadData, match="R squared needs at least two ratings; there are 1"):
+        r2([1], [1])
+
+
+def test_known_values():
+    assert rmse([0, 0, 0, 0], [3, 4, 0, 0]) == 2.5
+    assert mae([0, 0, 0, 0], [3, -4, 0, 1]) == 2
+    assert nmae([1, 5], [2, 3], scale=(1, 5)) == 1.5 / 4
+    assert fcp([1, 2, 3], [1, 3, 2], [0, 0, 0]) == pytest.approx(2 / 3)
+    assert fcp([1, 2, 1, 1], [5, 6, 1, 2], [0, 0, 1, 1]) == 1  # equal ratings are no pair
+    assert fcp([1, 2], [5, 5], [0, 0]) == 0  # a tie in the prediction is discordant
+
+
+def plain_fcp(true, pred, user) -> float:
+    """Count pair by pair; average over users; divide."""
+    concordant, discordant = [], []
+    for who in set(user):
+        rows = [k for k in range(len(user)) if user[k] == who]
+        both = [(a, b) for a in rows for b in rows if true[a] > true[b]]
+        concordant.append(sum(pred[a] > pred[b] for a, b in both))
+        discordant.append(len(both) - concordant[-1])
+    return np.mean(concordant) / (np.mean(concordant) + np.mean(discordant))
+
+
+@st.composite
+def ranked(draw):
+    n = draw(st.integers(2, 60))
+    grades = st.integers(0, 4).map(float)
+    return [np.array(draw(st.lists(s, min_size=n, max_size=n))) for s in (grades, grades, st.integers(-3, 3))]
+
+
+@given(ranked())
+def test_fcp_counts_pairs_within_users(case):
+    true, pred, user = case
+    if all(np.ptp(true[user == who]) == 0 for who in set(user.tolist())):
+        with pytest.raises(BadData, match="FCP needs a user who rated two items differently"):
+            fcp(true, pred, user)
+    else:
+        assert fcp(true, pred, user) == pytest.approx(plain_fcp(true, pred, user.tolist()), rel=1e-12)
+
+
+@pytest.mark.peer
+@settings(max_examples=50)
+@given(seed=st.integers(0, 2**32 - 1), users=st.integers(1, 8))
+def test_fcp_equals_that_of_surprise(seed, users):
+    """Where each user has pairs of both kinds: surprise leaves the others out of one mean only."""
+    accuracy = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"').accuracy
+    rng = np.random.default_rng(seed)
+    user = np.r_[np.repeat(np.arange(users), 3), rng.integers(users, size=20)]
+    true = np.r_[np.tile([1.0, 2, 3], users), rng.integers(1, 6, 20)]
+    pred = np.r_[np.tile([1.0, 3, 2], users), rng.integers(1, 6, 20)]  # a pair right, a pair wrong
+    told = [(u, k, t, p, {}) for k, (u, t, p) in enumerate(zip(user.tolist(), true, pred, strict=True))]
+    assert fcp(true, pred, user) == pytest.approx(accuracy.fcp(told, verbose=False), rel=1e-12)
+
+
+def test_matrices_count_their_rated_cells(ratings):
+    model = Bias().fit(ratings)
+    for name in ("rmse", "mae", "r2"):
+        metric = METRICS[name].function
+        flat = metric(ratings.value, model.predict(ratings))
+        assert metric(ratings.to_matrix(), model.predict_matrix()) == pytest.approx(flat, rel=1e-6)
+    hole = model.predict_matrix()
+    hole[np.isnan(ratings.to_matrix())] = np.nan
+    assert rmse(ratings.to_matrix(), hole) == rmse(ratings.to_matrix(), model.predict_matrix())
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    for call, words in (
+        (lambda: rmse([1, 2], [1]), r"y_true has the shape \(2,\), y_pred \(1,\)"),
+        (lambda: mae([1, 2], [1, 2], [1]), r"weight has the shape \(1,\)"),
+        (lambda: rmse([1, np.nan], [1, 2]), "y_true in row 1 is not a finite number"),
+        (lambda: rmse([1, 2], [1, np.nan]), "y_pred has no finite number where"),
+        (lambda: rmse([[np.nan]], [[1]]), "no rating to compare"),
+        (lambda: rmse([], []), "no rating to compare"),
+        (lambda: fcp([1, 2], [1, 2], [0]), r"user has the shape \(1,\)"),
+    ):
+        with pytest.raises(BadData, match=words):
+            call()
+    with pytest.raises(InvalidParameter, match="the low end must be below"):
+        nmae([1], [1], (5, 1))
+
+
+def test_scorers_are_greater_for_the_better(ratings):
+    model = Bias().fit(ratings)
+    pred, pair = model.predict(ratings), np.column_stack([ratings.user_ids, ratings.item_ids])
+    named = {"userId": ratings.user_ids, "itemId": ratings.item_ids}
+    wanted = {
+        "rmse": -rmse(ratings.value, pred),
+        "mae": -mae(ratings.value, pred),
+        "r2": r2(ratings.value, pred),
+        "fcp": fcp(ratings.value, pred, ratings.user),
+        "nmae": -nmae(ratings.value, pred, (-8, 8)),
+    }
+    assert set(wanted) == set(METRICS)
+    for name, score in wanted.items():
+        ours = scorer(name, **({"scale": (-8, 8)} if name == "nmae" else {}))
+        assert repr(ours) == f"scorer({name!r})"
+        assert ours(model, ratings) == score
+        for X in (ratings, pair, pd.DataFrame(named), pl.DataFrame(named)):
+            assert ours(model, X, ratings.value) == pytest.approx(score, rel=1e-12)
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(InvalidParameter, match='no metric "rsme"; did you mean "rmse"'):
+        scorer("rsme")
+    with pytest.raises(InvalidParameter, match="nmae needs the scale"):
+        scorer("nmae")

@@ -1,0 +1,130 @@
+"""Progress: nothing, lines or bars, always on standard error."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+
+from foretaste import progress
+from foretaste.models import Bias
+from foretaste.progress import Bar, Lines, Progress, progress_for
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nothing_is_shown_unless_asked_for(ratings, capsys):
+    Bias().fit(ratings)
+    Bias().fit(ratings, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_pipe_gets_one_line_for_each_finished_piece(ratings, capsys):
+    Bias().fit(ratings, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"Bias  \d+\.\d s\n", err)
+
+
+def test_lines_end_with_the_last_note():
+    stream = io.StringIO()
+    with Lines(stream).task("SVD", 3) as task:
+        task.step(note="RMSE 1.0")
+        task.step(note="RMSE 0.9")
+        task.step()
+    assert re.fullmatch(r"SVD  0\.\d s  RMSE 0\.9\n", stream.getvalue())
+
+
+def test_lines_of_work_that_fails_are_not_written():
+    stream = io.StringIO()
+    with pytest.raises(KeyboardInterrupt), Lines(stream).task("SVD", 3):
+        raise KeyboardInterrupt
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_bars_that_vanish(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    bar = progress_for(wanted=True)
+    assert isinstance(bar, Bar)
+    with bar.task("compare [b]", 2) as outer:
+        with bar.task("fold", 3) as inner:
+            inner.step(2, note="RMSE 0.9")
+            bar.bars.refresh()
+            assert [t.description for t in bar.bars.tasks] == ["compare [b]", "fold"]
+            assert bar.bars.tasks[1].completed == 2
+        assert [t.description for t in bar.bars.tasks] == ["compare [b]"]
+        outer.step()
+    assert bar.bars is None
+    shown = stream.getvalue()
+    assert "compare [b]" in shown  # not taken for markup
+    assert "2 of 3" in shown
+    assert "RMSE 0.9" in shown
+    left = shown.rpartition("\x1b[2K")[2]  # the last thing is to wipe the lines
+    assert "\n" not in left
+    assert "━" not in left
+
+
+def test_bars_vanish_when_the_work_is_interrupted(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    bar = Bar()
+    with pytest.raises(KeyboardInterrupt), bar.task("SVD", 3):
+        raise KeyboardInterrupt
+    assert bar.bars is None
+    with bar.task("again", 1) as task:
+        task.step()
+
+
+def test_ones_own_progress_is_told_everything(ratings):
+    class Own(Progress):
+        def __init__(self):
+            self.told = []
+
+        def task(self, label, total):
+            self.told.append((label, total))
+            return super().task(label, total)
+
+    own = Own()
+    assert progress_for(own) is own
+    Bias(epochs=7).fit(ratings, progress=own)
+    assert own.told == [("Bias", 7)]
+
+
+def test_what_is_chosen(monkeypatch):
+    assert type(progress_for(wanted=False)) is Progress
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert type(progress_for(wanted=True)) is Lines
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert type(progress_for(wanted=True)) is Bar
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    assert type(progress_for(wanted=True)) is Bar
+
+
+def test_a_notebook_is_known_by_its_kernel(monkeypatch):
+    class Shell:
+        kernel = None
+
+    class Module:
+        shell: object = None
+
+        @classmethod
+        def get_ipython(cls):
+            return cls.shell
+
+    monkeypatch.setitem(sys.modules, "IPython", Module)
+    assert not progress.in_notebook()
+    Module.shell = object()  # IPython in a terminal
+    assert not progress.in_notebook()
+    Module.shell = Shell()
+    assert progress.in_notebook()
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert not progress.in_notebook()

@@ -1,0 +1,364 @@
+"""Ratings: what slices, filters and matrices of them hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foretaste.errors import BadData, InvalidParameter, TooLarge
+from foretaste.ids import IdIndex
+from foretaste.ratings import Ratings
+
+SMALL = Ratings.from_columns(
+    [3, 1, 3, 2, 1], ["b", "a", "a", "c", "c"], [4, 0, 2.5, -1, 5],
+    when=[50, 40, 30, 20, 10], weight=[1, 2, 3, 4, 5], scale=(-1, 5),
+)  # fmt: skip
+
+
+def rows_of(ratings: Ratings) -> list[tuple]:
+    """Return the rows as people wrote them."""
+    columns = [ratings.user_ids, ratings.item_ids, ratings.value]
+    columns += [c for c in (ratings.when, ratings.weight) if c is not None]
+    return list(zip(*(c.tolist() for c in columns), strict=True))
+
+
+# Encoding ------------------------------------------------------------------------------------------------
+
+
+def test_columns_are_encoded_and_kept_in_order():
+    assert SMALL.users.ids.tolist() == [1, 2, 3]
+    assert SMALL.items.ids.tolist() == ["a", "b", "c"]
+    assert SMALL.user.tolist() == [2, 0, 2, 1, 0]
+    assert (SMALL.user.dtype, SMALL.item.dtype, SMALL.value.dtype) == (np.int32, np.int32, np.float32)
+    assert (SMALL.weight.dtype, SMALL.when.dtype) == (np.float32, np.int64)
+    assert rows_of(SMALL)[3] == (2, "c", -1.0, 20, 4.0)
+    assert SMALL.shape == (5, 2)
+    assert len(SMALL) == 5
+
+
+@given(st.data())
+def test_a_slice_holds_only_the_ids_that_occur(ratings, data):
+    n = len(ratings)
+    rows = data.draw(
+        st.lists(st.integers(-n, n - 1), max_size=30).map(lambda r: np.array(r, np.int64))
+        | st.builds(slice, st.integers(0, n), st.integers(0, n), st.integers(1, 50))
+        | st.integers(0, 2**32).map(lambda seed: np.random.default_rng(seed).random(n) < 0.05)
+    )
+    part = ratings[rows]
+    for index, codes, ids in (
+        (part.users, part.user, ratings.user_ids[rows]),
+        (part.items, part.item, ratings.item_ids[rows]),
+    ):
+        assert index.ids.tolist() == np.unique(ids).tolist()
+        assert index.ids[codes].tolist() == ids.tolist()
+        assert codes.dtype == np.int32
+    np.testing.assert_array_equal(part.value, ratings.value[rows])
+
+
+def test_every_kind_of_slice():
+    wanted = [rows_of(SMALL)[k] for k in (1, 3)]
+    mask = np.array([False, True, False, True, False])
+    for asked in ([1, 3], np.array([1, 3]), mask, mask.tolist(), slice(1, 4, 2), (np.array([1, 3]), ...)):
+        assert rows_of(SMALL[asked]) == wanted
+    assert SMALL[[1, 3]].scale == (-1, 5)
+    assert rows_of(SMALL[[True, False, False, False, False]]) == rows_of(SMALL)[:1]
+    assert rows_of(SMALL[[-1]]) == rows_of(SMALL)[-1:]
+    assert len(SMALL[[]]) == len(SMALL[[]].users) == len(SMALL[[]].items) == 0
+    assert rows_of(SMALL[::-1]) == rows_of(SMALL)[::-1]
+    for one in (2, np.int64(2), -1):
+        with pytest.raises(InvalidParameter, match="asks for one row") as refused:
+            SMALL[one]
+        assert refused.value.hint == f"ratings[[{one}]]"
+    with pytest.raises(IndexError):
+        SMALL[[5]]
+
+
+def test_slices_do_not_change_the_whole():
+    before = rows_of(SMALL)
+    SMALL[[1, 3]][[0]]
+    assert rows_of(SMALL) == before
+
+
+def test_slices_carry_their_share_of_features():
+    users = pl.DataFrame({"userId": [2, 3, 1, 9], "age": [20.0, 30, 10, 90], "sex": ["f", "m", "f", "m"]})
+    items = pd.DataFrame({"item": ["c", "b", "a"], "length": [3, 2, 1]})
+    full = SMALL.with_features(users=users, items=items)
+    assert SMALL.user_table is None
+    assert full.user_table.columns == ("age", "sex=f", "sex=m")
+    assert full.user_table.values.tolist() == [[10, 1, 0], [20, 1, 0], [30, 0, 1]]
+    part = full[[0, 3]]
+    assert part.users.ids.tolist() == [2, 3]
+    assert part.user_table.values[:, 0].tolist() == [20, 30]
+    assert part.item_table.values[:, 0].tolist() == [2, 3]
+    assert full.with_features(items=items).user_table is full.user_table
+    with pytest.raises(BadData, match=r"1 of 3 users have no row of features \(first: 3\)"):
+        SMALL.with_features(users=users[[0, 2]])
+
+
+# Refusals ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (([1, 2], [1, 2], [1, float("nan")]), "rating in row 1 is nan"),
+        (([1, 2], [1, 2], [float("inf"), 1]), "rating in row 0 is inf"),
+        (([1, 2], [1, 2], [1, 1e39]), "rating in row 1 is 1e"),
+        (([1, 2], [1, 2], ["1", "2"]), "rating in row 0 is '1', not a number"),
+        (([1, 2], [1, 2], [1, None]), "rating in row 1 is None, not a number"),
+        (([1, 2], [1, 2], [[1], [2]]), "rating must be one column"),
+        (([1, 2], [1, 2, 3], [1, 2]), "item has 3 rows, user has 2"),
+        (([1, 2], [1, 2], [1, 2, 3]), "rating has 3 rows, user has 2"),
+        (([1, "1"], [1, 2], [1, 2]), "the user column mixes numbers and text"),
+        (([1, 2], [1.5, 2.5], [1, 2]), "item ids are of type float64"),
+        (([1, 2], ["a", None], [1, 2]), "item id in row 1 is None"),
+        (([1, 2], [True, False], [1, 2]), "item ids are of type bool"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(columns, words):
+    with pytest.raises(BadData, match=words):
+        Ratings.from_columns(*columns)
+
+
+def test_weights_and_times_that_cannot_be_used_are_refused():
+    with pytest.raises(BadData, match="weight in row 1 is -2; weights must be at least 0"):
+        Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1, -2])
+    with pytest.raises(BadData, match="weight has 1 rows"):
+        Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1])
+    with pytest.raises(BadData, match="when is of type"):
+        Ratings.from_columns([1, 2], [1, 2], [1, 2], when=[1.5, 2])
+    with pytest.raises(BadData, match="when in row 1 is missing"):
+        Ratings.from_columns([1, 2], [1, 2], [1, 2], when=np.array(["2020-01-01", "NaT"], "datetime64[s]"))
+
+
+def test_times_are_seconds_since_1970():
+    when = np.array(["1970-01-02", "2000-01-01"], "datetime64[D]")
+    fine, seconds = when.astype("datetime64[ns]"), [86400, 946684800]
+    for column in (when, fine, pd.Series(fine), pl.Series(fine), seconds, np.array(seconds, float)):
+        ratings = Ratings.from_columns([1, 2], [1, 2], [1, 2], when=column)
+        assert ratings.when.tolist() == [86400, 946684800]
+
+
+def test_a_declared_scale_is_checked():
+    with pytest.raises(
+        BadData, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 1\)"
+    ):
+        Ratings.from_columns([1, 2], [1, 2], [1, 7], scale=(1, 5))
+    for scale in ((5, 1), (1, 1), (1,), "ab", (0, float("inf")), (None, 2), 3):
+        with pytest.raises(InvalidParameter, match="scale="):
+            Ratings.from_columns([1, 2], [1, 2], [1, 2], scale=scale)
+    assert Ratings.from_columns([1, 2], [1, 2], [1, 5], scale=(1, 5)).scale == (1, 5)
+    assert Ratings.from_columns([1, 2], [1, 2], [1, 5]).scale is None
+
+
+REPEATED = ([1, 2, 1, 1], ["x", "x", "x", "y"], [5, 4, 2, 1])
+
+
+def test_a_repeated_pair_is_refused():
+    with pytest.raises(
+        BadData, match="user 1 rated item 'x' more than once: 5 in row 0, 2 in row 2"
+    ) as refused:
+        Ratings.from_columns(*REPEATED)
+    assert "1 repeated rows in all" in refused.value.message
+    assert 'duplicates="last"' in refused.value.hint
+    with pytest.raises(InvalidParameter, match="duplicates='sum' is not allowed"):
+        Ratings.from_columns(*REPEATED, duplicates="sum")
+
+
+@pytest.mark.parametrize(
+    ("keep", "rows"),
+    [
+        ("first", [(1, "x", 5), (2, "x", 4), (1, "y", 1)]),
+        ("last", [(2, "x", 4), (1, "x", 2), (1, "y", 1)]),
+        ("mean", [(2, "x", 4), (1, "x", 3.5), (1, "y", 1)]),
+    ],
+)
+def test_a_repeated_pair_is_decided_as_said(keep, rows):
+    assert rows_of(Ratings.from_columns(*REPEATED, duplicates=keep)) == rows
+
+
+def test_the_mean_of_weighted_repeats_is_weighted():
+    merged = Ratings.from_columns(*REPEATED, weight=[3, 1, 1, 1], when=[1, 2, 3, 4], duplicates="mean")
+    assert rows_of(merged) == [(2, "x", 4, 2, 1), (1, "x", 4.25, 3, 4), (1, "y", 1, 4, 1)]
+    none = Ratings.from_columns(*REPEATED, weight=[0, 1, 0, 1], duplicates="mean")
+    assert rows_of(none)[1] == (1, "x", 3.5, 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(-4, 4)), min_size=1, max_size=30))
+def test_duplicates_are_what_a_dictionary_makes_of_them(rows):
+    user, item, value = zip(*rows, strict=True)
+    groups: dict[tuple, list] = {}
+    for u, i, v in rows:
+        groups.setdefault((u, i), []).append(v)
+    for keep, choose in (("first", lambda g: g[0]), ("last", lambda g: g[-1]), ("mean", np.mean)):
+        kept = Ratings.from_columns(user, item, value, duplicates=keep)
+        found = {(u, i): v for u, i, v in rows_of(kept)}
+        assert len(found) == len(kept) == len(groups)
+        assert all(found[pair] == np.float32(choose(group)) for pair, group in groups.items())
+
+
+# Parts of ratings ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("user = 3", [0, 2]),
+        ("userId <= 2 AND rating > -1", [1, 4]),
+        ("item != 'c'", [0, 1, 2]),
+        ("USER = 3 and item <> 'user'", [0, 2]),
+        ('"user" = 3', [0, 2]),
+        ("jokeId = 'c' OR rating = 0", [1, 3, 4]),
+        ("timestamp BETWEEN 20 AND 40", [1, 2, 3]),
+        ("weight >= 4", [3, 4]),
+        ("rating > 100", []),
+    ],
+)
+def test_where(expression, rows):
+    assert rows_of(SMALL.where(expression)) == rows_of(SMALL[rows])
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("usr = 3", 'no column "usr"'),
+        ("user =", "cannot be understood"),
+        ("rating + 1", "not true or false"),
+        ("user = 'x' + ", "cannot be understood"),
+        ("item > 3", "cannot be applied"),
+    ],
+)
+def test_where_refuses_what_it_cannot_apply(expression, words):
+    with pytest.raises(InvalidParameter, match=words):
+        SMALL.where(expression)
+
+
+@given(user=st.integers(1, 30), item=st.integers(1, 30))
+def test_at_least_holds_for_all_that_is_left(ratings, user, item):
+    kept = ratings.at_least(user=user, item=item)
+    if len(kept):
+        assert np.bincount(kept.user).min() >= user
+        assert np.bincount(kept.item).min() >= item
+    pairs, left = set(zip(ratings.user_ids, ratings.item_ids, strict=True)), list(rows_of(kept))
+    assert {row[:2] for row in left} <= pairs
+    assert [row for row in rows_of(ratings) if row in set(left)] == left  # in the order of the rows
+
+
+def test_at_least_keeps_the_most_that_can_stay(ratings):
+    """Against leaving out one user or item at a time."""
+    rows = rows_of(ratings)
+    while True:
+        users, items = {}, {}
+        for user, item, _ in rows:
+            users[user], items[item] = users.get(user, 0) + 1, items.get(item, 0) + 1
+        bad = [u for u, n in users.items() if n < 12]
+        worse = [i for i, n in items.items() if n < 20]
+        if bad:
+            rows = [row for row in rows if row[0] != bad[0]]
+        elif worse:
+            rows = [row for row in rows if row[1] != worse[0]]
+        else:
+            break
+    assert 0 < len(rows) < len(ratings)
+    assert rows_of(ratings.at_least(user=12, item=20)) == rows
+
+
+def test_sample(ratings):
+    part = ratings.sample(100, seed=3)
+    assert len(part) == 100
+    assert rows_of(part) == rows_of(ratings.sample(100, seed=3))
+    assert rows_of(part) != rows_of(ratings.sample(100, seed=4))
+    chosen = set(rows_of(part))
+    assert [row for row in rows_of(ratings) if row in chosen] == rows_of(part)
+    few = ratings.sample(users=5)
+    assert len(few.users) == 5
+    assert len(few) == np.isin(ratings.user_ids, few.users.ids).sum()
+    for wrong in ({}, {"n": 3, "users": 3}, {"n": 0}, {"n": 901}, {"users": 1000}, {"n": 2.5}):
+        with pytest.raises(InvalidParameter, match="sample"):
+            ratings.sample(**wrong)
+
+
+def test_rows_grouped_by_user_and_item(ratings):
+    for starts, order, codes in ((*ratings.by_user(), ratings.user), (*ratings.by_item(), ratings.item)):
+        np.testing.assert_array_equal(order, np.argsort(codes, kind="stable"))
+        np.testing.assert_array_equal(np.diff(starts), np.bincount(codes))
+        assert starts[0] == 0
+
+
+# Matrices ------------------------------------------------------------------------------------------------
+
+
+def test_the_dense_matrix_has_the_ratings_in_their_places():
+    nan = np.nan
+    wanted = [[0, nan, 5], [nan, nan, -1], [2.5, 4, nan]]
+    np.testing.assert_array_equal(SMALL.to_matrix(), np.array(wanted, np.float32))
+    assert SMALL.to_matrix(dtype=np.float64).dtype == np.float64
+
+
+@given(rows=st.sets(st.integers(0, 899), min_size=1, max_size=200))
+def test_matrices_of_parts_align(ratings, rows):
+    rows = np.array(sorted(rows))
+    part, whole = ratings[rows], ratings.to_matrix()
+    dense = part.to_matrix(users=ratings.users, items=ratings.items)
+    wanted = np.full(whole.shape, np.nan, np.float32)
+    wanted[ratings.user[rows], ratings.item[rows]] = ratings.value[rows]
+    np.testing.assert_array_equal(dense, wanted)
+    # rows and columns that the narrower map does not know are left out
+    np.testing.assert_array_equal(
+        ratings.to_matrix(part.users, part.items),
+        whole[np.isin(ratings.users.ids, part.users.ids)][:, np.isin(ratings.items.ids, part.items.ids)],
+    )
+    sparse = part.to_sparse(users=ratings.users, items=ratings.items)
+    assert sparse.shape == whole.shape
+    assert sparse.nnz == len(rows)
+    assert sparse.has_sorted_indices
+    at = sparse.tocoo()
+    np.testing.assert_array_equal(at.data, dense[at.coords])
+
+
+def test_a_sparse_matrix_stores_ratings_of_zero():
+    sparse = SMALL.to_sparse()
+    assert sparse.nnz == 5
+    assert (sparse.data == 0).sum() == 1
+    assert type(sparse).__name__ == "csr_array"
+
+
+def test_a_matrix_with_no_common_ids_is_empty():
+    apart = IdIndex(np.array([77]))
+    assert np.isnan(SMALL.to_matrix(users=apart)).all()
+    assert SMALL.to_sparse(users=apart).nnz == 0
+
+
+def test_a_matrix_that_would_not_fit_is_refused():
+    many = IdIndex(np.arange(10_000_000))
+    with pytest.raises(TooLarge, match="a dense matrix of 10000000 x 10000000 needs 400") as refused:
+        SMALL.to_matrix(users=many, items=many)
+    assert refused.value.hint == "to_sparse()"
+
+
+# What they say of themselves -----------------------------------------------------------------------------
+
+
+def test_describe():
+    assert SMALL.describe() == {
+        "ratings": 5, "users": 3, "items": 3, "filled": 5 / 9, "mean": pytest.approx(2.1),
+        "std": pytest.approx(np.std([4, 0, 2.5, -1, 5])), "min": -1.0, "max": 5.0,
+        "ratings_a_user": 2.0, "ratings_an_item": 2.0,
+    }  # fmt: skip
+    nothing = SMALL[[]].describe()
+    assert (nothing["ratings"], nothing["mean"], nothing["filled"]) == (0, None, None)
+    assert list(nothing) == list(SMALL.describe())
+
+
+def test_repr_and_html():
+    assert repr(SMALL) == "<Ratings: 5 ratings, 3 users x 3 items, scale -1 to 5>"
+    assert repr(SMALL.replace(scale=None)[[0, 2]]) == "<Ratings: 2 ratings, 1 users x 2 items, seen 2.5 to 4>"
+    assert repr(SMALL[[]]) == "<Ratings: 0 ratings, 0 users x 0 items>"
+    html = SMALL._repr_html_()
+    assert html.startswith("<table>")
+    assert "ratings a user" in html
+    assert "-" in SMALL[[]]._repr_html_()

@@ -1,0 +1,71 @@
+"""The native tests again, on an extension built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NATIVE_TESTS = ["test_native.py", "test_impute.py"]
+
+
+def runtime_of(name: str) -> str | None:
+    """Return the path of a sanitizer's runtime library, which must be loaded before Python."""
+    compiler = shutil.which("c++")
+    if compiler is None:
+        return None
+    found = subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    path = Path(found.stdout.strip())
+    return str(path.resolve()) if path.is_absolute() and path.exists() else None
+
+
+@pytest.mark.slow
+def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
+    runtime = runtime_of("libasan.so")
+    if runtime is None:
+        pytest.skip("needs the sanitizers' runtime of a C++ compiler (Debian: apt-get install g++)")
+    build = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "site"),
+         "-C", "cmake.define.FORETASTE_SANITIZE=ON", "-C", "install.strip=false",
+         "-C", f"build-dir={tmp_path / 'build'}", str(ROOT)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert build.returncode == 0, build.stderr[-4000:]
+    environment = os.environ | {
+        "LD_PRELOAD": runtime,
+        "PYTHONPATH": str(tmp_path / "site"),
+        "PYTHONMALLOC": "malloc",  # so that the sanitizer sees every allocation
+        # Python itself frees little at exit, and leaves signals to its own handlers.
+        "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:abort_on_error=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    }
+    tests = [str(ROOT / "tests" / name) for name in NATIVE_TESTS]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
+         "-m", "not slow and not dataset and not peer", *tests],
+        capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    report = run.stdout[-4000:] + run.stderr[-4000:]
+    assert run.returncode == 0, report
+    assert "passed" in run.stdout, report
+    assert "Sanitizer" not in report
+    assert "runtime error" not in report
+
+
+@pytest.mark.slow
+def test_the_sanitizers_are_on(tmp_path):
+    """A planted overrun must be found, else the test above proves nothing."""
+    compiler, source = shutil.which("c++"), tmp_path / "overrun.cpp"
+    if compiler is None or runtime_of("libasan.so") is None:
+        pytest.skip("needs the sanitizers' runtime of a C++ compiler (Debian: apt-get install g++)")
+    source.write_text("int main(int n, char**) { int* a = new int[2]; return a[n + 1]; }\n")
+    program = str(tmp_path / "overrun")
+    subprocess.run([compiler, "-fsanitize=address,undefined", "-O1", "-o", program, str(source)], check=True)
+    run = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "heap-buffer-overflow" in run.stderr

@@ -1,0 +1,159 @@
+"""Splits: the same rows as scikit-learn's where that is promised, and what each one says otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import model_selection as theirs
+
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.models import Bias
+from foretaste.ratings import Ratings
+from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+
+
+@pytest.fixture(scope="session")
+def timed(ratings) -> Ratings:
+    return ratings.replace(when=np.random.default_rng(0).integers(0, 300, len(ratings)))
+
+
+def only(split, ratings):
+    (parts,) = list(split.split(ratings))
+    return parts
+
+
+def assert_parts(train, test, n):
+    assert sorted([*train, *test]) == list(range(n))
+    assert len(train) > 0
+    assert len(test) > 0
+
+
+@given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
+def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
+    part, size = ratings[:n], percent / 100
+    if n - np.ceil(size * n) < 1:
+        with pytest.raises(BadData, match=f"{n} ratings are too few to hold out"):
+            only(HoldOut(size, seed), part)
+        return
+    train, test = only(HoldOut(size, seed), part)
+    wanted = theirs.train_test_split(np.arange(n), test_size=size, random_state=seed)
+    np.testing.assert_array_equal(train, wanted[0])
+    np.testing.assert_array_equal(test, wanted[1])
+
+
+@given(n=st.integers(2, 300), folds=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
+def test_folds_are_those_of_sklearn(ratings, n, folds, seed):
+    part = ratings[:n]
+    if folds > n:
+        with pytest.raises(InvalidParameter, match=f"folds={folds} is not allowed; it must be 2 to {n}"):
+            list(KFold(folds, seed).split(part))
+        return
+    ours = list(KFold(folds, seed).split(part))
+    wanted = list(theirs.KFold(folds, shuffle=True, random_state=seed).split(part))
+    assert len(ours) == len(wanted) == KFold(folds).get_n_splits()
+    for (train, test), (their_train, their_test) in zip(ours, wanted, strict=True):
+        np.testing.assert_array_equal(train, their_train)
+        np.testing.assert_array_equal(test, their_test)
+
+
+@given(n=st.integers(1, 20), seed=st.integers(0, 99))
+def test_leave_n_out_takes_n_of_each_user_who_has_more(ratings, n, seed):
+    train, test = only(LeaveNOut(n, seed), ratings)
+    assert_parts(train, test, len(ratings))
+    had = np.bincount(ratings.user)
+    np.testing.assert_array_equal(
+        np.bincount(ratings.user[test], minlength=len(had)), np.where(had > n, n, 0)
+    )
+
+
+def test_leave_n_out_depends_on_its_seed_and_reaches_all_rows(ratings):
+    found = [only(LeaveNOut(1, seed), ratings)[1] for seed in range(150)]
+    np.testing.assert_array_equal(only(LeaveNOut(1, 0), ratings)[1], found[0])
+    assert not np.array_equal(found[0], found[1])
+    often = np.bincount(np.concatenate(found), minlength=len(ratings))
+    several = (np.bincount(ratings.user) > 1)[ratings.user]
+    few = several & (np.bincount(ratings.user) < 15)[ratings.user]
+    assert few.sum() > 50
+    assert (often[few] > 0).all()
+    assert (often[~several] == 0).all()
+
+
+@pytest.mark.parametrize("size", [0.05, 0.2, 0.5, 0.9])
+def test_by_time_judges_the_latest(timed, size):
+    train, test = only(ByTime(size), timed)
+    assert_parts(train, test, len(timed))
+    assert timed.when[train].max() < timed.when[test].min()  # equal times stay together
+    assert len(test) >= size * len(timed)
+    border = timed.when[test].min()
+    assert (timed.when[test] > border).sum() < size * len(timed)  # no more than needed
+
+
+def test_by_time_needs_times_that_differ(ratings):
+    with pytest.raises(BadData, match="a split by time needs the time of each rating"):
+        only(ByTime(), ratings)
+    with pytest.raises(BadData, match="leaves 0 rows to learn from and 900 to judge by"):
+        only(ByTime(), ratings.replace(when=np.zeros(len(ratings), np.int64)))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_cold_users_and_items_are_never_learned_from(ratings, share, seed):
+    for split, codes, n in (
+        (ColdUsers(share, seed), ratings.user, len(ratings.users)),
+        (ColdItems(share, seed), ratings.item, len(ratings.items)),
+    ):
+        train, test = only(split, ratings)
+        assert_parts(train, test, len(ratings))
+        assert not set(codes[train]) & set(codes[test])
+        assert len(set(codes[test])) == np.ceil(share * n)
+    other = only(ColdUsers(share, seed + 7), ratings)[1]
+    assert not np.array_equal(other, only(ColdUsers(share, seed), ratings)[1])
+
+
+SPLITS = [HoldOut(0.25), KFold(3), LeaveNOut(2), ColdUsers(), ColdItems()]
+
+
+@pytest.mark.parametrize("split", [*SPLITS, ByTime()], ids=lambda s: type(s).__name__)
+def test_every_split_is_a_cv_of_sklearn(timed, split):
+    scores = theirs.cross_val_score(Bias(), timed, timed.value, cv=split)
+    wanted = [
+        Bias().fit(timed[train]).score(timed[test], timed.value[test]) for train, test in split.split(timed)
+    ]
+    assert len(scores) == split.get_n_splits(timed)
+    np.testing.assert_array_equal(scores, wanted)
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda s: type(s).__name__)
+def test_pairs_and_frames_are_split_as_their_ratings(ratings, split):
+    frame = pd.DataFrame({"user": ratings.user_ids, "item": ratings.item_ids})
+    for X, y in ((frame, ratings.value), (frame.to_numpy(), ratings.value), (frame.to_numpy(), None)):
+        for ours, wanted in zip(split.split(X, y), split.split(ratings), strict=True):
+            np.testing.assert_array_equal(ours[0], wanted[0])
+            np.testing.assert_array_equal(ours[1], wanted[1])
+
+
+def test_by_time_takes_frames_with_times(timed):
+    frame = pd.DataFrame({"user": timed.user_ids, "item": timed.item_ids, "timestamp": timed.when})
+    (ours,), (wanted,) = list(ByTime().split(frame, timed.value)), list(ByTime().split(timed))
+    np.testing.assert_array_equal(ours[1], wanted[1])
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, -0.5, 2.0, 1, "0.2", None, float("nan")])
+def test_shares_must_be_fractions(timed, size):
+    for split in (HoldOut(size), ByTime(size), ColdUsers(size), ColdItems(size)):
+        with pytest.raises(InvalidParameter, match=r"must be a fraction between 0 and 1"):
+            only(split, timed)
+
+
+def test_numbers_must_be_whole(ratings):
+    for folds in (1, 0, -1, 2.5, "5", None):
+        with pytest.raises(InvalidParameter, match="folds="):
+            list(KFold(folds).split(ratings))
+    for n in (0, -1, 1.5, "1", None):
+        with pytest.raises(InvalidParameter, match="n="):
+            only(LeaveNOut(n), ratings)
+    with pytest.raises(BadData, match="leaving 900 out a user leaves 900 rows to learn from and 0"):
+        only(LeaveNOut(900), ratings)
