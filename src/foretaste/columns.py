@@ -154,9 +154,15 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     try:
         mask = frame.select(condition.alias("mask")).get_column("mask")
     except pl.exceptions.PolarsError as error:
-        raise InvalidParameter(f"the condition {expression!r} cannot be applied: {error}") from None
+        raise InvalidParameter(
+            f"the condition {expression!r} cannot be applied: {str(error).splitlines()[0]}",
+            hint="compare numbers with numbers and text with 'text'",
+        ) from None
     if mask.dtype != pl.Boolean or len(mask) != len(frame):
-        raise InvalidParameter(f"the condition {expression!r} is not true or false for each row")
+        raise InvalidParameter(
+            f"the condition {expression!r} is not true or false for each row",
+            hint='for example: "userId <= 4000"',
+        )
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 

@@ -218,7 +218,7 @@ def _checked_objects(column: IdArray, name: str) -> IdArray:
     for row, value in enumerate(column):
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
             raise BadData(
-                f"{name} id in row {row} is {value!r}; ids must be whole numbers or text",
+                f"{name} id in row {row} is {plain(value)!r}; ids must be whole numbers or text",
                 hint=f"fill or drop the rows without a {name} id first",
             )
     raise BadData(

@@ -80,7 +80,9 @@ def open_table(
         )
     if dialect.header and not any(map(str.strip, sample[0])):
         raise BadData(f"{path.name}: the header is empty", hint="header=False")
-    return TextTable(data, path, dialect, sample)
+    table = TextTable(data, path, dialect, sample)
+    table.check_first()
+    return table
 
 
 def squeezed(name: str) -> str:

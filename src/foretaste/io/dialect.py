@@ -99,6 +99,10 @@ def guess_dialect(
                 hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
             )
     sample = tried[separator]
+    if not sample:
+        raise BadData(
+            f"{name} holds no fields with the separator {separator!r}", hint="separator=None (guess)"
+        )
     if header is None:
         header = has_header(sample, known)
     return Dialect(separator, is_quoted(separator), header, guessed), sample
@@ -120,19 +124,20 @@ def is_quoted(separator: str) -> bool:
 
 def first_records(start: str, separator: str, whole: bool) -> list[list[str]]:
     """Return the records at the start of a text, split; the last one is left out where it may be cut."""
+    lines = start.replace("\r\n", "\n").split("\n")  # splitlines would split at characters inside texts, too
     if separator == SPACES:
-        records = [line.split() for line in start.splitlines()]
+        records = [re.split(r"[ \t]+", line.strip(" \t")) for line in lines]
     elif is_quoted(separator):
         records = []
         with contextlib.suppress(csv.Error):  # a quote without an end: what was read so far is the sample
-            records.extend(csv.reader(io.StringIO(start, newline=""), delimiter=separator))
+            records.extend(csv.reader(io.StringIO(start, newline="\n"), delimiter=separator))
     elif separator == ", " and ('"' in start or _BARE_COMMA.search(start)):
         records = []  # a table with commas, and texts with a blank after some of them
     else:
-        records = [line.split(separator) for line in start.splitlines()]
+        records = [line.split(separator) for line in lines]
     if not whole and len(records) > 1:
         records.pop()
-    return [record for record in records if record and any(map(str.strip, record))][:100]
+    return [record for record in records if len(record) > 1 or any(map(str.strip, record))][:100]
 
 
 def _fitness(sample: list[list[str]], known: Callable[[str], bool], least: int) -> tuple[float, bool, float]:

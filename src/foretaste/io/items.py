@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.columns import frame_columns, guess_roles, role_of
-from foretaste.errors import BadData
+from foretaste.errors import BadData, plain
 from foretaste.ids import IdIndex
 from foretaste.io.cells import id_column
 from foretaste.io.choosing import named_column, open_table, squeezed, unique_names
@@ -133,7 +133,7 @@ def _catalogue(ids: Any, texts: dict[str, Any], title: str, table: TextTable | N
     if len(index) != len(codes):
         code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
         rows = np.flatnonzero(codes == code)
-        problem = f"item {index.ids[[code]].tolist()[0]!r} stands {len(rows)} times"
+        problem = f"item {plain(index.ids[code])!r} stands {len(rows)} times"
         hint = "keep one row an item"
         if table is not None:
             raise table.refusal(rows, problem, hint)

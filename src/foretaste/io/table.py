@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class TextTable:
     Parameters
     ----------
     data : bytes
-        UTF-8 text.
+        UTF-8 text that ends with a line end.
     path : Path
         Where it stands, for errors.
     dialect : Dialect
@@ -45,7 +46,7 @@ class TextTable:
         self._data, self._delimiter = _single_byte(data, dialect.separator)
         self.header = [field.strip() for field in sample[0]] if dialect.header else None
         self.sample = sample[1:] if dialect.header else sample
-        self.width = len(sample[0])
+        self.width = Counter(map(len, sample)).most_common(1)[0][0]
         self._texts: Any = None
         self._rows: npt.NDArray[np.int64] | None = None
 
@@ -71,15 +72,14 @@ class TextTable:
         Raises
         ------
         BadData
-            If a line has more or fewer fields than the first.
+            If a line has more or fewer fields than most of the first hundred.
         """
         import polars as pl
 
         if self._texts is None:
-            try:
+            frame = None
+            with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 frame = self._fast(places, types)
-            except pl.exceptions.PolarsError:
-                frame = None
             if frame is not None:
                 return {place: frame.get_column(column_name(place)) for place in places}
         texts = self.texts()
@@ -90,7 +90,7 @@ class TextTable:
         import polars as pl
 
         if self._texts is None:
-            with contextlib.suppress(pl.exceptions.PolarsError):
+            with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 self._texts = self._fast(range(self.width), {})
             if self._texts is None:
                 self._texts = self._careful()
@@ -102,6 +102,8 @@ class TextTable:
 
         body = self._data[self._body_start() :] if self.dialect.header else self._data
         quoted = self.dialect.quoted and b'"' in body
+        if quoted and not _well_quoted(body, self._delimiter):
+            return None
         schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
         wanted = sorted({*places, self.width - 1}) if quoted else sorted(places)
         frame = pl.read_csv(
@@ -112,12 +114,18 @@ class TextTable:
             schema=schema,
             columns=[column_name(place) for place in wanted],
         )
+        blank = 0
         if b"\n\n" in body or b"\n\r\n" in body or body.startswith((b"\n", b"\r\n")):
+            blank = len(frame)
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+            blank -= len(frame)
         if quoted:
-            complete = frame.get_column(column_name(self.width - 1)).null_count() == 0
+            complete = blank == 0 and frame.get_column(column_name(self.width - 1)).null_count() == 0
         else:
-            complete = body.count(self._delimiter.encode()) == len(frame) * (self.width - 1)
+            separators = len(frame) * (self.width - 1)
+            complete = body.count(self._delimiter.encode()) == separators and (
+                blank == 0 or blank == body.count(b"\n") - len(_filled(body))
+            )
         return frame if complete else None
 
     def _body_start(self) -> int:
@@ -127,6 +135,12 @@ class TextTable:
         for _ in range(end):
             start = self._data.find(b"\n", start) + 1 or len(self._data)
         return start
+
+    def check_first(self) -> None:
+        """Refuse a table whose first record is not as long as most: a heading above the table, mostly."""
+        first, end, record = next(self._records())
+        if len(record) != self.width:
+            raise self._ragged(first, end, len(record))
 
     def _careful(self) -> Any:
         """Read record by record, which is slow, and refuse the first that has too many or too few fields."""
@@ -153,14 +167,14 @@ class TextTable:
             hint = "a quote on that line is probably never closed; mend that line"
         return BadData(
             f"{self.name}, line {first + 1:,}: {fields} field{'s' * (fields != 1)}, "
-            f"the first line has {self.width}",
+            f"most lines have {self.width}",
             where=self._shown(first, end),
             hint=hint,
         )
 
     def _records(self) -> Iterator[tuple[int, int, list[str]]]:
         """Yield each record that is not blank with its first line and the line after its last, from 0."""
-        text = io.StringIO(self._data.decode(), newline="")
+        text = io.TextIOWrapper(io.BytesIO(self._data), "utf-8", newline="\n")  # decodes as far as it is read
         if self.dialect.quoted:
             reader = csv.reader(text, delimiter=self._delimiter)
         else:
@@ -172,21 +186,17 @@ class TextTable:
                     yield first, reader.line_num, record
                 first = reader.line_num
         except csv.Error as error:
+            hint = "a quote on that line is probably never closed; mend that line"
+            if "new-line" in str(error):
+                hint = f"line ends are mixed; make them one kind: tr '\\r' '\\n' < {self.path}"
             raise BadData(
-                f"{self.name}, line {first + 1:,}: this record cannot be read ({error})",
-                hint="a quote on that line is probably never closed; mend that line",
+                f"{self.name}, line {first + 1:,}: this record cannot be read ({error})", hint=hint
             ) from None
 
     def _line_numbers(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Return the first line of each row and the line after its last, from 0."""
         if not self.dialect.quoted or b'"' not in self._data:
-            lines = np.frombuffer(self._data, np.uint8)
-            ends = np.flatnonzero(lines == ord("\n"))
-            if not self._data.endswith(b"\n"):
-                ends = np.append(ends, len(lines))
-            starts = np.append(0, ends[:-1] + 1)
-            carriage = (ends > starts) & (lines[np.maximum(ends, 1) - 1] == ord("\r"))
-            filled = np.flatnonzero(ends - starts - carriage > 0)[int(self.dialect.header) :]
+            filled = _filled(self._data)[int(self.dialect.header) :]
             return [(int(filled[row]), int(filled[row]) + 1) for row in rows]
         wanted, found = set(rows), {}
         for row, (first, end, _) in enumerate(self._records(), start=-int(self.dialect.header)):
@@ -235,6 +245,30 @@ class TextTable:
             numbers = ", ".join(f"{first + 1}" for first, _ in lines)
             where += f"\n  {len(rows):,} lines are like this (first: {numbers})"
         return BadData(f"{self.name}, line {lines[0][0] + 1:,}: {problem}", where=where, hint=hint)
+
+
+def _filled(data: bytes) -> npt.NDArray[np.int64]:
+    """Return which lines of a text without quotes are not blank, from 0."""
+    codes = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(codes == ord("\n"))
+    starts = np.append(0, ends[:-1] + 1)
+    carriage = (ends > starts) & (codes[np.maximum(ends, 1) - 1] == ord("\r"))
+    return np.flatnonzero(ends - starts - carriage > 0)
+
+
+def _well_quoted(data: bytes, delimiter: str) -> bool:
+    """Whether every quote opens or closes a field, or is one of two inside a quoted field."""
+    codes = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(codes == ord('"'))
+    if len(quotes) % 2:
+        return False
+    opens, closes = quotes[0::2], quotes[1::2]
+    doubled = closes[:-1] + 1 == opens[1:]
+    borders = np.frombuffer(f"\n{delimiter}".encode(), np.uint8)
+    before = (opens == 0) | np.isin(codes[np.maximum(opens, 1) - 1], borders)
+    ends = np.append(borders, ord("\r"))
+    after = (closes == len(codes) - 1) | np.isin(codes[np.minimum(closes + 1, len(codes) - 1)], ends)
+    return bool((before | np.append(False, doubled)).all() and (after | np.append(doubled, False)).all())
 
 
 def _single_byte(data: bytes, separator: str) -> tuple[bytes, str]:

@@ -1,0 +1,174 @@
+"""Columns: which is which, and whether the numbers in them can be used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from foretaste.columns import (
+    ROLES,
+    as_numpy,
+    check_scale,
+    filter_rows,
+    finite_column,
+    frame_columns,
+    guess_roles,
+    names_in,
+    require_roles,
+    role_of,
+    time_column,
+    weight_column,
+)
+from foretaste.errors import BadData, InvalidParameter
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("userId", "user"), ("USER_ID", "user"), ("jokeId", "item"), ("ISBN", "item"), ("Book-Rating", "rating"),
+     ("unixReviewTime", "timestamp"), ("genre", None), ("", None)],
+)  # fmt: skip
+def test_roles_of_usual_names(name, role):
+    assert role_of(name) == role
+
+
+def guess(*names, **chosen):
+    return guess_roles(names, dict.fromkeys(ROLES) | chosen)
+
+
+def test_roles_are_guessed_and_overridden():
+    assert guess("rating", "jokeId", "userId") == {"user": "userId", "item": "jokeId", "rating": "rating"}
+    assert guess("user", "userId", "item")["user"] == "user"
+    assert guess("x", "item", "score", user="x", rating="score") == {
+        "user": "x",
+        "rating": "score",
+        "item": "item",
+    }
+    assert guess("item", "movie", item="movie")["item"] == "movie"
+
+
+def test_unknown_columns_are_refused_with_the_nearest():
+    with pytest.raises(
+        BadData, match=r'no column "raiting" \(asked for as rating\); did you mean "rating"\?'
+    ) as caught:
+        guess("userId", "movieId", "rating", "timestamp", rating="raiting")
+    assert caught.value.where == "columns are: userId, movieId, rating, timestamp"
+
+
+def test_needed_roles():
+    require_roles({"user": "a"}, ["a", "b"], ["user"])
+    with pytest.raises(BadData, match="no column for the item was recognised") as caught:
+        require_roles({"user": "a"}, ["a", "b"], ["user", "item"])
+    assert caught.value.hint == 'say which one it is: item="b"'
+
+
+FRAME = pl.DataFrame({"userId": [1, 2, 3], "town": ["Ghent", "user", None], "rating": [1.0, 2.5, 4.0]})
+
+
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        ("userId <= 2", [0, 1]),
+        ("town = 'user'", [1]),
+        ("town <> 'Ghent'", [1]),
+        ("town IS NULL or rating < 2", [0, 2]),
+        ("userId IN (1, 3) and rating BETWEEN 3 AND 5", [2]),
+    ],
+)
+def test_conditions(condition, rows):
+    mask = filter_rows(FRAME, condition)
+    assert mask.dtype == bool
+    assert np.flatnonzero(mask).tolist() == rows
+
+
+@pytest.mark.parametrize("name", ["user", "User", '"user"', "userId", "customer_id"])
+def test_conditions_may_name_the_column_user(name):
+    frame = pl.DataFrame({"user": [1, 2], "town": ["user", "x"]})
+    assert filter_rows(frame, f"{name} = 1 and town = 'user'").tolist() == [True, False]
+
+
+def test_names_in_conditions():
+    assert sorted(names_in("user = 1 and town = 'x'")) == ["town", "user"]
+    assert names_in("user =") == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("userId >", "cannot be understood"),
+        ("usrId > 1", 'did you mean "userId"?'),
+        ("town > 3", "cannot be applied"),
+        ("rating + 1", "not true or false"),
+        ("max(rating) > 1", "not true or false"),
+    ],
+)
+def test_wrong_conditions(condition, message):
+    with pytest.raises(InvalidParameter) as caught:
+        filter_rows(FRAME, condition)
+    assert message in caught.value.message
+    assert caught.value.hint or caught.value.where
+
+
+def test_scale():
+    values = np.array([1, 5, 7], np.float32)
+    check_scale(None, values)
+    check_scale((1, 7), values)
+    check_scale((1, 2))
+    with pytest.raises(
+        BadData, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 2\)"
+    ):
+        check_scale((1, 5), values)
+    with pytest.raises(BadData, match="first: 7 in line 9"):
+        check_scale((1, 5), values, place=lambda row: f"line {row + 7}")
+    for scale in (5, (1,), ("a", "b"), (5, 1), (1, 1), (1, float("inf")), (float("nan"), 1)):
+        with pytest.raises(InvalidParameter, match="scale="):
+            check_scale(scale, values)
+
+
+def test_finite_numbers():
+    assert finite_column([1, 2.5], "rating").dtype == np.float32
+    assert finite_column(np.array([1, 0.0], dtype=object), "rating").tolist() == [1, 0]
+    for column, message in [
+        ([1, float("nan")], "rating in row 1 is nan"),
+        ([float("inf"), 1], "rating in row 0 is inf"),
+        ([1e39, 1], "rating in row 0 is 1e"),
+        (["3"], "rating in row 0 is '3', not a number"),
+        ([1, None], "rating in row 1 is None"),
+        ([[1]], "must be one column"),
+    ]:
+        with pytest.raises(BadData, match=message):
+            finite_column(column, "rating")
+
+
+def test_weights():
+    assert weight_column([0, 2]).tolist() == [0, 2]
+    with pytest.raises(BadData, match="weight in row 1 is -1"):
+        weight_column([0, -1])
+
+
+def test_times():
+    assert time_column([3, 4]).tolist() == [3, 4]
+    assert time_column([3.0, -4.0]).tolist() == [3, -4]
+    assert time_column(pd.to_datetime(pd.Series(["1970-01-02"]))).tolist() == [86400]
+    assert time_column(np.array(["1969-12-31T23:59:59"], "datetime64[ms]")).tolist() == [-1]
+    with pytest.raises(BadData, match="when in row 1 is missing"):
+        time_column(pd.to_datetime(pd.Series(["1970-01-02", None])))
+    for column in (["1970-01-02"], [1.5], [float("nan")]):
+        with pytest.raises(BadData, match="times must be"):
+            time_column(column)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])
+def test_columns_of_frames(make):
+    columns = frame_columns(make({"a": [1, 2], "b": ["x", "y"]}))
+    assert list(columns) == ["a", "b"]
+    assert as_numpy(columns["a"]).tolist() == [1, 2]
+    assert (as_numpy(columns["b"]).dtype, as_numpy(columns["b"]).tolist()) == (object, ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    "series", [pd.Series(["x", "y"], dtype="category"), pl.Series(["x", "y"], dtype=pl.Categorical)]
+)
+def test_categories_become_text(series):
+    assert as_numpy(series).tolist() == ["x", "y"]

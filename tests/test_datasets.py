@@ -1,0 +1,101 @@
+"""The bundled data set: what it holds, how it was made, and that there is something to find in it."""
+
+from __future__ import annotations
+
+import gzip
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from foretaste import datasets
+from foretaste.datasets import sample
+from foretaste.errors import NotFound
+from foretaste.metrics import rmse
+from foretaste.models import BY_NAME
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return datasets.load("sample")
+
+
+@pytest.fixture(scope="module")
+def jokes():
+    return datasets.load_items("sample")
+
+
+def test_names():
+    assert datasets.names() == ("sample",)
+    for load in (datasets.load, datasets.load_items):
+        with pytest.raises(NotFound, match=r'no data set "smaple"; did you mean "sample"\?') as caught:
+            load("smaple")
+        assert caught.value.hint == "one of sample"
+
+
+def test_the_bundled_file_is_what_generate_makes():
+    packed = (files("foretaste.datasets") / "data" / "sample_ratings.csv.gz").read_bytes()
+    assert gzip.decompress(packed).decode() == sample.generate()
+    assert sample.generate(1) != sample.generate()
+
+
+def test_write_makes_the_bundled_file(tmp_path):
+    sample.write(tmp_path)
+    assert gzip.decompress((tmp_path / "sample_ratings.csv.gz").read_bytes()).decode() == sample.generate()
+
+
+def test_nothing_is_said_when_it_is_loaded(caplog):
+    caplog.set_level("DEBUG")
+    datasets.load("sample")
+    datasets.load_items("sample")
+    assert caplog.records == []
+
+
+def test_size_and_scale(bundled):
+    assert 5_000 <= len(bundled) <= 7_000
+    assert (len(bundled.users), len(bundled.items)) == (300, 60)
+    assert bundled.items.ids.tolist() == list(range(1, 61))
+    assert bundled.users.kind == "number"
+    assert bundled.scale == (-10, 10)
+    assert (bundled.value.min(), bundled.value.max()) == (-10, 10)
+    assert np.array_equal(bundled.value, np.round(bundled.value, 1).astype(np.float32))
+    assert (bundled.value == 0).sum() >= 20
+    assert (np.bincount(bundled.user) == 1).sum() == 8
+
+
+def test_times_cover_months_and_are_in_order(bundled):
+    assert (np.diff(bundled.when) >= 0).all()
+    assert 100 < (bundled.when[-1] - bundled.when[0]) / 86_400 < 200
+
+
+def test_ratings_are_missing_not_at_random(bundled):
+    counts = np.bincount(bundled.item)
+    assert counts.max() > 2 * np.median(counts)
+    taste = np.array([sample.TASTES.index(sample.taste_of(i)) for i in bundled.item_ids.tolist()])
+    liked = [bundled.value[taste[rows] == t] for t in range(4) for rows in [slice(None)]]
+    assert min(map(len, liked)) > 1_000
+    # The taste that a person rates most often is the one that this person likes more than the rest.
+    most = [np.bincount(taste[bundled.user == u], minlength=4).argmax() for u in range(len(bundled.users))]
+    favourite = taste == np.array(most)[bundled.user]
+    assert bundled.value[favourite].mean() > bundled.value[~favourite].mean() + 1
+
+
+def test_there_is_something_to_find(bundled):
+    test = np.random.default_rng(0).random(len(bundled)) < 0.2
+    train, valid = bundled[~test], bundled[test]
+    error = {
+        name: rmse(valid.value, BY_NAME[name]().fit(train).predict(valid))
+        for name in ("GlobalMean", "UserMean", "ItemMean", "Bias", "SVD")
+    }
+    assert error["SVD"] < 0.9 * error["Bias"]
+    assert error["Bias"] < 0.95 * min(error["UserMean"], error["ItemMean"])
+    assert max(error["UserMean"], error["ItemMean"]) < error["GlobalMean"]
+
+
+def test_jokes(bundled, jokes):
+    assert jokes.title == "jokeText"
+    assert jokes.items == bundled.items
+    texts = jokes.titles(jokes.items.ids)
+    assert len({text.lower() for text in texts}) == 60
+    assert all(20 < len(text) < 160 and text.isascii() for text in texts)
+    assert {sample.taste_of(i): 15 for i in jokes.items.ids.tolist()}.keys() == set(sample.TASTES)

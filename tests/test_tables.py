@@ -1,0 +1,80 @@
+"""Features and titles beside the ratings: aligned to the ids, nothing missing, nothing twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from foretaste.errors import BadData, NotFound
+from foretaste.ids import IdIndex
+from foretaste.ratings import Ratings
+from foretaste.tables import Catalogue, Table
+
+INDEX = IdIndex(np.array([3, 5, 9]))
+COLUMNS = {
+    "age": [50, 30, 90, 10],
+    "movieId": [5, 3, 9, 1],
+    "genre": ["b", "a", "b", "c"],
+    "liked": [True, False, True, True],
+}
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])
+def test_features_are_aligned_and_one_hot(make):
+    table = Table.from_frame(make(COLUMNS), INDEX, "item")
+    assert table.columns == ("age", "genre=a", "genre=b", "liked")
+    assert table.values.tolist() == [[30, 1, 0, 0], [50, 0, 1, 1], [90, 0, 1, 1]]
+    assert table.values.dtype == np.float32
+    assert table.take(np.array([True, False, True])).values[:, 0].tolist() == [30, 90]
+    assert len(table) == 3
+
+
+def test_without_a_usual_name_the_first_column_holds_the_ids():
+    table = Table.from_frame(pd.DataFrame({"code": [9, 5, 3], "x": [1, 2, 3]}), INDEX, "item")
+    assert table.values.tolist() == [[3], [2], [1]]
+    assert Table.from_frame(pd.DataFrame({"code": [9, 5, 3]}), INDEX, "item").values.shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"item": [3, 5], "x": [1, 2]}), r"1 of 3 items have no row of features \(first: 9\)"),
+        (pd.DataFrame({"item": [3, 5, 9, 9], "x": [1, 2, 3, 4]}), "item 9 has more than one row"),
+        (pd.DataFrame({"item": [3, 5, 9], "x": [1, 2, np.nan]}), 'feature "x" is'),
+        (pd.DataFrame({"item": ["3", "5", "9"], "x": [1, 2, 3]}), "3 of 3 items have no row"),
+        ([[3, 5, 9]], "must be a data frame, not list"),
+    ],
+)
+def test_wrong_features(frame, message):
+    with pytest.raises(BadData, match=message):
+        Table.from_frame(frame, INDEX, "item")
+
+
+def test_slices_of_ratings_carry_their_share():
+    ratings = Ratings.from_columns([1, 1, 2], [3, 5, 9], [1, 2, 3]).with_features(items=pd.DataFrame(COLUMNS))
+    part = ratings[[1, 2]]
+    assert part.item_table.values[:, 0].tolist() == [50, 90]
+    assert part.user_table is None
+
+
+def catalogue() -> Catalogue:
+    columns = {
+        "title": np.array(["c", "e", "i"], dtype=object),
+        "year": np.array(["1", "2", "3"], dtype=object),
+    }
+    return Catalogue(INDEX, columns, "title")
+
+
+def test_titles():
+    assert catalogue().titles(np.array([9, 4, 3])) == ["i", None, "c"]
+    assert catalogue().titles(np.array(["9"], dtype=object)) == [None]
+    assert catalogue().with_title("year").titles(np.array([5])) == ["2"]
+    assert len(catalogue()) == 3
+
+
+def test_unknown_title_column():
+    with pytest.raises(NotFound, match=r'no column "titel"; did you mean "title"\?') as caught:
+        catalogue().with_title("titel")
+    assert caught.value.hint == "one of title, year"
