@@ -144,7 +144,7 @@ class ImputeRow {
         for (std::size_t row = 0; row < plan_.rows; row += stride) near_[sampled++] = near[row];
         waiting_.clear();
         float seen = -1;
-        for (double wanted = 32 + 6 * neighbors_ / filled; left_ > 0 && seen < all; wanted *= 4) {
+        for (double wanted = 32 + 6.0 * neighbors_ / filled; left_ > 0 && seen < all; wanted *= 4) {
             const float within = reach(static_cast<std::size_t>(wanted / static_cast<double>(stride)), sampled);
             if (within <= seen) continue;
             walk_ring(near, seen, within);

@@ -50,7 +50,9 @@ class KNNImputation(Model):
     unknown_item: str = param(
         "user_mean", "what an item without training ratings gets", one_of=("user_mean", "zero")
     )
-    threads: int | None = param(None, "how many threads to use; None: all", low=1, optional=True)
+    threads: int | None = param(
+        None, "how many threads; None is all; never changes the result", low=1, optional=True
+    )
 
     mean_: float = learned()
     user_mean_: Floats = learned("users")
