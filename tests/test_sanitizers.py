@@ -37,7 +37,8 @@ def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
     )  # fmt: skip
     assert build.returncode == 0, build.stderr[-4000:]
     environment = os.environ | {
-        "LD_PRELOAD": runtime,
+        # The runtime first; then the one of C++, or it finds no "throw" to stand in for.
+        "LD_PRELOAD": f"{runtime} {runtime_of('libstdc++.so')}",
         "PYTHONPATH": str(tmp_path / "site"),
         "PYTHONMALLOC": "malloc",  # so that the sanitizer sees every allocation
         # Python itself frees little at exit, and leaves signals to its own handlers.
@@ -46,7 +47,7 @@ def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
     }
     tests = [str(ROOT / "tests" / name) for name in NATIVE_TESTS]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
+        [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider",
          "-m", "not slow and not dataset and not peer", *tests],
         capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
     )  # fmt: skip
