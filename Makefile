@@ -15,6 +15,8 @@ help:
 
 demo: .venv/installed
 	@$(BIN)/foretaste demo
+	@echo
+	@echo "foretaste is installed in .venv; to type the commands as they stand:  . .venv/bin/activate"
 
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST)

@@ -9,9 +9,10 @@ namespace foretaste {
 // One epoch of biased matrix factorisation by stochastic gradient descent; see sgd.hpp.
 template <class T>
 struct SgdData {
+    static constexpr int ahead = 4;  // rows whose item is fetched before its use
     const std::int64_t* block;  // where each block's rows start, grid * grid + 1
     const std::int32_t* user;   // rows sorted by block, then user
-    const std::int32_t* item;
+    const std::int32_t* item;   // and `ahead` more places, holding 0
     const T* value;
     const T* weight;  // or null: all 1
     T* user_factors;  // (users, width), aligned to nothing

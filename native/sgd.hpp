@@ -16,7 +16,6 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
     using V = vec<T>;
     constexpr int lanes = Vector<T>::lanes;
     constexpr int parts = WIDTH ? WIDTH / lanes : 1;
-    constexpr int ahead = 4;  // rows prefetched before their use
     const std::int32_t* const item = data.item;
     const T* const value = data.value;
     const int width = WIDTH ? WIDTH : data.width;
@@ -93,26 +92,26 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
             }
         }
     };
-    const auto step_one = [&](int run) __attribute__((always_inline)) {
-        T* const q = item_row_of(row[run]);
-        learn(run, row[run], q, err(run, row[run], dot(run, q)));
-        ++row[run];
+    const auto step_one = [&](int run, std::int64_t r) __attribute__((always_inline)) {
+        T* const q = item_row_of(r);
+        learn(run, r, q, err(run, r, dot(run, q)));
     };
-    const auto step_all = [&]() __attribute__((always_inline)) {
+    // Every run's row `k` places after the one at which it stands.
+    const auto step_all = [&](std::int64_t k) __attribute__((always_inline)) {
         T* q[RUNS];
         bool shared = false;
 #pragma GCC unroll 4
         for (int run = 0; run < RUNS; ++run) {
-            q[run] = item_row_of(row[run]);
-            if (WIDTH != 0 && row[run] + ahead < end) {
-                const char* soon = reinterpret_cast<const char*>(item_row_of(row[run] + ahead));
+            q[run] = item_row_of(row[run] + k);
+            if constexpr (WIDTH != 0) {
+                const char* soon = reinterpret_cast<const char*>(item_row_of(row[run] + k + SgdData<T>::ahead));
                 for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64)
                     __builtin_prefetch(soon + byte, 1);
             }
             for (int other = 0; other < run; ++other) shared |= q[run] == q[other];
         }
         if (__builtin_expect(shared, 0)) {
-            for (int run = 0; run < RUNS; ++run) step_one(run);
+            for (int run = 0; run < RUNS; ++run) step_one(run, row[run] + k);
             return;
         }
         T error[RUNS];
@@ -120,9 +119,9 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         for (int run = 0; run < RUNS; ++run) error[run] = dot(run, q[run]);
         asm volatile("" ::: "memory");  // all dot products first: their latencies then overlap
 #pragma GCC unroll 4
-        for (int run = 0; run < RUNS; ++run) error[run] = err(run, row[run], error[run]);
+        for (int run = 0; run < RUNS; ++run) error[run] = err(run, row[run] + k, error[run]);
 #pragma GCC unroll 4
-        for (int run = 0; run < RUNS; ++run) learn(run, row[run]++, q[run], error[run]);
+        for (int run = 0; run < RUNS; ++run) learn(run, row[run] + k, q[run], error[run]);
     };
 
     bool active[RUNS], all = true;
@@ -131,8 +130,9 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         std::int64_t steps = last[0] - row[0];
         for (int run = 1; run < RUNS; ++run)
             if (last[run] - row[run] < steps) steps = last[run] - row[run];
-        while (steps-- > 0) step_all();
+        for (std::int64_t k = 0; k < steps; ++k) step_all(k);
         for (int run = 0; run < RUNS; ++run) {
+            row[run] += steps;
             if (row[run] != last[run]) continue;
             finish(run);
             all &= active[run] = start(run);
@@ -140,7 +140,7 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
     }
     for (int run = 0; run < RUNS; ++run) {
         if (!active[run]) continue;
-        while (row[run] != last[run]) step_one(run);
+        for (; row[run] != last[run]; ++row[run]) step_one(run, row[run]);
         finish(run);
     }
     return loss;

@@ -18,11 +18,13 @@
 #include <vector>
 
 #include "grouping.hpp"
+#include "kernels.hpp"
 #include "threads.hpp"
 
 namespace foretaste {
 
 struct SgdPlan {
+    static constexpr std::size_t spare = SgdData<float>::ahead;  // places behind the last item, which the kernel fetches ahead
     std::int64_t grid, users, items;
     std::vector<std::int32_t> user_order, item_order;
     std::vector<std::int32_t> order;  // the rows as given, in the order of the blocks
@@ -32,7 +34,7 @@ struct SgdPlan {
 
     SgdPlan(const std::int32_t* u, const std::int32_t* i, const float* v, const float* w, std::size_t n,
             std::int64_t users_, std::int64_t items_, std::int64_t grid_)
-        : grid(grid_), users(users_), items(items_), order(n), user(n), item(n), value(n), weight(w ? n : 0) {
+        : grid(grid_), users(users_), items(items_), order(n), user(n), item(n + spare), value(n), weight(w ? n : 0) {
         const std::vector<std::int32_t> user_group = groups(u, n, users), item_group = groups(i, n, items);
         user_order = together(user_group), item_order = together(item_group);
         const std::vector<std::int32_t> user_place = inverse(user_order), item_place = inverse(item_order);

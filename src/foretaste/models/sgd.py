@@ -39,12 +39,19 @@ def start(
     plan = SgdPlan(user, item, value, weight, *size, grid_of(len(value), *size))
     random = np.random.default_rng(seed)
     tables = []
-    for n in size:
-        table = np.zeros((n, -(-factors // _PAD) * _PAD), np.float32)
-        table[:, :factors] = random.normal(0, initial_std, (n, factors))
+    for n, order in zip(size, (plan.user_order(), plan.item_order()), strict=True):
+        table = aligned_zeros(n, -(-factors // _PAD) * _PAD)
+        table[:, :factors] = random.normal(0, initial_std, (n, factors))[order]
         tables.append(table)
     total = float(len(value) if weight is None else weight.sum(dtype=np.float64))
     return Learner(plan, tables[0], tables[1], total, threads)
+
+
+def aligned_zeros(rows: int, columns: int) -> Floats:
+    """Return zeros that start at a cache line, so that no vector of the kernel crosses two."""
+    memory = np.zeros(rows * columns + 16, np.float32)
+    start = -memory.ctypes.data // 4 % 16
+    return memory[start : start + rows * columns].reshape(rows, columns)
 
 
 def grid_of(ratings: int, users: int, items: int) -> int:
@@ -64,8 +71,6 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.user_order, self.item_order = self.plan.user_order(), self.plan.item_order()
-        self.user_factors = self.user_factors[self.user_order]
-        self.item_factors = self.item_factors[self.item_order]
         self.user_bias = np.zeros(len(self.user_factors), np.float32)
         self.item_bias = np.zeros(len(self.item_factors), np.float32)
 
