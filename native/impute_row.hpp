@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -23,6 +24,22 @@ struct Donor {
 
     bool operator<(const Donor& other) const {
         return distance != other.distance ? distance < other.distance : row < other.row;
+    }
+};
+
+// Rows looked at together: mostly none of them lies in a ring.
+struct Some {
+    static constexpr std::size_t rows = 16;
+    typedef float part_t __attribute__((vector_size(16)));
+
+    static bool any(const float* near, float above, float until) {
+        part_t part[4];
+        std::memcpy(part, near, sizeof part);
+        const auto inside = [&](const part_t& p) { return (p > above) & (p <= until); };
+        const auto found = inside(part[0]) | inside(part[1]) | inside(part[2]) | inside(part[3]);
+        std::uint64_t halves[2];
+        std::memcpy(halves, &found, sizeof halves);
+        return (halves[0] | halves[1]) != 0;
     }
 };
 
@@ -198,9 +215,13 @@ class ImputeRow {
     // Put the donors of a ring into buckets of increasing distance; returns the width of a bucket.
     double sort_into_buckets(const float* near, float seen, float within) {
         std::size_t n = 0;
-        for (std::size_t row = 0; row < plan_.rows; ++row) {
-            found_[n] = static_cast<std::int32_t>(row);
-            n += static_cast<std::size_t>((near[row] <= within) & (near[row] > seen));
+        for (std::size_t from = 0; from < plan_.rows; from += Some::rows) {
+            const std::size_t to = std::min(from + Some::rows, plan_.rows);
+            if (to - from == Some::rows && !Some::any(near + from, seen, within)) continue;
+            for (std::size_t row = from; row < to; ++row) {
+                found_[n] = static_cast<std::int32_t>(row);
+                n += static_cast<std::size_t>((near[row] <= within) & (near[row] > seen));
+            }
         }
         float top = 0;
         for (std::size_t i = 0; i < n; ++i) top = std::max(top, near[found_[i]]);

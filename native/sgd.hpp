@@ -35,6 +35,11 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         row[run] = next;
         while (next != end && data.user[next] == user) ++next;
         last[run] = next;
+        if (WIDTH != 0 && next != end) {  // the user who comes next: its factors are far away
+            const char* soon = reinterpret_cast<const char*>(
+                data.user_factors + static_cast<std::size_t>(data.user[next]) * width);
+            for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64) __builtin_prefetch(soon + byte, 1);
+        }
         user_row[run] = data.user_factors + static_cast<std::size_t>(user) * width;
         user_bias[run] = data.user_bias[user];
         if constexpr (WIDTH != 0)
