@@ -10,7 +10,7 @@ from benchmarks.data import generated, real
 from benchmarks.timing import interleaved
 from foretaste import SVD, HoldOut, Ratings, rmse
 from foretaste._native import SgdPlan
-from foretaste.models.sgd import grid_of
+from foretaste.models.sgd import aligned_zeros, grid_of
 
 FACTORS = 64
 RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
@@ -138,7 +138,9 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[dict[str, Any]]:
 
 def _tables(size: tuple[int, int]) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(0)
-    factors = [rng.normal(0, 0.001, (n, FACTORS)).astype(np.float32) for n in size]
+    factors = [aligned_zeros(n, FACTORS) for n in size]
+    for table in factors:
+        table[:] = rng.normal(0, 0.001, table.shape)
     return *factors, *(np.zeros(n, np.float32) for n in size)
 
 
