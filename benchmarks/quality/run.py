@@ -50,9 +50,9 @@ def page(about: dict[str, Any], tables: list[dict[str, Any]], source: str) -> st
     text = [
         "# Quality",
         "",
-        f"Written by `python benchmarks/quality/run.py` from `results/{source}`: every model by its defaults, "
-        "which were chosen on other ratings (`docs/decisions/0004-defaults.md`). RMSE and MAE in rating units, "
-        "mean of the folds; seconds of one fit.",
+        f"Written by `python benchmarks/quality/run.py` from `results/{source}`: every model by its "
+        "defaults, which were chosen on other ratings (`docs/decisions/0004-defaults.md`). RMSE and MAE in "
+        "rating units, mean of the folds; seconds of one fit.",
         f"{about['processor']}, {about['cores']} cores; foretaste {about['foretaste']}.",
     ]
     for one in tables:
