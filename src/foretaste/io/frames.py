@@ -199,11 +199,29 @@ def time_column(table: FrameTable, values: Any, column: str) -> npt.NDArray[np.i
 
 
 def column_values(column: Any) -> Any:
-    """Return a frame's column as it is encoded: polars text as it is, everything else as numpy."""
+    """Return a frame's column as it is encoded: text as a polars series, everything else as numpy.
+
+    Numbers without gaps are seen where they stand in memory, not copied.
+    """
     if isinstance(column, np.ndarray) or is_text_series(column):
         return column
-    whole = hasattr(column, "null_count") and str(column.dtype).startswith(("Int", "UInt"))
+    kind = str(column.dtype)
+    if hasattr(column, "iloc"):
+        return _pandas_text(column) if kind.startswith(("str", "large_string")) else as_numpy(column)
+    if kind.startswith(("Categorical", "Enum")):
+        return column.cast(str)
+    whole = kind.startswith(("Int", "UInt"))
     return column if whole and column.null_count() else as_numpy(column)  # numpy would make floats of it
+
+
+def _pandas_text(column: Any) -> Any:
+    """Return a pandas column of text through Arrow, without a Python object a row where pyarrow is there."""
+    import polars as pl
+
+    try:
+        return pl.Series(column, dtype=pl.String)
+    except ImportError:  # pandas speaks Arrow through pyarrow alone
+        return as_numpy(column)
 
 
 def text_cells(column: Any) -> Any:
