@@ -99,9 +99,13 @@ def guess_dialect(
                 hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
             )
     sample = tried[separator]
-    if not sample:
+    width = Counter(map(len, sample)).most_common(1)[0][0] if sample else 0
+    if width < least:
         raise BadData(
-            f"{name} holds no fields with the separator {separator!r}", hint="separator=None (guess)"
+            f"{name}: with the separator {separator!r} most lines have {width} field{'s' * (width != 1)}; "
+            f"{least} are needed at least",
+            where=f"1 | {start.splitlines()[0][:100]}",
+            hint="separator=None finds it out",
         )
     if header is None:
         header = has_header(sample, known)
