@@ -194,6 +194,26 @@ def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpac
     return result._replace(name=path.name + result.name[len(str(path)) :])
 
 
+def refuse_bombs(data: bytes, name: str) -> None:
+    """Refuse a workbook, a zip archive that others unpack, if a part of it would unpack to an absurd size.
+
+    Raises
+    ------
+    BadData
+        Naming the part.
+    """
+    if not data.startswith(b"PK"):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as opened:
+            parts = opened.infolist()
+    except _DAMAGE:
+        return  # its reader says what is wrong
+    for part in parts:
+        if part.file_size > max(LARGEST, LARGEST_RATIO * part.compress_size):
+            raise _absurd(f"{name}: {part.filename}", part.compress_size, readable(part.file_size))
+
+
 def _gunzipped(packed: bytes, path: Path, name: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
