@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
-from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.io.archive import FOREIGN, unpacked
 
-# Files that are no text, by their first bytes: what they are, and a line of Python that opens them.
-_FOREIGN = {
-    b"PK\x03\x04": (
-        "a zip archive or an Excel workbook",
-        "unpack it, or read_ratings(pandas.read_excel({name!r}))",
-    ),
-    b"PAR1": ("a Parquet file", "read_ratings(polars.read_parquet({name!r}))"),
-    b"ARROW1": ("an Arrow file", "read_ratings(polars.read_ipc({name!r}))"),
-    b"SQLite format 3": ("an SQLite database", "read_ratings(pandas.read_sql(query, connection))"),
-    b"\x93NUMPY": ("a numpy file", "Ratings.from_columns(user, item, value) on its columns"),
-    b"BZh": ("packed with bzip2", "bunzip2 --keep {name}"),
-    b"\xfd7zXZ": ("packed with xz", "unxz --keep {name}"),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd {name}"),
-}
 _ENDING = re.compile(rb"(\n[ \t\r]*)+\Z")  # blank lines at the end, which editors leave
 
 
-def load_text(path: Path, encoding: str) -> bytes:
-    """Return a file's text as UTF-8 without a byte order mark, unpacked if its first bytes say gzip.
+def load_text(path: Path, encoding: str, member: str | None = None) -> bytes:
+    """Return a file's text as UTF-8 without a byte order mark, unpacked if its first bytes say gzip or zip.
 
     Raises
     ------
@@ -40,10 +25,16 @@ def load_text(path: Path, encoding: str) -> bytes:
     InvalidParameter
         If there is no such encoding.
     """
-    data = _unpacked(_bytes_of(path), path)
-    for magic, (what, hint) in _FOREIGN.items():
-        if data.startswith(magic):
-            raise BadData(f"{path} is {what}, not a text file", hint=hint.format(name=str(path)))
+    data, kind, name = unpacked(path, path, member)
+    if kind != "text":
+        what, hint = FOREIGN[kind]
+        place = str(path) if name == path.name else name
+        raise BadData(f"{place} is {what}, not a text file", hint=hint.format(name=str(path)))
+    return as_text(data, path, encoding)
+
+
+def as_text(data: bytes, path: Path, encoding: str) -> bytes:
+    """Return the bytes of a text, already unpacked, as ``load_text`` does."""
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and data.startswith(
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     ):
@@ -58,30 +49,6 @@ def load_text(path: Path, encoding: str) -> bytes:
     if not data.strip():
         raise BadData(f"{path} is empty", hint=f"ls -l {path}")
     return data
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotFound(
-            f"there is no file {path}{did_you_mean(path.name, near)}", hint=f"ls {path.parent}"
-        ) from None
-    except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
-
-
-def _unpacked(data: bytes, path: Path) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(
-            f"{path} is a gzip file that is cut off or damaged ({error})",
-            hint=f"fetch it again; test it with: gzip -t {path}",
-        ) from None
 
 
 def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
