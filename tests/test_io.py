@@ -390,7 +390,9 @@ def test_missing_files_and_folders(file, tmp_path):
     error = refusal(tmp_path / "raitings.csv", NotFound)
     assert 'did you mean "ratings.csv"?' in error.message
     assert refusal(tmp_path / "no" / "such.csv", NotFound).hint == f"ls {tmp_path / 'no'}"
-    assert "cannot be read" in refusal(tmp_path).message
+    error = refusal(tmp_path)
+    assert "is a folder, not a file" in error.message
+    assert error.where == "in it are: ratings.csv"
 
 
 def test_no_separator(file):

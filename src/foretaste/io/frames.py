@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class FrameTable:
         self.by_position = by_position
         self.header = list(self.columns) if header else None
         self.width = len(self.columns)
+        self.titles: Sequence[str] | None = None  # as a worksheet has them, where names had to be told apart
+        self.cell: Callable[[int, int], str] | None = None  # how a worksheet calls a cell
         self._place = place
         self._at_hand: npt.NDArray[np.int64] | None = None
 

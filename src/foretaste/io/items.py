@@ -42,17 +42,19 @@ def read_items(
     separator: str | None = None,
     header: bool | None = None,
     encoding: str = "utf-8",
+    member: str | None = None,
+    sheet: str | int | None = None,
 ) -> Catalogue:
     """Read what items are called from a text file or a data frame.
 
     Parameters
     ----------
-    source : str, Path, or pandas, polars or Arrow table
+    source : str, Path, open binary file, or data frame
         One row an item.
     item, title : str or int, optional
         The column of item ids and the one that people read: a name, or a position from 0. Else the usual
         names are looked for, then the first column and the first other column are taken; either is said.
-    separator, header, encoding
+    separator, header, encoding, member, sheet
         As in ``read_ratings``.
 
     Returns
@@ -67,7 +69,9 @@ def read_items(
     NotFound
         If there is no such file.
     """
-    opened = open_source(source, Written(separator, header, encoding), least=2, known=_OTHERS)
+    opened = open_source(
+        source, Written(separator, header, encoding, member=member, sheet=sheet), least=2, known=_OTHERS
+    )
     names = unique_names(opened.header if opened.header is not None else [""] * opened.width)
     item_name, title_name = _choose(names, item, title, opened.name, by_name=opened.header is not None)
     texts = dict(zip(names, texts_of(opened), strict=True))
