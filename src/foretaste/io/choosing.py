@@ -48,6 +48,7 @@ def open_table(
     known: Iterable[str] = (),
     sieve: Sieve,
     decimal: str = ".",
+    wide: bool = False,
 ) -> TextTable:
     """Open a text table, finding out how it is written and saying so.
 
@@ -67,6 +68,8 @@ def open_table(
         What happens to lines that cannot be used.
     decimal : str
         What stands before the fraction of a number.
+    wide : bool
+        Whether a row is a user and a column an item.
     """
     others = frozenset(known)
     dialect, sample = guess_dialect(
@@ -76,6 +79,7 @@ def open_table(
         header=header,
         known=lambda name: role_of(name) is not None or squeezed(name) in others,
         least=least,
+        wide=wide,
     )
     if dialect.guessed:
         log.info(

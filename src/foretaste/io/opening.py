@@ -56,7 +56,13 @@ class Written:
 
 
 def open_source(
-    source: Any, written: Written, *, least: int, known: Iterable[str] = (), skip: bool = False
+    source: Any,
+    written: Written,
+    *,
+    least: int,
+    known: Iterable[str] = (),
+    skip: bool = False,
+    wide: bool = False,
 ) -> Opened:
     """Open a source.
 
@@ -71,6 +77,8 @@ def open_source(
         Names that headers use beside those of the roles.
     skip : bool
         Whether rows that cannot be used are left out, aloud, instead of refused.
+    wide : bool
+        Whether a row is a user and a column an item.
 
     Raises
     ------
@@ -101,6 +109,7 @@ def open_source(
             known=known,
             sieve=sieve,
             decimal=written.decimal,
+            wide=wide,
         )
     return _open_typed(found, written, sieve)
 
@@ -124,7 +133,8 @@ def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
         table.cell = sheet.cell
         return table
     if kind == "numpy":
-        return FrameTable(_array_columns(data, name), name, sieve, by_position=True, header=False)
+        columns = _array_columns(data, name)
+        return FrameTable(columns, name, sieve, typed=False, by_position=True, header=False)
     if kind == "text":  # R's own, which no first bytes in the table of kinds tell apart
         return FrameTable(read_matrix(data, name), name, sieve)
     what, hint = FOREIGN[kind]

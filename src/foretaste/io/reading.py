@@ -167,7 +167,7 @@ def survey(source: Any, **reading: Any) -> Survey:
 def _surveyed(source: Any, wanted: Wanted, *, skip: bool) -> Survey:
     check_scale(wanted.scale)
     wide = wanted.layout == "wide"
-    opened = open_source(source, wanted.written, least=2 if wide else len(_NEEDED), skip=skip)
+    opened = open_source(source, wanted.written, least=2 if wide else len(_NEEDED), skip=skip, wide=wide)
     ratings = read_wide(opened, wanted) if wide else _read_long(opened, wanted)
     faults = tuple(opened.sieve.faults)
     return Survey(ratings, faults, len(ratings) + opened.sieve.lost(), opened.name)
