@@ -138,6 +138,17 @@ def test_a_missing_extra_names_its_command(tmp_path, monkeypatch):
     assert caught.value.hint == 'pip install "foretaste[excel]"'
 
 
+def test_a_sheet_of_titles_alone_numbers_its_items(tmp_path, caplog):
+    path = tmp_path / "titles.xlsx"
+    path.write_bytes(workbook([["tea"], ["kettle"]]))
+    catalogue = read_items(path, header=False)
+    assert catalogue.items.ids.tolist() == [1, 2]
+    assert catalogue.titles(catalogue.items.ids) == ["tea", "kettle"]
+    assert "items numbered from 1 by row" in caplog.text
+    with pytest.raises(BadData, match="ids only"):
+        read_items(pl.DataFrame({"itemId": [1, 2]}))
+
+
 # The wide layout -------------------------------------------------------------------------------------
 
 WIDE = "user,10,11,12\nann,3,,-1.5\nbo,,99,0\n"
