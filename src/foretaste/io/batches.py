@@ -85,9 +85,9 @@ class Columns:
                 return pl.Series(cells, dtype=pl.Null)
             if "text" in seen:
                 return pl.Series(cells if set(kinds) == {str} else _texts(cells), dtype=pl.String)
-            if "number" in seen:
+            if "numbers" in seen:
                 return _numbers(cells, set(kinds))
-            if "moment" in seen:
+            if "times" in seen:
                 return pl.Series(_moments(cells), dtype=pl.Datetime("us"))
             return pl.Series(cells, dtype=pl.Boolean)
         except (OverflowError, TypeError, pl.exceptions.PolarsError):
@@ -98,7 +98,7 @@ class Columns:
             ) from None
 
     def _mixed(self, place: int) -> BadData:
-        seen = self._seen[place]
+        seen = dict(sorted(self._seen[place].items(), key=lambda one: one[1][0]))
         shown = [f"{value!r:.60} in row {row + 1:,}" for row, value in seen.values()]
         name = self._names[place]
         if "" in seen:
@@ -109,7 +109,7 @@ class Columns:
                 hint='leave it out: query="SELECT ..." of the other columns',
             )
         return BadData(
-            f'{self._source}: column "{name}" mixes {" and ".join(seen)}s',
+            f'{self._source}: column "{name}" mixes {" and ".join(seen)}',
             where=", ".join(shown),
             hint=self._cast(place),
         )
@@ -117,10 +117,11 @@ class Columns:
     def _cast(self, place: int) -> str:
         """Say the query that makes text of a column."""
         cast = f"CAST({_plain(self._names[place])} AS TEXT) AS {_plain(self._names[place])}"
-        if self._table is None or len(self._names) > 8 or '"' in cast + self._table:
+        table = re.sub(r'"([a-z_][a-z0-9_]*)"', r"\1", self._table or "")
+        if not table or len(self._names) > 8 or '"' in cast + table:
             return f"in the query: {cast}"
         names = [cast if at == place else _plain(name) for at, name in enumerate(self._names)]
-        return f'query="SELECT {", ".join(names)} FROM {self._table}"'  # noqa: S608 - for a person to type
+        return f'query="SELECT {", ".join(names)} FROM {table}"'  # noqa: S608 - for a person to type
 
     def frame(self) -> Any:
         """Return all rows as a polars frame; a column is Int64, Float64, String, Datetime or Boolean."""
@@ -152,8 +153,8 @@ def batches_of(fetch: Callable[[int], Sequence[Any]]) -> Iterable[Sequence[Any]]
 
 def _family(kind: type) -> str:
     if issubclass(kind, bool):
-        return "truth value"
-    for name, kinds in (("number", _NUMBER), ("text", _TEXT), ("moment", _MOMENT)):
+        return "truth values"
+    for name, kinds in (("numbers", _NUMBER), ("text", _TEXT), ("times", _MOMENT)):
         if issubclass(kind, kinds):
             return name
     return ""
@@ -180,6 +181,8 @@ def _numbers(cells: Sequence[Any], kinds: set[type]) -> Any:
 
     if kinds == {int}:
         return pl.Series(cells, dtype=pl.Int64)
+    if kinds <= {int, float}:
+        return pl.Series(cells, dtype=pl.Float64, strict=False)
     if float not in kinds and _all_whole(cells):
         return pl.Series([None if cell is None else int(cell) for cell in cells], dtype=pl.Int64)
     return pl.Series([None if cell is None else float(cell) for cell in cells], dtype=pl.Float64)

@@ -1,7 +1,7 @@
 """Tables and queries of databases as frames: SQLite by itself, all others through SQLAlchemy.
 
 Nothing is ever written: SQLite is opened read-only; elsewhere the transaction is one that only reads,
-where the database knows such, and is rolled back.
+where the database knows such, and is rolled back if it is ours.
 """
 
 from __future__ import annotations
@@ -275,8 +275,11 @@ def _from_sqlalchemy(source: Any, table: str | None, query: str | None) -> Rows:
 def _asked(sqlalchemy: Any, connection: Any, shown: str, table: str | None, query: str | None) -> Rows:
     """Send a query over a connection, leaving its transactions as they were."""
     began = not connection.in_transaction()
-    label, quoted = f"{shown}: query", None
+    label, quoted, before = f"{shown}: query", None, None
     try:
+        if connection.dialect.name == "sqlite":  # its driver may commit what no INSERT starts
+            before = connection.exec_driver_sql("PRAGMA query_only").scalar()
+            connection.exec_driver_sql("PRAGMA query_only = ON")
         if query is None:
             quoted, plain = _sqlalchemy_table(sqlalchemy, connection, shown, table)
             query, label = f"SELECT * FROM {quoted}", f"{shown}: table {plain}"  # noqa: S608 - quoted
@@ -289,6 +292,8 @@ def _asked(sqlalchemy: Any, connection: Any, shown: str, table: str | None, quer
         finally:
             result.close()
     finally:
+        if before is not None:
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(before)}")
         if began:
             connection.rollback()
 
