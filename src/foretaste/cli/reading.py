@@ -41,6 +41,8 @@ _WRITTEN = (
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files."),
     click.option("--member", metavar="NAME", help="Which file of a zip archive."),
     click.option("--sheet", metavar="NAME", help="Which sheet of a workbook, or its place from 0."),
+    click.option("--table", metavar="NAME", help="Which table of a database."),
+    click.option("--query", metavar="SQL", help="A SELECT for a database to answer."),
 )
 PAIRS_OPTIONS = (_USER, _ITEM, *_WRITTEN)
 READING_OPTIONS = (
@@ -145,4 +147,8 @@ def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def name_of(source: str) -> str:
     """Return what ratings are called in results."""
+    if "://" in source:
+        from foretaste.io.sql import masked
+
+        return masked(source)
     return {"-": "standard input", SAMPLE: "the bundled sample"}.get(source, source)

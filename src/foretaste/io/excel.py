@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from foretaste.columns import role_of
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
-from foretaste.io.archive import refuse_bombs
+from foretaste.io.archive import check_parts
 from foretaste.io.choosing import unique_names
 from foretaste.io.workbook_xml import check_extent, error_cells, sheet_xml
 
@@ -148,8 +148,9 @@ def _opened(data: bytes, name: str) -> Any:
         raise MissingExtra(
             f"{name} is a workbook; reading it needs python-calamine", hint='pip install "foretaste[excel]"'
         ) from None
-    refuse_bombs(data, name)
-    if "EncryptedPackage".encode("utf-16-le") in data[:1_000_000] + data[-1_000_000:]:
+    if data.startswith(b"PK"):
+        check_parts(data, name)
+    elif "EncryptedPackage".encode("utf-16-le") in data[:1_000_000] + data[-1_000_000:]:
         raise _locked(name)
     try:
         return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -213,7 +214,7 @@ def _cells(workbook: Any, data: bytes, name: str, place: int, sheet: str) -> tup
         raise _damaged(name, error) from None
     top, left = opened.start or (0, 0)
     for row, column, text in error_cells(xml, name):
-        # The library gives these as blank. One beyond the cells it gives has nothing but errors around it.
+        # The library gives these as blank, and leaves one out that has no value.
         if not (0 <= row - top < len(rows) and 0 <= column - left < len(rows[0])):
             raise BadData(
                 f'{name}: sheet "{sheet}", cell {column_letters(column)}{row + 1} holds the error {text}',

@@ -14,7 +14,7 @@ from foretaste.memory import require
 _BYTES = 64  # of memory a cell, in the reader and in Python, blank or not
 _SMALL = 2_000_000_000  # bytes that need no closer look
 _REFERENCE = re.compile(rb'<c\s[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-_ERROR = re.compile(rb'<c\s([^>]*\bt="e"[^>]*)>(.*?)</c>', re.DOTALL)
+_ERROR = re.compile(rb'<c\s([^>]*\bt="e"[^>]*)(?<!/)>(.*?)</c>', re.DOTALL)
 
 
 def check_extent(xml: bytes, name: str) -> None:
@@ -96,6 +96,6 @@ def sheet_xml(data: bytes, place: int) -> bytes:
                 target = re.search(rb'\bTarget="([^"]+)"', found)
                 if target and re.search(rb'\bId="' + re.escape(relation[1]) + rb'"', found):
                     return archive.read(posixpath.join("/xl", target[1].decode()).removeprefix("/"))
-    except (KeyError, IndexError, UnicodeDecodeError, zipfile.BadZipFile):
+    except (KeyError, IndexError, UnicodeDecodeError):
         return b""
     return b""
