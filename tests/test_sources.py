@@ -223,6 +223,17 @@ def test_wide_with_a_decimal_comma(tmp_path):
     assert read_ratings(path, layout="wide", decimal=",").value.tolist() == [3.5, -1.25]
 
 
+@pytest.mark.parametrize("head", ["", ",".join(f"j{n}" for n in range(14)) + "\n"], ids=["bare", "named"])
+def test_a_wide_table_is_not_read_as_a_long_one(tmp_path, head):
+    path = tmp_path / "wide.csv"
+    path.write_text(head + (",".join(map(str, range(14))) + "\n") * 3)
+    with pytest.raises(BadData, match="has 14 columns, none of them recognised") as caught:
+        read_ratings(path)
+    assert caught.value.hint.startswith('layout="wide"')
+    assert len(read_ratings(path, layout="wide", user=0, duplicates="first")) == 13
+    assert len(read_ratings(path, user=0, item=1, rating=2, duplicates="first")) == 1
+
+
 def test_a_wide_frame():
     frame = pl.DataFrame({"user": [7, 8], "a": [1.0, None], "b": [None, 2.0]})
     assert rows(read_ratings(frame, layout="wide")) == [(7, "a", 1.0), (8, "b", 2.0)]
