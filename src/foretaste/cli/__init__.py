@@ -23,6 +23,7 @@ _MODULES = {
     "show": "looking",
     "models": "looking",
     "data": "looking",
+    "datasets": "datasets",
     "doctor": "doctor",
 }
 
@@ -35,6 +36,7 @@ foretaste predicts how much people will like what they have not tried, from rati
   foretaste predict my.foretaste pairs.csv         predict with it
   foretaste similar ratings.csv ITEM               the items most like one
   foretaste models                                 the models and their parameters
+  foretaste datasets list                          published ratings that it can fetch
 
 foretaste --help lists every command; foretaste COMMAND --help its options."""
 
