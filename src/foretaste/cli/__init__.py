@@ -36,7 +36,6 @@ foretaste predicts how much people will like what they have not tried, from rati
   foretaste predict my.foretaste pairs.csv         predict with it
   foretaste similar ratings.csv ITEM               the items most like one
   foretaste models                                 the models and their parameters
-  foretaste datasets list                          published ratings that it can fetch
 
 foretaste --help lists every command; foretaste COMMAND --help its options."""
 

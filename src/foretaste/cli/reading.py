@@ -109,11 +109,16 @@ def _data_set(name: str, options: dict[str, Any]) -> Ratings:
 
     taken = ("where",) if info(name).declared else ("where", "scale")
     given = [option for option, value in options.items() if option not in taken and _is_given(option)]
+    if given == ["scale"]:
+        low, high = info(name).scale
+        raise InvalidParameter(
+            f"{name_of(name)} has declared its scale, {low:g} to {high:g}", hint="no --scale"
+        )
     if given:
         option = "--" + given[0].replace("_", "-")
         raise InvalidParameter(
             f"{option} says how to read a file; {name_of(name)} is read already",
-            hint=f"./{name} is a file of this name; foretaste data {name} > {name}.csv makes one",
+            hint=f"no {option}; if you mean a file of this name: ./{name}",
         )
     say_which(name)
     ratings: Ratings = load(name, progress=wants_progress())

@@ -61,14 +61,16 @@ def opened(url: str, headers: dict[str, str]) -> Iterator[Any]:
         response.close()
 
 
-def chunks(response: Any) -> Iterator[bytes]:
-    """Yield the body of an answer as it comes."""
+def chunks(response: Any, url: str) -> Iterator[bytes]:
+    """Yield the body of an answer from this address as it comes."""
     import urllib3
 
     try:
-        yield from response.stream(CHUNK, decode_content=False)
+        # read1 gives what is there: what stream would hold back until a chunk is full, Ctrl-C would lose.
+        while chunk := response.read1(CHUNK, decode_content=False):
+            yield chunk
     except urllib3.exceptions.HTTPError as error:
-        raise _fault(error, response.url or "") from None
+        raise _fault(error, url) from None
 
 
 def _ask(url: str, headers: dict[str, str]) -> Any:
@@ -122,12 +124,12 @@ def _fault(error: Exception, url: str) -> Exception:
         return NotFetched(f"the certificate of {host} is not accepted: {reason}", hint=_MIRROR)
     if isinstance(error, exceptions.LocationParseError):
         return NotFetched(f"{url} is not an address that can be fetched", hint="https://..., or http://...")
-    if isinstance(error, exceptions.TimeoutError):
-        return PassingFault(f"no answer from {host} for {TIMEOUT:g} s")
     if isinstance(error, exceptions.ProxyError):
         return PassingFault(f"the proxy does not lead to {host}: {_last(error)}")
-    if isinstance(error, exceptions.NewConnectionError):
+    if isinstance(error, exceptions.NewConnectionError):  # by its class a timeout, too
         return PassingFault(f"no connection to {host}: {_last(error)}")
+    if isinstance(error, exceptions.TimeoutError):
+        return PassingFault(f"no answer from {host} for {TIMEOUT:g} s")
     return PassingFault("the connection broke off")
 
 

@@ -151,15 +151,24 @@ def _check_published(archive: Archive, partial: Partial, sidecar: str | None) ->
     wanted = None
     if sidecar is not None:
         try:
-            with opened(sidecar, {}) as response:
-                body = b"" if response.status != 200 else next(chunks(response), b"")
-            wanted = _digest_in(body[:_LONGEST_CHECKSUM_FILE].decode(errors="replace"))
+            wanted = _digest_in(_start_of(sidecar))
         except (PassingFault, NotFetched) as error:
             log.debug("%s: %s", sidecar, error)
     if wanted is None:
         log.warning("%s: no published checksum could be had; it is not checked", archive.file)
         return
     _compare(partial, {"md5": wanted}, sidecar)
+
+
+def _start_of(url: str) -> str:
+    """Return the start of a small text; nothing if the server has none."""
+    start = b""
+    with opened(url, {}) as response:
+        for chunk in chunks(response, url) if response.status == 200 else ():
+            start += chunk
+            if len(start) >= _LONGEST_CHECKSUM_FILE:
+                break
+    return start.decode(errors="replace")
 
 
 def _digest_in(text: str) -> str | None:

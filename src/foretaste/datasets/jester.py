@@ -40,9 +40,8 @@ def ratings(data_set: DataSet, folder: Path) -> Ratings:
     archives = [folder / archive.file for archive in data_set.holding("ratings")]
     scale = data_set.scale if data_set.declared else None
     if data_set.name == "jester-2":
-        # Two tabs stand between the fields.
         return ratings_in(
-            archives[0], "jester_ratings.dat", user=0, item=1, rating=2, separator="whitespace",
+            archives[0], "jester_ratings.dat", user=0, item=1, rating=2, separator="\t\t",
             header=False, scale=scale,
         )  # fmt: skip
     found = from_wide([_wide(archive, data_set.items) for archive in archives], scale)

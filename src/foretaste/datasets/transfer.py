@@ -179,7 +179,7 @@ def _attempt(url: str, partial: Partial, show: Progress, size: int | None) -> No
         with show.task(partial.target.name, total or 0, unit="bytes") as task:
             task.step(have)
             with partial.path.open("ab", buffering=0) as file:
-                for chunk in chunks(response):
+                for chunk in chunks(response, url):
                     partial.append(file, chunk)
                     task.step(len(chunk), readable(have := have + len(chunk)))
             if total is not None and have != total:
