@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from documents import DOCS, tables
 from hypothesis import given
 from hypothesis import strategies as st
 from published import archive, archive_named, csv_members, dat_members, lines, wide, workbook
@@ -118,6 +119,27 @@ def test_what_is_not_here_says_how_to_fetch_it():
     with pytest.raises(NotFound, match="jester-2 is not on this machine") as caught:
         datasets.path("jester-2")
     assert caught.value.hint == "foretaste datasets fetch jester-2"
+
+
+def test_the_page_of_data_sets_shows_the_catalogue():
+    figures, terms = tables(DOCS / "datasets.md")
+    wanted = [
+        [
+            f"`{e.name}`",
+            f"{'' if e.exact else 'about '}{e.ratings:,}",
+            f"{e.users:,}",
+            f"{e.items:,}",
+            f"{e.scale[0]:g} to {e.scale[1]:g}",
+            e.beside,
+        ]
+        for e in catalogue().values()
+    ]
+    assert figures[1:] == wanted
+    shown = {name.strip(" `"): row[1:] for row in terms[1:] for name in row[0].split(",")}
+    assert sorted(shown) == sorted(datasets.names())
+    for name, (licence, where) in shown.items():
+        assert licence == datasets.info(name).licence
+        assert datasets.info(name).licence_source in where
 
 
 # MovieLens, made up --------------------------------------------------------------------------------------

@@ -468,6 +468,20 @@ def test_a_disk_that_fills_up_keeps_what_came(server, start, tmp_path):
     assert (folder / "ml-latest-small.zip").read_bytes() == DATA
 
 
+def test_a_part_that_cannot_be_written(server, partial):
+    partial.path.mkdir()
+    with pytest.raises(NotFetched, match=r"cannot write .*films\.zip\.partial: Is a directory") as caught:
+        partial.open()
+    assert "FORETASTE_CACHE" in caught.value.hint
+
+
+def test_terms_that_cannot_be_kept_do_not_matter(server, caplog):
+    found = data_set(f"{server.url}/{NAME}")
+    (cache.made_folder(found) / cache.LICENCE).symlink_to("nowhere/LICENCE.txt")
+    assert fetched(found) == DATA
+    assert "its terms could not be kept" in caplog.text
+
+
 def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "file"))

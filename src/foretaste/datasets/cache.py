@@ -93,4 +93,7 @@ def licence_said(data_set: DataSet, folder: Path) -> Iterator[None]:
         "",
         f"Shown on {datetime.now(UTC):%Y-%m-%d}, when foretaste fetched it for the first time.",
     ]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:  # the archive is there all the same; they are said again the next time
+        log.warning("%s: its terms could not be kept in %s: %s", data_set.name, file, error.strerror)

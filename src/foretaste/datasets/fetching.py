@@ -105,7 +105,7 @@ def _copy(archive: Archive, source: Path, partial: Partial, show: Progress) -> N
     with (
         show.task(archive.file, size, unit="bytes") as task,
         source.open("rb") as read,
-        partial.path.open("ab", buffering=0) as file,
+        partial.open() as file,
     ):
         while chunk := read.read(CHUNK):
             partial.append(file, chunk)

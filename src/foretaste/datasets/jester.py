@@ -98,7 +98,7 @@ def _with_scale_if_inside(found: Ratings, data_set: DataSet) -> Ratings:
     if not outside:
         return found.replace(scale=data_set.scale)
     log.warning(
-        '%s: %s ratings lie outside the published scale, so none is declared   (without them: '
+        '%s: %s ratings lie outside the published scale, so none is declared   (say otherwise: '
         'where="rating >= %g AND rating <= %g")',
         data_set.name, f"{outside:,}", low, high,
     )  # fmt: skip

@@ -14,8 +14,9 @@ import re
 import shutil
 import time
 from http import HTTPStatus
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from foretaste.datasets.connection import PassingFault, chunks, opened
 from foretaste.errors import BadData, NotFetched, NotFound
@@ -66,7 +67,14 @@ class Partial:
         except OSError as error:
             raise self.cannot_write(error) from None
 
-    def append(self, file: BinaryIO, chunk: bytes) -> None:
+    def open(self) -> FileIO:
+        """Open what has come, to write on; nothing is held back in memory."""
+        try:
+            return self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise self.cannot_write(error) from None
+
+    def append(self, file: FileIO, chunk: bytes) -> None:
         """Write on; a full disk is said with what is missing."""
         rest = memoryview(chunk)
         try:
@@ -178,7 +186,7 @@ def _attempt(url: str, partial: Partial, show: Progress, size: int | None) -> No
         partial.require_space(None if total is None else total - have)
         with show.task(partial.target.name, total or 0, unit="bytes") as task:
             task.step(have)
-            with partial.path.open("ab", buffering=0) as file:
+            with partial.open() as file:
                 for chunk in chunks(response, url):
                     partial.append(file, chunk)
                     task.step(len(chunk), readable(have := have + len(chunk)))
