@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import tempfile
 import zipfile
@@ -78,8 +79,11 @@ def records_in(
     BadData
         If a line has another number of fields, by its number.
     """
-    lines = text_in(archive, member, encoding).splitlines()
-    records = list(csv.reader(lines)) if separator == "," else [line.split(separator) for line in lines]
+    text = text_in(archive, member, encoding).replace("\r\n", "\n").rstrip("\n")
+    if separator == ",":
+        records = list(csv.reader(io.StringIO(text, newline="")))
+    else:  # not splitlines: in Latin-1 it takes the byte 0x85 for the end of a line
+        records = [line.split(separator) for line in text.split("\n")] if text else []
     for number, record in enumerate(records, 1):
         if len(record) != width:
             raise BadData(
