@@ -116,9 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
         pause = end if answer.stall is None else min(answer.stall, end)
         try:
             for part in (body[:pause], body[pause:end]):
+                self.server_of.sent[path] += len(
+                    part
+                )  # before it is sent, so that who has it can count on it
                 self.wfile.write(part)
                 self.wfile.flush()
-                self.server_of.sent[path] += len(part)
                 if answer.stall is not None:
                     self.server_of.go_on.wait(60)
         except OSError:  # whoever asked has gone

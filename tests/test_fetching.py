@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import logging
 import os
 import resource
@@ -113,6 +114,7 @@ def test_another_size_is_refused_without_a_length_too(server):
     server.always = Answer(length=False)
     with pytest.raises(BadData, match=r"has 256,000 bytes, not 12; it was removed"):
         fetched(data_set(f"{server.url}/{NAME}", bytes=12))
+    assert leftovers(cache.folder_of(info("movielens-100k"))) == []
 
 
 @pytest.mark.parametrize("line", ["MD5 (films.zip) = {}\n", "{}  films.zip\n"])
@@ -161,6 +163,19 @@ def test_a_full_disk_is_said(partial):
         pytest.raises(NotFetched, match=r"films\.zip does not fit: no space left on device, .* are free"),
     ):
         partial.append(full, b"x")
+
+
+def test_what_is_written_in_pieces_is_written_whole(partial):
+    class Reluctant(io.RawIOBase):
+        taken = b""
+
+        def write(self, data):
+            self.taken += bytes(data[:3])
+            return min(3, len(data))
+
+    file = Reluctant()
+    partial.append(file, DATA[:100])
+    assert file.taken == DATA[:100]
 
 
 def test_a_disk_that_fills_up_keeps_what_came(server, start, tmp_path):
