@@ -23,6 +23,7 @@ _MODULES = {
     "show": "looking",
     "models": "looking",
     "data": "looking",
+    "datasets": "datasets",
     "doctor": "doctor",
 }
 

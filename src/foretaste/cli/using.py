@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.outcome import Outcome, command
-from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, read
+from foretaste.cli.outcome import Outcome, command, wants_progress
+from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, read
 from foretaste.cli.tables import drawn
-from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported
+from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFetched, NotFound, NotSupported
 
 if TYPE_CHECKING:
     from foretaste.models import Model, Prediction
     from foretaste.ratings import Pairs, Ratings
+
+log = logging.getLogger("foretaste")
 
 FALLBACKS = ("", "user unknown", "item unknown", "user and item unknown")
 
@@ -38,7 +41,7 @@ def _load(path: str) -> Model:
     short_help="Judge a kept model by other ratings.",
 )
 def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
-    """Judge the model in MODEL_FILE by the ratings in FILE (or by the bundled "sample")."""
+    """Judge the model in MODEL_FILE by the ratings in FILE (or by a data set)."""
     import numpy as np
 
     from foretaste.fingerprint import fingerprint
@@ -202,13 +205,13 @@ def _as_csv(names: tuple[str, str], users: list[str], items: list[str], predicti
         show_default=True,
         help="What similar means.",
     ),
-    click.option("--items", metavar="FILE", help="A file of items, for their titles."),
+    click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
     *READING_OPTIONS,
     name="similar",
     short_help="List the items most like one.",
 )
 def similar(file: str, item: str, n: int, metric: str, items: str | None, **reading: Any) -> Outcome:
-    """List the items most like ITEM, by the ratings in FILE, by a model file, or by the bundled "sample"."""
+    """List the items most like ITEM, by the ratings in FILE, by a model file, or by a data set."""
     from foretaste.recommend import similar_items
 
     source: Any = _load(file) if _is_model(file) else read(file, reading)
@@ -241,7 +244,7 @@ def _plain(id_: Any) -> int | str:
 
 def _is_model(path: str) -> bool:
     """Whether a file is a model rather than ratings: by its name, or as safetensors begin."""
-    if path == SAMPLE or path == "-":
+    if path == "-" or is_data_set(path):
         return False
     if path.endswith(".foretaste"):
         return True
@@ -254,14 +257,21 @@ def _is_model(path: str) -> bool:
 
 
 def _catalogue(file: str, items: str | None, reading: dict[str, Any]) -> Any:
-    if items is None and file != SAMPLE:
-        return None
-    if items is None or items == SAMPLE:
-        from foretaste.datasets import load_items
+    """Return the titles: of the file that is named, else of the data set that the ratings are from."""
+    from foretaste.datasets import load_items
 
-        return load_items(SAMPLE)
+    if items is None and not is_data_set(file):
+        return None
+    if items is None:
+        try:
+            return load_items(file, progress=wants_progress())
+        except (NotFound, NotFetched, MissingExtra) as error:  # the answer is good without titles, too
+            log.warning("no titles: %s", error.message)
+            return None
+    if is_data_set(items):
+        return load_items(items, progress=wants_progress())
     from foretaste.io import read_items
 
     if items == "-":
-        raise InvalidParameter("--items must be a file, or sample")
+        raise InvalidParameter("--items must be a file, or the name of a data set")
     return read_items(items, encoding=reading["encoding"])
