@@ -1,0 +1,60 @@
+"""SQL conditions that leave rows out, as ``read_ratings(where=...)`` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from foretaste.auditing.opening import Case
+from foretaste.text import plural
+
+LISTED = 20  # ids in one condition: more make a line that nobody reads
+SHOWN = 5  # examples of a finding
+
+
+def rating_column(case: Case) -> str:
+    """Return what a condition calls the rating: a column with texts in it has to be cast."""
+    return "TRY_CAST(rating AS DOUBLE)" if case.fault("not_a_number") else "rating"
+
+
+def time_column(case: Case) -> str:
+    """Return what a condition calls the time."""
+    return "TRY_CAST(timestamp AS BIGINT)" if case.fault("bad_time") else "timestamp"
+
+
+def leaving_out(condition: str, rows: int) -> str:
+    """Write a condition as an argument, and say how many rows it costs."""
+    return f'where="{condition}" leaves {"that row" if rows == 1 else "those " + plural(rows, "row")} out'
+
+
+def without_ids(case: Case, role: str, codes: Sequence[int]) -> str:
+    """Write the argument that leaves some users or items out; empty if they are too many to be listed."""
+    index, counts = (
+        (case.ratings.users, case.user_counts) if role == "user" else (case.ratings.items, case.item_counts)
+    )
+    ids = [index.ids[code] for code in codes]
+    if not ids or len(ids) > LISTED or not all(map(_can_be_printed, ids)):
+        return ""
+    listed = [_sql(id_) for id_ in ids]
+    condition = f"{role} <> {listed[0]}" if len(listed) == 1 else f"{role} NOT IN ({', '.join(listed)})"
+    return leaving_out(condition, int(counts[list(codes)].sum()))
+
+
+def _can_be_printed(id_: Any) -> bool:
+    """Whether an id can stand in a condition between double quotes on one line."""
+    return not isinstance(id_, str) or not any(c == '"' or c < " " or c in "\\\x7f\x85\u2028\u2029" for c in id_)
+
+
+def _sql(id_: Any) -> str:
+    return "'" + id_.replace("'", "''") + "'" if isinstance(id_, str) else str(int(id_))
+
+
+def example(index: Any, code: int) -> str:
+    """Return an id as it stands in the source, text in quotes with what cannot be seen spelt out."""
+    id_ = index.ids[code]
+    return quoted(id_) if isinstance(id_, str) else str(int(id_))
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, what is not printable ASCII spelt out."""
+    return '"' + "".join(c if " " <= c <= "~" else c if c.isalpha() else ascii(c)[1:-1] for c in text) + '"'
