@@ -295,24 +295,15 @@ def test_lines_after_a_record_of_several_lines(file):
 
 
 @pytest.mark.parametrize(
-    ("text", "reading", "columns"),
-    [
-        ("a;b;3,5\nc;d;4,5\n", {"sep": ";", "header": None}, {"user": 0, "item": 1, "rating": 2}),
-        ('user,item,rating\na,b,"3,5"\nc,d,"4,5"\n', {"sep": ","}, {}),
-        ("a b 3,5\nc d 4,5\n", {"sep": r"\s+", "header": None}, {"user": 0, "item": 1, "rating": 2}),
-    ],
+    "text",
+    ["a;b;3,5\nc;d;4,5\n", 'user,item,rating\na,b,"3,5"\nc,d,"4,5"\n', "a b 3,5\nc d 4,5\n"],
 )
-def test_decimal_commas_are_refused_and_the_hint_reads_them(file, text, reading, columns):
+def test_decimal_commas_are_refused_and_the_hint_reads_them(file, text):
     path = file(text)
     error = refusal(path)
     assert "with a decimal comma" in error.message
-    options = f"sep={reading['sep']!r}, decimal=','" + (", header=None" if "header" in reading else "")
-    more = "".join(f", {role}={place}" for role, place in columns.items())
-    assert error.hint == f"read_ratings(pandas.read_csv({str(path)!r}, {options}){more})"
-    assert rows(read_ratings(pd.read_csv(path, decimal=",", **reading), **columns)) == [
-        ("a", "b", 3.5),
-        ("c", "d", 4.5),
-    ]
+    assert error.hint == 'decimal=","'
+    assert rows(read_ratings(path, decimal=",")) == [("a", "b", 3.5), ("c", "d", 4.5)]
 
 
 @pytest.mark.parametrize(
@@ -475,7 +466,7 @@ def test_frames_keep_their_types():
 def test_wrong_frames():
     with pytest.raises(BadData, match="mixes numbers and text"):
         read_ratings(pd.DataFrame({"user": [1, "1"], "item": [1, 2], "rating": [1, 2]}))
-    with pytest.raises(BadData, match="user id in row 1 is None"):
+    with pytest.raises(BadData, match="row 1: the user id is missing"):
         read_ratings(pl.DataFrame({"user": ["a", None], "item": [1, 2], "rating": [1, 2]}))
     with pytest.raises(BadData, match="no column for the rating"):
         read_ratings(pd.DataFrame({"user": [1], "item": [1]}))

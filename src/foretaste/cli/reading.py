@@ -60,6 +60,20 @@ READING_OPTIONS = (
         show_default=True,
         help="When a user rated an item twice.",
     ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["raise", "skip"]),
+        default="raise",
+        show_default=True,
+        help="Whether a row that cannot be used is refused, or left out and reported.",
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        default=".",
+        show_default=True,
+        help="What stands before the fraction of a rating.",
+    ),
     click.option("--where", metavar="EXPR", help='Keep only some rows: "userId <= 4000".'),
 )
 

@@ -5,6 +5,6 @@ What is guessed is said aloud on the logger ``foretaste``; what cannot be used i
 
 from foretaste.io.items import read_items
 from foretaste.io.pairs import FilePairs, encode_file_pairs, read_pairs
-from foretaste.io.reading import read_ratings
+from foretaste.io.reading import Survey, read_ratings, survey
 
-__all__ = ["FilePairs", "encode_file_pairs", "read_items", "read_pairs", "read_ratings"]
+__all__ = ["FilePairs", "Survey", "encode_file_pairs", "read_items", "read_pairs", "read_ratings", "survey"]

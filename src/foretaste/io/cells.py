@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.io.dialect import SPACES
-from foretaste.io.table import TextTable, column_name
+from foretaste.ids import is_text_series
+from foretaste.io.faults import Rows
 
 log = logging.getLogger("foretaste")
 
@@ -19,28 +19,26 @@ _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
 
 
-def id_column(table: TextTable, cells: Any, role: str, column: str, hint: str | None = None) -> Any:
-    """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves.
+def check_ids(table: Rows, cells: Any, role: str, column: str, hint: str | None = None) -> None:
+    """Meet the rows whose id is missing.
 
     Parameters
     ----------
-    table : TextTable
-        Where the cells stand, for errors.
+    table : Rows
     cells : polars Series of text
     role, column : str
         What the column is for, and what it is called.
     hint : str, optional
         How a missing id is mended, where no condition can leave its row out.
-
-    Raises
-    ------
-    BadData
-        If an id is missing.
     """
     empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
     if len(empty):
         hint = hint or f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out'
-        raise table.refusal(empty, f"the {role} id is missing", hint)
+        table.sieve.meet(table.fault("missing_id", empty, f"the {role} id is missing", hint), empty)
+
+
+def typed_ids(table: Rows, cells: Any, role: str) -> Any:
+    """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves."""
     numbers = whole_numbers(cells)
     plain = ~numbers.is_null().to_numpy()
     if plain.all():
@@ -71,14 +69,12 @@ def whole_numbers(cells: Any) -> Any:
     return numbers.set(pl.Series(~canonical), None)
 
 
-def number_column(
-    table: TextTable, cells: Any, place: int, role: str, column: str
-) -> npt.NDArray[np.float32]:
-    """Return numbers as float32, refusing what is no finite number.
+def number_column(table: Rows, cells: Any, place: int, role: str, column: str) -> npt.NDArray[np.float32]:
+    """Return numbers as float32, meeting what is no finite number.
 
     Parameters
     ----------
-    table : TextTable
+    table : Rows
     cells : polars Series
         Float32, or text where the fast reader found something else.
     place : int
@@ -88,39 +84,38 @@ def number_column(
     """
     import polars as pl
 
-    numbers = cells if cells.dtype == pl.Float32 else cells.str.strip_chars().cast(pl.Float32, strict=False)
+    numbers = cells
+    if cells.dtype != pl.Float32:
+        written = cells.str.strip_chars()
+        if table.decimal != ".":
+            written = written.set(written.str.contains(".", literal=True), None)
+            written = written.str.replace(table.decimal, ".", literal=True)
+        numbers = written.cast(pl.Float32, strict=False)
     bad = np.flatnonzero(~np.isfinite(numbers.to_numpy()))  # null is NaN here
     if not len(bad):
         return np.asarray(numbers.to_numpy())
-    texts = table.kept(table.texts().get_column(column_name(place))).gather(bad)
+    if cells.dtype == pl.Float32:
+        cells = table.cells(place)
+    texts = cells.gather(bad)
     first = texts[0]
     hint = _leave_out(texts, quoted_name(column))
     if first is None or first == "":
         problem = f"the {role} is missing"
-    elif _DECIMAL_COMMA.fullmatch(first):
-        problem = f'{role} is "{first}", with a decimal comma; a decimal point is needed'
-        hint = _with_decimal_comma(table, place)
+    elif _DECIMAL_COMMA.fullmatch(first) and table.decimal == ".":
+        problem = f'{role} is "{first}", with a decimal comma; a decimal point is expected'
+        hint = 'decimal=","'
     else:
         what = "not a finite number" if numbers[int(bad[0])] is not None else "not a number"
         problem = f'{role} is "{first}", {what}'
-    raise table.refusal(bad, problem, hint)
-
-
-def _with_decimal_comma(table: TextTable, place: int) -> str:
-    """Say how a table with decimal commas is read."""
-    separator = r"\s+" if table.dialect.separator == SPACES else table.dialect.separator
-    more = "" if table.header is not None else ", header=None"
-    columns = "" if table.header is not None else ", user=0, item=1, rating=2" if place == 2 else ", ..."
-    return (
-        f"read_ratings(pandas.read_csv({str(table.path)!r}, sep={separator!r}, decimal=','{more}){columns})"
-    )
+    table.sieve.meet(table.fault("not_a_number", bad, problem, hint), bad)
+    return np.asarray(numbers.to_numpy())
 
 
 def _leave_out(texts: Any, column: str) -> str:
     """Say which ``where`` would leave bad cells out; a comparison leaves missing ones out by itself."""
     values = [text for text in texts.unique(maintain_order=True).head(7).to_list() if text]
     if len(values) > 5:
-        return "mend these lines"
+        return 'on_error="skip" leaves such lines out'
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     condition = f"NOT IN ({quoted})" if len(values) > 1 else f"<> {quoted}" if values else "IS NOT NULL"
     return f'where="{column} {condition}" leaves such lines out'
@@ -131,26 +126,15 @@ def quoted_name(column: str) -> str:
     return column if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII) else f"`{column}`"
 
 
-def time_column(table: TextTable, cells: Any, column: str) -> npt.NDArray[np.int64]:
-    """Return times as whole seconds since 1970, from seconds or ISO dates.
-
-    Raises
-    ------
-    BadData
-        Naming the first line whose time is neither.
-    """
-    import polars as pl
-
-    seconds = cells if cells.dtype == pl.Int64 else _seconds(cells.str.strip_chars())
+def time_column(table: Rows, cells: Any, column: str) -> npt.NDArray[np.int64]:
+    """Return times as whole seconds since 1970, from seconds or ISO dates, meeting what is neither."""
+    seconds = cells if not is_text_series(cells) else _seconds(cells.str.strip_chars())
     bad = np.flatnonzero(seconds.is_null().to_numpy())
     if len(bad):
-        raise table.refusal(
-            bad,
-            f'{column} is "{cells[int(bad[0])] or ""}", '
-            "neither whole seconds since 1970 nor a date like 2026-11-24",
-            "convert the column with pandas.to_datetime and pass the frame",
-        )
-    values = np.asarray(seconds.to_numpy())
+        problem = f'{column} is "{cells[int(bad[0])] or ""}", neither whole seconds since 1970 nor a date'
+        hint = 'on_error="skip" leaves such lines out; or convert the column to one of these'
+        table.sieve.meet(table.fault("bad_time", bad, f"{problem} like 2026-11-24", hint), bad)
+    values = np.asarray(seconds.fill_null(0).to_numpy())
     if len(values) and values.max() >= _MILLISECONDS:
         log.warning("%s: %s is taken as seconds since 1970, but looks like milliseconds", table.name, column)
     return values

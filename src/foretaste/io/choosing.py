@@ -10,6 +10,8 @@ from pathlib import Path
 from foretaste.columns import ROLES, guess_roles, require_roles, role_of
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.io.dialect import guess_dialect, is_time
+from foretaste.io.faults import Sieve
+from foretaste.io.frames import FrameTable
 from foretaste.io.source import load_text
 from foretaste.io.table import TextTable
 
@@ -46,6 +48,8 @@ def open_table(
     encoding: str,
     least: int,
     known: Iterable[str] = (),
+    sieve: Sieve,
+    decimal: str = ".",
 ) -> TextTable:
     """Open a text table, finding out how it is written and saying so.
 
@@ -58,6 +62,10 @@ def open_table(
         The least number of columns.
     known : iterable of str
         Names, squeezed to lower-case letters, that headers use beside those of the roles.
+    sieve : Sieve
+        What happens to lines that cannot be used.
+    decimal : str
+        What stands before the fraction of a number.
     """
     if header is not None and not isinstance(header, bool):
         raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
@@ -80,7 +88,7 @@ def open_table(
         )
     if dialect.header and not any(map(str.strip, sample[0])):
         raise BadData(f"{path.name}: the header is empty", hint="header=False")
-    table = TextTable(data, path, dialect, sample)
+    table = TextTable(data, path, dialect, sample, sieve, decimal)
     table.check_first()
     return table
 
@@ -90,12 +98,12 @@ def squeezed(name: str) -> str:
     return "".join(filter(str.isalpha, name.lower()))
 
 
-def choose_columns(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
-    """Decide which column of a text table is which, and say so.
+def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+    """Decide which column of a table is which, and say so.
 
     Parameters
     ----------
-    table : TextTable
+    table : TextTable or FrameTable
     chosen : mapping of role to name, place or None
         What the caller said.
     needed : sequence of str
@@ -122,7 +130,7 @@ def choose_columns(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> C
             )
     places = {role: names.index(found[role]) for role in chosen if role in found}
     unnamed = [role for role in needed if role not in places]
-    if unnamed and len(names) > 4:
+    if unnamed and (len(names) > 4 or not table.by_position):
         require_roles(found, names, needed)
     _fill(table, places, chosen, unnamed)
     places = {role: places[role] for role in chosen if role in places}
@@ -137,7 +145,7 @@ def choose_columns(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> C
     return Choice(names, places)
 
 
-def _by_place(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
     """Read a table without a header by position, and say so."""
     places: dict[str, int] = {}
     for role, column in chosen.items():
@@ -165,7 +173,9 @@ def _by_place(table: TextTable, chosen: Chosen, needed: Sequence[str]) -> Choice
     return Choice(names, places)
 
 
-def _fill(table: TextTable, places: dict[str, int], chosen: Chosen, unnamed: Sequence[str]) -> None:
+def _fill(
+    table: TextTable | FrameTable, places: dict[str, int], chosen: Chosen, unnamed: Sequence[str]
+) -> None:
     """Give the roles not found yet the columns not taken yet, in order; a time only where times stand."""
     if not unnamed:
         return
@@ -182,7 +192,7 @@ def _fill(table: TextTable, places: dict[str, int], chosen: Chosen, unnamed: Seq
             )  # a table of pairs may carry its ratings: the third column is taken for them, and left
 
 
-def _holds_times(table: TextTable, place: int) -> bool:
+def _holds_times(table: TextTable | FrameTable, place: int) -> bool:
     cells = [record[place] for record in table.sample if len(record) == table.width]
     return bool(cells) and all(map(is_time, cells))
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.columns import frame_columns, guess_roles, role_of
+from foretaste.columns import guess_roles, role_of
 from foretaste.errors import BadData, plain
 from foretaste.ids import IdIndex
-from foretaste.io.cells import id_column
-from foretaste.io.choosing import named_column, open_table, squeezed, unique_names
-from foretaste.io.reading import column_values, text_cells
-from foretaste.io.source import path_of
-from foretaste.io.table import TextTable
+from foretaste.io.cells import check_ids, typed_ids
+from foretaste.io.choosing import named_column, squeezed, unique_names
+from foretaste.io.frames import FrameTable, column_values, text_cells
+from foretaste.io.opening import Opened, Written, open_source
 from foretaste.tables import Catalogue
 
 log = logging.getLogger("foretaste")
@@ -68,29 +67,28 @@ def read_items(
     NotFound
         If there is no such file.
     """
-    path = path_of(source)
-    if path is None:
-        return _from_frame(source, item, title)
-    table = open_table(path, separator=separator, header=header, encoding=encoding, least=2, known=_OTHERS)
-    names = unique_names(table.header if table.header is not None else [""] * table.width)
-    item_name, title_name = _choose(names, item, title, table.name, by_name=table.header is not None)
-    texts = dict(zip(names, texts_of(table), strict=True))
-    ids = id_column(table, texts.pop(item_name), "item", item_name, "give that item an id, or drop the line")
-    return _catalogue(ids, texts, title_name, table)
+    opened = open_source(source, Written(separator, header, encoding), least=2, known=_OTHERS)
+    names = unique_names(opened.header if opened.header is not None else [""] * opened.width)
+    item_name, title_name = _choose(names, item, title, opened.name, by_name=opened.header is not None)
+    texts = dict(zip(names, texts_of(opened), strict=True))
+    if isinstance(opened, FrameTable):
+        ids = column_values(list(opened.columns.values())[names.index(item_name)])
+        del texts[item_name]
+        if not opened.typed:
+            ids = typed_ids(opened, text_cells(ids), "item")
+    else:
+        cells = texts.pop(item_name)
+        check_ids(opened, cells, "item", item_name, "give that item an id, or drop the line")
+        ids = typed_ids(opened, cells, "item")
+    return _catalogue(ids, texts, title_name, opened)
 
 
-def texts_of(table: TextTable) -> list[Any]:
+def texts_of(opened: Opened) -> list[Any]:
     """Return all columns of a table as polars series of text."""
-    columns: list[Any] = table.texts().get_columns()
+    if isinstance(opened, FrameTable):
+        return [text_cells(column) for column in opened.columns.values()]
+    columns: list[Any] = opened.texts().get_columns()
     return columns
-
-
-def _from_frame(frame: Any, item: str | int | None, title: str | int | None) -> Catalogue:
-    columns = frame_columns(frame)
-    item_name, title_name = _choose(list(columns), item, title, "the frame")
-    ids = column_values(columns.pop(item_name))
-    texts = {name: text_cells(column) for name, column in columns.items()}
-    return _catalogue(ids, texts, title_name, None)
 
 
 def _choose(
@@ -127,17 +125,14 @@ def _choose(
     return found["item"], found["title"]
 
 
-def _catalogue(ids: Any, texts: dict[str, Any], title: str, table: TextTable | None) -> Catalogue:
+def _catalogue(ids: Any, texts: dict[str, Any], title: str, opened: Opened) -> Catalogue:
     """Put the rows into the order of their ids."""
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):
         code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
         rows = np.flatnonzero(codes == code)
         problem = f"item {plain(index.ids[code])!r} stands {len(rows)} times"
-        hint = "keep one row an item"
-        if table is not None:
-            raise table.refusal(rows, problem, hint)
-        raise BadData(problem, where=f"rows {', '.join(map(str, rows[:5]))}", hint=hint)
+        raise opened.refusal(rows, problem, "keep one row an item")
     order = np.argsort(codes)
     columns = {}
     for name, cells in texts.items():

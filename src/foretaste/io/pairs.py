@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.columns import frame_columns
-from foretaste.columns import time_column as frame_times
 from foretaste.errors import BadData
 from foretaste.ids import IdIndex, Indices, distinct_text_series
-from foretaste.io.cells import time_column
-from foretaste.io.choosing import choose_columns, open_table
+from foretaste.io.cells import time_column as text_times
+from foretaste.io.choosing import Choice, choose_columns
+from foretaste.io.frames import FrameTable
+from foretaste.io.frames import time_column as frame_times
 from foretaste.io.items import texts_of
-from foretaste.io.reading import frame_roles, text_cells
-from foretaste.io.source import path_of
-from foretaste.io.table import TextTable
+from foretaste.io.opening import Opened, Written, open_source
 from foretaste.ratings import Pairs
 
 log = logging.getLogger("foretaste")
@@ -38,10 +36,10 @@ class FilePairs:
         The column of times, if there is one.
     name : str
         What the source is called, for errors.
-    when : int64 array, shape (n,), optional
+    when : int64 array, shape (n,), or None
         The times in seconds since 1970.
-    source : TextTable, optional
-        The file's lines, for errors.
+    source : TextTable or FrameTable
+        The rows as they stand, for errors.
     """
 
     table: Any
@@ -49,8 +47,8 @@ class FilePairs:
     item: str
     timestamp: str | None
     name: str
-    when: npt.NDArray[np.int64] | None = None
-    source: TextTable | None = field(default=None, repr=False)
+    when: npt.NDArray[np.int64] | None
+    source: Opened = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -85,35 +83,26 @@ def read_pairs(
     """
     import polars as pl
 
-    chosen = {"user": user, "item": item, "timestamp": None}
-    path = path_of(source)
-    if path is None:
-        return _from_frame(source, chosen)
-    table = open_table(path, separator=separator, header=header, encoding=encoding, least=2)
-    choice = choose_columns(table, chosen, ("user", "item"))
-    columns = dict(zip(choice.names, texts_of(table), strict=True))
+    opened = open_source(source, Written(separator, header, encoding), least=2)
+    choice = choose_columns(opened, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
+    columns = dict(zip(choice.names, texts_of(opened), strict=True))
     timestamp = choice.name("timestamp") if "timestamp" in choice.places else None
     when = None
     if timestamp is not None and len(columns[timestamp]):
         try:
-            when = time_column(table, columns[timestamp], timestamp)
+            when = _times(opened, columns[timestamp], timestamp, choice)
         except BadData as error:
             log.warning("%s   (times left out)", error.message)
             timestamp = None
     frame = pl.DataFrame(columns)
-    return FilePairs(frame, choice.name("user"), choice.name("item"), timestamp, path.name, when, table)
+    return FilePairs(frame, choice.name("user"), choice.name("item"), timestamp, opened.name, when, opened)
 
 
-def _from_frame(frame: Any, chosen: dict[str, str | int | None]) -> FilePairs:
-    import polars as pl
-
-    columns = frame_columns(frame)
-    found = frame_roles(columns, chosen, ("user", "item"))
-    when = frame_times(columns[found["timestamp"]]) if "timestamp" in found else None
-    texts = {name: text_cells(column) for name, column in columns.items()}
-    return FilePairs(
-        pl.DataFrame(texts), found["user"], found["item"], found.get("timestamp"), "the frame", when
-    )
+def _times(opened: Opened, cells: Any, column: str, choice: Choice) -> npt.NDArray[np.int64]:
+    if not isinstance(opened, FrameTable):
+        return text_times(opened, cells, column)
+    values = opened.read({"timestamp": choice.places["timestamp"]})["timestamp"]
+    return frame_times(opened, values, column)
 
 
 def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:
@@ -150,12 +139,8 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
 def _encoded(pairs: FilePairs, column: str, role: str, index: IdIndex) -> Indices:
     cells = pairs.table.get_column(column)
     missing = np.flatnonzero((cells.is_null() | (cells == "")).to_numpy())
-    if len(missing) and pairs.source is not None:
-        raise pairs.source.refusal(missing, f"the {role} id is missing", "fill or drop such lines")
     if len(missing):
-        raise BadData(
-            f"{pairs.name}: the {role} id in row {missing[0]} is missing", hint="fill or drop such rows"
-        )
+        raise pairs.source.refusal(missing, f"the {role} id is missing", "fill or drop such rows")
     texts, codes = distinct_text_series(cells)
     return index.remap(index.parse(texts.tolist()))[codes]
 

@@ -1,33 +1,61 @@
-"""``read_ratings``: a file or a frame becomes checked and encoded ratings."""
+"""``read_ratings``: a source becomes checked and encoded ratings."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.columns import (
-    ROLES,
-    as_numpy,
-    filter_rows,
-    frame_columns,
-    guess_roles,
-    names_in,
-    require_roles,
-)
-from foretaste.errors import BadData
-from foretaste.ids import is_text_series
-from foretaste.io.cells import id_column, number_column, time_column, typed
-from foretaste.io.choosing import Choice, choose_columns, open_table
-from foretaste.io.source import path_of
+from foretaste.columns import ROLES, check_scale, filter_rows, names_in
+from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.io import cells as text_columns
+from foretaste.io import frames as frame_columns
+from foretaste.io.choosing import Choice, Chosen, choose_columns
+from foretaste.io.faults import Fault, Sieve
+from foretaste.io.frames import FrameTable, column_values
+from foretaste.io.opening import Opened, Written, open_source
 from foretaste.io.table import TextTable, column_name
 from foretaste.ratings import Ratings
 
 log = logging.getLogger("foretaste")
 
 _NEEDED = ("user", "item", "rating")
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What a source holds: the ratings that can be used, and the rows that cannot.
+
+    Parameters
+    ----------
+    ratings : Ratings
+    faults : tuple of Fault
+        The rows that were left out, by reason.
+    rows : int
+        Rows in the source (of those that fulfil ``where``), used or not.
+    name : str
+        What the source is called.
+    """
+
+    ratings: Ratings
+    faults: tuple[Fault, ...]
+    rows: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be read, as the caller said it: which columns, which rows, which checks."""
+
+    columns: Chosen
+    scale: tuple[float, float] | None = None
+    duplicates: str = "refuse"
+    where: str | None = None
+    written: Written = field(default_factory=Written)
 
 
 def read_ratings(
@@ -41,8 +69,10 @@ def read_ratings(
     separator: str | None = None,
     header: bool | None = None,
     encoding: str = "utf-8",
+    decimal: str = ".",
     scale: tuple[float, float] | None = None,
     duplicates: str = "refuse",
+    on_error: str = "raise",
     where: str | None = None,
 ) -> Ratings:
     """Read ratings from a text file or a data frame.
@@ -61,10 +91,16 @@ def read_ratings(
     header : bool, optional
         Whether the first line holds names; guessed.
     encoding : str
+    decimal : {".", ","}
+        What stands before the fraction of a rating in a text.
     scale : (low, high), optional
         The declared scale, in rating units; a rating outside it is refused.
     duplicates : {"refuse", "last", "first", "mean"}
         What to do when a user rated an item twice.
+    on_error : {"raise", "skip"}
+        What to do with a row that cannot be used. ``"skip"`` leaves such rows out and says, as a warning,
+        how many there are, why, and where the first stand; ``survey`` gives all of them. A repeated pair
+        keeps its first row then, unless ``duplicates`` says otherwise.
     where : str, optional
         An SQL condition over all columns of the source; rows that do not fulfil it are left out before
         anything else: ``"userId <= 4000"``.
@@ -83,43 +119,171 @@ def read_ratings(
     InvalidParameter
         If an argument is not allowed.
     """
-    chosen = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    chosen |= {} if weight is None else {"weight": weight}
-    path = path_of(source)
-    if path is None:
-        return _from_frame(source, chosen, scale, duplicates, where)
-    table = open_table(path, separator=separator, header=header, encoding=encoding, least=len(_NEEDED))
-    choice = choose_columns(table, chosen, _NEEDED)
-    columns = _columns(table, choice, where)
-    if len(columns["rating"]) == 0:
-        if where is not None:
-            raise BadData(f"{path.name}: no row fulfils where={where!r}", hint="a wider condition")
-        raise BadData(
-            f"{path.name} has a header but no ratings", hint="header=False if its first line is a rating"
+    if on_error not in ("raise", "skip"):
+        raise InvalidParameter(
+            f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
+            hint='on_error="skip" leaves out what cannot be used; "raise" refuses it',
         )
-    values = {
-        role: number_column(table, columns[role], choice.places[role], role, choice.name(role))
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    columns |= {} if weight is None else {"weight": weight}
+    wanted = Wanted(columns, scale, duplicates, where, Written(separator, header, encoding, decimal))
+    found = _surveyed(source, wanted, skip=on_error == "skip")
+    if found.faults:
+        lost = found.rows - len(found.ratings)
+        log.warning(
+            "%s: %s of %s rows cannot be used and are left out: %s",
+            found.name, f"{lost:,}", f"{found.rows:,}", "; ".join(map(str, found.faults)),
+        )  # fmt: skip
+    return found.ratings
+
+
+def survey(source: Any, **reading: Any) -> Survey:
+    """Read ratings as ``read_ratings(on_error="skip")`` does, and return the rows left out beside them.
+
+    Parameters
+    ----------
+    source
+        As in ``read_ratings``.
+    **reading
+        The other arguments of ``read_ratings``, but for ``on_error``.
+    """
+    columns = {role: reading.pop(role, None) for role in ROLES}
+    columns |= {role: reading.pop(role) for role in ("weight",) if reading.get(role) is not None}
+    checks = {name: reading.pop(name) for name in ("scale", "duplicates", "where") if name in reading}
+    return _surveyed(source, Wanted(columns, **checks, written=Written(**reading)), skip=True)
+
+
+def _surveyed(source: Any, wanted: Wanted, *, skip: bool) -> Survey:
+    opened = open_source(source, wanted.written, least=len(_NEEDED), skip=skip)
+    check_scale(wanted.scale)
+    ratings = _read_long(opened, wanted)
+    faults = tuple(opened.sieve.faults)
+    return Survey(ratings, faults, len(ratings) + opened.sieve.lost(), opened.name)
+
+
+def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
+    """Read a table of one rating a row."""
+    choice = choose_columns(opened, wanted.columns, _NEEDED)
+    columns = _columns(opened, choice, wanted.where)
+    n = len(columns["rating"])
+    if n == 0:
+        raise _nothing(opened, wanted)
+    parse: Any = _parser(opened)
+    parsed: dict[str, Any] = {
+        role: parse.number_column(opened, columns[role], choice.places[role], role, choice.name(role))
         for role in ("rating", "weight")
         if role in columns
     }
-    users, items = (id_column(table, columns[role], role, choice.name(role)) for role in ("user", "item"))
-    when = _times(table, columns, choice, guessed=timestamp is None)
+    for role in ("user", "item"):
+        parse.check_ids(opened, columns[role], role, choice.name(role))
+    parsed["timestamp"] = _times(opened, columns, choice, guessed=wanted.columns["timestamp"] is None)
+    ids = {role: columns[role] for role in ("user", "item")}
+    _meet_scale(opened, parsed["rating"], wanted.scale)
+    if opened.sieve.faults:
+        good = opened.sieve.good(n)
+        if not good.any():
+            first = opened.sieve.faults[0]
+            raise BadData(
+                f"{opened.name}: not one row can be used: {first.problem}", where=first.where, hint=first.hint
+            )
+        opened.filter(good)
+        parsed = {role: None if values is None else values[good] for role, values in parsed.items()}
+        ids = {role: _picked(values, good) for role, values in ids.items()}
+    users, items = (parse.typed_ids(opened, ids[role], role) for role in ("user", "item"))
+    return encoded(opened, users, items, parsed, wanted)
+
+
+def _parser(opened: Opened) -> ModuleType:
+    return frame_columns if isinstance(opened, FrameTable) else text_columns
+
+
+def _nothing(opened: Opened, wanted: Wanted) -> BadData:
+    if wanted.where is not None:
+        return BadData(f"{opened.name}: no row fulfils where={wanted.where!r}", hint="a wider condition")
+    hint = None if isinstance(opened, FrameTable) else "header=False if its first line is a rating"
+    return BadData(f"{opened.name} has a header but no ratings", hint=hint)
+
+
+def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
+    if isinstance(values, np.ndarray):
+        return values[good]
+    import polars as pl
+
+    return values.filter(pl.Series(good))
+
+
+def encoded(opened: Opened, users: Any, items: Any, parsed: dict[str, Any], wanted: Wanted) -> Ratings:
+    """Encode parsed columns; a repeated pair is a fault where rows are skipped.
+
+    Parameters
+    ----------
+    opened : TextTable or FrameTable
+        For places and the sieve.
+    users, items
+        Ids, typed.
+    parsed : dict of role to array or None
+        ``rating``, ``timestamp``, ``weight``.
+    wanted : Wanted
+    """
+    sieve: Sieve = opened.sieve
+    keep_first = sieve.skip and wanted.duplicates == "refuse"
     try:
-        return Ratings.from_columns(
-            users, items, values["rating"], when=when, weight=values.get("weight"),
-            scale=scale, duplicates=duplicates, place=table.place,
+        ratings = Ratings.from_columns(
+            users, items, parsed["rating"], when=parsed.get("timestamp"), weight=parsed.get("weight"),
+            scale=wanted.scale, duplicates="first" if keep_first else wanted.duplicates, place=opened.place,
         )  # fmt: skip
     except BadData as error:
-        raise BadData(f"{path.name}: {error.message}", where=error.where, hint=error.hint) from None
+        raise BadData(f"{opened.name}: {error.message}", where=error.where, hint=error.hint) from None
+    if keep_first and len(ratings) < len(parsed["rating"]):
+        _meet_repeated(opened, users, items)
+    return ratings
 
 
-def _columns(table: TextTable, choice: Choice, where: str | None) -> dict[str, Any]:
+def _meet_repeated(opened: Opened, users: Any, items: Any) -> None:
+    import polars as pl
+
+    pairs = pl.DataFrame({"user": users, "item": items}).to_struct()
+    rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
+    user, item = pairs[int(rows[0])].values()
+    problem = f"user {user!r} rated item {item!r} before"
+    opened.sieve.meet(
+        opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")'), rows
+    )
+
+
+def _meet_scale(opened: Opened, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:
+    """Meet the ratings outside a declared scale; where they are refused, that is left to the encoding."""
+    if scale is None or not opened.sieve.skip:
+        return
+    low, high = (float(end) for end in scale)
+    rows = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
+    if len(rows):
+        problem = f"the rating {values[rows[0]]:g} lies outside the declared scale {low:g} to {high:g}"
+        inside = values[np.isfinite(values)]
+        hint = f"scale=({inside.min():g}, {inside.max():g}), or mend these rows"
+        opened.sieve.meet(opened.fault("outside_scale", rows, problem, hint), rows)
+
+
+def _columns(opened: Opened, choice: Choice, where: str | None) -> dict[str, Any]:
     """Read the columns that have a role, and only the rows that fulfil a condition."""
+    if isinstance(opened, FrameTable):
+        columns = opened.read(choice.places)
+        if where is None:
+            return columns
+        mask = filter_rows(_typed_frame(opened.columns, choice), where)
+        opened.filter(mask)
+        return {role: _picked(values, mask) for role, values in columns.items()}
+    return _text_columns(opened, choice, where)
+
+
+def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[str, Any]:
     import polars as pl
 
     if where is None:
         types: dict[int, Any] = {
-            choice.places[role]: pl.Float32 for role in ("rating", "weight") if role in choice.places
+            choice.places[role]: pl.Float32
+            for role in ("rating", "weight")
+            if role in choice.places and table.decimal == "."
         }
         if "timestamp" in choice.places:
             place = choice.places["timestamp"]
@@ -145,90 +309,48 @@ def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) ->
     columns = columns | {role: columns[names[place]] for role, place in places.items() if role not in columns}
     asked = set(names_in(where))
     asked |= {role for role in places if not asked <= set(columns)}
-    return pl.DataFrame({name: typed(cells) if name in asked else cells for name, cells in columns.items()})
+    return pl.DataFrame(
+        {name: text_columns.typed(cells) if name in asked else cells for name, cells in columns.items()}
+    )
 
 
-def _times(
-    table: TextTable, columns: dict[str, Any], choice: Choice, *, guessed: bool
-) -> npt.NDArray[np.int64] | None:
-    """Return the times; a column that was only guessed to hold them is left out, aloud, if it does not."""
-    if "timestamp" not in columns:
-        return None
-    try:
-        return time_column(table, columns["timestamp"], choice.name("timestamp"))
-    except BadData as error:
-        if not guessed:
-            raise
-        log.warning(
-            "%s   (column left out; to insist on it: timestamp=%r)", error.message, choice.name("timestamp")
-        )
-        return None
-
-
-def _from_frame(
-    frame: Any, chosen: dict[str, str | int | None], scale: Any, duplicates: str, where: str | None
-) -> Ratings:
-    """Read the columns of a pandas, polars or Arrow table; in memory ids keep the type that they have."""
-    columns = frame_columns(frame)
-    found = frame_roles(columns, chosen, _NEEDED)
-    if where is not None:
-        kept = np.flatnonzero(filter_rows(_polars_frame(columns, found), where))
-        columns = {name: column_values(columns[name])[kept] for name in set(found.values())}
-    parts = {role: column_values(columns[name]) for role, name in found.items()}
-    if len(parts["rating"]) == 0:
-        raise BadData("the frame has no ratings" if where is None else f"no row fulfils where={where!r}")
-    return Ratings.from_columns(
-        parts["user"], parts["item"], parts["rating"], when=parts.get("timestamp"),
-        weight=parts.get("weight"), scale=scale, duplicates=duplicates,
-    )  # fmt: skip
-
-
-def frame_roles(
-    columns: dict[str, Any], chosen: dict[str, str | int | None], needed: tuple[str, ...]
-) -> dict[str, str]:
-    """Match a frame's columns to roles by name, and say so."""
-    names = list(columns)
-    said = {
-        role: names[column] if isinstance(column, int) and 0 <= column < len(names) else column
-        for role, column in chosen.items()
-    }
-    found = guess_roles(names, said)  # type: ignore[arg-type]
-    require_roles(found, names, needed)
-    if any(chosen[role] is None for role in found):
-        roles = [role for role in chosen if role in found]
-        listed = " ".join(f"{role}={found[role]}" for role in roles)
-        log.info("columns: %s   (say otherwise: %s)", listed, ", ".join(f"{role}=..." for role in roles))
-    return found
-
-
-def column_values(column: Any) -> Any:
-    """Return a frame's column as it is encoded: polars text as it is, everything else as numpy."""
-    return column if isinstance(column, np.ndarray) or is_text_series(column) else as_numpy(column)
-
-
-def text_cells(column: Any) -> Any:
-    """Return a frame's column as a polars series of text, null where a cell is missing."""
-    import polars as pl
-
-    values = column_values(column)
-    if isinstance(values, np.ndarray):
-        values = pl.Series([None if is_missing(v) else str(v) for v in values.tolist()], dtype=pl.String)
-    return values
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell is None, NaN, or what pandas writes for them."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
-
-
-def _polars_frame(columns: dict[str, Any], found: dict[str, str]) -> Any:
+def _typed_frame(columns: dict[str, Any], choice: Choice) -> Any:
+    """Return a frame's columns for a condition, the roles beside the frame's own names."""
     import polars as pl
 
     series = {}
     for name, column in columns.items():
         values = column_values(column)
-        series[name] = (
-            pl.Series(values.tolist(), strict=False) if values.dtype == object else pl.Series(values)
-        )
-    series |= {role: series[name] for role, name in found.items() if role not in series and role in ROLES}
+        is_object = isinstance(values, np.ndarray) and values.dtype == object
+        series[name] = pl.Series(values.tolist(), strict=False) if is_object else pl.Series(values)
+    for role in choice.places:
+        series.setdefault(role, series[choice.name(role)])
     return pl.DataFrame(series)
+
+
+def _times(
+    opened: Opened, columns: dict[str, Any], choice: Choice, *, guessed: bool
+) -> npt.NDArray[np.int64] | None:
+    """Return the times; a column that was only guessed to hold them is left out, aloud, if it does not.
+
+    Where rows are skipped, it is left out only if most of its cells are no times.
+    """
+    if "timestamp" not in columns:
+        return None
+    before = len(opened.sieve.faults)
+    try:
+        times: npt.NDArray[np.int64] = _parser(opened).time_column(
+            opened, columns["timestamp"], choice.name("timestamp")
+        )
+    except BadData as error:
+        if not guessed:
+            raise
+        problem = error.message
+    else:
+        fault = opened.sieve.faults[-1] if len(opened.sieve.faults) > before else None
+        if fault is None or not guessed or 2 * len(fault.rows) < len(times):
+            return times
+        opened.sieve.forget()
+        problem = f"{opened.name}, {fault.places[0]}: {fault.problem}"
+    log.warning("%s   (column left out; to insist on it: timestamp=%r)", problem, choice.name("timestamp"))
+    return None

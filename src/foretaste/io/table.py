@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from foretaste.errors import BadData
 from foretaste.io.dialect import SPACES, Dialect
+from foretaste.io.faults import Fault, Sieve
 
 _LINES_SHOWN = 3
 
@@ -37,9 +38,24 @@ class TextTable:
     dialect : Dialect
     sample : list of list of str
         Its first records.
+    sieve : Sieve
+        What happens to records that cannot be used.
+    decimal : str
+        What stands before the fraction of a number.
     """
 
-    def __init__(self, data: bytes, path: Path, dialect: Dialect, sample: Sequence[Sequence[str]]) -> None:
+    by_position = True
+
+    def __init__(
+        self,
+        data: bytes,
+        path: Path,
+        dialect: Dialect,
+        sample: Sequence[Sequence[str]],
+        sieve: Sieve,
+        decimal: str = ".",
+    ) -> None:
+        self.decimal = decimal
         self.path = path
         self.name = path.name
         self.dialect = dialect
@@ -47,8 +63,10 @@ class TextTable:
         self.header = [field.strip() for field in sample[0]] if dialect.header else None
         self.sample = sample[1:] if dialect.header else sample
         self.width = Counter(map(len, sample)).most_common(1)[0][0]
+        self.sieve = sieve
         self._texts: Any = None
-        self._rows: npt.NDArray[np.int64] | None = None
+        self._records_of_texts: npt.NDArray[np.int64] | None = None  # where records had to be left out
+        self._at_hand: npt.NDArray[np.int64] | None = None  # rows of the texts, where some were filtered out
 
     def numbered(self) -> list[str]:
         """Return names for the columns of a table without a header."""
@@ -140,34 +158,58 @@ class TextTable:
         """Refuse a table whose first record is not as long as most: a heading above the table, mostly."""
         first, end, record = next(self._records())
         if len(record) != self.width:
-            raise self._ragged(first, end, len(record))
+            error = self._ragged(first, end, len(record))
+            error.hint = f"mend or remove that line; or separator=... if it is not {self.dialect.separator!r}"
+            raise error
 
     def _careful(self) -> Any:
-        """Read record by record, which is slow, and refuse the first that has too many or too few fields."""
+        """Read record by record, which is slow, and meet those that have too many or too few fields."""
         import polars as pl
 
         records = self._records()
         if self.dialect.header:
             next(records)
-        rows = []
-        for first, end, record in records:
-            if len(record) != self.width:
+        rows: list[list[str]] = []
+        kept: list[int] = []
+        ragged: list[tuple[int, int, int, int]] = []
+        for row, (first, end, record) in enumerate(records):
+            if len(record) == self.width:
+                rows.append(record)
+                kept.append(row)
+                continue
+            if not self.sieve.skip:
                 raise self._ragged(first, end, len(record))
-            rows.append(record)
+            ragged.append((row, first, end, len(record)))
+        if ragged:
+            self._records_of_texts = np.array(kept, np.int64)
+            self._meet_ragged(ragged)
         columns = list(zip(*rows, strict=True)) if rows else [()] * self.width
         return pl.DataFrame(
             {column_name(place): [cell or None for cell in cells] for place, cells in enumerate(columns)},
             schema={column_name(place): pl.String for place in range(self.width)},
         )
 
+    def _meet_ragged(self, ragged: Sequence[tuple[int, int, int, int]]) -> None:
+        _, first, end, fields = ragged[0]
+        error = self._ragged(first, end, fields)
+        self.sieve.meet(
+            Fault(
+                "ragged",
+                _fields_said(fields, self.width),
+                error.where or "",
+                error.hint or "",
+                np.array([row for row, *_ in ragged], np.int64),
+                tuple(f"line {first + 1:,}" for _, first, _, _ in ragged[:_LINES_SHOWN]),
+            )
+        )
+
     def _ragged(self, first: int, end: int, fields: int) -> BadData:
         separator = self.dialect.separator
-        hint = f"mend that line, or say how fields are separated if it is not by {separator!r}: separator=..."
+        hint = f'on_error="skip" leaves such lines out; or separator=... if it is not {separator!r}'
         if end - first > 1 and '"' in self._text_of(first, end):
             hint = "a quote on that line is probably never closed; mend that line"
         return BadData(
-            f"{self.name}, line {first + 1:,}: {fields} field{'s' * (fields != 1)}, "
-            f"most lines have {self.width}",
+            f"{self.name}, line {first + 1:,}: {_fields_said(fields, self.width)}",
             where=self._shown(first, end),
             hint=hint,
         )
@@ -222,29 +264,38 @@ class TextTable:
         return f"{first + 1} | {head[:200]}{'...' if len(head) > 200 or head != text else ''}"
 
     def filter(self, kept: npt.NDArray[np.bool_]) -> None:
-        """Let rows be counted among those kept, from now on; lines stay those of the file."""
-        self._rows = np.flatnonzero(kept)
+        """Let only some of the rows at hand count from now on; lines stay those of the file."""
+        self._at_hand = np.flatnonzero(kept) if self._at_hand is None else self._at_hand[kept]
 
-    def kept(self, cells: Any) -> Any:
-        """Return the cells, a polars Series of one a row, of the rows that are kept."""
-        return cells if self._rows is None else cells.gather(self._rows)
+    def cells(self, place: int) -> Any:
+        """Return a column of the rows at hand as a polars series of text."""
+        texts = self.texts().get_column(column_name(place))
+        return texts if self._at_hand is None else texts.gather(self._at_hand)
 
-    def _original(self, rows: Sequence[int]) -> list[int]:
-        return [int(row if self._rows is None else self._rows[row]) for row in rows]
+    def _original(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        rows = np.asarray(rows, np.int64)
+        rows = rows if self._at_hand is None else self._at_hand[rows]
+        return rows if self._records_of_texts is None else self._records_of_texts[rows]
 
     def place(self, row: int) -> str:
         """Say where a row stands: ``line 48,213``."""
-        first, _ = self._line_numbers(self._original([row]))[0]
+        first, _ = self._line_numbers(self._original(np.array([row])).tolist())[0]
         return f"line {first + 1:,}"
+
+    def fault(self, kind: str, rows: npt.NDArray[Any], problem: str, hint: str) -> Fault:
+        """Make the fault of some rows at hand: the first shown, a few named, all kept."""
+        original = self._original(rows)
+        lines = self._line_numbers(original[:_LINES_SHOWN].tolist())
+        places = tuple(f"line {first + 1:,}" for first, _ in lines)
+        return Fault(kind, problem, self._shown(*lines[0]), hint, original, places)
 
     def refusal(self, rows: npt.NDArray[Any], problem: str, hint: str) -> BadData:
         """Make the error for some rows that cannot be used: the first shown, the others counted."""
-        lines = self._line_numbers(self._original(rows[:_LINES_SHOWN].tolist()))
-        where = self._shown(*lines[0])
-        if len(rows) > 1:
-            numbers = ", ".join(f"{first + 1}" for first, _ in lines)
-            where += f"\n  {len(rows):,} lines are like this (first: {numbers})"
-        return BadData(f"{self.name}, line {lines[0][0] + 1:,}: {problem}", where=where, hint=hint)
+        return self.fault("missing_id", rows, problem, hint).error(self.name)
+
+
+def _fields_said(fields: int, width: int) -> str:
+    return f"{fields} field{'s' * (fields != 1)}, most lines have {width}"
 
 
 def _filled(data: bytes) -> npt.NDArray[np.int64]:
