@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from foretaste.auditing.opening import Case
+from foretaste.ratings import Ratings
 from foretaste.text import plural
 
 LISTED = 20  # ids in one condition: more make a line that nobody reads
@@ -13,18 +14,25 @@ SHOWN = 5  # examples of a finding
 
 
 def rating_column(case: Case) -> str:
-    """Return what a condition calls the rating: a column with texts in it has to be cast."""
-    return "TRY_CAST(rating AS DOUBLE)" if case.fault("not_a_number") else "rating"
+    """Return what a condition calls the rating: a column with texts in it, or once in it, has to be cast."""
+    return "TRY_CAST(rating AS DOUBLE)" if case.has_fault("not_a_number") or case.where else "rating"
 
 
 def time_column(case: Case) -> str:
     """Return what a condition calls the time."""
-    return "TRY_CAST(timestamp AS BIGINT)" if case.fault("bad_time") else "timestamp"
+    return "TRY_CAST(timestamp AS BIGINT)" if case.has_fault("bad_time") or case.where else "timestamp"
 
 
-def leaving_out(condition: str, rows: int) -> str:
-    """Write a condition as an argument, and say how many rows it costs."""
-    return f'where="{condition}" leaves {"that row" if rows == 1 else "those " + plural(rows, "row")} out'
+def leaving_out(case: Case, condition: str, rows: str) -> str:
+    """Write a condition as an argument, beside the one that holds already, and say what it leaves out."""
+    if case.where is not None and '"' not in case.where:
+        condition = f"({case.where}) AND {condition}"
+    return f'where="{condition}" leaves {rows} out'
+
+
+def those(rows: int) -> str:
+    """Say how many rows: ``those 7 rows``."""
+    return "that row" if rows == 1 else f"those {plural(rows, 'row')}"
 
 
 def without_ids(case: Case, role: str, codes: Sequence[int]) -> str:
@@ -37,12 +45,14 @@ def without_ids(case: Case, role: str, codes: Sequence[int]) -> str:
         return ""
     listed = [_sql(id_) for id_ in ids]
     condition = f"{role} <> {listed[0]}" if len(listed) == 1 else f"{role} NOT IN ({', '.join(listed)})"
-    return leaving_out(condition, int(counts[list(codes)].sum()))
+    return leaving_out(case, condition, those(int(counts[list(codes)].sum())))
 
 
 def _can_be_printed(id_: Any) -> bool:
     """Whether an id can stand in a condition between double quotes on one line."""
-    return not isinstance(id_, str) or not any(c == '"' or c < " " or c in "\\\x7f\x85\u2028\u2029" for c in id_)
+    return not isinstance(id_, str) or not any(
+        c == '"' or c < " " or c in "\\\x7f\x85\u2028\u2029" for c in id_
+    )
 
 
 def _sql(id_: Any) -> str:
@@ -58,3 +68,9 @@ def example(index: Any, code: int) -> str:
 def quoted(text: str) -> str:
     """Return a text in quotes, what is not printable ASCII spelt out."""
     return '"' + "".join(c if " " <= c <= "~" else c if c.isalpha() else ascii(c)[1:-1] for c in text) + '"'
+
+
+def pair(ratings: Ratings, row: int) -> str:
+    """Name a row by its pair, as it stands in the source."""
+    user, item = example(ratings.users, ratings.user[row]), example(ratings.items, ratings.item[row])
+    return f"user {user}, item {item}"

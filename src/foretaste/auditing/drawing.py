@@ -91,7 +91,8 @@ def _declared(facts: dict[str, Any]) -> str:
 
 
 def _time(time: dict[str, Any]) -> str:
-    text = f"{time['first']} to {time['last']}, {time['days']:,.4g} days; "
+    days = f"{time['days']:,.0f}" if time["days"] >= 100 else f"{time['days']:.3g}"
+    text = f"{time['first']} to {time['last']}, {days} days; "
     order = "all" if time["in_order"] == 1 else f"{100 * time['in_order']:.3g} % of"
     return text + f"{order} rows in order" + (f"; exact to the {time['resolution']}")
 
@@ -102,8 +103,8 @@ def _cold(cold: dict[str, Any]) -> str:
         found = cold[key]
         if found is not None:
             parts.append(
-                f"{held}: {100 * found['unknown_user']:.2g} % with an unknown user, "
-                f"{100 * found['unknown_item']:.2g} % item, {100 * found['unknown_both']:.2g} % both"
+                f"{held}: user unknown in {100 * found['unknown_user']:.2g} %, item in "
+                f"{100 * found['unknown_item']:.2g} %, both in {100 * found['unknown_both']:.2g} %"
             )
     return "; ".join(parts) or "too few ratings to hold some out"
 
@@ -120,26 +121,30 @@ def _counts_table(facts: dict[str, Any], width: int) -> list[str]:
     wide = text_table(headers, rows, "l" + "r" * (len(headers) - 1)).splitlines()
     if max(map(len, wide)) <= width:
         return wide
-    turned = [[header, *cells] for header, *cells in zip(headers[1:], *(row[1:] for row in rows), strict=True)]
+    turned = [
+        [header, *cells] for header, *cells in zip(headers[1:], *(row[1:] for row in rows), strict=True)
+    ]
     return text_table(["", *(row[0] for row in rows)], turned, "lrr").splitlines()
 
 
 def _histogram(facts: dict[str, Any], width: int, bar: str) -> list[str]:
     bars = facts["histogram"]
     most = max(part["count"] for part in bars)
-    single = all(part["low"] == part["high"] for part in bars)
-    lows, highs = ([f"{part[end]:.4g}" for part in bars] for end in ("low", "high"))
-    left, right = max(map(len, lows)), max(map(len, highs))
+    ranges = [part for part in bars if part["low"] != part["high"]]
+    left, right = (max((len(f"{part[end]:.4g}") for part in ranges), default=0) for end in ("low", "high"))
     labels = [
-        low.rjust(left) if single else f"{low.rjust(left)} to {high.rjust(right)}"
-        for low, high in zip(lows, highs, strict=True)
+        f"{part['low']:.4g}"
+        if part["low"] == part["high"]
+        else f"{part['low']:.4g}".rjust(left) + " to " + f"{part['high']:.4g}".rjust(right)
+        for part in bars
     ]
+    longest = max(map(len, labels))
     counts = [f"{part['count']:,}" for part in bars]
     shares = [f"{100 * part['count'] / facts['ratings']:.1f} %" for part in bars]
     digits, share_width = max(map(len, counts)), max(map(len, shares))
-    room = max(5, min(50, width - max(map(len, labels)) - digits - share_width - 6))
+    room = max(5, min(50, width - longest - digits - share_width - 6))
     return [
-        f"{label}  {(bar * round(room * part['count'] / most)).ljust(room)}  "
+        f"{label.rjust(longest)}  {(bar * round(room * part['count'] / most)).ljust(room)}  "
         f"{count.rjust(digits)}  {share.rjust(share_width)}"
         for label, part, count, share in zip(labels, bars, counts, shares, strict=True)
     ]

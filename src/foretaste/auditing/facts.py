@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.auditing.opening import Case
+from foretaste.auditing.rows import markers
 from foretaste.errors import BadData
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, LeaveNOut
@@ -36,7 +37,10 @@ def facts_of(case: Case) -> dict[str, Any]:
         "user_ids": ratings.users.kind,
         "item_ids": ratings.items.kind,
         "histogram": histogram(*case.distinct),
-        "quantiles": {"ratings_a_user": spread(case.user_counts), "ratings_an_item": spread(case.item_counts)},
+        "quantiles": {
+            "ratings_a_user": spread(case.user_counts),
+            "ratings_an_item": spread(case.item_counts),
+        },
         "single": {"users": one_only(case.user_counts), "items": one_only(case.item_counts)},
         "long_tail": long_tail(case.item_counts),
         "time": None if ratings.when is None or not len(ratings) else times(ratings.when),
@@ -58,13 +62,18 @@ def step_of(values: Array) -> float | None:
 
 
 def histogram(values: Array, counts: Array) -> list[dict[str, Any]]:
-    """Return a bar for each distinct rating if they are few, else ``BARS`` of equal width."""
-    if len(values) <= BARS:
-        pairs = zip(values.tolist(), counts.tolist(), strict=True)
-        return [{"low": value, "high": value, "count": count} for value, count in pairs]
-    heights, edges = np.histogram(values, bins=BARS, weights=counts.astype(np.float64))
-    bars = zip(edges[:-1].tolist(), edges[1:].tolist(), heights.tolist(), strict=True)
-    return [{"low": low, "high": high, "count": int(height)} for low, high, height in bars]
+    """Return a bar for each distinct rating if they are few, else ``BARS`` of equal width.
+
+    What looks like a mark for no rating has a bar of its own, so that the others keep their width.
+    """
+    alone = np.isin(values, markers(values)) if len(values) > BARS else np.ones(len(values), dtype=bool)
+    pairs = zip(values[alone].tolist(), counts[alone].tolist(), strict=True)
+    bars = [{"low": value, "high": value, "count": count} for value, count in pairs]
+    if not alone.all():
+        heights, edges = np.histogram(values[~alone], BARS, weights=counts[~alone].astype(np.float64))
+        parts = zip(edges[:-1].tolist(), edges[1:].tolist(), heights.tolist(), strict=True)
+        bars += [{"low": low, "high": high, "count": int(height)} for low, high, height in parts]
+    return sorted(bars, key=lambda part: (part["low"], part["high"]))
 
 
 def spread(counts: Array) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.columns import check_scale, row_place
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameter, did_you_mean
 from foretaste.io.faults import Fault
 from foretaste.ratings import Ratings
 
@@ -34,10 +34,10 @@ class Case:
         What the source is called.
     seed : int
         Of the splits that are tried.
-    duplicates : str
-        What the caller wants of repeated pairs.
-    conflicting : int or None
-        How many repeated rows have another rating than the row that is kept; None if that is not known.
+    skip : bool
+        Whether the caller wants unusable rows to be left out, and so knows of them.
+    where : str or None
+        The condition that the rows of a source were chosen by.
     """
 
     ratings: Ratings
@@ -45,12 +45,12 @@ class Case:
     rows: int
     name: str
     seed: int = 0
-    duplicates: str = "refuse"
-    conflicting: int | None = None
+    skip: bool = False
+    where: str | None = None
 
-    def fault(self, kind: str) -> Fault | None:
-        """Return the fault of a kind, if there is one."""
-        return next((fault for fault in self.faults if fault.kind == kind), None)
+    def has_fault(self, kind: str) -> bool:
+        """Whether rows could not be used for a reason."""
+        return any(fault.kind == kind for fault in self.faults)
 
     @cached_property
     def user_counts(self) -> npt.NDArray[np.int64]:
@@ -94,10 +94,15 @@ def opened(source: Any, scale: Any, seed: int, reading: dict[str, Any]) -> Case:
         return _of_ratings(source, scale, seed)
     from foretaste.io import survey
 
-    duplicates = reading.pop("duplicates", "refuse")
+    on_error = reading.pop("on_error", "raise")
+    if on_error not in ("raise", "skip"):
+        raise InvalidParameter(
+            f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
+            hint='on_error="skip" lists unusable rows as notes; "raise" as warnings',
+        )
+    where = reading.get("where")
     found = survey(source, scale=scale, **reading)
-    conflicting = _conflicting(found.ratings, getattr(found, "repeats", None))
-    return Case(found.ratings, tuple(found.faults), found.rows, found.name, seed, duplicates, conflicting)
+    return Case(found.ratings, found.faults, found.rows, found.name, seed, on_error == "skip", where)
 
 
 def _of_ratings(ratings: Ratings, scale: Any, seed: int) -> Case:
@@ -125,15 +130,3 @@ def _outside(ratings: Ratings, rows: npt.NDArray[np.int64], low: float, high: fl
         rows=rows,
         places=tuple(place(int(row)) for row in rows[:_SHOWN]),
     )
-
-
-def _conflicting(ratings: Ratings, repeats: Ratings | None) -> int | None:
-    """Count the repeated rows whose rating differs from that of the row that was kept."""
-    if repeats is None:
-        return None
-    user = ratings.users.remap(repeats.users.ids)[repeats.user].astype(np.int64)
-    item = ratings.items.remap(repeats.items.ids)[repeats.item]
-    kept = ratings.user.astype(np.int64) * len(ratings.items) + ratings.item
-    order = np.argsort(kept)
-    place = order[np.searchsorted(kept, user * len(ratings.items) + item, sorter=order)]
-    return int(np.count_nonzero(ratings.value[place] != repeats.value))

@@ -75,7 +75,8 @@ def _all_alike(case: Case) -> npt.NDArray[np.bool_]:
     some = np.empty(len(ratings.users), np.float32)
     some[ratings.user] = ratings.value  # one of each user's
     other = ratings.value != some[ratings.user]
-    return np.bincount(ratings.user[other], minlength=len(some)) == 0
+    alike: npt.NDArray[np.bool_] = np.bincount(ratings.user[other], minlength=len(some)) == 0
+    return alike
 
 
 def _heavy_users(case: Case) -> Iterator[Finding]:
@@ -90,7 +91,9 @@ def _heavy_users(case: Case) -> Iterator[Finding]:
         return
     rows = int(counts[who].sum())
     what = f"{plural(len(who), 'user')} gave far more ratings than the others: {plural(rows, 'rating')}, "
-    what += f"{100 * rows / len(case.ratings):.2g} % of all; most users gave {int(np.median(counts)):,} or fewer."
+    what += (
+        f"{100 * rows / len(case.ratings):.2g} % of all; most users gave {int(np.median(counts)):,} or fewer."
+    )
     effect = "Their taste, or that of a program, weighs in every item's mean and in every similarity."
     shown = [
         f"user {example(case.ratings.users, code)}: {counts[code]:,} of {items:,} items"
@@ -112,7 +115,9 @@ def _single(case: Case, role: str, counts: npt.NDArray[np.int64]) -> Iterator[Fi
     what = f"{plural(len(who), role)} of {len(index):,} ({100 * len(who) / len(index):.2g} %) {verb}{whom}."
     effect = "Held out, that rating is predicted without knowing its user."
     if role == "item":
-        effect = "Held out, that rating is predicted without knowing its item; learned from, it is one opinion."
+        effect = (
+            "Held out, that rating is predicted without knowing its item; learned from, it is one opinion."
+        )
     shown = tuple(example(index, code) for code in who[:SHOWN]) + (("...",) if len(who) > SHOWN else ())
     mend = f"ratings.at_least({role}=2) keeps the ratings of the others"
     yield Finding(f"one_rating_{role}s", NOTE, what, len(who), effect, mend, shown)
@@ -130,8 +135,8 @@ def _apart(case: Case) -> Iterator[Finding]:
     outside = label != rows.argmax()
     who = np.flatnonzero(outside[:users])
     ratings = len(case.ratings) - int(rows.max())
-    what = f"{plural(n - 1, 'part')} of the data {'has' if n == 2 else 'have'} no user and no item in common with "
-    what += f"the rest: {plural(len(who), 'user')}, {plural(int(outside[users:].sum()), 'item')}, "
+    what = f"{plural(n - 1, 'part')} of the data {'has' if n == 2 else 'have'} no user and no item in common "
+    what += f"with the rest: {plural(len(who), 'user')}, {plural(int(outside[users:].sum()), 'item')}, "
     what += f"{plural(ratings, 'rating')}."
     effect = "What is learned there says nothing about the rest; only means can be compared between parts."
     shown = tuple(f"user {example(case.ratings.users, code)}" for code in who[:SHOWN])
@@ -169,8 +174,8 @@ def left_unknown(case: Case, cold: dict[str, dict[str, Any] | None]) -> Iterator
         if found is None or found["unknown_any"] < COLD:
             continue
         n = round(found["unknown_any"] * found["rows"])
-        what = f"Of {found['rows']:,} rows held out by {split} ({held}), {n:,} ({100 * n / found['rows']:.2g} %) "
-        what += f"have an unknown user ({100 * found['unknown_user']:.2g} %) or item "
+        what = f"Of {found['rows']:,} rows held out by {split} ({held}), {n:,} "
+        what += f"({100 * found['unknown_any']:.2g} %) have an unknown user ({100 * found['unknown_user']:.2g} %) or item "
         what += f"({100 * found['unknown_item']:.2g} %)."
         effect = "No model can know them; all answer with what is left, and the error says little about them."
         mend = "ratings.at_least(user=5, item=5) keeps what can be judged"

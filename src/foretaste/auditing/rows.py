@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.auditing.conditions import SHOWN, example, leaving_out, rating_column
+from foretaste.auditing.conditions import SHOWN, leaving_out, pair, rating_column, those
 from foretaste.auditing.opening import Case
 from foretaste.auditing.report import NOTE, WARNING, Finding
 from foretaste.io.faults import KINDS, Fault
@@ -35,30 +36,35 @@ _EFFECTS = {
 
 
 def unusable_rows(case: Case) -> Iterator[Finding]:
-    """Yield a finding for each kind of rows that cannot be used."""
-    for kind in KINDS:
-        fault = case.fault(kind)
-        if fault is not None and len(fault.rows):
-            yield _of_fault(case, fault)
+    """Yield a finding for each reason for which rows cannot be used."""
+    for fault in sorted(case.faults, key=lambda fault: list(KINDS).index(fault.kind)):
+        yield _of_fault(case, fault)
 
 
 def _of_fault(case: Case, fault: Fault) -> Finding:
     n = len(fault.rows)
-    what = f"{plural(n, 'row')} of {case.rows:,} cannot be used: {KINDS[fault.kind]} (first: {fault.problem})"
-    severity, mend = WARNING, fault.hint
+    what = (
+        f"{plural(n, 'row')} of {case.rows:,} cannot be used: {KINDS[fault.kind]} (first: {fault.problem})."
+    )
     if fault.kind == "duplicate":
-        what = f"{plural(n, 'row')} of {case.rows:,}: {KINDS['duplicate']}{_agreement(case, n)}"
-        mend = 'duplicates="last" keeps the last of them; also "first", "mean"'
-        if case.duplicates != "refuse":
-            severity, mend = NOTE, f'duplicates="{case.duplicates}" was asked for when the ratings are read'
+        what = (
+            f"{plural(n, 'row')} of {case.rows:,}: {KINDS['duplicate']}, {n - fault.conflicting:,} with the "
+        )
+        what += f"same rating and {fault.conflicting:,} with another (first: {fault.problem})."
     where = tuple(fault.places) + (("...",) if n > len(fault.places) else ())
-    return Finding(fault.kind, severity, f"{what}.", n, _EFFECTS[fault.kind], mend, where)
+    severity = NOTE if case.skip else WARNING
+    return Finding(fault.kind, severity, what, n, _EFFECTS[fault.kind], _mend(case, fault), where)
 
 
-def _agreement(case: Case, n: int) -> str:
-    if case.conflicting is None:
-        return ""
-    return f", {n - case.conflicting:,} with the same rating and {case.conflicting:,} with another"
+def _mend(case: Case, fault: Fault) -> str:
+    """Return the fault's own hint, but conditions beside the one that holds already."""
+    condition = re.match(r'where="([^"]*)" leaves', fault.hint)
+    if fault.kind == "outside_scale" and case.ratings.scale is not None:
+        low, high = case.ratings.scale
+        return leaving_out(
+            case, f"{rating_column(case)} BETWEEN {low:g} AND {high:g}", those(len(fault.rows))
+        )
+    return fault.hint if condition is None else leaving_out(case, condition[1], those(len(fault.rows)))
 
 
 def odd_ratings(case: Case) -> Iterator[Finding]:
@@ -91,7 +97,7 @@ def markers(values: npt.NDArray[np.float64]) -> list[float]:
         rest = core[1:]
         if len(rest) < SCALE_POINTS or core[0] != odd or rest[0] < 0:
             continue
-        # Beside 0, 1, 2, ... a lone -1 is odd; beside 1, 2, ... a 0 only if the scale starts at 2 steps or more.
+        # Beside 0, 1, 2, ... a lone -1 is odd; a 0 only if the scale starts two steps above it or more.
         step = float(np.diff(rest).min())
         if rest[0] - odd >= HOLE * step or (odd < 0 and rest[-1] >= SCALE_POINTS):
             found.append(odd)
@@ -101,11 +107,11 @@ def markers(values: npt.NDArray[np.float64]) -> list[float]:
 
 def _marker(case: Case, value: float, n: int, others: Any) -> Finding:
     what = (
-        f"{plural(n, 'rating')} of {len(case.ratings):,} {'is' if n == 1 else 'are'} {value:g}, apart from "
-        f"the others ({others[0]:g} to {others[-1]:g}): it looks like a mark for no rating."
+        f"{plural(n, 'rating')} of {len(case.ratings):,} {'is' if n == 1 else 'are'} {value:g}, far from "
+        f"the others ({others[0]:g} to {others[-1]:g}): probably a mark for no rating."
     )
     effect = "Every model takes it for an opinion and learns that the item was rated so."
-    mend = leaving_out(f"{rating_column(case)} <> {value:g}", n)
+    mend = leaving_out(case, f"{rating_column(case)} <> {value:g}", those(n))
     where = _pairs(case, np.flatnonzero(case.ratings.value == np.float32(value)))
     return Finding("missing_marker", WARNING, what, n, effect, mend, where)
 
@@ -128,7 +134,7 @@ def _far(case: Case, kept: npt.NDArray[np.bool_]) -> Iterator[Finding]:
     )
     effect = "The square of such an error outweighs hundreds of usual ones in learning and in RMSE."
     column = rating_column(case)
-    mend = leaving_out(f"{column} BETWEEN {low - margin:g} AND {high + margin:g}", n)
+    mend = leaving_out(case, f"{column} BETWEEN {low - margin:g} AND {high + margin:g}", those(n))
     rows = np.flatnonzero(np.isin(case.ratings.value, values[far].astype(np.float32)))
     yield Finding("far_rating", NOTE, what, n, effect, mend, _pairs(case, rows))
 
@@ -136,9 +142,5 @@ def _far(case: Case, kept: npt.NDArray[np.bool_]) -> Iterator[Finding]:
 def _pairs(case: Case, rows: npt.NDArray[Any]) -> tuple[str, ...]:
     """Name the first few rows by their pairs."""
     ratings = case.ratings
-    named = [
-        f"user {example(ratings.users, ratings.user[row])}, item {example(ratings.items, ratings.item[row])}: "
-        f"{ratings.value[row]:g}"
-        for row in rows[:SHOWN]
-    ]
-    return tuple(named) + (("...",) if len(rows) > SHOWN else ())
+    named = tuple(f"{pair(ratings, row)}: {ratings.value[row]:g}" for row in rows[:SHOWN])
+    return named + (("...",) if len(rows) > SHOWN else ())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.auditing.conditions import SHOWN, example, leaving_out, time_column, without_ids
+from foretaste.auditing.conditions import SHOWN, example, leaving_out, pair, those, time_column, without_ids
 from foretaste.auditing.facts import DAY, moment, resolution
 from foretaste.auditing.opening import Case
 from foretaste.auditing.report import NOTE, WARNING, Finding
@@ -32,9 +32,11 @@ def odd_times(case: Case) -> Iterator[Finding]:
         effect = "A split by time has nothing to go by."
         yield Finding("one_time", NOTE, f"All times are {moment(int(when[0]))}.", len(when), effect)
         return
-    if 0 <= when.min() and when.max() < NUMBERED:
+    if when.min() >= 0 and when.max() < NUMBERED:
         what = f"Times are small numbers (up to {when.max():,}): as seconds since 1970 they lie before 1974."
-        yield Finding("small_times", NOTE, what, len(when), "Their order can be used, as dates they mean nothing.")
+        yield Finding(
+            "small_times", NOTE, what, len(when), "Their order can be used, as dates they mean nothing."
+        )
         return
     yield from _impossible(case, when)
     yield from _disorder(case, when)
@@ -59,16 +61,17 @@ def _impossible(case: Case, when: npt.NDArray[np.int64]) -> Iterator[Finding]:
     zero = when < DAY
     n = int(np.count_nonzero(zero))
     if n:
-        what = f"{plural(n, 'time')} of {len(when):,} {'is' if n == 1 else 'are'} 0, the first day of 1970, or before."
+        what = f"{plural(n, 'time')} of {len(when):,} {'is' if n == 1 else 'are'} 0, or on the first day of "
+        what += "1970, or before."
         effect = "That stands for no time: a split by time puts such rows first, whenever they were given."
-        mend = leaving_out(f"{column} >= {DAY}", n)
+        mend = leaving_out(case, f"{column} >= {DAY}", those(n))
         yield Finding("zero_time", WARNING, what, n, effect, mend, _when(case, zero))
     future = (when > now + TOMORROW) & ~milli
     n = int(np.count_nonzero(future))
     if n:
         what = f"{plural(n, 'time')} of {len(when):,} {'is' if n == 1 else 'are'} yet to come."
         effect = "A split by time takes such rows for the latest and judges by them."
-        mend = leaving_out(f"{column} <= {int(when[when <= now + TOMORROW].max(initial=now))}", n)
+        mend = leaving_out(case, f"{column} <= {now + TOMORROW}", those(n))
         yield Finding("future_time", WARNING, what, n, effect, mend, _when(case, future))
 
 
@@ -104,8 +107,10 @@ def _bursts(case: Case, when: npt.NDArray[np.int64]) -> Iterator[Finding]:
     least = FORM if severe.any() else BURST
     at = moment(int(starts[worst]))
     name = example(case.ratings.users, users[worst])
-    what = f"{plural(n, 'rating')} ({100 * n / len(when):.2g} %) by {plural(len(who), 'user')} came {least} or more "
-    what += f"in one second; at most {counts[worst]:,}, by user {name} at {at}."
+    what = (
+        f"{plural(n, 'rating')} ({100 * n / len(when):.2g} %) by {plural(len(who), 'user')} came {least} or "
+    )
+    what += f"more in one second; at most {counts[worst]:,}, by user {name} at {at}."
     effect = "They have no order in time, so what came first cannot be learned from them."
     if severe.any():
         effect = "Nobody gives so many: an import or a script did, and it counts like opinions."
@@ -137,9 +142,6 @@ def _when(case: Case, chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
     """Name the first few rows by their pairs and times."""
     ratings = case.ratings
     rows = np.flatnonzero(chosen)
-    shown = [
-        f"user {example(ratings.users, ratings.user[row])}, item {example(ratings.items, ratings.item[row])}: "
-        f"{0 if ratings.when is None else ratings.when[row]}"
-        for row in rows[:SHOWN]
-    ]
-    return tuple(shown) + (("...",) if len(rows) > SHOWN else ())
+    times = np.zeros(len(ratings), np.int64) if ratings.when is None else ratings.when
+    shown = tuple(f"{pair(ratings, row)}: {times[row]}" for row in rows[:SHOWN])
+    return shown + (("...",) if len(rows) > SHOWN else ())

@@ -15,22 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.auditing.conditions import SHOWN, quoted, without_ids
+from foretaste.auditing.conditions import SHOWN, leaving_out, quoted, without_ids
 from foretaste.auditing.opening import Case
 from foretaste.auditing.report import NOTE, WARNING, Finding
 from foretaste.text import plural
 
 # What programs write where there was no id; as an id, all of them become one busy person.
-PLACEHOLDERS = frozenset("null none nan n/a #n/a nil undefined (null) <na> \\n".split())
-PERHAPS = frozenset("na unknown anonymous missing ? - -- .".split())  # which may also be a name or a title
+PLACEHOLDERS = frozenset(["null", "none", "nan", "n/a", "#n/a", "nil", "undefined", "(null)", "<na>", "\\n"])
+# Those that may also be a name or a title.
+PERHAPS = frozenset(["na", "unknown", "anonymous", "missing", "?", "-", "--", "."])
 CASE_MATTERS = 0.1  # of the ids: with so many twins in case, upper and lower case are part of the code
 FEW = 0.05  # of the ids: so few of the other kind are slips rather than a way of numbering
 
 _INVISIBLE = r"[\u{AD}\u{200B}-\u{200F}\u{2028}-\u{202E}\u{2060}-\u{2064}\u{FEFF}\x00-\x08\x0E-\x1F\x7F]"
 # Letters of the Cyrillic and Greek alphabets that print like Latin ones (Unicode's confusables).
 _ALIKE = str.maketrans(
-    "АВЕЅZІЈКМНОРСТУХаеіјорсухѕһԁԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονα",
-    "ABESZIJKMHOPCTYXaeijopcyxshdqw" "ABEZHIKMNOPTYXova",
+    "АВЕЅZІЈКМНОРСТУХаеіјорсухѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονα",
+    "ABESZIJKMHOPCTYXaeijopcyxshdqwABEZHIKMNOPTYXova",
 )
 _DIGITS = str.maketrans("OoIl", "0011")
 
@@ -74,9 +75,9 @@ def plainer(ids: list[str]) -> Any:
     raw = pl.Series("0", ids, dtype=pl.String)
     steps = [raw]
     steps.append(raw.str.replace_all(_INVISIBLE, "").str.replace_all(r"\s+", " ").str.strip_chars())
-    texts = steps[-1].to_list()
-    texts = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts]
-    steps.append(pl.Series(texts, dtype=pl.String))
+    tidy = steps[-1].to_list()
+    composed = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in tidy]
+    steps.append(pl.Series(composed, dtype=pl.String))
     steps.append(steps[-1].str.replace(r"^0+(\d+)$", "$1"))
     # Letters are compared before their case is lost: I prints like l, i does not.
     latin = [text if text.isascii() else text.translate(_ALIKE) for text in steps[-1].to_list()]
@@ -114,16 +115,19 @@ def _of_twins(case: Case, role: str, index: Any, step: _Step, groups: Any, keys:
         weight = {early: int(counts[codes].sum()) for early, codes in writings.items()}
         # Of equally many ratings the plainer writing counts as the right one: the shorter, then the later.
         best = max(weight, key=lambda early: (weight[early], -len(early), early))
+        plain = quoted(index.ids[max(writings[best], key=lambda code: int(counts[code]))])
         for early, codes in writings.items():
             if early != best:
                 odd += codes
-                shown += [f"{quoted(index.ids[c])} beside {quoted(index.ids[writings[best][0]])}" for c in codes]
+                shown += [f"{quoted(index.ids[code])} beside {plain}" for code in codes]
     n = sum(len(writings) - 1 for writings in by_group.values())
     rows = int(counts[odd].sum())
     severity = step.severity
     if step.kind == "case_twins" and n > CASE_MATTERS * len(index):
         severity = NOTE
-    what = f"{plural(n, f'{role} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
+    what = (
+        f"{plural(n, f'{role} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
+    )
     what += f"{step.differ} ({plural(rows, 'rating')})."
     effect = f"One {role} is learned as two, each from a part of the ratings."
     return Finding(step.kind, severity, what, n, effect, _mend(case, role, step, odd), _few(shown))
@@ -141,7 +145,7 @@ def _mend(case: Case, role: str, step: _Step, odd: list[int]) -> str:
     }
     if step.kind not in patterns:
         return ""
-    return f'where="{patterns[step.kind]}" leaves the rows of all ids written so out'
+    return leaving_out(case, patterns[step.kind], "the rows of all ids written so")
 
 
 def _unseen(ids: list[str]) -> str:
@@ -160,8 +164,8 @@ def _untidy(case: Case, role: str, index: Any, frame: Any) -> Finding | None:
     if not len(codes):
         return None
     n = len(codes)
-    what = f"{plural(n, f'{role} id')} of {len(index):,} {'has' if n == 1 else 'have'} stray blanks or invisible "
-    what += "characters in them."
+    what = f"{plural(n, f'{role} id')} of {len(index):,} {'has' if n == 1 else 'have'} stray blanks or "
+    what += "invisible characters in them."
     effect = f"Asked for as it is read by people, such a {role} is unknown to the model."
     return Finding("stray_spaces", NOTE, what, n, effect, "", _few([quoted(index.ids[c]) for c in codes]))
 
@@ -175,9 +179,13 @@ def _mixed(case: Case, role: str, index: Any) -> Iterator[Finding]:
     if not 0 < len(odd) <= FEW * len(index):
         return
     rows = int(_counts(case, role)[odd].sum())
-    what = f"{plural(len(odd), f'{role} id')} of {len(index):,} {'is' if len(odd) == 1 else 'are'} no number, "
+    what = (
+        f"{plural(len(odd), f'{role} id')} of {len(index):,} {'is' if len(odd) == 1 else 'are'} no number, "
+    )
     what += f"as the others are ({plural(rows, 'rating')})."
-    effect = f"All {role} ids are kept as text for their sake; asked for as the number 7, a {role} is unknown."
+    effect = (
+        f"All {role} ids are kept as text for their sake; asked for as the number 7, a {role} is unknown."
+    )
     shown = _few([quoted(index.ids[code]) for code in odd])
     yield Finding("mixed_ids", NOTE, what, len(odd), effect, without_ids(case, role, odd.tolist()), shown)
 
@@ -190,8 +198,8 @@ def _placeholders(case: Case, role: str, index: Any) -> Iterator[Finding]:
         return
     severity = WARNING if any(plain[code] in PLACEHOLDERS for code in odd) else NOTE
     rows = int(_counts(case, role)[odd].sum())
-    what = f"{plural(rows, 'rating')} {'belongs' if rows == 1 else 'belong'} to {plural(len(odd), f'{role} id')} "
-    what += "that mean no id."
+    what = f"{plural(rows, 'rating')} {'belongs' if rows == 1 else 'belong'} to "
+    what += f"{plural(len(odd), f'{role} id')} that {'means' if len(odd) == 1 else 'mean'} no id."
     effect = f"Everybody without an id is learned as one {role}."
     shown = _few([quoted(index.ids[code]) for code in odd])
     yield Finding("placeholder_id", severity, what, rows, effect, without_ids(case, role, odd), shown)
