@@ -12,8 +12,9 @@ from foretaste.auditing.report import Audit, Finding
 from foretaste.text import html_table, plural, text_table
 
 WIDTH = 88
-_LEAST = 40  # columns below which nothing can be laid out
+_LEAST = 48  # columns below which nothing can be laid out
 _LABEL = 12  # of the facts
+_TIPS = {"█": "▏"}  # the shortest bar, of what is there but hardly to be seen
 _INDENT = 4  # of what belongs to a finding
 
 Line = tuple[str, str]  # a text and its style: "", "strong", "faint", "warning" or "note"
@@ -130,24 +131,25 @@ def _counts_table(facts: dict[str, Any], width: int) -> list[str]:
 def _histogram(facts: dict[str, Any], width: int, bar: str) -> list[str]:
     bars = facts["histogram"]
     most = max(part["count"] for part in bars)
-    ranges = [part for part in bars if part["low"] != part["high"]]
-    left, right = (max((len(f"{part[end]:.4g}") for part in ranges), default=0) for end in ("low", "high"))
-    labels = [
-        f"{part['low']:.4g}"
-        if part["low"] == part["high"]
-        else f"{part['low']:.4g}".rjust(left) + " to " + f"{part['high']:.4g}".rjust(right)
-        for part in bars
-    ]
-    longest = max(map(len, labels))
+    labels = _bar_labels(bars)
     counts = [f"{part['count']:,}" for part in bars]
     shares = [f"{100 * part['count'] / facts['ratings']:.1f} %" for part in bars]
     digits, share_width = max(map(len, counts)), max(map(len, shares))
-    room = max(5, min(50, width - longest - digits - share_width - 6))
-    return [
-        f"{label.rjust(longest)}  {(bar * round(room * part['count'] / most)).ljust(room)}  "
-        f"{count.rjust(digits)}  {share.rjust(share_width)}"
-        for label, part, count, share in zip(labels, bars, counts, shares, strict=True)
-    ]
+    room = max(5, min(50, width - len(labels[0]) - digits - share_width - 6))
+    drawn = []
+    for label, part, count, share in zip(labels, bars, counts, shares, strict=True):
+        length = bar * round(room * part["count"] / most) or (_TIPS.get(bar, "|") if part["count"] else "")
+        drawn.append(f"{label}  {length.ljust(room)}  {count.rjust(digits)}  {share.rjust(share_width)}")
+    return drawn
+
+
+def _bar_labels(bars: list[dict[str, Any]]) -> list[str]:
+    """Write the rating or the range that each bar stands for, all equally long."""
+    ends = [(f"{part['low']:.4g}", f"{part['high']:.4g}", part["low"] == part["high"]) for part in bars]
+    left = max((len(low) for low, _, single in ends if not single), default=0)
+    right = max((len(high) for _, high, single in ends if not single), default=0)
+    labels = [low if single else f"{low.rjust(left)} to {high.rjust(right)}" for low, high, single in ends]
+    return [label.rjust(max(map(len, labels))) for label in labels]
 
 
 def _finding(finding: Finding, word: str, width: int, said: Callable[[str], str]) -> Iterator[Line]:
@@ -155,10 +157,11 @@ def _finding(finding: Finding, word: str, width: int, said: Callable[[str], str]
     head = f"{'!' if word == 'warning' else '-'} {finding.what}"
     for place, part in enumerate(textwrap.wrap(head, width, subsequent_indent="  ")):
         yield part, word if place == 0 or word == "warning" else ""
-    parts = (("where", "; ".join(finding.where)), ("effect", finding.effect), ("mend", said(finding.mend)))
-    for label, text in parts:
+    for label, text in (("where", "; ".join(finding.where)), ("effect", finding.effect)):
         if text:
             yield from _labelled(label, text, width, 8, _INDENT)
+    if finding.mend:  # in one line, however long: it is there to be copied
+        yield f"{' ' * _INDENT}{'mend'.ljust(8)}{said(finding.mend)}", ""
 
 
 def as_html(audit: Audit) -> str:

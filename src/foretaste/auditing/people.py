@@ -175,8 +175,8 @@ def left_unknown(case: Case, cold: dict[str, dict[str, Any] | None]) -> Iterator
             continue
         n = round(found["unknown_any"] * found["rows"])
         what = f"Of {found['rows']:,} rows held out by {split} ({held}), {n:,} "
-        what += f"({100 * found['unknown_any']:.2g} %) have an unknown user ({100 * found['unknown_user']:.2g} %) or item "
-        what += f"({100 * found['unknown_item']:.2g} %)."
+        what += f"({100 * found['unknown_any']:.2g} %) have an unknown user "
+        what += f"({100 * found['unknown_user']:.2g} %) or item ({100 * found['unknown_item']:.2g} %)."
         effect = "No model can know them; all answer with what is left, and the error says little about them."
         mend = "ratings.at_least(user=5, item=5) keeps what can be judged"
         yield Finding(f"cold_{key}", NOTE, what, n, effect, mend)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.outcome import Outcome, command, is_plain, wants_progress
-from foretaste.cli.reading import READING_OPTIONS, SAMPLE, as_arguments, as_file, name_of, read
+from foretaste.cli.reading import DIRTY, READING_OPTIONS, SAMPLE, as_arguments, as_file, name_of, read
 from foretaste.cli.words import as_options
 
 if TYPE_CHECKING:
     from foretaste.auditing import Audit
 
-DIRTY = "sample-dirty"
 _WIDEST = 100  # columns: longer lines are hard to read
 _STYLES: dict[str, dict[str, Any]] = {
     "strong": {"bold": True},

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from foretaste.cli.outcome import Outcome, command
+from foretaste.cli.reading import DIRTY
 from foretaste.cli.tables import drawn
 
 
@@ -91,6 +92,11 @@ def models(name: str | None) -> Outcome:
 )
 def data(name: str, items: bool) -> Outcome:
     """Print a bundled data set as CSV: foretaste data sample > ratings.csv."""
+    if name == DIRTY and not items:
+        from foretaste.datasets import dirty
+
+        text = dirty.text().rstrip("\n")
+        return Outcome({"name": name, "csv": text}, text)
     from foretaste.datasets import load, load_items
 
     if items:
