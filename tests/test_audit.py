@@ -113,7 +113,7 @@ def test_without_any_defect_there_is_no_warning(tmp_path):
 
 def test_every_mend_mends_as_it_is_printed(twin, found):
     for finding in found.findings:
-        if finding.mend and not finding.mend.startswith("ratings."):
+        if finding.mend and not finding.mend.startswith("ratings"):
             after = audit(twin, **arguments(finding.mend))
             assert finding not in after.warnings
             assert all(f.severity == "note" and finding.kind == "ragged" for f in after.of_kind(finding.kind))
@@ -122,7 +122,7 @@ def test_every_mend_mends_as_it_is_printed(twin, found):
 def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, found):
     conditions, others = [], {}
     for finding in found.findings:
-        if finding.mend and not finding.mend.startswith("ratings."):
+        if finding.mend and not finding.mend.startswith("ratings"):
             given = arguments(finding.mend)
             conditions += [given.pop("where")] if "where" in given else []
             others |= given
@@ -331,6 +331,11 @@ def test_what_cannot_be_seen_is_spelt_out():
     assert finding.where == (r'"a\u200b" beside "a"',)
 
 
+def test_letters_that_look_alike_are_named():
+    finding = one(of(["Ann", "Ann", "\u0410nn", *(f"u{n}" for n in range(20))]), "look_alikes")
+    assert finding.where == ('"\u0410nn" (U+0410) beside "Ann"',)
+
+
 def test_many_twins_are_left_out_by_a_pattern():
     for kind, odd in (
         ("leading_zeros", [f"0{n}" for n in range(1, 31)]),
@@ -392,6 +397,40 @@ def test_times_that_no_clock_shows(monkeypatch):
     mended = eval(one(ratings, "milliseconds").mend, {"ratings": ratings, "numpy": np})  # noqa: S307 - as printed
     assert audit(mended).of_kind("milliseconds") == ()
     assert mended.when[10] == NOON
+
+
+def test_a_condition_on_times_is_printed_only_if_it_works(tmp_path, monkeypatch):
+    rows = [(n, n % 7, n % 5, f"2026-01-{n % 28 + 1:02}T10:00:{n % 60:02}") for n in range(100)]
+    rows[9] = (9, 2, 4, "1970-01-01T00:00:00")
+    path = tmp_path / "dates.csv"
+    path.write_text("user,item,rating,date\n" + "".join("{},{},{},{}\n".format(*row) for row in rows))
+    frame = pl.DataFrame(rows, ["user", "item", "rating", "date"], orient="row")
+    monkeypatch.setattr(timing.time, "time", lambda: 1_769_000_000.0)
+    later = sum(day >= "2026-01-22T12:53:20" for *_, day in rows)  # a day after that
+    for source in (path, frame.with_columns(pl.col("date").str.to_datetime())):
+        for kind, left in (("zero_time", 99), ("future_time", 100 - later)):
+            mend = one(source, kind).mend
+            if mend.startswith("where="):
+                mended = read_ratings(source, **arguments(mend))
+            else:
+                code = mend.split(" leaves")[0]
+                mended = eval(code, {"ratings": read_ratings(source)})  # noqa: S307 - as printed
+            assert len(mended) == left
+            assert audit(mended).of_kind(kind) == ()
+    assert one(path, "zero_time").mend == "ratings[ratings.when >= 86400] leaves that row out"
+
+
+def test_what_is_guessed_is_said_once(tmp_path, caplog):
+    caplog.set_level("INFO", "foretaste")
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "user,item,rating,time\n"
+        + "".join(f"{n},{n % 7},{n % 5},{NOON + n}\n" for n in range(99))
+        + "1,8,3,0\n"
+    )
+    assert one(path, "zero_time").mend == 'where="timestamp >= 86400" leaves that row out'
+    assert len([r for r in caplog.records if r.getMessage().startswith("columns:")]) == 1
+    assert audit(path, **arguments(one(path, "zero_time").mend)).warnings == ()
 
 
 def test_all_times_in_milliseconds():
@@ -666,7 +705,7 @@ def test_text_and_figures_are_those_of_the_parts(found):
     assert repr(found) == text
     assert text.splitlines()[0] == found.headline
     for finding in found.findings:
-        assert finding.mend in text
+        assert " ".join(finding.mend.split()) in " ".join(text.split())
         assert " ".join(finding.effect.split()) in " ".join(text.split())
     assert found.warnings + found.notes == found.findings
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from foretaste.auditing.opening import Case
 from foretaste.ratings import Ratings
 from foretaste.text import plural
@@ -25,9 +28,25 @@ def time_column(case: Case) -> str:
 
 def leaving_out(case: Case, condition: str, rows: str) -> str:
     """Write a condition as an argument, beside the one that holds already, and say what it leaves out."""
-    if case.where is not None and '"' not in case.where:
-        condition = f"({case.where}) AND {condition}"
-    return f'where="{condition}" leaves {rows} out'
+    return f'where="{_beside(case, condition)}" leaves {rows} out'
+
+
+def _beside(case: Case, condition: str) -> str:
+    return condition if case.where is None or '"' in case.where else f"({case.where}) AND {condition}"
+
+
+def only_times(case: Case, comparison: str, kept: npt.NDArray[np.bool_]) -> str:
+    """Write the argument that keeps only times in some range, which are those of ``kept``.
+
+    A source may hold dates where a condition compares numbers: it is tried, and if it does not leave out
+    just these rows, Python is given instead.
+    """
+    condition = f"{time_column(case)} {comparison}"
+    n = int(np.count_nonzero(kept))
+    rows = len(kept) - n
+    if case.left_by(_beside(case, condition)) == n:
+        return leaving_out(case, condition, those(rows))
+    return f"ratings[ratings.when {comparison}] leaves {those(rows)} out"
 
 
 def those(rows: int) -> str:

@@ -160,8 +160,22 @@ def _finding(finding: Finding, word: str, width: int, said: Callable[[str], str]
     for label, text in (("where", "; ".join(finding.where)), ("effect", finding.effect)):
         if text:
             yield from _labelled(label, text, width, 8, _INDENT)
-    if finding.mend:  # in one line, however long: it is there to be copied
-        yield f"{' ' * _INDENT}{'mend'.ljust(8)}{said(finding.mend)}", ""
+    if finding.mend:
+        yield from _mend(said(finding.mend), width)
+
+
+def _mend(text: str, width: int) -> Iterator[Line]:
+    """Lay out a mend: what can be copied in one line, however long, and what it does below if it must be."""
+    start = " " * _INDENT + "mend".ljust(8)
+    argument, word, what = next(
+        (parts for word in (" leaves ", " keeps ") if (parts := text.partition(word))[1]), (text, "", "")
+    )
+    if len(start + text) <= width or not word:
+        yield start + text, ""
+        return
+    yield start + argument, ""
+    for part in textwrap.wrap(word + what, width - len(start)):
+        yield " " * len(start) + part.strip(), ""
 
 
 def as_html(audit: Audit) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from foretaste.columns import check_scale, row_place
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
 from foretaste.io.faults import Fault
 from foretaste.ratings import Ratings
+
+if TYPE_CHECKING:
+    from foretaste.io import Survey
 
 _SHOWN = 3
 
@@ -38,6 +43,10 @@ class Case:
         Whether the caller wants unusable rows to be left out, and so knows of them.
     where : str or None
         The condition that the rows of a source were chosen by.
+    source
+        What was read, if it was not ratings.
+    reading : dict
+        How it was read.
     """
 
     ratings: Ratings
@@ -47,6 +56,8 @@ class Case:
     seed: int = 0
     skip: bool = False
     where: str | None = None
+    source: Any = None
+    reading: dict[str, Any] = field(default_factory=dict)
 
     def has_fault(self, kind: str) -> bool:
         """Whether rows could not be used for a reason."""
@@ -67,6 +78,19 @@ class Case:
         """The distinct ratings, in order, and how often each was given."""
         values, counts = np.unique(self.ratings.value, return_counts=True)
         return values.astype(np.float64), counts
+
+    def left_by(self, condition: str) -> int | None:
+        """Return how many ratings are left under a condition; None if it does not fit the source.
+
+        A source is read anew, and in silence: what it guesses was said before.
+        """
+        try:
+            if self.source is None:
+                return len(self.ratings.where(condition))
+            with _silence():
+                return len(_survey(self.source, self.reading | {"where": condition}).ratings)
+        except ForetasteError:
+            return None
 
     def rating_quantile(self, share: float) -> float:
         """Return the rating below which a share of all lies."""
@@ -92,17 +116,35 @@ def opened(source: Any, scale: Any, seed: int, reading: dict[str, Any]) -> Case:
                 hint="audit(ratings), or audit(PATH, ...)",
             )
         return _of_ratings(source, scale, seed)
-    from foretaste.io import survey
-
     on_error = reading.pop("on_error", "raise")
     if on_error not in ("raise", "skip"):
         raise InvalidParameter(
             f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
             hint='on_error="skip" lists unusable rows as notes; "raise" as warnings',
         )
-    where = reading.get("where")
-    found = survey(source, scale=scale, **reading)
-    return Case(found.ratings, found.faults, found.rows, found.name, seed, on_error == "skip", where)
+    reading |= {"scale": scale}
+    found = _survey(source, reading)
+    return Case(
+        found.ratings, found.faults, found.rows, found.name, seed,
+        skip=on_error == "skip", where=reading.get("where"), source=source, reading=reading,
+    )  # fmt: skip
+
+
+def _survey(source: Any, reading: dict[str, Any]) -> Survey:
+    from foretaste.io import survey
+
+    return survey(source, **reading)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    log = logging.getLogger("foretaste")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _of_ratings(ratings: Ratings, scale: Any, seed: int) -> Case:

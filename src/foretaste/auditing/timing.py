@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.auditing.conditions import SHOWN, example, leaving_out, pair, those, time_column, without_ids
+from foretaste.auditing.conditions import SHOWN, example, only_times, pair, without_ids
 from foretaste.auditing.facts import DAY, moment, resolution
 from foretaste.auditing.opening import Case
 from foretaste.auditing.report import NOTE, WARNING, Finding
@@ -57,21 +57,20 @@ def _impossible(case: Case, when: npt.NDArray[np.int64]) -> Iterator[Finding]:
             mend = f"ratings.replace(when=numpy.where(ratings.when >= {MILLISECONDS}, ratings.when // 1000, "
             mend += "ratings.when))"
         yield Finding("milliseconds", WARNING, what, n, effect, mend, _when(case, milli))
-    column = time_column(case)
     zero = when < DAY
     n = int(np.count_nonzero(zero))
     if n:
         what = f"{plural(n, 'time')} of {len(when):,} {'is' if n == 1 else 'are'} 0, or on the first day of "
         what += "1970, or before."
         effect = "That stands for no time: a split by time puts such rows first, whenever they were given."
-        mend = leaving_out(case, f"{column} >= {DAY}", those(n))
+        mend = only_times(case, f">= {DAY}", ~zero)
         yield Finding("zero_time", WARNING, what, n, effect, mend, _when(case, zero))
     future = (when > now + TOMORROW) & ~milli
     n = int(np.count_nonzero(future))
     if n:
         what = f"{plural(n, 'time')} of {len(when):,} {'is' if n == 1 else 'are'} yet to come."
         effect = "A split by time takes such rows for the latest and judges by them."
-        mend = leaving_out(case, f"{column} <= {now + TOMORROW}", those(n))
+        mend = only_times(case, f"<= {now + TOMORROW}", when <= now + TOMORROW)
         yield Finding("future_time", WARNING, what, n, effect, mend, _when(case, future))
 
 

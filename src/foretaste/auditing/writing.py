@@ -119,7 +119,7 @@ def _of_twins(case: Case, role: str, index: Any, step: _Step, groups: Any, keys:
         for early, codes in writings.items():
             if early != best:
                 odd += codes
-                shown += [f"{quoted(index.ids[code])} beside {plain}" for code in codes]
+                shown += [f"{_told_apart(step, index.ids[code])} beside {plain}" for code in codes]
     n = sum(len(writings) - 1 for writings in by_group.values())
     rows = int(counts[odd].sum())
     severity = step.severity
@@ -131,6 +131,13 @@ def _of_twins(case: Case, role: str, index: Any, step: _Step, groups: Any, keys:
     what += f"{step.differ} ({plural(rows, 'rating')})."
     effect = f"One {role} is learned as two, each from a part of the ratings."
     return Finding(step.kind, severity, what, n, effect, _mend(case, role, step, odd), _few(shown))
+
+
+def _told_apart(step: _Step, id_: str) -> str:
+    """Return an id in quotes, letters named that look like others."""
+    foreign = sorted({c for c in id_ if ord(c) in _ALIKE}) if step.kind == "look_alikes" else []
+    named = f" ({', '.join(f'U+{ord(c):04X}' for c in foreign)})" if foreign else ""
+    return quoted(id_) + named
 
 
 def _mend(case: Case, role: str, step: _Step, odd: list[int]) -> str:

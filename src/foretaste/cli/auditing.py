@@ -69,7 +69,7 @@ def _as_said(params: list[click.Parameter]) -> Callable[[str], str]:
     """Return what writes arguments of reading as options, and says what only Python can do."""
 
     def said(mend: str) -> str:
-        return f"in Python: {mend}" if mend.startswith("ratings.") else as_options(mend, params)
+        return f"in Python: {mend}" if mend.startswith(("ratings.", "ratings[")) else as_options(mend, params)
 
     return said
 
