@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -59,9 +60,11 @@ def guess_roles(names: Iterable[str], chosen: Mapping[str, str | None]) -> dict[
         if name is None:
             continue
         if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
             raise BadData(
                 f'no column "{name}" (asked for as {role}){did_you_mean(name, names)}',
                 where="columns are: " + ", ".join(names),
+                hint=f'{role}="{near[0]}"' if near else f"say which one it is: {role}=...",
             )
         found[role] = name
     taken = set(found.values())

@@ -36,7 +36,7 @@ def audit(
 
     Parameters
     ----------
-    source : Ratings, str, Path, or pandas, polars or Arrow table
+    source : Ratings, or a file, frame or database
         Ratings, or what ``read_ratings`` reads.
     scale : (low, high), optional
         The lowest and highest rating allowed; without it, ratings that look like marks are looked for.
@@ -45,8 +45,7 @@ def audit(
     progress : bool or Progress
         Whether to show what is being checked.
     **reading
-        Of ``read_ratings``: ``user``, ``item``, ``rating``, ``timestamp``, ``separator``, ``header``,
-        ``encoding``, ``duplicates``, ``where``.
+        The other arguments of ``read_ratings``.
 
     Returns
     -------

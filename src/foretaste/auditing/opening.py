@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,10 +83,11 @@ class Case:
     def left_by(self, condition: str) -> int | None:
         """Return how many ratings are left under a condition; None if it does not fit the source.
 
-        A source is read anew, and in silence: what it guesses was said before.
+        A source is read anew, and in silence: what it guesses was said before. One that can be read only
+        once, as a stream, is not tried: then the ratings themselves are.
         """
         try:
-            if self.source is None:
+            if not _can_be_read_again(self.source):
                 return len(self.ratings.where(condition))
             with _silence():
                 return len(_survey(self.source, self.reading | {"where": condition}).ratings)
@@ -103,7 +105,7 @@ def opened(source: Any, scale: Any, seed: int, reading: dict[str, Any]) -> Case:
 
     Parameters
     ----------
-    source : Ratings, str, Path, or pandas, polars or Arrow table
+    source : Ratings, or a file, frame or database
     scale : (low, high) or None
     seed : int
     reading : dict
@@ -134,6 +136,12 @@ def _survey(source: Any, reading: dict[str, Any]) -> Survey:
     from foretaste.io import survey
 
     return survey(source, **reading)
+
+
+def _can_be_read_again(source: Any) -> bool:
+    if isinstance(source, str | Path):
+        return Path(source).is_file()
+    return type(source).__module__.partition(".")[0] in ("pandas", "polars")
 
 
 @contextmanager

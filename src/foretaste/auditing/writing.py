@@ -30,8 +30,8 @@ FEW = 0.05  # of the ids: so few of the other kind are slips rather than a way o
 _INVISIBLE = r"[\u{AD}\u{200B}-\u{200F}\u{2028}-\u{202E}\u{2060}-\u{2064}\u{FEFF}\x00-\x08\x0E-\x1F\x7F]"
 # Letters of the Cyrillic and Greek alphabets that print like Latin ones (Unicode's confusables).
 _ALIKE = str.maketrans(
-    "АВЕЅZІЈКМНОРСТУХаеіјорсухѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονα",
-    "ABESZIJKMHOPCTYXaeijopcyxshdqwABEZHIKMNOPTYXova",
+    "АВЕЅІЈКМНОРСТУХаеіјорсухѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονα",
+    "ABESIJKMHOPCTYXaeijopcyxshdqwABEZHIKMNOPTYXova",
 )
 _DIGITS = str.maketrans("OoIl", "0011")
 

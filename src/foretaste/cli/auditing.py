@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.outcome import Outcome, command, is_plain, wants_progress
-from foretaste.cli.reading import DIRTY, READING_OPTIONS, SAMPLE, as_arguments, as_file, name_of, read
+from foretaste.cli.reading import DIRTY, READING_OPTIONS, SAMPLE, as_arguments, name_of, read
 from foretaste.cli.words import as_options
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def _audited(file: str, seed: int, reading: dict[str, Any]) -> Audit:
         with dirty.path() as path:
             found = audit_source(path, seed=seed, progress=progress, **arguments)
         return dataclasses.replace(found, name="the bundled dirty sample")
-    with as_file(file) as path:
-        found = audit_source(path, seed=seed, progress=progress, **arguments)
-    return dataclasses.replace(found, name=name_of(file)) if file == "-" else found
+    return audit_source(file, seed=seed, progress=progress, **arguments)
 
 
 def _as_said(params: list[click.Parameter]) -> Callable[[str], str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from typing import Any
 
 import click
 
-from foretaste.cli.words import as_options
+from foretaste.cli.words import as_command, as_options, shown
 from foretaste.errors import ForetasteError, did_you_mean
 
 FAULT, INTERRUPTED = 70, 130
@@ -120,10 +122,13 @@ def runner(function: Callable[..., Outcome]) -> Callable[..., int]:
             try:
                 outcome = function(**values)
             except ForetasteError as error:
-                params = click.get_current_context().command.params
+                ctx = click.get_current_context()
+                params = ctx.command.params
                 error.message = as_options(error.message, params)
                 error.where = error.where and as_options(error.where, params)
-                error.hint = error.hint and as_options(error.hint, params)
+                if error.hint:
+                    mended = as_command(error.hint, params, ctx.obj or ())
+                    error.hint = mended or as_options(error.hint, params)
                 raise
             return _emit(outcome, json_target)
 
@@ -194,7 +199,15 @@ def _echo(text: str) -> None:
 
 def no_such_command(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
     """Return the error for an unknown command, naming the nearest."""
-    return click.UsageError(f'no command "{name}"{did_you_mean(name, known)}', ctx)
+    return UnknownCommand(ctx, name, known)
+
+
+class UnknownCommand(click.UsageError):
+    """A command that does not exist."""
+
+    def __init__(self, ctx: click.Context, name: str, known: Iterable[str]) -> None:
+        super().__init__(f'no command "{name}"{did_you_mean(name, known)}', ctx)
+        self.name, self.known = name, tuple(known)
 
 
 class Root(click.Group):
@@ -209,7 +222,7 @@ class Root(click.Group):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a title must not fail in a poor terminal
         try:
-            extra["standalone_mode"] = False
+            extra |= {"standalone_mode": False, "obj": args}
             code = super().main(args, prog_name or "foretaste", *more, **extra)
         except (Exception, KeyboardInterrupt) as error:
             code = fail(error, args)
@@ -223,6 +236,7 @@ def fail(error: BaseException, args: list[str]) -> int:
 
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     code, message, where, hint, exit_code = _parts(error)
+    hint = _respelled(error, args) or hint
     whole = f"{message}\n{where}" if where else message
     target = next((arg.removeprefix("--json=") for arg in join_json(args) if arg.startswith("--json=")), None)
     if target is not None:
@@ -234,6 +248,30 @@ def fail(error: BaseException, args: list[str]) -> int:
     lines = [word, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
     click.echo("\n".join(lines), err=True)
     return exit_code
+
+
+def _respelled(error: BaseException, args: Sequence[str]) -> str | None:
+    """Return the command with its misspelt word put right, where one is near to a word that is known."""
+    wrong: str | None = None
+    known: tuple[str, ...] = ()
+    if isinstance(error, UnknownCommand):
+        wrong, known = error.name, error.known
+    elif isinstance(error, click.NoSuchOption):
+        wrong, known = error.option_name, tuple(error.possibilities or ())
+    elif isinstance(error, click.BadParameter) and error.param is not None:
+        kind = error.param.type
+        known = tuple(map(str, kind.choices)) if isinstance(kind, click.Choice) else ()
+        wrong = next((arg for arg in args if f"{arg!r}" in error.message), None)
+    elif isinstance(error, ForetasteError):
+        found = re.search(r"""(\S+?)["']?(?: \([^)]*\))?; did you mean "([^"]+)"\?""", error.message)
+        wrong, right = (found[1].strip("\"'"), found[2]) if found else (None, None)
+        if right and wrong in args:
+            return shown([right if arg == wrong else arg for arg in args])
+        return None
+    near = difflib.get_close_matches(wrong, known, n=1) if wrong else []
+    if not near:
+        return None
+    return shown([near[0] + arg[len(wrong or "") :] if arg.split("=")[0] == wrong else arg for arg in args])
 
 
 def _parts(error: BaseException) -> tuple[str, str, str | None, str | None, int]:

@@ -10,6 +10,7 @@ import click
 
 _CALL = re.compile(r"\bread_\w+\(\.\.\., (.*?)\)$")
 _ARGUMENT = re.compile(r"\b([a-z_]+)=('[^']*'|\"[^\"]*\"|\([^()]*\)|\.\.\.|[\w.+-]*[\w+-])")
+_RUN = re.compile(rf"(?:[^=:]*: )?(?P<run>{_ARGUMENT.pattern}(?:, {_ARGUMENT.pattern})*)(?P<rest>.*)$", re.S)
 
 
 def as_options(text: str, params: Sequence[click.Parameter]) -> str:
@@ -37,6 +38,59 @@ def as_options(text: str, params: Sequence[click.Parameter]) -> str:
     if options:
         text = _CALL.sub(r"\1", text)
     return _ARGUMENT.sub(option, text)
+
+
+def as_command(hint: str, params: Sequence[click.Parameter], args: Sequence[str]) -> str | None:
+    """Write a hint that begins with arguments as the command at work with these options, to be run as it is.
+
+    Parameters
+    ----------
+    hint : str
+        Of the library: ``duplicates="last" (or "first", "mean")``, ``say which it is: user="reader"``.
+    params : sequence of click.Parameter
+        Of the command at work.
+    args : sequence of str
+        What was typed after ``foretaste``.
+
+    Returns
+    -------
+    str or None
+        The command, and what else the hint says in a second line; None if the hint is of another kind.
+    """
+    options = {param.name: param for param in params if isinstance(param, click.Option)}
+    found = _RUN.match(_CALL.sub(r"\1", hint))
+    if found is None or not args:
+        return None
+    typed, added = list(args), []
+    for name, value in _ARGUMENT.findall(found["run"]):
+        option = options.get(f"{name}_column") or options.get(name)
+        if option is None or value == "...":
+            return None
+        old = _taken_out(typed, option)
+        if name == "where" and old is not None:
+            value = f'"({old}) AND {value[1:-1]}"'
+        if value != "None":
+            added.append(as_options(f"{name}={value}", params))
+    rest = as_options(found["rest"].strip().removeprefix("; "), params)
+    command = " ".join([shown(typed), *added])
+    return f"{command}\n  ({rest.strip('()')})" if rest else command
+
+
+def _taken_out(typed: list[str], option: click.Option) -> str | None:
+    """Take an option and its value out of what was typed; return the value."""
+    for place, arg in enumerate(typed):
+        name, equals, old = arg.partition("=")
+        if name in (*option.opts, *option.secondary_opts):
+            has_value = not equals and not option.is_flag
+            value = typed[place + 1] if has_value else old
+            del typed[place : place + 1 + has_value]
+            return value
+    return None
+
+
+def shown(args: Sequence[str]) -> str:
+    """Return a command as it is typed in a shell."""
+    return " ".join(["foretaste", *(_value(f"'{arg}'") for arg in args)])
 
 
 def _value(value: str) -> str:

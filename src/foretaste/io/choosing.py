@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from foretaste.columns import ROLES, guess_roles, require_roles, role_of
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.io.dialect import guess_dialect, is_time
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
-from foretaste.io.source import load_text
 from foretaste.io.table import TextTable
 
 log = logging.getLogger("foretaste")
+
+_WIDE = 12  # so many columns without a usual name are no list of ratings
 
 Chosen = Mapping[str, "str | int | None"]
 
@@ -41,22 +41,26 @@ class Choice:
 
 
 def open_table(
-    path: Path,
+    data: bytes,
+    name: str,
     *,
     separator: str | None,
     header: bool | None,
-    encoding: str,
     least: int,
     known: Iterable[str] = (),
     sieve: Sieve,
     decimal: str = ".",
+    wide: bool = False,
 ) -> TextTable:
     """Open a text table, finding out how it is written and saying so.
 
     Parameters
     ----------
-    path : Path
-    separator, header, encoding
+    data : bytes
+        UTF-8.
+    name : str
+        What it is called.
+    separator, header
         What the caller said.
     least : int
         The least number of columns.
@@ -66,29 +70,29 @@ def open_table(
         What happens to lines that cannot be used.
     decimal : str
         What stands before the fraction of a number.
+    wide : bool
+        Whether a row is a user and a column an item.
     """
-    if header is not None and not isinstance(header, bool):
-        raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
     others = frozenset(known)
-    data = load_text(path, encoding)
     dialect, sample = guess_dialect(
         data,
-        path.name,
+        name,
         separator=separator,
         header=header,
         known=lambda name: role_of(name) is not None or squeezed(name) in others,
         least=least,
+        wide=wide,
     )
     if dialect.guessed:
         log.info(
             "%s: %s   (say otherwise: %s)",
-            path.name,
+            name,
             dialect,
             ", ".join(f"{name}=..." for name in dialect.guessed),
         )
     if dialect.header and not any(map(str.strip, sample[0])):
-        raise BadData(f"{path.name}: the header is empty", hint="header=False")
-    table = TextTable(data, path, dialect, sample, sieve, decimal)
+        raise BadData(f"{name}: the header is empty", hint="header=False")
+    table = TextTable(data, name, dialect, sample, sieve, decimal)
     table.check_first()
     return table
 
@@ -130,6 +134,7 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
             )
     places = {role: names.index(found[role]) for role in chosen if role in found}
     unnamed = [role for role in needed if role not in places]
+    _refuse_wide(table, unnamed, needed)
     if unnamed and (len(names) > 4 or not table.by_position):
         require_roles(found, names, needed)
     _fill(table, places, chosen, unnamed)
@@ -145,6 +150,22 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
     return Choice(names, places)
 
 
+def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
+    if table.width < _WIDE or len(unnamed) < len(needed):
+        return
+    raise BadData(
+        f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unnamed)}",
+        where=_head(table.header or next(iter(table.sample), [])),
+        hint='layout="wide" if a row is a user and a column an item (if not, say which columns: '
+        "user=..., item=..., rating=...)",
+    )
+
+
+def _head(cells: Sequence[str]) -> str:
+    return "it begins: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
+
+
 def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
     """Read a table without a header by position, and say so."""
     places: dict[str, int] = {}
@@ -157,6 +178,7 @@ def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[st
         if column is not None and not isinstance(column, str):
             places[role] = _checked_place(column, role, table.width)
     told = dict(places)
+    _refuse_wide(table, [role for role in needed if role not in places], needed)
     _fill(table, places, chosen, needed)
     places = {role: places[role] for role in chosen if role in places}
     names = table.numbered()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class FrameTable:
     in_memory : bool
         Whether the caller holds it: then texts are not read as numbers, and ids keep the type they have.
     typed : bool
-        Whether text ids stay text even if all are whole numbers; in a worksheet they do not.
+        Whether ids keep the type they have; in a worksheet or an array they may be whole numbers in disguise.
     by_position : bool
         Whether columns without usual names may be read by position.
     header : bool
@@ -57,7 +57,7 @@ class FrameTable:
         decimal: str = ".",
     ) -> None:
         self.decimal = decimal
-        self.columns = dict(columns)
+        self.columns = columns  # which may be read only when they are asked for
         self.name = name
         self.sieve = sieve
         self.in_memory = in_memory
@@ -65,8 +65,15 @@ class FrameTable:
         self.by_position = by_position
         self.header = list(self.columns) if header else None
         self.width = len(self.columns)
+        self.titles: Sequence[str] | None = None  # as a worksheet has them, where names had to be told apart
+        self.cell: Callable[[int, int], str] | None = None  # how a worksheet calls a cell
         self._place = place
         self._at_hand: npt.NDArray[np.int64] | None = None
+
+    def with_place(self, place: Callable[[int], str]) -> FrameTable:
+        """Say how a row is called; returns the table itself."""
+        self._place = place
+        return self
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -83,12 +90,12 @@ class FrameTable:
 
     def read(self, places: Mapping[str, int]) -> dict[str, Any]:
         """Return the columns of some roles."""
-        columns = list(self.columns.values())
-        return {role: column_values(columns[place]) for role, place in places.items()}
+        names = list(self.columns)
+        return {role: column_values(self.columns[names[place]]) for role, place in places.items()}
 
     def cells(self, place: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""
-        texts = text_cells(list(self.columns.values())[place])
+        texts = text_cells(self.columns[list(self.columns)[place]])
         return texts if self._at_hand is None else texts.gather(self._at_hand)
 
     def filter(self, kept: npt.NDArray[np.bool_]) -> None:
@@ -143,7 +150,8 @@ def typed_ids(table: FrameTable, values: Any, role: str) -> Any:
     if not isinstance(values, np.ndarray):
         values = values.to_numpy()
     whole = values.dtype.kind == "f" and (values == np.floor(values)).all() and (abs(values) < 2**53).all()
-    if whole and table.sieve.faults:  # a column of whole numbers with gaps comes as floats
+    # A column of whole numbers with gaps comes as floats, and so does one in an array beside ratings.
+    if whole and (table.sieve.faults or not table.typed):
         return values.astype(np.int64)
     return values
 
@@ -199,11 +207,41 @@ def time_column(table: FrameTable, values: Any, column: str) -> npt.NDArray[np.i
 
 
 def column_values(column: Any) -> Any:
-    """Return a frame's column as it is encoded: polars text as it is, everything else as numpy."""
+    """Return a frame's column as it is encoded: text as a polars series, everything else as numpy.
+
+    Numbers without gaps are seen where they stand in memory, not copied.
+    """
     if isinstance(column, np.ndarray) or is_text_series(column):
         return column
-    whole = hasattr(column, "null_count") and str(column.dtype).startswith(("Int", "UInt"))
+    kind = str(column.dtype)
+    if hasattr(column, "iloc"):
+        return _pandas_text(column) if kind.startswith(("str", "large_string")) else as_numpy(column)
+    if kind.startswith(("Categorical", "Enum")):
+        return column.cast(str)
+    whole = kind.startswith(("Int", "UInt"))
     return column if whole and column.null_count() else as_numpy(column)  # numpy would make floats of it
+
+
+def _pandas_text(column: Any) -> Any:
+    """Return a pandas column of text through Arrow, without a Python object a row where pyarrow is there."""
+    import polars as pl
+
+    try:
+        return pl.Series(column, dtype=pl.String)
+    except ImportError:  # pandas speaks Arrow through pyarrow alone
+        return as_numpy(column)
+
+
+def series_of(column: Any) -> Any:
+    """Return a frame's column as a polars series, null where a cell is missing."""
+    import polars as pl
+
+    if isinstance(column, pl.Series):
+        return column.fill_nan(None) if column.dtype.is_float() else column
+    values = column_values(column)
+    if isinstance(values, np.ndarray) and values.dtype == object:
+        return pl.Series([None if is_missing(cell) else cell for cell in values.tolist()], strict=False)
+    return pl.Series(values, nan_to_null=True)
 
 
 def text_cells(column: Any) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -15,11 +14,14 @@ from foretaste.columns import ROLES, check_scale, filter_rows, names_in
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
 from foretaste.io import cells as text_columns
 from foretaste.io import frames as frame_columns
-from foretaste.io.choosing import Choice, Chosen, choose_columns
-from foretaste.io.faults import Fault, Sieve
-from foretaste.io.frames import FrameTable, column_values
+from foretaste.io.checking import Wanted, finished, meet_scale
+from foretaste.io.choosing import Choice, choose_columns
+from foretaste.io.faults import Fault
+from foretaste.io.frames import FrameTable, series_of
 from foretaste.io.opening import Opened, Written, open_source
+from foretaste.io.spread import read_wide
 from foretaste.io.table import TextTable, column_name
+from foretaste.io.wide import Missing
 from foretaste.ratings import Ratings
 
 log = logging.getLogger("foretaste")
@@ -48,17 +50,6 @@ class Survey:
     name: str
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be read, as the caller said it: which columns, which rows, which checks."""
-
-    columns: Chosen
-    scale: tuple[float, float] | None = None
-    duplicates: str = "refuse"
-    where: str | None = None
-    written: Written = field(default_factory=Written)
-
-
 def read_ratings(
     source: Any,
     *,
@@ -71,17 +62,27 @@ def read_ratings(
     header: bool | None = None,
     encoding: str = "utf-8",
     decimal: str = ".",
+    layout: str = "long",
+    missing: Missing = None,
+    counts: bool | None = None,
+    member: str | None = None,
+    sheet: str | int | None = None,
+    table: str | None = None,
+    query: str | None = None,
     scale: tuple[float, float] | None = None,
     duplicates: str = "refuse",
     on_error: str = "raise",
     where: str | None = None,
 ) -> Ratings:
-    """Read ratings from a text file or a data frame.
+    """Read ratings from a file, a data frame or a database.
 
     Parameters
     ----------
-    source : str, Path, or pandas, polars or Arrow table
-        A text file, plain or packed with gzip (whatever its name), or a frame.
+    source : str, Path, open binary file, data frame, or connection
+        A file, known by what is in it and not by its name: text, Parquet, Arrow, a workbook of Excel, a
+        table of numpy, ratings kept by R's recommenderlab; plain, packed with gzip, or in a zip archive.
+        ``"-"`` is standard input. Or a frame: pandas, polars, pyarrow, a duckdb relation, any Arrow stream.
+        Or a database: a file of SQLite, an open connection, a URL, engine or connection of SQLAlchemy.
     user, item, rating, timestamp, weight : str or int, optional
         The column's name, or its position from 0. What is not said is guessed from the usual names, and
         the guess is said aloud; a table without usual names is read by position: user, item, rating,
@@ -94,6 +95,18 @@ def read_ratings(
     encoding : str
     decimal : {".", ","}
         What stands before the fraction of a rating in a text.
+    layout : {"long", "wide"}
+        One row a rating, or one row a user and one column an item, whose names are the item ids.
+    missing : number, str, or several, optional
+        What means "no rating" in the wide layout, beside blank cells; a far-off 99 is recognised, aloud.
+    counts : bool, optional
+        Whether the first column of a wide table counts the ratings of its row; found out.
+    member : str, optional
+        Which file of a zip archive.
+    sheet : str or int, optional
+        Which sheet of a workbook, by name or position from 0; the first.
+    table, query : str, optional
+        Which table of a database, or a ``SELECT`` to be answered; not needed where there is one table.
     scale : (low, high), optional
         The declared scale, in rating units; a rating outside it is refused.
     duplicates : {"refuse", "last", "first", "mean"}
@@ -127,7 +140,8 @@ def read_ratings(
         )
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
-    wanted = Wanted(columns, scale, duplicates, where, Written(separator, header, encoding, decimal))
+    written = Written(separator, header, encoding, decimal, member, sheet, table, query)
+    wanted = Wanted(columns, scale, duplicates, where, layout, missing, counts, written)
     found = _surveyed(source, wanted, skip=on_error == "skip")
     if found.faults:
         lost = found.rows - len(found.ratings)
@@ -150,14 +164,16 @@ def survey(source: Any, **reading: Any) -> Survey:
     """
     columns = {role: reading.pop(role, None) for role in ROLES}
     columns |= {role: reading.pop(role) for role in ("weight",) if reading.get(role) is not None}
-    checks = {name: reading.pop(name) for name in ("scale", "duplicates", "where") if name in reading}
+    names = ("scale", "duplicates", "where", "layout", "missing", "counts")
+    checks = {name: reading.pop(name) for name in names if name in reading}
     return _surveyed(source, Wanted(columns, **checks, written=Written(**reading)), skip=True)
 
 
 def _surveyed(source: Any, wanted: Wanted, *, skip: bool) -> Survey:
-    opened = open_source(source, wanted.written, least=len(_NEEDED), skip=skip)
     check_scale(wanted.scale)
-    ratings = _read_long(opened, wanted)
+    wide = wanted.layout == "wide"
+    opened = open_source(source, wanted.written, least=2 if wide else len(_NEEDED), skip=skip, wide=wide)
+    ratings = read_wide(opened, wanted) if wide else _read_long(opened, wanted)
     faults = tuple(opened.sieve.faults)
     return Survey(ratings, faults, len(ratings) + opened.sieve.lost(), opened.name)
 
@@ -179,7 +195,7 @@ def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
         parse.check_ids(opened, columns[role], role, choice.name(role))
     parsed["timestamp"] = _times(opened, columns, choice, guessed=wanted.columns["timestamp"] is None)
     ids = {role: columns[role] for role in ("user", "item")}
-    _meet_scale(opened, parsed["rating"], wanted.scale)
+    meet_scale(opened, parsed["rating"], wanted.scale)
     if opened.sieve.faults:
         good = opened.sieve.good(n)
         if not good.any():
@@ -191,7 +207,7 @@ def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
         parsed = {role: None if values is None else values[good] for role, values in parsed.items()}
         ids = {role: _picked(values, good) for role, values in ids.items()}
     users, items = (parse.typed_ids(opened, ids[role], role) for role in ("user", "item"))
-    return encoded(opened, users, items, parsed, wanted)
+    return finished(opened, users, items, parsed, wanted)
 
 
 def _parser(opened: Opened) -> ModuleType:
@@ -213,66 +229,13 @@ def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
     return values.filter(pl.Series(good))
 
 
-def encoded(opened: Opened, users: Any, items: Any, parsed: dict[str, Any], wanted: Wanted) -> Ratings:
-    """Encode parsed columns; a repeated pair is a fault where rows are skipped.
-
-    Parameters
-    ----------
-    opened : TextTable or FrameTable
-        For places and the sieve.
-    users, items
-        Ids, typed.
-    parsed : dict of role to array or None
-        ``rating``, ``timestamp``, ``weight``.
-    wanted : Wanted
-    """
-    sieve: Sieve = opened.sieve
-    keep_first = sieve.skip and wanted.duplicates == "refuse"
-    try:
-        ratings = Ratings.from_columns(
-            users, items, parsed["rating"], when=parsed.get("timestamp"), weight=parsed.get("weight"),
-            scale=wanted.scale, duplicates="first" if keep_first else wanted.duplicates, place=opened.place,
-        )  # fmt: skip
-    except BadData as error:
-        raise BadData(f"{opened.name}: {error.message}", where=error.where, hint=error.hint) from None
-    if keep_first and len(ratings) < len(parsed["rating"]):
-        _meet_repeated(opened, users, items, parsed["rating"])
-    return ratings
-
-
-def _meet_repeated(opened: Opened, users: Any, items: Any, values: npt.NDArray[np.float32]) -> None:
-    import polars as pl
-
-    frame = pl.DataFrame({"user": users, "item": items, "rating": values})
-    pairs = frame.select("user", "item").to_struct()
-    rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
-    user, item = pairs[int(rows[0])].values()
-    problem = f"user {user!r} rated item {item!r} before"
-    fault = opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
-    other = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
-    opened.sieve.meet(dataclasses.replace(fault, conflicting=int(other.sum())), rows)
-
-
-def _meet_scale(opened: Opened, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:
-    """Meet the ratings outside a declared scale; where they are refused, that is left to the encoding."""
-    if scale is None or not opened.sieve.skip:
-        return
-    low, high = (float(end) for end in scale)
-    rows = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
-    if len(rows):
-        problem = f"the rating {values[rows[0]]:g} lies outside the declared scale {low:g} to {high:g}"
-        inside = values[np.isfinite(values)]
-        hint = f"scale=({inside.min():g}, {inside.max():g}), or mend these rows"
-        opened.sieve.meet(opened.fault("outside_scale", rows, problem, hint), rows)
-
-
 def _columns(opened: Opened, choice: Choice, where: str | None) -> dict[str, Any]:
     """Read the columns that have a role, and only the rows that fulfil a condition."""
     if isinstance(opened, FrameTable):
         columns = opened.read(choice.places)
         if where is None:
             return columns
-        mask = filter_rows(_typed_frame(opened.columns, choice), where)
+        mask = filter_rows(_typed_frame(opened, choice, where), where)
         opened.filter(mask)
         return {role: _picked(values, mask) for role, values in columns.items()}
     return _text_columns(opened, choice, where)
@@ -316,17 +279,18 @@ def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) ->
     )
 
 
-def _typed_frame(columns: dict[str, Any], choice: Choice) -> Any:
-    """Return a frame's columns for a condition, the roles beside the frame's own names."""
+def _typed_frame(table: FrameTable, choice: Choice, where: str) -> Any:
+    """Return the columns that a condition is about, the roles beside the frame's own names."""
     import polars as pl
 
+    roles = {choice.name(role): role for role in choice.places}
+    asked = set(names_in(where))
     series = {}
-    for name, column in columns.items():
-        values = column_values(column)
-        is_object = isinstance(values, np.ndarray) and values.dtype == object
-        series[name] = pl.Series(values.tolist(), strict=False) if is_object else pl.Series(values)
-    for role in choice.places:
-        series.setdefault(role, series[choice.name(role)])
+    for name in table.columns:
+        if name in asked or name in roles or not asked <= set(table.columns):
+            series[name] = series_of(table.columns[name])
+    for name, role in roles.items():
+        series.setdefault(role, series[name])
     return pl.DataFrame(series)
 
 

@@ -1,49 +1,70 @@
-"""From a path to the bytes of a text: found, unpacked, decoded; or an error that says what it is instead."""
+"""From what a caller names to bytes, and from bytes to a text: found, unpacked, decoded."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
+import sys
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.io.archive import Unpacked, unpacked
 
-# Files that are no text, by their first bytes: what they are, and a line of Python that opens them.
-_FOREIGN = {
-    b"PK\x03\x04": (
-        "a zip archive or an Excel workbook",
-        "unpack it, or read_ratings(pandas.read_excel({name!r}))",
-    ),
-    b"PAR1": ("a Parquet file", "read_ratings(polars.read_parquet({name!r}))"),
-    b"ARROW1": ("an Arrow file", "read_ratings(polars.read_ipc({name!r}))"),
-    b"SQLite format 3": ("an SQLite database", "read_ratings(pandas.read_sql(query, connection))"),
-    b"\x93NUMPY": ("a numpy file", "Ratings.from_columns(user, item, value) on its columns"),
-    b"BZh": ("packed with bzip2", "bunzip2 --keep {name}"),
-    b"\xfd7zXZ": ("packed with xz", "unxz --keep {name}"),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd {name}"),
-}
 _ENDING = re.compile(rb"(\n[ \t\r]*)+\Z")  # blank lines at the end, which editors leave
 
 
-def load_text(path: Path, encoding: str) -> bytes:
-    """Return a file's text as UTF-8 without a byte order mark, unpacked if its first bytes say gzip.
+def load(source: str | Path | BinaryIO, member: str | None) -> Unpacked:
+    """Return what a file, standard input (``-``) or an open file holds, unpacked.
 
     Raises
     ------
     NotFound
-        If there is no such file.
+        If there is no such file, or no such member in an archive.
     BadData
-        If it is empty, cut off, no text, or not of this encoding.
+        If it cannot be read or unpacked.
+    InvalidParameter
+        If an open file is one of text.
+    """
+    if not isinstance(source, str | Path):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise InvalidParameter(
+                "source is a file opened as text; open it as bytes", hint='open(path, "rb")'
+            )
+        return unpacked(data, Path(str(getattr(source, "name", "the open file"))), member)
+    if str(source) == "-":
+        return unpacked(sys.stdin.buffer.read(), Path("standard input"), member)
+    path = Path(source)
+    if path.is_dir():
+        inside = sorted(other.name for other in path.iterdir() if other.is_file())
+        shown = ", ".join(inside[:10]) + (", ..." if len(inside) > 10 else "")
+        raise BadData(
+            f"{path} is a folder, not a file",
+            where=f"in it are: {shown}" if inside else "there is no file in it",
+            hint=f"name one of its files: {path / inside[0]}" if inside else f"ls {path}",
+        )
+    return unpacked(path, path, member)
+
+
+def as_text(data: bytes, path: str, encoding: str) -> bytes:
+    """Return a text as UTF-8 without a byte order mark, with one line end at its end.
+
+    Parameters
+    ----------
+    data : bytes
+        Unpacked.
+    path : str
+        What it is called, for errors.
+    encoding : str
+
+    Raises
+    ------
+    BadData
+        If it is empty, no text, or not of this encoding.
     InvalidParameter
         If there is no such encoding.
     """
-    data = _unpacked(_bytes_of(path), path)
-    for magic, (what, hint) in _FOREIGN.items():
-        if data.startswith(magic):
-            raise BadData(f"{path} is {what}, not a text file", hint=hint.format(name=str(path)))
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and data.startswith(
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     ):
@@ -60,31 +81,7 @@ def load_text(path: Path, encoding: str) -> bytes:
     return data
 
 
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotFound(
-            f"there is no file {path}{did_you_mean(path.name, near)}", hint=f"ls {path.parent}"
-        ) from None
-    except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
-
-
-def _unpacked(data: bytes, path: Path) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(
-            f"{path} is a gzip file that is cut off or damaged ({error})",
-            hint=f"fetch it again; test it with: gzip -t {path}",
-        ) from None
-
-
-def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
+def _utf8(data: bytes, encoding: str, path: str) -> bytes:
     try:
         name = codecs.lookup(encoding).name
     except (LookupError, TypeError):
@@ -100,7 +97,7 @@ def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def _decoded(data: bytes, encoding: str, path: Path) -> str:
+def _decoded(data: bytes, encoding: str, path: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -110,23 +107,3 @@ def _decoded(data: bytes, encoding: str, path: Path) -> str:
             f"{path}, line {line:,}: byte {data[error.start]:#04x} is no text in {encoding}",
             hint=f'encoding="{other}"',
         ) from None
-
-
-def path_of(source: Any) -> Path | None:
-    """Return the path that ``source`` names, or None if it is a data frame.
-
-    Raises
-    ------
-    InvalidParameter
-        If it is neither.
-    """
-    from foretaste.columns import is_frame
-
-    if isinstance(source, str | Path):
-        return Path(source)
-    if is_frame(source):
-        return None
-    raise InvalidParameter(
-        f"source={type(source).__name__} is neither a path nor a data frame",
-        hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
-    )
