@@ -15,6 +15,7 @@ from foretaste.cli.outcome import Root, no_such_command
 
 _MODULES = {
     "demo": "comparing",
+    "audit": "auditing",
     "compare": "comparing",
     "fit": "fitting",
     "evaluate": "using",

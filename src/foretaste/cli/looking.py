@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from foretaste.cli.outcome import Outcome, command, wants_progress
+from foretaste.cli.reading import DIRTY
 from foretaste.cli.tables import drawn
 
 
@@ -99,6 +100,11 @@ def data(name: str, items: bool) -> Outcome:
     from foretaste.datasets import info, load, load_items
 
     columns: dict[str, Any]
+    if name == DIRTY and not items:
+        from foretaste.datasets import dirty
+
+        text = dirty.text().rstrip("\n")
+        return Outcome({"name": name, "csv": text}, text)
     data_set = info(name)
     if items:
         catalogue = load_items(name, progress=wants_progress())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from foretaste.ratings import Ratings
 
 SAMPLE = "sample"
+DIRTY = "sample-dirty"
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
