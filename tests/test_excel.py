@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import logging
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -20,6 +22,7 @@ from polars.testing import assert_frame_equal
 from real_data import data_file
 
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, MissingExtra, NotFound, TooLarge
+from foretaste.io import workbook_biff
 from foretaste.io.archive import unpacked
 from foretaste.io.excel import column_letters, read_sheet
 
@@ -243,6 +246,112 @@ def test_damaged_workbooks(data):
         assert "cut off or damaged" in refused(damaged).message
 
 
+@given(st.data())
+def test_any_damage_to_an_old_workbook_ends_in_an_error_of_ours_or_in_cells(data):
+    damaged = bytearray(xls(TABLE))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ForetasteError):
+        read_sheet(bytes(damaged[: data.draw(st.integers(8, len(damaged)))]), "b.xls")
+
+
+def record(data: bytes, kind: int, after: int = 512) -> int:
+    """Return where the content of a record of an .xls starts."""
+    while True:
+        found, size = struct.unpack_from("<HH", data, after)
+        after += 4
+        if found == kind:
+            return after
+        after += size
+
+
+EXTENT, STRINGS, NUMBER, SHEET = 0x0200, 0x00FC, 0x0203, 0x0085
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "form", "value", "what"),
+    [
+        (EXTENT, 0, "<I", 2**31, "ends before it starts"),  # each of these made the reader ask for
+        (EXTENT, 4, "<I", 2**31, "a sheet of 2,147,483,648 rows"),  # hundreds of gigabytes, and end
+        (EXTENT, 10, "<H", 2**15, "columns"),  # the process where there were none
+        (STRINGS, 4, "<I", 2**31, "more strings"),
+        (SHEET, 0, "<I", 2**31, "damaged"),
+        (EXTENT, -2, "<H", 2**15, "too early"),
+    ],
+)
+def test_an_old_workbook_that_announces_what_it_cannot_hold(kind, at, form, value, what):
+    damaged = bytearray(xls(TABLE))
+    struct.pack_into(form, damaged, record(damaged, kind) + at, value)
+    assert what in refused(bytes(damaged)).message
+
+
+def test_a_cell_of_an_old_workbook_where_none_can_be():
+    damaged = bytearray(xls([[0.1234567, "x"]]))
+    struct.pack_into("<H", damaged, record(damaged, NUMBER) + 2, 300)
+    assert "a sheet of 1 rows and 301 columns" in refused(bytes(damaged)).message
+
+
+def test_an_old_workbook_in_which_sectors_follow_in_a_ring():
+    damaged = bytearray(xls(TABLE))
+    (table,) = struct.unpack_from("<I", damaged, 76)
+    struct.pack_into("<I", damaged, 512 * (table + 1) + 4 * 3, 0)
+    assert "ring of sectors" in refused(bytes(damaged)).message
+
+
+def test_cells_with_errors_of_an_old_workbook():
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Ratings")
+    for column, title in enumerate(HEAD):
+        sheet.write(2, column, title)
+    for row in range(3, 6):
+        for column in range(3):
+            sheet.write(row, column, row + column)
+    sheet.row(6).set_cell_error(0, 0x2A)
+    sheet.row(6).set_cell_error(2, 0x07)
+    sheet.row(6).set_cell_boolean(1, True)  # of the same kind of record
+    sheet.write(7, 1, xlwt.Formula("1/0"))
+    target = io.BytesIO()
+    book.save(target)
+    data = bytearray(target.getvalue())
+    formula = record(data, 0x0006)
+    data[formula + 6 : formula + 14] = b"\x02\0\x17\0\0\0\xff\xff"  # its result: #REF!
+    frame = read_sheet(bytes(data), "b.xls").frame
+    assert frame["userId"].to_list() == ["3", "4", "5", "#N/A", None]
+    assert frame["item"].to_list() == ["4", "5", "6", "TRUE", "#REF!"]
+    assert frame["rating"].to_list() == ["5", "6", "7", "#DIV/0!", None]
+
+
+def test_an_old_workbook_so_small_that_it_lies_in_small_sectors():
+    stream = workbook_biff._workbook_stream(xls(TABLE))
+    stream = stream[: stream.rindex(b"\x0a\0\0\0") + 4]
+    assert len(stream) < 4096
+    free, end, sectors = 0xFFFFFFFF, 0xFFFFFFFE, -(-len(stream) // 512)
+
+    def chain(first, count):
+        return [*range(first + 1, first + count), end]
+
+    def entry(name, kind, first, size, child=free):
+        title = f"{name}\0".encode("utf-16-le")
+        head = title.ljust(64, b"\0") + struct.pack("<HBBIII", len(title), kind, 1, free, free, child)
+        return head + bytes(36) + struct.pack("<III", first, size, 0)
+
+    header = bytearray(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(76, b"\0"))
+    struct.pack_into("<HHHHH", header, 24, 0x3E, 3, 0xFFFE, 9, 6)
+    struct.pack_into("<8I", header, 44, 1, 1, 0, 4096, 2, 1, end, 0)
+    table = [0xFFFFFFFD, end, end, *chain(3, sectors)]
+    small = chain(0, -(-len(stream) // 64))
+
+    def numbers(values):
+        return struct.pack("<128I", *values, *[free] * (128 - len(values)))
+
+    folder = (
+        entry("Root Entry", 5, 3, sectors * 512, child=1) + entry("Workbook", 2, 0, len(stream)) + bytes(256)
+    )
+    header += struct.pack("<109I", 0, *[free] * 108)
+    data = bytes(header) + numbers(table) + folder + numbers(small) + stream.ljust(sectors * 512, b"\0")
+    assert read_sheet(data, "b.xls").frame["item"].to_list() == ["007", "8", "x"]
+
+
 def test_a_changed_byte_inside_a_sheet():
     data = bytearray(patched(xlsx(TABLE), "xl/workbook.xml", b"Ratings", b"Ratings"))
     sheet = zipfile.ZipFile(io.BytesIO(bytes(data))).getinfo("xl/worksheets/sheet1.xml")
@@ -250,15 +359,17 @@ def test_a_changed_byte_inside_a_sheet():
     assert "cut off or damaged" in refused(bytes(data)).message
 
 
-def test_workbooks_with_a_password():
-    data = (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-        + bytes(1000)
-        + "EncryptedPackage".encode("utf-16-le")
-        + bytes(3000)
-    )
-    error = refused(data)
-    assert "with a password" in error.message
+@pytest.mark.parametrize("old", [True, False])
+def test_workbooks_with_a_password(old):
+    data = bytearray(xls(TABLE))
+    if old:  # a record of the way in which all others are encrypted, over one that says nothing
+        struct.pack_into("<H", data, record(data, 0x0042) - 4, 0x002F)
+    else:  # a newer workbook, encrypted, lies in a file like the older ones
+        place = data.index("Workbook".encode("utf-16-le"))
+        data[place : place + 64] = "EncryptedPackage\0".encode("utf-16-le").ljust(64, b"\0")
+        struct.pack_into("<H", data, place + 64, 34)
+    error = refused(bytes(data))
+    assert error.message == "book.xlsx is a workbook with a password"
     assert "take the password off" in error.hint
 
 
