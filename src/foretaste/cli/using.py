@@ -13,7 +13,15 @@ import click
 from foretaste.cli.outcome import Outcome, command, wants_progress
 from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, read
 from foretaste.cli.tables import drawn
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFetched, NotFound, NotSupported
+from foretaste.errors import (
+    BadData,
+    InvalidParameter,
+    MissingExtra,
+    NotFetched,
+    NotFound,
+    NotSupported,
+    plain,
+)
 
 if TYPE_CHECKING:
     from foretaste.models import Model, Prediction
@@ -146,8 +154,8 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
     prediction = model.predict_details(Pairs(user_place, item_place))
     value, fallback = float(prediction.value[0]), FALLBACKS[prediction.fallback[0]]
     data = {
-        "user": user if user_place[0] < 0 else _plain(model.users_.ids[user_place[0]]),
-        "item": item if item_place[0] < 0 else _plain(model.items_.ids[item_place[0]]),
+        "user": user if user_place[0] < 0 else plain(model.users_.ids[user_place[0]]),
+        "item": item if item_place[0] < 0 else plain(model.items_.ids[item_place[0]]),
         "prediction": value,
         "fallback": fallback or None,
     }
@@ -227,19 +235,15 @@ def similar(file: str, item: str, n: int, metric: str, items: str | None, **read
     titles = found.titles or [None] * len(found.ids)
     own = None if catalogue is None else catalogue.titles(index.ids[[index.index_of(item, "item")]])[0]
     rows: list[dict[str, Any]] = [
-        {"item": _plain(i), "similarity": float(s), "title": title}
+        {"item": plain(i), "similarity": float(s), "title": title}
         for i, s, title in zip(found.ids, found.similarity, titles, strict=True)
     ]
     basis = f"{type(source).__name__} in {file}" if _is_model(file) else f"the ratings in {file}"
-    data = {"item": _plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
+    data = {"item": plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
     lines = [[str(r["item"]), f"{r['similarity']:.4f}", str(r["title"] or "")] for r in rows]
     table = drawn(["item", metric, "title" if catalogue else ""], lines, "lrl")
     about = f"most like item {item}{f': {own}' if own else ''}   ({metric}, {basis})"
     return Outcome(data, f"{about}\n\n{table}")
-
-
-def _plain(id_: Any) -> int | str:
-    return id_ if isinstance(id_, str) else int(id_)
 
 
 def _is_model(path: str) -> bool:
