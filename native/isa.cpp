@@ -2,6 +2,7 @@
 #include "impute.hpp"
 #include "kernels.hpp"
 #include "sgd.hpp"
+#include "svdpp.hpp"
 
 #define FORETASTE_TEXT_(word) #word
 #define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
@@ -13,6 +14,8 @@ const Kernels table{
     FORETASTE_TEXT(FORETASTE_ISA),
     &sgd_block<float>,
     &dot_pairs<float>,
+    &svdpp_visit<float>,
+    &svdpp_share<float>,
     ImputeTile::donors,
     &impute_distances,
 };

@@ -36,6 +36,51 @@ struct DotData {
     T mean;
 };
 
+// What time adds to SVD++ (timeSVD++); each part is missing where its table is null.
+template <class T>
+struct SvdppTime {
+    const T* deviation;       // of each row: how far it lies from the user's mean time
+    const std::int32_t* bin;  // of each row: the item's bin
+    const std::int32_t* session;  // of each row: the user's session
+    const T *user_weight, *bin_weight, *session_weight;  // the sums of the weights of their rows
+    T* drift_bias;                                   // (users)
+    T* drift_factors;                                // (users, width); never without drift_bias
+    T* bin_bias;
+    T* session_bias;
+    T drift_damping, bin_damping, session_damping;
+};
+
+// Matrix factorisation with implicit feedback by stochastic gradient descent; see svdpp.hpp.
+template <class T>
+struct SvdppData {
+    static constexpr int ahead = 4;  // rows whose item is fetched before its use
+    const std::int64_t* start;  // where the rows of the user at each place of the order of visits start, users + 1
+    const std::int32_t* user;   // the user at each place
+    const std::int32_t* item;   // of each row, increasing within a user; and `ahead` more places, holding 0
+    const T* value;
+    const T* weight;      // or null: all 1
+    T* user_factors;      // (users, width), aligned to nothing
+    T* item_factors;      // (items, width)
+    T* implicit_factors;  // (items, width)
+    T* user_bias;
+    T* item_bias;
+    int width;  // factors, padded with zeros to a multiple of 16
+    T learning_rate, regularization;
+    T implicit_rate, implicit_regularization;
+    SvdppTime<T> time;
+};
+
+// Users visited together, and what they learned of items, until it is shared.
+template <class T>
+struct SvdppRound {
+    std::int64_t first, last;  // their places in the order of visits
+    T* item_step;              // (rows, width)
+    T* bias_step;              // (rows)
+    T* bin_step;               // (rows), or null without bins
+    T* shared_step;            // (last - first, width): what each implicit factor of a user's items gets
+    T* left;                   // (last - first): how much is left of it before
+};
+
 // Rows cut into tiles of donors; see impute.hpp.
 struct ImputeTiles {
     const float* value;         // (tiles, columns, donors of a tile), NaN = missing
@@ -55,6 +100,8 @@ struct Kernels {
     const char* isa;
     double (*sgd_block)(const SgdData<float>&, std::int64_t block);
     void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
+    double (*svdpp_visit)(const SvdppData<float>&, const SvdppRound<float>&, std::int64_t place, float* scratch);
+    void (*svdpp_share)(const SvdppData<float>&, const SvdppRound<float>&, std::int32_t low, std::int32_t high);
     int impute_tile;  // donors of a tile
     void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
 };

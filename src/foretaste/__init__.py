@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.svd import SVD
+    from foretaste.models.svdpp import SVDpp
+    from foretaste.models.time_svdpp import TimeSVDpp
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommend import similar_items, similar_users
@@ -46,6 +48,8 @@ __all__ = [
     "NormalRandom",
     "Ratings",
     "Results",
+    "SVDpp",
+    "TimeSVDpp",
     "UserItemMean",
     "UserMean",
     "__version__",
@@ -75,7 +79,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
+    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD SVDpp TimeSVDpp UserItemMean UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommend": "similar_items similar_users",

@@ -43,6 +43,54 @@ class SgdPlan:
     def user_order(self) -> _Int32: ...
     def item_order(self) -> _Int32: ...
 
+class SvdppPlan:
+    together: int
+    def __init__(
+        self,
+        user: _Int32,
+        item: _Int32,
+        value: _Float32,
+        weight: _Float32 | None,
+        users: int,
+        items: int,
+        visits: _Int32,
+        deviation: _Float32 | None = None,
+        bin: _Int32 | None = None,
+        bins: int = 0,
+        session: _Int32 | None = None,
+        sessions: int = 0,
+    ) -> None: ...
+    def epoch(
+        self,
+        user_factors: _Float32,
+        item_factors: _Float32,
+        implicit_factors: _Float32,
+        user_bias: _Float32,
+        item_bias: _Float32,
+        learning_rate: float,
+        regularization: float,
+        implicit_rate: float,
+        implicit_regularization: float,
+        threads: int,
+        drift_bias: _Float32 | None = None,
+        drift_factors: _Float32 | None = None,
+        bin_bias: _Float32 | None = None,
+        session_bias: _Float32 | None = None,
+        drift_damping: float = 0,
+        bin_damping: float = 0,
+        session_damping: float = 0,
+    ) -> float: ...
+    def order(self) -> _Int32: ...
+
+def ridge_users(
+    starts: _Int64,
+    item: _Int32,
+    target: _Float64,
+    weight: _Float64,
+    vectors: _Float32,
+    regularization: float,
+    threads: int,
+) -> _Float64: ...
 def dot_pairs(
     user: _Int32,
     item: _Int32,

@@ -7,10 +7,23 @@ from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.svd import SVD
+from foretaste.models.svdpp import SVDpp
+from foretaste.models.time_svdpp import TimeSVDpp
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD)
+    for model in (
+        NormalRandom,
+        GlobalMean,
+        ItemMean,
+        UserMean,
+        UserItemMean,
+        Bias,
+        KNNImputation,
+        SVD,
+        SVDpp,
+        TimeSVDpp,
+    )
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

@@ -40,11 +40,34 @@ def start(
     random = np.random.default_rng(seed)
     tables = []
     for n, order in zip(size, (plan.user_order(), plan.item_order()), strict=True):
-        table = aligned_zeros(n, -(-factors // _PAD) * _PAD)
+        table = aligned_zeros(n, padded(factors))
         table[:, :factors] = random.normal(0, initial_std, (n, factors))[order]
         tables.append(table)
     total = float(len(value) if weight is None else weight.sum(dtype=np.float64))
     return Learner(plan, tables[0], tables[1], total, threads)
+
+
+def rate_at(schedule: str, learning_rate: float, done: float) -> float:
+    """Return the learning rate when this share of the epochs is done.
+
+    Parameters
+    ----------
+    schedule : {"constant", "linear", "cosine"}
+    learning_rate : float
+        Of the first epoch.
+    done : float
+        From 0 to 1.
+    """
+    if schedule == "linear":
+        return learning_rate * (1 - done)
+    if schedule == "cosine":
+        return learning_rate * (1 + float(np.cos(np.pi * done))) / 2
+    return learning_rate
+
+
+def padded(factors: int) -> int:
+    """Return the number of factors with which the kernel works: more of them, always 0."""
+    return -(-factors // _PAD) * _PAD
 
 
 def aligned_zeros(rows: int, columns: int) -> Floats:
@@ -74,11 +97,12 @@ class Learner:
         self.user_bias = np.zeros(len(self.user_factors), np.float32)
         self.item_bias = np.zeros(len(self.item_factors), np.float32)
 
-    def epoch(self, rate: float, regularization: float) -> float:
+    def epoch(self, rate: float, regularization: float, biased: bool = True) -> float:
         """Visit every rating once; return the error met on the way, in standard deviations."""
+        bias_rate = rate if biased else 0.0  # biases begin at 0 and stay there
         loss = self.plan.epoch(
             self.user_factors, self.item_factors, self.user_bias, self.item_bias,
-            rate, regularization, rate, regularization, self.threads,
+            rate, regularization, bias_rate, regularization, self.threads,
         )  # fmt: skip
         return float(np.sqrt(loss / self.total_weight))
 

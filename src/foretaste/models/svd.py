@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
-from foretaste.models.sgd import Learner, start
+from foretaste.models.folding import fold, known_rows, with_users
+from foretaste.models.sgd import Learner, rate_at, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -31,15 +32,21 @@ class SVD(Model):
     the updates is fixed by the data and the seed, not by the number of threads, and so is every bit of the
     result. An unknown user or item has bias and factors 0.
 
+    With ``biased=False`` there are no biases, :math:`\hat r_{ui} = \mu + \sigma p_u \cdot q_i`: probabilistic
+    matrix factorisation. The mean stays, so that a model without biases does not depend on the scale either;
+    an unknown user or item gets the mean.
+
     Funk, "Netflix update: try this at home", 2006; Koren, Bell and Volinsky, "Matrix factorization
     techniques for recommender systems", IEEE Computer 42(8), 2009; blocks that share no user and no item:
-    Gemulla et al., KDD 2011.
+    Gemulla et al., KDD 2011. Without biases: Salakhutdinov and Mnih, "Probabilistic matrix factorization",
+    NIPS 2007.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
     summary: ClassVar[str] = "biases and factors of users and items, by stochastic gradient descent"
 
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
+    biased: bool = param(True, "give users and items biases; without them it is PMF")
     epochs: int = param(50, "how many times each rating is visited", low=1)
     learning_rate: float = param(
         0.02, "the step of the first updates, in standard deviations", low=0, high=1, open_low=True
@@ -88,7 +95,7 @@ class SVD(Model):
         learner, loss = self._start(train, standard, rows), []
         with progress.task("SVD", epochs) as task:
             for epoch in range(epochs):
-                loss.append(self.std_ * learner.epoch(self._rate(epoch), self.regularization))
+                loss.append(self.std_ * self._epoch(learner, epoch))
                 task.step(note=f"train RMSE {loss[-1]:.4f}")
         self.epochs_, self.train_rmse_ = epochs, np.array(loss, np.float32)
         self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = learner.learned(
@@ -107,7 +114,7 @@ class SVD(Model):
         learner, errors = self._start(train, standard, kept), list[float]()
         with progress.task("SVD early stopping", self.epochs) as task:
             for epoch in range(self.epochs):
-                learner.epoch(self._rate(epoch), self.regularization)
+                self._epoch(learner, epoch)
                 guess = dot_pairs(
                     train.user[held], train.item[held], *learner.factors(), 0.0, learner.threads
                 )
@@ -125,13 +132,10 @@ class SVD(Model):
             *part, weight, size, self.factors, self.initial_std, self.seed, thread_count(self.threads)
         )
 
-    def _rate(self, epoch: int) -> float:
-        done = epoch / self.epochs
-        if self.schedule == "linear":
-            return self.learning_rate * (1 - done)
-        if self.schedule == "cosine":
-            return self.learning_rate * (1 + float(np.cos(np.pi * done))) / 2
-        return self.learning_rate
+    def _epoch(self, learner: Learner, epoch: int) -> float:
+        """Visit every rating once; return the error met on the way, in standard deviations."""
+        rate = rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
+        return learner.epoch(rate, self.regularization, self.biased)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
@@ -142,3 +146,11 @@ class SVD(Model):
         std = np.float32(self.std_)
         factors = self.user_factors_ * std, self.item_factors_
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        rows = known_rows(new, self.items_)
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
+        bias, factors = fold(
+            rows, residual, self.item_factors_, self.regularization, self.threads, self.biased
+        )
+        return with_users(self, new, user_bias_=bias, user_factors_=factors)

@@ -1,0 +1,41 @@
+// Binding of ridge regressions: checks shapes and indices, drops the GIL, calls.
+#include <memory>
+
+#include "binding.hpp"
+#include "ridge.hpp"
+
+namespace foretaste {
+
+using namespace nb::literals;
+
+namespace {
+
+New2<double> ridge_users(In<std::int64_t> starts, In<std::int32_t> item, In<double> target, In<double> weight,
+                         In2<float> vectors, double regularization, int threads) {
+    const std::size_t n = item.size(), size = vectors.shape(1);
+    check(target.size() == n && weight.size() == n, "item, target and weight must have the same length");
+    check(starts.size() >= 1 && starts(0) == 0, "starts must begin with 0");
+    const std::size_t users = starts.size() - 1;
+    for (std::size_t u = 0; u < users; ++u) check(starts(u) <= starts(u + 1), "starts must not fall");
+    check(starts(users) == static_cast<std::int64_t>(n), "starts must end with the number of rows");
+    check_range(item, 0, static_cast<std::int64_t>(vectors.shape(0)), "an item index is out of range");
+    check(regularization > 0, "regularization must be above 0");
+    New2<double> out = new_matrix<double>(users, size);
+    const RidgeData data{starts.data(), item.data(), target.data(), weight.data(), vectors.data(), size, regularization};
+    double* const to = out.data();
+    run_in_parts(threads, users, 16, [&](std::size_t from, std::size_t until) {
+        const auto system = std::make_unique_for_overwrite<double[]>(size * size);
+        for (std::size_t u = from; u < until; ++u)
+            ridge_user(data, static_cast<std::int64_t>(u), system.get(), to + u * size);
+    });
+    return out;
+}
+
+}  // namespace
+
+void bind_ridge(nb::module_& m) {
+    m.def("ridge_users", &ridge_users, "starts"_a.noconvert(), "item"_a.noconvert(), "target"_a.noconvert(),
+          "weight"_a.noconvert(), "vectors"_a.noconvert(), "regularization"_a, "threads"_a);
+}
+
+}  // namespace foretaste

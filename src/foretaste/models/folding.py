@@ -1,0 +1,110 @@
+"""Taking in new users: their numbers by one ridge regression each, items staying as they are."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import group_rows, ridge_users
+from foretaste.doors import check_kinds
+from foretaste.ids import IdIndex, Indices
+from foretaste.models.answers import Floats
+from foretaste.models.base import Model
+from foretaste.ratings import Ratings
+from foretaste.threads import thread_count
+
+M = TypeVar("M", bound=Model)
+
+_LEAST = 1e-6  # of regularization, so that there is one answer, whatever was rated
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRows:
+    """The ratings of new users for items that a model knows.
+
+    Parameters
+    ----------
+    user, item : int32 array, shape (n,)
+        Users of the new ratings, increasing; items of the model.
+    value, weight : float64 array, shape (n,)
+    when : int64 array, shape (n,), optional
+    users : int
+        How many new users there are, among them those without such a rating.
+    """
+
+    user: Indices
+    item: Indices
+    value: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    when: npt.NDArray[np.int64] | None
+    users: int
+
+
+def known_rows(new: Ratings, items: IdIndex) -> KnownRows:
+    """Return the rows of known items, by user; those of weight 0 are left out.
+
+    Raises
+    ------
+    BadData
+        If the item ids are of another type than the known ones.
+    """
+    check_kinds(new.items, items, "item")
+    item = items.remap(new.items.ids)[new.item]
+    weight = np.ones(len(new)) if new.weight is None else new.weight.astype(np.float64)
+    _, by_user = group_rows(new.user, len(new.users))
+    rows = by_user[((item >= 0) & (weight > 0))[by_user]]
+    when = None if new.when is None else new.when[rows]
+    value = new.value[rows].astype(np.float64)
+    return KnownRows(new.user[rows], item[rows], value, weight[rows], when, len(new.users))
+
+
+def fold(
+    rows: KnownRows,
+    residual: npt.NDArray[np.float64],
+    item_factors: Floats,
+    regularization: float,
+    threads: int | None,
+    biased: bool = True,
+) -> tuple[Floats, Floats]:
+    """Return the biases and factors that explain best what is left of the new users' ratings.
+
+    Parameters
+    ----------
+    rows : KnownRows
+    residual : float64 array, shape (n,)
+        What biases and factors of the users must explain.
+    item_factors : float32 array, shape (items, factors)
+    regularization : float
+        For each rating, as in learning.
+    threads : int, optional
+    biased : bool
+        Whether users have biases, else these are 0.
+
+    Returns
+    -------
+    float32 arrays, shapes (users,) and (users, factors)
+        0 for a user without ratings of known items.
+    """
+    ones = np.ones((len(item_factors), int(biased)), np.float32)
+    vectors = np.hstack([ones, item_factors])
+    starts, _ = group_rows(rows.user, rows.users)
+    strength = max(regularization, _LEAST)
+    found = ridge_users(
+        starts, rows.item, residual.astype(np.float64), rows.weight, vectors, strength, thread_count(threads)
+    ).astype(np.float32)
+    if not biased:
+        return np.zeros(rows.users, np.float32), found
+    return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1:])
+
+
+def with_users(model: M, new: Ratings, **learned: Any) -> M:
+    """Return a copy of a model that knows the new users instead of its own."""
+    folded = copy.copy(model)
+    folded.users_ = new.users
+    for name, value in learned.items():
+        setattr(folded, name, value)
+    return folded

@@ -1,0 +1,221 @@
+"""Matrix factorisation with implicit feedback, in time (timeSVD++)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from foretaste import memory
+from foretaste._native import dot_pairs
+from foretaste.errors import BadModelFile, InvalidParameter
+from foretaste.ids import Indices
+from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models.folding import KnownRows
+from foretaste.models.moments import (
+    Doubles,
+    Longs,
+    bin_of,
+    drifted,
+    find_sessions,
+    mean_of_each,
+    session_number,
+    sessions_of,
+)
+from foretaste.models.sgd import aligned_zeros, padded
+from foretaste.models.svdpp import SVDpp
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.threads import thread_count
+
+
+@model_class
+class TimeSVDpp(SVDpp):
+    r"""SVD++ whose users and items change with time (timeSVD++); needs the time of each rating.
+
+    .. math:: \hat r_{ui}(t) = \mu + \sigma \Bigl( & b_u + b_{u,s(t)} + \alpha_u d_u(t)
+              + b_i + b_{i,\mathrm{Bin}(t)} \\
+              & + q_i \cdot \bigl( p_u + a_u d_u(t) + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j \bigr) \Bigr)
+
+    :math:`s(t)` is the stretch of ``session_hours`` hours in which t lies: people differ from one sitting
+    to the next (Koren's effect of days; ``session_hours=24`` is a day of UTC). ``bins`` cut the time of the
+    training ratings into equal parts: items come into fashion and go. With ``drift``, users move:
+    :math:`d_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^\beta`, where :math:`t_u` is the mean time of the
+    user's ratings and all of time has length 1; the bias moves by :math:`\alpha_u`, and with
+    ``drift="factors"`` the factors by :math:`a_u`. Numbers of time are drawn to 0 by their ``damping`` once
+    for each number, not once for each rating, because most of them rest on few ratings.
+
+    What is not known counts as the average over the ratings learned from: a session in which the user rated
+    nothing, an item's bin without a rating, a pair without a time altogether. A time before or after all
+    those of a user moves the user no further; one before or after all ratings lies in the nearest bin.
+    Unknown users and items are as in SVD++, and users taken in anew have neither sessions nor drift.
+
+    Koren, "Collaborative filtering with temporal dynamics", Communications of the ACM 53(4), 2010 (and KDD
+    2009).
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"when"})
+    summary: ClassVar[str] = "SVD++ with each user's sessions, items' fashions and drift (timeSVD++)"
+
+    session_hours: float = param(1.0, "how long a session of a user is; 0: no effect of sessions", low=0)
+    session_damping: float = param(10.0, "how many ratings a session must outweigh", low=0)
+    bins: int = param(30, "into how many parts the time of an item is cut; 0: no bins", low=0, high=10_000)
+    bin_damping: float = param(100.0, "how many ratings an item's bin must outweigh", low=0)
+    drift: str = param("none", "what of a user moves with time", one_of=("none", "bias", "factors"))
+    drift_damping: float = param(50.0, "how many ratings a user's drift must outweigh", low=0)
+    drift_exponent: float = param(
+        0.4, "how far a long time carries, compared with a short one", low=0, high=1, open_low=True
+    )
+
+    first_: float = learned()
+    last_: float = learned()
+    user_first_: Doubles = learned("users", dtype="float64")
+    user_last_: Doubles = learned("users", dtype="float64")
+    user_when_: Doubles = learned("users", dtype="float64")
+    session_number_: Longs = learned("numbers", dtype="int64")
+    session_key_: Longs = learned("sessions", dtype="int64")
+    session_bias_: Floats = learned("sessions")
+    bin_bias_: Floats = learned("items", "bins")
+    drift_bias_: Floats = learned("users")
+    drift_factors_: Floats = learned("users", "drifting")
+    drift_center_: Floats = learned("users")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        users, items = len(train.users), len(train.items)
+        self._check_bins(items)
+        when = self._read_times(train)
+        weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
+        sessions, bins = self._read_sessions(train, when), bin_of(when, self.first_, self.last_, self.bins)
+        cell = train.item * np.int32(self.bins) + bins
+        deviation = self._deviation(train.user, when)
+        rows: dict[str, Any] = {}
+        tables: dict[str, Any] = {}
+        if self.session_hours > 0:
+            rows |= {"session": sessions, "sessions": len(self.session_key_)}
+            tables |= {"session_bias": self.session_bias_, "session_damping": self.session_damping}
+        if self.bins:
+            rows |= {"bin": cell, "bins": items * self.bins}
+            tables |= {"bin_bias": self.bin_bias_.ravel(), "bin_damping": self.bin_damping}
+        if self.drift != "none":
+            rows["deviation"] = deviation
+            tables |= {"drift_bias": self.drift_bias_, "drift_damping": self.drift_damping}
+        if self.drift == "factors":
+            tables["drift_factors"] = aligned_zeros(users, padded(self.factors))
+            self.drift_factors_ = tables["drift_factors"][:, : self.factors]
+        self._learn(self._start(train, rows), progress, **tables)
+        self._center_users(train, sessions, deviation, weight)
+        self._center_items(train, cell, weight)
+
+    def _check_bins(self, items: int) -> None:
+        fewer = f"bins={max(1, self.bins // 10)}"
+        if items * self.bins >= 2**31:
+            raise InvalidParameter(f"TimeSVDpp: bins={self.bins} of {items} items are too many", hint=fewer)
+        memory.require(8 * items * self.bins, f"TimeSVDpp with {self.bins} bins of {items} items", fewer)
+
+    def _read_times(self, train: Ratings) -> Doubles:
+        """Learn when there were ratings, nothing of their effects yet; return the time of each."""
+        assert train.when is not None  # noqa: S101 - ``needs`` has it refused before
+        when, users, items = train.when.astype(np.float64), len(train.users), len(train.items)
+        self.first_, self.last_ = float(when.min()), float(when.max())
+        self.user_first_, self.user_last_ = np.full(users, np.inf), np.full(users, -np.inf)
+        np.minimum.at(self.user_first_, train.user, when)
+        np.maximum.at(self.user_last_, train.user, when)
+        # from the first time on: sums of seconds since 1970 would lose digits
+        later = np.bincount(train.user, when - self.first_, users) / np.bincount(train.user, minlength=users)
+        self.user_when_ = self.first_ + later
+        self.bin_bias_ = np.zeros((items, self.bins), np.float32)
+        self.drift_bias_ = np.zeros(users, np.float32)
+        self.drift_factors_ = np.zeros((users, 0), np.float32)
+        return when
+
+    def _read_sessions(self, train: Ratings, when: Doubles) -> Indices:
+        """Learn which sessions users had; return the session of each rating."""
+        rows = slice(None) if self.session_hours > 0 else slice(0, 0)
+        number = session_number(when[rows], self.session_hours)
+        self.session_number_, self.session_key_, session = sessions_of(train.user[rows], number)
+        self.session_bias_ = np.zeros(len(self.session_key_), np.float32)
+        return session
+
+    def _deviation(self, user: Indices, when: Doubles) -> Floats:
+        inside = np.clip(when, self.user_first_[user], self.user_last_[user])
+        return drifted(inside, self.user_when_[user], self.last_ - self.first_, self.drift_exponent)
+
+    # Biases and factors become the average over time, and the effects of time differ from it.
+
+    def _center_users(self, train: Ratings, session: Indices, deviation: Floats, weight: Doubles) -> None:
+        users = len(train.users)
+        if self.session_hours > 0:
+            usual = mean_of_each(train.user, users, self.session_bias_[session], weight)
+            self.user_bias_ = self.user_bias_ + usual
+            self.session_bias_ = self.session_bias_ - usual[self.session_key_ // len(self.session_number_)]
+        self.drift_center_ = mean_of_each(train.user, users, deviation, weight)
+        self.user_bias_ = self.user_bias_ + self.drift_bias_ * self.drift_center_
+        self.drift_factors_ = np.ascontiguousarray(self.drift_factors_)
+        if self.drift == "factors":
+            self.user_factors_ = self.user_factors_ + self.drift_factors_ * self.drift_center_[:, None]
+
+    def _center_items(self, train: Ratings, cell: Indices, weight: Doubles) -> None:
+        if not self.bins:
+            return
+        usual = mean_of_each(train.item, len(train.items), self.bin_bias_.ravel()[cell], weight)
+        rated = np.bincount(cell, weight, self.bin_bias_.size).reshape(self.bin_bias_.shape) > 0
+        self.item_bias_ = self.item_bias_ + usual
+        self.bin_bias_ = np.where(rated, self.bin_bias_ - usual[:, None], np.float32(0))
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        standard = self._standard(pairs) + self._of_time(pairs)
+        return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * standard)
+
+    def _of_time(self, pairs: Pairs) -> Floats:
+        """Return how a rating at its time differs from one at no particular time, in standard deviations."""
+        if pairs.when is None:
+            return np.zeros(len(pairs), np.float32)
+        when = pairs.when.astype(np.float64)
+        user, item = np.maximum(pairs.user, 0), np.maximum(pairs.item, 0)
+        of_item = np.zeros(len(pairs), np.float32)
+        if self.bin_bias_.shape[1]:
+            bins = bin_of(when, self.first_, self.last_, self.bin_bias_.shape[1])
+            of_item += self.bin_bias_[item, bins]
+        number = session_number(when, self.session_hours)
+        session = find_sessions(user, number, self.session_number_, self.session_key_)
+        of_user = np.r_[self.session_bias_, np.float32(0)][session]  # the last, 0, where there was none
+        if self.drift != "none":
+            moved = self._deviation(user, when) - self.drift_center_[user]
+            of_user += moved * self.drift_bias_[user]
+            if self.drift == "factors":
+                of_user += moved * self._drifting_taste(pairs)
+        zero = np.float32(0)
+        return np.where(pairs.user >= 0, of_user, zero) + np.where(pairs.item >= 0, of_item, zero)
+
+    def _drifting_taste(self, pairs: Pairs) -> Floats:
+        no_bias = np.zeros(len(self.users_), np.float32), np.zeros(len(self.items_), np.float32)
+        factors = self.drift_factors_, self.item_factors_
+        return dot_pairs(pairs.user, pairs.item, *factors, *no_bias, 0.0, thread_count(self.threads))
+
+    def _explain(self, pairs: Pairs) -> Contributions:
+        told = super()._explain(Pairs(pairs.user, pairs.item))
+        time = np.float32(self.std_) * self._of_time(pairs)
+        return Contributions((*told.parts, "time"), np.column_stack([told.values, time]))
+
+    def _items_in_time(self, rows: KnownRows) -> Floats:
+        return self._of_time(Pairs(np.full(len(rows.item), -1, np.int32), rows.item, rows.when))
+
+    def _fold_in(self, new: Ratings) -> Self:
+        folded, users = super()._fold_in(new), len(new.users)
+        for name in ("user_first_", "user_last_", "user_when_"):
+            setattr(folded, name, np.full(users, self.first_))
+        for name in ("drift_bias_", "drift_center_"):
+            setattr(folded, name, np.zeros(users, np.float32))
+        folded.drift_factors_ = np.zeros((users, self.drift_factors_.shape[1]), np.float32)
+        folded.session_key_, folded.session_bias_ = self.session_key_[:0], self.session_bias_[:0]
+        return folded
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        wanted = self.item_factors_.shape[1] if self.drift == "factors" else 0
+        if self.drift_factors_.shape[1] != wanted or (
+            len(self.session_key_) and not len(self.session_number_)
+        ):
+            raise BadModelFile(f"its tables of time do not fit drift={self.drift!r} and its factors")
+        return self
