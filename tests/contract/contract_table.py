@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from foretaste.ids import IdIndex
@@ -16,9 +19,13 @@ from foretaste.models import BY_NAME, Model
 from foretaste.params import Declaration
 from foretaste.ratings import Ratings
 
+FRAMES: dict[str, Callable[..., Any]] = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
+
 # Quick settings for models whose defaults are meant for more than 900 ratings.
 SMALL: dict[str, dict[str, Any]] = {
     "SVD": {"factors": 4, "epochs": 15},
+    "SVDpp": {"factors": 4, "epochs": 15},
+    "TimeSVDpp": {"factors": 4, "epochs": 15},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
@@ -75,6 +82,22 @@ def another_value(declaration: Declaration) -> Any:
     start = declaration.default or 0
     tries = [start + 1, start - 1] if declaration.whole else [start * 0.75 + 0.01, start / 2]
     return next(value for value in tries if declaration.accepts(value) and value != declaration.default)
+
+
+def plain_input(name: str, ratings: Ratings) -> Any:
+    """Return who and what as ``fit`` and ``predict`` take it beside Ratings: pairs of ids.
+
+    A model that needs the time of each rating gets a frame, which carries it.
+    """
+    return frame_of("pandas", ratings) if "when" in BY_NAME[name].needs else pairs_of(ratings)
+
+
+def frame_of(kind: str, ratings: Ratings, *, value: bool = False) -> Any:
+    """Return a frame of ids, times where there are some, and ratings if they are wanted."""
+    columns: dict[str, Any] = {"userId": ratings.user_ids, "itemId": ratings.item_ids}
+    columns |= {"rating": ratings.value} if value else {}
+    columns |= {} if ratings.when is None else {"timestamp": ratings.when}
+    return FRAMES[kind](columns)
 
 
 def pairs_of(ratings: Ratings) -> np.ndarray:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
-from contract_table import assert_same_learned, each_model, every_pair, make, pairs_of, same_bits
+from contract_table import (
+    FRAMES,
+    assert_same_learned,
+    each_model,
+    every_pair,
+    frame_of,
+    make,
+    pairs_of,
+    plain_input,
+    same_bits,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste.errors import BadData, NotFitted
+from foretaste.models import BY_NAME
 from foretaste.ratings import Ratings
-
-FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
-
-
-def frame(kind, pairs, value=None):
-    columns = {"userId": pairs[:, 0], "itemId": pairs[:, 1]}
-    return FRAMES[kind](columns if value is None else columns | {"rating": value})
-
 
 @each_model()
 def test_fit_has_two_doors_to_one_room(name, ratings):
-    pairs = pairs_of(ratings)
     model = make(name).fit(ratings)
-    assert_same_learned(make(name).fit(pairs, ratings.value), model)
-    assert_same_learned(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), model)
+    if not model.needs:  # bare pairs carry nothing but ids
+        pairs, bare = pairs_of(ratings), make(name).fit(ratings.replace(when=None))
+        assert_same_learned(make(name).fit(pairs, ratings.value), bare)
+        assert_same_learned(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), bare)
     for kind in FRAMES:
-        assert_same_learned(make(name).fit(frame(kind, pairs, ratings.value)), model)
-        assert_same_learned(make(name).fit(frame(kind, pairs), ratings.value), model)
+        assert_same_learned(make(name).fit(frame_of(kind, ratings, value=True)), model)
+        assert_same_learned(make(name).fit(frame_of(kind, ratings), ratings.value), model)
 
 
 @each_model()
@@ -38,13 +40,14 @@ def test_predict_has_two_doors_to_one_room(name, ratings, others):
     model = make(name).fit(ratings)
     for asked in (ratings, others):
         pairs = pairs_of(asked)
-        value = model.predict(asked)
-        assert value.dtype == np.float32
-        assert value.shape == (len(asked),)
+        for given in (asked, asked.replace(when=None)):
+            value = model.predict(given)
+            assert value.dtype == np.float32
+            assert value.shape == (len(asked),)
+            for kind in FRAMES:
+                assert same_bits(model.predict(frame_of(kind, given)), value)
         assert same_bits(model.predict(pairs), value)
         assert same_bits(model.predict([tuple(p) for p in pairs.tolist()]), value)
-        for kind in FRAMES:
-            assert same_bits(model.predict(frame(kind, pairs)), value)
 
 
 @each_model()
@@ -55,8 +58,9 @@ def test_a_slice_is_what_its_pairs_are(name, ratings, rows, shuffle):
     rows = sorted(rows)
     shuffle.shuffle(rows)
     rows = np.array(rows)
-    pairs = pairs_of(ratings)[rows]
-    sliced, anew = make(name).fit(ratings[rows]), make(name).fit(pairs, ratings.value[rows])
+    pairs, part = pairs_of(ratings)[rows], ratings[rows]
+    part = part if BY_NAME[name].needs else part.replace(when=None)
+    sliced, anew = make(name).fit(part), make(name).fit(plain_input(name, part), part.value)
     assert_same_learned(sliced, anew)
     asked = every_pair(ratings)
     one, other = sliced.predict_details(asked), anew.predict_details(asked)
@@ -85,7 +89,7 @@ def test_ids_of_the_wrong_type_are_refused(name, ratings):
             model.predict(pairs)
     with pytest.raises(BadData, match="mixes numbers and text"):
         model.predict([(11, 5), ("11", 5)])
-    texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2])
+    texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2], when=[3, 4])
     with pytest.raises(BadData, match="ids are given as text"):
         model.predict(texts)
     with pytest.raises(BadData, match="ids are given as number"):

@@ -64,6 +64,8 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
     for key, value in state.items():
         if not isinstance(value, np.ndarray | float) or np.size(value) == 0:
             continue
+        if isinstance(value, np.ndarray) and value.dtype.kind == "i":
+            continue  # whole numbers are always finite
 
         def diverge(self, train, progress, key=key, value=value):
             fit(self, train, progress)
@@ -140,7 +142,10 @@ def test_threads_do_not_change_a_bit(name, more):
 @each_model()
 def test_saved_and_loaded_is_the_same_to_the_bit(name, ratings, others, tmp_path):
     texts = type(ratings).from_columns(
-        [f"ü{u}" for u in ratings.user_ids], [f"i{i:03}" for i in ratings.item_ids], ratings.value
+        [f"ü{u}" for u in ratings.user_ids],
+        [f"i{i:03}" for i in ratings.item_ids],
+        ratings.value,
+        when=ratings.when,
     )
     for train, asked in ((ratings, every_pair(others)), (texts, texts)):
         model = make(name).fit(train)

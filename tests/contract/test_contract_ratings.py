@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import each_model, every_pair, make, pairs_of, same_bits
+from contract_table import each_model, every_pair, make, plain_input, same_bits
 
 from foretaste.errors import NotSupported
 from foretaste.models.base import Model
@@ -32,7 +32,8 @@ def test_other_ids_in_the_same_order_change_nothing(name, ratings):
     texts = [np.array([f"id {k:05}" for k in range(len(ids))], dtype=object) for ids in known]
     model = make(name).fit(ratings)
     for users, items in (numbers, texts, (numbers[0], texts[1])):
-        renamed = Ratings.from_columns(users[ratings.user], items[ratings.item], ratings.value)
+        ids = users[ratings.user], items[ratings.item]
+        renamed = Ratings.from_columns(*ids, ratings.value, when=ratings.when)
         assert same_bits(make(name).fit(renamed).predict(renamed), model.predict(ratings))
         assert same_bits(make(name).fit(renamed).predict_matrix(), model.predict_matrix())
 
@@ -133,6 +134,6 @@ def test_score_is_r_squared(name, ratings):
 
     model = make(name).fit(ratings)
     wanted = r2_score(ratings.value, model.predict(ratings))
-    pairs = pairs_of(ratings)
+    pairs = plain_input(name, ratings)
     np.testing.assert_allclose(model.score(ratings), wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(model.score(pairs, ratings.value), wanted, rtol=1e-6, atol=1e-9)

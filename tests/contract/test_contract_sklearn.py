@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import assert_same_learned, each_model, make, pairs_of
+from contract_table import assert_same_learned, each_model, make, plain_input
 from sklearn.base import clone, is_regressor
 from sklearn.ensemble import StackingRegressor
 from sklearn.exceptions import NotFittedError
@@ -33,7 +33,7 @@ def test_clone_is_unfitted_and_equal(name, ratings):
 
 @each_model()
 def test_cross_val_score_on_pairs_equals_that_on_ratings(name, ratings):
-    pairs = pairs_of(ratings)
+    pairs = plain_input(name, ratings)
     for scoring in (None, "neg_root_mean_squared_error", scorer("mae")):
         on_pairs = cross_val_score(make(name), pairs, ratings.value, cv=FOLDS, scoring=scoring)
         on_ratings = cross_val_score(make(name), ratings, ratings.value, cv=FOLDS, scoring=scoring)
@@ -43,7 +43,7 @@ def test_cross_val_score_on_pairs_equals_that_on_ratings(name, ratings):
 
 @each_model()
 def test_grid_search_and_pipeline(name, ratings):
-    pairs = pairs_of(ratings)
+    pairs = plain_input(name, ratings)
     inside = Pipeline([("search", GridSearchCV(make(name), {"clip": [True, False]}, cv=FOLDS))])
     around = GridSearchCV(Pipeline([("model", make(name))]), {"model__clip": [True, False]}, cv=FOLDS)
     inside.fit(pairs, ratings.value)
@@ -59,7 +59,7 @@ def test_grid_search_and_pipeline(name, ratings):
 
 @each_model()
 def test_stacking_with_another_model(name, ratings):
-    pairs = pairs_of(ratings)
+    pairs = plain_input(name, ratings)
     members = [("one", make(name)), ("mean", make("UserItemMean"))]
     stack = StackingRegressor(members, LinearRegression(), cv=FOLDS).fit(pairs, ratings.value)
     predicted = stack.predict(pairs)

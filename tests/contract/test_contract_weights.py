@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import each_model, every_pair, make, pairs_of
+from contract_table import each_model, every_pair, make, plain_input
 
 from foretaste.errors import BadData, NotSupported
 from foretaste.models import BY_NAME
@@ -33,7 +33,7 @@ def test_weights_are_honoured_or_refused(name, ratings):
 @each_model(tags=["weights"])
 def test_weights_have_two_doors_to_one_room(name, ratings):
     weight = np.random.default_rng(0).random(len(ratings)).astype(np.float32)
-    asked, pairs = every_pair(ratings), pairs_of(ratings)
+    asked, pairs = every_pair(ratings), plain_input(name, ratings)
     wanted = make(name).fit(ratings.replace(weight=weight)).predict(asked)
     np.testing.assert_array_equal(make(name).fit(ratings, sample_weight=weight).predict(asked), wanted)
     np.testing.assert_array_equal(make(name).fit(pairs, ratings.value, weight).predict(asked), wanted)
@@ -63,7 +63,7 @@ def test_weight_zero_is_no_rating_for_the_numbers_learned(name, ratings):
 
 @each_model()
 def test_impossible_weights_are_refused(name, ratings):
-    pairs = pairs_of(ratings)
+    pairs = plain_input(name, ratings)
     for bad, words in (
         (-1.0, "weight in row 7 is -1"),
         (np.nan, "weight in row 7 is nan"),

@@ -1,0 +1,35 @@
+"""Ratings of the battery carry times, so that models that need them are held to the same checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretaste.ratings import Ratings
+
+
+def in_time(ratings: Ratings) -> Ratings:
+    """Return the ratings with times: each user comes two or three times within a year, for some minutes."""
+    rng = np.random.default_rng(len(ratings))
+    users = len(ratings.users)
+    sittings = 1_700_000_000 + rng.integers(0, 365 * 86_400, size=(users, 3))
+    when = sittings[ratings.user, rng.integers(0, 3, size=len(ratings))] + rng.integers(0, 600, len(ratings))
+    return ratings.replace(when=when)
+
+
+@pytest.fixture(scope="session")
+def ratings(ratings) -> Ratings:
+    """About 900 ratings of 60 users for 40 items, with times."""
+    return in_time(ratings)
+
+
+@pytest.fixture(scope="session")
+def more(more) -> Ratings:
+    """Enough ratings that work is shared between threads, with times."""
+    return in_time(more)
+
+
+@pytest.fixture(scope="session")
+def others(others) -> Ratings:
+    """Other ratings, with times."""
+    return in_time(others)
