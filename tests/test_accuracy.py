@@ -1,6 +1,7 @@
 """Published tables and the course's numbers, on real ratings, by the one set of defaults.
 
-Each bound is on the error of rows that no default was chosen on; see docs/decisions/0004-defaults.md.
+Each bound is on the error of rows that no default was chosen on; see docs/decisions/0004-defaults.md and
+0011-implicit-feedback.md.
 """
 
 from __future__ import annotations
@@ -12,9 +13,18 @@ import pytest
 from real_data import data_file, lecture_parts
 
 from foretaste.metrics import nmae, rmse
-from foretaste.models import SVD, Bias, GlobalMean, ItemMean, UserItemMean, UserMean
+from foretaste.models import (
+    SVD,
+    Bias,
+    GlobalMean,
+    ItemMean,
+    SVDpp,
+    TimeSVDpp,
+    UserItemMean,
+    UserMean,
+)
 from foretaste.ratings import Ratings
-from foretaste.splits import KFold, LeaveNOut
+from foretaste.splits import ByTime, KFold, LeaveNOut
 
 pytestmark = pytest.mark.dataset
 
@@ -86,6 +96,26 @@ def test_movielens_100k():
     assert folds_of(Bias(), ratings) <= 0.944  # scikit-surprise's baseline
 
 
+def test_movielens_100k_without_biases():
+    assert folds_of(SVD(biased=False), read("ml-100k/u.data", "\t")) <= 0.92
+
+
+def test_movielens_100k_with_implicit_feedback_and_time():
+    ratings = read("ml-100k/u.data", "\t")
+    when = np.loadtxt(data_file("ml-100k/u.data"), usecols=3).astype(np.int64)
+    timed = ratings.replace(when=when)
+    implicit, in_time = folds_of(SVDpp(), ratings), folds_of(TimeSVDpp(), timed)
+    print(f"RMSE: SVDpp {implicit:.4f}, TimeSVDpp {in_time:.4f}")
+    assert implicit <= 0.901
+    assert in_time <= implicit - 0.007
+    ((learn, judge),) = ByTime(0.2).split(timed)
+    train, test = timed[learn], timed[judge]
+    # of ratings to come no session is known: no gain is promised, and no great loss
+    timeless, by_time = (rmse(test.value, m.fit(train).predict(test)) for m in (SVDpp(), TimeSVDpp()))
+    print(f"RMSE by time: SVDpp {timeless:.4f}, TimeSVDpp {by_time:.4f}")
+    assert by_time <= timeless + 0.002
+
+
 def test_movielens_100k_first_published_split():
     train, test = read("ml-100k/u1.base", "\t"), read("ml-100k/u1.test", "\t")
     assert rmse(test.value, SVD().fit(train).predict(test)) <= 0.917
@@ -95,6 +125,7 @@ def test_movielens_100k_first_published_split():
 def test_movielens_1m():
     ratings = read("ml-1m/ratings_no_timestamps.dat.gz", ":", columns=(0, 2, 4))
     assert folds_of(SVD(), ratings) <= 0.843
+    assert folds_of(SVDpp(), ratings) <= 0.842
 
 
 @pytest.mark.slow

@@ -68,7 +68,9 @@ class Case:
         return _native.SvdppPlan(*columns, **self.moments)
 
     def learn(self, threads=1, plan=None):
-        damping = {name: value for name, value in DAMPING.items() if name.replace("damping", "bias") in self.time}
+        damping = {
+            name: value for name, value in DAMPING.items() if name.replace("damping", "bias") in self.time
+        }
         return (plan or self.plan()).epoch(*self.tables, **RATES, threads=threads, **self.time, **damping)
 
 
@@ -82,7 +84,7 @@ def twin(case):
     loss = 0.0
 
     def totals(name, size):
-        code = case.moments[name] if name in case.moments else case.user
+        code = case.moments.get(name, case.user)
         return np.bincount(code, weight, size)
 
     def drawn(number, step, total, damping, w):
@@ -355,7 +357,9 @@ def test_ctrl_c_ends_the_visits(threads):
         process.send_signal(signal.SIGINT)
         word, *seconds = process.stdout.readline().split()
         assert word == "interrupted"
-        assert float(seconds[0]) < 2.5  # a machine under load may be slow to answer; the whole takes far longer
+        assert (
+            float(seconds[0]) < 2.5
+        )  # a machine under load may be slow to answer; the whole takes far longer
         assert process.wait(timeout=30) == 0
 
 

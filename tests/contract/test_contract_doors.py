@@ -23,6 +23,7 @@ from foretaste.errors import BadData, NotFitted
 from foretaste.models import BY_NAME
 from foretaste.ratings import Ratings
 
+
 @each_model()
 def test_fit_has_two_doors_to_one_room(name, ratings):
     model = make(name).fit(ratings)
@@ -40,12 +41,12 @@ def test_predict_has_two_doors_to_one_room(name, ratings, others):
     model = make(name).fit(ratings)
     for asked in (ratings, others):
         pairs = pairs_of(asked)
-        for given in (asked, asked.replace(when=None)):
-            value = model.predict(given)
+        for rows in (asked, asked.replace(when=None)):
+            value = model.predict(rows)
             assert value.dtype == np.float32
             assert value.shape == (len(asked),)
             for kind in FRAMES:
-                assert same_bits(model.predict(frame_of(kind, given)), value)
+                assert same_bits(model.predict(frame_of(kind, rows)), value)
         assert same_bits(model.predict(pairs), value)
         assert same_bits(model.predict([tuple(p) for p in pairs.tolist()]), value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,8 @@ from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
+
+log = logging.getLogger("foretaste")
 
 
 @model_class
@@ -98,6 +101,14 @@ class SVD(Model):
                 loss.append(self.std_ * self._epoch(learner, epoch))
                 task.step(note=f"train RMSE {loss[-1]:.4f}")
         self.epochs_, self.train_rmse_ = epochs, np.array(loss, np.float32)
+        if (
+            not self.biased and loss[-1] > 0.98 * self.std_
+        ):  # factors near 0 grow by their product, so slowly at first
+            log.warning(
+                "SVD has hardly left the mean (train RMSE %.4f, standard deviation %.4f); these ratings are "
+                "too few for its steps: more epochs, or a larger initial_std, such as 0.03",
+                loss[-1], self.std_,
+            )  # fmt: skip
         self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = learner.learned(
             self.factors
         )

@@ -48,9 +48,9 @@ class SVDpp(Model):
     )
     regularization: float = param(0.045, "how strongly biases and factors are drawn to 0", low=0)
     implicit_rate: float = param(
-        0.05, "the step of the implicit factors, as a share of the learning rate", low=0, high=1
+        0.1, "the step of the implicit factors, as a share of the learning rate", low=0, high=1
     )
-    implicit_regularization: float = param(0.001, "how strongly the implicit factors are drawn to 0", low=0)
+    implicit_regularization: float = param(0.01, "how strongly the implicit factors are drawn to 0", low=0)
     initial_std: float = param(0.001, "the spread of the first random factors", low=0)
     schedule: str = param(
         "linear",

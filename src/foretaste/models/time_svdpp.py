@@ -62,7 +62,7 @@ class TimeSVDpp(SVDpp):
     session_damping: float = param(10.0, "how many ratings a session must outweigh", low=0)
     bins: int = param(30, "into how many parts the time of an item is cut; 0: no bins", low=0, high=10_000)
     bin_damping: float = param(100.0, "how many ratings an item's bin must outweigh", low=0)
-    drift: str = param("none", "what of a user moves with time", one_of=("none", "bias", "factors"))
+    drift: str = param("bias", "what of a user moves with time", one_of=("none", "bias", "factors"))
     drift_damping: float = param(50.0, "how many ratings a user's drift must outweigh", low=0)
     drift_exponent: float = param(
         0.4, "how far a long time carries, compared with a short one", low=0, high=1, open_low=True
