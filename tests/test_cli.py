@@ -177,7 +177,13 @@ def test_every_model_has_an_option_for_each_parameter_and_can_be_fitted(folder: 
     text = run("fit", name, "--help").stdout
     for parameter in BY_NAME[name].declarations():
         assert f"--{parameter.replace('_', '-')}" in text
-    assert data("fit", name, "ratings.csv", "-o", "m.foretaste", "-q")["model"] == name
+    file = "ratings.csv"
+    if "when" in BY_NAME[name].needs:
+        lines = Path(file).read_text().splitlines()
+        timed = [f"{line},{place}" for place, line in enumerate(lines[1:])]
+        file = "timed.csv"
+        Path(file).write_text("\n".join([f"{lines[0]},timestamp", *timed]) + "\n")
+    assert data("fit", name, file, "-o", "m.foretaste", "-q")["model"] == name
     assert type(load("m.foretaste")) is BY_NAME[name]
 
 

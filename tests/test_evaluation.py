@@ -114,7 +114,8 @@ def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Rati
 
 
 def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> None:
-    results = compare(None, ratings)
+    timed = ratings.replace(when=np.arange(len(ratings)))  # some models need times
+    results = compare(None, timed)
     errors = [row["rmse"] for row in results.rows]
     assert errors == sorted(errors)
     assert {row["model"] for row in results.rows} == set(BY_NAME)

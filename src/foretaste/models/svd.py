@@ -101,9 +101,7 @@ class SVD(Model):
                 loss.append(self.std_ * self._epoch(learner, epoch))
                 task.step(note=f"train RMSE {loss[-1]:.4f}")
         self.epochs_, self.train_rmse_ = epochs, np.array(loss, np.float32)
-        if (
-            not self.biased and loss[-1] > 0.98 * self.std_
-        ):  # factors near 0 grow by their product, so slowly at first
+        if not self.biased and loss[-1] > 0.98 * self.std_:  # factors near 0 grow slowly
             log.warning(
                 "SVD has hardly left the mean (train RMSE %.4f, standard deviation %.4f); these ratings are "
                 "too few for its steps: more epochs, or a larger initial_std, such as 0.03",
