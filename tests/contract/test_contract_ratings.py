@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from contract_table import each_model, every_pair, make, plain_input, same_bits
 
-from foretaste.errors import NotSupported
+from foretaste.errors import BadData, NotSupported
+from foretaste.models import BY_NAME
 from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
 
@@ -126,6 +127,14 @@ def test_biases_and_factors_are_the_prediction(name, ratings):
     rating = linear.mean + linear.user_bias[:, None] + linear.item_bias
     rating = rating + linear.user_factors @ linear.item_factors.T
     np.testing.assert_allclose(rating, model.predict_matrix(), rtol=0, atol=2e-5)
+
+
+@each_model()
+def test_what_a_model_needs_is_asked_for_by_name(name, ratings):
+    for need in BY_NAME[name].needs:
+        with pytest.raises(BadData, match=f"{name} needs {need}, and the ratings have none") as refused:
+            make(name).fit(ratings.replace(**{need: None}))
+        assert "try: " in str(refused.value)
 
 
 @each_model()

@@ -43,7 +43,8 @@ def test_weights_have_two_doors_to_one_room(name, ratings):
 def test_weight_two_is_the_row_given_twice(name, ratings):
     chosen = np.random.default_rng(5).random(len(ratings)) < 0.4
     rows = np.r_[np.arange(len(ratings)), np.flatnonzero(chosen)]
-    twice = ratings.replace(user=ratings.user[rows], item=ratings.item[rows], value=ratings.value[rows])
+    columns = {name: getattr(ratings, name)[rows] for name in ("user", "item", "value", "when")}
+    twice = ratings.replace(**columns)
     asked = every_pair(ratings)
     wanted = make(name).fit(twice).predict(asked)
     weighted = make(name).fit(ratings, sample_weight=np.where(chosen, 2, 1)).predict(asked)
