@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -181,8 +182,10 @@ def check_scale(
     if scale is None:
         return
     try:
-        low, high = (float(end) for end in scale)
-    except (TypeError, ValueError):
+        low, high = (math.nan if isinstance(end, str) else float(end) for end in scale)
+        if math.isnan(low) or math.isnan(high):
+            raise ValueError("no number")
+    except (TypeError, ValueError, OverflowError):
         raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
     if not np.isfinite([low, high]).all() or low >= high:
         raise InvalidParameter(

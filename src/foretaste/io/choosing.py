@@ -117,12 +117,37 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
         If a choice is neither a name nor a place.
     """
     if table.header is None:
-        return _by_place(table, chosen, needed)
-    names = unique_names(table.header)
+        choice = _by_place(table, chosen, needed)
+    else:
+        choice = _by_name(table, table.header, chosen, needed)
+    _require_apart(choice, table.name)
+    return choice
+
+
+def _require_apart(choice: Choice, name: str) -> None:
+    """Refuse a column that was chosen for two roles."""
+    role_at: dict[int, str] = {}
+    for role, place in choice.places.items():
+        if place in role_at:
+            other, column = role_at[place], choice.names[place]
+            wrong = other if role_of(column) == role else role
+            raise BadData(
+                f'{name}: the column "{column}" cannot be both {other} and {role}',
+                where="columns are: " + ", ".join(choice.names),
+                hint=f"{wrong}=None finds it out",
+            )
+        role_at[place] = role
+
+
+def _by_name(
+    table: TextTable | FrameTable, header: Sequence[str], chosen: Chosen, needed: Sequence[str]
+) -> Choice:
+    """Find the columns of a table by what its header says, and say so."""
+    names = unique_names(header)
     found = guess_roles(names, {role: named_column(names, role, column) for role, column in chosen.items()})
     for role, name in found.items():
-        if table.header.count(name) > 1 and not isinstance(chosen[role], int):
-            same = [place for place, other in enumerate(table.header) if other == name]
+        if header.count(name) > 1 and not isinstance(chosen[role], int):
+            same = [place for place, other in enumerate(header) if other == name]
             raise BadData(
                 f'{table.name}: {len(same)} columns are called "{name}"',
                 where=f"they are at the positions {', '.join(map(str, same))} (from 0)",

@@ -10,6 +10,7 @@ from typing import Any
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
 from foretaste.io.archive import FOREIGN, unpacked
 
+_NO_FILE = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 _ENDING = re.compile(rb"(\n[ \t\r]*)+\Z")  # blank lines at the end, which editors leave
 
 
@@ -54,14 +55,16 @@ def as_text(data: bytes, path: Path, encoding: str) -> bytes:
 def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
     try:
         name = codecs.lookup(encoding).name
-    except (LookupError, TypeError):
+        if name in _NO_FILE or not " ".encode(encoding):  # hex and the like are codecs, but not of text
+            raise LookupError(name)
+    except (LookupError, TypeError, ValueError):
         known = ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "shift_jis", "gb18030"]
         raise InvalidParameter(
             f"there is no encoding {encoding!r}{did_you_mean(encoding, known)}",
             hint='encoding="utf-8" or "latin-1"',
         ) from None
     if name not in ("utf-8", "utf-8-sig", "ascii"):
-        return _decoded(data, encoding, path).removeprefix("\ufeff").encode()
+        return _encoded(_decoded(data, encoding, path).removeprefix("\ufeff"), encoding, path)
     if not data.isascii():  # the usual file is, and needs no decoding
         _decoded(data, encoding, path)
     return data.removeprefix(codecs.BOM_UTF8)
@@ -76,6 +79,17 @@ def _decoded(data: bytes, encoding: str, path: Path) -> str:
         raise BadData(
             f"{path}, line {line:,}: byte {data[error.start]:#04x} is no text in {encoding}",
             hint=f'encoding="{other}"',
+        ) from None
+
+
+def _encoded(text: str, encoding: str, path: Path) -> bytes:
+    """Return a text as UTF-8; some encodings can spell halves of characters, which are no text."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise BadData(
+            f"{path}, line {line:,}: half a character; this is no text in {encoding}", hint='encoding="utf-8"'
         ) from None
 
 

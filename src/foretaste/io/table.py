@@ -115,7 +115,12 @@ class TextTable:
         return self._texts
 
     def _fast(self, places: Sequence[int], types: Mapping[int, Any]) -> Any:
-        """Read by polars; None if the lines may differ in their number of fields, which it lets pass."""
+        """Read by polars; None if the lines may differ in their number of fields.
+
+        It lets a line with too few fields pass, and one with too many unless it reads all columns. So the
+        last column is read too: where every line has it and the separators are as many as they must be, no
+        line has too many either. Separators in quotes cannot be told apart so quickly; then all are read.
+        """
         import polars as pl
 
         body = self._data[self._body_start() :] if self.dialect.header else self._data
@@ -123,7 +128,7 @@ class TextTable:
         if quoted and not _well_quoted(body, self._delimiter):
             return None
         schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
-        wanted = sorted({*places, self.width - 1}) if quoted else sorted(places)
+        wanted = range(self.width) if quoted else sorted({*places, self.width - 1})
         frame = pl.read_csv(
             body,
             has_header=False,
@@ -137,14 +142,15 @@ class TextTable:
             blank = len(frame)
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
             blank -= len(frame)
+        ends_with_all = frame.get_column(column_name(self.width - 1)).null_count() == 0
         if quoted:
-            complete = blank == 0 and frame.get_column(column_name(self.width - 1)).null_count() == 0
-        else:
-            separators = len(frame) * (self.width - 1)
-            complete = body.count(self._delimiter.encode()) == separators and (
-                blank == 0 or blank == body.count(b"\n") - len(_filled(body))
-            )
-        return frame if complete else None
+            return frame if blank == 0 and ends_with_all else None
+        separators = len(frame) * (self.width - 1)
+        complete = body.count(self._delimiter.encode()) == separators and (
+            blank == 0 or blank == body.count(b"\n") - len(_filled(body))
+        )
+        whole = len(wanted) == self.width or ends_with_all
+        return frame if complete and (whole or _even(body, self._delimiter, self.width - 1)) else None
 
     def _body_start(self) -> int:
         """Return where the first record after the header starts."""
@@ -305,6 +311,14 @@ def _filled(data: bytes) -> npt.NDArray[np.int64]:
     starts = np.append(0, ends[:-1] + 1)
     carriage = (ends > starts) & (codes[np.maximum(ends, 1) - 1] == ord("\r"))
     return np.flatnonzero(ends - starts - carriage > 0)
+
+
+def _even(data: bytes, delimiter: str, separators: int) -> bool:
+    """Whether every line that is not blank has so many separators."""
+    codes = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(codes == ord("\n"))
+    found = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
+    return bool((found[_filled(data)] == separators).all())
 
 
 def _well_quoted(data: bytes, delimiter: str) -> bool:

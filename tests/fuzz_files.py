@@ -1,0 +1,282 @@
+"""Files that are no plain text, spoilt inside and outside: archives, workbooks, models; for the fuzzing."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import io
+import json
+import struct
+import tempfile
+import zipfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import fuzz_texts as texts
+import numpy as np
+from model_files import parts, whole
+
+from foretaste.models import BY_NAME
+from foretaste.persistence import save
+from foretaste.ratings import Ratings
+
+# Archives ------------------------------------------------------------------------------------------------
+
+_NAMES = (
+    "ratings.csv", "ml-100k/u.data", "ratings.dat", "movies.csv", "../up.csv", "/abs.csv", "a" * 300, "é/日本.csv",
+    "__MACOSX/._ratings.csv", ".DS_Store", "folder/", "", "ratings.csv.gz", "inner.zip", "mimetype", "content.xml",
+    "[Content_Types].xml", "xl/workbook.xml", "x\0y.csv", "C:\\ratings.csv",
+)  # fmt: skip
+
+
+def zipped(files: list[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip archive of files, with names that may stand twice."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as opened:
+        for name, data in files:
+            opened.writestr(zipfile.ZipInfo(name), data, compress_type=method)
+    return target.getvalue()
+
+
+def packed(rng: Random, data: bytes) -> bytes:
+    """Return data in a gzip file or a zip archive, in two of them now and then."""
+    if rng.random() < 0.4:
+        return gzip.compress(data, rng.choice([0, 1, 9]), mtime=0)
+    name = rng.choice(_NAMES[:3]) if rng.random() < 0.7 else rng.choice(_NAMES)
+    files = [(name, data)]
+    for _ in range(rng.choice([0, 0, 0, 1, 3])):
+        files.insert(rng.randint(0, len(files)), (rng.choice(_NAMES), rng.choice([data, b"", b"junk", data[:9]])))
+    method = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2])
+    done = _zipped_quietly(files, method)
+    return packed(rng, done) if rng.random() < 0.1 else done
+
+
+def _zipped_quietly(files: list[tuple[str, bytes]], method: int) -> bytes:
+    """Return a zip archive; a name that stands twice, which the library warns of, gets its second entry, too."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return zipped(files, method)
+
+
+def patched_zip(rng: Random, data: bytes) -> bytes:
+    """Overwrite a field of a header in a zip archive: a size, a checksum, a method, a flag, an offset."""
+    marks = [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"]
+    mark = rng.choice(marks)
+    start = data.find(mark)
+    if start < 0:
+        return data
+    place = start + rng.randrange(4, {b"PK\x03\x04": 30, b"PK\x01\x02": 46, b"PK\x05\x06": 22}[mark])
+    value = rng.choice([b"\0", b"\xff", b"\x01", b"\x08", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff", b"\x0c\0", b"\x63\0"])
+    return data[:place] + value + data[place + len(value) :]
+
+
+def make_packed(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a table in an archive; the table or the archive, or both, spoilt."""
+    data = rng.choice(texts.RATINGS).encode()
+    if rng.random() < 0.4:
+        data = texts.spoilt(rng, data)
+    data = packed(rng, data)
+    if rng.random() < 0.7:
+        data = texts.spoilt(rng, data, (*texts.BYTES, patched_zip, patched_zip), 2)
+    options: dict[str, Any] = texts.written(rng) if rng.random() < 0.2 else {}
+    if rng.random() < 0.3:
+        options["member"] = rng.choice([*_NAMES, "rating", 5])
+    return data, options, rng.choice(["ratings.zip", "ratings.csv.gz", "ratings.csv"])
+
+
+# Workbooks -----------------------------------------------------------------------------------------------
+
+_ROWS = (
+    ["userId", "movieId", "rating", "timestamp"],
+    [1, 10, 3.5, "2020-01-02"],
+    [2, 10, 4, "2020-01-03"],
+    [1, 20, None, "2020-01-04"],
+    ["x", 20, "N/A", True],
+)
+_ODS_CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ office:version="1.2"><office:body><office:spreadsheet><table:table table:name="Ratings">{rows}</table:table>
+</office:spreadsheet></office:body></office:document-content>"""
+_XML = (
+    "<", ">", "</c>", "<c/>", '<c r="XFD1048576"><v>1</v></c>', '<c r="A1" t="e"><v>#N/A</v></c>', "&amp;", "&", "]]>",
+    "<!DOCTYPE x [<!ENTITY a 'b'>]>", '<row r="99999999">', "1048576", "-1", "NaN", "1e400", 't="s"', 't="b"', 't="d"',
+    't="inlineStr"', 'r="A0"', 'r="ZZZZ1"', "<v>9999999999</v>", 's="99"', "", "\0", "\ufffd", "</sheetData>",
+    'table:number-columns-repeated="3"', 'table:number-rows-repeated="3"', 'office:value-type="float"',
+)  # fmt: skip
+
+
+@functools.cache
+def workbooks() -> tuple[bytes, ...]:
+    """Return an .xlsx of two sheets, an .xls and an .ods."""
+    import openpyxl
+    import xlwt
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Ratings"
+    for row in _ROWS:
+        sheet.append(row)
+    book.create_sheet("Notes").append(["nothing"])
+    modern, old = io.BytesIO(), io.BytesIO()
+    book.save(modern)
+    former = xlwt.Workbook()
+    page = former.add_sheet("Ratings")
+    for y, row in enumerate(_ROWS):
+        for x, cell in enumerate(row):
+            page.write(y, x, cell)
+    former.save(old)
+    rows = "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in _ROWS)
+    ods = [("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+           ("content.xml", _ODS_CONTENT.format(rows=rows).encode())]  # fmt: skip
+    return modern.getvalue(), old.getvalue(), zipped(ods)
+
+
+def _ods_cell(cell: object) -> str:
+    if isinstance(cell, bool):
+        return f'<table:table-cell office:value-type="boolean" office:boolean-value="{str(cell).lower()}"/>'
+    if isinstance(cell, int | float):
+        return f'<table:table-cell office:value-type="float" office:value="{cell}"><text:p>{cell}</text:p></table:table-cell>'
+    return f'<table:table-cell office:value-type="string"><text:p>{cell or ""}</text:p></table:table-cell>'
+
+
+def _spoilt_xml(rng: Random, data: bytes) -> bytes:
+    """Spoil one part of a workbook that is a zip archive, and pack it again, with sound checksums."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = [(name, archive.read(name)) for name in archive.namelist()]
+    tables = [place for place, (name, _) in enumerate(files) if "sheet" in name or "content" in name]
+    place = rng.choice(tables) if rng.random() < 0.6 else rng.randrange(len(files))
+    name, xml = files[place]
+    what = rng.randrange(6)
+    if what == 0:
+        xml = texts.spoilt(rng, xml)
+    elif what == 1 and rng.random() < 0.3:
+        del files[place]
+        return zipped(files)
+    elif what <= 3:
+        tags = [end + 1 for end in range(len(xml)) if xml[end] == ord(">")] or [0]
+        at, end = sorted((rng.choice(tags), rng.choice(tags)))
+        cut = rng.choice([at, at, end])
+        xml = xml[:at] + rng.choice(_XML).encode() * rng.choice([1, 1, 3]) + xml[cut:]
+    else:
+        numbers = [at for at in range(len(xml)) if xml[at : at + 1].isdigit()] or [0]
+        at = rng.choice(numbers)
+        xml = xml[:at] + rng.choice([*texts.TOKENS, *_XML]).encode() + xml[at + 1 :]
+    files[place] = (name, xml[:50_000])
+    return zipped(files)
+
+
+def make_workbook(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a spoilt workbook."""
+    place = rng.choice([0, 0, 1, 2, 2])
+    data = workbooks()[place]
+    if place != 1 and rng.random() < 0.8:
+        for _ in range(rng.randint(1, 2)):
+            data = _spoilt_xml(rng, data)
+    elif rng.random() < 0.95:
+        spoilt = (*texts.BYTES, patched_zip) if place != 1 else (*texts.BYTES[:3], _records)
+        for _ in range(rng.randint(1, 3)):
+            data = rng.choice(spoilt)(rng, data)
+    options: dict[str, Any] = {}
+    if rng.random() < 0.3:
+        options["sheet"] = rng.choice(["Ratings", "Notes", "ratings", "", 0, 1, 2, -1, True, 1.5])
+    if rng.random() < 0.2:
+        options["header"] = rng.choice([True, False, 1])
+    return data, options, ("ratings.xlsx", "ratings.xls", "ratings.ods")[place]
+
+
+def _records(rng: Random, data: bytes) -> bytes:
+    """Overwrite two bytes of the first records of an old workbook: types, lengths, rows, columns."""
+    start = 512 + 2 * rng.randrange(min(1200, len(data) // 2 - 256))
+    return data[:start] + struct.pack("<H", rng.choice([0, 1, 0xFF, 0xFFFF, rng.randrange(65536)])) + data[start + 2 :]
+
+
+# The wide layout -----------------------------------------------------------------------------------------
+
+WIDE = [
+    "user,101,102,103\n1,5,3,\n2,,4,1\n3,2,99,99\n",
+    "2,5,3,99\n1,99,4,99\n3,2,1,4\n2,99,2,3\n0,99,99,99\n1,5,99,99\n",
+    ",Heat,Alien,Up\nann,5,3,\nbob,,4,NA\ncat,2,-,1\n",
+    "5,4\n3,2\n",
+]
+
+
+def make_wide(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a spoilt table in the wide layout."""
+    data = texts.spoilt(rng, rng.choice(WIDE).encode())
+    options: dict[str, Any] = {"header": rng.random() < 0.6}
+    if rng.random() < 0.4:
+        options["missing"] = rng.choice([99, "99", "NA", [], ["NA", "-"], True, None, float("nan"), [None], "", 1e400])
+    if rng.random() < 0.3:
+        options["user"] = rng.choice([0, 1, 9, -1, True, "user", "nope", "", 1.5])
+    if rng.random() < 0.3:
+        options["counts"] = rng.choice([True, False])
+    return data, options, "wide.csv"
+
+
+# Models --------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def models() -> tuple[bytes, ...]:
+    """Return a small file of every model, and one with text ids."""
+    user, item = np.divmod(np.random.default_rng(0).choice(80, 50, replace=False), 8)
+    ratings = Ratings.from_columns(3 * user + 1, 2 * item + 5, (user + item) % 5 + 1)
+    named = Ratings.from_columns([f"ü{u}" for u in user], [f"i{i}" for i in item], ratings.value)
+    small = {"factors": 2, "epochs": 2}
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        for place, (name, kind) in enumerate([*BY_NAME.items(), ("Bias", BY_NAME["Bias"])]):
+            params = {key: value for key, value in small.items() if key in kind.declarations()}
+            path = Path(folder) / name
+            save(kind(**params).fit(named if place == len(BY_NAME) else ratings), path)
+            made.append(path.read_bytes())
+    return tuple(made)
+
+
+def make_model(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a spoilt model file."""
+    data = rng.choice(models())
+    what = rng.random()
+    if what < 0.4:
+        data = texts.spoilt(rng, data, texts.BYTES, 2)
+    elif what < 0.6:
+        end = 8 + struct.unpack("<Q", data[:8])[0]
+        head = texts.spoilt(rng, data[8:end], texts.BYTES, 2)
+        size = len(head) if rng.random() < 0.9 else rng.choice([0, 1, 2**31, 2**63, len(data)])
+        data = struct.pack("<Q", size) + head + data[end:]
+    else:
+        header, rest = parts(data)
+        if rng.random() < 0.3:
+            header = _other_json(rng, header)
+        else:
+            ours = _other_json(rng, json.loads(header["__metadata__"]["foretaste"]))
+            header["__metadata__"]["foretaste"] = json.dumps(ours)
+        data = whole(header, rest if rng.random() < 0.9 else texts.spoilt(rng, rest, texts.BYTES, 1))
+    return data, {}, "model.foretaste"
+
+
+_JSON: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2, 0.5, 1e308, -1e308, float("nan"), float("inf"), 2**31, 2**63, 2**70, 10**400, "",
+    "x", "x" * 5000, "0.1.0", "Bias", "SVD", "F32", "I64", "BOOL", [], {}, [0, 8], [8, 0], [0, 2**63], [[[]]], {"x": {}},
+)  # fmt: skip
+
+
+def _other_json(rng: Random, value: Any) -> Any:
+    """Return JSON with one place in it replaced, removed, added or copied from another."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key, what = rng.choice(list(value)), rng.random()
+        if what < 0.1:
+            return {k: v for k, v in value.items() if k != key}
+        if what < 0.2:
+            return value | {rng.choice(["x", "", "format", "users_", "items_", "mean_", "seed"]): rng.choice(_JSON)}
+        if what < 0.3:
+            return value | {key: rng.choice(list(value.values()))}
+        return value | {key: _other_json(rng, value[key])}
+    if isinstance(value, list) and value and rng.random() < 0.7:
+        place = rng.randrange(len(value))
+        return [*value[:place], _other_json(rng, value[place]), *value[place + 1 :]]
+    return rng.choice(_JSON)
