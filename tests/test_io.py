@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -390,7 +389,9 @@ def test_missing_files_and_folders(file, tmp_path):
     error = refusal(tmp_path / "raitings.csv", NotFound)
     assert 'did you mean "ratings.csv"?' in error.message
     assert refusal(tmp_path / "no" / "such.csv", NotFound).hint == f"ls {tmp_path / 'no'}"
-    assert "cannot be read" in refusal(tmp_path).message
+    error = refusal(tmp_path)
+    assert "is a folder, not a file" in error.message
+    assert error.where == "in it are: ratings.csv"
 
 
 def test_no_separator(file):
@@ -698,74 +699,3 @@ def test_odd_quotes_are_read_as_the_csv_module_reads_them(tmp_path_factory, tabl
     else:
         with pytest.raises(BadData, match=r"fields?, most lines have"):
             read_pairs(path, separator=",", header=True)
-
-
-# Real files ----------------------------------------------------------------------------------------
-
-RATINGS = {
-    "jester2/jester_ratings_users_1_to_4000.csv.gz": (141_359, 3_632, 140, 1.2001),
-    "jester2/jester_ratings_users_1_to_14780.csv.gz": (385_494, 13_173, 140, 1.4478),
-    "jester2/jester_ratings_users_1_to_1000.csv.gz": (38_217, 906, 140, 1.3236),
-    "jester4/jester_dataset_4_long.csv.gz": (106_489, 7_699, 136, 0.5217),
-    "jester5k/Jester5k_long.csv.gz": (363_209, 5_000, 100, 0.9159),
-    "ml-100k/u.data": (100_000, 943, 1_682, 3.5299),
-    "ml-1m/ratings_no_timestamps.dat.gz": (1_000_209, 6_040, 3_706, 3.5816),
-    "ml-1m/ratings_first_487650_with_timestamps.dat.gz": (487_650, 2_999, 3_615, 3.5719),
-    "restaurants/rating_final.csv": (1_161, 138, 130, 1.1998),
-}
-ITEMS = {
-    "jester2/jester_items.csv": (150, "jokeText"),
-    "jester5k/JesterJokes.csv": (100, "text"),
-    "ml-100k/u.item": (1_682, "column_2"),
-    "ml-1m/movies.dat": (3_883, "column_2"),
-}
-
-
-@pytest.fixture
-def data() -> Path:
-    if "FORETASTE_DATA" not in os.environ:
-        pytest.skip("needs real ratings: FORETASTE_DATA=folder")
-    return Path(os.environ["FORETASTE_DATA"])
-
-
-@pytest.mark.dataset
-@pytest.mark.parametrize("name", RATINGS)
-def test_real_ratings(data, name):
-    ratings = read_ratings(data / name)
-    ratings_count, users, items, mean = RATINGS[name]
-    assert (len(ratings), len(ratings.users), len(ratings.items)) == (ratings_count, users, items)
-    assert ratings.value.mean(dtype=float) == pytest.approx(mean, abs=6e-5)
-    assert (ratings.when is not None) == (name in ("ml-100k/u.data", list(RATINGS)[7]))
-
-
-@pytest.mark.dataset
-def test_real_ratings_with_repeats(data):
-    path = data / "filmtrust/ratings.txt"
-    assert "(3 repeated rows in all)" in refusal(path).message
-    ratings = read_ratings(path, duplicates="last")
-    assert (len(ratings), len(ratings.users), len(ratings.items)) == (35_494, 1_508, 2_071)
-
-
-@pytest.mark.dataset
-def test_real_condition(data):
-    path = data / "jester2/jester_ratings_users_1_to_14780.csv.gz"
-    part = read_ratings(path, where="userId <= 4000")
-    assert rows(part)[:3] == rows(read_ratings(path))[:3]
-    assert (len(part), len(part.users)) == (141_359, 3_632)
-
-
-@pytest.mark.dataset
-@pytest.mark.parametrize("name", ITEMS)
-def test_real_items(data, name):
-    catalogue = read_items(data / name, encoding="latin-1" if name.startswith("ml") else "utf-8")
-    assert (len(catalogue), catalogue.title) == ITEMS[name]
-    assert all(catalogue.titles(catalogue.items.ids))
-
-
-@pytest.mark.dataset
-def test_real_pairs(data):
-    known = read_ratings(data / "ml-100k/u1.base")
-    pairs = read_pairs(data / "ml-100k/u1.test")
-    encoded = encode_file_pairs(pairs, known.users, known.items)
-    assert (len(encoded), int((encoded.item < 0).sum())) == (20_000, 32)
-    assert encoded.when is not None

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +39,8 @@ _WRITTEN = (
         help="Whether the first line holds names.  [default: guessed]",
     ),
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files."),
+    click.option("--member", metavar="NAME", help="Which file of a zip archive."),
+    click.option("--sheet", metavar="NAME", help="Which sheet of a workbook, or its place from 0."),
 )
 PAIRS_OPTIONS = (_USER, _ITEM, *_WRITTEN)
 READING_OPTIONS = (
@@ -50,6 +49,30 @@ READING_OPTIONS = (
     click.option("--rating-column", metavar="NAME", help="The column of ratings."),
     click.option("--timestamp-column", metavar="NAME", help="The column of times."),
     *_WRITTEN,
+    click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        default=".",
+        show_default=True,
+        help="What stands before the fraction of a rating.",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["long", "wide"]),
+        default="long",
+        show_default=True,
+        help="One row a rating, or one row a user and one column an item.",
+    ),
+    click.option(
+        "--missing",
+        metavar="TEXT",
+        help='What means "no rating" in the wide layout.  [default: blank]',
+    ),
+    click.option(
+        "--counts/--no-counts",
+        default=None,
+        help="Whether the first column of a wide table counts ratings.  [default: guessed]",
+    ),
     click.option(
         "--scale", metavar="LOW,HIGH", callback=_scale, help="The lowest and the highest rating allowed."
     ),
@@ -66,13 +89,6 @@ READING_OPTIONS = (
         default="raise",
         show_default=True,
         help="Whether a row that cannot be used is refused, or left out and reported.",
-    ),
-    click.option(
-        "--decimal",
-        type=click.Choice([".", ","]),
-        default=".",
-        show_default=True,
-        help="What stands before the fraction of a rating.",
     ),
     click.option("--where", metavar="EXPR", help='Keep only some rows: "userId <= 4000".'),
 )
@@ -91,9 +107,8 @@ def read(source: str, options: dict[str, Any]) -> Ratings:
         return _sample(options)
     from foretaste.io import read_ratings
 
-    with as_file(source) as path:
-        ratings: Ratings = read_ratings(path, **as_arguments(options))
-        return ratings
+    ratings: Ratings = read_ratings(source, **as_arguments(options))
+    return ratings
 
 
 def _sample(options: dict[str, Any]) -> Ratings:
@@ -121,26 +136,11 @@ def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for name, value in options.items():
         role = name.removesuffix("_column")
-        is_place = role != name and value is not None and value.isdigit()
+        may_be_place = role != name or name == "sheet"
+        is_place = may_be_place and value is not None and value.isdigit()
         arguments[role] = int(value) if is_place else value
     separator = arguments["separator"]
     return arguments | {"separator": _SEPARATORS.get(separator, separator)}
-
-
-@contextmanager
-def as_file(source: str) -> Iterator[Path]:
-    """Return the path of a file; standard input (``-``) is put into one for a while."""
-    if source != "-":
-        yield Path(source)
-        return
-    import shutil
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
-        path = Path(folder) / "standard-input"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
 
 
 def name_of(source: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.outcome import Outcome, command
-from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, as_file, read
+from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, read
 from foretaste.cli.tables import drawn
 from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported
 
@@ -157,8 +157,7 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
 def _predict_file(model: Model, source: str, output: str | None, reading: dict[str, Any]) -> Outcome:
     from foretaste.io import encode_file_pairs, read_pairs
 
-    with as_file(source) as path:
-        pairs = read_pairs(path, **as_arguments(reading))
+    pairs = read_pairs(source, **as_arguments(reading))
     prediction = model.predict_details(encode_file_pairs(pairs, model.users_, model.items_))
     users, items = pairs.table[pairs.user].to_list(), pairs.table[pairs.item].to_list()
     text = _as_csv((pairs.user, pairs.item), users, items, prediction)

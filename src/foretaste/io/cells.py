@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.ids import is_text_series
-from foretaste.io.faults import Rows
+from foretaste.io.faults import Rows, Texts
 
 log = logging.getLogger("foretaste")
 
@@ -69,12 +69,12 @@ def whole_numbers(cells: Any) -> Any:
     return numbers.set(pl.Series(~canonical), None)
 
 
-def number_column(table: Rows, cells: Any, place: int, role: str, column: str) -> npt.NDArray[np.float32]:
+def number_column(table: Texts, cells: Any, place: int, role: str, column: str) -> npt.NDArray[np.float32]:
     """Return numbers as float32, meeting what is no finite number.
 
     Parameters
     ----------
-    table : Rows
+    table : Texts
     cells : polars Series
         Float32, or text where the fast reader found something else.
     place : int

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from foretaste.columns import ROLES, guess_roles, require_roles, role_of
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.io.dialect import guess_dialect, is_time
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
-from foretaste.io.source import load_text
 from foretaste.io.table import TextTable
 
 log = logging.getLogger("foretaste")
@@ -41,22 +39,26 @@ class Choice:
 
 
 def open_table(
-    path: Path,
+    data: bytes,
+    name: str,
     *,
     separator: str | None,
     header: bool | None,
-    encoding: str,
     least: int,
     known: Iterable[str] = (),
     sieve: Sieve,
     decimal: str = ".",
+    wide: bool = False,
 ) -> TextTable:
     """Open a text table, finding out how it is written and saying so.
 
     Parameters
     ----------
-    path : Path
-    separator, header, encoding
+    data : bytes
+        UTF-8.
+    name : str
+        What it is called.
+    separator, header
         What the caller said.
     least : int
         The least number of columns.
@@ -66,29 +68,29 @@ def open_table(
         What happens to lines that cannot be used.
     decimal : str
         What stands before the fraction of a number.
+    wide : bool
+        Whether a row is a user and a column an item.
     """
-    if header is not None and not isinstance(header, bool):
-        raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
     others = frozenset(known)
-    data = load_text(path, encoding)
     dialect, sample = guess_dialect(
         data,
-        path.name,
+        name,
         separator=separator,
         header=header,
         known=lambda name: role_of(name) is not None or squeezed(name) in others,
         least=least,
+        wide=wide,
     )
     if dialect.guessed:
         log.info(
             "%s: %s   (say otherwise: %s)",
-            path.name,
+            name,
             dialect,
             ", ".join(f"{name}=..." for name in dialect.guessed),
         )
     if dialect.header and not any(map(str.strip, sample[0])):
-        raise BadData(f"{path.name}: the header is empty", hint="header=False")
-    table = TextTable(data, path, dialect, sample, sieve, decimal)
+        raise BadData(f"{name}: the header is empty", hint="header=False")
+    table = TextTable(data, name, dialect, sample, sieve, decimal)
     table.check_first()
     return table
 

@@ -55,6 +55,7 @@ def guess_dialect(
     header: bool | None,
     known: Callable[[str], bool],
     least: int,
+    wide: bool = False,
 ) -> tuple[Dialect, list[list[str]]]:
     """Find out how a table is written.
 
@@ -70,6 +71,8 @@ def guess_dialect(
         Whether a text is a usual column name.
     least : int
         The least number of fields a record must have.
+    wide : bool
+        Whether a row is a user and a column an item, so that a header may hold numbers.
 
     Returns
     -------
@@ -108,7 +111,8 @@ def guess_dialect(
             hint="separator=None finds it out",
         )
     if header is None:
-        header = has_header(sample, known)
+        corner = sample[0][0].strip()
+        header = has_header(sample, known) or (wide and (corner == "" or known(corner)))
     return Dialect(separator, is_quoted(separator), header, guessed), sample
 
 

@@ -62,17 +62,22 @@ class Fault:
 
 
 class Rows(Protocol):
-    """A table whose rows can be named: what the parsing of cells needs to know of it."""
+    """A table whose rows can be named."""
 
     name: str
     sieve: Sieve
-    decimal: str
 
     def fault(self, kind: str, rows: npt.NDArray[Any], problem: str, hint: str) -> Fault:
         """Make the fault of some rows at hand."""
 
     def place(self, row: int) -> str:
         """Say where a row at hand stands."""
+
+
+class Texts(Rows, Protocol):
+    """A table of which columns can be had as texts."""
+
+    decimal: str
 
     def cells(self, place: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""

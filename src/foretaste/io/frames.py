@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class FrameTable:
     in_memory : bool
         Whether the caller holds it: then texts are not read as numbers, and ids keep the type they have.
     typed : bool
-        Whether text ids stay text even if all are whole numbers; in a worksheet they do not.
+        Whether ids keep the type they have; in a worksheet or an array they may be whole numbers in disguise.
     by_position : bool
         Whether columns without usual names may be read by position.
     header : bool
@@ -65,6 +65,8 @@ class FrameTable:
         self.by_position = by_position
         self.header = list(self.columns) if header else None
         self.width = len(self.columns)
+        self.titles: Sequence[str] | None = None  # as a worksheet has them, where names had to be told apart
+        self.cell: Callable[[int, int], str] | None = None  # how a worksheet calls a cell
         self._place = place
         self._at_hand: npt.NDArray[np.int64] | None = None
 
@@ -143,7 +145,8 @@ def typed_ids(table: FrameTable, values: Any, role: str) -> Any:
     if not isinstance(values, np.ndarray):
         values = values.to_numpy()
     whole = values.dtype.kind == "f" and (values == np.floor(values)).all() and (abs(values) < 2**53).all()
-    if whole and table.sieve.faults:  # a column of whole numbers with gaps comes as floats
+    # A column of whole numbers with gaps comes as floats, and so does one in an array beside ratings.
+    if whole and (table.sieve.faults or not table.typed):
         return values.astype(np.int64)
     return values
 

@@ -42,17 +42,20 @@ def read_items(
     separator: str | None = None,
     header: bool | None = None,
     encoding: str = "utf-8",
+    member: str | None = None,
+    sheet: str | int | None = None,
 ) -> Catalogue:
     """Read what items are called from a text file or a data frame.
 
     Parameters
     ----------
-    source : str, Path, or pandas, polars or Arrow table
+    source : str, Path, open binary file, or data frame
         One row an item.
     item, title : str or int, optional
         The column of item ids and the one that people read: a name, or a position from 0. Else the usual
         names are looked for, then the first column and the first other column are taken; either is said.
-    separator, header, encoding
+        A sheet or frame of one column holds titles, its items are numbered from 1 by row.
+    separator, header, encoding, member, sheet
         As in ``read_ratings``.
 
     Returns
@@ -67,8 +70,12 @@ def read_items(
     NotFound
         If there is no such file.
     """
-    opened = open_source(source, Written(separator, header, encoding), least=2, known=_OTHERS)
+    opened = open_source(
+        source, Written(separator, header, encoding, member=member, sheet=sheet), least=2, known=_OTHERS
+    )
     names = unique_names(opened.header if opened.header is not None else [""] * opened.width)
+    if isinstance(opened, FrameTable) and len(names) == 1 and item is None and role_of(names[0]) is None:
+        return _numbered(opened, names[0])
     item_name, title_name = _choose(names, item, title, opened.name, by_name=opened.header is not None)
     texts = dict(zip(names, texts_of(opened), strict=True))
     if isinstance(opened, FrameTable):
@@ -81,6 +88,13 @@ def read_items(
         check_ids(opened, cells, "item", item_name, "give that item an id, or drop the line")
         ids = typed_ids(opened, cells, "item")
     return _catalogue(ids, texts, title_name, opened)
+
+
+def _numbered(opened: FrameTable, title: str) -> Catalogue:
+    """Return the titles of a table that has nothing else, numbered."""
+    log.warning("%s: one column only; taken for the titles, and items numbered from 1 by row", opened.name)
+    texts = {title or "title": texts_of(opened)[0]}
+    return _catalogue(np.arange(1, len(opened) + 1), texts, title or "title", opened)
 
 
 def texts_of(opened: Opened) -> list[Any]:

@@ -1,17 +1,23 @@
-"""From what a caller names to a table that can be read: text, frame."""
+"""From what a caller names to a table that can be read: a text, or columns with types."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from foretaste.columns import frame_columns
-from foretaste.errors import InvalidParameter
+from foretaste.columns import frame_columns, is_frame
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.io.archive import FOREIGN, Unpacked
 from foretaste.io.choosing import open_table
+from foretaste.io.excel import read_sheet
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
-from foretaste.io.source import path_of
+from foretaste.io.r_data import MAGIC as R_MAGIC
+from foretaste.io.r_data import read_matrix
+from foretaste.io.source import as_text, load
 from foretaste.io.table import TextTable
 
 Opened = TextTable | FrameTable
@@ -24,23 +30,39 @@ class Written:
     Parameters
     ----------
     separator, header, encoding
-        Of a text.
+        Of a text; a worksheet has a header, too.
     decimal : {".", ","}
         What stands before the fraction of a number that is written as text.
+    member : str, optional
+        The file inside a zip archive.
+    sheet : str or int, optional
+        Of a workbook, by name or position from 0.
     """
 
     separator: str | None = None
     header: bool | None = None
     encoding: str = "utf-8"
     decimal: str = "."
+    member: str | None = None
+    sheet: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
             raise InvalidParameter(f"decimal={self.decimal!r} is not allowed", hint='decimal="." or ","')
+        if self.header is not None and not isinstance(self.header, bool):
+            raise InvalidParameter(
+                f"header={self.header!r} is not allowed; it must be True, False or None (guess)"
+            )
 
 
 def open_source(
-    source: Any, written: Written, *, least: int, known: Iterable[str] = (), skip: bool = False
+    source: Any,
+    written: Written,
+    *,
+    least: int,
+    known: Iterable[str] = (),
+    skip: bool = False,
+    wide: bool = False,
 ) -> Opened:
     """Open a source.
 
@@ -55,17 +77,85 @@ def open_source(
         Names that headers use beside those of the roles.
     skip : bool
         Whether rows that cannot be used are left out, aloud, instead of refused.
+    wide : bool
+        Whether a row is a user and a column an item.
+
+    Raises
+    ------
+    BadData, NotFound, MissingExtra
+        If it cannot be opened.
+    InvalidParameter
+        If it is nothing that can be read, or an argument does not fit it.
     """
-    path = path_of(source)
-    if path is None:
+    if is_frame(source):
         return FrameTable(frame_columns(source), "the frame", Sieve("the frame", skip=skip), in_memory=True)
-    return open_table(
-        path,
-        separator=written.separator,
-        header=written.header,
-        encoding=written.encoding,
-        least=least,
-        known=known,
-        sieve=Sieve(path.name, skip=skip),
-        decimal=written.decimal,
-    )
+    if not isinstance(source, str | Path) and not hasattr(source, "read"):
+        raise InvalidParameter(
+            f"source={type(source).__name__} is neither a path, an open file nor a data frame",
+            hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
+        )
+    found = load(source, written.member)
+    sieve = Sieve(found.name, skip=skip)
+    if found.kind == "text" and not found.data.startswith(R_MAGIC):
+        path = (
+            str(source) if isinstance(source, str | Path) and Path(source).name == found.name else found.name
+        )
+        return open_table(
+            as_text(found.data, path, written.encoding),
+            found.name,
+            separator=written.separator,
+            header=written.header,
+            least=least,
+            known=known,
+            sieve=sieve,
+            decimal=written.decimal,
+            wide=wide,
+        )
+    return _open_typed(found, written, sieve)
+
+
+def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
+    """Open what is no text."""
+    data, kind, name = found
+    if kind in ("xlsx", "xls", "ods"):
+        sheet = read_sheet(data, name, written.sheet, header=written.header)
+        table = FrameTable(
+            dict(zip(sheet.frame.columns, sheet.frame.get_columns(), strict=True)),
+            name,
+            sieve,
+            typed=False,
+            by_position=True,
+            header=sheet.header,
+            place=sheet.place,
+            decimal=written.decimal,
+        )
+        table.titles = sheet.titles or None
+        table.cell = sheet.cell
+        return table
+    if kind == "numpy":
+        columns = _array_columns(data, name)
+        return FrameTable(columns, name, sieve, typed=False, by_position=True, header=False)
+    if kind == "text":  # R's own, which no first bytes in the table of kinds tell apart
+        return FrameTable(read_matrix(data, name), name, sieve)
+    what, hint = FOREIGN[kind]
+    raise BadData(f"{name} is {what}, which cannot be read as it is", hint=hint.format(name=name))
+
+
+def _array_columns(data: bytes, name: str) -> dict[str, Any]:
+    """Return the columns of a two-dimensional array that numpy kept, alone or as the only one in an .npz."""
+    import numpy as np
+
+    try:
+        kept = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = [kept] if isinstance(kept, np.ndarray) else [kept[key] for key in kept.files]
+    except (ValueError, OSError, EOFError, KeyError, SyntaxError, MemoryError, TypeError) as error:
+        raise BadData(f"{name} is a damaged numpy file ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # zip damage of every kind
+        raise BadData(f"{name} is a damaged numpy file ({type(error).__name__})") from None
+    tables = [array for array in arrays if array.ndim == 2 and array.dtype.kind in "iuf"]
+    if len(tables) != 1:
+        raise BadData(
+            f"{name} holds {len(tables) or 'no'} tables of numbers; one is needed",
+            hint="Ratings.from_columns(user, item, value) on the arrays",
+        )
+    return {f"column_{place + 1}": column for place, column in enumerate(tables[0].T)}

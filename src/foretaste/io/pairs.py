@@ -62,16 +62,18 @@ def read_pairs(
     separator: str | None = None,
     header: bool | None = None,
     encoding: str = "utf-8",
+    member: str | None = None,
+    sheet: str | int | None = None,
 ) -> FilePairs:
     """Read pairs of a user and an item, to be predicted.
 
     Parameters
     ----------
-    source : str, Path, or pandas, polars or Arrow table
-        A text file or a frame; more columns are kept beside the pairs.
+    source : str, Path, open binary file, or data frame
+        A file or frame as ``read_ratings`` takes it; more columns are kept beside the pairs.
     user, item : str or int, optional
         The column's name, or its position from 0; guessed and said as in ``read_ratings``.
-    separator, header, encoding
+    separator, header, encoding, member, sheet
         As in ``read_ratings``.
 
     Raises
@@ -83,7 +85,7 @@ def read_pairs(
     """
     import polars as pl
 
-    opened = open_source(source, Written(separator, header, encoding), least=2)
+    opened = open_source(source, Written(separator, header, encoding, member=member, sheet=sheet), least=2)
     choice = choose_columns(opened, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
     columns = dict(zip(choice.names, texts_of(opened), strict=True))
     timestamp = choice.name("timestamp") if "timestamp" in choice.places else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,11 +14,14 @@ from foretaste.columns import ROLES, check_scale, filter_rows, names_in
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
 from foretaste.io import cells as text_columns
 from foretaste.io import frames as frame_columns
-from foretaste.io.choosing import Choice, Chosen, choose_columns
-from foretaste.io.faults import Fault, Sieve
+from foretaste.io.checking import Wanted, finished, meet_scale
+from foretaste.io.choosing import Choice, choose_columns
+from foretaste.io.faults import Fault
 from foretaste.io.frames import FrameTable, column_values
 from foretaste.io.opening import Opened, Written, open_source
+from foretaste.io.spread import read_wide
 from foretaste.io.table import TextTable, column_name
+from foretaste.io.wide import Missing
 from foretaste.ratings import Ratings
 
 log = logging.getLogger("foretaste")
@@ -47,17 +50,6 @@ class Survey:
     name: str
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be read, as the caller said it: which columns, which rows, which checks."""
-
-    columns: Chosen
-    scale: tuple[float, float] | None = None
-    duplicates: str = "refuse"
-    where: str | None = None
-    written: Written = field(default_factory=Written)
-
-
 def read_ratings(
     source: Any,
     *,
@@ -70,17 +62,24 @@ def read_ratings(
     header: bool | None = None,
     encoding: str = "utf-8",
     decimal: str = ".",
+    layout: str = "long",
+    missing: Missing = None,
+    counts: bool | None = None,
+    member: str | None = None,
+    sheet: str | int | None = None,
     scale: tuple[float, float] | None = None,
     duplicates: str = "refuse",
     on_error: str = "raise",
     where: str | None = None,
 ) -> Ratings:
-    """Read ratings from a text file or a data frame.
+    """Read ratings from a file, a data frame or a database.
 
     Parameters
     ----------
-    source : str, Path, or pandas, polars or Arrow table
-        A text file, plain or packed with gzip (whatever its name), or a frame.
+    source : str, Path, open binary file, or data frame
+        A file, known by what is in it and not by its name: text, Parquet, Arrow, a workbook of Excel, a
+        table of numpy, ratings kept by R's recommenderlab; plain, packed with gzip, or in a zip archive.
+        ``"-"`` is standard input. Or a frame: pandas, polars, pyarrow, a duckdb relation, any Arrow stream.
     user, item, rating, timestamp, weight : str or int, optional
         The column's name, or its position from 0. What is not said is guessed from the usual names, and
         the guess is said aloud; a table without usual names is read by position: user, item, rating,
@@ -93,6 +92,16 @@ def read_ratings(
     encoding : str
     decimal : {".", ","}
         What stands before the fraction of a rating in a text.
+    layout : {"long", "wide"}
+        One row a rating, or one row a user and one column an item, whose names are the item ids.
+    missing : number, str, or several, optional
+        What means "no rating" in the wide layout, beside blank cells; a far-off 99 is recognised, aloud.
+    counts : bool, optional
+        Whether the first column of a wide table counts the ratings of its row; found out.
+    member : str, optional
+        Which file of a zip archive.
+    sheet : str or int, optional
+        Which sheet of a workbook, by name or position from 0; the first.
     scale : (low, high), optional
         The declared scale, in rating units; a rating outside it is refused.
     duplicates : {"refuse", "last", "first", "mean"}
@@ -126,7 +135,8 @@ def read_ratings(
         )
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
-    wanted = Wanted(columns, scale, duplicates, where, Written(separator, header, encoding, decimal))
+    written = Written(separator, header, encoding, decimal, member, sheet)
+    wanted = Wanted(columns, scale, duplicates, where, layout, missing, counts, written)
     found = _surveyed(source, wanted, skip=on_error == "skip")
     if found.faults:
         lost = found.rows - len(found.ratings)
@@ -149,14 +159,16 @@ def survey(source: Any, **reading: Any) -> Survey:
     """
     columns = {role: reading.pop(role, None) for role in ROLES}
     columns |= {role: reading.pop(role) for role in ("weight",) if reading.get(role) is not None}
-    checks = {name: reading.pop(name) for name in ("scale", "duplicates", "where") if name in reading}
+    names = ("scale", "duplicates", "where", "layout", "missing", "counts")
+    checks = {name: reading.pop(name) for name in names if name in reading}
     return _surveyed(source, Wanted(columns, **checks, written=Written(**reading)), skip=True)
 
 
 def _surveyed(source: Any, wanted: Wanted, *, skip: bool) -> Survey:
-    opened = open_source(source, wanted.written, least=len(_NEEDED), skip=skip)
     check_scale(wanted.scale)
-    ratings = _read_long(opened, wanted)
+    wide = wanted.layout == "wide"
+    opened = open_source(source, wanted.written, least=2 if wide else len(_NEEDED), skip=skip, wide=wide)
+    ratings = read_wide(opened, wanted) if wide else _read_long(opened, wanted)
     faults = tuple(opened.sieve.faults)
     return Survey(ratings, faults, len(ratings) + opened.sieve.lost(), opened.name)
 
@@ -178,7 +190,7 @@ def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
         parse.check_ids(opened, columns[role], role, choice.name(role))
     parsed["timestamp"] = _times(opened, columns, choice, guessed=wanted.columns["timestamp"] is None)
     ids = {role: columns[role] for role in ("user", "item")}
-    _meet_scale(opened, parsed["rating"], wanted.scale)
+    meet_scale(opened, parsed["rating"], wanted.scale)
     if opened.sieve.faults:
         good = opened.sieve.good(n)
         if not good.any():
@@ -190,7 +202,7 @@ def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
         parsed = {role: None if values is None else values[good] for role, values in parsed.items()}
         ids = {role: _picked(values, good) for role, values in ids.items()}
     users, items = (parse.typed_ids(opened, ids[role], role) for role in ("user", "item"))
-    return encoded(opened, users, items, parsed, wanted)
+    return finished(opened, users, items, parsed, wanted)
 
 
 def _parser(opened: Opened) -> ModuleType:
@@ -210,58 +222,6 @@ def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
     import polars as pl
 
     return values.filter(pl.Series(good))
-
-
-def encoded(opened: Opened, users: Any, items: Any, parsed: dict[str, Any], wanted: Wanted) -> Ratings:
-    """Encode parsed columns; a repeated pair is a fault where rows are skipped.
-
-    Parameters
-    ----------
-    opened : TextTable or FrameTable
-        For places and the sieve.
-    users, items
-        Ids, typed.
-    parsed : dict of role to array or None
-        ``rating``, ``timestamp``, ``weight``.
-    wanted : Wanted
-    """
-    sieve: Sieve = opened.sieve
-    keep_first = sieve.skip and wanted.duplicates == "refuse"
-    try:
-        ratings = Ratings.from_columns(
-            users, items, parsed["rating"], when=parsed.get("timestamp"), weight=parsed.get("weight"),
-            scale=wanted.scale, duplicates="first" if keep_first else wanted.duplicates, place=opened.place,
-        )  # fmt: skip
-    except BadData as error:
-        raise BadData(f"{opened.name}: {error.message}", where=error.where, hint=error.hint) from None
-    if keep_first and len(ratings) < len(parsed["rating"]):
-        _meet_repeated(opened, users, items)
-    return ratings
-
-
-def _meet_repeated(opened: Opened, users: Any, items: Any) -> None:
-    import polars as pl
-
-    pairs = pl.DataFrame({"user": users, "item": items}).to_struct()
-    rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
-    user, item = pairs[int(rows[0])].values()
-    problem = f"user {user!r} rated item {item!r} before"
-    opened.sieve.meet(
-        opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")'), rows
-    )
-
-
-def _meet_scale(opened: Opened, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:
-    """Meet the ratings outside a declared scale; where they are refused, that is left to the encoding."""
-    if scale is None or not opened.sieve.skip:
-        return
-    low, high = (float(end) for end in scale)
-    rows = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
-    if len(rows):
-        problem = f"the rating {values[rows[0]]:g} lies outside the declared scale {low:g} to {high:g}"
-        inside = values[np.isfinite(values)]
-        hint = f"scale=({inside.min():g}, {inside.max():g}), or mend these rows"
-        opened.sieve.meet(opened.fault("outside_scale", rows, problem, hint), rows)
 
 
 def _columns(opened: Opened, choice: Choice, where: str | None) -> dict[str, Any]:

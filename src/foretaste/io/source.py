@@ -1,41 +1,71 @@
-"""From a path to the bytes of a text: found, unpacked, decoded; or an error that says what it is instead."""
+"""From what a caller names to bytes, and from bytes to a text: found, unpacked, decoded."""
 
 from __future__ import annotations
 
 import codecs
 import re
+import sys
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
-from foretaste.io.archive import FOREIGN, unpacked
+from foretaste.io.archive import Unpacked, unpacked
 
 _NO_FILE = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 _ENDING = re.compile(rb"(\n[ \t\r]*)+\Z")  # blank lines at the end, which editors leave
 
 
-def load_text(path: Path, encoding: str, member: str | None = None) -> bytes:
-    """Return a file's text as UTF-8 without a byte order mark, unpacked if its first bytes say gzip or zip.
+def load(source: str | Path | BinaryIO, member: str | None) -> Unpacked:
+    """Return what a file, standard input (``-``) or an open file holds, unpacked.
 
     Raises
     ------
     NotFound
-        If there is no such file.
+        If there is no such file, or no such member in an archive.
     BadData
-        If it is empty, cut off, no text, or not of this encoding.
+        If it cannot be read or unpacked.
+    InvalidParameter
+        If an open file is one of text.
+    """
+    if not isinstance(source, str | Path):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise InvalidParameter(
+                "source is a file opened as text; open it as bytes", hint='open(path, "rb")'
+            )
+        return unpacked(data, Path(str(getattr(source, "name", "the open file"))), member)
+    if str(source) == "-":
+        return unpacked(sys.stdin.buffer.read(), Path("standard input"), member)
+    path = Path(source)
+    if path.is_dir():
+        inside = sorted(other.name for other in path.iterdir() if other.is_file())
+        shown = ", ".join(inside[:10]) + (", ..." if len(inside) > 10 else "")
+        raise BadData(
+            f"{path} is a folder, not a file",
+            where=f"in it are: {shown}" if inside else "there is no file in it",
+            hint=f"name one of its files: {path / inside[0]}" if inside else f"ls {path}",
+        )
+    return unpacked(path, path, member)
+
+
+def as_text(data: bytes, path: str, encoding: str) -> bytes:
+    """Return a text as UTF-8 without a byte order mark, with one line end at its end.
+
+    Parameters
+    ----------
+    data : bytes
+        Unpacked.
+    path : str
+        What it is called, for errors.
+    encoding : str
+
+    Raises
+    ------
+    BadData
+        If it is empty, no text, or not of this encoding.
     InvalidParameter
         If there is no such encoding.
     """
-    data, kind, name = unpacked(path, path, member)
-    if kind != "text":
-        what, hint = FOREIGN[kind]
-        place = str(path) if name == path.name else name
-        raise BadData(f"{place} is {what}, not a text file", hint=hint.format(name=str(path)))
-    return as_text(data, path, encoding)
-
-
-def as_text(data: bytes, path: Path, encoding: str) -> bytes:
-    """Return the bytes of a text, already unpacked, as ``load_text`` does."""
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and data.startswith(
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     ):
@@ -52,7 +82,7 @@ def as_text(data: bytes, path: Path, encoding: str) -> bytes:
     return data
 
 
-def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
+def _utf8(data: bytes, encoding: str, path: str) -> bytes:
     try:
         name = codecs.lookup(encoding).name
         if name in _NO_FILE or not " ".encode(encoding):  # hex and the like are codecs, but not of text
@@ -70,7 +100,7 @@ def _utf8(data: bytes, encoding: str, path: Path) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def _decoded(data: bytes, encoding: str, path: Path) -> str:
+def _decoded(data: bytes, encoding: str, path: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -82,7 +112,7 @@ def _decoded(data: bytes, encoding: str, path: Path) -> str:
         ) from None
 
 
-def _encoded(text: str, encoding: str, path: Path) -> bytes:
+def _encoded(text: str, encoding: str, path: str) -> bytes:
     """Return a text as UTF-8; some encodings can spell halves of characters, which are no text."""
     try:
         return text.encode()
@@ -91,23 +121,3 @@ def _encoded(text: str, encoding: str, path: Path) -> bytes:
         raise BadData(
             f"{path}, line {line:,}: half a character; this is no text in {encoding}", hint='encoding="utf-8"'
         ) from None
-
-
-def path_of(source: Any) -> Path | None:
-    """Return the path that ``source`` names, or None if it is a data frame.
-
-    Raises
-    ------
-    InvalidParameter
-        If it is neither.
-    """
-    from foretaste.columns import is_frame
-
-    if isinstance(source, str | Path):
-        return Path(source)
-    if is_frame(source):
-        return None
-    raise InvalidParameter(
-        f"source={type(source).__name__} is neither a path nor a data frame",
-        hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
-    )

@@ -8,7 +8,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,8 @@ class TextTable:
     ----------
     data : bytes
         UTF-8 text that ends with a line end.
-    path : Path
-        Where it stands, for errors.
+    name : str
+        What it is called, for errors.
     dialect : Dialect
     sample : list of list of str
         Its first records.
@@ -49,15 +48,14 @@ class TextTable:
     def __init__(
         self,
         data: bytes,
-        path: Path,
+        name: str,
         dialect: Dialect,
         sample: Sequence[Sequence[str]],
         sieve: Sieve,
         decimal: str = ".",
     ) -> None:
         self.decimal = decimal
-        self.path = path
-        self.name = path.name
+        self.name = name
         self.dialect = dialect
         self._data, self._delimiter = _single_byte(data, dialect.separator)
         self.header = [field.strip() for field in sample[0]] if dialect.header else None
@@ -236,7 +234,7 @@ class TextTable:
         except csv.Error as error:
             hint = "a quote on that line is probably never closed; mend that line"
             if "new-line" in str(error):
-                hint = f"line ends are mixed; make them one kind: tr '\\r' '\\n' < {self.path}"
+                hint = f"line ends are mixed; make them one kind: tr '\\r' '\\n' < {self.name}"
             raise BadData(
                 f"{self.name}, line {first + 1:,}: this record cannot be read ({error})", hint=hint
             ) from None

@@ -265,7 +265,7 @@ def _is_counts(
         return False  # ratings that are all alike in a table without gaps look the same
     if share == 1:
         log.info(
-            "%s: the first column counts the ratings of its row, and is left out   (say otherwise: counts=False)",
+            "%s: the first column counts the ratings of its row; left out   (say otherwise: counts=False)",
             name,
         )
         return True
