@@ -123,6 +123,8 @@ def workbooks() -> tuple[bytes, ...]:
     book.create_sheet("Notes").append(["nothing"])
     modern, old = io.BytesIO(), io.BytesIO()
     book.save(modern)
+    with zipfile.ZipFile(modern) as archive:  # again, without the time of day in it
+        parts_of = [(name, archive.read(name)) for name in archive.namelist() if "docProps" not in name]
     former = xlwt.Workbook()
     page = former.add_sheet("Ratings")
     for y, row in enumerate(_ROWS):
@@ -130,9 +132,28 @@ def workbooks() -> tuple[bytes, ...]:
             page.write(y, x, cell)
     former.save(old)
     rows = "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in _ROWS)
-    ods = [("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
-           ("content.xml", _ODS_CONTENT.format(rows=rows).encode())]  # fmt: skip
-    return modern.getvalue(), old.getvalue(), zipped(ods)
+    return zipped(parts_of), old.getvalue(), opendocument(rows)
+
+
+def opendocument(rows: str) -> bytes:
+    """Return an .ods of one sheet with these rows, in XML."""
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>'
+    )
+    content = _ODS_CONTENT.format(rows=rows)
+    named = {"mimetype": kind, "META-INF/manifest.xml": manifest, "content.xml": content}
+    return zipped([(name, text.encode()) for name, text in named.items()])
+
+
+def with_part(data: bytes, name: str, old: str, new: str) -> bytes:
+    """Return a workbook with some text replaced in the part whose name ends so."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = [(part, archive.read(part)) for part in archive.namelist()]
+    return zipped(
+        [(part, text.replace(old.encode(), new.encode()) if part.endswith(name) else text) for part, text in files]
+    )
 
 
 def _ods_cell(cell: object) -> str:
@@ -148,7 +169,7 @@ def _spoilt_xml(rng: Random, data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = [(name, archive.read(name)) for name in archive.namelist()]
     tables = [place for place, (name, _) in enumerate(files) if "sheet" in name or "content" in name]
-    place = rng.choice(tables) if rng.random() < 0.6 else rng.randrange(len(files))
+    place = rng.choice(tables) if tables and rng.random() < 0.6 else rng.randrange(len(files))
     name, xml = files[place]
     what = rng.randrange(6)
     if what == 0:
@@ -190,8 +211,49 @@ def make_workbook(rng: Random) -> tuple[bytes, dict[str, Any], str]:
 
 def _records(rng: Random, data: bytes) -> bytes:
     """Overwrite two bytes of the first records of an old workbook: types, lengths, rows, columns."""
-    start = 512 + 2 * rng.randrange(min(1200, len(data) // 2 - 256))
+    if len(data) < 600:
+        return data
+    start = rng.choice([0, 512]) + 2 * rng.randrange(min(1200, len(data) // 2 - 256))
     return data[:start] + struct.pack("<H", rng.choice([0, 1, 0xFF, 0xFFFF, rng.randrange(65536)])) + data[start + 2 :]
+
+
+def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a spoilt file of any kind, in an archive now and then, as ``read_ratings`` takes it."""
+    kind = rng.randrange(5)
+    if kind == 0:
+        data, options, name = make_wide(rng)
+        options["layout"] = "wide"
+    elif kind == 1:
+        data, options, name = make_workbook(rng)
+    elif kind == 2:
+        data, options, name = make_packed(rng)
+    else:
+        data, options, name = rng.choice(arrays()), {}, "ratings.npy"
+        if rng.random() < 0.9:
+            data = texts.spoilt(rng, data[:100], texts.BYTES, 2) + data[100:]
+    if rng.random() < 0.1:
+        data = packed(rng, data)
+    if rng.random() < 0.1:
+        options["layout"] = rng.choice(["wide", "wide", "long", "tall", None])
+    if rng.random() < 0.1:
+        options[rng.choice(["missing", "counts"])] = rng.choice([99, True, "NA", None])
+    if rng.random() < 0.1:
+        options["sheet"] = rng.choice(["Ratings", 1, -1])
+    return data, options | texts.columns(rng, ("user", "rating")) | texts.checks(rng), name
+
+
+@functools.cache
+def arrays() -> tuple[bytes, ...]:
+    """Return tables that numpy keeps."""
+    table = np.array([[1, 10, 3.5], [2, 10, 4], [1, 20, 2.5]])
+    kept = []
+    for array in (table, table.astype(np.int32), np.asfortranarray(table), table.astype(">f4"), table.astype(str)):
+        target = io.BytesIO()
+        np.save(target, array)
+        kept.append(target.getvalue())
+    target = io.BytesIO()
+    np.savez(target, ratings=table)
+    return (*kept, target.getvalue())
 
 
 # The wide layout -----------------------------------------------------------------------------------------

@@ -154,10 +154,10 @@ TEXTS: tuple[Spoil, ...] = (*BYTES, _splice, _lines, _lines, _fields, _fields, _
 
 
 def spoilt(rng: Random, data: bytes, ways: tuple[Spoil, ...] = TEXTS, most: int = 3) -> bytes:
-    """Return data spoilt in one to ``most`` of some ways; now and then not at all."""
-    if rng.random() < 0.05:
+    """Return data spoilt in one of some ways, or in up to ``most`` of them; now and then not at all."""
+    if rng.random() < 0.15:
         return data
-    for _ in range(rng.randint(1, most)):
+    for _ in range(rng.randint(1, most) if rng.random() < 0.4 else 1):
         data = rng.choice(ways)(rng, data)
     return data[:20_000]
 
@@ -189,30 +189,36 @@ _SEPARATORS = (*SEPARATORS, "whitespace", "", '"', "\n", "\r", "é", "日", "a",
 def written(rng: Random) -> dict:
     """Return options on how a text is written, mostly few, sometimes foolish."""
     options: dict = {}
-    if rng.random() < 0.15:
+    if rng.random() < 0.6:
+        return options
+    if rng.random() < 0.2:
         options["separator"] = rng.choice(_SEPARATORS)
-    if rng.random() < 0.15:
+    if rng.random() < 0.3:
         options["header"] = rng.choice([True, False, True, False, 1, "no"])
-    if rng.random() < 0.12:
+    if rng.random() < 0.25:
         options["encoding"] = rng.choice(_ENCODINGS)
     return options
 
 
 def columns(rng: Random, roles: tuple[str, ...]) -> dict:
     """Return a choice of columns, mostly none."""
-    return {role: rng.choice(_COLUMNS) for role in roles if rng.random() < 0.07}
+    if rng.random() < 0.7:
+        return {}
+    return {role: rng.choice(_COLUMNS) for role in roles if rng.random() < 0.25}
 
 
 def checks(rng: Random) -> dict:
     """Return options on what is refused and what is left out."""
     options: dict = {}
+    if rng.random() < 0.3:
+        return {"duplicates": rng.choice(["last", "first", "mean"]), "on_error": "skip"}
     if rng.random() < 0.15:
         options["scale"] = rng.choice(_SCALES)
     if rng.random() < 0.3:
         options["duplicates"] = rng.choice(["refuse", "last", "first", "mean", "last", "first", "mean", "all", None])
-    if rng.random() < 0.2:
-        options["where"] = _condition(rng)
     if rng.random() < 0.15:
+        options["where"] = _condition(rng)
+    if rng.random() < 0.1:
         options["decimal"] = rng.choice([",", ",", ".", ";", "", None])
     return options
 

@@ -192,11 +192,9 @@ def _read_ratings(path: Path, options: dict[str, Any]) -> None:
 
 
 def _read_packed(path: Path, options: dict[str, Any]) -> None:
-    member = options.pop("member", None)
-    inside = unpacked(path, path, member)
+    inside = unpacked(path, path, options.get("member"))
     _must(inside.kind not in ("gzip", "zip"), "still packed")
-    if member is None:
-        sound(read_ratings(path, **options))
+    sound(read_ratings(path, **options))
 
 
 def _survey(path: Path, options: dict[str, Any]) -> None:
@@ -315,7 +313,9 @@ def _make_ratings(rng: Random) -> tuple[bytes, dict[str, Any], str]:
 
 def _make_survey(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     data, name = _table(rng, texts.RATINGS)
-    return data, texts.written(rng) | texts.columns(rng, _ROLES) | texts.checks(rng), name
+    options = texts.written(rng) | texts.columns(rng, _ROLES) | texts.checks(rng)
+    options.pop("on_error", None)
+    return data, options, name
 
 
 def _make_items(rng: Random) -> tuple[bytes, dict[str, Any], str]:
@@ -335,6 +335,7 @@ READERS: dict[str, Reader] = {
     "pairs": Reader(_make_pairs, _read_pairs),
     "packed": Reader(files.make_packed, _read_packed),
     "workbook": Reader(files.make_workbook, _read_workbook),
+    "file": Reader(files.make_file, _read_ratings),
     "wide": Reader(files.make_wide, _read_wide),
     "model": Reader(files.make_model, _load_model),
 }

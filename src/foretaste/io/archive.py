@@ -69,7 +69,7 @@ FOREIGN = {
 }
 
 # What the standard library raises on archives that are no archives.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -119,7 +119,7 @@ def _zip_kind(data: bytes) -> str:
                 return "xlsx"
             if "content.xml" in names and "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return "ods" if b"opendocument.spreadsheet" in archive.read("mimetype") else "zip"
-    except _DAMAGE:
+    except DAMAGE:
         pass  # a damaged archive is an archive; unpacking it says what is wrong
     return "zip"
 
@@ -207,7 +207,7 @@ def refuse_bombs(data: bytes, name: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
             parts = opened.infolist()
-    except _DAMAGE:
+    except DAMAGE:
         return  # its reader says what is wrong
     for part in parts:
         if part.file_size > max(LARGEST, LARGEST_RATIO * part.compress_size):
@@ -254,7 +254,7 @@ def _member(archive: Unpacked, path: Path, member: str | None) -> tuple[bytes, s
         with zipfile.ZipFile(io.BytesIO(archive.data)) as opened:
             info = _chosen(opened, archive.name, member, nested=archive.name != str(path))
             return _inflated(opened, info, path, archive.name), f"{archive.name}: {info.filename}"
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, BadData):
             raise
         raise BadData(
@@ -265,7 +265,8 @@ def _member(archive: Unpacked, path: Path, member: str | None) -> tuple[bytes, s
 
 def _chosen(opened: zipfile.ZipFile, name: str, member: str | None, *, nested: bool) -> zipfile.ZipInfo:
     """Return the member that is meant."""
-    files = [info for info in opened.infolist() if not info.is_dir() and not _JUNK.search(info.filename)]
+    files = [info for info in opened.infolist() if info.filename]  # a name may be empty in a broken archive
+    files = [info for info in files if not info.is_dir() and not _JUNK.search(info.filename)]
     if not files:
         raise BadData(f"{name} is a zip archive without a file in it", hint=f"unzip -l {name}")
     if member is None:

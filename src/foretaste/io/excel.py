@@ -16,7 +16,8 @@ from foretaste.columns import role_of
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
 from foretaste.io.archive import refuse_bombs
 from foretaste.io.choosing import unique_names
-from foretaste.io.workbook_xml import check_extent, error_cells, sheet_xml
+from foretaste.io.workbook_ole import check_chains
+from foretaste.io.workbook_xml import check_extent, check_repeats, error_cells, sheet_xml
 
 log = logging.getLogger("foretaste")
 
@@ -151,12 +152,16 @@ def _opened(data: bytes, name: str) -> Any:
     refuse_bombs(data, name)
     if "EncryptedPackage".encode("utf-16-le") in data[:1_000_000] + data[-1_000_000:]:
         raise _locked(name)
+    check_repeats(data, name)
+    check_chains(data, name)
     try:
         return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
     except calamine.PasswordError:
         raise _locked(name) from None
     except calamine.CalamineError as error:
         raise _damaged(name, error) from None
+    except BaseException as error:
+        raise _unless_panic(name, error) from None
 
 
 def _locked(name: str) -> BadData:
@@ -165,9 +170,15 @@ def _locked(name: str) -> BadData:
     )
 
 
-def _damaged(name: str, error: Exception) -> BadData:
+def _unless_panic(name: str, error: BaseException) -> BaseException:
+    """Return the error for a damaged workbook if its native reader broke off; that is no Exception."""
+    return _damaged(name, error) if type(error).__name__ == "PanicException" else error
+
+
+def _damaged(name: str, error: BaseException) -> BadData:
+    lines = str(error).splitlines() or ["?"]
     return BadData(
-        f"{name} is a workbook that is cut off or damaged ({str(error).splitlines()[0]})",
+        f"{name} is a workbook that is cut off or damaged ({lines[0][:200]})",
         hint="fetch it again, or open it and save it again",
     )
 
@@ -175,13 +186,13 @@ def _damaged(name: str, error: Exception) -> BadData:
 def _chosen(workbook: Any, name: str, sheet: str | int | None) -> str:
     """Return the name of the sheet that is meant."""
     names: list[str] = workbook.sheet_names
+    if not names:
+        raise BadData(f"{name} is a workbook without a sheet", hint="another file")
     listed = "sheets are: " + ", ".join(f'"{other}"' for other in names)
     if sheet is None:
         for about in workbook.sheets_metadata:
             if str(about.typ).endswith("WorkSheet") and str(about.visible).endswith(".Visible"):
                 return str(about.name)
-        if not names:
-            raise BadData(f"{name} is a workbook without a sheet", hint="another file")
         return names[0]
     if isinstance(sheet, int) and not isinstance(sheet, bool):
         if 0 <= sheet < len(names):
@@ -211,6 +222,8 @@ def _cells(workbook: Any, data: bytes, name: str, place: int, sheet: str) -> tup
         rows = opened.to_python(skip_empty_area=True)
     except calamine.CalamineError as error:
         raise _damaged(name, error) from None
+    except BaseException as error:
+        raise _unless_panic(name, error) from None
     top, left = opened.start or (0, 0)
     for row, column, text in error_cells(xml, name):
         # The library gives these as blank. One beyond the cells it gives has nothing but errors around it.

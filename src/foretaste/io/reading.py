@@ -283,8 +283,9 @@ def _typed_frame(columns: dict[str, Any], choice: Choice) -> Any:
         values = column_values(column)
         is_object = isinstance(values, np.ndarray) and values.dtype == object
         series[name] = pl.Series(values.tolist(), strict=False) if is_object else pl.Series(values)
-    for role in choice.places:
-        series.setdefault(role, series[choice.name(role)])
+    names = list(columns)  # not those of the choice, which calls the columns of a headless table by their roles
+    for role, place in choice.places.items():
+        series.setdefault(role, series[names[place]])
     return pl.DataFrame(series)
 
 
