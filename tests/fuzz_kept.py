@@ -5,7 +5,7 @@ from __future__ import annotations
 import fuzz_files as files
 from fuzzing import Case
 
-from foretaste.io.workbook_ole import MAGIC
+MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 TABLE = b"user,item,rating\n1,2,3\n2,2,4\n"
 

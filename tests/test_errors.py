@@ -18,6 +18,7 @@ KINDS = {
     "NotFitted": ("not_fitted", 2, AttributeError),
     "NotSupported": ("not_supported", 2, NotImplementedError),
     "NotFound": ("not_found", 4, LookupError),
+    "NotFetched": ("not_fetched", 4, ConnectionError),
     "MissingExtra": ("missing_extra", 5, ImportError),
 }
 

@@ -73,6 +73,22 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch):
     assert "━" not in left
 
 
+def test_bytes_are_shown_as_sizes(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    bar = Bar()
+    with bar.task("known", 4_900_000, unit="bytes") as known, bar.task("unknown", 0, unit="bytes") as unknown:
+        known.step(1_200_000)
+        unknown.step(300)
+        known.step(300_000)
+        bar.bars.refresh()
+        assert [t.fields["done"] for t in bar.bars.tasks] == ["1.5 MB of 4.9 MB", "300 bytes"]
+        assert bar.bars.tasks[1].total is None
+    assert "1.5 MB of 4.9 MB" in stream.getvalue()
+
+
 def test_bars_vanish_when_the_work_is_interrupted(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     bar = Bar()

@@ -52,7 +52,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         foretaste.nonsense  # noqa: B018 - asking is the test
 
 
-HEAVY = ("numpy", "scipy", "polars", "pandas", "sklearn", "click", "rich", "safetensors")
+HEAVY = ("numpy", "scipy", "polars", "pandas", "sklearn", "click", "rich", "safetensors", "urllib3")
 
 
 def test_import_brings_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import sqlite3
 import sys
 import zipfile
 
@@ -222,6 +223,17 @@ def test_wide_with_a_decimal_comma(tmp_path):
     assert read_ratings(path, layout="wide", decimal=",").value.tolist() == [3.5, -1.25]
 
 
+@pytest.mark.parametrize("head", ["", ",".join(f"j{n}" for n in range(14)) + "\n"], ids=["bare", "named"])
+def test_a_wide_table_is_not_read_as_a_long_one(tmp_path, head):
+    path = tmp_path / "wide.csv"
+    path.write_text(head + (",".join(map(str, range(14))) + "\n") * 3)
+    with pytest.raises(BadData, match="has 14 columns, none of them recognised") as caught:
+        read_ratings(path)
+    assert caught.value.hint.startswith('layout="wide"')
+    assert len(read_ratings(path, layout="wide", user=0, duplicates="first")) == 13
+    assert len(read_ratings(path, user=0, item=1, rating=2, duplicates="first")) == 1
+
+
 def test_a_wide_frame():
     frame = pl.DataFrame({"user": [7, 8], "a": [1.0, None], "b": [None, 2.0]})
     assert rows(read_ratings(frame, layout="wide")) == [(7, "a", 1.0), (8, "b", 2.0)]
@@ -257,6 +269,78 @@ def test_arrays_of_objects_are_refused(tmp_path):
     np.save(path, np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(BadData, match="numpy file"):
         read_ratings(path)
+
+
+# Databases and columns with types ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE ratings (user INTEGER, item TEXT, rating REAL, at INTEGER)")
+        rated = [(7, "007", 3, 100), (8, "b", 2.5, 101), (8, "007", None, 102)]
+        connection.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?)", rated)
+    connection.close()
+    return path
+
+
+def test_a_database_by_path_url_and_connection(database):
+    expected = [(7, "007", 3.0), (8, "b", 2.5)]
+    query = "SELECT * FROM ratings WHERE rating IS NOT NULL"
+    assert rows(read_ratings(database, query=query)) == expected
+    assert rows(read_ratings(f"sqlite:///{database}", query=query)) == expected
+    connection = sqlite3.connect(database)
+    assert rows(read_ratings(connection, table="ratings", where="rating IS NOT NULL")) == expected
+    connection.close()
+    path = database.with_name("packed.zip")
+    path.write_bytes(archive({"shop.db": database.read_bytes()}))
+    assert rows(read_ratings(path, query=query)) == expected
+
+
+def test_faults_in_a_database_name_the_row(database):
+    with pytest.raises(BadData, match="row 3: the rating is missing") as caught:
+        read_ratings(database)
+    assert caught.value.hint == 'where="rating IS NOT NULL" leaves such rows out'
+    found = survey(database, timestamp="at")
+    assert rows(found.ratings) == [(7, "007", 3.0), (8, "b", 2.5)]
+    assert found.ratings.when.tolist() == [100, 101]
+    assert [(fault.kind, fault.places) for fault in found.faults] == [("not_a_number", ("row 3",))]
+
+
+def test_several_tables_are_listed(database):
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE titles (item TEXT, title TEXT)")
+        connection.execute("INSERT INTO titles VALUES ('007', 'Tea')")
+    connection.close()
+    with pytest.raises(BadData, match="ratings, titles") as caught:
+        read_ratings(database)
+    assert caught.value.hint.startswith('table="ratings"')
+    assert read_items(database, table="titles").titles(np.array(["007"], object)) == ["Tea"]
+    assert len(read_pairs(database, table="ratings")) == 3
+
+
+@pytest.mark.parametrize("write", ["write_parquet", "write_ipc", "write_ipc_stream"])
+def test_columns_with_types_keep_them(tmp_path, write):
+    path = tmp_path / "ratings.bin"
+    columns = {"user": ["1", "2"], "item": [7, 8], "rating": [1.5, 2.0], "spare": [[1], [2]]}
+    getattr(pl.DataFrame(columns), write)(path)
+    ratings = read_ratings(path)
+    assert (ratings.users.kind, ratings.items.kind) == ("text", "number")
+    assert rows(read_ratings(path, where="item > 7")) == [("2", 8, 2.0)]
+    with path.open("rb") as file:
+        assert rows(read_ratings(file)) == rows(ratings)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(BadData, match="cut off or damaged"):
+        read_ratings(path)
+
+
+def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_path):
+    path = tmp_path / "ratings.parquet"
+    pl.DataFrame({"user": [1, None, 3], "item": [7, 8, 9], "rating": [1, 2, 3]}).write_parquet(path)
+    with pytest.raises(BadData, match="row 1: the user id is missing"):
+        read_ratings(path)
+    assert survey(path).ratings.user_ids.tolist() == [1, 3]
 
 
 # What is none ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foretaste.auditing import Audit, audit
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SVD",
+    "Audit",
     "Bias",
     "ByTime",
     "Catalogue",
@@ -47,6 +49,7 @@ __all__ = [
     "UserItemMean",
     "UserMean",
     "__version__",
+    "audit",
     "compare",
     "fcp",
     "load",
@@ -66,6 +69,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
     "evaluation": "Results compare",

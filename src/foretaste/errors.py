@@ -86,6 +86,13 @@ class NotFound(ForetasteError, LookupError):
     exit_code = 4
 
 
+class NotFetched(ForetasteError, ConnectionError):
+    """A data set could not be fetched: no network, a server that gives up, a full disk."""
+
+    code = "not_fetched"
+    exit_code = 4
+
+
 class MissingExtra(ForetasteError, ImportError):
     """An optional dependency is not installed; the hint is the command that installs it."""
 

@@ -24,8 +24,11 @@ class Progress:
     """Shows nothing: the default inside the library."""
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
-        """Open a piece of work of ``total`` parts; it is over when the ``with`` block ends."""
+    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+        """Open a piece of work of ``total`` parts (0: unknown); it is over when the ``with`` block ends.
+
+        Parts whose ``unit`` is ``"bytes"`` are shown as sizes, others are counted.
+        """
         yield Task()
 
 
@@ -44,7 +47,7 @@ class Lines(Progress):
         self.stream = stream
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
         """Open a piece of work and print one line when it is done."""
         task, start = _LineTask(), time.perf_counter()
         yield task
@@ -54,11 +57,22 @@ class Lines(Progress):
 
 
 class _BarTask(Task):
-    def __init__(self, bars: Any, number: Any) -> None:
+    def __init__(self, bars: Any, number: Any, total: int, unit: str) -> None:
         self.bars, self.number = bars, number
+        self.total, self.unit, self.parts = total, unit, 0
 
     def step(self, n: int = 1, note: str = "") -> None:
-        self.bars.update(self.number, advance=n, **({"note": note} if note else {}))
+        self.parts += n
+        done = _done(self.parts, self.total, self.unit)
+        self.bars.update(self.number, advance=n, done=done, **({"note": note} if note else {}))
+
+
+def _done(parts: int, total: int, unit: str) -> str:
+    """Say how much is done: ``3 of 20``, ``1.2 MB of 4.9 MB``."""
+    from rich.filesize import decimal
+
+    shown = [decimal(size) if unit == "bytes" else str(size) for size in (parts, total)]
+    return " of ".join(shown if total else shown[:1])
 
 
 class Bar(Progress):
@@ -68,15 +82,15 @@ class Bar(Progress):
         self.bars: Any = None
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
         """Open a piece of work and draw a bar for it, below the bars of the work it is part of."""
         outermost = self.bars is None
         if outermost:
             self.bars = _rich_bars()
             self.bars.start()
-        number = self.bars.add_task(label, total=total, note="")
+        number = self.bars.add_task(label, total=total or None, note="", done=_done(0, total, unit))
         try:
-            yield _BarTask(self.bars, number)
+            yield _BarTask(self.bars, number, total, unit)
         finally:
             self.bars.remove_task(number)
             if outermost:
@@ -93,7 +107,7 @@ def _rich_bars() -> Any:
     return RichProgress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        TextColumn("{task.fields[done]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}", markup=False),
         console=console,

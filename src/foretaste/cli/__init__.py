@@ -15,6 +15,7 @@ from foretaste.cli.outcome import Root, no_such_command
 
 _MODULES = {
     "demo": "comparing",
+    "audit": "auditing",
     "compare": "comparing",
     "fit": "fitting",
     "evaluate": "using",
@@ -23,6 +24,7 @@ _MODULES = {
     "show": "looking",
     "models": "looking",
     "data": "looking",
+    "datasets": "datasets",
     "doctor": "doctor",
 }
 

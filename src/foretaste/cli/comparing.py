@@ -115,7 +115,7 @@ def compare(
     save_best: str | None,
     **reading: Any,
 ) -> Outcome:
-    """Find out which model predicts the ratings in FILE best (or in the bundled "sample").
+    """Find out which model predicts the ratings in FILE best (or in a data set: "sample").
 
     Every model learns from the same rows and is judged by the same other rows.
     """
@@ -156,7 +156,9 @@ def _source(file: str | None, train: str | None, test: str | None, folds: int | 
         )
     source = file or train
     if source is None:
-        raise click.UsageError("missing FILE: a file of ratings, or sample", click.get_current_context())
+        raise click.UsageError(
+            "missing FILE: a file of ratings, or a data set (sample)", click.get_current_context()
+        )
     return source
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from foretaste.cli.outcome import Outcome, command
 from foretaste.cli.tables import drawn
 
-_CORE = ("numpy", "scipy", "polars", "safetensors", "click", "rich")  # where no metadata tells
+_CORE = ("numpy", "scipy", "polars", "safetensors", "click", "rich", "urllib3")  # where no metadata tells
 
 
 @command(name="doctor", short_help="Say what is installed and used here.")

@@ -65,7 +65,7 @@ def _command_for(model: Any) -> click.Command:
     return Command(
         model.__name__,
         callback=run,
-        help=f'Learn {model.__name__}: {model.summary}.\n\nFILE holds ratings (or is the bundled "sample").',
+        help=f'Learn {model.__name__}: {model.summary}.\n\nFILE holds ratings (or is a data set: "sample").',
         short_help=model.summary,
         params=[
             click.Argument(["file"]),

@@ -1,4 +1,4 @@
-"""What there is: ``show`` a model file, the ``models``, the bundled ``data``."""
+"""What there is: ``show`` a model file, the ``models``, the ``data`` of a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from foretaste.cli.outcome import Outcome, command
+from foretaste.cli.outcome import Outcome, command, wants_progress
+from foretaste.cli.reading import DIRTY
 from foretaste.cli.tables import drawn
 
 
@@ -87,32 +88,40 @@ def models(name: str | None) -> Outcome:
     click.argument("name"),
     click.option("--items", is_flag=True, help="The items (their titles) instead of the ratings."),
     name="data",
-    short_help="Print the bundled ratings as CSV.",
+    short_help="Print a data set as CSV.",
 )
 def data(name: str, items: bool) -> Outcome:
-    """Print a bundled data set as CSV: foretaste data sample > ratings.csv."""
-    from foretaste.datasets import load, load_items
+    """Print a data set as CSV: foretaste data sample > ratings.csv.
 
+    Others than "sample" are fetched first, if they are not here: foretaste datasets list.
+    """
+    import polars as pl
+
+    from foretaste.datasets import info, load, load_items
+
+    columns: dict[str, Any]
+    if name == DIRTY and not items:
+        from foretaste.datasets import dirty
+
+        text = dirty.text().rstrip("\n")
+        return Outcome({"name": name, "csv": text}, text)
+    data_set = info(name)
     if items:
-        catalogue = load_items(name)
-        columns = {
-            "item": catalogue.items.ids.tolist(),
-            **{k: v.tolist() for k, v in catalogue.columns.items()},
-        }
+        catalogue = load_items(name, progress=wants_progress())
+        texts = {key: values.tolist() for key, values in catalogue.columns.items()}
+        columns = {"item": catalogue.items.ids, **texts}
     else:
-        ratings = load(name)
-        columns = {"userId": ratings.user_ids.tolist(), "jokeId": ratings.item_ids.tolist()}
-        columns["rating"] = [round(float(value), 6) for value in ratings.value]
-        columns |= {} if ratings.when is None else {"timestamp": ratings.when.tolist()}
-    return Outcome({"name": name, "columns": columns}, _as_csv(columns))
-
-
-def _as_csv(columns: dict[str, list[Any]]) -> str:
-    import csv
-    import io
-
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return stream.getvalue().rstrip("\n")
+        ratings = load(name, progress=wants_progress())
+        columns = {
+            "userId": ratings.user_ids,
+            data_set.item_column: ratings.item_ids,
+            "rating": ratings.value,
+        }
+        columns |= {} if ratings.when is None else {"timestamp": ratings.when}
+    frame = pl.DataFrame(columns)
+    if click.get_current_context().params["json_target"] is None:  # lists are made only where they are wanted
+        return Outcome({}, frame.write_csv().rstrip("\n"))
+    lists = {key: column.to_list() for key, column in frame.to_dict().items()}
+    if not items:  # as they are written: 0.219 and not the nearest float32
+        lists["rating"] = [round(value, 6) for value in lists["rating"]]
+    return Outcome({"name": name, "columns": lists}, frame.write_csv().rstrip("\n"))

@@ -1,4 +1,4 @@
-"""Reading ratings for a command: the options that all of them share, and the bundled sample by its name."""
+"""Reading ratings for a command: the options that all of them share, and data sets by their names."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.errors import InvalidParameter
+from foretaste.cli.outcome import wants_progress
+from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
 
 if TYPE_CHECKING:
     from foretaste.ratings import Ratings
 
 SAMPLE = "sample"
+DIRTY = "sample-dirty"
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
@@ -41,6 +43,8 @@ _WRITTEN = (
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files."),
     click.option("--member", metavar="NAME", help="Which file of a zip archive."),
     click.option("--sheet", metavar="NAME", help="Which sheet of a workbook, or its place from 0."),
+    click.option("--table", metavar="NAME", help="Which table of a database."),
+    click.option("--query", metavar="SQL", help="A SELECT for a database to answer."),
 )
 PAIRS_OPTIONS = (_USER, _ITEM, *_WRITTEN)
 READING_OPTIONS = (
@@ -95,7 +99,7 @@ READING_OPTIONS = (
 
 
 def read(source: str, options: dict[str, Any]) -> Ratings:
-    """Read ratings from a file, from standard input (``-``), or the bundled sample.
+    """Read ratings from a file, from standard input (``-``), or a data set by its name.
 
     Parameters
     ----------
@@ -103,27 +107,69 @@ def read(source: str, options: dict[str, Any]) -> Ratings:
     options : dict
         The values of ``READING_OPTIONS``.
     """
-    if source == SAMPLE:
-        return _sample(options)
+    if is_data_set(source):
+        return _data_set(source, options)
+    _refuse_near_name(source)
     from foretaste.io import read_ratings
 
     ratings: Ratings = read_ratings(source, **as_arguments(options))
     return ratings
 
 
-def _sample(options: dict[str, Any]) -> Ratings:
-    given = [name for name, value in options.items() if name != "where" and _is_given(name)]
+def is_data_set(source: str) -> bool:
+    """Whether this is the name of a data set, which goes before a file of the same name."""
+    from foretaste.datasets import names
+
+    return source in names()
+
+
+def _refuse_near_name(source: str) -> None:
+    """Refuse what is no file but nearly the name of a data set."""
+    from foretaste.datasets import names
+
+    near = did_you_mean(source, names())
+    if near and source != "-" and not {"/", "."} & set(source) and not Path(source).exists():
+        raise NotFound(
+            f"there is no file {source}, and no data set of this name{near}", hint="foretaste datasets list"
+        )
+
+
+def _data_set(name: str, options: dict[str, Any]) -> Ratings:
+    """Load a data set; of the options of reading only those that make sense for it are taken."""
+    from foretaste.columns import check_scale
+    from foretaste.datasets import info, load
+
+    taken = ("where",) if info(name).declared else ("where", "scale")
+    given = [option for option, value in options.items() if option not in taken and _is_given(option)]
+    if given == ["scale"]:
+        low, high = info(name).scale
+        raise InvalidParameter(
+            f"{name_of(name)} has declared its scale, {low:g} to {high:g}", hint="no --scale"
+        )
     if given:
         option = "--" + given[0].replace("_", "-")
         raise InvalidParameter(
-            f"{option} says how to read a file; the bundled sample is read already", hint="./sample"
+            f"{option} says how to read a file; {name_of(name)} is read already",
+            hint=f"no {option}; if you mean a file of this name: ./{name}",
         )
-    if Path(SAMPLE).exists():
-        logging.getLogger("foretaste").info("sample is the bundled one   (the file here is ./sample)")
-    from foretaste.datasets import load
+    say_which(name)
+    ratings: Ratings = load(name, progress=wants_progress())
+    where = options.get("where")
+    if where is not None:
+        ratings = ratings.where(where)
+        if len(ratings) == 0:
+            raise BadData(f"{name}: no row fulfils where={where!r}", hint="a wider condition")
+    if options.get("scale") is None:
+        return ratings
+    check_scale(options["scale"], ratings.value)
+    return ratings.replace(scale=options["scale"])
 
-    ratings: Ratings = load(SAMPLE)
-    return ratings if options["where"] is None else ratings.where(options["where"])
+
+def say_which(name: str) -> None:
+    """Say that a data set is taken where there is a file of its name, too."""
+    if Path(name).exists():
+        which = "bundled one" if name == SAMPLE else "data set"
+        logging.getLogger("foretaste").info("%s is the %s   (the file here is ./%s)", name, which, name)
 
 
 def _is_given(name: str) -> bool:
@@ -145,4 +191,8 @@ def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def name_of(source: str) -> str:
     """Return what ratings are called in results."""
+    if "://" in source:
+        from foretaste.io.sql import masked
+
+        return masked(source)
     return {"-": "standard input", SAMPLE: "the bundled sample"}.get(source, source)

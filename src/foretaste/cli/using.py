@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.outcome import Outcome, command
-from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, SAMPLE, as_arguments, read
+from foretaste.cli.outcome import Outcome, command, wants_progress
+from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, read
 from foretaste.cli.tables import drawn
-from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported
+from foretaste.errors import (
+    BadData,
+    InvalidParameter,
+    MissingExtra,
+    NotFetched,
+    NotFound,
+    NotSupported,
+    plain,
+)
 
 if TYPE_CHECKING:
     from foretaste.models import Model, Prediction
     from foretaste.ratings import Pairs, Ratings
+
+log = logging.getLogger("foretaste")
 
 FALLBACKS = ("", "user unknown", "item unknown", "user and item unknown")
 
@@ -38,7 +49,7 @@ def _load(path: str) -> Model:
     short_help="Judge a kept model by other ratings.",
 )
 def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
-    """Judge the model in MODEL_FILE by the ratings in FILE (or by the bundled "sample")."""
+    """Judge the model in MODEL_FILE by the ratings in FILE (or by a data set)."""
     import numpy as np
 
     from foretaste.fingerprint import fingerprint
@@ -143,8 +154,8 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
     prediction = model.predict_details(Pairs(user_place, item_place))
     value, fallback = float(prediction.value[0]), FALLBACKS[prediction.fallback[0]]
     data = {
-        "user": user if user_place[0] < 0 else _plain(model.users_.ids[user_place[0]]),
-        "item": item if item_place[0] < 0 else _plain(model.items_.ids[item_place[0]]),
+        "user": user if user_place[0] < 0 else plain(model.users_.ids[user_place[0]]),
+        "item": item if item_place[0] < 0 else plain(model.items_.ids[item_place[0]]),
         "prediction": value,
         "fallback": fallback or None,
     }
@@ -202,13 +213,13 @@ def _as_csv(names: tuple[str, str], users: list[str], items: list[str], predicti
         show_default=True,
         help="What similar means.",
     ),
-    click.option("--items", metavar="FILE", help="A file of items, for their titles."),
+    click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
     *READING_OPTIONS,
     name="similar",
     short_help="List the items most like one.",
 )
 def similar(file: str, item: str, n: int, metric: str, items: str | None, **reading: Any) -> Outcome:
-    """List the items most like ITEM, by the ratings in FILE, by a model file, or by the bundled "sample"."""
+    """List the items most like ITEM, by the ratings in FILE, by a model file, or by a data set."""
     from foretaste.recommend import similar_items
 
     source: Any = _load(file) if _is_model(file) else read(file, reading)
@@ -224,24 +235,20 @@ def similar(file: str, item: str, n: int, metric: str, items: str | None, **read
     titles = found.titles or [None] * len(found.ids)
     own = None if catalogue is None else catalogue.titles(index.ids[[index.index_of(item, "item")]])[0]
     rows: list[dict[str, Any]] = [
-        {"item": _plain(i), "similarity": float(s), "title": title}
+        {"item": plain(i), "similarity": float(s), "title": title}
         for i, s, title in zip(found.ids, found.similarity, titles, strict=True)
     ]
     basis = f"{type(source).__name__} in {file}" if _is_model(file) else f"the ratings in {file}"
-    data = {"item": _plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
+    data = {"item": plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
     lines = [[str(r["item"]), f"{r['similarity']:.4f}", str(r["title"] or "")] for r in rows]
     table = drawn(["item", metric, "title" if catalogue else ""], lines, "lrl")
     about = f"most like item {item}{f': {own}' if own else ''}   ({metric}, {basis})"
     return Outcome(data, f"{about}\n\n{table}")
 
 
-def _plain(id_: Any) -> int | str:
-    return id_ if isinstance(id_, str) else int(id_)
-
-
 def _is_model(path: str) -> bool:
     """Whether a file is a model rather than ratings: by its name, or as safetensors begin."""
-    if path == SAMPLE or path == "-":
+    if path == "-" or is_data_set(path):
         return False
     if path.endswith(".foretaste"):
         return True
@@ -254,14 +261,21 @@ def _is_model(path: str) -> bool:
 
 
 def _catalogue(file: str, items: str | None, reading: dict[str, Any]) -> Any:
-    if items is None and file != SAMPLE:
-        return None
-    if items is None or items == SAMPLE:
-        from foretaste.datasets import load_items
+    """Return the titles: of the file that is named, else of the data set that the ratings are from."""
+    from foretaste.datasets import load_items
 
-        return load_items(SAMPLE)
+    if items is None and not is_data_set(file):
+        return None
+    if items is None:
+        try:
+            return load_items(file, progress=wants_progress())
+        except (NotFound, NotFetched, MissingExtra) as error:  # the answer is good without titles, too
+            log.warning("no titles: %s", error.message)
+            return None
+    if is_data_set(items):
+        return load_items(items, progress=wants_progress())
     from foretaste.io import read_items
 
     if items == "-":
-        raise InvalidParameter("--items must be a file, or sample")
+        raise InvalidParameter("--items must be a file, or the name of a data set")
     return read_items(items, encoding=reading["encoding"])

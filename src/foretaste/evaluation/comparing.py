@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.doors import as_ratings
-from foretaste.errors import ForetasteError, InvalidParameter, NotFound
+from foretaste.errors import ForetasteError, InvalidParameter, NotFound, plain
 from foretaste.evaluation.judging import Figures, checked_metrics, judge, refusal
 from foretaste.evaluation.packing import pack
 from foretaste.evaluation.processes import Judged, judge_apart
@@ -185,7 +185,7 @@ class _Run:
         return judged
 
     def _head(self, model: Model) -> Row:
-        params = {name: _plain(value) for name, value in model.get_params(deep=False).items()}
+        params = {name: _as_json(value) for name, value in model.get_params(deep=False).items()}
         return {"model": type(model).__name__, "params": params, "python": repr(model)}
 
     def _summary(self, model: Model, judged: Judged) -> Row:
@@ -213,8 +213,7 @@ def _label(model: Model) -> str:
     return repr(model).removesuffix("()")
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """Return a hyperparameter as JSON can hold it."""
-    if isinstance(value, np.generic):
-        return value.item()
+    value = plain(value)
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)

@@ -57,7 +57,7 @@ class Reported(Progress):
         self.report = report
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
         """Report a piece of work, its steps and its end."""
         self.report(task=label, total=total)
         try:

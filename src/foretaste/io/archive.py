@@ -194,24 +194,29 @@ def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpac
     return result._replace(name=path.name + result.name[len(str(path)) :])
 
 
-def refuse_bombs(data: bytes, name: str) -> None:
-    """Refuse a workbook, a zip archive that others unpack, if a part of it would unpack to an absurd size.
+def check_parts(data: bytes, name: str) -> None:
+    """Check the parts of a workbook, which is a zip archive that others unpack: their sizes and checksums.
 
     Raises
     ------
     BadData
-        Naming the part.
+        Naming a part that is damaged or would unpack to an absurd size.
     """
-    if not data.startswith(b"PK"):
-        return
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
-            parts = opened.infolist()
-    except DAMAGE:
-        return  # its reader says what is wrong
-    for part in parts:
-        if part.file_size > max(LARGEST, LARGEST_RATIO * part.compress_size):
-            raise _absurd(f"{name}: {part.filename}", part.compress_size, readable(part.file_size))
+            for part in opened.infolist():
+                if part.file_size > max(LARGEST, LARGEST_RATIO * part.compress_size):
+                    raise _absurd(f"{name}: {part.filename}", part.compress_size, readable(part.file_size))
+            damaged = opened.testzip()
+    except BadData:
+        raise
+    except DAMAGE as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise BadData(
+            f"{name} is a workbook that is cut off or damaged ({damaged})",
+            hint="fetch it again, or open it and save it again",
+        )
 
 
 def _gunzipped(packed: bytes, path: Path, name: str) -> bytes:

@@ -162,12 +162,15 @@ def _seconds(texts: Any) -> Any:
 
 
 def typed(cells: Any) -> Any:
-    """Return a column of text as numbers where every cell is one or empty, for conditions on it."""
+    """Return a column of text as numbers where every cell is one or empty, for conditions on it.
+
+    With a zero before it, a number is an id and stays text, as ids do: 007.
+    """
     import polars as pl
 
     cells = cells.set(cells == "", None)
     whole = whole_numbers(cells)
     if whole.null_count() == cells.null_count():
         return whole
-    number = cells.str.contains(r"^\s*-?(0|[1-9]\d*|0?\.\d)\.?\d*([eE][-+]?\d+)?\s*$")
+    number = cells.str.contains(r"^\s*-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$")
     return cells.str.strip_chars().cast(pl.Float64) if number.all() else cells

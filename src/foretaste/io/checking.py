@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,20 +67,21 @@ def finished(opened: Rows, users: Any, items: Any, parsed: dict[str, Any], wante
     except BadData as error:
         raise BadData(f"{opened.name}: {error.message}", where=error.where, hint=error.hint) from None
     if keep_first and len(ratings) < len(parsed["rating"]):
-        _meet_repeated(opened, users, items)
+        _meet_repeated(opened, users, items, parsed["rating"])
     return ratings
 
 
-def _meet_repeated(opened: Rows, users: Any, items: Any) -> None:
+def _meet_repeated(opened: Rows, users: Any, items: Any, values: npt.NDArray[np.float32]) -> None:
     import polars as pl
 
-    pairs = pl.DataFrame({"user": users, "item": items}).to_struct()
+    frame = pl.DataFrame({"user": users, "item": items, "rating": values})
+    pairs = frame.select("user", "item").to_struct()
     rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
     user, item = pairs[int(rows[0])].values()
     problem = f"user {user!r} rated item {item!r} before"
-    opened.sieve.meet(
-        opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")'), rows
-    )
+    fault = opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
+    other = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
+    opened.sieve.meet(dataclasses.replace(fault, conflicting=int(other.sum())), rows)
 
 
 def meet_scale(opened: Rows, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:

@@ -15,6 +15,8 @@ from foretaste.io.table import TextTable
 
 log = logging.getLogger("foretaste")
 
+_WIDE = 12  # so many columns without a usual name are no list of ratings
+
 Chosen = Mapping[str, "str | int | None"]
 
 
@@ -157,6 +159,7 @@ def _by_name(
             )
     places = {role: names.index(found[role]) for role in chosen if role in found}
     unnamed = [role for role in needed if role not in places]
+    _refuse_wide(table, unnamed, needed)
     if unnamed and (len(names) > 4 or not table.by_position):
         require_roles(found, names, needed)
     _fill(table, places, chosen, unnamed)
@@ -172,6 +175,22 @@ def _by_name(
     return Choice(names, places)
 
 
+def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
+    if table.width < _WIDE or len(unnamed) < len(needed):
+        return
+    raise BadData(
+        f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unnamed)}",
+        where=_head(table.header or next(iter(table.sample), [])),
+        hint='layout="wide" if a row is a user and a column an item (if not, say which columns: '
+        "user=..., item=..., rating=...)",
+    )
+
+
+def _head(cells: Sequence[str]) -> str:
+    return "it begins: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
+
+
 def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
     """Read a table without a header by position, and say so."""
     places: dict[str, int] = {}
@@ -184,6 +203,7 @@ def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[st
         if column is not None and not isinstance(column, str):
             places[role] = _checked_place(column, role, table.width)
     told = dict(places)
+    _refuse_wide(table, [role for role in needed if role not in places], needed)
     _fill(table, places, chosen, needed)
     places = {role: places[role] for role in chosen if role in places}
     names = table.numbered()

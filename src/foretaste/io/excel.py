@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy.typing as npt
 
 from foretaste.columns import role_of
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
-from foretaste.io.archive import refuse_bombs
+from foretaste.io.archive import check_parts
 from foretaste.io.choosing import unique_names
-from foretaste.io.workbook_ole import check_chains
+from foretaste.io.workbook_biff import Damaged, Locked, OldWorkbook
 from foretaste.io.workbook_xml import check_extent, check_repeats, error_cells, sheet_xml
 
 log = logging.getLogger("foretaste")
@@ -111,10 +112,12 @@ def read_sheet(
 
     if header is not None and not isinstance(header, bool):
         raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
-    workbook = _opened(data, name)
+    workbook, old = _opened(data, name)
     chosen = _chosen(workbook, name, sheet)
     names = workbook.sheet_names
-    rows, top, left = _cells(workbook, data, name, names.index(chosen), chosen)
+    place = names.index(chosen)
+    errors = _errors(data, name, place) if old is None else old.errors[place]
+    rows, top, left = _cells(workbook, name, chosen, errors)
     filled = np.array([any(cell != "" for cell in row) for row in rows], dtype=bool)
     if not filled.any():
         others = [other for other in names if other != chosen]
@@ -142,43 +145,46 @@ def read_sheet(
     )
 
 
-def _opened(data: bytes, name: str) -> Any:
+def _opened(data: bytes, name: str) -> tuple[Any, OldWorkbook | None]:
+    """Return the workbook, its parts checked, and the records of an .xls."""
     try:
         import python_calamine as calamine
     except ImportError:
         raise MissingExtra(
             f"{name} is a workbook; reading it needs python-calamine", hint='pip install "foretaste[excel]"'
         ) from None
-    refuse_bombs(data, name)
-    if "EncryptedPackage".encode("utf-16-le") in data[:1_000_000] + data[-1_000_000:]:
-        raise _locked(name)
-    check_repeats(data, name)
-    check_chains(data, name)
+    with _reading(name):
+        old = None
+        if data.startswith(b"PK"):
+            check_parts(data, name)
+            check_repeats(data, name)
+        else:
+            old = OldWorkbook(data, name)
+        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)), old
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn the reader's errors into ours; on some damaged files it panics, which is no Exception."""
+    import python_calamine as calamine
+
     try:
-        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except calamine.PasswordError:
-        raise _locked(name) from None
-    except calamine.CalamineError as error:
-        raise _damaged(name, error) from None
+        yield
+    except (calamine.PasswordError, Locked):
+        raise BadData(
+            f"{name} is a workbook with a password", hint="open it, take the password off, and save it again"
+        ) from None
     except BaseException as error:
-        raise _unless_panic(name, error) from None
-
-
-def _locked(name: str) -> BadData:
-    return BadData(
-        f"{name} is a workbook with a password", hint="open it, take the password off, and save it again"
-    )
-
-
-def _unless_panic(name: str, error: BaseException) -> BaseException:
-    """Return the error for a damaged workbook if its native reader broke off; that is no Exception."""
-    return _damaged(name, error) if type(error).__name__ == "PanicException" else error
+        if isinstance(error, calamine.CalamineError | Damaged):
+            raise _damaged(name, error) from None
+        if type(error).__name__ == "PanicException":
+            raise _damaged(name, Damaged("its reader gave up")) from None
+        raise
 
 
 def _damaged(name: str, error: BaseException) -> BadData:
-    lines = str(error).splitlines() or ["?"]
     return BadData(
-        f"{name} is a workbook that is cut off or damaged ({lines[0][:200]})",
+        f"{name} is a workbook that is cut off or damaged ({(str(error).splitlines() or ['unreadable'])[0][:200]})",
         hint="fetch it again, or open it and save it again",
     )
 
@@ -211,22 +217,16 @@ def _chosen(workbook: Any, name: str, sheet: str | int | None) -> str:
     return sheet
 
 
-def _cells(workbook: Any, data: bytes, name: str, place: int, sheet: str) -> tuple[list[list[Any]], int, int]:
+def _cells(
+    workbook: Any, name: str, sheet: str, errors: Sequence[tuple[int, int, str]]
+) -> tuple[list[list[Any]], int, int]:
     """Return a sheet's cells by rows, and the row and column of the sheet, from 0, of the first."""
-    import python_calamine as calamine
-
-    xml = sheet_xml(data, place)
-    check_extent(xml, name)
-    try:
+    with _reading(name):
         opened = workbook.get_sheet_by_name(sheet)
         rows = opened.to_python(skip_empty_area=True)
-    except calamine.CalamineError as error:
-        raise _damaged(name, error) from None
-    except BaseException as error:
-        raise _unless_panic(name, error) from None
     top, left = opened.start or (0, 0)
-    for row, column, text in error_cells(xml, name):
-        # The library gives these as blank. One beyond the cells it gives has nothing but errors around it.
+    for row, column, text in errors:
+        # The library gives these as blank, and leaves one out that has no value.
         if not (0 <= row - top < len(rows) and 0 <= column - left < len(rows[0])):
             raise BadData(
                 f'{name}: sheet "{sheet}", cell {column_letters(column)}{row + 1} holds the error {text}',
@@ -234,6 +234,13 @@ def _cells(workbook: Any, data: bytes, name: str, place: int, sheet: str) -> tup
             )
         rows[row - top][column - left] = text
     return rows, top, left
+
+
+def _errors(data: bytes, name: str, place: int) -> list[tuple[int, int, str]]:
+    """Return the cells of a newer workbook with errors; refuses a sheet that reaches too far."""
+    xml = sheet_xml(data, place)
+    check_extent(xml, name)
+    return list(error_cells(xml, name))
 
 
 def _looks_like_header(first: Sequence[Any], body: Sequence[Sequence[Any]]) -> bool:

@@ -38,6 +38,8 @@ class Fault:
         The rows, from 0, in the order of the source.
     places : tuple of str
         What the first few are called: ``line 48,213``.
+    conflicting : int
+        Of repeated pairs: how many rows have another rating than the first.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Fault:
     hint: str
     rows: npt.NDArray[np.int64]
     places: tuple[str, ...]
+    conflicting: int = 0
 
     def error(self, name: str) -> BadData:
         """Return the fault as the error that refuses the source of this name."""

@@ -57,7 +57,7 @@ class FrameTable:
         decimal: str = ".",
     ) -> None:
         self.decimal = decimal
-        self.columns = dict(columns)
+        self.columns = columns  # which may be read only when they are asked for
         self.name = name
         self.sieve = sieve
         self.in_memory = in_memory
@@ -69,6 +69,11 @@ class FrameTable:
         self.cell: Callable[[int, int], str] | None = None  # how a worksheet calls a cell
         self._place = place
         self._at_hand: npt.NDArray[np.int64] | None = None
+
+    def with_place(self, place: Callable[[int], str]) -> FrameTable:
+        """Say how a row is called; returns the table itself."""
+        self._place = place
+        return self
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -86,12 +91,12 @@ class FrameTable:
 
     def read(self, places: Mapping[str, int]) -> dict[str, Any]:
         """Return the columns of some roles."""
-        columns = list(self.columns.values())
-        return {role: column_values(columns[place]) for role, place in places.items()}
+        names = list(self.columns)
+        return {role: column_values(self.columns[names[place]]) for role, place in places.items()}
 
     def cells(self, place: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""
-        texts = text_cells(list(self.columns.values())[place])
+        texts = text_cells(self.columns[list(self.columns)[place]])
         return texts if self._at_hand is None else texts.gather(self._at_hand)
 
     def filter(self, kept: npt.NDArray[np.bool_]) -> None:
@@ -226,6 +231,18 @@ def _pandas_text(column: Any) -> Any:
         return pl.Series(column, dtype=pl.String)
     except ImportError:  # pandas speaks Arrow through pyarrow alone
         return as_numpy(column)
+
+
+def series_of(column: Any) -> Any:
+    """Return a frame's column as a polars series, null where a cell is missing."""
+    import polars as pl
+
+    if isinstance(column, pl.Series):
+        return column.fill_nan(None) if column.dtype.is_float() else column
+    values = column_values(column)
+    if isinstance(values, np.ndarray) and values.dtype == object:
+        return pl.Series([None if is_missing(cell) else cell for cell in values.tolist()], strict=False)
+    return pl.Series(values, nan_to_null=True)
 
 
 def text_cells(column: Any) -> Any:

@@ -44,6 +44,8 @@ def read_items(
     encoding: str = "utf-8",
     member: str | None = None,
     sheet: str | int | None = None,
+    table: str | None = None,
+    query: str | None = None,
 ) -> Catalogue:
     """Read what items are called from a text file or a data frame.
 
@@ -55,7 +57,7 @@ def read_items(
         The column of item ids and the one that people read: a name, or a position from 0. Else the usual
         names are looked for, then the first column and the first other column are taken; either is said.
         A sheet or frame of one column holds titles, its items are numbered from 1 by row.
-    separator, header, encoding, member, sheet
+    separator, header, encoding, member, sheet, table, query
         As in ``read_ratings``.
 
     Returns
@@ -71,7 +73,7 @@ def read_items(
         If there is no such file.
     """
     opened = open_source(
-        source, Written(separator, header, encoding, member=member, sheet=sheet), least=2, known=_OTHERS
+        source, Written(separator, header, encoding, ".", member, sheet, table, query), least=2, known=_OTHERS
     )
     names = unique_names(opened.header if opened.header is not None else [""] * opened.width)
     if isinstance(opened, FrameTable) and len(names) == 1 and item is None and role_of(names[0]) is None:
@@ -79,7 +81,7 @@ def read_items(
     item_name, title_name = _choose(names, item, title, opened.name, by_name=opened.header is not None)
     texts = dict(zip(names, texts_of(opened), strict=True))
     if isinstance(opened, FrameTable):
-        ids = column_values(list(opened.columns.values())[names.index(item_name)])
+        ids = column_values(opened.columns[list(opened.columns)[names.index(item_name)]])
         del texts[item_name]
         if not opened.typed:
             ids = typed_ids(opened, text_cells(ids), "item")

@@ -10,14 +10,16 @@ from typing import Any
 
 from foretaste.columns import frame_columns, is_frame
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.io.archive import FOREIGN, Unpacked
+from foretaste.io.archive import FOREIGN, Unpacked, kind_of
 from foretaste.io.choosing import open_table
+from foretaste.io.columnar import LazyColumns
 from foretaste.io.excel import read_sheet
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
 from foretaste.io.r_data import MAGIC as R_MAGIC
 from foretaste.io.r_data import read_matrix
 from foretaste.io.source import as_text, load
+from foretaste.io.sql import is_database, read_table
 from foretaste.io.table import TextTable
 
 Opened = TextTable | FrameTable
@@ -37,6 +39,8 @@ class Written:
         The file inside a zip archive.
     sheet : str or int, optional
         Of a workbook, by name or position from 0.
+    table, query : str, optional
+        Of a database.
     """
 
     separator: str | None = None
@@ -45,6 +49,8 @@ class Written:
     decimal: str = "."
     member: str | None = None
     sheet: str | int | None = None
+    table: str | None = None
+    query: str | None = None
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
@@ -87,6 +93,8 @@ def open_source(
     InvalidParameter
         If it is nothing that can be read, or an argument does not fit it.
     """
+    if is_database(source):
+        return _open_database(source, written, skip=skip)
     if is_frame(source):
         return FrameTable(frame_columns(source), "the frame", Sieve("the frame", skip=skip), in_memory=True)
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
@@ -94,6 +102,11 @@ def open_source(
             f"source={type(source).__name__} is neither a path, an open file nor a data frame",
             hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
         )
+    file = Path(source) if isinstance(source, str | Path) and str(source) != "-" else None
+    if file is not None and (kind := _kind_of_file(file)) in ("parquet", "sqlite"):  # read where they lie
+        if kind == "sqlite":
+            return _open_database(file, written, skip=skip)
+        return FrameTable(LazyColumns(file, file.name), file.name, Sieve(file.name, skip=skip))
     found = load(source, written.member)
     sieve = Sieve(found.name, skip=skip)
     if found.kind == "text" and not found.data.startswith(R_MAGIC):
@@ -132,6 +145,10 @@ def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
         table.titles = sheet.titles or None
         table.cell = sheet.cell
         return table
+    if kind in ("parquet", "arrow"):
+        return FrameTable(LazyColumns(data, name), name, sieve)
+    if kind == "sqlite":
+        return _open_database(data, written, skip=sieve.skip, name=name)
     if kind == "numpy":
         columns = _array_columns(data, name)
         return FrameTable(columns, name, sieve, typed=False, by_position=True, header=False)
@@ -139,6 +156,26 @@ def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
         return FrameTable(read_matrix(data, name), name, sieve)
     what, hint = FOREIGN[kind]
     raise BadData(f"{name} is {what}, which cannot be read as it is", hint=hint.format(name=name))
+
+
+def _kind_of_file(path: Path) -> str:
+    """Return the kind of a file by its first bytes; of one that cannot be read, text: reading it says why."""
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(4096))
+    except OSError:
+        return "text"
+
+
+def _frame_table(frame: Any, name: str, sieve: Sieve) -> FrameTable:
+    return FrameTable(dict(zip(frame.columns, frame.get_columns(), strict=True)), name, sieve)
+
+
+def _open_database(source: Any, written: Written, *, skip: bool, name: str | None = None) -> FrameTable:
+    rows = read_table(source, table=written.table, query=written.query)
+    called = name or rows.name
+    table = _frame_table(rows.frame, called, Sieve(called, skip=skip))
+    return table.with_place(rows.place)
 
 
 def _array_columns(data: bytes, name: str) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def read_pairs(
     encoding: str = "utf-8",
     member: str | None = None,
     sheet: str | int | None = None,
+    table: str | None = None,
+    query: str | None = None,
 ) -> FilePairs:
     """Read pairs of a user and an item, to be predicted.
 
@@ -73,7 +75,7 @@ def read_pairs(
         A file or frame as ``read_ratings`` takes it; more columns are kept beside the pairs.
     user, item : str or int, optional
         The column's name, or its position from 0; guessed and said as in ``read_ratings``.
-    separator, header, encoding, member, sheet
+    separator, header, encoding, member, sheet, table, query
         As in ``read_ratings``.
 
     Raises
@@ -85,7 +87,9 @@ def read_pairs(
     """
     import polars as pl
 
-    opened = open_source(source, Written(separator, header, encoding, member=member, sheet=sheet), least=2)
+    opened = open_source(
+        source, Written(separator, header, encoding, ".", member, sheet, table, query), least=2
+    )
     choice = choose_columns(opened, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
     columns = dict(zip(choice.names, texts_of(opened), strict=True))
     timestamp = choice.name("timestamp") if "timestamp" in choice.places else None

@@ -17,7 +17,7 @@ from foretaste.io import frames as frame_columns
 from foretaste.io.checking import Wanted, finished, meet_scale
 from foretaste.io.choosing import Choice, choose_columns
 from foretaste.io.faults import Fault
-from foretaste.io.frames import FrameTable, column_values
+from foretaste.io.frames import FrameTable, series_of
 from foretaste.io.opening import Opened, Written, open_source
 from foretaste.io.spread import read_wide
 from foretaste.io.table import TextTable, column_name
@@ -67,6 +67,8 @@ def read_ratings(
     counts: bool | None = None,
     member: str | None = None,
     sheet: str | int | None = None,
+    table: str | None = None,
+    query: str | None = None,
     scale: tuple[float, float] | None = None,
     duplicates: str = "refuse",
     on_error: str = "raise",
@@ -76,10 +78,11 @@ def read_ratings(
 
     Parameters
     ----------
-    source : str, Path, open binary file, or data frame
+    source : str, Path, open binary file, data frame, or connection
         A file, known by what is in it and not by its name: text, Parquet, Arrow, a workbook of Excel, a
         table of numpy, ratings kept by R's recommenderlab; plain, packed with gzip, or in a zip archive.
         ``"-"`` is standard input. Or a frame: pandas, polars, pyarrow, a duckdb relation, any Arrow stream.
+        Or a database: a file of SQLite, an open connection, a URL, engine or connection of SQLAlchemy.
     user, item, rating, timestamp, weight : str or int, optional
         The column's name, or its position from 0. What is not said is guessed from the usual names, and
         the guess is said aloud; a table without usual names is read by position: user, item, rating,
@@ -102,6 +105,8 @@ def read_ratings(
         Which file of a zip archive.
     sheet : str or int, optional
         Which sheet of a workbook, by name or position from 0; the first.
+    table, query : str, optional
+        Which table of a database, or a ``SELECT`` to be answered; not needed where there is one table.
     scale : (low, high), optional
         The declared scale, in rating units; a rating outside it is refused.
     duplicates : {"refuse", "last", "first", "mean"}
@@ -135,7 +140,7 @@ def read_ratings(
         )
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
-    written = Written(separator, header, encoding, decimal, member, sheet)
+    written = Written(separator, header, encoding, decimal, member, sheet, table, query)
     wanted = Wanted(columns, scale, duplicates, where, layout, missing, counts, written)
     found = _surveyed(source, wanted, skip=on_error == "skip")
     if found.faults:
@@ -230,7 +235,7 @@ def _columns(opened: Opened, choice: Choice, where: str | None) -> dict[str, Any
         columns = opened.read(choice.places)
         if where is None:
             return columns
-        mask = filter_rows(_typed_frame(opened.columns, choice), where)
+        mask = filter_rows(_typed_frame(opened, choice, where), where)
         opened.filter(mask)
         return {role: _picked(values, mask) for role, values in columns.items()}
     return _text_columns(opened, choice, where)
@@ -274,18 +279,19 @@ def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) ->
     )
 
 
-def _typed_frame(columns: dict[str, Any], choice: Choice) -> Any:
-    """Return a frame's columns for a condition, the roles beside the frame's own names."""
+def _typed_frame(table: FrameTable, choice: Choice, where: str) -> Any:
+    """Return the columns that a condition is about, the roles beside the frame's own names."""
     import polars as pl
 
+    # The choice calls the columns of a table without a header by their roles.
+    roles = {list(table.columns)[place]: role for role, place in choice.places.items()}
+    asked = set(names_in(where))
     series = {}
-    for name, column in columns.items():
-        values = column_values(column)
-        is_object = isinstance(values, np.ndarray) and values.dtype == object
-        series[name] = pl.Series(values.tolist(), strict=False) if is_object else pl.Series(values)
-    names = list(columns)  # not those of the choice, which calls the columns of a headless table by their roles
-    for role, place in choice.places.items():
-        series.setdefault(role, series[names[place]])
+    for name in table.columns:
+        if name in asked or name in roles or not asked <= set(table.columns):
+            series[name] = series_of(table.columns[name])
+    for name, role in roles.items():
+        series.setdefault(role, series[name])
     return pl.DataFrame(series)
 
 

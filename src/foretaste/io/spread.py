@@ -11,7 +11,7 @@ from foretaste.columns import filter_rows
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.io.checking import Wanted, finished, meet_scale
 from foretaste.io.faults import Fault
-from foretaste.io.frames import FrameTable, column_values
+from foretaste.io.frames import FrameTable, column_values, series_of
 from foretaste.io.opening import Opened
 from foretaste.io.wide import Long, melt
 from foretaste.ratings import Ratings
@@ -124,12 +124,7 @@ def _frame(opened: Opened) -> Any:
         if opened.decimal != ".":
             frame = frame.with_columns(pl.all().str.replace(opened.decimal, ".", literal=True))
         return frame
-    columns = {}
-    for name, column in opened.columns.items():
-        values = column_values(column)
-        is_object = isinstance(values, np.ndarray) and values.dtype == object
-        columns[name] = pl.Series(values.tolist(), strict=False) if is_object else pl.Series(values)
-    return pl.DataFrame(columns)
+    return pl.DataFrame({name: series_of(column) for name, column in opened.columns.items()})
 
 
 def _meet_bad_cells(opened: Opened, long: Long) -> None:

@@ -20,7 +20,7 @@ _CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 _REPEATED = re.compile(rb"""\bnumber-(columns|rows)-repeated\s*=\s*["'](\d+)["']""")
 _MOST = {b"columns": 16_384, b"rows": 1_048_576}  # that a sheet can have
-_ERROR = re.compile(rb'<c\s([^>]*\bt="e"[^>]*)>(.*?)</c>', re.DOTALL)
+_ERROR = re.compile(rb'<c\s([^>]*\bt="e"[^>]*)(?<!/)>(.*?)</c>', re.DOTALL)
 
 
 def check_extent(xml: bytes, name: str) -> None:
@@ -97,7 +97,7 @@ def _require_whole(xml: bytes, name: str) -> None:
 
     try:
         expat.ParserCreate().Parse(xml, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise BadData(
             f"{name} is a workbook that is damaged ({error})", hint="open it and save it again"
         ) from None

@@ -1,0 +1,107 @@
+"""``datasets``: which published data sets there are, fetching them, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foretaste.cli.outcome import Outcome, command, no_such_command, wants_progress
+from foretaste.cli.tables import drawn
+
+
+class _Commands(click.Group):
+    """The commands of the group; one that there is not is answered with the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise no_such_command(ctx, args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, name="datasets", short_help="List, fetch and find published data sets.")
+def datasets() -> None:
+    """List, fetch and find published data sets, which every command that reads ratings knows by name.
+
+    They are kept in the folder FORETASTE_CACHE (default: the cache folder of the platform). Without access
+    to their owners, FORETASTE_MIRROR names a folder or an address where the archives lie under their own
+    names.
+    """
+
+
+@command(name="list", short_help="The data sets and their terms.")
+def list_data_sets() -> Outcome:
+    """List the data sets: what they hold, on which terms, and whether they are on this machine."""
+    from foretaste.datasets import info, is_here, names
+
+    data: list[dict[str, Any]] = [asdict(info(name)) | {"here": is_here(name)} for name in names()]
+    rows = [
+        [
+            entry["name"],
+            f"{'' if entry['exact'] else 'about '}{entry['ratings']:,}",
+            f"{entry['users']:,}",
+            f"{entry['items']:,}",
+            f"{entry['scale'][0]:g} to {entry['scale'][1]:g}",
+            "yes" if entry["here"] else "no",
+            entry["licence"].partition(";")[0].rstrip("."),
+        ]
+        for entry in data
+    ]
+    table = drawn(["name", "ratings", "users", "items", "scale", "here", "terms in short"], rows, "lrrrlll")
+    text = f"{table}\n\nfetch one: foretaste datasets fetch {rows[1][0]}"
+    text += "\nwhole terms, citations, addresses, checksums: foretaste datasets list --json"
+    return Outcome(data, text)
+
+
+@command(
+    click.argument("name"),
+    name="fetch",
+    short_help="Bring a data set to this machine.",
+)
+def fetch_data_set(name: str) -> Outcome:
+    """Bring the data set NAME to this machine. What was cut off goes on where it was."""
+    from foretaste.datasets import fetch, info
+
+    folder = fetch(name, progress=wants_progress())
+    entry = info(name)
+    files = [folder / archive.file for archive in entry.archives]
+    said = [f"{name} is in {folder}", *(f"  {line}" for line in _sizes(files))]
+    if not files:
+        said = [f"{name} comes with foretaste; there is nothing to fetch"]
+    said.append(f"compare models on it: foretaste compare {name}")
+    data = {
+        "name": name,
+        "folder": str(folder),
+        "files": [{"file": file.name, "bytes": file.stat().st_size} for file in files],
+        "licence": entry.licence,
+        "citation": entry.citation,
+    }
+    return Outcome(data, "\n".join(said))
+
+
+def _sizes(files: list[Path]) -> list[str]:
+    from foretaste.memory import readable
+
+    width = max((len(file.name) for file in files), default=0)
+    return [f"{file.name.ljust(width)}  {readable(file.stat().st_size)}" for file in files]
+
+
+@command(
+    click.argument("name"),
+    name="path",
+    short_help="Print the folder that holds a data set.",
+)
+def path_of_data_set(name: str) -> Outcome:
+    """Print the folder that holds the archives of the data set NAME."""
+    from foretaste.datasets import path
+
+    folder = str(path(name))
+    return Outcome({"name": name, "folder": folder}, folder)
+
+
+for _command in (list_data_sets, fetch_data_set, path_of_data_set):
+    datasets.add_command(_command)

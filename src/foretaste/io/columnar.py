@@ -1,0 +1,133 @@
+"""Parquet and Arrow files as frames."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from foretaste.errors import BadData, did_you_mean
+from foretaste.io.archive import FOREIGN, kind_of, read_bytes
+
+_HEAD = 1 << 12
+
+
+def read_columnar(
+    source: bytes | Path, name: str, columns: Sequence[str] | None = None, rows: int | None = None
+) -> Any:
+    """Read a Parquet file, or an Arrow file or stream (IPC, also called Feather).
+
+    Parameters
+    ----------
+    source : bytes or Path
+        A path is better for a large Parquet file: only the columns asked for are read.
+    name : str
+        What it is called, for messages.
+    columns : sequence of str, optional
+        Which columns; all.
+    rows : int, optional
+        How many of the first rows; all.
+
+    Returns
+    -------
+    polars.DataFrame
+        In the order of ``columns``.
+
+    Raises
+    ------
+    BadData
+        If the file is damaged, of another kind, or lacks a column.
+    NotFound
+        If there is no such file.
+    """
+    import polars as pl
+
+    head = _head(source)
+    kind = kind_of(head)
+    if kind not in ("parquet", "arrow"):
+        what = FOREIGN[kind][0] if kind in FOREIGN else "no Parquet or Arrow file"
+        raise BadData(f"{name} is {what}", hint="read it as what it is")
+    opened = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        if columns is not None:
+            _check_columns(_names(opened, kind, head), columns, name)
+        chosen = None if columns is None else list(columns)
+        if kind == "parquet":
+            frame = pl.read_parquet(opened, columns=chosen, n_rows=rows)
+        elif head.startswith(b"ARROW1"):
+            frame = pl.read_ipc(opened, columns=chosen, n_rows=rows)
+        else:
+            frame = pl.read_ipc_stream(opened, columns=chosen, n_rows=rows)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        if isinstance(error, BadData):
+            raise
+        what = "a Parquet file" if kind == "parquet" else "an Arrow file"
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadData(
+            f"{name} is {what} that is cut off or damaged ({said[:200]})", hint="fetch or write it again"
+        ) from None
+    return frame if chosen is None else frame.select(chosen)
+
+
+class LazyColumns(Mapping[str, Any]):
+    """The columns of a Parquet or Arrow file, each read when it is first asked for.
+
+    Parameters
+    ----------
+    source : bytes or Path
+    name : str
+        What it is called, for messages.
+    """
+
+    def __init__(self, source: bytes | Path, name: str) -> None:
+        self._source, self._name = source, name
+        self._names = list(read_columnar(source, name, rows=0).columns)
+        self._read: dict[str, Any] = {}
+
+    def __getitem__(self, column: str) -> Any:
+        if column not in self._names:
+            raise KeyError(column)
+        if column not in self._read:
+            self._read[column] = read_columnar(self._source, self._name, [column]).to_series()
+        return self._read[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _head(source: bytes | Path) -> bytes:
+    if isinstance(source, bytes):
+        return source[:_HEAD]
+    try:
+        with source.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return read_bytes(source)[:_HEAD]  # which says what is wrong
+
+
+def _names(opened: Any, kind: str, head: bytes) -> list[str]:
+    """Return the names of the columns, reading no more than the file's description of itself."""
+    import polars as pl
+
+    if kind == "parquet":
+        names = list(pl.read_parquet_schema(opened))
+    elif head.startswith(b"ARROW1"):
+        names = list(pl.read_ipc_schema(opened))
+    else:
+        names = pl.read_ipc_stream(opened, n_rows=0).columns
+    if isinstance(opened, io.BytesIO):
+        opened.seek(0)
+    return names
+
+
+def _check_columns(names: Sequence[str], columns: Sequence[str], name: str) -> None:
+    for column in columns:
+        if column not in names:
+            raise BadData(
+                f'{name}: no column "{column}"{did_you_mean(column, names)}',
+                where="columns are: " + ", ".join(names),
+            )

@@ -1,0 +1,34 @@
+"""What tests of the audit share: ratings made in a line, findings by kind, mends as arguments."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from foretaste import audit
+from foretaste.auditing import Finding
+from foretaste.ratings import Ratings
+
+NOON = 1_500_000_000  # seconds since 1970
+
+
+def arguments(mend: str) -> dict:
+    """Return the arguments of ``read_ratings`` that a mend begins with, by parsing it as Python."""
+    found = re.match(r"(\w+)=(\"[^\"]*\")", mend)
+    assert found, mend
+    return {found[1]: ast.literal_eval(found[2])}
+
+
+def of(user, item=None, value=None, **more) -> Ratings:
+    """Make ratings; items and values of no interest are made up, all different."""
+    n = len(user)
+    item = list(range(n)) if item is None else item
+    value = [1 + k % 5 for k in range(n)] if value is None else value
+    return Ratings.from_columns(user, item, value, **more)
+
+
+def one(source: Any, kind: str, **more) -> Finding:
+    """Return the one finding of a kind."""
+    (finding,) = audit(source, **more).of_kind(kind)
+    return finding

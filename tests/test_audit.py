@@ -1,0 +1,228 @@
+"""The audit: what is planted is found, with its count; what is clean is left alone."""
+
+from __future__ import annotations
+
+import gzip
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from audits import arguments, of
+from real_data import data_file
+
+from foretaste import audit, load_dataset, read_ratings
+from foretaste.auditing import Audit
+from foretaste.auditing.drawing import lines
+from foretaste.datasets import dirty
+from foretaste.errors import BadData, InvalidParameter, NotFound
+
+# The dirty twin ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("dirty") / "dirty.csv"
+    path.write_text(dirty.text(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(twin) -> Audit:
+    return audit(twin)
+
+
+def test_the_bundled_file_is_what_generate_makes(tmp_path):
+    packed = (files("foretaste.datasets") / "data" / "sample_dirty.csv.gz").read_bytes()
+    assert gzip.decompress(packed) == dirty.generate().encode()
+    dirty.write(tmp_path)
+    assert gzip.decompress((tmp_path / "sample_dirty.csv.gz").read_bytes()) == dirty.generate().encode()
+    with dirty.path() as path:
+        assert path.read_bytes() == packed
+
+
+def test_twelve_kinds_of_defects_are_planted():
+    assert len(dirty.PLANTED) == 12
+    clean, all_of_it = dirty.generate(dirty.PLANTED).splitlines(), dirty.generate().splitlines()
+    assert len(clean) == 1 + len(load_dataset("sample"))
+    assert len(all_of_it) == len(clean) + 8 + 60 + 4 * 12
+    changed = len(set(clean) - set(all_of_it))
+    assert changed == sum(
+        p.rows for k, p in dirty.PLANTED.items() if k not in ("duplicate", "burst", "constant_users")
+    )
+
+
+@pytest.mark.parametrize("kind", dirty.PLANTED)
+def test_every_planted_defect_is_found_with_its_count(found, kind):
+    (finding,) = found.of_kind(kind)
+    assert finding.count == dirty.PLANTED[kind].count
+    assert finding.effect
+    assert finding.mend
+    assert finding.where
+
+
+@pytest.mark.parametrize("kind", dirty.PLANTED)
+def test_a_defect_that_is_not_planted_is_not_found_and_the_others_are(tmp_path, kind):
+    path = tmp_path / "dirty.csv"
+    path.write_text(dirty.generate([kind]), encoding="utf-8")
+    counts = {finding.kind: finding.count for finding in audit(path).findings}
+    assert kind not in counts
+    others = {name: planted.count for name, planted in dirty.PLANTED.items() if name != kind}
+    assert {name: counts.get(name) for name in others} == others
+
+
+def test_without_any_defect_there_is_no_warning(tmp_path):
+    path = tmp_path / "clean.csv"
+    path.write_text(dirty.generate(dirty.PLANTED), encoding="utf-8")
+    result = audit(path)
+    assert result.warnings == ()
+    assert [note.kind for note in result.notes] == ["one_rating_users"]
+
+
+def test_every_mend_mends_as_it_is_printed(twin, found):
+    for finding in found.findings:
+        if finding.mend and not finding.mend.startswith("ratings"):
+            after = audit(twin, **arguments(finding.mend))
+            assert finding not in after.warnings
+            assert all(f.severity == "note" and finding.kind == "ragged" for f in after.of_kind(finding.kind))
+
+
+def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, found):
+    conditions, others = [], {}
+    for finding in found.findings:
+        if finding.mend and not finding.mend.startswith("ratings"):
+            given = arguments(finding.mend)
+            conditions += [given.pop("where")] if "where" in given else []
+            others |= given
+    assert set(others) == {"on_error", "duplicates"}
+    result = audit(twin, where=" AND ".join(conditions), **others)
+    assert result.warnings == ()
+    # The one rating that was repeated with another value is the later one; the rest is the sample's own.
+    assert result.facts["ratings"] == 5946 - 4 - 3 - 5 - 7 - 3 - 3 - 3 - 2 - 5
+    assert result.facts["max"] == 10
+
+
+def test_one_mend_after_the_other_can_be_typed(twin):
+    """A condition that is printed holds the one that was given before."""
+    given: dict = {"duplicates": "last"}
+    for _ in range(12):
+        left = [f for f in audit(twin, **given).warnings if f.mend.startswith("where=")]
+        if not left:
+            break
+        given |= arguments(left[0].mend)
+    assert [f.kind for f in audit(twin, **given).warnings] == ["ragged"]  # no condition is about these
+
+
+# What is clean -------------------------------------------------------------------------------------------
+
+
+def test_the_sample_is_clean():
+    result = audit(load_dataset("sample"))
+    assert result.warnings == ()
+    assert {note.kind: note.count for note in result.notes} == {"one_rating_users": 8}
+    assert result.headline == "the ratings: 5,946 ratings, 300 users x 60 items; 0 warnings, 1 note."
+
+
+@pytest.mark.dataset
+def test_the_table_of_the_lecture():
+    path = data_file("jester2/jester_ratings_users_1_to_14780.csv.gz")
+    result = audit(path, where="userId <= 4000")
+    facts = result.facts
+    assert (facts["ratings"], facts["users"], facts["items"]) == (141_359, 3_632, 140)
+    assert facts["mean"] == pytest.approx(1.2001, abs=0.00005)
+    assert facts["filled"] == pytest.approx(0.2780, abs=0.00005)
+    assert result.warnings == ()
+    assert {f.kind: f.count for f in result.notes} == {"constant_users": 36, "one_rating_users": 78}
+
+
+@pytest.mark.dataset
+def test_only_what_is_true_is_found_in_real_ratings():
+    result = audit(data_file("ml-100k/u.data"))
+    assert {(f.kind, f.severity, f.count) for f in result.findings} == {
+        ("burst", "note", 1940),
+        ("one_rating_items", "note", 141),
+    }
+    # That three pairs stand twice is known of these; all three are found, and told apart.
+    result = audit(data_file("filmtrust/ratings.txt"))
+    assert [(f.kind, f.count) for f in result.warnings] == [("duplicate", 3)]
+    assert "1 with the same rating and 2 with another" in result.warnings[0].what
+    assert {f.kind for f in result.notes} == {
+        "constant_users", "one_rating_users", "one_rating_items", "parts",
+        "cold_hold_out", "cold_leave_one_out",
+    }  # fmt: skip
+
+
+# How it is said ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [48, 60, 80, 100])
+def test_lines_fit_but_for_mends_that_are_copied(found, width):
+    for line, _ in lines(found, width):
+        assert len(line) <= width or line.startswith("    mend    ")
+
+
+def test_what_is_to_be_copied_stands_in_one_line_alone_if_it_must(found):
+    shown = [line for line, _ in lines(found, 60)]
+    place = shown.index("""    mend    where="user NOT IN ('P110', 'P152', 'P192')\"""")
+    assert shown[place + 1] == "            leaves those 3 rows out"
+    assert """    mend    where="user <> 'p900'" leaves those 60 rows out""" in shown
+
+
+def test_a_mark_has_a_bar_of_its_own(found):
+    *_, last = found.facts["histogram"]
+    assert last == {"low": 99.0, "high": 99.0, "count": 7}
+    assert len(found.facts["histogram"]) == 21
+    assert found.facts["histogram"][0]["low"] == -10
+
+
+def test_html_escapes_what_people_wrote():
+    result = audit(of(["<b>", "<b> ", *(f"u{n}" for n in range(20))]))
+    assert "&lt;b&gt; " in result._repr_html_()
+    assert "<b> " not in result._repr_html_()
+
+
+def test_ratings_without_a_row_are_told_so():
+    result = audit(of([1, 2], value=[7, 8]), scale=(1, 5))
+    assert result.facts["ratings"] == 0
+    assert str(result).splitlines()[2:4] == ["ratings     0 (2 rows; 2 cannot be used)", ""]
+
+
+def test_text_and_figures_are_those_of_the_parts(found):
+    text = str(found)
+    assert repr(found) == text
+    assert text.splitlines()[0] == found.headline
+    for finding in found.findings:
+        assert " ".join(finding.mend.split()) in " ".join(text.split())
+        assert " ".join(finding.effect.split()) in " ".join(text.split())
+    assert found.warnings + found.notes == found.findings
+
+
+# Refusals ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_refused(tmp_path):
+    with pytest.raises(InvalidParameter, match="where= says how to read a source"):
+        audit(load_dataset("sample"), where="rating > 0")
+    with pytest.raises(InvalidParameter, match="on_error='skp' is not allowed"):
+        audit(pl.DataFrame({"user": [1], "item": [1], "rating": [1]}), on_error="skp")
+    with pytest.raises(InvalidParameter, match="low end must be below"):
+        audit(load_dataset("sample"), scale=(5, 1))
+    with pytest.raises(NotFound):
+        audit(tmp_path / "missing.csv")
+    with pytest.raises(BadData, match="not one row can be used"):
+        audit(pl.DataFrame({"user": [1], "item": [1], "rating": ["x"]}))
+
+
+def test_nothing_is_mended():
+    ratings = load_dataset("sample")
+    before = (ratings.user.copy(), ratings.value.copy())
+    audit(ratings)
+    assert np.array_equal(before[0], ratings.user)
+    assert np.array_equal(before[1], ratings.value)
+
+
+def test_reading_a_clean_file_is_the_same_as_reading_it_strictly(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,rating\n1,1,4\n1,2,3\n2,1,5\n")
+    assert audit(path).facts["mean"] == pytest.approx(read_ratings(path).moments()[0])

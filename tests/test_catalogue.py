@@ -1,0 +1,128 @@
+"""The catalogue of published data sets: every fact in it says where it comes from."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+
+import pytest
+from documents import DOCS, tables
+
+from foretaste import datasets
+from foretaste.datasets.catalogue import catalogue
+from foretaste.errors import NotFound
+
+OWNERS = r"https://(eigentaste\.berkeley\.edu/dataset/|files\.grouplens\.org/datasets/movielens/)"
+COPIES = r"https://web\.archive\.org/web/\d{14}/"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Keep fetched data in a folder of the test; whatever is not there cannot be fetched."""
+    monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
+    return tmp_path / "cache"
+
+
+# The file ------------------------------------------------------------------------------------------------
+
+
+def test_the_names():
+    assert datasets.names() == (
+        "sample", "jester-1", "jester-2", "jester-3", "jester-4", "movielens-100k", "movielens-1m",
+        "movielens-10m", "movielens-20m", "movielens-25m", "movielens-32m", "movielens-latest-small",
+    )  # fmt: skip
+    text = (files("foretaste.datasets") / "catalogue.toml").read_text()
+    assert [entry["name"] for entry in tomllib.loads(text)["dataset"]] == list(datasets.names())
+
+
+@pytest.mark.parametrize("entry", catalogue().values(), ids=list(catalogue()))
+def test_every_entry_says_where_its_facts_come_from(entry):
+    for part in (
+        "title",
+        "licence",
+        "licence_source",
+        "citation",
+        "page",
+        "checked",
+        "address_source",
+        "beside",
+    ):
+        assert getattr(entry, part).strip() == getattr(entry, part) != ""
+    assert entry.scale[0] < entry.scale[1]
+    assert min(entry.ratings, entry.users, entry.items) > 0
+    assert entry.item_column in ("jokeId", "movieId")
+    for found in entry.archives:
+        assert re.fullmatch(r"[\w-]+\.zip", found.file)
+        assert all(re.match(f"({COPIES})?{OWNERS}", url) for url in found.urls)
+        assert all(url.endswith("/" + found.file) for url in found.urls)
+        assert re.match(OWNERS, found.urls[0])  # the owner first
+        assert bool(found.checksum_source) == bool(found.checksums or found.bytes)
+        assert found.md5 is None or re.fullmatch("[0-9a-f]{32}", found.md5)
+        assert found.sha256 is None or re.fullmatch("[0-9a-f]{64}", found.sha256)
+        assert found.md5_url in (None, found.urls[0] + ".md5")
+        # A copy that is not the owner's is only taken where its bytes can be checked.
+        assert len(found.urls) == 1 or found.checksums
+    assert not entry.archives or (entry.holding("ratings") and entry.holding("items"))
+
+
+def test_what_changes_has_no_checksum_of_its_own():
+    entry = datasets.info("movielens-latest-small")
+    assert not entry.exact
+    assert entry.archives[0].checksums == {}
+    assert entry.archives[0].bytes is None
+    assert entry.archives[0].md5_url.endswith(".zip.md5")
+
+
+def test_every_other_archive_of_ratings_has_a_checksum():
+    for name in set(datasets.names()) - {"movielens-latest-small"}:
+        assert all(found.checksums for found in datasets.info(name).holding("ratings")), name
+
+
+def test_verified_is_said_of_those_alone_that_a_test_reads():
+    assert [entry.name for entry in catalogue().values() if entry.verified] == ["sample", "jester-1"]
+
+
+def test_an_unknown_name():
+    for what in (datasets.load, datasets.load_items, datasets.fetch, datasets.path, datasets.info):
+        with pytest.raises(NotFound, match='there is no data set "movielens-1k"; did you mean "movielens-'):
+            what("movielens-1k")
+
+
+def test_the_sample_is_always_here():
+    assert datasets.is_here("sample")
+    assert (datasets.path("sample") / "sample_items.csv").is_file()
+    assert datasets.fetch("sample") == datasets.path("sample")
+    sample = datasets.load("sample")
+    entry = datasets.info("sample")
+    assert (len(sample), len(sample.users), len(sample.items)) == (entry.ratings, entry.users, entry.items)
+    assert sample.scale == entry.scale
+
+
+def test_what_is_not_here_says_how_to_fetch_it():
+    assert not datasets.is_here("jester-2")
+    with pytest.raises(NotFound, match="jester-2 is not on this machine") as caught:
+        datasets.path("jester-2")
+    assert caught.value.hint == "foretaste datasets fetch jester-2"
+
+
+def test_the_page_of_data_sets_shows_the_catalogue():
+    figures, terms = tables(DOCS / "datasets.md")
+    wanted = [
+        [
+            f"`{e.name}`",
+            f"{'' if e.exact else 'about '}{e.ratings:,}",
+            f"{e.users:,}",
+            f"{e.items:,}",
+            f"{e.scale[0]:g} to {e.scale[1]:g}",
+            e.beside,
+        ]
+        for e in catalogue().values()
+    ]
+    assert figures[1:] == wanted
+    shown = {name.strip(" `"): row[1:] for row in terms[1:] for name in row[0].split(",")}
+    assert sorted(shown) == sorted(datasets.names())
+    for name, (licence, where) in shown.items():
+        assert licence == datasets.info(name).licence
+        assert datasets.info(name).licence_source in where

@@ -1,0 +1,330 @@
+"""One file over HTTP: from a server that cuts, stalls, refuses and leads astray; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from file_server import Answer, serving
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foretaste.datasets import connection, transfer
+from foretaste.datasets.transfer import Partial, download
+from foretaste.errors import NotFetched, NotFound
+from foretaste.progress import Lines, Progress
+
+NAME = "films.zip"
+DATA = bytes(range(256)) * 1000
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    """Keep to a folder of the test, without proxies, and do not wait between attempts."""
+    monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FORETASTE_MIRROR", raising=False)
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(transfer, "PAUSES", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def server():
+    with serving() as found:
+        found.put(NAME, DATA)
+        yield found
+
+
+@pytest.fixture
+def partial(tmp_path):
+    return Partial(tmp_path / NAME)
+
+
+# One file ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_cut_goes_on_where_it_was(server, partial):
+    server.next["/" + NAME] = [Answer(cut=100_000), Answer(cut=50_000)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert [a.get("range") for a in server.asked] == [None, "bytes=100000-", "bytes=150000-"]
+    assert server.sent["/" + NAME] == len(DATA)  # no byte twice
+
+
+@settings(max_examples=40)
+@given(
+    size=st.integers(0, 3000),
+    cuts=st.lists(st.integers(0, 1200), max_size=6),
+    ranges=st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_whatever_is_cut_the_bytes_are_right(size, cuts, ranges):
+    with serving() as server, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transfer, "PAUSES", (0.0,) * 7)
+        url = server.put(NAME, DATA[:size])
+        server.next["/" + NAME] = [Answer(cut=cut, ranges=r) for cut, r in zip(cuts, ranges, strict=False)]
+        partial = Partial(Path(folder) / NAME)
+        download(url, partial, Progress())
+        assert partial.path.read_bytes() == DATA[:size]
+
+
+def test_a_server_that_gives_no_parts_starts_anew_and_this_is_said(server, partial, caplog):
+    caplog.set_level(logging.INFO, "foretaste")
+    server.next["/" + NAME] = [Answer(cut=100_000)]
+    server.always = Answer(ranges=False)
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert server.asked[1]["range"] == "bytes=100000-"
+    assert "the server cannot go on where it was cut; starting anew" in caplog.text
+
+
+def test_a_file_that_changed_meanwhile_is_not_pasted_together(server, partial):
+    server.next["/" + NAME] = [Answer(cut=100_000)]
+    other = DATA[::-1]
+    url = f"{server.url}/{NAME}"
+
+    class Change(Lines):
+        def task(self, label, total, unit=""):
+            server.put(NAME, other)
+            return super().task(label, total, unit)
+
+    download(url, partial, Change())
+    assert server.asked[1]["if-range"] != f'"{hashlib.sha256(other).hexdigest()[:16]}"'
+    assert partial.path.read_bytes() == other
+
+
+def test_without_a_sign_of_the_file_no_part_is_asked_for(server, partial):
+    server.next["/" + NAME] = [Answer(cut=9, etag=False), Answer(etag=False)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert "range" not in server.asked[1]
+
+
+def test_a_weak_sign_gives_way_to_the_time_of_change(server, partial):
+    when = "Wed, 21 Oct 2015 07:28:00 GMT"
+    headers = {"ETag": 'W/"1"', "Last-Modified": when}
+    server.next["/" + NAME] = [Answer(cut=9, headers=headers), Answer(headers=headers)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert server.asked[1]["if-range"] == when
+    assert server.sent["/" + NAME] == len(DATA)
+    assert partial.path.read_bytes() == DATA
+
+
+def test_parts_of_another_address_are_not_used(server, partial):
+    server.next["/" + NAME] = [Answer(cut=9), *[Answer(status=503)] * 4]
+    with pytest.raises(NotFetched):
+        download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.size() == 9
+    other = server.put("other.zip", DATA[::-1])
+    download(other, partial, Progress())
+    assert "range" not in server.asked_for("other.zip")[0]
+    assert partial.path.read_bytes() == DATA[::-1]
+
+
+def test_a_part_that_was_whole_already_is_kept(server, partial):
+    url = f"{server.url}/{NAME}"
+    download(url, partial, Progress())
+    download(url, partial, Progress())  # as after a kill just before the last step
+    assert server.asked[1]["range"] == f"bytes={len(DATA)}-"
+    assert server.sent["/" + NAME] == len(DATA)
+    assert partial.path.read_bytes() == DATA
+
+
+def test_another_part_than_was_asked_for_is_thrown_away(server, partial):
+    wrong = {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"}
+    server.next["/" + NAME] = [Answer(cut=9), Answer(headers=wrong)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert "range" not in server.asked[2]
+
+
+def test_a_file_without_a_length_comes_too(server, partial):
+    server.always = Answer(length=False)
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+
+
+def test_a_server_that_stalls_is_left_and_asked_again(server, partial, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "foretaste")
+    monkeypatch.setattr(connection, "TIMEOUT", 0.2)
+    server.next["/" + NAME] = [Answer(stall=70_000)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert server.asked[1]["range"] == "bytes=70000-"
+    assert "no answer from 127.0.0.1 for 0.2 s; trying again" in caplog.text
+
+
+# Refusals ------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_of_the_server_passes(server, partial, caplog):
+    caplog.set_level(logging.INFO, "foretaste")
+    server.next["/" + NAME] = [Answer(status=500), Answer(status=503)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert "the server says 500 Internal Server Error; trying again in 0 s" in caplog.text
+
+
+def test_a_server_says_how_long_to_wait_but_not_for_ever(server, partial, monkeypatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
+    server.next["/" + NAME] = [
+        Answer(status=429, headers={"Retry-After": "7"}),
+        Answer(status=503, headers={"Retry-After": "86400"}),
+        Answer(status=503, headers={"Retry-After": "tomorrow"}),
+    ]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert pauses == [7, 60, 0]
+
+
+def test_pauses_grow_and_end(server, partial, monkeypatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(transfer, "PAUSES", (1.0, 2.0, 4.0))
+    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
+    server.always = Answer(status=502)
+    with pytest.raises(NotFetched, match="502 Bad Gateway") as caught:
+        download(f"{server.url}/{NAME}", partial, Progress())
+    assert pauses == [1, 2, 4]
+    assert len(server.asked) == 4
+    assert "4 attempts in a row brought nothing; 0 bytes are here" in caught.value.where
+
+
+def test_attempts_that_bring_something_do_not_count(server, partial, monkeypatch):
+    monkeypatch.setattr(transfer, "PAUSES", (0.0,))
+    server.next["/" + NAME] = [Answer(cut=1000) for _ in range(20)]
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (404, NotFound, "is not there (404 Not Found)"),
+        (410, NotFound, "is not there (410 Gone)"),
+        (403, NotFetched, "says 403 Forbidden"),
+        (401, NotFetched, "says 401 Unauthorized"),
+        (299, NotFetched, "says 299 ?"),
+    ],
+)
+def test_a_refusal_for_good_is_not_asked_again(server, partial, status, kind, message):
+    server.always = Answer(status=status)
+    with pytest.raises(kind) as caught:
+        download(f"{server.url}/{NAME}", partial, Progress())
+    assert message in caught.value.message
+    assert "FORETASTE_MIRROR" in caught.value.hint
+    assert len(server.asked) == 1
+
+
+def test_nobody_there(partial):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(NotFetched, match=r"no connection to 127\.0\.0\.1: .*refused"):
+        download(f"http://127.0.0.1:{port}/x", partial, Progress())
+
+
+def test_no_such_host_is_said_at_once(partial, monkeypatch):
+    def nowhere(*_: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr(transfer.time, "sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(NotFetched, match=r"no address for data\.invalid: no network, or a wrong name"):
+        download("http://data.invalid/x", partial, Progress())
+
+
+@pytest.mark.parametrize("url", ["ftp://data.invalid/x", "file:///etc/passwd", "http:///x", "x"])
+def test_other_addresses_are_refused(partial, url):
+    with pytest.raises(NotFetched, match="is not an address that can be fetched"):
+        download(url, partial, Progress())
+
+
+# Redirects, certificates, proxies ------------------------------------------------------------------------
+
+
+def test_redirects_are_followed_and_resumed(server, partial):
+    to_file = Answer(status=302, headers={"Location": f"/{NAME}"})
+    server.next["/moved"] = [to_file, to_file]
+    server.next["/" + NAME] = [Answer(cut=500)]
+    download(f"{server.url}/moved", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    assert server.asked_for(NAME)[1]["range"] == "bytes=500-"
+
+
+def test_redirects_in_a_circle_end(server, partial):
+    server.always = Answer(status=301, headers={"Location": "/round"})
+    with pytest.raises(NotFetched, match="leads on and on"):
+        download(f"{server.url}/round", partial, Progress())
+    assert len(server.asked) == 11
+
+
+def test_a_redirect_to_a_local_file_is_refused(server, partial):
+    server.always = Answer(status=302, headers={"Location": "file:///etc/passwd"})
+    with pytest.raises(NotFetched, match="not an address that can be fetched"):
+        download(f"{server.url}/x", partial, Progress())
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Return a file with a certificate for 127.0.0.1 that nobody trusts, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    file, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = (
+        "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    command = ["openssl", *words.split(), "-keyout", str(key), "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+def test_a_certificate_that_nobody_trusts_is_refused(certificate, partial):
+    with serving(certificate) as server:
+        url = server.put(NAME, DATA)
+        with pytest.raises(NotFetched, match=r"the certificate of 127\.0\.0\.1 is not accepted: self"):
+            download(url, partial, Progress())
+        assert server.asked == []
+
+
+def test_from_https_to_http_is_refused(certificate, server, partial, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(certificate) as safe:
+        url = safe.put(NAME, DATA[:1000])
+        download(url, partial, Progress())
+        assert partial.path.read_bytes() == DATA[:1000]
+        safe.always = Answer(status=302, headers={"Location": f"{server.url}/{NAME}"})
+        with pytest.raises(NotFetched, match="which is not protected; refused"):
+            download(url, partial, Progress())
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+def test_the_proxy_of_the_environment_is_used(server, partial, monkeypatch, variable):
+    monkeypatch.setenv(variable, server.url.replace("://", "://me:p%40ss@"))
+    download(f"http://data.invalid/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+    (asked,) = server.asked
+    assert asked["line"] == f"http://data.invalid/{NAME}"
+    assert asked["proxy-authorization"] == "Basic bWU6cEBzcw=="  # me:p@ss
+
+
+def test_no_proxy_is_respected(server, partial, monkeypatch):
+    monkeypatch.setenv("http_proxy", "127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    download(f"{server.url}/{NAME}", partial, Progress())
+    assert partial.path.read_bytes() == DATA
+
+
+def test_a_proxy_of_another_kind_is_refused(partial, monkeypatch):
+    monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
+    with pytest.raises(NotFetched, match=r"the proxy socks5://127\.0\.0\.1:9 is of a kind") as caught:
+        download("http://data.invalid/x", partial, Progress())
+    assert "secret" not in str(caught.value)
