@@ -24,8 +24,10 @@ from foretaste.ratings import Ratings
 # Archives ------------------------------------------------------------------------------------------------
 
 _NAMES = (
-    "ratings.csv", "ml-100k/u.data", "ratings.dat", "movies.csv", "../up.csv", "/abs.csv", "a" * 300, "é/日本.csv",
-    "__MACOSX/._ratings.csv", ".DS_Store", "folder/", "", "ratings.csv.gz", "inner.zip", "mimetype", "content.xml",
+    "ratings.csv", "ml-100k/u.data", "ratings.dat", "movies.csv", "../up.csv", "/abs.csv",
+    "a" * 300, "é/日本.csv",
+    "__MACOSX/._ratings.csv", ".DS_Store", "folder/", "", "ratings.csv.gz", "inner.zip",
+    "mimetype", "content.xml",
     "[Content_Types].xml", "xl/workbook.xml", "x\0y.csv", "C:\\ratings.csv",
 )  # fmt: skip
 
@@ -46,14 +48,16 @@ def packed(rng: Random, data: bytes) -> bytes:
     name = rng.choice(_NAMES[:3]) if rng.random() < 0.7 else rng.choice(_NAMES)
     files = [(name, data)]
     for _ in range(rng.choice([0, 0, 0, 1, 3])):
-        files.insert(rng.randint(0, len(files)), (rng.choice(_NAMES), rng.choice([data, b"", b"junk", data[:9]])))
+        files.insert(
+            rng.randint(0, len(files)), (rng.choice(_NAMES), rng.choice([data, b"", b"junk", data[:9]]))
+        )
     method = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2])
     done = _zipped_quietly(files, method)
     return packed(rng, done) if rng.random() < 0.1 else done
 
 
 def _zipped_quietly(files: list[tuple[str, bytes]], method: int) -> bytes:
-    """Return a zip archive; a name that stands twice, which the library warns of, gets its second entry, too."""
+    """Return a zip archive; a name that stands twice, which the library warns of, stands in it twice."""
     import warnings
 
     with warnings.catch_warnings():
@@ -69,7 +73,19 @@ def patched_zip(rng: Random, data: bytes) -> bytes:
     if start < 0:
         return data
     place = start + rng.randrange(4, {b"PK\x03\x04": 30, b"PK\x01\x02": 46, b"PK\x05\x06": 22}[mark])
-    value = rng.choice([b"\0", b"\xff", b"\x01", b"\x08", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff", b"\x0c\0", b"\x63\0"])
+    value = rng.choice(
+        [
+            b"\0",
+            b"\xff",
+            b"\x01",
+            b"\x08",
+            b"\0\0\0\0",
+            b"\xff\xff\xff\xff",
+            b"\xff\xff",
+            b"\x0c\0",
+            b"\x63\0",
+        ]
+    )
     return data[:place] + value + data[place + len(value) :]
 
 
@@ -98,12 +114,15 @@ _ROWS = (
 )
 _ODS_CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
- xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
  office:version="1.2"><office:body><office:spreadsheet><table:table table:name="Ratings">{rows}</table:table>
 </office:spreadsheet></office:body></office:document-content>"""
 _XML = (
-    "<", ">", "</c>", "<c/>", '<c r="XFD1048576"><v>1</v></c>', '<c r="A1" t="e"><v>#N/A</v></c>', "&amp;", "&", "]]>",
-    "<!DOCTYPE x [<!ENTITY a 'b'>]>", '<row r="99999999">', "1048576", "-1", "NaN", "1e400", 't="s"', 't="b"', 't="d"',
+    "<", ">", "</c>", "<c/>", '<c r="XFD1048576"><v>1</v></c>', '<c r="A1" t="e"><v>#N/A</v></c>',
+    "&amp;", "&", "]]>",
+    "<!DOCTYPE x [<!ENTITY a 'b'>]>", '<row r="99999999">', "1048576", "-1", "NaN", "1e400",
+    't="s"', 't="b"', 't="d"',
     't="inlineStr"', 'r="A0"', 'r="ZZZZ1"', "<v>9999999999</v>", 's="99"', "", "\0", "\ufffd", "</sheetData>",
     'table:number-columns-repeated="3"', 'table:number-rows-repeated="3"', 'office:value-type="float"',
 )  # fmt: skip
@@ -152,7 +171,10 @@ def with_part(data: bytes, name: str, old: str, new: str) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = [(part, archive.read(part)) for part in archive.namelist()]
     return zipped(
-        [(part, text.replace(old.encode(), new.encode()) if part.endswith(name) else text) for part, text in files]
+        [
+            (part, text.replace(old.encode(), new.encode()) if part.endswith(name) else text)
+            for part, text in files
+        ]
     )
 
 
@@ -160,7 +182,8 @@ def _ods_cell(cell: object) -> str:
     if isinstance(cell, bool):
         return f'<table:table-cell office:value-type="boolean" office:boolean-value="{str(cell).lower()}"/>'
     if isinstance(cell, int | float):
-        return f'<table:table-cell office:value-type="float" office:value="{cell}"><text:p>{cell}</text:p></table:table-cell>'
+        kind, shown = f'"float" office:value="{cell}"', f"<text:p>{cell}</text:p>"
+        return f"<table:table-cell office:value-type={kind}>{shown}</table:table-cell>"
     return f'<table:table-cell office:value-type="string"><text:p>{cell or ""}</text:p></table:table-cell>'
 
 
@@ -214,7 +237,11 @@ def _records(rng: Random, data: bytes) -> bytes:
     if len(data) < 600:
         return data
     start = rng.choice([0, 512]) + 2 * rng.randrange(min(1200, len(data) // 2 - 256))
-    return data[:start] + struct.pack("<H", rng.choice([0, 1, 0xFF, 0xFFFF, rng.randrange(65536)])) + data[start + 2 :]
+    return (
+        data[:start]
+        + struct.pack("<H", rng.choice([0, 1, 0xFF, 0xFFFF, rng.randrange(65536)]))
+        + data[start + 2 :]
+    )
 
 
 def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
@@ -247,7 +274,13 @@ def arrays() -> tuple[bytes, ...]:
     """Return tables that numpy keeps."""
     table = np.array([[1, 10, 3.5], [2, 10, 4], [1, 20, 2.5]])
     kept = []
-    for array in (table, table.astype(np.int32), np.asfortranarray(table), table.astype(">f4"), table.astype(str)):
+    for array in (
+        table,
+        table.astype(np.int32),
+        np.asfortranarray(table),
+        table.astype(">f4"),
+        table.astype(str),
+    ):
         target = io.BytesIO()
         np.save(target, array)
         kept.append(target.getvalue())
@@ -271,7 +304,9 @@ def make_wide(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     data = texts.spoilt(rng, rng.choice(WIDE).encode())
     options: dict[str, Any] = {"header": rng.random() < 0.6}
     if rng.random() < 0.4:
-        options["missing"] = rng.choice([99, "99", "NA", [], ["NA", "-"], True, None, float("nan"), [None], "", 1e400])
+        options["missing"] = rng.choice(
+            [99, "99", "NA", [], ["NA", "-"], True, None, float("nan"), [None], "", 1e400]
+        )
     if rng.random() < 0.3:
         options["user"] = rng.choice([0, 1, 9, -1, True, "user", "nope", "", 1.5])
     if rng.random() < 0.3:
@@ -322,8 +357,10 @@ def make_model(rng: Random) -> tuple[bytes, dict[str, Any], str]:
 
 
 _JSON: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 0.5, 1e308, -1e308, float("nan"), float("inf"), 2**31, 2**63, 2**70, 10**400, "",
-    "x", "x" * 5000, "0.1.0", "Bias", "SVD", "F32", "I64", "BOOL", [], {}, [0, 8], [8, 0], [0, 2**63], [[[]]], {"x": {}},
+    None, True, False, 0, 1, -1, 2, 0.5, 1e308, -1e308, float("nan"), float("inf"), 2**31, 2**63,
+    2**70, 10**400, "",
+    "x", "x" * 5000, "0.1.0", "Bias", "SVD", "F32", "I64", "BOOL", [], {}, [0, 8], [8, 0], [0,
+    2**63], [[[]]], {"x": {}},
 )  # fmt: skip
 
 
@@ -334,7 +371,9 @@ def _other_json(rng: Random, value: Any) -> Any:
         if what < 0.1:
             return {k: v for k, v in value.items() if k != key}
         if what < 0.2:
-            return value | {rng.choice(["x", "", "format", "users_", "items_", "mean_", "seed"]): rng.choice(_JSON)}
+            return value | {
+                rng.choice(["x", "", "format", "users_", "items_", "mean_", "seed"]): rng.choice(_JSON)
+            }
         if what < 0.3:
             return value | {key: rng.choice(list(value.values()))}
         return value | {key: _other_json(rng, value[key])}

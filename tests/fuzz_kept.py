@@ -65,7 +65,8 @@ KEPT: dict[str, Case] = {
         "workbook",
         files.opendocument(
             '<table:table-row><table:table-cell table:number-columns-repeated="200000000" '
-            'office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell></table:table-row>'
+            'office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell>'
+            "</table:table-row>"
         ),
         {},
         "ratings.ods",
@@ -88,7 +89,10 @@ KEPT: dict[str, Case] = {
         "ratings.ods",
     ),
     "a zip archive of version 25.5": Case(
-        "workbook", files.workbooks()[0].replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), {}, "a.xlsx"
+        "workbook",
+        files.workbooks()[0].replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"),
+        {},
+        "a.xlsx",
     ),
     "a table of texts in numpy": Case("file", files.arrays()[4], {}, "ratings.npy"),
 }

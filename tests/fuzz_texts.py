@@ -36,15 +36,19 @@ PAIRS = [
 ]
 SEPARATORS = (",", "\t", "::", "|", ";", ", ", " ", "  ")
 TOKENS = (
-    "", " ", "\0", '"', '""', '"""', "'", "\\", "\r", "\n", "\r\n", "\n\n", "\t", ",", ";", "::", "|", "#", "%",
-    "\ufeff", "\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\u00a0", "é", "日本", "😀", "\u0301", "\U000e0001", "ſ",
+    "", " ", "\0", '"', '""', '"""', "'", "\\", "\r", "\n", "\r\n", "\n\n", "\t", ",", ";", "::",
+    "|", "#", "%",
+    "\ufeff", "\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\u00a0", "é", "日本", "😀", "\u0301",
+    "\U000e0001", "ſ",
     "NaN", "nan", "inf", "-inf", "Infinity", "null", "NULL", "None", "N/A", "NA", "-", "--", "true", "False",
     "0", "-0", "+1", "-1", "007", "1.", ".5", "1e5", "1e400", "-1e400", "1e-400", "3,5", "1.234,5", "1,234.5",
     "1_000", "0x10", "1" * 18, "9" * 18, "9" * 19, "9" * 40, "1" * 400, "3.40282357e38", "3.5e38", "16777217",
     "9223372036854775807", "9223372036854775808", "-9223372036854775808", "18446744073709551616", "９", "٣",
     "2020-01-02", "2020-13-45", "9999-12-31", "0000-01-01", "99999-01-01", "2020-01-02 25:00",
-    "2020-01-02T03:04:05.123456789Z", "2020-01-02 04:04:05+99:99", "1577934245000", "1577934245.5", "-1577934245",
-    "user", "item", "rating", "userId", "timestamp", "column_1", "user,item,rating", "x" * 300, "a\nb", "=1+1",
+    "2020-01-02T03:04:05.123456789Z", "2020-01-02 04:04:05+99:99", "1577934245000", "1577934245.5",
+    "-1577934245",
+    "user", "item", "rating", "userId", "timestamp", "column_1", "user,item,rating", "x" * 300,
+    "a\nb", "=1+1",
 )  # fmt: skip
 
 Spoil = Callable[[Random, bytes], bytes]
@@ -146,7 +150,11 @@ def _separator_of(data: bytes) -> bytes:
 
 
 def _token(rng: Random) -> str:
-    return rng.choice(TOKENS) if rng.random() < 0.9 else chr(rng.choice([rng.randrange(256), rng.randrange(0xD800)]))
+    return (
+        rng.choice(TOKENS)
+        if rng.random() < 0.9
+        else chr(rng.choice([rng.randrange(256), rng.randrange(0xD800)]))
+    )
 
 
 BYTES: tuple[Spoil, ...] = (_flip_bits, _cut, _insert, _repeat, _raw)
@@ -165,25 +173,62 @@ def spoilt(rng: Random, data: bytes, ways: tuple[Spoil, ...] = TEXTS, most: int 
 # Options -------------------------------------------------------------------------------------------------
 
 CONDITIONS = (
-    "rating > 2", "userId <= 1", "user = 'ann'", "user = 1", "item IN (10, 20)", "movieId LIKE '1%'", "nope > 1",
+    "rating > 2", "userId <= 1", "user = 'ann'", "user = 1", "item IN (10, 20)",
+    "movieId LIKE '1%'", "nope > 1",
     "rating", "1 = 1", "1", "NULL", "", "rating >", "COUNT(*) > 1", "SUM(rating) > 3", "rating / 0 > 1", "*",
-    "rating > (SELECT 1)", "rating IS NOT NULL", "rating <> 'N/A'", "CAST(rating AS INT) > 2", "NOT rating > 3",
-    "rating BETWEEN 1 AND 3", "timestamp > '2020-01-01'", "LENGTH(user) > 1", "user || item = 'x'", "rating ~ '['",
-    "rating > 1; DROP TABLE x", "CASE WHEN rating > 2 THEN true ELSE false END", "rating = rating", "'x' = 'x'",
-    "CAST(user AS INT) > 1", "CAST(rating AS DATE) > '2020-01-01'", "user LIKE NULL", "rating IN ()", "-rating < 0",
-    "rating % 0 = 1", "ROW_NUMBER() OVER () > 1", "user = item", "`rating` > 2", '"rating" > 2', "column_1 > 1",
-    "RANDOM() > 0.5", "SUBSTR(user, 99999999999999999999) = 'x'", "rating > 99999999999999999999999999", "true",
+    "rating > (SELECT 1)", "rating IS NOT NULL", "rating <> 'N/A'", "CAST(rating AS INT) > 2",
+    "NOT rating > 3",
+    "rating BETWEEN 1 AND 3", "timestamp > '2020-01-01'", "LENGTH(user) > 1", "user || item = 'x'",
+    "rating ~ '['",
+    "rating > 1; DROP TABLE x", "CASE WHEN rating > 2 THEN true ELSE false END", "rating = rating",
+    "'x' = 'x'",
+    "CAST(user AS INT) > 1", "CAST(rating AS DATE) > '2020-01-01'", "user LIKE NULL",
+    "rating IN ()", "-rating < 0",
+    "rating % 0 = 1", "ROW_NUMBER() OVER () > 1", "user = item", "`rating` > 2", '"rating" > 2',
+    "column_1 > 1",
+    "RANDOM() > 0.5", "SUBSTR(user, 99999999999999999999) = 'x'",
+    "rating > 99999999999999999999999999", "true",
 )  # fmt: skip
 _ENCODINGS = (
-    "utf-8", "utf8", "UTF_8", "utf-8-sig", "latin-1", "utf-16", "utf-32", "cp1252", "shift_jis", "ascii", "utf-7",
+    "utf-8", "utf8", "UTF_8", "utf-8-sig", "latin-1", "utf-16", "utf-32", "cp1252", "shift_jis",
+    "ascii", "utf-7",
     "gb18030", "idna", "punycode", "hex", "base64", "rot13", "zlib", "unicode_escape", "raw_unicode_escape",
     "undefined", "nothing", "", "utf-8\0", "cp037", "mbcs", "oem",
 )  # fmt: skip
 _COLUMNS = (
     0, 1, 2, 3, -1, 99, True, 1.5, "userId", "user", "item", "rating", "timestamp", "column_1", "", "nope",
 )  # fmt: skip
-_SCALES = ((1, 5), (0, 1), (-10, 10), (5, 1), (1, 1), ("a", 2), (float("nan"), 1), 5, (1, 2, 3), "15", (0, 1e400))
-_SEPARATORS = (*SEPARATORS, "whitespace", "", '"', "\n", "\r", "é", "日", "a", "1", ".", "\x1f", "\0", ",,", 5, "\\")
+_SCALES = (
+    (1, 5),
+    (0, 1),
+    (-10, 10),
+    (5, 1),
+    (1, 1),
+    ("a", 2),
+    (float("nan"), 1),
+    5,
+    (1, 2, 3),
+    "15",
+    (0, 1e400),
+)
+_SEPARATORS = (
+    *SEPARATORS,
+    "whitespace",
+    "",
+    '"',
+    "\n",
+    "\r",
+    "é",
+    "日",
+    "a",
+    "1",
+    ".",
+    "\x1f",
+    "\0",
+    ",,",
+    5,
+    "\\",
+)
 
 
 def written(rng: Random) -> dict:
@@ -215,7 +260,9 @@ def checks(rng: Random) -> dict:
     if rng.random() < 0.15:
         options["scale"] = rng.choice(_SCALES)
     if rng.random() < 0.3:
-        options["duplicates"] = rng.choice(["refuse", "last", "first", "mean", "last", "first", "mean", "all", None])
+        options["duplicates"] = rng.choice(
+            ["refuse", "last", "first", "mean", "last", "first", "mean", "all", None]
+        )
     if rng.random() < 0.15:
         options["where"] = _condition(rng)
     if rng.random() < 0.1:

@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -67,7 +68,7 @@ class Case:
 
 def case(reader: str, seed: int) -> Case:
     """Return the case of a number, always the same."""
-    rng = Random(f"{reader} {seed}")  # noqa: S311 - the same inputs each time, no secrets
+    rng = Random(f"{reader} {seed}")
     return Case(reader, *READERS[reader].make(rng))
 
 
@@ -151,7 +152,7 @@ def _must(true: bool, what: str) -> None:
 
 def _sound_index(index: IdIndex) -> None:
     ids = index.ids.tolist()
-    _must(all(a < b for a, b in zip(ids, ids[1:], strict=False)), "ids are not sorted and distinct")
+    _must(all(a < b for a, b in pairwise(ids)), "ids are not sorted and distinct")
     kind = str if index.kind == "text" else int
     _must(all(type(id_) is kind for id_ in ids), "ids of a wrong type")
     _must("" not in ids, "an empty id")
@@ -161,7 +162,9 @@ def sound(ratings: Any) -> None:
     """Raise Broken if ratings are not what ``Ratings`` promises."""
     n = len(ratings)
     _must(n > 0 and len(ratings.item) == len(ratings.value) == n, "columns of different lengths")
-    _must(ratings.value.dtype == np.float32 and bool(np.isfinite(ratings.value).all()), "a value is not finite")
+    _must(
+        ratings.value.dtype == np.float32 and bool(np.isfinite(ratings.value).all()), "a value is not finite"
+    )
     for codes, index in ((ratings.user, ratings.users), (ratings.item, ratings.items)):
         _sound_index(index)
         _must(codes.dtype == np.int32, "codes are no int32")
@@ -180,7 +183,11 @@ def sound(ratings: Any) -> None:
 def same(one: Any, other: Any) -> bool:
     """Whether two ratings are the same rows under the same ids."""
     columns = (one.user, other.user), (one.item, other.item), (one.value, other.value), (one.when, other.when)
-    return one.users == other.users and one.items == other.items and all(map(_equal, *zip(*columns, strict=True)))
+    return (
+        one.users == other.users
+        and one.items == other.items
+        and all(map(_equal, *zip(*columns, strict=True)))
+    )
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -208,9 +215,13 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
     sound(found.ratings)
     left_out = sorted({int(row) for fault in found.faults for row in fault.rows})
     merged = options.get("duplicates", "refuse") != "refuse"
-    _must(merged or len(found.ratings) + len(left_out) == found.rows, "rows kept and left out are not all rows")
-    _must(all(len(fault.rows) and fault.places and str(fault) for fault in found.faults), "a fault without rows")
-    _must("where" in options or not left_out or 0 <= left_out[0], "a row before the first")
+    _must(
+        merged or len(found.ratings) + len(left_out) == found.rows, "rows kept and left out are not all rows"
+    )
+    _must(
+        all(len(fault.rows) and fault.places and str(fault) for fault in found.faults), "a fault without rows"
+    )
+    _must("where" in options or not left_out or left_out[0] >= 0, "a row before the first")
     # A column that is only guessed to hold times is left out as a whole where rows are not to be skipped.
     guessed = options.get("timestamp") is None and {fault.kind for fault in found.faults} == {"bad_time"}
     _must(guessed or (refused is None) == (not found.faults), f"refused: {refused}; left out: {left_out}")

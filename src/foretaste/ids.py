@@ -6,6 +6,7 @@ as text (by code point), and an index is the place in that order; -1 means unkno
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -157,8 +158,25 @@ class IdIndex:
         index = int(self.remap(column)[0])
         if index < 0:
             near = did_you_mean(id_, self.ids[:100_000].tolist())
-            raise NotFound(f"{name} {id_!r} is unknown (ids are {self.kind}){near}")
+            raise NotFound(
+                f"{name} {id_!r} is unknown{near}",
+                where=f"known are {self.said()}",
+                hint=f"{name} {self.nearest(str(id_))}" if len(self) else None,
+                instead=(id_, self.nearest(str(id_))) if len(self) else None,
+            )
         return index
+
+    def said(self) -> str:
+        """Say which ids these are: ``20 whole numbers, 1 to 30``."""
+        kind = "texts" if self.kind == "text" else "whole numbers"
+        return f"{len(self):,} {kind}, {self.ids[0]} to {self.ids[-1]}" if len(self) else "none"
+
+    def nearest(self, text: str) -> Any:
+        """Return the known id that is most like a text; there must be one."""
+        if self.kind == "number" and is_canonical(text):
+            return int(self.ids[np.argmin(abs(self.ids - int(text)))])
+        near = difflib.get_close_matches(text, map(str, self.ids[:100_000].tolist()), n=1)
+        return near[0] if near else self.ids[0]
 
     def take(self, keep: npt.NDArray[Any]) -> IdIndex:
         """Return the index of some ids, by a mask or by increasing places."""

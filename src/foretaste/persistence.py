@@ -187,7 +187,15 @@ def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, A
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         if isinstance(error, BadModelFile):
             raise
+        if not _begins_as_model(path):
+            raise BadModelFile(f"{path} is no foretaste model", hint=_MAKE_ONE) from error
         raise BadModelFile(f"{path} is damaged or no foretaste model: {error}", hint=_MAKE_ONE) from error
+
+
+def _begins_as_model(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a header, and the header's brace."""
+    with path.open("rb") as file:
+        return file.read(9)[5:] == b"\0\0\0{"
 
 
 def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:

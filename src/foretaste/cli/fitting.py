@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste.cli.mending import for_fit
 from foretaste.cli.outcome import Command, Outcome, common_options, runner, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, read
 from foretaste.errors import NotFound
@@ -88,12 +89,14 @@ class _Models(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         from foretaste.evaluation.comparing import named
+        from foretaste.models import BY_NAME
 
         try:
             return _command_for(type(named(name)))
         except NotFound as error:
             if "." in name or "/" in name:
-                error.hint = f"the model comes first: foretaste fit MODEL {name} -o model.foretaste"
+                error.message = f"the model comes first; {name} is none"
+                error.hint = for_fit(name, ctx.find_root().obj or [name], list(BY_NAME))
             raise
 
 

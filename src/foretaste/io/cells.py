@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.columns import role_of
 from foretaste.ids import is_text_series
+from foretaste.io.dialect import is_number
 from foretaste.io.faults import Rows, Texts
 
 log = logging.getLogger("foretaste")
@@ -99,6 +102,8 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
     texts = cells.gather(bad)
     first = texts[0]
     hint = _leave_out(texts, quoted_name(column))
+    if table.header is None and bad[0] == 0 and _are_names(table.sample[0], place, first, role):
+        hint = "header=True"
     if first is None or first == "":
         problem = f"the {role} is missing"
     elif _DECIMAL_COMMA.fullmatch(first) and table.decimal == ".":
@@ -109,6 +114,13 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
         problem = f'{role} is "{first}", {what}'
     table.sieve.meet(table.fault("not_a_number", bad, problem, hint), bad)
     return np.asarray(numbers.to_numpy())
+
+
+def _are_names(record: Sequence[str], place: int, cell: str | None, role: str) -> bool:
+    """Whether a first row is a header that is read as a row: no number in it, or the name of the column."""
+    if len(record) <= place or record[place] != cell:
+        return False
+    return role_of(cell) == role or not any(map(is_number, record))
 
 
 def _leave_out(texts: Any, column: str) -> str:

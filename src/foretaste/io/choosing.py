@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from foretaste.columns import ROLES, guess_roles, require_roles, role_of
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.io.dialect import guess_dialect, is_time
+from foretaste.io.dialect import guess_dialect, is_number, is_time
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
 from foretaste.io.table import TextTable
@@ -138,7 +138,7 @@ def _require_apart(choice: Choice, name: str) -> None:
             raise BadData(
                 f'{name}: the column "{column}" cannot be both {other} and {role}',
                 where="columns are: " + ", ".join(choice.names),
-                hint=f"{wrong}=None finds it out",
+                hint=f"{wrong}=None",
             )
         role_at[place] = role
 
@@ -162,6 +162,9 @@ def _by_name(
     _refuse_wide(table, unnamed, needed)
     if unnamed and (len(names) > 4 or not table.by_position):
         require_roles(found, names, needed)
+    if any(role_of(found[role]) in unnamed for role in found):
+        require_roles(found, names, needed)
+    _refuse_numbers_as_names(table, header, unnamed)
     _fill(table, places, chosen, unnamed)
     places = {role: places[role] for role in chosen if role in places}
     if unnamed:
@@ -175,6 +178,17 @@ def _by_name(
     return Choice(names, places)
 
 
+def _refuse_numbers_as_names(
+    table: TextTable | FrameTable, header: Sequence[str], unnamed: Sequence[str]
+) -> None:
+    """Refuse a first line of numbers as a header: it is a rating, which would be lost."""
+    if unnamed and header and all(map(is_number, header)):
+        raise BadData(
+            f"{table.name}, line 1: this is no header, but a rating: {', '.join(header[:8])}",
+            hint="header=False",
+        )
+
+
 def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: Sequence[str]) -> None:
     """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
     if table.width < _WIDE or len(unnamed) < len(needed):
@@ -182,9 +196,15 @@ def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: 
     raise BadData(
         f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unnamed)}",
         where=_head(table.header or next(iter(table.sample), [])),
-        hint='layout="wide" if a row is a user and a column an item (if not, say which columns: '
-        "user=..., item=..., rating=...)",
+        hint=f'layout="wide"{", user=0" if _first_are_ids(table) else ""} if a row is a user and a column an '
+        "item (if not, say which columns: user=..., item=..., rating=...)",
     )
+
+
+def _first_are_ids(table: TextTable | FrameTable) -> bool:
+    """Whether the first column of a table without names looks like ids: whole numbers, each once."""
+    first = [record[0].strip() for record in table.sample if record]
+    return table.header is None and len(set(first)) == len(first) >= _WIDE and all(map(str.isdigit, first))
 
 
 def _head(cells: Sequence[str]) -> str:

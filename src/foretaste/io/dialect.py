@@ -108,7 +108,7 @@ def guess_dialect(
             f"{name}: with the separator {separator!r} most lines have {width} field{'s' * (width != 1)}; "
             f"{least} are needed at least",
             where=f"1 | {start.splitlines()[0][:100]}",
-            hint="separator=None finds it out",
+            hint="separator=None (it is found out then)",
         )
     if header is None:
         corner = sample[0][0].strip()

@@ -183,8 +183,9 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _damaged(name: str, error: BaseException) -> BadData:
+    said = (str(error).splitlines() or ["unreadable"])[0][:200]
     return BadData(
-        f"{name} is a workbook that is cut off or damaged ({(str(error).splitlines() or ['unreadable'])[0][:200]})",
+        f"{name} is a workbook that is cut off or damaged ({said})",
         hint="fetch it again, or open it and save it again",
     )
 

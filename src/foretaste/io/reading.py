@@ -216,7 +216,10 @@ def _parser(opened: Opened) -> ModuleType:
 
 def _nothing(opened: Opened, wanted: Wanted) -> BadData:
     if wanted.where is not None:
-        return BadData(f"{opened.name}: no row fulfils where={wanted.where!r}", hint="a wider condition")
+        return BadData(
+            f"{opened.name}: no row fulfils where={wanted.where!r}",
+            hint="where=None reads all of them; or a wider condition",
+        )
     hint = None if isinstance(opened, FrameTable) else "header=False if its first line is a rating"
     return BadData(f"{opened.name} has a header but no ratings", hint=hint)
 

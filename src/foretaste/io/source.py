@@ -39,11 +39,13 @@ def load(source: str | Path | BinaryIO, member: str | None) -> Unpacked:
     path = Path(source)
     if path.is_dir():
         inside = sorted(other.name for other in path.iterdir() if other.is_file())
+        likely = next((name for name in inside if "rating" in name.lower()), (inside or [""])[0])
         shown = ", ".join(inside[:10]) + (", ..." if len(inside) > 10 else "")
         raise BadData(
             f"{path} is a folder, not a file",
             where=f"in it are: {shown}" if inside else "there is no file in it",
-            hint=f"name one of its files: {path / inside[0]}" if inside else f"ls {path}",
+            hint=f"name one of its files: {path / likely}" if inside else f"ls {path}",
+            instead=(source, path / likely) if inside else None,
         )
     return unpacked(path, path, member)
 
@@ -93,6 +95,8 @@ def _utf8(data: bytes, encoding: str, path: str) -> bytes:
             f"there is no encoding {encoding!r}{did_you_mean(encoding, known)}",
             hint='encoding="utf-8" or "latin-1"',
         ) from None
+    if name.startswith(("utf-16", "utf-32")) and b"\0" not in data[:1000]:  # every digit has one in these
+        raise BadData(f"{path} is no text in {encoding}: it has no zero bytes", hint='encoding="utf-8"')
     if name not in ("utf-8", "utf-8-sig", "ascii"):
         return _encoded(_decoded(data, encoding, path).removeprefix("\ufeff"), encoding, path)
     if not data.isascii():  # the usual file is, and needs no decoding
@@ -105,11 +109,19 @@ def _decoded(data: bytes, encoding: str, path: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        other = "latin-1" if encoding.lower() != "latin-1" else "utf-8"
+        other = "utf-8" if _is_utf8(data) else "latin-1"
         raise BadData(
             f"{path}, line {line:,}: byte {data[error.start]:#04x} is no text in {encoding}",
             hint=f'encoding="{other}"',
         ) from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _encoded(text: str, encoding: str, path: str) -> bytes:

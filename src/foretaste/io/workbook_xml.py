@@ -128,8 +128,9 @@ def check_repeats(data: bytes, name: str) -> None:
     _require_whole(xml, name)
     for found in _REPEATED.finditer(xml):
         if int(found[2][:20]) > _MOST[found[1]]:
+            times = f"{found[1].decode()} {found[2][:20].decode()} times"
             raise BadData(
-                f"{name} is a workbook that is damaged: it repeats {found[1].decode()} {found[2][:20].decode()} times",
+                f"{name} is a workbook that is damaged: it repeats {times}",
                 hint="open it and save it again",
             )
     rows = columns = 0
@@ -138,7 +139,9 @@ def check_repeats(data: bytes, name: str) -> None:
             continue  # blank rows stand at the end of most sheets, repeated to the bottom
         repeats = [(found[1], int(found[2])) for found in _REPEATED.finditer(row)]
         rows += max((times for what, times in repeats if what == b"rows"), default=1)
-        columns = max(columns, sum(times for what, times in repeats if what == b"columns") + row.count(b"-cell"))
+        columns = max(
+            columns, sum(times for what, times in repeats if what == b"columns") + row.count(b"-cell")
+        )
     require(
         rows * columns * _BYTES if rows > 1000 else 0,
         f"{name}: a sheet of {rows:,} rows and up to {columns:,} columns, repeated cells among them,",
