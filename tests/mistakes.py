@@ -57,7 +57,7 @@ MENDED = [
     Mistake(
         "columns without usual names",
         fit("odd.csv"),
-        ("user or the item or the rating", "a, b, c, d, e"),
+        ("for the user", "nor for the rating", "a, b, c, d, e"),
         "--item-column b",
     ),
     Mistake(

@@ -92,9 +92,10 @@ def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterabl
             hint=next((f'{taken}="{name}"' for name in names if role_of(name) == taken), f"{taken}=None"),
         )
     free = [name for name in names if name not in found.values()]
+    more = ", ".join(f"nor for the {role}" for role in missing[1:])
     guessed = [f'{role}="{name}"' for role, name in zip(missing, free, strict=False)]
     raise BadData(
-        f"no column for the {' or the '.join(missing)} was recognised",
+        f"no column for the {missing[0]} was recognised{f' ({more})' if more else ''}",
         where="columns are: " + ", ".join(names),
         hint="say which one it is: " + ", ".join(guessed or [f"{missing[0]}=..."]),
     )

@@ -161,7 +161,7 @@ class IdIndex:
             raise NotFound(
                 f"{name} {id_!r} is unknown{near}",
                 where=f"known are {self.said()}",
-                hint=f"{name} {self.nearest(str(id_))}" if len(self) else None,
+                hint=f"one that is known: {self.nearest(str(id_))!r}" if len(self) else None,
                 instead=(id_, self.nearest(str(id_))) if len(self) else None,
             )
         return index
