@@ -1,11 +1,17 @@
 // Bindings of the encoder of ids, which takes columns of text from whoever speaks Arrow and of numbers from
 // numpy, and of the search for repeated pairs of ids.
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include <atomic>
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "arrow.hpp"
 #include "binding.hpp"
 #include "encode.hpp"
+#include "lines.hpp"
 #include "repeats.hpp"
 
 namespace foretaste {
@@ -37,7 +43,9 @@ struct BoundEncoder {
     void feed(const Cells& cells, std::size_t rows) {
         const std::size_t first = encoder.add_rows(rows), blocks = encoder.blocks() - first;
         run_on_pool(encoder.workers(), blocks,
-                    [&](std::size_t task, int worker) { encoder.encode(first + task, cells, worker); });
+                    [&](std::size_t task, int worker) {
+                        encoder.encode(first + task, cells, task * IdEncoder::block, worker);
+                    });
     }
 };
 
@@ -118,18 +126,95 @@ nb::object text_list(const IdEncoder& encoder) {
     return list;
 }
 
-nb::tuple finish(BoundEncoder& self, bool texts_may_be_numbers) {
-    self.take(self.kind);  // never given back: the codes are handed out once
-    IdEncoder& encoder = self.encoder;
-    const bool texts = self.kind == BoundEncoder::Kind::texts;
+template <class T>
+nb::object grown(Growing<T>& numbers) {
+    const std::size_t size = numbers.size();
+    if (size == 0) return nb::cast(new_array<T>(0));
+    T* data = numbers.release();
+    nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
+    return nb::cast(New<T>(data, {size}, owner));
+}
+
+// The ids in their order and the codes of all rows; once.
+nb::tuple ids_and_codes(IdEncoder& encoder, bool texts, bool texts_may_be_numbers) {
     run_on_pool(1, 1, [&](std::size_t, int) { encoder.collect(texts, texts_may_be_numbers); });
     sort_ids(encoder);
     run_on_pool(1, 1, [&](std::size_t, int) { encoder.number_ids(); });
-    New<std::int32_t> codes = new_array<std::int32_t>(encoder.rows());
-    std::int32_t* out = codes.data();
-    run_on_pool(encoder.workers(), encoder.blocks(),
-                [&](std::size_t block, int) { encoder.write_codes(block, out); });
-    return nb::make_tuple(encoder.numbers() ? number_array(encoder) : text_list(encoder), codes);
+    run_on_pool(encoder.workers(), encoder.blocks(), [&](std::size_t block, int) { encoder.settle(block); });
+    return nb::make_tuple(encoder.numbers() ? number_array(encoder) : text_list(encoder), grown(encoder.codes()));
+}
+
+nb::tuple finish(BoundEncoder& self, bool texts_may_be_numbers) {
+    self.take(self.kind);  // never given back: the codes are handed out once
+    return ids_and_codes(self.encoder, self.kind == BoundEncoder::Kind::texts, texts_may_be_numbers);
+}
+
+// A reader of plain lines, which a batch that is not plain leaves unusable.
+struct BoundLines {
+    PlainLines lines;
+    std::atomic<bool> free{true};
+
+    BoundLines(char separator, bool quotes, const std::vector<Column>& columns, int threads)
+        : lines(separator, quotes, columns, threads) {}
+
+    void take() { check(free.exchange(false), "this reader is at work, was interrupted or has given its columns"); }
+};
+
+void lines_init(BoundLines* self, const std::string& separator, bool quotes, const std::vector<std::string>& columns,
+                int threads) {
+    check(threads >= 1, "threads must be at least 1");
+    check(separator.size() == 1 && separator[0] != '\n' && separator[0] != '\r' && separator[0] != '\0',
+          "the separator must be one byte other than a line end");
+    check(!columns.empty(), "a line has at least one field");
+    std::vector<Column> kinds;
+    for (const std::string& name : columns) {
+        check(name.empty() || name == "id" || name == "real" || name == "whole", "a column is id, real, whole or empty");
+        kinds.push_back(name.empty() ? Column::unread : name == "id" ? Column::id : name == "real" ? Column::real : Column::whole);
+    }
+    new (self) BoundLines(separator[0], quotes, kinds, threads);
+}
+
+// The bytes of any object that has some, for as long as this lives.
+class Bytes {
+   public:
+    explicit Bytes(nb::handle object) {
+        if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+    }
+    Bytes(const Bytes&) = delete;
+    Bytes& operator=(const Bytes&) = delete;
+    ~Bytes() { PyBuffer_Release(&view_); }
+    const char* data() const { return static_cast<const char*>(view_.buf); }
+    std::size_t size() const { return static_cast<std::size_t>(view_.len); }
+
+   private:
+    Py_buffer view_;
+};
+
+bool lines_feed(BoundLines& self, nb::object text) {
+    self.take();
+    const Bytes bytes(text);
+    PlainLines& lines = self.lines;
+    const std::size_t pieces = lines.open(bytes.data(), bytes.size());
+    run_on_pool(lines.workers(), pieces, [&](std::size_t piece, int) { lines.cut(piece); });
+    if (!lines.plain()) return false;
+    lines.make_room();
+    run_on_pool(lines.workers(), pieces, [&](std::size_t piece, int worker) { lines.read(piece, worker); });
+    if (!lines.plain()) return false;
+    self.free = true;
+    return true;
+}
+
+nb::list lines_finish(BoundLines& self) {
+    self.take();
+    nb::list found;
+    for (std::size_t c = 0; c < self.lines.columns().size(); ++c) {
+        const Column column = self.lines.columns()[c];
+        if (column == Column::id) found.append(ids_and_codes(self.lines.encoder(c), true, true));
+        else if (column == Column::real) found.append(grown(self.lines.reals(c)));
+        else if (column == Column::whole) found.append(grown(self.lines.wholes(c)));
+        else found.append(nb::none());
+    }
+    return found;
 }
 
 std::int64_t count_repeats(In<std::int32_t> user, In<std::int32_t> item, std::int64_t users, std::int64_t items,
@@ -160,6 +245,10 @@ void bind_encode(nb::module_& m) {
         .def("feed_texts", &feed_texts, "column"_a)
         .def("feed_numbers", &feed_numbers, "numbers"_a.noconvert())
         .def("finish", &finish, "texts_may_be_numbers"_a);
+    nb::class_<BoundLines>(m, "PlainLines")
+        .def("__init__", &lines_init, "separator"_a, "quotes"_a, "columns"_a, "threads"_a)
+        .def("feed", &lines_feed, "text"_a)
+        .def("finish", &lines_finish);
     m.def("count_repeats", &count_repeats, "user"_a.noconvert(), "item"_a.noconvert(), "users"_a, "items"_a,
           "threads"_a);
 }

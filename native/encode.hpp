@@ -7,17 +7,15 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
-#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "dictionary.hpp"
+#include "growing.hpp"
 #include "threads.hpp"
 
 namespace foretaste {
@@ -53,31 +51,40 @@ class IdEncoder {
         : dictionaries_(static_cast<std::size_t>(workers)), empty_is_missing_(empty_is_missing) {}
 
     int workers() const { return static_cast<int>(dictionaries_.size()); }
-    std::size_t rows() const { return rows_; }
     std::size_t blocks() const { return blocks_.size(); }
 
-    // Make room for the codes of more rows; returns the first of their blocks.
+    // Make room for the codes of a chunk of rows, which `add_block` cuts into blocks; returns the number of the
+    // first block. Codes that were written before may move.
+    std::size_t add_chunk(std::size_t rows) {
+        next_row_ = codes_.size();
+        codes_.more(rows);
+        return blocks_.size();
+    }
+
+    void add_block(std::size_t rows) {
+        blocks_.push_back({next_row_, rows, 0});
+        next_row_ += rows;
+    }
+
+    // The same with blocks of the usual size.
     std::size_t add_rows(std::size_t rows) {
-        const std::size_t first = blocks_.size();
-        chunks_.emplace_back(rows, (rows + block - 1) / block);
-        for (std::size_t from = 0; from < rows; from += block)
-            blocks_.push_back({&chunks_.back(), from, std::min(block, rows - from), rows_ + from, 0});
-        rows_ += rows;
+        const std::size_t first = add_chunk(rows);
+        for (std::size_t from = 0; from < rows; from += block) add_block(std::min(block, rows - from));
         return first;
     }
 
-    // Encode the rows of a block; `cells` are those of the chunk that it is part of.
+    // Encode the rows of a block, which are the cells from `first` on.
     template <class Cells>
-    void encode(std::size_t number, const Cells& cells, int worker) {
+    void encode(std::size_t number, const Cells& cells, std::size_t first, int worker) {
         Block& mine = blocks_[number];
         mine.worker = worker;
         Dictionary& dictionary = dictionaries_[static_cast<std::size_t>(worker)];
-        std::int32_t* out = mine.chunk->codes.get() + mine.from;
+        std::int32_t* out = codes_.data() + mine.row;
         constexpr std::size_t step = 32;  // rows whose slots are fetched before the first is needed
         Key key[step];
         std::uint64_t hash[step];
         for (std::size_t i = 0; i < mine.rows; i += step) {
-            const std::size_t many = std::min(step, mine.rows - i), row = mine.from + i;
+            const std::size_t many = std::min(step, mine.rows - i), row = first + i;
             for (std::size_t k = 0; k < many; ++k) {
                 key[k] = missing(cells, row + k) ? missing_key : key_of(cells[row + k]);
                 hash[k] = hash_of(key[k]);
@@ -141,14 +148,16 @@ class IdEncoder {
         ranked_ = std::vector<Ranked>();
     }
 
-    // Write the final codes of a block, and give back the memory of its chunk after the last of them.
-    void write_codes(std::size_t number, std::int32_t* out) {
+    // Put the final codes of a block in place of the provisional ones.
+    void settle(std::size_t number) {
         const Block& mine = blocks_[number];
-        const std::int32_t* codes = mine.chunk->codes.get() + mine.from;
+        std::int32_t* codes = codes_.data() + mine.row;
         const std::int32_t* final = final_[static_cast<std::size_t>(mine.worker)].data();
-        for (std::size_t i = 0; i < mine.rows; ++i) out[mine.row + i] = codes[i] < 0 ? -1 : final[codes[i]];
-        if (mine.chunk->left.fetch_sub(1) == 1) mine.chunk->codes.reset();
+        for (std::size_t i = 0; i < mine.rows; ++i)
+            if (codes[i] >= 0) codes[i] = final[codes[i]];
     }
+
+    Growing<std::int32_t>& codes() { return codes_; }
 
     // After `number_ids`: the distinct ids in their order, and whether they are numbers.
     const std::vector<Id>& distinct() const { return distinct_; }
@@ -156,14 +165,8 @@ class IdEncoder {
     static std::int64_t number(const Id& id) { return id.text == nullptr ? id.number() : canonical_number(id.view()); }
 
    private:
-    struct Chunk {
-        Chunk(std::size_t rows, std::size_t blocks) : codes(new std::int32_t[rows]), left(blocks) {}
-        std::unique_ptr<std::int32_t[]> codes;
-        std::atomic<std::size_t> left;  // blocks that are not written yet
-    };
     struct Block {
-        Chunk* chunk;
-        std::size_t from, rows, row;  // its place in the chunk, its length, its place among all rows
+        std::size_t row, rows;
         int worker;
     };
     struct Ranked {
@@ -194,9 +197,9 @@ class IdEncoder {
     bool same(const Id& a, const Id& b) const { return numbers_ ? number(a) == number(b) : a.view() == b.view(); }
 
     std::vector<Dictionary> dictionaries_;  // one a worker
-    std::deque<Chunk> chunks_;
     std::vector<Block> blocks_;
-    std::size_t rows_ = 0;
+    Growing<std::int32_t> codes_;
+    std::size_t next_row_ = 0;
     const bool empty_is_missing_;
     bool numbers_ = true;
     std::vector<Ranked> ranked_, merged_;
