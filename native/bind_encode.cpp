@@ -1,17 +1,10 @@
 // Bindings of the encoder of ids, which takes columns of text from whoever speaks Arrow and of numbers from
 // numpy, and of the search for repeated pairs of ids.
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
-
 #include <atomic>
-#include <cstdlib>
 #include <string>
-#include <vector>
 
 #include "arrow.hpp"
-#include "binding.hpp"
-#include "encode.hpp"
-#include "lines.hpp"
+#include "bind_ids.hpp"
 #include "repeats.hpp"
 
 namespace foretaste {
@@ -91,130 +84,9 @@ void feed_numbers(BoundEncoder& self, In<std::int64_t> numbers) {
     self.free = true;
 }
 
-// Sort the ids in parts, then merge ever longer runs.
-void sort_ids(IdEncoder& encoder) {
-    run_on_pool(encoder.workers(), encoder.parts(), [&](std::size_t part, int) { encoder.sort_part(part); });
-    const std::size_t total = encoder.parts() * IdEncoder::block;
-    for (std::size_t width = IdEncoder::block; width < total; width *= 2) {
-        Stop stop{false};
-        run_on_pool(
-            encoder.workers(), (total + 2 * width - 1) / (2 * width),
-            [&](std::size_t pair, int) { encoder.merge_pair(pair, width, stop); }, stop);
-        encoder.swap_merged();
-    }
-}
-
-nb::object number_array(const IdEncoder& encoder) {
-    New<std::int64_t> numbers = new_array<std::int64_t>(encoder.distinct().size());
-    std::int64_t* out = numbers.data();
-    for (const Id& id : encoder.distinct()) *out++ = IdEncoder::number(id);
-    return nb::cast(numbers);
-}
-
-nb::object text_list(const IdEncoder& encoder) {
-    const std::vector<Id>& ids = encoder.distinct();
-    nb::object list = nb::steal(PyList_New(static_cast<Py_ssize_t>(ids.size())));
-    if (!list.is_valid()) throw nb::python_error();
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        PyObject* text = PyUnicode_DecodeUTF8(ids[i].text, static_cast<Py_ssize_t>(ids[i].size_or_number), nullptr);
-        if (text == nullptr || (i % 65536 == 0 && PyErr_CheckSignals() != 0)) {
-            Py_XDECREF(text);
-            throw nb::python_error();
-        }
-        PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), text);
-    }
-    return list;
-}
-
-template <class T>
-nb::object grown(Growing<T>& numbers) {
-    const std::size_t size = numbers.size();
-    if (size == 0) return nb::cast(new_array<T>(0));
-    T* data = numbers.release();
-    nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
-    return nb::cast(New<T>(data, {size}, owner));
-}
-
-// The ids in their order and the codes of all rows; once.
-nb::tuple ids_and_codes(IdEncoder& encoder, bool texts, bool texts_may_be_numbers) {
-    run_on_pool(1, 1, [&](std::size_t, int) { encoder.collect(texts, texts_may_be_numbers); });
-    sort_ids(encoder);
-    run_on_pool(1, 1, [&](std::size_t, int) { encoder.number_ids(); });
-    run_on_pool(encoder.workers(), encoder.blocks(), [&](std::size_t block, int) { encoder.settle(block); });
-    return nb::make_tuple(encoder.numbers() ? number_array(encoder) : text_list(encoder), grown(encoder.codes()));
-}
-
 nb::tuple finish(BoundEncoder& self, bool texts_may_be_numbers) {
     self.take(self.kind);  // never given back: the codes are handed out once
     return ids_and_codes(self.encoder, self.kind == BoundEncoder::Kind::texts, texts_may_be_numbers);
-}
-
-// A reader of plain lines, which a batch that is not plain leaves unusable.
-struct BoundLines {
-    PlainLines lines;
-    std::atomic<bool> free{true};
-
-    BoundLines(char separator, bool quotes, const std::vector<Column>& columns, int threads)
-        : lines(separator, quotes, columns, threads) {}
-
-    void take() { check(free.exchange(false), "this reader is at work, was interrupted or has given its columns"); }
-};
-
-void lines_init(BoundLines* self, const std::string& separator, bool quotes, const std::vector<std::string>& columns,
-                int threads) {
-    check(threads >= 1, "threads must be at least 1");
-    check(separator.size() == 1 && separator[0] != '\n' && separator[0] != '\r' && separator[0] != '\0',
-          "the separator must be one byte other than a line end");
-    check(!columns.empty(), "a line has at least one field");
-    std::vector<Column> kinds;
-    for (const std::string& name : columns) {
-        check(name.empty() || name == "id" || name == "real" || name == "whole", "a column is id, real, whole or empty");
-        kinds.push_back(name.empty() ? Column::unread : name == "id" ? Column::id : name == "real" ? Column::real : Column::whole);
-    }
-    new (self) BoundLines(separator[0], quotes, kinds, threads);
-}
-
-// The bytes of any object that has some, for as long as this lives.
-class Bytes {
-   public:
-    explicit Bytes(nb::handle object) {
-        if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
-    }
-    Bytes(const Bytes&) = delete;
-    Bytes& operator=(const Bytes&) = delete;
-    ~Bytes() { PyBuffer_Release(&view_); }
-    const char* data() const { return static_cast<const char*>(view_.buf); }
-    std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-
-   private:
-    Py_buffer view_;
-};
-
-bool lines_feed(BoundLines& self, nb::object text) {
-    self.take();
-    const Bytes bytes(text);
-    PlainLines& lines = self.lines;
-    const std::size_t pieces = lines.open(bytes.data(), bytes.size());
-    run_on_pool(lines.workers(), pieces, [&](std::size_t piece, int) { lines.cut(piece); });
-    if (!lines.plain()) return false;
-    lines.make_room();
-    run_on_pool(lines.workers(), pieces, [&](std::size_t piece, int worker) { lines.read(piece, worker); });
-    if (!lines.plain()) return false;
-    self.free = true;
-    return true;
-}
-
-nb::list lines_finish(BoundLines& self) {
-    self.take();
-    nb::list found;
-    for (std::size_t c = 0; c < self.lines.columns().size(); ++c) {
-        const Column column = self.lines.columns()[c];
-        if (column == Column::id) found.append(ids_and_codes(self.lines.encoder(c), true, true));
-        else if (column == Column::real) found.append(grown(self.lines.reals(c)));
-        else if (column == Column::whole) found.append(grown(self.lines.wholes(c)));
-        else found.append(nb::none());
-    }
-    return found;
 }
 
 std::int64_t count_repeats(In<std::int32_t> user, In<std::int32_t> item, std::int64_t users, std::int64_t items,
@@ -245,10 +117,6 @@ void bind_encode(nb::module_& m) {
         .def("feed_texts", &feed_texts, "column"_a)
         .def("feed_numbers", &feed_numbers, "numbers"_a.noconvert())
         .def("finish", &finish, "texts_may_be_numbers"_a);
-    nb::class_<BoundLines>(m, "PlainLines")
-        .def("__init__", &lines_init, "separator"_a, "quotes"_a, "columns"_a, "threads"_a)
-        .def("feed", &lines_feed, "text"_a)
-        .def("finish", &lines_finish);
     m.def("count_repeats", &count_repeats, "user"_a.noconvert(), "item"_a.noconvert(), "users"_a, "items"_a,
           "threads"_a);
 }

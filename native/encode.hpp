@@ -81,17 +81,20 @@ class IdEncoder {
         Dictionary& dictionary = dictionaries_[static_cast<std::size_t>(worker)];
         std::int32_t* out = codes_.data() + mine.row;
         constexpr std::size_t step = 32;  // rows whose slots are fetched before the first is needed
+        std::remove_cvref_t<decltype(cells[0])> cell[step];
         Key key[step];
         std::uint64_t hash[step];
         for (std::size_t i = 0; i < mine.rows; i += step) {
             const std::size_t many = std::min(step, mine.rows - i), row = first + i;
             for (std::size_t k = 0; k < many; ++k) {
-                key[k] = missing(cells, row + k) ? missing_key : key_of(cells[row + k]);
+                const bool there = cells.valid(row + k);
+                if (there) cell[k] = cells[row + k];
+                key[k] = there && !missing(cell[k]) ? key_of(cell[k]) : missing_key;
                 hash[k] = hash_of(key[k]);
                 dictionary.prefetch(hash[k]);
             }
             for (std::size_t k = 0; k < many; ++k)
-                out[i + k] = key[k] == missing_key ? -1 : dictionary.code_of(key[k], hash[k], cells[row + k]);
+                out[i + k] = key[k] == missing_key ? -1 : dictionary.code_of(key[k], hash[k], cell[k]);
         }
     }
 
@@ -176,11 +179,8 @@ class IdEncoder {
 
     static constexpr Key missing_key{0, std::uint64_t{0xfd} << 56};
 
-    template <class Cells>
-    bool missing(const Cells& cells, std::size_t row) const {
-        if constexpr (std::is_same_v<Cells, Numbers>) return false;
-        else return !cells.valid(row) || (empty_is_missing_ && cells[row].empty());
-    }
+    bool missing(std::string_view text) const { return empty_is_missing_ && text.empty(); }
+    static bool missing(std::int64_t) { return false; }
 
     const Id& id_of(const Ranked& ranked) const { return dictionaries_[ranked.worker].ids()[ranked.code]; }
 

@@ -27,31 +27,10 @@
 
 namespace foretaste {
 
-// 64 bytes of text, and at which of them something stands.
-class Text64 {
+// 64 bytes of text, and at which of them something stands; on any machine.
+class Text64Words {
    public:
-#if defined(__SSE2__)
-    explicit Text64(const char* from) {
-        for (int i = 0; i < 4; ++i) part_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + i);
-    }
-    std::uint64_t at(char wanted) const {
-        const __m128i all = _mm_set1_epi8(wanted);
-        return gathered([&](int i) { return _mm_cmpeq_epi8(part_[i], all); });
-    }
-    std::uint64_t not_ascii() const {
-        return gathered([&](int i) { return part_[i]; });
-    }
-
-   private:
-    template <class Part>
-    static std::uint64_t gathered(const Part& part) {
-        std::uint64_t bits = 0;
-        for (int i = 3; i >= 0; --i) bits = bits << 16 | static_cast<std::uint32_t>(_mm_movemask_epi8(part(i)));
-        return bits;
-    }
-    __m128i part_[4];
-#else
-    explicit Text64(const char* from) { std::memcpy(word_, from, 64); }
+    explicit Text64Words(const char* from) { std::memcpy(word_, from, 64); }
     std::uint64_t at(char wanted) const {
         const std::uint64_t all = low * static_cast<unsigned char>(wanted);
         return gathered([&](int i) {  // the top bit of every byte that is 0 once the wanted one is taken off
@@ -73,8 +52,36 @@ class Text64 {
         return bits;
     }
     std::uint64_t word_[8];
-#endif
 };
+
+#if defined(__SSE2__)
+// The same on every x86-64 processor.
+class Text64Vectors {
+   public:
+    explicit Text64Vectors(const char* from) {
+        for (int i = 0; i < 4; ++i) part_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + i);
+    }
+    std::uint64_t at(char wanted) const {
+        const __m128i all = _mm_set1_epi8(wanted);
+        return gathered([&](int i) { return _mm_cmpeq_epi8(part_[i], all); });
+    }
+    std::uint64_t not_ascii() const {
+        return gathered([&](int i) { return part_[i]; });
+    }
+
+   private:
+    template <class Part>
+    static std::uint64_t gathered(const Part& part) {
+        std::uint64_t bits = 0;
+        for (int i = 3; i >= 0; --i) bits = bits << 16 | static_cast<std::uint32_t>(_mm_movemask_epi8(part(i)));
+        return bits;
+    }
+    __m128i part_[4];
+};
+using Text64 = Text64Vectors;
+#else
+using Text64 = Text64Words;
+#endif
 
 // Whether bytes are UTF-8: no byte missing, none too many, no character written longer than it must be.
 inline bool is_utf8(std::string_view text) {
@@ -127,11 +134,11 @@ class Piece {
         for (; place + 64 <= size_; place += 64) look(text_ + place, place);
         if (place < size_) {
             char rest[64];
-            std::memset(rest, ' ', 64);
+            std::memset(rest, separator == ' ' ? '-' : ' ', 64);
             std::memcpy(rest, text_ + place, size_ - place);
             look(rest, place);
         }
-        if (odd != 0 || count % width != 0) return false;
+        if (odd != 0 || count % width != 0 || count == 0 || ends_[count - 1] != size_ - 1) return false;
         rows_ = count / width, width_ = width, returned_ = 0;
         return alternate() && (returns == 0 || drop_returns()) && (not_ascii == 0 || is_utf8({text_, size_}));
     }
@@ -162,13 +169,13 @@ class Piece {
     bool drop_returns() {
         const auto total = static_cast<std::size_t>(std::count(text_, text_ + size_, '\r'));
         if (total != rows_) return false;
+        returned_ = 1;
         for (std::size_t row = 0; row < rows_; ++row) {
             std::uint32_t& end = ends_[row * width_ + width_ - 1];
             if (end == 0 || text_[end - 1] != '\r') return false;
             --end;
             if (width_ == 1 && field(row, 0).empty()) return false;
         }
-        returned_ = 1;
         return true;
     }
 

@@ -15,6 +15,7 @@ using namespace nb::literals;
 
 void bind_encode(nb::module_& m);
 void bind_impute(nb::module_& m);
+void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
 
 namespace {
@@ -67,6 +68,7 @@ NB_MODULE(_native, m) {
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_encode(m);
     bind_impute(m);
+    bind_lines(m);
     bind_sgd(m);
 }
 
