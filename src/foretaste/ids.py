@@ -12,7 +12,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._native import IdEncoder
 from foretaste.errors import BadData, NotFound, did_you_mean, plain
+from foretaste.threads import thread_count
 
 Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str
@@ -233,17 +235,9 @@ def _first(column: IdArray, kind: Any) -> object:
 
 
 def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:
-    if len(column) == 0:
-        return column, np.empty(0, np.int32)
-    low, high = int(column.min()), int(column.max())
-    if high - low < 8 * len(column) + 1_000_000:  # dense enough for a table of presence
-        offset = column - low
-        present = np.zeros(high - low + 1, dtype=bool)
-        present[offset] = True
-        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return np.flatnonzero(present) + low, places[offset]
-    ids, codes = np.unique(column, return_inverse=True)
-    return ids, codes.astype(np.int32)
+    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+    encoder.feed_numbers(np.ascontiguousarray(column))
+    return encoded(encoder, texts_may_be_numbers=False)
 
 
 def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
@@ -254,11 +248,25 @@ def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
 
 
 def distinct_text_series(series: Any) -> tuple[IdArray, Indices]:
-    """Return the sorted distinct texts of a polars series and the code of each row."""
-    import polars as pl
+    """Return the sorted distinct texts of a polars series and the code of each row, -1 where it is null."""
+    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+    encoder.feed_texts(series)
+    return encoded(encoder, texts_may_be_numbers=False)
 
-    ids = series.unique().sort()
-    codes = series.cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int32)
-    texts = np.empty(len(ids), dtype=object)
-    texts[:] = ids.to_list()
-    return texts, codes
+
+def encoded(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray, Indices]:
+    """Return the sorted distinct ids that an encoder was fed, and the code of each row, -1 where missing.
+
+    Parameters
+    ----------
+    encoder : IdEncoder
+        Gives its codes once.
+    texts_may_be_numbers : bool
+        Whether texts that are all canonical numbers become numbers.
+    """
+    ids, codes = encoder.finish(texts_may_be_numbers)
+    if isinstance(ids, list):
+        texts = np.empty(len(ids), dtype=object)
+        texts[:] = ids
+        return texts, codes
+    return ids, codes
