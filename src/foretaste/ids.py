@@ -7,6 +7,7 @@ as text (by code point), and an index is the place in that order; -1 means unkno
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,36 @@ Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str
 
 UNKNOWN = np.int32(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedIds:
+    """A column of ids that a reader has encoded already.
+
+    Parameters
+    ----------
+    index : IdIndex
+    codes : int32 array, shape (n,)
+        The place of each row's id in ``index``.
+    """
+
+    index: IdIndex
+    codes: Indices
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> EncodedIds:
+        """Return some rows, with only the ids that occur in them."""
+        codes = self.codes[rows]
+        present = np.zeros(len(self.index), dtype=bool)
+        present[codes] = True
+        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return EncodedIds(self.index.take(present), places[codes])
+
+    def ids(self) -> IdArray:
+        """Return the id of each row."""
+        return self.index.ids[self.codes]
 
 
 class IdIndex:
@@ -66,7 +97,7 @@ class IdIndex:
 
         Parameters
         ----------
-        values : array-like, shape (n,)
+        values : array-like or EncodedIds, shape (n,)
             Whole numbers or text, not a mixture; a polars series of text is the fastest.
         name : str
             What the column is called, for errors.
@@ -82,6 +113,8 @@ class IdIndex:
         BadData
             If the ids are neither whole numbers nor text, or mix both, or one is missing.
         """
+        if isinstance(values, EncodedIds):
+            return cls(values.index.ids), values.codes
         if is_text_series(values):
             return cls.from_text_series(values, name)
         column = as_id_column(values, name)
@@ -264,7 +297,11 @@ def encoded(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray,
     texts_may_be_numbers : bool
         Whether texts that are all canonical numbers become numbers.
     """
-    ids, codes = encoder.finish(texts_may_be_numbers)
+    return encoded_ids(*encoder.finish(texts_may_be_numbers))
+
+
+def encoded_ids(ids: Any, codes: Indices) -> tuple[IdArray, Indices]:
+    """Return distinct ids, which a native encoder gave as numbers or as a list of texts, as an array."""
     if isinstance(ids, list):
         texts = np.empty(len(ids), dtype=object)
         texts[:] = ids
