@@ -77,8 +77,8 @@ class Text:
             start = opened.read(_START)
         self._mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
         start = start[self._mark : start.rfind(b"\n") + 1]
-        if not start.strip() or b"\0" in start:
-            self._file, self._data = None, whole()  # which says what is wrong with it
+        if not start.strip() or b"\0" in start or not _is_utf8(start):
+            self._file, self._data = None, whole()  # which says what is wrong with it, if anything is
             start = self._data
         self.start = start
 
@@ -121,6 +121,14 @@ class Text:
                 yield memoryview(batch)[:whole]
                 batch[: kept - whole] = batch[whole:kept]
                 kept -= whole
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _end_of_lines(file: Path) -> int:
