@@ -116,7 +116,7 @@ class Text:
                     return
                 whole = batch.rfind(b"\n", 0, kept) + 1
                 if whole == 0:  # a line longer than a batch
-                    batch += bytes(_BATCH)
+                    batch = batch + bytes(_BATCH)  # a new one: whoever has the last may still look at it
                     continue
                 yield memoryview(batch)[:whole]
                 batch[: kept - whole] = batch[whole:kept]
