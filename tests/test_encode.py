@@ -132,6 +132,18 @@ def test_a_text_in_the_last_row_makes_all_ids_texts(threads):
     assert np.array_equal(codes, places)
 
 
+@pytest.mark.parametrize("text", ["9" * 19, "1" + "0" * 18, "00", "01", "-1", "+1", " 1", "1.0", "١", "1e3"])
+def test_one_id_that_is_no_canonical_number_makes_all_texts(text):
+    for cells in ([text, "10", "9"], ["10", "9", text]):
+        encoder = IdEncoder(1, False)
+        encoder.feed_texts(pl.Series(cells))
+        assert encoder.finish(True)[0] == sorted(cells)
+        encoder = IdEncoder(1, False)
+        encoder.feed_texts(pl.Series(cells))
+        encoder.feed_texts(pl.Series(["9" * 18]))
+        assert encoder.finish(True)[0] == sorted([*cells, "9" * 18])
+
+
 def test_texts_that_collide_at_first_sight_are_told_apart():
     cells = [
         "a",
