@@ -13,7 +13,9 @@ namespace foretaste {
 
 using namespace nb::literals;
 
+void bind_encode(nb::module_& m);
 void bind_impute(nb::module_& m);
+void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
 
 namespace {
@@ -64,7 +66,9 @@ NB_MODULE(_native, m) {
     m.def("isas", &isas, "The instruction sets that this build and processor have, best first.");
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
+    bind_encode(m);
     bind_impute(m);
+    bind_lines(m);
     bind_sgd(m);
 }
 

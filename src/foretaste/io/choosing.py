@@ -11,6 +11,7 @@ from foretaste.errors import BadData, InvalidParameter
 from foretaste.io.dialect import guess_dialect, is_number, is_time
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
+from foretaste.io.source import Text
 from foretaste.io.table import TextTable
 
 log = logging.getLogger("foretaste")
@@ -41,7 +42,7 @@ class Choice:
 
 
 def open_table(
-    data: bytes,
+    text: Text,
     name: str,
     *,
     separator: str | None,
@@ -56,8 +57,7 @@ def open_table(
 
     Parameters
     ----------
-    data : bytes
-        UTF-8.
+    text : Text
     name : str
         What it is called.
     separator, header
@@ -75,13 +75,14 @@ def open_table(
     """
     others = frozenset(known)
     dialect, sample = guess_dialect(
-        data,
+        text.start,
         name,
         separator=separator,
         header=header,
         known=lambda name: role_of(name) is not None or squeezed(name) in others,
         least=least,
         wide=wide,
+        whole=text.is_whole(),
     )
     if dialect.guessed:
         log.info(
@@ -92,7 +93,7 @@ def open_table(
         )
     if dialect.header and not any(map(str.strip, sample[0])):
         raise BadData(f"{name}: the header is empty", hint="header=False")
-    table = TextTable(data, name, dialect, sample, sieve, decimal)
+    table = TextTable(text, name, dialect, sample, sieve, decimal)
     table.check_first()
     return table
 

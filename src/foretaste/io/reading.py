@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from foretaste.columns import ROLES, check_scale, filter_rows, names_in
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.ids import EncodedIds
 from foretaste.io import cells as text_columns
 from foretaste.io import frames as frame_columns
 from foretaste.io.checking import Wanted, finished, meet_scale
@@ -27,6 +28,7 @@ from foretaste.ratings import Ratings
 log = logging.getLogger("foretaste")
 
 _NEEDED = ("user", "item", "rating")
+_KINDS = {"user": "id", "item": "id", "rating": "real", "weight": "real", "timestamp": "whole"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +227,7 @@ def _nothing(opened: Opened, wanted: Wanted) -> BadData:
 
 
 def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | EncodedIds):
         return values[good]
     import polars as pl
 
@@ -248,6 +250,9 @@ def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[s
     import polars as pl
 
     if where is None:
+        plain = _plain_columns(table, choice)
+        if plain is not None:
+            return plain
         types: dict[int, Any] = {
             choice.places[role]: pl.Float32
             for role in ("rating", "weight")
@@ -267,6 +272,15 @@ def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[s
         role: texts.get_column(column_name(place)).filter(pl.Series(mask))
         for role, place in choice.places.items()
     }
+
+
+def _plain_columns(table: TextTable, choice: Choice) -> dict[str, Any] | None:
+    """Read the columns natively if the table is plainly written, which most are."""
+    kinds = {place: _KINDS[role] for role, place in choice.places.items()}
+    if len(kinds) < len(choice.places) or table.decimal != ".":
+        return None
+    read = table.plain(kinds)
+    return None if read is None else {role: read[place] for role, place in choice.places.items()}
 
 
 def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) -> Any:
