@@ -246,7 +246,7 @@ def _records(rng: Random, data: bytes) -> bytes:
 
 def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     """Return a spoilt file of any kind, in an archive now and then, as ``read_ratings`` takes it."""
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     if kind == 0:
         data, options, name = make_wide(rng)
         options["layout"] = "wide"
@@ -254,10 +254,12 @@ def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
         data, options, name = make_workbook(rng)
     elif kind == 2:
         data, options, name = make_packed(rng)
-    else:
+    elif kind == 3:
         data, options, name = rng.choice(arrays()), {}, "ratings.npy"
         if rng.random() < 0.9:
             data = texts.spoilt(rng, data[:100], texts.BYTES, 2) + data[100:]
+    else:
+        data, options, name = _make_table(rng)
     if rng.random() < 0.1:
         data = packed(rng, data)
     if rng.random() < 0.1:
@@ -267,6 +269,69 @@ def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     if rng.random() < 0.1:
         options["sheet"] = rng.choice(["Ratings", 1, -1])
     return data, options | texts.columns(rng, ("user", "rating")) | texts.checks(rng), name
+
+
+def _make_table(rng: Random) -> tuple[bytes, dict[str, Any], str]:
+    """Return a spoilt table of a Parquet or Arrow file or a database, its types those of any table."""
+    place = rng.randrange(len(tables()))
+    data = tables()[place]
+    if rng.random() < 0.8:
+        half = len(data) // 2 if rng.random() < 0.5 else 0  # the ends of these files say what is in them
+        data = data[:half] + texts.spoilt(rng, data[half:], texts.BYTES[:3], 2)
+    options: dict[str, Any] = {}
+    if rng.random() < 0.2:
+        options[rng.choice(["table", "query"])] = rng.choice(
+            ["ratings", "nope", "SELECT 1", "SELECT * FROM ratings", "", 5]
+        )
+    return data, options, rng.choice(["ratings.parquet", "ratings.csv"])
+
+
+@functools.cache
+def tables() -> tuple[bytes, ...]:
+    """Return Parquet files, Arrow files and databases of many types."""
+    import datetime
+    import sqlite3
+
+    import polars as pl
+
+    rows = {"user": [1, 2, 1, None], "item": ["a", "b", "c", ""], "rating": [3.5, 4.0, float("nan"), 2.0]}
+    when = [
+        datetime.datetime(2020, 1, 2, 3),
+        None,
+        datetime.datetime(1960, 1, 1),
+        datetime.datetime(9999, 1, 1),
+    ]
+    odd = {"user": [[1], [2]], "item": [True, False], "rating": [datetime.date(2020, 1, 1), None]}
+    big = {"user": [2**63, 1], "item": [0.5, 2.0], "rating": ["3", "4,5"], "time": [b"x", b"y"]}
+    frames = [
+        pl.DataFrame(rows),
+        pl.DataFrame(rows | {"time": when}),
+        pl.DataFrame(odd),
+        pl.DataFrame(big, strict=False),
+    ]
+    frames.append(
+        pl.DataFrame({"user": ["x", "y"], "item": ["a", "b"], "rating": [1, 2]}).cast(
+            {"user": pl.Categorical}
+        )
+    )
+    kept = []
+    for frame in frames:
+        for write in ("write_parquet", "write_ipc", "write_ipc_stream"):
+            target = io.BytesIO()
+            getattr(frame, write)(target)
+            kept.append(target.getvalue())
+    for statements in (
+        "CREATE TABLE ratings (user INTEGER, item TEXT, rating REAL);"
+        "INSERT INTO ratings VALUES (1, 'a', 3), (2, 'b', 4.5)",
+        "CREATE TABLE ratings (user, item, rating);"
+        "INSERT INTO ratings VALUES (1, 'a', 'x'), ('u', x'00', NULL)",
+        "CREATE VIEW v AS SELECT 1 AS user, 2 AS item, 3 AS rating; CREATE TABLE t (x)",
+    ):
+        connection = sqlite3.connect(":memory:")
+        connection.executescript(statements)
+        kept.append(connection.serialize())
+        connection.close()
+    return tuple(kept)
 
 
 @functools.cache

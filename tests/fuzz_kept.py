@@ -32,6 +32,15 @@ KEPT: dict[str, Case] = {
     "a line too long beside quotes": Case(
         "survey", b'user,item,rating,title,genre\n1,2,3,"a",x\n1,3,4,b,c,y\n1,4,5,c,z\n', {}
     ),
+    "stray carriage returns, which became parts of ids": Case(
+        "ways", b"1\t10\t3\n\r2\t10\t4\n\r1\t20\t2\n", {}
+    ),
+    "two byte order marks, of which one became part of an id": Case(
+        "ways", b"\xef\xbb\xbf\xef\xbb\xbf1::10::3\n1::20::4\n", {}
+    ),
+    "an id above 2**63 in the wide layout": Case(
+        "file", files.tables()[9], {"layout": "wide"}, "ratings.parquet"
+    ),
     "one column for two roles": Case("ratings", TABLE, {"rating": 1, "timestamp": "item", "decimal": "."}),
     "a codec that decodes no text": Case("ratings", TABLE, {"encoding": "hex"}),
     "a codec that always fails": Case("items", TABLE, {"encoding": "undefined"}),

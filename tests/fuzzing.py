@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import fuzz_files as files
 import fuzz_texts as texts
@@ -25,10 +26,11 @@ import numpy as np
 
 from foretaste.errors import BadData, BadModelFile, ForetasteError
 from foretaste.ids import IdIndex
-from foretaste.io import encode_file_pairs, read_items, read_pairs, read_ratings, survey
+from foretaste.io import encode_file_pairs, opening, read_items, read_pairs, read_ratings, source, survey
 from foretaste.io.archive import unpacked
 from foretaste.io.choosing import unique_names
 from foretaste.io.excel import read_sheet
+from foretaste.io.table import TextTable
 from foretaste.io.wide import melt
 from foretaste.models import BY_NAME
 from foretaste.persistence import inspect, load
@@ -234,6 +236,40 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
         _must(found.rows in (filled, filled - 1), f"{found.rows} rows of {filled} lines")
 
 
+# The same text read in other ways: in parts, without the native reader, record by record.
+_WAYS: tuple[tuple[tuple[Any, str, Any], ...], ...] = (
+    (),
+    ((opening, "_LARGE", 0), (source, "_BATCH", 24), (source.Text, "is_whole", lambda _: True)),
+    ((TextTable, "plain", lambda *_: None),),
+    ((TextTable, "plain", lambda *_: None), (TextTable, "_fast", lambda *_: None)),
+)
+
+
+def _read_in_all_ways(path: Path, options: dict[str, Any]) -> None:
+    """Read a text in every way that there is in the code; all must come to the same."""
+    found: list[Any] = []
+    path.write_bytes(
+        path.read_bytes().rstrip(b"\r\n \t") + b"\n"
+    )  # how a large text is written is told by whole lines
+    for changes in _WAYS:
+        with contextlib.ExitStack() as changed:
+            for where, name, value in changes:
+                changed.enter_context(mock.patch.object(where, name, value))
+            try:
+                found.append(read_ratings(path, **options))
+            except ForetasteError as error:
+                found.append(error)
+    first = found[0]
+    for other in found[1:]:
+        if isinstance(first, ForetasteError) or isinstance(other, ForetasteError):
+            _must(str(first) == str(other), f"one way: {first}; another: {other}")
+        else:
+            _must(same(first, other), "ratings differ with the way that they are read in")
+    if isinstance(first, ForetasteError):
+        raise first
+    sound(first)
+
+
 def _read_items(path: Path, options: dict[str, Any]) -> None:
     catalogue = read_items(path, **options)
     _sound_index(catalogue.items)
@@ -342,6 +378,7 @@ def _make_pairs(rng: Random) -> tuple[bytes, dict[str, Any], str]:
 READERS: dict[str, Reader] = {
     "ratings": Reader(_make_ratings, _read_ratings),
     "survey": Reader(_make_survey, _survey),
+    "ways": Reader(_make_ratings, _read_in_all_ways),
     "items": Reader(_make_items, _read_items),
     "pairs": Reader(_make_pairs, _read_pairs),
     "packed": Reader(files.make_packed, _read_packed),

@@ -18,6 +18,7 @@ CASES = int(os.environ.get("FORETASTE_FUZZ", "4000"))
 SHARES = {
     "ratings": 4,
     "survey": 4,
+    "ways": 3,
     "items": 2,
     "pairs": 2,
     "packed": 2,

@@ -78,7 +78,7 @@ class Text:
             return
         with file.open("rb") as opened:
             start = opened.read(_START)
-        self._mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
+        self._mark = _marked(start)
         start = start[self._mark : start.rfind(b"\n") + 1]
         if not start.strip() or b"\0" in start or not _is_utf8(start):
             self._file, self._data = None, whole()  # which says what is wrong with it, if anything is
@@ -124,6 +124,14 @@ class Text:
                 yield memoryview(batch)[:whole]
                 batch[: kept - whole] = batch[whole:kept]
                 kept -= whole
+
+
+def _marked(data: bytes) -> int:
+    """Return how many bytes of byte order marks a text begins with; joined files begin with two."""
+    place = 0
+    while data.startswith(codecs.BOM_UTF8, place):
+        place += len(codecs.BOM_UTF8)
+    return place
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -202,10 +210,10 @@ def _utf8(data: bytes, encoding: str, path: str) -> bytes:
     if name.startswith(("utf-16", "utf-32")) and b"\0" not in data[:1000]:  # every digit has one in these
         raise BadData(f"{path} is no text in {encoding}: it has no zero bytes", hint='encoding="utf-8"')
     if name not in ("utf-8", "utf-8-sig", "ascii"):
-        return _encoded(_decoded(data, encoding, path).removeprefix("\ufeff"), encoding, path)
+        return _encoded(_decoded(data, encoding, path).lstrip("\ufeff"), encoding, path)
     if not data.isascii():  # the usual file is, and needs no decoding
         _decoded(data, encoding, path)
-    return data.removeprefix(codecs.BOM_UTF8)
+    return data[_marked(data) :]
 
 
 def _decoded(data: bytes, encoding: str, path: str) -> str:

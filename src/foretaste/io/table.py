@@ -165,6 +165,8 @@ class TextTable:
         quoted = self.dialect.quoted and b'"' in body
         if quoted and not _well_quoted(body, self._delimiter):
             return None
+        if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
+            return None  # a stray one would become a part of a field
         schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
         wanted = range(self.width) if quoted else sorted({*places, self.width - 1})
         frame = pl.read_csv(
