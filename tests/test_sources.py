@@ -343,6 +343,15 @@ def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_pat
     assert survey(path).ratings.user_ids.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("option", [{"sheet": "A"}, {"table": "t"}, {"query": "SELECT 1"}])
+def test_arguments_of_other_sources_are_refused(tmp_path, option):
+    path = tmp_path / "r.csv"
+    path.write_bytes(TEXT)
+    for source in (path, pl.DataFrame({"user": [1], "item": [1], "rating": [1]})):
+        with pytest.raises(InvalidParameter, match=f"{next(iter(option))}=.* is for a"):
+            read_ratings(source, **option)
+
+
 # What is none ----------------------------------------------------------------------------------------
 
 

@@ -179,7 +179,7 @@ def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpac
     result = Unpacked(packed, kind_of(packed), str(path))
     if member is not None and result.kind != "zip":
         raise BadData(
-            f"member={member!r} names a file of a zip archive, but {path} is none", hint="leave member out"
+            f"member={member!r} names a file of a zip archive, but {path} is none", hint="member=None"
         )
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):

@@ -25,6 +25,14 @@ from foretaste.io.table import TextTable
 _LARGE = 1 << 23  # bytes; a text of this size is read a part at a time
 _UTF8 = ("utf-8", "utf8", "utf_8")
 
+# Which of the arguments that are not for all sources fit a kind.
+_FITS = {
+    "xlsx": ("sheet",),
+    "xls": ("sheet",),
+    "ods": ("sheet",),
+    "sqlite": ("table", "query"),
+}
+
 Opened = TextTable | FrameTable
 
 
@@ -99,6 +107,7 @@ def open_source(
     if is_database(source):
         return _open_database(source, written, skip=skip)
     if is_frame(source):
+        _check_fit(written, "the frame", ())
         return FrameTable(frame_columns(source), "the frame", Sieve("the frame", skip=skip), in_memory=True)
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
         raise InvalidParameter(
@@ -110,8 +119,10 @@ def open_source(
     if file is not None and kind in ("parquet", "sqlite"):  # read where they lie
         if kind == "sqlite":
             return _open_database(file, written, skip=skip)
+        _check_fit(written, file.name, ())
         return FrameTable(LazyColumns(file, file.name), file.name, Sieve(file.name, skip=skip))
-    if file is not None and kind == "text" and _is_large(file) and written.encoding.lower() in _UTF8:
+    utf8 = written.encoding.lower() in _UTF8 and written.member is None
+    if file is not None and kind == "text" and utf8 and _is_large(file):
         path = str(source)
         text = Text(file.name, lambda: as_text(load(file, None).data, path, written.encoding), file)
         return _open_text(text, file.name, written, Sieve(file.name, skip=skip), least, known, wide)
@@ -128,6 +139,7 @@ def open_source(
 def _open_text(
     text: Text, name: str, written: Written, sieve: Sieve, least: int, known: Iterable[str], wide: bool
 ) -> TextTable:
+    _check_fit(written, name, ())
     return open_table(
         text,
         name,
@@ -141,6 +153,16 @@ def _open_text(
     )
 
 
+def _check_fit(written: Written, name: str, fits: tuple[str, ...]) -> None:
+    """Refuse an argument that is about another kind of source."""
+    for option, what in (("sheet", "a workbook"), ("table", "a database"), ("query", "a database")):
+        said = getattr(written, option)
+        if said is not None and option not in fits:
+            raise InvalidParameter(
+                f"{option}={said!r} is for {what}, and {name} is none", hint=f"{option}=None"
+            )
+
+
 def _is_large(file: Path) -> bool:
     return file.is_file() and file.stat().st_size >= _LARGE
 
@@ -148,6 +170,7 @@ def _is_large(file: Path) -> bool:
 def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
     """Open what is no text."""
     data, kind, name = found
+    _check_fit(written, name, _FITS.get(kind, ()))
     if kind in ("xlsx", "xls", "ods"):
         sheet = read_sheet(data, name, written.sheet, header=written.header)
         table = FrameTable(
