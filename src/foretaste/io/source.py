@@ -106,16 +106,17 @@ class Text:
         end = _end_of_lines(file)
         with file.open("rb", buffering=0) as opened:
             opened.seek(self._mark + skip)
-            left, batch = end - self._mark - skip, bytearray(_BATCH)
+            left, batch = end - self._mark - skip, bytearray(_BATCH + 1)
             kept = 0
             while left > 0:
-                read = opened.readinto(memoryview(batch)[kept : kept + left])
+                read = opened.readinto(memoryview(batch)[kept : min(kept + left, len(batch) - 1)])
                 if not read:
                     return
                 left -= read
                 kept += read
                 if left == 0:
-                    yield bytes(batch[:kept]) + b"\n"
+                    batch[kept : kept + 1] = b"\n"
+                    yield memoryview(batch)[: kept + 1]
                     return
                 whole = batch.rfind(b"\n", 0, kept) + 1
                 if whole == 0:  # a line longer than a batch
