@@ -164,6 +164,12 @@ def test_fit_and_evaluate():
     assert found["rows"] == len(rows())
 
 
+def test_audit_takes_a_data_set_by_its_name():
+    found = data("audit", SMALL)
+    assert found["name"] == SMALL
+    assert found["facts"]["ratings"] == len(datasets.load(SMALL))
+
+
 def test_similar_shows_titles_without_being_asked():
     found = data("similar", SMALL, "3", "-n", "2")
     assert found["title"] == "Film, the 3 (1953)"
