@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fuzz_files as files
+import fuzz_models as models
 from fuzzing import Case
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -40,6 +41,15 @@ KEPT: dict[str, Case] = {
     ),
     "an id above 2**63 in the wide layout": Case(
         "file", files.tables()[9], {"layout": "wide"}, "ratings.parquet"
+    ),
+    "digits of another script, in a condition": Case(
+        "ratings", "user,item,rating\n1,2,2.5９\n2,2,4\n".encode(), {"where": "rating > 3"}
+    ),
+    "a learned number of twenty-two digits": Case(
+        "model",
+        models.with_learned(models.models()[0], "high_", 2**70),
+        {},
+        "model.foretaste",
     ),
     "one column for two roles": Case("ratings", TABLE, {"rating": 1, "timestamp": "item", "decimal": "."}),
     "a codec that decodes no text": Case("ratings", TABLE, {"encoding": "hex"}),

@@ -189,7 +189,7 @@ def _seconds(texts: Any) -> Any:
         whole,
         number.set(number.is_nan() | (number != number.floor()), None).cast(pl.Int64, strict=False),
     ]
-    dates = texts.str.replace(r"^(\d{4}-\d\d-\d\d)T", "$1 ").str.replace("Z$", "")
+    dates = texts.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})T", "$1 ").str.replace("Z$", "")
     for written in _TIME_FORMATS:
         if tried[-1].null_count() == 0:
             break
@@ -209,5 +209,5 @@ def typed(cells: Any) -> Any:
     whole = whole_numbers(cells)
     if whole.null_count() == cells.null_count():
         return whole
-    number = cells.str.contains(r"^\s*-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$")
+    number = cells.str.contains(r"^\s*-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$")
     return cells.str.strip_chars().cast(pl.Float64) if number.all() else cells

@@ -6,6 +6,7 @@ scikit-learn's estimator protocol without importing scikit-learn.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -332,7 +333,7 @@ def _check_state(
     elif shape == ("text",):
         ok = isinstance(value, str)
     elif shape == ():
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+        ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     else:
         ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
