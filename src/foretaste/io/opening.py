@@ -16,8 +16,8 @@ from foretaste.io.columnar import LazyColumns
 from foretaste.io.excel import read_sheet
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
-from foretaste.io.r_data import MAGIC as R_MAGIC
 from foretaste.io.r_data import read_matrix
+from foretaste.io.r_format import MAGIC as R_MAGIC
 from foretaste.io.source import Text, as_text, load
 from foretaste.io.sql import is_database, read_table
 from foretaste.io.table import TextTable
