@@ -355,6 +355,13 @@ def test_arguments_of_other_sources_are_refused(tmp_path, option):
 # What is none ----------------------------------------------------------------------------------------
 
 
+def test_a_binary_workbook_is_refused(tmp_path):
+    path = tmp_path / "ratings.xlsb"
+    path.write_bytes(archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b"\0"}))
+    with pytest.raises(BadData, match="is a binary workbook of Excel"):
+        read_ratings(path)
+
+
 def test_what_cannot_be_read_says_what_it_is(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_bytes(b"%PDF-1.7 and so on")

@@ -52,6 +52,7 @@ FOREIGN = {
     "zip": ("a zip archive", "unzip {name}"),
     "xlsx": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
     "xls": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
+    "xlsb": ("a binary workbook of Excel", "save it as .xlsx in Excel"),
     "ods": ("an OpenDocument workbook", "pass the frame pandas.read_excel({name!r})"),
     "parquet": ("a Parquet file", "pass the frame polars.read_parquet({name!r})"),
     "arrow": ("an Arrow file", "pass the frame polars.read_ipc({name!r})"),
@@ -115,6 +116,8 @@ def _zip_kind(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
+            if "[Content_Types].xml" in names and "xl/workbook.bin" in names:
+                return "xlsb"
             if "[Content_Types].xml" in names and any(name.startswith("xl/workbook.") for name in names):
                 return "xlsx"
             if "content.xml" in names and "mimetype" in names and archive.getinfo("mimetype").file_size < 200:

@@ -80,7 +80,7 @@ def column_letters(place: int) -> str:
 def read_sheet(
     data: bytes, name: str, sheet: str | int | None = None, *, header: bool | None = None
 ) -> Sheet:
-    """Read a sheet of a workbook: ``.xlsx``, ``.xlsm``, ``.xlsb``, ``.xls`` or ``.ods``.
+    """Read a sheet of a workbook: ``.xlsx``, ``.xlsm``, ``.xls`` or ``.ods``.
 
     Parameters
     ----------
