@@ -15,6 +15,7 @@ using namespace nb::literals;
 
 void bind_impute(nb::module_& m);
 void bind_sgd(nb::module_& m);
+void bind_topk(nb::module_& m);
 
 namespace {
 
@@ -66,6 +67,7 @@ NB_MODULE(_native, m) {
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_impute(m);
     bind_sgd(m);
+    bind_topk(m);
 }
 
 }  // namespace foretaste
