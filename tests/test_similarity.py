@@ -16,7 +16,7 @@ from foretaste.errors import InvalidParameter, NotFitted, NotFound, NotSupported
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, KNNImputation, NormalRandom
 from foretaste.ratings import Ratings
-from foretaste.recommend import Similar, similar_items, similar_users
+from foretaste.recommending import Similar, similar_items, similar_users
 from foretaste.similarity import METRICS, nearest, similarities
 from foretaste.tables import Catalogue
 

@@ -16,10 +16,9 @@ from foretaste.ids import IdArray, IdIndex
 from foretaste.models.base import Model, known_models
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.ratings import Ratings
+from foretaste.recommending.lists import short
 from foretaste.similarity import check_metric, nearest, similarities
 from foretaste.tables import Catalogue
-
-_TITLE_WIDTH = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +45,7 @@ class Similar:
         """Return the cells of the table as text."""
         columns = [[str(id_) for id_ in self.ids.tolist()], [f"{value:.3f}" for value in self.similarity]]
         if self.titles is not None:
-            columns.append([_short(title) for title in self.titles])
+            columns.append([short(title) for title in self.titles])
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _names(self) -> list[str]:
@@ -190,9 +189,3 @@ def _factors(model: Model, metric: str, side: str) -> npt.NDArray[np.float32]:
 
 def _has_factors(model: type[Model]) -> bool:
     return model._linear is not Model._linear and "factors" in model.declarations()
-
-
-def _short(title: str | None) -> str:
-    """Return a title on one line, cut to what a table holds."""
-    words = " ".join((title or "").split())
-    return words if len(words) <= _TITLE_WIDTH else words[: _TITLE_WIDTH - 3] + "..."
