@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from foretaste import memory
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, TooLarge
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, SVD, Bias, KNNImputation, UserMean
+from foretaste.models import SVD, Bias, ItemMean, KNNImputation, UserMean
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommending import Recommendations, ranking, recommend
 from foretaste.tables import Catalogue
@@ -43,19 +43,19 @@ def lists(found):
 
 @pytest.fixture(scope="module")
 def fitted(more):
-    return {name: (model(epochs=4) if name == "SVD" else model()).fit(more) for name, model in BY_NAME.items()}
+    models = SVD(epochs=4), Bias(), KNNImputation(), ItemMean()
+    return {type(model).__name__: model.fit(more) for model in models}
 
 
 # The right items -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(BY_NAME))
-def test_every_model_gives_what_sorting_all_its_predictions_gives(fitted, more, name):
-    model = fitted[name]
+@pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
+def test_it_gives_what_sorting_all_predictions_gives(fitted, more, name):
     for n, exclude in ((1, None), (7, more), (500, more)):
-        found = recommend(model, n=n, exclude=exclude)
-        assert np.array_equal(found.users, model.users_.ids)
-        assert lists(found) == sorted_in_full(model, more.users.ids, n, exclude)
+        found = recommend(fitted[name], n=n, exclude=exclude)
+        assert np.array_equal(found.users, more.users.ids)
+        assert lists(found) == sorted_in_full(fitted[name], more.users.ids, n, exclude)
         assert not found.fallback.any()
 
 
