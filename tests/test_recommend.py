@@ -226,7 +226,9 @@ def test_candidates(more, fitted, caplog):
         found = recommend(model, n=3, candidates=chosen, exclude=more)
         assert set(found.ids.tolist()) <= set(chosen.tolist())
         assert lists(found) == sorted_in_full(model, more.users.ids, 3, more, np.unique(chosen))
-        assert lists(recommend(model, n=3, candidates=IdIndex(np.unique(chosen)), exclude=more)) == lists(found)
+        assert lists(recommend(model, n=3, candidates=IdIndex(np.unique(chosen)), exclude=more)) == lists(
+            found
+        )
         assert len(recommend(model, n=3, candidates=[])) == 0
         one = recommend(model, more.users.ids[:2], candidates=str(chosen[0]))
         assert one.ids.tolist() == [chosen[0]] * 2
@@ -275,7 +277,7 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
     known = int(more.users.ids[0])
     for name in ("SVD", "Bias", "KNNImputation", "ItemMean"):
         model = fitted[name]
-        with pytest.raises(NotFound, match=r"user 999 \(and 1 more of 3\) is unknown to the model") as caught:
+        with pytest.raises(NotFound, match=r"does not know user 999 \(and 1 more of 3\)") as caught:
             recommend(model, [known, 999, 998])
         assert 'unknown="fallback"' in caught.value.hint
         exclude = Ratings.from_columns([999, known], more.items.ids[:2], [1, 1])
@@ -285,7 +287,7 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
         assert found.to_frame()["fallback"].to_list() == ["user unknown"] * 5 + [None] * 5
         assert "unknown to the model, so its fallback: 1 user" in repr(found)
         assert "its fallback: 1 user" in found._repr_html_()
-    with pytest.raises(NotFound, match="user 'x' is unknown to the model: its user ids are numbers"):
+    with pytest.raises(NotFound, match="the model does not know user 'x': its user ids are numbers"):
         recommend(model, "x", unknown="fallback")
     with pytest.raises(NotFound, match='did you mean "110"'):
         recommend(model, 1100)
@@ -372,7 +374,7 @@ def test_what_is_refused(more, fitted, monkeypatch):
         recommend(model, exclude=Pairs(more.user, more.item))
     with pytest.raises(BadData, match="item ids are given as text"):
         recommend(model, exclude=[(11, "x")])
-    with pytest.raises(NotFound, match="item 'x' is unknown to the model: its item ids are numbers"):
+    with pytest.raises(NotFound, match="the model does not know item 'x': its item ids are numbers"):
         recommend(model, candidates=["x"])
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
     with pytest.raises(TooLarge, match="a list for each of 238 users") as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -51,7 +50,7 @@ def test_the_file_holds_what_recommend_returns_whatever_the_batches(
         wanted = recommend(model, exclude=more, **options).to_frame()
         assert recommend_all(model, path, exclude=more, **options) == len(wanted)
         assert_frame_equal(read(path, wanted.columns), wanted)
-        assert os.listdir(tmp_path) == [path.name]
+        assert list(tmp_path.iterdir()) == [path]
 
 
 def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatch):
@@ -121,7 +120,7 @@ def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path,
     with pytest.raises(error):
         recommend_all(model, path)
     assert path.read_text() == "older"
-    assert os.listdir(tmp_path) == [path.name]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_refused(model, tmp_path):
@@ -130,9 +129,9 @@ def test_what_is_refused(model, tmp_path):
     assert caught.value.hint == "top.parquet"
     with pytest.raises(NotFound, match="there is no folder"):
         recommend_all(model, tmp_path / "nowhere" / "top.csv")
-    with pytest.raises(NotFound, match="user 5 is unknown"):
+    with pytest.raises(NotFound, match="does not know user 5"):
         recommend_all(model, tmp_path / "top.csv", users=[5])
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 # In a process of its own ---------------------------------------------------------------------------------
@@ -176,7 +175,7 @@ def test_memory_does_not_grow_with_the_users(tmp_path, ending):
     path = tmp_path / f"top{ending}"
     few, many = peak_of(60_000, path), peak_of(600_000, path)
     assert many < 200_000  # kB; its 6 million rows would take more than 700 MB as a list
-    assert many < few + 90_000
+    assert many < few + 120_000
 
 
 @pytest.mark.slow
@@ -193,4 +192,4 @@ def test_ctrl_c_leaves_no_file(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "interrupted\n"
         assert process.wait(timeout=30) == 0
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())

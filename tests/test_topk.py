@@ -25,7 +25,7 @@ def _best_instruction_set_afterwards():
 
 
 def ranked(score, item, keep):
-    """Return the best of a row in the order of score, then item; -1 and minus infinity where there are none."""
+    """Return the best of a row by score, then item; -1 and minus infinity where there are none."""
     there = score > -np.inf
     score, item = score[there], item[there]
     order = np.lexsort((item, -score))[:keep]

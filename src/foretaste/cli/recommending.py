@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from foretaste.cli.outcome import Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, is_given, read
@@ -110,6 +109,8 @@ def _left_out(exclude: str | None, model: Model, reading: dict[str, Any]) -> Rat
     ratings = read(exclude, reading)
     if (ratings.users.kind, ratings.items.kind) == (model.users_.kind, model.items_.kind):
         return ratings
+    import numpy as np
+
     from foretaste.ids import is_canonical
     from foretaste.ratings import Ratings as Made
 

@@ -157,7 +157,7 @@ def _places(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, Indices]:
     if column.dtype == object and index.kind == "number":
         wrong = next((text for text in column if not is_canonical(text)), None)
         if wrong is not None:
-            raise NotFound(f"{name} {wrong!r} is unknown to the model: its {name} ids are numbers")
+            raise NotFound(f"the model does not know {name} {wrong!r}: its {name} ids are numbers")
         column = index.parse(column.tolist())
     return column, index.encode(column, name)
 
@@ -172,7 +172,7 @@ def _whom(known: IdIndex, users: Any, unknown: str) -> tuple[IdArray, Indices]:
         near = did_you_mean(first, known.ids[:100_000].tolist())
         many = f" (and {len(missing) - 1} more of {len(ids)})" if len(missing) > 1 else ""
         raise NotFound(
-            f"user {first!r}{many} is unknown to the model{near}",
+            f"the model does not know user {first!r}{many}{near}",
             where=f"it knows users like {plain(known.ids[0])!r}",
             hint='unknown="fallback" for what the model falls back to',
         )
