@@ -113,8 +113,8 @@ def test_ids_of_the_ratings_are_taken_as_the_model_knows_them(
             ratings.user_ids.astype(str), ratings.item_ids.astype(str), ratings.value
         )
         save(SVD(factors=4, epochs=5).fit(of_texts), "svd.foretaste")
-    else:  # a model of numbers, and a file in which one user and one item are none
-        Path("ratings.csv").write_text(lines + "nobody,5,1\n11,nothing,1\n")
+    else:  # a model of numbers, and a file in which two users and an item are none
+        Path("ratings.csv").write_text(lines + "nobody,5,1\nno one,5,1\n11,nothing,1\n")
     found = data("svd.foretaste", "--users", "14", "-n", "40", "--exclude", "ratings.csv")
     items = {str(row["item"]) for row in found["recommendations"][0]["items"]}
     seen = set(ratings.item_ids[ratings.user_ids == 14].astype(str).tolist())

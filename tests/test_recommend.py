@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from conftest import planted
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foretaste import memory
@@ -120,6 +120,24 @@ def test_what_is_nearly_the_model_finds_the_same_items(more, off):
     type(model).off = off
     model.fit(more)
     assert lists(recommend(model, n=5, exclude=more)) == sorted_in_full(model, more.users.ids, 5, more)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    factors=st.sampled_from([5, 40]),
+    apart=st.sampled_from([1e-8, 1e-7, 1e-6]),
+)
+@example(seed=3, factors=5, apart=3e-7)  # here the differences seen among the kept are no bound
+@example(seed=98, factors=40, apart=1e-8)
+def test_items_that_only_rounding_tells_apart(seed, factors, apart):
+    model, ratings = tied(0, 5, 120, factors)
+    plain, rng = SVD(factors=factors)._from_state(model._state()), np.random.default_rng(seed)
+    plain.user_factors_ = rng.normal(size=plain.user_factors_.shape).astype(np.float32)
+    noise = rng.normal(0, apart, plain.item_factors_.shape)
+    plain.item_factors_ = (rng.normal(size=factors) + noise).astype(np.float32)
+    plain.item_bias_[:] = 0.1
+    assert lists(recommend(plain, n=3)) == sorted_in_full(plain, ratings.users.ids, 3)
 
 
 def test_a_model_of_biases_and_factors_does_not_predict_every_pair(more, fitted, monkeypatch):

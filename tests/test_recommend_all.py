@@ -174,7 +174,7 @@ def peak_of(users, path):
 def test_memory_does_not_grow_with_the_users(tmp_path, ending):
     path = tmp_path / f"top{ending}"
     few, many = peak_of(60_000, path), peak_of(600_000, path)
-    assert many < 200_000  # kB; its 6 million rows would take more than 700 MB as a list
+    assert many < 200_000  # kB; its 6 million rows would take 450 MB as one list
     assert many < few + 120_000
 
 

@@ -24,6 +24,7 @@ Doubles = npt.NDArray[np.float64]
 
 _SPARE = 4  # items taken beyond those wanted, at first
 _GROWTH = 8  # how many times as many where there is a doubt
+_MANY = 64  # users for whom it pays to sort the items first
 _BLOCK = 1_000_000  # pairs predicted at a time
 _ROUNDING = 2.0**-24
 
@@ -153,18 +154,22 @@ class Filter:
     """
 
     def __init__(self, linear: Linear, allowed: Indices, threads: int) -> None:
-        self.linear, self.threads = linear, threads
-        # Met in this order, most items are met when better ones are kept already.
-        self.order = allowed[np.argsort(-linear.item_bias[allowed], kind="stable")]
+        self.linear, self.allowed, self.threads = linear, allowed, threads
+        self.by_bias: Indices | None = None
         self.longest = float(_lengths(linear.item_factors).max(initial=0))
         self.largest = float(np.abs(linear.item_bias).max(initial=0))
 
     def items(self, user: Indices, seen: Seen | None, keep: int) -> tuple[Indices, Floats]:
         """Return the best ``keep`` items by the kernel's scores, and these; shapes (rows, keep)."""
-        linear = self.linear
+        linear, order = self.linear, self.allowed
+        if len(user) >= _MANY:
+            # Met in this order, most items are met when better ones are kept already.
+            if self.by_bias is None:
+                self.by_bias = order[np.argsort(-linear.item_bias[order], kind="stable")]
+            order = self.by_bias
         tables = linear.user_factors, linear.item_factors, linear.item_bias
         starts, item = (None, None) if seen is None else (seen.starts, seen.item)
-        return top_items(*tables, user, self.order, starts, item, keep, self.threads)
+        return top_items(*tables, user, order, starts, item, keep, self.threads)
 
     def offset(self, user: Indices) -> Doubles:
         """Return what the model predicts beyond the kernel's scores: the mean and the user's bias."""
@@ -178,7 +183,8 @@ class Filter:
 
 
 def _lengths(factors: Floats) -> Doubles:
-    return np.asarray(np.sqrt(np.einsum("rf,rf->r", factors, factors, dtype=np.float64)))
+    """Return how long each row is, rather too much than too little."""
+    return np.asarray(np.sqrt(np.einsum("rf,rf->r", factors, factors)) * 1.001, np.float64)
 
 
 def _linear_of(model: Model) -> Linear | None:
