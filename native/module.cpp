@@ -17,6 +17,7 @@ void bind_encode(nb::module_& m);
 void bind_impute(nb::module_& m);
 void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
+void bind_topk(nb::module_& m);
 
 namespace {
 
@@ -70,6 +71,7 @@ NB_MODULE(_native, m) {
     bind_impute(m);
     bind_lines(m);
     bind_sgd(m);
+    bind_topk(m);
 }
 
 }  // namespace foretaste

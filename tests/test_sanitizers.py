@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NATIVE_TESTS = ["test_native.py", "test_impute.py", "test_encode.py", "test_lines.py"]
+NATIVE_TESTS = ["test_native.py", "test_impute.py", "test_encode.py", "test_lines.py", "test_topk.py"]
 
 
 def runtime_of(name: str) -> str | None:

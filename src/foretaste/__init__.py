@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from foretaste.models.svd import SVD
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
-    from foretaste.recommend import similar_items, similar_users
+    from foretaste.recommending import (
+        Recommendations,
+        recommend,
+        recommend_all,
+        similar_items,
+        similar_users,
+    )
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
     from foretaste.tables import Catalogue
 
@@ -45,6 +51,7 @@ __all__ = [
     "LeaveNOut",
     "NormalRandom",
     "Ratings",
+    "Recommendations",
     "Results",
     "UserItemMean",
     "UserMean",
@@ -61,6 +68,8 @@ __all__ = [
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recommend",
+    "recommend_all",
     "rmse",
     "save",
     "scorer",
@@ -78,7 +87,7 @@ _ROOMS = {
     "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommend": "similar_items similar_users",
+    "recommending": "Recommendations recommend recommend_all similar_items similar_users",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
     "tables": "Catalogue",
 }

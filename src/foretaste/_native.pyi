@@ -70,3 +70,15 @@ def dot_pairs(
     threads: int,
 ) -> _Float32: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+def top_items(
+    user_factors: _Float32,
+    item_factors: _Float32,
+    item_bias: _Float32,
+    user: _Int32,
+    item: _Int32,
+    starts: _Int64 | None,
+    seen: _Int32 | None,
+    keep: int,
+    threads: int,
+) -> tuple[_Int32, _Float32]: ...
+def top_of_rows(rows: _Float32, items: _Int32 | None, keep: int, threads: int) -> tuple[_Int32, _Float32]: ...

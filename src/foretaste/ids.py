@@ -83,6 +83,8 @@ class IdIndex:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, IdIndex):
             return NotImplemented
+        if self is other:
+            return True
         same_kind = self.kind == other.kind and len(self) == len(other)
         return same_kind and bool(np.array_equal(self.ids, other.ids))
 

@@ -168,7 +168,7 @@ def _data_set(name: str, options: dict[str, Any]) -> Ratings:
     from foretaste.datasets import info, load
 
     taken = ("where",) if info(name).declared else ("where", "scale")
-    given = [option for option, value in options.items() if option not in taken and _is_given(option)]
+    given = [option for option, value in options.items() if option not in taken and is_given(option)]
     if given == ["scale"]:
         low, high = info(name).scale
         raise InvalidParameter(
@@ -200,7 +200,8 @@ def say_which(name: str) -> None:
         logging.getLogger("foretaste").info("%s is the %s   (the file here is ./%s)", name, which, name)
 
 
-def _is_given(name: str) -> bool:
+def is_given(name: str) -> bool:
+    """Whether an option of the command at work was typed."""
     source = click.get_current_context().get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 

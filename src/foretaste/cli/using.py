@@ -227,12 +227,12 @@ def _as_csv(names: tuple[str, str], users: list[str], items: list[str], predicti
 )
 def similar(file: str, item: str, n: int, metric: str, items: str | None, **reading: Any) -> Outcome:
     """List the items most like ITEM, by the ratings in FILE, by a model file, or by a data set."""
-    from foretaste.recommend import similar_items
+    from foretaste.recommending import similar_items
 
     source: Any = load_model(file) if _is_model(file) else read(file, reading)
     index = source.items if hasattr(source, "items") else source.items_
     item_id = index.ids[index.index_of(item, "item")]
-    catalogue = _catalogue(file, items, reading)
+    catalogue = catalogue_of(file, items, reading)
     try:
         found = similar_items(source, item_id, n, metric, catalogue)
     except NotSupported as error:
@@ -260,7 +260,7 @@ def _is_model(path: str) -> bool:
     return path.endswith(".foretaste") or is_model(path)
 
 
-def _catalogue(file: str, items: str | None, reading: dict[str, Any]) -> Any:
+def catalogue_of(file: str, items: str | None, reading: dict[str, Any]) -> Any:
     """Return the titles: of the file that is named, else of the data set that the ratings are from."""
     from foretaste.datasets import load_items
 
