@@ -3,6 +3,7 @@
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.blend import Blend
 from foretaste.models.co_clustering import CoClustering
 from foretaste.models.ease import EASE
 from foretaste.models.global_effects import GlobalEffects
@@ -16,7 +17,7 @@ BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
         NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD,
-        Popularity, GlobalEffects, CoClustering, EASE,
+        Popularity, GlobalEffects, CoClustering, EASE, Blend,
     )  # fmt: skip
 }
 
