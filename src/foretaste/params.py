@@ -117,10 +117,10 @@ def param(
 def learned(*shape: str, dtype: str = "float32") -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
-    ``items`` stand for the number of known users and items; others must agree within a model.
-    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models.
-    Arrays are of the type ``dtype``.
+    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and ``items``
+    stand for the number of known users and items; others must agree within a model. ``learned("ids")`` is
+    an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models. Arrays are of
+    the type ``dtype``.
     """
     return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 

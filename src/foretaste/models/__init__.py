@@ -16,9 +16,20 @@ from foretaste.models.svd import SVD
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
-        NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD,
-        Popularity, GlobalEffects, CoClustering, EASE, Blend,
-    )  # fmt: skip
+        NormalRandom,
+        GlobalMean,
+        ItemMean,
+        UserMean,
+        UserItemMean,
+        Bias,
+        KNNImputation,
+        SVD,
+        Popularity,
+        GlobalEffects,
+        CoClustering,
+        EASE,
+        Blend,
+    )
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

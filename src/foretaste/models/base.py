@@ -332,7 +332,9 @@ def _check_state(
     elif shape == ("text",):
         ok = isinstance(value, str)
     elif shape == ("models",):
-        ok = isinstance(value, list) and all(isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value)
+        ok = isinstance(value, list) and all(
+            isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value
+        )
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
     else:

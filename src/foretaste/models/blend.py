@@ -29,22 +29,23 @@ class Blend(Model):
 
     .. math:: g_m(u, i) = w_m + v_m \log(1 + n_u) + v'_m \log(1 + n_i)
 
-    (with ``support=False`` it is :math:`w_m` alone). The training ratings are cut into ``folds``; each fold is
-    predicted by models that learned from the others, and the weights are those of ridge regression of the ratings on
-    these predictions and their products with the logarithms, over ratings in standard deviations. They are drawn
-    to the plain mean of the models, as if by ``regularization`` ratings that speak for it. Then every model learns
-    from all ratings. So a blend takes ``folds`` + 1 times as long as its models.
+    (with ``support=False`` it is :math:`w_m` alone). The training ratings are cut into ``folds``; each fold
+    is predicted by models that learned from the others, and the weights are those of ridge regression of
+    the ratings on these predictions and their products with the logarithms, over ratings in standard
+    deviations. They are drawn to the plain mean of the models, as if by ``regularization`` ratings that
+    speak for it. Then every model learns from all ratings. So a blend takes ``folds`` + 1 times as long as
+    its models.
 
-    ``models`` holds names (``"SVD"`` has its defaults) and models (``SVD(factors=32)``), which stay unfitted; those
-    that learned are ``members_``. The parameters of a model inside are those of its name: ``SVD__factors`` (of
-    a second SVD ``SVD_2__factors``), for ``set_params`` and scikit-learn's searches.
+    ``models`` holds names (``"SVD"`` has its defaults) and models (``SVD(factors=32)``), which stay
+    unfitted; those that learned are ``members_``. The parameters of a model inside are those of its name:
+    ``SVD__factors`` (of a second SVD ``SVD_2__factors``), for ``set_params`` and scikit-learn's searches.
 
-    An unknown user or item has no ratings, and each model answers by its own fallback. Sample weights are honoured
-    if all models honour them.
+    An unknown user or item has no ratings, and each model answers by its own fallback. Sample weights are
+    honoured if all models honour them.
 
-    Wolpert, "Stacked generalization", Neural Networks 5(2), 1992; Breiman, "Stacked regressions", Machine Learning
-    24(1), 1996; weights that depend on the support: Sill, Takács, Mackey and Lin, "Feature-weighted linear
-    stacking", 2009.
+    Wolpert, "Stacked generalization", Neural Networks 5(2), 1992; Breiman, "Stacked regressions", Machine
+    Learning 24(1), 1996; weights that depend on the support: Sill, Takács, Mackey and Lin,
+    "Feature-weighted linear stacking", 2009.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
@@ -54,9 +55,7 @@ class Blend(Model):
         ["GlobalEffects", "EASE", "SVD"], "the models that are weighed, by name or as they are", models=True
     )
     folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
-    support: bool = param(
-        True, "whether the weights depend on how many ratings the user and the item have"
-    )
+    support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
     regularization: float = param(
         100.0, "how strongly the weights are drawn to the plain mean of the models", low=0, open_low=True
     )
@@ -78,13 +77,13 @@ class Blend(Model):
         with progress.task("Blend", len(parts) + 1) as task:
             for kept_rows, held_rows in parts:
                 kept, held = train[kept_rows], train[held_rows]
-                for place, model in enumerate(self._fresh()):
+                for place, model in enumerate(nesting.unfitted_members(self)):
                     guess[place, held_rows] = model.fit(kept, progress=progress).predict(held)
                 support[:, held_rows] = _support_of(held, kept)
                 task.step()
             self.weight_ = self._weights(train, guess, support) if parts else self._equal_weights()
             self.user_support_, self.item_support_ = _supports(train)
-            self.members_ = [model.fit(train, progress=progress) for model in self._fresh()]
+            self.members_ = [model.fit(train, progress=progress) for model in nesting.unfitted_members(self)]
             task.step()
 
     def _weights(self, train: Ratings, guess: _Numbers, support: _Numbers) -> _Numbers:
@@ -131,7 +130,7 @@ class Blend(Model):
 
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)
-        wanted = [type(model) for model in self._fresh()]
+        wanted = [type(model) for model in nesting.unfitted_members(self)]
         shape = (3, len(wanted) + 1)
         if [type(member) for member in self.members_] != wanted or self.weight_.shape != shape:
             raise BadModelFile("the models and weights in the file are not those that the blend names")
@@ -139,18 +138,14 @@ class Blend(Model):
 
     def _check_train(self, train: Ratings) -> None:
         super()._check_train(train)
-        unable = [type(model).__name__ for model in self._fresh() if "weights" not in model.tags]
+        unable = [
+            type(model).__name__ for model in nesting.unfitted_members(self) if "weights" not in model.tags
+        ]
         if train.weight is not None and unable:
             raise NotSupported(
                 f"this Blend cannot honour sample weights, because {unable[0]} cannot",
                 hint='models=["GlobalEffects", "SVD"], or others that can',
             )
-
-    # The models inside -----------------------------------------------------------------------------
-
-    def _fresh(self) -> list[Model]:
-        """Return the models, unfitted, and none of those given."""
-        return [nesting.unfitted("Blend", model) for model in self.models]
 
     def check_params(self) -> None:
         """Check every hyperparameter, and those of the models inside."""
@@ -158,7 +153,7 @@ class Blend(Model):
         nesting.check("Blend", self.models)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyperparameters, and with ``deep`` those of models given as models (``SVD__factors``)."""
+        """Return the hyperparameters, and with ``deep`` those of models given as such (``SVD__factors``)."""
         params = super().get_params(deep=False)
         return params | nesting.params_inside(self.models) if deep else params
 
@@ -186,7 +181,7 @@ def _support_of(held: Ratings, kept: Ratings) -> _Numbers:
 
 
 def _ridge(terms: list[_Numbers], target: _Numbers, weight: Floats | None, penalty: float) -> _Numbers:
-    """Return the ridge regression of a target on terms; sums in a fixed order, so that no thread changes a bit."""
+    """Return the ridge regression of a target on terms; sums in a fixed order, so bits do not change."""
     heavy = terms if weight is None else [weight * term for term in terms]
     gram = np.array([[float(np.sum(one * other)) for other in terms] for one in heavy])
     along = np.array([float(np.sum(one * target)) for one in heavy])

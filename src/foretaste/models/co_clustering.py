@@ -15,12 +15,11 @@ from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.folding import known_items, with_users
+from foretaste.models.sums import Numbers, damped_mean, ratio, weights_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
-
-_Numbers = npt.NDArray[np.float64]
 
 
 @model_class
@@ -28,15 +27,15 @@ class CoClustering(Model):
     r"""Put users and items into clusters, and learn how far each pair of clusters lies from its biases.
 
     :math:`\hat r_{ui} = \mu + b_u + b_i + \frac{1}{S} \sum_s B^s_{c_s(u), d_s(i)}`. Of each of :math:`S`
-    ``starts``, users :math:`c` and items :math:`d` begin in random clusters; then by turns the blocks :math:`B` are
-    taken from the ratings in them, each user goes to the cluster whose blocks leave the least squared error, and so
-    does each item, until nobody moves or ``epochs`` are over. Different starts end in different clusterings, and
-    their mean predicts better than any of them.
+    ``starts``, users :math:`c` and items :math:`d` begin in random clusters; then by turns the blocks
+    :math:`B` are taken from the ratings in them, each user goes to the cluster whose blocks leave the least
+    squared error, and so does each item, until nobody moves or ``epochs`` are over. Different starts end in
+    different clusterings, and their mean predicts better than any of them.
 
-    With ``base="biases"`` :math:`b_u, b_i` are those of ``Bias`` and a block is the mean of what they leave. With
-    ``base="means"`` :math:`b_u = \mu_u - \mu`, :math:`b_i = \mu_i - \mu` and
-    :math:`B_{cd} = \bar r_{cd} - \bar r_c - \bar r_d + \mu`: with ``starts=1`` and every damping 0 this is the
-    algorithm of George and Merugu. A block counts as if it came with ``damping`` ratings that it does not move.
+    With ``base="biases"`` :math:`b_u, b_i` are those of ``Bias`` and a block is the mean of what they
+    leave. With ``base="means"`` :math:`b_u = \mu_u - \mu`, :math:`b_i = \mu_i - \mu` and :math:`B_{cd} =
+    \bar r_{cd} - \bar r_c - \bar r_d + \mu`: with ``starts=1`` and every damping 0 this is the algorithm of
+    George and Merugu. A block counts as if it came with ``damping`` ratings that it does not move.
 
     An unknown user or item has bias 0 and is in no cluster. Cost is linear in ratings, whatever the number of
     clusters.
@@ -49,7 +48,9 @@ class CoClustering(Model):
 
     user_clusters: int = param(8, "how many clusters of users there are", low=1, high=256)
     item_clusters: int = param(8, "how many clusters of items there are", low=1, high=256)
-    starts: int = param(16, "how many clusterings, from different random starts, are averaged", low=1, high=256)
+    starts: int = param(
+        16, "how many clusterings, from different random starts, are averaged", low=1, high=256
+    )
     epochs: int = param(20, "the most turns of a clustering; it ends earlier when nothing moves", low=1)
     base: str = param(
         "biases", "what the blocks are added to: biases, or the plain means", one_of=("biases", "means")
@@ -93,22 +94,22 @@ class CoClustering(Model):
         self.user_cluster_, self.item_cluster_ = user, item
         self.block_ = (spread * self._blocks(sums, user, item, threads)).astype(np.float32)
 
-    def _biases(self, train: Ratings, centred: _Numbers, spread: float) -> tuple[_Numbers, _Numbers]:
+    def _biases(self, train: Ratings, centred: Numbers, spread: float) -> tuple[Numbers, Numbers]:
         """Return how far users and items lie from the mean, in rating units."""
         if self.base == "biases":
             bias = Bias(user_damping=self.user_damping, item_damping=self.item_damping).fit(train)
             return bias.user_bias_.astype(np.float64), bias.item_bias_.astype(np.float64)
-        user = _damped_mean(train.user, centred, train.weight, len(train.users), self.user_damping)
-        item = _damped_mean(train.item, centred, train.weight, len(train.items), self.item_damping)
+        user = damped_mean(train.user, centred, weights_of(train), len(train.users), self.user_damping)
+        item = damped_mean(train.item, centred, weights_of(train), len(train.items), self.item_damping)
         return spread * user, spread * item
 
-    def _blocks(self, side: _Side, user: Indices, item: Indices, threads: int) -> _Numbers:
+    def _blocks(self, side: _Side, user: Indices, item: Indices, threads: int) -> Numbers:
         """Return the level of each block, in standard deviations, shape (starts, clusters, clusters)."""
         count, total = side.sums(user, item, (self.user_clusters, self.item_clusters), threads)
         if self.base == "means":
-            rows, columns = (_ratio(total.sum(a, keepdims=True), count.sum(a, keepdims=True)) for a in (2, 1))
+            rows, columns = (ratio(total.sum(a, keepdims=True), count.sum(a, keepdims=True)) for a in (2, 1))
             total = total - count * (rows + columns)
-        return _ratio(total, count + self.damping)
+        return ratio(total, count + self.damping)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         user, item = np.maximum(pairs.user, 0), np.maximum(pairs.item, 0)
@@ -124,14 +125,15 @@ class CoClustering(Model):
         starts, _, width = self.block_.shape
         user = np.stack([b[c] for b, c in zip(self.block_, self.user_cluster_, strict=True)], axis=1)
         item = np.eye(width, dtype=np.float32)[self.item_cluster_.T]
-        factors = (user / np.float32(starts)).reshape(-1, starts * width), item.reshape(-1, starts * width)
+        user_factors: Floats = (user / starts).astype(np.float32).reshape(-1, starts * width)
+        factors = user_factors, item.reshape(-1, starts * width)
         return Linear(self.mean_, self.user_bias_, self.item_bias_, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
         known = known_items(self, new)
         centred = known.value.astype(np.float64) - self.mean_
         base = centred - self.item_bias_[known.item] if self.base == "biases" else centred
-        bias = _damped_mean(known.user, base, known.weight, len(new.users), self.user_damping)
+        bias = damped_mean(known.user, base, weights_of(known), len(new.users), self.user_damping)
         left = centred - self.item_bias_[known.item] - bias[known.user]
         side = _Side.of(known, "user", left)
         cluster = side.assign(self.item_cluster_, self.block_.astype(np.float64), thread_count(self.threads))
@@ -155,32 +157,21 @@ class _Side:
     weight: Floats | None
 
     @classmethod
-    def of(cls, ratings: Ratings, side: str, value: _Numbers) -> _Side:
+    def of(cls, ratings: Ratings, side: str, value: Numbers) -> _Side:
         starts, rows = ratings.by_user() if side == "user" else ratings.by_item()
         other = ratings.item if side == "user" else ratings.user
         weight = None if ratings.weight is None else ratings.weight[rows]
         return cls(starts, other[rows], value[rows].astype(np.float32), weight)
 
-    def assign(self, other_cluster: Indices, block: _Numbers, threads: int) -> Indices:
-        return assign_clusters(self.starts, self.other, self.value, self.weight, other_cluster, block, threads)
+    def assign(self, other_cluster: Indices, block: Numbers, threads: int) -> Indices:
+        return assign_clusters(
+            self.starts, self.other, self.value, self.weight, other_cluster, block, threads
+        )
 
     def sums(
         self, own: Indices, other: Indices, size: tuple[int, int], threads: int
-    ) -> tuple[_Numbers, _Numbers]:
+    ) -> tuple[Numbers, Numbers]:
         """Return the weight and the weighted sum of the values of each block."""
         rows = self.starts, self.other, self.value, self.weight
         both = block_sums(*rows, own, other, *size, threads)
         return both[..., 0], both[..., 1]
-
-
-def _damped_mean(
-    codes: Indices, value: _Numbers, weight: Floats | None, n: int, damping: float
-) -> _Numbers:
-    weights = np.ones(len(value)) if weight is None else weight.astype(np.float64)
-    total = np.bincount(codes, weights * value, n).astype(np.float64)
-    return _ratio(total, np.bincount(codes, weights, n) + damping)
-
-
-def _ratio(total: _Numbers, count: _Numbers) -> _Numbers:
-    """Divide, 0 where the count is 0."""
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)

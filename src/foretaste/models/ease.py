@@ -16,12 +16,11 @@ from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.folding import known_items, with_users
 from foretaste.models.rising import rising_line
+from foretaste.models.sums import Numbers, damped_mean
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
-
-_Numbers = npt.NDArray[np.float64]
 
 
 @model_class
@@ -29,9 +28,9 @@ class EASE(Model):
     r"""Predict from the user's other ratings by linear weights between items, found in closed form.
 
     :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``values="centred"``
-    :math:`x_{uj}` is how far the rating lies from mean and biases (those of ``Bias``), in standard deviations, and 0
-    where there is none. :math:`B` minimises :math:`\lVert X - XB \rVert^2 + \lambda \lVert B \rVert^2` with
-    :math:`B_{ii} = 0`: with :math:`P = (X^\top X + \lambda I)^{-1}`,
+    :math:`x_{uj}` is how far the rating lies from mean and biases (those of ``Bias``), in standard
+    deviations, and 0 where there is none. :math:`B` minimises :math:`\lVert X - XB \rVert^2 + \lambda
+    \lVert B \rVert^2` with :math:`B_{ii} = 0`: with :math:`P = (X^\top X + \lambda I)^{-1}`,
 
     .. math:: B_{ji} = - P_{ji} / P_{ii} .
 
@@ -40,13 +39,13 @@ class EASE(Model):
     written down without learning again: with :math:`s_{ui}` the sum, the sum without the user is
     :math:`x_{ui} - (x_{ui} - s_{ui}) / (1 - x_u^\top P x_u + P_{ii} (x_{ui} - s_{ui})^2)`.
 
-    With ``values="binary"`` (as published) :math:`x` is 1 where there is a rating, whatever it is: the sum says how
-    well the item goes with what the user has rated, and the prediction is the rating to expect at such a sum, by
-    least squares, with a slope that is never below a small positive one, so that it ranks as the sums do. Then
-    there are no biases.
+    With ``values="binary"`` (as published) :math:`x` is 1 where there is a rating, whatever it is: the sum
+    says how well the item goes with what the user has rated, and the prediction is the rating to expect at
+    such a sum, by least squares, with a slope that is never below a small positive one, so that it ranks as
+    the sums do. Then there are no biases.
 
-    An unknown user has bias and sum 0, and so has an unknown item. Needs memory for items x items numbers, and
-    time by the cube of the number of items.
+    An unknown user has bias and sum 0, and so has an unknown item. Needs memory for items x items numbers,
+    and time by the cube of the number of items.
 
     Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
     """
@@ -113,7 +112,7 @@ class EASE(Model):
     def _by_user(self) -> tuple[npt.NDArray[np.int64], Indices, Floats]:
         return np.r_[0, np.cumsum(self.count_, dtype=np.int64)], self.rated_, self.left_
 
-    def _calibrate(self, train: Ratings, rows: Indices, diagonal: _Numbers, threads: int) -> None:
+    def _calibrate(self, train: Ratings, rows: Indices, diagonal: Numbers, threads: int) -> None:
         """Learn what a sum is worth from the sums that each rating would get without its user."""
         user, item, own = train.user[rows], train.item[rows], self.left_.astype(np.float64)
         error = own - item_scores(*self._by_user(), self.weight_, user, item, threads)
@@ -125,7 +124,7 @@ class EASE(Model):
             square = float(np.sum(apart**2))
             self.slope_ = self.std_ * max(0.0, float(np.sum(apart * own)) / square) if square > 0 else 0.0
 
-    def _parts(self, pairs: Pairs) -> tuple[_Numbers, _Numbers, _Numbers]:
+    def _parts(self, pairs: Pairs) -> tuple[Numbers, Numbers, Numbers]:
         """Return what the user, the item and the user's other ratings add."""
         threads = thread_count(self.threads)
         score = item_scores(*self._by_user(), self.weight_, pairs.user, pairs.item, threads)
@@ -143,12 +142,10 @@ class EASE(Model):
 
     def _fold_in(self, new: Ratings) -> Self:
         known = known_items(self, new)
-        bias: _Numbers = np.zeros(len(new.users))
+        bias: Numbers = np.zeros(len(new.users))
         if self.values == "centred":
-            above = known.value - self.mean_ - self.item_bias_[known.item].astype(np.float64)
-            count = np.bincount(known.user, minlength=len(bias)) + self.user_damping
-            total = np.bincount(known.user, above, len(bias))
-            bias = np.divide(total, count, out=bias, where=count > 0)
+            above = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
+            bias = damped_mean(known.user, above, np.ones(len(known)), len(bias), self.user_damping)
         folded = with_users(self, new, user_bias_=bias.astype(np.float32))
         folded._note_rows(known)
         return folded
@@ -176,8 +173,8 @@ def _by_item(
     return starts, user[rows], value[rows]
 
 
-def _inverse(matrix: _Numbers, regularization: float) -> _Numbers:
-    """Invert a positive definite matrix in its own memory, on one thread, so that its bits are always the same."""
+def _inverse(matrix: Numbers, regularization: float) -> Numbers:
+    """Invert a positive definite matrix in its own memory, on one thread: its bits are always the same."""
     from scipy.linalg import lapack
     from threadpoolctl import threadpool_limits
 
@@ -186,8 +183,8 @@ def _inverse(matrix: _Numbers, regularization: float) -> _Numbers:
         inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
     if failed:
         raise InvalidParameter(
-            f"EASE: regularization={regularization!r} is too small: items that the same users rated the same way "
-            "cannot be told apart",
+            f"EASE: regularization={regularization!r} is too small: items that the same users rated in the "
+            "same way cannot be told apart",
             hint="regularization=1000.0",
         )
     for start in range(0, len(inverse), 512):  # LAPACK gives one triangle

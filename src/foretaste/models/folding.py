@@ -31,7 +31,7 @@ def known_items(model: Model, new: Ratings) -> Ratings:
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:
-    """Return a fitted model like this one whose users are those of ``new``, with these things learned of them.
+    """Return a fitted model like this one whose users are those of ``new``, of whom it learned these things.
 
     Range, fingerprint and number of ratings stay those of the training ratings.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,42 +10,14 @@ import numpy.typing as npt
 from foretaste.models.answers import Contributions, Floats, Prediction
 from foretaste.models.base import Model
 from foretaste.models.folding import known_items, with_users
+from foretaste.models.ladder import LADDER, Step, codes_of, places
+from foretaste.models.sums import Numbers, damped_mean, ratio, sum_by, weights_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
 
-_Numbers = npt.NDArray[np.float64]
-_Codes = npt.NDArray[np.int32]
 _DAY = 86_400.0  # seconds
 _SIDES = ("user", "item")
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One rung: every user (or item) gets a number, which multiplies an explanatory variable."""
-
-    name: str
-    side: str  # "user" or "item": who has the number
-    variable: str  # what it multiplies: "one", or a key of ``_Known.variable``
-
-    @property
-    def place(self) -> int:
-        """The column of its numbers among those of its side."""
-        return [step for step in LADDER if step.side == self.side].index(self)
-
-
-LADDER = (
-    _Step("item", "item", "one"),
-    _Step("user", "user", "one"),
-    _Step("user x time of user", "user", "user_time"),
-    _Step("user x time of item", "user", "item_time"),
-    _Step("item x time of item", "item", "item_time"),
-    _Step("item x time of user", "item", "user_time"),
-    _Step("user x average of item", "user", "item_average"),
-    _Step("user x support of item", "user", "item_support"),
-    _Step("item x average of user", "item", "user_average"),
-    _Step("item x support of user", "item", "user_support"),
-)
 
 
 @model_class
@@ -61,9 +32,9 @@ class GlobalEffects(Model):
     .. math:: \theta^k_u = \frac{\sum_i w_{ui} x^k_{ui} e_{ui}}
               {\sum_i w_{ui} (x^k_{ui})^2 + \lambda \overline{(x^k)^2}} ,
 
-    as if the user came with :math:`\lambda` ratings that show no effect (:math:`\overline{(x^k)^2}` is the mean
-    over all ratings, so that units do not matter). ``sweeps`` above 1 go through the effects again, each
-    given all others (backfitting).
+    as if the user came with :math:`\lambda` ratings that show no effect (:math:`\overline{(x^k)^2}` is the
+    mean over all ratings, so that units do not matter). ``sweeps`` above 1 go through the effects again,
+    each given all others (backfitting).
 
     The four effects of time count only if the ratings have times; where a pair to be predicted has none, they
     are 0. An unknown user has no effects, nor has an unknown item.
@@ -100,7 +71,7 @@ class GlobalEffects(Model):
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.moments()
         self.timed_ = int(train.when is not None)
-        self.user_spread_, self.item_spread_ = (np.zeros(_places(side), np.float32) for side in _SIDES)
+        self.user_spread_, self.item_spread_ = (np.zeros(places(side), np.float32) for side in _SIDES)
         with progress.task("GlobalEffects", self.sweeps) as task:
             self._climb(train, _SIDES, task)
 
@@ -117,15 +88,14 @@ class GlobalEffects(Model):
                         x = self._centred(step, ratings, x, learn_spread=sides == _SIDES)
                     left = self._regress(step, ratings, x, left)
                 elif sweep == 0:
-                    left -= self._effect(step)[_codes(step.side, ratings)] * x
+                    left -= self._column("effect", step)[codes_of(step.side, ratings)] * x
             task.step()
 
     def _note_facts(self, side: str, ratings: Ratings) -> None:
         """Note the average, the support and the first time of every user or item; no effects yet."""
-        codes, n, weight = _codes(side, ratings), len(getattr(ratings, f"{side}s")), _weight(ratings)
-        count = np.bincount(codes, weight, n).astype(np.float64)
-        above = np.bincount(codes, weight * (ratings.value - self.mean_), n).astype(np.float64)
+        codes, n, weight = codes_of(side, ratings), len(getattr(ratings, f"{side}s")), weights_of(ratings)
         damping = self.user_damping if side == "user" else self.item_damping
+        above = damped_mean(codes, ratings.value.astype(np.float64) - self.mean_, weight, n, damping)
         first = np.zeros(n, np.int64)
         if ratings.when is not None:
             latest = np.iinfo(np.int64).max
@@ -133,54 +103,62 @@ class GlobalEffects(Model):
             np.minimum.at(first, codes[weight > 0], ratings.when[weight > 0])
             first[first == latest] = 0
         facts = {
-            "average": (self.mean_ + _ratio(above, count + damping)).astype(np.float32),
-            "support": np.sqrt(count).astype(np.float32),
+            "average": (self.mean_ + above).astype(np.float32),
+            "support": np.sqrt(sum_by(codes, weight, n)).astype(np.float32),
             "first": first,
-            "effect": np.zeros((n, _places(side)), np.float32),
-            "centre": np.zeros((n, _places(side)), np.float32),
+            "effect": np.zeros((n, places(side)), np.float32),
+            "centre": np.zeros((n, places(side)), np.float32),
         }
         for name, fact in facts.items():
             setattr(self, f"{side}_{name}_", fact)
 
-    def _centred(self, step: _Step, ratings: Ratings, x: _Numbers, *, learn_spread: bool) -> _Numbers:
+    def _centred(self, step: Step, ratings: Ratings, x: Numbers, *, learn_spread: bool) -> Numbers:
         """Note the mean of a variable for each user or item, and its mean square; return it centred."""
-        codes, weight, centre = _codes(step.side, ratings), _weight(ratings), self._column("centre", step)
+        codes, weight, centre = (
+            codes_of(step.side, ratings),
+            weights_of(ratings),
+            self._column("centre", step),
+        )
         if step.variable != "one":
-            count = np.bincount(codes, weight, len(centre)).astype(np.float64)
-            centre[:] = _ratio(np.bincount(codes, weight * x, len(centre)).astype(np.float64), count)
+            count = sum_by(codes, weight, len(centre))
+            centre[:] = ratio(sum_by(codes, weight * x, len(centre)), count)
             x = x - centre[codes]
         if learn_spread:
             getattr(self, f"{step.side}_spread_")[step.place] = float(np.sum(weight * x * x) / weight.sum())
         return x
 
-    def _regress(self, step: _Step, ratings: Ratings, x: _Numbers, left: _Numbers) -> _Numbers:
+    def _regress(self, step: Step, ratings: Ratings, x: Numbers, left: Numbers) -> Numbers:
         """Fit the numbers of one step to what is left without them; return what is left with them."""
-        codes, weight, effect = _codes(step.side, ratings), _weight(ratings), self._column("effect", step)
+        codes, weight, effect = (
+            codes_of(step.side, ratings),
+            weights_of(ratings),
+            self._column("effect", step),
+        )
         left = left + effect[codes] * x
-        along = np.bincount(codes, weight * x * left, len(effect)).astype(np.float64)
-        power = np.bincount(codes, weight * x * x, len(effect)).astype(np.float64)
+        along = sum_by(codes, weight * x * left, len(effect))
+        power = sum_by(codes, weight * x * x, len(effect))
         spread = float(getattr(self, f"{step.side}_spread_")[step.place])
-        effect[:] = _ratio(along, power + self._damping(step) * spread)
+        effect[:] = ratio(along, power + self._damping(step) * spread)
         return np.asarray(left - effect[codes] * x)
 
-    def _steps(self) -> list[_Step]:
+    def _steps(self) -> list[Step]:
         return [step for step in LADDER if self.timed_ or not step.variable.endswith("time")]
 
-    def _damping(self, step: _Step) -> float:
+    def _damping(self, step: Step) -> float:
         if step.variable != "one":
             return self.slope_damping
         return self.user_damping if step.side == "user" else self.item_damping
 
-    def _column(self, what: str, step: _Step) -> Floats:
+    def _column(self, what: str, step: Step) -> Floats:
         table: Floats = getattr(self, f"{step.side}_{what}_")
         return table[:, step.place]
 
-    def _variable(self, step: _Step, pairs: Pairs) -> _Numbers:
+    def _variable(self, step: Step, pairs: Pairs) -> Numbers:
         """Return what the numbers of a step multiply, shape (n,); 0 where something is unknown."""
         if step.variable == "one":
             return np.ones(len(pairs))
         side, what = step.variable.split("_")
-        codes = _codes(side, pairs)
+        codes = codes_of(side, pairs)
         if what == "time":
             if pairs.when is None:
                 return np.zeros(len(pairs))
@@ -188,12 +166,12 @@ class GlobalEffects(Model):
             value = np.sqrt(np.maximum(days, 0))
         else:
             value = getattr(self, f"{side}_{what}_")[codes].astype(np.float64)
-        centred = value - self._column("centre", step)[_codes(step.side, pairs)]
+        centred = value - self._column("centre", step)[codes_of(step.side, pairs)]
         return np.where((pairs.user >= 0) & (pairs.item >= 0), centred, 0)
 
-    def _part(self, step: _Step, pairs: Pairs) -> _Numbers:
+    def _part(self, step: Step, pairs: Pairs) -> Numbers:
         """Return what one step adds to each prediction."""
-        codes = _codes(step.side, pairs)
+        codes = codes_of(step.side, pairs)
         added = self._column("effect", step)[codes] * self._variable(step, pairs)
         return np.where(codes >= 0, added, 0)
 
@@ -215,20 +193,3 @@ class GlobalEffects(Model):
         folded = with_users(self, new)
         folded._climb(known, ("user",), Task())
         return folded
-
-
-def _places(side: str) -> int:
-    return sum(step.side == side for step in LADDER)
-
-
-def _codes(side: str, pairs: Pairs) -> _Codes:
-    return pairs.user if side == "user" else pairs.item
-
-
-def _weight(ratings: Ratings) -> _Numbers:
-    return np.ones(len(ratings)) if ratings.weight is None else ratings.weight.astype(np.float64)
-
-
-def _ratio(total: _Numbers, count: _Numbers) -> _Numbers:
-    """Divide, 0 where the count is 0."""
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)

@@ -1,4 +1,4 @@
-"""Models given to a model as a parameter: by name or as they are, and their parameters by ``NAME__parameter``."""
+"""Models given to a model as a parameter, by name or as they are, and their own: ``NAME__parameter``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,20 @@ def unfitted(owner: str, model: str | Model) -> Model:
         return type(model)(**model.get_params(deep=False))
     if model not in BY_NAME:
         raise InvalidParameter(
-            f'{owner}: models names "{model[:100]}", and there is no such model{did_you_mean(model, BY_NAME)}',
+            f'{owner}: models names "{model[:100]}", which there is not{did_you_mean(model, BY_NAME)}',
             hint="one of " + ", ".join(BY_NAME),
         )
     return BY_NAME[model]()
+
+
+def unfitted_members(model: Model) -> list[Model]:
+    """Return the models that a model was given as parameters, unfitted, in their order."""
+    return [
+        unfitted(type(model).__name__, one)
+        for name, declaration in model.declarations().items()
+        if declaration.models
+        for one in getattr(model, name)
+    ]
 
 
 def names(models: Any) -> list[str]:

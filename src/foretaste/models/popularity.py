@@ -10,6 +10,7 @@ from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.folding import with_users
 from foretaste.models.rising import rising_line
+from foretaste.models.sums import damped_mean, sum_by, weights_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -19,14 +20,15 @@ from foretaste.ratings import Pairs, Ratings
 class Popularity(Model):
     r"""Predict a rating that rises with how popular the item is.
 
-    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of the
-    item (the sum of their weights), and :math:`a, b` are those of least squares over the training ratings: the
-    rating to expect of something so well known. Items are ordered as by their numbers of ratings, always: where
-    the best known are not rated higher, :math:`b` is such that the line rises by a tenth of a standard
-    deviation from the least to the most rated item.
+    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
+    the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
+    ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
+    ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a
+    tenth of a standard deviation from the least to the most rated item.
 
-    By ``mean``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the mean of the item as
-    if it came with :math:`\lambda` ratings at the mean, so that two enthusiasts do not make a best seller.
+    By ``mean``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the mean of the
+    item as if it came with :math:`\lambda` ratings at the mean, so that two enthusiasts do not make a best
+    seller.
 
     An unknown item has no ratings. Users make no difference, known or not.
 
@@ -37,25 +39,21 @@ class Popularity(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "a rating that rises with the number of ratings, or with the damped mean"
 
-    by: str = param("count", "what makes an item popular: many ratings, or good ones", one_of=("count", "mean"))
-    damping: float = param(
-        5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0
+    by: str = param(
+        "count", "what makes an item popular: many ratings, or good ones", one_of=("count", "mean")
     )
+    damping: float = param(5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0)
 
     mean_: float = learned()
     item_bias_: Floats = learned("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        weight = None if train.weight is None else train.weight.astype(np.float64)
-        count = np.bincount(train.item, weight, len(train.items)).astype(np.float64)
+        weight, n = weights_of(train), len(train.items)
         mean, _ = train.moments()
         if self.by == "mean":
-            above = train.value.astype(np.float64) - mean
-            total = np.bincount(train.item, above if weight is None else weight * above, len(count))
-            damped = count + self.damping
-            bias = np.divide(total, damped, out=np.zeros_like(damped), where=damped > 0)
+            bias = damped_mean(train.item, train.value.astype(np.float64) - mean, weight, n, self.damping)
         else:
-            score = np.log1p(count)
+            score = np.log1p(sum_by(train.item, weight, n))
             mean, slope = rising_line(score[train.item], train.value, weight)
             bias = slope * score
         self.mean_, self.item_bias_ = mean, bias.astype(np.float32)

@@ -34,6 +34,6 @@ def rising_line(
     span = float(np.ptp(scores))
     if span == 0 or power == 0:
         return float(mean), 0.0
-    slope = np.average((scores - middle) * (values - mean), weights=weight) / power
-    slope = max(float(slope), _LEAST_RISE * float(spread) / span)
+    slope = float(np.average((scores - middle) * (values - mean), weights=weight) / power)
+    slope = max(slope, _LEAST_RISE * float(spread) / span)
     return float(mean - slope * middle), slope
