@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NATIVE_TESTS = ["test_native.py", "test_impute.py"]
+NATIVE_TESTS = ["test_native.py", "test_impute.py", "test_native_classics.py"]
 
 
 def runtime_of(name: str) -> str | None:

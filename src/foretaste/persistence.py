@@ -133,7 +133,7 @@ def _packed(model: Model, prefix: str) -> tuple[Arrays, dict[str, Any]]:
             arrays |= {} if prefix else _pack_ids(key, value)
         elif isinstance(value, np.ndarray):
             arrays[prefix + key] = np.ascontiguousarray(value)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and all(isinstance(one, Model) for one in value):
             packed = [_packed(member, f"{prefix}{key}.{place}.") for place, member in enumerate(value)]
             arrays |= {name: array for inner, _ in packed for name, array in inner.items()}
             numbers[key] = [inner for _, inner in packed]

@@ -54,7 +54,8 @@ class Popularity(Model):
             bias = damped_mean(train.item, train.value.astype(np.float64) - mean, weight, n, self.damping)
         else:
             score = np.log1p(sum_by(train.item, weight, n))
-            mean, slope = rising_line(score[train.item], train.value, weight)
+            ends = (0.0, float(score.max())), (self.low_, self.high_)
+            mean, slope = rising_line(score[train.item], train.value, weight, ends)
             bias = slope * score
         self.mean_, self.item_bias_ = mean, bias.astype(np.float32)
 
