@@ -57,7 +57,7 @@ class Blend(Model):
     folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
     support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
     regularization: float = param(
-        100.0, "how strongly the weights are drawn to the plain mean of the models", low=0, open_low=True
+        10.0, "how strongly the weights are drawn to the plain mean of the models", low=0, open_low=True
     )
     seed: int = param(0, "chooses the folds", low=0, high=2**32 - 1)
 

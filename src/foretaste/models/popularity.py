@@ -24,7 +24,8 @@ class Popularity(Model):
     the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
     ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
     ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a
-    tenth of a standard deviation from the least to the most rated item.
+    tenth of a standard deviation from the least to the most rated item. Where it would leave the range of the
+    ratings, it is made less steep, since what is clipped would be equal.
 
     By ``mean``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the mean of the
     item as if it came with :math:`\lambda` ratings at the mean, so that two enthusiasts do not make a best
