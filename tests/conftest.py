@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model_bytes(folder, ratings):
-    """Return the bytes of models with number ids, with text ids, with tables of factors, with models inside."""
+    """Return the bytes of models with number ids, with text ids, with factors, with models inside."""
     texts = Ratings.from_columns(
         [f"ü{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
