@@ -14,6 +14,7 @@ namespace foretaste {
 using namespace nb::literals;
 
 void bind_encode(nb::module_& m);
+void bind_classics(nb::module_& m);
 void bind_impute(nb::module_& m);
 void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
@@ -68,6 +69,7 @@ NB_MODULE(_native, m) {
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_encode(m);
+    bind_classics(m);
     bind_impute(m);
     bind_lines(m);
     bind_sgd(m);

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.bias import Bias
+    from foretaste.models.blend import Blend
+    from foretaste.models.co_clustering import CoClustering
+    from foretaste.models.ease import EASE
+    from foretaste.models.global_effects import GlobalEffects
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.popularity import Popularity
     from foretaste.models.svd import SVD
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
@@ -35,14 +40,18 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "EASE",
     "SVD",
     "Audit",
     "Bias",
+    "Blend",
     "ByTime",
     "Catalogue",
+    "CoClustering",
     "ColdItems",
     "ColdUsers",
     "ForetasteError",
+    "GlobalEffects",
     "GlobalMean",
     "HoldOut",
     "ItemMean",
@@ -50,6 +59,7 @@ __all__ = [
     "KNNImputation",
     "LeaveNOut",
     "NormalRandom",
+    "Popularity",
     "Ratings",
     "Recommendations",
     "Results",
@@ -84,7 +94,8 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
+    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "
+    "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",

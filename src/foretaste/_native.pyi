@@ -82,3 +82,41 @@ def top_items(
     threads: int,
 ) -> tuple[_Int32, _Float32]: ...
 def top_of_rows(rows: _Float32, items: _Int32 | None, keep: int, threads: int) -> tuple[_Int32, _Float32]: ...
+def assign_clusters(
+    starts: _Int64,
+    other: _Int32,
+    value: _Float32,
+    weight: _Float32 | None,
+    other_cluster: _Int32,
+    block: _Float64,
+    threads: int,
+) -> _Int32: ...
+def block_sums(
+    starts: _Int64,
+    other: _Int32,
+    value: _Float32,
+    weight: _Float32 | None,
+    own_cluster: _Int32,
+    other_cluster: _Int32,
+    own: int,
+    other_clusters: int,
+    threads: int,
+) -> _Float64: ...
+def gram_matrix(
+    row_starts: _Int64,
+    row_columns: _Int32,
+    row_values: _Float32,
+    column_starts: _Int64,
+    column_rows: _Int32,
+    column_values: _Float32,
+    threads: int,
+) -> _Float64: ...
+def item_scores(
+    starts: _Int64,
+    columns: _Int32,
+    values: _Float32,
+    weight: _Float32,
+    user: _Int32,
+    item: _Int32,
+    threads: int,
+) -> _Float32: ...

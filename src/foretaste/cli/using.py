@@ -49,6 +49,7 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
 
     from foretaste.fingerprint import fingerprint
     from foretaste.metrics import mae, rmse
+    from foretaste.models.specs import params_as_json
 
     model = load_model(model_file)
     ratings = read(file, reading)
@@ -59,7 +60,7 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
     protocol += ", these very rows" if own else ", which may share rows with these"
     data: dict[str, Any] = {
         "model": type(model).__name__,
-        "params": model.get_params(deep=False),
+        "params": params_as_json(model),
         "protocol": protocol,
         "rows": len(ratings),
         "rmse": rmse(ratings.value, prediction.value),

@@ -3,14 +3,33 @@
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.blend import Blend
+from foretaste.models.co_clustering import CoClustering
+from foretaste.models.ease import EASE
+from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.popularity import Popularity
 from foretaste.models.svd import SVD
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD)
+    for model in (
+        NormalRandom,
+        GlobalMean,
+        ItemMean,
+        UserMean,
+        UserItemMean,
+        Bias,
+        KNNImputation,
+        SVD,
+        Popularity,
+        GlobalEffects,
+        CoClustering,
+        EASE,
+        Blend,
+    )
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]
