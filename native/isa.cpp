@@ -3,6 +3,7 @@
 #include "kernels.hpp"
 #include "sgd.hpp"
 #include "svdpp.hpp"
+#include "topk.hpp"
 
 #define FORETASTE_TEXT_(word) #word
 #define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
@@ -18,6 +19,7 @@ const Kernels table{
     &svdpp_share<float>,
     ImputeTile::donors,
     &impute_distances,
+    TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -14,8 +14,12 @@ from real_data import data_file, lecture_parts
 
 from foretaste.metrics import nmae, rmse
 from foretaste.models import (
+    EASE,
     SVD,
     Bias,
+    Blend,
+    CoClustering,
+    GlobalEffects,
     GlobalMean,
     ItemMean,
     SVDpp,
@@ -114,6 +118,19 @@ def test_movielens_100k_with_implicit_feedback_and_time():
     timeless, by_time = (rmse(test.value, m.fit(train).predict(test)) for m in (SVDpp(), TimeSVDpp()))
     print(f"RMSE by time: SVDpp {timeless:.4f}, TimeSVDpp {by_time:.4f}")
     assert by_time <= timeless + 0.002
+
+
+def test_movielens_100k_by_the_other_classics():
+    ratings = read("ml-100k/u.data", "\t")
+    assert folds_of(CoClustering(), ratings) <= 0.932  # scikit-surprise's own: .963
+    assert folds_of(GlobalEffects(), ratings) <= 0.930
+    assert folds_of(EASE(), ratings) <= 0.917
+
+
+@pytest.mark.slow
+def test_movielens_100k_by_a_blend():
+    ratings = read("ml-100k/u.data", "\t")
+    assert folds_of(Blend(), ratings) <= 0.900
 
 
 def test_movielens_100k_first_published_split():

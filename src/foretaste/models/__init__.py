@@ -3,9 +3,14 @@
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.blend import Blend
+from foretaste.models.co_clustering import CoClustering
+from foretaste.models.ease import EASE
+from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.popularity import Popularity
 from foretaste.models.svd import SVD
 from foretaste.models.svdpp import SVDpp
 from foretaste.models.time_svdpp import TimeSVDpp
@@ -23,6 +28,11 @@ BY_NAME: dict[str, type[Model]] = {
         SVD,
         SVDpp,
         TimeSVDpp,
+        Popularity,
+        GlobalEffects,
+        CoClustering,
+        EASE,
+        Blend,
     )
 }
 
