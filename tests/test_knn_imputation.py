@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import planted
+from planting import planted
 from real_data import lecture_parts
 from sklearn.impute import KNNImputer
 from test_impute import tied_cells

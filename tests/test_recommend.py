@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from conftest import planted
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from planting import planted
 
 from foretaste import memory
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, TooLarge

@@ -91,9 +91,10 @@ def another_value(declaration: Declaration) -> Any:
 def plain_input(name: str, ratings: Ratings) -> Any:
     """Return who and what as ``fit`` and ``predict`` take it beside Ratings: pairs of ids.
 
-    A model that needs the time of each rating gets a frame, which carries it.
+    A model that makes use of the time of each rating gets a frame, which carries it.
     """
-    return frame_of("pandas", ratings) if "when" in BY_NAME[name].needs else pairs_of(ratings)
+    timed = "when" in BY_NAME[name].needs or "times" in BY_NAME[name].tags
+    return frame_of("pandas", ratings) if timed else pairs_of(ratings)
 
 
 def frame_of(kind: str, ratings: Ratings, *, value: bool = False) -> Any:

@@ -43,7 +43,7 @@ class GlobalEffects(Model):
     weights", ICDM 2007, section 3; backfitting: Hastie and Tibshirani, "Generalized additive models", 1990.
     """
 
-    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "times"})
     summary: ClassVar[str] = "a ladder of small regressions: item, user, their drift in time, their leanings"
 
     user_damping: float = param(5.0, "how many ratings without an effect a user is given beforehand", low=0)
