@@ -23,7 +23,7 @@ from typing import Any
 import foretaste
 from benchmarks.quality.data import DATA
 from benchmarks.quality.page import line, page, tables
-from benchmarks.quality.peers import ALL_PEERS, FAMILIES, SKIPPED, family_of
+from benchmarks.quality.peers import ALL_PEERS, FAMILIES, family_of
 from benchmarks.quality.store import Cell, Store, grounds, write_whole
 from benchmarks.timing import RESULTS, machine
 from foretaste.models import BY_NAME
@@ -136,10 +136,7 @@ def run(options: argparse.Namespace, store: Store) -> list[str]:
         if options.resume and store.finished(job, resting_on):
             print(f"{label}: judged already", file=sys.stderr)
             continue
-        if reason := SKIPPED.get((job["data"], job["model"])):
-            found: dict[str, Any] = {"folds": [], "slow": False, "refused": reason}
-        else:
-            found = judge_apart({**job, "patience": options.patience})
+        found = judge_apart({**job, "patience": options.patience})
         if "failed" in found:
             failed.append(label)
             print(f"{label}: FAILED\n{found['failed']}", file=sys.stderr)

@@ -317,8 +317,8 @@ def page(content: Mapping[str, Any], source: str) -> str:
         "",
         "RMSE and MAE in rating units, means over the folds. *fit s* and *test s*: seconds to learn from the "
         "rows of one fold and to predict those to judge by, means; the rows are in the form of the library "
-        "before. *MB* (10^6 bytes): the highest that memory in use rose above that before fitting, each model "
-        "on each data set in a process of its own. *time ratio*: fit and test of surprise over ours. Rows "
+        "before. *MB* (10^6 bytes): by how much memory in use rose above that before fitting, each model on "
+        "each data set in a process of its own. *time ratio*: fit and test of surprise over ours. Rows "
         "beside one another were judged on the same folds: a hash of the rows that each library held is the "
         "same.",
         "",

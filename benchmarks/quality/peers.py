@@ -76,11 +76,6 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[Peer, ...]]] = {
 }
 ALL_PEERS = {peer.name: peer for _, peers in FAMILIES.values() for peer in peers}
 FACTOR_MODELS = ("SVD", "SVDpp", "TimeSVDpp", "ALS", "NMF")
-# Not tried, and why.
-SKIPPED = {
-    ("ml-1m", "KNNImputation"): "not run: it fills all 22 million cells of 6,040 x 3,706 from the nearest "
-    "rows, work for narrow matrices; 940 x 1,650 take it seconds, this a hundred times as long",
-}
 
 
 def family_of(model: str) -> str:
