@@ -16,8 +16,8 @@ if str(ROOT) not in sys.path:
 
 command = import_module("benchmarks.quality.__main__")
 worker = import_module("benchmarks.quality.cell")
-peers, aims, judged_on, paper, store = (
-    import_module(f"benchmarks.quality.{name}") for name in ("peers", "aims", "data", "page", "store")
+peers, aims, judged_on, rows, paper, store = (
+    import_module(f"benchmarks.quality.{name}") for name in ("peers", "aims", "data", "rows", "page", "store")
 )
 
 NEEDED = 'needs a peer: pip install "foretaste[peers]"'
@@ -45,5 +45,5 @@ def made(model, errors, library="foretaste", refused=None, slow=False, data="ml-
         "planned": judged_on.DATA[data].n_folds,
         "folds": folds,
     }
-    grounds = {"date": "2026-01-01", "code": "abc" if library == "foretaste" else None}
+    grounds = dict.fromkeys(store.GROUNDS, "1") | {"date": "2026-01-01"}
     return cell | {"refused": refused, "slow": slow, "call": f"{model}()", "grounds": grounds}

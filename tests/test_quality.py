@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality import NEEDED, ROOT, command, judged_on, paper, peers, store, worker
+from quality import NEEDED, ROOT, command, judged_on, peers, rows, store, worker
 
 from foretaste.errors import NotSupported
 from foretaste.metrics import mae, rmse
@@ -120,7 +120,7 @@ def test_numbers_of_a_cell_are_those_computed_directly(folder, columns):
             assert (fold["train_rows"], fold["test_rows"]) == (320, 80)
             assert fold["fit_seconds"] > 0
             assert fold["test_seconds"] > 0
-        figures = paper.Figures.of(cells[model.__name__])
+        figures = rows.Figures.of(cells[model.__name__])
         assert figures.rmse == pytest.approx(np.mean([fold["rmse"] for fold in folds]))
         assert figures.memory == max(fold["memory_mb"] for fold in folds)
         assert f"{figures.rmse:.4f} | {figures.mae:.4f}" in page
@@ -139,9 +139,9 @@ def test_numbers_of_a_peer_are_those_computed_by_it_alone(folder, columns):
     splits = selection.KFold(5, shuffle=True, random_state=0).split(columns[0])
     for fold, (train_rows, test_rows) in zip(peer["folds"], splits, strict=False):
         paths = []
-        for name, rows in (("train", train_rows), ("test", test_rows)):
+        for name, part in (("train", train_rows), ("test", test_rows)):
             paths.append(folder / name)
-            np.savetxt(paths[-1], np.column_stack(columns[:3])[rows], fmt="%d", delimiter="\t")
+            np.savetxt(paths[-1], np.column_stack(columns[:3])[part], fmt="%d", delimiter="\t")
         data = surprise.Dataset.load_from_folds([tuple(map(str, paths))], reader)
         ((train, test),) = surprise.model_selection.PredefinedKFold().split(data)
         predicted = surprise.SVD(random_state=0).fit(train).test(test)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from benchmarks.quality.peers import FACTOR_MODELS
@@ -54,6 +54,7 @@ AIMS = (
     Aim("lecture", "KNNImputation", 4.78, within=0.02),
 )
 BELOW_PEERS = frozenset({"ml-100k"})  # where every family is to be below its peers
+CHANCE = frozenset({"NormalRandom"})  # by luck, so no aim
 BELOW_BIASES = frozenset({"jester-2"})  # where every factor model is to be below the biases
 
 
@@ -85,11 +86,16 @@ def verdicts(
         for aim in AIMS
         if aim.data == data and (aim.model == model or (aim.model is None and best))
     ]
-    if data in BELOW_PEERS and peers:
+    if data in BELOW_PEERS and peers and model not in CHANCE:
         said.append(f"< surprise: {yes(all(ours < theirs for ours, theirs in peers))}")
     if data in BELOW_BIASES and model in FACTOR_MODELS and bias is not None:
         said.append(f"< Bias: {yes(error < bias)}")
     return said
+
+
+def not_judged(data: str, judged: Collection[str]) -> list[str]:
+    """Return the models of which an error is aimed at but that were not judged by all folds."""
+    return [aim.model for aim in AIMS if aim.data == data and aim.model and aim.model not in judged]
 
 
 def yes(met: bool) -> str:

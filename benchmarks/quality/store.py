@@ -64,6 +64,7 @@ class Store:
         earlier = [path for path in sorted(folder.glob("*-quality.json")) if _content(path)]
         if resume and earlier:
             self.path = earlier[-1]
+        self._run: dict[str, Any] | None = None
         self.content: dict[str, Any] = _content(self.path) or {"format": FORMAT, "runs": [], "cells": []}
 
     @property
@@ -72,8 +73,8 @@ class Store:
         return list(self.content["cells"])
 
     def begin(self, about: Mapping[str, Any]) -> None:
-        """Note the machine and the command of a run; they are written with its first cell."""
-        self.content["runs"].append({"date": today(), **about})
+        """Note the machine and the command of a run, which are kept with its first cell."""
+        self._run = {"date": today(), **about}
 
     def finished(self, key: Mapping[str, Any], resting_on: Mapping[str, Any]) -> bool:
         """Tell whether there is such a cell, judged by the same code on the same machine."""
@@ -84,6 +85,9 @@ class Store:
 
     def put(self, cell: Cell) -> None:
         """Write a finished cell in place of an older one."""
+        if self._run is not None:
+            self.content["runs"].append(self._run)
+            self._run = None
         kept = [old for old in self.content["cells"] if not _same(old, cell)]
         self.content["cells"] = [*kept, cell]
         write_whole(self.path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
