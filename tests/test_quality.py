@@ -162,8 +162,8 @@ def test_memory_is_what_was_in_use_above_that_before():
     assert 60 < megabytes < 70
 
 
-def test_a_warm_up_leaves_nothing_to_the_fold(folder):
-    """A model that learned something at the warm-up begins anew."""
+def test_a_warm_up_leaves_nothing_to_the_folds(folder, monkeypatch):
+    """Each fold begins anew, the first after a few rows that are neither timed nor counted."""
     seen = []
 
     class Subject(peers.Ours):
@@ -171,11 +171,10 @@ def test_a_warm_up_leaves_nothing_to_the_fold(folder):
             seen.append((len(self.train), getattr(self.model, "mean_", None)))
             super().fit()
 
-    train, test = judged_on.DATA["ml-100k"].folds().parts(0)
-    one = Subject("GlobalMean")
-    worker.warm_up(one, train, test)
-    worker.judge_fold(one, train, test)
-    assert seen == [(worker.WARM_UP_ROWS, None), (len(train), None)]
+    monkeypatch.setattr(worker, "subject", lambda library, model, scale: Subject(model))
+    found = worker.judge(job("GlobalMean", planned=2))
+    assert seen == [(worker.WARM_UP_ROWS, None), (320, None), (320, None)]
+    assert len(found["folds"]) == 2
 
 
 # Refusing and failing -------------------------------------------------------------------------------------
@@ -225,6 +224,26 @@ def test_a_fault_of_ours_is_no_refusal(folder, in_this_process, capsys):
     assert [cell["model"] for cell in content["cells"]] == ["GlobalMean"]
     assert "Faulty" not in page.replace("Faulty,GlobalMean", "")  # only in the command
     assert "KeyError('a fault')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("kill -9 $$", 0, "refused: its process was killed, most likely for memory"),
+        ("exit 3", 1, "GlobalMean: FAILED\nthe process ended with exit code 3"),
+        ("exit 130", 130, "stopped; what is finished is kept"),
+    ],
+)
+def test_a_process_that_ends_by_itself(folder, monkeypatch, capfd, end, code, said):
+    script = folder / "python"
+    script.write_text(f"#!/bin/sh\n{end}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(command.sys, "executable", str(script))
+    options = ["--data", "ml-100k", "--models", "GlobalMean", "--no-peers"]
+    paths = ["--results", str(folder / "results"), "--page", str(folder / "page.md")]
+    assert command.main([*options, *paths]) == code
+    assert said in "".join(capfd.readouterr())
+    assert (folder / "results").exists() is (code == 0)
 
 
 @pytest.mark.peer

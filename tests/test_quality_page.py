@@ -39,6 +39,24 @@ def test_beside_a_slow_peer_stands_our_model_on_the_same_fold():
     assert "Slow, so judged by the first fold only: SVD of surprise." in text
 
 
+def test_a_run_of_fewer_folds_does_not_hide_one_of_all():
+    cells = [made("SVD", [0.9] * 5), made("SVD", [0.7]) | {"planned": 1}]
+    for order in (cells, cells[::-1]):
+        (row,) = rows.rows_of(order, "ml-100k")
+        assert (row.ours.folds, row.ours.rmse) == (5, pytest.approx(0.9))
+
+
+def test_a_refused_model_stands_beside_its_peers():
+    cells = [made("SVD", [], refused="no room"), made("SVD", [0.9] * 5, library="surprise")]
+    (row,) = rows.rows_of(cells, "ml-100k")
+    assert (row.ours, row.theirs.rmse, row.ratio, row.aims) == ("SVD", pytest.approx(0.9), None, [])
+    cells = [made("SVD", [0.9] * 5), made("SVD", [], library="surprise", refused="no room")]
+    (row, peer) = rows.rows_of(cells, "ml-100k")
+    assert (row.ours.folds, row.theirs, row.aims) == (5, None, ["<= 0.905: yes"])
+    assert (peer.theirs, peer.repeated) == ("SVD", True)
+    assert "* surprise SVD: no room" in paper.section(cells, "ml-100k")
+
+
 def test_some_of_the_folds_say_nothing_of_the_aims():
     (row,) = rows.rows_of([made("SVD", [0.7, 0.8])], "ml-100k")
     assert row.aims == []
@@ -88,6 +106,7 @@ def test_a_page_of_different_folds_is_refused():
 def content_of(*cells):
     about = {"processor": "P", "cores": 2, "instruction_set": "v3", "python": "3.11", "foretaste": "1"}
     about |= {"versions": {"scikit-surprise": "1.1.5"}, "command": "python -m benchmarks.quality"}
+    about |= {"load_at_start": 0.1}
     return {"format": 2, "runs": [about], "cells": list(cells)}
 
 

@@ -14,6 +14,7 @@ from benchmarks.quality.store import GROUNDS, Cell
 SIDE = ("RMSE", "MAE", "fit s", "test s", "MB")
 NUMBERS = frozenset({*SIDE, "NMAE", "folds", "time ratio"})
 NOTHING = ""
+ALONE = "-"  # a family without peers
 
 
 def table(rows: Sequence[Row], data: str) -> list[str]:
@@ -28,7 +29,7 @@ def table(rows: Sequence[Row], data: str) -> list[str]:
         folds = next((f.folds for f in (row.theirs, row.ours) if isinstance(f, Figures)), None)
         lines.append(
             [
-                "" if again or row.family not in FAMILIES else row.family,
+                "" if again else row.family if row.family in FAMILIES else ALONE,
                 *ours,
                 *_side(row.theirs, data),
                 NOTHING if folds is None else f"{folds}",
@@ -164,6 +165,7 @@ def page(content: Mapping[str, Any], source: str) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
     commands = " and ".join(f"`{one}`" for one in dict.fromkeys(run["command"] for run in runs))
     dates = sorted({cell["grounds"]["date"] for cell in cells})
+    loads = [run["load_at_start"] for run in runs]
     text = [
         "# Quality",
         "",
@@ -180,7 +182,8 @@ def page(content: Mapping[str, Any], source: str) -> str:
         "",
         f"{about['processor']}, {about['cores']} cores, instruction set {about['instruction_set']} (our "
         f"kernels use all cores, surprise one), Python {about['python']}, foretaste {about['foretaste']}; "
-        f"{versions}. Judged {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
+        f"{versions}. Judged {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; load of the machine when "
+        f"begun: {', '.join(f'{load:.1f}' for load in loads)}.",
         "",
         _summary(cells),
     ]
