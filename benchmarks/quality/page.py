@@ -161,7 +161,6 @@ def page(content: Mapping[str, Any], source: str) -> str:
     """Return the whole page."""
     cells, runs = content["cells"], content["runs"]
     about = runs[-1]
-    peer = about["versions"].get("scikit-surprise")
     versions = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
     commands = " and ".join(f"`{one}`" for one in dict.fromkeys(run["command"] for run in runs))
     dates = sorted({cell["grounds"]["date"] for cell in cells})
@@ -192,8 +191,8 @@ def page(content: Mapping[str, Any], source: str) -> str:
             "",
             "Rows are of several machines, versions or states of the code; run again with `--resume`.",
         ]
-    names = {cell["model"] for cell in cells if cell["library"] == "surprise"}
-    if peer and names:
-        calls = ", ".join(f"`{ALL_PEERS[name].code}`" for name in ALL_PEERS if name in names)
-        text += ["", f"Of scikit-surprise {peer}: {calls}."]
+    judged = dict.fromkeys(cell["model"] for cell in cells if cell["library"] == "surprise")
+    if judged:
+        calls = ", ".join(f"`{ALL_PEERS[name].code}`" for name in judged)
+        text += ["", f"Surprise's models are made by {calls}."]
     return "\n".join(text) + "\n\n" + tables(cells, DATA)

@@ -33,8 +33,9 @@ class Peer:
 
     @property
     def code(self) -> str:
-        """The call that makes it."""
-        return f"{self.algorithm}({', '.join(f'{name}={value!r}' for name, value in self.said.items())})"
+        """The call that makes it, without what only keeps it quiet."""
+        said = [f"{name}={value!r}" for name, value in self.said.items() if name != "verbose"]
+        return f"{self.algorithm}({', '.join(said)})"
 
     def shortage(self, train: Ratings) -> str | None:
         """Say why it cannot be run, if its square matrices do not fit into half of the free memory."""
