@@ -73,6 +73,7 @@ def test_of_several_peers_all_must_be_beaten():
     found = rows.rows_of(peers_of_items, "ml-100k")
     assert [row.theirs.name for row in found] == ["KNNBaseline, item-based", "KNNBasic, item-based"]
     assert [row.ours for row in found] == [None, None]
+    assert [row.theirs.folds for row in found] == [5, 5]
     assert aims.verdicts("ml-100k", "NormalRandom", 1.5, best=False, peers=[(1.5, 1.4)]) == []  # luck
 
 
