@@ -1,0 +1,391 @@
+"""The quality benchmark, on a few made ratings that lie where MovieLens 100K would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from quality import NEEDED, ROOT, command, judged_on, peers, rows, store, worker
+
+from foretaste.errors import NotSupported
+from foretaste.metrics import mae, rmse
+from foretaste.models import BY_NAME, Bias, GlobalMean
+from foretaste.ratings import Ratings
+from foretaste.splits import KFold
+
+ROWS = 400
+
+
+@pytest.fixture
+def columns():
+    """Return users, items, stars and times: 30 people, 20 films, the same cell never twice."""
+    rng = np.random.default_rng(7)
+    cells = rng.permutation(600)[:ROWS]
+    user, item = cells // 20 + 3, 5 * (cells % 20) + 1
+    stars = np.clip(np.round(3 + 0.1 * (user % 9) - 0.02 * item + rng.normal(size=ROWS)), 1, 5).astype(int)
+    return user, item, stars, rng.integers(874_724_710, 893_286_638, ROWS)
+
+
+@pytest.fixture
+def folder(columns, tmp_path, monkeypatch):
+    """Write the ratings as u.data, and say so in FORETASTE_DATA."""
+    path = tmp_path / "data" / "ml-100k" / "u.data"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in zip(*columns, strict=True)))
+    monkeypatch.setenv("FORETASTE_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def run(folder, *options, data="ml-100k"):
+    """Run the command in this process; models still have processes of their own."""
+    arguments = ["--data", data, *options, "--results", str(folder / "results"), "--page"]
+    code = command.main([*arguments, str(folder / "page.md")])
+    return code, *written(folder)
+
+
+def written(folder):
+    (path,) = (folder / "results").iterdir()
+    return json.loads(path.read_text()), (folder / "page.md").read_text()
+
+
+def job(model, library="foretaste", **more):
+    return {"data": "ml-100k", "library": library, "model": model, "planned": 5, "patience": 1e9, **more}
+
+
+# The same folds -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [5, 11, 397, 100_000])
+def test_the_folds_are_those_of_scikit_learn(n):
+    selection = pytest.importorskip("sklearn.model_selection")
+    theirs = list(selection.KFold(5, shuffle=True, random_state=0).split(np.zeros(n)))
+    ours = list(KFold(5, seed=0).split(np.zeros(n)))
+    assert len(ours) == len(theirs) == 5
+    for mine, yours in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine[0], yours[0])
+        np.testing.assert_array_equal(mine[1], yours[1])
+
+
+def test_rows_are_read_in_the_order_of_the_file(folder, columns):
+    protocol = judged_on.DATA["ml-100k"].folds()
+    ratings = protocol.ratings
+    kept = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.value, ratings.when
+    for ours, true in zip(kept, columns, strict=True):
+        np.testing.assert_array_equal(ours, true)
+    assert (len(protocol), ratings.scale) == (judged_on.DATA["ml-100k"].n_folds, (1, 5))
+
+
+def test_a_fingerprint_is_of_the_rows_and_not_of_their_order():
+    user, item, value = np.array([3, 1, 3]), np.array([2, 9, 1]), np.array([1, 2, 5], np.float32)
+    one = worker.fingerprint((user, item, value))
+    order = [2, 0, 1]
+    assert worker.fingerprint((user[order], item[order], value[order])) == one
+    assert worker.fingerprint((user, item, value + (item == 1))) != one
+    assert worker.fingerprint((user, item[order], value)) != one
+    assert worker.fingerprint((user[:2], item[:2], value[:2]), (user[2:], item[2:], value[2:])) != one
+
+
+@pytest.mark.peer
+def test_both_libraries_hold_the_same_rows(folder):
+    pytest.importorskip("surprise", reason=NEEDED)
+    ours = worker.judge(job("Bias"))
+    theirs = worker.judge(job("BaselineOnly", "surprise"))
+    assert [fold["rows"] for fold in ours["folds"]] == [fold["rows"] for fold in theirs["folds"]]
+    assert len({fold["rows"] for fold in ours["folds"]}) == 5
+
+
+# The figures of a cell ------------------------------------------------------------------------------------
+
+
+def test_numbers_of_a_cell_are_those_computed_directly(folder, columns):
+    code, content, page = run(folder, "--models", "GlobalMean,Bias", "--no-peers")
+    assert code == 0
+    user, item, stars, _ = columns
+    ratings = Ratings.from_columns(user, item, stars, scale=(1, 5))
+    cells = {cell["model"]: cell for cell in content["cells"]}
+    assert set(cells) == {"GlobalMean", "Bias"}
+    for model in (GlobalMean, Bias):
+        folds = cells[model.__name__]["folds"]
+        assert len(folds) == 5
+        for fold, (train, test) in zip(folds, KFold(5, seed=0).split(ratings), strict=True):
+            predicted = model().fit(ratings[train]).predict(ratings[test])
+            assert fold["rmse"] == rmse(stars[test], predicted)
+            assert fold["mae"] == mae(stars[test], predicted)
+            assert (fold["train_rows"], fold["test_rows"]) == (320, 80)
+            assert fold["fit_seconds"] > 0
+            assert fold["test_seconds"] > 0
+        figures = rows.Figures.of(cells[model.__name__])
+        assert figures.rmse == pytest.approx(np.mean([fold["rmse"] for fold in folds]))
+        assert figures.memory == max(fold["memory_mb"] for fold in folds)
+        assert f"{figures.rmse:.4f} | {figures.mae:.4f}" in page
+
+
+@pytest.mark.peer
+def test_numbers_of_a_peer_are_those_computed_by_it_alone(folder, columns):
+    """The folds go to surprise as files, by its own reader, and its own accuracy is asked."""
+    surprise = pytest.importorskip("surprise", reason=NEEDED)
+    selection = pytest.importorskip("sklearn.model_selection")
+    code, content, page = run(folder, "--models", "SVD", "--folds", "2")
+    assert code == 0
+    (peer,) = (cell for cell in content["cells"] if cell["library"] == "surprise")
+    assert (peer["model"], peer["call"], len(peer["folds"])) == ("SVD", "SVD(random_state=0)", 2)
+    reader = surprise.Reader(line_format="user item rating", sep="\t", rating_scale=(1, 5))
+    splits = selection.KFold(5, shuffle=True, random_state=0).split(columns[0])
+    for fold, (train_rows, test_rows) in zip(peer["folds"], splits, strict=False):
+        paths = []
+        for name, part in (("train", train_rows), ("test", test_rows)):
+            paths.append(folder / name)
+            np.savetxt(paths[-1], np.column_stack(columns[:3])[part], fmt="%d", delimiter="\t")
+        data = surprise.Dataset.load_from_folds([tuple(map(str, paths))], reader)
+        ((train, test),) = surprise.model_selection.PredefinedKFold().split(data)
+        predicted = surprise.SVD(random_state=0).fit(train).test(test)
+        assert fold["rmse"] == pytest.approx(surprise.accuracy.rmse(predicted, verbose=False), abs=1e-12)
+        assert fold["mae"] == pytest.approx(surprise.accuracy.mae(predicted, verbose=False), abs=1e-12)
+    assert "SVD(random_state=0)" in page
+
+
+def test_memory_is_what_was_in_use_above_that_before():
+    before = np.ones(30_000_000)  # a peak of 240 MB that is over when work begins
+    del before
+
+    def work():
+        return float(np.ones(8_000_000).sum())
+
+    value, megabytes = worker.with_peak(work)
+    assert value == 8e6
+    assert 60 < megabytes < 70
+
+
+def test_a_warm_up_leaves_nothing_to_the_folds(folder, monkeypatch):
+    """Each fold begins anew, the first after a few rows that are neither timed nor counted."""
+    seen = []
+
+    class Subject(peers.Ours):
+        def fit(self):
+            seen.append((len(self.train), getattr(self.model, "mean_", None)))
+            super().fit()
+
+    monkeypatch.setattr(worker, "subject", lambda library, model, scale: Subject(model))
+    found = worker.judge(job("GlobalMean", planned=2))
+    assert seen == [(worker.WARM_UP_ROWS, None), (320, None), (320, None)]
+    assert len(found["folds"]) == 2
+
+
+# Refusing and failing -------------------------------------------------------------------------------------
+
+
+class Refuses(GlobalMean):
+    def _fit(self, train, progress):
+        raise NotSupported("these ratings are not to its taste", hint="others")
+
+
+class Faulty(GlobalMean):
+    def _fit(self, train, progress):
+        raise KeyError("a fault")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Judge here, so that the models above are known."""
+    monkeypatch.setitem(BY_NAME, "Refuses", Refuses)
+    monkeypatch.setitem(BY_NAME, "Faulty", Faulty)
+
+    def judge(one):
+        try:
+            return worker.judge(one)
+        except KeyError as error:
+            return {"failed": repr(error)}
+
+    monkeypatch.setattr(command, "judge_apart", judge)
+
+
+def test_a_model_that_refuses_becomes_a_row(folder, in_this_process):
+    code, content, page = run(folder, "--models", "Refuses,GlobalMean", "--no-peers")
+    assert code == 0
+    assert {cell["model"]: cell["refused"] for cell in content["cells"]} == {
+        "Refuses": "these ratings are not to its taste",
+        "GlobalMean": None,
+    }
+    assert "* Refuses: these ratings are not to its taste" in page
+    (row,) = (line for line in page.splitlines() if line.startswith("|") and " Refuses " in line)
+    assert "refused" in row
+    assert "nan" not in page
+
+
+def test_a_fault_of_ours_is_no_refusal(folder, in_this_process, capsys):
+    code, content, page = run(folder, "--models", "Faulty,GlobalMean", "--no-peers")
+    assert code == 1
+    assert [cell["model"] for cell in content["cells"]] == ["GlobalMean"]
+    assert "Faulty" not in page.replace("Faulty,GlobalMean", "")  # only in the command
+    assert "KeyError('a fault')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("kill -9 $$", 0, "refused: its process was killed, most likely for memory"),
+        ("exit 3", 1, "GlobalMean: FAILED\nthe process ended with exit code 3"),
+        ("exit 130", 130, "stopped; what is finished is kept"),
+    ],
+)
+def test_a_process_that_ends_by_itself(folder, monkeypatch, capfd, end, code, said):
+    script = folder / "python"
+    script.write_text(f"#!/bin/sh\n{end}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(command.sys, "executable", str(script))
+    options = ["--data", "ml-100k", "--models", "GlobalMean", "--no-peers"]
+    paths = ["--results", str(folder / "results"), "--page", str(folder / "page.md")]
+    assert command.main([*options, *paths]) == code
+    assert said in "".join(capfd.readouterr())
+    assert (folder / "results").exists() is (code == 0)
+
+
+@pytest.mark.peer
+def test_a_peer_that_fails_becomes_a_row(folder, monkeypatch):
+    surprise = pytest.importorskip("surprise", reason=NEEDED)
+
+    def fit(self, trainset):
+        raise ZeroDivisionError("float division")
+
+    monkeypatch.setattr(surprise.SlopeOne, "fit", fit)
+    assert worker.judge(job("SlopeOne", "surprise")) == {
+        "folds": [],
+        "slow": False,
+        "refused": "ZeroDivisionError: float division",
+    }
+
+
+def test_neighbours_that_would_not_fit_are_not_run(folder, monkeypatch):
+    monkeypatch.setattr(peers.memory, "available_bytes", lambda: 2 * 24 * 30**2 - 1)
+    reason = worker.judge(job("KNNBasic, user-based", "surprise"))["refused"]
+    assert reason == (
+        "its user-based similarities need about 21.6 kB (30 x 30), "
+        "more than half of the 43.2 kB that were free"
+    )
+    train, _ = judged_on.DATA["ml-100k"].folds().parts(0)
+    assert peers.ALL_PEERS["KNNBasic, item-based"].shortage(train) is None  # 20 items
+    assert peers.ALL_PEERS["SVD"].shortage(train) is None
+
+
+@pytest.mark.peer
+def test_a_slow_peer_is_judged_by_its_first_fold(folder):
+    pytest.importorskip("surprise", reason=NEEDED)
+    slow = worker.judge(job("BaselineOnly", "surprise", patience=0))
+    assert (len(slow["folds"]), slow["slow"]) == (1, True)
+    quick = worker.judge(job("BaselineOnly", "surprise"))
+    assert (len(quick["folds"]), quick["slow"]) == (5, False)
+    assert len(worker.judge(job("GlobalMean", patience=0))["folds"]) == 5  # ours always by all
+
+
+# Resuming -------------------------------------------------------------------------------------------------
+
+
+def test_resume_skips_what_is_finished(folder, monkeypatch):
+    run(folder, "--models", "GlobalMean", "--no-peers")
+    asked = []
+
+    def judge(one):
+        asked.append(one["model"])
+        return worker.judge(one)
+
+    monkeypatch.setattr(command, "judge_apart", judge)
+    _, content, _ = run(folder, "--models", "GlobalMean,Bias", "--no-peers", "--resume")
+    assert asked == ["Bias"]
+    assert [cell["model"] for cell in content["cells"]] == ["GlobalMean", "Bias"]
+    run(folder, "--models", "GlobalMean,Bias", "--no-peers", "--resume", "--folds", "2")
+    assert asked == ["Bias", "Bias", "GlobalMean"]  # other folds: other cells
+    _, content, _ = run(folder, "--models", "Bias", "--no-peers")
+    assert asked[3:] == ["Bias"]  # without resume, judged anew and in place of the old
+    assert len(content["cells"]) == 4
+
+
+@pytest.mark.parametrize("ground", ["code", "version", "processor"])
+def test_resume_judges_again_what_rests_on_something_else(folder, monkeypatch, ground):
+    monkeypatch.setattr(command, "judge_apart", worker.judge)
+    run(folder, "--models", "GlobalMean", "--no-peers")
+    (path,) = (folder / "results").iterdir()
+    content = json.loads(path.read_text())
+    content["cells"][0]["grounds"][ground] = "other"
+    content["cells"][0]["folds"][0]["rmse"] = 99.0
+    path.write_text(json.dumps(content))
+    _, content, _ = run(folder, "--models", "GlobalMean", "--no-peers", "--resume")
+    (cell,) = content["cells"]
+    assert cell["folds"][0]["rmse"] < 2
+
+
+def test_resume_goes_on_with_the_newest_file(tmp_path):
+    for name in ("2026-01-01", "2026-01-02"):
+        cells = {"format": 2, "runs": [], "cells": []}
+        (tmp_path / f"{name}-quality.json").write_text(json.dumps(cells))
+    (tmp_path / "2026-01-03-quality.json").write_text('{"tables": []}')  # of another form
+    assert store.Store(tmp_path, resume=True).path.name == "2026-01-02-quality.json"
+    assert store.Store(tmp_path, resume=False).path.name not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "kept.json"
+    store.write_whole(path, "old")
+
+    def full(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        store.write_whole(path, "new, and longer")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_run_keeps_what_is_finished(folder):
+    """Ctrl-C after the first line, to the whole group of processes as a terminal does it."""
+    arguments = ["--data", "ml-100k", "--no-peers", "--results", str(folder / "results")]
+    package = str(Path(command.foretaste.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.quality", *arguments, "--page", str(folder / "page.md")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": package},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    first = process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume goes on" in err
+    content, page = written(folder)
+    finished = [cell["model"] for cell in content["cells"]]
+    assert 1 <= len(finished) < len(BY_NAME)
+    assert first.split()[2] == finished[0]
+    assert all(len(cell["folds"]) == 5 for cell in content["cells"])
+    assert all(f" {model} " in page for model in finished)
+
+
+# Asking ----------------------------------------------------------------------------------------------------
+
+
+def test_words_that_are_not_known_are_said(capsys):
+    for arguments, message in (
+        (["--data", "ml-100k,nonsense"], 'no data set "nonsense"; one of ml-100k, u1'),
+        (["--models", "SVDD"], 'no model "SVDD"; one of NormalRandom'),
+        (["--folds", "0"], "--folds 0: at least 1"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            command.main(arguments)
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_ratings_that_are_not_there_are_asked_for(folder, monkeypatch):
+    with pytest.raises(SystemExit, match=r"needs u1\.base"):
+        run(folder, "--no-peers", data="u1")
+    monkeypatch.delenv("FORETASTE_DATA")
+    with pytest.raises(SystemExit, match="set FORETASTE_DATA"):
+        run(folder, "--no-peers")
