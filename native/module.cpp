@@ -14,6 +14,8 @@ namespace foretaste {
 using namespace nb::literals;
 
 void bind_impute(nb::module_& m);
+void bind_neighbors(nb::module_& m);
+void bind_slope_one(nb::module_& m);
 void bind_sgd(nb::module_& m);
 
 namespace {
@@ -65,6 +67,8 @@ NB_MODULE(_native, m) {
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_impute(m);
+    bind_neighbors(m);
+    bind_slope_one(m);
     bind_sgd(m);
 }
 

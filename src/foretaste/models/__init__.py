@@ -3,14 +3,16 @@
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.svd import SVD
+from foretaste.models.user_knn import UserKNN
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD)
+    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD, ItemKNN, UserKNN)
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

@@ -1,0 +1,107 @@
+// Bindings of Slope One and of biases by gradient descent: checks, drops the GIL, calls.
+#include "neighbors_binding.hpp"
+#include "slope_one.hpp"
+
+namespace foretaste {
+
+using namespace nb::literals;
+
+namespace {
+
+// Mean difference of every two rows over the columns in common, and how many there are.
+nb::tuple deviations(In<std::int32_t> row, In<std::int32_t> column, In<float> value, std::int64_t rows,
+                     std::int64_t columns, int threads) {
+    const Cells<float> cells = checked_cells(row, column, value, rows, columns);
+    check(threads >= 1, "threads must be at least 1");
+    const std::size_t n = cells.rows;
+    New2<float> mean = new_matrix<float>(n, n);
+    New2<std::int32_t> common = new_matrix<std::int32_t>(n, n);
+    float* const means = mean.data();
+    std::int32_t* const counts = common.data();
+    run_in_parts(threads, n, 256, [&](std::size_t from, std::size_t to) {
+        std::fill(means + from * n, means + to * n, 0.0F);
+        std::fill(counts + from * n, counts + to * n, 0);
+    });
+    const auto plan = planned(cells, threads);
+    walk_pairs<DifferenceSums>(
+        *plan, false, threads,
+        [&](int, std::size_t place, std::size_t other, const DifferenceSums& sums) {
+            const auto one = static_cast<std::size_t>(plan->order[place]), two = static_cast<std::size_t>(plan->order[other]);
+            const auto difference = static_cast<float>(sums.difference / sums.common);
+            means[one * n + two] = difference, means[two * n + one] = -difference;
+            counts[one * n + two] = counts[two * n + one] = static_cast<std::int32_t>(sums.common);
+        },
+        [](int, std::size_t) {});
+    return nb::make_tuple(mean, common);
+}
+
+// For each pair of an item (row) and a user (column), the sums that slope_one_sums makes; 0 where one is unknown.
+nb::tuple deviation_sums(In<std::int32_t> row, In<std::int32_t> column, In2<float> mean, In2<std::int32_t> common,
+                         In<std::int64_t> column_start, In<std::int32_t> entry_row, In<float> value, bool weighted,
+                         int threads) {
+    const std::size_t n = mean.shape(0);
+    check(mean.shape(1) == n && common.shape(0) == n && common.shape(1) == n, "deviations must be square");
+    check(column_start.size() >= 1, "starts must begin with 0");
+    check(entry_row.size() == value.size() && row.size() == column.size(), "what belongs together must be equally long");
+    const std::size_t columns = column_start.size() - 1;
+    check_starts(column_start, columns, value.size(), "the lists of entries must rise from 0 to their end");
+    check_range(entry_row, 0, static_cast<std::int64_t>(n), "a row index is out of range");
+    check_range(row, -1, static_cast<std::int64_t>(n), "a row index is out of range");
+    check_range(column, -1, static_cast<std::int64_t>(columns), "a column index is out of range");
+    check(threads >= 1, "threads must be at least 1");
+    New<double> total = new_array<double>(row.size()), weight = new_array<double>(row.size());
+    double* const totals = total.data();
+    double* const weights = weight.data();
+    const Deviations deviations{mean.data(), common.data(), n};
+    by_column(column, row, n, threads, [&](const std::int32_t* from, const std::int32_t* end, int) {
+        for (; from != end; ++from) {
+            const std::int32_t item = row.data()[*from], user = column.data()[*from];
+            totals[*from] = weights[*from] = 0;
+            if (item < 0 || user < 0) continue;
+            const std::int64_t first = column_start.data()[user], last = column_start.data()[user + 1];
+            slope_one_sums(deviations, item, entry_row.data() + first, value.data() + first, last - first, weighted,
+                           totals[*from], weights[*from]);
+        }
+    });
+    return nb::make_tuple(total, weight);
+}
+
+// Biases by stochastic gradient descent, rows in the order given: each moves its user's and its item's.
+nb::tuple bias_descent(In<std::int32_t> user, In<std::int32_t> item, In<double> value, std::optional<In<float>> weight,
+                       std::int64_t users, std::int64_t items, std::int64_t epochs, double learning_rate,
+                       double regularization) {
+    const std::size_t n = value.size();
+    check(user.size() == n && item.size() == n, "user, item and value must have the same length");
+    check(!weight || weight->size() == n, "weight must be as long as value");
+    check(users >= 0 && items >= 0 && epochs >= 0, "no number may be negative");
+    check_range(user, 0, users, "a user index is out of range");
+    check_range(item, 0, items, "an item index is out of range");
+    New<double> user_bias = new_array<double>(users), item_bias = new_array<double>(items);
+    std::fill_n(user_bias.data(), users, 0.0);
+    std::fill_n(item_bias.data(), items, 0.0);
+    run_on_pool(1, static_cast<std::size_t>(epochs), [&](std::size_t, int) {
+        for (std::size_t r = 0; r < n; ++r) {
+            double& u = user_bias.data()[user.data()[r]];
+            double& i = item_bias.data()[item.data()[r]];
+            const double error = value.data()[r] - u - i;
+            const double rate = weight ? learning_rate * static_cast<double>(weight->data()[r]) : learning_rate;
+            u += rate * (error - regularization * u);
+            i += rate * (error - regularization * i);
+        }
+    });
+    return nb::make_tuple(user_bias, item_bias);
+}
+
+}  // namespace
+
+void bind_slope_one(nb::module_& m) {
+    m.def("deviations", &deviations, "row"_a.noconvert(), "column"_a.noconvert(), "value"_a.noconvert(), "rows"_a,
+          "columns"_a, "threads"_a);
+    m.def("deviation_sums", &deviation_sums, "row"_a.noconvert(), "column"_a.noconvert(), "mean"_a.noconvert(),
+          "common"_a.noconvert(), "column_start"_a.noconvert(), "entry_row"_a.noconvert(), "value"_a.noconvert(),
+          "weighted"_a, "threads"_a);
+    m.def("bias_descent", &bias_descent, "user"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(),
+          "weight"_a.noconvert().none(), "users"_a, "items"_a, "epochs"_a, "learning_rate"_a, "regularization"_a);
+}
+
+}  // namespace foretaste
