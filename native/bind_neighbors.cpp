@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ using namespace nb::literals;
 
 namespace {
 
-constexpr std::int64_t heap_bytes = 512'000'000;  // of all threads together; beyond, every pair is met twice
+constexpr double most_bytes = 1e9;  // of what threads gather; beyond, every pair is met twice
 
 struct Lists {
     New<std::int64_t> start;
@@ -48,9 +49,11 @@ Lists nearest_once(const RowPlan<V>& plan, const SimilarityRules& rules, std::si
     std::vector<std::unique_ptr<Best>> best(static_cast<std::size_t>(threads));
     const auto visit = [&](int worker, std::size_t place, std::size_t other, const Sums& sums) {
         const Norms norms{plan.inverse_norm[place], plan.inverse_norm[other]};
-        const double similarity = rules(similarity_of(sums, norms), columns_of(sums));
-        if (similarity == 0) return;
         Best& mine = *best[static_cast<std::size_t>(worker)];
+        const double computed = similarity_of(sums, norms), bound = 1.000001 * std::fabs(computed);  // rules only lessen
+        if (mine.hopeless(place, bound) && mine.hopeless(other, bound)) return;
+        const double similarity = rules(computed, columns_of(sums));
+        if (similarity == 0) return;
         mine.offer(other, {similarity, plan.order[place]});
         mine.offer(place, {similarity, plan.order[other]});
     };
@@ -104,8 +107,8 @@ Lists nearest_twice(const RowPlan<V>& plan, const SimilarityRules& rules, std::s
 template <class Sums, class V>
 Lists nearest_by(const Cells<V>& cells, const SimilarityRules& rules, std::size_t keep, int threads) {
     const auto plan = planned(cells, threads);
-    const double heaps = static_cast<double>(threads) * static_cast<double>(plan->rows * keep * sizeof(Candidate));
-    return heaps <= heap_bytes ? nearest_once<Sums>(*plan, rules, keep, threads)
+    const double bytes = static_cast<double>(threads) * static_cast<double>(plan->rows * Best::room(keep) * sizeof(Candidate));
+    return bytes <= most_bytes ? nearest_once<Sums>(*plan, rules, keep, threads)
                                : nearest_twice<Sums>(*plan, rules, keep, threads);
 }
 

@@ -8,14 +8,13 @@ using namespace nb::literals;
 
 namespace {
 
-// Mean difference of every two rows over the columns in common, and how many there are.
-nb::tuple deviations(In<std::int32_t> row, In<std::int32_t> column, In<float> value, std::int64_t rows,
-                     std::int64_t columns, int threads) {
-    const Cells<float> cells = checked_cells(row, column, value, rows, columns);
+// Fill in the mean difference of every two rows over the columns in common, and how many there are.
+void deviations(In<std::int32_t> row, In<std::int32_t> column, In<float> value, std::int64_t columns, Out2<float> mean,
+                Out2<std::int32_t> common, int threads) {
+    const std::size_t n = mean.shape(0);
+    check(mean.shape(1) == n && common.shape(0) == n && common.shape(1) == n, "deviations must be square");
+    const Cells<float> cells = checked_cells(row, column, value, static_cast<std::int64_t>(n), columns);
     check(threads >= 1, "threads must be at least 1");
-    const std::size_t n = cells.rows;
-    New2<float> mean = new_matrix<float>(n, n);
-    New2<std::int32_t> common = new_matrix<std::int32_t>(n, n);
     float* const means = mean.data();
     std::int32_t* const counts = common.data();
     run_in_parts(threads, n, 256, [&](std::size_t from, std::size_t to) {
@@ -32,7 +31,6 @@ nb::tuple deviations(In<std::int32_t> row, In<std::int32_t> column, In<float> va
             counts[one * n + two] = counts[two * n + one] = static_cast<std::int32_t>(sums.common);
         },
         [](int, std::size_t) {});
-    return nb::make_tuple(mean, common);
 }
 
 // For each pair of an item (row) and a user (column), the sums that slope_one_sums makes; 0 where one is unknown.
@@ -95,8 +93,8 @@ nb::tuple bias_descent(In<std::int32_t> user, In<std::int32_t> item, In<double> 
 }  // namespace
 
 void bind_slope_one(nb::module_& m) {
-    m.def("deviations", &deviations, "row"_a.noconvert(), "column"_a.noconvert(), "value"_a.noconvert(), "rows"_a,
-          "columns"_a, "threads"_a);
+    m.def("deviations", &deviations, "row"_a.noconvert(), "column"_a.noconvert(), "value"_a.noconvert(),
+          "columns"_a, "mean"_a.noconvert(), "common"_a.noconvert(), "threads"_a);
     m.def("deviation_sums", &deviation_sums, "row"_a.noconvert(), "column"_a.noconvert(), "mean"_a.noconvert(),
           "common"_a.noconvert(), "column_start"_a.noconvert(), "entry_row"_a.noconvert(), "value"_a.noconvert(),
           "weighted"_a, "threads"_a);

@@ -75,7 +75,8 @@ void walk_pairs(const RowPlan<V>& plan, bool whole, int threads, Visit visit, En
     run_on_pool(threads, cuts.size() - 1, [&](std::size_t part, int worker) {
         auto& mine = sums[static_cast<std::size_t>(worker)];
         if (!mine) mine = std::make_unique<RowSums<V, Sums>>(plan);
-        for (std::size_t p = cuts[part]; p < cuts[part + 1]; ++p) {
+        part = cuts.size() - 2 - part;  // popular rows first: the most alike are mostly among them
+        for (std::size_t p = cuts[part + 1]; p-- > cuts[part];) {
             mine->walk(p, whole, [&](std::size_t other, const Sums& found) { visit(worker, p, other, found); });
             end(worker, p);
         }

@@ -78,41 +78,50 @@ inline bool better(const Candidate& a, const Candidate& b) {
     return one != other ? one > other : a.row < b.row;
 }
 
-// The best candidates of every row that one thread has met.
+// Leave the best, in any order.
+inline std::size_t choose_best(Candidate* found, std::size_t count, std::size_t keep) {
+    if (count <= keep) return count;
+    std::nth_element(found, found + keep, found + count, better);
+    return keep;
+}
+
+// The best candidates of every row that one thread has met. They gather until there are half as many again as
+// are kept; then the worst are dropped, which costs less than a heap where many are kept.
 class Best {
    public:
     Best(std::size_t rows, std::size_t keep)
-        : keep_(keep), candidate_(new Candidate[rows * keep]), count_(rows), worst_(rows) {}
+        : keep_(keep), room_(room(keep)), candidate_(new Candidate[rows * room_]), count_(rows), worst_(rows) {}
+
+    static std::size_t room(std::size_t keep) { return keep + keep / 2 + 8; }
+
+    // Whether no candidate up to this size can be among the best.
+    bool hopeless(std::size_t row, double size) const { return size < worst_[row]; }
 
     void offer(std::size_t row, const Candidate& candidate) {
-        if (std::fabs(candidate.similarity) < worst_[row]) return;
-        Candidate* const heap = candidate_.get() + row * keep_;  // the worst on top
+        if (hopeless(row, std::fabs(candidate.similarity))) return;
+        Candidate* const found = candidate_.get() + row * room_;
         std::size_t& count = count_[row];
-        if (count == keep_) {
-            if (!better(candidate, heap[0])) return;
-            std::pop_heap(heap, heap + count--, better);
-        }
-        heap[count++] = candidate;
-        std::push_heap(heap, heap + count, better);
-        if (count == keep_) worst_[row] = std::fabs(heap[0].similarity);
+        found[count++] = candidate;
+        if (count < room_) return;
+        count = choose_best(found, count, keep_);
+        double worst = std::fabs(found[0].similarity);
+        for (std::size_t k = 1; k < count; ++k) worst = std::min(worst, std::fabs(found[k].similarity));
+        worst_[row] = worst;
     }
 
-    const Candidate* begin(std::size_t row) const { return candidate_.get() + row * keep_; }
+    const Candidate* begin(std::size_t row) const { return candidate_.get() + row * room_; }
     const Candidate* end(std::size_t row) const { return begin(row) + count_[row]; }
 
    private:
-    std::size_t keep_;
+    const std::size_t keep_, room_;
     std::unique_ptr<Candidate[]> candidate_;
     std::vector<std::size_t> count_;
-    std::vector<double> worst_;
+    std::vector<double> worst_;  // of those kept at the last choice
 };
 
 // Sort the best to the front and drop the rest.
 inline void keep_best(std::vector<Candidate>& found, std::size_t keep) {
-    if (found.size() > keep) {
-        std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(keep), found.end(), better);
-        found.resize(keep);
-    }
+    found.resize(choose_best(found.data(), found.size(), keep));
     std::sort(found.begin(), found.end(), better);
 }
 

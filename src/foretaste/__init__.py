@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.bias import Bias
+    from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.slope_one import SlopeOne
     from foretaste.models.svd import SVD
+    from foretaste.models.user_knn import UserKNN
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommend import similar_items, similar_users
@@ -39,6 +42,7 @@ __all__ = [
     "ForetasteError",
     "GlobalMean",
     "HoldOut",
+    "ItemKNN",
     "ItemMean",
     "KFold",
     "KNNImputation",
@@ -46,7 +50,9 @@ __all__ = [
     "NormalRandom",
     "Ratings",
     "Results",
+    "SlopeOne",
     "UserItemMean",
+    "UserKNN",
     "UserMean",
     "__version__",
     "audit",
@@ -75,7 +81,8 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
+    "models": "Bias GlobalMean ItemKNN ItemMean KNNImputation NormalRandom SVD SlopeOne UserItemMean UserKNN "
+    "UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommend": "similar_items similar_users",

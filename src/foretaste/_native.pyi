@@ -100,8 +100,14 @@ def neighbor_shares(
     damping: float,
 ) -> tuple[_Int32, _Float32]: ...
 def deviations(
-    row: _Int32, column: _Int32, value: _Float32, rows: int, columns: int, threads: int
-) -> tuple[_Float32, _Int32]: ...
+    row: _Int32,
+    column: _Int32,
+    value: _Float32,
+    columns: int,
+    mean: _Float32,
+    common: _Int32,
+    threads: int,
+) -> None: ...
 def deviation_sums(
     row: _Int32,
     column: _Int32,

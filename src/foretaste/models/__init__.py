@@ -7,12 +7,13 @@ from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.user_knn import UserKNN
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD, ItemKNN, UserKNN)
+    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD, ItemKNN, UserKNN, SlopeOne)
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

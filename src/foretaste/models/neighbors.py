@@ -54,7 +54,7 @@ class Neighbors(Model):
         "the last bit, as other libraries do",
     )
     shrinkage: float = param(
-        100.0, "similarities from n ratings in common count (n - 1) / (n - 1 + shrinkage); 0 is off", low=0
+        30.0, "similarities from n ratings in common count (n - 1) / (n - 1 + shrinkage); 0 is off", low=0
     )
     min_support: int = param(1, "with fewer ratings in common, two are not alike", low=1)
     significance: int = param(
@@ -67,7 +67,7 @@ class Neighbors(Model):
         "own side, that in its standard deviations, or biases",
         one_of=("none", "mean", "z_score", "bias"),
     )
-    damping: float = param(0.0, "how much similarity of neighbours without deviation is added", low=0)
+    damping: float = param(0.2, "how much similarity of neighbours without deviation is added", low=0)
     user_damping: float = param(5.0, "biases: how many ratings at the mean a user has beforehand", low=0)
     item_damping: float = param(5.0, "biases: how many ratings at the mean an item has beforehand", low=0)
     bias_epochs: int | None = param(
@@ -238,8 +238,8 @@ def lists_bytes(others: _Doubles, keep: int, ratings: int, threads: int) -> int:
     ratings, threads : int
     """
     kept = int(np.minimum(others, keep).sum())
-    heaps = min(threads * len(others) * keep * 16, 512_000_000 + 16 * kept)
-    return heaps + 8 * kept + threads * 80 * len(others) + 60 * ratings
+    gathered = threads * len(others) * (keep + keep // 2 + 8) * 16
+    return (gathered if gathered <= 1_000_000_000 else 16 * kept) + 8 * kept + threads * 80 * len(others) + 60 * ratings
 
 
 def _means(code: Indices, value: _Doubles, size: int) -> _Doubles:
