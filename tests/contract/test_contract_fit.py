@@ -64,6 +64,8 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
     for key, value in state.items():
         if not isinstance(value, np.ndarray | float) or np.size(value) == 0:
             continue
+        if isinstance(value, np.ndarray) and value.dtype.kind != "f":  # whole numbers are always finite
+            continue
 
         def diverge(self, train, progress, key=key, value=value):
             fit(self, train, progress)
