@@ -2,6 +2,7 @@
 #include "impute.hpp"
 #include "kernels.hpp"
 #include "sgd.hpp"
+#include "topk.hpp"
 
 #define FORETASTE_TEXT_(word) #word
 #define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
@@ -15,6 +16,7 @@ const Kernels table{
     &dot_pairs<float>,
     ImputeTile::donors,
     &impute_distances,
+    TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -16,30 +16,45 @@ if TYPE_CHECKING:
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.bias import Bias
+    from foretaste.models.blend import Blend
+    from foretaste.models.co_clustering import CoClustering
+    from foretaste.models.ease import EASE
+    from foretaste.models.global_effects import GlobalEffects
     from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.popularity import Popularity
     from foretaste.models.slope_one import SlopeOne
     from foretaste.models.svd import SVD
     from foretaste.models.user_knn import UserKNN
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
-    from foretaste.recommend import similar_items, similar_users
+    from foretaste.recommending import (
+        Recommendations,
+        recommend,
+        recommend_all,
+        similar_items,
+        similar_users,
+    )
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
     from foretaste.tables import Catalogue
 
     __version__: str
 
 __all__ = [
+    "EASE",
     "SVD",
     "Audit",
     "Bias",
+    "Blend",
     "ByTime",
     "Catalogue",
+    "CoClustering",
     "ColdItems",
     "ColdUsers",
     "ForetasteError",
+    "GlobalEffects",
     "GlobalMean",
     "HoldOut",
     "ItemKNN",
@@ -48,7 +63,9 @@ __all__ = [
     "KNNImputation",
     "LeaveNOut",
     "NormalRandom",
+    "Popularity",
     "Ratings",
+    "Recommendations",
     "Results",
     "SlopeOne",
     "UserItemMean",
@@ -67,6 +84,8 @@ __all__ = [
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recommend",
+    "recommend_all",
     "rmse",
     "save",
     "scorer",
@@ -81,11 +100,11 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemKNN ItemMean KNNImputation NormalRandom SVD SlopeOne UserItemMean UserKNN "
-    "UserMean",
+    "models": "ItemKNN UserKNN SlopeOne Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "
+    "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommend": "similar_items similar_users",
+    "recommending": "Recommendations recommend recommend_all similar_items similar_users",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
     "tables": "Catalogue",
 }

@@ -3,17 +3,39 @@
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.blend import Blend
+from foretaste.models.co_clustering import CoClustering
+from foretaste.models.ease import EASE
+from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.popularity import Popularity
 from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.user_knn import UserKNN
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (NormalRandom, GlobalMean, ItemMean, UserMean, UserItemMean, Bias, KNNImputation, SVD, ItemKNN, UserKNN, SlopeOne)
+    for model in (
+        NormalRandom,
+        GlobalMean,
+        ItemMean,
+        UserMean,
+        UserItemMean,
+        Bias,
+        KNNImputation,
+        SVD,
+        ItemKNN,
+        UserKNN,
+        SlopeOne,
+        Popularity,
+        GlobalEffects,
+        CoClustering,
+        EASE,
+        Blend,
+    )
 }
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

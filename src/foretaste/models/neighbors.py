@@ -88,7 +88,6 @@ class Neighbors(Model):
     deviation_: Floats = learned("ratings")
     spread_: Floats  # of the rows, so that subclasses declare it
 
-
     def _fit(self, train: Ratings, progress: Progress) -> None:
         row, column = getattr(train, self.rows), getattr(train, self.columns)
         rows, columns = len(getattr(train, f"{self.rows}s")), len(getattr(train, f"{self.columns}s"))
@@ -239,7 +238,12 @@ def lists_bytes(others: _Doubles, keep: int, ratings: int, threads: int) -> int:
     """
     kept = int(np.minimum(others, keep).sum())
     gathered = threads * len(others) * (keep + keep // 2 + 8) * 16
-    return (gathered if gathered <= 1_000_000_000 else 16 * kept) + 8 * kept + threads * 80 * len(others) + 60 * ratings
+    return (
+        (gathered if gathered <= 1_000_000_000 else 16 * kept)
+        + 8 * kept
+        + threads * 80 * len(others)
+        + 60 * ratings
+    )
 
 
 def _means(code: Indices, value: _Doubles, size: int) -> _Doubles:

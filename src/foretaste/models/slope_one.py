@@ -84,7 +84,11 @@ class SlopeOne(Model):
                 rows = slice(None) if poles == 1 else liked == (pole == 0)
                 part = train.item[rows], train.user[rows], train.value[rows]
                 deviations(
-                    *part, len(train.users), self.difference_[pole], self.common_[pole], thread_count(self.threads)
+                    *part,
+                    len(train.users),
+                    self.difference_[pole],
+                    self.common_[pole],
+                    thread_count(self.threads),
                 )
                 task.step()
 
