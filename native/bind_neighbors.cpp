@@ -44,8 +44,8 @@ struct Lists {
 };
 
 // Every pair met once; each thread keeps the best that it met of every row, and these are put together.
-template <class Sums, class V>
-Lists nearest_once(const RowPlan<V>& plan, const SimilarityRules& rules, std::size_t keep, int threads) {
+template <class Sums, class Form>
+Lists nearest_once(const RowPlan<Form>& plan, const SimilarityRules& rules, std::size_t keep, int threads) {
     std::vector<std::unique_ptr<Best>> best(static_cast<std::size_t>(threads));
     const auto visit = [&](int worker, std::size_t place, std::size_t other, const Sums& sums) {
         const Norms norms{plan.inverse_norm[place], plan.inverse_norm[other]};
@@ -79,8 +79,8 @@ Lists nearest_once(const RowPlan<V>& plan, const SimilarityRules& rules, std::si
 }
 
 // Every pair met from both sides: twice the work, and no more memory than what is kept.
-template <class Sums, class V>
-Lists nearest_twice(const RowPlan<V>& plan, const SimilarityRules& rules, std::size_t keep, int threads) {
+template <class Sums, class Form>
+Lists nearest_twice(const RowPlan<Form>& plan, const SimilarityRules& rules, std::size_t keep, int threads) {
     std::vector<std::vector<Candidate>> found(static_cast<std::size_t>(threads));
     std::vector<std::vector<Candidate>> chosen(plan.rows);
     const auto visit = [&](int worker, std::size_t place, std::size_t other, const Sums& sums) {
@@ -106,10 +106,11 @@ Lists nearest_twice(const RowPlan<V>& plan, const SimilarityRules& rules, std::s
 
 template <class Sums, class V>
 Lists nearest_by(const Cells<V>& cells, const SimilarityRules& rules, std::size_t keep, int threads) {
-    const auto plan = planned(cells, threads);
-    const double bytes = static_cast<double>(threads) * static_cast<double>(plan->rows * Best::room(keep) * sizeof(Candidate));
-    return bytes <= most_bytes ? nearest_once<Sums>(*plan, rules, keep, threads)
-                               : nearest_twice<Sums>(*plan, rules, keep, threads);
+    const double bytes = static_cast<double>(threads) * static_cast<double>(cells.rows * Best::room(keep) * sizeof(Candidate));
+    return with_plan(cells, threads, [&](const auto& plan) {
+        return bytes <= most_bytes ? nearest_once<Sums>(plan, rules, keep, threads)
+                                   : nearest_twice<Sums>(plan, rules, keep, threads);
+    });
 }
 
 template <class V>

@@ -21,16 +21,15 @@ void deviations(In<std::int32_t> row, In<std::int32_t> column, In<float> value, 
         std::fill(means + from * n, means + to * n, 0.0F);
         std::fill(counts + from * n, counts + to * n, 0);
     });
-    const auto plan = planned(cells, threads);
-    walk_pairs<DifferenceSums>(
-        *plan, false, threads,
-        [&](int, std::size_t place, std::size_t other, const DifferenceSums& sums) {
-            const auto one = static_cast<std::size_t>(plan->order[place]), two = static_cast<std::size_t>(plan->order[other]);
+    with_plan(cells, threads, [&](const auto& plan) {
+        const auto visit = [&](int, std::size_t place, std::size_t other, const DifferenceSums& sums) {
+            const auto one = static_cast<std::size_t>(plan.order[place]), two = static_cast<std::size_t>(plan.order[other]);
             const auto difference = static_cast<float>(sums.difference / sums.common);
             means[one * n + two] = difference, means[two * n + one] = -difference;
             counts[one * n + two] = counts[two * n + one] = static_cast<std::int32_t>(sums.common);
-        },
-        [](int, std::size_t) {});
+        };
+        walk_pairs<DifferenceSums>(plan, false, threads, visit, [](int, std::size_t) {});
+    });
 }
 
 // For each pair of an item (row) and a user (column), the sums that slope_one_sums makes; 0 where one is unknown.
@@ -77,8 +76,11 @@ nb::tuple bias_descent(In<std::int32_t> user, In<std::int32_t> item, In<double> 
     New<double> user_bias = new_array<double>(users), item_bias = new_array<double>(items);
     std::fill_n(user_bias.data(), users, 0.0);
     std::fill_n(item_bias.data(), items, 0.0);
-    run_on_pool(1, static_cast<std::size_t>(epochs), [&](std::size_t, int) {
-        for (std::size_t r = 0; r < n; ++r) {
+    constexpr std::size_t part = 1'000'000;  // one after another, on one thread; Ctrl-C stops between two
+    const std::size_t parts = (n + part - 1) / part;
+    run_on_pool(1, static_cast<std::size_t>(epochs) * parts, [&](std::size_t task, int) {
+        const std::size_t first = task % parts * part;
+        for (std::size_t r = first; r < std::min(n, first + part); ++r) {
             double& u = user_bias.data()[user.data()[r]];
             double& i = item_bias.data()[item.data()[r]];
             const double error = value.data()[r] - u - i;

@@ -13,9 +13,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 #include <vector>
-
-#include "grouping.hpp"
 
 namespace foretaste {
 
@@ -73,14 +73,73 @@ struct DifferenceSums {
     void meet(double x, double y) { difference += x - y, common += 1; }
 };
 
+// How an entry of a column is kept: its place and value as they are,
 template <class V>
-struct RowPlan {
+struct Whole {
     struct Entry {
         std::int32_t place;
         V value;
     };
+    static std::size_t place(const Entry& entry) { return static_cast<std::size_t>(entry.place); }
+    double value(const Entry& entry) const { return static_cast<double>(entry.value); }
+    Entry entry(std::int32_t place, V value) const { return {place, value}; }
+};
+
+// or, where there are few different values (stars, say), in half the memory: what lies far away comes sooner.
+template <class V>
+class Packed {
+   public:
+    using Entry = std::uint32_t;
+    static constexpr std::size_t most_rows = std::size_t{1} << 24, most_values = 256;
+
+    static std::size_t place(Entry entry) { return entry >> 8; }
+    double value(Entry entry) const { return level_[entry & 255]; }
+    Entry entry(std::int32_t place, V value) const {
+        return static_cast<Entry>(place) << 8 | static_cast<Entry>(code_[slot(value)]);
+    }
+
+    // Learn the values there are; false if they are too many.
+    bool learn(const Cells<V>& cells) {
+        if (cells.rows > most_rows) return false;
+        std::size_t count = 0;
+        for (std::size_t e = 0; e < cells.size; ++e) {
+            const std::size_t at = slot(cells.value[e]);
+            if (code_[at] >= 0) continue;
+            if (count == most_values) return false;
+            key_[at] = bits(cells.value[e]);
+            code_[at] = static_cast<std::int16_t>(count);
+            level_[count++] = static_cast<double>(cells.value[e]);
+        }
+        return true;
+    }
+
+   private:
+    static constexpr std::size_t slots = 1024;
+    double level_[most_values] = {};
+    std::vector<std::uint64_t> key_ = std::vector<std::uint64_t>(slots);
+    std::vector<std::int16_t> code_ = std::vector<std::int16_t>(slots, -1);
+
+    static std::uint64_t bits(V value) {
+        std::uint64_t found = 0;
+        std::memcpy(&found, &value, sizeof value);
+        return found;
+    }
+
+    // Where a value stands, or would.
+    std::size_t slot(V value) const {
+        const std::uint64_t key = bits(value);
+        std::size_t at = key * 0x9E3779B97F4A7C15ULL >> 54;
+        while (code_[at] >= 0 && key_[at] != key) at = (at + 1) % slots;
+        return at;
+    }
+};
+
+template <class Form>
+struct RowPlan {
+    using Entry = typename Form::Entry;
 
     std::size_t rows, columns;
+    Form form;
     std::vector<std::int32_t> order;         // the row at each place
     std::vector<std::int64_t> column_start;  // (columns + 1)
     std::vector<Entry> entry;                // by column, then place
@@ -89,24 +148,22 @@ struct RowPlan {
     std::vector<std::int32_t> column_of;     // and their columns
     std::vector<double> inverse_norm;        // by place; 0 for a row of zeros
 
-    RowPlan(const Cells<V>& cells)
-        : rows(cells.rows), columns(cells.columns), order(rows), column_start(columns + 1), entry(cells.size),
-          row_start(rows + 1), at(cells.size), column_of(cells.size), inverse_norm(rows) {
+    template <class V>
+    RowPlan(const Cells<V>& cells, Form form_)
+        : rows(cells.rows), columns(cells.columns), form(std::move(form_)), order(rows), column_start(columns + 1),
+          entry(cells.size), row_start(rows + 1), at(cells.size), column_of(cells.size), inverse_norm(rows) {
         const std::vector<std::int32_t> place = places(cells);
-        {
-            std::vector<std::int32_t> by_column(cells.size);
-            group_rows(cells.column, cells.size, columns, column_start.data(), by_column.data());
-            for (std::size_t e = 0; e < cells.size; ++e) {
-                const std::int32_t cell = by_column[e];
-                entry[e] = {place[cells.row[cell]], cells.value[cell]};
-            }
-        }
+        for (std::size_t e = 0; e < cells.size; ++e) ++column_start[cells.column[e] + 1];
+        for (std::size_t c = 0; c < columns; ++c) column_start[c + 1] += column_start[c];
+        std::vector<std::int64_t> next(column_start.begin(), column_start.end() - 1);
+        for (std::size_t e = 0; e < cells.size; ++e)
+            entry[next[cells.column[e]]++] = form.entry(place[cells.row[e]], cells.value[e]);
     }
 
     // Before `list_rows`; columns may be sorted by several threads at once.
     void sort_column(std::size_t column) {
         std::sort(entry.begin() + column_start[column], entry.begin() + column_start[column + 1],
-                  [](const Entry& a, const Entry& b) { return a.place < b.place; });
+                  [](const Entry& a, const Entry& b) { return Form::place(a) < Form::place(b); });
     }
 
     void list_rows() {
@@ -114,8 +171,8 @@ struct RowPlan {
         std::vector<double> square(rows);
         for (std::size_t c = 0; c < columns; ++c)
             for (std::int64_t e = column_start[c]; e < column_start[c + 1]; ++e) {
-                const std::int32_t place = entry[e].place;
-                const double value = static_cast<double>(entry[e].value);
+                const std::size_t place = Form::place(entry[e]);
+                const double value = form.value(entry[e]);
                 at[next[place]] = static_cast<std::uint32_t>(e);
                 column_of[next[place]++] = static_cast<std::int32_t>(c);
                 square[place] += value * value;
@@ -132,6 +189,7 @@ struct RowPlan {
     }
 
    private:
+    template <class V>
     std::vector<std::int32_t> places(const Cells<V>& cells) {
         std::vector<std::int64_t> count(rows);
         for (std::size_t e = 0; e < cells.size; ++e) ++count[cells.row[e]];
@@ -147,10 +205,10 @@ struct RowPlan {
 };
 
 // The sums of one row with others, one thread's.
-template <class V, class Sums>
+template <class Form, class Sums>
 class RowSums {
    public:
-    explicit RowSums(const RowPlan<V>& plan) : plan_(plan), sums_(plan.rows) {}
+    explicit RowSums(const RowPlan<Form>& plan) : plan_(plan), sums_(plan.rows) {}
 
     // Add up for a row all those behind it (or all others, with `whole`), then call use(place, sums) for each
     // with a column in common, in no particular order.
@@ -170,7 +228,8 @@ class RowSums {
     }
 
    private:
-    const RowPlan<V>& plan_;
+    using Entry = typename Form::Entry;
+    const RowPlan<Form>& plan_;
     std::vector<Sums> sums_;
     std::vector<std::int32_t> met_;
 
@@ -182,40 +241,43 @@ class RowSums {
 
     template <bool LISTED>
     void add(std::size_t place, bool whole) {
-        const auto* entry = plan_.entry.data();
+        const Entry* const entry = plan_.entry.data();
+        const std::int64_t* const column_start = plan_.column_start.data();
         Sums* const sums = sums_.data();
         const std::int64_t last = plan_.row_start[place + 1];
         for (std::int64_t e = plan_.row_start[place]; e < last; ++e) {
-            if (e + 2 < last) fetch(e + 2);
+            if (e + 3 < last) {  // what stands behind an entry to come is far away: ask for it now, up to 2 kB
+                const char* soon = reinterpret_cast<const char*>(entry + plan_.at[e + 3]);
+                const char* end = reinterpret_cast<const char*>(entry + column_start[plan_.column_of[e + 3] + 1]);
+                // Here, not in a function of its own: GCC 12 takes one that does nothing else for idle.
+                for (end = end - soon > 2048 ? soon + 2048 : end; soon < end; soon += 64) __builtin_prefetch(soon);
+            }
             const std::int64_t own = plan_.at[e];
             const std::int32_t column = plan_.column_of[e];
-            const double x = static_cast<double>(entry[own].value);
-            if (whole) meet<LISTED>(entry + plan_.column_start[column], entry + own, x, sums);
-            meet<LISTED>(entry + own + 1, entry + plan_.column_start[column + 1], x, sums);
+            const double x = plan_.form.value(entry[own]);
+            if (whole) meet<LISTED>(entry + column_start[column], entry + own, x, sums);
+            meet<LISTED>(entry + own + 1, entry + column_start[column + 1], x, sums);
         }
-    }
-
-    // What stands behind an entry to come is far away: ask for it now, up to 2 kB.
-    void fetch(std::int64_t e) const {
-        const char* soon = reinterpret_cast<const char*>(plan_.entry.data() + plan_.at[e]);
-        const char* end = reinterpret_cast<const char*>(plan_.entry.data() + plan_.column_start[plan_.column_of[e] + 1]);
-        for (end = end - soon > 2048 ? soon + 2048 : end; soon < end; soon += 64) __builtin_prefetch(soon);
     }
 
     template <bool LISTED>
-    void meet(const typename RowPlan<V>::Entry* from, const typename RowPlan<V>::Entry* to, double x, Sums* sums) {
+    void meet(const Entry* from, const Entry* to, double x, Sums* sums) {
+        const Form& form = plan_.form;
         if constexpr (!LISTED) {
             for (; to - from >= 4; from += 4) {  // the places of a column differ: four at a time hide the latency
-                Sums a = sums[from[0].place], b = sums[from[1].place], c = sums[from[2].place], d = sums[from[3].place];
-                a.meet(x, static_cast<double>(from[0].value)), b.meet(x, static_cast<double>(from[1].value));
-                c.meet(x, static_cast<double>(from[2].value)), d.meet(x, static_cast<double>(from[3].value));
-                sums[from[0].place] = a, sums[from[1].place] = b, sums[from[2].place] = c, sums[from[3].place] = d;
+                Sums* const at[] = {sums + Form::place(from[0]), sums + Form::place(from[1]),
+                                    sums + Form::place(from[2]), sums + Form::place(from[3])};
+                Sums a = *at[0], b = *at[1], c = *at[2], d = *at[3];
+                a.meet(x, form.value(from[0])), b.meet(x, form.value(from[1]));
+                c.meet(x, form.value(from[2])), d.meet(x, form.value(from[3]));
+                *at[0] = a, *at[1] = b, *at[2] = c, *at[3] = d;
             }
         }
         for (; from != to; ++from) {
+            Sums& sum = sums[Form::place(*from)];
             if constexpr (LISTED)
-                if (sums[from->place].common == 0) met_.push_back(from->place);
-            sums[from->place].meet(x, static_cast<double>(from->value));
+                if (sum.common == 0) met_.push_back(static_cast<std::int32_t>(Form::place(*from)));
+            sum.meet(x, form.value(*from));
         }
     }
 };

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "binding.hpp"
+#include "grouping.hpp"
 #include "neighbors.hpp"
 
 namespace foretaste {
@@ -29,12 +31,12 @@ inline void check_starts(const In<std::int64_t>& starts, std::size_t lists, std:
     for (std::size_t i = 0; i < lists; ++i) check(starts.data()[i] <= starts.data()[i + 1], what);
 }
 
-template <class V>
-std::unique_ptr<RowPlan<V>> planned(const Cells<V>& cells, int threads) {
-    std::unique_ptr<RowPlan<V>> plan;
+template <class Form, class V>
+std::unique_ptr<RowPlan<Form>> planned(const Cells<V>& cells, Form form, int threads) {
+    std::unique_ptr<RowPlan<Form>> plan;
     {
         nb::gil_scoped_release released;
-        plan = std::make_unique<RowPlan<V>>(cells);
+        plan = std::make_unique<RowPlan<Form>>(cells, std::move(form));
     }
     run_in_parts(threads, cells.columns, 256, [&](std::size_t from, std::size_t to) {
         for (std::size_t c = from; c < to; ++c) plan->sort_column(c);
@@ -44,9 +46,21 @@ std::unique_ptr<RowPlan<V>> planned(const Cells<V>& cells, int threads) {
     return plan;
 }
 
+// Call use(plan) with the entries in the form that suits them; it never changes a bit of what is found.
+template <class V, class Use>
+auto with_plan(const Cells<V>& cells, int threads, Use use) {
+    Packed<V> packed;
+    bool few;
+    {
+        nb::gil_scoped_release released;
+        few = packed.learn(cells);
+    }
+    return few ? use(*planned(cells, std::move(packed), threads)) : use(*planned(cells, Whole<V>{}, threads));
+}
+
 // Places cut into parts of about equal work, each of some milliseconds.
-template <class V>
-std::vector<std::size_t> parts_of(const RowPlan<V>& plan, bool whole, int threads) {
+template <class Form>
+std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool whole, int threads) {
     std::vector<std::int64_t> work(plan.rows);
     run_in_parts(threads, plan.rows, 256, [&](std::size_t from, std::size_t to) {
         for (std::size_t p = from; p < to; ++p)
@@ -54,7 +68,7 @@ std::vector<std::size_t> parts_of(const RowPlan<V>& plan, bool whole, int thread
     });
     std::int64_t total = 0, sum = 0;
     for (const std::int64_t one : work) total += one;
-    const std::int64_t part = std::clamp<std::int64_t>(total / 256, 20'000, 20'000'000);
+    const std::int64_t part = std::clamp<std::int64_t>(total / 256, 20'000, 10'000'000);
     std::vector<std::size_t> cuts{0};
     for (std::size_t p = 0; p < plan.rows; ++p) {
         sum += work[p];
@@ -68,13 +82,13 @@ std::vector<std::size_t> parts_of(const RowPlan<V>& plan, bool whole, int thread
 
 // Call visit(worker, place, other, sums) for every pair of places with a column in common: once, or (whole)
 // from both sides; end(worker, place) when all of a place have been visited.
-template <class Sums, class V, class Visit, class End>
-void walk_pairs(const RowPlan<V>& plan, bool whole, int threads, Visit visit, End end) {
+template <class Sums, class Form, class Visit, class End>
+void walk_pairs(const RowPlan<Form>& plan, bool whole, int threads, Visit visit, End end) {
     const std::vector<std::size_t> cuts = parts_of(plan, whole, threads);
-    std::vector<std::unique_ptr<RowSums<V, Sums>>> sums(static_cast<std::size_t>(threads));
+    std::vector<std::unique_ptr<RowSums<Form, Sums>>> sums(static_cast<std::size_t>(threads));
     run_on_pool(threads, cuts.size() - 1, [&](std::size_t part, int worker) {
         auto& mine = sums[static_cast<std::size_t>(worker)];
-        if (!mine) mine = std::make_unique<RowSums<V, Sums>>(plan);
+        if (!mine) mine = std::make_unique<RowSums<Form, Sums>>(plan);
         part = cuts.size() - 2 - part;  // popular rows first: the most alike are mostly among them
         for (std::size_t p = cuts[part + 1]; p-- > cuts[part];) {
             mine->walk(p, whole, [&](std::size_t other, const Sums& found) { visit(worker, p, other, found); });
