@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar, Self
 
 import numpy as np
 
 from foretaste.models.answers import Floats
+from foretaste.models.folding import known_items, with_users
 from foretaste.models.neighbors import Neighbors
+from foretaste.models.sums import damped_mean
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
 
@@ -52,17 +53,11 @@ class ItemKNN(Neighbors):
     spread_: Floats = learned("items")
 
     def _fold_in(self, new: Ratings) -> Self:
-        folded = copy.copy(self)
-        folded.users_ = new.users
-        item = self.items_.remap(new.items.ids)[new.item]
-        known = item >= 0
-        kept = new.replace(user=new.user[known], item=item[known], value=new.value[known])
-        residual = kept.value.astype(np.float64) - self.mean_ - self.item_bias_[kept.item]
+        known = known_items(self, new)
+        residual = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
         bias = np.zeros(len(new.users))
         if self.centring == "bias":  # the user's step of the alternation that found the biases of the items
-            count = np.bincount(kept.user, minlength=len(bias)) + self.user_damping
-            total = np.bincount(kept.user, residual, len(bias))
-            np.divide(total, count, out=bias, where=count > 0)
-        folded.user_bias_ = bias.astype(np.float32)
-        folded._rate(kept, (residual - bias[kept.user]) / self.spread_[kept.item])
+            bias = damped_mean(known.user, residual, np.ones(len(known)), len(bias), self.user_damping)
+        folded = with_users(self, new, user_bias_=bias.astype(np.float32))
+        folded._rate(known, (residual - bias[known.user]) / self.spread_[known.item])
         return folded

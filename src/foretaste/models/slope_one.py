@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
 from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model, group_means
+from foretaste.models.folding import known_items, with_users
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -126,11 +126,8 @@ class SlopeOne(Model):
         )  # fmt: skip
 
     def _fold_in(self, new: Ratings) -> Self:
-        folded = copy.copy(self)
-        folded.users_ = new.users
-        item = self.items_.remap(new.items.ids)[new.item]
-        known = item >= 0
-        folded._rate(new.replace(user=new.user[known], item=item[known], value=new.value[known], weight=None))
+        folded = with_users(self, new)
+        folded._rate(known_items(self, new).replace(weight=None))
         return folded
 
     def _from_state(self, state: dict[str, object]) -> Self:
