@@ -1,4 +1,7 @@
-"""Kernels of neighbourhood models against numpy twins."""
+"""Kernels of neighbourhood models against numpy twins.
+
+They are compiled once for all processors, so there is one set of instructions to test.
+"""
 
 from __future__ import annotations
 
@@ -69,10 +72,10 @@ RULES = {
 }
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(
-    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 25), columns=st.integers(1, 40), n=st.integers(0, 500),
-    values=st.sampled_from(["stars", "signs", "spread"]), kind=st.sampled_from(KINDS), keep=st.integers(1, 30),
+    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 14), columns=st.integers(1, 40), n=st.integers(0, 300),
+    values=st.sampled_from(["stars", "signs", "spread"]), kind=st.sampled_from(KINDS), keep=st.integers(1, 16),
     single=st.booleans(), threads=st.integers(1, 3), **RULES,
 )  # fmt: skip
 def test_nearest_rows_are_those_of_numpy(seed, rows, columns, n, values, kind, keep, single, threads, **rules):
@@ -157,7 +160,7 @@ def test_the_order_of_the_cells_does_not_change_a_bit():
     rng = np.random.default_rng(5)
     for values in ("stars", "spread"):
         cells = sparse(rng, 60, 50, 900, values)
-        shuffled = [part[rng.permutation(900)] for part in [np.arange(900)]][0]
+        shuffled = rng.permutation(900)
         one, other = (
             _native.nearest_rows(*part, 60, 50, "pearson", 9, 1.0, 1, 0, True, True, 2)
             for part in (cells, [a[shuffled] for a in cells])
