@@ -16,6 +16,8 @@ using namespace nb::literals;
 void bind_encode(nb::module_& m);
 void bind_classics(nb::module_& m);
 void bind_impute(nb::module_& m);
+void bind_neighbors(nb::module_& m);
+void bind_slope_one(nb::module_& m);
 void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
 void bind_svdpp(nb::module_& m);
@@ -73,6 +75,8 @@ NB_MODULE(_native, m) {
     bind_encode(m);
     bind_classics(m);
     bind_impute(m);
+    bind_neighbors(m);
+    bind_slope_one(m);
     bind_lines(m);
     bind_sgd(m);
     bind_svdpp(m);

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from foretaste.models.co_clustering import CoClustering
     from foretaste.models.ease import EASE
     from foretaste.models.global_effects import GlobalEffects
+    from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.popularity import Popularity
+    from foretaste.models.slope_one import SlopeOne
     from foretaste.models.svd import SVD
     from foretaste.models.svdpp import SVDpp
     from foretaste.models.time_svdpp import TimeSVDpp
+    from foretaste.models.user_knn import UserKNN
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommending import (
@@ -56,6 +59,7 @@ __all__ = [
     "GlobalEffects",
     "GlobalMean",
     "HoldOut",
+    "ItemKNN",
     "ItemMean",
     "KFold",
     "KNNImputation",
@@ -67,7 +71,9 @@ __all__ = [
     "Results",
     "SVDpp",
     "TimeSVDpp",
+    "SlopeOne",
     "UserItemMean",
+    "UserKNN",
     "UserMean",
     "__version__",
     "audit",
@@ -98,7 +104,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "
+    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne "
     "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",

@@ -118,6 +118,82 @@ def dot_pairs(
     threads: int,
 ) -> _Float32: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+
+_Lists = tuple[_Int64, _Int32, _Float32]
+
+def nearest_rows(
+    row: _Int32,
+    column: _Int32,
+    value: _Float32 | _Float64,
+    rows: int,
+    columns: int,
+    similarity: str,
+    keep: int,
+    shrinkage: float,
+    min_support: int,
+    significance: int,
+    negative: bool,
+    as_computed: bool,
+    threads: int,
+) -> _Lists: ...
+def neighbor_means(
+    row: _Int32,
+    column: _Int32,
+    list_start: _Int64,
+    other: _Int32,
+    similarity: _Float32,
+    column_start: _Int64,
+    entry_row: _Int32,
+    value: _Float32,
+    neighbors: int,
+    min_neighbors: int,
+    damping: float,
+    threads: int,
+) -> _Float32: ...
+def neighbor_shares(
+    row: _Int32,
+    column: _Int32,
+    list_start: _Int64,
+    other: _Int32,
+    similarity: _Float32,
+    column_start: _Int64,
+    entry_row: _Int32,
+    value: _Float32,
+    neighbors: int,
+    min_neighbors: int,
+    damping: float,
+) -> tuple[_Int32, _Float32]: ...
+def deviations(
+    row: _Int32,
+    column: _Int32,
+    value: _Float32,
+    columns: int,
+    mean: _Float32,
+    common: _Int32,
+    threads: int,
+) -> None: ...
+def deviation_sums(
+    row: _Int32,
+    column: _Int32,
+    mean: _Float32,
+    common: _Int32,
+    column_start: _Int64,
+    entry_row: _Int32,
+    value: _Float32,
+    weighted: bool,
+    threads: int,
+) -> tuple[_Float64, _Float64]: ...
+def bias_descent(
+    user: _Int32,
+    item: _Int32,
+    value: _Float64,
+    weight: _Float32 | None,
+    users: int,
+    items: int,
+    epochs: int,
+    learning_rate: float,
+    regularization: float,
+) -> tuple[_Float64, _Float64]: ...
 def top_items(
     user_factors: _Float32,
     item_factors: _Float32,

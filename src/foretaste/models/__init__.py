@@ -7,13 +7,16 @@ from foretaste.models.blend import Blend
 from foretaste.models.co_clustering import CoClustering
 from foretaste.models.ease import EASE
 from foretaste.models.global_effects import GlobalEffects
+from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.popularity import Popularity
+from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.svdpp import SVDpp
 from foretaste.models.time_svdpp import TimeSVDpp
+from foretaste.models.user_knn import UserKNN
 
 BY_NAME: dict[str, type[Model]] = {
     model.__name__: model
@@ -28,6 +31,9 @@ BY_NAME: dict[str, type[Model]] = {
         SVD,
         SVDpp,
         TimeSVDpp,
+        ItemKNN,
+        UserKNN,
+        SlopeOne,
         Popularity,
         GlobalEffects,
         CoClustering,

@@ -1,0 +1,63 @@
+"""Items like those that the user rated."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from foretaste.models.answers import Floats
+from foretaste.models.folding import known_items, with_users
+from foretaste.models.neighbors import Neighbors
+from foretaste.models.sums import damped_mean
+from foretaste.params import learned, model_class
+from foretaste.ratings import Ratings
+
+
+@model_class
+class ItemKNN(Neighbors):
+    r"""Predict from how the user rated the items most like this one.
+
+    With :math:`N` the ``neighbors`` items most alike to :math:`i` among those that :math:`u` rated (and
+    :math:`i` has ``stored``),
+
+    .. math:: \hat r_{ui} = b_{ui} + \frac{\sum_{j \in N} s_{ij} (r_{uj} - b_{uj})}
+              {\sum_{j \in N} |s_{ij}| + \delta} ,
+
+    where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
+    ``Bias``), or with ``centring="none"`` the mean of all ratings, with ``"mean"`` that of the item; with
+    ``"z_score"`` deviations from that are, moreover, in standard deviations of their item.
+
+    Similarity is the cosine of two items' numbers :math:`x`,
+
+    .. math:: \rho_{ij} = \sum_u x_{ui} x_{uj} \Big/ \sqrt{\sum_u x_{ui}^2 \sum_u x_{uj}^2} , \qquad
+              s_{ij} = \rho_{ij} \frac{n_{ij} - 1}{n_{ij} - 1 + \lambda}
+
+    over the :math:`n_{ij}` users who rated both (with ``norms="all"``, the squares over all users of each
+    item), :math:`\lambda` being ``shrinkage``. The numbers are the ratings (``cosine``), less the mean of the
+    item (``pearson``; over those in common with ``norms="common"``), of the user (``adjusted_cosine``), or less
+    the mean and the biases (``pearson_bias``). ``msd`` is one over one plus the mean squared difference.
+    Items equally alike are taken in the order of their ids.
+
+    A user or item that is unknown has bias 0 and no neighbours.
+
+    Sarwar, Karypis, Konstan and Riedl, "Item-based collaborative filtering recommendation algorithms", WWW10,
+    2001; Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 4(1), 2010,
+    section 2.2; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for performing collaborative
+    filtering", SIGIR 1999 (``significance``).
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset()
+    summary: ClassVar[str] = "how the user rated the items most like this one"
+
+    spread_: Floats = learned("items")
+
+    def _fold_in(self, new: Ratings) -> Self:
+        known = known_items(self, new)
+        residual = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
+        bias = np.zeros(len(new.users))
+        if self.centring == "bias":  # the user's step of the alternation that found the biases of the items
+            bias = damped_mean(known.user, residual, np.ones(len(known)), len(bias), self.user_damping)
+        folded = with_users(self, new, user_bias_=bias.astype(np.float32))
+        folded._rate(known, (residual - bias[known.user]) / self.spread_[known.item])
+        return folded

@@ -1,0 +1,148 @@
+"""How much more one item gets than another from the people who rated both."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import memory
+from foretaste._native import deviation_sums, deviations
+from foretaste.errors import BadModelFile
+from foretaste.ids import Indices
+from foretaste.models.answers import Floats, Prediction
+from foretaste.models.base import Model, group_means
+from foretaste.models.folding import known_items, with_users
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.threads import thread_count
+
+_Doubles = npt.NDArray[np.float64]
+
+
+@model_class
+class SlopeOne(Model):
+    r"""Predict from each item that the user rated, moved by how much more this item usually gets than that one.
+
+    With :math:`c_{ij}` the number of people who rated both, and
+    :math:`d_{ij} = \frac{1}{c_{ij}} \sum_u (r_{ui} - r_{uj})` over them, ``weighted`` is
+
+    .. math:: \hat r_{ui} = \frac{\sum_{j \in I_u \setminus i} c_{ij} (d_{ij} + r_{uj})}
+              {\sum_{j \in I_u \setminus i} c_{ij}} ,
+
+    and ``plain``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
+    :math:`\hat r_{ui} = \bar r_u + \operatorname{mean}_j d_{ij}`. ``bi_polar`` is ``weighted`` with
+    :math:`c_{ij}` and :math:`d_{ij}` over the people who liked both items, where :math:`u` liked :math:`j`, and
+    over those who disliked both, where :math:`u` did not; to like is to rate above the own mean.
+
+    A user without an item in common, and an unknown item, get the user's mean; an unknown user gets the item's
+    mean; both unknown get the mean of all ratings. Memory goes with the square of the items: 8 bytes a pair of
+    items, 16 with ``bi_polar``; what does not fit is refused.
+
+    Lemire and Maclachlan, "Slope One predictors for online rating-based collaborative filtering", SDM 2005.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset()
+    summary: ClassVar[str] = "the user's other ratings, moved by the usual difference between items"
+
+    scheme: str = param(
+        "weighted",
+        "whether items that more people rated together count more (weighted), all the same (plain), or "
+        "weighted with likes and dislikes apart (bi_polar)",
+        one_of=("weighted", "plain", "bi_polar"),
+    )
+    threads: int | None = param(
+        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+    )
+
+    mean_: float = learned()
+    user_mean_: Floats = learned("users")
+    item_mean_: Floats = learned("items")
+    rated_start_: npt.NDArray[np.int64] = learned("user bounds", dtype="int64")
+    rated_: Indices = learned("ratings", dtype="int32")
+    rating_: Floats = learned("ratings")
+    difference_: Floats = learned("poles", "items", "items")
+    common_: Indices = learned("poles", "items", "items", dtype="int32")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        items, poles = len(train.items), 2 if self.scheme == "bi_polar" else 1
+        memory.require(
+            slope_one_bytes(items, len(train), poles),
+            f"SlopeOne of {items} x {items} items",
+            "ItemKNN(), which keeps the most alike items only, or fewer items: ratings.at_least(item=20)",
+        )
+        self.mean_, _ = train.moments()
+        self.item_mean_ = group_means(train.item, items, train, self.mean_)
+        self._rate(train)
+        self.difference_ = np.empty((poles, items, items), np.float32)
+        self.common_ = np.empty((poles, items, items), np.int32)
+        liked = train.value > self.user_mean_[train.user]
+        with progress.task("SlopeOne", poles) as task:
+            for pole in range(poles):
+                rows = slice(None) if poles == 1 else liked == (pole == 0)
+                part = train.item[rows], train.user[rows], train.value[rows]
+                deviations(
+                    *part,
+                    len(train.users),
+                    self.difference_[pole],
+                    self.common_[pole],
+                    thread_count(self.threads),
+                )
+                task.step()
+
+    def _rate(self, ratings: Ratings) -> None:
+        """Keep what each user rated, and how."""
+        self.user_mean_ = group_means(ratings.user, len(ratings.users), ratings, self.mean_)
+        self.rated_start_, order = ratings.by_user()
+        self.rated_ = ratings.item[order]
+        self.rating_ = ratings.value[order]
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        total, weight = np.zeros(len(pairs)), np.zeros(len(pairs))
+        for pole in range(len(self.common_)):
+            one_total, one_weight = self._sums(pairs, pole)
+            total, weight = total + one_total, weight + one_weight
+        new_user, new_item = pairs.user < 0, pairs.item < 0
+        start = self.user_mean_[pairs.user] if self.scheme == "plain" else 0
+        value = start + np.divide(total, weight, out=np.zeros(len(pairs)), where=weight > 0)
+        none = weight == 0
+        value[none] = self.user_mean_[pairs.user[none]]
+        value[new_user] = self.item_mean_[pairs.item[new_user]]
+        value[new_user & new_item] = self.mean_
+        return self._prediction(pairs, value)
+
+    def _sums(self, pairs: Pairs, pole: int) -> tuple[_Doubles, _Doubles]:
+        start, rated, rating = self.rated_start_, self.rated_, self.rating_
+        if self.scheme == "bi_polar":
+            user = np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start))
+            chosen = (rating > self.user_mean_[user]) == (pole == 0)
+            start = np.r_[0, np.cumsum(chosen)][start]
+            rated, rating = rated[chosen], rating[chosen]
+        return deviation_sums(
+            pairs.item, pairs.user, self.difference_[pole], self.common_[pole], start, rated, rating,
+            self.scheme != "plain", thread_count(self.threads),
+        )  # fmt: skip
+
+    def _fold_in(self, new: Ratings) -> Self:
+        folded = with_users(self, new)
+        folded._rate(known_items(self, new).replace(weight=None))
+        return folded
+
+    def _from_state(self, state: dict[str, object]) -> Self:
+        super()._from_state(state)
+        start, items, users = self.rated_start_, len(self.items_), len(self.users_)
+        whole = len(start) == users + 1 and start[0] == 0 and start[-1] == len(self.rated_)
+        known = bool(((self.rated_ >= 0) & (self.rated_ < items)).all())
+        poles = 2 if self.scheme == "bi_polar" else 1
+        if not whole or (np.diff(start) < 0).any() or not known or (self.common_ < 0).any():
+            raise BadModelFile("the lists of rated items in the file are not lists of known ones")
+        if len(self.common_) != poles:
+            raise BadModelFile(f"a SlopeOne of scheme {self.scheme!r} has {poles} tables of differences")
+        return self
+
+
+def slope_one_bytes(items: int, ratings: int, poles: int) -> int:
+    """Return about how many bytes ``SlopeOne`` needs at its peak, beside the ratings."""
+    return 8 * poles * items * items + 60 * ratings

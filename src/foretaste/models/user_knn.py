@@ -1,0 +1,40 @@
+"""Users who rate like the user."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from foretaste.models.answers import Floats
+from foretaste.models.neighbors import Neighbors
+from foretaste.params import learned, model_class
+
+
+@model_class
+class UserKNN(Neighbors):
+    r"""Predict from how the users most like this one rated the item.
+
+    ``ItemKNN`` with users and items in each other's place: with :math:`N` the ``neighbors`` users most alike
+    to :math:`u` among those who rated :math:`i` (and whom :math:`u` has ``stored``),
+
+    .. math:: \hat r_{ui} = b_{ui} + \frac{\sum_{v \in N} s_{uv} (r_{vi} - b_{vi})}
+              {\sum_{v \in N} |s_{uv}| + \delta} ,
+
+    where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
+    ``Bias``), or with ``centring="none"`` the mean of all ratings, with ``"mean"`` that of the user; with
+    ``"z_score"`` deviations from that are, moreover, in standard deviations of their user. Similarities are
+    those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the user,
+    ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
+
+    A user or item that is unknown has bias 0 and no neighbours.
+
+    Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative filtering
+    of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for performing
+    collaborative filtering", SIGIR 1999; Koren, TKDD 4(1), 2010, section 2.2 (biases and shrinkage).
+    """
+
+    rows: ClassVar[str] = "user"
+    columns: ClassVar[str] = "item"
+    tags: ClassVar[frozenset[str]] = frozenset()
+    summary: ClassVar[str] = "how the users most like this one rated the item"
+
+    spread_: Floats = learned("users")

@@ -1,0 +1,282 @@
+"""ItemKNN and UserKNN against plain numpy, loop by loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contract.contract_table import every_pair
+
+from foretaste import memory
+from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotSupported, TooLarge
+from foretaste.models import Bias, ItemKNN, UserKNN
+from foretaste.models.neighbors import lists_bytes
+from foretaste.ratings import Pairs, Ratings
+from foretaste.recommending import recommend
+
+MODELS = [ItemKNN, UserKNN]
+
+
+def centred(model, matrix):
+    """Return what predictions start from, the deviations from it and their unit; (items, users) or turned.
+
+    ``matrix`` has the rows that are compared as rows, NaN where there is no rating.
+    """
+    mean = np.nanmean(matrix)
+    if model.centring == "none":
+        start, unit = np.full(matrix.shape, mean), np.ones(len(matrix))
+    elif model.centring == "bias":
+        items_first = model.bias_epochs is not None
+        bias = Bias(
+            method="als" if items_first else "exact", epochs=model.bias_epochs or 200, clip=False,
+            user_damping=model.user_damping, item_damping=model.item_damping,
+        )  # fmt: skip
+        side, other = np.nonzero(~np.isnan(matrix))
+        user, item = (other, side) if model.rows == "item" else (side, other)
+        full = bias.fit(Ratings.from_columns(user, item, matrix[side, other])).predict_matrix()
+        start, unit = full.T if model.rows == "item" else full, np.ones(len(matrix))
+    else:
+        own = np.nanmean(matrix, axis=1, keepdims=True)
+        unit = np.ones(len(matrix))
+        if model.centring == "z_score":
+            unit = np.nanstd(matrix, axis=1)
+            unit[unit < 1e-6 * np.nanstd(matrix)] = np.nanstd(matrix)
+        start = np.broadcast_to(own, matrix.shape)
+    return start, (matrix - start) / unit[:, None], unit
+
+
+def numbers_compared(model, matrix, deviation):
+    value = (matrix - np.nanmean(matrix)) / np.nanstd(matrix) if model.standardize else matrix
+    if model.similarity == "pearson_bias":
+        return deviation
+    if model.similarity == "adjusted_cosine":
+        return value - np.nanmean(value, axis=0, keepdims=True)
+    if (model.similarity, model.norms) == ("pearson", "all"):
+        return value - np.nanmean(value, axis=1, keepdims=True)
+    return value
+
+
+def table_by_hand(model, value):
+    rows = len(value)
+    norm = np.sqrt(np.nansum(value**2, axis=1))
+    table = np.zeros((rows, rows))
+    for i in range(rows):
+        for j in range(rows):
+            both = ~np.isnan(value[i]) & ~np.isnan(value[j])
+            n = both.sum()
+            if i == j or n < model.min_support:
+                continue
+            x, y = value[i, both], value[j, both]
+            if model.similarity == "msd":
+                s = 1 / (np.mean((x - y) ** 2) + 1)
+            else:
+                if (model.similarity, model.norms) == ("pearson", "common"):
+                    x, y = x - x.mean(), y - y.mean()
+                length = norm[i] * norm[j] if model.norms == "all" else np.sqrt(x @ x) * np.sqrt(y @ y)
+                s = x @ y / length if length > 1e-9 else 0.0
+            s *= (n - 1) / (n - 1 + model.shrinkage) if model.shrinkage else 1.0
+            s *= min(1.0, n / model.significance) if model.significance else 1.0
+            table[i, j] = s if abs(s) > 1e-9 and (s > 0 or model.negative) else 0.0
+    return table
+
+
+def by_hand(model, ratings):
+    """Return all predictions, shape (users, items)."""
+    matrix = ratings.to_matrix(dtype=np.float64)
+    matrix = matrix.T if model.rows == "item" else matrix
+    start, deviation, unit = centred(model, matrix)
+    table = table_by_hand(model, numbers_compared(model, matrix, deviation))
+    found = start.copy()
+    for i in range(len(matrix)):
+        size = np.round(np.abs(table[i]), 9)  # equal but for rounding is equal
+        order = np.lexsort((np.arange(len(size)), -size))
+        order = order[size[order] > 0]
+        order = order[: len(order) if model.stored is None else model.stored]
+        for c in range(matrix.shape[1]):
+            there = order[~np.isnan(matrix[order, c])]
+            near = there[: model.neighbors]
+            if len(near) >= max(1, model.min_neighbors):
+                weight = np.abs(table[i, near]).sum() + model.damping
+                found[i, c] += unit[i] * (table[i, near] @ deviation[near, c]) / weight
+    return found.T if model.rows == "item" else found
+
+
+SETTINGS = [
+    {},
+    {"neighbors": 3},
+    {"stored": 4, "min_neighbors": 2},
+    {"similarity": "cosine", "norms": "all"},
+    {"similarity": "cosine", "norms": "common", "standardize": False},
+    {"similarity": "adjusted_cosine", "norms": "all", "negative": True},
+    {"similarity": "adjusted_cosine", "norms": "common", "min_support": 4},
+    {"similarity": "pearson", "norms": "all", "significance": 6},
+    {"similarity": "pearson", "norms": "common", "min_support": 3, "negative": True},
+    {"similarity": "msd", "standardize": False, "centring": "none"},
+    {"similarity": "msd", "significance": 4, "shrinkage": 5.0, "centring": "mean"},
+    {"similarity": "pearson_bias", "norms": "common", "bias_epochs": 3, "damping": 0.0},
+    {"centring": "z_score", "similarity": "cosine", "negative": True},
+    {"shrinkage": 0.0, "damping": 3.0, "user_damping": 1.0, "item_damping": 9.0},
+]
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_predictions_are_those_of_numpy(ratings, cls, setting):
+    model = cls(clip=False, **setting).fit(ratings)
+    wanted = by_hand(model, ratings)
+    np.testing.assert_allclose(model.predict_matrix(), wanted, rtol=0, atol=2e-4)
+    if not setting:
+        assert np.abs(wanted - Bias(clip=False).fit(ratings).predict_matrix()).max() > 0.5
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_similarity_on_biases_and_deviations_from_the_mean_are_apart(ratings, cls):
+    mixed = cls(clip=False, centring="mean", similarity="pearson_bias").fit(ratings)
+    alike = cls(clip=False, similarity="pearson_bias").fit(ratings)
+    about_means = cls(clip=False, centring="mean", similarity="cosine").fit(ratings)
+    for name in ("list_start_", "neighbor_", "similarity_"):
+        assert np.array_equal(getattr(mixed, name), getattr(alike, name))
+    for name in ("user_bias_", "item_bias_", "deviation_", "rated_"):
+        assert np.array_equal(getattr(mixed, name), getattr(about_means, name))
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_users_of_one_are_items_of_the_other(ratings, cls):
+    other = UserKNN if cls is ItemKNN else ItemKNN
+    turned = Ratings.from_columns(ratings.item_ids, ratings.user_ids, ratings.value)
+    one = cls(user_damping=2.0, item_damping=7.0, bias_epochs=None).fit(ratings)
+    two = other(user_damping=7.0, item_damping=2.0).fit(turned)
+    np.testing.assert_allclose(one.predict_matrix(), two.predict_matrix().T, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_what_is_kept_is_bounded(more, cls):
+    for stored in (1, 5, 17):
+        model = cls(stored=stored).fit(more)
+        assert np.diff(model.list_start_).max() == stored
+        assert len(model.neighbor_) <= stored * len(model.spread_)
+    everything = cls(stored=None).fit(more)
+    nearest = cls(stored=17).fit(more)
+    for r in range(len(nearest.spread_)):
+        kept = nearest.neighbor_[nearest.list_start_[r] : nearest.list_start_[r + 1]]
+        first = everything.list_start_[r]
+        assert kept.tolist() == everything.neighbor_[first : first + len(kept)].tolist()
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_unknown_ids_get_what_is_known_of_the_other(ratings, cls):
+    model = cls(clip=False).fit(ratings)
+    bias = Bias(clip=False).fit(ratings)
+    asked = [(-5, int(ratings.items.ids[3])), (int(ratings.users.ids[4]), -5), (-5, -5)]
+    details = model.predict_details(asked)
+    assert details.fallback.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(details.value, bias.predict(asked), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("centring", ["none", "mean", "z_score", "bias"])
+def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
+    model = cls(centring=centring, clip=False, neighbors=6).fit(ratings)
+    pairs = every_pair(ratings)
+    user, item = model.users_.remap(pairs[:, 0]), model.items_.remap(pairs[:, 1])
+    pairs = Pairs(user, item)
+    neighbor, share = model._shares(pairs)
+    told = model._explain(pairs)
+    assert told.parts == ("mean", "user", "item", "neighbors")
+    np.testing.assert_allclose(share.sum(axis=1), told.values[:, 3], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        told.values.sum(axis=1, dtype=np.float64), model._predict(pairs).value, rtol=0, atol=1e-5
+    )
+    rated = ~np.isnan(ratings.to_matrix())
+    for (u, i), row in zip(np.column_stack([user, item]).tolist(), neighbor.tolist(), strict=True):
+        chosen = [k for k in row if k >= 0]
+        assert not chosen or min(u, i) >= 0
+        assert all(rated[u, k] if cls is ItemKNN else rated[k, i] for k in chosen)
+
+
+@pytest.mark.parametrize("setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str)
+def test_people_taken_in_anew_are_as_they_were(ratings, setting):
+    model = ItemKNN(clip=False, **setting).fit(ratings)
+    order = np.random.default_rng(3).permutation(len(ratings))
+    folded = model._fold_in(ratings[order])
+    assert type(folded) is ItemKNN
+    assert folded.users_ == ratings.users
+    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
+
+
+def test_new_people_and_unknown_items_are_taken_in(ratings, others):
+    model = ItemKNN().fit(ratings)
+    before = model._state()
+    folded = model._fold_in(others)
+    assert folded.users_ == others.users
+    assert folded.items_ == ratings.items
+    assert model._state().keys() == before.keys()
+    assert all(value is before[name] for name, value in model._state().items() if isinstance(value, np.ndarray))
+    known = np.isin(others.item_ids, ratings.items.ids)
+    assert 0 < known.sum() < len(others)
+    again = model._fold_in(others[known])
+    same = again.users_.ids
+    np.testing.assert_array_equal(
+        folded.predict_matrix(users=again.users_), again.predict_matrix(), err_msg=str(same)
+    )
+
+
+def test_recommendations_for_people_given_by_their_ratings(ratings, others):
+    model = ItemKNN().fit(ratings)
+    known = others[np.isin(others.item_ids, ratings.items.ids)]
+    folded = model._fold_in(known)
+    user = known.users.ids[5]
+    found = recommend(folded, [user], 4, exclude=known)
+    assert len(next(iter(found))[1].ids) == 4
+
+
+def test_users_like_users_cannot_be_taken_in(ratings):
+    with pytest.raises(NotSupported, match=r"UserKNN cannot take in new users.*\n.*ItemKNN"):
+        UserKNN().fit(ratings)._fold_in(ratings)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
+    with pytest.raises(TooLarge, match=rf"{cls.__name__} keeping up to .* needs .* of memory") as caught:
+        cls(threads=1).fit(more)
+    assert "stored=" in caught.value.hint
+
+
+def test_memory_goes_with_items_times_those_kept():
+    others = np.full(100_000, 99_999.0)
+    one, two = (lists_bytes(others, keep, 0, 1) for keep in (50, 100))
+    assert one < 100_000 * 50 * 50
+    assert 1.6 < two / one < 2.1
+    assert lists_bytes(others, 500, 0, 16) < 3e9  # where threads gather too much, pairs are met twice
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_lists_of_unknown_ones_in_a_file_are_refused(ratings, cls):
+    model = cls().fit(ratings)
+    state = model._state()
+    for name, value in (
+        ("neighbor_", np.full_like(state["neighbor_"], 1000)),
+        ("rated_", state["rated_"] - np.int32(1)),
+        ("list_start_", state["list_start_"][::-1].copy()),
+        ("rated_start_", state["rated_start_"][:-1].copy()),
+    ):
+        with pytest.raises(BadModelFile):
+            cls()._from_state(state | {name: value})
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_what_is_not_allowed(ratings, cls):
+    for setting, words in (
+        ({"neighbors": 0}, "neighbors=0"),
+        ({"similarity": "cosin"}, "similarity='cosin'"),
+        ({"shrinkage": -1.0}, "shrinkage=-1.0"),
+        ({"stored": 0}, "stored=0"),
+        ({"bias_epochs": 0}, "bias_epochs=0"),
+        ({"centring": "biases"}, "centring='biases'"),
+    ):
+        with pytest.raises(InvalidParameter, match=words):
+            cls(**setting).fit(ratings)
+    with pytest.raises(NotSupported, match="cannot honour sample weights"):
+        cls().fit(ratings, sample_weight=np.ones(len(ratings)))
+    with pytest.raises(BadData):
+        cls().fit(ratings[[]])

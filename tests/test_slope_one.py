@@ -1,0 +1,153 @@
+"""SlopeOne against plain numpy, and biases by other ways than to the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretaste import memory
+from foretaste.errors import BadModelFile, TooLarge
+from foretaste.models import Bias, SlopeOne
+from foretaste.models.slope_one import slope_one_bytes
+from foretaste.ratings import Ratings
+
+SCHEMES = ("weighted", "plain", "bi_polar")
+
+
+def slope_one_by_hand(ratings, scheme):
+    """Return all predictions, shape (users, items), pair of items by pair of items."""
+    r = ratings.to_matrix(dtype=np.float64)
+    users, items = r.shape
+    mean = np.nanmean(r, axis=1)
+    there = ~np.isnan(r)
+    poles = [there]
+    if scheme == "bi_polar":
+        liked = r > mean.astype(np.float32)[:, None]
+        poles = [there & liked, there & ~liked]
+    predicted = np.empty((users, items))
+    for u in range(users):
+        for i in range(items):
+            total = weight = 0.0
+            for pole in poles:
+                for j in np.flatnonzero(pole[u]):
+                    both = pole[:, i] & pole[:, j]
+                    if j == i or not both.any():
+                        continue
+                    deviation, count = np.mean(r[both, i] - r[both, j]), both.sum()
+                    total += deviation if scheme == "plain" else count * (deviation + r[u, j])
+                    weight += 1 if scheme == "plain" else count
+            predicted[u, i] = mean[u] if weight == 0 else total / weight + (mean[u] if scheme == "plain" else 0)
+    return predicted
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_predictions_are_those_of_numpy(ratings, scheme):
+    model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
+    np.testing.assert_allclose(
+        model.predict_matrix(), slope_one_by_hand(ratings, scheme), rtol=0, atol=1e-4
+    )
+
+
+def test_the_example_of_the_paper():
+    """User A gave item I 1 and item J 1.5; B gave I 2: J gets 2 + (1.5 - 1)."""
+    ratings = Ratings.from_columns(["A", "A", "B"], ["I", "J", "I"], [1, 1.5, 2], scale=(0, 5))
+    for scheme in ("weighted", "plain"):
+        assert SlopeOne(scheme=scheme).fit(ratings).predict([("B", "J")]) == pytest.approx([2.5])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_without_an_item_in_common_it_is_the_mean(scheme):
+    ratings = Ratings.from_columns([1, 1, 2], [1, 2, 3], [4, 2, 1])
+    details = SlopeOne(scheme=scheme).fit(ratings).predict_details([(2, 1), (1, 3), (9, 1), (1, 9), (9, 9)])
+    np.testing.assert_allclose(details.value, [1, 3, 4, 3, 7 / 3], rtol=1e-6)
+    assert details.fallback.tolist() == [0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_people_taken_in_anew_are_as_they_were(ratings, others, scheme):
+    model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
+    order = np.random.default_rng(3).permutation(len(ratings))
+    folded = model._fold_in(ratings[order])
+    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
+    taken = model._fold_in(others)
+    assert taken.users_ == others.users
+    assert taken.items_ == ratings.items
+    weighted = model._fold_in(others.replace(weight=np.zeros(len(others), np.float32)))
+    np.testing.assert_array_equal(taken.predict_matrix(), weighted.predict_matrix())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_more_items_than_fit_into_memory_are_refused(ratings, scheme, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
+    with pytest.raises(TooLarge, match=r"SlopeOne of 40 x 40 items needs .* of memory") as caught:
+        SlopeOne(scheme=scheme).fit(ratings)
+    assert "ItemKNN()" in caught.value.hint
+
+
+def test_the_memory_that_is_stated_is_what_is_learned(ratings):
+    for scheme, poles in (("weighted", 1), ("bi_polar", 2)):
+        model = SlopeOne(scheme=scheme).fit(ratings)
+        kept = model.difference_.nbytes + model.common_.nbytes
+        assert kept == slope_one_bytes(len(ratings.items), 0, poles) == 8 * poles * 40 * 40
+
+
+def test_what_a_file_may_not_hold(ratings):
+    state = SlopeOne().fit(ratings)._state()
+    for changes in (
+        {"rated_": state["rated_"] + np.int32(1000)},
+        {"rated_start_": state["rated_start_"][::-1].copy()},
+        {"common_": -state["common_"] - np.int32(1)},
+    ):
+        with pytest.raises(BadModelFile, match="not lists of known ones"):
+            SlopeOne()._from_state(state | changes)
+    with pytest.raises(BadModelFile, match="'bi_polar' has 2 tables"):
+        SlopeOne(scheme="bi_polar")._from_state(state)
+
+
+# Bias, by the ways of others -----------------------------------------------------------------------------
+
+
+def residual_of(ratings):
+    matrix = ratings.to_matrix(dtype=np.float64)
+    return matrix - np.nanmean(matrix)
+
+
+def test_alternations_of_a_fixed_number_begin_with_the_items(ratings):
+    left = residual_of(ratings)
+    there = ~np.isnan(left)
+    user, item = np.zeros(len(left)), np.zeros(left.shape[1])
+    for _ in range(3):
+        item = np.nansum(left - user[:, None], axis=0) / (there.sum(axis=0) + 2.0)
+        user = np.nansum(left - item, axis=1) / (there.sum(axis=1) + 4.0)
+    model = Bias(method="als", epochs=3, user_damping=4.0, item_damping=2.0).fit(ratings)
+    np.testing.assert_allclose(model.user_bias_, user, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(model.item_bias_, item, rtol=0, atol=1e-5)
+    exact = Bias(user_damping=4.0, item_damping=2.0).fit(ratings)
+    assert np.abs(exact.user_bias_ - user).max() > 1e-3
+
+
+def test_descent_goes_from_user_to_user(ratings):
+    left = ratings.value.astype(np.float64) - ratings.value.mean(dtype=np.float64)
+    user, item = np.zeros(len(ratings.users)), np.zeros(len(ratings.items))
+    for _ in range(4):
+        for k in np.argsort(ratings.user, kind="stable"):
+            error = left[k] - user[ratings.user[k]] - item[ratings.item[k]]
+            user[ratings.user[k]] += 0.01 * (error - 0.1 * user[ratings.user[k]])
+            item[ratings.item[k]] += 0.01 * (error - 0.1 * item[ratings.item[k]])
+    model = Bias(method="sgd", epochs=4, learning_rate=0.01, regularization=0.1).fit(ratings)
+    np.testing.assert_allclose(model.user_bias_, user, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(model.item_bias_, item, rtol=0, atol=1e-5)
+
+
+def test_exact_biases_are_the_minimum_at_once(ratings):
+    """Where users and items can be told apart by damping alone, too: the solution of the linear equations."""
+    for damping in ((5.0, 5.0), (0.5, 20.0), (0.001, 0.001)):
+        model = Bias(user_damping=damping[0], item_damping=damping[1]).fit(ratings)
+        users, items = len(ratings.users), len(ratings.items)
+        design = np.zeros((len(ratings), users + items))
+        design[np.arange(len(ratings)), ratings.user] = 1
+        design[np.arange(len(ratings)), users + ratings.item] = 1
+        ridge = np.diag(np.r_[np.full(users, damping[0]), np.full(items, damping[1])])
+        left = ratings.value.astype(np.float64) - ratings.value.mean(dtype=np.float64)
+        wanted = np.linalg.solve(design.T @ design + ridge, design.T @ left)
+        np.testing.assert_allclose(np.r_[model.user_bias_, model.item_bias_], wanted, rtol=0, atol=1e-3)
