@@ -1,6 +1,7 @@
 // Compiled once for each instruction set; see CMakeLists.txt.
 #include "impute.hpp"
 #include "kernels.hpp"
+#include "nmf.hpp"
 #include "sgd.hpp"
 
 #define FORETASTE_TEXT_(word) #word
@@ -15,6 +16,8 @@ const Kernels table{
     &dot_pairs<float>,
     ImputeTile::donors,
     &impute_distances,
+    &als_memory,
+    &als_row,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -51,12 +51,34 @@ struct ImputeReceivers {
     int count;
 };
 
+// How the unknowns of a row are found; see als.hpp and nmf.hpp.
+enum class AlsSolver { cholesky, coordinates, gradients, multiplicative };
+
+// Ratings grouped by row (a user, or an item), what is known of the other side, and the row's own unknowns.
+struct AlsData {
+    const std::int64_t* starts;  // (rows + 1)
+    const std::int32_t* other;   // who was rated, or who rated
+    const float* value;
+    const float* weight;      // or null: all 1
+    const float* features;    // (others, stride): their factors
+    const float* other_bias;  // (others), or null as own_bias
+    float* own;               // (rows, stride)
+    float* own_bias;          // (rows), or null: no biases
+    const float* ridge;       // (rows)
+    const float* bias_ridge;  // (rows), or null as own_bias
+    int factors, stride;      // stride: factors, padded with zeros to a multiple of 16
+    AlsSolver solver;
+    int steps;  // of the solvers that do not end by themselves
+};
+
 struct Kernels {
     const char* isa;
     double (*sgd_block)(const SgdData<float>&, std::int64_t block);
     void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
     int impute_tile;  // donors of a tile
     void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
+    std::size_t (*als_memory)(const AlsData&);  // floats of memory that als_row needs, aligned to 64 bytes
+    double (*als_row)(const AlsData&, std::int64_t row, float* memory);
 };
 
 const Kernels& kernels();
