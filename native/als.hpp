@@ -2,8 +2,8 @@
 // solved for.
 //
 // With q the factors of what was rated, z the rating less the other side's bias and w the weight, the factors x
-// and the bias b of the row minimise  sum w (z - b - x.q)^2 + ridge |x|^2 + bias_ridge b^2.  The bias is the
-// unknown of a constant column: it borders the system of the factors.
+// and the bias b of the row minimise  sum w (z - b - x.q)^2 + ridge sum growth x^2 + bias_ridge b^2.  The bias is
+// the unknown of a constant column: it borders the system of the factors.
 #pragma once
 
 #include "gram.hpp"
@@ -70,7 +70,9 @@ class AlsRow {
 
     // What regularisation adds to the squared error.
     double penalty() const {
-        return static_cast<double>(ridge_) * dot(x_, x_) + static_cast<double>(bias_ridge_) * bias_ * bias_;
+        vec<float> total{};
+        for (int c = 0; c < width_; c += lanes) total += load(data_.growth + c) * load(x_ + c) * load(x_ + c);
+        return static_cast<double>(ridge_) * sum<float>(total) + static_cast<double>(bias_ridge_) * bias_ * bias_;
     }
 
     const AlsData& data_;
@@ -134,7 +136,7 @@ class AlsSystem : AlsRow {
             Gram::add_products(gram_, tile_, width_, n);
             Gram::band<2, false>(sides_, width_, pairs_, 2, tile_, width_, 0, width_, n);
         }
-        for (int c = 0; c < width_; ++c) gram_[c * width_ + c] += c < data_.factors ? ridge_ : 1;
+        for (int c = 0; c < width_; ++c) gram_[c * width_ + c] += c < data_.factors ? ridge_ * data_.growth[c] : 1;
     }
 
     // A tile of rows: factors times the root of w; and in pairs z and 1, times the same.
@@ -271,8 +273,9 @@ class AlsGradients : AlsRow {
     // The residual of the system and its diagonal; returns the squared error.
     double start() {
         for (int c = 0; c < width_; c += lanes) {
-            store(residual_ + c, -ridge_ * load(x_ + c));
-            store(scale_ + c, broadcast(ridge_));
+            const vec<float> ridge = ridge_ * load(data_.growth + c);
+            store(residual_ + c, -ridge * load(x_ + c));
+            store(scale_ + c, ridge);
         }
         double squares = 0;
         float weights = 0, moment = 0;
@@ -316,7 +319,8 @@ class AlsGradients : AlsRow {
 
     // product = system x direction; returns direction . product.
     float multiply() {
-        for (int c = 0; c < width_; c += lanes) store(product_ + c, ridge_ * load(direction_ + c));
+        for (int c = 0; c < width_; c += lanes) 
+            store(product_ + c, ridge_ * load(data_.growth + c) * load(direction_ + c));
         bias_product_ = bias_ridge_ * bias_direction_;
         int t = 0;
         for (; t + 4 <= count_; t += 4) add_rows<4>(t);

@@ -60,8 +60,8 @@ void check_starts(const In<std::int64_t>& starts, std::size_t ratings) {
 
 double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value, std::optional<In<float>> weight,
                 In2<float> features, std::optional<In<float>> other_bias, Out2<float> own,
-                std::optional<Out<float>> own_bias, In<float> ridge, std::optional<In<float>> bias_ridge, int factors,
-                const std::string& solver, int steps, int threads) {
+                std::optional<Out<float>> own_bias, In<float> ridge, In<float> growth,
+                std::optional<In<float>> bias_ridge, int factors, const std::string& solver, int steps, int threads) {
     check(starts.size() >= 1, "starts must begin with 0");
     const std::size_t rows = starts.size() - 1, ratings = other.size();
     check_starts(starts, ratings);
@@ -70,6 +70,7 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
     check_range(other, 0, static_cast<std::int64_t>(features.shape(0)), "an index of the other side is out of range");
     check(own.shape(0) == rows && ridge.size() == rows, "one row a user or item is needed");
     check(own.shape(1) == features.shape(1) && own.shape(1) % 16 == 0, "factors must be padded to a multiple of 16");
+    check(growth.size() == own.shape(1), "growth must be as long as the tables are wide");
     check(factors >= 1 && static_cast<std::size_t>(factors) <= own.shape(1) && own.shape(1) <= 65536,
           "factors must be 1 to the width of the tables");
     check(!own_bias == !other_bias && !own_bias == !bias_ridge, "biases need own_bias, other_bias and bias_ridge");
@@ -87,6 +88,7 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
                        own.data(),
                        own_bias ? own_bias->data() : nullptr,
                        ridge.data(),
+                       growth.data(),
                        bias_ridge ? bias_ridge->data() : nullptr,
                        factors,
                        static_cast<int>(own.shape(1)),
@@ -116,7 +118,7 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
 void bind_als(nb::module_& m) {
     m.def("als_half", &als_half, "starts"_a.noconvert(), "other"_a.noconvert(), "value"_a.noconvert(),
           "weight"_a.noconvert().none(), "features"_a.noconvert(), "other_bias"_a.noconvert().none(),
-          "own"_a.noconvert(), "own_bias"_a.noconvert().none(), "ridge"_a.noconvert(),
+          "own"_a.noconvert(), "own_bias"_a.noconvert().none(), "ridge"_a.noconvert(), "growth"_a.noconvert(),
           "bias_ridge"_a.noconvert().none(), "factors"_a, "solver"_a, "steps"_a, "threads"_a);
 }
 

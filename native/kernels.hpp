@@ -65,6 +65,7 @@ struct AlsData {
     float* own;               // (rows, stride)
     float* own_bias;          // (rows), or null: no biases
     const float* ridge;       // (rows)
+    const float* growth;      // (stride): how many times the ridge weighs on each factor
     const float* bias_ridge;  // (rows), or null as own_bias
     int factors, stride;      // stride: factors, padded with zeros to a multiple of 16
     AlsSolver solver;

@@ -2,8 +2,8 @@
 // the choice among all ways to learn a row.
 //
 // With t the rating less both biases, t+ and t- what it lies above and below 0:
-//     x *= sum w t+ q / (sum w (x.q + t-) q + ridge x),
-// which never makes  sum w (t - x.q)^2 + ridge |x|^2  larger.
+//     x *= sum w t+ q / (sum w (x.q + t-) q + ridge growth x),
+// which never makes  sum w (t - x.q)^2 + ridge sum growth x^2  larger.
 #pragma once
 
 #include "als.hpp"
@@ -30,6 +30,8 @@ class NmfRow : AlsRow {
     }
 
    private:
+    static constexpr float nothing = 1e-12f;  // a factor this small is 0: its products would soon be no numbers
+
     void fit_bias() {
         float weights = 0, moment = 0;
         for (int t = 0; t < count_; ++t) {
@@ -45,7 +47,7 @@ class NmfRow : AlsRow {
     double update() {
         for (int c = 0; c < width_; c += lanes) {
             store(above_ + c, vec<float>{});
-            store(below_ + c, ridge_ * load(x_ + c));
+            store(below_ + c, ridge_ * load(data_.growth + c) * load(x_ + c));
         }
         double squares = 0;
         for (int t = 0; t < count_; ++t) {
@@ -58,7 +60,10 @@ class NmfRow : AlsRow {
             take_off(below_, -w * (got - (wanted < 0 ? wanted : 0)), q);
             squares += static_cast<double>(w) * error * error;
         }
-        for (int c = 0; c < data_.factors; ++c) x_[c] = below_[c] > 0 ? x_[c] * (above_[c] / below_[c]) : 0;
+        for (int c = 0; c < data_.factors; ++c) {
+            const float next = below_[c] > 0 ? x_[c] * (above_[c] / below_[c]) : 0;
+            x_[c] = next > nothing ? next : 0;
+        }
         return squares;
     }
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from foretaste.evaluation import Results, compare
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.models.als import ALS
     from foretaste.models.bias import Bias
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
+    from foretaste.models.nmf import NMF
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.svd import SVD
     from foretaste.persistence import load, save
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ALS",
+    "NMF",
     "SVD",
     "Audit",
     "Bias",
@@ -75,7 +79,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean",
+    "models": "ALS Bias GlobalMean ItemMean KNNImputation NMF NormalRandom SVD UserItemMean UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommend": "similar_items similar_users",

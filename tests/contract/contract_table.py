@@ -19,6 +19,8 @@ from foretaste.ratings import Ratings
 # Quick settings for models whose defaults are meant for more than 900 ratings.
 SMALL: dict[str, dict[str, Any]] = {
     "SVD": {"factors": 4, "epochs": 15},
+    "ALS": {"factors": 4, "epochs": 10},
+    "NMF": {"factors": 4, "epochs": 15},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an

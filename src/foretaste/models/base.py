@@ -7,6 +7,7 @@ scikit-learn's estimator protocol without importing scikit-learn.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from inspect import isabstract
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -315,7 +316,7 @@ def known_models() -> list[type[Model]]:
     while queue:
         for subclass in queue.pop().__subclasses__():
             queue.append(subclass)
-            if subclass.__module__.startswith("foretaste."):
+            if subclass.__module__.startswith("foretaste.") and not isabstract(subclass):
                 found.append(subclass)
     return found
 
