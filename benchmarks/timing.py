@@ -33,7 +33,7 @@ def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str
 
 def machine() -> dict[str, Any]:
     """Say on what and with what was measured."""
-    names = ("numpy", "scipy", "polars", "scikit-learn", "scikit-surprise", "numba")
+    names = ("numpy", "scipy", "polars", "pandas", "scikit-learn", "scikit-surprise", "numba", "implicit")
     versions = {}
     for name in names:
         try:

@@ -6,6 +6,7 @@ Every ``{code-cell}`` is executed when the pages are built, and again, with ever
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def _mathml(node: Any, *, as_block: bool) -> str:
     from docutils.utils.math.latex2mathml import tex2mathml
 
     text = tex2mathml(node.astext().strip(), as_block=as_block)
+    text = re.sub(r"&(?!amp;|lt;|gt;|quot;|apos;)\w+;", lambda name: html.unescape(name[0]), text)
     formula = ElementTree.fromstring(text)  # noqa: S314 - docutils wrote it from our own formulas
     for both in formula.iter(f"{{{_MATHML}}}munderover"):
         if both[2].text in ("\u02c6", "\u00af"):  # an accent; the index belongs beside it, not below

@@ -3,6 +3,7 @@
 #include "kernels.hpp"
 #include "nmf.hpp"
 #include "sgd.hpp"
+#include "topk.hpp"
 
 #define FORETASTE_TEXT_(word) #word
 #define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
@@ -18,6 +19,7 @@ const Kernels table{
     &impute_distances,
     &als_memory,
     &als_row,
+    TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -72,6 +72,26 @@ struct AlsData {
     int steps;  // of the solvers that do not end by themselves
 };
 
+// The items to choose from, in the order in which they are met; see topk.hpp.
+struct TopkItems {
+    const float* factors;      // (items, width)
+    const float* bias;         // (items)
+    const std::int32_t* item;  // (count): which
+    std::size_t count;
+    int width;
+};
+
+// A block of users and their best items so far.
+struct TopkUsers {
+    const float* factors;       // (tiles of users, width, users of a tile), the last tile filled up with zeros
+    float* least;               // (users, filled up): only a higher score is of interest; infinity where filled up
+    std::int32_t* kept;         // (users): how many are kept
+    float* score;               // (users, keep)
+    std::int32_t* item;         // (users, keep)
+    const std::uint64_t* seen;  // (users, words), a bit for each item that is left out; or null
+    std::size_t count, keep, words;
+};
+
 struct Kernels {
     const char* isa;
     double (*sgd_block)(const SgdData<float>&, std::int64_t block);
@@ -80,6 +100,11 @@ struct Kernels {
     void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
     std::size_t (*als_memory)(const AlsData&);  // floats of memory that als_row needs, aligned to 64 bytes
     double (*als_row)(const AlsData&, std::int64_t row, float* memory);
+    int topk_users, topk_items;  // of a tile
+    void (*topk_panel)(const TopkItems&, std::size_t from, const TopkUsers&, float* packed);  // (width, topk_items)
+    void (*topk_sort)(float* score, std::int32_t* item, std::size_t size);
+    std::size_t (*topk_row)(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep, float* score,
+                            std::int32_t* chosen);
 };
 
 const Kernels& kernels();

@@ -14,8 +14,12 @@ namespace foretaste {
 using namespace nb::literals;
 
 void bind_als(nb::module_& m);
+void bind_encode(nb::module_& m);
+void bind_classics(nb::module_& m);
 void bind_impute(nb::module_& m);
+void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
+void bind_topk(nb::module_& m);
 
 namespace {
 
@@ -66,8 +70,12 @@ NB_MODULE(_native, m) {
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_als(m);
+    bind_encode(m);
+    bind_classics(m);
     bind_impute(m);
+    bind_lines(m);
     bind_sgd(m);
+    bind_topk(m);
 }
 
 }  // namespace foretaste

@@ -10,6 +10,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace foretaste::FORETASTE_ISA {
 
 template <class T>
@@ -36,6 +40,24 @@ template <class T>
 [[gnu::always_inline]] inline vec<T> broadcast(T value) {
     return value - vec<T>{};  // x - 0 is x, also for -0: the compiler drops it
 }
+
+// A bit for each lane of a comparison (lanes of all ones or all zeros).
+[[gnu::always_inline]] inline std::uint32_t lanes_of(typename Vector<std::int32_t>::type mask) {
+    std::uint32_t bits = 0;
+#if defined(__AVX512F__) && FORETASTE_VECTOR_BYTES == 64
+    bits = _mm512_movepi32_mask((__m512i)mask);
+#elif defined(__AVX__) && FORETASTE_VECTOR_BYTES == 32
+    bits = static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)mask));
+#elif defined(__SSE__) && FORETASTE_VECTOR_BYTES == 16
+    bits = static_cast<std::uint32_t>(_mm_movemask_ps((__m128)mask));
+#else
+    for (int lane = 0; lane < Vector<std::int32_t>::lanes; ++lane) bits |= (mask[lane] & 1u) << lane;
+#endif
+    return bits;
+}
+
+[[gnu::always_inline]] inline std::uint32_t above(vec<float> a, vec<float> b) { return lanes_of(a > b); }
+[[gnu::always_inline]] inline std::uint32_t equal(vec<float> a, vec<float> b) { return lanes_of(a == b); }
 
 template <class T, class V>
 [[gnu::always_inline]] inline T sum_16_bytes(V value) {

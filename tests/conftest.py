@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from foretaste.models import SVD, Bias
+from foretaste.models import SVD, Bias, Blend
 from foretaste.persistence import save
 from foretaste.ratings import Ratings
 
@@ -61,11 +61,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model_bytes(folder, ratings):
-    """Return the bytes of models with number ids, with text ids, and with tables of factors."""
+    """Return the bytes of models with number ids, with text ids, with factors, with models inside."""
     texts = Ratings.from_columns(
         [f"ü{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
     save(Bias(user_damping=3).fit(ratings), folder / "numbers.foretaste")
     save(Bias().fit(texts), folder / "texts.foretaste")
     save(SVD(factors=3, epochs=2, early_stopping=0.1).fit(ratings), folder / "factors.foretaste")
+    blend = Blend(models=["EASE", Bias(user_damping=3), "CoClustering"], folds=2)
+    save(blend.fit(ratings), folder / "blend.foretaste")
     return {path.stem: path.read_bytes() for path in folder.iterdir()}

@@ -117,7 +117,7 @@ WRONG = [
         "foretaste datasets fetch jester-1",
     ),
     ("datasets lst", 2, "usage", 'no command "lst"; did you mean "list"?', "foretaste datasets list"),
-    ("compare jester2", 4, "not_found", 'of this name; did you mean "jester-2"?', "datasets list"),
+    ("compare jester2", 4, "not_found", 'of this name; did you mean "jester-2"?', "compare jester-2"),
     (f"compare {SMALL} --header", 2, "invalid_parameter", "--header says how to read", f"./{SMALL}"),
     (f"compare {SMALL} --scale 1,5", 2, "invalid_parameter", "declared its scale, 0.5 to 5", "no --scale"),
     (f"compare {SMALL} --where rating>9", 3, "bad_data", "no row fulfils --where", "a wider condition"),
@@ -162,6 +162,12 @@ def test_fit_and_evaluate():
     found = data("evaluate", "bias.foretaste", SMALL)
     assert found["same_rows_as_learned"]
     assert found["rows"] == len(rows())
+
+
+def test_audit_takes_a_data_set_by_its_name():
+    found = data("audit", SMALL)
+    assert found["name"] == SMALL
+    assert found["facts"]["ratings"] == len(datasets.load(SMALL))
 
 
 def test_similar_shows_titles_without_being_asked():

@@ -63,7 +63,7 @@ WRONG = [
     ("compare ratings.csv --scale 5", 2, "not LOW,HIGH", ""),
     ("compare ratings.csv --scale 5,1", 2, "the low end must be below the high end", "--scale 1,5"),
     ("compare ratings.csv --scale 2,3", 3, "outside the declared scale", "--scale 1,5"),
-    ("compare ratings.csv --where rating>", 2, "cannot be understood", "userId <= 4000"),
+    ("compare ratings.csv --where rating>", 2, "cannot be understood", "--where 'rating >= 2'"),
     ("compare ratings.csv --where ratting>2", 2, 'no column "ratting"', ""),
     ("compare ratings.csv --rating-column raiting", 3, 'did you mean "rating"?', ""),
     ("compare nothere.csv", 4, "there is no file nothere.csv", ""),
@@ -72,7 +72,7 @@ WRONG = [
     ("compare empty.csv", 3, "empty", ""),
     ("compare sample --separator ;", 2, "--separator says how to read a file", ""),
     ("fit Bais ratings.csv -o m.foretaste", 4, 'did you mean "Bias"?', ""),
-    ("fit ratings.csv -o m.foretaste", 4, 'no model "ratings.csv"', "foretaste fit MODEL ratings.csv"),
+    ("fit ratings.csv -o m.foretaste", 4, "the model comes first", "foretaste fit Bias ratings.csv"),
     ("fit Bias ratings.csv", 2, "--output", ""),
     ("fit Bias ratings.csv -o m.foretaste --user-dampin 3", 2, "--user-damping", ""),
     (

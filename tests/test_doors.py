@@ -9,6 +9,7 @@ import pytest
 
 from foretaste.doors import as_ratings, encode_pairs
 from foretaste.errors import BadData
+from foretaste.ids import IdIndex
 from foretaste.ratings import Pairs, Ratings
 
 SMALL = Ratings.from_columns(
@@ -77,6 +78,12 @@ def test_encode_pairs_marks_what_is_unknown():
     there = encode_pairs(SMALL, part.users, part.items)
     assert there.user.tolist() == [1, -1, 1, 0, -1]
     assert there.when.tolist() == SMALL.when.tolist()
+    others = IdIndex(SMALL.users.ids + 1)  # as many ids, but others
+    known = dict(zip(others.ids.tolist(), range(len(others)), strict=True))
+    wanted = [known.get(user, -1) for user in SMALL.user_ids.tolist()]
+    assert encode_pairs(SMALL, others, SMALL.items).user.tolist() == wanted
+    same = encode_pairs(SMALL, IdIndex(SMALL.users.ids.copy()), SMALL.items)
+    assert same.user.tolist() == SMALL.user.tolist()
     assert encode_pairs(found, SMALL.users, SMALL.items) is found
     assert isinstance(found, Pairs)
     framed = encode_pairs(pl.DataFrame({"user": [3], "item": ["b"], "time": [7]}), SMALL.users, SMALL.items)

@@ -475,5 +475,5 @@ def test_the_baselines_of_the_lecture() -> None:
     for name, (train, valid) in expected.items():
         assert rows[name]["train_rmse"] == pytest.approx(train, abs=0.02)
         assert rows[name]["rmse"] == pytest.approx(valid, abs=0.02)
-    assert results.best == rows["SVD"]
     assert rows["SVD"]["rmse"] <= 4.44
+    assert results.best["rmse"] <= rows["Blend"]["rmse"] <= 4.42

@@ -146,8 +146,8 @@ def test_unusual_names_are_read_by_position_aloud(file, said):
 def test_five_columns_with_unusual_names_are_refused(file):
     error = refusal(file("a,b,c,d,e\n1,2,3,4,5\n"))
     assert error.where == "columns are: a, b, c, d, e"
-    assert error.hint == 'say which one it is: user="a"'
-    assert refusal(file("a,user,c,d,e\n1,2,3,4,5\n")).hint == 'say which one it is: item="a"'
+    assert error.hint == 'say which one it is: user="a", item="b", rating="c"'
+    assert refusal(file("a,user,c,d,e\n1,2,3,4,5\n")).hint == 'say which one it is: item="a", rating="c"'
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def refuses_or_loads(path, data: bytes) -> bool:
     return True
 
 
-KINDS = st.sampled_from(["numbers", "texts", "factors"])
+KINDS = st.sampled_from(["numbers", "texts", "factors", "blend"])
 
 
 @settings(max_examples=1000)
@@ -75,9 +75,13 @@ HEADERS = JSON | st.fixed_dictionaries(
         "format": st.just(1) | JSON,
         "library": st.just("0.1.0") | JSON,
         "model": st.sampled_from([*BY_NAME, "Model", ""]) | JSON,
-        "params": st.dictionaries(st.sampled_from(["clip", "seed", "epochs", "user_damping", ""]), JSON)
+        "params": st.dictionaries(
+            st.sampled_from(["clip", "seed", "epochs", "user_damping", "models", ""]), JSON
+        )
         | JSON,
-        "learned": st.dictionaries(st.sampled_from(["mean_", "low_", "high_", "n_ratings_", "users_"]), JSON)
+        "learned": st.dictionaries(
+            st.sampled_from(["mean_", "low_", "n_ratings_", "users_", "members_"]), JSON
+        )
         | JSON,
     }
 )

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NATIVE_TESTS = ["test_native.py", "test_impute.py"]
+NATIVE_TESTS = [
+    f"test_{name}.py" for name in ("native", "impute", "encode", "lines", "topk", "native_classics")
+]
 
 
 def runtime_of(name: str) -> str | None:

@@ -16,7 +16,8 @@ from foretaste.errors import InvalidParameter, NotFitted, NotFound, NotSupported
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, KNNImputation, NormalRandom
 from foretaste.ratings import Ratings
-from foretaste.recommend import Similar, similar_items, similar_users
+from foretaste.recommending import Similar, similar_items, similar_users
+from foretaste.recommending.similar import _proposed
 from foretaste.similarity import METRICS, nearest, similarities
 from foretaste.tables import Catalogue
 
@@ -122,6 +123,35 @@ def test_factors(ratings):
         NotSupported, match=r"cosine of their factors, not by pearson\ntry: metric=\"cosine\""
     ):
         similar_items(model, ratings.items.ids[0], metric="pearson")
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 60), factors=st.integers(1, 20),
+    n=st.sampled_from([1, 3, 30]), kind=st.sampled_from(["spread", "tied", "tiny", "zero", "nearly"]),
+)  # fmt: skip
+def test_factors_are_compared_exactly_though_a_kernel_proposes(seed, rows, factors, n, kind):
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(rows, factors)).astype(np.float32)
+    if kind == "tied":
+        table = np.sign(table)
+    elif kind == "tiny":
+        table *= np.float32(1e-25)
+    elif kind == "zero":
+        table[rng.random(rows) < 0.3] = 0
+    elif kind == "nearly":
+        table = np.float32(1) + table * np.float32(1e-4)
+    row = int(rng.integers(rows))
+    found = _proposed(table, row, n)
+    if found is not None:
+        similarity = similarities(table, row)
+        assert found[0].tolist() == nearest(similarity, row, n).tolist()
+        np.testing.assert_allclose(found[1], similarity[found[0]], rtol=0, atol=1e-15)
+
+
+def test_a_kernel_proposes_where_factors_are_as_usual(ratings):
+    factors = SVD(factors=8, epochs=5).fit(ratings)._linear().item_factors
+    assert sum(_proposed(factors, row, 5) is None for row in range(len(factors))) == 0
+    assert _proposed(np.zeros_like(factors), 0, 5) is None
 
 
 @pytest.mark.parametrize("model", [Bias(), NormalRandom()])

@@ -343,7 +343,23 @@ def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_pat
     assert survey(path).ratings.user_ids.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("option", [{"sheet": "A"}, {"table": "t"}, {"query": "SELECT 1"}])
+def test_arguments_of_other_sources_are_refused(tmp_path, option):
+    path = tmp_path / "r.csv"
+    path.write_bytes(TEXT)
+    for source in (path, pl.DataFrame({"user": [1], "item": [1], "rating": [1]})):
+        with pytest.raises(InvalidParameter, match=f"{next(iter(option))}=.* is for a"):
+            read_ratings(source, **option)
+
+
 # What is none ----------------------------------------------------------------------------------------
+
+
+def test_a_binary_workbook_is_refused(tmp_path):
+    path = tmp_path / "ratings.xlsb"
+    path.write_bytes(archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b"\0"}))
+    with pytest.raises(BadData, match="is a binary workbook of Excel"):
+        read_ratings(path)
 
 
 def test_what_cannot_be_read_says_what_it_is(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.speed import imputation, sgd, startup
+from benchmarks.speed import imputation, reading, sgd, startup, top_items
 from benchmarks.timing import machine, record
 
 README = Path(__file__).parent / "README.md"
@@ -28,6 +28,8 @@ def main() -> None:
     steps = [
         lambda: sgd.against_surprise(options.repeats),
         lambda: imputation.small(max(2, options.repeats // 2)),
+        lambda: reading.against_pandas(options.repeats, 1_000_000 if options.quick else reading.ROWS),
+        lambda: top_items.against_numpy_and_implicit(4 * options.repeats),
     ]
     if not options.quick:
         steps += [lambda: sgd.against_numba(options.repeats), imputation.large]

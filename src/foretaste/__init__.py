@@ -17,14 +17,25 @@ if TYPE_CHECKING:
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.als import ALS
     from foretaste.models.bias import Bias
+    from foretaste.models.blend import Blend
+    from foretaste.models.co_clustering import CoClustering
+    from foretaste.models.ease import EASE
+    from foretaste.models.global_effects import GlobalEffects
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.nmf import NMF
     from foretaste.models.normal_random import NormalRandom
+    from foretaste.models.popularity import Popularity
     from foretaste.models.svd import SVD
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
-    from foretaste.recommend import similar_items, similar_users
+    from foretaste.recommending import (
+        Recommendations,
+        recommend,
+        recommend_all,
+        similar_items,
+        similar_users,
+    )
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
     from foretaste.tables import Catalogue
 
@@ -32,15 +43,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALS",
+    "EASE",
     "NMF",
     "SVD",
     "Audit",
     "Bias",
+    "Blend",
     "ByTime",
     "Catalogue",
+    "CoClustering",
     "ColdItems",
     "ColdUsers",
     "ForetasteError",
+    "GlobalEffects",
     "GlobalMean",
     "HoldOut",
     "ItemMean",
@@ -48,7 +63,9 @@ __all__ = [
     "KNNImputation",
     "LeaveNOut",
     "NormalRandom",
+    "Popularity",
     "Ratings",
+    "Recommendations",
     "Results",
     "UserItemMean",
     "UserMean",
@@ -65,6 +82,8 @@ __all__ = [
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recommend",
+    "recommend_all",
     "rmse",
     "save",
     "scorer",
@@ -79,10 +98,11 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "ALS Bias GlobalMean ItemMean KNNImputation NMF NormalRandom SVD UserItemMean UserMean",
+    "models": "ALS NMF Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "
+    "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommend": "similar_items similar_users",
+    "recommending": "Recommendations recommend recommend_all similar_items similar_users",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
     "tables": "Catalogue",
 }

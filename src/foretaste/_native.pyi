@@ -1,5 +1,7 @@
 """Types of the native kernels (native/*.cpp)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,20 @@ def concordant_pairs(starts: _Int64, truth: _Float64, guess: _Float64) -> tuple[
 def isas() -> list[str]: ...
 def isa() -> str: ...
 def use_isa(name: str) -> None: ...
+
+class IdEncoder:
+    def __init__(self, threads: int, empty_is_missing: bool) -> None: ...
+    def feed_texts(self, column: Any) -> None: ...
+    def feed_numbers(self, numbers: _Int64) -> None: ...
+    def finish(self, texts_may_be_numbers: bool) -> tuple[_Int64 | list[str], _Int32]: ...
+
+class PlainLines:
+    def __init__(self, separator: str, quotes: bool, columns: list[str], threads: int) -> None: ...
+    def feed(self, text: bytes | bytearray | memoryview) -> bool: ...
+    def finish(self) -> list[Any]: ...
+
+def text_marks(text: bytes, wanted: bytes, portable: bool) -> tuple[int, int]: ...
+def count_repeats(user: _Int32, item: _Int32, users: int, items: int, threads: int) -> int: ...
 
 class SgdPlan:
     grid: int
@@ -71,3 +87,53 @@ def als_half(
     threads: int,
 ) -> float: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+def top_items(
+    user_factors: _Float32,
+    item_factors: _Float32,
+    item_bias: _Float32,
+    user: _Int32,
+    item: _Int32,
+    starts: _Int64 | None,
+    seen: _Int32 | None,
+    keep: int,
+    threads: int,
+) -> tuple[_Int32, _Float32]: ...
+def top_of_rows(rows: _Float32, items: _Int32 | None, keep: int, threads: int) -> tuple[_Int32, _Float32]: ...
+def assign_clusters(
+    starts: _Int64,
+    other: _Int32,
+    value: _Float32,
+    weight: _Float32 | None,
+    other_cluster: _Int32,
+    block: _Float64,
+    threads: int,
+) -> _Int32: ...
+def block_sums(
+    starts: _Int64,
+    other: _Int32,
+    value: _Float32,
+    weight: _Float32 | None,
+    own_cluster: _Int32,
+    other_cluster: _Int32,
+    own: int,
+    other_clusters: int,
+    threads: int,
+) -> _Float64: ...
+def gram_matrix(
+    row_starts: _Int64,
+    row_columns: _Int32,
+    row_values: _Float32,
+    column_starts: _Int64,
+    column_rows: _Int32,
+    column_values: _Float32,
+    threads: int,
+) -> _Float64: ...
+def item_scores(
+    starts: _Int64,
+    columns: _Int32,
+    values: _Float32,
+    weight: _Float32,
+    user: _Int32,
+    item: _Int32,
+    threads: int,
+) -> _Float32: ...

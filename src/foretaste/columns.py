@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -78,15 +79,26 @@ def guess_roles(names: Iterable[str], chosen: Mapping[str, str | None]) -> dict[
 
 def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterable[str]) -> None:
     """Refuse a table that lacks a needed column, naming it and how to say which one it is."""
-    for role in roles:
-        if role not in found:
-            names = list(names)
-            free = [name for name in names if name not in found.values()]
-            raise BadData(
-                f"no column for the {role} was recognised",
-                where="columns are: " + ", ".join(names),
-                hint=f'say which one it is: {role}="{free[0] if free else "..."}"',
-            )
+    names = list(names)
+    missing = [role for role in roles if role not in found]
+    if not missing:
+        return
+    taken = next((role for role, name in found.items() if role_of(name) in missing), None)
+    if taken is not None:
+        raise BadData(
+            f'the column "{found[taken]}" is taken for the {taken}, '
+            f"and no other was recognised for the {role_of(found[taken])}",
+            where="columns are: " + ", ".join(names),
+            hint=next((f'{taken}="{name}"' for name in names if role_of(name) == taken), f"{taken}=None"),
+        )
+    free = [name for name in names if name not in found.values()]
+    more = ", ".join(f"nor for the {role}" for role in missing[1:])
+    guessed = [f'{role}="{name}"' for role, name in zip(missing, free, strict=False)]
+    raise BadData(
+        f"no column for the {missing[0]} was recognised{f' ({more})' if more else ''}",
+        where="columns are: " + ", ".join(names),
+        hint="say which one it is: " + ", ".join(guessed or [f"{missing[0]}=..."]),
+    )
 
 
 def is_frame(table: Any) -> bool:
@@ -142,16 +154,18 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameter(
-            f"the condition {expression!r} cannot be understood: {error}",
-            hint='for example: "userId <= 4000"',
+            f"the condition {expression!r} cannot be understood: {error}", hint=_example(frame)
         ) from None
     for name in names:
         if name not in frame.columns:
             role = role_of(name)
             if role is None or role not in frame.columns:
+                near = difflib.get_close_matches(name, frame.columns, n=1)
+                mended = re.sub(rf"\b{re.escape(name)}\b", near[0], expression) if near else None
                 raise InvalidParameter(
                     f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
                     where="columns are: " + ", ".join(frame.columns),
+                    hint=_as_argument(mended) if mended else _example(frame),
                 )
             frame = frame.with_columns(pl.col(role).alias(name))
     try:
@@ -159,14 +173,51 @@ def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
     except pl.exceptions.PolarsError as error:
         raise InvalidParameter(
             f"the condition {expression!r} cannot be applied: {str(error).splitlines()[0]}",
-            hint="compare numbers with numbers and text with 'text'",
+            hint=_requoted(frame, expression) or "compare numbers with numbers and text with 'text'",
         ) from None
     if mask.dtype != pl.Boolean or len(mask) != len(frame):
         raise InvalidParameter(
-            f"the condition {expression!r} is not true or false for each row",
-            hint='for example: "userId <= 4000"',
+            f"the condition {expression!r} is not true or false for each row", hint=_example(frame)
         )
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
+
+
+def _as_argument(expression: str) -> str | None:
+    """Return a condition as an argument, where it can stand in quotes of one kind."""
+    quote = "'" if '"' in expression else '"'
+    return None if quote in expression else f"where={quote}{expression}{quote}"
+
+
+def _example(frame: Any) -> str:
+    """Return a condition that some row of a frame fulfils, as an example of how one is written."""
+    import polars as pl
+
+    name = "rating" if "rating" in frame.columns else frame.columns[0]
+    cells = frame.get_column(name).drop_nulls()
+    first = None
+    if len(cells):
+        number = cells.head(1).cast(pl.Float64, strict=False)[0]
+        first = number if number is not None and np.isfinite(number) else None
+    plain_name = name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"`{name}`"
+    return f'for example: where="{plain_name} {f">= {first:g}" if first is not None else "IS NOT NULL"}"'
+
+
+def _requoted(frame: Any, expression: str) -> str | None:
+    """Return a condition with numbers taken out of quotes, or put into them, if it can be applied then."""
+    import polars as pl
+
+    for pattern, replacement in (
+        (r"'(-?\d+(?:\.\d+)?)'", r"\1"),
+        (r"(?<![\w.'\"`])(-?\d+(?:\.\d+)?)(?![\w.'\"`])", r"'\1'"),
+    ):
+        other = re.sub(pattern, replacement, expression)
+        try:
+            frame.select(pl.sql_expr(_plain_sql(other)))
+        except Exception:  # noqa: S112 - whatever is wrong with it, it is no mend
+            continue
+        if other != expression:
+            return _as_argument(other)
+    return None
 
 
 def row_place(row: int) -> str:
@@ -181,13 +232,14 @@ def check_scale(
     if scale is None:
         return
     try:
-        low, high = (float(end) for end in scale)
-    except (TypeError, ValueError):
+        low, high = (math.nan if isinstance(end, str) else float(end) for end in scale)
+        if math.isnan(low) or math.isnan(high):
+            raise ValueError("no number")
+    except (TypeError, ValueError, OverflowError):
         raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
     if not np.isfinite([low, high]).all() or low >= high:
-        raise InvalidParameter(
-            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
-        )
+        hint = f"scale=({high:g}, {low:g})" if low > high else "scale=(1, 5)"
+        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint=hint)
     if values is None:
         return
     outside = np.flatnonzero((values < low) | (values > high))
@@ -195,7 +247,7 @@ def check_scale(
         raise BadData(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
             f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
-            hint=f"declare scale=({values.min():g}, {values.max():g}), or mend these rows",
+            hint=f"scale=({values.min():g}, {values.max():g}), or mend these rows",
         )
 
 

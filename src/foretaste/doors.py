@@ -65,11 +65,10 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
         The model's id maps.
     """
     if isinstance(X, Ratings):
-        own = X.users is users and X.items is items
         check_kinds(X.users, users, "user")
         check_kinds(X.items, items, "item")
-        user = X.user if own else users.remap(X.users.ids)[X.user]
-        item = X.item if own else items.remap(X.items.ids)[X.item]
+        user = X.user if X.users == users else users.remap(X.users.ids)[X.user]
+        item = X.item if X.items == items else items.remap(X.items.ids)[X.item]
         return Pairs(user, item, X.when)
     if isinstance(X, Pairs):
         return X

@@ -21,16 +21,27 @@ class ForetasteError(Exception):
         The place: a row, a line of a file, a column.
     hint : str, optional
         What to type or change to mend it.
+    instead : (object, object), optional
+        A word that was given, and the one that would have been right; the command line prints the whole
+        command with it.
     """
 
     code = "error"
     exit_code = 2
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        instead: tuple[object, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
+        self.instead = None if instead is None else (str(instead[0]), str(instead[1]))
 
     def __str__(self) -> str:
         parts = [self.message]

@@ -42,7 +42,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InvalidParameter(f"cannot write {path}: it is {kind}", hint="give the name of a file")
     if not wanted.parent.is_dir():
         raise NotFound(
-            f"cannot write {path}: there is no folder {wanted.parent}", hint=f"mkdir -p {wanted.parent}"
+            f"cannot write {path}: there is no folder {wanted.parent}", hint=f"mkdir -p {Path(path).parent}"
         )
     partial = wanted.parent / f".{wanted.name[:100]}.{secrets.token_hex(8)}.partial"
     try:

@@ -6,18 +6,52 @@ as text (by code point), and an index is the place in that order; -1 means unkno
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._native import IdEncoder
 from foretaste.errors import BadData, NotFound, did_you_mean, plain
+from foretaste.threads import thread_count
 
 Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str
 
 UNKNOWN = np.int32(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedIds:
+    """A column of ids that a reader has encoded already.
+
+    Parameters
+    ----------
+    index : IdIndex
+    codes : int32 array, shape (n,)
+        The place of each row's id in ``index``.
+    """
+
+    index: IdIndex
+    codes: Indices
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> EncodedIds:
+        """Return some rows, with only the ids that occur in them."""
+        codes = self.codes[rows]
+        present = np.zeros(len(self.index), dtype=bool)
+        present[codes] = True
+        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return EncodedIds(self.index.take(present), places[codes])
+
+    def ids(self) -> IdArray:
+        """Return the id of each row."""
+        return self.index.ids[self.codes]
 
 
 class IdIndex:
@@ -49,6 +83,8 @@ class IdIndex:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, IdIndex):
             return NotImplemented
+        if self is other:
+            return True
         same_kind = self.kind == other.kind and len(self) == len(other)
         return same_kind and bool(np.array_equal(self.ids, other.ids))
 
@@ -64,7 +100,7 @@ class IdIndex:
 
         Parameters
         ----------
-        values : array-like, shape (n,)
+        values : array-like or EncodedIds, shape (n,)
             Whole numbers or text, not a mixture; a polars series of text is the fastest.
         name : str
             What the column is called, for errors.
@@ -80,6 +116,8 @@ class IdIndex:
         BadData
             If the ids are neither whole numbers nor text, or mix both, or one is missing.
         """
+        if isinstance(values, EncodedIds):
+            return cls(values.index.ids), values.codes
         if is_text_series(values):
             return cls.from_text_series(values, name)
         column = as_id_column(values, name)
@@ -157,8 +195,25 @@ class IdIndex:
         index = int(self.remap(column)[0])
         if index < 0:
             near = did_you_mean(id_, self.ids[:100_000].tolist())
-            raise NotFound(f"{name} {id_!r} is unknown (ids are {self.kind}){near}")
+            raise NotFound(
+                f"{name} {id_!r} is unknown{near}",
+                where=f"known are {self.said()}",
+                hint=f"one that is known: {self.nearest(str(id_))!r}" if len(self) else None,
+                instead=(id_, self.nearest(str(id_))) if len(self) else None,
+            )
         return index
+
+    def said(self) -> str:
+        """Say which ids these are: ``20 whole numbers, 1 to 30``."""
+        kind = "texts" if self.kind == "text" else "whole numbers"
+        return f"{len(self):,} {kind}, {self.ids[0]} to {self.ids[-1]}" if len(self) else "none"
+
+    def nearest(self, text: str) -> Any:
+        """Return the known id that is most like a text; there must be one."""
+        if self.kind == "number" and is_canonical(text):
+            return int(self.ids[np.argmin(abs(self.ids - int(text)))])
+        near = difflib.get_close_matches(text, map(str, self.ids[:100_000].tolist()), n=1)
+        return near[0] if near else self.ids[0]
 
     def take(self, keep: npt.NDArray[Any]) -> IdIndex:
         """Return the index of some ids, by a mask or by increasing places."""
@@ -233,17 +288,9 @@ def _first(column: IdArray, kind: Any) -> object:
 
 
 def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:
-    if len(column) == 0:
-        return column, np.empty(0, np.int32)
-    low, high = int(column.min()), int(column.max())
-    if high - low < 8 * len(column) + 1_000_000:  # dense enough for a table of presence
-        offset = column - low
-        present = np.zeros(high - low + 1, dtype=bool)
-        present[offset] = True
-        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return np.flatnonzero(present) + low, places[offset]
-    ids, codes = np.unique(column, return_inverse=True)
-    return ids, codes.astype(np.int32)
+    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+    encoder.feed_numbers(np.ascontiguousarray(column))
+    return encoded(encoder, texts_may_be_numbers=False)
 
 
 def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
@@ -254,11 +301,29 @@ def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
 
 
 def distinct_text_series(series: Any) -> tuple[IdArray, Indices]:
-    """Return the sorted distinct texts of a polars series and the code of each row."""
-    import polars as pl
+    """Return the sorted distinct texts of a polars series and the code of each row, -1 where it is null."""
+    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+    encoder.feed_texts(series)
+    return encoded(encoder, texts_may_be_numbers=False)
 
-    ids = series.unique().sort()
-    codes = series.cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int32)
-    texts = np.empty(len(ids), dtype=object)
-    texts[:] = ids.to_list()
-    return texts, codes
+
+def encoded(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray, Indices]:
+    """Return the sorted distinct ids that an encoder was fed, and the code of each row, -1 where missing.
+
+    Parameters
+    ----------
+    encoder : IdEncoder
+        Gives its codes once.
+    texts_may_be_numbers : bool
+        Whether texts that are all canonical numbers become numbers.
+    """
+    return encoded_ids(*encoder.finish(texts_may_be_numbers))
+
+
+def encoded_ids(ids: Any, codes: Indices) -> tuple[IdArray, Indices]:
+    """Return distinct ids, which a native encoder gave as numbers or as a list of texts, as an array."""
+    if isinstance(ids, list):
+        texts = np.empty(len(ids), dtype=object)
+        texts[:] = ids
+        return texts, codes
+    return ids, codes

@@ -30,6 +30,7 @@ class Declaration:
     one_of: tuple[str, ...] | None = None
     open_low: bool = False
     optional: bool = False
+    models: bool = False
 
     def allowed(self) -> str:
         """Say in words which values are allowed."""
@@ -37,6 +38,8 @@ class Declaration:
             return "one of " + ", ".join(repr(choice) for choice in self.one_of)
         if isinstance(self.default, bool):
             return "True or False"
+        if self.models:
+            return "a list of models and names of models"
         kind = "a whole number" if self.whole else "a number"
         bounds = []
         if self.low is not None:
@@ -59,6 +62,8 @@ class Declaration:
             return isinstance(value, str) and value in self.one_of
         if isinstance(self.default, bool):
             return isinstance(value, bool)
+        if self.models:
+            return isinstance(value, list) and bool(value) and all(map(_is_model, value))
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
@@ -70,6 +75,10 @@ class Declaration:
         return math.isfinite(number) and above and (self.high is None or number <= self.high)
 
 
+def _is_model(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, Parameters) and hasattr(value, "fit"))
+
+
 def param(
     default: Any,
     meaning: str,
@@ -79,6 +88,7 @@ def param(
     one_of: Sequence[str] | None = None,
     open_low: bool = False,
     optional: bool = False,
+    models: bool = False,
 ) -> Any:
     """Declare a hyperparameter as a dataclass field.
 
@@ -94,18 +104,23 @@ def param(
         The allowed words.
     optional : bool
         Whether None is allowed beside whole numbers.
+    models : bool
+        Whether it is a list of models and names of models.
     """
     choices = None if one_of is None else tuple(one_of)
-    declaration = Declaration(default, meaning, low, high, choices, open_low, optional)
+    declaration = Declaration(default, meaning, low, high, choices, open_low, optional, models)
+    if models:  # every model has a list of its own
+        return dataclasses.field(default_factory=lambda: list(default), metadata={"param": declaration})
     return dataclasses.field(default=default, metadata={"param": declaration})
 
 
 def learned(*shape: str, dtype: str = "float32") -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and
-    ``items`` stand for the number of known users and items; others must agree within a model.
-    ``learned("ids")`` is an ``IdIndex``, ``learned("text")`` a text. Arrays are of the type ``dtype``.
+    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and ``items``
+    stand for the number of known users and items; others must agree within a model. ``learned("ids")`` is
+    an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models. Arrays are of
+    the type ``dtype``.
     """
     return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 
@@ -154,7 +169,8 @@ class Parameters:
     def learned_dtypes(cls) -> dict[str, str]:
         """Return the declared types of the learned attributes that are arrays."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        arrays = [n for n, shape in cls.learned_shapes().items() if shape not in ((), ("ids",), ("text",))]
+        others = (), ("ids",), ("text",), ("models",)
+        arrays = [name for name, shape in cls.learned_shapes().items() if shape not in others]
         return {name: fields[name].metadata["dtype"] for name in arrays}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

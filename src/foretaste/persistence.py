@@ -1,9 +1,11 @@
 """Keeping a fitted model in a file and getting it back, exact to the bit.
 
 A model file is a safetensors file. Learned arrays are its tensors, as they are; an id map is one int64
-tensor, or for text two (utf-8 bytes and offsets). Its metadata holds one text, ``foretaste``: a JSON
-object with the format version, the library version, the model's name and parameters, and the learned
-numbers. Nothing in a file is ever executed, and no class is looked up but in ``models.BY_NAME``.
+tensor, or for text two (utf-8 bytes and offsets). Its metadata holds one text, ``foretaste``: a JSON object
+with the format version, the library version, the model's name and parameters, and the learned numbers. Of
+models inside a model, number k has its arrays under ``members_.k.`` and its numbers in a list; id maps are
+those of the outer model. Nothing in a file is ever executed, and no class is looked up but in
+``models.BY_NAME``.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupporte
 from foretaste.files import atomic_write
 from foretaste.ids import IdIndex
 from foretaste.models import BY_NAME, Model
+from foretaste.models.nesting import unfitted_members
+from foretaste.models.specs import from_spec, params_as_json
 from foretaste.packing import pack_texts, unpack_texts
 
 FORMAT = 1
@@ -56,22 +60,8 @@ def save(model: Model, path: PathLike) -> None:
     from safetensors.numpy import save_file
 
     name = type(model).__name__
-    if BY_NAME.get(name) is not type(model):
-        raise NotSupported(
-            f"a {name} cannot be kept in a file", hint="models that can: " + ", ".join(BY_NAME)
-        )
-    arrays: Arrays = {}
-    numbers: dict[str, Any] = {}
-    for key, value in model._state().items():
-        if isinstance(value, IdIndex):
-            arrays |= _pack_ids(key, value)
-        elif isinstance(value, np.ndarray):
-            arrays[key] = np.ascontiguousarray(value)
-        else:
-            numbers[key] = _plain(f"{name}.{key}", value, (int, float, str))
-    params = {
-        key: _plain(f"{name}: {key}", _python(value)) for key, value in model.get_params(deep=False).items()
-    }
+    arrays, numbers = _packed(model, "")
+    params = {key: _plain_param(f"{name}: {key}", value) for key, value in params_as_json(model).items()}
     header = {"format": FORMAT, "library": _library(), "model": name, "params": params, "learned": numbers}
     with atomic_write(path) as partial:
         save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
@@ -100,10 +90,8 @@ def load(path: PathLike) -> Model:
     path = _existing(path)
     header, arrays = _read(path, with_arrays=True)
     try:
-        model = _new_model(header)
-        model._from_state(_state(model, arrays, header["learned"]))
-        if model.n_ratings_ < 1 or not model.low_ <= model.high_ or not len(model.users_) * len(model.items_):
-            raise BadModelFile("its range, its number of ratings or its id maps cannot come from any ratings")
+        model = from_spec({"model": header["model"], "params": header["params"]})
+        _restore(model, arrays, header["learned"], {})
     except ForetasteError as error:
         hint = error.hint if isinstance(error, BadModelFile) else None
         raise BadModelFile(f"{path} cannot be used: {error.message}", hint=hint or _MAKE_ONE) from error
@@ -131,6 +119,29 @@ def inspect(path: PathLike) -> dict[str, Any]:
 # Writing -----------------------------------------------------------------------------------------------
 
 
+def _packed(model: Model, prefix: str) -> tuple[Arrays, dict[str, Any]]:
+    """Return the arrays of a model, by ``prefix`` and name, and its numbers; one inside has no own ids."""
+    arrays: Arrays = {}
+    numbers: dict[str, Any] = {}
+    if BY_NAME.get(type(model).__name__) is not type(model):
+        raise NotSupported(
+            f"a {type(model).__name__} cannot be kept in a file",
+            hint="models that can: " + ", ".join(BY_NAME),
+        )
+    for key, value in model._state().items():
+        if isinstance(value, IdIndex):
+            arrays |= {} if prefix else _pack_ids(key, value)
+        elif isinstance(value, np.ndarray):
+            arrays[prefix + key] = np.ascontiguousarray(value)
+        elif isinstance(value, list) and all(isinstance(one, Model) for one in value):
+            packed = [_packed(member, f"{prefix}{key}.{place}.") for place, member in enumerate(value)]
+            arrays |= {name: array for inner, _ in packed for name, array in inner.items()}
+            numbers[key] = [inner for _, inner in packed]
+        else:
+            numbers[key] = _plain(f"{type(model).__name__}.{key}", value, (int, float, str))
+    return arrays, numbers
+
+
 def _pack_ids(key: str, index: IdIndex) -> Arrays:
     if index.kind == "number":
         return {key: np.ascontiguousarray(index.ids)}
@@ -138,9 +149,14 @@ def _pack_ids(key: str, index: IdIndex) -> Arrays:
     return {f"{key}.bytes": data, f"{key}.offsets": offsets}
 
 
-def _python(value: Any) -> Any:
-    """Return a numpy number as Python's own; both count as the same hyperparameter."""
-    return value.item() if isinstance(value, np.generic) else value
+def _plain_param(name: str, value: Any) -> Any:
+    """Return a hyperparameter after checking it, and those of models inside."""
+    if isinstance(value, list):
+        return [_plain_param(name, one) for one in value]
+    if isinstance(value, dict):  # a model inside
+        inner = {key: _plain_param(f"{name}, {key}", one) for key, one in value["params"].items()}
+        return value | {"params": inner}
+    return _plain(name, value)
 
 
 def _plain(name: str, value: Any, kinds: tuple[type, ...] = (bool, int, float, str, type(None))) -> Any:
@@ -187,7 +203,15 @@ def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, A
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         if isinstance(error, BadModelFile):
             raise
+        if not _begins_as_model(path):
+            raise BadModelFile(f"{path} is no foretaste model", hint=_MAKE_ONE) from error
         raise BadModelFile(f"{path} is damaged or no foretaste model: {error}", hint=_MAKE_ONE) from error
+
+
+def _begins_as_model(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a header, and the header's brace."""
+    with path.open("rb") as file:
+        return file.read(9)[5:] == b"\0\0\0{"
 
 
 def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
@@ -219,38 +243,50 @@ def _no_constant(word: str) -> float:
     raise ValueError(f"{word} is no number of a model")
 
 
-def _new_model(header: dict[str, Any]) -> Model:
-    """Return an unfitted model; parameters that the file does not know have their defaults."""
-    name, params = header["model"][:100], header["params"]
-    if name not in BY_NAME:
-        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME)}', hint=_UPGRADE)
-    unknown = sorted(set(params) - set(BY_NAME[name].declarations()))
-    if unknown:
-        raise BadModelFile(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE)
-    model = BY_NAME[name](**params)
-    model.check_params()
-    return model
+def _restore(model: Model, stored: Arrays, numbers: dict[str, Any], ids: dict[str, IdIndex]) -> None:
+    """Give a model its learned state; shapes and finiteness are checked by the model itself.
 
-
-def _state(model: Model, stored: Arrays, numbers: dict[str, Any]) -> dict[str, Any]:
-    """Put id maps together; shapes and finiteness are checked by the model itself."""
-    state: dict[str, Any] = {}
+    ``ids`` are the id maps of the model around it, if it is inside one.
+    """
     arrays: dict[str, Any] = dict(stored)
+    state: dict[str, Any] = {}
+    numbers = dict(numbers)
+    for name, shape in model.learned_shapes().items():
+        if shape == ("ids",):
+            state[name] = ids[name] if ids else _unpack_ids(name, arrays)
+    for name, shape in model.learned_shapes().items():
+        if shape == ("models",):
+            own = {key: index for key, index in state.items() if isinstance(index, IdIndex)}
+            state[name] = _members(model, name, arrays, numbers.pop(name, None), own)
     for name, value in numbers.items():
         if type(value) in (int, float) and abs(value) > _LARGEST:
             raise BadModelFile(f"{name[:100]} in the file is too large for any rating")
         if type(value) not in (int, float, str):
             raise BadModelFile(f"{name[:100]} in the file is neither a number nor a text")
-        state[name] = value
-    for name, shape in model.learned_shapes().items():
-        if shape == ("ids",):
-            arrays[name] = _unpack_ids(name, arrays)
-    twice = set(state) & set(arrays)
+    twice = (set(state) & set(numbers)) | (set(state) & set(arrays)) | (set(numbers) & set(arrays))
     if twice:
         raise BadModelFile(f"{sorted(twice)[0][:100]} stands in the file twice")
-    if type(state.get("n_ratings_")) is not int:
+    if type(numbers.get("n_ratings_")) is not int:
         raise BadModelFile("n_ratings_ in the file is not a whole number")
-    return state | arrays
+    model._from_state(state | numbers | arrays)
+    if model.n_ratings_ < 1 or not model.low_ <= model.high_ or not len(model.users_) * len(model.items_):
+        raise BadModelFile("its range, its number of ratings or its id maps cannot come from any ratings")
+
+
+def _members(
+    model: Model, name: str, arrays: dict[str, Any], numbers: Any, ids: dict[str, IdIndex]
+) -> list[Model]:
+    """Take the models inside a model out of ``arrays``: as many, of such kinds, as its parameters say."""
+    members = unfitted_members(model)
+    if not isinstance(numbers, list) or len(numbers) != len(members):
+        raise BadModelFile(f"{name} in the file are not as many models as there must be: {len(members)}")
+    for place, (member, own) in enumerate(zip(members, numbers, strict=True)):
+        if not isinstance(own, dict):
+            raise BadModelFile(f"{name} in the file does not hold what model {place} learned")
+        prefix = f"{name}.{place}."
+        inner = {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}
+        _restore(member, inner, own, ids)
+    return members
 
 
 def _unpack_ids(name: str, arrays: dict[str, Any]) -> IdIndex:

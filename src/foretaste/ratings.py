@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste import memory
-from foretaste._native import group_rows
+from foretaste._native import count_repeats, group_rows
 from foretaste.columns import (
     check_scale,
     filter_rows,
@@ -26,6 +26,7 @@ from foretaste.columns import (
 from foretaste.errors import BadData, InvalidParameter, plain
 from foretaste.ids import IdArray, IdIndex, Indices
 from foretaste.tables import Table
+from foretaste.threads import thread_count
 
 Values = npt.NDArray[np.float32]
 
@@ -349,13 +350,15 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
         raise InvalidParameter(
             f"duplicates={duplicates!r} is not allowed", hint='one of "refuse", "last", "first", "mean"'
         )
-    key = ratings.user.astype(np.int64) * len(ratings.items) + ratings.item
-    ordered = np.sort(key)
-    if not (ordered[1:] == ordered[:-1]).any():
+    users, items = len(ratings.users), len(ratings.items)
+    repeats = count_repeats(ratings.user, ratings.item, users, items, thread_count())
+    if repeats == 0:
         return ratings
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    ends = np.r_[starts[1:], len(key)] - 1
+    _, by_item = group_rows(ratings.item, items)
+    order = by_item[group_rows(ratings.user[by_item], users)[1]]  # by user, then item, then row
+    user, item = ratings.user[order], ratings.item[order]
+    starts = np.flatnonzero(np.r_[True, (user[1:] != user[:-1]) | (item[1:] != item[:-1])])
+    ends = np.r_[starts[1:], len(order)] - 1
     if duplicates == "refuse":
         group = int(np.argmax(ends > starts))
         first, second = order[starts[group]], order[starts[group] + 1]
@@ -364,11 +367,11 @@ def _without_duplicates(ratings: Ratings, duplicates: str, place: Callable[[int]
             f"more than once: "
             f"{ratings.value[first]:g} in {place(int(first))}, "
             f"{ratings.value[second]:g} in {place(int(second))} "
-            f"({len(key) - len(starts)} repeated rows in all)",
+            f"({repeats} repeated rows in all)",
             hint='duplicates="last" (or "first", "mean")',
         )
     if duplicates == "mean":
-        weight = np.ones(len(key)) if ratings.weight is None else ratings.weight.astype(np.float64)
+        weight = np.ones(len(order)) if ratings.weight is None else ratings.weight.astype(np.float64)
         sums = np.add.reduceat((ratings.value * weight)[order], starts)
         total = np.add.reduceat(weight[order], starts)
         unweighted = np.add.reduceat(ratings.value.astype(np.float64)[order], starts) / (ends - starts + 1)

@@ -41,7 +41,11 @@ class Split:
 
 def _share(name: str, value: float) -> None:
     if not isinstance(value, float) or not 0 < value < 1:
-        raise InvalidParameter(f"{name}={value!r} is not allowed; it must be a fraction between 0 and 1")
+        share = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
+        raise InvalidParameter(
+            f"{name}={value!r} is not allowed; it must be a fraction between 0 and 1",
+            hint=f"{name}={share:g}",
+        )
 
 
 def _as_seen(X: Any, y: Any) -> Ratings:
@@ -102,7 +106,8 @@ class KFold(Split):
         n = len(X)
         if not isinstance(self.folds, int) or not 2 <= self.folds <= n:
             raise InvalidParameter(
-                f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings"
+                f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings",
+                hint=f"folds={min(5, n)}" if n > 1 else None,
             )
         order = np.arange(n)
         np.random.RandomState(self.seed).shuffle(order)

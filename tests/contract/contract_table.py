@@ -21,6 +21,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "SVD": {"factors": 4, "epochs": 15},
     "ALS": {"factors": 4, "epochs": 10},
     "NMF": {"factors": 4, "epochs": 15},
+    "CoClustering": {"user_clusters": 3, "item_clusters": 2, "starts": 3},
+    "Blend": {"models": ["Bias", "UserItemMean"], "folds": 3},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
@@ -70,6 +72,8 @@ def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> An
 
 def another_value(declaration: Declaration) -> Any:
     """Return an allowed value that is not the default."""
+    if declaration.models:
+        return ["ItemMean", "UserMean"]
     if declaration.one_of is not None:
         return next(word for word in declaration.one_of if word != declaration.default)
     if isinstance(declaration.default, bool):
@@ -101,6 +105,12 @@ def same_value(one: Any, other: Any) -> bool:
         return isinstance(other, np.ndarray) and same_bits(one, other)
     if isinstance(one, IdIndex):
         return bool(one == other)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_value, one, other))
+    if isinstance(one, Model):
+        first, second = vars(one), vars(other)
+        same = type(one) is type(other) and first.keys() == second.keys()
+        return same and all(same_value(first[name], second[name]) for name in first)
     return type(one) is type(other) and bool(one == other)
 
 

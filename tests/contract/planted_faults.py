@@ -173,6 +173,14 @@ class LinearOther(Bias):
         return dataclasses.replace(linear, user_bias=linear.user_bias + np.float32(0.01))
 
 
+@fault("recommendations_are_the_predictions_sorted")
+class LinearHides(Bias):
+    def _linear(self):
+        linear = super()._linear()
+        hidden = linear.item_bias == linear.item_bias.max()
+        return dataclasses.replace(linear, item_bias=np.where(hidden, np.float32(-9), linear.item_bias))
+
+
 @fault("weights_are_honoured_or_refused")
 class IgnoresWeights(Bias):
     def _fit(self, train, progress):

@@ -22,6 +22,8 @@ from foretaste.persistence import load, save
 
 def refused_values(declaration: Declaration) -> list[object]:
     """Return a value of each kind that must be refused."""
+    if declaration.models:
+        return [[], None, "Bias", ("Bias",), [1], [None], ["Bias", 2.5], True, [[]], [BY_NAME["Bias"]]]
     if declaration.one_of is not None:
         return ["no such word", 1, True, None]
     if isinstance(declaration.default, bool):

@@ -132,7 +132,7 @@ def test_score_is_r_squared(name, ratings):
     from sklearn.metrics import r2_score
 
     model = make(name).fit(ratings)
-    wanted = r2_score(ratings.value, model.predict(ratings))
+    wanted = r2_score(ratings.value.astype(np.float64), model.predict(ratings).astype(np.float64))
     pairs = pairs_of(ratings)
     np.testing.assert_allclose(model.score(ratings), wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(model.score(pairs, ratings.value), wanted, rtol=1e-6, atol=1e-9)

@@ -20,6 +20,7 @@ _MODULES = {
     "fit": "fitting",
     "evaluate": "using",
     "predict": "using",
+    "recommend": "recommending",
     "similar": "using",
     "show": "looking",
     "models": "looking",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.outcome import Outcome, command, is_plain, wants_progress
-from foretaste.cli.reading import DIRTY, READING_OPTIONS, SAMPLE, as_arguments, name_of, read
+from foretaste.cli.reading import DIRTY, READING_OPTIONS, as_arguments, is_data_set, name_of, read
 from foretaste.cli.words import as_options
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     short_help="Say what is in ratings and what is wrong with them.",
 )
 def audit(file: str, seed: int, **reading: Any) -> Outcome:
-    """Look over the ratings in FILE (or the bundled "sample" or "sample-dirty"); nothing is mended.
+    """Look over the ratings in FILE (or a data set by its name, or "sample-dirty"); nothing is mended.
 
     Rows that cannot be used are counted, not refused. The exit code is 1 if there are warnings.
     """
@@ -50,7 +50,7 @@ def _audited(file: str, seed: int, reading: dict[str, Any]) -> Audit:
     from foretaste.auditing import audit as audit_source
 
     progress = wants_progress() if sys.stderr.isatty() else False  # a line that says it is over says nothing
-    if file == SAMPLE:
+    if is_data_set(file):
         found = audit_source(read(file, reading), seed=seed, progress=progress)
         return dataclasses.replace(found, name=name_of(file))
     arguments = as_arguments(reading)

@@ -163,12 +163,12 @@ def _source(file: str | None, train: str | None, test: str | None, folds: int | 
 
 
 def _keep(results: Results, ratings: Ratings, path: str, which: str) -> None:
-    from foretaste.models import BY_NAME
+    from foretaste.models.specs import from_spec
     from foretaste.persistence import save
 
     best = results.best
     if best is None:
         return
-    model = BY_NAME[best["model"]](**best["params"]).fit(ratings)
+    model = from_spec({"model": best["model"], "params": best["params"]}).fit(ratings)
     save(model, path)
     log.info(f"wrote {path}: {best['python']} fitted on all {len(ratings):,} {which}")

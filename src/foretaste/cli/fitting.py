@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste.cli.mending import for_fit
 from foretaste.cli.outcome import Command, Outcome, common_options, runner, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, read
 from foretaste.errors import NotFound
@@ -30,6 +31,18 @@ class _WholeOrNone(_ParamType):
         return None if value.lower() == "none" else click.INT.convert(value, param, ctx)
 
 
+class _ModelNames(_ParamType):
+    """Names of models with a comma between them; case, ``-`` and ``_`` do not matter."""
+
+    name = "A,B"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        from foretaste.evaluation.comparing import named
+
+        words = value.split(",") if isinstance(value, str) else value
+        return [type(named(word.strip())).__name__ for word in words if word.strip()]
+
+
 def option_for(name: str, declaration: Declaration) -> click.Option:
     """Return the option of a declared hyperparameter; its bounds are checked by the model itself."""
     word = name.replace("_", "-")
@@ -41,6 +54,8 @@ def option_for(name: str, declaration: Declaration) -> click.Option:
     kind: _ParamType = click.FLOAT
     if declaration.one_of is not None:
         kind = click.Choice(declaration.one_of)
+    elif declaration.models:
+        kind, default = _ModelNames(), ",".join(default)
     elif declaration.optional:
         kind = _WholeOrNone()
     elif declaration.whole:
@@ -88,12 +103,14 @@ class _Models(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         from foretaste.evaluation.comparing import named
+        from foretaste.models import BY_NAME
 
         try:
             return _command_for(type(named(name)))
         except NotFound as error:
             if "." in name or "/" in name:
-                error.hint = f"the model comes first: foretaste fit MODEL {name} -o model.foretaste"
+                error.message = f"the model comes first; {name} is none"
+                error.hint = for_fit(name, ctx.find_root().obj or [name], list(BY_NAME))
             raise
 
 
@@ -110,6 +127,7 @@ def fit() -> None:
 def _fit(model: Any, file: str, output: str, reading: dict[str, Any]) -> Outcome:
     from foretaste.metrics import rmse
     from foretaste.models.means import GlobalMean
+    from foretaste.models.specs import params_as_json
     from foretaste.persistence import save
 
     model.check_params()
@@ -124,7 +142,7 @@ def _fit(model: Any, file: str, output: str, reading: dict[str, Any]) -> Outcome
     data = {
         "file": output,
         "model": name,
-        "params": model.get_params(deep=False),
+        "params": params_as_json(model),
         "python": repr(model),
         "ratings": len(ratings),
         "users": len(ratings.users),

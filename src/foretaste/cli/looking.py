@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from foretaste.cli.outcome import Outcome, command, wants_progress
-from foretaste.cli.reading import DIRTY
+from foretaste.cli.reading import DIRTY, load_model
 from foretaste.cli.tables import drawn
 
 
@@ -16,14 +16,14 @@ from foretaste.cli.tables import drawn
 )
 def show(model_file: str) -> Outcome:
     """Say what the model in MODEL_FILE is and what it learned from."""
-    from foretaste.persistence import load
+    from foretaste.models.specs import params_as_json
 
-    model = load(model_file)
+    model = load_model(model_file)
     data: dict[str, Any] = {
         "file": model_file,
         "model": type(model).__name__,
         "summary": model.summary,
-        "params": model.get_params(deep=False),
+        "params": params_as_json(model),
         "python": repr(model),
         "ratings": model.n_ratings_,
         "users": len(model.users_),

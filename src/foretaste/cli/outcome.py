@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
@@ -16,8 +14,9 @@ from typing import Any
 
 import click
 
-from foretaste.cli.words import as_command, as_options, shown
-from foretaste.errors import ForetasteError, did_you_mean
+from foretaste.cli.mending import UnknownCommand, mended
+from foretaste.cli.words import as_command, as_options
+from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
 
 FAULT, INTERRUPTED = 70, 130
 
@@ -127,8 +126,9 @@ def runner(function: Callable[..., Outcome]) -> Callable[..., int]:
                 error.message = as_options(error.message, params)
                 error.where = error.where and as_options(error.where, params)
                 if error.hint:
-                    mended = as_command(error.hint, params, ctx.obj or ())
-                    error.hint = mended or as_options(error.hint, params)
+                    instead = isinstance(error, InvalidParameter)  # else what was typed is not enough
+                    whole = as_command(error.hint, params, ctx.obj or (), instead=instead)
+                    error.hint = whole or as_options(error.hint, params)
                 raise
             return _emit(outcome, json_target)
 
@@ -199,15 +199,7 @@ def _echo(text: str) -> None:
 
 def no_such_command(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
     """Return the error for an unknown command, naming the nearest."""
-    return UnknownCommand(ctx, name, known)
-
-
-class UnknownCommand(click.UsageError):
-    """A command that does not exist."""
-
-    def __init__(self, ctx: click.Context, name: str, known: Iterable[str]) -> None:
-        super().__init__(f'no command "{name}"{did_you_mean(name, known)}', ctx)
-        self.name, self.known = name, tuple(known)
+    return UnknownCommand(ctx, name, tuple(known), f'no command "{name}"{did_you_mean(name, known)}')
 
 
 class Root(click.Group):
@@ -236,7 +228,7 @@ def fail(error: BaseException, args: list[str]) -> int:
 
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     code, message, where, hint, exit_code = _parts(error)
-    hint = _respelled(error, args) or hint
+    hint = mended(error, args) or hint
     whole = f"{message}\n{where}" if where else message
     target = next((arg.removeprefix("--json=") for arg in join_json(args) if arg.startswith("--json=")), None)
     if target is not None:
@@ -248,30 +240,6 @@ def fail(error: BaseException, args: list[str]) -> int:
     lines = [word, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
     click.echo("\n".join(lines), err=True)
     return exit_code
-
-
-def _respelled(error: BaseException, args: Sequence[str]) -> str | None:
-    """Return the command with its misspelt word put right, where one is near to a word that is known."""
-    wrong: str | None = None
-    known: tuple[str, ...] = ()
-    if isinstance(error, UnknownCommand):
-        wrong, known = error.name, error.known
-    elif isinstance(error, click.NoSuchOption):
-        wrong, known = error.option_name, tuple(error.possibilities or ())
-    elif isinstance(error, click.BadParameter) and error.param is not None:
-        kind = error.param.type
-        known = tuple(map(str, kind.choices)) if isinstance(kind, click.Choice) else ()
-        wrong = next((arg for arg in args if f"{arg!r}" in error.message), None)
-    elif isinstance(error, ForetasteError):
-        found = re.search(r"""(\S+?)["']?(?: \([^)]*\))?; did you mean "([^"]+)"\?""", error.message)
-        wrong, right = (found[1].strip("\"'"), found[2]) if found else (None, None)
-        if right and wrong in args:
-            return shown([right if arg == wrong else arg for arg in args])
-        return None
-    near = difflib.get_close_matches(wrong, known, n=1) if wrong else []
-    if not near:
-        return None
-    return shown([near[0] + arg[len(wrong or "") :] if arg.split("=")[0] == wrong else arg for arg in args])
 
 
 def _parts(error: BaseException) -> tuple[str, str, str | None, str | None, int]:

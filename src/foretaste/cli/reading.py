@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste.cli.mending import WrongValue, for_no_model, is_model
 from foretaste.cli.outcome import wants_progress
-from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
+from foretaste.cli.words import shown
+from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, did_you_mean
 
 if TYPE_CHECKING:
+    from foretaste.models import Model
     from foretaste.ratings import Ratings
 
 SAMPLE = "sample"
@@ -25,7 +30,10 @@ def _scale(_: click.Context, __: click.Parameter, text: str | None) -> tuple[flo
     try:
         low, high = (float(end) for end in text.split(","))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not LOW,HIGH: two numbers, for example 1,5") from None
+        top = text if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) > 1 else "5"
+        raise WrongValue(
+            f"{text!r} is not LOW,HIGH: two numbers, for example 1,5", (text, f"1,{top}")
+        ) from None
     return low, high
 
 
@@ -110,10 +118,28 @@ def read(source: str, options: dict[str, Any]) -> Ratings:
     if is_data_set(source):
         return _data_set(source, options)
     _refuse_near_name(source)
+    if is_model(source):
+        raise BadData(f"{source} is a fitted model; ratings are wanted here", hint=shown(["show", source]))
     from foretaste.io import read_ratings
 
     ratings: Ratings = read_ratings(source, **as_arguments(options))
     return ratings
+
+
+def load_model(path: str) -> Model:
+    """Load a model; where the file is none, the hint is the command that was meant.
+
+    Parameters
+    ----------
+    path : str
+    """
+    from foretaste.persistence import load
+
+    try:
+        return load(path)
+    except ForetasteError as error:
+        error.hint = for_no_model(path, click.get_current_context().obj or ()) or error.hint
+        raise
 
 
 def is_data_set(source: str) -> bool:
@@ -127,10 +153,12 @@ def _refuse_near_name(source: str) -> None:
     """Refuse what is no file but nearly the name of a data set."""
     from foretaste.datasets import names
 
-    near = did_you_mean(source, names())
+    near = difflib.get_close_matches(source, names(), n=1)
     if near and source != "-" and not {"/", "."} & set(source) and not Path(source).exists():
         raise NotFound(
-            f"there is no file {source}, and no data set of this name{near}", hint="foretaste datasets list"
+            f"there is no file {source}, and no data set of this name{did_you_mean(source, names())}",
+            hint="foretaste datasets list",
+            instead=(source, near[0]),
         )
 
 
@@ -140,7 +168,7 @@ def _data_set(name: str, options: dict[str, Any]) -> Ratings:
     from foretaste.datasets import info, load
 
     taken = ("where",) if info(name).declared else ("where", "scale")
-    given = [option for option, value in options.items() if option not in taken and _is_given(option)]
+    given = [option for option, value in options.items() if option not in taken and is_given(option)]
     if given == ["scale"]:
         low, high = info(name).scale
         raise InvalidParameter(
@@ -172,7 +200,8 @@ def say_which(name: str) -> None:
         logging.getLogger("foretaste").info("%s is the %s   (the file here is ./%s)", name, which, name)
 
 
-def _is_given(name: str) -> bool:
+def is_given(name: str) -> bool:
+    """Whether an option of the command at work was typed."""
     source = click.get_current_context().get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 

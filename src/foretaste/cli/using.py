@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste.cli.mending import is_model
 from foretaste.cli.outcome import Outcome, command, wants_progress
-from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, read
+from foretaste.cli.reading import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, load_model, read
 from foretaste.cli.tables import drawn
+from foretaste.cli.words import shown
 from foretaste.errors import (
     BadData,
     InvalidParameter,
@@ -32,12 +33,6 @@ log = logging.getLogger("foretaste")
 FALLBACKS = ("", "user unknown", "item unknown", "user and item unknown")
 
 
-def _load(path: str) -> Model:
-    from foretaste.persistence import load
-
-    return load(path)
-
-
 # evaluate ------------------------------------------------------------------------------------------------
 
 
@@ -54,8 +49,9 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
 
     from foretaste.fingerprint import fingerprint
     from foretaste.metrics import mae, rmse
+    from foretaste.models.specs import params_as_json
 
-    model = _load(model_file)
+    model = load_model(model_file)
     ratings = read(file, reading)
     prediction = model.predict_details(_encoded(ratings, model))
     mean = np.full(len(ratings), ratings.value.mean(dtype=np.float64))
@@ -64,7 +60,7 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
     protocol += ", these very rows" if own else ", which may share rows with these"
     data: dict[str, Any] = {
         "model": type(model).__name__,
-        "params": model.get_params(deep=False),
+        "params": params_as_json(model),
         "protocol": protocol,
         "rows": len(ratings),
         "rmse": rmse(ratings.value, prediction.value),
@@ -135,7 +131,7 @@ def predict(
     if one == (pairs is not None) or (user is None) != (item is None):
         message = "give either PAIRS (a file, or -), or --user and --item"
         raise click.UsageError(message, click.get_current_context())
-    model = _load(model_file)
+    model = load_model(model_file)
     if one:
         return _predict_one(model, str(user), str(item))
     return _predict_file(model, str(pairs), output, reading)
@@ -149,7 +145,8 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
     if user_place[0] < 0 and item_place[0] < 0:
         raise NotFound(
             f"user {user!r} and item {item!r} are both unknown to the model",
-            where=_known_ids(model),
+            where=f"known users: {model.users_.said()}; known items: {model.items_.said()}",
+            hint=shown(_with_known(model, user, item)),
         )
     prediction = model.predict_details(Pairs(user_place, item_place))
     value, fallback = float(prediction.value[0]), FALLBACKS[prediction.fallback[0]]
@@ -163,6 +160,17 @@ def _predict_one(model: Model, user: str, item: str) -> Outcome:
     by = f"{data['model']}, learned from {model.n_ratings_:,} ratings; {model.low_:g} to {model.high_:g}"
     note = f"   ({fallback}: a guess from what is left)" if fallback else ""
     return Outcome(data, f"{value:.4g}   user {user}, item {item}   ({by}){note}")
+
+
+def _with_known(model: Model, user: str, item: str) -> list[str]:
+    """Return what was typed with the nearest ids that a model knows."""
+    known = {f"--user={user}": model.users_.nearest(user), f"--item={item}": model.items_.nearest(item)}
+    typed, result = iter(click.get_current_context().obj or ()), []
+    for arg in typed:
+        if arg in ("--user", "--item"):
+            arg = f"{arg}={next(typed)}"
+        result += [arg.partition("=")[0], str(known[arg])] if arg in known else [arg]
+    return result
 
 
 def _predict_file(model: Model, source: str, output: str | None, reading: dict[str, Any]) -> Outcome:
@@ -220,12 +228,12 @@ def _as_csv(names: tuple[str, str], users: list[str], items: list[str], predicti
 )
 def similar(file: str, item: str, n: int, metric: str, items: str | None, **reading: Any) -> Outcome:
     """List the items most like ITEM, by the ratings in FILE, by a model file, or by a data set."""
-    from foretaste.recommend import similar_items
+    from foretaste.recommending import similar_items
 
-    source: Any = _load(file) if _is_model(file) else read(file, reading)
+    source: Any = load_model(file) if _is_model(file) else read(file, reading)
     index = source.items if hasattr(source, "items") else source.items_
     item_id = index.ids[index.index_of(item, "item")]
-    catalogue = _catalogue(file, items, reading)
+    catalogue = catalogue_of(file, items, reading)
     try:
         found = similar_items(source, item_id, n, metric, catalogue)
     except NotSupported as error:
@@ -250,17 +258,10 @@ def _is_model(path: str) -> bool:
     """Whether a file is a model rather than ratings: by its name, or as safetensors begin."""
     if path == "-" or is_data_set(path):
         return False
-    if path.endswith(".foretaste"):
-        return True
-    file = Path(path)
-    if not file.is_file():
-        return False
-    with file.open("rb") as stream:
-        start = stream.read(9)
-    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < file.stat().st_size
+    return path.endswith(".foretaste") or is_model(path)
 
 
-def _catalogue(file: str, items: str | None, reading: dict[str, Any]) -> Any:
+def catalogue_of(file: str, items: str | None, reading: dict[str, Any]) -> Any:
     """Return the titles: of the file that is named, else of the data set that the ratings are from."""
     from foretaste.datasets import load_items
 
@@ -278,4 +279,8 @@ def _catalogue(file: str, items: str | None, reading: dict[str, Any]) -> Any:
 
     if items == "-":
         raise InvalidParameter("--items must be a file, or the name of a data set")
-    return read_items(items, encoding=reading["encoding"])
+    try:
+        return read_items(items, encoding=reading["encoding"])
+    except BadData as error:
+        error.hint = f"items=None leaves the titles out; or {error.hint or 'another file'}"
+        raise

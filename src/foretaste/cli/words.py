@@ -40,7 +40,9 @@ def as_options(text: str, params: Sequence[click.Parameter]) -> str:
     return _ARGUMENT.sub(option, text)
 
 
-def as_command(hint: str, params: Sequence[click.Parameter], args: Sequence[str]) -> str | None:
+def as_command(
+    hint: str, params: Sequence[click.Parameter], args: Sequence[str], *, instead: bool = False
+) -> str | None:
     """Write a hint that begins with arguments as the command at work with these options, to be run as it is.
 
     Parameters
@@ -51,6 +53,8 @@ def as_command(hint: str, params: Sequence[click.Parameter], args: Sequence[str]
         Of the command at work.
     args : sequence of str
         What was typed after ``foretaste``.
+    instead : bool
+        Whether a condition in the hint stands instead of one that was typed, rather than beside it.
 
     Returns
     -------
@@ -67,13 +71,16 @@ def as_command(hint: str, params: Sequence[click.Parameter], args: Sequence[str]
         if option is None or value == "...":
             return None
         old = _taken_out(typed, option)
-        if name == "where" and old is not None:
+        if name == "where" and old is not None and not instead and value != "None":
             value = f'"({old}) AND {value[1:-1]}"'
         if value != "None":
             added.append(as_options(f"{name}={value}", params))
     rest = as_options(found["rest"].strip().removeprefix("; "), params)
     command = " ".join([shown(typed), *added])
-    return f"{command}\n  ({rest.strip('()')})" if rest else command
+    rest = rest.lstrip(",; ")
+    if rest.startswith("(") and rest.endswith(")"):
+        rest = rest[1:-1]
+    return f"{command}\n  ({rest})" if rest else command
 
 
 def _taken_out(typed: list[str], option: click.Option) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.doors import as_ratings
-from foretaste.errors import ForetasteError, InvalidParameter, NotFound, plain
+from foretaste.errors import ForetasteError, InvalidParameter, NotFound
 from foretaste.evaluation.judging import Figures, checked_metrics, judge, refusal
 from foretaste.evaluation.packing import pack
 from foretaste.evaluation.processes import Judged, judge_apart
@@ -23,6 +23,7 @@ from foretaste.evaluation.protocol import Protocol, make_protocol
 from foretaste.evaluation.results import Results, Row
 from foretaste.models import BY_NAME, Model
 from foretaste.models.means import GlobalMean
+from foretaste.models.specs import params_as_json
 from foretaste.progress import Lines, Progress, Task, progress_for
 from foretaste.ratings import Ratings
 
@@ -185,7 +186,7 @@ class _Run:
         return judged
 
     def _head(self, model: Model) -> Row:
-        params = {name: _as_json(value) for name, value in model.get_params(deep=False).items()}
+        params = {name: _as_json(value) for name, value in params_as_json(model).items()}
         return {"model": type(model).__name__, "params": params, "python": repr(model)}
 
     def _summary(self, model: Model, judged: Judged) -> Row:
@@ -215,5 +216,5 @@ def _label(model: Model) -> str:
 
 def _as_json(value: Any) -> Any:
     """Return a hyperparameter as JSON can hold it."""
-    value = plain(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+    known = value is None or isinstance(value, bool | int | float | str | list)
+    return value if known else repr(value)

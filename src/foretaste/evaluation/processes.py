@@ -20,6 +20,7 @@ from typing import Any
 import foretaste
 from foretaste.evaluation.judging import Figures
 from foretaste.models import Model
+from foretaste.models.specs import as_spec
 from foretaste.progress import Progress, Task
 
 
@@ -49,12 +50,7 @@ def judge_apart(
         If it failed unexpectedly, with its traceback.
     """
     watched = type(progress) is not Progress
-    job = {
-        "model": type(model).__name__,
-        "params": model.get_params(deep=False),
-        "metrics": metrics,
-        "progress": watched,
-    }
+    job = {"spec": as_spec(model), "metrics": metrics, "progress": watched}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "foretaste.evaluation.worker", str(folder)],

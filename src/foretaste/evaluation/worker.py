@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from foretaste.errors import ForetasteError
 from foretaste.evaluation.judging import judge, refusal
 from foretaste.evaluation.packing import unpack
-from foretaste.models import BY_NAME
+from foretaste.models.specs import from_spec
 from foretaste.progress import Progress, Task
 
 REPORT_EVERY = 0.1  # seconds between two reports of progress
@@ -93,7 +93,7 @@ def work(folder: Path, report: _Reporter) -> None:
     """Judge the model of ``job.json`` on every fold of ``data.npz``."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     protocol = unpack(folder / "data.npz")
-    model = BY_NAME[job["model"]](**job["params"])
+    model = from_spec(job["spec"])
     report(data_memory_mb=resident_mb(peak=False))
     progress = Reported(report) if job["progress"] else Progress()
     try:

@@ -52,6 +52,7 @@ FOREIGN = {
     "zip": ("a zip archive", "unzip {name}"),
     "xlsx": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
     "xls": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
+    "xlsb": ("a binary workbook of Excel", "save it as .xlsx in Excel"),
     "ods": ("an OpenDocument workbook", "pass the frame pandas.read_excel({name!r})"),
     "parquet": ("a Parquet file", "pass the frame polars.read_parquet({name!r})"),
     "arrow": ("an Arrow file", "pass the frame polars.read_ipc({name!r})"),
@@ -69,7 +70,7 @@ FOREIGN = {
 }
 
 # What the standard library raises on archives that are no archives.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -115,11 +116,13 @@ def _zip_kind(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
+            if "[Content_Types].xml" in names and "xl/workbook.bin" in names:
+                return "xlsb"
             if "[Content_Types].xml" in names and any(name.startswith("xl/workbook.") for name in names):
                 return "xlsx"
             if "content.xml" in names and "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return "ods" if b"opendocument.spreadsheet" in archive.read("mimetype") else "zip"
-    except _DAMAGE:
+    except DAMAGE:
         pass  # a damaged archive is an archive; unpacking it says what is wrong
     return "zip"
 
@@ -179,7 +182,7 @@ def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpac
     result = Unpacked(packed, kind_of(packed), str(path))
     if member is not None and result.kind != "zip":
         raise BadData(
-            f"member={member!r} names a file of a zip archive, but {path} is none", hint="leave member out"
+            f"member={member!r} names a file of a zip archive, but {path} is none", hint="member=None"
         )
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):
@@ -210,7 +213,7 @@ def check_parts(data: bytes, name: str) -> None:
             damaged = opened.testzip()
     except BadData:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         damaged = str(error)
     if damaged is not None:
         raise BadData(
@@ -259,7 +262,7 @@ def _member(archive: Unpacked, path: Path, member: str | None) -> tuple[bytes, s
         with zipfile.ZipFile(io.BytesIO(archive.data)) as opened:
             info = _chosen(opened, archive.name, member, nested=archive.name != str(path))
             return _inflated(opened, info, path, archive.name), f"{archive.name}: {info.filename}"
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, BadData):
             raise
         raise BadData(
@@ -270,7 +273,8 @@ def _member(archive: Unpacked, path: Path, member: str | None) -> tuple[bytes, s
 
 def _chosen(opened: zipfile.ZipFile, name: str, member: str | None, *, nested: bool) -> zipfile.ZipInfo:
     """Return the member that is meant."""
-    files = [info for info in opened.infolist() if not info.is_dir() and not _JUNK.search(info.filename)]
+    files = [info for info in opened.infolist() if info.filename]  # a name may be empty in a broken archive
+    files = [info for info in files if not info.is_dir() and not _JUNK.search(info.filename)]
     if not files:
         raise BadData(f"{name} is a zip archive without a file in it", hint=f"unzip -l {name}")
     if member is None:

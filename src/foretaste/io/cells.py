@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.ids import is_text_series
+from foretaste.columns import role_of
+from foretaste.ids import EncodedIds, is_canonical, is_text_series
+from foretaste.io.dialect import is_number
 from foretaste.io.faults import Rows, Texts
 
 log = logging.getLogger("foretaste")
@@ -31,6 +34,8 @@ def check_ids(table: Rows, cells: Any, role: str, column: str, hint: str | None 
     hint : str, optional
         How a missing id is mended, where no condition can leave its row out.
     """
+    if isinstance(cells, EncodedIds):
+        return
     empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
     if len(empty):
         hint = hint or f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out'
@@ -39,17 +44,32 @@ def check_ids(table: Rows, cells: Any, role: str, column: str, hint: str | None 
 
 def typed_ids(table: Rows, cells: Any, role: str) -> Any:
     """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves."""
+    if isinstance(cells, EncodedIds):
+        _say_texts(table, cells, role)
+        return cells
     numbers = whole_numbers(cells)
     plain = ~numbers.is_null().to_numpy()
     if plain.all():
         return numbers.to_numpy()
     if plain.any():
-        row = int(np.argmin(plain))
-        log.info(
-            "%s ids are read as text: %s of %s are no plain whole numbers (first: %r in %s)",
-            role, f"{len(plain) - int(plain.sum()):,}", f"{len(plain):,}", cells[row], table.place(row),
-        )  # fmt: skip
+        _say_as_texts(table, plain, cells[int(np.argmin(plain))], role)
     return cells
+
+
+def _say_texts(table: Rows, cells: EncodedIds, role: str) -> None:
+    if cells.index.kind == "text":
+        plain = np.fromiter(map(is_canonical, cells.index.ids.tolist()), bool, len(cells.index))
+        if plain.any():
+            rows = plain[cells.codes]
+            _say_as_texts(table, rows, cells.index.ids[cells.codes[int(np.argmin(rows))]], role)
+
+
+def _say_as_texts(table: Rows, plain: npt.NDArray[np.bool_], first: str, role: str) -> None:
+    others = len(plain) - int(plain.sum())
+    log.info(
+        "%s ids are read as text: %s of %s are no plain whole numbers (first: %r in %s)",
+        role, f"{others:,}", f"{len(plain):,}", first, table.place(int(np.argmin(plain))),
+    )  # fmt: skip
 
 
 def whole_numbers(cells: Any) -> Any:
@@ -84,6 +104,8 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
     """
     import polars as pl
 
+    if isinstance(cells, np.ndarray):  # read natively, all of them plain
+        return cells
     numbers = cells
     if cells.dtype != pl.Float32:
         written = cells.str.strip_chars()
@@ -99,6 +121,8 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
     texts = cells.gather(bad)
     first = texts[0]
     hint = _leave_out(texts, quoted_name(column))
+    if table.header is None and bad[0] == 0 and _are_names(table.sample[0], place, first, role):
+        hint = "header=True"
     if first is None or first == "":
         problem = f"the {role} is missing"
     elif _DECIMAL_COMMA.fullmatch(first) and table.decimal == ".":
@@ -109,6 +133,13 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
         problem = f'{role} is "{first}", {what}'
     table.sieve.meet(table.fault("not_a_number", bad, problem, hint), bad)
     return np.asarray(numbers.to_numpy())
+
+
+def _are_names(record: Sequence[str], place: int, cell: str | None, role: str) -> bool:
+    """Whether a first row is a header that is read as a row: no number in it, or the name of the column."""
+    if len(record) <= place or record[place] != cell:
+        return False
+    return role_of(cell) == role or not any(map(is_number, record))
 
 
 def _leave_out(texts: Any, column: str) -> str:
@@ -128,13 +159,19 @@ def quoted_name(column: str) -> str:
 
 def time_column(table: Rows, cells: Any, column: str) -> npt.NDArray[np.int64]:
     """Return times as whole seconds since 1970, from seconds or ISO dates, meeting what is neither."""
+    if isinstance(cells, np.ndarray):  # read natively, all of them whole numbers
+        return _plausible(table, cells, column)
     seconds = cells if not is_text_series(cells) else _seconds(cells.str.strip_chars())
     bad = np.flatnonzero(seconds.is_null().to_numpy())
     if len(bad):
         problem = f'{column} is "{cells[int(bad[0])] or ""}", neither whole seconds since 1970 nor a date'
         hint = 'on_error="skip" leaves such lines out; or convert the column to one of these'
         table.sieve.meet(table.fault("bad_time", bad, f"{problem} like 2026-11-24", hint), bad)
-    values = np.asarray(seconds.fill_null(0).to_numpy())
+    return _plausible(table, np.asarray(seconds.fill_null(0).to_numpy()), column)
+
+
+def _plausible(table: Rows, values: npt.NDArray[np.int64], column: str) -> npt.NDArray[np.int64]:
+    """Return seconds, with a warning if they look like milliseconds."""
     if len(values) and values.max() >= _MILLISECONDS:
         log.warning("%s: %s is taken as seconds since 1970, but looks like milliseconds", table.name, column)
     return values
@@ -152,7 +189,7 @@ def _seconds(texts: Any) -> Any:
         whole,
         number.set(number.is_nan() | (number != number.floor()), None).cast(pl.Int64, strict=False),
     ]
-    dates = texts.str.replace(r"^(\d{4}-\d\d-\d\d)T", "$1 ").str.replace("Z$", "")
+    dates = texts.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})T", "$1 ").str.replace("Z$", "")
     for written in _TIME_FORMATS:
         if tried[-1].null_count() == 0:
             break
@@ -172,5 +209,5 @@ def typed(cells: Any) -> Any:
     whole = whole_numbers(cells)
     if whole.null_count() == cells.null_count():
         return whole
-    number = cells.str.contains(r"^\s*-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$")
+    number = cells.str.contains(r"^\s*-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$")
     return cells.str.strip_chars().cast(pl.Float64) if number.all() else cells

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
+from foretaste.ids import EncodedIds
 from foretaste.io.choosing import Chosen
 from foretaste.io.faults import Rows, Sieve
 from foretaste.io.opening import Written
@@ -74,14 +75,19 @@ def finished(opened: Rows, users: Any, items: Any, parsed: dict[str, Any], wante
 def _meet_repeated(opened: Rows, users: Any, items: Any, values: npt.NDArray[np.float32]) -> None:
     import polars as pl
 
-    frame = pl.DataFrame({"user": users, "item": items, "rating": values})
+    keys = [ids.codes if isinstance(ids, EncodedIds) else ids for ids in (users, items)]
+    frame = pl.DataFrame({"user": keys[0], "item": keys[1], "rating": values})
     pairs = frame.select("user", "item").to_struct()
     rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
-    user, item = pairs[int(rows[0])].values()
+    user, item = (plain(_id_at(ids, int(rows[0]))) for ids in (users, items))
     problem = f"user {user!r} rated item {item!r} before"
     fault = opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
     other = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
     opened.sieve.meet(dataclasses.replace(fault, conflicting=int(other.sum())), rows)
+
+
+def _id_at(ids: Any, row: int) -> object:
+    return ids.index.ids[ids.codes[row]] if isinstance(ids, EncodedIds) else ids[row]
 
 
 def meet_scale(opened: Rows, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:

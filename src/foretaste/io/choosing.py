@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from foretaste.columns import ROLES, guess_roles, require_roles, role_of
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.io.dialect import guess_dialect, is_time
+from foretaste.io.dialect import guess_dialect, is_number, is_time
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
+from foretaste.io.source import Text
 from foretaste.io.table import TextTable
 
 log = logging.getLogger("foretaste")
@@ -41,7 +42,7 @@ class Choice:
 
 
 def open_table(
-    data: bytes,
+    text: Text,
     name: str,
     *,
     separator: str | None,
@@ -56,8 +57,7 @@ def open_table(
 
     Parameters
     ----------
-    data : bytes
-        UTF-8.
+    text : Text
     name : str
         What it is called.
     separator, header
@@ -75,13 +75,14 @@ def open_table(
     """
     others = frozenset(known)
     dialect, sample = guess_dialect(
-        data,
+        text.start,
         name,
         separator=separator,
         header=header,
         known=lambda name: role_of(name) is not None or squeezed(name) in others,
         least=least,
         wide=wide,
+        whole=text.is_whole(),
     )
     if dialect.guessed:
         log.info(
@@ -92,7 +93,7 @@ def open_table(
         )
     if dialect.header and not any(map(str.strip, sample[0])):
         raise BadData(f"{name}: the header is empty", hint="header=False")
-    table = TextTable(data, name, dialect, sample, sieve, decimal)
+    table = TextTable(text, name, dialect, sample, sieve, decimal)
     table.check_first()
     return table
 
@@ -121,12 +122,37 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
         If a choice is neither a name nor a place.
     """
     if table.header is None:
-        return _by_place(table, chosen, needed)
-    names = unique_names(table.header)
+        choice = _by_place(table, chosen, needed)
+    else:
+        choice = _by_name(table, table.header, chosen, needed)
+    _require_apart(choice, table.name)
+    return choice
+
+
+def _require_apart(choice: Choice, name: str) -> None:
+    """Refuse a column that was chosen for two roles."""
+    role_at: dict[int, str] = {}
+    for role, place in choice.places.items():
+        if place in role_at:
+            other, column = role_at[place], choice.names[place]
+            wrong = other if role_of(column) == role else role
+            raise BadData(
+                f'{name}: the column "{column}" cannot be both {other} and {role}',
+                where="columns are: " + ", ".join(choice.names),
+                hint=f"{wrong}=None",
+            )
+        role_at[place] = role
+
+
+def _by_name(
+    table: TextTable | FrameTable, header: Sequence[str], chosen: Chosen, needed: Sequence[str]
+) -> Choice:
+    """Find the columns of a table by what its header says, and say so."""
+    names = unique_names(header)
     found = guess_roles(names, {role: named_column(names, role, column) for role, column in chosen.items()})
     for role, name in found.items():
-        if table.header.count(name) > 1 and not isinstance(chosen[role], int):
-            same = [place for place, other in enumerate(table.header) if other == name]
+        if header.count(name) > 1 and not isinstance(chosen[role], int):
+            same = [place for place, other in enumerate(header) if other == name]
             raise BadData(
                 f'{table.name}: {len(same)} columns are called "{name}"',
                 where=f"they are at the positions {', '.join(map(str, same))} (from 0)",
@@ -137,6 +163,9 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
     _refuse_wide(table, unnamed, needed)
     if unnamed and (len(names) > 4 or not table.by_position):
         require_roles(found, names, needed)
+    if any(role_of(found[role]) in unnamed for role in found):
+        require_roles(found, names, needed)
+    _refuse_numbers_as_names(table, header, unnamed)
     _fill(table, places, chosen, unnamed)
     places = {role: places[role] for role in chosen if role in places}
     if unnamed:
@@ -150,6 +179,17 @@ def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequen
     return Choice(names, places)
 
 
+def _refuse_numbers_as_names(
+    table: TextTable | FrameTable, header: Sequence[str], unnamed: Sequence[str]
+) -> None:
+    """Refuse a first line of numbers as a header: it is a rating, which would be lost."""
+    if unnamed and header and all(map(is_number, header)):
+        raise BadData(
+            f"{table.name}, line 1: this is no header, but a rating: {', '.join(header[:8])}",
+            hint="header=False",
+        )
+
+
 def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: Sequence[str]) -> None:
     """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
     if table.width < _WIDE or len(unnamed) < len(needed):
@@ -157,9 +197,15 @@ def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: 
     raise BadData(
         f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unnamed)}",
         where=_head(table.header or next(iter(table.sample), [])),
-        hint='layout="wide" if a row is a user and a column an item (if not, say which columns: '
-        "user=..., item=..., rating=...)",
+        hint=f'layout="wide"{", user=0" if _first_are_ids(table) else ""} if a row is a user and a column an '
+        "item (if not, say which columns: user=..., item=..., rating=...)",
     )
+
+
+def _first_are_ids(table: TextTable | FrameTable) -> bool:
+    """Whether the first column of a table without names looks like ids: whole numbers, each once."""
+    first = [record[0].strip() for record in table.sample if record]
+    return table.header is None and len(set(first)) == len(first) >= _WIDE and all(map(str.isdigit, first))
 
 
 def _head(cells: Sequence[str]) -> str:

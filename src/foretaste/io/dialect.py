@@ -56,6 +56,7 @@ def guess_dialect(
     known: Callable[[str], bool],
     least: int,
     wide: bool = False,
+    whole: bool = True,
 ) -> tuple[Dialect, list[list[str]]]:
     """Find out how a table is written.
 
@@ -73,6 +74,8 @@ def guess_dialect(
         The least number of fields a record must have.
     wide : bool
         Whether a row is a user and a column an item, so that a header may hold numbers.
+    whole : bool
+        Whether ``data`` is all of the text.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def guess_dialect(
     guessed = tuple(n for n, said in (("separator", separator), ("header", header)) if said is None)
     separator = _checked(separator)
     start = data[:_SAMPLE].decode(errors="ignore")
-    whole = len(data) <= _SAMPLE
+    whole = whole and len(data) <= _SAMPLE
     tried = {c: first_records(start, c, whole) for c in ([separator] if separator else _CANDIDATES)}
     if separator is None:
         separator = max(_CANDIDATES, key=lambda c: _fitness(tried[c], known, least))
@@ -108,7 +111,7 @@ def guess_dialect(
             f"{name}: with the separator {separator!r} most lines have {width} field{'s' * (width != 1)}; "
             f"{least} are needed at least",
             where=f"1 | {start.splitlines()[0][:100]}",
-            hint="separator=None finds it out",
+            hint="separator=None (it is found out then)",
         )
     if header is None:
         corner = sample[0][0].strip()

@@ -18,7 +18,7 @@ from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, 
 from foretaste.io.archive import check_parts
 from foretaste.io.choosing import unique_names
 from foretaste.io.workbook_biff import Damaged, Locked, OldWorkbook
-from foretaste.io.workbook_xml import check_extent, error_cells, sheet_xml
+from foretaste.io.workbook_xml import check_extent, check_repeats, error_cells, sheet_xml
 
 log = logging.getLogger("foretaste")
 
@@ -80,7 +80,7 @@ def column_letters(place: int) -> str:
 def read_sheet(
     data: bytes, name: str, sheet: str | int | None = None, *, header: bool | None = None
 ) -> Sheet:
-    """Read a sheet of a workbook: ``.xlsx``, ``.xlsm``, ``.xlsb``, ``.xls`` or ``.ods``.
+    """Read a sheet of a workbook: ``.xlsx``, ``.xlsm``, ``.xls`` or ``.ods``.
 
     Parameters
     ----------
@@ -157,6 +157,7 @@ def _opened(data: bytes, name: str) -> tuple[Any, OldWorkbook | None]:
         old = None
         if data.startswith(b"PK"):
             check_parts(data, name)
+            check_repeats(data, name)
         else:
             old = OldWorkbook(data, name)
         return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)), old
@@ -182,8 +183,9 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _damaged(name: str, error: BaseException) -> BadData:
+    said = (str(error).splitlines() or ["unreadable"])[0][:200]
     return BadData(
-        f"{name} is a workbook that is cut off or damaged ({(str(error).splitlines() or ['unreadable'])[0]})",
+        f"{name} is a workbook that is cut off or damaged ({said})",
         hint="fetch it again, or open it and save it again",
     )
 
@@ -191,13 +193,13 @@ def _damaged(name: str, error: BaseException) -> BadData:
 def _chosen(workbook: Any, name: str, sheet: str | int | None) -> str:
     """Return the name of the sheet that is meant."""
     names: list[str] = workbook.sheet_names
+    if not names:
+        raise BadData(f"{name} is a workbook without a sheet", hint="another file")
     listed = "sheets are: " + ", ".join(f'"{other}"' for other in names)
     if sheet is None:
         for about in workbook.sheets_metadata:
             if str(about.typ).endswith("WorkSheet") and str(about.visible).endswith(".Visible"):
                 return str(about.name)
-        if not names:
-            raise BadData(f"{name} is a workbook without a sheet", hint="another file")
         return names[0]
     if isinstance(sheet, int) and not isinstance(sheet, bool):
         if 0 <= sheet < len(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +82,11 @@ class Texts(Rows, Protocol):
     """A table of which columns can be had as texts."""
 
     decimal: str
+    header: list[str] | None
+
+    @property
+    def sample(self) -> Sequence[Sequence[str]]:
+        """The first rows as they stand, without the header."""
 
     def cells(self, place: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""

@@ -81,7 +81,8 @@ class FrameTable:
     @property
     def sample(self) -> list[list[str]]:
         """The first rows, as text."""
-        heads = [column_values(column[:100]).tolist() for column in self.columns.values()]
+        values = [column_values(column[:100]) for column in self.columns.values()]
+        heads = [head.tolist() if isinstance(head, np.ndarray) else head.to_list() for head in values]
         return [["" if is_missing(cell) else str(cell) for cell in row] for row in zip(*heads, strict=True)]
 
     def numbered(self) -> list[str]:

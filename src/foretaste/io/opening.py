@@ -16,11 +16,22 @@ from foretaste.io.columnar import LazyColumns
 from foretaste.io.excel import read_sheet
 from foretaste.io.faults import Sieve
 from foretaste.io.frames import FrameTable
-from foretaste.io.r_data import MAGIC as R_MAGIC
 from foretaste.io.r_data import read_matrix
-from foretaste.io.source import as_text, load
+from foretaste.io.r_format import MAGIC as R_MAGIC
+from foretaste.io.source import Text, as_text, load
 from foretaste.io.sql import is_database, read_table
 from foretaste.io.table import TextTable
+
+_LARGE = 1 << 23  # bytes; a text of this size is read a part at a time
+_UTF8 = ("utf-8", "utf8", "utf_8")
+
+# Which of the arguments that are not for all sources fit a kind.
+_FITS = {
+    "xlsx": ("sheet",),
+    "xls": ("sheet",),
+    "ods": ("sheet",),
+    "sqlite": ("table", "query"),
+}
 
 Opened = TextTable | FrameTable
 
@@ -96,6 +107,7 @@ def open_source(
     if is_database(source):
         return _open_database(source, written, skip=skip)
     if is_frame(source):
+        _check_fit(written, "the frame", ())
         return FrameTable(frame_columns(source), "the frame", Sieve("the frame", skip=skip), in_memory=True)
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
         raise InvalidParameter(
@@ -103,33 +115,62 @@ def open_source(
             hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
         )
     file = Path(source) if isinstance(source, str | Path) and str(source) != "-" else None
-    if file is not None and (kind := _kind_of_file(file)) in ("parquet", "sqlite"):  # read where they lie
+    kind = None if file is None else _kind_of_file(file)
+    if file is not None and kind in ("parquet", "sqlite"):  # read where they lie
         if kind == "sqlite":
             return _open_database(file, written, skip=skip)
+        _check_fit(written, file.name, ())
         return FrameTable(LazyColumns(file, file.name), file.name, Sieve(file.name, skip=skip))
+    utf8 = written.encoding.lower() in _UTF8 and written.member is None
+    if file is not None and kind == "text" and utf8 and _is_large(file):
+        path = str(source)
+        text = Text(file.name, lambda: as_text(load(file, None).data, path, written.encoding), file)
+        return _open_text(text, file.name, written, Sieve(file.name, skip=skip), least, known, wide)
     found = load(source, written.member)
     sieve = Sieve(found.name, skip=skip)
     if found.kind == "text" and not found.data.startswith(R_MAGIC):
-        path = (
-            str(source) if isinstance(source, str | Path) and Path(source).name == found.name else found.name
-        )
-        return open_table(
-            as_text(found.data, path, written.encoding),
-            found.name,
-            separator=written.separator,
-            header=written.header,
-            least=least,
-            known=known,
-            sieve=sieve,
-            decimal=written.decimal,
-            wide=wide,
-        )
+        same = isinstance(source, str | Path) and Path(source).name == found.name
+        path = str(source) if same else found.name
+        text = Text(found.name, lambda: as_text(found.data, path, written.encoding))
+        return _open_text(text, found.name, written, sieve, least, known, wide)
     return _open_typed(found, written, sieve)
+
+
+def _open_text(
+    text: Text, name: str, written: Written, sieve: Sieve, least: int, known: Iterable[str], wide: bool
+) -> TextTable:
+    _check_fit(written, name, ())
+    return open_table(
+        text,
+        name,
+        separator=written.separator,
+        header=written.header,
+        least=least,
+        known=known,
+        sieve=sieve,
+        decimal=written.decimal,
+        wide=wide,
+    )
+
+
+def _check_fit(written: Written, name: str, fits: tuple[str, ...]) -> None:
+    """Refuse an argument that is about another kind of source."""
+    for option, what in (("sheet", "a workbook"), ("table", "a database"), ("query", "a database")):
+        said = getattr(written, option)
+        if said is not None and option not in fits:
+            raise InvalidParameter(
+                f"{option}={said!r} is for {what}, and {name} is none", hint=f"{option}=None"
+            )
+
+
+def _is_large(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size >= _LARGE
 
 
 def _open_typed(found: Unpacked, written: Written, sieve: Sieve) -> FrameTable:
     """Open what is no text."""
     data, kind, name = found
+    _check_fit(written, name, _FITS.get(kind, ()))
     if kind in ("xlsx", "xls", "ods"):
         sheet = read_sheet(data, name, written.sheet, header=written.header)
         table = FrameTable(
@@ -162,7 +203,8 @@ def _kind_of_file(path: Path) -> str:
     """Return the kind of a file by its first bytes; of one that cannot be read, text: reading it says why."""
     try:
         with path.open("rb") as file:
-            return kind_of(file.read(4096))
+            start = file.read(4096)
+            return "r" if start.startswith(R_MAGIC) else kind_of(start)
     except OSError:
         return "text"
 

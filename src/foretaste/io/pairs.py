@@ -21,6 +21,8 @@ from foretaste.ratings import Pairs
 
 log = logging.getLogger("foretaste")
 
+_TRIED = 10_000  # ids of a column that are looked up to find out whether it holds what the model knows
+
 
 @dataclass(frozen=True, eq=False)
 class FilePairs:
@@ -133,13 +135,30 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
     """
     user, item = _encoded(pairs, pairs.user, "user", users), _encoded(pairs, pairs.item, "item", items)
     if len(pairs) and (user < 0).all() and (item < 0).all():
+        found = {
+            "user": _likeliest(pairs.table, users, pairs.item),
+            "item": _likeliest(pairs.table, items, pairs.user),
+        }
+        better = ", ".join(f'{role}="{column}"' for role, column in found.items() if column is not None)
         raise BadData(
             f"{pairs.name}: not one user and not one item is known to the model",
             where=f"the first is user {pairs.table[pairs.user][0]!r}, item {pairs.table[pairs.item][0]!r}; "
             f"known are users such as {_such(users)} and items such as {_such(items)}",
-            hint=f'are the columns right? user="{pairs.user}", item="{pairs.item}" were taken',
+            hint=f"{better} holds ids that the model knows"
+            if better
+            else f'are the columns right? user="{pairs.user}", item="{pairs.item}" were taken',
         )
     return Pairs(user, item, pairs.when)
+
+
+def _likeliest(table: Any, index: IdIndex, first: str) -> str | None:
+    """Return the column with the most ids that the model knows, if any has one; ``first`` where two have."""
+    known = {}
+    for column in sorted(table.columns, key=lambda name: name != first):
+        cells = table.get_column(column).drop_nulls().head(_TRIED)
+        known[column] = int((index.remap(index.parse(cells.to_list())) >= 0).sum())
+    best = max(known, key=lambda column: known[column])
+    return best if known[best] else None
 
 
 def _encoded(pairs: FilePairs, column: str, role: str, index: IdIndex) -> Indices:

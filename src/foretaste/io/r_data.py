@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from foretaste.errors import BadData, MissingExtra
-
-MAGIC = (b"RDX2\n", b"RDX3\n", b"X\n")  # unpacked: .rda of two versions, .rds in binary
+from foretaste.errors import BadData
+from foretaste.io.r_format import Damaged, Thing, things
 
 
 def read_matrix(data: bytes, name: str) -> dict[str, Any]:
@@ -33,78 +30,53 @@ def read_matrix(data: bytes, name: str) -> dict[str, Any]:
     ------
     BadData
         If the file is damaged or holds no such matrix.
-    MissingExtra
-        If rdata is not installed.
     """
     try:
-        import rdata
-    except ImportError:
-        raise MissingExtra(
-            f"{name} is a file of R; reading it needs rdata", hint='pip install "foretaste[r]"'
+        found = [thing for thing in things(data).values() if _is_of(thing, "realRatingMatrix")]
+    except Damaged as error:
+        raise BadData(
+            f"{name} is a file of R that is damaged or cannot be read: {error}",
+            hint='in R: write.csv(as(x, "data.frame"), "ratings.csv")',
         ) from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about encodings of texts that are not read here
-            root = rdata.parser.parse_data(data).object
-        found = list(_matrices(root))
-    except Exception as error:  # rdata raises whatever the damage leads to
-        raise BadData(f"{name} is a damaged file of R ({type(error).__name__}: {error})") from None
     if len(found) != 1:
         raise BadData(
-            f"{name} holds {len(found) or 'no'} realRatingMatrix; one is needed",
-            hint=f'in R: write.csv(as(x, "data.frame"), "ratings.csv"), then read_ratings("{name}.csv")',
+            f"{name} is a file of R that holds {len(found) or 'no'} realRatingMatrix; one is needed",
+            hint='in R: write.csv(as(x, "data.frame"), "ratings.csv")',
         )
     try:
-        return _columns(found[0])
-    except (KeyError, AttributeError, TypeError, ValueError, IndexError):
+        return _columns(found[0].slots["data"])
+    except (KeyError, AttributeError, TypeError, ValueError, IndexError, OverflowError):
         raise BadData(f"{name}: the realRatingMatrix in it is not a dgCMatrix as R keeps it") from None
 
 
-def _pairs(chain: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of a linked list of R."""
-    names: dict[int, str] = {}
-    while chain is not None and isinstance(chain.value, tuple):
-        yield _symbol(chain.tag, names), chain.value[0]
-        chain = chain.value[1]
+def _is_of(thing: Thing, name: str) -> bool:
+    kind = thing.slots.get("class")
+    return kind is not None and kind.value == [name]
 
 
-def _symbol(tag: Any, _: dict[int, str]) -> str:
-    if tag is None:
-        return ""
-    if tag.referenced_object is not None:
-        tag = tag.referenced_object
-    text = tag.value.value if hasattr(tag.value, "value") else tag.value
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-
-
-def _slots(thing: Any) -> dict[str, Any]:
-    return dict(_pairs(thing.attributes)) if thing.attributes is not None else {}
-
-
-def _matrices(root: Any) -> Iterator[dict[str, Any]]:
-    """Yield the slots of each realRatingMatrix at the top of a file."""
-    for _, value in [*_pairs(root), ("", root)]:
-        slots = _slots(value)
-        if "data" in slots and "class" in slots and _texts(slots["class"]) == ["realRatingMatrix"]:
-            yield slots
-
-
-def _texts(strings: Any) -> list[str]:
-    return [(cell.value or b"").decode("utf-8", "replace") for cell in strings.value]
-
-
-def _columns(slots: dict[str, Any]) -> dict[str, Any]:
-    matrix = _slots(slots["data"])
-    rows, starts = np.asarray(matrix["i"].value), np.asarray(matrix["p"].value)
-    values = np.asarray(matrix["x"].value, np.float64)
-    shape = [int(n) for n in matrix["Dim"].value]
-    if len(starts) != shape[1] + 1 or len(rows) != len(values) or not (np.diff(starts) >= 0).all():
+def _columns(matrix: Thing) -> dict[str, Any]:
+    rows = np.asarray(matrix.slots["i"].value).astype(np.int64)
+    starts = np.asarray(matrix.slots["p"].value).astype(np.int64)
+    values = np.asarray(matrix.slots["x"].value, np.float64)
+    sizes = [int(size) for size in matrix.slots["Dim"].value]
+    counts = np.diff(starts)
+    fits = len(sizes) == 2 and len(counts) == sizes[1] and starts[0] == 0 and (counts >= 0).all()
+    if not fits or not starts[-1] == len(rows) == len(values) or (rows < 0).any() or (rows >= sizes[0]).any():
         raise ValueError("the parts do not agree")
-    columns = np.repeat(np.arange(shape[1]), np.diff(starts))
-    names = [_texts(part) if part.value is not None else None for part in matrix["Dimnames"].value]
+    columns = np.repeat(np.arange(sizes[1]), counts)
     user, item = (
-        np.array(own, dtype=object)[place] if own else place + 1
-        for own, place in zip(names, (rows, columns), strict=True)
+        _names(part, size)[place] if part.value is not None else place + 1
+        for part, size, place in zip(matrix.slots["Dimnames"].value, sizes, (rows, columns), strict=True)
     )
+    with np.errstate(over="ignore"):  # what is too large is refused as no finite number
+        ratings = values.astype(np.float32)
     order = np.argsort(rows, kind="stable")
-    return {"user": user[order], "item": item[order], "rating": values[order].astype(np.float32)}
+    return {"user": user[order], "item": item[order], "rating": ratings[order]}
+
+
+def _names(part: Thing, size: int) -> Any:
+    if len(part.value) != size:
+        raise ValueError("the names are not as many as the rows or columns")
+    names = np.empty(size, dtype=object)
+    names[:] = part.value
+    return names

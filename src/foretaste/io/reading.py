@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from foretaste.columns import ROLES, check_scale, filter_rows, names_in
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.ids import EncodedIds
 from foretaste.io import cells as text_columns
 from foretaste.io import frames as frame_columns
 from foretaste.io.checking import Wanted, finished, meet_scale
@@ -27,6 +28,7 @@ from foretaste.ratings import Ratings
 log = logging.getLogger("foretaste")
 
 _NEEDED = ("user", "item", "rating")
+_KINDS = {"user": "id", "item": "id", "rating": "real", "weight": "real", "timestamp": "whole"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +218,16 @@ def _parser(opened: Opened) -> ModuleType:
 
 def _nothing(opened: Opened, wanted: Wanted) -> BadData:
     if wanted.where is not None:
-        return BadData(f"{opened.name}: no row fulfils where={wanted.where!r}", hint="a wider condition")
+        return BadData(
+            f"{opened.name}: no row fulfils where={wanted.where!r}",
+            hint="where=None reads all of them; or a wider condition",
+        )
     hint = None if isinstance(opened, FrameTable) else "header=False if its first line is a rating"
     return BadData(f"{opened.name} has a header but no ratings", hint=hint)
 
 
 def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | EncodedIds):
         return values[good]
     import polars as pl
 
@@ -245,6 +250,9 @@ def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[s
     import polars as pl
 
     if where is None:
+        plain = _plain_columns(table, choice)
+        if plain is not None:
+            return plain
         types: dict[int, Any] = {
             choice.places[role]: pl.Float32
             for role in ("rating", "weight")
@@ -266,6 +274,15 @@ def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[s
     }
 
 
+def _plain_columns(table: TextTable, choice: Choice) -> dict[str, Any] | None:
+    """Read the columns natively if the table is plainly written, which most are."""
+    kinds = {place: _KINDS[role] for role, place in choice.places.items()}
+    if len(kinds) < len(choice.places) or table.decimal != ".":
+        return None
+    read = table.plain(kinds)
+    return None if read is None else {role: read[place] for role, place in choice.places.items()}
+
+
 def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) -> Any:
     """Return the frame that a condition is about: numbers as numbers, roles beside the file's own names."""
     import polars as pl
@@ -283,7 +300,8 @@ def _typed_frame(table: FrameTable, choice: Choice, where: str) -> Any:
     """Return the columns that a condition is about, the roles beside the frame's own names."""
     import polars as pl
 
-    roles = {choice.name(role): role for role in choice.places}
+    # The choice calls the columns of a table without a header by their roles.
+    roles = {list(table.columns)[place]: role for role, place in choice.places.items()}
     asked = set(names_in(where))
     series = {}
     for name in table.columns:

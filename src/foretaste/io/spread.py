@@ -94,7 +94,8 @@ def read_wide(opened: Opened, wanted: Wanted) -> Ratings:
     if not good.any():
         if wanted.where is not None:
             raise BadData(
-                f"{opened.name}: no rating fulfils where={wanted.where!r}", hint="a wider condition"
+                f"{opened.name}: no rating fulfils where={wanted.where!r}",
+                hint="where=None reads all of them; or a wider condition",
             )
         raise BadData(f"{opened.name} has no ratings", hint='missing=... says what means "no rating"')
     if not good.all():

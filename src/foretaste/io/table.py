@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._native import PlainLines
 from foretaste.errors import BadData
+from foretaste.ids import EncodedIds, IdIndex, encoded_ids
 from foretaste.io.dialect import SPACES, Dialect
 from foretaste.io.faults import Fault, Sieve
+from foretaste.io.source import Text, in_batches
+from foretaste.threads import thread_count
 
 _LINES_SHOWN = 3
 
@@ -30,8 +34,7 @@ class TextTable:
 
     Parameters
     ----------
-    data : bytes
-        UTF-8 text that ends with a line end.
+    text : Text
     name : str
         What it is called, for errors.
     dialect : Dialect
@@ -47,7 +50,7 @@ class TextTable:
 
     def __init__(
         self,
-        data: bytes,
+        text: Text,
         name: str,
         dialect: Dialect,
         sample: Sequence[Sequence[str]],
@@ -57,7 +60,10 @@ class TextTable:
         self.decimal = decimal
         self.name = name
         self.dialect = dialect
-        self._data, self._delimiter = _single_byte(data, dialect.separator)
+        self._text, self._single = text, b""
+        self._delimiter = dialect.separator
+        if dialect.separator == SPACES or len(dialect.separator.encode()) > 1:
+            self._single, self._delimiter = _single_byte(text.data(), dialect.separator)
         self.header = [field.strip() for field in sample[0]] if dialect.header else None
         self.sample = sample[1:] if dialect.header else sample
         self.width = Counter(map(len, sample)).most_common(1)[0][0]
@@ -65,6 +71,40 @@ class TextTable:
         self._texts: Any = None
         self._records_of_texts: npt.NDArray[np.int64] | None = None  # where records had to be left out
         self._at_hand: npt.NDArray[np.int64] | None = None  # rows of the texts, where some were filtered out
+
+    @property
+    def _data(self) -> bytes:
+        """All of the text, with a separator of one byte."""
+        return self._single or self._text.data()
+
+    def plain(self, kinds: Mapping[int, str]) -> dict[int, Any] | None:
+        """Read some columns natively, a part of the text at a time, if all lines are plainly written.
+
+        Parameters
+        ----------
+        kinds : mapping of place to str
+            ``"id"``, ``"real"`` or ``"whole"``.
+
+        Returns
+        -------
+        dict of place to EncodedIds, float32 or int64 array, or None
+            None if a line has a quote, an id is missing, a number is written otherwise than plainly, or
+            whatever else is for the careful readers.
+        """
+        columns = [kinds.get(place, "") for place in range(self.width)]
+        reader = PlainLines(self._delimiter, self.dialect.quoted, columns, thread_count())
+        skip = self._body_start() if self.dialect.header else 0
+        for batch in in_batches(self._single, skip) if self._single else self._text.batches(skip):
+            if not reader.feed(batch):
+                return None
+        read = dict(enumerate(reader.finish()))
+        for place, kind in kinds.items():
+            if kind == "id":
+                ids, codes = encoded_ids(*read[place])
+                if len(codes) and codes.min() < 0:
+                    return None
+                read[place] = EncodedIds(IdIndex(ids), codes)
+        return {place: read[place] for place in kinds}
 
     def numbered(self) -> list[str]:
         """Return names for the columns of a table without a header."""
@@ -113,15 +153,22 @@ class TextTable:
         return self._texts
 
     def _fast(self, places: Sequence[int], types: Mapping[int, Any]) -> Any:
-        """Read by polars; None if the lines may differ in their number of fields, which it lets pass."""
+        """Read by polars; None if the lines may differ in their number of fields.
+
+        It lets a line with too few fields pass, and one with too many unless it reads all columns. So the
+        last column is read too: where every line has it and the separators are as many as they must be, no
+        line has too many either. Separators in quotes cannot be told apart so quickly; then all are read.
+        """
         import polars as pl
 
         body = self._data[self._body_start() :] if self.dialect.header else self._data
         quoted = self.dialect.quoted and b'"' in body
         if quoted and not _well_quoted(body, self._delimiter):
             return None
+        if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
+            return None  # a stray one would become a part of a field
         schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
-        wanted = sorted({*places, self.width - 1}) if quoted else sorted(places)
+        wanted = range(self.width) if quoted else sorted({*places, self.width - 1})
         frame = pl.read_csv(
             body,
             has_header=False,
@@ -135,26 +182,27 @@ class TextTable:
             blank = len(frame)
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
             blank -= len(frame)
+        ends_with_all = frame.get_column(column_name(self.width - 1)).null_count() == 0
         if quoted:
-            complete = blank == 0 and frame.get_column(column_name(self.width - 1)).null_count() == 0
-        else:
-            separators = len(frame) * (self.width - 1)
-            complete = body.count(self._delimiter.encode()) == separators and (
-                blank == 0 or blank == body.count(b"\n") - len(_filled(body))
-            )
-        return frame if complete else None
+            return frame if blank == 0 and ends_with_all else None
+        separators = len(frame) * (self.width - 1)
+        complete = body.count(self._delimiter.encode()) == separators and (
+            blank == 0 or blank == body.count(b"\n") - len(_filled(body))
+        )
+        whole = len(wanted) == self.width or ends_with_all
+        return frame if complete and (whole or _even(body, self._delimiter, self.width - 1)) else None
 
     def _body_start(self) -> int:
         """Return where the first record after the header starts."""
-        start = 0
-        _, end, _ = next(self._records())
+        start, data = 0, self._single or self._text.start
+        _, end, _ = next(self._records(data))
         for _ in range(end):
-            start = self._data.find(b"\n", start) + 1 or len(self._data)
+            start = data.find(b"\n", start) + 1 or len(data)
         return start
 
     def check_first(self) -> None:
         """Refuse a table whose first record is not as long as most: a heading above the table, mostly."""
-        first, end, record = next(self._records())
+        first, end, record = next(self._records(self._single or self._text.start))
         if len(record) != self.width:
             error = self._ragged(first, end, len(record))
             error.hint = f"mend or remove that line; or separator=... if it is not {self.dialect.separator!r}"
@@ -212,9 +260,11 @@ class TextTable:
             hint=hint,
         )
 
-    def _records(self) -> Iterator[tuple[int, int, list[str]]]:
+    def _records(self, data: bytes | None = None) -> Iterator[tuple[int, int, list[str]]]:
         """Yield each record that is not blank with its first line and the line after its last, from 0."""
-        text = io.TextIOWrapper(io.BytesIO(self._data), "utf-8", newline="\n")  # decodes as far as it is read
+        text = io.TextIOWrapper(
+            io.BytesIO(data or self._data), "utf-8", newline="\n"
+        )  # decodes as far as it is read
         if self.dialect.quoted:
             reader = csv.reader(text, delimiter=self._delimiter)
         else:
@@ -303,6 +353,14 @@ def _filled(data: bytes) -> npt.NDArray[np.int64]:
     starts = np.append(0, ends[:-1] + 1)
     carriage = (ends > starts) & (codes[np.maximum(ends, 1) - 1] == ord("\r"))
     return np.flatnonzero(ends - starts - carriage > 0)
+
+
+def _even(data: bytes, delimiter: str, separators: int) -> bool:
+    """Whether every line that is not blank has so many separators."""
+    codes = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(codes == ord("\n"))
+    found = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
+    return bool((found[_filled(data)] == separators).all())
 
 
 def _well_quoted(data: bytes, delimiter: str) -> bool:

@@ -338,7 +338,13 @@ def _user_ids(frame: Any, place: int | None) -> Any:
     if cells.dtype == pl.String:
         return _ids(cells.set(cells == "", None))
     if cells.dtype.is_integer():
-        return cells.cast(pl.Int64)
+        numbers = cells.cast(pl.Int64, strict=False)
+        if numbers.null_count() > cells.null_count():
+            raise BadData(
+                f'column "{frame.columns[place]}": user ids above 2**63 - 1 do not fit',
+                hint="give them as text",
+            )
+        return numbers
     numbers = cells.fill_nan(None) if cells.dtype.is_float() else cells
     if numbers.dtype.is_float() and bool((numbers.drop_nulls().floor() == numbers.drop_nulls()).all()):
         return numbers.cast(pl.Int64)  # whole numbers, which some missing one made floats of

@@ -4,10 +4,15 @@ from foretaste.models.als import ALS
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
+from foretaste.models.blend import Blend
+from foretaste.models.co_clustering import CoClustering
+from foretaste.models.ease import EASE
+from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.popularity import Popularity
 from foretaste.models.svd import SVD
 
 BY_NAME: dict[str, type[Model]] = {
@@ -23,6 +28,11 @@ BY_NAME: dict[str, type[Model]] = {
         SVD,
         ALS,
         NMF,
+        Popularity,
+        GlobalEffects,
+        CoClustering,
+        EASE,
+        Blend,
     )
 }
 

@@ -6,6 +6,7 @@ scikit-learn's estimator protocol without importing scikit-learn.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from inspect import isabstract
 from typing import Any, ClassVar, Self
@@ -184,7 +185,7 @@ class Model(Parameters, ABC):
         return Contributions(("mean", "user", "item", "taste"), values)
 
     def _state(self) -> dict[str, Any]:
-        """Return what ``fit`` learned, by name: arrays, numbers and id maps."""
+        """Return what ``fit`` learned, by name: arrays, numbers, id maps and models inside."""
         self._check_fitted()
         return {name: getattr(self, name) for name in self.learned_shapes()}
 
@@ -332,8 +333,12 @@ def _check_state(
         ok = isinstance(value, IdIndex)
     elif shape == ("text",):
         ok = isinstance(value, str)
+    elif shape == ("models",):
+        ok = isinstance(value, list) and all(
+            isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value
+        )
     elif shape == ():
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+        ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     else:
         ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))

@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste import memory
+from foretaste._native import top_items
 from foretaste.errors import InvalidParameter, NotSupported
 from foretaste.ids import IdArray, IdIndex
 from foretaste.models.base import Model, known_models
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.ratings import Ratings
+from foretaste.recommending.lists import short
 from foretaste.similarity import check_metric, nearest, similarities
 from foretaste.tables import Catalogue
 
-_TITLE_WIDTH = 60
+_SPARE = 8  # rows compared beyond those wanted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +48,7 @@ class Similar:
         """Return the cells of the table as text."""
         columns = [[str(id_) for id_ in self.ids.tolist()], [f"{value:.3f}" for value in self.similarity]]
         if self.titles is not None:
-            columns.append([_short(title) for title in self.titles])
+            columns.append([short(title) for title in self.titles])
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _names(self) -> list[str]:
@@ -145,18 +147,45 @@ def _similar(source: Any, id_: Any, n: int, metric: str, side: str) -> Similar:
     check_metric(metric)
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
         raise InvalidParameter(f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=5")
-    index, matrix = _vectors(source, metric, side)
+    index, matrix, is_factors = _vectors(source, metric, side)
     row = index.index_of(id_, side)
-    similarity = similarities(matrix, row, metric)
-    chosen = nearest(similarity, row, int(n))
-    return Similar(index.ids[chosen], similarity[chosen])
+    found = _proposed(matrix, row, int(n)) if is_factors else None
+    if found is None:
+        similarity = similarities(matrix, row, metric)
+        chosen = nearest(similarity, row, int(n))
+        found = chosen, similarity[chosen]
+    return Similar(index.ids[found[0]], found[1])
 
 
-def _vectors(source: Any, metric: str, side: str) -> tuple[IdIndex, Any]:
-    """Return the ids of a side and a matrix with a row for each of them."""
+def _proposed(
+    factors: npt.NDArray[np.float32], row: int, n: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]] | None:
+    """Return the n rows most alike to one and their cosines, comparing only those that a kernel proposes.
+
+    None where it does not pay, or where rounding leaves a doubt whether these are all.
+    """
+    lengths = np.sqrt(np.einsum("if,if->i", factors, factors))
+    keep = n + _SPARE
+    if keep >= len(factors) - 1 or not 1e-15 < lengths.min() <= lengths.max() < 1e15:
+        return None
+    unit = np.ascontiguousarray(factors / lengths[:, None], np.float32)
+    none = np.zeros(len(factors), np.float32)
+    others = np.delete(np.arange(len(factors), dtype=np.int32), row)
+    who = np.zeros(1, np.int32)
+    places, rough = top_items(unit[row : row + 1], unit, none, who, others, None, None, keep, 1)
+    cosine = similarities(factors[np.r_[row, places[0]]], 0, "cosine")[1:]
+    order = np.lexsort((places[0], -cosine))[:n]
+    slack = (2 * factors.shape[1] + 16) * 2.0**-24
+    if cosine[order[-1]] <= rough[0, -1] + slack:
+        return None
+    return places[0, order].astype(np.intp), cosine[order]
+
+
+def _vectors(source: Any, metric: str, side: str) -> tuple[IdIndex, Any, bool]:
+    """Return the ids of a side, a matrix with a row for each of them, and whether it holds factors."""
     if isinstance(source, Ratings):
         matrix = source.to_sparse()
-        return (source.users, matrix) if side == "user" else (source.items, matrix.T)
+        return (source.users, matrix, False) if side == "user" else (source.items, matrix.T, False)
     if not isinstance(source, Model):
         raise InvalidParameter(
             f"similar {side}s come from Ratings or a fitted model, not from {type(source).__name__}",
@@ -167,8 +196,8 @@ def _vectors(source: Any, metric: str, side: str) -> tuple[IdIndex, Any]:
     if isinstance(source, KNNImputation):
         size = 8 * source.imputed_.size
         memory.require(size, f"comparing {side}s by the imputed matrix", f"similar_{side}s(ratings, ...)")
-        return index, source.imputed_ if side == "user" else source.imputed_.T
-    return index, _factors(source, metric, side)
+        return index, source.imputed_ if side == "user" else source.imputed_.T, False
+    return index, _factors(source, metric, side), True
 
 
 def _factors(model: Model, metric: str, side: str) -> npt.NDArray[np.float32]:
@@ -190,9 +219,3 @@ def _factors(model: Model, metric: str, side: str) -> npt.NDArray[np.float32]:
 
 def _has_factors(model: type[Model]) -> bool:
     return model._linear is not Model._linear and "factors" in model.declarations()
-
-
-def _short(title: str | None) -> str:
-    """Return a title on one line, cut to what a table holds."""
-    words = " ".join((title or "").split())
-    return words if len(words) <= _TITLE_WIDTH else words[: _TITLE_WIDTH - 3] + "..."

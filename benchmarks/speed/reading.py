@@ -1,0 +1,167 @@
+"""Reading a large CSV file into sorted ids and arrays, against pandas; each run in a process of its own.
+
+``python -m benchmarks.speed.reading --rows 1000000`` measures a smaller file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).parents[2]
+USERS, ITEMS, ROWS = (
+    138_365,
+    26_744,
+    20_000_000,
+)  # MovieLens 20M, as the largest public ratings are mostly used
+FINISHED = 4 + 4 + 4 + 8  # bytes a row: two codes, a rating, a time
+
+Columns = tuple[npt.NDArray[Any], ...]  # user codes, user ids, item codes, item ids, ratings, times
+
+
+def write_files(folder: Path, rows: int) -> None:
+    """Write the same ratings with whole numbers as ids and with texts, grouped by user as MovieLens is."""
+    import polars as pl
+
+    from benchmarks.data import generated
+
+    share = rows / ROWS
+    ratings = generated(max(50, int(USERS * share)), max(50, int(ITEMS * min(1, 4 * share))), rows)
+    rng = np.random.default_rng(7)
+    users = np.sort(rng.choice(138_493, len(ratings.users), replace=False)) + 1
+    items = np.sort(rng.choice(131_262, len(ratings.items), replace=False)) + 1
+    frame = pl.DataFrame(
+        {
+            "userId": users[ratings.user],
+            "movieId": items[ratings.item],
+            "rating": ratings.value - rng.integers(0, 2, len(ratings)).astype(np.float32) / 2,
+            "timestamp": rng.integers(789_652_009, 1_427_784_002, len(ratings)),
+        }
+    )
+    frame.write_csv(folder / "numbers.csv")
+    texts = frame.with_columns(
+        userId=pl.Series([f"u{user:06d}" for user in users]).gather(ratings.user),
+        movieId=pl.Series([f"tt{item:07d}" for item in items]).gather(ratings.item),
+    )
+    texts.write_csv(folder / "texts.csv")
+
+
+def read_by_pandas(path: Path) -> Columns:
+    """Read by pandas and sort the ids; duplicates are not looked for."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype={"rating": np.float32, "timestamp": np.int64})
+    user, users = pd.factorize(frame["userId"], sort=True)
+    item, items = pd.factorize(frame["movieId"], sort=True)
+    return user, users, item, items, frame["rating"].to_numpy(), frame["timestamp"].to_numpy()
+
+
+def read_by_foretaste(path: Path) -> Columns:
+    """Read by foretaste, which also checks every line and that no user rated an item twice."""
+    from foretaste import read_ratings
+
+    ratings = read_ratings(path)
+    assert ratings.when is not None
+    return ratings.user, ratings.users.ids, ratings.item, ratings.items.ids, ratings.value, ratings.when
+
+
+READERS = {"pandas": read_by_pandas, "foretaste": read_by_foretaste}
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had.
+
+    Not ``ru_maxrss``, which starts at what the parent had when it started this process.
+    """
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+
+def run_alone(reader: str, path: Path) -> dict[str, Any]:
+    """Read once in this process and say how long it took, the peak of memory and a checksum."""
+    import pandas  # noqa: F401  # loading the libraries is no part of the work
+    import polars  # noqa: F401
+
+    import foretaste  # noqa: F401
+
+    start = time.perf_counter()
+    columns = READERS[reader](path)
+    seconds, peak = time.perf_counter() - start, peak_bytes()
+    total = hashlib.sha256()
+    for column, dtype in zip(columns, (np.int32, None, np.int32, None, np.float32, np.int64), strict=True):
+        bare = np.asarray(column) if dtype is None else np.asarray(column).astype(dtype)
+        total.update("\n".join(map(str, bare.tolist())).encode() if dtype is None else bare.tobytes())
+    return {"seconds": seconds, "peak": peak, "checksum": total.hexdigest(), "rows": len(columns[0])}
+
+
+def in_child(*arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.speed.reading", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def against_pandas(repeats: int, rows: int = ROWS) -> list[dict[str, Any]]:
+    """Read both files in turns, by either library."""
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        in_child("--write", folder, "--rows", str(rows))
+        for kind in ("numbers", "texts"):
+            path = Path(folder) / f"{kind}.csv"
+            runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in READERS}
+            for _ in range(repeats):
+                for reader, done in runs.items():
+                    done.append(json.loads(in_child("--read", reader, str(path))))
+            results.append(_row(kind, path, runs))
+    return results
+
+
+def _row(kind: str, path: Path, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    checksums = {run["checksum"] for done in runs.values() for run in done}
+    assert len(checksums) == 1, f"the readers disagree on {kind}"
+    seconds = {reader: statistics.median(run["seconds"] for run in done) for reader, done in runs.items()}
+    rows, size = runs["foretaste"][0]["rows"], path.stat().st_size
+    peaks = {reader: max(run["peak"] for run in done) / (rows * FINISHED) for reader, done in runs.items()}
+    return {
+        "work": f"a CSV of {rows:,} ratings ({size / 1e6:,.0f} MB), ids {kind}, to sorted codes",
+        "peer": f"pandas {version('pandas')} read_csv, factorize(sort=True); looks for no duplicates",
+        "objective": "same",
+        "peer_seconds": seconds["pandas"],
+        "seconds": seconds["foretaste"],
+        "ratio": seconds["pandas"] / seconds["foretaste"],
+        "equality": {
+            "same_codes_ids_and_values": 1,
+            "peak_of_memory_over_finished_arrays": peaks["foretaste"],
+            "theirs": peaks["pandas"],
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--write", metavar="FOLDER", help="write the files and no more")
+    parser.add_argument("--read", nargs=2, metavar=("READER", "FILE"), help="read one file once, here")
+    options = parser.parse_args()
+    if options.write:
+        write_files(Path(options.write), options.rows)
+    elif options.read:
+        print(json.dumps(run_alone(options.read[0], Path(options.read[1]))))
+    else:
+        for row in against_pandas(options.repeats, options.rows):
+            print(json.dumps(row, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A blend: several models, weighted by how they predict what they have not seen."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import BadModelFile, NotSupported
+from foretaste.models import nesting
+from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models.base import Model
+from foretaste.models.folding import with_users
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.splits import KFold
+
+_Numbers = npt.NDArray[np.float64]
+
+
+@model_class
+class Blend(Model):
+    r"""Weigh several models by ridge regression on what they predict for ratings that they have not seen.
+
+    :math:`\hat r_{ui} = \mu + \sigma g_0(u, i) + \sum_m g_m(u, i) (\hat r^m_{ui} - \mu)`, where each weight
+    depends on how much is known of user and item,
+
+    .. math:: g_m(u, i) = w_m + v_m \log(1 + n_u) + v'_m \log(1 + n_i)
+
+    (with ``support=False`` it is :math:`w_m` alone). The training ratings are cut into ``folds``; each fold
+    is predicted by models that learned from the others, and the weights are those of ridge regression of
+    the ratings on these predictions and their products with the logarithms, over ratings in standard
+    deviations. They are drawn to the plain mean of the models, as if by ``regularization`` ratings that
+    speak for it. Then every model learns from all ratings. So a blend takes ``folds`` + 1 times as long as
+    its models.
+
+    ``models`` holds names (``"SVD"`` has its defaults) and models (``SVD(factors=32)``), which stay
+    unfitted; those that learned are ``members_``. The parameters of a model inside are those of its name:
+    ``SVD__factors`` (of a second SVD ``SVD_2__factors``), for ``set_params`` and scikit-learn's searches.
+
+    An unknown user or item has no ratings, and each model answers by its own fallback. Sample weights are
+    honoured if all models honour them.
+
+    Wolpert, "Stacked generalization", Neural Networks 5(2), 1992; Breiman, "Stacked regressions", Machine
+    Learning 24(1), 1996; weights that depend on the support: Sill, Takács, Mackey and Lin,
+    "Feature-weighted linear stacking", 2009.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights"})
+    summary: ClassVar[str] = "several models, weighted by how they predict ratings they have not seen"
+
+    models: list[str | Model] = param(
+        ["GlobalEffects", "EASE", "SVD"], "the models that are weighed, by name or as they are", models=True
+    )
+    folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
+    support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
+    regularization: float = param(
+        10.0, "how strongly the weights are drawn to the plain mean of the models", low=0, open_low=True
+    )
+    seed: int = param(0, "chooses the folds", low=0, high=2**32 - 1)
+
+    mean_: float = learned()
+    std_: float = learned()
+    members_: list[Model] = learned("models")
+    weight_: _Numbers = learned("supports", "terms", dtype="float64")
+    user_support_: Floats = learned("users")
+    item_support_: Floats = learned("items")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.mean_, spread = train.moments()
+        self.std_ = spread or 1.0
+        folds = min(self.folds, len(train))
+        parts = list(KFold(folds, self.seed).split(train)) if folds > 1 else []
+        guess, support = np.zeros((len(self.models), len(train))), np.zeros((2, len(train)))
+        with progress.task("Blend", len(parts) + 1) as task:
+            for kept_rows, held_rows in parts:
+                kept, held = train[kept_rows], train[held_rows]
+                for place, model in enumerate(nesting.unfitted_members(self)):
+                    guess[place, held_rows] = model.fit(kept, progress=progress).predict(held)
+                support[:, held_rows] = _support_of(held, kept)
+                task.step()
+            self.weight_ = self._weights(train, guess, support) if parts else self._equal_weights()
+            self.user_support_, self.item_support_ = _supports(train)
+            self.members_ = [model.fit(train, progress=progress) for model in nesting.unfitted_members(self)]
+            task.step()
+
+    def _weights(self, train: Ratings, guess: _Numbers, support: _Numbers) -> _Numbers:
+        """Return the weights by ridge regression, shape (1 and supports, models and constant)."""
+        scaled = np.vstack([(guess - self.mean_) / self.std_, np.ones((1, len(train)))])
+        left = (train.value - self.mean_) / self.std_ - scaled[:-1].mean(axis=0)
+        middle, spread = support.mean(axis=1), support.std(axis=1)
+        rows = [np.ones(len(train)), *(s - m for s, m in zip(support, middle, strict=True))]
+        unit = np.r_[1.0, np.where(spread > 0, spread, 1)]
+        rows = rows[: 3 if self.support else 1]
+        terms = [row / scale * column for row, scale in zip(rows, unit, strict=False) for column in scaled]
+        found = _ridge(terms, left, train.weight, self.regularization).reshape(len(rows), -1)
+        weights: _Numbers = np.zeros((3, len(scaled)))
+        weights[: len(rows)] = found / unit[: len(rows), None]
+        weights[0] -= middle @ weights[1:]  # from supports less their mean to supports as they are
+        return weights + self._equal_weights()
+
+    def _equal_weights(self) -> _Numbers:
+        weights = np.zeros((3, len(self.models) + 1))
+        weights[0, :-1] = 1 / len(self.models)
+        return weights
+
+    def _parts(self, pairs: Pairs) -> _Numbers:
+        """Return the mean and what each model adds to it, shape (1 + models, n)."""
+        supports = (
+            np.where(codes >= 0, table[codes].astype(np.float64), 0)
+            for codes, table in ((pairs.user, self.user_support_), (pairs.item, self.item_support_))
+        )
+        weight = np.einsum("sn,sm->mn", np.stack([np.ones(len(pairs)), *supports]), self.weight_)
+        guesses = [member._clipped(member._predict(pairs)).value for member in self.members_]
+        added = [w * (guess - self.mean_) for w, guess in zip(weight[:-1], guesses, strict=True)]
+        return np.stack([self.mean_ + self.std_ * weight[-1], *added])
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        return self._prediction(pairs, self._parts(pairs).sum(axis=0))
+
+    def _explain(self, pairs: Pairs) -> Contributions:
+        return Contributions(("mean", *nesting.names(self.models)), self._parts(pairs).T.astype(np.float32))
+
+    def _fold_in(self, new: Ratings) -> Self:
+        members = [member._fold_in(new) for member in self.members_]
+        support = np.log1p(np.bincount(new.user, new.weight, len(new.users))).astype(np.float32)
+        return with_users(self, new, members_=members, user_support_=support)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        wanted = [type(model) for model in nesting.unfitted_members(self)]
+        shape = (3, len(wanted) + 1)
+        if [type(member) for member in self.members_] != wanted or self.weight_.shape != shape:
+            raise BadModelFile("the models and weights in the file are not those that the blend names")
+        return self
+
+    def _check_train(self, train: Ratings) -> None:
+        super()._check_train(train)
+        unable = [
+            type(model).__name__ for model in nesting.unfitted_members(self) if "weights" not in model.tags
+        ]
+        if train.weight is not None and unable:
+            raise NotSupported(
+                f"this Blend cannot honour sample weights, because {unable[0]} cannot",
+                hint='models=["GlobalEffects", "SVD"], or others that can',
+            )
+
+    def check_params(self) -> None:
+        """Check every hyperparameter, and those of the models inside."""
+        super().check_params()
+        nesting.check("Blend", self.models)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyperparameters, and with ``deep`` those of models given as such (``SVD__factors``)."""
+        params = super().get_params(deep=False)
+        return params | nesting.params_inside(self.models) if deep else params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyperparameters by name, also those of the models inside; a name becomes its model then."""
+        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
+        inside = {name: value for name, value in params.items() if "__" in name}
+        if inside:
+            self.models = nesting.with_params_inside("Blend", self.models, inside)
+        return self
+
+
+def _supports(ratings: Ratings) -> tuple[Floats, Floats]:
+    """Return the logarithm of 1 and the number of ratings (the sum of their weights), by user and by item."""
+    user = np.bincount(ratings.user, ratings.weight, len(ratings.users))
+    item = np.bincount(ratings.item, ratings.weight, len(ratings.items))
+    return np.log1p(user).astype(np.float32), np.log1p(item).astype(np.float32)
+
+
+def _support_of(held: Ratings, kept: Ratings) -> _Numbers:
+    """Return the supports that the user and the item of each held row have in the kept rows, shape (2, n)."""
+    user, item = kept.users.remap(held.users.ids)[held.user], kept.items.remap(held.items.ids)[held.item]
+    by_user, by_item = _supports(kept)
+    return np.stack([np.where(user >= 0, by_user[user], 0), np.where(item >= 0, by_item[item], 0)])
+
+
+def _ridge(terms: list[_Numbers], target: _Numbers, weight: Floats | None, penalty: float) -> _Numbers:
+    """Return the ridge regression of a target on terms; sums in a fixed order, so bits do not change."""
+    heavy = terms if weight is None else [weight * term for term in terms]
+    gram = np.array([[float(np.sum(one * other)) for other in terms] for one in heavy])
+    along = np.array([float(np.sum(one * target)) for one in heavy])
+    return np.asarray(np.linalg.solve(gram + penalty * np.eye(len(terms)), along))

@@ -1,0 +1,72 @@
+"""What most people rated, or rated best: the same list for everyone."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model
+from foretaste.models.folding import with_users
+from foretaste.models.rising import rising_line
+from foretaste.models.sums import damped_mean, sum_by, weights_of
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+
+
+@model_class
+class Popularity(Model):
+    r"""Predict a rating that rises with how popular the item is.
+
+    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
+    the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
+    ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
+    ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a
+    tenth of a standard deviation from the least to the most rated item. Where it would leave the range of the
+    ratings, it is made less steep, since what is clipped would be equal.
+
+    By ``mean``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the mean of the
+    item as if it came with :math:`\lambda` ratings at the mean, so that two enthusiasts do not make a best
+    seller.
+
+    An unknown item has no ratings. Users make no difference, known or not.
+
+    Cremonesi, Koren and Turrin, "Performance of recommender algorithms on top-n recommendation tasks", RecSys
+    2010, measure how hard the list of the most popular is to beat.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
+    summary: ClassVar[str] = "a rating that rises with the number of ratings, or with the damped mean"
+
+    by: str = param(
+        "count", "what makes an item popular: many ratings, or good ones", one_of=("count", "mean")
+    )
+    damping: float = param(5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0)
+
+    mean_: float = learned()
+    item_bias_: Floats = learned("items")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        weight, n = weights_of(train), len(train.items)
+        mean, _ = train.moments()
+        if self.by == "mean":
+            bias = damped_mean(train.item, train.value.astype(np.float64) - mean, weight, n, self.damping)
+        else:
+            score = np.log1p(sum_by(train.item, weight, n))
+            ends = (0.0, float(score.max())), (self.low_, self.high_)
+            mean, slope = rising_line(score[train.item], train.value, weight, ends)
+            bias = slope * score
+        self.mean_, self.item_bias_ = mean, bias.astype(np.float32)
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        value = self.mean_ + np.where(pairs.item >= 0, self.item_bias_[pairs.item], 0)
+        return self._prediction(pairs, value)
+
+    def _linear(self) -> Linear:
+        none = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
+        return Linear(self.mean_, np.zeros(len(self.users_), np.float32), self.item_bias_, *none)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_users(self, new)

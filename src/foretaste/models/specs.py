@@ -1,0 +1,62 @@
+"""A model's name and parameters as JSON holds them, and back; models inside models, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foretaste.errors import BadModelFile, did_you_mean, plain
+from foretaste.models.base import Model
+
+_DEEPEST = 3  # blends of blends of blends
+_UPGRADE = "pip install --upgrade foretaste"
+
+
+def params_as_json(model: Model) -> dict[str, Any]:
+    """Return the hyperparameters: numpy numbers as Python's own, a list of models as names and specs."""
+    return {name: _as_json(value) for name, value in model.get_params(deep=False).items()}
+
+
+def as_spec(model: Model) -> dict[str, Any]:
+    """Return ``{"model": name, "params": {...}}``."""
+    return {"model": type(model).__name__, "params": params_as_json(model)}
+
+
+def from_spec(spec: Any, depth: int = 0) -> Model:
+    """Return an unfitted model of ``BY_NAME``; parameters that the spec does not know have their defaults.
+
+    Raises
+    ------
+    BadModelFile
+        If it is no spec, or there is no such model or parameter.
+    InvalidParameter
+        If a parameter is not allowed.
+    """
+    from foretaste.models import BY_NAME  # here, because a blend is one of them
+
+    if not isinstance(spec, dict) or set(spec) != {"model", "params"} or depth > _DEEPEST:
+        raise BadModelFile("a model inside the model is not described as it must be: a name and parameters")
+    name, params = spec["model"], spec["params"]
+    if not isinstance(name, str) or not isinstance(params, dict):
+        raise BadModelFile("a model inside the model is not described as it must be: a name and parameters")
+    if name not in BY_NAME:
+        name = name[:100]
+        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME)}', hint=_UPGRADE)
+    declared = BY_NAME[name].declarations()
+    unknown = sorted(set(params) - set(declared))
+    if unknown:
+        raise BadModelFile(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE)
+    values = {
+        key: [one if isinstance(one, str) else from_spec(one, depth + 1) for one in value]
+        if declared[key].models and isinstance(value, list)
+        else value
+        for key, value in params.items()
+    }
+    model = BY_NAME[name](**values)
+    model.check_params()
+    return model
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [as_spec(one) if isinstance(one, Model) else _as_json(one) for one in value]
+    return plain(value)

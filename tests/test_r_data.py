@@ -1,0 +1,64 @@
+"""Ratings that R keeps: recommenderlab's matrix, with and without names, and files that are damaged."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from r_files import NULL, SMALL, instance, rating_matrix, saved, texts, whole_numbers
+
+from foretaste.errors import BadData, ForetasteError
+from foretaste.io import read_ratings
+from foretaste.io.r_data import read_matrix
+
+
+def rows(ratings) -> list[tuple]:
+    columns = (ratings.user_ids, ratings.item_ids, ratings.value)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_matrix_with_names(tmp_path, pack):
+    path = tmp_path / "jokes.rda"
+    path.write_bytes(pack(SMALL))
+    assert rows(read_ratings(path)) == [
+        ("u1", "j1", 3.5), ("u1", "j3", 5.0), ("u2", "j2", -1.0), ("u3", "j1", 0.0),
+    ]  # fmt: skip
+
+
+def test_without_names_rows_and_columns_are_numbered_from_one(tmp_path):
+    path = tmp_path / "jokes.rda"
+    path.write_bytes(saved("x", rating_matrix([0, 1], [0, 1, 2], [3.0, 4.0], (2, 2), [NULL, NULL])))
+    assert rows(read_ratings(path)) == [(1, 1, 3.0), (2, 2, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (saved("x", whole_numbers([1, 2])), "holds no realRatingMatrix"),
+        (saved("x", instance({"data": NULL, "class": texts(["realRatingMatrix"])})), "is not a dgCMatrix"),
+        (saved("x", rating_matrix([0], [0, 2], [3.0], (1, 1), [NULL, NULL])), "is not a dgCMatrix"),
+        (saved("x", rating_matrix([9], [0, 1], [3.0], (1, 1), [texts(["u"]), NULL])), "is not a dgCMatrix"),
+        (SMALL[:60], "is a file of R that is damaged"),
+    ],
+)
+def test_what_is_no_matrix_is_refused(tmp_path, data, message):
+    path = tmp_path / "jokes.rda"
+    path.write_bytes(data)
+    with pytest.raises(BadData, match=message):
+        read_ratings(path)
+
+
+@settings(max_examples=1500, deadline=2000)
+@given(st.lists(st.tuples(st.integers(7, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damaged_bytes_are_refused_or_read(spoilt):
+    data = bytearray(SMALL)
+    for place, byte in spoilt:
+        data[place] = byte
+    try:
+        columns = read_matrix(bytes(data), "r")
+    except ForetasteError:
+        return
+    assert len(columns["user"]) == len(columns["item"]) == len(columns["rating"])

@@ -1,0 +1,195 @@
+"""``recommend_all``: everyone's recommendations in a file, whatever the batches, in bounded memory."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from foretaste.errors import InvalidParameter, NotFound
+from foretaste.models import SVD, KNNImputation
+from foretaste.progress import Progress, Task
+from foretaste.ratings import Ratings
+from foretaste.recommending import recommend, recommend_all, streaming
+from foretaste.tables import Catalogue
+
+
+@pytest.fixture(scope="module")
+def model(more):
+    return SVD(epochs=4).fit(more)
+
+
+COLUMNS = ["user", "rank", "item", "prediction", "fallback"]
+
+
+def read(path, columns=COLUMNS):
+    """Read a file as it must have been written."""
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    types = {"rank": pl.Int32, "prediction": pl.Float32, "title": pl.String, "fallback": pl.String}
+    return pl.read_csv(path, schema_overrides={k: v for k, v in types.items() if k in columns})
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".CSV"])
+@pytest.mark.parametrize("rows", [250_000, 300, 1])
+def test_the_file_holds_what_recommend_returns_whatever_the_batches(
+    model, more, tmp_path, monkeypatch, ending, rows
+):
+    monkeypatch.setattr(streaming, "_ROWS", rows)
+    path = tmp_path / f"top{ending}"
+    texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
+    catalogue = Catalogue(more.items, {"title": texts}, "title")
+    for options in ({}, {"catalogue": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
+        wanted = recommend(model, exclude=more, **options).to_frame()
+        assert recommend_all(model, path, exclude=more, **options) == len(wanted)
+        assert_frame_equal(read(path, wanted.columns), wanted)
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "_PAIRS", 5000)
+    model = KNNImputation().fit(more)
+    path = tmp_path / "top.parquet"
+    recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80])
+    wanted = recommend(model, n=3, exclude=more, candidates=more.items.ids[10:80]).to_frame()
+    assert_frame_equal(pl.read_parquet(path), wanted)
+
+
+def test_nobody_and_nothing_still_give_a_file_with_its_columns(model, more, tmp_path):
+    for name in ("top.parquet", "top.csv"):
+        path = tmp_path / name
+        for options in ({"users": []}, {"candidates": []}):
+            assert recommend_all(model, path, **options) == 0
+            assert read(path).columns == COLUMNS
+
+
+def test_text_ids_and_fallbacks(ratings, tmp_path):
+    texts = Ratings.from_columns(
+        [f"ü{u}" for u in ratings.user_ids], [f"i,{i}" for i in ratings.item_ids], ratings.value
+    )
+    model, path = SVD(epochs=2).fit(texts), tmp_path / "top.csv"
+    asked = ["ü14", "nobody"]
+    recommend_all(model, path, 2, users=asked, unknown="fallback")
+    wanted = recommend(model, asked, 2, unknown="fallback").to_frame()
+    assert_frame_equal(read(path), wanted)
+    assert path.read_text().count("user unknown") == 2
+
+
+class Counting(Progress):
+    def __init__(self):
+        self.total = self.done = 0
+
+    def task(self, label, total, unit=""):
+        self.total = total
+        return super().task(label, total, unit)
+
+
+def test_progress_counts_users(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "_ROWS", 200)
+    progress, steps = Counting(), []
+    monkeypatch.setattr(Task, "step", lambda self, n=1, note="": steps.append(n))
+    recommend_all(model, tmp_path / "top.csv", progress=progress)
+    assert progress.total == sum(steps) == len(model.users_)
+    assert len(steps) > 5
+
+
+# Left half done ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path, monkeypatch, ending, error):
+    path = tmp_path / f"top{ending}"
+    path.write_text("older")
+    monkeypatch.setattr(streaming, "_ROWS", 200)
+    calls = []
+
+    def step(self, n=1, note=""):
+        calls.append(n)
+        if len(calls) == 4:
+            raise error
+
+    monkeypatch.setattr(Task, "step", step)
+    with pytest.raises(error):
+        recommend_all(model, path)
+    assert path.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_refused(model, tmp_path):
+    with pytest.raises(InvalidParameter, match=r"must end in \.parquet or \.csv") as caught:
+        recommend_all(model, "top.xlsx")
+    assert caught.value.hint == "top.parquet"
+    with pytest.raises(NotFound, match="there is no folder"):
+        recommend_all(model, tmp_path / "nowhere" / "top.csv")
+    with pytest.raises(NotFound, match="does not know user 5"):
+        recommend_all(model, tmp_path / "top.csv", users=[5])
+    assert not list(tmp_path.iterdir())
+
+
+# In a process of its own ---------------------------------------------------------------------------------
+
+PLANTED = """
+import sys
+import numpy as np
+from foretaste import SVD, Ratings, recommend_all
+from foretaste.ids import IdIndex
+
+def planted(users, items=500, factors=8):
+    one = Ratings.from_columns(np.arange(items), np.arange(items), np.arange(items) % 5)
+    model, rng = SVD(factors=factors, epochs=1).fit(one), np.random.default_rng(0)
+    model.users_ = IdIndex(np.arange(users))
+    model.user_bias_ = np.zeros(users, np.float32)
+    model.user_factors_ = rng.random((users, factors), np.float32)
+    model.item_factors_ = rng.random((items, factors), np.float32)
+    return model
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+"""
+
+
+def peak_of(users, path):
+    """Return by how many kB a process grows beyond its model when it recommends to so many users."""
+    code = PLANTED + (
+        f"model = planted({users}); recommend_all(model, {str(path)!r}, users=range(1000), threads=1)\n"
+        f"before = peak(); print(recommend_all(model, {str(path)!r}, threads=2), peak() - before)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    rows, grown = map(int, run.stdout.split())
+    assert rows == 10 * users
+    return grown
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_memory_does_not_grow_with_the_users(tmp_path, ending):
+    path = tmp_path / f"top{ending}"
+    few, many = peak_of(60_000, path), peak_of(600_000, path)
+    assert many < 200_000  # kB; its 6 million rows would take 450 MB as one list
+    assert many < few + 120_000
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_no_file(tmp_path):
+    code = PLANTED + (
+        "model = planted(400_000, 5000, 64); print('ready', flush=True)\n"
+        "try:\n    recommend_all(model, 'top.parquet', threads=1); print('finished')\n"
+        "except KeyboardInterrupt:\n    print('interrupted')"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        assert process.wait(timeout=30) == 0
+    assert not list(tmp_path.iterdir())
