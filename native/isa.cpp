@@ -1,6 +1,7 @@
 // Compiled once for each instruction set; see CMakeLists.txt.
 #include "impute.hpp"
 #include "kernels.hpp"
+#include "nmf.hpp"
 #include "sgd.hpp"
 #include "svdpp.hpp"
 #include "topk.hpp"
@@ -19,6 +20,8 @@ const Kernels table{
     &svdpp_share<float>,
     ImputeTile::donors,
     &impute_distances,
+    &als_memory,
+    &als_row,
     TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
 };
 

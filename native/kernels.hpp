@@ -96,6 +96,27 @@ struct ImputeReceivers {
     int count;
 };
 
+// How the unknowns of a row are found; see als.hpp and nmf.hpp.
+enum class AlsSolver { cholesky, coordinates, gradients, multiplicative };
+
+// Ratings grouped by row (a user, or an item), what is known of the other side, and the row's own unknowns.
+struct AlsData {
+    const std::int64_t* starts;  // (rows + 1)
+    const std::int32_t* other;   // who was rated, or who rated
+    const float* value;
+    const float* weight;      // or null: all 1
+    const float* features;    // (others, stride): their factors
+    const float* other_bias;  // (others), or null as own_bias
+    float* own;               // (rows, stride)
+    float* own_bias;          // (rows), or null: no biases
+    const float* ridge;       // (rows)
+    const float* growth;      // (stride): how many times the ridge weighs on each factor
+    const float* bias_ridge;  // (rows), or null as own_bias
+    int factors, stride;      // stride: factors, padded with zeros to a multiple of 16
+    AlsSolver solver;
+    int steps;  // of the solvers that do not end by themselves
+};
+
 // The items to choose from, in the order in which they are met; see topk.hpp.
 struct TopkItems {
     const float* factors;      // (items, width)
@@ -124,6 +145,8 @@ struct Kernels {
     void (*svdpp_share)(const SvdppData<float>&, const SvdppRound<float>&, std::int32_t low, std::int32_t high);
     int impute_tile;  // donors of a tile
     void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
+    std::size_t (*als_memory)(const AlsData&);  // floats of memory that als_row needs, aligned to 64 bytes
+    double (*als_row)(const AlsData&, std::int64_t row, float* memory);
     int topk_users, topk_items;  // of a tile
     void (*topk_panel)(const TopkItems&, std::size_t from, const TopkUsers&, float* packed);  // (width, topk_items)
     void (*topk_sort)(float* score, std::int32_t* item, std::size_t size);

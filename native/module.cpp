@@ -13,6 +13,7 @@ namespace foretaste {
 
 using namespace nb::literals;
 
+void bind_als(nb::module_& m);
 void bind_encode(nb::module_& m);
 void bind_classics(nb::module_& m);
 void bind_impute(nb::module_& m);
@@ -72,6 +73,7 @@ NB_MODULE(_native, m) {
     m.def("isas", &isas, "The instruction sets that this build and processor have, best first.");
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
     m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
+    bind_als(m);
     bind_encode(m);
     bind_classics(m);
     bind_impute(m);

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from foretaste.evaluation import Results, compare
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.models.als import ALS
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
+    from foretaste.models.nmf import NMF
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.popularity import Popularity
     from foretaste.models.slope_one import SlopeOne
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ALS",
     "EASE",
+    "NMF",
     "SVD",
     "Audit",
     "Bias",
@@ -104,7 +108,7 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne "
+    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne ALS NMF "
     "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",

@@ -117,6 +117,23 @@ def dot_pairs(
     mean: float,
     threads: int,
 ) -> _Float32: ...
+def als_half(
+    starts: _Int64,
+    other: _Int32,
+    value: _Float32,
+    weight: _Float32 | None,
+    features: _Float32,
+    other_bias: _Float32 | None,
+    own: _Float32,
+    own_bias: _Float32 | None,
+    ridge: _Float32,
+    growth: _Float32,
+    bias_ridge: _Float32 | None,
+    factors: int,
+    solver: str,
+    steps: int,
+    threads: int,
+) -> float: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
 
 _Lists = tuple[_Int64, _Int32, _Float32]

@@ -26,6 +26,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "SVD": {"factors": 4, "epochs": 15},
     "SVDpp": {"factors": 4, "epochs": 15},
     "TimeSVDpp": {"factors": 4, "epochs": 15},
+    "ALS": {"factors": 4, "epochs": 10},
+    "NMF": {"factors": 4, "epochs": 15},
     "CoClustering": {"user_clusters": 3, "item_clusters": 2, "starts": 3},
     "Blend": {"models": ["Bias", "UserItemMean"], "folds": 3},
 }

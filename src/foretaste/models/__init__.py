@@ -1,5 +1,6 @@
 """All models, by name."""
 
+from foretaste.models.als import ALS
 from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
@@ -10,6 +11,7 @@ from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
+from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.popularity import Popularity
 from foretaste.models.slope_one import SlopeOne
@@ -34,6 +36,8 @@ BY_NAME: dict[str, type[Model]] = {
         ItemKNN,
         UserKNN,
         SlopeOne,
+        ALS,
+        NMF,
         Popularity,
         GlobalEffects,
         CoClustering,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from inspect import isabstract
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -316,7 +317,7 @@ def known_models() -> list[type[Model]]:
     while queue:
         for subclass in queue.pop().__subclasses__():
             queue.append(subclass)
-            if subclass.__module__.startswith("foretaste."):
+            if subclass.__module__.startswith("foretaste.") and not isabstract(subclass):
                 found.append(subclass)
     return found
 

@@ -1,0 +1,90 @@
+// Multiplicative updates of one row's factors, which stay at 0 or above (Lee and Seung 2001; Luo et al. 2014), and
+// the choice among all ways to learn a row.
+//
+// With t the rating less both biases, t+ and t- what it lies above and below 0:
+//     x *= sum w t+ q / (sum w (x.q + t-) q + ridge growth x),
+// which never makes  sum w (t - x.q)^2 + ridge sum growth x^2  larger.
+#pragma once
+
+#include "als.hpp"
+
+namespace foretaste::FORETASTE_ISA {
+
+class NmfRow : AlsRow {
+   public:
+    static std::size_t memory(int factors) {
+        return 3 * (static_cast<std::size_t>(Gram::padded(factors)) + 16);
+    }
+
+    NmfRow(const AlsData& data, std::int64_t row, float* memory) : AlsRow(data, row, memory) {
+        above_ = take(width_), below_ = take(width_);
+    }
+
+    // Move the bias to where it is best, then the factors; returns the squared error that was met in between.
+    double solve() {
+        if (own_bias_) fit_bias();
+        double squares = 0;
+        for (int step = 0; step < data_.steps; ++step) squares = update();
+        keep();
+        return squares;
+    }
+
+   private:
+    static constexpr float nothing = 1e-12f;  // a factor this small is 0: its products would soon be no numbers
+
+    void fit_bias() {
+        float weights = 0, moment = 0;
+        for (int t = 0; t < count_; ++t) {
+            fetch(t + ahead);
+            const std::int64_t rating = first_ + t;
+            const float w = data_.weight ? data_.weight[rating] : 1;
+            weights += w, moment += w * (target(rating) - dot(x_, features(rating)));
+        }
+        const float total = weights + bias_ridge_;
+        bias_ = total > 0 ? moment / total : 0;
+    }
+
+    double update() {
+        for (int c = 0; c < width_; c += lanes) {
+            store(above_ + c, vec<float>{});
+            store(below_ + c, ridge_ * load(data_.growth + c) * load(x_ + c));
+        }
+        double squares = 0;
+        for (int t = 0; t < count_; ++t) {
+            fetch(t + ahead);
+            const std::int64_t rating = first_ + t;
+            const float w = data_.weight ? data_.weight[rating] : 1;
+            const float* const q = features(rating);
+            const float wanted = target(rating) - bias_, got = dot(x_, q), error = wanted - got;
+            take_off(above_, -w * (wanted > 0 ? wanted : 0), q);
+            take_off(below_, -w * (got - (wanted < 0 ? wanted : 0)), q);
+            squares += static_cast<double>(w) * error * error;
+        }
+        for (int c = 0; c < data_.factors; ++c) {
+            const float next = below_[c] > 0 ? x_[c] * (above_[c] / below_[c]) : 0;
+            x_[c] = next > nothing ? next : 0;
+        }
+        return squares;
+    }
+
+    float *above_, *below_;
+};
+
+inline std::size_t als_memory(const AlsData& data) {
+    switch (data.solver) {
+        case AlsSolver::gradients: return AlsGradients::memory(data.factors);
+        case AlsSolver::multiplicative: return NmfRow::memory(data.factors);
+        default: return AlsSystem::memory(data.factors);
+    }
+}
+
+// Learn one row; returns its sum of weighted squared errors.
+inline double als_row(const AlsData& data, std::int64_t row, float* memory) {
+    switch (data.solver) {
+        case AlsSolver::gradients: return AlsGradients(data, row, memory).solve();
+        case AlsSolver::multiplicative: return NmfRow(data, row, memory).solve();
+        default: return AlsSystem(data, row, memory).solve();
+    }
+}
+
+}  // namespace foretaste::FORETASTE_ISA

@@ -1,0 +1,136 @@
+"""What models have in common that learn users and items in turn."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from typing import ClassVar, Self
+
+import numpy as np
+
+from foretaste._native import dot_pairs
+from foretaste.doors import encode_pairs
+from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.base import Model
+from foretaste.models.sides import Side, Steps, learned_side, side_of
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.threads import thread_count
+
+
+@model_class
+class Alternating(Model):
+    """Biases and factors, learned by turns: one side of the ratings while the other stands still.
+
+    A rating is ``origin_ + std_ * (user_bias + item_bias + user_factors . item_factors)``. The origin is
+    the mean; only factors at 0 or above without biases need one that lies below the ratings.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
+
+    factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=1024)
+    regularization: float = param(
+        0.03, "how strongly each rating of a user or item draws its factors to 0", low=0, high=1e6
+    )
+    damping: float = param(
+        5.0, "how strongly factors are drawn to 0 besides, whatever the number of ratings", low=0, high=1e6
+    )
+    biases: bool = param(True, "learn a bias of each user and of each item beside the factors")
+    bias_damping: float = param(
+        3.0, "how many ratings at the mean a user or item is given beforehand", low=0, high=1e6
+    )
+    seed: int = param(0, "of the random numbers", low=0)
+    threads: int | None = param(
+        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+    )
+
+    mean_: float = learned()
+    origin_: float = learned()
+    std_: float = learned()
+    user_bias_: Floats = learned("users")
+    item_bias_: Floats = learned("items")
+    user_factors_: Floats = learned("users", "factors")
+    item_factors_: Floats = learned("items", "factors")
+    train_rmse_: Floats = learned("epochs")
+
+    @abstractmethod
+    def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
+        """Learn both sides once; return the error in standard deviations."""
+
+    @abstractmethod
+    def _first(self, random: np.random.Generator, users: Side, items: Side) -> None:
+        """Set the first factors."""
+
+    @abstractmethod
+    def _exact(self) -> str:
+        """Return the solver that finds the best biases and factors of a user, given the items."""
+
+    def _margin(self) -> float | None:
+        """Return how far below the lowest rating the origin lies, in ranges; None: it is the mean."""
+        return None
+
+    def _growth(self) -> float:
+        return 0.0
+
+    def _learn(self, train: Ratings, epochs: int, progress: Progress) -> None:
+        self.mean_, self.std_ = train.moments()
+        self.origin_ = self._origin(train)
+        value, size = self._standard(train), (len(train.users), len(train.items))
+        users = side_of(train.user, train.item, value, train.weight, size[0], self.factors, self.biases)
+        items = side_of(train.item, train.user, value, train.weight, size[1], self.factors, self.biases)
+        self._first(np.random.default_rng(self.seed), users, items)
+        steps, errors = self._steps(), list[float]()
+        with progress.task(type(self).__name__, epochs) as task:
+            for _ in range(epochs):
+                errors.append(self.std_ * self._epoch(steps, users, items))
+                task.step(note=f"train RMSE {errors[-1]:.4f}")
+        self.train_rmse_ = np.array(errors, np.float32)
+        self.user_bias_, self.user_factors_ = users.learned(self.factors)
+        self.item_bias_, self.item_factors_ = items.learned(self.factors)
+
+    def _origin(self, train: Ratings) -> float:
+        margin = self._margin()
+        if margin is None:
+            return self.mean_
+        seen = train.value if train.weight is None else train.value[train.weight > 0]
+        low, high = float(seen.min()), float(seen.max())
+        return low - margin * (high - low)
+
+    def _standard(self, ratings: Ratings) -> Floats:
+        value = (ratings.value.astype(np.float64) - self.origin_) / (self.std_ or 1.0)
+        return value.astype(np.float32)
+
+    def _steps(self) -> Steps:
+        damping = self.damping, self._growth(), self.bias_damping
+        return Steps(self.factors, self.regularization, *damping, thread_count(self.threads))
+
+    def _fold_in(self, new: Ratings) -> Self:
+        """Return a model of the new users: biases and factors that are best for their ratings.
+
+        Ratings of unknown items say nothing; a user with no others has bias and factors 0.
+        """
+        item = encode_pairs(new, new.users, self.items_).item
+        rows = np.flatnonzero(item >= 0)
+        weight = None if new.weight is None else new.weight[rows]
+        value, n = self._standard(new)[rows], len(new.users)
+        users = side_of(new.user[rows], item[rows], value, weight, n, self.factors, self.biases)
+        items = learned_side(self.item_bias_, self.item_factors_, self.biases)
+        self._steps().learn(users, items, self._exact(), 1000)
+        folded = copy.copy(self)
+        folded.users_ = new.users
+        folded.user_bias_, folded.user_factors_ = users.learned(self.factors)
+        return folded
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        learned_ = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
+        standard = dot_pairs(pairs.user, pairs.item, *learned_, 0.0, thread_count(self.threads))
+        value = np.float32(self.origin_) + np.float32(self.std_) * standard
+        if self.origin_ != self.mean_:  # below the ratings, and no guess for those of whom nothing is known
+            value[~self._known(pairs)] = self.mean_
+        return self._prediction(pairs, value)
+
+    def _linear(self) -> Linear:
+        std = np.float32(self.std_)
+        factors = self.user_factors_ * std, self.item_factors_
+        return Linear(self.origin_, self.user_bias_ * std, self.item_bias_ * std, *factors)

@@ -1,0 +1,82 @@
+"""Non-negative matrix factorisation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from foretaste.models.alternating import Alternating
+from foretaste.models.sides import Side, Steps
+from foretaste.params import model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Ratings
+
+
+@model_class
+class NMF(Alternating):
+    r"""Factors that are never below 0, beside biases, learned by multiplicative updates.
+
+    :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)` with :math:`p_u, q_i \ge 0`: a user's
+    factors add up, and none takes away what another gave. Over ratings in standard deviations
+    :math:`z = (r - \mu) / \sigma`, biases and factors minimise
+
+    .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - b_u - b_i - p_u \cdot q_i)^2
+              + \sum_u \left[ (\lambda n_u + \delta) \lVert p_u \rVert^2 + \beta b_u^2 \right]
+              + \sum_i \left[ (\lambda n_i + \delta) \lVert q_i \rVert^2 + \beta b_i^2 \right] .
+
+    Each epoch sets the biases of all items to their best and multiplies their factors by
+
+    .. math:: \frac{\sum_u w_{ui} \, t^+_{ui} \, p_u}{\sum_u w_{ui} (p_u \cdot q_i + t^-_{ui}) p_u
+              + (\lambda n_i + \delta) q_i} , \quad t_{ui} = z_{ui} - b_u - b_i ,
+
+    where :math:`t^+` and :math:`t^-` are what :math:`t` lies above and below 0; then the same for users. No
+    update makes the objective larger. An unknown user or item has bias and factors 0.
+
+    Without biases, ratings must not be below 0: they are counted from ``margin`` ranges below the lowest
+    instead of from the mean, and a pair that is not known gets the mean.
+
+    Lee and Seung, "Algorithms for non-negative matrix factorization", NIPS 2000; Luo, Zhou, Xia and Zhu,
+    "An efficient non-negative matrix-factorization-based approach to collaborative filtering for
+    recommender systems", IEEE Transactions on Industrial Informatics 10(2), 2014.
+    """
+
+    summary: ClassVar[str] = "biases, and factors that are never below 0, by multiplicative updates"
+
+    epochs: int = param(100, "how many times items and users are updated", low=1)
+    updates: str = param(
+        "alternating",
+        "items, then users by the new items; or both by what was before (as in scikit-surprise), which may "
+        "swing and never settle",
+        one_of=("alternating", "simultaneous"),
+    )
+    margin: float = param(
+        0.0,
+        "without biases: how far below the lowest training rating 0 lies, as a share of their range",
+        low=0,
+        high=1000,
+    )
+    initial_high: float = param(
+        0.3, "the first factors are random numbers from 0 to this", low=0, high=1000, open_low=True
+    )
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self._learn(train, self.epochs, progress)
+
+    def _first(self, random: np.random.Generator, users: Side, items: Side) -> None:
+        for side in (users, items):
+            side.begin(lambda n: random.uniform(0, self.initial_high, (n, self.factors)))
+
+    def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
+        if self.updates == "alternating":
+            steps.learn(items, users, "multiplicative")
+            return steps.learn(users, items, "multiplicative")
+        before = items.before()
+        steps.learn(items, users, "multiplicative")
+        return steps.learn(users, before, "multiplicative")
+
+    def _exact(self) -> str:
+        return "coordinates"
+
+    def _margin(self) -> float | None:
+        return None if self.biases else self.margin
