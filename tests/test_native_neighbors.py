@@ -78,7 +78,9 @@ RULES = {
     values=st.sampled_from(["stars", "signs", "spread"]), kind=st.sampled_from(KINDS), keep=st.integers(1, 16),
     single=st.booleans(), threads=st.integers(1, 3), **RULES,
 )  # fmt: skip
-def test_nearest_rows_are_those_of_numpy(seed, rows, columns, n, values, kind, keep, single, threads, **rules):
+def test_nearest_rows_are_those_of_numpy(
+    seed, rows, columns, n, values, kind, keep, single, threads, **rules
+):
     rng = np.random.default_rng(seed)
     row, column, value = sparse(rng, rows, columns, n, values)
     matrix = np.full((rows, columns), np.nan)
@@ -135,7 +137,9 @@ def test_what_is_equal_but_for_rounding_is_equal():
     value = np.concatenate([base, base / 7, base * 3, base * 1.1, base / 3])
     row, column = np.repeat(np.arange(5, dtype=np.int32), 4), np.tile(np.arange(4, dtype=np.int32), 5)
     for kind in ("product", "cosine", "pearson"):
-        _, other, similarity = _native.nearest_rows(row, column, value, 5, 4, kind, 4, 0.0, 1, 0, False, False, 1)
+        _, other, similarity = _native.nearest_rows(
+            row, column, value, 5, 4, kind, 4, 0.0, 1, 0, False, False, 1
+        )
         assert (similarity == 1).all()
         assert other.reshape(5, 4).tolist() == [[j for j in range(5) if j != i] for i in range(5)]
 
@@ -150,7 +154,8 @@ def test_the_same_bits_at_any_number_of_threads(kind, values, keep):
     row, column, value = sparse(rng, rows, 90, 30_000, values)
     rules = (3.0, 2, 5, True, False)
     found = [
-        _native.nearest_rows(row, column, value, rows, 90, kind, keep, *rules, threads) for threads in (1, 2, 3, 16)
+        _native.nearest_rows(row, column, value, rows, 90, kind, keep, *rules, threads)
+        for threads in (1, 2, 3, 16)
     ]
     for other in found[1:]:
         assert [a.tobytes() for a in found[0]] == [b.tobytes() for b in other]
@@ -232,7 +237,9 @@ def mean_by_numpy(matrix, row, column, others, alike, neighbors, min_neighbors, 
     """Return the neighbours that count and what each adds to the mean."""
     if row < 0 or column < 0:
         return [], []
-    there = [(o, float(s)) for o, s in zip(others.tolist(), alike, strict=True) if not np.isnan(matrix[o, column])]
+    there = [
+        (o, float(s)) for o, s in zip(others.tolist(), alike, strict=True) if not np.isnan(matrix[o, column])
+    ]
     there = there[:neighbors]
     if len(there) < max(1, min_neighbors):
         return [], []
@@ -285,7 +292,15 @@ def test_deviations_and_their_sums_are_those_of_numpy(seed, items, users, n, val
     starts = np.searchsorted(user[order], np.arange(users + 1)).astype(np.int64)
     asked_item, asked_user = (rng.integers(-1, k, 5000).astype(np.int32) for k in (items, users))
     total, weight = _native.deviation_sums(
-        asked_item, asked_user, mean, common, starts, item[order], value[order].astype(np.float32), weighted, threads
+        asked_item,
+        asked_user,
+        mean,
+        common,
+        starts,
+        item[order],
+        value[order].astype(np.float32),
+        weighted,
+        threads,
     )
     counts = both if weighted else (both > 0).astype(float)
     sums = (counts * mean) @ there + (counts @ filled if weighted else 0)

@@ -193,7 +193,9 @@ def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
         assert all(rated[u, k] if cls is ItemKNN else rated[k, i] for k in chosen)
 
 
-@pytest.mark.parametrize("setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str
+)
 def test_people_taken_in_anew_are_as_they_were(ratings, setting):
     model = ItemKNN(clip=False, **setting).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
@@ -210,7 +212,9 @@ def test_new_people_and_unknown_items_are_taken_in(ratings, others):
     assert folded.users_ == others.users
     assert folded.items_ == ratings.items
     assert model._state().keys() == before.keys()
-    assert all(value is before[name] for name, value in model._state().items() if isinstance(value, np.ndarray))
+    assert all(
+        value is before[name] for name, value in model._state().items() if isinstance(value, np.ndarray)
+    )
     known = np.isin(others.item_ids, ratings.items.ids)
     assert 0 < known.sum() < len(others)
     again = model._fold_in(others[known])

@@ -13,7 +13,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NATIVE_TESTS = [
     f"test_{name}.py"
-    for name in ("native", "impute", "encode", "lines", "topk", "native_classics", "native_svdpp", "native_neighbors")
+    for name in (
+        "native",
+        "impute",
+        "encode",
+        "lines",
+        "topk",
+        "native_classics",
+        "native_svdpp",
+        "native_neighbors",
+    )
 ]
 
 

@@ -36,16 +36,16 @@ def slope_one_by_hand(ratings, scheme):
                     deviation, count = np.mean(r[both, i] - r[both, j]), both.sum()
                     total += deviation if scheme == "plain" else count * (deviation + r[u, j])
                     weight += 1 if scheme == "plain" else count
-            predicted[u, i] = mean[u] if weight == 0 else total / weight + (mean[u] if scheme == "plain" else 0)
+            predicted[u, i] = (
+                mean[u] if weight == 0 else total / weight + (mean[u] if scheme == "plain" else 0)
+            )
     return predicted
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_predictions_are_those_of_numpy(ratings, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
-    np.testing.assert_allclose(
-        model.predict_matrix(), slope_one_by_hand(ratings, scheme), rtol=0, atol=1e-4
-    )
+    np.testing.assert_allclose(model.predict_matrix(), slope_one_by_hand(ratings, scheme), rtol=0, atol=1e-4)
 
 
 def test_the_example_of_the_paper():
