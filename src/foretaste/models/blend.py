@@ -52,7 +52,9 @@ class Blend(Model):
     summary: ClassVar[str] = "several models, weighted by how they predict ratings they have not seen"
 
     models: list[str | Model] = param(
-        ["GlobalEffects", "EASE", "SVD"], "the models that are weighed, by name or as they are", models=True
+        ["GlobalEffects", "ItemKNN", "SVDpp"],
+        "the models that are weighed, by name or as they are",
+        models=True,
     )
     folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
     support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
