@@ -189,7 +189,7 @@ def residuals(ratings: Ratings) -> tuple[Ratings, Callable[[Ratings], np.ndarray
 
 
 def on_residuals(left: Ratings, factors: int, iterations: int) -> Any:
-    """Fit the factors alone: what lenskit minimises; ours is in standard deviations, which moves the ridge."""
+    """Fit the factors alone, as lenskit does; ours are in standard deviations, which moves the ridge."""
     return BY_NAME["ALS"](
         factors=factors, epochs=iterations, solver="cholesky", damping=0, growth=0, biases=False,
         regularization=LENSKIT_RIDGE / left.moments()[1], threads=THREADS, clip=False,

@@ -68,9 +68,15 @@ PAIRINGS = (
         "CoClustering",
         "CoClustering",
         lambda _: {
-            "user_clusters": 3, "item_clusters": 3, "epochs": 20, "starts": 1, "base": "means", "damping": 0,
-            "user_damping": 0, "item_damping": 0,
-        },  # fmt: skip
+            "user_clusters": 3,
+            "item_clusters": 3,
+            "epochs": 20,
+            "starts": 1,
+            "base": "means",
+            "damping": 0,
+            "user_damping": 0,
+            "item_damping": 0,
+        },
         {"n_cltr_u": 3, "n_cltr_i": 3, "n_epochs": 20},
     ),
     Pairing("NMF", "NMF", _nmf, {"n_factors": 15, "n_epochs": 50, "reg_pu": 0.06, "reg_qi": 0.06}),
@@ -90,15 +96,21 @@ PAIRINGS = (
         "SVDpp",
         "SVDpp",
         lambda _: {
-            "factors": 20, "epochs": 20, "learning_rate": 0.007, "regularization": 0.02, "implicit_rate": 1,
-            "implicit_regularization": 0.02, "initial_std": 0.1, "schedule": "constant",
-        },  # fmt: skip
+            "factors": 20,
+            "epochs": 20,
+            "learning_rate": 0.007,
+            "regularization": 0.02,
+            "implicit_rate": 1,
+            "implicit_regularization": 0.02,
+            "initial_std": 0.1,
+            "schedule": "constant",
+        },
         SVDPP,
         standard=True,
         at_least=60,
         once=True,
     ),
-)  # fmt: skip
+)
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
@@ -135,7 +147,7 @@ def compared(pairing: Pairing, ratings: Ratings, name: str, repeats: int) -> Row
     seconds = interleaved({"ours": ours, "theirs": theirs}, repeats)
     gap = np.abs(guesses["ours"] - guesses["theirs"])
     return row(
-        f"{pairing.ours}, fit on {len(learn):,} and test on {len(judge):,} ratings ({name}), {THREADS} threads"
+        f"{pairing.ours}, fit on {len(learn):,}, test on {len(judge):,} ratings ({name}), {THREADS} threads"
         + (", 20 factors, 20 epochs, one run" if pairing.once else ""),
         seconds["ours"],
         peer=named("scikit-surprise", f"{pairing.theirs} (one thread)"),

@@ -1,7 +1,7 @@
 """How time and memory of every model's fit grow with the ratings: 0.1, 1, 5 and 20 million.
 
-Generated ratings with MovieLens's popularity, users and items growing with them as MovieLens's do. Each fit has
-a process of its own. Memory is the peak of that process less what it held once the ratings were there; both
+Generated ratings with MovieLens's popularity, users and items growing with them as MovieLens's do. Each fit
+has a process of its own. Memory is the peak of that process less what it held once the ratings were there; both
 are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model refuses is
 recorded with its message, what takes longer than the limit as that.
 """
@@ -42,10 +42,10 @@ def model_of(name: str) -> Any:
 def fit_here(name: str, folder: Path) -> dict[str, Any]:
     """Fit one model in this process; a refusal is a result, too."""
     ratings = load_columns(folder)
-    model_of(name).fit(ratings[:200])  # what is imported on the way is neither time nor memory of the fit
-    model = model_of(name)
     data = sum(column.nbytes for column in (ratings.user, ratings.item, ratings.value, ratings.when))
+    model = model_of(name)
     try:
+        model_of(name).fit(ratings[:200])  # what is imported on the way is neither time nor memory of the fit
         return {**watched(lambda: model.fit(ratings)), "ratings": len(ratings), "data": data}
     except ForetasteError as error:
         return {"refused": str(error), "ratings": len(ratings), "data": data}

@@ -1,4 +1,4 @@
-"""The 50 most alike items of every item by cosine: against implicit and scikit-surprise, and at 20 million."""
+"""The 50 most alike items of every item: against implicit and scikit-surprise, and at 20 million."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def at_scale(size: int) -> Row:
         in_child("benchmarks.speed.neighbors", "--write", folder, "--ratings", str(size))
         one = in_child("benchmarks.speed.neighbors", "--work", "all", folder)
     return row(
-        f"the {NEAREST} most alike of {shape_of(size)[1]:,} items, {size:,} generated ratings, cosine over all "
-        f"raters, {THREADS} threads, in a process of its own",
+        f"the {NEAREST} most alike of {shape_of(size)[1]:,} items, {size:,} generated ratings, cosine over "
+        f"all raters, {THREADS} threads, in a process of its own",
         one["seconds"],
         at_most=6,
         also={"MB_added": (one["added"] / 1e6, 1000)},
