@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from benchmarks import data, timing
 from benchmarks.speed import alone, growth, rows
+
 from foretaste.models import BY_NAME
 
 
@@ -170,7 +170,10 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # of the peers
 def test_every_part_runs_at_a_small_size(name: str) -> None:
     module = import_module(f"benchmarks.speed.{name}")
-    for one in module.rows(True, 1):
+    found = list(module.rows(True, 1))
+    if not found:
+        pytest.skip("needs a peer or a model that is not here: pip install '.[bench]'")
+    for one in found:
         assert set(rows.FIELDS) == set(one)
         assert one["seconds"] != 0
         assert one["equality"], one["work"]

@@ -1,8 +1,8 @@
 """How time and memory of every model's fit grow with the ratings: 0.1, 1, 5 and 20 million.
 
 Generated ratings with MovieLens's popularity, users and items growing with them as MovieLens's do. Each fit
-has a process of its own. Memory is the peak of that process less what it held once the ratings were there; both
-are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model refuses is
+has a process of its own. Memory is the peak of that process less what it held once the ratings were there;
+both are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model refuses is
 recorded with its message, what takes longer than the limit as that.
 """
 
@@ -158,6 +158,8 @@ def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
         panel.set(xscale="log", yscale="log", xlabel="ratings", ylabel=label)
         low = panel.get_ylim()[0]
         panel.plot(everything, [low * size / everything[0] for size in everything], "k:", linewidth=1)
+        panel.set_xticks(everything, [f"{size:,}" for size in everything])
+        panel.set_xticks([], minor=True)
         panel.grid(alpha=0.3)
     left.annotate("dotted: linear", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=9)
     figure.legend(loc="outside right center", title="model (slope of time)", fontsize=9, frameon=False)
