@@ -16,6 +16,7 @@ from foretaste.models import BY_NAME
 
 THREADS, RIDGE, ITERATIONS = 2, 10.0, 10
 FEW, MANY = 1, 4  # iterations of the two fits whose difference is timed
+HOW = {"cholesky": "exact (Cholesky)", "cg": "3 warm conjugate gradients"}
 Fit = Callable[[Ratings, int, int], Any]
 
 
@@ -40,7 +41,6 @@ def compared(
     repeats: int,
 ) -> Iterator[Row]:
     """Time an iteration of everybody in turns, then let everybody predict the held-out ratings."""
-    how = "exact (Cholesky)" if solver == "cholesky" else "3 warm conjugate gradients"
     ours: Fit = lambda train, k, n: by_foretaste(train, k, n, solver)  # noqa: E731 - as short as a name
     peers: dict[str, tuple[Fit, Callable[..., float], str]] = {}
     if solver == "cholesky" and not missing("ALS against lenskit", "lenskit"):
@@ -66,30 +66,40 @@ def compared(
         an_iteration = {
             who: (seconds[f"{who} {MANY}"] - seconds[f"{who} {FEW}"]) / (MANY - FEW) for who in everybody
         }
-        train, test, std = judged
-        own = std * rmse(test.value, ours(train, factors, ITERATIONS).predict(test))
+        own = judged[2] * rmse(judged[1].value, ours(judged[0], factors, ITERATIONS).predict(judged[1]))
         for peer, (fit, error, objective) in peers.items():
             lenskit = error is error_of_lenskit
-            mine = an_iteration["ours on residuals" if lenskit else "ours"]
-            theirs = error(fit(layout(peer, train), factors, ITERATIONS), train, test)
-            equality = {"foretaste_rmse": own, "peer_rmse": std * theirs}
-            if lenskit:
-                left, biases = residuals(train)
-                guess = on_residuals(left, factors, ITERATIONS).predict(test) + biases(test)
-                equality["foretaste_rmse"] = std * rmse(test.value, guess)
-            if objective == "other":
-                equality = {"foretaste_rmse": own, "peer_share_of_held_out_below_a_random_item": theirs}
             yield row(
-                f"ALS, {how}, {len(ratings):,} ratings ({name}), {factors} factors, {THREADS} threads, one "
-                f"iteration" + (", biases taken out beforehand" if lenskit else ""),
-                mine,
+                f"ALS, {HOW[solver]}, {len(ratings):,} ratings ({name}), {factors} factors, {THREADS} threads"
+                f", one iteration" + (", biases taken out beforehand" if lenskit else ""),
+                an_iteration["ours on residuals" if lenskit else "ours"],
                 peer=peer,
                 peer_seconds=an_iteration[peer],
                 objective=objective,
-                equality=equality,
+                equality=equality(own, peer, fit, error, factors, judged),
                 at_most=0.075 if solver == "cholesky" else None,
                 at_least=2.5 if solver == "cg" else None,
             )
+
+
+def equality(
+    own: float,
+    peer: str,
+    fit: Fit,
+    error: Callable[..., float],
+    factors: int,
+    judged: tuple[Ratings, Ratings, float],
+) -> dict[str, float]:
+    """Return how both predict the held-out ratings, in rating units; implicit's scores are no ratings."""
+    train, test, std = judged
+    theirs = error(fit(layout(peer, train), factors, ITERATIONS), train, test)
+    if error is misranked_by_implicit:
+        return {"foretaste_rmse": own, "peer_share_of_held_out_below_a_random_item": theirs}
+    if error is error_of_lenskit:
+        left, biases = residuals(train)
+        guess = on_residuals(left, factors, ITERATIONS).predict(test) + biases(test)
+        own = std * rmse(test.value, guess)
+    return {"foretaste_rmse": own, "peer_rmse": std * theirs}
 
 
 def layout(who: str, ratings: Ratings) -> Any:

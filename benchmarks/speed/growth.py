@@ -2,8 +2,8 @@
 
 Generated ratings with MovieLens's popularity, users and items growing with them as MovieLens's do. Each fit
 has a process of its own. Memory is the peak of that process less what it held once the ratings were there;
-both are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model refuses is
-recorded with its message, what takes longer than the limit as that.
+both are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model
+refuses is recorded with its message, what takes longer than the limit as that.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fit_here(name: str, folder: Path) -> dict[str, Any]:
         model_of(name).fit(ratings[:200])  # what is imported on the way is neither time nor memory of the fit
         return {**watched(lambda: model.fit(ratings)), "ratings": len(ratings), "data": data}
     except ForetasteError as error:
-        return {"refused": str(error), "ratings": len(ratings), "data": data}
+        return {"refused": str(error).replace("\n", "; "), "ratings": len(ratings), "data": data}
 
 
 def grow(
