@@ -28,7 +28,7 @@ check: .venv/check
 	$(BIN)/lint-imports
 
 bench: .venv/bench
-	$(BIN)/python benchmarks/speed/run.py
+	$(BIN)/python -m benchmarks.speed.run $(BENCH)
 
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
@@ -59,7 +59,7 @@ serve: docs
 	@touch $@
 
 .venv/bench: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check ".[test,peers]"
+	$(BIN)/pip install --quiet --disable-pip-version-check ".[test,bench]"
 	@touch $@
 
 .venv/docs: .venv/installed

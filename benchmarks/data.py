@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from foretaste import Ratings, read_ratings
+from foretaste.ids import IdIndex
 
 REAL = {
     "ml-100k": "ml-100k/u.data",
@@ -15,6 +16,16 @@ REAL = {
     "jester-2 lecture": "jester2/jester_ratings_users_1_to_4000.csv.gz",
     "jester-2": "jester2/jester_ratings_users_1_to_14780.csv.gz",
 }
+
+SHAPES = {  # users and items of the MovieLens sets that hold about so many ratings
+    100_000: (943, 1_682),
+    1_000_000: (6_040, 3_706),
+    5_000_000: (30_000, 15_000),
+    20_000_000: (138_000, 27_000),
+}
+DAY = 86_400
+FIRST_DAY = 10_000 * DAY  # in May 1997
+_COLUMNS = ("user", "item", "value", "when")
 
 
 def real(name: str) -> Ratings | None:
@@ -41,3 +52,46 @@ def generated(users: int, items: int, rows: int, seed: int = 0) -> Ratings:
     score = 3.5 + 0.4 * rng.normal(size=users)[user] + 0.5 * rng.normal(size=items)[item]
     score += 0.3 * np.einsum("nk,nk->n", taste[user], kind[item]) + 0.8 * rng.normal(size=len(user))
     return Ratings.from_columns(user, item, np.clip(np.round(score), 1, 5))
+
+
+def movielens_1m(rows: int = 1_000_000) -> tuple[Ratings, str]:
+    """Return MovieLens 1M and its name, or else generated ratings of its shape; fewer rows are generated."""
+    ratings = real("ml-1m") if rows == 1_000_000 else None
+    return (ratings, "ml-1m") if ratings else (generated(*shape_of(rows), rows), "generated like MovieLens")
+
+
+def shape_of(rows: int) -> tuple[int, int]:
+    """Return users and items of a MovieLens set of so many ratings, on lines of logs between known sets."""
+    if rows in SHAPES:
+        return SHAPES[rows]
+    known = np.log(list(SHAPES))
+    sides = zip(*SHAPES.values(), strict=True)
+    users, items = (int(np.exp(np.interp(np.log(rows), known, np.log(side)))) for side in sides)
+    share = min(1.0, rows / min(SHAPES))  # below the smallest set, both shrink by the root
+    return max(20, int(users * share**0.5)), max(30, int(items * share**0.5))
+
+
+def movielens_like(rows: int, seed: int = 0) -> Ratings:
+    """Return generated ratings with times: users and items grow with the ratings as MovieLens's do."""
+    ratings = generated(*shape_of(rows), rows, seed)
+    rng = np.random.default_rng(seed + 1)
+    joined = rng.integers(0, 3_000, len(ratings.users))  # people come, rate for some days, and go
+    day = joined[ratings.user] + rng.exponential(5, len(ratings)).astype(np.int64)
+    when = FIRST_DAY + day * DAY + rng.integers(0, DAY, len(ratings))
+    return ratings.replace(when=when)
+
+
+def save_columns(ratings: Ratings, folder: Path) -> None:
+    """Write the arrays to files that ``load_columns`` reads without needing more memory than they take."""
+    for name in _COLUMNS:
+        column = getattr(ratings, name)
+        if column is not None:
+            np.save(folder / f"{name}.npy", column, allow_pickle=False)
+
+
+def load_columns(folder: Path) -> Ratings:
+    """Read what ``save_columns`` wrote; ids are the codes."""
+    found = {name: folder / f"{name}.npy" for name in _COLUMNS}
+    columns = {name: np.load(path) for name, path in found.items() if path.exists()}
+    users, items = (IdIndex(np.arange(columns[name].max() + 1, dtype=np.int64)) for name in ("user", "item"))
+    return Ratings(**columns, users=users, items=items)

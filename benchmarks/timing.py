@@ -18,6 +18,37 @@ import foretaste
 from foretaste import _native
 
 RESULTS = Path(__file__).parent / "results"
+LIBRARIES = (
+    "numpy", "scipy", "polars", "pandas", "scikit-learn", "scikit-surprise", "numba", "implicit", "lenskit",
+    "cmfrec",
+)  # fmt: skip
+
+
+def installed(library: str) -> bool:
+    """Say whether a distribution is installed."""
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def missing(what: str, *libraries: str, models: tuple[str, ...] = ()) -> bool:
+    """Say whether something that a row needs is not here, and print why the row is left out."""
+    from foretaste.models import BY_NAME
+
+    reasons = [
+        f"{name} is not installed (pip install '.[bench]')" for name in libraries if not installed(name)
+    ]
+    reasons += [f"foretaste has no model {name} here" for name in models if name not in BY_NAME]
+    for reason in reasons:
+        print(f"left out: {what}: {reason}", flush=True)
+    return bool(reasons)
+
+
+def named(library: str, what: str = "") -> str:
+    """Return a peer's name with its version."""
+    return f"{library} {version(library)}" + (f" {what}" if what else "")
 
 
 def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -33,13 +64,7 @@ def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str
 
 def machine() -> dict[str, Any]:
     """Say on what and with what was measured."""
-    names = ("numpy", "scipy", "polars", "pandas", "scikit-learn", "scikit-surprise", "numba", "implicit")
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    versions = {name: version(name) for name in LIBRARIES if installed(name)}
     model = next(
         (
             line.split(":")[1].strip()

@@ -1,6 +1,6 @@
 """Reading a large CSV file into sorted ids and arrays, against pandas; each run in a process of its own.
 
-``python -m benchmarks.speed.reading --rows 1000000`` measures a smaller file.
+``python -m benchmarks.speed.reading --quick`` reads a small file.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from benchmarks.speed.alone import memory_bytes
+from benchmarks.speed.rows import Row, measure, row
+from benchmarks.timing import missing, named
 
 ROOT = Path(__file__).parents[2]
 USERS, ITEMS, ROWS = (
@@ -80,15 +83,6 @@ def read_by_foretaste(path: Path) -> Columns:
 READERS = {"pandas": read_by_pandas, "foretaste": read_by_foretaste}
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process has had.
-
-    Not ``ru_maxrss``, which starts at what the parent had when it started this process.
-    """
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-
-
 def run_alone(reader: str, path: Path) -> dict[str, Any]:
     """Read once in this process and say how long it took, the peak of memory and a checksum."""
     import pandas  # noqa: F401  # loading the libraries is no part of the work
@@ -98,7 +92,7 @@ def run_alone(reader: str, path: Path) -> dict[str, Any]:
 
     start = time.perf_counter()
     columns = READERS[reader](path)
-    seconds, peak = time.perf_counter() - start, peak_bytes()
+    seconds, peak = time.perf_counter() - start, memory_bytes("VmHWM")
     total = hashlib.sha256()
     for column, dtype in zip(columns, (np.int32, None, np.int32, None, np.float32, np.int64), strict=True):
         bare = np.asarray(column) if dtype is None else np.asarray(column).astype(dtype)
@@ -106,12 +100,18 @@ def run_alone(reader: str, path: Path) -> dict[str, Any]:
     return {"seconds": seconds, "peak": peak, "checksum": total.hexdigest(), "rows": len(columns[0])}
 
 
+def rows(quick: bool, repeats: int) -> list[Row]:
+    if missing("reading", "pandas"):
+        return []
+    return against_pandas(repeats, 100_000 if quick else ROWS)
+
+
 def in_child(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks.speed.reading", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def against_pandas(repeats: int, rows: int = ROWS) -> list[dict[str, Any]]:
+def against_pandas(repeats: int, rows: int = ROWS) -> list[Row]:
     """Read both files in turns, by either library."""
     results = []
     with tempfile.TemporaryDirectory() as folder:
@@ -126,31 +126,28 @@ def against_pandas(repeats: int, rows: int = ROWS) -> list[dict[str, Any]]:
     return results
 
 
-def _row(kind: str, path: Path, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _row(kind: str, path: Path, runs: dict[str, list[dict[str, Any]]]) -> Row:
     checksums = {run["checksum"] for done in runs.values() for run in done}
     assert len(checksums) == 1, f"the readers disagree on {kind}"
     seconds = {reader: statistics.median(run["seconds"] for run in done) for reader, done in runs.items()}
     rows, size = runs["foretaste"][0]["rows"], path.stat().st_size
     peaks = {reader: max(run["peak"] for run in done) / (rows * FINISHED) for reader, done in runs.items()}
-    return {
-        "work": f"a CSV of {rows:,} ratings ({size / 1e6:,.0f} MB), ids {kind}, to sorted codes",
-        "peer": f"pandas {version('pandas')} read_csv, factorize(sort=True); looks for no duplicates",
-        "objective": "same",
-        "peer_seconds": seconds["pandas"],
-        "seconds": seconds["foretaste"],
-        "ratio": seconds["pandas"] / seconds["foretaste"],
-        "equality": {
-            "same_codes_ids_and_values": 1,
-            "peak_of_memory_over_finished_arrays": peaks["foretaste"],
-            "theirs": peaks["pandas"],
-        },
-    }
+    return row(
+        f"a CSV of {rows:,} ratings ({size / 1e6:,.0f} MB), ids {kind}, to sorted codes",
+        seconds["foretaste"],
+        peer=named("pandas", "read_csv, factorize(sort=True); looks for no duplicates"),
+        peer_seconds=seconds["pandas"],
+        equality={"same_codes_ids_and_values": 1, "their_peak": peaks["pandas"]},
+        at_least=1.5 if kind == "numbers" else 1,
+        also={"peak_of_memory_over_finished_arrays": (peaks["foretaste"], 4)},
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a small file; nothing is written")
+    parser.add_argument("--rows", type=int, default=ROWS, help="with --write, of the files")
+    parser.add_argument("--repeats", type=int, default=None)
     parser.add_argument("--write", metavar="FOLDER", help="write the files and no more")
     parser.add_argument("--read", nargs=2, metavar=("READER", "FILE"), help="read one file once, here")
     options = parser.parse_args()
@@ -159,8 +156,7 @@ def main() -> None:
     elif options.read:
         print(json.dumps(run_alone(options.read[0], Path(options.read[1]))))
     else:
-        for row in against_pandas(options.repeats, options.rows):
-            print(json.dumps(row, indent=1))
+        measure({"reading": rows}, options.quick, options.repeats or (1 if options.quick else 3))
 
 
 if __name__ == "__main__":

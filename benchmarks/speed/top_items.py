@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from benchmarks.data import generated, real
-from benchmarks.timing import interleaved
+from benchmarks.data import movielens_1m
+from benchmarks.speed.rows import Row, main, row
+from benchmarks.timing import interleaved, missing, named
 from foretaste import SVD, Ratings, recommend
 from foretaste.models import Linear
 
 N, FACTORS, THREADS = 10, 64, 2
 
 
-def against_numpy_and_implicit(repeats: int) -> list[dict[str, Any]]:
+def rows(quick: bool, repeats: int) -> list[Row]:
+    return against_numpy_and_implicit(repeats if quick else 4 * repeats, 100_000 if quick else 1_000_000)
+
+
+def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]:
     """Measure all of it: for us the public function, which also has to look up who rated what."""
-    ratings, name = real("ml-1m"), "ml-1m"
-    if ratings is None:
-        ratings, name = generated(6040, 3706, 1_000_000), "generated like ml-1m"
+    ratings, name = movielens_1m(size)
     model = SVD(factors=FACTORS, epochs=20).fit(ratings)
     linear, seen = model._linear(), ratings.to_sparse()
-    peers: dict[str, Callable[[], np.ndarray]] = {"numpy argpartition": lambda: _by_numpy(linear, seen)}
-    if find_spec("implicit") is not None:
-        peers["implicit recommend"] = _by_implicit(linear, seen)
+    peers: dict[str, Callable[[], np.ndarray]] = {
+        named("numpy", "argpartition"): lambda: _by_numpy(linear, seen)
+    }
+    if not missing("top items against implicit", "implicit"):
+        peers[named("implicit", "recommend")] = _by_implicit(linear, seen)
     ours = _as_matrix(model, ratings)
     equality = {peer: float(np.mean(work() == ours)) for peer, work in peers.items()}
     work = {"foretaste": lambda: recommend(model, n=N, exclude=ratings, threads=THREADS), **peers}
     seconds = interleaved(work, repeats)
-    size = f"{len(ratings.users):,} users, {len(ratings.items):,} items"
+    shape = f"{len(ratings.users):,} users, {len(ratings.items):,} items"
     return [
-        {
-            "work": f"top {N}, {size} ({name}), {FACTORS} factors, {THREADS} threads",
-            "peer": peer,
-            "objective": "same",
-            "peer_seconds": seconds[peer],
-            "seconds": seconds["foretaste"],
-            "ratio": seconds[peer] / seconds["foretaste"],
-            "equality": {"share_of_places_that_agree": equality[peer]},
-        }
+        row(
+            f"top {N}, {shape} ({name}), {FACTORS} factors, {THREADS} threads",
+            seconds["foretaste"],
+            peer=peer,
+            peer_seconds=seconds[peer],
+            equality={"share_of_places_that_agree": equality[peer]},
+            at_least=7 if peer.startswith("implicit") else 8,
+        )
         for peer in peers
     ]
 
@@ -75,3 +78,7 @@ def _by_implicit(linear: Linear, seen: Any) -> Callable[[], np.ndarray]:
     peer.item_factors = np.hstack([linear.item_factors, linear.item_bias[:, None]])
     known, everyone = csr_matrix(seen), np.arange(len(ones))
     return lambda: peer.recommend(everyone, known, N=N, filter_already_liked_items=True)[0]
+
+
+if __name__ == "__main__":
+    main("top_items", rows, __doc__)

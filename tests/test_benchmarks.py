@@ -1,0 +1,183 @@
+"""The benchmarks run, say all that a row must say, and their ratings are shaped as they promise."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import data, timing
+from benchmarks.speed import alone, growth, rows
+
+from foretaste.models import BY_NAME
+
+
+@pytest.mark.parametrize("size", [5_000, 100_000])
+def test_generated_ratings_have_the_size_and_shape_that_was_asked_for(size: int) -> None:
+    ratings = data.movielens_like(size)
+    users, items = data.shape_of(size)
+    assert len(ratings) == size
+    assert 0.97 * users <= len(ratings.users) <= users
+    assert 0.97 * items <= len(ratings.items) <= items
+    assert set(np.unique(ratings.value)) == {1, 2, 3, 4, 5}
+    assert len(np.unique(ratings.user.astype(np.int64) * items + ratings.item)) == size
+    assert ratings.when is not None
+    assert ratings.when.min() >= data.FIRST_DAY
+
+
+def test_few_items_hold_much_of_the_ratings_as_in_movielens() -> None:
+    ratings = data.movielens_like(100_000)
+    counts = np.sort(np.bincount(ratings.item))[::-1]
+    assert 0.3 < counts[: len(counts) // 10].sum() / len(ratings) < 0.6  # MovieLens 100K: 0.43
+    people = np.sort(np.bincount(ratings.user))[::-1]
+    assert people[0] > 4 * np.median(people)
+
+
+def test_the_same_seed_gives_the_same_ratings_and_another_others() -> None:
+    one, two, other = (data.movielens_like(5_000, seed) for seed in (1, 1, 2))
+    for name in ("user", "item", "value", "when"):
+        assert np.array_equal(getattr(one, name), getattr(two, name))
+    assert not np.array_equal(one.item, other.item)
+
+
+def test_shapes_grow_as_those_of_movielens() -> None:
+    assert [data.shape_of(size) for size in (100_000, 1_000_000)] == [(943, 1682), (6040, 3706)]
+    users, items = zip(
+        *(data.shape_of(size) for size in (1_000, 10_000, 100_000, 400_000, 10**7)), strict=True
+    )
+    assert list(users) == sorted(users)
+    assert list(items) == sorted(items)
+
+
+def test_saved_columns_come_back(tmp_path: Path) -> None:
+    ratings = data.movielens_like(2_000)
+    data.save_columns(ratings, tmp_path)
+    back = data.load_columns(tmp_path)
+    for name in ("user", "item", "value", "when"):
+        assert np.array_equal(getattr(ratings, name), getattr(back, name))
+    assert (len(back.users), len(back.items)) == (len(ratings.users), len(ratings.items))
+
+
+def test_runs_take_turns_and_the_median_counts() -> None:
+    order: list[str] = []
+    work = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    assert set(timing.interleaved(work, 3)) == {"a", "b"}
+    assert order == ["a", "b"] * 3
+
+
+def test_what_is_missing_is_named_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert timing.missing("a row", "no-such-library", models=("NoSuchModel",))
+    said = capsys.readouterr().out
+    assert "left out: a row: no-such-library is not installed (pip install '.[bench]')" in said
+    assert "no model NoSuchModel" in said
+    assert not timing.missing("a row", "numpy", models=("SVD",))
+
+
+def test_a_row_knows_its_ratio_and_whether_it_reached_its_aim() -> None:
+    reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, at_least=30, equality={"rmse": 0.9})
+    assert tuple(reached) == rows.FIELDS
+    assert (reached["ratio"], reached["aim"], reached["met"]) == (30.0, ">= 30x", True)
+    short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, at_least=30)
+    assert short["met"] is False
+    assert "(missed)" in rows.line(short)
+    slow = rows.row("work", 0.08, at_most=0.075)
+    assert (slow["aim"], slow["met"], slow["ratio"]) == ("<= 75 ms", False, None)
+    large = rows.row("work", 5.0, at_most=6, also={"MB_added": (1200.0, 1000.0)})
+    assert (large["met"], large["equality"]) == (False, {"MB_added": 1200.0})
+    assert rows.row("work", 1.0)["met"] is None
+
+
+def test_a_module_replaces_its_own_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "RESULTS", tmp_path)
+    monkeypatch.setattr(rows, "RESULTS", tmp_path)
+    monkeypatch.setattr(rows, "README", tmp_path / "README.md")
+    about = timing.machine()
+    rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, at_least=5)])
+    rows.save("growth", about, [{**rows.row("second", 2.0), "picture": "growth.svg"}])
+    path = rows.save("sgd", about, [rows.row("third", 3.0)])
+    kept = json.loads(path.read_text())["sections"]
+    assert [kept[name]["rows"][0]["work"] for name in ("sgd", "growth")] == ["third", "second"]
+    page = (tmp_path / "README.md").read_text()
+    assert "third" in page
+    assert "second" in page
+    assert "first" not in page
+    assert "![growth.svg](growth.svg)" in page
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_slope_of_a_known_function_is_its_power(power: float) -> None:
+    sizes = list(data.SHAPES)
+    assert growth.slope(sizes, [3e-8 * size**power for size in sizes]) == pytest.approx(power, abs=1e-9)
+
+
+def test_the_slope_of_one_size_is_unknown() -> None:
+    assert np.isnan(growth.slope([1000], [1.0]))
+
+
+def test_memory_is_what_the_work_added() -> None:
+    one = alone.watched(lambda: np.ones(5_000_000).sum())
+    assert 35e6 < one["added"] < 80e6
+    assert alone.watched(lambda: None)["added"] < 5e6  # the earlier peak does not count
+
+
+def test_growth_fits_in_processes_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    found = growth.grow(["Bias", "SVD"], (1_000, 4_000), 1, 60)
+    assert [one["ratings"] for one in found["SVD"]] == [1_000, 4_000]
+    one = growth.row_of("SVD", found["SVD"])
+    assert set(rows.FIELDS) == set(one)
+    assert one["seconds"] > 0
+    assert one["equality"]["MB_of_the_ratings"] == pytest.approx(4_000 * 20 / 1e6)
+
+
+def test_growth_records_refusals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data.save_columns(data.movielens_like(1_000), tmp_path)
+    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 10_000)
+    refused = growth.fit_here("EASE", tmp_path)
+    assert "of memory" in refused["refused"]
+
+
+def test_growth_tries_no_larger_size_after_the_limit() -> None:
+    found = growth.grow(["Bias"], (1_000, 2_000), 1, 0.01)
+    assert found == {"Bias": [{"ratings": 1_000, "refused": "not done after 0.01 s"}]}
+
+
+def test_growth_leaves_out_no_model_without_a_reason() -> None:
+    for name in BY_NAME:
+        model = growth.model_of(name)
+        if "epochs" in model.declarations():
+            assert model.epochs == growth.EPOCHS
+    assert set(growth.LEFT_OUT) <= set(BY_NAME)
+
+
+def test_growth_draws_both_panels(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[bench]'")
+    done = [
+        {"ratings": n, "seconds": n * 1e-6, "added": n * 50, "data": n, "before": 1} for n in (1000, 9000)
+    ]
+    growth.draw(
+        {"SVD": done, "Bias": done, "EASE": [{"ratings": 1000, "refused": "too large"}]}, tmp_path / "g.svg"
+    )
+    drawn = (tmp_path / "g.svg").read_text()
+    assert drawn.count("axes_") >= 2
+    assert "SVD (1.00)" in drawn
+
+
+@pytest.mark.parametrize("name", ["sgd", "alternating", "neighbors", "imputation", "top_items", "families"])
+@pytest.mark.peer
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the peers
+def test_every_part_runs_at_a_small_size(name: str) -> None:
+    module = import_module(f"benchmarks.speed.{name}")
+    found = list(module.rows(True, 1))
+    if not found:
+        pytest.skip("needs a peer or a model that is not here: pip install '.[bench]'")
+    for one in found:
+        assert set(rows.FIELDS) == set(one)
+        assert one["seconds"] != 0
+        assert one["equality"], one["work"]
+        assert one["objective"] in ("same", "other", None)
+        assert (one["peer"] is None) == (one["ratio"] is None)
+        if one["peer"]:
+            assert any(character.isdigit() for character in one["peer"])  # its version
