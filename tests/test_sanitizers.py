@@ -22,6 +22,7 @@ NATIVE_TESTS = [
         "native_classics",
         "native_svdpp",
         "native_neighbors",
+        "native_als",
     )
 ]
 
