@@ -10,7 +10,7 @@ from scipy.optimize import lsq_linear
 
 from foretaste import _native
 
-FACTORS = (1, 2, 7, 8, 15, 16, 17, 33, 64, 100)
+FACTORS = (1, 2, 7, 8, 15, 16, 17, 33, 64, 128, 200)
 
 
 @pytest.fixture(autouse=True)
@@ -208,7 +208,7 @@ def test_multiplicative_updates_are_those_of_numpy(case, steps):
 
 
 @pytest.mark.parametrize("solver", ["cholesky", "gradients", "coordinates", "multiplicative"])
-@pytest.mark.parametrize("factors", [7, 64, 130])
+@pytest.mark.parametrize("factors", [7, 64, 200])
 def test_threads_change_no_bit(solver, factors):
     rng = np.random.default_rng(1)
     case = Case(

@@ -1,8 +1,8 @@
 """Neighbours, Slope One and biases against scikit-surprise, under its formulas.
 
-Of neighbours that are equally alike, scikit-surprise takes those that come first among the ratings, we the first
-by id. So pairs are left out where the k-th and the next neighbour are equally alike (as it computes them) - and
-counted, so that not much can hide there.
+Of neighbours that are equally alike, scikit-surprise takes those that come first among the ratings, we the
+first by id. So pairs are left out where the k-th and the next neighbour are equally alike (as it computes
+them) - and counted, so that not much can hide there.
 """
 
 from __future__ import annotations
