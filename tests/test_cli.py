@@ -108,7 +108,7 @@ def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None
 
 def test_compare_gives_the_json_of_its_figures(folder: Path) -> None:
     found = data("compare", "ratings.csv", "--models", "Bias", "--test-size", "0.3", "--no-memory")
-    assert list(found) == ["dataset", "protocol", "results"]
+    assert list(found) == ["dataset", "protocol", "sentences", "results"]
     ratings = foretaste.read_ratings("ratings.csv")
     train_rows, test_rows = next(HoldOut(0.3, 0).split(ratings))
     wanted = rmse(ratings.value[test_rows], Bias().fit(ratings[train_rows]).predict(ratings[test_rows]))

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
-    from foretaste.evaluation import Results, compare
+    from foretaste.evaluation import (
+        Breakdown,
+        CrossValidation,
+        Results,
+        breakdown,
+        compare,
+        cross_validate,
+    )
     from foretaste.io import read_items, read_pairs, read_ratings
-    from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.metrics import fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
         similar_items,
         similar_users,
     )
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
     from foretaste.tables import Catalogue
 
     __version__: str
@@ -47,11 +54,13 @@ __all__ = [
     "Audit",
     "Bias",
     "Blend",
+    "Breakdown",
     "ByTime",
     "Catalogue",
     "CoClustering",
     "ColdItems",
     "ColdUsers",
+    "CrossValidation",
     "ForetasteError",
     "GlobalEffects",
     "GlobalMean",
@@ -69,9 +78,12 @@ __all__ = [
     "TimeSVDpp",
     "UserItemMean",
     "UserMean",
+    "WarmOnly",
     "__version__",
     "audit",
+    "breakdown",
     "compare",
+    "cross_validate",
     "fcp",
     "load",
     "load_dataset",
@@ -85,6 +97,7 @@ __all__ = [
     "recommend",
     "recommend_all",
     "rmse",
+    "rmse_per_user",
     "save",
     "scorer",
     "similar_items",
@@ -95,15 +108,15 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Results compare",
+    "evaluation": "Breakdown CrossValidation Results breakdown compare cross_validate",
     "io": "read_items read_pairs read_ratings",
-    "metrics": "fcp mae nmae r2 rmse scorer",
+    "metrics": "fcp mae nmae r2 rmse rmse_per_user scorer",
     "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "
     "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

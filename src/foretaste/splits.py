@@ -256,9 +256,7 @@ class WarmOnly(Split):
         return int(self.base.get_n_splits(X, y, groups))
 
 
-def _occurs(
-    codes: npt.NDArray[np.int32], train_rows: Rows, test_rows: Rows
-) -> npt.NDArray[np.bool_]:
+def _occurs(codes: npt.NDArray[np.int32], train_rows: Rows, test_rows: Rows) -> npt.NDArray[np.bool_]:
     """Whether the user (or item) of each row judged is among those learned from."""
     known = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
     known[codes[train_rows]] = True
