@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from foretaste.errors import NotFound, did_you_mean
 from foretaste.metrics import METRICS
-from foretaste.text import decimals_for, html_table, text_table
+from foretaste.text import decimals_for, html_table, plural, text_table
 
 if TYPE_CHECKING:
     from foretaste.evaluation.breaking_down import Breakdown
@@ -114,8 +114,10 @@ class Results:
 
     def _how_sure(self, best: Row, form: str) -> str:
         if "rmse_interval" not in best:
-            few = f"only {self.judged_users:,} users were judged"
-            return f"How sure this is cannot be said: {few}, in each fold it takes {LEAST_USERS}."
+            return (
+                f"How sure this is cannot be said: {plural(self.judged_users, 'user')} judged, and it takes "
+                f"{LEAST_USERS} in each fold."
+            )
         return (
             f"The 95 % interval of the lowest RMSE is {_between(best['rmse_interval'], form)}, by drawing "
             f"the {self.judged_users:,} users judged anew."
