@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from sklearn.model_selection import cross_val_score
 
 import foretaste as ft
-from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
 from foretaste.evaluation import compare, cross_validate
 from foretaste.evaluation.leaks import exact_rows
 from foretaste.metrics import mae, rmse, scorer
 from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
-from foretaste.params import model_class
+from foretaste.params import model_class, param
 from foretaste.progress import Lines, Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import ByTime, ColdUsers, HoldOut, KFold, LeaveNOut, Split, WarmOnly
@@ -279,6 +279,34 @@ def test_an_interrupt_stops_the_other_folds_too(ratings: Ratings) -> None:
     assert time.monotonic() - start < 20
     assert Stopped.finished == []
     assert len(Stopped.entered) <= 3  # what waited never began
+
+
+@model_class
+class Hungry(Bias):
+    """Two of them at once are too much; or even one is."""
+
+    lock: ClassVar[Any] = threading.Lock()
+    refused: ClassVar[list[int]] = []
+    alone_too: bool = param(False, "refuse in any case")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        if self.alone_too or not self.lock.acquire(blocking=False):
+            self.refused.append(1)
+            raise TooLarge("it needs 900 GB of memory; 1 GB is available")
+        try:
+            time.sleep(0.2)
+            super()._fit(train, progress)
+        finally:
+            self.lock.release()
+
+
+def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None:
+    Hungry.refused.clear()
+    found = cross_validate(Hungry(), ratings, 4, threads=4)
+    assert bits(found) == bits(cross_validate("Bias", ratings, 4))
+    assert Hungry.refused
+    with pytest.raises(TooLarge):
+        cross_validate(Hungry(alone_too=True), ratings, 4, threads=4)
 
 
 def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:

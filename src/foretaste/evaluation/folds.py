@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from foretaste.errors import InvalidParameter
@@ -73,8 +73,13 @@ def _side_by_side(
     with threadpool_limits(1), ThreadPoolExecutor(at_once, "fold") as pool:
         waiting = [pool.submit(work, fold, shown) for fold in range(folds)]
         try:
-            for future in waiting:
-                on_fold(future.result())
+            for fold, future in enumerate(waiting):
+                try:
+                    judgement = future.result()
+                except MemoryError:  # side by side they may ask for too much: once more, alone
+                    wait(waiting)
+                    judgement = work(fold, shown)
+                on_fold(judgement)
         except BaseException:  # Ctrl-C, too, which only the main thread hears of
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
