@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -187,10 +188,13 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
         f"{results.judged_users} users judged anew."
     )
     low, high = other["behind"]["interval"]
+    assert low < 0 < high < 0.01
+    places = 1 - math.floor(math.log10(max(-low, high)))  # two figures, however small
+    assert places > 3
     name = "Shaken" if best == "Bias" else "Bias"
     assert said[2] == (
         "No difference to it that these rows can tell (95 % interval of the difference): "
-        f"{name} ({low:.3f} to {high:.3f})."
+        f"{name} ({low:.{places}f} to {high:.{places}f})."
     )
     low, high = rows["UserItemMean()"]["behind"]["interval"]
     behind = rows["UserItemMean()"]["behind"]["rmse"]

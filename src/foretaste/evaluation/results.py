@@ -99,16 +99,16 @@ class Results:
         found = [self.headline, self._how_sure(judged[0], form)]
         near = [row for row in judged[1:] if "behind" in row and row["behind"]["interval"][0] <= 0]
         if near:
-            others = "; ".join(f"{label(row)} ({_between(row['behind']['interval'], form)})" for row in near)
+            others = "; ".join(f"{label(row)} ({_apart(row, form)[1]})" for row in near)
             found.append(
                 f"No difference to it that these rows can tell (95 % interval of the difference): {others}."
             )
         after = next((row for row in judged[1:] if "behind" in row and row not in near), None)
         if after is not None:
-            behind = after["behind"]
+            difference, interval = _apart(after, form)
             found.append(
-                f"{label(after)} is {'worse' if near else 'next, worse'} by {behind['rmse']:{form}} "
-                f"(95 % interval {_between(behind['interval'], form)})."
+                f"{label(after)} is {'worse' if near else 'next, worse'} by {difference} "
+                f"(95 % interval {interval})."
             )
         return (*found, *self._useless(judged))
 
@@ -213,6 +213,13 @@ _HIDDEN = ("model", "params", "python", "folds", "data_memory_mb", "rmse_interva
 
 def _shown(key: str) -> bool:
     return key not in _HIDDEN and not key.endswith("_std")
+
+
+def _apart(row: Row, form: str) -> tuple[str, str]:
+    """Return how far a row is behind the best, and the interval of that; small ones with more decimals."""
+    interval = row["behind"]["interval"]
+    form = max(form, f".{decimals_for(interval, 2)}f")
+    return f"{row['behind']['rmse']:{form}}", _between(interval, form)
 
 
 def _between(interval: list[float], form: str) -> str:
