@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import cross_val_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import foretaste as ft
 from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
@@ -241,11 +242,39 @@ def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.Monke
 
 
 def test_blas_limits_are_as_before_afterwards(more: Ratings) -> None:
-    from threadpoolctl import threadpool_info
-
     before = [pool["num_threads"] for pool in threadpool_info()]
     cross_validate("EASE", more, 4, threads=2)
     assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+@model_class
+class Limited(Bias):
+    """Limits BLAS for itself, as models do; the second is at work when the first is done with it."""
+
+    number: ClassVar[Any] = itertools.count()
+    both: ClassVar[threading.Barrier] = threading.Barrier(2)
+    first_done: ClassVar[threading.Event] = threading.Event()
+    seen: ClassVar[list[int]] = []
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        first = next(self.number) == 0
+        if not first:
+            self.both.wait(timeout=60)
+        with threadpool_limits(1):
+            if first:
+                self.both.wait(timeout=60)
+                time.sleep(0.2)  # until the second has set its limit, too
+            else:
+                self.first_done.wait(timeout=60)
+                self.seen += [pool["num_threads"] for pool in threadpool_info()]
+        if first:
+            self.first_done.set()
+        super()._fit(train, progress)
+
+
+def test_a_model_that_is_done_takes_no_limit_of_blas_from_another(ratings: Ratings) -> None:
+    cross_validate(Limited(), ratings, 2, threads=2)
+    assert set(Limited.seen) == {1}
 
 
 @model_class

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from foretaste.errors import InvalidParameter
@@ -71,19 +71,42 @@ def _side_by_side(
     stop = threading.Event()
     shown = _Stoppable(progress, stop)
     with threadpool_limits(1), ThreadPoolExecutor(at_once, "fold") as pool:
-        waiting = [pool.submit(work, fold, shown) for fold in range(folds)]
+        waiting = {pool.submit(work, fold, shown): fold for fold in range(folds)}
         try:
-            for fold, future in enumerate(waiting):
-                try:
-                    judgement = future.result()
-                except MemoryError:  # side by side they may ask for too much: once more, alone
-                    wait(waiting)
-                    judgement = work(fold, shown)
-                on_fold(judgement)
+            _gather(waiting, lambda fold: work(fold, shown), on_fold)
         except BaseException:  # Ctrl-C, too, which only the main thread hears of
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _gather(
+    waiting: dict[Future[Judgement], int],
+    again: Callable[[int], Judgement],
+    on_fold: Callable[[Judgement], None],
+) -> None:
+    """Hand over folds in their order as they come; an error of any of them is raised at once.
+
+    Side by side they may ask for too much memory; those that did are judged again alone.
+    """
+    ready: dict[int, Judgement] = {}
+    handed = 0
+    alone: list[int] = []
+    pending = set(waiting)
+    while pending or alone:
+        if pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                if isinstance(future.exception(), MemoryError):
+                    alone.append(waiting[future])
+                else:
+                    ready[waiting[future]] = future.result()
+        else:
+            fold = alone.pop()
+            ready[fold] = again(fold)
+        while handed in ready:
+            on_fold(ready.pop(handed))
+            handed += 1
 
 
 class _Stoppable(Progress):
