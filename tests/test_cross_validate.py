@@ -24,7 +24,7 @@ from foretaste.evaluation.leaks import exact_rows
 from foretaste.metrics import mae, rmse, scorer
 from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
 from foretaste.params import model_class, param
-from foretaste.progress import Lines, Progress
+from foretaste.progress import Bar, Lines, Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import ByTime, ColdUsers, HoldOut, KFold, LeaveNOut, Split, WarmOnly
 from foretaste.threads import sharing, thread_count
@@ -339,8 +339,10 @@ def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None
 
 
 def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    cross_validate("Bias", ratings, 3, progress=Lines())
-    assert "cross-validate Bias" in capsys.readouterr().err
+    found = cross_validate(QUICK, ratings, 3, progress=Lines())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cross-validate SVD(factors=4, epochs=5)  ")
+    assert line.endswith(f"fold 3 of 3, RMSE {found.folds[2]['rmse']:.4g}")
     notes = []
 
     class Noting(Progress):
@@ -351,6 +353,8 @@ def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture
 
     cross_validate(QUICK, ratings, 3, progress=Noting())
     assert notes == [("cross-validate SVD(factors=4, epochs=5)", 3)]
+    drawn = cross_validate(QUICK, ratings, 4, threads=2, progress=Bar())
+    assert bits(drawn) == bits(cross_validate(QUICK, ratings, 4))
 
 
 # No leak -------------------------------------------------------------------------------------------------

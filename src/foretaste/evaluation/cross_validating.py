@@ -18,7 +18,7 @@ from foretaste.evaluation.leaks import exact_rows, too_good
 from foretaste.evaluation.protocol import Protocol, make_protocol
 from foretaste.metrics import METRICS
 from foretaste.models import Model
-from foretaste.progress import Progress, progress_for
+from foretaste.progress import Lines, Progress, progress_for
 from foretaste.splits import KFold
 from foretaste.text import html_table
 
@@ -199,7 +199,8 @@ def cross_validate(
             found.append(judgement.figures | {"mean_rmse": _mean_rmse(protocol, len(found))})
             task.step(note=f"fold {len(found)} of {len(protocol)}, RMSE {judgement.figures['rmse']:.4g}")
 
-        judge_folds(chosen, protocol, wanted, show, take, threads)
+        inner = Progress() if isinstance(show, Lines) else show  # on a pipe, one line for all
+        judge_folds(chosen, protocol, wanted, inner, take, threads)
     warning = too_good(label, exact)
     if warning is not None:
         log.warning(warning)
