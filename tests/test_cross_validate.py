@@ -263,8 +263,8 @@ class Limited(Bias):
         with threadpool_limits(1):
             if first:
                 self.both.wait(timeout=60)
-                time.sleep(0.2)  # until the second has set its limit, too
-            else:
+            self.both.wait(timeout=60)  # both have set their limit, the second last
+            if not first:
                 self.first_done.wait(timeout=60)
                 self.seen += [pool["num_threads"] for pool in threadpool_info()]
         if first:
