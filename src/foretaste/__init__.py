@@ -12,10 +12,18 @@ if TYPE_CHECKING:
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
-    from foretaste.evaluation import Results, compare
+    from foretaste.evaluation import (
+        Breakdown,
+        CrossValidation,
+        Results,
+        breakdown,
+        compare,
+        cross_validate,
+    )
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.als import ALS
+    from foretaste.metrics import fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -41,7 +49,7 @@ if TYPE_CHECKING:
         similar_items,
         similar_users,
     )
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
     from foretaste.tables import Catalogue
 
     __version__: str
@@ -54,11 +62,13 @@ __all__ = [
     "Audit",
     "Bias",
     "Blend",
+    "Breakdown",
     "ByTime",
     "Catalogue",
     "CoClustering",
     "ColdItems",
     "ColdUsers",
+    "CrossValidation",
     "ForetasteError",
     "GlobalEffects",
     "GlobalMean",
@@ -79,9 +89,12 @@ __all__ = [
     "UserItemMean",
     "UserKNN",
     "UserMean",
+    "WarmOnly",
     "__version__",
     "audit",
+    "breakdown",
     "compare",
+    "cross_validate",
     "fcp",
     "load",
     "load_dataset",
@@ -95,6 +108,7 @@ __all__ = [
     "recommend",
     "recommend_all",
     "rmse",
+    "rmse_per_user",
     "save",
     "scorer",
     "similar_items",
@@ -105,15 +119,13 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Results compare",
+    "evaluation": "Breakdown CrossValidation Results breakdown compare cross_validate",
     "io": "read_items read_pairs read_ratings",
-    "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF "
-    "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
+    "models": "fcp mae nmae r2 rmse scorer models ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean rmse_per_user "
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -1,6 +1,8 @@
 """Judging models honestly: nothing of the rows judged by is used to learn, stop or choose."""
 
+from foretaste.evaluation.breaking_down import Breakdown, breakdown
 from foretaste.evaluation.comparing import compare
+from foretaste.evaluation.cross_validating import CrossValidation, cross_validate
 from foretaste.evaluation.results import Results
 
-__all__ = ["Results", "compare"]
+__all__ = ["Breakdown", "CrossValidation", "Results", "breakdown", "compare", "cross_validate"]
