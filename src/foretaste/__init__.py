@@ -12,9 +12,26 @@ if TYPE_CHECKING:
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
-    from foretaste.evaluation import Results, compare
+    from foretaste.evaluation import RankingResults, Results, compare, evaluate_ranking
     from foretaste.io import read_items, read_pairs, read_ratings
-    from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.metrics import (
+        average_precision,
+        coverage,
+        diversity,
+        fcp,
+        gini,
+        hit_rate,
+        mae,
+        ndcg,
+        nmae,
+        novelty,
+        precision,
+        r2,
+        recall,
+        reciprocal_rank,
+        rmse,
+        scorer,
+    )
     from foretaste.models.als import ALS
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
@@ -70,6 +87,7 @@ __all__ = [
     "LeaveNOut",
     "NormalRandom",
     "Popularity",
+    "RankingResults",
     "Ratings",
     "Recommendations",
     "Results",
@@ -81,17 +99,28 @@ __all__ = [
     "UserMean",
     "__version__",
     "audit",
+    "average_precision",
     "compare",
+    "coverage",
+    "diversity",
+    "evaluate_ranking",
     "fcp",
+    "gini",
+    "hit_rate",
     "load",
     "load_dataset",
     "load_items",
     "mae",
+    "ndcg",
     "nmae",
+    "novelty",
+    "precision",
     "r2",
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recall",
+    "reciprocal_rank",
     "recommend",
     "recommend_all",
     "rmse",
@@ -105,9 +134,10 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Results compare",
+    "evaluation": "RankingResults Results compare evaluate_ranking",
     "io": "read_items read_pairs read_ratings",
-    "metrics": "fcp mae nmae r2 rmse scorer",
+    "metrics": "fcp mae nmae r2 rmse scorer ndcg precision recall average_precision reciprocal_rank hit_rate "
+    "coverage novelty diversity gini",
     "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne ALS NMF "
     "Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
