@@ -93,7 +93,7 @@ def as_candidates(candidates: Any, seed: int) -> Candidates:
     near = did_you_mean(candidates, ("all", "test", "sampled")) if isinstance(candidates, str) else ""
     raise InvalidParameter(
         f"candidates={candidates!r} is not allowed{near}",
-        hint='candidates="all", candidates="test" or candidates=("sampled", 100)',
+        hint='candidates="all" (or "test", or ("sampled", 100))',
     )
 
 
@@ -121,11 +121,14 @@ class Lister:
         else:
             self.rows, self.short = _drawn(question, candidates)
 
-    def lists(self, model: Model, task: Task) -> Indices:
-        """Return the lists of a fitted model: numbers of ``question.items``, shape (judged, n)."""
+    def lists(self, model: Model, task: Task) -> tuple[Indices, int]:
+        """Return the lists of a fitted model, and how many are of equal predictions.
+
+        Lists are numbers of ``question.items``, shape (judged, n), -1 after the end of a shorter one.
+        """
         return self._of_all(model, task) if self.rows is None else self._of_few(model, *self.rows, task)
 
-    def _of_all(self, model: Model, task: Task) -> Indices:
+    def _of_all(self, model: Model, task: Task) -> tuple[Indices, int]:
         question = self.question
         here = model.items_.remap(question.train.items.ids)  # of train, in the model
         ranking = Ranking(model, np.unique(here[here >= 0]), self.n, self.threads)
@@ -136,23 +139,26 @@ class Lister:
             item = item[item >= 0]
         seen = Seen(starts, item)
         there = np.r_[question.items.remap(model.items_.ids), np.int32(-1)]
-        lists = np.full((len(user), self.n), -1, np.int32)
+        lists, tied = np.full((len(user), self.n), -1, np.int32), 0
         step = max(1, _PAIRS // max(1, len(ranking.allowed)))
         for start in range(0, len(user), step):
             part = slice(start, min(len(user), start + step))
-            best, _ = ranking.best(user[part], seen.take(part))
+            best, score = ranking.best(user[part], seen.take(part))
+            tied += _tied(score)
             lists[part, : best.shape[1]] = there[best]
             task.step(part.stop - part.start)
-        return lists
+        return lists, tied
 
-    def _of_few(self, model: Model, starts: npt.NDArray[np.int64], item: Indices, task: Task) -> Indices:
+    def _of_few(
+        self, model: Model, starts: npt.NDArray[np.int64], item: Indices, task: Task
+    ) -> tuple[Indices, int]:
         """Predict each candidate, and rank: users with equally many candidates together."""
         question = self.question
         user = model.users_.remap(question.users)
         there = model.items_.remap(question.items.ids)
         length = np.diff(starts)
         order = np.argsort(length, kind="stable")
-        lists = np.full((len(user), self.n), -1, np.int32)
+        lists, tied = np.full((len(user), self.n), -1, np.int32), 0
         first = 0
         while first < len(order):
             # Widths increase; so many rows that even the widest leaves the block below its size.
@@ -168,10 +174,11 @@ class Lister:
             pairs = Pairs(np.repeat(user[rows], size), there[names[inside]])
             score[inside] = model._predict(pairs).value
             keep = min(self.n, wide)
-            lists[rows, :keep] = top_of_rows(score, names, keep, self.threads)[0]
+            lists[rows, :keep], best = top_of_rows(score, names, keep, self.threads)
+            tied += _tied(best)
             task.step(len(rows))
             first = last
-        return lists
+        return lists, tied
 
 
 def _drawn(question: Question, candidates: Candidates) -> tuple[tuple[npt.NDArray[np.int64], Indices], int]:
@@ -198,3 +205,10 @@ def _drawn(question: Question, candidates: Candidates) -> tuple[tuple[npt.NDArra
         parts.append(np.r_[question.item[ends[row] : ends[row + 1]], drawn].astype(np.int32))
     starts = np.r_[0, np.cumsum([len(part) for part in parts])].astype(np.int64)
     return (starts, np.concatenate(parts)), short
+
+
+def _tied(score: npt.NDArray[np.float32]) -> int:
+    """Return in how many rows, best first and minus infinity after their ends, all of several are equal."""
+    several = (score > -np.inf).sum(axis=1) > 1
+    last = np.where(score > -np.inf, score, np.inf).min(axis=1, initial=np.inf)
+    return int(np.count_nonzero(several & (score[:, 0] == last))) if score.shape[1] else 0

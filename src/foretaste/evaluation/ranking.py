@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import numbers
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,10 +25,16 @@ from foretaste.evaluation.relevance import Question, ask
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import Indices
 from foretaste.list_metrics import coverage, diversity_by_list, gini, novelty_by_list
-from foretaste.models import Model, Popularity
+from foretaste.models import Model
+from foretaste.models.als import ALS
+from foretaste.models.ease import EASE
+from foretaste.models.item_knn import ItemKNN
+from foretaste.models.popularity import Popularity
 from foretaste.models.specs import params_as_json
+from foretaste.models.svd import SVD
 from foretaste.progress import Lines, Progress, Task, progress_for
-from foretaste.ranking_metrics import list_figures
+from foretaste.ranking_metrics import is_whole, list_figures
+from foretaste.text import plural
 from foretaste.threads import thread_count
 
 log = logging.getLogger("foretaste")
@@ -42,7 +47,7 @@ _INSIDE = (0.025, 0.975)  # the interval of 95 %
 
 
 def evaluate_ranking(
-    models: Models,
+    models: Models | None,
     train: Any,
     test: Any,
     *,
@@ -66,9 +71,9 @@ def evaluate_ranking(
 
     Parameters
     ----------
-    models : model, name, a list of them, or {name: model}
+    models : model, name, a list of them, or {name: model}; or None
         Models that are not fitted are fitted on ``train``, and left unfitted themselves; fitted ones are
-        judged as they are.
+        judged as they are. None takes ``EASE(values="binary")``, ``EASE``, ``ALS``, ``ItemKNN``, ``SVD``.
     train, test : Ratings, or data frames with ratings
         They must not share a pair of a user and an item.
     n : int
@@ -77,16 +82,16 @@ def evaluate_ranking(
         From which rating on an item of ``test`` is relevant; or all are; or those above the mean of the
         user's ratings in ``train`` (for new users, of all ratings there).
     candidates : {"all", "test"} or ("sampled", k)
-        Which items compete: all items of ``train`` that the user has not rated there; or only the user's items in
-        ``test``; or the relevant ones and k random items that the user has not rated. Only the first
-        tells what lists will be like; the figures of the others are marked.
+        Which items compete: all items of ``train`` that the user has not rated there; or only the user's
+        items in ``test``; or the relevant ones and k random items that the user has not rated. Only the
+        first tells what lists will be like; the figures of the others are marked.
     metrics : sequence of str, optional
         Of ndcg, map, precision, recall, mrr, hit_rate and, only with ``candidates="all"``, coverage,
         novelty, diversity (by the cosine of who rated what in ``train``) and gini. The first orders the
         models. Default: ndcg, map, precision, recall, mrr, hit_rate, coverage and novelty where they apply.
     gain : {"binary", "linear", "exponential"}
-        What a relevant item counts for nDCG: 1, its rating g, or 2**g - 1; ratings are moved up where the lowest
-        is below 0.
+        What a relevant item counts for nDCG: 1, its rating g, or 2**g - 1; ratings are moved up where the
+        lowest is below 0.
     seed : int
         Chooses sampled items, and users for the intervals.
     draws : int
@@ -128,7 +133,8 @@ def evaluate_ranking(
     notes += [policy.warning] if policy.warning else []
     run = _Run(question, lister, wanted, n, gain, seed, draws, progress_for(progress), notes)
     stopped = run.all(chosen)
-    words = f"{protocol.words}; {question.words}; {users:,} users judged by {len(question.item):,} relevant ratings"
+    judged = f"{plural(users, 'user')} judged by {plural(len(question.item), 'relevant rating')}"
+    words = f"{protocol.words}; {question.words}; {judged}"
     dataset = {"name": name, **train.describe()}
     for note in notes:
         log.info(note)
@@ -153,7 +159,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.rows: list[tuple[Row, Doubles | None]] = []
-        self.print = fingerprint(self.question.train)
+        self.source = fingerprint(self.question.train)
 
     def all(self, models: list[tuple[str, Model]]) -> bool:
         """Judge the models one after the other; say whether it was interrupted."""
@@ -185,10 +191,16 @@ class _Run:
                 fit_seconds = time.perf_counter() - start
                 start = time.perf_counter()
                 with inner.task(f"lists of {name}", len(self.question.users)) as task:
-                    lists = self.lister.lists(fitted, task)
+                    lists, tied = self.lister.lists(fitted, task)
                 row |= self._figures(lists)
                 row |= {"fit_seconds": fit_seconds, "rank_seconds": time.perf_counter() - start}
-                means = self._intervals(row, lists)
+                row |= {"short_lists": int(np.count_nonzero(lists[:, -1] < 0)), "tied_lists": tied}
+                means = self._intervals(row)
+                if tied:
+                    self.notes.append(
+                        f"{name} predicts the same for all items of {plural(tied, 'list')}, which stand in "
+                        "the order of their ids"
+                    )
                 line.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
             except (ForetasteError, MemoryError) as error:
                 row |= dict.fromkeys(self.metrics) | {"refused": refusal(error)}
@@ -197,7 +209,7 @@ class _Run:
         self.rows.append((row, means))
 
     def _check_source(self, name: str, model: Model) -> None:
-        if model.fingerprint_ != self.print:
+        if model.fingerprint_ != self.source:
             self.notes.append(
                 f"{name} was fitted elsewhere, on {model.n_ratings_:,} ratings that are not train: it may "
                 "have learned from what it is judged by"
@@ -231,9 +243,8 @@ class _Run:
                     self.columns[name] = values
         return figures
 
-    def _intervals(self, row: Row, lists: Indices) -> Doubles | None:
+    def _intervals(self, row: Row) -> Doubles | None:
         """Add the ends of each interval; return the means of the first metric, a number a draw."""
-        row["short_lists"] = int(np.count_nonzero(lists[:, -1] < 0))
         if not self.draws or not self.columns:
             return None
         table = np.ascontiguousarray(np.column_stack(list(self.columns.values())))
@@ -281,10 +292,10 @@ def _rated_together(shown: Indices, train: Any) -> Doubles:
 
 
 def _checked(name: str, value: Any, least: int) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not least <= value < 2**63:
+    if not is_whole(value) or not least <= value < 2**63:
         raise InvalidParameter(
             f"{name}={value!r} is not allowed; it must be a whole number at least {least}",
-            hint=f"{name}={ {'n': 10, 'seed': 0, 'draws': 1000}[name] }".replace("= ", "="),
+            hint={"n": "n=10", "seed": "seed=0", "draws": "draws=1000"}[name],
         )
     return int(value)
 
@@ -303,8 +314,8 @@ def _metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[str]:
             )
         if apart and RANKING_METRICS[name].of_lists:
             raise InvalidParameter(
-                f"{name} says what lists out of all items are like; with candidates={policy.policy!r} there are "
-                "none",
+                f"{name} says what lists out of all items are like; with candidates={policy.policy!r} there "
+                "are none",
                 hint='candidates="all"',
             )
     if not names:
@@ -312,9 +323,11 @@ def _metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[str]:
     return names
 
 
-def _models(models: Models) -> tuple[list[tuple[str, Model]], list[str]]:
+def _models(models: Models | None) -> tuple[list[tuple[str, Model]], list[str]]:
     """Return the models by name, the most popular items among them, and what there is to say about that."""
-    if isinstance(models, str | Model):
+    if models is None:
+        models = [EASE(values="binary"), EASE(), ALS(), ItemKNN(), SVD()]
+    elif isinstance(models, str | Model):
         models = [models]
     given = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
     found = list[tuple[str, Model]]()

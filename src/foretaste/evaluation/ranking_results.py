@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RankingMetric:
-    """A metric of lists by name: what it is called, with ``{n}`` for their length, and which way is better."""
+    """A metric of lists by name: its label, with ``{n}`` for their length, and which way is better."""
 
     name: str
     label: str
@@ -56,10 +56,11 @@ class RankingResults:
     metrics : tuple of str
         The first orders the models.
     rows : tuple of dict
-        One a model: ``name``, ``model``, ``params``, ``python``, each metric with ``..._low`` and ``..._high``
+        One a model: ``name``, ``model``, ``params``, ``python``, each metric, ``..._low`` and ``..._high``
         (95 % of the means over users drawn with replacement; not for coverage and Gini, which are of all
         lists together), ``over_popularity`` (the first metric, less that of the most popular items;
-        ``_low`` and ``_high`` by the same draws), ``short_lists``, ``fit_seconds``, ``rank_seconds``. The
+        ``_low`` and ``_high`` by the same draws), ``short_lists`` (fewer than n items), ``tied_lists`` (all
+        predicted equal, so in the order of ids), ``fit_seconds``, ``rank_seconds``. The
         last may be models that refused: ``refused`` says why.
     notes : tuple of str
         What there is to say beside.
@@ -97,15 +98,18 @@ class RankingResults:
         if best is None:
             return "No model was judged."
         first = self.metrics[0]
-        metric, value = self.label(first), f"{best[first]:.3g}"
+        metric, form = self.label(first), _form(first)
+        value = f"{best[first]:{form}}"
         if f"{first}_low" in best:
-            value += f" (95 %: {best[f'{first}_low']:.3g} to {best[f'{first}_high']:.3g})"
+            value += f" (95 %: {best[f'{first}_low']:{form}} to {best[f'{first}_high']:{form}})"
         if line is None or line is best:
             beaten = "No model is better than the most popular items" if line else f"{best['name']} is best"
             return f"{beaten}: {metric} {value}."
         low, high = best.get("over_popularity_low", 0.0), best.get("over_popularity_high", 0.0)
         seen = "" if not low <= 0 <= high or low == high else "; that may be chance"
-        return f"{best['name']} is best: {metric} {value}; the most popular items: {line[first]:.3g}{seen}."
+        return (
+            f"{best['name']} is best: {metric} {value}; the most popular items: {line[first]:{form}}{seen}."
+        )
 
     def label(self, metric: str) -> str:
         """Return what a metric is called here, with what competed unless all items did."""
@@ -166,11 +170,13 @@ class RankingResults:
 def _cell(row: Row, key: str, first: str, judged: list[Row]) -> str:
     if key == "95 %":
         ends = row.get(f"{first}_low"), row.get(f"{first}_high")
-        return "-" if ends[0] is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+        return "-" if ends[0] is None else f"{ends[0]:{_form(first)}} to {ends[1]:{_form(first)}}"
     if row.get(key) is None:
         return "-"
     if key.endswith("seconds"):
         return f"{row[key]:.{min(3, decimals_for((r[key] for r in judged), 3))}f}"
-    if key == "novelty":
-        return f"{row[key]:.2f}"
-    return f"{row[key]:.4f}"
+    return f"{row[key]:{_form(key)}}"
+
+
+def _form(metric: str) -> str:
+    return ".2f" if metric == "novelty" else ".4f"

@@ -78,12 +78,12 @@ class Question:
             notes.append(f"left out, because nothing is relevant for them: {plural(self.left_out, 'user')}")
         new = int(np.count_nonzero(self.place < 0))
         if new:
-            notes.append(f"judged by what models fall back to, as they rated nothing in train: {new:,} users")
+            notes.append(
+                f"judged by what models fall back to, as they rated nothing in train: {plural(new, 'user')}"
+            )
         if self.unreachable:
             what = plural(self.unreachable, "relevant rating")
-            notes.append(
-                f"{what} of {len(self.item):,} is of an item that nobody rated in train, out of reach"
-            )
+            notes.append(f"{what} of {len(self.item):,} out of reach: nobody rated the item in train")
         return notes
 
 
