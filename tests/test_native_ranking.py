@@ -58,7 +58,7 @@ def test_figures_are_those_of_numpy(seed, rows, n, items, most, with_gain):
     for row, part in enumerate(parts):
         ones = np.ones(len(part))
         gains = dict(zip(part.tolist(), weights[row] if with_gain else ones, strict=True))
-        listed = [item for item in lists[row].tolist()]
+        listed = lists[row].tolist()
         assert found[row] == pytest.approx(figures_twin(listed, set(part.tolist()), gains, most), abs=1e-12)
 
 
@@ -132,9 +132,7 @@ def split_mix(state):
 
 
 @settings(max_examples=60)
-@given(
-    seed=st.integers(0, MASK), rows=st.integers(1, 40), columns=st.integers(0, 4), draws=st.integers(0, 5)
-)
+@given(seed=st.integers(0, MASK), rows=st.integers(1, 40), columns=st.integers(0, 4), draws=st.integers(0, 5))
 def test_resampled_means_are_those_of_the_twin(seed, rows, columns, draws):
     table = np.random.default_rng(rows).random((rows, columns))
     found = _native.resampled_means(table, draws, seed, 2)
