@@ -1,9 +1,9 @@
 """Lists on MovieLens 100K by the protocol of a published table: a quarter of each user's ratings held out.
 
-``recommenders-team/recommenders``: README, "Algorithm Comparison", and examples/06_benchmarks; popularity
-in examples/02_model_collaborative_filtering/baseline_deep_dive.ipynb. All items without a rating of the user in
-the training part compete, every held-out rating is relevant, lists have ten items. Their parts of the rows are
-not ours: figures of popularity differ by what another draw does.
+``recommenders-team/recommenders``: README, "Algorithm Comparison", and examples/06_benchmarks; popularity in
+examples/02_model_collaborative_filtering/baseline_deep_dive.ipynb. All items without a rating of the user
+in the training part compete, every held-out rating is relevant, lists have ten items. Their parts of the rows
+are not ours: figures of popularity differ by what another draw does.
 """
 
 from __future__ import annotations
