@@ -20,8 +20,26 @@ if TYPE_CHECKING:
         compare,
         cross_validate,
     )
+    from foretaste.evaluation import RankingResults, Results, compare, evaluate_ranking
     from foretaste.io import read_items, read_pairs, read_ratings
-    from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.metrics import (
+        average_precision,
+        coverage,
+        diversity,
+        fcp,
+        gini,
+        hit_rate,
+        mae,
+        ndcg,
+        nmae,
+        novelty,
+        precision,
+        r2,
+        recall,
+        reciprocal_rank,
+        rmse,
+        scorer,
+    )
     from foretaste.models.als import ALS
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
     from foretaste.models.bias import Bias
@@ -80,6 +98,7 @@ __all__ = [
     "LeaveNOut",
     "NormalRandom",
     "Popularity",
+    "RankingResults",
     "Ratings",
     "Recommendations",
     "Results",
@@ -95,16 +114,27 @@ __all__ = [
     "breakdown",
     "compare",
     "cross_validate",
+    "average_precision",
+    "coverage",
+    "diversity",
+    "evaluate_ranking",
     "fcp",
+    "gini",
+    "hit_rate",
     "load",
     "load_dataset",
     "load_items",
     "mae",
+    "ndcg",
     "nmae",
+    "novelty",
+    "precision",
     "r2",
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recall",
+    "reciprocal_rank",
     "recommend",
     "recommend_all",
     "rmse",
@@ -119,9 +149,7 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Breakdown CrossValidation Results breakdown compare cross_validate",
-    "io": "read_items read_pairs read_ratings",
-    "models": "fcp mae nmae r2 rmse scorer models ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean rmse_per_user "
+    "models": "Breakdown CrossValidation Results breakdown compare cross_validate io read_items read_pairs read_ratings models fcp mae nmae r2 rmse scorer models ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean rmse_per_user RankingResults evaluate_ranking metrics ndcg precision recall average_precision reciprocal_rank hit_rate coverage novelty diversity gini "
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",

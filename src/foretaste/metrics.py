@@ -15,6 +15,16 @@ import numpy.typing as npt
 
 from foretaste._native import concordant_pairs, group_rows
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.list_metrics import coverage as coverage
+from foretaste.list_metrics import diversity as diversity
+from foretaste.list_metrics import gini as gini
+from foretaste.list_metrics import novelty as novelty
+from foretaste.ranking_metrics import average_precision as average_precision
+from foretaste.ranking_metrics import hit_rate as hit_rate
+from foretaste.ranking_metrics import ndcg as ndcg
+from foretaste.ranking_metrics import precision as precision
+from foretaste.ranking_metrics import recall as recall
+from foretaste.ranking_metrics import reciprocal_rank as reciprocal_rank
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,6 +17,7 @@ _MODULES = {
     "demo": "comparing",
     "audit": "auditing",
     "compare": "comparing",
+    "rank": "ranking",
     "fit": "fitting",
     "evaluate": "using",
     "predict": "using",

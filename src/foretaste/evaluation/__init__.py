@@ -6,3 +6,7 @@ from foretaste.evaluation.cross_validating import CrossValidation, cross_validat
 from foretaste.evaluation.results import Results
 
 __all__ = ["Breakdown", "CrossValidation", "Results", "breakdown", "compare", "cross_validate"]
+from foretaste.evaluation.ranking import evaluate_ranking
+from foretaste.evaluation.ranking_results import RankingResults
+
+__all__ = ["RankingResults", "Results", "compare", "evaluate_ranking"]
