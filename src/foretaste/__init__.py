@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         similar_items,
         similar_users,
     )
+    from foretaste.report import plot, write_report
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
     from foretaste.tables import Catalogue
 
@@ -78,6 +79,7 @@ __all__ = [
     "load_items",
     "mae",
     "nmae",
+    "plot",
     "r2",
     "read_items",
     "read_pairs",
@@ -89,6 +91,7 @@ __all__ = [
     "scorer",
     "similar_items",
     "similar_users",
+    "write_report",
 ]
 
 _ROOMS = {
@@ -103,6 +106,7 @@ _ROOMS = {
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
+    "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
     "tables": "Catalogue",
 }

@@ -97,6 +97,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     click.option(
         "--memory/--no-memory", default=True, help="Whether each model runs in a process of its own."
     ),
+    click.option("--html", metavar="FILE", help="Write a report, as one page to be read in a browser."),
     click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
     *READING_OPTIONS,
     name="compare",
@@ -112,6 +113,7 @@ def compare(
     test: str | None,
     metrics: str,
     memory: bool,
+    html: str | None,
     save_best: str | None,
     **reading: Any,
 ) -> Outcome:
@@ -141,6 +143,10 @@ def compare(
     if results.best is None and not results.stopped:
         refused = results.rows[0]["refused"]
         raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    if html is not None:
+        from foretaste.cli.reporting import write_page
+
+        write_page(results, html, source, reading, ratings, split, apart)
     if save_best is not None and results.best is not None and not results.stopped:
         _keep(results, ratings, save_best, "rows of --train" if train else "rows")
     return Outcome(results.to_dict(), _table(results), INTERRUPTED if results.stopped else 0)

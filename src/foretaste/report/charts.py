@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from foretaste.report.markup import Node, add, element, raw, table, written
+from foretaste.report.markup import Node, element, raw, table, written
 from foretaste.text import Cells
+
+LINES = ("first", "second", "third", "fourth")  # of curves, as they can be told apart
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,13 +46,16 @@ class Chart:
     def figure(self) -> Node:
         """Return the chart as it stands in a page."""
         head = element("h3", self.title, id=self.name)
-        figure = element("figure", element("figcaption", head, element("p", self.finding)))
-        if self.key:
-            figure.append(_key(self.key))
-        add(figure, self.drawing, element("p", self.note, class_="note") if self.note else None)
         figures = table(self.headers, self.rows, self.align, f"Figures of the chart: {self.title}")
-        figure.append(element("details", element("summary", "Figures", *_of(self.title)), figures))
-        return figure
+        # Always five rows, so that those of neighbours stand in one line.
+        return element(
+            "figure",
+            element("figcaption", head, element("p", self.finding)),
+            _key(self.key) if self.key else element("div"),
+            self.drawing,
+            element("p", self.note, class_="note"),
+            element("details", element("summary", "Figures", *_of(self.title)), figures),
+        )
 
     def _repr_html_(self) -> str:
         return Charts((self,))._repr_html_()
@@ -103,8 +108,10 @@ def _key(marks: Sequence[tuple[str, str]]) -> Node:
     """Return what the marks of a chart stand for."""
     listed = element("ul", class_="key")
     for kind, meaning in marks:
-        if kind in ("first", "second", "third", "fourth"):
+        if kind in LINES:
             mark = element("line", x1=0, x2=22, y1=6, y2=6, class_=f"curve {kind}")
+        elif kind == "reference":
+            mark = element("line", x1=0, x2=22, y1=6, y2=6, class_=kind)
         else:
             mark = element("circle", cx=11, cy=6, r=5, class_=kind)
         picture = element("svg", mark, width=22, height=12, aria_hidden="true")

@@ -15,6 +15,8 @@ Point = tuple[float, float]
 
 _WIDE = 1000  # of the drawing that curves are stretched from
 _LETTER = 7.4  # pixels of a digit of the labels of an axis, generously
+_MIDDLING = 360  # pixels that a chart is wide, more on a desk and less on a phone
+_BESIDE = ((9, 0), (-9, 0), (0, -14), (0, 14), (8, -10), (-8, -10), (8, 10), (-8, 10))
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,9 @@ class Plot:
 
     def line(self, x: tuple[float, float], y: tuple[float, float], kind: str) -> None:
         """Draw a straight line between two points."""
-        self.marks.append(
-            element(
-                "line", x1=self.across(x[0]), x2=self.across(x[1]), y1=self.down(y[0]), y2=self.down(y[1]),
-                class_=kind,
-            )  # fmt: skip
-        )
+        across, down = [self.across(value) for value in x], [self.down(value) for value in y]
+        drawn = element("line", x1=across[0], x2=across[1], y1=down[0], y2=down[1], class_=kind)
+        self.marks.append(drawn)
 
     def curve(self, points: Iterable[Point], kind: str, *, is_area: bool = False) -> None:
         """Draw a curve through points; an area reaches down to the low end of y."""
@@ -167,6 +166,24 @@ class Plot:
         self.marks.append(
             element("text", words, x=self.across(x), y=self.down(y), dx=dx, dy=dy, class_=kind or None)
         )
+
+    def label(self, points: Sequence[Point], words: Sequence[str]) -> None:
+        """Write beside points, each where least is in the way on a chart of middling width."""
+        taken = [self._spot(point, 0, 0, "") for point in points]
+        for point, word in zip(points, words, strict=True):
+            spots = [self._spot(point, dx, dy, word) for dx, dy in _BESIDE]
+            best = min(range(len(spots)), key=lambda place: sum(_overlap(spots[place], t) for t in taken))
+            taken.append(spots[best])
+            dx, dy = _BESIDE[best]
+            side = "start" if dx > 0 else "end" if dx < 0 else "middle"
+            self.text(*point, word, f"{side} small", dx=dx, dy=dy + 4)
+
+    def _spot(self, point: Point, dx: float, dy: float, word: str) -> tuple[float, float, float, float]:
+        """Return the middle of a word (or dot) beside a point, and half its width and height, in pixels."""
+        half = _LETTER * len(word) / 2 if word else 6.0
+        shift = dx + half * ((dx > 0) - (dx < 0))
+        across = self.x.place(point[0]) * _MIDDLING + shift
+        return across, self.down(point[1]) + dy, half, 6.0
 
     def drawn(self) -> Node:
         """Return the chart with its axes."""
@@ -205,3 +222,9 @@ def percent(place: float) -> str:
 
 def _hinted(node: Node, hint: str) -> Node:
     return add(node, element("title", hint) if hint else None)
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """Return the area that two boxes share."""
+    wide = max(0.0, a[2] + b[2] - abs(a[0] - b[0]))
+    return wide * max(0.0, a[3] + b[3] - abs(a[1] - b[1]))

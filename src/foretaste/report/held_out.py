@@ -94,7 +94,8 @@ def look_again(
 
 def chosen(results: Results) -> list[tuple[dict[str, Any], Model]]:
     """Return the rows and models to fit once more: the best, and those that tell how they learn."""
-    seconds, found = 0.0, []
+    seconds = 0.0
+    found: list[tuple[dict[str, Any], Model]] = []
     for row in results.rows:
         if "refused" in row or row["model"] not in BY_NAME:
             continue

@@ -8,7 +8,7 @@ from foretaste.evaluation import Results
 from foretaste.report.held_out import name_of
 from foretaste.report.markup import Node, add, element, short, table
 from foretaste.report.of_results import interval, judged
-from foretaste.report.words import seconds, signed
+from foretaste.report.words import signed, time
 from foretaste.text import decimals_for
 
 Row = dict[str, Any]
@@ -65,7 +65,7 @@ def _line(place: int, row: Row, results: Results, form: str) -> Node:
         element("th", short(name_of(row), 120), scope="row"),
         element("td", *error, spread, class_="number"),
         element("td", _against(row, results.baseline), class_="number"),
-        element("td", seconds(row) if timed is not None else "unknown", class_="number wide"),
+        element("td", time(timed) if timed is not None else "unknown", class_="number wide"),
         class_="best" if row is results.best else None,
     )
 
@@ -76,7 +76,7 @@ def _against(row: Row, baseline: Row | None) -> str:
     if row is baseline:
         return "the mean itself"
     gain = 100 * (1 - row["rmse"] / baseline["rmse"])
-    if gain == 0:
+    if abs(gain) < 0.05:
         return "the same"
     return f"{abs(gain):.1f} % {'less' if gain > 0 else 'more'}"
 

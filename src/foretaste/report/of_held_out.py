@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.metrics import rmse
-from foretaste.report.charts import Chart
+from foretaste.report.charts import LINES, Chart
 from foretaste.report.drawing import Axis, Plot, linear, number, steps
 from foretaste.report.held_out import Counts, HeldOut
 from foretaste.report.markup import short
@@ -19,7 +19,6 @@ _BINS = 40
 _BOUNDS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)  # where groups by support begin
 _ENOUGH = 20  # rows that an error of its own is drawn of
 _POINTS = 160
-_KINDS = ("first", "second", "third", "fourth")
 _NAME = 30
 
 
@@ -40,7 +39,9 @@ def _residuals(held: HeldOut) -> Chart:
     half, tenth = np.quantile(size, (0.5, 0.9))
     model, lean = short(held.model, _NAME), float(missed.mean())
     title = f"How far the predictions of {model} miss"
-    finding = f"Half of the predictions miss by {three(half)} or less, one in ten by more than {three(tenth)}; "
+    finding = (
+        f"Half of the predictions miss by {three(half)} or less, one in ten by more than {three(tenth)}; "
+    )
     too = "high" if lean > 0 else "low"
     noticed = abs(lean) > 0.02 * float(held.true.std())
     finding += f"on average they are {three(abs(lean))} too {too}." if noticed else "they lean to no side."
@@ -73,7 +74,9 @@ def _by_support(held: HeldOut, name: str, role: str, counts: Counts) -> Chart | 
     title = f"Error by what is known of the {role}"
     finding = _support_in_words(role, groups, errors, guesses, drawn)
     most = [*(errors[place] for place in drawn), *(guesses[place] for place in drawn)]
-    x = steps([_short_count(groups[place][0]) for place in drawn], f"ratings of the {role} learned from, at least")
+    x = steps(
+        [_short_count(groups[place][0]) for place in drawn], f"ratings of the {role} learned from, at least"
+    )
     plot = Plot(name, title, finding, x, linear(0, max(most), "RMSE, in rating units"))
     plot.curve([(at, guesses[place]) for at, place in enumerate(drawn)], "curve faint")
     plot.curve([(at, errors[place]) for at, place in enumerate(drawn)], "curve first")
@@ -127,7 +130,9 @@ def _learning(held: HeldOut) -> Chart:
     most = max(len(curve) for curve in held.curves.values())
     values = [error for curve in held.curves.values() for error in curve]
     title = "Learning, epoch by epoch"
-    finding = f"{short(label, _NAME)} begins at an error of {three(errors[0])} on the rows it learns from and "
+    finding = (
+        f"{short(label, _NAME)} begins at an error of {three(errors[0])} on the rows it learns from and "
+    )
     finding += f"ends at {three(errors[-1])} after {len(errors)} epochs"
     known = label == held.model
     finding += f"; on held-out rows it is then {three(level)}." if known else "."
@@ -138,7 +143,7 @@ def _learning(held: HeldOut) -> Chart:
     if known:
         plot.line((x.low, x.high), (level, level), "reference")
     key = []
-    for kind, (name, curve) in zip(_KINDS, held.curves.items(), strict=False):
+    for kind, (name, curve) in zip(LINES, held.curves.items(), strict=False):
         places = np.unique(np.linspace(0, len(curve) - 1, _POINTS).round().astype(int))
         plot.curve([(float(place + 1), curve[place]) for place in places], f"curve {kind}")
         key.append((kind, short(name, _NAME)))

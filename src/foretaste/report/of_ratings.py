@@ -11,7 +11,8 @@ import numpy.typing as npt
 from foretaste.ratings import Ratings
 from foretaste.report.charts import Chart
 from foretaste.report.drawing import Axis, Plot, linear, logarithmic, number
-from foretaste.report.words import share, signed, three
+from foretaste.report.words import share, three
+from foretaste.text import plural
 
 Array = npt.NDArray[Any]
 
@@ -85,10 +86,11 @@ def _tail(counts: Array, role: str, roles: str, verb: str) -> Chart:
     median = int(ordered[(n - 1) // 2])
     top = float(ordered[: max(1, round(0.2 * n))].sum() / total)
     one = float(np.mean(ordered == 1))
-    finding = f"Half of the {roles} {verb} {median:,} ratings or fewer, {share(one)} only one; the fifth "
-    finding += f"with most {'holds' if n > 5 else 'hold'} {share(top)} of all."
+    finding = f"Half of the {roles} {verb} {plural(median, 'rating')} or fewer"
+    finding += f", {share(one)} only one" if one else ""
+    finding += f"; the fifth with most holds {share(top)} of all."
     x = Axis(0, 100, (0, 20, 40, 60, 80, 100), f"per cent of the {roles}, those with most ratings first")
-    y = logarithmic(float(ordered[-1]), float(ordered[0]), "ratings, each line 2 to 10 times the one below")
+    y = logarithmic(float(ordered[-1]), float(ordered[0]), "ratings (logarithmic scale)")
     plot = Plot(f"of-{roles}", title, finding, x, y)
     places = np.unique(np.linspace(0, n - 1, _POINTS).round().astype(int))
     points = [(_along(place, n), float(ordered[place])) for place in places]
@@ -101,7 +103,7 @@ def _tail(counts: Array, role: str, roles: str, verb: str) -> Chart:
         table.append([f"{_along(place, n):.3g} %", f"{ordered[place]:,}"])
     headers = [f"share of the {roles}", "ratings"]
     key = [("mark best", f"the {role} in the middle, {median:,}")]
-    return Chart(f"of-{roles}", signed(title), finding, plot.drawn(), headers, table, "rr", key)
+    return Chart(f"of-{roles}", title, finding, plot.drawn(), headers, table, "rr", key)
 
 
 def _along(place: int, n: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +11,18 @@ from foretaste.report.charts import Chart
 from foretaste.report.drawing import Axis, Plot, linear, logarithmic
 from foretaste.report.held_out import name_of
 from foretaste.report.markup import short
-from foretaste.report.words import few, seconds, three
+from foretaste.report.words import few, joined, three, time
 
 Row = dict[str, Any]
 
 MOST = 30  # models in a chart; the table has more
 _NAME = 30  # characters of a model beside its dot, so that it fits on a phone
 _ROW = 38  # pixels of a model
+_TALL = 480  # pixels, at most
+_FAR = 1.1  # times the baseline: worse models are no candidates, and would push the others together
+_ARROW = "\N{RIGHTWARDS ARROW}"
 _NEAR = 1.05  # times the error of the best: so near that time may decide
+_QUICK = 0.5  # times its time: so quick that it matters
 
 
 def judged(results: Results) -> list[Row]:
@@ -38,42 +43,56 @@ def results_charts(results: Results) -> Iterator[Chart]:
         yield _errors(rows[:MOST], results.baseline, len(rows))
         timed = [(place, row) for place, row in enumerate(rows[:MOST], 1) if row.get("fit_seconds")]
         if len(timed) > 1:
-            yield _against_time(timed)
+            yield _against_time(timed, _far(rows, results.baseline))
 
 
 def _errors(rows: list[Row], baseline: Row | None, total: int) -> Chart:
     spans = [interval(row) or (row["rmse"], row["rmse"]) for row in rows]
-    ends = [end for span in spans for end in span] + ([baseline["rmse"]] if baseline else [])
+    far = _far(rows, baseline)
+    ends = [end for row, span in zip(rows, spans, strict=True) if row["rmse"] <= far for end in span]
     x = linear(min(ends), max(ends), "RMSE, in rating units")
     n = len(rows)
     title = "Error of each model on held-out ratings"
     finding = _errors_in_words(rows, baseline, total)
     plot = Plot("errors", title, finding, x, Axis(0, n, ()), height=_ROW * n)
-    for tick in x.ticks:
-        plot.line((tick, tick), (0, n), "grid")
     if baseline:
         plot.line((baseline["rmse"], baseline["rmse"]), (0, n), "reference")
-    for place, (row, (low, high)) in enumerate(zip(rows, spans, strict=True)):
-        here = n - place - 0.72
-        kind = "strong" if place == 0 else ""
-        plot.text(x.low, here, f"{place + 1}  {short(name_of(row), _NAME)}", f"start {kind}", dy=-11)
-        plot.text(x.high, here, three(row["rmse"]), f"end {kind}", dy=-11)
-        plot.line((x.low, x.high), (here, here), "grid")
-        if high > low:
-            plot.line((low, high), (here, here), "span best" if place == 0 else "span")
-        plot.dot(row["rmse"], here, "mark best" if place == 0 else "mark", name_of(row))
+    for place, (row, span) in enumerate(zip(rows, spans, strict=True)):
+        _error_of(plot, place, row, span, n, far)
     known = any(interval(row) for row in rows)
-    key = [("mark best", "the best"), ("mark", "the others")] if len(rows) > 1 else []
+    key = [("mark best", "the best"), ("mark", "the others")]
     key += [("reference", "always guessing the mean")] if baseline else []
     headers = ["model", "RMSE", *(["from", "to"] if known else [])]
     table = [
         [name_of(row), f"{row['rmse']:.4g}", *([f"{low:.4g}", f"{high:.4g}"] if known else [])]
         for row, (low, high) in zip(rows, spans, strict=True)
     ]
-    note = "Lines: the standard deviation of the folds to either side." if known else ""
-    return Chart(
-        "errors", title, finding, plot.drawn(), headers, table, "l" + "r" * (len(headers) - 1), key, note
-    )
+    note = "Bars: the standard deviation of the folds to either side." if known else ""
+    note += f" {_ARROW} lies further to the right." if rows[-1]["rmse"] > far else ""
+    align = "l" + "r" * (len(headers) - 1)
+    return Chart("errors", title, finding, plot.drawn(), headers, table, align, key, note.strip())
+
+
+def _error_of(plot: Plot, place: int, row: Row, span: tuple[float, float], n: int, far: float) -> None:
+    """Draw the line of one model: its name and error, and its dot if it is not far off."""
+    low, high = plot.x.low, plot.x.high
+    here = n - place - 0.72
+    kind = "strong" if place == 0 else ""
+    off = row["rmse"] > far
+    error = three(row["rmse"]) + (f" {_ARROW}" if off else "")
+    plot.line((low, high), (here, here), "grid")
+    plot.text(low, here, f"{place + 1}  {short(name_of(row), _NAME)}", f"start {kind}", dy=-11)
+    plot.text(high, here, error, f"end {kind}", dy=-11)
+    if off:
+        return
+    if span[1] > span[0]:
+        plot.line(span, (here, here), "span best" if place == 0 else "span")
+    plot.dot(row["rmse"], here, "mark best" if place == 0 else "mark", name_of(row))
+
+
+def _far(rows: list[Row], baseline: Row | None) -> float:
+    """Return the error beyond which a model is not drawn, so that those near each other can be told apart."""
+    return _FAR * float(max(rows[0]["rmse"], baseline["rmse"] if baseline else rows[-1]["rmse"]))
 
 
 def _errors_in_words(rows: list[Row], baseline: Row | None, total: int) -> str:
@@ -85,25 +104,33 @@ def _errors_in_words(rows: list[Row], baseline: Row | None, total: int) -> str:
     more = "" if total == len(rows) else f" of the {len(rows)} shown here"
     if better == 1:
         return f"{text}; no other model{more} is better than guessing the mean."
-    return f"{text}; {better} models{more} are better than always guessing the mean ({three(baseline['rmse'])})."
+    return (
+        f"{text}; {better} models{more} are better than always guessing the mean ({three(baseline['rmse'])})."
+    )
 
 
-def _against_time(timed: list[tuple[int, Row]]) -> Chart:
+def _against_time(timed: list[tuple[int, Row]], far: float) -> Chart:
     rows = [row for _, row in timed]
-    x = logarithmic(
-        min(row["fit_seconds"] for row in rows), max(row["fit_seconds"] for row in rows),
-        "seconds to learn, each line 2 to 10 times the one before",
-    )  # fmt: skip
-    y = linear(min(row["rmse"] for row in rows), max(row["rmse"] for row in rows), "RMSE")
+    drawn = [(place, row) for place, row in timed if row["rmse"] <= far]
+    times = [row["fit_seconds"] for _, row in drawn]
+    x = logarithmic(min(times), max(times), "time to learn (logarithmic scale)")
+    x = dataclasses.replace(x, names=[time(tick) for tick in x.ticks])
+    y = linear(
+        min(row["rmse"] for _, row in drawn), max(row["rmse"] for _, row in drawn), "RMSE, in rating units"
+    )
     title, finding = "Error against time", _time_in_words(rows)
-    plot = Plot("time", title, finding, x, y, height=300)
+    plot = Plot("time", title, finding, x, y, height=min(_TALL, max(260, _ROW * len(rows))))
     front = _front(rows)
-    for place, row in reversed(timed):
-        here, kind = (row["fit_seconds"], row["rmse"]), "mark best" if id(row) in front else "mark"
-        plot.dot(*here, kind, f"{name_of(row)}: RMSE {three(row['rmse'])}, {seconds(row)}", size=9.5)
-        plot.text(*here, str(place), f"middle in-{kind.split()[-1]}", dy=4)
+    for _, row in reversed(drawn):
+        kind = "mark best" if id(row) in front else "mark"
+        says = f"{name_of(row)}: RMSE {three(row['rmse'])}, {time(row['fit_seconds'])}"
+        plot.dot(row["fit_seconds"], row["rmse"], kind, says)
+    points = [(row["fit_seconds"], row["rmse"]) for _, row in drawn]
+    plot.label(points, [str(place) for place, _ in drawn])
     key = [("mark best", "no other is both better and quicker"), ("mark", "some other is")]
     note = "Numbers: " + few([f"{place} {short(name_of(row), _NAME)}" for place, row in timed]) + "."
+    off = [name_of(row) for row in rows if row["rmse"] > far]
+    note += f" Not drawn, above: {short(joined(off))}." if off else ""
     table = [[name_of(row), f"{row['rmse']:.4g}", f"{row['fit_seconds']:.3g}"] for row in rows]
     headers = ["model", "RMSE", "seconds to learn"]
     return Chart("time", title, finding, plot.drawn(), headers, table, "lrr", key, note)
@@ -122,10 +149,12 @@ def _front(rows: list[Row]) -> set[int]:
 def _time_in_words(rows: list[Row]) -> str:
     best = rows[0]
     near = min(
-        (row for row in rows if row["rmse"] <= _NEAR * best["rmse"]), key=lambda row: row["fit_seconds"]
+        (row for row in rows if row["rmse"] <= _NEAR * best["rmse"]),
+        key=lambda row: float(row["fit_seconds"]),
     )
-    text = f"{short(name_of(best), _NAME)} learns in {seconds(best)}"
-    if near is best:
-        return f"{text}; no model within 5 % of its error is quicker."
+    text = f"{short(name_of(best), _NAME)} learns in {time(best['fit_seconds'])}"
+    if near["fit_seconds"] > _QUICK * best["fit_seconds"]:
+        return f"{text}; no model within 5 % of its error takes less than half of that."
     more = 100 * (near["rmse"] / best["rmse"] - 1)
-    return f"{text}; {short(name_of(near), _NAME)} takes {seconds(near)} and misses by {more:.2g} % more."
+    text += f"; {short(name_of(near), _NAME)} takes {time(near['fit_seconds'])} and misses by "
+    return f"{text}{more:.2g} % more."

@@ -11,8 +11,9 @@ from foretaste.auditing import Audit, Finding
 from foretaste.auditing.drawing import facts_in_words
 from foretaste.evaluation import Results
 from foretaste.models import BY_NAME
+from foretaste.ratings import Ratings
 from foretaste.report.charts import Chart, style
-from foretaste.report.held_out import HeldOut, name_of
+from foretaste.report.held_out import HeldOut
 from foretaste.report.markup import Child, Node, add, element, raw, short, table, written
 from foretaste.report.models_table import models_table
 from foretaste.report.of_held_out import held_out_charts
@@ -20,7 +21,6 @@ from foretaste.report.of_ratings import histogram, tails
 from foretaste.report.of_results import results_charts
 from foretaste.report.recipe import versions
 from foretaste.report.summary import sentences
-from foretaste.ratings import Ratings
 from foretaste.text import plural
 
 MOST = 200  # models of a table
@@ -47,7 +47,8 @@ class Material:
 def page(made_of: Material) -> str:
     """Return the page as HTML."""
     results = made_of.results
-    title = short(f"{results.dataset['name']}", 120)
+    title = short(str(results.dataset["name"]), 120)
+    title = f"The{title[3:]}" if title.startswith("the ") else title  # a name of words, not of a file
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -79,7 +80,13 @@ def _header(made_of: Material, title: str, sections: list[Section]) -> Node:
     }
     lead = element("ul", class_="lead")
     for sentence, place in sentences(results, made_of.audit):
-        more = element("a", "figures", element("span", f" of: {short(sentence, 60)}", class_="unseen"), href=f"#{place}")
+        more = element(
+            "a",
+            "figures",
+            element("span", f" of: {short(sentence, 60)}", class_="unseen"),
+            href=f"#{place}",
+            class_="more",
+        )
         lead.append(element("li", f"{short(sentence, 600)} ", more if place in places else None))
     listed = [element("li", element("a", words, href=f"#{name}")) for name, words, _ in sections]
     day = made_of.now.strftime("%d %B %Y").lstrip("0")
@@ -98,11 +105,15 @@ def _header(made_of: Material, title: str, sections: list[Section]) -> Node:
 
 def _sections(made_of: Material) -> Iterator[Section]:
     results = made_of.results
-    yield _section("models", "The models", models_table(results, MOST), _charts(results_charts(results)))
+    yield _section(
+        "models", "The models", models_table(results, MOST), _charts(results_charts(results), "uneven")
+    )
     if made_of.held is not None:
         yield _section("predictions", "The predictions", _charts(held_out_charts(made_of.held)))
     elif made_of.left_out:
-        words = element("p", f"How far single predictions miss is not shown: {made_of.left_out}.", class_="quiet")
+        words = element(
+            "p", f"How far single predictions miss is not shown: {made_of.left_out}.", class_="quiet"
+        )
         yield _section("predictions", "The predictions", words)
     spread = [histogram(made_of.audit.facts)] if made_of.audit is not None else []
     spread += list(tails(made_of.ratings)) if made_of.ratings is not None else []
@@ -120,9 +131,10 @@ def _section(name: str, title: str, *children: Child) -> Section:
     return name, title, element("section", element("h2", title, id=name), *children, aria_labelledby=name)
 
 
-def _charts(charts: Iterable[Chart]) -> Node | None:
+def _charts(charts: Iterable[Chart], kind: str = "") -> Node | None:
     drawn = [chart.figure() for chart in charts]
-    return element("div", *drawn, class_="charts") if drawn else None
+    kind = kind or ("three" if len(drawn) == 3 else "")
+    return element("div", *drawn, class_=f"charts {kind}".strip()) if drawn else None
 
 
 def _described(pairs: Iterable[tuple[str, Child]], kind: str | None = None) -> Node:
@@ -164,8 +176,8 @@ def _protocol(made_of: Material) -> Iterator[Node]:
     if made_of.held is not None:
         yield element(
             "p",
-            f"For the charts of predictions, {short(made_of.held.model)} was fitted once more in the same way; "
-            "so were the models whose learning is drawn.",
+            f"For the charts of predictions, {short(made_of.held.model)} was fitted once more in the same "
+            "way; so were the models whose learning is drawn.",
         )
     for note in results.notes:
         yield element("p", short(f"{note[:1].upper()}{note[1:]}", 600) + ".")
@@ -214,5 +226,7 @@ def _again(made_of: Material) -> Iterator[Node]:
 
 def _footer(made_of: Material) -> Node:
     judged: Sequence[Any] = [row for row in made_of.results.rows if "refused" not in row]
-    words = f"{plural(len(judged), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
+    words = (
+        f"{plural(len(judged), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
+    )
     return element("footer", element("p", words))

@@ -102,8 +102,8 @@ def _of_audit(audit: Audit) -> Iterator[tuple[str, str]]:
         count = round(single * users)
         verb = "has" if count == 1 else "have"
         yield (
-            f"{count:,} of {plural(users, 'user')} ({share(single)}) {verb} a single rating: for them "
-            "nothing helps yet, and everything but the averages of items is a guess.",
+            f"{count:,} of {plural(users, 'user')} ({share(single)}) {verb} a single rating: of them "
+            "a model knows next to nothing, and for them nothing helps yet.",
             "of-users",
         )
     if audit.warnings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 _MANY = 30  # entries of a list in a sentence
 
@@ -19,14 +18,13 @@ def signed(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def seconds(row: dict[str, Any]) -> str:
-    """Say how long a model of results takes to learn."""
-    taken = float(row["fit_seconds"])
-    if taken < 0.001:
-        return "less than a millisecond"
-    if taken < 1:
-        return f"{1000 * taken:.2g} ms" if taken < 0.1 else f"{taken:.2f} s"
-    return f"{taken:.1f} s" if taken < 100 else f"{taken / 60:.1f} minutes"
+def time(seconds: float) -> str:
+    """Say how long something takes: 3.2 ms, 0.5 s, 12 s, 5 minutes."""
+    if seconds < 0.0005:
+        return "under 1 ms"
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.2g} ms"
+    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds / 60:.2g} minutes"
 
 
 def share(part: float) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from foretaste.auditing import Audit, audit as audited
+from foretaste.auditing import Audit
+from foretaste.auditing import audit as audited
 from foretaste.errors import InvalidParameter
 from foretaste.evaluation import Results
 from foretaste.files import atomic_write
@@ -90,7 +92,8 @@ def write_report(
     with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
         if ratings is not None:
             held, left_out = look_again(results, ratings, split, test, progress_for(progress))
-            audit = audited(ratings) if audit is None else audit
+            if audit is None:
+                audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
         made_of = Material(
             results, ratings, audit, held, left_out, command,
             python(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
@@ -126,5 +129,6 @@ def plot(source: Results | Audit) -> Charts:
 def _check(results: Any) -> None:
     if not isinstance(results, Results):
         raise InvalidParameter(
-            f"{type(results).__name__} is not what a comparison ends in", hint="results = compare(None, ratings)"
+            f"{type(results).__name__} is not what a comparison ends in",
+            hint="results = compare(None, ratings)",
         )
