@@ -108,6 +108,8 @@ class Plot:
     x, y : Axis
     height : int
         Pixels of the plotting area.
+    right : int
+        Pixels beside it, for what ``beside`` writes there.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Plot:
     x: Axis
     y: Axis
     height: int = 220
+    right: int = 14
     marks: list[Node] = field(default_factory=list)
 
     def down(self, value: float) -> float:
@@ -167,6 +170,11 @@ class Plot:
             element("text", words, x=self.across(x), y=self.down(y), dx=dx, dy=dy, class_=kind or None)
         )
 
+    def beside(self, y: float, words: str, kind: str = "", *, dy: float = 0) -> None:
+        """Write to the right of the plotting area."""
+        side = f"end {kind}".strip()
+        self.marks.append(element("text", words, x="100%", dx=self.right, y=self.down(y), dy=dy, class_=side))
+
     def label(self, points: Sequence[Point], words: Sequence[str]) -> None:
         """Write beside points, each where least is in the way on a chart of middling width."""
         taken = [self._spot(point, 0, 0, "") for point in points]
@@ -195,7 +203,7 @@ class Plot:
             element("desc", self.described, id=f"{self.name}-desc"),
             class_="plot", role="img", height=self.height,
             aria_labelledby=f"{self.name}-title", aria_describedby=f"{self.name}-desc",
-            style=f"--left:{left}px",
+            style=f"--left:{left}px;--right:{self.right}px",
         )  # fmt: skip
         for place, name in self.y.named():
             down = round((1 - place) * self.height, 1)

@@ -25,7 +25,7 @@ def models_table(results: Results, most: int) -> Node:
     rows = judged(results)
     form = f".{decimals_for([row['rmse'] for row in rows])}f"
     heads = [("place", "number", ""), ("model", None, ""), ("RMSE", "number", "")]
-    heads += [("against the mean", "number", ""), ("time to learn", "number", "wide")]
+    heads += [("vs the mean", "number", ""), ("time to learn", "number", "wide")]
     head = element("tr")
     for words, side, kind in heads:
         shown: Any = element("span", words, class_="unseen") if words == "place" else words
@@ -74,7 +74,7 @@ def _against(row: Row, baseline: Row | None) -> str:
     if baseline is None:
         return "unknown"
     if row is baseline:
-        return "the mean itself"
+        return "baseline"
     gain = 100 * (1 - row["rmse"] / baseline["rmse"])
     if abs(gain) < 0.05:
         return "the same"

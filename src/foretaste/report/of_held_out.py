@@ -71,7 +71,7 @@ def _by_support(held: HeldOut, name: str, role: str, counts: Counts) -> Chart | 
     drawn = [place for place, (_, _, rows) in enumerate(groups) if rows.sum() >= _ENOUGH]
     if len(drawn) < 2:
         return None
-    title = f"Error by what is known of the {role}"
+    title = f"Error by how many ratings of the {role} are known"
     finding = _support_in_words(role, groups, errors, guesses, drawn)
     most = [*(errors[place] for place in drawn), *(guesses[place] for place in drawn)]
     x = steps(
@@ -81,7 +81,7 @@ def _by_support(held: HeldOut, name: str, role: str, counts: Counts) -> Chart | 
     plot.curve([(at, guesses[place]) for at, place in enumerate(drawn)], "curve faint")
     plot.curve([(at, errors[place]) for at, place in enumerate(drawn)], "curve first")
     for at, place in enumerate(drawn):
-        says = f"{_range(groups[place])} ratings"
+        says = _known(groups[place])
         plot.dot(at, guesses[place], "mark", f"{says}: guessing the mean {three(guesses[place])}")
         plot.dot(at, errors[place], "mark best", f"{says}: {three(errors[place])}")
     table = [
@@ -102,15 +102,19 @@ def _support_in_words(
     drawn: list[int],
 ) -> str:
     first, last = drawn[0], drawn[-1]
-    text = f"{role.capitalize()}s of {_range(groups[first])} ratings: RMSE {three(errors[first])}; "
-    text += f"of {_range(groups[last])}: {three(errors[last])}."
+    text = f"With {_known(groups[first])} of the {role} RMSE is {three(errors[first])}, "
+    text += f"with {_range(groups[last])} it is {three(errors[last])}."
     useless = [place for place in drawn if errors[place] >= guesses[place]]
     if useless:
         rows = sum(int(groups[place][2].sum()) for place in useless)
         total = sum(int(rows.sum()) for _, _, rows in groups)
-        where = joined([_range(groups[place]) for place in useless])
-        text += f" Of {where} ratings ({share(rows / total)} of the rows) guessing the mean is as good."
+        where = joined([_known(groups[place]) for place in useless])
+        text += f" With {where} ({share(rows / total)} of the rows) guessing the mean is as good."
     return text
+
+
+def _known(group: tuple[int, int, object]) -> str:
+    return {"0": "no rating", "1": "1 rating"}.get(_range(group), f"{_range(group)} ratings")
 
 
 def _range(group: tuple[int, int, object]) -> str:

@@ -89,7 +89,7 @@ def _tail(counts: Array, role: str, roles: str, verb: str) -> Chart:
     finding = f"Half of the {roles} {verb} {plural(median, 'rating')} or fewer"
     finding += f", {share(one)} only one" if one else ""
     finding += f"; the fifth with most holds {share(top)} of all."
-    x = Axis(0, 100, (0, 20, 40, 60, 80, 100), f"per cent of the {roles}, those with most ratings first")
+    x = Axis(0, 100, (0, 20, 40, 60, 80, 100), f"% of the {roles}, most ratings first")
     y = logarithmic(float(ordered[-1]), float(ordered[0]), "ratings (logarithmic scale)")
     plot = Plot(f"of-{roles}", title, finding, x, y)
     places = np.unique(np.linspace(0, n - 1, _POINTS).round().astype(int))

@@ -12,13 +12,15 @@ from foretaste.report.drawing import Axis, Plot, linear, logarithmic
 from foretaste.report.held_out import name_of
 from foretaste.report.markup import short
 from foretaste.report.words import few, joined, three, time
+from foretaste.text import decimals_for
 
 Row = dict[str, Any]
 
 MOST = 30  # models in a chart; the table has more
 _NAME = 30  # characters of a model beside its dot, so that it fits on a phone
 _ROW = 38  # pixels of a model
-_TALL = 480  # pixels, at most
+_GUTTER = 58  # pixels beside them, for their errors
+_TALL = 420  # pixels, at most
 _FAR = 1.1  # times the baseline: worse models are no candidates, and would push the others together
 _ARROW = "\N{RIGHTWARDS ARROW}"
 _NEAR = 1.05  # times the error of the best: so near that time may decide
@@ -54,11 +56,12 @@ def _errors(rows: list[Row], baseline: Row | None, total: int) -> Chart:
     n = len(rows)
     title = "Error of each model on held-out ratings"
     finding = _errors_in_words(rows, baseline, total)
-    plot = Plot("errors", title, finding, x, Axis(0, n, ()), height=_ROW * n)
+    plot = Plot("errors", title, finding, x, Axis(0, n, ()), height=_ROW * n, right=_GUTTER)
+    form = f".{decimals_for([row['rmse'] for row in rows])}f"
     if baseline:
         plot.line((baseline["rmse"], baseline["rmse"]), (0, n), "reference")
     for place, (row, span) in enumerate(zip(rows, spans, strict=True)):
-        _error_of(plot, place, row, span, n, far)
+        _error_of(plot, place, row, span, far, form)
     known = any(interval(row) for row in rows)
     key = [("mark best", "the best"), ("mark", "the others")]
     key += [("reference", "always guessing the mean")] if baseline else []
@@ -68,21 +71,21 @@ def _errors(rows: list[Row], baseline: Row | None, total: int) -> Chart:
         for row, (low, high) in zip(rows, spans, strict=True)
     ]
     note = "Bars: the standard deviation of the folds to either side." if known else ""
-    note += f" {_ARROW} lies further to the right." if rows[-1]["rmse"] > far else ""
+    note += f" {_ARROW} stands for what lies further to the right." if rows[-1]["rmse"] > far else ""
     align = "l" + "r" * (len(headers) - 1)
     return Chart("errors", title, finding, plot.drawn(), headers, table, align, key, note.strip())
 
 
-def _error_of(plot: Plot, place: int, row: Row, span: tuple[float, float], n: int, far: float) -> None:
+def _error_of(plot: Plot, place: int, row: Row, span: tuple[float, float], far: float, form: str) -> None:
     """Draw the line of one model: its name and error, and its dot if it is not far off."""
     low, high = plot.x.low, plot.x.high
-    here = n - place - 0.72
+    here = plot.y.high - place - 0.72
     kind = "strong" if place == 0 else ""
     off = row["rmse"] > far
-    error = three(row["rmse"]) + (f" {_ARROW}" if off else "")
+    error = format(row["rmse"], form)
     plot.line((low, high), (here, here), "grid")
     plot.text(low, here, f"{place + 1}  {short(name_of(row), _NAME)}", f"start {kind}", dy=-11)
-    plot.text(high, here, error, f"end {kind}", dy=-11)
+    plot.beside(here, f"{_ARROW} {error}" if off else error, kind, dy=4)
     if off:
         return
     if span[1] > span[0]:

@@ -87,7 +87,8 @@ def _header(made_of: Material, title: str, sections: list[Section]) -> Node:
             href=f"#{place}",
             class_="more",
         )
-        lead.append(element("li", f"{short(sentence, 600)} ", more if place in places else None))
+        together = short(sentence, 600).replace(" %", "\N{NO-BREAK SPACE}%")
+        lead.append(element("li", f"{together} ", more if place in places else None))
     listed = [element("li", element("a", words, href=f"#{name}")) for name, words, _ in sections]
     day = made_of.now.strftime("%d %B %Y").lstrip("0")
     return element(
