@@ -19,6 +19,7 @@ from foretaste.models import BY_NAME, Model
 from foretaste.models.specs import from_spec
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
+from foretaste.report.markup import LONGEST, short
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -149,4 +150,4 @@ def _support(codes: Any, known: Any, asked: Any, rows: Any) -> Counts:
 
 def name_of(row: dict[str, Any]) -> str:
     """Return what a row is called: the model, and the parameters that differ from its defaults."""
-    return str(row["python"]).removesuffix("()")
+    return short(str(row["python"]).removesuffix("()"), LONGEST)

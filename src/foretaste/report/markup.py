@@ -11,6 +11,7 @@ from foretaste.text import Cells
 Node = ElementTree.Element
 Child = Node | str | None
 
+CELL = 160  # characters of a cell of a table
 LONGEST = 300  # characters of an id, a name or a message: a page must not grow with them
 # What must not reach a page: control characters, halves of surrogate pairs, and what turns the direction
 # of the text around it.
@@ -95,7 +96,7 @@ def table(
     )
     body = element("tbody")
     for place, row in enumerate(rows):
-        first = element("th", short(row[0]), scope="row", class_=sides[0])
+        first = element("th", short(row[0], CELL), scope="row", class_=sides[0])
         line = element("tr", first, class_="best" if place == strong else None)
         for column, cell in enumerate(row[1:], 1):
             span = len(headers) - column if column == len(row) - 1 else 1
@@ -103,7 +104,7 @@ def table(
             line.append(
                 element(
                     "td",
-                    short(cell),
+                    short(cell, CELL),
                     class_=None if wide else sides[column],
                     colspan=span if wide else None,
                 )

@@ -23,9 +23,12 @@ from foretaste.report.recipe import versions
 from foretaste.report.summary import sentences
 from foretaste.text import plural
 
-MOST = 200  # models of a table
+LARGEST = 300_000  # bytes of a page
+MOST = (200, 60, 20, 6)  # models shown, as many as there is room for
 _VALUES = 6  # of a parameter that models of one kind differ in
-_CODE = 4000  # characters of what can be copied
+_CODE = 2000  # characters of what can be copied
+_PARAMETERS = 40  # of a model
+_NOTES = 20
 # Nothing is fetched, nothing is run, nothing is sent.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -45,7 +48,16 @@ class Material:
 
 
 def page(made_of: Material) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML, of at most ``LARGEST`` bytes, with as many models as there is room for."""
+    drawn = ""
+    for most in MOST:
+        drawn = _page(made_of, most)
+        if len(drawn.encode()) <= LARGEST:
+            break
+    return drawn
+
+
+def _page(made_of: Material, most: int) -> str:
     results = made_of.results
     title = short(str(results.dataset["name"]), 120)
     title = f"The{title[3:]}" if title.startswith("the ") else title  # a name of words, not of a file
@@ -59,7 +71,7 @@ def page(made_of: Material) -> str:
         element("title", f"{title}: which model predicts it best"),
         raw("style", style("charts.css") + style("page.css")),
     )
-    sections = list(_sections(made_of))
+    sections = list(_sections(made_of, most))
     main = element("main", *(section for _, _, section in sections), id="content")
     body = element(
         "body",
@@ -104,10 +116,10 @@ def _header(made_of: Material, title: str, sections: list[Section]) -> Node:
     )  # fmt: skip
 
 
-def _sections(made_of: Material) -> Iterator[Section]:
+def _sections(made_of: Material, most: int) -> Iterator[Section]:
     results = made_of.results
     yield _section(
-        "models", "The models", models_table(results, MOST), _charts(results_charts(results), "uneven")
+        "models", "The models", models_table(results, most), _charts(results_charts(results), "uneven")
     )
     if made_of.held is not None:
         yield _section("predictions", "The predictions", _charts(held_out_charts(made_of.held)))
@@ -124,7 +136,7 @@ def _sections(made_of: Material) -> Iterator[Section]:
     if made_of.audit is not None:
         yield _section("audit", "The audit", *_audit(made_of.audit))
     yield _section("protocol", "How it was measured", *_protocol(made_of))
-    yield _section("settings", "Settings", *_settings(results))
+    yield _section("settings", "Settings", *_settings(results, most))
     yield _section("again", "Do it again", *_again(made_of))
 
 
@@ -180,14 +192,14 @@ def _protocol(made_of: Material) -> Iterator[Node]:
             f"For the charts of predictions, {short(made_of.held.model)} was fitted once more in the same "
             "way; so were the models whose learning is drawn.",
         )
-    for note in results.notes:
+    for note in results.notes[:_NOTES]:
         yield element("p", short(f"{note[:1].upper()}{note[1:]}", 600) + ".")
 
 
-def _settings(results: Results) -> Iterator[Node]:
+def _settings(results: Results, most: int) -> Iterator[Node]:
     yield element("p", "All hyperparameters of each model. What differs from the defaults is marked.")
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for row in results.rows[:MOST]:
+    for row in results.rows[:most]:
         kinds.setdefault(short(str(row["model"]), 80), []).append(row)
     listed = element("div", class_="settings")
     for kind, rows in kinds.items():
@@ -206,7 +218,10 @@ def _settings(results: Results) -> Iterator[Node]:
 def _parameters(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
     model = BY_NAME.get(rows[0]["model"])
     declared = {} if model is None else model.declarations()
-    for name in dict.fromkeys(name for row in rows for name in row["params"]):
+    names = list(dict.fromkeys(name for row in rows for name in row["params"]))
+    if len(names) > _PARAMETERS:
+        yield [f"the first {_PARAMETERS} of {len(names)}", "", "", ""]
+    for name in names[:_PARAMETERS]:
         values = list(dict.fromkeys(repr(row["params"].get(name)) for row in rows))
         more = f" and {len(values) - _VALUES} others" if len(values) > _VALUES else ""
         known = declared.get(name)
