@@ -88,12 +88,25 @@ def test_folds_give_intervals_in_table_and_chart(ratings: Ratings, tmp_path: Pat
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings, split=KFold(3)))
     best = results.best
     cells = page.tables["The models, best first"][1]
-    assert cells[2] == f"{best['rmse']:.3f} \N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{best['rmse_std']:.3f}"
+    assert (
+        cells[2]
+        == f"{best['rmse']:.3f}\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{best['rmse_std']:.3f}"
+    )
     drawn = page.figures("Error of each model on held-out ratings")
     assert [float(cell) for cell in drawn[0][1:]] == pytest.approx(
         [best["rmse"], best["rmse"] - best["rmse_std"], best["rmse"] + best["rmse_std"]], rel=1e-3
     )
     assert "the first of 3 folds" in page.text
+
+
+def test_intervals_of_the_results_are_drawn(tmp_path: Path) -> None:
+    told = made_up({"SVD": [1.0], "GlobalMean": [2.0]})
+    rows = tuple(row | {"rmse_interval": [row["rmse"] - 0.125, row["rmse"] + 0.25]} for row in told.rows)
+    page = Page(write_report(replace(told, rows=rows), tmp_path / "r.html"))
+    drawn = page.figures("Error of each model on held-out ratings")
+    assert drawn[0] == ["SVD", "1", "0.875", "1.25"]
+    assert page.tables["The models, best first"][1][2].split() == ["1.000", "0.875", "to", "1.250"]
+    assert "Bars: 95 % intervals." in page.text
 
 
 def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path: Path) -> None:
@@ -129,12 +142,20 @@ def made_up(errors: dict[str, list[float]]) -> Results:
     """Return results of some errors a fold."""
     rows = [
         {
-            "model": model, "params": {}, "python": f"{model}()", "train_rmse": 1.0, "rmse": float(np.mean(folds)),
-            "rmse_std": float(np.std(folds)), "mae": 1.0, "fit_seconds": 0.1 + place, "predict_seconds": 0.0,
-            "fallback_rows": 0, "folds": [{"rmse": error} for error in folds],
+            "model": model,
+            "params": {},
+            "python": f"{model}()",
+            "train_rmse": 1.0,
+            "rmse": float(np.mean(folds)),
+            "rmse_std": float(np.std(folds)),
+            "mae": 1.0,
+            "fit_seconds": 0.1 + place,
+            "predict_seconds": 0.0,
+            "fallback_rows": 0,
+            "folds": [{"rmse": error} for error in folds],
         }
         for place, (model, folds) in enumerate(errors.items())
-    ]  # fmt: skip
+    ]
     facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "filled": 1.0, "mean": 3.0}
     return Results(facts, "3 folds", tuple(rows))
 
@@ -157,13 +178,15 @@ def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: P
     assert "The comparison was interrupted" in page.text
 
 
-def test_sentences_of_the_results_themselves_go_first(tmp_path: Path) -> None:
+def test_sentences_of_the_results_themselves_are_taken(tmp_path: Path) -> None:
     class Telling(Results):
-        sentences = ("SVD and Bias are equally good.",)
+        sentences = ("SVD is best.", "SVD and Bias are equally good.")
 
     told = made_up({"SVD": [1.0], "GlobalMean": [2.0]})
     page = Page(write_report(Telling(told.dataset, told.protocol, told.rows), tmp_path / "r.html"))
+    assert "Use SVD: it misses held-out ratings by 1.00, 50 % less" in page.text
     assert "SVD and Bias are equally good." in page.text
+    assert "SVD is best." not in page.text
     assert "One hold-out" not in page.text
 
 
@@ -312,10 +335,9 @@ def test_settings_versions_protocol_and_recipe(results: Results, page: Page) -> 
 def test_the_python_in_the_page_makes_the_page_again(
     results: Results, ratings: Ratings, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "\n".join(["user,item,rating"] + [
-        f"{u},{i},{v!r}" for u, i, v in zip(ratings.user_ids, ratings.item_ids, ratings.value.tolist(), strict=True)
-    ])  # fmt: skip
-    (tmp_path / "planted.csv").write_text(source)
+    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value.tolist(), strict=True)
+    lines = ["user,item,rating", *(f"{user},{item},{value!r}" for user, item, value in rows)]
+    (tmp_path / "planted.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     code = re.findall(r"<pre[^>]*><code>(from foretaste.*?)</code>", path.read_text(), re.DOTALL)[0]
     exec(code.replace("&gt;", ">"), names := {})  # noqa: S102 - what our own page says
@@ -341,9 +363,11 @@ def test_the_same_results_give_the_same_bytes(
 def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
     train, test = parts(ratings)
     results = compare(["Bias"], train, test=test)
-    page = Page(write_report(results, tmp_path / "r.html", ratings=train, test=test, origin="load_dataset('x')"))
+    page = Page(
+        write_report(results, tmp_path / "r.html", ratings=train, test=test, origin="load_dataset('x')")
+    )
     assert f"Of {len(test)} held-out ratings." in page.text
-    assert "results = compare([\"Bias\", \"GlobalMean\"], ratings, test=test)" in page.text
+    assert 'results = compare(["Bias", "GlobalMean"], ratings, test=test)' in page.text
 
 
 # What is left out, and what is refused -------------------------------------------------------------------
@@ -414,7 +438,7 @@ def test_plot_gives_the_charts_of_the_page(results: Results, ratings: Ratings, p
     assert shown.figures(charts["errors"].title) == page.figures(charts["errors"].title)
     (spread,) = plot(audit(ratings))
     assert spread.rows == page.figures(spread.title)
-    assert "class=\"foretaste\"" in spread._repr_html_()
+    assert 'class="foretaste"' in spread._repr_html_()
     with pytest.raises(NotFound, match='did you mean "errors"'):
         charts["error"]
 

@@ -61,7 +61,7 @@ class HeldOut:
 
 
 def look_again(
-    results: Results, ratings: Ratings, split: Any, test: Ratings | None, progress: Progress
+    results: Results, ratings: Ratings | None, split: Any, test: Ratings | None, progress: Progress
 ) -> tuple[HeldOut | None, str]:
     """Fit the best model once more, and the other models that tell how they learn.
 
@@ -78,15 +78,20 @@ def look_again(
     best = results.best
     if best is None:
         return None, "no model was judged"
-    protocol = make_protocol(ratings, split, test)
-    if protocol.words != results.protocol:
-        if split is not None or test is not None:
-            raise InvalidParameter(
-                f"the results do not come from these rows; theirs: {results.protocol}; "
-                f"those given: {protocol.words}",
-                hint="the ratings and the split that compare was given",
-            )
-        return None, "the ratings or the split are not those of the results"
+    kept = getattr(results, "kept", None)  # results of a comparison in this very process hold predictions
+    protocol = getattr(kept, "protocol", None)
+    if protocol is None:
+        if ratings is None:
+            return None, "for that the ratings are needed"
+        protocol = make_protocol(ratings, split, test)
+        if protocol.words != results.protocol:
+            if split is not None or test is not None:
+                raise InvalidParameter(
+                    f"the results do not come from these rows; theirs: {results.protocol}; "
+                    f"those given: {protocol.words}",
+                    hint="the ratings and the split that compare was given",
+                )
+            return None, "the ratings or the split are not those of the results"
     found = chosen(results)
     if not found or found[0][0] is not best:
         return None, f"{best['model']} cannot be fitted once more here, or only in more than {PATIENCE:g} s"

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from foretaste.errors import BadData, NotFound
 from foretaste.evaluation import Results
+from foretaste.report.models_table import with_figures
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KeptResults(Results):
+    """Results from a file, with the sentences that were said when they were made."""
+
+    said: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the figures say."""
+        return self.said
+
 
 _FACTS = {"name": str, "ratings": int, "users": int, "items": int}
 _WORDS = ("model", "python")  # of a row; everything else in it is a figure, but for these:
@@ -69,7 +84,11 @@ def _results(path: str, data: Any) -> Results:
             _refuse(path, f"of the ratings, {name} is missing or no number")
     rows = tuple(_row(path, place, row) for place, row in enumerate(data["results"], 1))
     ordered = sorted(rows, key=lambda row: ("refused" in row, row["rmse"] or 0.0))
-    return _nameable(Results(dataset, protocol, tuple(ordered), (), data.get("stopped") is True))
+    said = data.get("sentences", [])
+    if not isinstance(said, list) or not all(isinstance(sentence, str) for sentence in said):
+        _refuse(path, "its sentences are no texts")
+    stopped = data.get("stopped") is True
+    return _nameable(KeptResults(dataset, protocol, tuple(ordered), stopped=stopped, said=tuple(said)))
 
 
 def _row(path: str, place: int, row: Any) -> dict[str, Any]:
@@ -92,6 +111,9 @@ def _row(path: str, place: int, row: Any) -> dict[str, Any]:
     for name in ("rmse", "fit_seconds"):
         if not _is_number(row.get(name)):
             _refuse(path, f"{where}: {name} is missing or no number")
+    interval = row.get("rmse_interval", [0, 0])
+    if not isinstance(interval, list) or len(interval) != 2 or not all(map(_is_number, interval)):
+        _refuse(path, f"{where}: rmse_interval is not two numbers")
     folds = row.get("folds", [])
     if not isinstance(folds, list) or not all(
         isinstance(fold, dict) and _is_number(fold.get("rmse")) for fold in folds
@@ -104,17 +126,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _nameable(results: Results) -> Results:
+def _nameable(results: KeptResults) -> KeptResults:
     """Leave out the figures that the table of this version has no name for."""
     unknown: list[str] = []
     while True:
         try:
-            results.table()
+            with_figures(results).table()
         except KeyError as error:
             unknown.append(str(error.args[0]))
             rows = tuple({k: v for k, v in row.items() if k != unknown[-1]} for row in results.rows)
             notes = (f"figures of another version, not shown: {', '.join(unknown)}",)
-            results = Results(results.dataset, results.protocol, rows, notes, results.stopped)
+            results = replace(results, rows=rows, notes=notes)
         else:
             return results
 

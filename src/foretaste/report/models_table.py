@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from foretaste.evaluation import Results
@@ -48,8 +49,18 @@ def models_table(results: Results, most: int) -> Node:
 
 
 def _figures(results: Results, most: int) -> tuple[list[str], list[list[str]], str]:
-    headers, rows, align = results.table()
+    headers, rows, align = with_figures(results).table()
     return headers, rows[:most], align
+
+
+def with_figures(results: Results) -> Results:
+    """Return results without what is drawn otherwise: intervals, which are more than one number."""
+    kept = ("params", "folds", "refused")
+    rows = tuple(
+        {key: value for key, value in row.items() if key in kept or not isinstance(value, list | dict)}
+        for row in results.rows
+    )
+    return dataclasses.replace(results, rows=rows)
 
 
 def _line(place: int, row: Row, results: Results, form: str) -> Node:
@@ -57,7 +68,9 @@ def _line(place: int, row: Row, results: Results, form: str) -> Node:
     span = interval(row)
     spread: Node | None = None
     if span is not None:
-        spread = element("small", f" \N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{(span[1] - span[0]) / 2:{form}}")
+        around = f"\N{PLUS-MINUS SIGN} {row['rmse_std']:{form}}" if "rmse_interval" not in row else ""
+        words = around or f"{span[0]:{form}} to {span[1]:{form}}"
+        spread = element("small", f" {words}".replace(" ", "\N{NO-BREAK SPACE}"))
     timed = row.get("fit_seconds")
     return element(
         "tr",

@@ -33,7 +33,10 @@ def judged(results: Results) -> list[Row]:
 
 
 def interval(row: Row) -> tuple[float, float] | None:
-    """Return how far the RMSE of a row may be from the truth, as far as the results tell: low and high."""
+    """Return between what the RMSE of a row lies: its 95 % interval, else what folds deviate by."""
+    known = row.get("rmse_interval")
+    if known is not None:
+        return float(known[0]), float(known[1])
     spread = row.get("rmse_std")
     return None if spread is None else (row["rmse"] - spread, row["rmse"] + spread)
 
@@ -70,7 +73,9 @@ def _errors(rows: list[Row], baseline: Row | None, total: int) -> Chart:
         [name_of(row), f"{row['rmse']:.4g}", *([f"{low:.4g}", f"{high:.4g}"] if known else [])]
         for row, (low, high) in zip(rows, spans, strict=True)
     ]
-    note = "Bars: the standard deviation of the folds to either side." if known else ""
+    sure = any("rmse_interval" in row for row in rows)
+    note = f"Bars: {'95 % intervals' if sure else 'the standard deviation of the folds to either side'}."
+    note = note if known else ""
     note += f" {_ARROW} stands for what lies further to the right." if rows[-1]["rmse"] > far else ""
     align = "l" + "r" * (len(headers) - 1)
     return Chart("errors", title, finding, plot.drawn(), headers, table, align, key, note.strip())

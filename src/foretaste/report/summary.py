@@ -22,11 +22,10 @@ _NAME = 60  # characters of a model in a sentence
 
 def sentences(results: Results, audit: Audit | None) -> Iterator[tuple[str, str]]:
     """Yield the findings, each with the name of the place in the page where its figures are."""
-    own = getattr(results, "sentences", None)
-    if own:
-        yield from ((str(sentence), "models") for sentence in own)
-    else:
-        yield from ((sentence, "models") for sentence in _of_models(results))
+    ours = [(sentence, "models") for sentence in _of_models(results)]
+    # The first sentence of results is their headline, which here says what to use.
+    theirs = [(str(sentence), "models") for sentence in getattr(results, "sentences", ())[1:]]
+    yield from ours[:1] + (theirs or ours[1:])
     if results.stopped:
         yield "The comparison was interrupted: there are models that were not judged.", "models"
     refused = [row for row in results.rows if "refused" in row]

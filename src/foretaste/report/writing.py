@@ -88,12 +88,10 @@ def write_report(
         raise InvalidParameter(
             "split and test say which ratings were held out; the ratings are missing", hint="ratings=ratings"
         )
-    held, left_out = None, "for that the ratings are needed"
     with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
-        if ratings is not None:
-            held, left_out = look_again(results, ratings, split, test, progress_for(progress))
-            if audit is None:
-                audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
+        held, left_out = look_again(results, ratings, split, test, progress_for(progress))
+        if ratings is not None and audit is None:
+            audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
         made_of = Material(
             results, ratings, audit, held, left_out, command,
             python(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
