@@ -18,6 +18,8 @@ from foretaste.metrics import rmse
 from foretaste.models import SVD, Bias, UserMean
 from foretaste.models.specs import from_spec
 from foretaste.report.held_out import PATIENCE
+from foretaste.report.kept import KeptResults
+from foretaste.report.of_breakdown import breakdown_charts
 
 SPLIT = HoldOut(0.25, seed=3)
 MODELS = ["UserMean", "ItemMean", "Bias", "EASE", SVD(factors=4, epochs=30), SVD(factors=2, epochs=5)]
@@ -76,7 +78,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
     for place, (row, cells) in enumerate(zip(results.rows, shown[1:], strict=True), 1):
         assert cells[0] == str(place)
         assert cells[1] == row["python"].removesuffix("()")
-        assert float(cells[2]) == pytest.approx(row["rmse"], abs=0.0005)
+        assert float(cells[2].split()[0]) == pytest.approx(row["rmse"], abs=0.0005)
         gain = 100 * (1 - row["rmse"] / mean)
         words = f"{abs(gain):.1f} % {'less' if gain > 0 else 'more'}"
         assert cells[3] == ("baseline" if row["model"] == "GlobalMean" else words)
@@ -87,15 +89,13 @@ def test_folds_give_intervals_in_table_and_chart(ratings: Ratings, tmp_path: Pat
     results = compare(["Bias", "UserMean"], ratings, split=KFold(3))
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings, split=KFold(3)))
     best = results.best
+    spread = best["rmse_std"]
+    low, high = best.get("rmse_interval", (best["rmse"] - spread, best["rmse"] + spread))
+    words = f"{low:.3f} to {high:.3f}" if "rmse_interval" in best else f"\N{PLUS-MINUS SIGN} {spread:.3f}"
     cells = page.tables["The models, best first"][1]
-    assert (
-        cells[2]
-        == f"{best['rmse']:.3f}\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{best['rmse_std']:.3f}"
-    )
+    assert cells[2].split() == [f"{best['rmse']:.3f}", *words.split()]
     drawn = page.figures("Error of each model on held-out ratings")
-    assert [float(cell) for cell in drawn[0][1:]] == pytest.approx(
-        [best["rmse"], best["rmse"] - best["rmse_std"], best["rmse"] + best["rmse_std"]], rel=1e-3
-    )
+    assert [float(cell) for cell in drawn[0][1:]] == pytest.approx([best["rmse"], low, high], rel=1e-3)
     assert "the first of 3 folds" in page.text
 
 
@@ -135,10 +135,17 @@ def test_it_opens_with_what_to_use_and_how_much_it_helps(results: Results, page:
     second = re.search(r"and ([\d.]+) % less than the best plain average", said)
     assert float(second[1]) == pytest.approx(100 * (1 - best["rmse"] / average), rel=0.005)
     assert said.index("Use ") < said.index("The models, best first")
-    assert "One hold-out cannot tell how much of that is chance" in said
 
 
-def made_up(errors: dict[str, list[float]]) -> Results:
+def kept(results: Results) -> KeptResults:
+    """Return results as a file holds them: without predictions, intervals and sentences."""
+    rows = tuple(
+        {k: v for k, v in row.items() if k not in ("rmse_interval", "behind")} for row in results.rows
+    )
+    return KeptResults(results.dataset, results.protocol, rows)
+
+
+def made_up(errors: dict[str, list[float]]) -> KeptResults:
     """Return results of some errors a fold."""
     rows = [
         {
@@ -157,7 +164,15 @@ def made_up(errors: dict[str, list[float]]) -> Results:
         for place, (model, folds) in enumerate(errors.items())
     ]
     facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "filled": 1.0, "mean": 3.0}
-    return Results(facts, "3 folds", tuple(rows))
+    return KeptResults(facts, "3 folds", tuple(rows))
+
+
+def test_one_hold_out_is_not_taken_for_more_than_it_is(results: Results, tmp_path: Path) -> None:
+    page = Page(write_report(kept(results), tmp_path / "r.html"))
+    best, second = results.rows[:2]
+    behind = 100 * (second["rmse"] / best["rmse"] - 1)
+    name = second["python"].removesuffix("()")
+    assert f"{name} comes next, {behind:.2g} % behind. One hold-out cannot tell how much" in page.text
 
 
 def test_what_is_as_good_is_told_by_folds(tmp_path: Path) -> None:
@@ -179,11 +194,10 @@ def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: P
 
 
 def test_sentences_of_the_results_themselves_are_taken(tmp_path: Path) -> None:
-    class Telling(Results):
-        sentences = ("SVD is best.", "SVD and Bias are equally good.")
-
-    told = made_up({"SVD": [1.0], "GlobalMean": [2.0]})
-    page = Page(write_report(Telling(told.dataset, told.protocol, told.rows), tmp_path / "r.html"))
+    told = replace(
+        made_up({"SVD": [1.0], "GlobalMean": [2.0]}), said=("SVD is best.", "SVD and Bias are equally good.")
+    )
+    page = Page(write_report(told, tmp_path / "r.html"))
     assert "Use SVD: it misses held-out ratings by 1.00, 50 % less" in page.text
     assert "SVD and Bias are equally good." in page.text
     assert "SVD is best." not in page.text
@@ -291,15 +305,39 @@ def test_spreads_are_counted(ratings: Ratings, page: Page) -> None:
         assert f"Half of the {role}s {'gave' if role == 'user' else 'have'} {middle} rating" in page.text
 
 
+def test_an_error_taken_apart_is_drawn() -> None:
+    periods = [
+        {"bin": f"2026-0{n}-01 to 2026-0{n + 1}-01", "rows": 10 * n, "rmse": 1.0 + n, "mae": 1.0}
+        for n in (1, 2, 3)
+    ]
+    tenths = [
+        {"bin": f"{n} to {n + 1}", "rows": 5, "mean_prediction": float(n), "mean_rating": n - 0.25 * (n == 2)}
+        for n in range(4)
+    ]
+    calibration, ageing = breakdown_charts({"time": periods, "prediction": tenths}, "SVD", 1.0)
+    assert calibration.finding == (
+        "Where it predicts 2.00 on average, people gave 1.75, 0.250 less; elsewhere it is closer."
+    )
+    assert calibration.rows[2] == ["2 to 3", "5", "2.00", "1.75"]
+    assert ageing.finding == (
+        "On the ratings of 2026-01-01 to 2026-02-01 RMSE is 2.00, on those of 2026-03-01 to 2026-04-01 "
+        "it is 4.00."
+    )
+    assert [row[1] for row in ageing.rows] == ["10", "20", "30"]
+    (holding,) = breakdown_charts({"prediction": tenths}, "SVD", 100.0)
+    assert holding.finding == "Predictions hold: no tenth of them is off by more than 0.250 on average."
+    assert list(breakdown_charts({"time": periods[:1]}, "SVD", 1.0)) == []
+
+
 def test_every_chart_has_a_title_a_sentence_and_a_table(page: Page) -> None:
     charts = [a for a in page.named("svg") if a.get("role") == "img"]
     captions = [caption for caption in page.tables if caption.startswith("Figures of the chart: ")]
-    assert len(charts) == len(captions) == len(page.named("figure")) == len(page.named("figcaption")) == 9
+    assert len(charts) == len(captions) == len(page.named("figure")) == len(page.named("figcaption")) >= 9
     assert all(len(page.tables[caption]) > 1 for caption in captions)
     described = re.findall(r"<desc[^>]*>([^<]+)</desc>", page.source)
     findings = re.findall(r"<figcaption><h3[^>]*>[^<]+</h3><p>([^<]+)</p>", page.source)
     assert described == findings
-    assert len(set(findings)) == 9
+    assert len(set(findings)) == len(charts)
 
 
 def test_marks_stand_where_the_figures_are(results: Results, page: Page) -> None:
@@ -374,7 +412,7 @@ def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
 
 
 def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_path: Path) -> None:
-    page = Page(write_report(results, tmp_path / "r.html"))
+    page = Page(write_report(kept(results), tmp_path / "r.html"))
     assert "How far single predictions miss is not shown: for that the ratings are needed." in page.text
     assert len(page.named("figure")) == 2
     assert "All figures of the models" in page.tables
@@ -382,10 +420,14 @@ def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_pat
 
 def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="do not come from these rows"):
-        write_report(results, tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
+        write_report(kept(results), tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
     assert list(tmp_path.iterdir()) == []
-    page = Page(write_report(results, tmp_path / "r.html", ratings=ratings))
-    assert "not shown: the ratings or the split are not those of the results." in page.text
+    page = Page(write_report(kept(results), tmp_path / "r.html", ratings=ratings))
+    assert "not shown: the rows held out are not those of HoldOut(0.2, seed=0)" in page.text
+    with pytest.raises(
+        InvalidParameter, match=r"from these ratings; theirs: 900 ratings.*given: 899 ratings"
+    ):
+        write_report(kept(results), tmp_path / "r.html", ratings=ratings[1:])
     with pytest.raises(InvalidParameter, match="the ratings are missing"):
         write_report(results, tmp_path / "r.html", split=SPLIT)
 
@@ -394,7 +436,8 @@ def test_models_that_took_long_are_not_fitted_again(
     results: Results, ratings: Ratings, tmp_path: Path
 ) -> None:
     slow = tuple(row | {"fit_seconds": PATIENCE + 1} for row in results.rows)
-    page = Page(write_report(replace(results, rows=slow), tmp_path / "r.html", ratings=ratings, split=SPLIT))
+    told = replace(kept(results), rows=slow)
+    page = Page(write_report(told, tmp_path / "r.html", ratings=ratings, split=SPLIT))
     assert f"cannot be fitted once more here, or only in more than {PATIENCE:g} s" in page.text
 
 

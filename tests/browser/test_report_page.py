@@ -118,7 +118,7 @@ def test_without_script_everything_can_be_read(opened: Callable[..., Any]) -> No
     text = page.locator("body").inner_text()
     for words in ("Use SVDpp: it misses", "The models", "Do it again", "Hold-out, 20 % of the rows"):
         assert words in text
-    assert page.locator("svg.plot:visible").count() == 9
+    assert page.locator("svg.plot:visible").count() >= 9
     for place in range(page.locator("details").count()):
         details = page.locator("details").nth(place)
         assert details.locator("table, dl").first.is_hidden()

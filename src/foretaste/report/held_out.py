@@ -78,8 +78,7 @@ def look_again(
     best = results.best
     if best is None:
         return None, "no model was judged"
-    kept = getattr(results, "kept", None)  # results of a comparison in this very process hold predictions
-    protocol = getattr(kept, "protocol", None)
+    protocol = protocol_of(results)
     if protocol is None:
         if ratings is None:
             return None, "for that the ratings are needed"
@@ -91,11 +90,35 @@ def look_again(
                     f"those given: {protocol.words}",
                     hint="the ratings and the split that compare was given",
                 )
-            return None, "the ratings or the split are not those of the results"
+            return None, "the rows held out are not those of HoldOut(0.2, seed=0), and no split was given"
     found = chosen(results)
     if not found or found[0][0] is not best:
         return None, f"{best['model']} cannot be fitted once more here, or only in more than {PATIENCE:g} s"
     return _looked(found, protocol, progress), ""
+
+
+def protocol_of(results: Results) -> Protocol | None:
+    """Return the protocol of results that still hold it: those of a comparison in this very process."""
+    protocol: Protocol | None = getattr(getattr(results, "kept", None), "protocol", None)
+    return protocol
+
+
+def check_ratings(results: Results, ratings: Ratings) -> None:
+    """Refuse ratings that the results cannot come from.
+
+    Raises
+    ------
+    InvalidParameter
+        If there are more or fewer of them, or of their users or items.
+    """
+    theirs = [results.dataset[name] for name in ("ratings", "users", "items")]
+    given = [len(ratings), len(ratings.users), len(ratings.items)]
+    if theirs != given:
+        words = ["{:,} ratings, {:,} users x {:,} items".format(*counts) for counts in (theirs, given)]
+        raise InvalidParameter(
+            f"the results do not come from these ratings; theirs: {words[0]}; those given: {words[1]}",
+            hint="the ratings that compare was given",
+        )
 
 
 def chosen(results: Results) -> list[tuple[dict[str, Any], Model]]:

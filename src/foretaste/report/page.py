@@ -16,6 +16,7 @@ from foretaste.report.charts import Chart, style
 from foretaste.report.held_out import HeldOut
 from foretaste.report.markup import Child, Node, add, element, raw, short, table, written
 from foretaste.report.models_table import models_table
+from foretaste.report.of_breakdown import breakdown_charts
 from foretaste.report.of_held_out import held_out_charts
 from foretaste.report.of_ratings import histogram, tails
 from foretaste.report.of_results import results_charts
@@ -122,7 +123,8 @@ def _sections(made_of: Material, most: int) -> Iterator[Section]:
         "models", "The models", models_table(results, most), _charts(results_charts(results), "uneven")
     )
     if made_of.held is not None:
-        yield _section("predictions", "The predictions", _charts(held_out_charts(made_of.held)))
+        charts = [*held_out_charts(made_of.held), *_taken_apart(results, made_of.held)]
+        yield _section("predictions", "The predictions", _charts(charts))
     elif made_of.left_out:
         words = element(
             "p", f"How far single predictions miss is not shown: {made_of.left_out}.", class_="quiet"
@@ -138,6 +140,13 @@ def _sections(made_of: Material, most: int) -> Iterator[Section]:
     yield _section("protocol", "How it was measured", *_protocol(made_of))
     yield _section("settings", "Settings", *_settings(results, most))
     yield _section("again", "Do it again", *_again(made_of))
+
+
+def _taken_apart(results: Results, held: HeldOut) -> Iterator[Chart]:
+    """Yield the charts of the error in parts, from results that still hold their predictions."""
+    if getattr(results, "kept", None) is not None:
+        parts = getattr(results, "breakdown")().parts  # noqa: B009 - not all results can
+        yield from breakdown_charts(parts, held.model, float(held.true.std()))
 
 
 def _section(name: str, title: str, *children: Child) -> Section:

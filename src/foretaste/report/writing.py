@@ -16,7 +16,7 @@ from foretaste.files import atomic_write
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Ratings
 from foretaste.report.charts import Charts
-from foretaste.report.held_out import look_again
+from foretaste.report.held_out import check_ratings, look_again, protocol_of
 from foretaste.report.of_ratings import histogram
 from foretaste.report.of_results import results_charts
 from foretaste.report.page import Material, page
@@ -49,8 +49,8 @@ def write_report(
     path : str or path
         The file to be written.
     ratings : Ratings, optional
-        Those that the results come from. Without them there are no charts of the ratings, of single
-        predictions and of learning.
+        Those that the results come from, if the results do not hold them any more. Without them there are
+        no charts of the ratings, of single predictions and of learning.
     split : Split, optional
         The one that the results come from, if it was given to ``compare``.
     test : Ratings, optional
@@ -71,8 +71,8 @@ def write_report(
     Raises
     ------
     InvalidParameter
-        If ``results`` are none, ``split`` or ``test`` are not those of the results, or the file cannot be
-        written.
+        If ``results`` are none, ``ratings``, ``split`` or ``test`` are not those of the results, or the
+        file cannot be written.
     NotFound
         If there is no such folder.
 
@@ -88,6 +88,11 @@ def write_report(
         raise InvalidParameter(
             "split and test say which ratings were held out; the ratings are missing", hint="ratings=ratings"
         )
+    protocol = protocol_of(results)
+    if protocol is not None:
+        ratings = protocol.ratings
+    elif ratings is not None:
+        check_ratings(results, ratings)
     with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
         held, left_out = look_again(results, ratings, split, test, progress_for(progress))
         if ratings is not None and audit is None:
