@@ -215,7 +215,8 @@ class Plot:
         base = element("line", x1=0, x2="100%", y1=self.height, y2=self.height, class_="base")
         add(svg, *self.marks, base)
         for place, name in self.x.named():
-            svg.append(element("text", name, x=percent(place), y=self.height + 19, class_="middle"))
+            if name:
+                svg.append(element("text", name, x=percent(place), y=self.height + 19, class_="middle"))
         if self.x.label:
             svg.append(element("text", self.x.label, x="100%", y=self.height + 39, class_="end quiet"))
         if self.y.label:
