@@ -153,7 +153,10 @@ def test_errors_have_their_codes(folder: Path) -> None:
     result = run("report", "r.json", "-o", "r.html", code=3)
     assert "does not hold the results of a comparison" in result.stderr
     assert "try: foretaste compare ratings.csv --json results.json" in result.stderr
-    run("compare", "sample", "--models", "Bias", "--no-memory", "--html", "no/such/r.html", code=4)
+    for command in (("compare", "sample", "--html"), ("report", "sample", "-o")):
+        result = run(*command, "no/such/r.html", "--models", "Bias", code=4)
+        assert "there is no folder" in result.stderr
+        assert "RMSE" not in result.output  # said before any model was judged
     assert [path.name for path in folder.iterdir()] == ["r.json"]
 
 

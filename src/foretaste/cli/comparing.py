@@ -122,6 +122,10 @@ def compare(
     Every model learns from the same rows and is judged by the same other rows.
     """
     source = _source(file, train, test, folds)
+    if html is not None:
+        from foretaste.cli.reporting import check_path, write_page
+
+        check_path(html)
     from foretaste.evaluation import compare as compare_models
     from foretaste.evaluation.comparing import named
     from foretaste.splits import HoldOut, KFold
@@ -144,8 +148,6 @@ def compare(
         refused = results.rows[0]["refused"]
         raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
     if html is not None:
-        from foretaste.cli.reporting import write_page
-
         write_page(results, html, source, reading, ratings, split, apart)
     if save_best is not None and results.best is not None and not results.stopped:
         _keep(results, ratings, save_best, "rows of --train" if train else "rows")

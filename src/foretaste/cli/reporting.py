@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from foretaste.cli.outcome import Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, as_arguments, is_data_set, is_given, name_of, read
 from foretaste.cli.words import as_options, shown
 from foretaste.errors import InvalidParameter
+from foretaste.files import atomic_write
 
 if TYPE_CHECKING:
     from foretaste.evaluation import Results
@@ -66,6 +68,7 @@ def report(
     from foretaste.report.kept import read_results
     from foretaste.splits import HoldOut, KFold
 
+    check_path(output)
     split = HoldOut(test_size, seed) if folds is None else KFold(folds, seed)
     if source.endswith(".json"):
         if models is not None:
@@ -97,6 +100,21 @@ def _compared(models: str | None, ratings: Ratings, split: Any, name: str) -> Re
 
     chosen = None if models is None else [named(one.strip()) for one in models.split(",") if one.strip()]
     return compare(chosen, ratings, split=split, progress=wants_progress(), name=name)
+
+
+class _Checked(Exception):
+    """Ends the trial of a path."""
+
+
+def check_path(path: str) -> None:
+    """Fail before the work, not after it, if the page cannot be written.
+
+    Parameters
+    ----------
+    path : str
+    """
+    with suppress(_Checked), atomic_write(path):
+        raise _Checked  # which leaves an older file as it is
 
 
 def write_page(

@@ -58,7 +58,8 @@ class Axis:
 
 def number(value: float) -> str:
     """Write a number for people: 1,000 and \N{MINUS SIGN}2.5."""
-    return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:,.6g}" if abs(value) < 100_000 else f"{value:,.0f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def linear(low: float, high: float, label: str = "", most: int = 6, *, round_ends: bool = True) -> Axis:
