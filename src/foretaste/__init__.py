@@ -68,6 +68,8 @@ if TYPE_CHECKING:
         similar_users,
     )
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
+    from foretaste.report import plot, write_report
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
     from foretaste.tables import Catalogue
 
     __version__: str
@@ -129,6 +131,7 @@ __all__ = [
     "nmae",
     "novelty",
     "precision",
+    "plot",
     "r2",
     "read_items",
     "read_pairs",
@@ -143,6 +146,7 @@ __all__ = [
     "scorer",
     "similar_items",
     "similar_users",
+    "write_report",
 ]
 
 _ROOMS = {
@@ -154,6 +158,8 @@ _ROOMS = {
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
+    "report": "plot write_report",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
     "tables": "Catalogue",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

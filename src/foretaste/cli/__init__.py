@@ -18,6 +18,7 @@ _MODULES = {
     "audit": "auditing",
     "compare": "comparing",
     "rank": "ranking",
+    "report": "reporting",
     "fit": "fitting",
     "evaluate": "using",
     "predict": "using",

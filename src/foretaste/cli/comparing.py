@@ -121,6 +121,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     click.option(
         "--memory/--no-memory", default=True, help="Whether each model runs in a process of its own."
     ),
+    click.option("--html", metavar="FILE", help="Write a report, as one page to be read in a browser."),
     click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
     *READING_OPTIONS,
     name="compare",
@@ -140,6 +141,7 @@ def compare(
     metrics: str,
     breakdown: bool,
     memory: bool,
+    html: str | None,
     save_best: str | None,
     **reading: Any,
 ) -> Outcome:
@@ -149,6 +151,11 @@ def compare(
     """
     source = _source(file, train, test, folds or kind)
     split = None if test is not None else _split(kind, test_size, folds, seed)
+    source = _source(file, train, test, folds)
+    if html is not None:
+        from foretaste.cli.reporting import check_path, write_page
+
+        check_path(html)
     from foretaste.evaluation import compare as compare_models
     from foretaste.evaluation.comparing import named
 
@@ -170,6 +177,8 @@ def compare(
     if results.best is None and not results.stopped:
         refused = results.rows[0]["refused"]
         raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    if html is not None:
+        write_page(results, html, source, reading, ratings, split, apart)
     if save_best is not None and results.best is not None and not results.stopped:
         _keep(results, ratings, save_best, "rows of --train" if train else "rows")
     data, text = results.to_dict(), _table(results)
