@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from foretaste.evaluation import (
         Breakdown,
         CrossValidation,
+        RankingResults,
         Results,
         breakdown,
         compare,
         cross_validate,
+        evaluate_ranking,
     )
-    from foretaste.evaluation import RankingResults, Results, compare, evaluate_ranking
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import (
         average_precision,
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
         recall,
         reciprocal_rank,
         rmse,
+        rmse_per_user,
         scorer,
     )
     from foretaste.models.als import ALS
-    from foretaste.metrics import fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -67,9 +68,8 @@ if TYPE_CHECKING:
         similar_items,
         similar_users,
     )
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
     from foretaste.report import plot, write_report
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
     from foretaste.tables import Catalogue
 
     __version__: str
@@ -113,11 +113,11 @@ __all__ = [
     "WarmOnly",
     "__version__",
     "audit",
+    "average_precision",
     "breakdown",
     "compare",
-    "cross_validate",
-    "average_precision",
     "coverage",
+    "cross_validate",
     "diversity",
     "evaluate_ranking",
     "fcp",
@@ -130,8 +130,8 @@ __all__ = [
     "ndcg",
     "nmae",
     "novelty",
-    "precision",
     "plot",
+    "precision",
     "r2",
     "read_items",
     "read_pairs",
@@ -153,13 +153,18 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "models": "Breakdown CrossValidation Results breakdown compare cross_validate io read_items read_pairs read_ratings models fcp mae nmae r2 rmse scorer models ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean rmse_per_user RankingResults evaluate_ranking metrics ndcg precision recall average_precision reciprocal_rank hit_rate coverage novelty diversity gini "
+    "evaluation": "Breakdown CrossValidation RankingResults Results breakdown compare cross_validate "
+    "evaluate_ranking",
+    "io": "read_items read_pairs read_ratings",
+    "metrics": "average_precision coverage diversity fcp gini hit_rate mae ndcg nmae novelty precision r2 "
+    "recall reciprocal_rank rmse rmse_per_user scorer",
+    "models": "ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF "
+    "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "report": "plot write_report",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -151,7 +151,6 @@ def compare(
     """
     source = _source(file, train, test, folds or kind)
     split = None if test is not None else _split(kind, test_size, folds, seed)
-    source = _source(file, train, test, folds)
     if html is not None:
         from foretaste.cli.reporting import check_path, write_page
 

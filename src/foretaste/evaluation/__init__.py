@@ -3,10 +3,17 @@
 from foretaste.evaluation.breaking_down import Breakdown, breakdown
 from foretaste.evaluation.comparing import compare
 from foretaste.evaluation.cross_validating import CrossValidation, cross_validate
-from foretaste.evaluation.results import Results
-
-__all__ = ["Breakdown", "CrossValidation", "Results", "breakdown", "compare", "cross_validate"]
 from foretaste.evaluation.ranking import evaluate_ranking
 from foretaste.evaluation.ranking_results import RankingResults
+from foretaste.evaluation.results import Results
 
-__all__ = ["RankingResults", "Results", "compare", "evaluate_ranking"]
+__all__ = [
+    "Breakdown",
+    "CrossValidation",
+    "RankingResults",
+    "Results",
+    "breakdown",
+    "compare",
+    "cross_validate",
+    "evaluate_ranking",
+]
