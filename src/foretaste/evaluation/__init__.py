@@ -2,5 +2,8 @@
 
 from foretaste.evaluation.comparing import compare
 from foretaste.evaluation.results import Results
+from foretaste.evaluation.spaces import default_space
+from foretaste.evaluation.tuned import Tuned
+from foretaste.evaluation.tuning import tune
 
-__all__ = ["Results", "compare"]
+__all__ = ["Results", "Tuned", "compare", "default_space", "tune"]
