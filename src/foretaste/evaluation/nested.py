@@ -12,7 +12,6 @@ from foretaste.evaluation.protocol import Protocol, make_protocol
 from foretaste.evaluation.searching import Limits, Search
 from foretaste.evaluation.studies import Study, Trial
 from foretaste.evaluation.tuned import Row, Tuned
-from foretaste.models import Model
 from foretaste.progress import Progress
 
 _ALL = "all ratings"
@@ -63,7 +62,7 @@ class Work:
                         self.trials = self.search.run(self.study, _ALL, self.protocol, limits, task)
                         self._check()
                     else:
-                        self._without(fold - 1, limits, task)
+                        self._without(fold, limits, task)
         except KeyboardInterrupt:
             self.stopped = True
             self.trials = self.trials or [t for t in self.study.trials(_ALL) if t.state is not None]
@@ -83,15 +82,14 @@ class Work:
         return f"{self.outer_name} without fold {fold}" if fold else _ALL
 
     def _without(self, fold: int, limits: Limits, task: Any) -> None:
-        """Search without an outer fold, and judge by it what is found, and the model as given."""
-        assert self.outer is not None
-        part = self._part(fold + 1)
-        train, test = self.outer.parts(fold)
+        """Search without an outer fold (from 1), and judge by it what is found, and the model as given."""
+        part = self._part(fold)
+        train, test = (self.outer or self.protocol).parts(fold - 1)
         protocol = make_protocol(train, self.inner, None)
         trials = self.search.run(self.study, part, protocol, limits, task)
         best = self.search.best(trials)
         if best is None:
-            raise BadData(f"no setting could be judged without outer fold {fold + 1}: {trials[0].reason}")
+            raise BadData(f"no setting could be judged without outer fold {fold}: {trials[0].reason}")
         scores = []
         for params, model in (
             (best.params, self.search.model_of(best)),
@@ -131,11 +129,8 @@ class Work:
     def result(self, dataset: dict[str, Any]) -> Tuned:
         """Return the result of what is done."""
         search = self.search
-        best = search.best(self.trials)
-        assert best is not None
-        model = search.model_of(best)
         return Tuned(
-            model=model,
+            model=search.model_of(search.best(self.trials) or self.trials[0]),
             given=search.model,
             metric=search.metric,
             dataset=dataset,
@@ -151,7 +146,7 @@ class Work:
         row: Row = {
             "trial": trial.number,
             "params": trial.params,
-            "python": _python(self.search, trial),
+            "python": repr(self.search.model_of(trial)),
             "state": trial.state,
             self.search.metric: trial.mean if trial.scores else None,
         }
@@ -172,8 +167,3 @@ class Work:
         if several:
             nested["given_std"] = float(np.std(columns["given"]))
         return nested | {"folds": list(self.judged)}
-
-
-def _python(search: Search, trial: Trial) -> str:
-    model: Model = search.model_of(trial)
-    return repr(model)

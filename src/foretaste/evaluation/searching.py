@@ -61,8 +61,7 @@ class Search:
         proposer, seen = self.proposer(), set[str]()
         trials = study.trials(part)
         unfinished = trials.pop() if trials and trials[-1].state is None else None
-        for trial in trials:
-            seen.add(self._learned(proposer, trial))
+        seen.update(self._learned(proposer, trial) for trial in trials)
         task.step(len(trials), self.best_in_words(trials))
         self.mark = time.perf_counter()
         while unfinished or limits.allow(trials, study.seconds(part)):

@@ -84,12 +84,12 @@ class Tuned:
     def headline(self) -> str:
         """One sentence: which setting is best, its score, and how the model as given compares."""
         best, first = self.best, self.trials[0]
-        name = "The model as given, " + _label(best) + "," if best is first else _label(best)
+        name = f"The model as given, {best['python']}," if best is first else best["python"]
         said = f"{name} is the best of {plural(len(self.trials), 'setting')}: {self._label} "
         said += self._figure(best[self.metric], best.get(f"{self.metric}_std"))
         if best is first or first["state"] != COMPLETE:
             return said + "."
-        return said + self._beside(best["folds"], first["folds"], _label(first)) + "."
+        return said + self._beside(best["folds"], first["folds"], first["python"]) + "."
 
     @property
     def caution(self) -> str:
@@ -175,7 +175,7 @@ class Tuned:
         lines = [
             [
                 str(place),
-                _label(fold),
+                fold["python"],
                 *(f"{fold[name]:{self._form}}" for name in ("inner", "outer", "given")),
             ]
             for place, fold in enumerate(self.nested["folds"], 1)
@@ -234,10 +234,6 @@ class Tuned:
 
     def _figure(self, mean: float, spread: float | None) -> str:
         return f"{mean:{self._form}}" + ("" if spread is None else f" +- {spread:{self._form}}")
-
-
-def _label(row: Row) -> str:
-    return str(row["python"]).removesuffix("()")
 
 
 def _value(value: Any) -> str:
