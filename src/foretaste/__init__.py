@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
-    from foretaste.evaluation import Results, compare
+    from foretaste.evaluation import Results, Tuned, compare, default_space, tune
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
     from foretaste.models.bias import Bias
@@ -67,11 +67,13 @@ __all__ = [
     "Results",
     "SVDpp",
     "TimeSVDpp",
+    "Tuned",
     "UserItemMean",
     "UserMean",
     "__version__",
     "audit",
     "compare",
+    "default_space",
     "fcp",
     "load",
     "load_dataset",
@@ -89,13 +91,14 @@ __all__ = [
     "scorer",
     "similar_items",
     "similar_users",
+    "tune",
 ]
 
 _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Results compare",
+    "evaluation": "Results Tuned compare default_space tune",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
     "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean "

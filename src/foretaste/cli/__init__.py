@@ -17,6 +17,7 @@ _MODULES = {
     "demo": "comparing",
     "audit": "auditing",
     "compare": "comparing",
+    "tune": "tuning",
     "fit": "fitting",
     "evaluate": "using",
     "predict": "using",

@@ -140,8 +140,8 @@ class Choice:
 Space = dict[str, Range | Choice]
 
 _FACTORS = {
-    "factors": ("log", 16, 256),
-    "epochs": ("log", 20, 120),
+    "factors": ("log", 16, 128),
+    "epochs": ("log", 20, 100),
     "learning_rate": ("log", 0.004, 0.06),
     "regularization": ("log", 0.01, 0.16),
     "schedule": ["linear", "cosine"],

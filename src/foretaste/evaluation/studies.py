@@ -212,7 +212,7 @@ class Study:
         self._write("INSERT INTO judged VALUES (?, ?, ?, ?)", part, key_of(params), score, seconds)
 
     def seconds(self, part: str = "") -> float:
-        """Return how long one search took, or (without a name) all of them, with what was judged on outer folds."""
+        """Return how long one search took with its outer fold; without a name, all of them."""
         total = 0.0
         for table in ("folds", "judged"):
             query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (part, '')"  # noqa: S608 - ours

@@ -80,8 +80,8 @@ def tune(
     seed : int
         Chooses the folds and the draws. Trials run one after another: the same seed, the same trials.
     prune : bool
-        Whether a setting is dropped after a fold if it is worse on the folds so far than half of those
-        before it.
+        Whether a setting is dropped after its first fold unless it is among the best quarter there of those
+        before it, and after a later fold unless it is among the better half of those that came as far.
     study : path, optional
         An SQLite file that keeps each fold as soon as it is judged. The same call with the same file goes on
         where it was, whatever ended it, and tries what it would have tried without the stop.
