@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ from foretaste.evaluation.searching import Limits, Search
 from foretaste.evaluation.studies import Study, Trial
 from foretaste.evaluation.tuned import Row, Tuned
 from foretaste.progress import Progress
+from foretaste.text import plural
+
+log = logging.getLogger("foretaste")
 
 _ALL = "all ratings"
 
@@ -49,7 +53,9 @@ class Work:
         """Do what is missing; the search on all ratings comes first, so that its best is there soonest."""
         before = len(self.study.trials(_ALL))
         if before:
-            self.notes.append(f"{self.study.path} holds {before} trials on all ratings; going on from there")
+            self._say(
+                f"{self.study.path} holds {plural(before, 'trial')} on all ratings; going on from there"
+            )
         folds = 0 if self.outer is None else len(self.outer)
         try:
             for fold in range(folds + 1):
@@ -68,7 +74,11 @@ class Work:
             self.trials = self.trials or [t for t in self.study.trials(_ALL) if t.state is not None]
             if self.search.best(self.trials) is None:
                 raise
-            self.notes.append(self._where_it_stopped(folds))
+            self._say(self._where_it_stopped(folds))
+
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        log.info(note)
 
     def _share(self, budget: float | None, fold: int, folds: int) -> float | None:
         """Return what one search may take: an equal share of what those before it left."""
@@ -122,7 +132,7 @@ class Work:
     def _where_it_stopped(self, folds: int) -> str:
         outer = f" and {len(self.judged)} of {folds} outer folds" if folds else ""
         kept = f"kept in {self.study.path}" if self.study.path else "and no study file keeps them"
-        return f"stopped: {len(self.trials)} trials{outer} done, {kept}"
+        return f"stopped: {plural(len(self.trials), 'trial')}{outer} done, {kept}"
 
     # What comes of it ----------------------------------------------------------------------------------
 

@@ -36,9 +36,9 @@ _OTHERS = {
     "model": "of another model",
     "space": "over another space",
     "method": "by another method",
+    "seed": "with another seed",
     "split": "on other folds",
     "metric": "by another metric",
-    "seed": "with another seed",
     "prune": "with other rules of pruning",
 }
 

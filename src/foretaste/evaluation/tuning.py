@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import os
 from typing import Any
@@ -26,8 +25,6 @@ from foretaste.models.specs import as_spec
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Ratings
 from foretaste.splits import KFold
-
-log = logging.getLogger("foretaste")
 
 _TRIALS = 50  # where neither trials nor a budget is given
 
@@ -121,8 +118,6 @@ def tune(
     with Study(study, _about(search, ratings, inner)) as kept:
         work = Work(search, kept, inner, protocol, apart, repr(_split("outer", outer, seed)) if apart else "")
         work.run(_limit(search, trials, budget), budget, progress_for(progress))
-        for note in work.notes:
-            log.info(note)
         return work.result({"name": name, **ratings.describe()})
 
 
