@@ -17,10 +17,13 @@ if TYPE_CHECKING:
         CrossValidation,
         RankingResults,
         Results,
+        Tuned,
         breakdown,
         compare,
         cross_validate,
+        default_space,
         evaluate_ranking,
+        tune,
     )
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import (
@@ -107,6 +110,7 @@ __all__ = [
     "SVDpp",
     "SlopeOne",
     "TimeSVDpp",
+    "Tuned",
     "UserItemMean",
     "UserKNN",
     "UserMean",
@@ -118,6 +122,7 @@ __all__ = [
     "compare",
     "coverage",
     "cross_validate",
+    "default_space",
     "diversity",
     "evaluate_ranking",
     "fcp",
@@ -146,6 +151,7 @@ __all__ = [
     "scorer",
     "similar_items",
     "similar_users",
+    "tune",
     "write_report",
 ]
 
@@ -153,8 +159,8 @@ _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Breakdown CrossValidation RankingResults Results breakdown compare cross_validate "
-    "evaluate_ranking",
+    "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "
+    "default_space evaluate_ranking tune",
     "io": "read_items read_pairs read_ratings",
     "metrics": "average_precision coverage diversity fcp gini hit_rate mae ndcg nmae novelty precision r2 "
     "recall reciprocal_rank rmse rmse_per_user scorer",

@@ -19,6 +19,7 @@ _MODULES = {
     "compare": "comparing",
     "rank": "ranking",
     "report": "reporting",
+    "tune": "tuning",
     "fit": "fitting",
     "evaluate": "using",
     "predict": "using",

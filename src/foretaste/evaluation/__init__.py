@@ -6,14 +6,20 @@ from foretaste.evaluation.cross_validating import CrossValidation, cross_validat
 from foretaste.evaluation.ranking import evaluate_ranking
 from foretaste.evaluation.ranking_results import RankingResults
 from foretaste.evaluation.results import Results
+from foretaste.evaluation.spaces import default_space
+from foretaste.evaluation.tuned import Tuned
+from foretaste.evaluation.tuning import tune
 
 __all__ = [
     "Breakdown",
     "CrossValidation",
     "RankingResults",
     "Results",
+    "Tuned",
     "breakdown",
     "compare",
     "cross_validate",
+    "default_space",
     "evaluate_ranking",
+    "tune",
 ]
