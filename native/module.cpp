@@ -23,6 +23,7 @@ void bind_lines(nb::module_& m);
 void bind_sgd(nb::module_& m);
 void bind_svdpp(nb::module_& m);
 void bind_ridge(nb::module_& m);
+void bind_rank_metrics(nb::module_& m);
 void bind_topk(nb::module_& m);
 
 namespace {
@@ -83,6 +84,7 @@ NB_MODULE(_native, m) {
     bind_sgd(m);
     bind_svdpp(m);
     bind_ridge(m);
+    bind_rank_metrics(m);
     bind_topk(m);
 }
 

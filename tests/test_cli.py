@@ -108,7 +108,7 @@ def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None
 
 def test_compare_gives_the_json_of_its_figures(folder: Path) -> None:
     found = data("compare", "ratings.csv", "--models", "Bias", "--test-size", "0.3", "--no-memory")
-    assert list(found) == ["dataset", "protocol", "results"]
+    assert list(found) == ["dataset", "protocol", "sentences", "results"]
     ratings = foretaste.read_ratings("ratings.csv")
     train_rows, test_rows = next(HoldOut(0.3, 0).split(ratings))
     wanted = rmse(ratings.value[test_rows], Bias().fit(ratings[train_rows]).predict(ratings[test_rows]))
@@ -136,6 +136,58 @@ def test_compare_on_files_given_apart(folder: Path) -> None:
     assert data(*args)["protocol"] == "rows given apart: 699 to learn from, 201 to judge by"
     run(*args, "--save-best", "best.foretaste")
     assert load("best.foretaste").n_ratings_ == 699
+
+
+def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -> None:
+    lines = Path("ratings.csv").read_text().splitlines()
+    Path("a.csv").write_text("\n".join(lines[:700]))
+    Path("b.csv").write_text("\n".join([lines[0], *lines[690:]]))
+    args = ["compare", "--train", "a.csv", "--test", "b.csv", "--models", "Bias", "--no-memory"]
+    refused = run(*args, code=3).stderr
+    assert "10 of the 211 rows to judge by are also among those to learn from" in refused
+    assert f"try: foretaste {' '.join(args)} --shared-rows judge" in refused
+    judged = data(*args, "--shared-rows", "judge")["protocol"]
+    assert judged.endswith("(10 that stood in both only judged by): 689 to learn from, 211 to judge by")
+    assert "699 to learn from, 201" in data(*args, "--shared-rows", "learn")["protocol"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("holdout --test-size 0.3", "hold-out, 30 % of the rows, seed 0:"),
+        ("folds", "5-fold cross-validation, seed 0:"),
+        ("folds --folds 2 --seed 4", "2-fold cross-validation, seed 4:"),
+        ("leave-one-out", "leave one out: 1 rating of each user who has more held out, seed 0:"),
+        ("cold-users --test-size 0.5", "50 % of the users never learned from, seed 0:"),
+        ("cold-items --seed 2", "20 % of the items never learned from, seed 2:"),
+        ("by-time", "the latest 20 % of the rows held out:"),
+        ("by-time --warm-only", "the latest 20 % of the rows held out, judged only where user and item are"),
+    ],
+)
+def test_compare_takes_every_split_and_says_it(folder: Path, options: str, words: str) -> None:
+    lines = Path("ratings.csv").read_text().splitlines()
+    timed = [f"{line},{number}" for number, line in enumerate(lines[1:])]
+    Path("timed.csv").write_text("\n".join([f"{lines[0]},timestamp", *timed]))
+    args = ["compare", "timed.csv", "--models", "Bias", "--no-memory", "--split", *options.split()]
+    assert data(*args)["protocol"].startswith(words)
+
+
+def test_compare_shows_where_the_best_model_errs(folder: Path) -> None:
+    args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory", "--breakdown"]
+    text = run(*args).stdout
+    assert text.index("GlobalMean") < text.index("Where Bias errs: 180 rows judged, RMSE ")
+    assert "ratings of the user learned from" in text
+    parts = data(*args)["breakdown"]["parts"]
+    assert sum(one["rows"] for one in parts["item_support"]) == 180
+    assert "breakdown" not in data(*args[:-1])
+
+
+def test_compare_says_how_sure_it_is(folder: Path) -> None:
+    args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory"]
+    said = run(*args).stdout.splitlines()
+    assert said[1].startswith("The 95 % interval of the lowest RMSE is ")
+    assert said[2].startswith("GlobalMean is next, worse by ")
+    assert data(*args)["sentences"] == said[:3]
 
 
 def test_compare_keeps_only_the_rows_wanted_and_declares_the_scale(folder: Path) -> None:

@@ -99,6 +99,19 @@ def test_tutorial_shows_the_figures_that_it_computes(lecture):
 
 
 @pytest.mark.dataset
+def test_tutorial_shows_the_cross_validation_that_it_computes(lecture):
+    (shown,) = [ours for step, _, ours in tables(TUTORIAL)[0] if step.startswith("5-fold")]
+    error, spread, other = (float(figure) for figure in re.findall(r"[\d.]+", shown))
+    validated = lecture["validated"]
+    assert validated.mean["rmse"] == pytest.approx(error, abs=0.005)
+    assert validated.std["rmse"] == pytest.approx(spread, abs=0.003)
+    assert validated.mean["mae"] == pytest.approx(other, abs=0.005)
+    assert validated.mean["rmse"] <= 4.45
+    assert lecture["search"].best_params_["factors"] == 64
+    assert -lecture["search"].best_score_ <= 4.5
+
+
+@pytest.mark.dataset
 def test_tutorial_finds_the_nearest_items_of_scikit_learn(lecture):
     neighbors = pytest.importorskip("sklearn.neighbors")
     items = lecture["ratings"].items

@@ -446,7 +446,7 @@ def test_nothing_beats_the_mean_is_said() -> None:
 
 def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
     data = compare([Bias(), Huge()], ratings, split=KFold(2)).to_dict()
-    assert list(data) == ["dataset", "protocol", "results"]
+    assert list(data) == ["dataset", "protocol", "sentences", "results"]
     wanted = {
         "model",
         "params",

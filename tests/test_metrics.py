@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.metrics import METRICS, fcp, mae, nmae, r2, rmse, scorer
+from foretaste.metrics import METRICS, fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
 from foretaste.models import Bias
 
 NUMBERS = st.floats(-100, 100, width=32)
@@ -142,6 +142,7 @@ def test_scorers_are_greater_for_the_better(ratings):
     named = {"userId": ratings.user_ids, "itemId": ratings.item_ids}
     wanted = {
         "rmse": -rmse(ratings.value, pred),
+        "rmse_per_user": -rmse_per_user(ratings.value, pred, ratings.user),
         "mae": -mae(ratings.value, pred),
         "r2": r2(ratings.value, pred),
         "fcp": fcp(ratings.value, pred, ratings.user),
@@ -161,3 +162,13 @@ def test_unknown_metrics_are_refused():
         scorer("rsme")
     with pytest.raises(InvalidParameter, match="nmae needs the scale"):
         scorer("nmae")
+
+
+@given(st.data())
+def test_error_per_user_is_the_mean_of_each_users_error(data):
+    true, pred, _ = data.draw(pairs())
+    user = np.array(data.draw(st.lists(st.integers(3, 6), min_size=len(true), max_size=len(true))))
+    each = [rmse(true[user == one], pred[user == one]) for one in set(user.tolist())]
+    assert rmse_per_user(true, pred, user) == pytest.approx(np.mean(each), rel=1e-9, abs=1e-9)
+    with pytest.raises(BadData, match="they must agree"):
+        rmse_per_user(true, pred, user[1:])

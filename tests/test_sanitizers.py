@@ -19,6 +19,7 @@ NATIVE_TESTS = [
         "encode",
         "lines",
         "topk",
+        "native_ranking",
         "native_classics",
         "native_svdpp",
         "native_neighbors",

@@ -12,7 +12,7 @@ from sklearn import model_selection as theirs
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.models import Bias
 from foretaste.ratings import Ratings
-from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
 
 
 @pytest.fixture(scope="session")
@@ -157,3 +157,23 @@ def test_numbers_must_be_whole(ratings):
             only(LeaveNOut(n), ratings)
     with pytest.raises(BadData, match="leaving 900 out a user leaves 900 rows to learn from and 0"):
         only(LeaveNOut(900), ratings)
+
+
+@pytest.mark.parametrize("base", [HoldOut(0.4), KFold(3), ByTime(0.5), LeaveNOut(1)])
+def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, base):
+    split = WarmOnly(base)
+    assert split.get_n_splits(timed) == base.get_n_splits(timed)
+    dropped = 0
+    for (train, test), (train_rows, test_rows) in zip(split.split(timed), base.split(timed), strict=True):
+        np.testing.assert_array_equal(train, train_rows)
+        users, items = set(timed.user_ids[train].tolist()), set(timed.item_ids[train].tolist())
+        warm = [row for row in test_rows if timed.user_ids[row] in users and timed.item_ids[row] in items]
+        assert test.tolist() == warm
+        dropped += len(test_rows) - len(warm)
+    assert dropped > 0 or isinstance(base, LeaveNOut)
+
+
+@pytest.mark.parametrize("base", [ColdUsers(0.2), ColdItems(0.2)])
+def test_warm_only_of_cold_rows_leaves_nothing_and_says_so(ratings, base):
+    with pytest.raises(BadData, match="leaves no rows to judge by"):
+        list(WarmOnly(base).split(ratings))

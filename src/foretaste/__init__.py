@@ -12,9 +12,39 @@ if TYPE_CHECKING:
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
-    from foretaste.evaluation import Results, compare
+    from foretaste.evaluation import (
+        Breakdown,
+        CrossValidation,
+        RankingResults,
+        Results,
+        Tuned,
+        breakdown,
+        compare,
+        cross_validate,
+        default_space,
+        evaluate_ranking,
+        tune,
+    )
     from foretaste.io import read_items, read_pairs, read_ratings
-    from foretaste.metrics import fcp, mae, nmae, r2, rmse, scorer
+    from foretaste.metrics import (
+        average_precision,
+        coverage,
+        diversity,
+        fcp,
+        gini,
+        hit_rate,
+        mae,
+        ndcg,
+        nmae,
+        novelty,
+        precision,
+        r2,
+        recall,
+        reciprocal_rank,
+        rmse,
+        rmse_per_user,
+        scorer,
+    )
     from foretaste.models.als import ALS
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
@@ -41,7 +71,8 @@ if TYPE_CHECKING:
         similar_items,
         similar_users,
     )
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+    from foretaste.report import plot, write_report
+    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
     from foretaste.tables import Catalogue
 
     __version__: str
@@ -54,11 +85,13 @@ __all__ = [
     "Audit",
     "Bias",
     "Blend",
+    "Breakdown",
     "ByTime",
     "Catalogue",
     "CoClustering",
     "ColdItems",
     "ColdUsers",
+    "CrossValidation",
     "ForetasteError",
     "GlobalEffects",
     "GlobalMean",
@@ -70,50 +103,74 @@ __all__ = [
     "LeaveNOut",
     "NormalRandom",
     "Popularity",
+    "RankingResults",
     "Ratings",
     "Recommendations",
     "Results",
     "SVDpp",
     "SlopeOne",
     "TimeSVDpp",
+    "Tuned",
     "UserItemMean",
     "UserKNN",
     "UserMean",
+    "WarmOnly",
     "__version__",
     "audit",
+    "average_precision",
+    "breakdown",
     "compare",
+    "coverage",
+    "cross_validate",
+    "default_space",
+    "diversity",
+    "evaluate_ranking",
     "fcp",
+    "gini",
+    "hit_rate",
     "load",
     "load_dataset",
     "load_items",
     "mae",
+    "ndcg",
     "nmae",
+    "novelty",
+    "plot",
+    "precision",
     "r2",
     "read_items",
     "read_pairs",
     "read_ratings",
+    "recall",
+    "reciprocal_rank",
     "recommend",
     "recommend_all",
     "rmse",
+    "rmse_per_user",
     "save",
     "scorer",
     "similar_items",
     "similar_users",
+    "tune",
+    "write_report",
 ]
 
 _ROOMS = {
     "auditing": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Results compare",
+    "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "
+    "default_space evaluate_ranking tune",
     "io": "read_items read_pairs read_ratings",
-    "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne ALS NMF "
-    "Popularity GlobalEffects CoClustering EASE Blend",
+    "metrics": "average_precision coverage diversity fcp gini hit_rate mae ndcg nmae novelty precision r2 "
+    "recall reciprocal_rank rmse rmse_per_user scorer",
+    "models": "ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF "
+    "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut",
+    "report": "plot write_report",
+    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

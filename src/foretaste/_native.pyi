@@ -261,3 +261,13 @@ def item_scores(
     item: _Int32,
     threads: int,
 ) -> _Float32: ...
+def rank_figures(
+    lists: _Int32,
+    starts: _Int64,
+    item: _Int32,
+    gain: _Float64 | None,
+    items: int,
+    most: int,
+    threads: int,
+) -> _Float64: ...
+def resampled_means(table: _Float64, draws: int, seed: int, threads: int) -> _Float64: ...

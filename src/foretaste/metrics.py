@@ -15,6 +15,16 @@ import numpy.typing as npt
 
 from foretaste._native import concordant_pairs, group_rows
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.list_metrics import coverage as coverage
+from foretaste.list_metrics import diversity as diversity
+from foretaste.list_metrics import gini as gini
+from foretaste.list_metrics import novelty as novelty
+from foretaste.ranking_metrics import average_precision as average_precision
+from foretaste.ranking_metrics import hit_rate as hit_rate
+from foretaste.ranking_metrics import ndcg as ndcg
+from foretaste.ranking_metrics import precision as precision
+from foretaste.ranking_metrics import recall as recall
+from foretaste.ranking_metrics import reciprocal_rank as reciprocal_rank
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,6 +40,24 @@ def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
     """
     true, pred, weights = _aligned(y_true, y_pred, weight)
     return float(np.sqrt(np.average((true - pred) ** 2, weights=weights)))
+
+
+def rmse_per_user(y_true: Any, y_pred: Any, user: Any) -> float:
+    """Return the mean over users of each user's root mean squared error, in rating units.
+
+    Every user counts the same, however many of their ratings are judged; so it is another figure than
+    ``rmse``, in which every rating counts the same, and mostly a lower one.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,)
+    user : int array, shape (n,)
+        An index or number for each row's user.
+    """
+    true, pred, _ = _aligned(y_true, y_pred, None)
+    codes = _user_codes(user, true)
+    counts = np.bincount(codes)
+    return float(np.mean(np.sqrt(np.bincount(codes, (true - pred) ** 2) / counts)))
 
 
 def mae(y_true: Any, y_pred: Any, weight: Any = None) -> float:
@@ -106,15 +134,20 @@ def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
         If no user rated two items differently.
     """
     true, pred, _ = _aligned(y_true, y_pred, None)
-    user = np.asarray(user)
-    if user.shape != true.shape:
-        raise BadData(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
-    _, codes = np.unique(user, return_inverse=True)
+    codes = _user_codes(user, true)
     starts, order = group_rows(codes.astype(np.int32), int(codes.max(initial=-1)) + 1)
     concordant, discordant = concordant_pairs(starts, true[order], pred[order])
     if concordant + discordant == 0:
         raise BadData("FCP needs a user who rated two items differently; there is none")
     return concordant / (concordant + discordant)
+
+
+def _user_codes(user: Any, true: Floats) -> npt.NDArray[np.intp]:
+    """Return the users of rows as numbers from 0 on, all of which occur."""
+    user = np.asarray(user)
+    if user.shape != true.shape:
+        raise BadData(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
+    return np.unique(user, return_inverse=True)[1]
 
 
 def _aligned(y_true: Any, y_pred: Any, weight: Any) -> tuple[Floats, Floats, Floats | None]:
@@ -152,6 +185,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("rmse", "RMSE", rmse),
+        Metric("rmse_per_user", "RMSE per user", rmse_per_user, needs="user"),
         Metric("mae", "MAE", mae),
         Metric("nmae", "NMAE", nmae, needs="scale"),
         Metric("r2", "R2", r2, greater_is_better=True),
@@ -203,7 +237,7 @@ def scorer(name: str, **options: Any) -> Scorer:
     Parameters
     ----------
     name : str
-        One of ``METRICS``: rmse, mae, nmae (give ``scale=(low, high)``), r2, fcp.
+        One of ``METRICS``: rmse, rmse_per_user, mae, nmae (give ``scale=(low, high)``), r2, fcp.
     **options
         Passed to the metric, as ``scale`` is.
 

@@ -39,7 +39,8 @@ class Split:
         return 1
 
 
-def _share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no fraction between 0 and 1."""
     if not isinstance(value, float) or not 0 < value < 1:
         share = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
         raise InvalidParameter(
@@ -77,7 +78,7 @@ class HoldOut(Split):
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
         """Yield one pair of row numbers."""
-        _share("test_size", self.test_size)
+        check_share("test_size", self.test_size)
         n = len(X)
         n_test = math.ceil(self.test_size * n)
         if n - n_test < 1 or n_test < 1:
@@ -164,7 +165,7 @@ class ByTime(Split):
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
         """Yield one pair of row numbers."""
-        _share("test_size", self.test_size)
+        check_share("test_size", self.test_size)
         ratings = _as_seen(X, y)
         if ratings.when is None:
             raise BadData(
@@ -218,7 +219,45 @@ class ColdItems(Split):
 
 
 def _cold(codes: npt.NDArray[np.int32], n: int, share: float, seed: int, what: str) -> tuple[Rows, Rows]:
-    _share("share", share)
+    check_share("share", share)
     cold = np.zeros(n, dtype=bool)
     cold[np.random.default_rng(seed).permutation(n)[: math.ceil(share * n)]] = True
     return _parts(cold[codes], f"holding out {share:g} of the {what}")
+
+
+@dataclass(frozen=True)
+class WarmOnly(Split):
+    """The rows of another split, without those judged whose user or item is not learned from.
+
+    Parameters
+    ----------
+    base : Split
+        ``WarmOnly(ByTime(0.2))``: the latest rows, of people and things known by then.
+    """
+
+    base: Any
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+        """Yield the pairs of row numbers of the other split, fewer of them judged."""
+        ratings = _as_seen(X, y)
+        for train_rows, test_rows in self.base.split(ratings, y, groups):
+            kept = test_rows[_occurs(ratings.user, train_rows, test_rows)]
+            kept = kept[_occurs(ratings.item, train_rows, kept)]
+            if len(kept) == 0:
+                raise BadData(
+                    f"WarmOnly leaves no rows to judge by: of {self.base!r}, none has a user and an item "
+                    "that are learned from",
+                    hint="HoldOut(0.2) or KFold(5), which mix all users and items",
+                )
+            yield train_rows, kept
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits of the other split."""
+        return int(self.base.get_n_splits(X, y, groups))
+
+
+def _occurs(codes: npt.NDArray[np.int32], train_rows: Rows, test_rows: Rows) -> npt.NDArray[np.bool_]:
+    """Whether the user (or item) of each row judged is among those learned from."""
+    known = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
+    known[codes[train_rows]] = True
+    return known[codes[test_rows]]

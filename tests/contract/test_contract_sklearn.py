@@ -8,12 +8,23 @@ from contract_table import assert_same_learned, each_model, make, plain_input
 from sklearn.base import clone, is_regressor
 from sklearn.ensemble import StackingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - its import allows HalvingGridSearchCV
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    RandomizedSearchCV,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from foretaste import evaluation, splits
 from foretaste.metrics import scorer
+from foretaste.models import SVD
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
 
@@ -75,3 +86,68 @@ def test_parameters_go_in_and_come_out(name):
     assert list(params) == list(model.declarations())
     assert model.set_params(**params) is model
     assert model.set_params(clip=False).get_params() == params | {"clip": False}
+
+
+# Searches and curves of scikit-learn, on SVD: on ratings as on pairs -------------------------------------
+
+QUICK = SVD(factors=2, epochs=3)
+RMSE = scorer("rmse")
+
+
+@pytest.fixture(params=["ratings", "pairs"])
+def X(request, ratings):
+    return ratings if request.param == "ratings" else plain_input("SVD", ratings)
+
+
+def test_cross_validate_measures_what_ours_does(ratings, X):
+    scoring = {"rmse": RMSE, "mae": scorer("mae")}
+    theirs = cross_validate(QUICK, X, ratings.value, cv=splits.KFold(4), scoring=scoring)
+    ours = evaluation.cross_validate(QUICK, ratings, 4)
+    for name in scoring:
+        assert (-theirs[f"test_{name}"]).tolist() == [fold[name] for fold in ours.folds]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_grid_search_picks_what_cross_validate_finds_best(ratings, X, jobs):
+    grid = {"factors": [1, 4], "epochs": [1, 20]}
+    search = GridSearchCV(SVD(), grid, cv=splits.KFold(3), scoring=RMSE, n_jobs=jobs)
+    search.fit(X, ratings.value)
+    ours = [
+        evaluation.cross_validate(SVD(**params), ratings, 3).mean["rmse"]
+        for params in search.cv_results_["params"]
+    ]
+    np.testing.assert_allclose(-search.cv_results_["mean_test_score"], ours, rtol=1e-12)
+    assert search.best_params_ == search.cv_results_["params"][int(np.argmin(ours))]
+    plain = SVD(**search.best_params_).fit(ratings)
+    np.testing.assert_array_equal(search.predict(X), plain.predict(ratings))
+
+
+def test_randomized_search_draws_from_a_distribution(ratings, X):
+    from scipy.stats import loguniform
+
+    draws = {"regularization": loguniform(1e-3, 1.0)}
+    search = RandomizedSearchCV(QUICK, draws, n_iter=4, cv=FOLDS, scoring=RMSE, random_state=0)
+    search.fit(X, ratings.value)
+    assert len(set(search.cv_results_["param_regularization"])) == 4
+    assert search.best_score_ == max(search.cv_results_["mean_test_score"])
+
+
+def test_halving_search_gives_more_rows_or_epochs_to_fewer(ratings, X):
+    grid = {"factors": [1, 2, 4, 8]}
+    options = {"factor": 2, "cv": 3, "scoring": RMSE, "random_state": 0}
+    by_rows = HalvingGridSearchCV(QUICK, grid, min_resources=200, **options).fit(X, ratings.value)
+    assert by_rows.n_resources_[:2] == [200, 400]
+    assert by_rows.n_candidates_[:2] == [4, 2]
+    by_epochs = HalvingGridSearchCV(
+        SVD(), grid, resource="epochs", min_resources=2, max_resources=8, **options
+    ).fit(X, ratings.value)
+    assert by_epochs.n_resources_ == [2, 4, 8]
+    assert by_epochs.best_estimator_.epochs == 8
+
+
+def test_learning_curve_falls_with_more_ratings(ratings, X):
+    sizes, _, scores = learning_curve(
+        SVD(), X, ratings.value, train_sizes=[60, 600], cv=FOLDS, scoring=RMSE, shuffle=True, random_state=0
+    )
+    assert sizes.tolist() == [60, 600]
+    assert -scores[1].mean() < -scores[0].mean() - 0.1

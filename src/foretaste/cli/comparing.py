@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("foretaste")
 
+SPLITS = ("holdout", "folds", "by-time", "leave-one-out", "cold-users", "cold-items")
+
 
 def _table(results: Results) -> str:
-    lines = [results.headline, f"data: {results.about}", f"protocol: {results.protocol}", ""]
+    lines = [*results.sentences, f"data: {results.about}", f"protocol: {results.protocol}", ""]
     best = None if results.best is None else results.rows.index(results.best)
     return "\n".join([*lines, drawn(*results.table(), strong=best)])
 
@@ -83,20 +85,43 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     click.argument("file", required=False),
     click.option("--models", metavar="A,B", help="Some of foretaste models.  [default: all]"),
     click.option(
-        "--test-size", type=float, default=0.2, show_default=True, help="The share of the rows held out."
+        "--split",
+        "kind",
+        type=click.Choice(SPLITS),
+        help="Which rows are judged by.  [default: holdout, or folds with --folds]",
     ),
-    click.option("--folds", type=int, help="Cross-validate by so many folds instead."),
+    click.option(
+        "--test-size",
+        type=float,
+        default=0.2,
+        show_default=True,
+        help="The share held out: of the rows, or with cold-users and cold-items of those.",
+    ),
+    click.option("--folds", type=int, help="Cross-validate by so many folds.  [with --split folds: 5]"),
     click.option(
         "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
     ),
+    click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
     click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
     click.option("--test", metavar="FILE", help="Judge by this file."),
     click.option(
-        "--metrics", default="rmse,mae", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."
+        "--shared-rows",
+        type=click.Choice(("refuse", "judge", "learn")),
+        default="refuse",
+        show_default=True,
+        help="Rows in both --train and --test: an error, or only to judge by, or only to learn from.",
     ),
+    click.option(
+        "--metrics",
+        default="rmse,mae",
+        show_default=True,
+        help="rmse, rmse_per_user, mae, nmae (with --scale), r2, fcp.",
+    ),
+    click.option("--breakdown", is_flag=True, help="Show where the best model errs."),
     click.option(
         "--memory/--no-memory", default=True, help="Whether each model runs in a process of its own."
     ),
+    click.option("--html", metavar="FILE", help="Write a report, as one page to be read in a browser."),
     click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
     *READING_OPTIONS,
     name="compare",
@@ -105,13 +130,18 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
 def compare(
     file: str | None,
     models: str | None,
+    kind: str | None,
     test_size: float,
     folds: int | None,
     seed: int,
+    warm_only: bool,
     train: str | None,
     test: str | None,
+    shared_rows: str,
     metrics: str,
+    breakdown: bool,
     memory: bool,
+    html: str | None,
     save_best: str | None,
     **reading: Any,
 ) -> Outcome:
@@ -119,21 +149,26 @@ def compare(
 
     Every model learns from the same rows and is judged by the same other rows.
     """
-    source = _source(file, train, test, folds)
+    source = _source(file, train, test, folds or kind)
+    split = None if test is not None else _split(kind, test_size, folds, seed)
+    if html is not None:
+        from foretaste.cli.reporting import check_path, write_page
+
+        check_path(html)
     from foretaste.evaluation import compare as compare_models
     from foretaste.evaluation.comparing import named
-    from foretaste.splits import HoldOut, KFold
 
     chosen = None if models is None else [named(name.strip()) for name in models.split(",") if name.strip()]
     ratings = read(source, reading)
     apart = None if test is None else read(test, reading)
-    split = None if test is not None else HoldOut(test_size, seed) if folds is None else KFold(folds, seed)
     results = compare_models(
         chosen,
         ratings,
         split=split,
         test=apart,
         metrics=[name.strip() for name in metrics.split(",")],
+        warm_only=warm_only,
+        shared_rows=shared_rows,
         measure_memory=memory,
         progress=wants_progress(),
         name=name_of(source),
@@ -141,18 +176,47 @@ def compare(
     if results.best is None and not results.stopped:
         refused = results.rows[0]["refused"]
         raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    if html is not None:
+        write_page(results, html, source, reading, ratings, split, apart)
     if save_best is not None and results.best is not None and not results.stopped:
         _keep(results, ratings, save_best, "rows of --train" if train else "rows")
-    return Outcome(results.to_dict(), _table(results), INTERRUPTED if results.stopped else 0)
+    data, text = results.to_dict(), _table(results)
+    if breakdown and results.best is not None:
+        parts = results.breakdown()
+        data["breakdown"] = parts.to_dict()
+        text += f"\n\n{parts}"
+    return Outcome(data, text, INTERRUPTED if results.stopped else 0)
 
 
-def _source(file: str | None, train: str | None, test: str | None, folds: int | None) -> str:
+def _split(kind: str | None, test_size: float, folds: int | None, seed: int) -> Any:
+    """Return the split of that name, after checking which options go together."""
+    from foretaste import splits
+
+    if folds is not None and kind not in (None, "folds"):
+        raise click.UsageError(f"--folds goes with --split folds, not {kind}", click.get_current_context())
+    if folds is None and kind != "folds":
+        splits.check_share("test_size", test_size)
+    match kind:
+        case "by-time":
+            return splits.ByTime(test_size)
+        case "leave-one-out":
+            return splits.LeaveNOut(1, seed)
+        case "cold-users":
+            return splits.ColdUsers(test_size, seed)
+        case "cold-items":
+            return splits.ColdItems(test_size, seed)
+    if kind == "folds" or folds is not None:
+        return splits.KFold(5 if folds is None else folds, seed)
+    return splits.HoldOut(test_size, seed)
+
+
+def _source(file: str | None, train: str | None, test: str | None, split: str | int | None) -> str:
     """Return where the ratings to learn from are, after checking which options go together."""
     if (train is None) != (test is None):
         raise click.UsageError("--train and --test go together", click.get_current_context())
-    if train is not None and (file is not None or folds is not None):
+    if train is not None and (file is not None or split is not None):
         raise click.UsageError(
-            "--train and --test stand instead of FILE and --folds", click.get_current_context()
+            "--train and --test stand instead of FILE, --split and --folds", click.get_current_context()
         )
     source = file or train
     if source is None:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,15 @@ import numpy as np
 
 from foretaste.doors import as_ratings
 from foretaste.errors import ForetasteError, InvalidParameter, NotFound
-from foretaste.evaluation.judging import Figures, checked_metrics, judge, refusal
+from foretaste.evaluation.folds import judge_folds
+from foretaste.evaluation.judging import Judgement, checked_metrics, refusal
+from foretaste.evaluation.keeping import Kept
+from foretaste.evaluation.leaks import exact_rows, too_good
 from foretaste.evaluation.packing import pack
 from foretaste.evaluation.processes import Judged, judge_apart
 from foretaste.evaluation.protocol import Protocol, make_protocol
 from foretaste.evaluation.results import Results, Row
+from foretaste.evaluation.statistics import Sums, UserSums, uncertainties
 from foretaste.models import BY_NAME, Model
 from foretaste.models.means import GlobalMean
 from foretaste.models.specs import params_as_json
@@ -37,7 +40,10 @@ def compare(
     split: Any = None,
     test: Ratings | None = None,
     metrics: Sequence[str] = ("rmse", "mae"),
+    warm_only: bool = False,
+    shared_rows: str = "refuse",
     measure_memory: bool = False,
+    threads: int | None = None,
     progress: bool | Progress = False,
     name: str = "ratings",
 ) -> Results:
@@ -46,6 +52,10 @@ def compare(
     No row judged by is ever fitted on. ``GlobalMean`` is always among the models, as the baseline. A model
     that refuses the ratings (too large, not supported, something missing) becomes a row with its reason.
     Sample weights, if there are any, count in fitting, not in judging.
+
+    Models are asked about pairs, so the ratings judged by never reach them; one that predicts them without
+    any error has seen them, and is named in a warning. The predictions are kept, 4 bytes for each row
+    judged and model, in all 256 MB at most (those of the worst models are let go first).
 
     Parameters
     ----------
@@ -59,9 +69,17 @@ def compare(
         Ratings to judge by, given apart instead of a split.
     metrics : sequence of str
         Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
+    warm_only : bool
+        Judge only rows whose user and item are learned from.
+    shared_rows : {"refuse", "judge", "learn"}
+        What to do with pairs of a user and an item that stand in ``ratings`` and in ``test``: an error, or
+        only judge by them, or only learn from them.
     measure_memory : bool
-        Judge each model of ``BY_NAME`` in a process of its own, one after another, and tell its peak
+        Judge each model of ``BY_NAME`` in a process of its own, fold after fold, and tell its peak
         memory. Others are judged in this process, without a figure.
+    threads : int, optional
+        How many in all; folds are judged side by side, each fit with an equal share. None is all cores. It
+        never changes a figure but seconds.
     progress : bool or Progress
     name : str
         What the ratings are called in the results.
@@ -82,14 +100,14 @@ def compare(
     """
     ratings = as_ratings(ratings)
     candidates, notes = _candidates(models)
-    protocol = make_protocol(ratings, split, test)
+    protocol = make_protocol(ratings, split, test, warm_only=warm_only, shared_rows=shared_rows)
     wanted = checked_metrics(metrics, protocol)
     rows: list[Row] = []
     stopped = False
     with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
         show = progress_for(progress)
         apart = measure_memory and bool(sys.executable)  # an embedded interpreter cannot start another
-        run = _Run(protocol, wanted, show, Path(folder) if apart else None)
+        run = _Run(protocol, wanted, show, Path(folder) if apart else None, threads)
         try:
             if apart:
                 pack(protocol, Path(folder) / "data.npz")
@@ -101,8 +119,12 @@ def compare(
             notes.append(f"stopped: {len(rows)} of {len(candidates)} models judged")
     for note in notes:
         log.info(note)
-    dataset = {"name": name, **ratings.describe()}
-    return Results(dataset, protocol.words, tuple(sorted(rows, key=_order)), tuple(notes), stopped)
+    for warning in run.warnings:
+        log.warning(warning)
+    dataset = {"name": name, **protocol.ratings.describe()}
+    rows = run.how_sure(sorted(rows, key=_order))
+    notes += run.warnings
+    return Results(dataset, protocol.words, tuple(rows), tuple(notes), stopped, run.sums.users, run.kept)
 
 
 def _order(row: Row) -> tuple[bool, float]:
@@ -114,12 +136,7 @@ def _candidates(models: Iterable[str | Model] | str | Model | None) -> tuple[lis
     if models is None:
         return [model() for model in BY_NAME.values()], []
     given = [models] if isinstance(models, str | Model) else list(models)
-    found = [named(model) if isinstance(model, str) else model for model in given]
-    for model in found:
-        if not isinstance(model, Model):
-            hint = "SVD(factors=20), not SVD" if isinstance(model, type) else "a name, or a foretaste model"
-            raise InvalidParameter(f"models holds {model!r}, which is neither a name nor a model", hint=hint)
-        model.check_params()
+    found = [one_model(model) for model in given]
     if not found:
         raise InvalidParameter(
             "models is empty", hint="None for all of them, or some of " + ", ".join(BY_NAME)
@@ -127,6 +144,16 @@ def _candidates(models: Iterable[str | Model] | str | Model | None) -> tuple[lis
     if any(type(model) is GlobalMean for model in found):
         return found, []
     return [GlobalMean(), *found], ["GlobalMean added: the baseline that the others are measured against"]
+
+
+def one_model(model: Any) -> Model:
+    """Return a model, or that of a name, after checking its hyperparameters."""
+    found = named(model) if isinstance(model, str) else model
+    if not isinstance(found, Model):
+        hint = "SVD(factors=20), not SVD" if isinstance(found, type) else "a name, or a foretaste model"
+        raise InvalidParameter(f"{found!r} is neither a name nor a model", hint=hint)
+    found.check_params()
+    return found
 
 
 def named(name: str) -> Model:
@@ -146,48 +173,81 @@ def named(name: str) -> Model:
     return BY_NAME[key]()
 
 
-@dataclass
 class _Run:
-    """One comparison at work."""
+    """One comparison at work; ``folder`` is where the protocol is packed, if memory is measured."""
 
-    protocol: Protocol
-    metrics: tuple[str, ...]
-    show: Progress
-    folder: Path | None  # where the protocol is packed, if memory is measured
+    def __init__(
+        self,
+        protocol: Protocol,
+        metrics: tuple[str, ...],
+        show: Progress,
+        folder: Path | None,
+        threads: int | None,
+    ) -> None:
+        self.protocol, self.metrics, self.show = protocol, metrics, show
+        self.folder, self.threads = folder, threads
+        self.warnings: list[str] = []
+        self.sums = UserSums(protocol)
+        self.errors: dict[str, Sums] = {}
+        self.kept = Kept(protocol)
 
     def judge(self, model: Model, rows: list[Row], task: Task, place: str) -> None:
         """Judge one model on all folds and add its row; what is shown as done is kept."""
-        label = _label(model)
+        label = label_of(model)
         with ExitStack() as stack:
             # On a pipe, one line a model; bars are drawn inside one another instead.
             line = stack.enter_context(self.show.task(label, 1)) if isinstance(self.show, Lines) else Task()
             task.step(0, f"{label}, {place}")
-            judged = self._judge(model, lambda _: task.step())
+            judged = self._judge(model, task.step)
             if judged.refused is not None:
                 rows.append(self._refused(model, judged))
                 line.step(note=f"refused: {judged.refused['message']}")
                 task.step(len(self.protocol) - len(judged.figures))
                 return
-            rows.append(self._summary(model, judged))
-            line.step(note=f"RMSE {rows[-1]['rmse']:.4g}")
+            row = self._summary(model, judged)
+            rows.append(row)
+            self.errors[row["python"]] = self.sums.of(judged.predicted)
+            self.kept.keep(row["python"], row["rmse"], judged.predicted)
+            exact = [
+                exact_rows(self.protocol.judged_values(fold), values)
+                for fold, values in enumerate(judged.predicted)
+            ]
+            warning = too_good(label, exact)
+            self.warnings += [] if warning is None else [warning]
+            line.step(note=f"RMSE {row['rmse']:.4g}")
 
-    def _judge(self, model: Model, on_fold: Callable[[Figures], None]) -> Judged:
+    def how_sure(self, rows: list[Row]) -> list[Row]:
+        """Return the rows, best first, with the intervals of their RMSE and of the difference to the best."""
+        judged = [row for row in rows if "refused" not in row]
+        if not judged or not self.sums.enough:
+            return rows
+        found = uncertainties([self.errors[row["python"]] for row in judged], self.sums.counts)
+        for place, (row, sure) in enumerate(zip(judged, found, strict=True)):
+            row["rmse_interval"] = [sure.rmse.low, sure.rmse.high]
+            if place:
+                interval = [sure.interval.low, sure.interval.high]
+                row["behind"] = {"rmse": sure.difference, "interval": interval, "p": sure.p}
+        return rows
+
+    def _judge(self, model: Model, on_fold: Callable[[], None]) -> Judged:
         inner = Progress() if isinstance(self.show, Lines) else self.show
         if self.folder is not None and BY_NAME.get(type(model).__name__) is type(model):
-            return judge_apart(model, self.folder, self.metrics, inner, on_fold)
+            return judge_apart(model, self.folder, self.metrics, inner, lambda _: on_fold())
         judged = Judged()
+
+        def take(judgement: Judgement) -> None:
+            judged.figures.append(judgement.figures)
+            judged.predicted.append(judgement.predicted)
+            on_fold()
+
         try:
-            for fold in range(len(self.protocol)):
-                train, test = self.protocol.parts(fold)
-                judged.figures.append(judge(model, train, test, self.metrics, inner))
-                on_fold(judged.figures[-1])
+            judge_folds(model, self.protocol, self.metrics, inner, take, self.threads)
         except (ForetasteError, MemoryError) as error:
             judged.refused = refusal(error)
         return judged
 
     def _head(self, model: Model) -> Row:
-        params = {name: _as_json(value) for name, value in params_as_json(model).items()}
-        return {"model": type(model).__name__, "params": params, "python": repr(model)}
+        return {"model": type(model).__name__, "params": params_of(model), "python": repr(model)}
 
     def _summary(self, model: Model, judged: Judged) -> Row:
         row = self._head(model)
@@ -210,7 +270,13 @@ class _Run:
         return self._head(model) | dict.fromkeys(keys) | {"refused": judged.refused}
 
 
-def _label(model: Model) -> str:
+def params_of(model: Model) -> dict[str, Any]:
+    """Return the hyperparameters of a model as JSON can hold them."""
+    return {name: _as_json(value) for name, value in params_as_json(model).items()}
+
+
+def label_of(model: Model) -> str:
+    """Return what a model is called: its name, and the parameters that differ from its defaults."""
     return repr(model).removesuffix("()")
 
 

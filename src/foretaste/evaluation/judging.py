@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from foretaste.doors import encode_pairs
 from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
 from foretaste.evaluation.protocol import Protocol
 from foretaste.metrics import METRICS, rmse
@@ -16,6 +19,15 @@ from foretaste.progress import Progress
 from foretaste.ratings import Ratings
 
 Figures = dict[str, float | int]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of one fold: figures, and the predictions of the rows judged, shape (n,)."""
+
+    figures: Figures
+    predicted: Floats
 
 
 def fresh(model: Model) -> Model:
@@ -25,29 +37,33 @@ def fresh(model: Model) -> Model:
 
 def judge(
     model: Model, train: Ratings, test: Ratings, metrics: Sequence[str], progress: bool | Progress = False
-) -> Figures:
-    """Fit on ``train``, predict ``test``, and measure; the ratings of ``test`` are only compared with.
+) -> Judgement:
+    """Fit on ``train``, predict ``test``, and measure.
+
+    The model is asked about pairs: the ratings of ``test`` never reach it, they are only compared with.
 
     Returns
     -------
-    dict
-        ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of ``test``) and
-        ``fallback_rows``, how many of them named an unknown user or item.
+    Judgement
+        Figures: ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
+        ``test``) and ``fallback_rows``, how many of them named an unknown user or item.
     """
     fitted = fresh(model)
     start = time.perf_counter()
     fitted.fit(train, progress=progress)
     fit_seconds = time.perf_counter() - start
     start = time.perf_counter()
-    prediction = fitted.predict_details(test)
+    prediction = fitted.predict_details(encode_pairs(test, fitted.users_, fitted.items_))
     predict_seconds = time.perf_counter() - start
-    return {
-        "train_rmse": rmse(train.value, fitted.predict(train)),
+    trained = fitted.predict(encode_pairs(train, fitted.users_, fitted.items_))
+    figures: Figures = {
+        "train_rmse": rmse(train.value, trained),
         **{name: measure(name, test, prediction.value) for name in metrics},
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
         "fallback_rows": int(np.count_nonzero(prediction.fallback)),
     }
+    return Judgement(figures, np.asarray(prediction.value, np.float32))
 
 
 def refusal(error: BaseException) -> dict[str, str | None]:
@@ -88,7 +104,7 @@ def checked_metrics(metrics: Sequence[str], protocol: Protocol) -> tuple[str, ..
             raise InvalidParameter(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
     names = list(dict.fromkeys(["rmse", *names] if "rmse" not in names else names))
     for fold in range(len(protocol)):
-        _, test = protocol.parts(fold)
+        test = protocol.judged(fold)
         for name in names:
             if METRICS[name].needs == "scale" and test.scale is None:
                 raise InvalidParameter(

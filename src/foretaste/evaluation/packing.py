@@ -18,6 +18,7 @@ from foretaste.ratings import Ratings
 from foretaste.tables import Table
 
 Arrays = dict[str, npt.NDArray[Any]]
+PREDICTED = "predicted_{}.npy"  # of one fold, written by the other process
 
 
 def pack(protocol: Protocol, path: Path) -> None:

@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import foretaste
-from foretaste.evaluation.judging import Figures
+from foretaste.evaluation.judging import Figures, Floats
+from foretaste.evaluation.packing import PREDICTED
 from foretaste.models import Model
 from foretaste.models.specs import as_spec
 from foretaste.progress import Progress, Task
@@ -26,9 +29,10 @@ from foretaste.progress import Progress, Task
 
 @dataclass
 class Judged:
-    """What came of judging one model: figures a fold, memory, or why it refused."""
+    """What came of judging one model: figures and predictions a fold, memory, or why it refused."""
 
     figures: list[Figures] = field(default_factory=list)
+    predicted: list[Floats] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str | None] | None = None
 
@@ -61,7 +65,7 @@ def judge_apart(
     )
     judged, mirror = Judged(), _Mirror(progress)
     try:
-        _listen(process, judged, mirror, on_fold)
+        _listen(process, folder, judged, mirror, on_fold)
         code = process.wait()
     finally:
         mirror.close()
@@ -75,12 +79,19 @@ def judge_apart(
 
 
 def _listen(
-    process: subprocess.Popen[str], judged: Judged, mirror: _Mirror, on_fold: Callable[[Figures], None]
+    process: subprocess.Popen[str],
+    folder: Path,
+    judged: Judged,
+    mirror: _Mirror,
+    on_fold: Callable[[Figures], None],
 ) -> None:
     """Take in the lines of the other process until it ends."""
     for line in process.stdout or ():
         message: dict[str, Any] = json.loads(line)
         if "figures" in message:
+            file = folder / PREDICTED.format(len(judged.figures))
+            judged.predicted.append(np.load(file, allow_pickle=False))
+            file.unlink()
             judged.figures.append(message["figures"])
             on_fold(message["figures"])
         elif "refused" in message:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from foretaste.doors import check_kinds
 from foretaste.errors import BadData, InvalidParameter
+from foretaste.evaluation.leaks import checked_rows, without_shared
 from foretaste.ratings import Ratings
-from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, Rows
+from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, Rows, WarmOnly
 from foretaste.text import plural
 
 
@@ -43,8 +47,27 @@ class Protocol:
         train_rows, test_rows = self.rows[fold]
         return self.ratings[train_rows], self.ratings[test_rows]
 
+    def judged(self, fold: int) -> Ratings:
+        """Return the ratings to judge by."""
+        return self.ratings[self.rows[fold][1]] if self.test is None else self.test
 
-def make_protocol(ratings: Ratings, split: Any, test: Ratings | None) -> Protocol:
+    def judged_users(self, fold: int) -> npt.NDArray[np.int32]:
+        """Return the user of each row judged, as one number in all folds, shape (n,)."""
+        return self.ratings.user[self.rows[fold][1]] if self.test is None else self.test.user
+
+    def judged_values(self, fold: int) -> npt.NDArray[np.float32]:
+        """Return the rating of each row judged, shape (n,)."""
+        return self.ratings.value[self.rows[fold][1]] if self.test is None else self.test.value
+
+
+def make_protocol(
+    ratings: Ratings,
+    split: Any,
+    test: Ratings | None,
+    *,
+    warm_only: bool = False,
+    shared_rows: str = "refuse",
+) -> Protocol:
     """Fix the folds of a comparison.
 
     Parameters
@@ -54,36 +77,57 @@ def make_protocol(ratings: Ratings, split: Any, test: Ratings | None) -> Protoco
         Default: ``HoldOut(0.2, seed=0)``.
     test : Ratings, optional
         Instead of a split.
+    warm_only : bool
+        Judge only rows whose user and item are learned from.
+    shared_rows : {"refuse", "judge", "learn"}
+        What to do with pairs that stand in ``ratings`` and in ``test``.
 
     Raises
     ------
     InvalidParameter
         If both are given, or the split is none.
     BadData
-        If a part is empty, or no id of ``test`` occurs in ``ratings``.
+        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``ratings``.
     """
     if test is not None:
         if split is not None:
             raise InvalidParameter(
                 "split and test are both given; rows are either split or given apart", hint="test="
             )
-        _check_apart(ratings, test)
-        words = f"rows given apart: {len(ratings):,} to learn from, {len(test):,} to judge by"
-        return Protocol(ratings, test, (), words)
+        return _apart(ratings, test, warm_only, shared_rows)
     split = HoldOut(0.2, seed=0) if split is None else split
     if not hasattr(split, "split"):
         raise InvalidParameter(
             f"split={split!r} is no split", hint="HoldOut(0.2, seed=0), KFold(5), ByTime(0.2), ..."
         )
-    rows = tuple(split.split(ratings))
-    for train_rows, test_rows in rows:
-        if len(train_rows) == 0 or len(test_rows) == 0:
-            raise BadData(
-                f"{split!r} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by"
-            )
+    split = WarmOnly(split) if warm_only and not isinstance(split, WarmOnly) else split
+    rows = tuple(checked_rows(split, part, ratings) for part in split.split(ratings))
     if not rows:
         raise BadData(f"{split!r} yields no rows to learn from and to judge by")
     return Protocol(ratings, None, rows, f"{_words(split)}: {_counts(rows, len(ratings))}")
+
+
+def _apart(ratings: Ratings, test: Ratings, warm_only: bool, shared_rows: str) -> Protocol:
+    """Return the protocol of rows given apart."""
+    _check_apart(ratings, test)
+    ratings, test, said = without_shared(ratings, test, shared_rows)
+    if warm_only:
+        user, item = (
+            known.remap(given.ids)[codes] >= 0
+            for known, given, codes in (
+                (ratings.users, test.users, test.user),
+                (ratings.items, test.items, test.item),
+            )
+        )
+        if not (user & item).any():
+            raise BadData("no row to judge by has a user and an item that are learned from")
+        test = test[user & item]
+    kind = "rows given apart" + said + (_WARM if warm_only else "")
+    words = f"{kind}: {len(ratings):,} to learn from, {len(test):,} to judge by"
+    return Protocol(ratings, test, (), words)
+
+
+_WARM = ", judged only where user and item are known"
 
 
 def _check_apart(ratings: Ratings, test: Ratings) -> None:
@@ -108,6 +152,10 @@ def _words(split: Any) -> str:
             return f"hold-out, {_percent(split.test_size)} of the rows, seed {split.seed}"
         case KFold():
             return f"{split.folds}-fold cross-validation, seed {split.seed}"
+        case WarmOnly():
+            return _words(split.base) + _WARM
+        case LeaveNOut(n=1):
+            return f"leave one out: 1 rating of each user who has more held out, seed {split.seed}"
         case LeaveNOut():
             return f"{plural(split.n, 'rating')} of each user who has more held out, seed {split.seed}"
         case ByTime():

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from foretaste.errors import NotFound, did_you_mean
 from foretaste.metrics import METRICS
-from foretaste.text import decimals_for, html_table, text_table
+from foretaste.text import decimals_for, html_table, plural, text_table
+
+if TYPE_CHECKING:
+    from foretaste.evaluation.breaking_down import Breakdown
+    from foretaste.evaluation.keeping import Kept
 
 Row = dict[str, Any]
 
 BASELINE = "GlobalMean"
-_ERRORS = ("train_rmse", "rmse", "mae")  # in rating units, so written alike
+LEAST_USERS = 20  # judged in each fold, for intervals
+_ERRORS = ("train_rmse", "rmse", "rmse_per_user", "mae")  # in rating units, so written alike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,12 +35,19 @@ class Results:
         One a model, by RMSE: ``model``, ``params``, ``python`` (what makes it again), ``train_rmse``,
         ``rmse`` and the other metrics in rating units, ``fit_seconds``, ``predict_seconds``,
         ``fallback_rows``; where memory was measured ``data_memory_mb`` (the process before fitting) and
-        ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. The last rows may
-        be models that refused: their figures are None and ``refused`` says why.
+        ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. Where enough users
+        were judged ``rmse_interval`` (low, high), and but for the best ``behind``: how much larger the RMSE
+        is than that of the best (``rmse``), the ``interval`` of that, and ``p`` of a paired test. Intervals
+        are of 95 %, by resampling users. The last rows may be models that refused: their figures are None
+        and ``refused`` says why.
     notes : tuple of str
         What there is to say beside.
     stopped : bool
         Whether it was interrupted, so that models are missing.
+    judged_users : int
+        How many users have ratings that were judged.
+    kept : Kept, optional
+        The predictions, for ``breakdown``.
     """
 
     dataset: dict[str, Any]
@@ -42,6 +55,8 @@ class Results:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     stopped: bool = False
+    judged_users: int = 0
+    kept: Kept | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,14 +89,81 @@ class Results:
             f"always guessing the mean ({mean})."
         )
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the figures say: what is best, how sure that is, what is as good, what is of no use."""
+        judged = [row for row in self.rows if "refused" not in row]
+        if not judged:
+            return (self.headline,)
+        form = _format("rmse", judged)
+        found = [self.headline, self._how_sure(judged[0], form)]
+        near = [row for row in judged[1:] if "behind" in row and row["behind"]["interval"][0] <= 0]
+        if near:
+            others = "; ".join(f"{label(row)} ({_apart(row, form)[1]})" for row in near)
+            found.append(
+                f"No difference to it that these rows can tell (95 % interval of the difference): {others}."
+            )
+        after = next((row for row in judged[1:] if "behind" in row and row not in near), None)
+        if after is not None:
+            difference, interval = _apart(after, form)
+            found.append(
+                f"{label(after)} is {'worse' if near else 'next, worse'} by {difference} "
+                f"(95 % interval {interval})."
+            )
+        return (*found, *self._useless(judged))
+
+    def _how_sure(self, best: Row, form: str) -> str:
+        if "rmse_interval" not in best:
+            return (
+                f"How sure this is cannot be said: {plural(self.judged_users, 'user')} judged, and it takes "
+                f"{LEAST_USERS} in each fold."
+            )
+        return (
+            f"The 95 % interval of the lowest RMSE is {_between(best['rmse_interval'], form)}, by drawing "
+            f"the {self.judged_users:,} users judged anew."
+        )
+
+    def _useless(self, judged: list[Row]) -> list[str]:
+        """Name the models that are not better than guessing the mean, if the best is."""
+        mean = self.baseline
+        if mean is None or judged[0]["rmse"] >= mean["rmse"]:
+            return []
+        names = [label(row) for row in judged if row["rmse"] >= mean["rmse"] and row is not mean]
+        return [f"Not better than always guessing the mean: {', '.join(names)}."] if names else []
+
+    def breakdown(self, model: str | None = None) -> Breakdown:
+        """Take the error of one model apart: cold to warm, by rating, by time, and calibration.
+
+        Parameters
+        ----------
+        model : str, optional
+            As it is called in the table: ``"SVD"`` or ``"SVD(factors=20)"``. Default: the best.
+
+        Raises
+        ------
+        NotFound
+            If no model of this name was judged, or its predictions were not kept.
+        """
+        judged = {label(row): row for row in reversed(self.rows) if "refused" not in row}
+        if self.kept is None or self.best is None:
+            raise NotFound("no model was judged, so there is no error to take apart")
+        name = label(self.best) if model is None else model.removesuffix("()")
+        if name not in judged:
+            raise NotFound(
+                f'no model "{name}" was judged{did_you_mean(name, judged)}',
+                hint="one of " + ", ".join(judged),
+            )
+        return self.kept.breakdown(judged[name]["python"], name)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return ``dataset``, ``protocol`` and ``results`` (the rows) as JSON can hold them.
+        """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.
 
         ``stopped`` is there, and true, if the comparison was interrupted.
         """
         data = {
             "dataset": dict(self.dataset),
             "protocol": self.protocol,
+            "sentences": list(self.sentences),
             "results": [dict(r) for r in self.rows],
         }
         return data | ({"stopped": True} if self.stopped else {})
@@ -108,7 +190,7 @@ class Results:
         return facts + (f", {100 * d['filled']:.3g} % filled, mean {d['mean']:.4g}" if d["ratings"] else "")
 
     def __str__(self) -> str:
-        lines = [self.headline, f"data: {self.about}", f"protocol: {self.protocol}", ""]
+        lines = [*self.sentences, f"data: {self.about}", f"protocol: {self.protocol}", ""]
         lines.append(text_table(*self.table()))
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -116,7 +198,7 @@ class Results:
         return str(self)
 
     def _repr_html_(self) -> str:
-        said = [self.headline, f"Data: {self.about}", f"Protocol: {self.protocol}"]
+        said = [*self.sentences, f"Data: {self.about}", f"Protocol: {self.protocol}"]
         said += [f"Note: {note}" for note in self.notes]
         return "".join(f"<p>{html.escape(line)}</p>" for line in said) + html_table(*self.table())
 
@@ -126,8 +208,22 @@ def label(row: Row) -> str:
     return str(row["python"]).removesuffix("()")
 
 
+_HIDDEN = ("model", "params", "python", "folds", "data_memory_mb", "rmse_interval", "behind")
+
+
 def _shown(key: str) -> bool:
-    return key not in ("model", "params", "python", "folds", "data_memory_mb") and not key.endswith("_std")
+    return key not in _HIDDEN and not key.endswith("_std")
+
+
+def _apart(row: Row, form: str) -> tuple[str, str]:
+    """Return how far a row is behind the best, and the interval of that; small ones with more decimals."""
+    interval = row["behind"]["interval"]
+    form = max(form, f".{decimals_for(interval, 2)}f")
+    return f"{row['behind']['rmse']:{form}}", _between(interval, form)
+
+
+def _between(interval: list[float], form: str) -> str:
+    return f"{interval[0]:{form}} to {interval[1]:{form}}"
 
 
 def _header(key: str) -> str:

@@ -1,7 +1,8 @@
 """One model judged in a process of its own, so that its peak memory can be told.
 
 Started as ``python -m foretaste.evaluation.worker FOLDER``. It reads ``job.json`` and ``data.npz`` there
-and reports JSON lines on standard output; whatever else is printed goes to standard error.
+and reports JSON lines on standard output, predictions in a file a fold beside; whatever else is printed
+goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from foretaste.errors import ForetasteError
 from foretaste.evaluation.judging import judge, refusal
-from foretaste.evaluation.packing import unpack
+from foretaste.evaluation.packing import PREDICTED, unpack
 from foretaste.models.specs import from_spec
 from foretaste.progress import Progress, Task
 
@@ -99,7 +102,9 @@ def work(folder: Path, report: _Reporter) -> None:
     try:
         for fold in range(len(protocol)):
             train, test = protocol.parts(fold)
-            report(figures=judge(model, train, test, job["metrics"], progress))
+            judgement = judge(model, train, test, job["metrics"], progress)
+            np.save(folder / PREDICTED.format(fold), judgement.predicted, allow_pickle=False)
+            report(figures=judgement.figures)
     except (ForetasteError, MemoryError) as error:
         report(refused=refusal(error))
     report(peak_memory_mb=resident_mb(peak=True))

@@ -52,7 +52,7 @@ class Blend(Model):
     summary: ClassVar[str] = "several models, weighted by how they predict ratings they have not seen"
 
     models: list[str | Model] = param(
-        ["GlobalEffects", "ItemKNN", "SVDpp"],
+        ["GlobalEffects", "ItemKNN", "SVD", "SVDpp"],
         "the models that are weighed, by name or as they are",
         models=True,
     )

@@ -1,0 +1,182 @@
+"""The table that a comparison of lists ends in."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+from foretaste.text import decimals_for, html_table, text_table
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RankingMetric:
+    """A metric of lists by name: its label, with ``{n}`` for their length, and which way is better."""
+
+    name: str
+    label: str
+    greater_is_better: bool = True
+    of_lists: bool = False  # of what they are like, whatever is relevant
+
+
+RANKING_METRICS = {
+    metric.name: metric
+    for metric in (
+        RankingMetric("ndcg", "nDCG@{n}"),
+        RankingMetric("map", "MAP@{n}"),
+        RankingMetric("precision", "precision@{n}"),
+        RankingMetric("recall", "recall@{n}"),
+        RankingMetric("mrr", "MRR@{n}"),
+        RankingMetric("hit_rate", "hit rate@{n}"),
+        RankingMetric("coverage", "coverage@{n}", of_lists=True),
+        RankingMetric("novelty", "novelty@{n}", of_lists=True),
+        RankingMetric("diversity", "diversity@{n}", of_lists=True),
+        RankingMetric("gini", "Gini@{n}", greater_is_better=False, of_lists=True),
+    )
+}
+_MARKS = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RankingResults:
+    """How good the lists of models are: a plain table, best first; made by ``evaluate_ranking``.
+
+    Parameters
+    ----------
+    dataset : dict
+        ``name`` and the figures of ``Ratings.describe``, of what was learned from.
+    protocol : str
+        Which rows were learned from and which judged by, and what is relevant, in words.
+    candidates : dict
+        Which items competed: ``policy``, ``words``, and for sampled ones ``negatives`` and ``seed``.
+    n : int
+        How long the lists are.
+    metrics : tuple of str
+        The first orders the models.
+    rows : tuple of dict
+        One a model: ``name``, ``model``, ``params``, ``python``, each metric, ``..._low`` and ``..._high``
+        (95 % of the means over users drawn with replacement; not for coverage and Gini, which are of all
+        lists together), ``over_popularity`` (the first metric, less that of the most popular items;
+        ``_low`` and ``_high`` by the same draws), ``short_lists`` (fewer than n items), ``tied_lists`` (all
+        predicted equal, so in the order of ids), ``fit_seconds``, ``rank_seconds``. The
+        last may be models that refused: ``refused`` says why.
+    notes : tuple of str
+        What there is to say beside.
+    stopped : bool
+        Whether it was interrupted, so that models are missing.
+    """
+
+    dataset: dict[str, Any]
+    protocol: str
+    candidates: dict[str, Any]
+    n: int
+    metrics: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    stopped: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def best(self) -> Row | None:
+        """The row that is best by the first metric, or None if no model was judged."""
+        return next((row for row in self.rows if row[self.metrics[0]] is not None), None)
+
+    @property
+    def popularity(self) -> Row | None:
+        """The row of the most popular items, or None if it was not judged."""
+        rows = (row for row in self.rows if row["model"] == "Popularity" and row["params"]["by"] == "count")
+        return next((row for row in rows if row[self.metrics[0]] is not None), None)
+
+    @property
+    def headline(self) -> str:
+        """One sentence: whose lists are best, and whether they are better than the most popular items."""
+        best, line = self.best, self.popularity
+        if best is None:
+            return "No model was judged."
+        first = self.metrics[0]
+        metric, form = self.label(first), _form(first)
+        value = f"{best[first]:{form}}"
+        if f"{first}_low" in best:
+            value += f" (95 %: {best[f'{first}_low']:{form}} to {best[f'{first}_high']:{form}})"
+        if line is None or line is best:
+            beaten = "No model is better than the most popular items" if line else f"{best['name']} is best"
+            return f"{beaten}: {metric} {value}."
+        low, high = best.get("over_popularity_low", 0.0), best.get("over_popularity_high", 0.0)
+        seen = "" if not low <= 0 <= high or low == high else "; that may be chance"
+        return (
+            f"{best['name']} is best: {metric} {value}; the most popular items: {line[first]:{form}}{seen}."
+        )
+
+    def label(self, metric: str) -> str:
+        """Return what a metric is called here, with what competed unless all items did."""
+        return RANKING_METRICS[metric].label.format(n=self.n) + _MARKS[self.candidates["policy"]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it; ``stopped`` is there, and true, if it was interrupted."""
+        data = {
+            "dataset": dict(self.dataset),
+            "protocol": self.protocol,
+            "candidates": dict(self.candidates),
+            "n": self.n,
+            "metrics": {name: self.label(name) for name in self.metrics},
+            "results": [{**row, "candidates": self.candidates["policy"]} for row in self.rows],
+            "notes": list(self.notes),
+        }
+        return data | ({"stopped": True} if self.stopped else {})
+
+    def table(self) -> tuple[list[str], list[list[str]], str]:
+        """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
+        first = self.metrics[0]
+        judged = [row for row in self.rows if "refused" not in row]
+        columns = [first, *(["95 %"] if any(f"{first}_low" in row for row in judged) else [])]
+        columns += [*self.metrics[1:], "fit_seconds", "rank_seconds"]
+        names = {"95 %": "95 %", "fit_seconds": "fit s", "rank_seconds": "rank s"}
+        headers = ["model", *(names.get(key) or self.label(key) for key in columns)]
+        rows = []
+        for row in self.rows:
+            if "refused" in row:
+                rows.append([row["name"], f"refused: {row['refused']['message']}"])
+            else:
+                rows.append([row["name"], *(_cell(row, key, first, judged) for key in columns)])
+        return headers, rows, "l" + "r" * len(columns)
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The lines between the headline and the table: the ratings, the protocol, what competed."""
+        d = self.dataset
+        facts = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
+        return (
+            f"data: {facts} to learn from",
+            f"protocol: {self.protocol}",
+            f"candidates: {self.candidates['words']}",
+        )
+
+    def __str__(self) -> str:
+        lines = [self.headline, *self.about, "", text_table(*self.table())]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        said = [self.headline, *self.about, *(f"note: {note}" for note in self.notes)]
+        return "".join(f"<p>{html.escape(line)}</p>" for line in said) + html_table(*self.table())
+
+
+def _cell(row: Row, key: str, first: str, judged: list[Row]) -> str:
+    if key == "95 %":
+        ends = row.get(f"{first}_low"), row.get(f"{first}_high")
+        return "-" if ends[0] is None else f"{ends[0]:{_form(first)}} to {ends[1]:{_form(first)}}"
+    if row.get(key) is None:
+        return "-"
+    if key.endswith("seconds"):
+        return f"{row[key]:.{min(3, decimals_for((r[key] for r in judged), 3))}f}"
+    return f"{row[key]:{_form(key)}}"
+
+
+def _form(metric: str) -> str:
+    return ".2f" if metric == "novelty" else ".4f"

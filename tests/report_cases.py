@@ -1,0 +1,55 @@
+"""Results to make reports of: planted, made up, and as a file holds them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from foretaste import HoldOut, Ratings, Results
+from foretaste.models import SVD
+from foretaste.report.kept import KeptResults
+
+SPLIT = HoldOut(0.25, seed=3)
+MODELS = ["UserMean", "ItemMean", "Bias", "EASE", SVD(factors=4, epochs=30), SVD(factors=2, epochs=5)]
+
+
+def parts(ratings: Ratings) -> tuple[Ratings, Ratings]:
+    ((train, test),) = SPLIT.split(ratings)
+    return ratings[train], ratings[test]
+
+
+def without_date(page: bytes) -> bytes:
+    dated, n = re.subn(rb"<time[^>]*>[^<]*</time>", b"", page)
+    assert n == 1
+    return dated
+
+
+def kept(results: Results) -> KeptResults:
+    """Return results as a file holds them: without predictions, intervals and sentences."""
+    rows = tuple(
+        {k: v for k, v in row.items() if k not in ("rmse_interval", "behind")} for row in results.rows
+    )
+    return KeptResults(results.dataset, results.protocol, rows)
+
+
+def made_up(errors: dict[str, list[float]]) -> KeptResults:
+    """Return results of some errors a fold."""
+    rows = [
+        {
+            "model": model,
+            "params": {},
+            "python": f"{model}()",
+            "train_rmse": 1.0,
+            "rmse": float(np.mean(folds)),
+            "rmse_std": float(np.std(folds)),
+            "mae": 1.0,
+            "fit_seconds": 0.1 + place,
+            "predict_seconds": 0.0,
+            "fallback_rows": 0,
+            "folds": [{"rmse": error} for error in folds],
+        }
+        for place, (model, folds) in enumerate(errors.items())
+    ]
+    facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "filled": 1.0, "mean": 3.0}
+    return KeptResults(facts, "3 folds", tuple(rows))

@@ -1,0 +1,194 @@
+"""Where a model errs: every row in one bin of each part, and each bin as counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foretaste.errors import BadData, NotFound
+from foretaste.evaluation import breakdown, compare
+from foretaste.evaluation.breaking_down import SUPPORT
+from foretaste.evaluation.keeping import Kept
+from foretaste.evaluation.protocol import make_protocol
+from foretaste.metrics import mae, rmse
+from foretaste.models import Bias, ItemMean
+from foretaste.ratings import Ratings
+from foretaste.splits import HoldOut, KFold
+
+
+@pytest.fixture(scope="module")
+def parts(more: Ratings) -> tuple[Ratings, Ratings, np.ndarray]:
+    timed = more.replace(when=np.random.default_rng(0).integers(10**9, 10**9 + 10**8, len(more)))
+    train_rows, test_rows = next(HoldOut(0.3, seed=5).split(timed))
+    train, test = timed[train_rows], timed[test_rows]
+    return train, test, Bias().fit(train).predict(test)
+
+
+def test_every_row_is_in_one_bin_of_each_part_and_no_error_is_lost(parts) -> None:
+    train, test, predicted = parts
+    found = breakdown(test, predicted, train)
+    assert list(found.parts) == ["user_support", "item_support", "rating", "time", "prediction"]
+    assert found.rows == len(test)
+    assert found.rmse == pytest.approx(rmse(test.value, predicted))
+    for bins in found.parts.values():
+        rows = np.array([one["rows"] for one in bins])
+        assert rows.sum() == len(test)
+        assert (rows > 0).all()
+        for name, whole in (("mae", mae(test.value, predicted)), ("mean_rating", test.value.mean())):
+            assert rows @ [one[name] for one in bins] / len(test) == pytest.approx(whole, rel=1e-5)
+        squares = rows @ [one["rmse"] ** 2 for one in bins]
+        assert squares / len(test) == pytest.approx(rmse(test.value, predicted) ** 2)
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_support_is_how_many_training_ratings_there_were(parts, side: str) -> None:
+    train, test, predicted = parts
+    ids, known = getattr(test, f"{side}_ids"), getattr(train, f"{side}_ids")
+    support = np.array([np.count_nonzero(known == one) for one in ids])
+    bins = breakdown(test, predicted, train).parts[f"{side}_support"]
+    for one in bins:
+        after = one["high"] + 1 if one["high"] is not None else np.inf
+        rows = (support >= one["low"]) & (support < after)
+        assert one["low"] in SUPPORT
+        assert one["rows"] == rows.sum()
+        assert one["rmse"] == pytest.approx(rmse(test.value[rows], predicted[rows]))
+        assert one["mean_prediction"] == pytest.approx(predicted[rows].mean(), rel=1e-4)
+
+
+def test_cold_users_and_items_are_bin_0(parts) -> None:
+    train, test, predicted = parts
+    some = train.where("user > 200 and item > 50")
+    found = breakdown(test, predicted, some)
+    for side in ("user", "item"):
+        new = ~np.isin(getattr(test, f"{side}_ids"), getattr(some, f"{side}_ids"))
+        cold = found.parts[f"{side}_support"][0]
+        assert (cold["bin"], cold["rows"]) == ("0 (cold)", new.sum())
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5)), min_size=1, max_size=60))
+def test_few_values_stand_for_themselves_and_equal_predictions_stay_together(cells) -> None:
+    items = np.arange(len(cells))
+    predicted = np.array([cell for cell, _ in cells], float)
+    test = Ratings.from_columns(np.zeros(len(cells), int), items, [value for _, value in cells])
+    found = breakdown(test, predicted, test)
+    values, counts = np.unique(test.value, return_counts=True)
+    assert [(one["low"], one["rows"]) for one in found.parts["rating"]] == list(
+        zip(values, counts, strict=True)
+    )
+    assert [one["bin"] for one in found.parts["rating"]] == [f"{value:g}" for value in values]
+    assert "time" not in found.parts
+    bins = found.parts["prediction"]
+    assert sum(one["rows"] for one in bins) == len(cells)
+    for one in bins:
+        last = one is bins[-1]
+        inside = (predicted >= one["low"]) & (
+            (predicted <= one["high"]) if last else (predicted < one["high"])
+        )
+        assert one["rows"] == inside.sum()
+
+
+def test_calibration_shows_predictions_that_are_too_bold(parts) -> None:
+    train, test, predicted = parts
+    bold = predicted.mean() + 2 * (predicted - predicted.mean())
+
+    def tilt(values: np.ndarray) -> float:
+        bins = breakdown(test, values, train).parts["prediction"]
+        assert len(bins) == 10
+        apart = [one["mean_prediction"] - one["mean_rating"] for one in bins]
+        return apart[-1] - apart[0]
+
+    assert abs(tilt(predicted)) < 1
+    assert tilt(bold) > 3
+
+
+def test_periods_are_in_order_with_their_dates(parts) -> None:
+    train, test, predicted = parts
+    bins = breakdown(test, predicted, train).parts["time"]
+    assert len(bins) == 8
+    assert bins[0]["low"] == test.when.min()
+    assert bins[-1]["high"] == test.when.max()
+    assert bins[0]["bin"].startswith("2001-09-09 to ")
+    assert max(one["rows"] for one in bins) - min(one["rows"] for one in bins) <= 2
+
+
+def test_what_does_not_fit_is_refused(parts) -> None:
+    train, test, predicted = parts
+    for wrong in (predicted[1:], predicted * np.nan, predicted[:, None]):
+        with pytest.raises(BadData, match="one finite number for each"):
+            breakdown(test, wrong, train)
+    with pytest.raises(BadData, match="no ratings to judge by"):
+        breakdown(test[[]], [], train)
+
+
+# Of a comparison -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -> None:
+    split = HoldOut(0.3, seed=2)
+    results = compare(["Bias", ItemMean(clip=False)], ratings, split=split, measure_memory=apart)
+    train_rows, test_rows = next(split.split(ratings))
+    train, test = ratings[train_rows], ratings[test_rows]
+    for model, name in ((Bias(), None), (ItemMean(clip=False), "ItemMean(clip=False)")):
+        wanted = breakdown(test, model.fit(train).predict(test), train)
+        found = results.breakdown(name)
+        assert found.parts == wanted.parts
+        assert found.model == (name or "Bias")
+    with pytest.raises(NotFound, match='no model "Bais" was judged; did you mean "Bias"'):
+        results.breakdown("Bais")
+
+
+def test_folds_count_what_each_fold_learned_from(ratings: Ratings) -> None:
+    results = compare(["Bias"], ratings, split=KFold(3, seed=1))
+    support = []
+    for train_rows, test_rows in KFold(3, seed=1).split(ratings):
+        train, test = ratings.user_ids[train_rows], ratings.user_ids[test_rows]
+        support += [np.count_nonzero(train == user) for user in test]
+    found = results.breakdown()
+    assert found.rows == len(ratings)
+    for one in found.parts["user_support"]:
+        high = np.inf if one["high"] is None else one["high"]
+        assert one["rows"] == sum(one["low"] <= n <= high for n in support)
+
+
+def test_ratings_given_apart_are_taken_apart(ratings: Ratings) -> None:
+    train, test = ratings[:600], ratings[600:]
+    found = compare(["Bias"], train, test=test).breakdown()
+    assert found.parts == breakdown(test, Bias().fit(train).predict(test), train).parts
+
+
+def test_predictions_of_the_worst_are_let_go_first(ratings: Ratings) -> None:
+    protocol = make_protocol(ratings, HoldOut(0.2), None)
+    rows = len(protocol.judged_users(0))
+    kept = Kept(protocol, limit=2 * 4 * rows)
+    values = np.zeros(rows, np.float32)
+    for name, error in (("A()", 3.0), ("B()", 1.0), ("C()", 2.0)):
+        kept.keep(name, error, [values])
+    assert set(kept.predicted) == {"B()", "C()"}
+    assert kept.nbytes == 8 * rows
+    with pytest.raises(NotFound, match="predictions of A were not kept"):
+        kept.breakdown("A()", "A")
+    tight = Kept(protocol, limit=1)
+    for name, error in (("A()", 1.0), ("B()", 2.0)):
+        tight.keep(name, error, [values])
+    assert set(tight.predicted) == {"A()"}  # the best is always there
+
+
+def test_it_shows_itself_as_text_html_data_and_frame(parts) -> None:
+    train, test, predicted = parts
+    found = breakdown(test, predicted, train, model="Bias")
+    text = str(found)
+    assert text.startswith(f"Where Bias errs: {len(test):,} rows judged, RMSE {found.rmse:.4g} over all")
+    for words in ("ratings of the user learned from", "ratings of the item learned from", "mean prediction"):
+        assert words in text
+        assert words in found._repr_html_()
+    assert repr(found) == text
+    data = found.to_dict()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    frame = found.to_frame()
+    assert len(frame) == sum(len(bins) for bins in found.parts.values())
+    assert frame["rows"].sum() == 5 * len(test)

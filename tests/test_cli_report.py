@@ -1,0 +1,264 @@
+"""``foretaste report`` and ``compare --html``: pages from files, data sets and kept results."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from report_pages import Page
+
+from foretaste import HoldOut, Results, compare, load_dataset, write_report
+from foretaste.cli import cli
+from foretaste.errors import BadData, NotFound
+from foretaste.report.kept import read_results
+
+MODELS = ("--models", "Bias,SVD,UserMean")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, args)
+    assert result.exit_code == code, result.output
+    assert "\x1b" not in result.output
+    return result
+
+
+def figures(page: Path) -> list[list[str]]:
+    """Return the figures of the models without those that differ from run to run."""
+    shown = Page(page).tables["All figures of the models"]
+    kept = [place for place, name in enumerate(shown[0]) if not name.endswith((" s", " MB"))]
+    return [[row[place] for place in kept] for row in shown]
+
+
+def commands(page: Path) -> list[str]:
+    return [
+        unescape(text) for text in re.findall(r"<pre[^>]*><code>(foretaste .*?)</code>", page.read_text())
+    ]
+
+
+def test_compare_writes_a_page_beside_its_table(folder: Path) -> None:
+    result = run("compare", "sample", *MODELS, "--no-memory", "--html", "r.html")
+    assert "note: wrote r.html\n" in result.stderr
+    assert result.stdout.startswith("SVD is best: ")
+    page = Page(folder / "r.html")
+    assert {"Bias", "SVD", "UserMean", "GlobalMean"} == {row[0] for row in figures(folder / "r.html")[1:]}
+    assert len(page.named("figure")) >= 9
+    assert "<h1>The bundled sample</h1>" in page.source
+
+
+def test_the_command_in_the_page_makes_the_page_again(folder: Path) -> None:
+    (folder / "my ratings.csv").write_text(run("data", "sample").stdout)
+    run("compare", "my ratings.csv", *MODELS, "--no-memory", "--where", "rating > -9", "--html", "r.html")
+    before = figures(folder / "r.html")
+    (command,) = commands(folder / "r.html")
+    assert command == (
+        "foretaste compare 'my ratings.csv' --models Bias,SVD,UserMean --no-memory --where 'rating > -9' "
+        "--html r.html"
+    )
+    (folder / "r.html").unlink()
+    run(*shlex.split(command)[1:])
+    assert figures(folder / "r.html") == before
+    code = unescape(re.findall(r"<code>(from foretaste.*?)</code>", (folder / "r.html").read_text(), re.S)[0])
+    assert "read_ratings('my ratings.csv', where='rating > -9')" in code
+    exec(code, names := {})  # noqa: S102 - what our own page says
+    assert isinstance(names["results"], Results)
+    assert figures(folder / "report.html") == before
+
+
+def test_folds_and_rows_given_apart(folder: Path) -> None:
+    run("compare", "sample", "--models", "Bias", "--folds", "3", "--no-memory", "--html", "r.html")
+    assert "the first of 3 folds" in Page(folder / "r.html").text
+    ratings = load_dataset("sample")
+    for name, rows in zip(("train.csv", "test.csv"), next(HoldOut(0.2).split(ratings)), strict=True):
+        part = ratings[rows]
+        table = zip(part.user_ids, part.item_ids, part.value, strict=True)
+        lines = ["user,item,rating", *(f"{user},{item},{value:g}" for user, item, value in table)]
+        (folder / name).write_text("\n".join(lines))
+    given = ("--train", "train.csv", "--test", "test.csv")
+    run("compare", *given, "--models", "Bias", "--no-memory", "--html", "apart.html")
+    assert "Of 1,190 held-out ratings." in Page(folder / "apart.html").text
+
+
+def test_report_of_ratings_compares_them(folder: Path) -> None:
+    result = run("report", "sample", "-o", "r.html", *MODELS, "--seed", "7")
+    assert re.search(r"^r\.html: \d+ kB, to be opened in a browser$", result.stdout, re.MULTILINE)
+    kept = compare(["Bias", "SVD", "UserMean"], load_dataset("sample"), split=HoldOut(0.2, seed=7))
+    shown = figures(folder / "r.html")
+    assert [row[0] for row in shown[1:]] == [row["model"] for row in kept.rows]
+    assert shown[1][2] == f"{kept.best['rmse']:.3f}"
+    assert commands(folder / "r.html") == [
+        "foretaste report sample -o r.html --models Bias,SVD,UserMean --seed 7"
+    ]
+    envelope = json.loads(run("report", "sample", "-o", "r.html", *MODELS, "--json").stdout)
+    assert envelope["data"]["report"] == "r.html"
+    assert envelope["data"]["bytes"] == (folder / "r.html").stat().st_size
+
+
+def test_report_of_kept_results_says_the_same(folder: Path) -> None:
+    run("compare", "sample", *MODELS, "--no-memory", "--json", "r.json", "--html", "whole.html")
+    run("report", "r.json", "-o", "bare.html")
+    assert figures(folder / "bare.html") == figures(folder / "whole.html")
+    assert len(Page(folder / "bare.html").named("figure")) == 2
+    run("report", "r.json", "-o", "full.html", "--ratings", "sample")
+    full, whole = Page(folder / "full.html"), Page(folder / "whole.html")
+    assert len(full.tables) > 12
+    assert set(full.tables) <= set(whole.tables)
+    for caption, rows in full.tables.items():
+        assert whole.tables[caption] == rows
+    data = json.loads((folder / "r.json").read_text())["data"]
+    (folder / "plain.json").write_text(json.dumps(data))  # as Results.to_dict gives it
+    run("report", "plain.json", "-o", "plain.html")
+    assert figures(folder / "plain.html") == figures(folder / "bare.html")
+
+
+def test_mends_are_written_as_options(folder: Path) -> None:
+    (folder / "dirty.csv").write_text(run("data", "sample-dirty").stdout, encoding="utf-8")
+    mended = ("--on-error", "skip", "--duplicates", "last")
+    run("report", "dirty.csv", "-o", "r.html", "--models", "Bias", *mended)
+    page = Page(folder / "r.html")
+    assert "warnings: what is wrong there is in all figures of this page" in page.text
+    assert '--where "' in page.text
+    assert 'where="' not in page.text
+
+
+def test_another_split_or_other_ratings_are_noticed(folder: Path) -> None:
+    run("compare", "sample", "--models", "Bias", "--no-memory", "--json", "r.json")
+    result = run("report", "r.json", "-o", "r.html", "--ratings", "sample", "--seed", "5", code=2)
+    assert "the results do not come from these rows" in result.stderr
+    assert not (folder / "r.html").exists()
+    given = ("--ratings", "sample", "--where", "rating > 0")
+    result = run("report", "r.json", "-o", "r.html", *given, code=2)
+    assert "the results do not come from these ratings; theirs: 5,946 ratings" in result.stderr
+
+
+def test_errors_have_their_codes(folder: Path) -> None:
+    run("report", "missing.json", "-o", "r.html", code=4)
+    run("report", "missing.csv", "-o", "r.html", code=4)
+    run("report", "sample", code=2)
+    result = run("report", "sample", "-o", "r.html", "--ratings", "sample", code=2)
+    assert "try: foretaste report sample -o r.html" in result.stderr
+    (folder / "r.json").write_text("{}")
+    run("report", "r.json", "-o", "r.html", "--models", "Bias", code=2)
+    result = run("report", "r.json", "-o", "r.html", code=3)
+    assert "does not hold the results of a comparison" in result.stderr
+    assert "try: foretaste compare ratings.csv --json results.json" in result.stderr
+    for command in (("compare", "sample", "--html"), ("report", "sample", "-o")):
+        result = run(*command, "no/such/r.html", "--models", "Bias", code=4)
+        assert "there is no folder" in result.stderr
+        assert "RMSE" not in result.output  # said before any model was judged
+    assert [path.name for path in folder.iterdir()] == ["r.json"]
+
+
+# Kept results --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, Any]:
+    return compare(["Bias", "TimeSVDpp"], load_dataset("sample").replace(when=None)).to_dict()
+
+
+def changed(kept: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
+    copy = json.loads(json.dumps(kept))
+    place = copy
+    for step in path[:-1]:
+        place = place[step]
+    if to is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return copy
+
+
+def test_results_come_back_as_they_were(kept: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(kept))
+    again = read_results(str(path))
+    ours = again.to_dict()
+    assert {key: ours[key] for key in ("dataset", "protocol", "results")} == {
+        key: kept[key] for key in ("dataset", "protocol", "results")
+    }
+    path.write_text(json.dumps(changed(kept, "stopped", to=True) | {"results": kept["results"][::-1]}))
+    again = read_results(str(path))
+    assert again.stopped
+    assert again.to_dict()["results"] == kept["results"]  # in their order, whatever that of the file
+    path.write_text(json.dumps(kept | {"sentences": ["One.", "Two."]}))
+    page = Page(write_report(read_results(str(path)), tmp_path / "r.html"))
+    assert "Two." in page.text
+
+
+def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    newer = changed(kept, "results", 0, "serendipity", to=0.5)
+    newer["results"][0]["other"] = {"a": [1]}
+    path.write_text(json.dumps(newer))
+    results = read_results(str(path))
+    assert results.notes == ("figures of another version, not shown: serendipity",)
+    page = Page(write_report(results, tmp_path / "r.html"))
+    assert "serendipity" in page.text
+    assert "0.5" not in page.tables["All figures of the models"][1]
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "why"),
+    [
+        (("results",), [], "there is no list of results"),
+        (("results",), {}, "there is no list of results"),
+        (("results", 0), 7, "result 1 names no model"),
+        (("results", 0, "model"), ..., "result 1 names no model"),
+        (("results", 0, "python"), 7, "result 1 names no model"),
+        (("results", 0, "params"), [], "result 1 has no parameters"),
+        (("results", 0, "rmse"), ..., "result 1: rmse is missing or no number"),
+        (("results", 0, "rmse"), True, "result 1: rmse is no number"),
+        (("results", 0, "mae"), "1.0", "result 1: mae is no number"),
+        (("results", 0, "fit_seconds"), ..., "result 1: fit_seconds is missing"),
+        (("results", 0, "folds"), [{}], "its folds have no RMSE"),
+        (("results", 0, "rmse_interval"), [1], "rmse_interval is not two numbers"),
+        (("results", 2, "refused"), {}, "does not say why it was refused"),
+        (("results", 2, "refused"), {"message": "no", "hint": 7}, "a hint that is no text"),
+        (("protocol",), None, "which rows were held out"),
+        (("dataset",), [], "of which ratings they are"),
+        (("dataset", "users"), "many", "users is missing or is none"),
+        (("dataset", "mean"), None, "mean is missing or no number"),
+        (("sentences",), [7], "its sentences are no texts"),
+    ],
+)
+def test_what_is_not_results_is_refused_by_its_place(
+    kept: dict[str, Any], tmp_path: Path, path: tuple[Any, ...], to: Any, why: str
+) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(changed(kept, *path, to=to)))
+    with pytest.raises(BadData, match=why) as caught:
+        read_results(str(file))
+    assert caught.value.hint == "foretaste compare ratings.csv --json results.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is no JSON"),
+        (b"[1, 2", "it is no JSON"),
+        (b"[" * 100_000, "it is no JSON"),
+        (b'{"results": [NaN]}', "NaN is no JSON"),
+        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (b"[]", "there is no list of results"),
+        (b'{"ok": false, "error": {"code": "x"}}', "it holds an error"),
+    ],
+)
+def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    file = tmp_path / "r.json"
+    file.write_bytes(content)
+    with pytest.raises(BadData, match=why):
+        read_results(str(file))
+    with pytest.raises(NotFound, match="cannot read"):
+        read_results(str(tmp_path))

@@ -1,0 +1,519 @@
+"""Cross-validation: scikit-learn's figures, the usual table, the same bits side by side, and no leak."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import re
+import threading
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import cross_val_score
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import foretaste as ft
+from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
+from foretaste.evaluation import compare, cross_validate
+from foretaste.evaluation.leaks import exact_rows
+from foretaste.metrics import mae, rmse, scorer
+from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
+from foretaste.params import model_class, param
+from foretaste.progress import Bar, Lines, Progress
+from foretaste.ratings import Pairs, Ratings
+from foretaste.splits import ByTime, ColdUsers, HoldOut, KFold, LeaveNOut, Split, WarmOnly
+from foretaste.threads import sharing, thread_count
+
+QUICK = SVD(factors=4, epochs=5)
+
+
+# The figures ---------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_scikit_learn(ratings: Ratings) -> None:
+    found = cross_validate(QUICK, ratings, 4, seed=3)
+    for name in ("rmse", "mae"):
+        theirs = -cross_val_score(QUICK, ratings, ratings.value, cv=KFold(4, seed=3), scoring=scorer(name))
+        assert [fold[name] for fold in found.folds] == theirs.tolist()
+        assert found.mean[name] == pytest.approx(theirs.mean(), rel=1e-12)
+        assert found.std[name] == pytest.approx(theirs.std(), rel=1e-12)
+    assert not QUICK.__sklearn_is_fitted__()
+
+
+def test_each_fold_has_its_training_error_baseline_and_fallbacks(ratings: Ratings) -> None:
+    found = cross_validate("bias", ratings, 3)
+    for fold, (train_rows, test_rows) in zip(found.folds, KFold(3).split(ratings), strict=True):
+        train, test = ratings[train_rows], ratings[test_rows]
+        model = Bias().fit(train)
+        details = model.predict_details(test)
+        assert fold["train_rmse"] == rmse(train.value, model.predict(train))
+        assert fold["fallback_rows"] == np.count_nonzero(details.fallback)
+        mean = GlobalMean().fit(train).predict(test)
+        assert fold["mean_rmse"] == pytest.approx(rmse(test.value, mean), rel=1e-6)
+        assert fold["fit_seconds"] > 0
+        assert fold["predict_seconds"] > 0
+
+
+def test_the_baseline_is_weighted_as_the_model_is(ratings: Ratings) -> None:
+    weighted = ratings.replace(weight=np.linspace(0.1, 5, len(ratings), dtype=np.float32))
+    (train_rows, test_rows), _ = KFold(2).split(weighted)
+    mean = GlobalMean().fit(weighted[train_rows]).predict(weighted[test_rows])
+    found = cross_validate("GlobalMean", weighted, 2).folds[0]
+    assert found["mean_rmse"] == pytest.approx(found["rmse"], rel=1e-6)
+    assert found["rmse"] == rmse(weighted.value[test_rows], mean)
+
+
+# The table -----------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_laid_out_as_usual(ratings: Ratings) -> None:
+    found = cross_validate(SVD(factors=4, epochs=5), ratings, metrics=["rmse", "mae"])
+    head, empty, names, *rows = str(found).splitlines()
+    assert head == "Evaluating RMSE, MAE of algorithm SVD(factors=4, epochs=5) on 5 split(s)."
+    assert empty == ""
+    assert names == "                  Fold 1  Fold 2  Fold 3  Fold 4  Fold 5  Mean    Std     "
+    for line, key, title in (
+        (rows[0], "rmse", "RMSE (testset)    "),
+        (rows[1], "mae", "MAE (testset)     "),
+    ):
+        values = [*(fold[key] for fold in found.folds), found.mean[key], found.std[key]]
+        assert line == title + "".join(f"{value:<8.4f}" for value in values)
+    for line, key, title in (
+        (rows[2], "fit_seconds", "Fit time          "),
+        (rows[3], "predict_seconds", "Test time         "),
+    ):
+        values = [*(fold[key] for fold in found.folds), found.mean[key], found.std[key]]
+        assert line == title + "".join(f"{value:<8.2f}" for value in values)
+    gain = 100 * (1 - found.mean["rmse"] / found.mean["mean_rmse"])
+    assert rows[5] == (
+        f"RMSE {found.mean['rmse']:.4f} +- {found.std['rmse']:.4f}: {gain:.3g} % better than always guessing "
+        f"the mean ({found.mean['mean_rmse']:.4f})."
+    )
+    assert rows[6].startswith("protocol: 5-fold cross-validation, seed 0: each of the 900 rows judged once")
+
+
+def test_large_figures_keep_their_columns_apart(ratings: Ratings) -> None:
+    large = ratings.replace(value=(ratings.value * 1e6).astype(np.float32))
+    rows = str(cross_validate("NormalRandom", large, 3, metrics=["rmse", "rmse_per_user"])).splitlines()
+    assert [len(line.split()) for line in rows[2:5]] == [8, 7, 9]
+    assert all(line.index("  ") > 0 for line in rows[3:7])
+    assert "worse than always guessing the mean" in rows[8]
+
+
+def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
+    found = cross_validate("Bias", ratings, 3, metrics="fcp")
+    assert found.metrics == ("rmse", "fcp")
+    data = found.to_dict()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert data["model"] == "Bias()"
+    assert data["mean"] == found.mean
+    frame = found.to_frame()
+    assert frame["fold"].to_list() == [1, 2, 3]
+    assert frame["fcp"].to_list() == [fold["fcp"] for fold in found.folds]
+    assert "<table" in found._repr_html_()
+    assert "better than always guessing the mean" in found._repr_html_()
+    assert repr(found) == str(found)
+
+
+# Protocols -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (ByTime(0.1), "the latest 10 % of the rows held out"),
+        (LeaveNOut(1, seed=2), "leave one out: 1 rating of each user who has more held out, seed 2"),
+        (ColdUsers(0.3), "30 % of the users never learned from, seed 0"),
+        (
+            WarmOnly(HoldOut(0.5, seed=1)),
+            "hold-out, 50 % of the rows, seed 1, judged only where user and item are known",
+        ),
+    ],
+)
+def test_other_protocols_are_said_in_words(ratings: Ratings, split: Split, words: str) -> None:
+    timed = ratings.replace(when=np.arange(len(ratings)))
+    found = cross_validate("Bias", timed, split=split)
+    assert len(found) == 1
+    assert found.protocol.startswith(words)
+    train_rows, test_rows = next(split.split(timed))
+    expected = rmse(timed.value[test_rows], Bias().fit(timed[train_rows]).predict(timed[test_rows]))
+    assert found.mean["rmse"] == expected
+    assert " +- " not in found.sentence
+
+
+def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
+    everyone = cross_validate("Bias", ratings, 3)
+    warm = cross_validate("Bias", ratings, 3, warm_only=True)
+    assert everyone.mean["fallback_rows"] > 0
+    assert warm.mean["fallback_rows"] == 0
+    assert "judged only where user and item are known" in warm.protocol
+    train, test = ratings[:300], ratings[300:]
+    apart = compare("Bias", train, test=test, warm_only=True)
+    assert apart.rows[0]["fallback_rows"] == 0
+    assert "rows given apart, judged only where user and item are known: 300 to learn from" in apart.protocol
+    strangers = Ratings.from_columns(train.user_ids, train.item_ids + 10_000, train.value)
+    with pytest.raises(BadData, match="no row to judge by has a user and an item"):
+        compare("Bias", train, test=strangers, warm_only=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "error", "words"),
+    [
+        ("SVDD", {}, NotFound, 'did you mean "SVD"'),
+        (SVD, {}, InvalidParameter, "neither a name nor a model"),
+        (SVD(factors=0), {}, InvalidParameter, "factors=0"),
+        ("Bias", {"folds": 1}, InvalidParameter, "folds=1 is not allowed"),
+        ("Bias", {"metrics": ["rmsse"]}, InvalidParameter, 'did you mean "rmse"'),
+        ("Bias", {"threads": 0}, InvalidParameter, "threads=0 is not allowed"),
+        ("Bias", {"split": 3}, InvalidParameter, "is no split"),
+        ("TimeSVDpp", {}, BadData, "needs when"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    ratings: Ratings, model: Any, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        cross_validate(model, ratings, **options)
+
+
+# Side by side --------------------------------------------------------------------------------------------
+
+
+def bits(found: ft.CrossValidation) -> list[dict[str, float]]:
+    return [{key: value for key, value in fold.items() if "seconds" not in key} for fold in found.folds]
+
+
+@pytest.mark.parametrize("model", [QUICK, "Bias", EASE(), Blend(models=["EASE", "Bias"]), "KNNImputation"])
+def test_side_by_side_gives_the_bits_of_one_after_another(more: Ratings, model: Any) -> None:
+    alone = cross_validate(model, more, 4, threads=1)
+    for threads in (2, 3, 8):
+        assert bits(cross_validate(model, more, 4, threads=threads)) == bits(alone)
+    rows = [compare([model], more, split=KFold(4), threads=threads).best for threads in (1, 4)]
+    assert rows[0]["rmse"] == rows[1]["rmse"]
+
+
+@model_class
+class Counting(Bias):
+    """Remembers how many threads each fit may use, and how many fits are at work."""
+
+    shares: ClassVar[list[int]] = []
+    at_work: ClassVar[list[int]] = []
+    now: ClassVar[set[int]] = set()
+    meeting: ClassVar[threading.Barrier] = threading.Barrier(1)
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        self.shares.append(thread_count())
+        self.now.add(threading.get_ident())
+        self.meeting.wait(timeout=60)  # until as many as there should be are at work
+        self.at_work.append(len(self.now))
+        super()._fit(train, progress)
+        self.now.discard(threading.get_ident())
+
+
+@pytest.mark.parametrize(
+    ("threads", "folds", "at_once", "share"), [(1, 3, 1, 1), (2, 4, 2, 1), (8, 3, 3, 2), (7, 2, 2, 3)]
+)
+def test_folds_and_their_threads_never_ask_for_more_than_there_is(
+    ratings: Ratings, threads: int, folds: int, at_once: int, share: int
+) -> None:
+    for seen in (Counting.shares, Counting.at_work, Counting.now):
+        seen.clear()
+    Counting.meeting = threading.Barrier(at_once)
+    cross_validate(Counting(), ratings, folds, threads=threads)
+    assert Counting.shares == [share] * folds
+    assert max(Counting.at_work) == at_once
+
+
+def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETASTE_THREADS", "6")
+    with sharing(2):
+        assert (thread_count(), thread_count(5)) == (2, 5)
+        others = []
+        thread = threading.Thread(target=lambda: others.append(thread_count()))
+        thread.start()
+        thread.join()
+        assert others == [6]
+    assert thread_count() == 6
+
+
+def test_blas_limits_are_as_before_afterwards(more: Ratings) -> None:
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    cross_validate("EASE", more, 4, threads=2)
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+@model_class
+class Limited(Bias):
+    """Limits BLAS for itself, as models do; the second is at work when the first is done with it."""
+
+    number: ClassVar[Any] = itertools.count()
+    both: ClassVar[threading.Barrier] = threading.Barrier(2)
+    first_done: ClassVar[threading.Event] = threading.Event()
+    seen: ClassVar[list[int]] = []
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        first = next(self.number) == 0
+        if not first:
+            self.both.wait(timeout=60)
+        with threadpool_limits(1):
+            if first:
+                self.both.wait(timeout=60)
+            self.both.wait(timeout=60)  # both have set their limit, the second last
+            if not first:
+                self.first_done.wait(timeout=60)
+                self.seen += [pool["num_threads"] for pool in threadpool_info()]
+        if first:
+            self.first_done.set()
+        super()._fit(train, progress)
+
+
+def test_a_model_that_is_done_takes_no_limit_of_blas_from_another(ratings: Ratings) -> None:
+    cross_validate(Limited(), ratings, 2, threads=2)
+    assert set(Limited.seen) == {1}
+
+
+@model_class
+class Stopped(Bias):
+    """The first fit is interrupted while the second is at work, which would take a minute."""
+
+    number: ClassVar[Any] = itertools.count()
+    entered: ClassVar[list[int]] = []
+    finished: ClassVar[list[int]] = []
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        first = next(self.number) == 0
+        self.entered.append(1)
+        if first:
+            while len(self.entered) < 2:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        with progress.task("slow", 6000) as task:
+            for _ in range(6000):
+                time.sleep(0.01)
+                task.step()
+        self.finished.append(1)
+
+
+def test_an_interrupt_stops_the_other_folds_too(ratings: Ratings) -> None:
+    Stopped.entered.clear()
+    Stopped.finished.clear()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(Stopped(), ratings, 5, threads=2)
+    assert time.monotonic() - start < 20
+    assert Stopped.finished == []
+    assert len(Stopped.entered) <= 3  # what waited never began
+
+
+@model_class
+class Hungry(Bias):
+    """Two of them at once are too much; or even one is."""
+
+    lock: ClassVar[Any] = threading.Lock()
+    refused: ClassVar[list[int]] = []
+    alone_too: bool = param(False, "refuse in any case")
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        if self.alone_too or not self.lock.acquire(blocking=False):
+            self.refused.append(1)
+            raise TooLarge("it needs 900 GB of memory; 1 GB is available")
+        try:
+            time.sleep(0.2)
+            super()._fit(train, progress)
+        finally:
+            self.lock.release()
+
+
+def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None:
+    Hungry.refused.clear()
+    found = cross_validate(Hungry(), ratings, 4, threads=4)
+    assert bits(found) == bits(cross_validate("Bias", ratings, 4))
+    assert Hungry.refused
+    with pytest.raises(TooLarge):
+        cross_validate(Hungry(alone_too=True), ratings, 4, threads=4)
+
+
+def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+    found = cross_validate(QUICK, ratings, 3, progress=Lines())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cross-validate SVD(factors=4, epochs=5)  ")
+    assert line.endswith(f"fold 3 of 3, RMSE {found.folds[2]['rmse']:.4g}")
+    notes = []
+
+    class Noting(Progress):
+        def task(self, label: str, total: int, unit: str = "") -> Any:
+            if label.startswith("cross-validate"):
+                notes.append((label, total))
+            return super().task(label, total, unit)
+
+    cross_validate(QUICK, ratings, 3, progress=Noting())
+    assert notes == [("cross-validate SVD(factors=4, epochs=5)", 3)]
+    drawn = cross_validate(QUICK, ratings, 4, threads=2, progress=Bar())
+    assert bits(drawn) == bits(cross_validate(QUICK, ratings, 4))
+
+
+# No leak -------------------------------------------------------------------------------------------------
+
+
+@model_class
+class Curious(Bias):
+    """Remembers what it is asked, in every way that a model can be asked."""
+
+    asked: ClassVar[list[Any]] = []
+
+    def predict_details(self, X: Any) -> Any:
+        self.asked.append(X)
+        return super().predict_details(X)
+
+    def predict(self, X: Any) -> Any:
+        self.asked.append(X)
+        return super().predict(X)
+
+
+@pytest.mark.parametrize("how", ["cross_validate", "compare", "apart"])
+def test_ratings_judged_by_never_reach_the_model(ratings: Ratings, how: str) -> None:
+    Curious.asked.clear()
+    if how == "cross_validate":
+        cross_validate(Curious(), ratings, 2, threads=1)
+    elif how == "compare":
+        compare([Curious()], ratings)
+    else:
+        compare([Curious()], ratings[:600], test=ratings[600:])
+    assert Curious.asked
+    for asked in Curious.asked:
+        assert type(asked) is Pairs
+        assert not hasattr(asked, "value")
+
+
+@model_class
+class Memoriser(Bias):
+    """Keeps every rating it ever saw, over all fits: in the second fold it knows those judged."""
+
+    memory: ClassVar[dict[tuple[int, int], float]] = {}
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        super()._fit(train, progress)
+        ids = zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True)
+        self.memory.update(zip(ids, train.value.tolist(), strict=True))
+
+    def _predict(self, pairs: Pairs) -> Any:
+        found = super()._predict(pairs)
+        value = found.value.copy()
+        for row, (user, item) in enumerate(zip(pairs.user, pairs.item, strict=True)):
+            if user >= 0 and item >= 0:
+                known = self.users_.ids[user], self.items_.ids[item]
+                value[row] = self.memory.get(tuple(int(one) for one in known), value[row])
+        return type(found)(value, found.fallback)
+
+
+def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
+    enough = ratings.at_least(user=8, item=8)
+    Memoriser.memory.clear()
+    found = cross_validate(Memoriser(), enough, 3, threads=1)
+    assert found.folds[0]["rmse"] > 0.5
+    assert max(fold["rmse"] for fold in found.folds[1:]) < 0.05  # not 0: predictions are clipped
+    said = re.search(r"Memoriser predicts (\d+) judged rows without any error in 2 of 3 folds", caplog.text)
+    assert int(said[1]) == pytest.approx(2 * len(enough) / 3, abs=3)
+    assert found.notes[0] in str(found)
+    assert "must forget them" in found.notes[0]
+    caplog.clear()
+    results = compare([Memoriser(), Bias()], enough)
+    assert "Memoriser predicts" in caplog.text
+    assert [note for note in results.notes if "Bias predicts" in note] == []
+    assert any(record.levelno == logging.WARNING for record in caplog.records)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 0.85, 0.95, 1.0]))
+def test_exact_predictions_are_counted_if_there_are_too_many(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    true = np.r_[np.full(500, 5.0), rng.integers(1, 5, 400)].astype(np.float32)
+    known = np.r_[np.ones(500, bool), np.arange(400) < 400 * share]
+    predicted = np.where(known, true, true + 0.01).astype(np.float32)
+    assert exact_rows(true, predicted) == (0 if share < 0.9 else np.count_nonzero(known))
+
+
+def test_ratings_that_are_all_alike_are_no_leak(ratings: Ratings) -> None:
+    alike = ratings.replace(value=np.full(len(ratings), 3, np.float32))
+    found = cross_validate("GlobalMean", alike, 3)
+    assert found.mean["rmse"] == 0
+    assert found.notes == ()
+
+
+class Leaky(Split):
+    """Judges by some of what is learned from."""
+
+    def __init__(self, train: Any, test: Any) -> None:
+        self.rows = np.asarray(train), np.asarray(test)
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        yield self.rows
+
+    def __repr__(self) -> str:
+        return "Leaky()"
+
+
+def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
+    leaky = Leaky(np.arange(0, 700), np.arange(690, 900))
+    for call in (cross_validate, compare):
+        with pytest.raises(
+            BadData, match=r"Leaky\(\) has 10 rows both to learn from and to judge by"
+        ) as caught:
+            call("Bias", ratings, split=leaky)
+        user, item = ratings.user_ids[690], ratings.item_ids[690]
+        assert caught.value.where == f"the first is row 690: user {user}, item {item}"
+        assert "numpy.setdiff1d" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        ([], [1], "leaves 0 rows to learn from and 1 to judge by"),
+        ([1], [], "leaves 1 rows to learn from and 0 to judge by"),
+        ([0, 1], [900], "must yield row numbers, 0 to 899"),
+        ([0, 1], [-1], "must yield row numbers"),
+        ([True, False], [1], "must yield row numbers"),
+    ],
+)
+def test_a_split_must_yield_rows(ratings: Ratings, train: Any, test: Any, words: str) -> None:
+    with pytest.raises(BadData, match=words):
+        cross_validate("Bias", ratings, split=Leaky(train, test))
+
+
+def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: Ratings) -> None:
+    train, test = ratings[:700], ratings[650:]
+    with pytest.raises(
+        BadData, match="50 of the 250 rows to judge by are also among those to learn from"
+    ) as no:
+        compare("Bias", train, test=test)
+    assert no.value.where == f"the first is user {test.user_ids[0]}, item {test.item_ids[0]}"
+    judge = compare("Bias", train, test=test, shared_rows="judge")
+    assert judge.protocol == (
+        "rows given apart (50 that stood in both only judged by): 650 to learn from, 250 to judge by"
+    )
+    assert judge.best["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
+    assert judge.dataset["ratings"] == 650
+    learn = compare("Bias", train, test=test, shared_rows="learn")
+    assert learn.protocol.endswith(
+        "(50 that stood in both only learned from): 700 to learn from, 200 to judge by"
+    )
+    assert learn.best["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
+    with pytest.raises(BadData, match="nothing would be left to learn from"):
+        compare("Bias", train, test=train, shared_rows="judge")
+    with pytest.raises(BadData, match="nothing would be left to judge by"):
+        compare("Bias", train, test=train, shared_rows="learn")
+    with pytest.raises(InvalidParameter, match="shared_rows='both'"):
+        compare("Bias", train, test=ratings[700:], shared_rows="both")
+
+
+def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_ids_are_not() -> None:
+    train = Ratings.from_columns([1, 1, 2, 3], [5, 6, 5, 7], [1, 2, 3, 4])
+    other = Ratings.from_columns([2, 3, 9], [6, 5, 9], [4, 3, 2])
+    assert compare("Bias", train, test=other).protocol == "rows given apart: 4 to learn from, 3 to judge by"
+    again = Ratings.from_columns([2, 3], [5, 5], [1, 3])
+    with pytest.raises(BadData, match="1 of the 2 rows"):
+        compare("Bias", train, test=again)

@@ -1,0 +1,406 @@
+"""evaluate_ranking: lists, what is left out, who is judged, what is said; and traps."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import foretaste
+from foretaste import metrics
+from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste.evaluation import candidates as candidates_room
+from foretaste.evaluation import evaluate_ranking
+from foretaste.evaluation.candidates import Lister, as_candidates
+from foretaste.evaluation.relevance import ask
+from foretaste.models import EASE, SVD, Bias, Popularity
+from foretaste.models.answers import Prediction
+from foretaste.models.base import Model
+from foretaste.params import learned, model_class
+from foretaste.progress import Task
+from foretaste.ratings import Ratings
+from foretaste.splits import HoldOut
+
+ACCURACY = ("ndcg", "map", "precision", "recall", "mrr", "hit_rate")
+
+
+@pytest.fixture(scope="module")
+def parts(more):
+    ((train, test),) = HoldOut(0.3, seed=1).split(more)
+    return more[train], more[test]
+
+
+def by_hand(model, train, test, n, relevant, choose):
+    """Return the means of precision, recall and nDCG by plain Python; ``choose`` says what competes."""
+    figures = []
+    for user in test.users:
+        rows = test.user_ids == user
+        good = set(test.item_ids[rows & relevant].tolist())
+        if not good:
+            continue
+        rated = set(train.item_ids[train.user_ids == user].tolist())
+        own = set(test.item_ids[rows].tolist())
+        competing = sorted(choose(rated, own, good))
+        score = model.predict(np.array([[user, item] for item in competing])) if competing else []
+        order = sorted(range(len(competing)), key=lambda k: (-score[k], competing[k]))[:n]
+        hits = np.array([competing[k] in good for k in order], float)
+        discount = 1 / np.log2(np.arange(n) + 2)
+        ideal = discount[: min(n, len(good))].sum()
+        figures.append((hits.sum() / n, hits.sum() / len(good), (hits * discount[: len(hits)]).sum() / ideal))
+    return np.mean(figures, axis=0), len(figures)
+
+
+@pytest.mark.parametrize("model", [Popularity(clip=False), SVD(factors=4, clip=False), EASE(clip=False)])
+@pytest.mark.parametrize("policy", ["all", "test"])
+def test_figures_are_those_of_plain_python(parts, model, policy):
+    train, test = parts
+    known = set(train.items.ids.tolist())
+    choose = (lambda rated, own, good: known - rated) if policy == "all" else (lambda rated, own, good: own)
+    fitted = type(model)(**model.get_params()).fit(train)
+    wanted, users = by_hand(fitted, train, test, 5, test.value >= 1, choose)
+    metrics = ["precision", "recall", "ndcg"]
+    results = evaluate_ranking(
+        {"mine": model}, train, test, n=5, relevant=1, candidates=policy, metrics=metrics
+    )
+    row = next(row for row in results.rows if row["name"] == "mine")
+    assert [row[name] for name in metrics] == pytest.approx(wanted, abs=1e-9)
+    assert f"{users} users judged" in results.protocol
+    assert not model.__sklearn_is_fitted__()
+
+
+def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
+    train, test = parts
+    texts = [
+        Ratings.from_columns(
+            [f"u{user:06d}" for user in part.user_ids], [f"i{item:06d}" for item in part.item_ids], part.value
+        )
+        for part in parts
+    ]
+    for policy in ("all", "test", ("sampled", 5)):
+        before = evaluate_ranking("Bias", train, test, relevant=1, candidates=policy)
+        monkeypatch.setattr(candidates_room, "_PAIRS", 1000)
+        monkeypatch.setattr(candidates_room, "_PREDICTED", 100)
+        after = evaluate_ranking("Bias", *texts, relevant=1, candidates=policy, threads=1)
+        monkeypatch.undo()
+        for one, other in zip(before.rows, after.rows, strict=True):
+            assert {k: v for k, v in one.items() if "seconds" not in k} == {
+                k: v for k, v in other.items() if "seconds" not in k
+            }
+
+
+# Planted traps --------------------------------------------------------------------------------------------
+
+
+@model_class
+class Parrot(Model):
+    """Predicts 9 for every pair it was fitted on, and what ``Bias`` does for others."""
+
+    pairs_: frozenset = learned("text")
+    inner_: Bias = learned("text")
+
+    def _fit(self, train, progress):
+        self.pairs_ = frozenset(zip(train.user.tolist(), train.item.tolist(), strict=True))
+        self.inner_ = Bias().fit(train)
+
+    def _predict(self, pairs):
+        value = self.inner_._predict(pairs).value.copy()
+        known = [pair in self.pairs_ for pair in zip(pairs.user.tolist(), pairs.item.tolist(), strict=True)]
+        value[known] = 9
+        return Prediction(value, np.zeros(len(value), np.int8))
+
+
+def test_putting_train_items_on_top_gains_nothing(parts):
+    results = evaluate_ranking({"parrot": Parrot(), "bias": Bias()}, *parts, relevant=1)
+    parrot, bias = (next(r for r in results.rows if r["name"] == name) for name in ("parrot", "bias"))
+    assert [parrot[name] for name in results.metrics] == [bias[name] for name in results.metrics]
+
+
+def test_no_list_holds_what_the_user_rated_in_train(parts):
+    train, test = parts
+    question = ask(train, test, 1, "binary")
+    lister = Lister(question, as_candidates("all", 0), 30, 1)
+    lists, _ = lister.lists(Parrot().fit(train), Task())
+    pairs = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
+    shown = [
+        (user, question.items.ids[item])
+        for user, ranked in zip(question.users.tolist(), lists.tolist(), strict=True)
+        for item in ranked
+        if item >= 0
+    ]
+    assert len(shown) > 1000
+    assert not pairs & set(shown)
+
+
+def test_a_user_without_relevant_items_changes_no_mean(parts):
+    train, test = parts
+    poor = test.user == 0
+    assert poor.any()
+    lowered = test.replace(value=np.where(poor, np.float32(-7), test.value))
+    without = test[~poor]
+    both = [evaluate_ranking("SVD", train, part, relevant=1, n=5) for part in (lowered, without)]
+    for one, other in zip(both[0].rows, both[1].rows, strict=True):
+        assert [one[name] for name in both[0].metrics] == [other[name] for name in both[0].metrics]
+    left_out = [next((n for n in result.notes if n.startswith("left out")), "0 users") for result in both]
+    counts = [int(note.rpartition("user")[0].split()[-1]) for note in left_out]
+    assert counts[0] == counts[1] + 1
+
+
+def test_sampled_figures_are_called_sampled_everywhere(parts):
+    results = evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 20), seed=3)
+    headers, _, _ = results.table()
+    assert [header for header in headers if "@" in header] == [
+        f"{label}@10 (sampled)" for label in ("nDCG", "MAP", "precision", "recall", "MRR", "hit rate")
+    ]
+    assert "nDCG@10 (sampled)" in results.headline
+    assert "candidates: sampled: the relevant items of the user and 20" in str(results)
+    assert "Krichene and Rendle" in str(results)
+    assert "(sampled)" in results._repr_html_()
+    data = json.loads(json.dumps(results.to_dict()))
+    assert data["candidates"] == {"policy": "sampled", "negatives": 20, "seed": 3} | {
+        "words": results.candidates["words"]
+    }
+    assert all(row["candidates"] == "sampled" for row in data["results"])
+    assert all(label.endswith("(sampled)") for label in data["metrics"].values())
+
+
+def test_figures_out_of_all_items_are_not(parts):
+    results = evaluate_ranking("SVD", *parts, relevant=1)
+    assert "sampled" not in str(results)
+    assert "sampled" not in json.dumps(results.to_dict())
+
+
+def test_a_models_own_test_items_are_called_so(parts):
+    results = evaluate_ranking("SVD", *parts, relevant=1, candidates="test")
+    assert "nDCG@10 (test items)" in results.headline
+    assert "nothing unrated competes" in str(results)
+
+
+def test_sampled_negatives_are_of_train_and_unrated(parts):
+    train, test = parts
+    question = ask(train, test, 1, "binary")
+    lister = Lister(question, as_candidates(("sampled", 15), 0), 200, 1)
+    starts, item = lister.rows
+    rated = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
+    rated |= set(zip(test.user_ids.tolist(), test.item_ids.tolist(), strict=True))
+    relevant = list(zip(question.user.tolist(), question.item.tolist(), strict=True))
+    known = set(train.items.ids.tolist())
+    for row, user in enumerate(question.users.tolist()):
+        mine = item[starts[row] : starts[row + 1]].tolist()
+        good = {thing for owner, thing in relevant if owner == row}
+        assert good <= set(mine)
+        drawn = [question.items.ids[thing] for thing in mine if thing not in good]
+        left = len(known - {thing for owner, thing in rated if owner == user})
+        assert len(set(drawn)) == len(drawn) == min(15, left)
+        assert set(drawn) <= known
+        assert not {(user, thing) for thing in drawn} & rated
+
+
+def test_sampling_depends_on_the_seed_alone(parts):
+    first, again, other = (
+        evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 9), seed=seed, draws=0)
+        for seed in (0, 0, 1)
+    )
+    assert [r["ndcg"] for r in first.rows] == [r["ndcg"] for r in again.rows]
+    assert [r["ndcg"] for r in first.rows] != [r["ndcg"] for r in other.rows]
+
+
+def test_pairs_in_both_parts_are_refused(more):
+    ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(more)
+    leaking, test = more[np.r_[train_rows, test_rows[:1]]], more[test_rows]
+    with pytest.raises(BadData, match="1 rating of test is of a user and an item that train has"):
+        evaluate_ranking("Bias", leaking, test, relevant=1)
+
+
+def test_models_fitted_elsewhere_are_told(more, parts):
+    train, test = parts
+    leaky, honest = EASE().fit(more), EASE().fit(train)
+    results = evaluate_ranking({"leaky": leaky, "honest": honest}, train, test, relevant=1)
+    told = [note for note in results.notes if "fitted elsewhere" in note]
+    assert len(told) == 1
+    assert told[0].startswith("leaky was fitted elsewhere")
+    fresh = evaluate_ranking({"honest": EASE()}, train, test, relevant=1)
+    rows = [next(r for r in res.rows if r["name"] == "honest") for res in (results, fresh)]
+    assert [rows[0][name] for name in ACCURACY] == [rows[1][name] for name in ACCURACY]
+
+
+def test_a_model_that_knows_other_items_lists_none_of_them(others, parts):
+    train, test = parts
+    model = Popularity().fit(others)
+    results = evaluate_ranking({"other": model}, train, test, relevant=1)
+    assert 0 < next(r for r in results.rows if r["name"] == "other")["coverage"] <= 1
+
+
+# The line to beat -----------------------------------------------------------------------------------------
+
+
+def test_popularity_is_always_there_once(parts):
+    results = evaluate_ranking(["Bias"], *parts, relevant=1)
+    assert [row["name"] for row in results.rows].count("Popularity") == 1
+    assert any(note.startswith("Popularity added") for note in results.notes)
+    results = evaluate_ranking(["Bias", Popularity(by="mean")], *parts, relevant=1)
+    assert sorted(row["name"] for row in results.rows) == ["Bias", "Popularity", "Popularity(by='mean')"]
+    results = evaluate_ranking({"line": Popularity()}, *parts, relevant=1)
+    assert [row["name"] for row in results.rows] == ["line"]
+    assert results.popularity is results.rows[0]
+    assert "No model is better than the most popular items" in results.headline
+
+
+def test_intervals_hold_the_means_and_differences_are_paired(parts):
+    results = evaluate_ranking(["EASE", "Bias"], *parts, relevant=1, draws=2000)
+    line = results.popularity
+    assert line is not None
+    assert "over_popularity" not in line
+    for row in results.rows:
+        for name in ("ndcg", "recall", "novelty"):
+            assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        assert "coverage_low" not in row
+        if row is not line:
+            assert row["over_popularity"] == pytest.approx(row["ndcg"] - line["ndcg"])
+            assert row["over_popularity_low"] < row["over_popularity"] < row["over_popularity_high"]
+    none = evaluate_ranking("Bias", *parts, relevant=1, draws=0)
+    assert "ndcg_low" not in none.rows[0]
+    assert "95 %" not in none.table()[0]
+
+
+def test_a_model_compared_with_itself_differs_by_nothing(parts):
+    results = evaluate_ranking({"line": Popularity(), "twin": Popularity()}, *parts, relevant=1)
+    twin = next(row for row in results.rows if "over_popularity" in row)
+    assert (twin["over_popularity_low"], twin["over_popularity"], twin["over_popularity_high"]) == (0, 0, 0)
+
+
+def test_the_first_metric_orders(parts):
+    for first, sign in (("recall", 1), ("gini", -1), ("diversity", 1)):
+        results = evaluate_ranking(["EASE", "Bias", "SVD"], *parts, relevant=1, metrics=[first, "ndcg"])
+        values = [sign * row[first] for row in results.rows]
+        assert values == sorted(values, reverse=True)
+        assert results.metrics == (first, "ndcg")
+
+
+def test_default_models(parts):
+    results = evaluate_ranking(None, *parts, relevant=1, draws=0)
+    assert {row["name"] for row in results.rows} == {
+        "Popularity", "EASE", "EASE(values='binary')", "ALS", "ItemKNN", "SVD",
+    }  # fmt: skip
+
+
+def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
+    results = evaluate_ranking(["TimeSVDpp", "Bias"], *parts, relevant=1)
+    last = results.rows[-1]
+    assert last["model"] == "TimeSVDpp"
+    assert "needs when" in last["refused"]["message"]
+    assert last["ndcg"] is None
+    assert "refused: TimeSVDpp needs when" in str(results)
+    json.dumps(results.to_dict())
+
+
+def test_equal_predictions_are_told(parts):
+    results = evaluate_ranking(["GlobalMean", "SVD"], *parts, relevant=1)
+    told = [note for note in results.notes if "predicts the same" in note]
+    assert len(told) == 1
+    assert told[0].startswith("GlobalMean")
+
+
+def test_interrupting_keeps_what_is_done(parts, monkeypatch):
+    def stop(self, train, progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SVD, "_fit", stop)
+    results = evaluate_ranking(["Bias", "SVD", "EASE"], *parts, relevant=1)
+    assert results.stopped
+    assert {row["name"] for row in results.rows} == {"Popularity", "Bias"}
+    assert results.to_dict()["stopped"] is True
+    assert "stopped: 2 of 4 models judged" in results.notes
+
+
+# Relevance ------------------------------------------------------------------------------------------------
+
+
+def tiny():
+    train = Ratings.from_columns(
+        [1, 1, 2, 2, 3, 3], ["a", "b", "a", "c", "b", "c"], [5.0, 1.0, 4.0, 2.0, 3.0, 3.0]
+    )
+    test = Ratings.from_columns([1, 2, 3, 4], ["c", "b", "z", "a"], [4.0, 3.5, 5.0, 3.2])
+    return train, test
+
+
+def test_what_is_relevant():
+    train, test = tiny()
+    assert ask(train, test, "all", "binary").users.tolist() == [1, 2, 3, 4]
+    assert ask(train, test, 4.0, "binary").users.tolist() == [1, 3]
+    assert ask(train, test, 3.5, "binary").users.tolist() == [1, 2, 3]
+    assert ask(train, test, 3.2, "binary").users.tolist() == [1, 2, 3, 4]  # 3.2 as float32 holds it
+    question = ask(train, test, "above_user_mean", "binary")  # 3, 3, 3; new users: 3, the mean of all
+    assert question.users.tolist() == [1, 2, 3, 4]
+    assert ask(train, test, 4, "binary").left_out == 2
+
+
+def test_gains():
+    train, test = tiny()
+    assert ask(train, test, "all", "binary").gain is None
+    assert ask(train, test, "all", "linear").gain == pytest.approx([4, 3.5, 5, 3.2])
+    assert ask(train, test, "all", "exponential").gain == pytest.approx(2 ** np.array([4, 3.5, 5, 3.2]) - 1)
+    moved = [part.replace(value=part.value - 4) for part in (train, test)]
+    assert ask(*moved, "all", "linear").gain == pytest.approx([3, 2.5, 4, 2.2])  # the lowest is -3
+
+
+def test_new_users_and_items_out_of_reach_are_told():
+    results = evaluate_ranking("Bias", *tiny(), relevant="all", n=2)
+    assert "judged by what models fall back to, as they rated nothing in train: 1 user" in results.notes
+    assert "1 relevant rating of 4 out of reach: nobody rated the item in train" in results.notes
+    row = results.rows[0]
+    assert row["hit_rate"] <= 3 / 4  # z is never in a list
+    assert row["short_lists"] == 3  # who has rated two of three items in train
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"relevant": "al"}, InvalidParameter, 'did you mean "all"'),
+        ({"relevant": True}, InvalidParameter, "relevant=True"),
+        ({"relevant": float("nan")}, InvalidParameter, "relevant=nan"),
+        ({"relevant": 9}, BadData, "nothing is relevant: relevant is what was rated at least 9"),
+        ({"gain": "lineer"}, InvalidParameter, "linear"),
+        ({"n": 0}, InvalidParameter, "n=0"),
+        ({"n": 2.5}, InvalidParameter, "n=2.5"),
+        ({"seed": -1}, InvalidParameter, "seed=-1"),
+        ({"draws": -1}, InvalidParameter, "draws=-1"),
+        ({"candidates": "some"}, InvalidParameter, "candidates='some'"),
+        ({"candidates": ("sampled", 0)}, InvalidParameter, "candidates="),
+        ({"candidates": "sampled"}, InvalidParameter, "candidates='sampled'"),
+        ({"metrics": ["ndgc"]}, InvalidParameter, 'did you mean "ndcg"'),
+        ({"metrics": []}, InvalidParameter, "metrics is empty"),
+        ({"metrics": ["coverage"], "candidates": "test"}, InvalidParameter, "out of all items"),
+        ({"models": ["SVDD"]}, NotFound, 'no model "SVDD"'),
+        ({"models": []}, InvalidParameter, "models is empty"),
+        ({"models": [SVD]}, InvalidParameter, "neither a name nor a model"),
+        ({"models": SVD(factors=-1)}, InvalidParameter, "factors"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(changes, error, message):
+    train, test = tiny()
+    options = {"models": "Bias", "relevant": "all"} | changes
+    with pytest.raises(error, match=message):
+        evaluate_ranking(options.pop("models"), train, test, **options)
+
+
+def test_parts_of_different_data_are_refused():
+    train, _ = tiny()
+    test = Ratings.from_columns([1, 2], [7, 8], [1.0, 2.0])
+    with pytest.raises(BadData, match="item ids"):
+        evaluate_ranking("Bias", train, test, relevant="all")
+
+
+def test_public_names_are_the_same_things():
+    assert foretaste.evaluate_ranking is evaluate_ranking
+    assert foretaste.ndcg is metrics.ndcg
+    assert foretaste.gini is metrics.gini
+
+
+def test_diversity_is_by_who_rated_what():
+    """Items a and b have one rater of two each in common, so that their cosine is one half."""
+    train = Ratings.from_columns([1, 1, 2, 3, 9], ["a", "b", "a", "b", "c"], [1.0, 2.0, 3.0, 4.0, 5.0])
+    from foretaste.evaluation.ranking import _rated_together
+
+    shown = np.array([[0, 1, -1], [0, 2, -1], [0, 1, 2]], np.int32)
+    assert _rated_together(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])

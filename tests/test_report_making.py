@@ -1,0 +1,189 @@
+"""How a report was made is in it; what it cannot say it says; notebooks get its charts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_cases import MODELS, SPLIT, kept, made_up, parts, without_date
+from report_pages import Page
+
+import foretaste
+from foretaste import HoldOut, Ratings, Results, audit, compare, plot, write_report
+from foretaste.errors import InvalidParameter, NotFound
+from foretaste.models import SVD, Bias, UserMean
+from foretaste.report.held_out import PATIENCE
+
+
+@pytest.fixture(scope="module")
+def results(ratings: Ratings) -> Results:
+    return compare(MODELS, ratings, split=SPLIT, name="planted.csv", metrics=("rmse", "mae", "fcp"))
+
+
+@pytest.fixture(scope="module")
+def path(results: Results, ratings: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(
+        results,
+        tmp_path_factory.mktemp("report") / "report.html",
+        ratings=ratings,
+        split=SPLIT,
+        command="foretaste compare planted.csv --html report.html",
+        origin='read_ratings("planted.csv")',
+    )
+
+
+@pytest.fixture(scope="module")
+def page(path: Path) -> Page:
+    return Page(path)
+
+
+# How it was made ----------------------------------------------------------------------------------------
+
+
+def test_settings_versions_protocol_and_recipe(results: Results, page: Page) -> None:
+    assert results.protocol[1:] in page.text
+    rows = page.tables["Settings of SVD"]
+    assert rows[0] == ["parameter", "value", "default", "meaning"]
+    by_name = {row[0]: row for row in rows[1:]}
+    assert set(by_name) == set(SVD.declarations())
+    assert set(by_name["factors"][1].removesuffix(" (changed)").split("; ")) == {"4", "2"}
+    assert by_name["factors"][3] == SVD.declarations()["factors"].meaning
+    assert by_name["clip"][1:3] == ["True", "True"]
+    assert by_name["epochs"][1].endswith("(changed)")
+    assert foretaste.__version__ in page.text
+    assert np.__version__ in page.text
+    assert "foretaste compare planted.csv --html report.html" in page.text
+
+
+def test_the_python_in_the_page_makes_the_page_again(
+    results: Results, ratings: Ratings, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value.tolist(), strict=True)
+    lines = ["user,item,rating", *(f"{user},{item},{value!r}" for user, item, value in rows)]
+    (tmp_path / "planted.csv").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"<pre[^>]*><code>(from foretaste.*?)</code>", path.read_text(), re.DOTALL)[0]
+    exec(code.replace("&gt;", ">"), names := {})  # noqa: S102 - what our own page says
+    again: Results = names["results"]
+    assert again.protocol == results.protocol
+    for ours, theirs in zip(again.rows, results.rows, strict=True):
+        for key in ("python", "rmse", "mae", "fcp"):
+            assert ours[key] == theirs[key]
+    charts = [Page(one).figures("Ratings of each user") for one in (path, tmp_path / "report.html")]
+    assert charts[0] == charts[1]
+
+
+def test_the_same_results_give_the_same_bytes(
+    results: Results, ratings: Ratings, path: Path, tmp_path: Path
+) -> None:
+    again = write_report(
+        results, tmp_path / "again.html", ratings=ratings, split=SPLIT,
+        command="foretaste compare planted.csv --html report.html", origin='read_ratings("planted.csv")',
+    )  # fmt: skip
+    assert without_date(again.read_bytes()) == without_date(path.read_bytes())
+
+
+def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
+    train, test = parts(ratings)
+    results = compare(["Bias"], train, test=test)
+    page = Page(
+        write_report(results, tmp_path / "r.html", ratings=train, test=test, origin="load_dataset('x')")
+    )
+    assert f"Of {len(test)} held-out ratings." in page.text
+    assert 'results = compare(["Bias", "GlobalMean"], ratings, test=test)' in page.text
+
+
+# What is left out, and what is refused -------------------------------------------------------------------
+
+
+def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_path: Path) -> None:
+    page = Page(write_report(kept(results), tmp_path / "r.html"))
+    assert "How far single predictions miss is not shown: for that the ratings are needed." in page.text
+    assert len(page.named("figure")) == 2
+    assert "All figures of the models" in page.tables
+
+
+def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="do not come from these rows"):
+        write_report(kept(results), tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
+    assert list(tmp_path.iterdir()) == []
+    page = Page(write_report(kept(results), tmp_path / "r.html", ratings=ratings))
+    assert "not shown: the rows held out are not those of HoldOut(0.2, seed=0)" in page.text
+    with pytest.raises(
+        InvalidParameter, match=r"from these ratings; theirs: 900 ratings.*given: 899 ratings"
+    ):
+        write_report(kept(results), tmp_path / "r.html", ratings=ratings[1:])
+    with pytest.raises(InvalidParameter, match="the ratings are missing"):
+        write_report(results, tmp_path / "r.html", split=SPLIT)
+
+
+def test_models_that_took_long_are_not_fitted_again(
+    results: Results, ratings: Ratings, tmp_path: Path
+) -> None:
+    slow = tuple(row | {"fit_seconds": PATIENCE + 1} for row in results.rows)
+    told = replace(kept(results), rows=slow)
+    page = Page(write_report(told, tmp_path / "r.html", ratings=ratings, split=SPLIT))
+    assert f"cannot be fitted once more here, or only in more than {PATIENCE:g} s" in page.text
+
+
+@pytest.mark.parametrize("wrong", [None, {"results": []}, "results.json"])
+def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="is not what a comparison ends in"):
+        write_report(wrong, tmp_path / "r.html")
+    with pytest.raises(InvalidParameter, match="is not what a comparison ends in"):
+        plot(wrong)
+
+
+def test_an_older_page_stays_if_the_new_one_fails(
+    results: Results, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_report(results, tmp_path / "r.html")
+    before = path.read_bytes()
+
+    def fails(*_: Any) -> str:
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr("foretaste.report.writing.page", fails)
+    with pytest.raises(RuntimeError, match="half way"):
+        write_report(results, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(NotFound, match="there is no folder"):
+        write_report(results, tmp_path / "missing" / "r.html")
+
+
+# Notebooks -----------------------------------------------------------------------------------------------
+
+
+def test_plot_gives_the_charts_of_the_page(results: Results, ratings: Ratings, page: Page) -> None:
+    charts = plot(results)
+    assert [chart.name for chart in charts] == ["errors", "time"]
+    for chart in charts:
+        assert chart.finding in page.text
+        assert f"{chart.title}: {chart.finding}" in repr(charts)
+    shown = Page(charts._repr_html_())
+    assert len(shown.named("svg")) >= 2
+    assert shown.figures(charts["errors"].title) == page.figures(charts["errors"].title)
+    (spread,) = plot(audit(ratings))
+    assert spread.rows == page.figures(spread.title)
+    assert 'class="foretaste"' in spread._repr_html_()
+    with pytest.raises(NotFound, match='did you mean "errors"'):
+        charts["error"]
+
+
+def test_one_model_needs_no_chart(tmp_path: Path) -> None:
+    only = made_up({"GlobalMean": [2.0]})
+    assert len(plot(only)) == 0
+    page = Page(write_report(only, tmp_path / "r.html"))
+    assert page.named("figure") == []
+
+
+def test_the_models_given_are_left_as_they_were(ratings: Ratings, tmp_path: Path) -> None:
+    model = UserMean()
+    results = compare([model, Bias()], ratings)
+    write_report(results, tmp_path / "r.html", ratings=ratings)
+    assert not hasattr(model, "users_")

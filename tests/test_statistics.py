@@ -1,0 +1,229 @@
+"""How sure a difference is: intervals that hold as often as they say, and a test that is scipy's."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from foretaste.evaluation import compare, statistics
+from foretaste.evaluation.protocol import Protocol, make_protocol
+from foretaste.evaluation.results import LEAST_USERS
+from foretaste.evaluation.statistics import UserSums, paired_p, uncertainties
+from foretaste.models import Bias, ItemMean, UserItemMean
+from foretaste.params import model_class, param
+from foretaste.ratings import Ratings
+from foretaste.splits import HoldOut, KFold
+
+# Intervals -----------------------------------------------------------------------------------------------
+
+
+def simulated(rng: np.random.Generator, users: int = 120, rows: int = 8) -> tuple[np.ndarray, ...]:
+    """Return errors of two models that misjudge the same people: (users, rows) each."""
+    person = rng.normal(size=(users, 1))
+    return person + rng.normal(size=(users, rows)), 1.1 * person + rng.normal(size=(users, rows))
+
+
+TRUTH = np.sqrt(2.0), np.sqrt(1 + 1.1**2)  # the RMSE of both, over infinitely many users
+
+
+def test_intervals_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    held = np.zeros(3)
+    runs = 400
+    for seed in range(runs):
+        errors = [(error**2).sum(axis=1, keepdims=True) for error in simulated(rng)]
+        one, other = uncertainties(errors, np.full((120, 1), 8.0), resamples=400, seed=seed)
+        for place, (interval, truth) in enumerate(
+            [(one.rmse, TRUTH[0]), (other.rmse, TRUTH[1]), (other.interval, TRUTH[1] - TRUTH[0])]
+        ):
+            held[place] += interval.low <= truth <= interval.high
+    # 95 % of 400, less a little for percentiles of 120 users; three standard deviations of chance.
+    assert (held / runs >= 0.91).all()
+    assert (held / runs <= 0.985).all()
+
+
+def test_drawing_rows_instead_of_users_would_be_too_sure() -> None:
+    rng = np.random.default_rng(1)
+    one, other = simulated(rng)
+    users = [(error**2).sum(axis=1, keepdims=True) for error in (one, other)]
+    rows = [(error**2).reshape(-1, 1) for error in (one, other)]
+    by_user = uncertainties(users, np.full((120, 1), 8.0))[1].rmse
+    by_row = uncertainties(rows, np.ones((960, 1)))[1].rmse
+    assert by_user.high - by_user.low > 1.3 * (by_row.high - by_row.low)
+
+
+def test_intervals_are_those_of_scipys_bootstrap() -> None:
+    rng = np.random.default_rng(2)
+    counts = rng.integers(1, 30, 200).astype(float)
+    one, other = (rng.gamma(counts, scale) for scale in (2.0, 2.1))
+
+    def difference(a: np.ndarray, b: np.ndarray, n: np.ndarray, axis: int = -1) -> np.ndarray:
+        total = n.sum(axis=axis)
+        return np.sqrt(b.sum(axis=axis) / total) - np.sqrt(a.sum(axis=axis) / total)
+
+    theirs = stats.bootstrap(
+        (one, other, counts), difference, paired=True, vectorized=True, n_resamples=20_000,
+        method="percentile", rng=np.random.default_rng(3),
+    ).confidence_interval  # fmt: skip
+    ours = uncertainties([one[:, None], other[:, None]], counts[:, None], resamples=20_000)[1]
+    width = theirs.high - theirs.low
+    assert ours.interval.low == pytest.approx(theirs.low, abs=0.04 * width)
+    assert ours.interval.high == pytest.approx(theirs.high, abs=0.04 * width)
+    assert ours.difference == pytest.approx(difference(one, other, counts), rel=1e-10)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60))
+def test_the_paired_test_is_scipys(seed: int, users: int) -> None:
+    one, other = np.random.default_rng(seed).gamma(2, size=(2, users))
+    assert paired_p(one, other) == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
+
+
+def test_the_paired_test_of_equals_and_of_one_user() -> None:
+    one = np.array([1.0, 2.0, 3.0])
+    assert paired_p(one, one) == 1
+    assert paired_p(one, one + 1) == 0
+    assert paired_p(one[:1], one[:1] + 1) == 1
+
+
+def test_a_draw_that_leaves_a_fold_without_a_row_is_left_out() -> None:
+    counts = np.zeros((25, 2))
+    counts[:, 0], counts[0, 1] = 1, 1  # one user stands for the second fold
+    sure = uncertainties([counts * 2.0, counts * 3.0], counts)[1]
+    assert np.isfinite([sure.interval.low, sure.interval.high]).all()
+
+
+# Sums by user --------------------------------------------------------------------------------------------
+
+
+def test_sums_are_those_of_each_user(ratings: Ratings) -> None:
+    protocol = make_protocol(ratings, KFold(3, seed=1), None)
+    predicted = [np.zeros(len(protocol.judged_users(fold)), np.float32) for fold in range(3)]
+    sums = UserSums(protocol)
+    errors = sums.of(predicted)
+    assert sums.users == sums.groups == len(ratings.users) == len(errors)
+    for user in range(len(ratings.users)):
+        for fold in range(3):
+            mine = protocol.judged_values(fold)[protocol.judged_users(fold) == user]
+            assert errors[user, fold] == pytest.approx((mine.astype(float) ** 2).sum())
+            assert sums.counts[user, fold] == len(mine)
+
+
+def test_many_users_are_dealt_into_groups_and_are_as_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    one, other = simulated(rng, users=3000)
+    many = Ratings.from_columns(np.repeat(np.arange(3000), 8), np.tile(np.arange(8), 3000), np.zeros(24_000))
+    predicted = [error.ravel().astype(np.float32) for error in (one, other)]
+    found = []
+    for groups in (10_000, 300):
+        monkeypatch.setattr(statistics, "GROUPS", groups)
+        sums = UserSums(Protocol(many, many, (), ""))
+        assert (sums.users, sums.groups) == (3000, min(groups, 3000))
+        assert sums.counts.sum() == 24_000
+        found.append(uncertainties([sums.of([values]) for values in predicted], sums.counts)[1])
+    assert found[0].difference == pytest.approx(found[1].difference, rel=1e-9)
+    widths = [sure.interval.high - sure.interval.low for sure in found]
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
+def test_a_million_rows_take_about_a_second() -> None:
+    rows = 1_000_000
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 200_000, rows).astype(np.int32), np.zeros(rows, np.int32)
+    many = Ratings(user=users, item=items, value=rng.normal(size=rows).astype(np.float32))
+    predicted = [rng.normal(size=rows).astype(np.float32) for _ in range(2)]
+    start = time.process_time()
+    sums = UserSums(Protocol(many, many, (), ""))
+    uncertainties([sums.of([values]) for values in predicted], sums.counts)
+    assert time.process_time() - start < 5  # about 0.6 s; room for a machine at work
+
+
+# In a comparison -----------------------------------------------------------------------------------------
+
+
+@model_class
+class Shaken(Bias):
+    """Predicts a little off at random, so that it is as good but not the same."""
+
+    size: float = param(0.01, "how far off", low=0)
+
+    def _predict(self, pairs):
+        found = super()._predict(pairs)
+        noise = np.random.default_rng(0).normal(size=len(pairs), scale=self.size)
+        return type(found)((found.value + noise).astype(np.float32), found.fallback)
+
+
+@pytest.mark.parametrize("split", [HoldOut(0.3), KFold(3)])
+def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
+    results = compare([Bias(), UserItemMean(), ItemMean()], more, split=split)
+    best, *others = results.rows
+    assert "behind" not in best
+    for row in results.rows:
+        low, high = row["rmse_interval"]
+        assert low < row["rmse"] < high
+    for row in others:
+        behind = row["behind"]
+        assert behind["rmse"] == pytest.approx(row["rmse"] - best["rmse"], rel=1e-6)
+        assert behind["interval"][0] <= behind["rmse"] <= behind["interval"][1]
+        assert 0 <= behind["p"] <= 1
+    assert others[-1]["behind"]["p"] < 1e-6
+    assert others[-1]["behind"]["interval"][0] > 0
+
+
+def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: Ratings) -> None:
+    results = compare([Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], more, metrics=["rmse"])
+    rows = {row["python"]: row for row in results.rows}
+    said = results.sentences
+    assert said[0] == results.headline
+    best = "Bias" if results.best["model"] == "Bias" else "Shaken"
+    other = rows["Shaken()" if best == "Bias" else "Bias()"]
+    low, high = results.best["rmse_interval"]
+    assert said[1] == (
+        f"The 95 % interval of the lowest RMSE is {low:.3f} to {high:.3f}, by drawing the "
+        f"{results.judged_users} users judged anew."
+    )
+    low, high = other["behind"]["interval"]
+    assert low < 0 < high < 0.01
+    places = 1 - math.floor(math.log10(max(-low, high)))  # two figures, however small
+    assert places > 3
+    name = "Shaken" if best == "Bias" else "Bias"
+    assert said[2] == (
+        "No difference to it that these rows can tell (95 % interval of the difference): "
+        f"{name} ({low:.{places}f} to {high:.{places}f})."
+    )
+    low, high = rows["UserItemMean()"]["behind"]["interval"]
+    behind = rows["UserItemMean()"]["behind"]["rmse"]
+    assert said[3] == f"UserItemMean is worse by {behind:.3f} (95 % interval {low:.3f} to {high:.3f})."
+    assert said[4:] == ("Not better than always guessing the mean: Shaken(size=9.0).",)
+    assert str(results).startswith("\n".join(said))
+    assert all(f"<p>{line}</p>" in results._repr_html_() for line in said)
+    assert results.to_dict()["sentences"] == list(said)
+
+
+def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
+    said = compare([Bias(), ItemMean()], more).sentences
+    assert len(said) == 3
+    assert said[2].startswith("ItemMean is next, worse by ")
+
+
+def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None:
+    few = ratings.where("user < 60")
+    assert 2 < len(few.users) < LEAST_USERS
+    results = compare([Bias()], few)
+    assert all("rmse_interval" not in row and "behind" not in row for row in results.rows)
+    assert results.sentences[1] == (
+        f"How sure this is cannot be said: {results.judged_users} users judged, and it takes 20 in each fold."
+    )
+
+
+def test_the_same_figures_again_and_from_another_process(ratings: Ratings) -> None:
+    one, again = (compare([Bias(), ItemMean()], ratings, split=KFold(2)) for _ in range(2))
+    apart = compare([Bias(), ItemMean()], ratings, split=KFold(2), measure_memory=True)
+    for row, same, other in zip(one.rows, again.rows, apart.rows, strict=True):
+        assert row["rmse_interval"] == same["rmse_interval"] == other["rmse_interval"]
+        assert row.get("behind") == same.get("behind") == other.get("behind")

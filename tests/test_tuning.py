@@ -1,0 +1,533 @@
+"""Tuning: the scores are those computed by hand, nothing leaks, nothing is lost and nothing run twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+import foretaste
+from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, TooLarge
+from foretaste.evaluation import Tuned, tune
+from foretaste.evaluation.searching import Limits, Search
+from foretaste.evaluation.studies import COMPLETE, PRUNED, REFUSED, Trial
+from foretaste.metrics import fcp, rmse
+from foretaste.models import SVD, Bias, Blend, TimeSVDpp
+from foretaste.params import model_class, param
+from foretaste.progress import Lines, Progress
+from foretaste.ratings import Ratings
+from foretaste.splits import HoldOut, KFold
+
+DAMPING = {"user_damping": ("log", 0.5, 50.0), "item_damping": ("log", 0.5, 50.0)}
+ROOT = str(Path(foretaste.__file__).parent.parent)
+
+
+@model_class
+class Counting(Bias):
+    """Remembers every fit, and can be told to stop or to refuse."""
+
+    fits: ClassVar[list[tuple[float, str]]] = []
+    stop_after: ClassVar[int | None] = None
+    refuse_above: ClassVar[float] = 1e9
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        if self.stop_after is not None and len(self.fits) >= self.stop_after:
+            raise KeyboardInterrupt
+        if self.user_damping > self.refuse_above:
+            raise TooLarge("it would not fit")
+        self.fits.append((self.user_damping, self.fingerprint_))
+        super()._fit(train, progress)
+
+
+@pytest.fixture(autouse=True)
+def fresh_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "fits", [])
+
+
+def quick(ratings: Any, model: Any = "Bias", space: Any = None, **options: Any) -> Tuned:
+    options = {"trials": 12, "folds": 3, "method": "random"} | options
+    return tune(model, ratings, DAMPING if space is None else space, **options)
+
+
+def essence(tuned: Tuned) -> str:
+    """Return all that may not depend on the machine or on stops."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in tuned.trials]
+    return json.dumps([rows, tuned.nested])
+
+
+# The scores ----------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_computed_by_hand(ratings: Ratings) -> None:
+    tuned = quick(ratings, space={"user_damping": [1.0, 40.0]}, method="grid", prune=False)
+    assert [row["params"] for row in tuned.trials[:1]] == [{"user_damping": 5.0}]
+    assert sorted(row["params"]["user_damping"] for row in tuned.trials[1:]) == [1.0, 40.0]
+    for row in tuned.trials:
+        model = Bias(user_damping=row["params"]["user_damping"])
+        scores = [
+            rmse(ratings[test].value, model.fit(ratings[train]).predict(ratings[test]))
+            for train, test in KFold(3, 0).split(ratings)
+        ]
+        assert row["folds"] == scores
+        assert row["rmse"] == pytest.approx(np.mean(scores), abs=1e-12)
+        assert row["rmse_std"] == pytest.approx(np.std(scores), abs=1e-12)
+    assert tuned.score == min(row["rmse"] for row in tuned.trials)
+    assert tuned.model.get_params() == Bias(**tuned.best["params"]).get_params()
+    assert not tuned.model.__sklearn_is_fitted__()
+    assert eval(repr(tuned.model), {"Bias": Bias}).get_params() == tuned.model.get_params()  # noqa: S307
+
+
+def test_the_first_trial_is_the_model_as_given_and_other_parameters_stay(ratings: Ratings) -> None:
+    given = Bias(user_damping=7.0, epochs=33)
+    tuned = quick(ratings, given)
+    assert tuned.trials[0]["params"] == {"user_damping": 7.0, "item_damping": 5.0}
+    assert tuned.trials[0]["python"] == repr(given)
+    assert all("epochs=33" in row["python"] for row in tuned.trials)
+    assert tuned.model.epochs == 33
+    assert not given.__sklearn_is_fitted__()
+
+
+def test_greater_may_be_better(ratings: Ratings) -> None:
+    tuned = quick(ratings, metric="fcp", prune=False)
+    assert tuned.score == max(row["fcp"] for row in tuned.trials)
+    train, test = next(KFold(3, 0).split(ratings))
+    predicted = tuned.model.fit(ratings[train]).predict(ratings[test])
+    assert tuned.best["folds"][0] == fcp(ratings[test].value, predicted, ratings[test].user)
+    assert "better in" in tuned.headline
+
+
+def test_a_split_may_stand_for_the_folds(ratings: Ratings) -> None:
+    tuned = quick(ratings, folds=HoldOut(0.3, 1))
+    assert all(len(row["folds"]) == 1 and "rmse_std" not in row for row in tuned.trials)
+    assert "hold-out, 30 %" in tuned.protocol
+    assert " +- " not in tuned.headline
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "grid"])
+def test_the_same_seed_gives_the_same_trials(method: str, ratings: Ratings) -> None:
+    options: dict[str, Any] = {"method": method, "trials": 16}
+    one, again = (quick(ratings, **options, outer=2) for _ in range(2))
+    assert essence(one) == essence(again)
+    tried = [row["params"] for row in one.trials]
+    assert tried != [row["params"] for row in quick(ratings, **options, seed=1).trials]
+    assert len({json.dumps(params) for params in tried}) == len(tried)  # nothing twice
+
+
+def test_the_estimators_find_more_than_draws(more: Ratings) -> None:
+    """A bowl with its bottom at (0.3, 0.7): what comes after the start lies nearer to it than draws do."""
+    ones = more.replace(value=np.ones_like(more.value))
+    options: dict[str, Any] = {"trials": 40, "folds": 2, "prune": False}
+    found = {m: quick(ones, Bowl(clip=False), BOWL, method=m, **options) for m in ("tpe", "random")}
+    late = {
+        m: np.mean([abs(r["params"]["x"] - 0.3) + abs(r["params"]["y"] - 0.7) for r in t.trials[20:]])
+        for m, t in found.items()
+    }
+    assert late["tpe"] < 0.6 * late["random"]
+    assert found["tpe"].score <= found["random"].score
+
+
+@model_class
+class Bowl(Bias):
+    """Predicts 1, but for how far its parameters are from the best."""
+
+    x: float = param(0.9, "first", low=0, high=1)
+    y: float = param(0.1, "second", low=0, high=1)
+
+    def _predict(self, pairs: Any) -> Any:
+        off = (self.x - 0.3) ** 2 + (self.y - 0.7) ** 2
+        return self._prediction(pairs, np.full(len(pairs), 1 + off, np.float32))
+
+
+BOWL = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
+
+
+def test_a_small_space_ends_by_itself(ratings: Ratings) -> None:
+    for method in ("random", "tpe", "grid"):
+        tuned = quick(ratings, space={"user_damping": [1.0, 2.0, 3.0]}, method=method, trials=50)
+        assert sorted(row["params"]["user_damping"] for row in tuned.trials) == [1.0, 2.0, 3.0, 5.0]
+
+
+# Nested --------------------------------------------------------------------------------------------------
+
+
+def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(ratings: Ratings) -> None:
+    tuned = quick(ratings, Counting(), outer=3)
+    outer = [(ratings[train], ratings[test]) for train, test in KFold(3, 0).split(ratings)]
+    nested = tuned.nested
+    assert nested is not None
+    for (train, test), fold in zip(outer, nested["folds"], strict=True):
+        apart = quick(train, Counting())
+        assert fold["python"] == repr(apart.model)
+        assert fold["inner"] == apart.score
+        assert fold["outer"] == rmse(test.value, apart.model.fit(train).predict(test))
+        assert fold["given"] == rmse(test.value, Counting().fit(train).predict(test))
+    assert nested["rmse"] == pytest.approx(np.mean([fold["outer"] for fold in nested["folds"]]))
+    assert nested["given_std"] == pytest.approx(np.std([fold["given"] for fold in nested["folds"]]))
+    assert tuned.nested_score == nested["rmse"]
+    assert "chosen among 12 trials and therefore optimistic; judged on outer folds that took no" in str(tuned)
+
+
+def test_without_outer_folds_it_says_so(ratings: Ratings) -> None:
+    tuned = quick(ratings)
+    assert tuned.nested is tuned.nested_score is tuned.nested_table() is None
+    assert "no rows were kept apart to judge the search by (keep some: outer=5)" in str(tuned)
+
+
+# Pruning, refusals, limits -------------------------------------------------------------------------------
+
+
+def trial(number: int, *scores: float, state: str = COMPLETE) -> Trial:
+    return Trial(number, {}, list(scores), state=state)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "r2"])
+def test_what_falls_behind_is_dropped(metric: str) -> None:
+    search = Search(Bias(), {}, "random", metric, 0, True)
+    sign = -1 if search.maximize else 1
+    before = [trial(n, sign * (1.0 + n / 10), sign * (1.0 + n / 10)) for n in range(5)]
+    assert not search.falls_behind(trial(9, sign * 1.1), before)  # the best quarter goes on
+    assert search.falls_behind(trial(9, sign * 1.15), before)
+    assert not search.falls_behind(trial(9, sign * 1.1, sign * 1.29), before)  # then the better half
+    assert search.falls_behind(trial(9, sign * 1.1, sign * 1.32), before)
+    assert not search.falls_behind(trial(9, sign * 9.0), before[:4])  # too few to compare with
+    assert not search.falls_behind(trial(9), before)
+    assert not search.falls_behind(trial(9, sign * 9.0), [trial(n, state=REFUSED) for n in range(9)])
+
+
+def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
+    tuned = quick(ratings, trials=30)
+    whole = quick(ratings, trials=30, prune=False)
+    states = [row["state"] for row in tuned.trials]
+    assert states.count(PRUNED) > 5
+    assert states[:6] == [COMPLETE] * 6 or PRUNED not in states[:5]
+    for row, full in zip(tuned.trials, whole.trials, strict=True):
+        assert row["params"] == full["params"]
+        assert row["folds"] == full["folds"][: len(row["folds"])]
+        assert (len(row["folds"]) == 3) == (row["state"] == COMPLETE)
+    assert tuned.best["state"] == COMPLETE
+    assert tuned.rest.startswith(f"30 trials: {states.count(COMPLETE)} judged on all folds, ")
+    assert f"{states.count(PRUNED)} dropped early" in tuned.rest
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
+    method: str, ratings: Ratings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counting, "refuse_above", 20.0)
+    tuned = quick(ratings, Counting(), method=method, trials=25)
+    refused = [row for row in tuned.trials if row["state"] == REFUSED]
+    assert refused
+    assert all(row["params"]["user_damping"] > 20 for row in refused)
+    assert {row["reason"] for row in refused} == {"it would not fit"}
+    assert all(row["rmse"] is None and row["folds"] == [] for row in refused)
+    assert f"{len(refused)} refused" in tuned.rest
+    monkeypatch.setattr(Counting, "refuse_above", 0.0)
+    with pytest.raises(BadData, match="none of 25 settings could be judged; the first: it would not fit"):
+        quick(ratings, Counting(), trials=25)
+
+
+def test_ratings_that_are_not_for_the_model_are_refused_at_once(ratings: Ratings) -> None:
+    with pytest.raises(BadData, match="TimeSVDpp needs when"):
+        tune(TimeSVDpp(), ratings.replace(when=None), method="random")
+
+
+def test_limits() -> None:
+    done = [Trial(n, {}, [1.0, 1.0], seconds=2.0, state=COMPLETE) for n in range(4)]
+    assert Limits(5, None).allow(done, 1e9)
+    assert not Limits(4, None).allow(done, 0)
+    assert Limits(None, 10.0).allow(done, 8.0)  # the next takes 2 s, as those before
+    assert not Limits(None, 10.0).allow(done, 8.1)
+    assert not Limits(None, 10.0, reserve=2.5).allow(done, 8.0)  # and 2.5 fits of 1 s come after
+    assert Limits(None, 10.0, reserve=2.5).allow(done, 5.5)
+    assert Limits(None, 0.0).allow([], 5.0)  # the first one always
+
+
+def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
+    start = time.perf_counter()
+    tuned = quick(ratings, trials=None, budget=1.5, outer=2)
+    assert time.perf_counter() - start < 6
+    assert 0.5 < tuned.seconds < 3
+    assert tuned.nested is not None
+    counts = [len(tuned.trials), *(fold["trials"] for fold in tuned.nested["folds"])]
+    assert min(counts) > 3
+
+
+# The study -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "grid"])
+@pytest.mark.parametrize("stop_after", [1, 4, 40, 75])
+def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
+    method: str, stop_after: int, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"method": method, "trials": 18, "outer": 2}
+    whole = quick(ratings, Counting(), **options)
+    fits, study = sorted(Counting.fits), tmp_path / "t.db"
+    Counting.fits.clear()
+    monkeypatch.setattr(Counting, "stop_after", stop_after)
+    if stop_after == 1:
+        with pytest.raises(KeyboardInterrupt):
+            quick(ratings, Counting(), study=study, **options)
+    elif stop_after < len(fits):
+        stopped = quick(ratings, Counting(), study=study, **options)
+        assert stopped.stopped
+        assert stopped.to_dict()["stopped"] is True
+        assert f"kept in {study}" in str(stopped)
+    monkeypatch.setattr(Counting, "stop_after", None)
+    on = quick(ratings, Counting(), study=study, **options)
+    assert essence(on) == essence(whole)
+    assert sorted(Counting.fits) == fits  # nothing was run twice, nothing left out
+    again = quick(ratings, Counting(), study=study, **options)
+    assert len(Counting.fits) == len(fits)
+    assert essence(again) == essence(whole)
+
+
+def test_stopped_without_a_study_it_keeps_what_is_done(
+    ratings: Ratings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counting, "stop_after", 7)
+    tuned = quick(ratings, Counting())
+    assert tuned.stopped
+    assert len(tuned.trials) == 2
+    assert "no study file keeps them" in str(tuned)
+
+
+def test_more_trials_go_on_from_fewer(ratings: Ratings, tmp_path: Path) -> None:
+    few = quick(ratings, study=tmp_path / "t.db")
+    assert few.notes == ()
+    on = quick(ratings, study=tmp_path / "t.db", trials=20, outer=2)
+    assert essence(on) == essence(quick(ratings, trials=20, outer=2))
+    assert "holds 12 trials on all ratings; going on from there" in str(on)
+    assert on.seconds > few.seconds
+
+
+KILLED = """
+import sys
+from foretaste import load_dataset
+from foretaste.evaluation import tune
+from foretaste.evaluation.studies import Study
+
+keep = Study.add_fold
+
+def add_fold(self, *more):
+    keep(self, *more)
+    print("fold", flush=True)
+
+Study.add_fold = add_fold
+tune("SVD", load_dataset("sample"), {"factors": (2, 9), "learning_rate": ("log", 0.005, 0.05)},
+     trials=14, folds=3, outer=2, study=sys.argv[1])
+"""
+
+
+def rows_of(study: Path, table: str) -> list[Any]:
+    with sqlite3.connect(study) as base:
+        rows = base.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall()
+    base.close()
+    return rows
+
+
+def test_killed_half_way_nothing_finished_is_lost_and_nothing_is_run_twice(tmp_path: Path) -> None:
+    study = tmp_path / "t.db"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", KILLED, str(study)]
+    kept: list[Any] = []
+    for more in (7, 30):  # killed twice: in the first search, and in an outer one
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            said = [process.stdout.readline() for _ in range(more)]
+            assert said == ["fold\n"] * more
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+        assert process.returncode == -signal.SIGKILL
+        left = rows_of(study, "folds")
+        assert left[: len(kept)] == kept
+        assert len(left) >= len(kept) + more
+        kept = left
+    assert {row[1] for row in kept} == {"all ratings", "KFold(folds=2, seed=0) without fold 1"}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    folds = rows_of(study, "folds")
+    assert folds[: len(kept)] == kept  # as they were, seconds and all
+    whole = tmp_path / "whole.db"
+    subprocess.run([*command[:-1], str(whole)], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert [row[1:5] for row in folds] == [row[1:5] for row in rows_of(whole, "folds")]
+    assert [row[1:] for row in rows_of(study, "trials")] == [row[1:] for row in rows_of(whole, "trials")]
+    assert [row[1:4] for row in rows_of(study, "judged")] == [row[1:4] for row in rows_of(whole, "judged")]
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "fingerprint": ({"ratings": "others"}, "of other ratings"),
+    "order": ({"ratings": "turned"}, "in another order, so that its folds are others"),
+    "scale": ({"ratings": "scaled"}, "of ratings with another declared scale"),
+    "model": ({"model": Bias(epochs=7)}, "of another model"),
+    "space": ({"space": {"user_damping": (1.0, 2.0)}}, "over another space"),
+    "method": ({"method": "grid"}, "by another method: random there, grid here"),
+    "split": ({"folds": 4}, "on other folds"),
+    "metric": ({"metric": "mae"}, "by another metric: rmse there, mae here"),
+    "seed": ({"seed": 3}, "with another seed: 0 there, 3 here"),
+    "prune": ({"prune": False}, "with other rules of pruning"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_study_of_something_else_is_refused(
+    what: str, ratings: Ratings, others: Ratings, tmp_path: Path
+) -> None:
+    study = tmp_path / "t.db"
+    quick(ratings, study=study, trials=2)
+    before = study.read_bytes()
+    options, words = OTHERS[what]
+    options = dict(options)
+    changed = {
+        "others": others,
+        "turned": ratings[np.arange(len(ratings))[::-1]],
+        "scaled": ratings.replace(scale=(-99.0, 99.0)),
+    }.get(options.pop("ratings", ""), ratings)
+    with pytest.raises(InvalidParameter, match=words) as caught:
+        quick(changed, study=study, trials=2, **options)
+    assert caught.value.hint == f'study="{tmp_path / "t-2.db"}"'
+    assert study.read_bytes() == before
+
+
+def test_a_file_that_is_no_study_is_refused(ratings: Ratings, tmp_path: Path) -> None:
+    text, foreign = tmp_path / "a.csv", tmp_path / "b.db"
+    text.write_text("userId,itemId,rating\n" * 99)
+    with pytest.raises(BadData, match="is no study of foretaste"):
+        quick(ratings, study=text)
+    with sqlite3.connect(foreign) as base:
+        base.execute("CREATE TABLE studies (x)")
+    base.close()
+    before = foreign.read_bytes()
+    with pytest.raises(BadData, match="is a database, but no study of foretaste") as caught:
+        quick(ratings, study=foreign)
+    assert caught.value.hint == f'study="{tmp_path / "b-2.db"}"'
+    assert foreign.read_bytes() == before
+    with pytest.raises(NotFound, match="there is no folder") as missing:
+        quick(ratings, study=tmp_path / "none" / "t.db")
+    assert (missing.value.hint or "").startswith("mkdir -p ")
+
+
+def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> None:
+    study = tmp_path / "t.db"
+    quick(ratings, study=study, trials=1)
+    holder = sqlite3.connect(study, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(BadData, match="is in use by another search"):
+        quick(ratings, study=study)
+    holder.close()
+    assert len(quick(ratings, study=study).trials) == 12
+
+
+# Arguments and appearance --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"trials": 0}, "trials=0 is not allowed"),
+        ({"trials": True}, "trials=True"),
+        ({"budget": 0}, "budget=0 is not allowed; it must be a number of seconds above 0"),
+        ({"budget": "5m"}, "budget='5m'"),
+        ({"seed": -1}, "seed=-1"),
+        ({"folds": 1}, "folds=1 is not allowed; it must be a whole number, at least 2, or a split"),
+        ({"outer": 1}, "outer=1"),
+        ({"outer": "KFold"}, "outer='KFold'"),
+        ({"metric": "rsme"}, 'did you mean "rmse"'),
+        ({"method": "bayes"}, "method='bayes' is not allowed"),
+        ({"model": Bias}, "neither a name nor a model"),
+        ({"model": Bias(user_damping=-1)}, "user_damping=-1"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(options: dict[str, Any], words: str, ratings: Ratings) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        quick(ratings, **options)
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_without_optuna(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtra, match="needs optuna") as caught:
+        tune(Counting(), ratings, DAMPING)
+    assert caught.value.hint == 'pip install "foretaste[tune]"'
+    assert Counting.fits == []
+    assert len(quick(ratings, trials=2).trials) == 2
+    assert len(quick(ratings, space={"user_damping": [1.0]}, method="grid").trials) == 2
+
+
+def test_optuna_comes_only_with_tpe_and_says_nothing(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from foretaste import load_dataset, tune
+        ratings = load_dataset("sample")
+        tune("Bias", ratings, method="random", trials=2)
+        assert "optuna" not in sys.modules
+        tune("Bias", ratings, trials=12, folds=2)
+        assert "optuna" in sys.modules and "sqlalchemy" not in sys.modules
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_models_inside_a_model_can_be_chosen(ratings: Ratings, tmp_path: Path) -> None:
+    choices: list[Any] = [["Bias", "EASE"], [Bias(user_damping=2.0), SVD(factors=2, epochs=3)]]
+    space = {"models": choices}
+    options: dict[str, Any] = {"method": "grid", "study": tmp_path / "t.db", "folds": 2}
+    tuned = quick(ratings, Blend(folds=2), space, **options)
+    again = quick(ratings, Blend(folds=2), space, **options)
+    assert essence(tuned) == essence(again)
+    assert json.loads(json.dumps(tuned.to_dict()))["trials"][0]["params"]["models"] == [
+        "GlobalEffects", "EASE", "SVD",
+    ]  # fmt: skip
+    tried = [row["python"] for row in tuned.trials[1:]]
+    assert sorted("user_damping=2.0" in python for python in tried) == [False, True]
+
+
+def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
+    tuned = quick(ratings, outer=2, trials=20, name="ours <1>")
+    text, page = str(tuned), tuned._repr_html_()
+    assert repr(tuned) == text
+    assert text.startswith(f"{tuned.headline}\n{tuned.caution}\n")
+    assert "is the best of 20 settings: RMSE " in tuned.headline
+    assert "data: ours <1>: " in text
+    assert "ours &lt;1&gt;" in page
+    assert page.count("<table>") == 2
+    headers, rows, align = tuned.table()
+    assert headers == ["trial", "user_damping", "item_damping", "RMSE", "seconds"]
+    assert len(align) == len(headers)
+    assert len(rows) <= 11
+    assert sum(row[0] == "0, as given" for row in rows) == 1
+    assert rows[0][0].split(",")[0] == str(tuned.best["trial"])
+    assert all(cell in page for row in rows for cell in row)
+    data = json.loads(json.dumps(tuned.to_dict(), allow_nan=False))
+    assert data["best"] == data["trials"][tuned.best["trial"]]
+    assert data["nested"]["rmse"] == tuned.nested_score
+
+
+def test_the_model_as_given_may_be_best(ratings: Ratings) -> None:
+    tuned = quick(ratings, Bias(), {"user_damping": [5000.0, 9000.0]})
+    assert tuned.headline.startswith("The model as given, Bias(), is the best of 3 settings: RMSE ")
+    assert tuned.model.get_params() == Bias().get_params()
+
+
+def test_progress_tells_the_best_so_far(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+    quick(ratings, outer=2, progress=Lines())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["tune Bias", "outer fold 1 of 2", "outer fold 2 of 2"]
+    assert all("best RMSE " in line and line.endswith("of 12 trials") for line in lines)
