@@ -261,7 +261,7 @@ class AlsGradients : AlsRow {
 
    private:
     static int kept_rows(std::size_t width) {  // so many that they stay in the second cache
-        const int rows = static_cast<int>(65536 / width);
+        const int rows = static_cast<int>(65536 / width) / 4 * 4;  // whole blocks, which are kept or not
         return rows < 16 ? 16 : rows;
     }
 
@@ -277,30 +277,49 @@ class AlsGradients : AlsRow {
             store(residual_ + c, -ridge * load(x_ + c));
             store(scale_ + c, ridge);
         }
-        double squares = 0;
-        float weights = 0, moment = 0;
-        for (int t = 0; t < count_; ++t) {
-            fetch(t + ahead);
-            const float* const from = features(first_ + t);
-            vec<float> total{};
-            for (int c = 0; c < width_; c += lanes) {
-                const vec<float> q = load(from + c);
-                if (t < kept_) store(rows_ + static_cast<std::size_t>(t) * width_ + c, q);
-                total += q * load(x_ + c);
-            }
-            const float error = target(first_ + t) - bias_ - sum<float>(total), w = weight(t), pull = w * error;
-            for (int c = 0; c < width_; c += lanes) {
-                const vec<float> q = load(from + c);
-                store(residual_ + c, load(residual_ + c) + pull * q);
-                store(scale_ + c, load(scale_ + c) + w * q * q);
-            }
-            squares += static_cast<double>(pull) * error, weights += w, moment += pull;
-        }
+        squares_ = 0, weights_ = 0, moment_ = 0;
+        int t = 0;
+        for (; t + 4 <= count_; t += 4) meet_rows<4>(t);
+        for (; t < count_; ++t) meet_rows<1>(t);
         for (int c = 0; c < width_; ++c) scale_[c] = scale_[c] > 0 ? 1 / scale_[c] : 0;
-        const float total = weights + bias_ridge_;
+        const float total = weights_ + bias_ridge_;
         bias_scale_ = own_bias_ && total > 0 ? 1 / total : 0;
-        bias_residual_ = moment - bias_ridge_ * bias_;
-        return squares;
+        bias_residual_ = moment_ - bias_ridge_ * bias_;
+        return squares_;
+    }
+
+    // Add N ratings to the residual and the diagonal, and keep their rows for the steps.
+    template <int N>
+    [[gnu::always_inline]] void meet_rows(int t) {
+        const float* from[N];
+        vec<float> totals[N] = {};
+        for (int k = 0; k < N; ++k) fetch(t + ahead + k), from[k] = features(first_ + t + k);
+        float* const to = t + N <= kept_ ? rows_ + static_cast<std::size_t>(t) * width_ : nullptr;
+        for (int c = 0; c < width_; c += lanes) {
+            const vec<float> own = load(x_ + c);
+#pragma GCC unroll 4
+            for (int k = 0; k < N; ++k) {
+                const vec<float> q = load(from[k] + c);
+                if (to) store(to + k * width_ + c, q);
+                totals[k] += q * own;
+            }
+        }
+        float pull[N], w[N];
+#pragma GCC unroll 4
+        for (int k = 0; k < N; ++k) {
+            const float error = target(first_ + t + k) - bias_ - sum<float>(totals[k]);
+            w[k] = weight(t + k), pull[k] = w[k] * error;
+            squares_ += static_cast<double>(pull[k]) * error, weights_ += w[k], moment_ += pull[k];
+        }
+        for (int c = 0; c < width_; c += lanes) {
+            vec<float> left = load(residual_ + c), diagonal = load(scale_ + c);
+#pragma GCC unroll 4
+            for (int k = 0; k < N; ++k) {
+                const vec<float> q = load(from[k] + c);
+                left += pull[k] * q, diagonal += w[k] * q * q;
+            }
+            store(residual_ + c, left), store(scale_ + c, diagonal);
+        }
     }
 
     // The next direction; returns the length of the residual in the metric of the diagonal. `before`: the last one.
@@ -319,7 +338,7 @@ class AlsGradients : AlsRow {
 
     // product = system x direction; returns direction . product.
     float multiply() {
-        for (int c = 0; c < width_; c += lanes) 
+        for (int c = 0; c < width_; c += lanes)
             store(product_ + c, ridge_ * load(data_.growth + c) * load(direction_ + c));
         bias_product_ = bias_ridge_ * bias_direction_;
         int t = 0;
@@ -354,6 +373,8 @@ class AlsGradients : AlsRow {
 
     float *residual_, *scale_, *direction_, *product_;
     float bias_residual_ = 0, bias_scale_ = 0, bias_direction_ = 0, bias_product_ = 0;
+    float weights_ = 0, moment_ = 0;  // sum w, sum w times the error
+    double squares_ = 0;              // sum w times its square
     int kept_;
     float* rows_;
 };

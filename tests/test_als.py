@@ -152,50 +152,57 @@ def test_they_find_planted_tastes():
 # Real ratings --------------------------------------------------------------------------------------
 
 
-def movielens(parts: bool = False):
-    table = np.loadtxt(data_file("ml-100k/u.data"))
-    ratings = Ratings.from_columns(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2])
-    if not parts:
-        return ratings
-    learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
-    return ratings[learn], ratings[judge]
+def movielens(part: str):
+    table = np.loadtxt(data_file(f"ml-100k/{part}"))
+    return Ratings.from_columns(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2])
 
 
 @pytest.mark.dataset
 @pytest.mark.parametrize("factors", [32, 64])
 def test_gradients_predict_as_well_as_the_exact_solution(factors):
-    train, test = movielens(parts=True)
+    ratings = movielens("u.data")
+    learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
+    train, test = ratings[learn], ratings[judge]
     by = {
         s: rmse(test.value, ALS(factors=factors, solver=s).fit(train).predict(test))
         for s in ("cholesky", "cg")
     }
     print(by)
-    assert by["cg"] == pytest.approx(by["cholesky"], abs=5e-4)
+    assert by["cg"] == pytest.approx(by["cholesky"], abs=2e-4)
 
 
 @pytest.mark.dataset
-@pytest.mark.slow
 @pytest.mark.peer
-def test_nmf_predicts_as_well_as_that_of_surprise():
-    """Its settings (15 factors, 50 epochs, .06 a rating, no biases), MovieLens 100K, the first fold.
+@pytest.mark.parametrize("seed", [0, 1])
+def test_nmf_is_that_of_surprise_from_the_same_start(seed, monkeypatch):
+    """Its settings (15 factors, 50 epochs, .06 a rating, no biases), MovieLens 100K, u1.
 
     Ratings there are counted from 0 in rating units: a margin of a quarter of the range from 1 to 5 puts 0 at
-    the same place; the random start, uniform from 0 to 1, becomes one in standard deviations.
+    the same place. From starts of their own, both vary by about .003 in RMSE from seed to seed.
     """
-    surprise = pytest.importorskip("surprise")
-    train, test = movielens(parts=True)
+    surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
+    train, test = movielens("u1.base"), movielens("u1.test")
     columns = train.user_ids, train.item_ids, train.value.astype(float), [None] * len(train)
     trainset = surprise.Dataset(surprise.Reader()).construct_trainset(list(zip(*columns, strict=True)))
+    theirs = surprise.NMF(random_state=seed).fit(trainset)
+    guess = np.array([theirs.predict(u, i).est for u, i in zip(test.user_ids, test.item_ids, strict=True)])
+
     std = train.moments()[1]
-    ours, theirs = [], []
-    for seed in range(5):
-        fitted = surprise.NMF(random_state=seed).fit(trainset)
-        guess = [fitted.predict(u, i).est for u, i in zip(test.user_ids, test.item_ids, strict=True)]
-        theirs.append(rmse(test.value, np.array(guess)))
-        model = NMF(
-            factors=15, epochs=50, biases=False, margin=0.25, updates="simultaneous",
-            regularization=0.06 / std, damping=0, initial_high=1 / np.sqrt(std), seed=seed,
-        )  # fmt: skip
-        ours.append(rmse(test.value, model.fit(train).predict(test)))
-    print(f"RMSE: {np.mean(ours):.4f}, of scikit-surprise {np.mean(theirs):.4f}")
-    assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=0.002)
+    users = [trainset.to_inner_uid(u) for u in train.users.ids]
+    items = [trainset.to_inner_iid(i) for i in train.items.ids]
+    random = np.random.RandomState(seed)
+    start = [random.uniform(0, 1, (len(ids), 15))[ids] / np.sqrt(std) for ids in (users, items)]
+
+    def first(self, _random, *sides):
+        for side, drawn in zip(sides, start, strict=True):
+            side.begin(lambda n, drawn=drawn: drawn)
+
+    monkeypatch.setattr(NMF, "_first", first)
+    ours = NMF(
+        factors=15, epochs=50, biases=False, margin=0.25, updates="simultaneous",
+        regularization=0.06 / std, damping=0,
+    ).fit(train)  # fmt: skip
+    np.testing.assert_allclose(ours.user_factors_ * np.sqrt(std), theirs.pu[users], atol=1e-3)
+    np.testing.assert_allclose(ours.item_factors_ * np.sqrt(std), theirs.qi[items], atol=1e-3)
+    np.testing.assert_allclose(ours.predict(test), guess, atol=1e-3)
+    assert rmse(test.value, ours.predict(test)) == pytest.approx(rmse(test.value, guess), abs=1e-4)

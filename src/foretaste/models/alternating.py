@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from typing import ClassVar, Self
 
 import numpy as np
 
 from foretaste._native import dot_pairs
-from foretaste.doors import encode_pairs
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
+from foretaste.models.folding import known_items, with_users
 from foretaste.models.sides import Side, Steps, learned_side, side_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -110,17 +109,13 @@ class Alternating(Model):
 
         Ratings of unknown items say nothing; a user with no others has bias and factors 0.
         """
-        item = encode_pairs(new, new.users, self.items_).item
-        rows = np.flatnonzero(item >= 0)
-        weight = None if new.weight is None else new.weight[rows]
-        value, n = self._standard(new)[rows], len(new.users)
-        users = side_of(new.user[rows], item[rows], value, weight, n, self.factors, self.biases)
+        rated = known_items(self, new)
+        value, n = self._standard(rated), len(new.users)
+        users = side_of(rated.user, rated.item, value, rated.weight, n, self.factors, self.biases)
         items = learned_side(self.item_bias_, self.item_factors_, self.biases)
         self._steps().learn(users, items, self._exact(), 1000)
-        folded = copy.copy(self)
-        folded.users_ = new.users
-        folded.user_bias_, folded.user_factors_ = users.learned(self.factors)
-        return folded
+        bias, factors = users.learned(self.factors)
+        return with_users(self, new, user_bias_=bias, user_factors_=factors)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         learned_ = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
