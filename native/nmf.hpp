@@ -45,6 +45,46 @@ class NmfRow : AlsRow {
     }
 
     double update() {
+        switch (width_ / lanes) {  // few factors: both sums stay in registers
+            case 1: return update_in_registers<1>();
+            case 2: return update_in_registers<2>();
+            case 3: return update_in_registers<3>();
+            case 4: return update_in_registers<4>();
+            default: return update_in_memory();
+        }
+    }
+
+    template <int PARTS>
+    double update_in_registers() {
+        using V = vec<float>;
+        V x[PARTS], above[PARTS], below[PARTS];
+#pragma GCC unroll 4
+        for (int c = 0; c < PARTS; ++c) {
+            x[c] = load(x_ + c * lanes), above[c] = V{};
+            below[c] = ridge_ * load(data_.growth + c * lanes) * x[c];
+        }
+        double squares = 0;
+        for (int t = 0; t < count_; ++t) {
+            fetch(t + ahead);
+            const std::int64_t rating = first_ + t;
+            const float w = data_.weight ? data_.weight[rating] : 1;
+            const float* const row = features(rating);
+            V q[PARTS], total{};
+#pragma GCC unroll 4
+            for (int c = 0; c < PARTS; ++c) q[c] = load(row + c * lanes), total += x[c] * q[c];
+            const float wanted = target(rating) - bias_, got = sum<float>(total), error = wanted - got;
+            const V up = broadcast(w * (wanted > 0 ? wanted : 0)), down = broadcast(w * (got - (wanted < 0 ? wanted : 0)));
+#pragma GCC unroll 4
+            for (int c = 0; c < PARTS; ++c) above[c] += up * q[c], below[c] += down * q[c];
+            squares += static_cast<double>(w) * error * error;
+        }
+#pragma GCC unroll 4
+        for (int c = 0; c < PARTS; ++c) store(above_ + c * lanes, above[c]), store(below_ + c * lanes, below[c]);
+        move();
+        return squares;
+    }
+
+    double update_in_memory() {
         for (int c = 0; c < width_; c += lanes) {
             store(above_ + c, vec<float>{});
             store(below_ + c, ridge_ * load(data_.growth + c) * load(x_ + c));
@@ -60,11 +100,15 @@ class NmfRow : AlsRow {
             take_off(below_, -w * (got - (wanted < 0 ? wanted : 0)), q);
             squares += static_cast<double>(w) * error * error;
         }
+        move();
+        return squares;
+    }
+
+    void move() {
         for (int c = 0; c < data_.factors; ++c) {
             const float next = below_[c] > 0 ? x_[c] * (above_[c] / below_[c]) : 0;
             x_[c] = next > nothing ? next : 0;
         }
-        return squares;
     }
 
     float *above_, *below_;
