@@ -108,8 +108,8 @@ _ROOMS = {
     "evaluation": "Results compare",
     "io": "read_items read_pairs read_ratings",
     "metrics": "fcp mae nmae r2 rmse scorer",
-    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean UserMean ItemKNN UserKNN SlopeOne ALS NMF "
-    "Popularity GlobalEffects CoClustering EASE Blend",
+    "models": "SVDpp TimeSVDpp Bias GlobalMean ItemMean KNNImputation NormalRandom SVD UserItemMean "
+    "UserMean ItemKNN UserKNN SlopeOne ALS NMF Popularity GlobalEffects CoClustering EASE Blend",
     "persistence": "load save",
     "ratings": "Ratings",
     "recommending": "Recommendations recommend recommend_all similar_items similar_users",

@@ -35,16 +35,17 @@ class ItemKNN(Neighbors):
 
     over the :math:`n_{ij}` users who rated both (with ``norms="all"``, the squares over all users of each
     item), :math:`\lambda` being ``shrinkage``. The numbers are the ratings (``cosine``), less the mean of the
-    item (``pearson``; over those in common with ``norms="common"``), of the user (``adjusted_cosine``), or less
-    the mean and the biases (``pearson_bias``). ``msd`` is one over one plus the mean squared difference.
-    Items equally alike are taken in the order of their ids.
+    item (``pearson``; over those in common with ``norms="common"``), of the user (``adjusted_cosine``), or
+    less the mean and the biases (``pearson_bias``). ``msd`` is one over one plus the mean squared difference.
+    With ``standardize`` ratings are first put into standard deviations from the mean of all. Items equally
+    alike are taken in the order of their ids.
 
     A user or item that is unknown has bias 0 and no neighbours.
 
     Sarwar, Karypis, Konstan and Riedl, "Item-based collaborative filtering recommendation algorithms", WWW10,
     2001; Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 4(1), 2010,
-    section 2.2; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for performing collaborative
-    filtering", SIGIR 1999 (``significance``).
+    section 2.2; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for performing
+    collaborative filtering", SIGIR 1999 (``significance``).
     """
 
     tags: ClassVar[frozenset[str]] = frozenset()

@@ -71,7 +71,8 @@ class Neighbors(Model):
     user_damping: float = param(5.0, "biases: how many ratings at the mean a user has beforehand", low=0)
     item_damping: float = param(5.0, "biases: how many ratings at the mean an item has beforehand", low=0)
     bias_epochs: int | None = param(
-        None, "biases: just so many alternations, items first; None is until nothing moves", low=1, optional=True
+        None, "biases: just so many alternations, items first; None is until nothing moves",
+        low=1, optional=True,
     )  # fmt: skip
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True

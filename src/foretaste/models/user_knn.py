@@ -22,14 +22,14 @@ class UserKNN(Neighbors):
     where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
     ``Bias``), or with ``centring="none"`` the mean of all ratings, with ``"mean"`` that of the user; with
     ``"z_score"`` deviations from that are, moreover, in standard deviations of their user. Similarities are
-    those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the user,
-    ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
+    those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the
+    user, ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
 
     A user or item that is unknown has bias 0 and no neighbours.
 
-    Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative filtering
-    of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for performing
-    collaborative filtering", SIGIR 1999; Koren, TKDD 4(1), 2010, section 2.2 (biases and shrinkage).
+    Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative
+    filtering of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for
+    performing collaborative filtering", SIGIR 1999; Koren, TKDD 4(1), 2010, section 2.2 (biases and shrinkage).
     """
 
     rows: ClassVar[str] = "user"
