@@ -16,7 +16,7 @@ KINDS = ("product", "cosine", "pearson", "msd")
 
 
 def sparse(rng, rows, columns, n, values):
-    """Return distinct cells in random order: row, column, value; few different values, or many."""
+    """Return distinct cells in random order: row, column, value; values from few or from many."""
     cells = rng.permutation(rng.choice(rows * columns, min(n, rows * columns), replace=False))
     row, column = (cells // columns).astype(np.int32), (cells % columns).astype(np.int32)
     if values == "stars":
@@ -45,7 +45,7 @@ def similarity_by_numpy(kind, x, y, own_norm, other_norm):
 
 
 def table_by_numpy(kind, matrix, rules):
-    """Return the similarity of every two rows, 0 on the diagonal; NaN in ``matrix`` is empty."""
+    """Return the similarity of every two rows after the rules, 0 on the diagonal; NaN is empty."""
     rows = len(matrix)
     table = np.zeros((rows, rows))
     norm = np.sqrt(np.nansum(matrix**2, axis=1))
@@ -74,8 +74,8 @@ RULES = {
 
 @settings(max_examples=120)
 @given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 14), columns=st.integers(1, 40), n=st.integers(0, 300),
+    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 14), columns=st.integers(1, 40),
+    n=st.integers(0, 300),
     values=st.sampled_from(["stars", "signs", "spread"]), kind=st.sampled_from(KINDS),
     keep=st.integers(1, 16),
     single=st.booleans(), threads=st.integers(1, 3), **RULES,
@@ -114,8 +114,8 @@ def ordered_by_numpy(table, keep):
 
 @settings(max_examples=100)
 @given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 40), columns=st.integers(1, 6), keep=st.integers(1, 12),
+    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 40), columns=st.integers(1, 6),
+    keep=st.integers(1, 12),
     threads=st.integers(1, 3), kind=st.sampled_from(["product", "msd"]),
 )  # fmt: skip
 def test_of_equally_alike_rows_the_first_come_first(seed, rows, columns, keep, threads, kind):
@@ -202,8 +202,8 @@ def lists(rng, rows, most):
 
 @settings(max_examples=150)
 @given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 30), columns=st.integers(1, 30), n=st.integers(0, 400),
+    seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 30), columns=st.integers(1, 30),
+    n=st.integers(0, 400),
     pairs=st.sampled_from([0, 50, 6000]), neighbors=st.integers(1, 8), min_neighbors=st.integers(0, 4),
     damping=st.sampled_from([0.0, 0.7]), threads=st.integers(1, 3),
 )  # fmt: skip

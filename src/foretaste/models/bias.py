@@ -69,10 +69,8 @@ class Bias(Model):
         centred = train.value[rows].astype(np.float64) - self.mean_
         weight = None if train.weight is None else train.weight[rows]
         size = len(train.users), len(train.items)
-        rate, strength = self.learning_rate, self.regularization
-        return bias_descent(
-            train.user[rows], train.item[rows], centred, weight, *size, self.epochs, rate, strength
-        )
+        rates = self.learning_rate, self.regularization
+        return bias_descent(train.user[rows], train.item[rows], centred, weight, *size, self.epochs, *rates)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         user = np.where(pairs.user >= 0, self.user_bias_[pairs.user], 0)

@@ -37,7 +37,8 @@ class ItemKNN(Neighbors):
     item), :math:`\lambda` being ``shrinkage``. The numbers are the ratings (``cosine``), less the mean of the
     item (``pearson``; over those in common with ``norms="common"``), of the user (``adjusted_cosine``), or
     less the mean and the biases (``pearson_bias``). ``msd`` is one over one plus the mean squared difference.
-    Items equally alike are taken in the order of their ids.
+    With ``standardize`` ratings are first put into standard deviations from the mean of all. Items equally
+    alike are taken in the order of their ids.
 
     A user or item that is unknown has bias 0 and no neighbours.
 

@@ -24,7 +24,7 @@ _Doubles = npt.NDArray[np.float64]
 
 @model_class
 class SlopeOne(Model):
-    r"""Predict from each item that the user rated, moved by how much more this item usually gets.
+    r"""Predict from each item that the user rated, moved by how much more this one usually gets.
 
     With :math:`c_{ij}` the number of people who rated both, and
     :math:`d_{ij} = \frac{1}{c_{ij}} \sum_u (r_{ui} - r_{uj})` over them, ``weighted`` is
@@ -38,8 +38,8 @@ class SlopeOne(Model):
     and over those who disliked both, where :math:`u` did not; to like is to rate above the own mean.
 
     A user without an item in common, and an unknown item, get the user's mean; an unknown user gets the
-    item's mean; both unknown get the mean of all ratings. Memory goes with the square of the items: 8 bytes a
-    pair of items, 16 with ``bi_polar``; what does not fit is refused.
+    item's mean; both unknown get the mean of all ratings. Memory goes with the square of the items: 8 bytes
+    a pair of items, 16 with ``bi_polar``; what does not fit is refused.
 
     Lemire and Maclachlan, "Slope One predictors for online rating-based collaborative filtering", SDM 2005.
     """
