@@ -29,7 +29,8 @@ class UserKNN(Neighbors):
 
     Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative
     filtering of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for
-    performing collaborative filtering", SIGIR 1999; Koren, TKDD 4(1), 2010, section 2.2 (biases and shrinkage).
+    performing collaborative filtering", SIGIR 1999; Koren, TKDD 4(1), 2010, section 2.2 (biases and
+    shrinkage).
     """
 
     rows: ClassVar[str] = "user"
