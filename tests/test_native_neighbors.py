@@ -153,8 +153,8 @@ def test_what_is_equal_but_for_rounding_is_equal():
 def test_the_same_bits_at_any_number_of_threads(kind, values, keep):
     """Also where threads gather so much that every pair is met from both sides instead (keep 10,000)."""
     rng = np.random.default_rng(4)
-    rows = 2500
-    row, column, value = sparse(rng, rows, 90, 30_000, values)
+    rows = 1700
+    row, column, value = sparse(rng, rows, 90, 15_000, values)
     rules = (3.0, 2, 5, True, False)
     found = [
         _native.nearest_rows(row, column, value, rows, 90, kind, keep, *rules, threads)
@@ -200,7 +200,7 @@ def lists(rng, rows, most):
     return start, np.concatenate(other).astype(np.int32), np.concatenate(alike).astype(np.float32)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 30), columns=st.integers(1, 30),
     n=st.integers(0, 400),
@@ -224,6 +224,7 @@ def test_means_and_shares_of_neighbours_are_those_of_numpy(
     who, share = _native.neighbor_shares(*asked)
     assert who.shape == share.shape == (pairs, min(neighbors, rows))
     known = {}
+    wanted_who, wanted_share = np.full_like(who, -1), np.zeros_like(share)
     for p, (r, c) in enumerate(zip(asked_row.tolist(), asked_column.tolist(), strict=True)):
         if (r, c) not in known:
             known[r, c] = mean_by_numpy(
@@ -231,10 +232,10 @@ def test_means_and_shares_of_neighbours_are_those_of_numpy(
                 neighbors, min_neighbors, damping,
             )  # fmt: skip
         chosen, parts = known[r, c]
-        assert means[p] == pytest.approx(sum(parts), rel=1e-5, abs=1e-6)
-        assert who[p].tolist() == chosen + [-1] * (who.shape[1] - len(chosen))
-        np.testing.assert_allclose(share[p, : len(chosen)], parts, rtol=1e-5, atol=1e-6)
-        assert not share[p, len(chosen) :].any()
+        wanted_who[p, : len(chosen)], wanted_share[p, : len(chosen)] = chosen, parts
+    np.testing.assert_array_equal(who, wanted_who)
+    np.testing.assert_allclose(share, wanted_share, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(means, wanted_share.sum(axis=1), rtol=1e-5, atol=1e-5)
 
 
 def mean_by_numpy(matrix, row, column, others, alike, neighbors, min_neighbors, damping):
