@@ -43,7 +43,7 @@ def similarities(matrix: Any, row: int, metric: str = "cosine") -> Similarities:
 
     All three are the cosine of rows that were centred in different ways,
 
-    .. math:: s_{ij} = \sum_u x_{iu} x_{ju} \big/ \sqrt{\sum_u x_{iu}^2 \sum_u x_{ju}^2} :
+    .. math:: s_{ij} = \sum_u x_{iu} x_{ju} / \sqrt{\sum_u x_{iu}^2 \sum_u x_{ju}^2} :
 
     * ``cosine``: :math:`x_{iu} = r_{iu}`, as they are;
     * ``pearson``: :math:`x_{iu} = r_{iu} - \bar r_i`, by the mean of the row itself;

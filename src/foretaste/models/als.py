@@ -25,8 +25,8 @@ class ALS(Alternating):
     deviations :math:`z = (r - \mu) / \sigma`, biases and factors minimise
 
     .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - b_u - b_i - p_u \cdot q_i)^2
-              + \sum_u \Big[ (\lambda n_u + \delta) \sum_{j=1}^{k} j^g p_{uj}^2 + \beta b_u^2 \Big]
-              + \sum_i \Big[ (\lambda n_i + \delta) \sum_{j=1}^{k} j^g q_{ij}^2 + \beta b_i^2 \Big] .
+              + \sum_u \Bigl[ (\lambda n_u + \delta) \sum_{j=1}^{k} j^g p_{uj}^2 + \beta b_u^2 \Bigr]
+              + \sum_i \Bigl[ (\lambda n_i + \delta) \sum_{j=1}^{k} j^g q_{ij}^2 + \beta b_i^2 \Bigr] .
 
     :math:`\lambda` is ``regularization``, :math:`\delta` ``damping``, :math:`g` ``growth``, :math:`\beta`
     ``bias_damping``, and :math:`n` the number of ratings (the sum of their weights) of a user or item.

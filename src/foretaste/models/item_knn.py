@@ -30,7 +30,7 @@ class ItemKNN(Neighbors):
 
     Similarity is the cosine of two items' numbers :math:`x`,
 
-    .. math:: \rho_{ij} = \sum_u x_{ui} x_{uj} \Big/ \sqrt{\sum_u x_{ui}^2 \sum_u x_{uj}^2} , \qquad
+    .. math:: \rho_{ij} = \sum_u x_{ui} x_{uj} / \sqrt{\sum_u x_{ui}^2 \sum_u x_{uj}^2} , \qquad
               s_{ij} = \rho_{ij} \frac{n_{ij} - 1}{n_{ij} - 1 + \lambda}
 
     over the :math:`n_{ij}` users who rated both (with ``norms="all"``, the squares over all users of each
