@@ -68,6 +68,14 @@ class Case:
         start = self.own[row, : self.factors].astype(np.float64)
         return np.r_[start, self.own_bias[row]] if self.biased else start
 
+    def unknowns(self, row, factors, bias):
+        return np.r_[factors[row], bias[row]] if self.biased else factors[row]
+
+    def objective(self, row, x):
+        """Return what is minimised for a row whose unknowns are x."""
+        design, target, weight, ridge = self.system(row)
+        return float(weight @ (target - design @ x) ** 2 + ridge @ x**2)
+
     def twin(self, solve):
         """Return factors, biases and the squared error by ``solve(design, target, weight, ridge, start)``."""
         factors, biases, errors = np.zeros((self.rows, self.factors)), np.zeros(self.rows), 0.0
@@ -139,23 +147,31 @@ def test_cholesky_solves_the_normal_equations(case):
 @settings(max_examples=100)
 @given(cases, st.integers(1, 3))
 def test_gradients_are_those_of_numpy(case, steps):
+    """The first step by the factors; later, rounding may turn the direction where the solution is near."""
     case = made(case)
     factors, bias, error = case.learn("gradients", steps)
     wanted = case.twin(conjugate_gradients(steps))
-    np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=1e-3)
-    np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=1e-3)
+    if steps == 1:
+        np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=1e-3)
+        np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=1e-3)
+    for row in range(case.rows):
+        start = case.objective(row, case.known(row))
+        found = case.objective(row, case.unknowns(row, factors, bias))
+        twin = case.objective(row, case.unknowns(row, wanted[0], wanted[1]))
+        assert found == pytest.approx(twin, rel=0, abs=5e-4 * start)
     assert error == pytest.approx(wanted[2], rel=5e-3, abs=2e-2)
 
 
 @settings(max_examples=40)
 @given(cases)
 def test_many_gradients_end_at_the_solution(case):
-    """They stop at a hundred-thousandth of the first residual; the first factors are about .5 off."""
+    """By what is minimised: where the same few rows come again and again, it hardly says which factors."""
     case = made(case)
     factors, bias, _ = case.learn("gradients", 300)
-    wanted = case.twin(normal_equations)
-    np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=4e-3)
-    np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=4e-3)
+    for row in range(case.rows):
+        found = case.objective(row, case.unknowns(row, factors, bias))
+        least = case.objective(row, normal_equations(*case.system(row), None))
+        assert found - least <= 1e-6 * case.objective(row, case.known(row))
 
 
 def not_negative(biased):
