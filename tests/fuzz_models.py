@@ -23,7 +23,8 @@ from foretaste.ratings import Ratings
 def models() -> tuple[bytes, ...]:
     """Return a small file of every model, and one with text ids."""
     user, item = np.divmod(np.random.default_rng(0).choice(80, 50, replace=False), 8)
-    ratings = Ratings.from_columns(3 * user + 1, 2 * item + 5, (user + item) % 5 + 1)
+    when = 1_600_000_000 + 5000 * np.arange(50)
+    ratings = Ratings.from_columns(3 * user + 1, 2 * item + 5, (user + item) % 5 + 1, when=when)
     named = Ratings.from_columns([f"ü{u}" for u in user], [f"i{i}" for i in item], ratings.value)
     small = {"factors": 2, "epochs": 2}
     made = []
