@@ -81,7 +81,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "foretaste": foretaste.__version__,
         "versions": versions,
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *sys.argv]).replace(f"{Path(__file__).parents[1]}/", ""),
     }
 
 
