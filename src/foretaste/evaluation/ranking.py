@@ -122,8 +122,8 @@ def evaluate_ranking(
     wanted = _metrics(metrics, policy)
     chosen, notes = _models(models)
     train, test = as_ratings(train), as_ratings(test)
+    protocol = make_protocol(train, None, test, shared_rows="judge")  # what they share, ``ask`` refuses
     question = ask(train, test, relevant, gain)
-    protocol = make_protocol(train, None, test)
     users = len(question.users)
     memory.require(100 * users * n, f"lists of {n} for {users} users", "fewer users in test, or a smaller n")
     lister = Lister(question, policy, n, thread_count(threads))
