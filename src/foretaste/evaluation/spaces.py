@@ -148,6 +148,21 @@ _FACTORS = {
 }
 _DAMPING = ("log", 0.5, 50.0)
 # Wide enough for small and large data, around the defaults; a test holds each to what its model declares.
+_NEIGHBORS: dict[str, Any] = {
+    "neighbors": ("log", 5, 200),
+    "shrinkage": ("log", 2.0, 500.0),
+    "damping": ("log", 0.02, 2.0),
+    "similarity": ["pearson_bias", "adjusted_cosine", "cosine"],
+    "user_damping": _DAMPING,
+    "item_damping": _DAMPING,
+}
+_ALTERNATING: dict[str, Any] = {
+    "factors": ("log", 8, 128),
+    "regularization": ("log", 0.003, 0.3),
+    "damping": ("log", 0.5, 50.0),
+    "bias_damping": ("log", 0.5, 50.0),
+}
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Bias": {"user_damping": _DAMPING, "item_damping": _DAMPING},
     "KNNImputation": {"neighbors": ("log", 2, 200), "weights": ["uniform", "distance"]},
@@ -164,6 +179,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "drift": ["none", "bias", "factors"],
         "drift_damping": ("log", 5.0, 500.0),
     },
+    "ItemKNN": _NEIGHBORS,
+    "UserKNN": _NEIGHBORS,
+    "SlopeOne": {"scheme": ["weighted", "plain", "bi_polar"]},
+    "ALS": {**_ALTERNATING, "epochs": (8, 40), "growth": (0.0, 0.6)},
+    "NMF": {**_ALTERNATING, "epochs": (30, 200), "initial_high": ("log", 0.05, 1.0)},
     "Popularity": {"by": ["count", "mean"], "damping": _DAMPING},
     "GlobalEffects": {
         "user_damping": _DAMPING,
