@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from foretaste._native import group_rows, ridge_users
 from foretaste.doors import check_kinds
-from foretaste.ids import IdIndex, Indices
+from foretaste.ids import Indices
 from foretaste.models.answers import Floats
 from foretaste.models.base import Model
 from foretaste.ratings import Ratings
@@ -43,24 +43,6 @@ class KnownRows:
     users: int
 
 
-def known_rows(new: Ratings, items: IdIndex) -> KnownRows:
-    """Return the rows of known items, by user; those of weight 0 are left out.
-
-    Raises
-    ------
-    BadData
-        If the item ids are of another type than the known ones.
-    """
-    check_kinds(new.items, items, "item")
-    item = items.remap(new.items.ids)[new.item]
-    weight = np.ones(len(new)) if new.weight is None else new.weight.astype(np.float64)
-    _, by_user = group_rows(new.user, len(new.users))
-    rows = by_user[((item >= 0) & (weight > 0))[by_user]]
-    when = None if new.when is None else new.when[rows]
-    value = new.value[rows].astype(np.float64)
-    return KnownRows(new.user[rows], item[rows], value, weight[rows], when, len(new.users))
-
-
 def known_items(model: Model, new: Ratings) -> Ratings:
     """Return the ratings of new users in the model's own items; others say nothing to it and are left out.
 
@@ -76,6 +58,23 @@ def known_items(model: Model, new: Ratings) -> Ratings:
         user=new.user[rows], item=item[rows], value=new.value[rows], items=model.items_,
         item_table=None, **columns,
     )  # fmt: skip
+
+
+def known_rows(model: Model, new: Ratings) -> KnownRows:
+    """Return the rows of items that the model knows, by user; those of weight 0 are left out.
+
+    Raises
+    ------
+    BadData
+        If the item ids are of another type than the known ones.
+    """
+    rated = known_items(model, new)
+    weight = np.ones(len(rated)) if rated.weight is None else rated.weight.astype(np.float64)
+    _, by_user = group_rows(rated.user, len(rated.users))
+    rows = by_user[weight[by_user] > 0]
+    when = None if rated.when is None else rated.when[rows]
+    value = rated.value[rows].astype(np.float64)
+    return KnownRows(rated.user[rows], rated.item[rows], value, weight[rows], when, len(rated.users))
 
 
 def fold(

@@ -157,7 +157,7 @@ class SVD(Model):
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        rows = known_rows(new, self.items_)
+        rows = known_rows(self, new)
         residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
         bias, factors = fold(
             rows, residual, self.item_factors_, self.regularization, self.threads, self.biased

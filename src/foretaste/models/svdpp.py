@@ -111,7 +111,7 @@ class SVDpp(Model):
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        rows = known_rows(new, self.items_)
+        rows = known_rows(self, new)
         rated = implicit_sum(rows.user, rows.item, rows.users, self.implicit_factors_)
         explained = dot_pairs(
             rows.user, rows.item, rated, self.item_factors_, np.zeros(rows.users, np.float32),
