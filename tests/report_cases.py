@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 
-from foretaste import HoldOut, Ratings, Results
+from foretaste import HoldOut, Ratings, Results, compare, write_report
 from foretaste.models import SVD
 from foretaste.report.kept import KeptResults
 
@@ -17,6 +18,21 @@ MODELS = ["UserMean", "ItemMean", "Bias", "EASE", SVD(factors=4, epochs=30), SVD
 def parts(ratings: Ratings) -> tuple[Ratings, Ratings]:
     ((train, test),) = SPLIT.split(ratings)
     return ratings[train], ratings[test]
+
+
+def planted_results(ratings: Ratings) -> Results:
+    return compare(MODELS, ratings, split=SPLIT, name="planted.csv", metrics=("rmse", "mae", "fcp"))
+
+
+def planted_report(results: Results, ratings: Ratings, folder: Path) -> Path:
+    return write_report(
+        results,
+        folder / "report.html",
+        ratings=ratings,
+        split=SPLIT,
+        command="foretaste compare planted.csv --html report.html",
+        origin='read_ratings("planted.csv")',
+    )
 
 
 def without_date(page: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_cases import MODELS, SPLIT, kept, made_up, parts, without_date
+from report_cases import SPLIT, kept, made_up, parts, planted_report, planted_results, without_date
 from report_pages import Page
 
 import foretaste
@@ -21,19 +21,12 @@ from foretaste.report.held_out import PATIENCE
 
 @pytest.fixture(scope="module")
 def results(ratings: Ratings) -> Results:
-    return compare(MODELS, ratings, split=SPLIT, name="planted.csv", metrics=("rmse", "mae", "fcp"))
+    return planted_results(ratings)
 
 
 @pytest.fixture(scope="module")
 def path(results: Results, ratings: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(
-        results,
-        tmp_path_factory.mktemp("report") / "report.html",
-        ratings=ratings,
-        split=SPLIT,
-        command="foretaste compare planted.csv --html report.html",
-        origin='read_ratings("planted.csv")',
-    )
+    return planted_report(results, ratings, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="module")

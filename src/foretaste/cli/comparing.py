@@ -13,7 +13,7 @@ from foretaste.cli.tables import drawn
 from foretaste.errors import BadData
 
 if TYPE_CHECKING:
-    from foretaste.evaluation import Results
+    from foretaste.evaluation import RankingResults, Results
     from foretaste.ratings import Ratings
 
 log = logging.getLogger("foretaste")
@@ -173,9 +173,7 @@ def compare(
         progress=wants_progress(),
         name=name_of(source),
     )
-    if results.best is None and not results.stopped:
-        refused = results.rows[0]["refused"]
-        raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    check_judged(results)
     if html is not None:
         write_page(results, html, source, reading, ratings, split, apart)
     if save_best is not None and results.best is not None and not results.stopped:
@@ -186,6 +184,13 @@ def compare(
         data["breakdown"] = parts.to_dict()
         text += f"\n\n{parts}"
     return Outcome(data, text, INTERRUPTED if results.stopped else 0)
+
+
+def check_judged(results: Results | RankingResults) -> None:
+    """Refuse results in which every model refused the ratings."""
+    if results.best is None and not results.stopped:
+        refused = results.rows[0]["refused"]
+        raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
 
 
 def _split(kind: str | None, test_size: float, folds: int | None, seed: int) -> Any:

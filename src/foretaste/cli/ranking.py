@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste.cli.comparing import check_judged
 from foretaste.cli.outcome import INTERRUPTED, Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, name_of, read
 from foretaste.cli.tables import drawn
-from foretaste.errors import BadData, InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import InvalidParameter, NotFound, did_you_mean
 
 if TYPE_CHECKING:
     from foretaste.models import Model
@@ -94,9 +95,7 @@ def rank(
         progress=wants_progress(),
         name=name_of(source),
     )
-    if results.best is None and not results.stopped:
-        refused = results.rows[0]["refused"]
-        raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    check_judged(results)
     best = None if results.best is None else results.rows.index(results.best)
     text = "\n".join([results.headline, *results.about, "", drawn(*results.table(), strong=best)])
     return Outcome(results.to_dict(), text, INTERRUPTED if results.stopped else 0)
