@@ -152,6 +152,7 @@ def one_model(model: Any) -> Model:
     if not isinstance(found, Model):
         hint = "SVD(factors=20), not SVD" if isinstance(found, type) else "a name, or a foretaste model"
         raise InvalidParameter(f"{found!r} is neither a name nor a model", hint=hint)
+    found._check_extra()
     found.check_params()
     return found
 
@@ -164,12 +165,13 @@ def named(name: str) -> Model:
     NotFound
         If there is none, naming the nearest.
     """
-    squeezed = {key.lower(): key for key in BY_NAME}
+    names = BY_NAME.names()
+    squeezed = {key.lower(): key for key in names}
     key = squeezed.get(name.replace("-", "").replace("_", "").lower())
     if key is None:
         near = difflib.get_close_matches(name.lower(), squeezed, n=1)
         meant = f'; did you mean "{squeezed[near[0]]}"?' if near else ""
-        raise NotFound(f'no model "{name}"{meant}', hint="one of " + ", ".join(BY_NAME))
+        raise NotFound(f'no model "{name}"{meant}', hint="one of " + ", ".join(names))
     return BY_NAME[key]()
 
 

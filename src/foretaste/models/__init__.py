@@ -14,15 +14,15 @@ from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.popularity import Popularity
+from foretaste.models.registry import Models
 from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.svdpp import SVDpp
 from foretaste.models.time_svdpp import TimeSVDpp
 from foretaste.models.user_knn import UserKNN
 
-BY_NAME: dict[str, type[Model]] = {
-    model.__name__: model
-    for model in (
+BY_NAME = Models(
+    (
         NormalRandom,
         GlobalMean,
         ItemMean,
@@ -44,6 +44,6 @@ BY_NAME: dict[str, type[Model]] = {
         EASE,
         Blend,
     )
-}
+)
 
 __all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]

@@ -45,6 +45,7 @@ class Model(Parameters, ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     tags: ClassVar[frozenset[str]] = frozenset()
+    extra: ClassVar[str] = ""  # of pip install "foretaste[...]", without which it cannot learn
     summary: ClassVar[str] = ""
 
     clip: bool = param(
@@ -82,8 +83,11 @@ class Model(Parameters, ABC):
             If the ratings cannot be used, or something that this model needs is missing.
         NotSupported
             If weights are given to a model that cannot honour them.
+        MissingExtra
+            If this model learns with a package that is not installed.
         """
         self._forget()
+        self._check_extra()
         self.check_params()
         train = as_ratings(X, y, sample_weight)
         self._check_train(train)
@@ -245,6 +249,9 @@ class Model(Parameters, ABC):
             raise NotFitted(
                 f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first"
             )
+
+    def _check_extra(self) -> None:
+        """Raise MissingExtra if this model cannot learn without a package that is not installed."""
 
     def _check_train(self, train: Ratings) -> None:
         name = type(self).__name__

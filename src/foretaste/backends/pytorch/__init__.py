@@ -1,0 +1,10 @@
+"""Models that learn with PyTorch (``pip install "foretaste[torch]"``).
+
+Nothing here imports torch before a model learns, so these classes can be named, shown and tuned over without
+it. ``running`` is where torch is asked for, ``learning`` the loop that all of them share, ``base`` what a
+model of this room is: parameters of the loop, and two hooks.
+"""
+
+from foretaste.backends.pytorch.mf import TorchMF
+
+__all__ = ["TorchMF"]

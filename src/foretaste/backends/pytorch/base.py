@@ -1,0 +1,160 @@
+"""What a model of this room is: the parameters of the loop, and two hooks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.backends.pytorch.learning import History, Learning, Plan, State, learn
+from foretaste.backends.pytorch.optimizing import OPTIMIZERS, make_optimizer
+from foretaste.backends.pytorch.running import device_of, require_torch, session
+from foretaste.models.answers import Floats
+from foretaste.models.base import Model
+from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
+from foretaste.ratings import Ratings
+from foretaste.threads import thread_count
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of the training ratings to learn from, and those to choose the epoch by.
+
+    Parameters
+    ----------
+    learned, held : int64 array, increasing
+        ``held`` may be empty.
+    """
+
+    learned: Rows
+    held: Rows
+
+
+@model_class
+class TorchModel(Model):
+    """Base of the models that learn with PyTorch: it holds out rows, runs the loop and keeps its history.
+
+    A model writes ``_learning`` (what is learned from what) and ``_keep`` (what of it stays).
+
+    Attributes after ``fit``
+    ------------------------
+    epochs_ : int
+        How many epochs the weights have gone through.
+    history_ : dict of lists
+        ``train_loss``, ``train_rmse``, ``valid_loss`` and ``valid_rmse`` after each epoch.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"weights", "bits_depend_on_threads"})
+    extra: ClassVar[str] = "torch"
+    draws_alone: ClassVar[bool] = True  # whether its network draws from torch's own random numbers
+
+    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
+    batch: int = param(512, "how many ratings a step looks at", low=1)
+    learning_rate: float = param(0.001, "the step of the optimiser", low=0, high=100, open_low=True)
+    optimizer: str = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS)
+    schedule: str = param(
+        "constant",
+        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
+        one_of=("constant", "linear", "cosine"),
+    )
+    early_stopping: float = param(
+        0.1,
+        "share of the training ratings held out to find the best number of epochs; 0 is off",
+        low=0,
+        high=0.5,
+    )
+    patience: int = param(5, "early stopping: how many epochs may pass without a better loss", low=1)
+    refit: bool = param(
+        True,
+        "early stopping: learn once more, from all ratings, for the best number of epochs; otherwise keep the "
+        "best weights",
+    )
+    mixed_precision: bool = param(False, "compute in bfloat16 where that is safe; pays on a GPU")
+    device: str = param(
+        "auto", "where to learn; auto is a GPU if there is one", one_of=("auto", "cpu", "cuda", "mps")
+    )
+    seed: int = param(0, "of the random numbers", low=0)
+    threads: int | None = param(
+        None, "how many threads; None is all; the last bits may depend on it", low=1, high=1024, optional=True
+    )
+
+    epochs_: int = learned()
+    train_loss_: Floats = learned("epochs")
+    train_rmse_: Floats = learned("epochs")
+    valid_loss_: Floats = learned("validated")
+    valid_rmse_: Floats = learned("validated")
+
+    # What a model writes ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
+        """Return what is learned from the rows ``parts.learned``, judged by ``parts.held``."""
+
+    @abstractmethod
+    def _keep(self, learning: Learning) -> None:
+        """Set the learned attributes from what was learned."""
+
+    # The rest --------------------------------------------------------------------------------------
+
+    @property
+    def history_(self) -> dict[str, list[float]]:
+        """Figures after each epoch: of the learning with rows held out, if there was one."""
+        self._check_fitted()
+        found = {"train_loss": self.train_loss_, "train_rmse": self.train_rmse_}
+        found |= (
+            {"valid_loss": self.valid_loss_, "valid_rmse": self.valid_rmse_} if len(self.valid_loss_) else {}
+        )
+        return {name: [float(figure) for figure in values] for name, values in found.items()}
+
+    def _check_extra(self) -> None:
+        require_torch(type(self).__name__)
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        device, parts = device_of(self.device), self._parts(len(train))
+        with session(self.seed, thread_count(self.threads), alone=self.draws_alone):
+            learning, history = self._learn(train, parts, device, self.epochs, progress)
+            self.epochs_ = history.best + 1
+            if len(parts.held) and self.refit:
+                everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
+                learning, _ = self._learn(train, everything, device, self.epochs_, progress)
+            self._keep(learning)
+        for name in ("train_loss", "train_rmse", "valid_loss", "valid_rmse"):
+            figures = [getattr(one, name) for one in history.figures]
+            kept = figures if len(parts.held) or name.startswith("train") else []
+            setattr(self, f"{name}_", np.array(kept, np.float32))
+
+    def _learn(
+        self, train: Ratings, parts: Parts, device: Any, epochs: int, progress: Progress
+    ) -> tuple[Learning, History]:
+        """Learn once, from the beginning."""
+        import torch
+
+        learning = self._learning(train, parts, device)
+        state = State(
+            make_optimizer(self.optimizer, learning.network, self.learning_rate),
+            torch.Generator().manual_seed(self.seed),
+        )
+        plan = Plan(
+            epochs,
+            self.epochs,
+            self.batch,
+            self.learning_rate,
+            self.schedule,
+            self.patience,
+            self.mixed_precision,
+        )
+        label = f"{type(self).__name__} early stopping" if len(parts.held) else type(self).__name__
+        with progress.task(label, epochs) as task:
+            return learning, learn(learning, plan, state, task)
+
+    def _parts(self, n: int) -> Parts:
+        """Hold out a share of n rows, but never all."""
+        held = min(round(self.early_stopping * n), n - 1)
+        shuffled = np.random.default_rng(self.seed).permutation(n)
+        return Parts(np.sort(shuffled[held:]), np.sort(shuffled[:held]))

@@ -1,0 +1,34 @@
+"""Optimisers by name, or of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd")
+
+
+def make_optimizer(wanted: str | Callable[..., Any], network: Any, learning_rate: float) -> Any:
+    """Return a torch optimiser of all weights of a network.
+
+    Parameters
+    ----------
+    wanted : str or callable
+        A word of ``OPTIMIZERS``, or what is called with the parameters and ``lr=``, such as a class of
+        ``torch.optim``.
+    network : torch.nn.Module
+    learning_rate : float
+    """
+    import torch
+
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if callable(wanted):
+        return wanted(weights, lr=learning_rate)
+    known = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "adagrad": torch.optim.Adagrad,
+        "sgd": torch.optim.SGD,
+    }
+    # One kernel for all weights, where torch has it, instead of a dozen calls for each.
+    return known[wanted](weights, lr=learning_rate, fused=True)

@@ -1,0 +1,79 @@
+"""Where torch is asked for: whether it is there, on which device, with which threads and random numbers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from foretaste.errors import InvalidParameter, MissingExtra
+
+INSTALL = 'pip install "foretaste[torch]"'
+
+_ALONE = threading.RLock()
+
+
+def require_torch(name: str) -> Any:
+    """Return the module torch.
+
+    Parameters
+    ----------
+    name : str
+        The model that needs it, for the message.
+
+    Raises
+    ------
+    MissingExtra
+        If it is not installed.
+    """
+    try:
+        return import_module("torch")
+    except ImportError as error:
+        raise MissingExtra(f"{name} needs PyTorch", hint=INSTALL) from error
+
+
+def device_of(wanted: str) -> Any:
+    """Return the torch device of a word; ``"auto"`` is a CUDA device if there is one, else the CPU.
+
+    Raises
+    ------
+    InvalidParameter
+        If this machine has no such device.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    chosen = wanted if wanted != "auto" else "cuda" if there["cuda"] else "cpu"
+    if not there[chosen]:
+        raise InvalidParameter(f"device={wanted!r} is not on this machine", hint='device="auto"')
+    return torch.device(chosen)
+
+
+@contextmanager
+def session(seed: int, threads: int, *, alone: bool) -> Iterator[None]:
+    """Let torch use so many threads, and leave its random numbers as they were.
+
+    Parameters
+    ----------
+    seed : int
+        Of torch's own random numbers within the block.
+    threads : int
+    alone : bool
+        Whether code within draws from torch's own random numbers, which the process shares: then no other
+        such block runs beside it, so that it draws the same numbers each time.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        if not alone:
+            yield
+            return
+        with _ALONE, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(before)

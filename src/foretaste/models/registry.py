@@ -1,0 +1,57 @@
+"""Models by name: those of the core, and those that need an extra, which are looked up when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from foretaste.models.base import Model
+
+GROUP = "foretaste.models"  # the entry points with which other packages add models
+
+# As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
+WITH_EXTRA = {
+    "TorchMF": "foretaste.backends.pytorch",
+}
+
+
+class Models(dict[str, type[Model]]):
+    """Model classes by name.
+
+    Iterating gives the models of the core, which are the same on every machine: ``compare(None, ...)`` takes
+    these. Looking up a name also finds models of ``foretaste.backends`` and of other packages, which are
+    imported then.
+    """
+
+    def __init__(self, core: Iterable[type[Model]]) -> None:
+        super().__init__({model.__name__: model for model in core})
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in WITH_EXTRA or name in _entry_points()
+
+    def __missing__(self, name: str) -> type[Model]:
+        if name in WITH_EXTRA:
+            found: type[Model] = getattr(import_module(WITH_EXTRA[name]), name)
+            return found
+        points = _entry_points()
+        if name not in points:
+            raise KeyError(name)
+        loaded: type[Model] = points[name].load()
+        return loaded
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the model of a name, or ``default``."""
+        return self[name] if name in self else default  # noqa: SIM401 - this is what get is
+
+    def names(self) -> list[str]:
+        """Return all names: of the core, of foretaste's own models with an extra, of other packages."""
+        core = list(self)
+        return core + [name for name in (*WITH_EXTRA, *_entry_points()) if name not in core]
+
+
+def _entry_points() -> dict[str, Any]:
+    """Return what other packages add, by name."""
+    from importlib.metadata import entry_points  # slow to import, and only a name of no other kind asks
+
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in WITH_EXTRA}
