@@ -60,7 +60,8 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
     Parameters
     ----------
     X : Ratings, Pairs, data frame, or array-like of shape (n, 2)
-        ``Pairs`` are taken as encoded already.
+        ``Pairs`` are taken as encoded already. Features of ratings go with them, so that a model that
+        makes use of them knows something of users and items that are not in its id maps.
     users, items : IdIndex
         The model's id maps.
     """
@@ -69,7 +70,8 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
         check_kinds(X.items, items, "item")
         user = X.user if X.users == users else users.remap(X.users.ids)[X.user]
         item = X.item if X.items == items else items.remap(X.items.ids)[X.item]
-        return Pairs(user, item, X.when)
+        rows = None if X.user_table is None else X.user, None if X.item_table is None else X.item
+        return Pairs(user, item, X.when, X.user_table, X.item_table, *rows)
     if isinstance(X, Pairs):
         return X
     user, item, when, _ = _pair_columns(X)

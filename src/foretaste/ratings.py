@@ -41,7 +41,9 @@ class Pairs:
     when : int64 array, shape (n,), optional
         Seconds since 1970.
     user_table, item_table : Table, optional
-        Features, rows aligned to the id maps.
+        Features, rows aligned to the id maps; of pairs to predict, those that the next two name.
+    user_row, item_row : int32 array, shape (n,), optional
+        Of pairs to predict: in which rows of the tables the features stand, also of the unknown.
     """
 
     user: Indices
@@ -49,6 +51,8 @@ class Pairs:
     when: npt.NDArray[np.int64] | None = None
     user_table: Table | None = None
     item_table: Table | None = None
+    user_row: Indices | None = None
+    item_row: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.user)

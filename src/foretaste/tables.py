@@ -52,15 +52,26 @@ class Table:
         BadData
             If an id has no row, has two, or a number is missing.
         """
-        if not is_frame(frame):
-            raise BadData(f"{name} features must be a data frame, not {type(frame).__name__}")
-        columns = frame_columns(frame)
-        id_column = next((c for c in columns if role_of(c) == name), next(iter(columns)))
-        rows = _rows_of(index, as_numpy(columns.pop(id_column)), name)
+        columns, ids = _split(frame, name)
+        rows = _rows_of(index, ids, name)
         parts = [_feature(label, as_numpy(column)[rows]) for label, column in columns.items()]
         names = tuple(n for labels, _ in parts for n in labels)
         values = np.hstack([v for _, v in parts]) if parts else np.empty((len(index), 0), np.float32)
         return cls(names, np.ascontiguousarray(values))
+
+    @staticmethod
+    def ids_in(frame: Any, name: str) -> IdIndex:
+        """Return the ids that a frame of features has rows of; parameters as in ``from_frame``."""
+        return IdIndex.from_column(_split(frame, name)[1], name)[0]
+
+
+def _split(frame: Any, name: str) -> tuple[dict[str, Any], npt.NDArray[Any]]:
+    """Return the columns of a frame of features, and its ids beside them."""
+    if not is_frame(frame):
+        raise BadData(f"{name} features must be a data frame, not {type(frame).__name__}")
+    columns = dict(frame_columns(frame))
+    id_column = next((c for c in columns if role_of(c) == name), next(iter(columns)))
+    return columns, as_numpy(columns.pop(id_column))
 
 
 def _rows_of(index: IdIndex, ids: npt.NDArray[Any], name: str) -> Indices:

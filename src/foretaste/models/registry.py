@@ -13,6 +13,10 @@ GROUP = "foretaste.models"  # the entry points with which other packages add mod
 # As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
 WITH_EXTRA = {
     "TorchMF": "foretaste.backends.pytorch",
+    "AutoRec": "foretaste.backends.pytorch",
+    "SparseFC": "foretaste.backends.pytorch",
+    "FactorizationMachine": "foretaste.backends.pytorch",
+    "NeuralMF": "foretaste.backends.pytorch",
 }
 
 

@@ -5,6 +5,10 @@ it. ``running`` is where torch is asked for, ``learning`` the loop that all of t
 model of this room is: parameters of the loop, and two hooks.
 """
 
+from foretaste.backends.pytorch.autorec import AutoRec
+from foretaste.backends.pytorch.fm import FactorizationMachine
 from foretaste.backends.pytorch.mf import TorchMF
+from foretaste.backends.pytorch.neural_mf import NeuralMF
+from foretaste.backends.pytorch.sparse_fc import SparseFC
 
-__all__ = ["TorchMF"]
+__all__ = ["AutoRec", "FactorizationMachine", "NeuralMF", "SparseFC", "TorchMF"]

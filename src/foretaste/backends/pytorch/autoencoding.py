@@ -1,0 +1,132 @@
+"""What the autoencoders have in common: rows in, hidden layers, rows out, and factors to keep."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from foretaste import memory
+from foretaste.backends.pytorch.base import Parts
+from foretaste.backends.pytorch.learning import Learning
+from foretaste.backends.pytorch.linear import LinearTorchModel, as_array, centred
+from foretaste.models.folding import known_items, with_users
+from foretaste.models.sides import Steps, learned_side, side_of
+from foretaste.params import model_class
+from foretaste.progress import Progress
+from foretaste.ratings import Ratings
+from foretaste.threads import thread_count
+
+_COPIES = 6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
+
+
+@model_class
+class Autoencoder(LinearTorchModel):
+    """Base of the autoencoders: rows of items or of users, learned with a last hidden layer and its decoder.
+
+    The last hidden layer of a row and the decoder's weights of a cell are the factors of an item and of a
+    user (or the other way round). They are kept less their means over the ratings, which become biases, so
+    that an unknown item gets the mean of the user's predictions, and an unknown user that of the item's.
+    """
+
+    draws_alone: ClassVar[bool] = False
+
+    def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
+        import torch
+
+        from foretaste.backends.pytorch.rows import RowLearning
+
+        by_item = self._by_item()
+        rows, cells = len(train.items), len(train.users)
+        rows, cells = (rows, cells) if by_item else (cells, rows)
+        self._check_memory(min(self.batch, rows), cells)
+        random = torch.Generator().manual_seed(self.seed)
+        return RowLearning(
+            self._coder(cells, random), train, parts, by_item=by_item, moments=train.moments(),
+            presence=self._presence(), dropout=self._dropout(), batch=self.batch, random=random,
+            device=device,
+        )  # fmt: skip
+
+    def _check_memory(self, batch: int, cells: int) -> None:
+        needed = 4 * (_COPIES * self._weights(cells) + 6 * batch * cells)
+        memory.require(
+            needed,
+            f"an autoencoder of {cells} cells a row with {self._widest()} hidden units, {batch} rows a step",
+            "a smaller batch, fewer hidden units, or SVD, which needs memory for factors alone",
+        )
+
+    @abstractmethod
+    def _by_item(self) -> bool:
+        """Whether a row is an item."""
+
+    @abstractmethod
+    def _coder(self, cells: int, random: Any) -> Any:
+        """Return the network."""
+
+    @abstractmethod
+    def _weights(self, cells: int) -> int:
+        """Return how many numbers its layers hold."""
+
+    @abstractmethod
+    def _widest(self) -> int:
+        """Return the hidden units of its widest layer."""
+
+    @abstractmethod
+    def _decoder_ridge(self) -> float:
+        """Return what a squared weight of the decoder costs."""
+
+    def _presence(self) -> float:
+        return 0.0
+
+    def _dropout(self) -> float:
+        return 0.0
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        super()._fit(train, progress)
+        self._centre(train)
+
+    def _keep(self, learning: Any) -> None:
+        """Take the hidden layer of each row and the decoder of each cell as they are."""
+        import torch
+
+        self.mean_, self.std_ = learning.mean, learning.std
+        with torch.no_grad():
+            hidden = as_array(learning.hidden())
+            decoder = learning.network.layers[-1]
+            cells, bias = as_array(decoder.effective().T), as_array(decoder.bias)
+        none = np.zeros(len(hidden), np.float32)
+        if self._by_item():
+            self.item_factors_, self.item_bias_, self.user_factors_, self.user_bias_ = (
+                hidden, none, cells, bias,
+            )  # fmt: skip
+        else:
+            self.user_factors_, self.user_bias_, self.item_factors_, self.item_bias_ = (
+                hidden, none, cells, bias,
+            )  # fmt: skip
+
+    def _centre(self, train: Ratings) -> None:
+        """Move what users and items have in common into biases; no prediction of a known pair changes."""
+        user_mean, users = centred(train.user, self.user_factors_, train.weight)
+        item_mean, items = centred(train.item, self.item_factors_, train.weight)
+        user_bias = self.user_bias_ + users @ item_mean
+        item_bias = self.item_bias_ + items @ user_mean
+        user_level, user_bias = centred(train.user, user_bias[:, None], train.weight)
+        item_level, item_bias = centred(train.item, item_bias[:, None], train.weight)
+        level = float(user_mean @ item_mean) + float(user_level[0]) + float(item_level[0])
+        self.mean_ += self.std_ * level
+        self.user_factors_, self.item_factors_ = users.astype(np.float32), items.astype(np.float32)
+        self.user_bias_ = user_bias[:, 0].astype(np.float32)
+        self.item_bias_ = item_bias[:, 0].astype(np.float32)
+
+    def _decode_users(self, new: Ratings) -> Self:
+        """Return a model of new users: the decoder that is best for their ratings, the items as they are."""
+        rated = known_items(self, new)
+        standard = ((rated.value.astype(np.float64) - self.mean_) / (self.std_ or 1.0)).astype(np.float32)
+        ridge = max(self._decoder_ridge(), 1e-3)
+        width = self.item_factors_.shape[1]
+        users = side_of(rated.user, rated.item, standard, rated.weight, len(new.users), width, True)
+        items = learned_side(self.item_bias_, self.item_factors_, True)
+        Steps(width, 0.0, ridge, 0.0, 1e-3, thread_count(self.threads)).learn(users, items, "cholesky", 1)
+        bias, factors = users.learned(width)
+        return with_users(self, new, user_bias_=bias, user_factors_=factors)

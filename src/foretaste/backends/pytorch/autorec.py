@@ -1,0 +1,91 @@
+"""AutoRec: rows of ratings through one hidden layer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from foretaste.backends.pytorch.autoencoding import Autoencoder
+from foretaste.params import model_class, param
+from foretaste.ratings import Ratings
+
+
+@model_class
+class AutoRec(Autoencoder):
+    r"""An autoencoder that fills in the rows of items, or of users.
+
+    A row :math:`z` holds the ratings of an item in standard deviations from the mean. With :math:`x_u = z_u +
+    c` where user u has rated it, else 0,
+
+    .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
+
+    where W and V make
+
+    .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2
+              + \lambda (\lVert W \rVert^2 + \lVert V \rVert^2)
+
+    smaller, some rows a step. ``side="user"`` has the rows of users instead. An unknown item gets the mean of
+    the user's predictions over the ratings, an unknown user that of the item's, and a pair of both their
+    mean.
+
+    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015, whose
+    ratings go in as they are: they have no :math:`c`, but on a scale of 1 to 5 the mean itself sets a rating
+    apart from none. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender system
+    based on autoencoders", DLRS 2016.
+    """
+
+    summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
+
+    side: str = param("item", "what a row is: all ratings of an item, or of a user", one_of=("item", "user"))
+    hidden: int = param(500, "how many hidden units there are", low=1, high=8192)
+    activation: str = param(
+        "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+    )
+    regularization: float = param(
+        100.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+    )
+    presence: float = param(
+        3.0,
+        "what is added to a rating that goes in, in standard deviations, to differ from none",
+        low=0,
+        high=100,
+    )
+    dropout: float = param(
+        0.0, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+    )
+    epochs: int = param(60, "how many times each row is visited, at most", low=1)
+    batch: int = param(128, "how many rows a step looks at", low=1)
+    schedule: str = param(
+        "cosine",
+        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
+        one_of=("constant", "linear", "cosine"),
+    )
+    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
+
+    def _by_item(self) -> bool:
+        return self.side == "item"
+
+    def _coder(self, cells: int, random: Any) -> Any:
+        from foretaste.backends.pytorch.coders import Coder, Dense
+
+        sizes = (cells, self.hidden), (self.hidden, cells)
+        return Coder([Dense(*size, self.regularization, random) for size in sizes], self.activation)
+
+    def _weights(self, cells: int) -> int:
+        return 2 * cells * self.hidden
+
+    def _widest(self) -> int:
+        return self.hidden
+
+    def _decoder_ridge(self) -> float:
+        return self.regularization
+
+    def _presence(self) -> float:
+        return self.presence
+
+    def _dropout(self) -> float:
+        return self.dropout
+
+    def _fold_in(self, new: Ratings) -> Self:
+        if self.side == "user":
+            raise self._cannot("_fold_in", 'take in new users without refitting with side="user"')
+        return self._decode_users(new)

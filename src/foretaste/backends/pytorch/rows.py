@@ -1,0 +1,146 @@
+"""Learning from whole rows: all ratings of an item, or of a user, are one example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from foretaste.backends.pytorch.base import Parts
+from foretaste.backends.pytorch.learning import Figures, Learning
+from foretaste.ratings import Ratings
+
+_JUDGED = 512  # rows by which an epoch without validation ratings is judged, at most
+
+
+class RowLearning(Learning):
+    """An autoencoder that fills in rows; only rated cells count.
+
+    A row goes in as ``z + presence`` where there is a rating of a weight above 0, else 0, and comes out as
+    ``z``, both in standard deviations from the mean. Dense rows are made a batch at a time.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        ``network(rows)`` returns rows of the same shape; ``network.penalty()`` is what regularization adds to
+        the sum of squared errors of all ratings.
+    train : Ratings
+    parts : Parts
+    by_item : bool
+        Whether a row is an item and its cells are users.
+    moments : (float, float)
+    presence, dropout : float
+        Dropout is the share of ratings that do not go in while learning; those that do are not changed.
+    batch : int
+        Rows that are judged at once.
+    random : torch.Generator
+    device : torch.device
+    """
+
+    def __init__(
+        self, network: Any, train: Ratings, parts: Parts, *, by_item: bool, moments: tuple[float, float],
+        presence: float, dropout: float, batch: int, random: Any, device: Any,
+    ) -> None:  # fmt: skip
+        self.network, self.device, self.random = network.to(device), device, random
+        self.mean, self.std = moments
+        self.presence, self.dropout, self.batch = presence, dropout, batch
+        sides = (train.item, train.user), (len(train.items), len(train.users))
+        (own, other), (self.size, self.width) = sides if by_item else (sides[0][::-1], sides[1][::-1])
+        value = ((train.value.astype(np.float64) - self.mean) / (self.std or 1.0)).astype(np.float32)
+        self.learned = Cells(own, other, value, train.weight, parts.learned, self.size, device)
+        self.held = Cells(own, other, value, train.weight, parts.held, self.size, device)
+
+    def loss(self, examples: Any) -> Any:
+        """Return the squared errors of some rows and their share of the penalty, a mean over ratings."""
+        row, place = self.learned.of_rows(examples)
+        cell, z = row * self.width + self.learned.column[place], self.learned.value[place]
+        out = self.network(self._filled(len(examples), cell, place, self.dropout))
+        errors = self.learned.weighted((out.view(-1).gather(0, cell) - z) ** 2, place)
+        share = len(examples) / self.size
+        return (errors.sum() + share * self.network.penalty()) / (share * self.learned.total)
+
+    def _filled(self, rows: int, cell: Any, place: Any, dropout: float = 0.0) -> Any:
+        """Return dense rows of what goes in, shape (rows, width)."""
+        filled = torch.zeros(rows * self.width, device=self.device)
+        given = self.learned.value[place] + self.presence
+        if self.learned.weight is not None:
+            given = given * (self.learned.weight[place] > 0)
+        if dropout:
+            drawn = torch.rand(len(given), generator=self.random).to(self.device)
+            given = given * (drawn >= dropout)
+        filled[cell] = given
+        return filled.view(rows, self.width)
+
+    def output(self, rows: Any) -> Any:
+        """Return what comes out for some rows, shape (rows, width)."""
+        row, place = self.learned.of_rows(rows)
+        return self.network(self._filled(len(rows), row * self.width + self.learned.column[place], place))
+
+    def hidden(self) -> Any:
+        """Return the last hidden layer of every row, shape (size, hidden)."""
+        found = []
+        for rows in torch.arange(self.size, device=self.device).split(self.batch):
+            row, place = self.learned.of_rows(rows)
+            cell = row * self.width + self.learned.column[place]
+            found.append(self.network.encoded(self._filled(len(rows), cell, place)))
+        return torch.cat(found)
+
+    def judge(self) -> Figures:
+        """Return loss and RMSE of validation ratings, and of the learned ratings of the rows gone through."""
+        validated = len(self.held.value) > 0
+        step = 1 if validated else -(-self.size // _JUDGED)
+        sums = np.zeros((2, 2))
+        for rows in torch.arange(0, self.size, step, device=self.device).split(self.batch):
+            out = self.output(rows).view(-1)
+            for cells, total in zip((self.learned, self.held), sums, strict=True):
+                row, place = cells.of_rows(rows)
+                errors = (out[row * self.width + cells.column[place]] - cells.value[place]) ** 2
+                total += float(cells.weighted(errors, place).sum()), cells.weight_of(place)
+        loss = [squares / (weight or 1.0) * (self.std or 1.0) ** 2 for squares, weight in sums]
+        train = loss[0], float(np.sqrt(loss[0]))
+        return Figures(*train, loss[1], float(np.sqrt(loss[1]))) if validated else Figures(*train)
+
+
+class Cells:
+    """Some ratings, grouped by row.
+
+    Parameters
+    ----------
+    own, other : int32 array, shape (ratings,)
+        Row and column of each rating.
+    value : float32 array, shape (ratings,)
+    weight : float32 array, shape (ratings,), or None
+    chosen : int64 array
+        The ratings that are wanted.
+    rows : int
+    device : torch.device
+    """
+
+    def __init__(
+        self, own: Any, other: Any, value: Any, weight: Any, chosen: Any, rows: int, device: Any
+    ) -> None:
+        order = chosen[np.argsort(own[chosen], kind="stable")]
+        starts = np.zeros(rows + 1, np.int64)
+        np.cumsum(np.bincount(own[chosen], minlength=rows), out=starts[1:])
+        self.starts = torch.from_numpy(starts).to(device)
+        self.column = torch.from_numpy(other[order].astype(np.int64)).to(device)
+        self.value = torch.from_numpy(value[order]).to(device)
+        self.weight = None if weight is None else torch.from_numpy(weight[order]).to(device)
+        self.total = float(len(order)) if self.weight is None else max(float(self.weight.sum()), 1e-12)
+
+    def of_rows(self, rows: Any) -> tuple[Any, Any]:
+        """Return where in ``rows`` the row of each of their ratings is, and which ratings these are."""
+        starts = self.starts[rows]
+        counts = self.starts[rows + 1] - starts
+        row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
+        before = torch.cumsum(counts, 0) - counts
+        return row, torch.arange(len(row), device=rows.device) + (starts - before)[row]
+
+    def weighted(self, errors: Any, place: Any) -> Any:
+        """Return errors times the weights of their ratings."""
+        return errors if self.weight is None else errors * self.weight[place]
+
+    def weight_of(self, place: Any) -> float:
+        """Return the sum of the weights of some ratings."""
+        return float(len(place)) if self.weight is None else float(self.weight[place].sum())

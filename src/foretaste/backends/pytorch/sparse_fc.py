@@ -1,0 +1,91 @@
+"""SparseFC: an autoencoder whose layers learn which of their connections are there."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from foretaste.backends.pytorch.autoencoding import Autoencoder
+from foretaste.params import model_class, param
+from foretaste.ratings import Ratings
+
+
+@model_class
+class SparseFC(Autoencoder):
+    r"""A kernelised sparse autoencoder of the ratings of items.
+
+    As ``AutoRec`` of items, with two hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what is
+    connected has a place each, in a few dimensions, and the kernel
+
+    .. math:: K(u, v) = \max(0, 1 - \lVert u - v \rVert^2)
+
+    lets near ones through and cuts off those at least 1 apart. Weights and places make
+
+    .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2 + \lambda \sum w_{jk}^2 + \kappa \sum K(u_j, v_k)^2
+
+    smaller, over all layers, some rows a step. A larger :math:`\kappa` drives places apart and leaves fewer
+    connections. An unknown item gets the mean of the user's predictions over the ratings, an unknown user
+    that of the item's, and a pair of both their mean.
+
+    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There all rows are one
+    step of L-BFGS; here some rows are one of Adam, which is there sooner.
+    """
+
+    summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
+
+    hidden: int = param(500, "how many units each of the two hidden layers has", low=1, high=8192)
+    dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
+    activation: str = param(
+        "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+    )
+    regularization: float = param(
+        60.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+    )
+    kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
+    presence: float = param(
+        3.0,
+        "what is added to a rating that goes in, in standard deviations, to differ from none",
+        low=0,
+        high=100,
+    )
+    dropout: float = param(
+        0.0, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+    )
+    epochs: int = param(60, "how many times each row is visited, at most", low=1)
+    batch: int = param(128, "how many rows a step looks at", low=1)
+    schedule: str = param(
+        "cosine",
+        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
+        one_of=("constant", "linear", "cosine"),
+    )
+    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
+
+    def _by_item(self) -> bool:
+        return True
+
+    def _coder(self, cells: int, random: Any) -> Any:
+        from foretaste.backends.pytorch.coders import Coder, Kernelised
+
+        sizes = (cells, self.hidden), (self.hidden, self.hidden), (self.hidden, cells)
+        kernel = self.dimensions, self.kernel_regularization
+        layers = [Kernelised(*size, self.regularization, random, *kernel) for size in sizes]
+        return Coder(layers, self.activation)
+
+    def _weights(self, cells: int) -> int:
+        # The kernel, its square and the weights under it have a gradient each while a step is worked out.
+        return 2 * (2 * cells * self.hidden + self.hidden**2)
+
+    def _widest(self) -> int:
+        return self.hidden
+
+    def _decoder_ridge(self) -> float:
+        return self.regularization
+
+    def _presence(self) -> float:
+        return self.presence
+
+    def _dropout(self) -> float:
+        return self.dropout
+
+    def _fold_in(self, new: Ratings) -> Self:
+        """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
+        return self._decode_users(new)
