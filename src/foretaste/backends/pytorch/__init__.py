@@ -6,5 +6,6 @@ model of this room is: parameters of the loop, and two hooks.
 """
 
 from foretaste.backends.pytorch.mf import TorchMF
+from foretaste.backends.pytorch.recommender import TorchRecommender
 
-__all__ = ["TorchMF"]
+__all__ = ["TorchMF", "TorchRecommender"]
