@@ -8,6 +8,7 @@ documentation tables, model files, checks) reads these declarations.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Callable, Sequence
@@ -31,11 +32,17 @@ class Declaration:
     open_low: bool = False
     optional: bool = False
     models: bool = False
+    code: bool = False
+    real: bool = False
 
     def allowed(self) -> str:
         """Say in words which values are allowed."""
+        own = "a function or class of your own"
         if self.one_of is not None:
-            return "one of " + ", ".join(repr(choice) for choice in self.one_of)
+            words = "one of " + ", ".join(repr(choice) for choice in self.one_of)
+            return f"{words}, or {own}" if self.code else words
+        if self.code:
+            return f"{own}, or None"
         if isinstance(self.default, bool):
             return "True or False"
         if self.models:
@@ -52,10 +59,13 @@ class Declaration:
     @property
     def whole(self) -> bool:
         """Whether only whole numbers are allowed."""
-        return self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
+        whole = self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
+        return whole and not self.real
 
     def accepts(self, value: object) -> bool:
         """Whether ``value`` is allowed; nothing is converted."""
+        if self.code and (callable(value) or self.one_of is None):
+            return callable(value) or value is None
         if value is None:
             return self.optional
         if self.one_of is not None:
@@ -79,6 +89,16 @@ def _is_model(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, Parameters) and hasattr(value, "fit"))
 
 
+def written(value: object) -> str:
+    """Return the Python of a hyperparameter: a function or class by its name, other things as ``repr``."""
+    if callable(value):
+        if isinstance(value, functools.partial):
+            parts = [written(value.func), *map(written, value.args)]
+            return f"partial({', '.join(parts + [f'{k}={written(v)}' for k, v in value.keywords.items()])})"
+        return str(getattr(value, "__name__", type(value).__name__))
+    return repr(value)
+
+
 def param(
     default: Any,
     meaning: str,
@@ -89,6 +109,8 @@ def param(
     open_low: bool = False,
     optional: bool = False,
     models: bool = False,
+    code: bool = False,
+    real: bool = False,
 ) -> Any:
     """Declare a hyperparameter as a dataclass field.
 
@@ -103,12 +125,17 @@ def param(
     one_of : sequence of str, optional
         The allowed words.
     optional : bool
-        Whether None is allowed beside whole numbers.
+        Whether None is allowed beside numbers.
     models : bool
         Whether it is a list of models and names of models.
+    code : bool
+        Whether a function or class may be given, beside the words of ``one_of`` or None. A model file does
+        not hold it; it is given again to ``load``.
+    real : bool
+        Whether an optional number need not be whole.
     """
     choices = None if one_of is None else tuple(one_of)
-    declaration = Declaration(default, meaning, low, high, choices, open_low, optional, models)
+    declaration = Declaration(default, meaning, low, high, choices, open_low, optional, models, code, real)
     if models:  # every model has a list of its own
         return dataclasses.field(default_factory=lambda: list(default), metadata={"param": declaration})
     return dataclasses.field(default=default, metadata={"param": declaration})
@@ -119,8 +146,8 @@ def learned(*shape: str, dtype: str = "float32") -> Any:
 
     ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and ``items``
     stand for the number of known users and items; others must agree within a model. ``learned("ids")`` is
-    an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models. Arrays are of
-    the type ``dtype``.
+    an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models,
+    ``learned("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
     """
     return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
 
@@ -169,7 +196,7 @@ class Parameters:
     def learned_dtypes(cls) -> dict[str, str]:
         """Return the declared types of the learned attributes that are arrays."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        others = (), ("ids",), ("text",), ("models",)
+        others = (), ("ids",), ("text",), ("models",), ("weights",)
         arrays = [name for name, shape in cls.learned_shapes().items() if shape not in others]
         return {name: fields[name].metadata["dtype"] for name in arrays}
 
@@ -224,7 +251,7 @@ class Parameters:
 
     def __repr__(self) -> str:
         changed = (
-            f"{name}={getattr(self, name)!r}"
+            f"{name}={written(getattr(self, name))}"
             for name, declaration in self.declarations().items()
             if getattr(self, name) != declaration.default
         )

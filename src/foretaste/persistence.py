@@ -5,7 +5,7 @@ tensor, or for text two (utf-8 bytes and offsets). Its metadata holds one text, 
 with the format version, the library version, the model's name and parameters, and the learned numbers. Of
 models inside a model, number k has its arrays under ``members_.k.`` and its numbers in a list; id maps are
 those of the outer model. Nothing in a file is ever executed, and no class is looked up but in
-``models.BY_NAME``.
+``models.BY_NAME``; the weights of a network are arrays under the name of the attribute that holds them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupported, did_you_mean
+from foretaste.errors import (
+    BadModelFile,
+    ForetasteError,
+    InvalidParameter,
+    MissingExtra,
+    NotFound,
+    NotSupported,
+    did_you_mean,
+)
 from foretaste.files import atomic_write
 from foretaste.ids import IdIndex
 from foretaste.models import BY_NAME, Model
@@ -67,12 +75,15 @@ def save(model: Model, path: PathLike) -> None:
         save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
 
 
-def load(path: PathLike) -> Model:
+def load(path: PathLike, **code: Any) -> Model:
     """Read a fitted model from a file.
 
     Parameters
     ----------
     path : str or path
+    **code
+        Functions and classes of one's own that the model was made with, by the names of its parameters:
+        ``module=MyNet``. A file holds their names alone, and these are never looked up.
 
     Returns
     -------
@@ -85,13 +96,24 @@ def load(path: PathLike) -> Model:
         If there is no such file.
     BadModelFile
         If it is truncated, no model file, newer than this library, or holds what no model of that name
-        can have.
+        can have, or it was made with code that is not given.
+    InvalidParameter
+        If code is given that it does not need.
+    MissingExtra
+        If the model needs a package that is not installed.
     """
     path = _existing(path)
     header, arrays = _read(path, with_arrays=True)
+    needless = sorted(set(code) - _made_with(header["params"]))
+    if needless:
+        raise InvalidParameter(
+            f"{path} was not made with a {needless[0]} of your own", hint=f"load({str(path)!r})"
+        )
     try:
-        model = from_spec({"model": header["model"], "params": header["params"]})
+        model = from_spec({"model": header["model"], "params": header["params"]}, code=code)
         _restore(model, arrays, header["learned"], {})
+    except MissingExtra:
+        raise
     except ForetasteError as error:
         hint = error.hint if isinstance(error, BadModelFile) else None
         raise BadModelFile(f"{path} cannot be used: {error.message}", hint=hint or _MAKE_ONE) from error
@@ -126,13 +148,15 @@ def _packed(model: Model, prefix: str) -> tuple[Arrays, dict[str, Any]]:
     if BY_NAME.get(type(model).__name__) is not type(model):
         raise NotSupported(
             f"a {type(model).__name__} cannot be kept in a file",
-            hint="models that can: " + ", ".join(BY_NAME),
+            hint="models that can: " + ", ".join(BY_NAME.names()),
         )
     for key, value in model._state().items():
         if isinstance(value, IdIndex):
             arrays |= {} if prefix else _pack_ids(key, value)
         elif isinstance(value, np.ndarray):
             arrays[prefix + key] = np.ascontiguousarray(value)
+        elif isinstance(value, dict):
+            arrays |= {f"{prefix}{key}.{name}": np.ascontiguousarray(array) for name, array in value.items()}
         elif isinstance(value, list) and all(isinstance(one, Model) for one in value):
             packed = [_packed(member, f"{prefix}{key}.{place}.") for place, member in enumerate(value)]
             arrays |= {name: array for inner, _ in packed for name, array in inner.items()}
@@ -153,6 +177,8 @@ def _plain_param(name: str, value: Any) -> Any:
     """Return a hyperparameter after checking it, and those of models inside."""
     if isinstance(value, list):
         return [_plain_param(name, one) for one in value]
+    if isinstance(value, dict) and "code" in value:  # the name of a function or class
+        return value
     if isinstance(value, dict):  # a model inside
         inner = {key: _plain_param(f"{name}, {key}", one) for key, one in value["params"].items()}
         return value | {"params": inner}
@@ -239,6 +265,16 @@ def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
     return dict(header)
 
 
+def _made_with(params: Any) -> set[str]:
+    """Return the parameters, also of models inside, that were functions or classes."""
+    if isinstance(params, list):
+        return {name for one in params for name in _made_with(one)}
+    if not isinstance(params, dict):
+        return set()
+    own = {name for name, value in params.items() if isinstance(value, dict) and set(value) == {"code"}}
+    return own | {name for value in params.values() for name in _made_with(value)}
+
+
 def _no_constant(word: str) -> float:
     raise ValueError(f"{word} is no number of a model")
 
@@ -258,6 +294,9 @@ def _restore(model: Model, stored: Arrays, numbers: dict[str, Any], ids: dict[st
         if shape == ("models",):
             own = {key: index for key, index in state.items() if isinstance(index, IdIndex)}
             state[name] = _members(model, name, arrays, numbers.pop(name, None), own)
+        if shape == ("weights",):
+            named = [key for key in arrays if key.startswith(f"{name}.")]
+            state[name] = {key.removeprefix(f"{name}."): arrays.pop(key) for key in named}
     for name, value in numbers.items():
         if type(value) in (int, float) and abs(value) > _LARGEST:
             raise BadModelFile(f"{name[:100]} in the file is too large for any rating")

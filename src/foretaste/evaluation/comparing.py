@@ -26,7 +26,7 @@ from foretaste.evaluation.results import Results, Row
 from foretaste.evaluation.statistics import Sums, UserSums, uncertainties
 from foretaste.models import BY_NAME, Model
 from foretaste.models.means import GlobalMean
-from foretaste.models.specs import params_as_json
+from foretaste.models.specs import as_spec, holds_code, params_as_json
 from foretaste.progress import Lines, Progress, Task, progress_for
 from foretaste.ratings import Ratings
 
@@ -233,7 +233,8 @@ class _Run:
 
     def _judge(self, model: Model, on_fold: Callable[[], None]) -> Judged:
         inner = Progress() if isinstance(self.show, Lines) else self.show
-        if self.folder is not None and BY_NAME.get(type(model).__name__) is type(model):
+        own = BY_NAME.get(type(model).__name__) is not type(model) or holds_code(as_spec(model))
+        if self.folder is not None and not own:
             return judge_apart(model, self.folder, self.metrics, inner, lambda _: on_fold())
         judged = Judged()
 
@@ -284,5 +285,5 @@ def label_of(model: Model) -> str:
 
 def _as_json(value: Any) -> Any:
     """Return a hyperparameter as JSON can hold it."""
-    known = value is None or isinstance(value, bool | int | float | str | list)
+    known = value is None or isinstance(value, bool | int | float | str | list | dict)
     return value if known else repr(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from html import escape
 from inspect import isabstract
 from typing import Any, ClassVar, Self
 
@@ -22,7 +23,7 @@ from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
 from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction
-from foretaste.params import Parameters, learned, model_class, param
+from foretaste.params import Parameters, learned, model_class, param, written
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Pairs, Ratings
 
@@ -238,7 +239,8 @@ class Model(Parameters, ABC):
     def _check_finite(self) -> None:
         for name in self.learned_shapes():
             value = getattr(self, name)
-            if isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
+            arrays = value.values() if isinstance(value, dict) else [value]
+            if any(isinstance(a, np.ndarray | float) and not np.isfinite(a).all() for a in arrays):
                 raise InvalidParameter(
                     f"{self!r} does not settle on finite numbers: {name} is not finite",
                     hint="smaller steps or more regularization; the defaults suit most ratings",
@@ -299,7 +301,7 @@ class Model(Parameters, ABC):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td>{getattr(self, name)!r}</td>"
+            f"<tr><th style='text-align:left'>{name}</th><td>{escape(written(getattr(self, name)))}</td>"
             f"<td style='text-align:left'>{declaration.meaning}</td></tr>"
             for name, declaration in self.declarations().items()
         )
@@ -343,6 +345,11 @@ def _check_state(
     elif shape == ("models",):
         ok = isinstance(value, list) and all(
             isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value
+        )
+    elif shape == ("weights",):
+        ok = isinstance(value, dict) and all(
+            isinstance(name, str) and isinstance(array, np.ndarray) and bool(np.isfinite(array).all())
+            for name, array in value.items()
         )
     elif shape == ():
         ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

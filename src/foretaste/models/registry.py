@@ -13,6 +13,7 @@ GROUP = "foretaste.models"  # the entry points with which other packages add mod
 # As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
 WITH_EXTRA = {
     "TorchMF": "foretaste.backends.pytorch",
+    "TorchRecommender": "foretaste.backends.pytorch",
     "AutoRec": "foretaste.backends.pytorch",
     "SparseFC": "foretaste.backends.pytorch",
     "FactorizationMachine": "foretaste.backends.pytorch",

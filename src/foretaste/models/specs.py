@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from foretaste.errors import BadModelFile, did_you_mean, plain
 from foretaste.models.base import Model
+from foretaste.params import written
 
 _DEEPEST = 3  # blends of blends of blends
 _UPGRADE = "pip install --upgrade foretaste"
 
 
 def params_as_json(model: Model) -> dict[str, Any]:
-    """Return the hyperparameters: numpy numbers as Python's own, a list of models as names and specs."""
+    """Return the hyperparameters: numpy numbers as Python's own, a list of models as names and specs.
+
+    A function or class becomes ``{"code": name}``.
+    """
     return {name: _as_json(value) for name, value in model.get_params(deep=False).items()}
 
 
@@ -21,8 +27,24 @@ def as_spec(model: Model) -> dict[str, Any]:
     return {"model": type(model).__name__, "params": params_as_json(model)}
 
 
-def from_spec(spec: Any, depth: int = 0) -> Model:
+def holds_code(spec: Any) -> bool:
+    """Whether somewhere in a spec a function or class stands as its name alone."""
+    if isinstance(spec, dict):
+        return "code" in spec or any(holds_code(value) for value in spec.values())
+    return isinstance(spec, list) and any(holds_code(value) for value in spec)
+
+
+def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyType({})) -> Model:
     """Return an unfitted model of ``BY_NAME``; parameters that the spec does not know have their defaults.
+
+    Parameters
+    ----------
+    spec : dict
+        As made by ``as_spec``.
+    depth : int
+        How many models this one is inside of.
+    code : mapping of str to function or class
+        What stands for parameters of which the spec has a name only; it is never looked up by that name.
 
     Raises
     ------
@@ -45,9 +67,18 @@ def from_spec(spec: Any, depth: int = 0) -> Model:
     unknown = sorted(set(params) - set(declared))
     if unknown:
         raise BadModelFile(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE)
+    missing = [key for key, value in params.items() if declared[key].code and _code_name(value)]
+    if not set(missing) <= set(code):
+        called = {key: _code_name(params[key]) for key in missing}
+        asked = ", ".join(f"{key}={name}" for key, name in called.items())
+        raise BadModelFile(
+            f"this {name} was made with code that no file holds: {asked}", hint=f"load(path, {asked})"
+        )
     values = {
-        key: [one if isinstance(one, str) else from_spec(one, depth + 1) for one in value]
+        key: [one if isinstance(one, str) else from_spec(one, depth + 1, code) for one in value]
         if declared[key].models and isinstance(value, list)
+        else code[key]
+        if key in missing
         else value
         for key, value in params.items()
     }
@@ -56,7 +87,15 @@ def from_spec(spec: Any, depth: int = 0) -> Model:
     return model
 
 
+def _code_name(value: Any) -> str:
+    """Return what a function or class was called, or nothing if this stands for none."""
+    name = value.get("code") if isinstance(value, dict) and len(value) == 1 else None
+    return name[:100] if isinstance(name, str) else ""
+
+
 def _as_json(value: Any) -> Any:
+    if callable(value):
+        return {"code": written(value)}
     if isinstance(value, list):
         return [as_spec(one) if isinstance(one, Model) else _as_json(one) for one in value]
     return plain(value)

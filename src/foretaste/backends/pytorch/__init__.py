@@ -9,6 +9,7 @@ from foretaste.backends.pytorch.autorec import AutoRec
 from foretaste.backends.pytorch.fm import FactorizationMachine
 from foretaste.backends.pytorch.mf import TorchMF
 from foretaste.backends.pytorch.neural_mf import NeuralMF
+from foretaste.backends.pytorch.recommender import TorchRecommender
 from foretaste.backends.pytorch.sparse_fc import SparseFC
 
-__all__ = ["AutoRec", "FactorizationMachine", "NeuralMF", "SparseFC", "TorchMF"]
+__all__ = ["AutoRec", "FactorizationMachine", "NeuralMF", "SparseFC", "TorchMF", "TorchRecommender"]

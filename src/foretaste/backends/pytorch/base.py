@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -57,7 +58,7 @@ class TorchModel(Model):
     epochs: int = param(20, "how many times each rating is visited, at most", low=1)
     batch: int = param(512, "how many ratings a step looks at", low=1)
     learning_rate: float = param(0.001, "the step of the optimiser", low=0, high=100, open_low=True)
-    optimizer: str = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS)
+    optimizer: Any = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS, code=True)
     schedule: str = param(
         "constant",
         "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
@@ -72,8 +73,8 @@ class TorchModel(Model):
     patience: int = param(5, "early stopping: how many epochs may pass without a better loss", low=1)
     refit: bool = param(
         True,
-        "early stopping: learn once more, from all ratings, for the best number of epochs; otherwise keep the "
-        "best weights",
+        "early stopping: learn again from all ratings, for the best number of epochs; otherwise the best "
+        "weights are kept",
     )
     mixed_precision: bool = param(False, "compute in bfloat16 where that is safe; pays on a GPU")
     device: str = param(
@@ -117,13 +118,12 @@ class TorchModel(Model):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         device, parts = device_of(self.device), self._parts(len(train))
-        with session(self.seed, thread_count(self.threads), alone=self.draws_alone):
-            learning, history = self._learn(train, parts, device, self.epochs, progress)
-            self.epochs_ = history.best + 1
-            if len(parts.held) and self.refit:
-                everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
-                learning, _ = self._learn(train, everything, device, self.epochs_, progress)
-            self._keep(learning)
+        learning, history = self._learn(train, parts, device, self.epochs, progress)
+        self.epochs_ = history.best + 1
+        if len(parts.held) and self.refit:
+            everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
+            learning, _ = self._learn(train, everything, device, self.epochs_, progress)
+        self._keep(learning)
         for name in ("train_loss", "train_rmse", "valid_loss", "valid_rmse"):
             figures = [getattr(one, name) for one in history.figures]
             kept = figures if len(parts.held) or name.startswith("train") else []
@@ -135,23 +135,21 @@ class TorchModel(Model):
         """Learn once, from the beginning."""
         import torch
 
-        learning = self._learning(train, parts, device)
-        state = State(
-            make_optimizer(self.optimizer, learning.network, self.learning_rate),
-            torch.Generator().manual_seed(self.seed),
-        )
         plan = Plan(
-            epochs,
-            self.epochs,
-            self.batch,
-            self.learning_rate,
-            self.schedule,
-            self.patience,
+            epochs, self.epochs, self.batch, self.learning_rate, self.schedule, self.patience,
             self.mixed_precision,
-        )
+        )  # fmt: skip
         label = f"{type(self).__name__} early stopping" if len(parts.held) else type(self).__name__
-        with progress.task(label, epochs) as task:
+        with self._session(), progress.task(label, epochs) as task:
+            learning = self._learning(train, parts, device)
+            state = State(
+                make_optimizer(self.optimizer, learning.network, self.learning_rate),
+                torch.Generator().manual_seed(self.seed),
+            )
             return learning, learn(learning, plan, state, task)
+
+    def _session(self) -> AbstractContextManager[None]:
+        return session(self.seed, thread_count(self.threads), alone=self.draws_alone)
 
     def _parts(self, n: int) -> Parts:
         """Hold out a share of n rows, but never all."""

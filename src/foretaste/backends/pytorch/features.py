@@ -87,7 +87,7 @@ class Features:
         return np.ascontiguousarray((values - self.centre) / self.scale)
 
     def _check(self, given: tuple[str, ...], name: str) -> None:
-        """Refuse columns that are none of the learned ones, but for values of a category, and missing ones."""
+        """Refuse columns that are missing or were not learned from; a category may have other values."""
         known, categories = set(self.columns), _categories(self.columns)
         learned = ", ".join(dict.fromkeys(map(_base, self.columns))) or "none"
         odd = [c for c in given if c not in known and _base(c) not in categories]

@@ -185,8 +185,9 @@ def learn(
         _epoch(learning, plan, state, epoch, task)
         now = judged(learning)
         if not math.isfinite(now.train_loss):
+            loss = f"the loss of epoch {epoch + 1} is {now.train_loss}"
             raise InvalidParameter(
-                f"learning does not settle on finite numbers: the loss of epoch {epoch + 1} is {now.train_loss}",
+                f"learning does not settle on finite numbers: {loss}",
                 hint="a smaller learning_rate, or more regularization",
             )
         history.add(now, learning.network)

@@ -14,8 +14,6 @@ from foretaste.params import learned, model_class, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
 
-Penalties = tuple[float, float, float, float]
-
 
 @model_class
 class TorchMF(TorchModel):
@@ -94,28 +92,32 @@ class TorchMF(TorchModel):
     def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
         import torch
 
-        from foretaste.backends.pytorch.factors import FactorLearning, Factors
+        from foretaste.backends.pytorch.factors import Factors
+        from foretaste.backends.pytorch.losses import Loss
+        from foretaste.backends.pytorch.network import Network
+        from foretaste.backends.pytorch.pairs import PairLearning
 
         mean, std = train.moments()
+        self.unknown_ = mean
         moments = (mean, std) if self.standardize else (mean if self.biased else 0.0, 1.0)
-        network = Factors(
-            len(train.users), len(train.items), self.factors, biased=self.biased, spread=self.spread,
-            uniform=self.initial == "uniform", random=torch.Generator().manual_seed(self.seed),
-        )  # fmt: skip
         weights = (
             self.user_regularization,
             self.item_regularization,
             self.user_bias_regularization,
             self.item_bias_regularization,
         )
-        learning = FactorLearning(network, train, parts, moments, device)
-        learning.regularize(weights, self.penalty == "norms")
-        self.unknown_ = mean
-        return learning
+        squares = self.penalty == "squares"
+        factors = Factors(
+            len(train.users), len(train.items), self.factors, biased=self.biased, spread=self.spread,
+            uniform=self.initial == "uniform", random=torch.Generator().manual_seed(self.seed),
+            weights=weights, squares=squares,
+        )  # fmt: skip
+        regularizer = None if squares else Factors.norms
+        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer)
 
     def _keep(self, learning: Any) -> None:
         self.mean_, self.std_ = learning.mean, learning.std
-        network = learning.network
+        network = learning.network.module
         self.user_factors_, self.item_factors_ = _array(network.user_factors), _array(network.item_factors)
         users, items = len(self.user_factors_), len(self.item_factors_)
         biased = network.user_bias is not None

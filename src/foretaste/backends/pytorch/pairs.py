@@ -10,6 +10,7 @@ import numpy as np
 from foretaste import memory
 from foretaste.backends.pytorch.base import Parts
 from foretaste.backends.pytorch.learning import Figures, Learning
+from foretaste.backends.pytorch.network import Network
 from foretaste.ratings import Ratings
 
 _JUDGED = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
@@ -21,40 +22,40 @@ class PairLearning(Learning):
 
     Parameters
     ----------
-    network : torch.nn.Module
-        ``network(user, item)``, int64 tensors of shape (n,), returns a tensor of shape (n,).
-    loss : callable
-        ``loss(predicted, rating)`` in standard deviations, shape (n,) each, returns shape (n,).
+    network : Network
     train : Ratings
     parts : Parts
     moments : (float, float)
         The mean and the standard deviation in which the network predicts.
     device : torch.device
+    regularizer : callable, optional
+        ``regularizer(module)`` returns one number, which is added to the mean loss of a batch.
     """
 
     def __init__(
         self,
-        network: Any,
-        loss: Callable[[Any, Any], Any],
+        network: Network,
         train: Ratings,
         parts: Parts,
         moments: tuple[float, float],
         device: Any,
+        regularizer: Callable[[Any], Any] | None = None,
     ) -> None:
         # Order and batch of each row beside its columns: 24 bytes a rating, and 4 for a weight.
         memory.require(
             28 * len(train), f"learning from {len(train)} ratings", "fewer ratings: ratings.sample(n)"
         )
-        self.network, self.device = network.to(device), device
-        self.loss_of = loss
+        self.network, self.device, self.regularizer = network.to(device), device, regularizer
         self.mean, self.std = moments
-        self.size = len(parts.learned)
-        self.train_rows = self._tensors(train, parts.learned)
-        self.held_rows = self._tensors(train, parts.held)
+        self.size, self.items = len(parts.learned), len(train.items)
+        self.train_rows = self.tensors(train, parts.learned)
+        self.held_rows = self.tensors(train, parts.held)
         step = -(-self.size // _JUDGED)
-        self.judged_rows = tuple(None if column is None else column[::step] for column in self.train_rows)
+        self.judged_rows: tuple[Any, ...] = tuple(
+            None if column is None else column[::step] for column in self.train_rows
+        )
 
-    def _tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
+    def tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
         """Return user, item, standardised rating and weight of some rows, on the device."""
         import torch
 
@@ -71,7 +72,7 @@ class PairLearning(Learning):
         return self.batch_loss(user[examples].long(), item[examples].long(), value[examples], weight)
 
     def batch_loss(self, user: Any, item: Any, value: Any, weight: Any) -> Any:
-        """Return what a step makes smaller; a subclass adds its regularization here.
+        """Return what a step makes smaller.
 
         Parameters
         ----------
@@ -80,7 +81,12 @@ class PairLearning(Learning):
             In standard deviations from the mean.
         weight : float32 tensor, shape (batch,), or None
         """
-        return weighted_mean(self.loss_of(self.network(user, item), value), weight)
+        output, penalty = self.network.scored(user, item)
+        return weighted_mean(self.network.loss.each(output, value) + penalty, weight) + self.regularization()
+
+    def regularization(self) -> Any:
+        """Return what the regularizer of the module adds to the loss of a batch."""
+        return 0.0 if self.regularizer is None else self.regularizer(self.network.module)
 
     def judge(self) -> Figures:
         """Return loss and RMSE of the training rows (of 200 000 at most) and of the validation rows."""
@@ -89,16 +95,17 @@ class PairLearning(Learning):
         return Figures(*train, *held)
 
     def _figures(self, columns: tuple[Any, ...]) -> tuple[float, float]:
+        loss = self.network.loss
         total = losses = squares = 0.0
-        for user, item, value, weight in _blocks(columns):
-            predicted = self.network(user.long(), item.long())
+        for user, item, value, weight in blocks(columns):
+            output = self.network(user.long(), item.long()).float()
             weights = 1.0 if weight is None else weight
-            losses += float((weights * self.loss_of(predicted, value)).sum())
-            squares += float((weights * (predicted - value) ** 2).sum())
+            losses += float((weights * loss.each(output, value)).sum())
+            squares += float((weights * (loss.standard(output) - value) ** 2).sum())
             total += len(value) if weight is None else float(weight.sum())
         total = total or 1.0
         std = self.std or 1.0
-        return losses / total * std**2, std * float(np.sqrt(squares / total))
+        return losses / total * loss.unit(std), std * float(np.sqrt(squares / total))
 
 
 def weighted_mean(loss: Any, weight: Any) -> Any:
@@ -108,6 +115,7 @@ def weighted_mean(loss: Any, weight: Any) -> Any:
     return (weight * loss).sum() / weight.sum().clamp_min(1e-12)
 
 
-def _blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of some columns, so many at a time that memory stays small."""
     for start in range(0, len(columns[0]), _BLOCK):
         yield tuple(None if column is None else column[start : start + _BLOCK] for column in columns)
