@@ -80,9 +80,7 @@ class FeatureModel(LinearTorchModel):
             self._features("item").of_rows(train.item_table, sizes[1], "item"),
         )
         network = self._network(sizes, values, random)
-        learning = SidesLearning(network, train, parts, train.moments(), device)
-        learning.hide(self.hide_ids, random)
-        return learning
+        return SidesLearning(network, train, parts, train.moments(), device, self.hide_ids, random)
 
     def _keep(self, learning: Any) -> None:
         import torch

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from foretaste.backends.pytorch.base import Parts
+from foretaste.backends.pytorch.losses import Loss
 from foretaste.backends.pytorch.pairs import PairLearning, weighted_mean
 from foretaste.ratings import Ratings
 
@@ -59,7 +60,7 @@ class TwoSides(nn.Module):
 
     def __init__(self, user: Side, item: Side) -> None:
         super().__init__()
-        self.user, self.item = user, item
+        self.user, self.item, self.loss = user, item, Loss()
 
     def forward(self, user: Any, item: Any) -> Any:
         """Predict pairs of indices, shape (n,) each."""
@@ -80,30 +81,32 @@ class TwoSides(nn.Module):
 
 
 class SidesLearning(PairLearning):
-    """Squared errors of ``TwoSides``, a share of them with users or items known by their features alone."""
+    """Squared errors of ``TwoSides``, a share of them with users or items known by their features alone.
+
+    Parameters
+    ----------
+    network, train, parts, moments, device
+        As in ``PairLearning``.
+    share : float
+        Of the ratings, in which the ids of a side that has features are hidden.
+    random : torch.Generator
+    """
 
     def __init__(
-        self, network: TwoSides, train: Ratings, parts: Parts, moments: tuple[float, float], device: Any
-    ) -> None:
-        super().__init__(network, _squared, train, parts, moments, device)
-        self.share, self.random = 0.0, None
-
-    def hide(self, share: float, random: Any) -> None:
-        """Set the share of the ratings in which the ids of a side that has features are hidden."""
+        self, network: Any, train: Ratings, parts: Parts, moments: tuple[float, float], device: Any,
+        share: float, random: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(network, train, parts, moments, device)
         self.share, self.random = share, random
 
     def batch_loss(self, user: Any, item: Any, value: Any, weight: Any) -> Any:
         """Return the mean over the batch of the squared error and of what regularization adds."""
         shown = self._shown(self.network.user, len(user)), self._shown(self.network.item, len(user))
-        predicted, cost = self.network.judged(user, item, *shown)
-        return weighted_mean(self.loss_of(predicted, value) + cost, weight)
+        output, cost = self.network.judged(user, item, *shown)
+        return weighted_mean(self.network.loss.each(output, value) + cost, weight)
 
     def _shown(self, side: Side, n: int) -> Any:
         """Return 0 where an id is hidden, else 1, shape (n,); None where all are shown."""
         if self.share == 0 or side.features.shape[1] == 0:
             return None
         return (torch.rand(n, generator=self.random) >= self.share).float().to(self.device)
-
-
-def _squared(predicted: Any, rating: Any) -> Any:
-    return (predicted - rating) ** 2
