@@ -327,9 +327,9 @@ def test_similar_from_ratings_and_from_a_model(folder: Path) -> None:
 
 
 def test_models_lists_all_and_tells_all_about_one() -> None:
-    assert [model["model"] for model in data("models")] == list(BY_NAME)
+    assert [model["model"] for model in data("models")] == BY_NAME.names()
     text = run("models").stdout
-    assert all(model.summary in text for model in BY_NAME.values())
+    assert all(BY_NAME[name].summary in text for name in BY_NAME.names())
     found = data("models", "svd")
     assert found["model"] == "SVD"
     factors = next(p for p in found["params"] if p["name"] == "factors")

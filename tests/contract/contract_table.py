@@ -6,6 +6,7 @@ A new name in ``BY_NAME`` is picked up by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from foretaste.ids import IdIndex
 from foretaste.models import BY_NAME, Model
+from foretaste.models.registry import WITH_EXTRA
 from foretaste.params import Declaration
 from foretaste.ratings import Ratings
 
@@ -30,6 +32,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "NMF": {"factors": 4, "epochs": 15},
     "CoClustering": {"user_clusters": 3, "item_clusters": 2, "starts": 3},
     "Blend": {"models": ["Bias", "UserItemMean"], "folds": 3},
+    "TorchMF": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
+    "TorchRecommender": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
@@ -37,6 +41,9 @@ SMALL: dict[str, dict[str, Any]] = {
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("KNNImputation(unknown_item='zero')", "each_setting_is_scale_free"): (
         "this setting is there to answer as scikit-learn does: 0 for an item without ratings, on any scale"
+    ),
+    ("TorchMF(standardize=False)", "each_setting_is_scale_free"): (
+        "this setting is there to learn ratings as they are, so its steps are in their units"
     ),
 }
 
@@ -46,14 +53,27 @@ def make(name: str, **params: Any) -> Model:
     return BY_NAME[name](**(SMALL.get(name, {}) | params))
 
 
-def each_model(*, tags: Collection[str] = (), parameter: str | None = None) -> Callable[[Any], Any]:
-    """Run a check over every model that has all the ``tags`` and the ``parameter``."""
+def all_models() -> dict[str, type[Model]]:
+    """Return the models of the core and those that need an extra; the latter skip where it is missing."""
+    return {name: BY_NAME[name] for name in (*BY_NAME, *WITH_EXTRA)}
+
+
+def settable(cls: type[Model]) -> dict[str, Declaration]:
+    """Return the parameters that a file can hold: all but functions and classes of one's own."""
+    return {name: d for name, d in cls.declarations().items() if not d.code or d.one_of is not None}
+
+
+def each_model(
+    *, tags: Collection[str] = (), without: Collection[str] = (), parameter: str | None = None
+) -> Callable[[Any], Any]:
+    """Run a check over every model that has all the ``tags``, none of the others, and the ``parameter``."""
 
     def decorate(check: Callable[..., None]) -> Any:
         models = [
             _case(check, model, (model,))
-            for model, cls in BY_NAME.items()
-            if set(tags) <= cls.tags and (parameter is None or parameter in cls.declarations())
+            for model, cls in all_models().items()
+            if set(tags) <= cls.tags and not set(without) & cls.tags
+            if parameter is None or parameter in cls.declarations()
         ]
         return pytest.mark.parametrize("name", models)(check)
 
@@ -64,8 +84,8 @@ def each_setting(check: Callable[..., None]) -> Any:
     """Run a check over every word of each choice, and over another value of each other parameter."""
     settings = [
         _case(check, f"{model}({parameter}={value!r})", (model, {parameter: value}))
-        for model, cls in BY_NAME.items()
-        for parameter, declaration in cls.declarations().items()
+        for model, cls in all_models().items()
+        for parameter, declaration in settable(cls).items()
         for value in declaration.one_of or [another_value(declaration)]
     ]
     return pytest.mark.parametrize(("name", "setting"), settings)(check)
@@ -73,7 +93,11 @@ def each_setting(check: Callable[..., None]) -> Any:
 
 def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> Any:
     reason = EXCEPTIONS.get((label, check.__name__.removeprefix("test_")))
-    marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
+    marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+    extra = all_models()[values[0]].extra
+    if extra:
+        absent = find_spec(extra) is None
+        marks += [pytest.mark.torch, pytest.mark.skipif(absent, reason=f'pip install "foretaste[{extra}]"')]
     return pytest.param(*values, marks=marks, id=label)
 
 
@@ -129,6 +153,8 @@ def same_value(one: Any, other: Any) -> bool:
         return isinstance(other, np.ndarray) and same_bits(one, other)
     if isinstance(one, IdIndex):
         return bool(one == other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_value(one[name], other[name]) for name in one)
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same_value, one, other))
     if isinstance(one, Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from contract_table import EXCEPTIONS, SMALL
+from contract_table import EXCEPTIONS, SMALL, all_models
 
 from foretaste.models import BY_NAME
 
@@ -23,7 +23,7 @@ def test_exceptions_name_checks_that_exist_and_give_a_reason():
 
 
 def test_models_are_named_as_they_are_called():
-    for name, cls in BY_NAME.items():
+    for name, cls in all_models().items():
         assert cls.__name__ == name
         assert cls.__doc__
         assert set(SMALL.get(name, {})) <= set(cls.declarations())

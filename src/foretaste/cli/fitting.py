@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,15 +21,17 @@ else:
     _ParamType = click.ParamType  # no generic class before click 8.4
 
 
-class _WholeOrNone(_ParamType):
-    """A whole number, or the word none."""
+class _NumberOrNone(_ParamType):
+    """A number, or the word none."""
 
-    name = "integer or none"
+    def __init__(self, kind: _ParamType) -> None:
+        self.kind = kind
+        self.name = f"{kind.name} or none"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or isinstance(value, int):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value is None or not isinstance(value, str):
             return value
-        return None if value.lower() == "none" else click.INT.convert(value, param, ctx)
+        return None if value.lower() == "none" else self.kind.convert(value, param, ctx)
 
 
 class _ModelNames(_ParamType):
@@ -57,7 +60,7 @@ def option_for(name: str, declaration: Declaration) -> click.Option:
     elif declaration.models:
         kind, default = _ModelNames(), ",".join(default)
     elif declaration.optional:
-        kind = _WholeOrNone()
+        kind = _NumberOrNone(click.INT if declaration.whole else click.FLOAT)
     elif declaration.whole:
         kind = click.INT
     shown = True if default is not None else "none"
@@ -67,12 +70,16 @@ def option_for(name: str, declaration: Declaration) -> click.Option:
 
 
 def _command_for(model: Any) -> click.Command:
-    """Return the command that fits one model."""
+    """Return the command that fits one model; functions and classes are given in Python only."""
+    declared = {name: d for name, d in model.declarations().items() if not d.code or d.one_of is not None}
+
+    resumes = "checkpoint" in signature(model.fit).parameters
 
     @runner
     def run(file: str, output: str, **values: Any) -> Outcome:
-        params = {name: values.pop(name) for name in model.declarations()}
-        return _fit(model(**params), file, output, values)
+        params = {name: values.pop(name) for name in declared}
+        going_on = {"checkpoint": values.pop("checkpoint")} if resumes else {}
+        return _fit(model(**params), file, output, values, going_on)
 
     for option in reversed(READING_OPTIONS):
         run = option(run)
@@ -85,12 +92,18 @@ def _command_for(model: Any) -> click.Command:
         params=[
             click.Argument(["file"]),
             click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to keep the model."),
-            *(option_for(name, declaration) for name, declaration in model.declarations().items()),
+            *([_checkpoint()] if resumes else []),
+            *(option_for(name, declaration) for name, declaration in declared.items()),
             *reading,
             *common_options(),
         ],
         context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
     )
+
+
+def _checkpoint() -> click.Option:
+    words = "Written after each epoch; learning that was interrupted goes on from it."
+    return click.Option(["--checkpoint"], metavar="FILE", help=words)
 
 
 class _Models(click.Group):
@@ -99,7 +112,7 @@ class _Models(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from foretaste.models import BY_NAME
 
-        return list(BY_NAME)
+        return BY_NAME.names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         from foretaste.evaluation.comparing import named
@@ -110,7 +123,7 @@ class _Models(click.Group):
         except NotFound as error:
             if "." in name or "/" in name:
                 error.message = f"the model comes first; {name} is none"
-                error.hint = for_fit(name, ctx.find_root().obj or [name], list(BY_NAME))
+                error.hint = for_fit(name, ctx.find_root().obj or [name], BY_NAME.names())
             raise
 
 
@@ -124,16 +137,17 @@ def fit() -> None:
     """
 
 
-def _fit(model: Any, file: str, output: str, reading: dict[str, Any]) -> Outcome:
+def _fit(model: Any, file: str, output: str, reading: dict[str, Any], going_on: dict[str, Any]) -> Outcome:
     from foretaste.metrics import rmse
     from foretaste.models.means import GlobalMean
     from foretaste.models.specs import params_as_json
     from foretaste.persistence import save
 
+    model._check_extra()
     model.check_params()
     ratings = read(file, reading)
     start = time.perf_counter()
-    model.fit(ratings, progress=wants_progress())
+    model.fit(ratings, progress=wants_progress(), **going_on)
     seconds = time.perf_counter() - start
     save(model, output)
     training = rmse(ratings.value, model.predict(ratings))

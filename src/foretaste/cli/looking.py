@@ -59,11 +59,13 @@ def models(name: str | None) -> Outcome:
     from foretaste.evaluation.comparing import named
     from foretaste.models import BY_NAME
 
-    wanted = BY_NAME if name is None else {type(named(name)).__name__: type(named(name))}
+    every = {key: BY_NAME[key] for key in BY_NAME.names()}
+    wanted = every if name is None else {type(named(name)).__name__: type(named(name))}
     data: list[dict[str, Any]] = [
         {
             "model": key,
             "summary": model.summary,
+            "extra": model.extra or None,
             "params": [
                 {"name": word, "default": d.default, "meaning": d.meaning, "allowed": d.allowed()}
                 for word, d in model.declarations().items()
@@ -75,7 +77,8 @@ def models(name: str | None) -> Outcome:
         found = data[0]
         rows = [[p["name"], repr(p["default"]), p["allowed"], p["meaning"]] for p in found["params"]]
         table = drawn(["parameter", "default", "allowed", "meaning"], rows, "llll")
-        return Outcome(found, f"{found['model']}: {found['summary']}\n\n{table}")
+        needs = f' (pip install "foretaste[{found["extra"]}]")' if found["extra"] else ""
+        return Outcome(found, f"{found['model']}: {found['summary']}{needs}\n\n{table}")
     rows = [
         [e["model"], e["summary"], ", ".join(p["name"] for p in e["params"] if p["name"] != "clip")]
         for e in data

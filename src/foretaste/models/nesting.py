@@ -27,9 +27,10 @@ def unfitted(owner: str, model: str | Model) -> Model:
     if isinstance(model, Model):
         return type(model)(**model.get_params(deep=False))
     if model not in BY_NAME:
+        known = BY_NAME.names()
         raise InvalidParameter(
-            f'{owner}: models names "{model[:100]}", which there is not{did_you_mean(model, BY_NAME)}',
-            hint="one of " + ", ".join(BY_NAME),
+            f'{owner}: models names "{model[:100]}", which there is not{did_you_mean(model, known)}',
+            hint="one of " + ", ".join(known),
         )
     return BY_NAME[model]()
 

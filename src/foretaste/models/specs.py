@@ -62,7 +62,7 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
         raise BadModelFile("a model inside the model is not described as it must be: a name and parameters")
     if name not in BY_NAME:
         name = name[:100]
-        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME)}', hint=_UPGRADE)
+        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME.names())}', hint=_UPGRADE)
     declared = BY_NAME[name].declarations()
     unknown = sorted(set(params) - set(declared))
     if unknown:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from os import PathLike
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.backends.pytorch.checkpoint import Checkpoint
 from foretaste.backends.pytorch.learning import History, Learning, Plan, State, learn
 from foretaste.backends.pytorch.optimizing import OPTIMIZERS, make_optimizer
 from foretaste.backends.pytorch.running import device_of, require_torch, session
@@ -82,7 +84,12 @@ class TorchModel(Model):
     )
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; the last bits may depend on it", low=1, high=1024, optional=True
+        1,
+        "how many threads; None is all. More pay only where a step is much work, and the last bits may "
+        "depend on it",
+        low=1,
+        high=1024,
+        optional=True,
     )
 
     epochs_: int = learned()
@@ -101,6 +108,38 @@ class TorchModel(Model):
     def _keep(self, learning: Learning) -> None:
         """Set the learned attributes from what was learned."""
 
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        progress: bool | Progress = False,
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> Self:
+        """Learn from ratings.
+
+        Parameters
+        ----------
+        X, y, sample_weight, progress
+            As for every model.
+        checkpoint : str or path, optional
+            A file to be written after each epoch. If it is there already, because learning was interrupted,
+            learning goes on from it, to the same result; it is removed once learning is over.
+
+        Raises
+        ------
+        MissingExtra
+            If PyTorch is not installed.
+        BadModelFile
+            If ``checkpoint`` is a file, but no checkpoint of this model and these ratings.
+        """
+        self.__dict__["_checkpoint"] = checkpoint
+        try:
+            return super().fit(X, y, sample_weight, progress=progress)
+        finally:
+            del self.__dict__["_checkpoint"]
+
     # The rest --------------------------------------------------------------------------------------
 
     @property
@@ -118,35 +157,23 @@ class TorchModel(Model):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         device, parts = device_of(self.device), self._parts(len(train))
-        learning, history = self._learn(train, parts, device, self.epochs, progress)
+        path = self.__dict__.get("_checkpoint")
+        kept = None if path is None else Checkpoint(path, self, train)
+        run = _Run(self, train, device, progress, kept)
+        history = None if kept is None else kept.history(0)
+        if history is None:
+            learning, history = run.learn(0, parts, self.epochs, None)
         self.epochs_ = history.best + 1
         if len(parts.held) and self.refit:
             everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
-            learning, _ = self._learn(train, everything, device, self.epochs_, progress)
+            learning, _ = run.learn(1, everything, self.epochs_, history)
         self._keep(learning)
+        if kept is not None:
+            kept.remove()
         for name in ("train_loss", "train_rmse", "valid_loss", "valid_rmse"):
             figures = [getattr(one, name) for one in history.figures]
-            kept = figures if len(parts.held) or name.startswith("train") else []
-            setattr(self, f"{name}_", np.array(kept, np.float32))
-
-    def _learn(
-        self, train: Ratings, parts: Parts, device: Any, epochs: int, progress: Progress
-    ) -> tuple[Learning, History]:
-        """Learn once, from the beginning."""
-        import torch
-
-        plan = Plan(
-            epochs, self.epochs, self.batch, self.learning_rate, self.schedule, self.patience,
-            self.mixed_precision,
-        )  # fmt: skip
-        label = f"{type(self).__name__} early stopping" if len(parts.held) else type(self).__name__
-        with self._session(), progress.task(label, epochs) as task:
-            learning = self._learning(train, parts, device)
-            state = State(
-                make_optimizer(self.optimizer, learning.network, self.learning_rate),
-                torch.Generator().manual_seed(self.seed),
-            )
-            return learning, learn(learning, plan, state, task)
+            told = figures if len(parts.held) or name.startswith("train") else []
+            setattr(self, f"{name}_", np.array(told, np.float32))
 
     def _session(self) -> AbstractContextManager[None]:
         return session(self.seed, thread_count(self.threads), alone=self.draws_alone)
@@ -156,3 +183,40 @@ class TorchModel(Model):
         held = min(round(self.early_stopping * n), n - 1)
         shuffled = np.random.default_rng(self.seed).permutation(n)
         return Parts(np.sort(shuffled[held:]), np.sort(shuffled[:held]))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One fit at work."""
+
+    model: TorchModel
+    train: Ratings
+    device: Any
+    progress: Progress
+    kept: Checkpoint | None
+
+    def learn(
+        self, stage: int, parts: Parts, epochs: int, earlier: History | None
+    ) -> tuple[Learning, History]:
+        """Learn once, from the beginning or from where a checkpoint of this stage is."""
+        import torch
+
+        model, kept = self.model, self.kept
+        plan = Plan(
+            epochs, model.epochs, model.batch, model.learning_rate, model.schedule, model.patience,
+            model.mixed_precision,
+        )  # fmt: skip
+        label = f"{type(model).__name__} early stopping" if len(parts.held) else type(model).__name__
+        with model._session(), self.progress.task(label, epochs) as task:
+            learning = model._learning(self.train, parts, self.device)
+            state = State(
+                make_optimizer(model.optimizer, learning.network, model.learning_rate),
+                torch.Generator().manual_seed(model.seed),
+            )
+            if kept is None:
+                return learning, learn(learning, plan, state, task)
+            kept.resume(stage, learning.network, state)
+            task.step(len(state.history.figures))
+            return learning, learn(
+                learning, plan, state, task, lambda now: kept.write(stage, learning.network, now, earlier)
+            )

@@ -34,10 +34,10 @@ class TorchRecommender(TorchNetwork):
     biased matrix factorisation.
 
     ``loss`` is a word, or a function of two tensors, predictions and ratings in rating units, that returns
-    one number a rating. ``"mse"``, ``"huber"`` and ``"quantile"`` are errors of the rating; ``"ordinal"`` takes
-    ratings as ordered levels with learned thresholds between them; ``"binary"`` learns whether a rating is at
-    least ``threshold``; ``"bpr"`` learns to put items rated so above items that are not. Predictions are in
-    rating units always. ``regularizer`` is a function of the module that returns one number.
+    one number a rating. ``"mse"``, ``"huber"`` and ``"quantile"`` are errors of the rating; ``"ordinal"``
+    takes ratings as ordered levels with learned thresholds between them; ``"binary"`` learns whether a rating
+    is at least ``threshold``; ``"bpr"`` learns to put items rated so above items that are not. Predictions
+    are in rating units always. ``regularizer`` is a function of the module that returns one number.
 
     An unknown user gets the damped mean of the item, an unknown item that of the user.
 
