@@ -34,6 +34,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "Blend": {"models": ["Bias", "UserItemMean"], "folds": 3},
     "TorchMF": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
     "TorchRecommender": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
+    "AutoRec": {"hidden": 8, "epochs": 6, "batch": 8, "learning_rate": 0.01, "regularization": 10.0},
+    "SparseFC": {"hidden": 8, "epochs": 6, "batch": 8, "learning_rate": 0.01, "regularization": 3.0},
+    "FactorizationMachine": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
+    "NeuralMF": {"factors": 4, "hidden": 8, "epochs": 3, "batch": 128, "learning_rate": 0.02},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
