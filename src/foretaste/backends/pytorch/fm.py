@@ -40,9 +40,9 @@ class FactorizationMachine(FeatureModel):
     summary: ClassVar[str] = "ids and side columns, each pair of them with a weight of its own, by PyTorch"
 
     factors: int = param(32, "how many numbers describe an id or a feature", low=1, high=4096)
-    regularization: float = param(0.02, "how strongly weights and factors of ids are drawn to 0", low=0)
+    regularization: float = param(0.05, "how strongly weights and factors of ids are drawn to 0", low=0)
     feature_regularization: float = param(
-        0.005, "how strongly weights and factors of features are drawn to 0", low=0
+        0.03, "how strongly weights and factors of features are drawn to 0", low=0
     )
     spread: float = param(0.05, "the standard deviation of the first factors", low=0)
     epochs: int = param(20, "how many times each rating is visited, at most", low=1)

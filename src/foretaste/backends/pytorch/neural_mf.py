@@ -40,8 +40,8 @@ class NeuralMF(FeatureModel):
 
     factors: int = param(32, "how many numbers describe a user's or an item's taste", low=1, high=4096)
     hidden: int = param(64, "how many hidden units each of the two networks has", low=1, high=8192)
-    regularization: float = param(0.02, "how strongly factors and biases of ids are drawn to 0", low=0)
-    feature_regularization: float = param(0.002, "how strongly what the networks add is drawn to 0", low=0)
+    regularization: float = param(0.05, "how strongly factors and biases of ids are drawn to 0", low=0)
+    feature_regularization: float = param(0.01, "how strongly what the networks add is drawn to 0", low=0)
     spread: float = param(0.05, "the standard deviation of the first factors of ids", low=0)
     epochs: int = param(20, "how many times each rating is visited, at most", low=1)
     batch: int = param(4096, "how many ratings a step looks at", low=1)

@@ -34,7 +34,7 @@ class FeatureModel(LinearTorchModel):
     draws_alone: ClassVar[bool] = False
 
     hide_ids: float = param(
-        0.2,
+        0.3,
         "share of the ratings that are learned by features alone, as if the user, and likewise the item, "
         "were unknown; only of a side that has features",
         low=0,

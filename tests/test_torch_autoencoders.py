@@ -1,0 +1,195 @@
+"""Autoencoders: what goes in, what is made smaller, and what is kept of the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretaste import HoldOut, ItemMean, Ratings, load, memory, recommend, rmse, save
+from foretaste.errors import NotSupported, TooLarge
+from foretaste.models import BY_NAME
+
+torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "foretaste[torch]"')
+pytestmark = pytest.mark.torch
+
+QUICK = {"hidden": 6, "epochs": 4, "batch": 16, "learning_rate": 0.02, "regularization": 1.0, "threads": 1}
+
+
+def make(name: str, **params):
+    return BY_NAME[name](**(QUICK | params))
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """The learnings of all fits, oldest first."""
+    from foretaste.backends.pytorch.autoencoding import Autoencoder
+
+    seen, keep = [], Autoencoder._keep
+
+    def keeping(self, learning):
+        seen.append(learning)
+        keep(self, learning)
+
+    monkeypatch.setattr(Autoencoder, "_keep", keeping)
+    return seen
+
+
+def dense(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Rows of items as they go in."""
+    rows = np.zeros((len(ratings.items), len(ratings.users)))
+    there = weight > 0
+    rows[ratings.item[there], ratings.user[there]] = standard[there] + presence
+    return rows
+
+
+def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Weight, kernel and bias of each layer, the kernel by its definition."""
+    found = []
+    for layer in network.layers:
+        weight, bias = (x.detach().numpy().astype(float) for x in (layer.weight, layer.bias))
+        kernel = np.ones_like(weight)
+        if hasattr(layer, "input_place"):
+            u, v = (x.detach().numpy().astype(float) for x in (layer.input_place, layer.output_place))
+            kernel = np.maximum(0, 1 - ((u[:, None] - v[None]) ** 2).sum(axis=2))
+        found.append((weight, kernel, bias))
+    return found
+
+
+def through(layers, rows: np.ndarray) -> np.ndarray:
+    for k, (weight, kernel, bias) in enumerate(layers):
+        rows = rows @ (weight * kernel) + bias
+        if k < len(layers) - 1:
+            rows = 1 / (1 + np.exp(-rows))
+    return rows
+
+
+@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
+def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
+    weight = np.where(np.arange(len(ratings)) % 5 == 0, 0, np.arange(len(ratings)) % 3 + 0.5)
+    weighted = ratings.replace(weight=weight.astype(np.float32))
+    extra = {"kernel_regularization": 0.5} if name == "SparseFC" else {}
+    make(name, early_stopping=0.0, presence=2.0, **extra).fit(weighted)
+    (learning,) = kept
+    if name == "SparseFC":  # places so far apart that some connections are cut
+        with torch.no_grad():
+            for layer in learning.network.layers:
+                layer.input_place.normal_(0, 0.5, generator=torch.Generator().manual_seed(1))
+    layers = numpy_layers(learning.network)
+    if name == "SparseFC":
+        assert 0.1 < (layers[0][1] == 0).mean() < 0.9
+    mean, std = weighted.moments()
+    standard = (ratings.value - mean) / std
+    chosen = np.array([3, 17, 4])
+    errors = (
+        through(layers, dense(ratings, 2.0, standard, weight))[ratings.item, ratings.user] - standard
+    ) ** 2
+    of_rows = (weight * errors)[np.isin(ratings.item, chosen)].sum()
+    penalty = sum((w**2).sum() + extra.get("kernel_regularization", 0) * (k**2).sum() for w, k, _ in layers)
+    share = 3 / len(ratings.items)
+    wanted = (of_rows + share * penalty) / (share * weight.sum())
+    assert learning.loss(torch.from_numpy(chosen)).item() == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
+def test_factors_predict_what_the_network_does(name, ratings, kept):
+    model = make(name, clip=False).fit(ratings)
+    learning = kept[-1]
+    with torch.no_grad():
+        out = learning.output(torch.arange(len(ratings.items))).numpy().T
+    mean, std = ratings.moments()
+    np.testing.assert_allclose(model.predict_matrix(), mean + std * out, rtol=0, atol=1e-4)
+    assert np.ptp(out) > 0.5
+
+
+@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
+def test_an_unknown_one_gets_the_mean_of_the_other_side_over_the_ratings(name, ratings):
+    model = make(name, clip=False).fit(ratings)
+    matrix = model.predict_matrix().astype(float)
+    users, items = np.bincount(ratings.user), np.bincount(ratings.item)
+    user, item = ratings.users.ids[5], ratings.items.ids[7]
+    asked = np.array([[user, 100_003], [100_001, item], [100_001, 100_003]])
+    wanted = [
+        matrix[5] @ items / items.sum(),
+        matrix[:, 7] @ users / users.sum(),
+        users @ matrix @ items / users.sum() / items.sum(),
+    ]
+    np.testing.assert_allclose(model.predict(asked), wanted, rtol=0, atol=1e-4)
+
+
+def test_rows_of_users_are_rows_of_items_the_other_way_round(ratings):
+    turned = ratings.replace(user=ratings.item, item=ratings.user, users=ratings.items, items=ratings.users)
+    by_item = make("AutoRec").fit(ratings).predict_matrix()
+    by_user = make("AutoRec", side="user").fit(turned).predict_matrix()
+    np.testing.assert_allclose(by_user.T, by_item, rtol=0, atol=1e-5)
+    assert np.abs(make("AutoRec", side="user").fit(ratings).predict_matrix() - by_item).max() > 0.01
+
+
+def test_validation_rows_do_not_go_in(ratings, kept):
+    """Weights after a given number of epochs do not depend on what the validation rows hold."""
+    settings = {"early_stopping": 0.2, "refit": False, "epochs": 1}
+    make("AutoRec", **settings).fit(ratings)
+    held = np.sort(np.random.default_rng(0).permutation(len(ratings))[: round(0.2 * len(ratings))])
+    values = ratings.value.copy()
+    values[held] = values[held][::-1]  # the same mean and spread
+    assert not np.array_equal(values, ratings.value)
+    model = make("AutoRec", **settings).fit(ratings.replace(value=values))
+    first, second = (one.network.state_dict() for one in kept)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=1e-6)
+    learned = kept[-1].learned.value
+    assert len(learned) == len(ratings) - len(held)
+    assert len(model.valid_rmse_) == 1
+
+
+def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
+    make("AutoRec", dropout=0.5, early_stopping=0.0).fit(ratings)
+    learning = kept[-1]
+    row, place = learning.learned.of_rows(torch.arange(len(ratings.items)))
+    cell = row * learning.width + learning.learned.column[place]
+    every = (learning._filled(len(ratings.items), cell, place) != 0).float().mean()
+    fewer = (learning._filled(len(ratings.items), cell, place, 0.5) != 0).float().mean()
+    assert every == pytest.approx(len(ratings) / len(ratings.users) / len(ratings.items), abs=1e-6)
+    assert 0.4 < fewer / every < 0.6
+
+
+def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, others):
+    model = make("AutoRec", clip=False).fit(ratings)
+    folded = model._fold_in(others)
+    assert folded.users_ == others.users
+    item = model.items_.remap(others.items.ids)[others.item]
+    for user in (0, 3):
+        rows = np.flatnonzero((others.user == user) & (item >= 0))
+        left = (others.value[rows] - model.mean_) / model.std_ - model.item_bias_[item[rows]]
+        vectors = np.column_stack([np.ones(len(rows)), model.item_factors_[item[rows]]])
+        ridge = np.diag([1e-3] + [1.0] * model.item_factors_.shape[1])
+        wanted = np.linalg.solve(vectors.T @ vectors + ridge, vectors.T @ left)
+        np.testing.assert_allclose(
+            np.r_[folded.user_bias_[user], folded.user_factors_[user]], wanted, rtol=1e-3, atol=1e-3
+        )
+    with pytest.raises(NotSupported, match='side="user"'):
+        make("AutoRec", side="user").fit(ratings)._fold_in(others)
+
+
+@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
+def test_it_is_refused_where_its_weights_would_not_fit(name, ratings, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
+    with pytest.raises(TooLarge, match=r"an autoencoder of \d+ cells a row with 500 hidden units"):
+        make(name, hidden=500).fit(ratings)
+
+
+@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
+def test_it_learns_more_than_means_and_recommends_from_a_file(name, tmp_path):
+    from foretaste import load_dataset
+
+    sample = load_dataset("sample")
+    ((train_rows, test_rows),) = HoldOut(0.2).split(sample)
+    train, test = sample[train_rows], sample[test_rows]
+    model = BY_NAME[name](hidden=50, epochs=30, batch=16, threads=1, learning_rate=0.01).fit(train)
+    assert (
+        rmse(test.value, model.predict(test)) < rmse(test.value, ItemMean().fit(train).predict(test)) - 0.02
+    )
+    save(model, tmp_path / "model.foretaste")
+    again = load(tmp_path / "model.foretaste")
+    assert again.predict(test).tobytes() == model.predict(test).tobytes()
+    user = train.users.ids[0]
+    assert recommend(again, user, n=3).ids.tolist() == recommend(model, user, n=3).ids.tolist()

@@ -1,0 +1,192 @@
+"""Models with side columns: the equation, and users and items that only features are known of."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from foretaste import Bias, Ratings, load, recommend, rmse, save
+from foretaste.errors import BadData, NotSupported
+from foretaste.models import BY_NAME
+from foretaste.models.answers import BOTH, ITEM, NONE, USER
+
+torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "foretaste[torch]"')
+pytestmark = pytest.mark.torch
+
+NAMES = ["FactorizationMachine", "NeuralMF"]
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def make(name: str, **params):
+    quick = {"factors": 4, "epochs": 4, "batch": 128, "learning_rate": 0.02, "threads": 1}
+    return BY_NAME[name](**(quick | params))
+
+
+def user_frame(ids) -> pl.DataFrame:
+    ids = np.asarray(ids)
+    age = (ids * 37 % 60 + 10).astype(float)
+    return pl.DataFrame({"user": ids, "town": [f"t{k % 3}" for k in ids], "age": age})
+
+
+def item_frame(ids) -> pl.DataFrame:
+    ids = np.asarray(ids)
+    return pl.DataFrame({"item": ids, "funny": (ids % 2).astype(float), "kind": [f"k{k % 4}" for k in ids]})
+
+
+@pytest.fixture(scope="module")
+def told() -> Ratings:
+    """Ratings that follow from the features of both sides, and hardly from who it is."""
+    random = np.random.default_rng(3)
+    user, item = np.nonzero(random.random((120, 60)) < 0.4)
+    town, age = user % 3, (user * 37 % 60 + 10) / 60
+    value = 3 + (town == 1) * 0.8 - (item % 4 == 2) * 0.9 + np.where(item % 2, 1, -1) * (age - 0.6) * 3
+    value = value + random.normal(0, 0.1, len(value))
+    ratings = Ratings.from_columns(user, item, value)
+    return ratings.with_features(users=user_frame(np.arange(120)), items=item_frame(np.arange(60)))
+
+
+@pytest.fixture(scope="module")
+def parts(told) -> tuple[Ratings, Ratings, Ratings, Ratings]:
+    """Training rows without the last 30 users and 15 items; rows of these users; of these items; of both."""
+    user, item = told.user >= 90, told.item >= 45
+    return tuple(told[rows] for rows in (~user & ~item, user & ~item, ~user & item, user & item))
+
+
+def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
+    train, _, _, new = parts
+    kept = {}
+    model = make("FactorizationMachine", clip=False, hide_ids=0.5)
+    keep = type(model)._keep_network
+    model._keep_network = lambda network: (kept.update(network=network), keep(model, network))
+    model.fit(train)
+    network = kept["network"]
+    sides = {side: {k: v.detach().numpy().astype(float) for k, v in getattr(network, side).state_dict().items()}
+             for side in ("user", "item")}  # fmt: skip
+
+    def terms(name: str, index: int, values: np.ndarray) -> list[tuple[float, np.ndarray]]:
+        side = sides[name]
+        own = [(side["bias"][index], side["factors"][index])] if index >= 0 else []
+        return own + [
+            (x * w, x * v) for x, w, v in zip(values, side["weights"], side["feature_factors"], strict=True)
+        ]
+
+    def second_order(user: int, item: int, of_user: np.ndarray, of_item: np.ndarray) -> float:
+        both = terms("user", user, of_user) + terms("item", item, of_item)
+        pairs = sum(one @ other for (_, one), (_, other) in combinations(both, 2))
+        return model.mean_ + model.std_ * (sum(w for w, _ in both) + pairs)
+
+    units = {side: getattr(model, f"{side}_units_").astype(float) for side in ("user", "item")}
+    for ratings, known in ((train, True), (new, False)):
+        user_values = (ratings.user_table.values - units["user"][:, 0]) / units["user"][:, 1]
+        item_values = (ratings.item_table.values - units["item"][:, 0]) / units["item"][:, 1]
+        rows = np.arange(0, len(ratings), 40)
+        wanted = [
+            second_order(u if known else -1, i if known else -1, user_values[u], item_values[i])
+            for u, i in zip(ratings.user[rows], ratings.item[rows], strict=True)
+        ]
+        np.testing.assert_allclose(model.predict(ratings)[rows], wanted, rtol=0, atol=1e-4)
+
+
+@each
+def test_features_serve_whom_nobody_knows(name, parts):
+    train, *new = parts
+    model = make(name, factors=8, epochs=60).fit(train)
+    biases = Bias().fit(train)
+    details = [model.predict_details(test) for test in new]
+    for test, detail, mark in zip(new, details, (USER, ITEM, BOTH), strict=True):
+        assert (detail.fallback == mark).all()
+        assert rmse(test.value, detail.value) < 0.6 * rmse(test.value, biases.predict(test))
+        bare = model.predict(test.replace(user_table=None, item_table=None))
+        assert np.abs(bare - detail.value).max() > 0.3
+    assert (model.predict_details(train).fallback == NONE).all()
+
+
+@each
+def test_those_added_are_predicted_as_their_features_say(name, parts, tmp_path):
+    train, new_users, new_items, both = parts
+    model = make(name).fit(train)
+    before = {key: np.copy(value) for key, value in vars(model).items() if isinstance(value, np.ndarray)}
+    more = model.with_new(users=user_frame(np.arange(60, 120)), items=item_frame(np.arange(60)))
+    assert len(more.users_) == 120
+    assert len(more.items_) == 60
+    for test in (train, new_users, new_items, both):
+        bare = test.replace(user_table=None, item_table=None)
+        np.testing.assert_allclose(more.predict(bare), model.predict(test), rtol=0, atol=1e-5)
+        assert (more.predict_details(bare).fallback == NONE).all()
+    assert all(np.array_equal(value, getattr(model, key)) for key, value in before.items())
+    assert len(model.users_) == 90
+    best = recommend(more, 119, n=60)
+    assert set(best.ids.tolist()) == set(range(60))
+    save(more, tmp_path / "more.foretaste")
+    again = load(tmp_path / "more.foretaste")
+    assert again.predict(both).tobytes() == more.predict(both).tobytes()
+    assert len(again.with_new(users=user_frame([500])).users_) == 121
+
+
+@each
+def test_a_part_is_predicted_as_the_whole(name, parts):
+    """Slices carry the features of their own users and items, in their own order."""
+    train, new_users, _, _ = parts
+    model = make(name).fit(train)
+    rows = np.random.default_rng(0).permutation(len(new_users))[:40]
+    np.testing.assert_allclose(
+        model.predict(new_users[rows]), model.predict(new_users)[rows], rtol=0, atol=1e-6
+    )
+
+
+@each
+def test_numbers_go_in_without_their_units(name, parts):
+    train, test, _, _ = parts
+    one = make(name).fit(train)
+    users = user_frame(np.arange(120)).with_columns(pl.col("age") * 1000 - 5)
+    other = make(name).fit(train.with_features(users=users))
+    np.testing.assert_allclose(
+        other.predict(test.with_features(users=users)), one.predict(test), rtol=0, atol=1e-3
+    )
+
+
+@each
+def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
+    train, test, _, _ = parts
+    model = make(name).fit(train)
+    frame = user_frame(test.users.ids)
+    with pytest.raises(BadData, match='user feature "height" was not there when the model learned') as odd:
+        model.predict(test.with_features(users=frame.with_columns(height=1.5)))
+    assert "town, age" in odd.value.hint
+    for lost in ("age", "town"):
+        with pytest.raises(BadData, match=f'user feature "{lost}" is missing'):
+            model.predict(test.with_features(users=frame.drop(lost)))
+    far = model.with_new(users=frame.with_columns(town=pl.lit("nowhere"), user=pl.col("user") + 1000))
+    nowhere = [
+        model.predict(test.with_features(users=frame.with_columns(town=pl.lit(t)))) for t in ("x", "y")
+    ]
+    np.testing.assert_array_equal(*nowhere)
+    pairs = np.column_stack([test.user_ids + 1000, test.item_ids])
+    np.testing.assert_allclose(far.predict(pairs), nowhere[0], rtol=0, atol=1e-5)
+
+
+@each
+def test_without_features_there_is_nothing_to_add_by(name, ratings):
+    model = make(name).fit(ratings)
+    with pytest.raises(NotSupported, match=f"this {name} has learned from no features of items"):
+        model.with_new(items=item_frame([1, 2]))
+
+
+@each
+def test_ids_of_another_kind_are_not_added(name, parts):
+    model = make(name).fit(parts[0])
+    frame = user_frame([200]).with_columns(user=pl.lit("somebody"))
+    with pytest.raises(BadData, match="user"):
+        model.with_new(users=frame)
+
+
+@each
+def test_ids_are_hidden_only_where_there_are_features(name, parts, ratings):
+    train, test, _, _ = parts
+    never, often = (make(name, hide_ids=share).fit(train).predict(test) for share in (0.0, 0.8))
+    assert np.abs(never - often).max() > 0.01
+    same = [make(name, hide_ids=share).fit(ratings).predict(ratings) for share in (0.0, 0.8)]
+    np.testing.assert_array_equal(*same)
