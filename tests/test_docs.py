@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,16 @@ def folder(tmp_path, monkeypatch):
     root.handlers[:], root.level = handlers, level
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def page_case(page):
+    """A page, marked if its blocks need PyTorch."""
+    marks = []
+    if "foretaste.backends.pytorch" in page.read_text(encoding="utf-8"):
+        absent = find_spec("torch") is None
+        marks = [pytest.mark.torch, pytest.mark.skipif(absent, reason='pip install "foretaste[torch]"')]
+    return pytest.param(page, marks=marks, id=str(page.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("page", [page_case(page) for page in PAGES])
 def test_every_block_of_a_page_runs(page, folder):
     run_page(page)
 

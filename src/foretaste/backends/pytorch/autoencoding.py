@@ -13,7 +13,7 @@ from foretaste.backends.pytorch.learning import Learning
 from foretaste.backends.pytorch.linear import LinearTorchModel, as_array, centred
 from foretaste.models.folding import known_items, with_users
 from foretaste.models.sides import Steps, learned_side, side_of
-from foretaste.params import model_class
+from foretaste.params import model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
 from foretaste.threads import thread_count
@@ -32,18 +32,24 @@ class Autoencoder(LinearTorchModel):
 
     draws_alone: ClassVar[bool] = False
 
+    biased: bool = param(True, "take user and item biases away first, and learn what is left")
+    bias_damping: float = param(
+        5.0, "how many ratings at the mean a user or item is given beforehand, for its bias", low=0
+    )
+
     def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
         import torch
 
-        from foretaste.backends.pytorch.rows import RowLearning
+        from foretaste.backends.pytorch.rows import Level, RowLearning
 
         by_item = self._by_item()
         rows, cells = len(train.items), len(train.users)
         rows, cells = (rows, cells) if by_item else (cells, rows)
         self._check_memory(min(self.batch, rows), cells)
+        level = Level.of(train, parts.learned, self.bias_damping if self.biased else None)
         random = torch.Generator().manual_seed(self.seed)
         return RowLearning(
-            self._coder(cells, random), train, parts, by_item=by_item, moments=train.moments(),
+            self._coder(cells, random), train, parts, by_item=by_item, level=level,
             presence=self._presence(), dropout=self._dropout(), batch=self.batch, random=random,
             device=device,
         )  # fmt: skip
@@ -90,20 +96,21 @@ class Autoencoder(LinearTorchModel):
         """Take the hidden layer of each row and the decoder of each cell as they are."""
         import torch
 
-        self.mean_, self.std_ = learning.mean, learning.std
+        level = learning.level
+        self.mean_, self.std_ = level.mean, level.std
         with torch.no_grad():
             hidden = as_array(learning.hidden())
             decoder = learning.network.layers[-1]
             cells, bias = as_array(decoder.effective().T), as_array(decoder.bias)
-        none = np.zeros(len(hidden), np.float32)
+        units = level.std or 1.0
+        users, items = level.user_bias / units, level.item_bias / units
         if self._by_item():
-            self.item_factors_, self.item_bias_, self.user_factors_, self.user_bias_ = (
-                hidden, none, cells, bias,
-            )  # fmt: skip
+            users = users + bias
+            self.item_factors_, self.user_factors_ = hidden, cells
         else:
-            self.user_factors_, self.user_bias_, self.item_factors_, self.item_bias_ = (
-                hidden, none, cells, bias,
-            )  # fmt: skip
+            items = items + bias
+            self.user_factors_, self.item_factors_ = hidden, cells
+        self.user_bias_, self.item_bias_ = users.astype(np.float32), items.astype(np.float32)
 
     def _centre(self, train: Ratings) -> None:
         """Move what users and items have in common into biases; no prediction of a known pair changes."""

@@ -13,8 +13,8 @@ from foretaste.ratings import Ratings
 class AutoRec(Autoencoder):
     r"""An autoencoder that fills in the rows of items, or of users.
 
-    A row :math:`z` holds the ratings of an item in standard deviations from the mean. With :math:`x_u = z_u +
-    c` where user u has rated it, else 0,
+    A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
+    :math:`x_u = z_u + c` where user u has rated it, else 0,
 
     .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
 
@@ -28,8 +28,8 @@ class AutoRec(Autoencoder):
     mean.
 
     Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015, whose
-    ratings go in as they are: they have no :math:`c`, but on a scale of 1 to 5 the mean itself sets a rating
-    apart from none. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender system
+    ratings go in as they are, without biases: they have no :math:`c`, but on a scale of 1 to 5 the mean itself
+    sets a rating apart from none. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender system
     based on autoencoders", DLRS 2016.
     """
 
@@ -41,7 +41,7 @@ class AutoRec(Autoencoder):
         "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        100.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        80.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     presence: float = param(
         3.0,
@@ -50,10 +50,10 @@ class AutoRec(Autoencoder):
         high=100,
     )
     dropout: float = param(
-        0.0, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(60, "how many times each row is visited, at most", low=1)
-    batch: int = param(128, "how many rows a step looks at", low=1)
+    epochs: int = param(40, "how many times each row is visited, at most", low=1)
+    batch: int = param(64, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
         "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",

@@ -28,8 +28,7 @@ class NeuralMF(FeatureModel):
 
     Features come by ``ratings.with_features(users=frame, items=frame)``. In a share ``hide_ids`` of the
     ratings the id of a side with features is left out while learning, so that these learn to stand alone.
-    An unknown user or item gets bias and factors by its features; without features, those that the network
-    makes of none.
+    An unknown user or item gets bias and factors by its features, and 0 where there are none.
 
     Two towers that meet in a product: Huang et al., "Learning deep structured semantic models for web search
     using clickthrough data", CIKM 2013; inputs left out at random: Volkovs, Yu and Poutanen, "DropoutNet:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from foretaste.backends.pytorch.base import Parts
 from foretaste.backends.pytorch.learning import Figures, Learning
+from foretaste.models.bias import alternate
+from foretaste.progress import progress_for
 from foretaste.ratings import Ratings
 
 _JUDGED = 512  # rows by which an epoch without validation ratings is judged, at most
+_TURNS = 200  # of biases, at most; they stand still long before
 
 
 class RowLearning(Learning):
     """An autoencoder that fills in rows; only rated cells count.
 
     A row goes in as ``z + presence`` where there is a rating of a weight above 0, else 0, and comes out as
-    ``z``, both in standard deviations from the mean. Dense rows are made a batch at a time.
+    ``z``, both in standard deviations from what ``level`` predicts. Dense rows are made a batch at a time.
 
     Parameters
     ----------
@@ -29,7 +34,7 @@ class RowLearning(Learning):
     parts : Parts
     by_item : bool
         Whether a row is an item and its cells are users.
-    moments : (float, float)
+    level : Level
     presence, dropout : float
         Dropout is the share of ratings that do not go in while learning; those that do are not changed.
     batch : int
@@ -39,15 +44,15 @@ class RowLearning(Learning):
     """
 
     def __init__(
-        self, network: Any, train: Ratings, parts: Parts, *, by_item: bool, moments: tuple[float, float],
+        self, network: Any, train: Ratings, parts: Parts, *, by_item: bool, level: Level,
         presence: float, dropout: float, batch: int, random: Any, device: Any,
     ) -> None:  # fmt: skip
         self.network, self.device, self.random = network.to(device), device, random
-        self.mean, self.std = moments
+        self.level, self.std = level, level.std
         self.presence, self.dropout, self.batch = presence, dropout, batch
         sides = (train.item, train.user), (len(train.items), len(train.users))
         (own, other), (self.size, self.width) = sides if by_item else (sides[0][::-1], sides[1][::-1])
-        value = ((train.value.astype(np.float64) - self.mean) / (self.std or 1.0)).astype(np.float32)
+        value = level.left(train)
         self.learned = Cells(own, other, value, train.weight, parts.learned, self.size, device)
         self.held = Cells(own, other, value, train.weight, parts.held, self.size, device)
 
@@ -100,6 +105,43 @@ class RowLearning(Learning):
         loss = [squares / (weight or 1.0) * (self.std or 1.0) ** 2 for squares, weight in sums]
         train = loss[0], float(np.sqrt(loss[0]))
         return Figures(*train, loss[1], float(np.sqrt(loss[1]))) if validated else Figures(*train)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is predicted before anything is known of taste: the mean, and biases on it.
+
+    Parameters
+    ----------
+    mean, std : float
+        Of the ratings, in rating units.
+    user_bias, item_bias : float64 array, shapes (users,) and (items,)
+        In rating units.
+    """
+
+    mean: float
+    std: float
+    user_bias: npt.NDArray[np.float64]
+    item_bias: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, train: Ratings, rows: npt.NDArray[np.int64], damping: float | None) -> Level:
+        """Return the level of some rows of the training ratings; without a damping, no biases."""
+        weight = None if train.weight is None else train.weight[rows]
+        if weight is not None and not weight.any():  # all that weighs is held out
+            weight = None
+        part = train.replace(
+            user=train.user[rows], item=train.item[rows], value=train.value[rows], weight=weight
+        )
+        if damping is None:
+            return cls(*part.moments(), np.zeros(len(train.users)), np.zeros(len(train.items)))
+        with progress_for(False).task("biases", _TURNS) as task:
+            return cls(*part.moments(), *alternate(part, damping, damping, _TURNS, False, task))
+
+    def left(self, ratings: Ratings) -> npt.NDArray[np.float32]:
+        """Return what is left of each rating, in standard deviations."""
+        biases = self.user_bias[ratings.user] + self.item_bias[ratings.item]
+        return ((ratings.value - self.mean - biases) / (self.std or 1.0)).astype(np.float32)
 
 
 class Cells:
