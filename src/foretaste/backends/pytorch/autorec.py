@@ -27,10 +27,10 @@ class AutoRec(Autoencoder):
     the user's predictions over the ratings, an unknown user that of the item's, and a pair of both their
     mean.
 
-    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015, whose
-    ratings go in as they are, without biases: they have no :math:`c`, but on a scale of 1 to 5 the mean itself
-    sets a rating apart from none. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender system
-    based on autoencoders", DLRS 2016.
+    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
+    ratings go in as they are, without biases and without :math:`c`: on a scale of 1 to 5 a rating differs
+    from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender
+    system based on autoencoders", DLRS 2016.
     """
 
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
