@@ -55,14 +55,17 @@ def test_plain_is_the_taught_model_and_an_epoch_at_least_five_times_as_fast(lect
         taught.epoch()
         middle = time.process_time()
         seconds.append(middle - start)
-    user, item = train.users.remap(valid.users.ids)[valid.user], train.items.remap(valid.items.ids)[valid.item]
+    user, item = (
+        train.users.remap(valid.users.ids)[valid.user],
+        train.items.remap(valid.items.ids)[valid.item],
+    )
     known = (user >= 0) & (item >= 0)
     theirs = rmse(valid.value[known], taught.predict(user[known], item[known]))
     start = time.process_time()
     model = TorchMF.plain(clip=False).fit(train)
     ours = (time.process_time() - start) / 20
     error = rmse(valid.value[known], model.predict(valid)[known])
-    print(f"RMSE taught {theirs:.4f}, ours {error:.4f}; {np.median(seconds):.3f} s against {ours:.3f} s an epoch")
+    print(f"RMSE {theirs:.4f} taught, {error:.4f} ours; an epoch {np.median(seconds):.3f} and {ours:.3f} s")
     assert theirs == pytest.approx(4.494, abs=0.02)
     assert error == pytest.approx(theirs, abs=0.01)
     assert np.median(seconds) >= 5 * ours
