@@ -5,8 +5,10 @@ A new name in ``BY_NAME`` is picked up by itself.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,13 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("TorchMF(standardize=False)", "each_setting_is_scale_free"): (
         "this setting is there to learn ratings as they are, so its steps are in their units"
     ),
+}
+
+
+# Devices that not every machine has, and how to tell without importing torch.
+_DEVICES: dict[str, Callable[[], bool]] = {
+    "cuda": lambda: Path("/dev/nvidia0").exists(),
+    "mps": lambda: sys.platform == "darwin",
 }
 
 
@@ -100,6 +109,9 @@ def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> An
     marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
     extra = all_models()[values[0]].extra
     if extra:
+        device = values[1].get("device") if len(values) > 1 else None
+        if device in _DEVICES and not _DEVICES[device]():
+            marks.append(pytest.mark.skip(reason=f"needs a device of the kind {device}"))
         absent = find_spec(extra) is None
         marks += [pytest.mark.torch, pytest.mark.skipif(absent, reason=f'pip install "foretaste[{extra}]"')]
     return pytest.param(*values, marks=marks, id=label)

@@ -57,9 +57,9 @@ class TorchModel(Model):
     extra: ClassVar[str] = "torch"
     draws_alone: ClassVar[bool] = True  # whether its network draws from torch's own random numbers
 
-    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
-    batch: int = param(512, "how many ratings a step looks at", low=1)
-    learning_rate: float = param(0.001, "the step of the optimiser", low=0, high=100, open_low=True)
+    epochs: int = param(50, "how many times each rating is visited, at most", low=1)
+    batch: int = param(1024, "how many ratings a step looks at", low=1)
+    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, open_low=True)
     optimizer: Any = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS, code=True)
     schedule: str = param(
         "constant",
@@ -78,7 +78,6 @@ class TorchModel(Model):
         "early stopping: learn again from all ratings, for the best number of epochs; otherwise the best "
         "weights are kept",
     )
-    mixed_precision: bool = param(False, "compute in bfloat16 where that is safe; pays on a GPU")
     device: str = param(
         "auto", "where to learn; auto is a GPU if there is one", one_of=("auto", "cpu", "cuda", "mps")
     )
@@ -139,6 +138,10 @@ class TorchModel(Model):
             return super().fit(X, y, sample_weight, progress=progress)
         finally:
             del self.__dict__["_checkpoint"]
+
+    def _mixed(self) -> bool:
+        """Whether matrix products are computed in bfloat16; in general there are none."""
+        return False
 
     # The rest --------------------------------------------------------------------------------------
 
@@ -204,7 +207,7 @@ class _Run:
         model, kept = self.model, self.kept
         plan = Plan(
             epochs, model.epochs, model.batch, model.learning_rate, model.schedule, model.patience,
-            model.mixed_precision,
+            model._mixed(),
         )  # fmt: skip
         label = f"{type(model).__name__} early stopping" if len(parts.held) else type(model).__name__
         with model._session(), self.progress.task(label, epochs) as task:

@@ -63,16 +63,12 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})[_KEY])
                 self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            names = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
+            others = [name for key, name in names.items() if header["of"][key] != self.of[key]]
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise BadModelFile(f"{self.path} is damaged or no checkpoint", hint=another) from error
-        for key, name in (
-            ("model", "model"),
-            ("params", "parameters"),
-            ("fingerprint", "ratings"),
-            ("rows", "rows"),
-        ):
-            if header["of"][key] != self.of[key]:
-                raise BadModelFile(f"{self.path} is a checkpoint of other {name}", hint=another)
+        if others:
+            raise BadModelFile(f"{self.path} is a checkpoint of other {others[0]}", hint=another)
         self.header = header
 
     def history(self, stage: int) -> History | None:
@@ -95,14 +91,14 @@ class Checkpoint:
                 place, _, key = name.partition(".")
                 numbers[int(place)][key] = tensor
             state.optimizer.load_state_dict({"state": numbers, "param_groups": known["param_groups"]})
+            state.random.set_state(self.tensors["random"])
+            torch.set_rng_state(self.tensors["drawn"])
+            state.history = _history(self.header["history"])
+            state.history.weights = self._named("best.") or None
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise BadModelFile(
                 f"{self.path} is damaged: {error}", hint="remove the file to begin anew"
             ) from error
-        state.random.set_state(self.tensors["random"])
-        torch.set_rng_state(self.tensors["drawn"])
-        state.history = _history(self.header["history"])
-        state.history.weights = self._named("best.") or None
 
     def write(self, stage: int, network: Any, state: State, earlier: History | None) -> None:
         """Keep what there is after an epoch; ``earlier`` is the history of the stage before this one."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from foretaste.backends.pytorch.base import TorchModel
 from foretaste.backends.pytorch.running import device_of, require_torch
 from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.params import learned, model_class
+from foretaste.params import learned, model_class, param
 
 Weights = dict[str, npt.NDArray[Any]]
 
@@ -29,11 +29,18 @@ class TorchNetwork(TorchModel):
         Weights and buffers of the network, by torch's names for them.
     """
 
+    mixed_precision: bool = param(
+        False, "learn with matrix products in bfloat16, where a module has some; pays on a GPU"
+    )
+
     weights_: Weights = learned("weights")
 
     @abstractmethod
     def _empty(self) -> Any:
         """Return a network of the right form, whatever its weights, from what a fitted model holds."""
+
+    def _mixed(self) -> bool:
+        return self.mixed_precision
 
     def _hold(self, network: Any) -> None:
         """Take the weights of a network as learned."""

@@ -46,10 +46,10 @@ class TorchMF(TorchModel):
         True,
         "learn ratings in standard deviations from their mean; otherwise as they are, whatever their scale",
     )
-    user_regularization: float = param(0.02, "how strongly the factors of users are drawn to 0", low=0)
-    item_regularization: float = param(0.02, "how strongly the factors of items are drawn to 0", low=0)
-    user_bias_regularization: float = param(0.02, "how strongly the biases of users are drawn to 0", low=0)
-    item_bias_regularization: float = param(0.0, "how strongly the biases of items are drawn to 0", low=0)
+    user_regularization: float = param(0.07, "how strongly the factors of users are drawn to 0", low=0)
+    item_regularization: float = param(0.07, "how strongly the factors of items are drawn to 0", low=0)
+    user_bias_regularization: float = param(0.04, "how strongly the biases of users are drawn to 0", low=0)
+    item_bias_regularization: float = param(0.04, "how strongly the biases of items are drawn to 0", low=0)
     penalty: str = param(
         "squares",
         "what regularization weighs: squares of what a batch looks up, or norms of the whole tables",
@@ -57,7 +57,7 @@ class TorchMF(TorchModel):
     )
     initial: str = param("normal", "how the first factors are drawn", one_of=("normal", "uniform"))
     spread: float = param(
-        0.05, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
+        0.01, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
     )
 
     mean_: float = learned()

@@ -25,15 +25,10 @@ class Network(nn.Module):
     def __init__(self, module: Any, loss: Loss) -> None:
         super().__init__()
         self.module, self.loss = module, loss
-        self.__dict__["run"] = module  # not by attribute: its weights are those of the module
-
-    def compile_module(self) -> None:
-        """Have torch compile the module."""
-        self.__dict__["run"] = torch.compile(self.module)
 
     def forward(self, user: Any, item: Any) -> Any:
         """Return the outputs for pairs of indices, shape (n,) each."""
-        output = self.run(user, item)
+        output = self.module(user, item)
         if not isinstance(output, torch.Tensor) or output.shape != user.shape:
             shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
             raise InvalidParameter(

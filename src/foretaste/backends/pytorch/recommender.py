@@ -55,7 +55,7 @@ class TorchRecommender(TorchNetwork):
     factors: int = param(
         64, "without a module: how many numbers describe a user or an item", low=1, high=4096
     )
-    regularization: float = param(0.02, "without a module: how strongly its numbers are drawn to 0", low=0)
+    regularization: float = param(0.06, "without a module: how strongly its numbers are drawn to 0", low=0)
     huber_delta: float = param(
         1.0, "huber: from how many standard deviations on errors are absolute", low=0, open_low=True
     )
@@ -129,7 +129,7 @@ class TorchRecommender(TorchNetwork):
                 items,
                 self.factors,
                 biased=True,
-                spread=0.05,
+                spread=0.01,
                 uniform=False,
                 random=random,
                 weights=strengths,

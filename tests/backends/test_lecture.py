@@ -1,0 +1,82 @@
+"""The model as it is taught: the same numbers, the same error, in a fraction of the time."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from lecture_loop import FactorModel, Taught, rmse, step
+from needs_torch import torch
+from planting import planted
+from real_data import lecture_parts
+
+from foretaste.backends.pytorch import TorchMF
+
+
+def test_plain_takes_the_steps_of_the_taught_loop():
+    """The same first factors and the same batches give the same factors, step by step."""
+    ratings = planted()
+    ours = TorchMF.plain(epochs=3, batch=100, seed=7, clip=False).fit(ratings)
+    model = FactorModel(len(ratings.users), len(ratings.items))
+    first = torch.Generator().manual_seed(7)
+    for table in (model.user.weight, model.item.weight):
+        table.data.uniform_(0, 0.05, generator=first)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    order = torch.Generator().manual_seed(7)
+    columns = [torch.from_numpy(column) for column in (ratings.user, ratings.item, ratings.value)]
+    for _ in range(3):
+        for rows in torch.randperm(len(ratings), generator=order).split(100):
+            user, item, value = (column[rows] for column in columns)
+            step(model, optimizer, user.long(), item.long(), value)
+    np.testing.assert_allclose(ours.user_factors_, model.user.weight.detach().numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(ours.item_factors_, model.item.weight.detach().numpy(), rtol=0, atol=1e-5)
+    predicted = model(columns[0].long(), columns[1].long()).detach().numpy()
+    np.testing.assert_allclose(ours.predict(ratings), predicted, rtol=0, atol=1e-4)
+    true = ratings.value
+    assert ours.history_["train_rmse"][-1] == pytest.approx(rmse(true, predicted), abs=1e-4)
+    assert ours.history_["train_loss"][-1] == pytest.approx(rmse(true, predicted) ** 2, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def lecture():
+    return lecture_parts()
+
+
+@pytest.mark.dataset
+@pytest.mark.slow
+def test_plain_is_the_taught_model_and_an_epoch_at_least_five_times_as_fast(lecture):
+    train, valid = lecture
+    torch.set_num_threads(1)
+    taught, seconds = Taught(train), []
+    TorchMF.plain(epochs=1).fit(train)  # what is imported on the way is no part of an epoch
+    for _ in range(20):
+        start = time.process_time()
+        taught.epoch()
+        middle = time.process_time()
+        seconds.append(middle - start)
+    user, item = (
+        train.users.remap(valid.users.ids)[valid.user],
+        train.items.remap(valid.items.ids)[valid.item],
+    )
+    known = (user >= 0) & (item >= 0)
+    theirs = rmse(valid.value[known], taught.predict(user[known], item[known]))
+    start = time.process_time()
+    model = TorchMF.plain(clip=False).fit(train)
+    ours = (time.process_time() - start) / 20
+    error = rmse(valid.value[known], model.predict(valid)[known])
+    print(f"RMSE {theirs:.4f} taught, {error:.4f} ours; an epoch {np.median(seconds):.3f} and {ours:.3f} s")
+    assert theirs == pytest.approx(4.494, abs=0.02)
+    assert error == pytest.approx(theirs, abs=0.01)
+    assert np.median(seconds) >= 5 * ours
+
+
+@pytest.mark.dataset
+@pytest.mark.slow
+def test_biases_with_their_own_regularization_beat_the_taught_model_at_the_defaults(lecture):
+    """The epoch is chosen by training rows alone."""
+    train, valid = lecture
+    model = TorchMF().fit(train)
+    assert rmse(valid.value, model.predict(valid)) <= 4.46
+    assert len(model.valid_rmse_) <= model.epochs
+    assert model.epochs_ == int(np.argmin(model.valid_loss_)) + 1
