@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import needs_torch  # noqa: F401 - skips where torch is missing
 import numpy as np
 import polars as pl
 import pytest
@@ -12,9 +13,6 @@ from foretaste import Bias, Ratings, load, recommend, rmse, save
 from foretaste.errors import BadData, NotSupported
 from foretaste.models import BY_NAME
 from foretaste.models.answers import BOTH, ITEM, NONE, USER
-
-torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "foretaste[torch]"')
-pytestmark = pytest.mark.torch
 
 NAMES = ["FactorizationMachine", "NeuralMF"]
 each = pytest.mark.parametrize("name", NAMES)
@@ -63,8 +61,10 @@ def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
     model._keep_network = lambda network: (kept.update(network=network), keep(model, network))
     model.fit(train)
     network = kept["network"]
-    sides = {side: {k: v.detach().numpy().astype(float) for k, v in getattr(network, side).state_dict().items()}
-             for side in ("user", "item")}  # fmt: skip
+    sides = {
+        side: {name: value.detach().numpy().astype(float) for name, value in module.state_dict().items()}
+        for side, module in (("user", network.user), ("item", network.item))
+    }
 
     def terms(name: str, index: int, values: np.ndarray) -> list[tuple[float, np.ndarray]]:
         side = sides[name]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from needs_torch import torch
 
 from foretaste import Bias, HoldOut, ItemMean, Ratings, load, memory, recommend, rmse, save
 from foretaste.errors import NotSupported, TooLarge
 from foretaste.models import BY_NAME
 
-torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "foretaste[torch]"')
-pytestmark = pytest.mark.torch
-
-QUICK = {"hidden": 6, "epochs": 4, "batch": 16, "learning_rate": 0.02, "regularization": 1.0, "threads": 1}
+QUICK = {
+    "hidden": 6,
+    "epochs": 4,
+    "batch": 16,
+    "learning_rate": 0.02,
+    "regularization": 1.0,
+    "dropout": 0.0,
+    "threads": 1,
+}
 
 
 def make(name: str, **params):
