@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretaste.auditing import Audit, audit
+    from foretaste.backends.pytorch import TorchMF, TorchRecommender
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
@@ -110,6 +111,8 @@ __all__ = [
     "SVDpp",
     "SlopeOne",
     "TimeSVDpp",
+    "TorchMF",
+    "TorchRecommender",
     "Tuned",
     "UserItemMean",
     "UserKNN",
@@ -157,6 +160,7 @@ __all__ = [
 
 _ROOMS = {
     "auditing": "Audit audit",
+    "backends.pytorch": "TorchMF TorchRecommender",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
     "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "
