@@ -43,7 +43,9 @@ def with_torch(page: Path) -> Any:
     name = str(page.relative_to(ROOT))
     if not re.search(r"\bTorch|\btorch\b", text):
         return pytest.param(page, id=name)
-    skip = pytest.mark.skipif(find_spec("torch") is None, reason='needs PyTorch: pip install "foretaste[torch]"')
+    skip = pytest.mark.skipif(
+        find_spec("torch") is None, reason='needs PyTorch: pip install "foretaste[torch]"'
+    )
     return pytest.param(page, id=name, marks=[pytest.mark.torch, skip])
 
 

@@ -11,6 +11,7 @@ from foretaste.models import Model
 from foretaste.report.charts import LINES, Chart
 from foretaste.report.drawing import Axis, Plot, linear, number
 from foretaste.report.words import three
+from foretaste.text import plural
 
 _CURVES = {"train_rmse_": "the rows learned from", "valid_rmse_": "the rows held out"}
 _POINTS = 160
@@ -38,7 +39,9 @@ def learning_chart(model: Model) -> Chart:
     values = [error for curve in curves.values() for error in curve]
     title = f"How {type(model).__name__} learned, epoch by epoch"
     finding = _finding(curves)
-    plot = Plot("learned", title, finding, _epochs(most), linear(min(values), max(values), "RMSE, in rating units"))
+    plot = Plot(
+        "learned", title, finding, _epochs(most), linear(min(values), max(values), "RMSE, in rating units")
+    )
     for kind, curve in zip(LINES, curves.values(), strict=False):
         places = np.unique(np.linspace(0, len(curve) - 1, _POINTS).round().astype(int)).tolist()
         plot.curve([(place + 1.0, curve[place]) for place in places], f"curve {kind}")
@@ -46,7 +49,9 @@ def learning_chart(model: Model) -> Chart:
     if best is not None:
         error = curves[_CURVES["valid_rmse_"]][best]
         plot.dot(best + 1.0, error, "mark best", f"epoch {best + 1}: {three(error)}")
-    key = list(zip(LINES, curves, strict=False)) + ([("mark best", "the best epoch")] if best is not None else [])
+    key = list(zip(LINES, curves, strict=False)) + (
+        [("mark best", "the best epoch")] if best is not None else []
+    )
     rows: Any = [
         [number(epoch), *(three(c[epoch - 1]) if epoch <= len(c) else "" for c in curves.values())]
         for epoch in np.unique(np.linspace(1, most, 20).round().astype(int)).tolist()
@@ -68,7 +73,8 @@ def _best(curves: dict[str, list[float]]) -> int | None:
 
 def _finding(curves: dict[str, list[float]]) -> str:
     words, first = next(iter(curves.items()))
-    text = f"On {words} the error goes from {three(first[0])} to {three(first[-1])} in {len(first)} epochs"
+    epochs = plural(len(first), "epoch")
+    text = f"On {words} the error goes from {three(first[0])} to {three(first[-1])} in {epochs}"
     best = _best(curves)
     if best is None or len(curves) == 1:
         return text + "."
