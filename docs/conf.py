@@ -77,9 +77,11 @@ def parameter_table(name: str) -> str:
 def model_table() -> str:
     """Return all models, with a link to the page of each, as a table in Markdown."""
     lines = ["| model | predicts | sample weights |", "|---|---|---|"]
-    for name, model in BY_NAME.items():
+    for name in BY_NAME.names():
+        model = BY_NAME[name]
         weights = "yes" if "weights" in model.tags else "refused"
-        lines.append(f"| [{name}]({name}.md) | {model.summary} | {weights} |")
+        extra = f" (`foretaste[{model.extra}]`)" if model.extra else ""
+        lines.append(f"| [{name}]({name}.md) | {model.summary}{extra} | {weights} |")
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ UNTUNED = {"NormalRandom", "GlobalMean", "ItemMean", "UserMean", "UserItemMean"}
 
 
 def test_every_model_has_a_default_space_or_nothing_to_tune() -> None:
-    assert set(DEFAULTS) | UNTUNED == set(BY_NAME)
+    assert set(DEFAULTS) | UNTUNED == set(BY_NAME.names())
     for name in UNTUNED:
         with pytest.raises(InvalidParameter, match=f"{name} has no default space") as caught:
             make_space(BY_NAME[name](), "default")

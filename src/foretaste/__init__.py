@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretaste.auditing import Audit, audit
+    from foretaste.backends.pytorch import (
+        AutoRec,
+        FactorizationMachine,
+        NeuralMF,
+        SparseFC,
+        TorchMF,
+        TorchRecommender,
+    )
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
@@ -83,6 +91,7 @@ __all__ = [
     "NMF",
     "SVD",
     "Audit",
+    "AutoRec",
     "Bias",
     "Blend",
     "Breakdown",
@@ -92,6 +101,7 @@ __all__ = [
     "ColdItems",
     "ColdUsers",
     "CrossValidation",
+    "FactorizationMachine",
     "ForetasteError",
     "GlobalEffects",
     "GlobalMean",
@@ -101,6 +111,7 @@ __all__ = [
     "KFold",
     "KNNImputation",
     "LeaveNOut",
+    "NeuralMF",
     "NormalRandom",
     "Popularity",
     "RankingResults",
@@ -109,7 +120,10 @@ __all__ = [
     "Results",
     "SVDpp",
     "SlopeOne",
+    "SparseFC",
     "TimeSVDpp",
+    "TorchMF",
+    "TorchRecommender",
     "Tuned",
     "UserItemMean",
     "UserKNN",
@@ -157,6 +171,7 @@ __all__ = [
 
 _ROOMS = {
     "auditing": "Audit audit",
+    "backends.pytorch": "AutoRec FactorizationMachine NeuralMF SparseFC TorchMF TorchRecommender",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
     "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "

@@ -61,11 +61,14 @@ def test_plain_is_the_taught_model_and_an_epoch_at_least_five_times_as_fast(lect
     )
     known = (user >= 0) & (item >= 0)
     theirs = rmse(valid.value[known], taught.predict(user[known], item[known]))
-    start = time.process_time()
-    model = TorchMF.plain(clip=False).fit(train)
-    ours = (time.process_time() - start) / 20
-    error = rmse(valid.value[known], model.predict(valid)[known])
-    print(f"RMSE {theirs:.4f} taught, {error:.4f} ours; an epoch {np.median(seconds):.3f} and {ours:.3f} s")
+    errors, spent = [], []
+    for seed in range(3):  # which moves the error by .01
+        start = time.process_time()
+        model = TorchMF.plain(clip=False, seed=seed).fit(train)
+        spent.append((time.process_time() - start) / 20)
+        errors.append(rmse(valid.value[known], model.predict(valid)[known]))
+    ours, error = float(np.median(spent)), float(np.mean(errors))
+    print(f"RMSE {theirs:.4f} taught, {errors} ours; an epoch {np.median(seconds):.3f} and {ours:.3f} s")
     assert theirs == pytest.approx(4.494, abs=0.02)
     assert error == pytest.approx(theirs, abs=0.01)
     assert np.median(seconds) >= 5 * ours

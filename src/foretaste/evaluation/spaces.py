@@ -13,7 +13,7 @@ import numpy as np
 from foretaste.errors import InvalidParameter, did_you_mean, plain
 from foretaste.models import BY_NAME, Model
 from foretaste.models.specs import as_spec
-from foretaste.params import Declaration
+from foretaste.params import Declaration, written
 
 _DIGITS = 4  # significant ones of a drawn number: more cost typing and say nothing
 
@@ -108,7 +108,9 @@ class Choice:
         return any(type(one) is type(value) and one == value for one in self.values)
 
     def to_json(self, value: Any) -> Any:
-        """Return a value as JSON holds it; models in a list as their specs."""
+        """Return a value as JSON holds it; models in a list as their specs, code by its name."""
+        if callable(value):
+            return {"code": written(value)}
         return (
             [as_spec(one) if isinstance(one, Model) else one for one in value]
             if isinstance(value, list)
@@ -204,6 +206,22 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "item_damping": _DAMPING,
     },
     "Blend": {"regularization": ("log", 0.1, 1000.0), "support": [True, False]},
+    "TorchMF": {
+        "factors": ("log", 16, 128),
+        "batch": ("log", 256, 4096),
+        "learning_rate": ("log", 0.001, 0.02),
+        "user_regularization": ("log", 0.02, 0.3),
+        "item_regularization": ("log", 0.02, 0.3),
+        "user_bias_regularization": ("log", 0.005, 0.3),
+        "item_bias_regularization": ("log", 0.001, 0.3),
+    },
+    "TorchRecommender": {
+        "loss": ["mse", "huber"],
+        "batch": ("log", 256, 4096),
+        "learning_rate": ("log", 0.0005, 0.02),
+        "factors": ("log", 16, 128),
+        "regularization": ("log", 0.01, 0.3),
+    },
 }
 
 

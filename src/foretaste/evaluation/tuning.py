@@ -106,6 +106,7 @@ def tune(
     if not isinstance(found, Model):
         raise InvalidParameter(f"model={found!r} is neither a name nor a model", hint='"SVD", or SVD()')
     given = fresh(found)
+    given._check_extra()
     given.check_params()
     made = make_space(given, space)
     _check_numbers(trials, budget, seed)

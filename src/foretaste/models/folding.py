@@ -84,6 +84,7 @@ def fold(
     regularization: float,
     threads: int | None,
     biased: bool = True,
+    bias_regularization: float | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the biases and factors that explain best what is left of the new users' ratings.
 
@@ -98,22 +99,26 @@ def fold(
     threads : int, optional
     biased : bool
         Whether users have biases, else these are 0.
+    bias_regularization : float, optional
+        Of the biases, where it is not the same.
 
     Returns
     -------
     float32 arrays, shapes (users,) and (users, factors)
         0 for a user without ratings of known items.
     """
-    ones = np.ones((len(item_factors), int(biased)), np.float32)
+    strength = max(regularization, _LEAST)
+    # A bias counted in units of this size is as strongly held back as the factors are.
+    unit = 1.0 if bias_regularization is None else (strength / max(bias_regularization, _LEAST)) ** 0.5
+    ones = np.full((len(item_factors), int(biased)), unit, np.float32)
     vectors = np.hstack([ones, item_factors])
     starts, _ = group_rows(rows.user, rows.users)
-    strength = max(regularization, _LEAST)
     found = ridge_users(
         starts, rows.item, residual.astype(np.float64), rows.weight, vectors, strength, thread_count(threads)
     ).astype(np.float32)
     if not biased:
         return np.zeros(rows.users, np.float32), found
-    return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1:])
+    return found[:, 0] * np.float32(unit), np.ascontiguousarray(found[:, 1:])
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:

@@ -13,10 +13,12 @@ from foretaste.auditing import audit as audited
 from foretaste.errors import InvalidParameter
 from foretaste.evaluation import Results
 from foretaste.files import atomic_write
+from foretaste.models import Model
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Ratings
 from foretaste.report.charts import Charts
 from foretaste.report.held_out import check_ratings, look_again, protocol_of
+from foretaste.report.of_learning import learning_chart
 from foretaste.report.of_ratings import histogram
 from foretaste.report.of_results import results_charts
 from foretaste.report.page import Material, page
@@ -105,23 +107,26 @@ def write_report(
     return Path(path)
 
 
-def plot(source: Results | Audit) -> Charts:
-    """Return the charts of a comparison or of an audit, to be looked at in a notebook.
+def plot(source: Results | Audit | Model) -> Charts:
+    """Return the charts of a comparison, an audit or a fitted model, to be looked at in a notebook.
 
     Parameters
     ----------
-    source : Results or Audit
+    source : Results, Audit or Model
 
     Returns
     -------
     Charts
-        Of results: ``errors`` and ``time``; of an audit: ``ratings``. As text, what each shows.
+        Of results: ``errors`` and ``time``; of an audit: ``ratings``; of a model that learns in epochs:
+        ``learned``. As text, what each shows.
 
     Raises
     ------
     InvalidParameter
-        If it is neither.
+        If it is none of these, or a model that has nothing to show of how it learned.
     """
+    if isinstance(source, Model):
+        return Charts((learning_chart(source),))
     if isinstance(source, Audit):
         chart = histogram(source.facts)
         return Charts(() if chart is None else (chart,))

@@ -71,7 +71,7 @@ class Factors(nn.Module):
         """Return the norms of all tables, each by its weight, summed."""
         tables = self.user_factors, self.item_factors, self.user_bias, self.item_bias
         return sum(
-            strength * table.norm(2)
+            strength * _Norm.apply(table)
             for strength, table in zip(self.weights, tables, strict=True)
             if strength and table is not None
         )
@@ -91,3 +91,19 @@ def _predicted(found: tuple[Any, ...]) -> Any:
     p, q, user_bias, item_bias = found
     dot = (p * q).sum(1)
     return dot if user_bias is None else dot + user_bias + item_bias
+
+
+class _Norm(torch.autograd.Function):
+    """The length of a table as one vector; torch's own takes ten times as long on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Any) -> Any:
+        flat = table.reshape(-1)
+        norm = torch.dot(flat, flat).sqrt()
+        ctx.save_for_backward(table, norm)
+        return norm
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        table, norm = ctx.saved_tensors
+        return table * (gradient / norm.clamp_min(1e-30))  # 0 where all is 0

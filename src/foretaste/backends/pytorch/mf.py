@@ -10,6 +10,7 @@ from foretaste._native import dot_pairs
 from foretaste.backends.pytorch.base import Parts, TorchModel
 from foretaste.backends.pytorch.learning import Learning
 from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.folding import fold, known_rows, with_users
 from foretaste.params import learned, model_class, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.threads import thread_count
@@ -136,6 +137,19 @@ class TorchMF(TorchModel):
         std = np.float32(self.std_)
         factors = self.user_factors_ * std, self.item_factors_
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        if self.penalty == "norms":
+            raise self._cannot(
+                "_fold_in", 'take in new users with penalty="norms", which is of all users at once,'
+            )
+        rows = known_rows(self, new)
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
+        bias, factors = fold(
+            rows, residual, self.item_factors_, self.user_regularization, self.threads, self.biased,
+            self.user_bias_regularization,
+        )  # fmt: skip
+        return with_users(self, new, user_bias_=bias, user_factors_=factors)
 
 
 def _array(weight: Any) -> Floats:

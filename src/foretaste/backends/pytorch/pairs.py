@@ -14,7 +14,7 @@ from foretaste.backends.pytorch.network import Network
 from foretaste.ratings import Ratings
 
 _JUDGED = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
-_BLOCK = 65_536  # rows judged at once
+_BLOCK = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
 
 
 class PairLearning(Learning):

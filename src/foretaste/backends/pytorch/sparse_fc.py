@@ -32,13 +32,14 @@ class SparseFC(Autoencoder):
 
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
 
+    biased: bool = param(False, "take user and item biases away first, and learn what is left")
     hidden: int = param(500, "how many units each of the two hidden layers has", low=1, high=8192)
     dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
     activation: str = param(
         "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        60.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        10.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
     presence: float = param(

@@ -1,0 +1,239 @@
+"""A module of one's own is a model like any other: judged, tuned, kept, and asked."""
+
+from __future__ import annotations
+
+import json
+import struct
+from functools import partial
+
+import numpy as np
+import pytest
+from needs_torch import torch
+from planting import planted
+
+import foretaste
+from foretaste import KFold, compare, load, recommend, save, similar_items, tune
+from foretaste.backends.pytorch import TorchMF, TorchRecommender
+from foretaste.errors import BadModelFile, InvalidParameter, NotSupported
+from foretaste.metrics import rmse
+from foretaste.persistence import inspect
+
+QUICK = {"epochs": 8, "batch": 128, "learning_rate": 0.02}
+
+
+class Net(torch.nn.Module):
+    """Two layers over embeddings."""
+
+    def __init__(self, users, items, size=4):
+        super().__init__()
+        self.user, self.item = torch.nn.Embedding(users, size), torch.nn.Embedding(items, size)
+        self.out = torch.nn.Sequential(torch.nn.Linear(2 * size, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+
+    def forward(self, user, item):
+        return self.out(torch.cat([self.user(user), self.item(item)], 1)).squeeze(1)
+
+
+def absolute(predicted, rating):
+    return (predicted - rating).abs()
+
+
+def small(module):
+    return 0.001 * sum((weight**2).sum() for weight in module.parameters())
+
+
+OWN = {"module": Net, "loss": absolute, "regularizer": small, "optimizer": torch.optim.RMSprop}
+
+
+@pytest.fixture(scope="module")
+def fitted(ratings):
+    return TorchRecommender(**OWN, **QUICK).fit(ratings)
+
+
+def test_it_beats_the_mean(ratings, fitted):
+    assert fitted.history_["valid_loss"][-1] < fitted.history_["valid_loss"][0]
+    assert rmse(ratings.value, fitted.predict(ratings)) < 0.95 * ratings.value.std()
+
+
+def test_its_predictions_are_those_of_the_module(ratings, fitted):
+    module = Net(len(ratings.users), len(ratings.items))
+    weights = {k.removeprefix("module."): torch.from_numpy(w) for k, w in fitted.weights_.items()}
+    module.load_state_dict(weights)
+    user, item = torch.from_numpy(ratings.user).long(), torch.from_numpy(ratings.item).long()
+    standard = module(user, item).detach().numpy()
+    mean, std = ratings.moments()
+    wanted = np.clip(mean + std * standard, ratings.value.min(), ratings.value.max())
+    np.testing.assert_allclose(fitted.predict(ratings), wanted, rtol=0, atol=1e-4)
+
+
+def test_a_regularizer_makes_what_it_measures_smaller(ratings):
+    def size(**params):
+        model = TorchRecommender(module=Net, early_stopping=0.0, **QUICK, **params).fit(ratings)
+        return sum(float((w**2).sum()) for w in model.weights_.values())
+
+    assert size(regularizer=lambda m: 10 * small(m)) < 0.5 * size()
+
+
+def test_unknown_ids_get_the_damped_mean_of_the_other(ratings, fitted):
+    mean = ratings.value.mean(dtype=np.float64)
+    user, item = ratings.users.ids[3], ratings.items.ids[5]
+    told = fitted.predict_details([(-1, item), (user, -1), (-1, -1)])
+    assert told.fallback.tolist() == [1, 2, 3]
+    wanted = []
+    for rows in (ratings.item == 5, ratings.user == 3):
+        wanted.append(mean + (ratings.value[rows] - mean).sum() / (rows.sum() + 5))
+    np.testing.assert_allclose(told.value, [*wanted, mean], atol=1e-4)
+
+
+# Keeping -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_holds_names_and_weights_and_needs_the_code_again(ratings, fitted, tmp_path):
+    path = tmp_path / "own.foretaste"
+    save(fitted, path)
+    back = load(path, **OWN)
+    np.testing.assert_array_equal(back.predict(ratings), fitted.predict(ratings))
+    assert back.get_params() == fitted.get_params()
+    assert inspect(path)["params"]["module"] == {"code": "Net"}
+    with pytest.raises(BadModelFile, match="made with code that no file holds") as refused:
+        load(path)
+    wanted = "load(path, optimizer=RMSprop, module=Net, loss=absolute, regularizer=small)"
+    assert f"try: {wanted}" in str(refused.value)
+    with pytest.raises(BadModelFile, match="module=Net") as refused:
+        load(path, **{k: v for k, v in OWN.items() if k != "module"})
+    with pytest.raises(InvalidParameter, match="was not made with a modul of your own"):
+        load(path, modul=Net, **OWN)
+
+
+def test_a_name_in_a_file_is_never_looked_up(ratings, tmp_path):
+    """A file that names os.system as its module gets the module that it is loaded with, and nothing else."""
+    path = tmp_path / "own.foretaste"
+    save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8 : 8 + size])
+    inner = json.loads(header["__metadata__"]["foretaste"])
+    inner["params"]["module"] = {"code": "os.system"}
+    header["__metadata__"]["foretaste"] = json.dumps(inner)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size :])
+    with pytest.raises(BadModelFile, match=r"module=os\.system"):
+        load(path)
+    assert load(path, module=Net).module is Net
+
+
+@pytest.mark.parametrize("other", [partial(Net, size=5), lambda users, items: torch.nn.Linear(2, 1)])
+def test_weights_of_another_module_are_refused(ratings, tmp_path, other):
+    path = tmp_path / "own.foretaste"
+    save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
+    with pytest.raises(BadModelFile, match="the weights in the file are not those of this TorchRecommender"):
+        load(path, module=other)
+
+
+def test_inside_a_blend_it_is_kept_the_same_way(ratings, tmp_path):
+    blend = foretaste.Blend(models=["Bias", TorchRecommender(module=Net, **QUICK)], folds=2).fit(ratings)
+    save(blend, tmp_path / "blend.foretaste")
+    with pytest.raises(BadModelFile, match="module=Net"):
+        load(tmp_path / "blend.foretaste")
+    back = load(tmp_path / "blend.foretaste", module=Net)
+    np.testing.assert_array_equal(back.predict(ratings), blend.predict(ratings))
+
+
+# What is refused -----------------------------------------------------------------------------------------
+
+
+def test_a_module_made_already_is_refused(ratings):
+    with pytest.raises(InvalidParameter, match="module is a Net made already") as refused:
+        TorchRecommender(module=Net(60, 40)).fit(ratings)
+    assert "try: module=Net" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (lambda users, items: 3, "made a int, which is no torch.nn.Module"),
+        (lambda users, items: Wide(users), r"Wide returned \(\d+, 1\) for \d+ pairs"),
+    ],
+)
+def test_what_is_no_module_for_pairs_is_refused(ratings, module, words):
+    with pytest.raises(InvalidParameter, match=words):
+        TorchRecommender(module=module, **QUICK).fit(ratings)
+
+
+class Wide(torch.nn.Module):
+    """Returns a column."""
+
+    def __init__(self, users):
+        super().__init__()
+        self.user = torch.nn.Embedding(users, 1)
+
+    def forward(self, user, item):
+        return self.user(user)
+
+
+# As any model --------------------------------------------------------------------------------------------
+
+
+def test_it_is_compared_with_others(ratings):
+    own = TorchRecommender(module=Net, loss=absolute, **QUICK)
+    results = compare(
+        ["Bias", own, TorchMF(factors=4, **QUICK)], ratings, split=KFold(2), measure_memory=True
+    )
+    assert {row["model"] for row in results.rows} == {"GlobalMean", "Bias", "TorchRecommender", "TorchMF"}
+    row = next(row for row in results.rows if row["model"] == "TorchRecommender")
+    assert row["python"].startswith("TorchRecommender(epochs=8, batch=128, learning_rate=0.02, module=Net, ")
+    assert "refused" not in row
+    assert "train_rmse" in row
+    json.dumps(results.to_dict() if hasattr(results, "to_dict") else row)
+
+
+def test_its_folds_are_the_same_side_by_side(ratings):
+    own = TorchRecommender(module=Net, **QUICK)
+    one, two = (foretaste.cross_validate(own, ratings, 2, threads=threads) for threads in (1, 2))
+    assert [fold["rmse"] for fold in one.folds] == [fold["rmse"] for fold in two.folds]
+
+
+def test_it_is_tuned_over_losses_and_its_own_parameters(ratings, tmp_path):
+    space = {"loss": [absolute, "mse", "huber"], "batch": [64, 256]}
+    model = TorchRecommender(module=Net, **QUICK)
+    found, again = (
+        tune(model, ratings, space, method="grid", folds=2, study=tmp_path / "study.db") for _ in range(2)
+    )
+    assert found.best == again.best
+    assert len(found.trials) == len(again.trials) == 7
+    assert all(trial["params"]["loss"] in ({"code": "absolute"}, "mse", "huber") for trial in found.trials)
+
+
+def test_it_recommends_and_finds_what_is_alike(ratings):
+    model = TorchRecommender(factors=4, **QUICK).fit(ratings)
+    user = ratings.users.ids[0]
+    (found,) = [part for _, part in recommend(model, [user], 5, exclude=ratings)]
+    seen = set(ratings.item_ids[ratings.user == 0].tolist())
+    rest = [item for item in ratings.items.ids.tolist() if item not in seen]
+    scores = model.set_params(clip=False).predict([(user, item) for item in rest])
+    assert found.ids.tolist() == [rest[place] for place in np.argsort(-scores, kind="stable")[:5]]
+    assert len(similar_items(model, ratings.items.ids[0], 3).ids) == 3
+    own = TorchRecommender(module=Net, **QUICK).fit(ratings)
+    assert len(next(iter(recommend(own, [user], 5)))[1].ids) == 5
+    with pytest.raises(NotSupported):
+        own._linear()
+
+
+def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monkeypatch):
+    from foretaste import memory
+
+    asked = []
+    monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append((size, what)))
+    for rows in (500, 1000):
+        TorchMF(factors=2, epochs=1, early_stopping=0.0).fit(planted(rows=rows))
+    assert asked[0][0] * 2 == asked[1][0] == 28_000
+
+
+@pytest.mark.slow
+def test_a_compiled_module_predicts_the_same(ratings):
+    settings = QUICK | {"epochs": 2}
+    plain = TorchRecommender(module=Net, **settings).fit(ratings)
+    quick = TorchRecommender(module=lambda users, items: torch.compile(Net(users, items)), **settings).fit(
+        ratings
+    )
+    np.testing.assert_allclose(quick.predict(ratings), plain.predict(ratings), atol=1e-3)

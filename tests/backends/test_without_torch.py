@@ -1,0 +1,204 @@
+"""Without PyTorch all else works, and what needs it says how to get it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import foretaste
+from foretaste import compare, cross_validate, load, save, tune
+from foretaste.backends.pytorch import TorchMF, TorchRecommender
+from foretaste.cli import cli
+from foretaste.errors import BadData, MissingExtra
+from foretaste.models import BY_NAME, Bias, registry
+from foretaste.models.specs import from_spec
+from foretaste.persistence import inspect
+
+ROOT = Path(foretaste.__file__).parents[2]
+INSTALL = 'pip install "foretaste[torch]"'
+
+
+@pytest.fixture
+def absent(monkeypatch):
+    """Make ``import torch`` fail, whether it is installed or not."""
+    for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+
+@pytest.fixture
+def kept(ratings, tmp_path):
+    """A file of a TorchMF, its numbers drawn here."""
+    model = TorchMF(factors=3)
+    random = np.random.default_rng(0)
+    model.users_, model.items_, model.fingerprint_ = ratings.users, ratings.items, "of nothing"
+    model.low_, model.high_, model.n_ratings_, model.epochs_ = -8.0, 8.0, len(ratings), 2
+    model.mean_, model.std_, model.unknown_ = 0.5, 2.0, 0.5
+    for name, shape in model.learned_shapes().items():
+        sizes = {
+            "users": len(ratings.users),
+            "items": len(ratings.items),
+            "factors": 3,
+            "epochs": 2,
+            "validated": 2,
+        }
+        if shape and set(shape) <= set(sizes):
+            setattr(model, name, random.normal(size=[sizes[d] for d in shape]).astype(np.float32))
+    save(model, tmp_path / "mf.foretaste")
+    return tmp_path / "mf.foretaste"
+
+
+def test_names_are_known_and_learning_says_what_to_install(ratings, absent):
+    for name in ("TorchMF", "torch-mf", "TorchRecommender"):
+        for ask in (
+            lambda name=name: compare(["Bias", name], ratings),
+            lambda name=name: cross_validate(name, ratings, 2),
+            lambda name=name: tune(name, ratings, {"epochs": [1, 2]}, method="grid"),
+        ):
+            with pytest.raises(MissingExtra, match="needs PyTorch") as missing:
+                ask()
+            assert f"try: {INSTALL}" in str(missing.value)
+    for model in (TorchMF(), TorchRecommender()):
+        with pytest.raises(MissingExtra, match=f"{type(model).__name__} needs PyTorch"):
+            model.fit(ratings)
+        assert not hasattr(model, "users_")
+
+
+def test_the_command_line_ends_with_code_5(ratings, absent, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["fit", "TorchMF", "sample", "-o", "m.foretaste"],
+        ["fit", "torch-recommender", "sample", "-o", "m.foretaste", "--loss", "huber"],
+        ["compare", "sample", "--models", "Bias,TorchMF"],
+    ):
+        done = CliRunner().invoke(cli, words, prog_name="foretaste")
+        assert done.exit_code == 5, done.output
+        assert INSTALL in done.output
+        assert not Path("m.foretaste").exists()
+        done = CliRunner().invoke(cli, [*words, "--json"], prog_name="foretaste")
+        assert json.loads(done.stdout)["error"]["code"] == "missing_extra"
+
+
+def test_models_are_listed_with_what_they_need(absent):
+    done = CliRunner().invoke(cli, ["models", "TorchMF"], prog_name="foretaste")
+    assert INSTALL in done.output
+    assert "user_bias_regularization" in done.output
+    listed = json.loads(CliRunner().invoke(cli, ["models", "--json"], prog_name="foretaste").stdout)["data"]
+    assert {entry["model"]: entry["extra"] for entry in listed}["TorchRecommender"] == "torch"
+    helped = CliRunner().invoke(cli, ["fit", "TorchRecommender", "--help"], prog_name="foretaste").output
+    assert "--loss" in helped
+    assert "--checkpoint" in helped
+    assert "--threshold" in helped
+    assert "--module" not in helped  # that is code
+
+
+def test_a_kept_matrix_factorisation_predicts_all_the_same(ratings, kept, absent):
+    model = load(kept)
+    user, item = ratings.user[:50], ratings.item[:50]
+    wanted = (
+        np.einsum("nf,nf->n", model.user_factors_[user], model.item_factors_[item])
+        + model.user_bias_[user]
+        + model.item_bias_[item]
+    ) * 2.0 + 0.5
+    predicted = model.predict(
+        list(zip(ratings.user_ids[:50].tolist(), ratings.item_ids[:50].tolist(), strict=True))
+    )
+    np.testing.assert_allclose(predicted, wanted.clip(-8, 8), rtol=0, atol=1e-5)
+    assert inspect(kept)["model"] == "TorchMF"
+
+
+def test_new_people_get_the_best_answer_to_their_ratings(ratings, kept):
+    """Bias and factors of new users make the sum smaller than any others near them do."""
+    model = load(kept).set_params(clip=False)
+    new = ratings[ratings.user < 5]
+    folded = model._fold_in(new)
+    items = model.items_.remap(new.items.ids)[new.item]
+
+    def total(bias, factors, user):
+        rows = new.user == user
+        z = (new.value[rows] - 0.5) / 2.0
+        gap = z - bias - model.item_bias_[items[rows]] - model.item_factors_[items[rows]] @ factors
+        held = model.user_bias_regularization * bias**2 + model.user_regularization * factors @ factors
+        return float((gap**2 + held).sum())
+
+    random = np.random.default_rng(0)
+    for user in range(len(new.users)):
+        bias, factors = float(folded.user_bias_[user]), folded.user_factors_[user].astype(float)
+        best = total(bias, factors, user)
+        for _ in range(20):
+            step = random.normal(size=4) * 0.05
+            assert total(bias + step[0], factors + step[1:], user) > best - 1e-4
+    with pytest.raises(foretaste.errors.NotSupported, match='penalty="norms"'):
+        model.set_params(penalty="norms")._fold_in(new)
+
+
+def test_going_through_the_models_gives_the_core_alone():
+    assert "TorchMF" in BY_NAME
+    assert BY_NAME["TorchMF"] is BY_NAME.get("TorchMF") is TorchMF
+    assert "TorchMF" not in list(BY_NAME)
+    assert BY_NAME.names()[len(BY_NAME) :] == list(registry.WITH_EXTRA)
+    assert BY_NAME.get("Torch") is None
+    with pytest.raises(KeyError):
+        BY_NAME["Torch"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    points = project["entry-points"][registry.GROUP]
+    assert points == {name: f"{module}:{name}" for name, module in registry.WITH_EXTRA.items()}
+    assert {BY_NAME[name].extra for name in points} <= set(project["optional-dependencies"])
+
+
+def test_models_of_other_packages_are_found_by_their_entry_points(monkeypatch, ratings, tmp_path):
+    point = EntryPoint("Tipsy", "a_package_of_others:Tipsy", registry.GROUP)
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group: [point] if group == registry.GROUP else []
+    )
+    (tmp_path / "a_package_of_others.py").write_text(
+        "from foretaste.models import Bias\nfrom foretaste.params import model_class\n\n"
+        '@model_class\nclass Tipsy(Bias):\n    """Of others."""\n    summary = "of others"\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    tipsy = BY_NAME["Tipsy"]
+    assert "Tipsy" in BY_NAME.names()
+    assert issubclass(tipsy, Bias)
+    assert compare(["tipsy"], ratings).best["model"] == "Tipsy"
+    save(tipsy().fit(ratings), tmp_path / "tipsy.foretaste")
+    assert type(load(tmp_path / "tipsy.foretaste")) is tipsy
+
+
+def test_importing_the_classes_does_not_import_torch():
+    code = (
+        "import sys\nfrom foretaste import TorchMF, TorchRecommender\nfrom foretaste.models import BY_NAME\n"
+        "repr(BY_NAME['TorchMF']()); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_file_that_needs_torch_to_be_read_says_so(absent, tmp_path, ratings):
+    from foretaste.backends.pytorch.holding import TorchNetwork
+
+    model = TorchRecommender()
+    assert isinstance(model, TorchNetwork)
+    with pytest.raises(MissingExtra, match="TorchRecommender needs PyTorch"):
+        model._from_state(_state(ratings))
+    assert isinstance(from_spec({"model": "TorchRecommender", "params": {"loss": "bpr"}}), TorchRecommender)
+    with pytest.raises(BadData, match="made with code"):
+        from_spec({"model": "TorchRecommender", "params": {"module": {"code": "os.system"}}})
+
+
+def _state(ratings):
+    users, items = np.zeros(len(ratings.users), np.float32), np.zeros(len(ratings.items), np.float32)
+    none = np.zeros(1, np.float32)
+    return {
+        "users_": ratings.users, "items_": ratings.items, "low_": 0.0, "high_": 1.0, "n_ratings_": 3,
+        "fingerprint_": "", "epochs_": 1, "mean_": 0.0, "std_": 1.0, "user_bias_": users, "item_bias_": items,
+        "train_loss_": none, "train_rmse_": none, "valid_loss_": none, "valid_rmse_": none,
+        "weights_": {"module.user_bias": users},
+    }  # fmt: skip

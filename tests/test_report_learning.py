@@ -1,0 +1,44 @@
+"""The chart of how a model learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretaste import SVD, Bias, plot
+from foretaste.errors import InvalidParameter
+
+
+def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
+    model = SVD(factors=4, epochs=12, early_stopping=0.2, patience=12, learning_rate=0.1).fit(ratings)
+    (chart,) = plot(model)
+    best = int(np.argmin(model.valid_rmse_))
+    assert chart.name == "learned"
+    assert f"it is least after {best + 1}: {model.valid_rmse_[best]:.3g}" in chart.finding
+    assert (
+        f"from {model.train_rmse_[0]:.3g} to {model.train_rmse_[-1]:.3g} in {len(model.train_rmse_)}"
+        in chart.finding
+    )
+    assert chart.headers == ["epoch", "the rows learned from", "the rows held out"]
+    assert [row[0] for row in chart.rows] == [str(epoch) for epoch in range(1, 13)]
+    assert chart.rows[best][2] == f"{model.valid_rmse_[best]:.3g}"
+    html = plot(model)._repr_html_()
+    assert html.count('class="curve first"') == 2  # in the drawing and in its key
+    assert html.count('class="curve second"') == 2
+    assert f"epoch {best + 1}: " in html
+
+
+def test_without_rows_held_out_there_is_one_curve(ratings):
+    (chart,) = plot(SVD(factors=2, epochs=1).fit(ratings))
+    assert chart.headers == ["epoch", "the rows learned from"]
+    assert chart.finding.endswith("in 1 epoch.")
+    assert len(chart.rows) == 1
+
+
+@pytest.mark.parametrize("model", [Bias(), SVD()])
+def test_a_model_with_nothing_to_show_is_refused(model, ratings):
+    if isinstance(model, Bias):
+        model.fit(ratings)
+    with pytest.raises(InvalidParameter, match=f"this {type(model).__name__} has nothing to show") as refused:
+        plot(model)
+    assert "TorchMF" in str(refused.value)
