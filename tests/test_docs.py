@@ -49,7 +49,7 @@ def with_torch(page: Path) -> Any:
     return pytest.param(page, id=name, marks=[pytest.mark.torch, skip])
 
 
-@pytest.mark.parametrize("page", map(with_torch, PAGES))
+@pytest.mark.parametrize("page", [with_torch(page) for page in PAGES])
 def test_every_block_of_a_page_runs(page, folder):
     run_page(page)
 
