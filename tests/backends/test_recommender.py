@@ -230,6 +230,7 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it compiles
 def test_a_compiled_module_predicts_the_same(ratings):
     settings = QUICK | {"epochs": 2}
     plain = TorchRecommender(module=Net, **settings).fit(ratings)
