@@ -17,6 +17,7 @@ QUICK = {
     "learning_rate": 0.02,
     "regularization": 1.0,
     "dropout": 0.0,
+    "biased": True,
     "threads": 1,
 }
 
