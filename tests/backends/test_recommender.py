@@ -224,10 +224,12 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
 
     require, asked = memory.require, []
     monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append(size))
+    wanted = []
     for rows, factors in ((500, 2), (1000, 2), (1000, 4)):
-        TorchMF(factors=factors, epochs=1, early_stopping=0.0).fit(planted(rows=rows))
-    assert asked[1] - asked[0] == 500 * 48
-    assert asked[2] - asked[1] == 20 * 2 * 100  # 60 users and 40 items
+        ratings = planted(rows=rows)
+        TorchMF(factors=factors, epochs=1, early_stopping=0.0).fit(ratings)
+        wanted.append(48 * rows + 20 * (factors + 1) * (len(ratings.users) + len(ratings.items)))
+    assert asked == wanted
     monkeypatch.setattr(memory, "require", require)
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
     with pytest.raises(TooLarge, match="learning 300 numbers from 1,000 ratings"):
