@@ -14,7 +14,7 @@ from planting import planted
 import foretaste
 from foretaste import KFold, compare, load, recommend, save, similar_items, tune
 from foretaste.backends.pytorch import TorchMF, TorchRecommender
-from foretaste.errors import BadModelFile, InvalidParameter, NotSupported
+from foretaste.errors import BadModelFile, InvalidParameter, NotSupported, TooLarge
 from foretaste.metrics import rmse
 from foretaste.persistence import inspect
 
@@ -222,19 +222,29 @@ def test_it_recommends_and_finds_what_is_alike(ratings):
 def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monkeypatch):
     from foretaste import memory
 
-    asked = []
-    monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append((size, what)))
-    for rows in (500, 1000):
-        TorchMF(factors=2, epochs=1, early_stopping=0.0).fit(planted(rows=rows))
-    assert asked[0][0] * 2 == asked[1][0] == 28_000
+    require, asked = memory.require, []
+    monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append(size))
+    wanted = []
+    for rows, factors in ((500, 2), (1000, 2), (1000, 4)):
+        ratings = planted(rows=rows)
+        TorchMF(factors=factors, epochs=1, early_stopping=0.0).fit(ratings)
+        wanted.append(48 * rows + 20 * (factors + 1) * (len(ratings.users) + len(ratings.items)))
+    assert asked == wanted
+    monkeypatch.setattr(memory, "require", require)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
+    with pytest.raises(TooLarge, match="learning 300 numbers from 1,000 ratings"):
+        TorchMF(factors=2, epochs=1).fit(planted(rows=1000))
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it compiles
-def test_a_compiled_module_predicts_the_same(ratings):
+def test_a_compiled_module_predicts_the_same_and_is_kept(ratings, tmp_path):
+    def compiled(users, items):
+        return torch.compile(Net(users, items), backend="eager")  # without a compiler for C++
+
     settings = QUICK | {"epochs": 2}
     plain = TorchRecommender(module=Net, **settings).fit(ratings)
-    quick = TorchRecommender(module=lambda users, items: torch.compile(Net(users, items)), **settings).fit(
-        ratings
-    )
-    np.testing.assert_allclose(quick.predict(ratings), plain.predict(ratings), atol=1e-3)
+    quick = TorchRecommender(module=compiled, **settings).fit(ratings)
+    np.testing.assert_allclose(quick.predict(ratings), plain.predict(ratings), atol=1e-4)
+    save(quick, tmp_path / "quick.foretaste")
+    back = load(tmp_path / "quick.foretaste", module=compiled)
+    np.testing.assert_array_equal(back.predict(ratings), quick.predict(ratings))

@@ -164,12 +164,15 @@ class TorchModel(Model):
         kept = None if path is None else Checkpoint(path, self, train)
         run = _Run(self, train, device, progress, kept)
         history = None if kept is None else kept.history(0)
+        learning: Learning | None = None
         if history is None:
             learning, history = run.learn(0, parts, self.epochs, None)
         self.epochs_ = history.best + 1
         if len(parts.held) and self.refit:
+            learning = None  # its copy of the ratings goes before the next is made
             everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
             learning, _ = run.learn(1, everything, self.epochs_, history)
+        assert learning is not None  # noqa: S101 - one of the two has been done
         self._keep(learning)
         if kept is not None:
             kept.remove()

@@ -13,6 +13,7 @@ from foretaste.backends.pytorch.learning import Figures, Learning
 from foretaste.backends.pytorch.network import Network
 from foretaste.ratings import Ratings
 
+_BYTES = 48  # a rating, beside the ratings themselves
 _JUDGED = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
 _BLOCK = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
 
@@ -41,9 +42,12 @@ class PairLearning(Learning):
         device: Any,
         regularizer: Callable[[Any], Any] | None = None,
     ) -> None:
-        # Order and batch of each row beside its columns: 24 bytes a rating, and 4 for a weight.
+        # Columns, parts and order of the rows, as measured; a weight has a gradient, two moments and a best.
+        weights = sum(weight.numel() for weight in network.parameters())
         memory.require(
-            28 * len(train), f"learning from {len(train)} ratings", "fewer ratings: ratings.sample(n)"
+            _BYTES * len(train) + 5 * 4 * weights,
+            f"learning {weights:,} numbers from {len(train):,} ratings",
+            "fewer ratings: ratings.sample(n)",
         )
         self.network, self.device, self.regularizer = network.to(device), device, regularizer
         self.mean, self.std = moments
@@ -59,8 +63,8 @@ class PairLearning(Learning):
         """Return user, item, standardised rating and weight of some rows, on the device."""
         import torch
 
-        value = (train.value[rows].astype(np.float64) - self.mean) / (self.std or 1.0)
-        columns = (train.user[rows], train.item[rows], value.astype(np.float32))
+        value = (train.value[rows] - np.float32(self.mean)) / np.float32(self.std or 1.0)
+        columns = (train.user[rows], train.item[rows], value)
         found = [torch.from_numpy(column).to(self.device) for column in columns]
         weight = None if train.weight is None else torch.from_numpy(train.weight[rows]).to(self.device)
         return (*found, weight)

@@ -148,6 +148,9 @@ class TorchRecommender(TorchNetwork):
 
     def _empty(self) -> Any:
         levels = len(self.weights_["loss.levels"]) if self.loss == "ordinal" else 2
+        shape = len(self.users_), self.factors
+        if self.module is None and self.weights_["module.user_factors"].shape != shape:  # before it is made
+            raise ValueError(f"user factors are not of the shape {shape}")
         return self._made(len(self.users_), len(self.items_), self._loss(levels))
 
     def _predict(self, pairs: Pairs) -> Prediction:
