@@ -241,6 +241,18 @@ def test_the_pool_survives_fork():
     assert status == 0
 
 
+def test_short_work_does_not_wait_for_long_work_of_another_thread():
+    plan, tables = long_work(2)
+    long = threading.Thread(target=lambda: plan.epoch(*tables, 1e-4, 0, 1e-4, 0, 1))
+    long.start()
+    time.sleep(0.1)  # until it is at work
+    brief, own = small_plan(), (np.zeros((1, 16), np.float32),) * 2 + (np.zeros(1, np.float32),) * 2
+    for _ in range(3):
+        brief.epoch(*own, 0.1, 0, 0.1, 0, 1)
+    assert long.is_alive()
+    long.join()
+
+
 def test_several_python_threads_may_call_at_once():
     rng = np.random.default_rng(3)
     user, item, value, _ = random_ratings(rng, 100, 80, 4000, weighted=False)
