@@ -270,7 +270,7 @@ def test_an_error_taken_apart_is_drawn() -> None:
     )
     assert [row[1] for row in ageing.rows] == ["10", "20", "30"]
     values = [
-        {"bin": str(n), "rows": n, "rmse": error, "mae": 0.5, "mean_prediction": 2.0}
+        {"bin": str(n), "low": n, "high": n, "rows": n, "rmse": error, "mae": 0.5, "mean_prediction": 2.0}
         for n, error in ((1, 1.5), (2, 0.25), (3, 0.75))
     ]
     (by_value,) = breakdown_charts({"rating": values}, "SVD", 1.0)

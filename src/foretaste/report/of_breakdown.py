@@ -74,8 +74,9 @@ def _by_value(values: Bins, model: str) -> Chart:
     finding += f"they gave {worst['bin']} ({three(worst['rmse'])})."
     few = range(0, len(values), -(-len(values) // 6))
     names = [str(one["bin"]).split(" ")[0] if place in few else "" for place, one in enumerate(values)]
+    given = "rating given, from" if values[0]["low"] < values[0]["high"] else "rating given"
     plot = Plot(
-        "by-value", title, finding, steps(names, "rating given, from"),
+        "by-value", title, finding, steps(names, given),
         linear(0, max(one["rmse"] for one in values), "RMSE, in rating units"),
     )  # fmt: skip
     for place, one in enumerate(values):
