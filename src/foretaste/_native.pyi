@@ -1,6 +1,6 @@
 """Types of the native kernels (native/*.cpp)."""
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +135,14 @@ def als_half(
     threads: int,
 ) -> float: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+@overload
+def impute_from(
+    asked: _Float32, matrix: _Float32, neighbors: int, by_distance: bool, threads: int
+) -> _Float32: ...
+@overload
+def impute_from(
+    asked: _Float64, matrix: _Float64, neighbors: int, by_distance: bool, threads: int
+) -> _Float64: ...
 
 _Lists = tuple[_Int64, _Int32, _Float32]
 
