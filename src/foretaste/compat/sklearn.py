@@ -184,10 +184,11 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
 def _foreign_parameter(imputer: Any) -> str | None:
     """Say which parameter, as it is now, is left to scikit-learn's own loops."""
-    if not (imputer.weights is None or imputer.weights in ("uniform", "distance")):
-        return f"weights={imputer.weights!r}"
-    if not isinstance(imputer.metric, str) or imputer.metric != "nan_euclidean":
-        return f"metric={imputer.metric!r}"
+    weights, metric = imputer.weights, imputer.metric
+    if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
+        return f"weights={weights!r}"
+    if not (isinstance(metric, str) and metric == "nan_euclidean"):
+        return f"metric={metric!r}"
     if not isinstance(imputer.missing_values, numbers.Real):
         return f"missing_values={imputer.missing_values!r}"
     if not isinstance(imputer.n_neighbors, numbers.Integral) or imputer.n_neighbors < 1:
@@ -196,7 +197,7 @@ def _foreign_parameter(imputer: Any) -> str | None:
 
 
 def _is_nan(value: Any) -> bool:
-    return bool(value != value)  # noqa: PLR0124 - NaN alone differs from itself
+    return bool(value != value)  # NaN alone differs from itself
 
 
 def _missing(cells: Cells, value: Any) -> npt.NDArray[np.bool_]:
