@@ -209,6 +209,17 @@ def test_copy_false_fills_the_matrix_that_was_given():
     np.testing.assert_array_equal(untouched, cells)
 
 
+def test_copy_false_never_measures_against_cells_that_were_filled():
+    """scikit-learn's later portions do, so that its answer depends on the memory it may use."""
+    rng = np.random.default_rng(6)
+    cells = rng.normal(size=(400, 5))
+    cells[rng.random(cells.shape) < 0.4] = np.nan
+    wanted = Theirs().fit_transform(cells)
+    with config_context(working_memory=0.05):
+        assert np.abs(Theirs(copy=False).fit_transform(cells.copy()) - wanted).max() > 0.01
+        np.testing.assert_allclose(Ours(copy=False).fit_transform(cells.copy()), wanted, rtol=1e-9)
+
+
 def test_rows_without_missing_cells_and_rows_with_nothing():
     fitted = [[1.0, 2, np.nan], [3, np.nan, np.nan], [5, 4, np.nan]]
     for rows in ([[1.0, 2, 3]], [[np.nan] * 3], [[np.nan, 7, 1]]):
