@@ -16,6 +16,7 @@ NATIVE_TESTS = [
     for name in (
         "native",
         "impute",
+        "impute_from",
         "encode",
         "lines",
         "topk",

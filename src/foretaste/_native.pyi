@@ -1,6 +1,6 @@
 """Types of the native kernels (native/*.cpp)."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ _Int32 = npt.NDArray[np.int32]
 _Int64 = npt.NDArray[np.int64]
 _Float32 = npt.NDArray[np.float32]
 _Float64 = npt.NDArray[np.float64]
+_Floats = TypeVar("_Floats", _Float32, _Float64)
 
 def group_rows(group: _Int32, groups: int) -> tuple[_Int64, _Int32]: ...
 def concordant_pairs(starts: _Int64, truth: _Float64, guess: _Float64) -> tuple[float, float]: ...
@@ -135,6 +136,9 @@ def als_half(
     threads: int,
 ) -> float: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+def impute_from(
+    asked: _Floats, matrix: _Floats, neighbors: int, by_distance: bool, threads: int
+) -> _Floats: ...
 
 _Lists = tuple[_Int64, _Int32, _Float32]
 
