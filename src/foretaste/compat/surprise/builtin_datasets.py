@@ -141,7 +141,7 @@ def _unpack(archive: Path, target: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as file:
-            file.extractall(partial)  # noqa: S202 - zipfile takes ".." and roots out of names, and it is checked
+            file.extractall(partial)
         shutil.copytree(partial, target, dirs_exist_ok=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -60,7 +60,7 @@ class Dataset:
             raise UnknownName(
                 f"unknown dataset {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
                 f"{did_you_mean(name, BUILTIN_DATASETS)}",
-                hint="Dataset.load_builtin('ml-100k'); a file of your own: Dataset.load_from_file(path, reader)",
+                hint="Dataset.load_builtin('ml-100k'); your own file: Dataset.load_from_file(path, reader)",
             )
         if not Path(BUILTIN_DATASETS[name].path).is_file():
             if prompt and not _agreed(name):
@@ -272,13 +272,12 @@ def _frame_ratings(df: Any) -> list[Rating]:
 
 
 def _frame_rows(df: Any) -> Iterable[Any]:
-    """Return the rows of a frame as Python's own values; of no library is anything imported that it needs not."""
+    """Return the rows of a frame as Python's own values; no library is imported that it needs not."""
     if hasattr(df, "itertuples"):
         rows: Iterable[Any] = df.itertuples(index=False, name=None)
         return rows
     if hasattr(df, "iter_rows"):
-        rows = df.iter_rows()
-        return rows
+        return list(df.iter_rows())
     if hasattr(df, "__arrow_c_stream__") or hasattr(df, "collect"):
         import polars as pl
 

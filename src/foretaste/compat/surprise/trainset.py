@@ -1,4 +1,4 @@
-"""The ratings that an algorithm learns from, as flat float64 arrays and, when asked for, as lists of tuples."""
+"""The ratings that an algorithm learns from, as flat float64 arrays and, if asked for, as lists of tuples."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ class Trainset:
 def _knows(side: _Side, n: int, inner: Any) -> bool:
     if side.has_lists():
         return inner in side.lists()
-    return isinstance(inner, (int, float, np.number)) and 0 <= inner < n and inner == int(inner)
+    return isinstance(inner, (int, float, np.number)) and bool(0 <= inner < n and inner == int(inner))
 
 
 def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameter:

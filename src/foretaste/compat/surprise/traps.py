@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-
 _HERE = str(Path(__file__).parent)
 
 
@@ -43,7 +42,7 @@ def warn(message: str, mend: str) -> None:
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(f"{message}\ntry: {mend}", SurpriseTrap, stacklevel=level - 1)
+    warnings.warn(f"{message}\ntry: {mend}", SurpriseTrap, stacklevel=level)
 
 
 def unknown_ids(what: str, known: Mapping[Any, int], unknown: Iterable[tuple[int, Any]]) -> None:
@@ -86,8 +85,8 @@ def odd_ratings(
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
         warn(
-            f"{place(int(missing[0]))}: the rating is NaN, which makes the mean of all ratings and what is learned "
-            f"from it NaN ({len(missing):,} such)",
+            f"{place(int(missing[0]))}: the rating is NaN, which makes the mean of all ratings and what is "
+            f"learned from it NaN ({len(missing):,} such)",
             "leave these rows out before the ratings are loaded",
         )
     outside = np.flatnonzero((values < low) | (values > high))
@@ -95,8 +94,8 @@ def odd_ratings(
         inside = values[~np.isnan(values)]
         first = int(outside[0])
         warn(
-            f"{place(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} of the Reader, "
-            f"into which all predictions are brought ({len(outside):,} such)",
+            f"{place(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} of the "
+            f"Reader, into which all predictions are brought ({len(outside):,} such)",
             f"Reader(rating_scale=({inside.min():g}, {inside.max():g}), ...)",
         )
     if len({(user, item) for user, item, _, _ in ratings}) < len(ratings):

@@ -24,14 +24,14 @@ def get_rng(random_state: Any) -> np.random.RandomState:
         If it is anything else (a ``ValueError``).
     """
     if random_state is None:
-        shared: np.random.RandomState = np.random.mtrand._rand  # type: ignore[attr-defined]  # seeded by np.random.seed
+        shared: np.random.RandomState = np.random.mtrand._rand  # the one that np.random.seed sets
         return shared
     if isinstance(random_state, numbers.Integral):
         return np.random.RandomState(int(random_state))
     if isinstance(random_state, np.random.RandomState):
         return random_state
     raise InvalidParameter(
-        f"Wrong random state: {random_state!r} is a {type(random_state).__name__}; it must be a whole number, "
-        "a numpy RandomState or None",
+        f"Wrong random state: {random_state!r} is a {type(random_state).__name__}; it must be a whole "
+        "number, a numpy RandomState or None",
         hint="random_state=0",
     )

@@ -1,4 +1,4 @@
-"""What every algorithm can do: ``fit``, ``predict``, ``test``; baselines and similarities where it uses them."""
+"""What every algorithm can do: ``fit``, ``predict``, ``test``; baselines, similarities where it uses them."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def _options(name: str, given: Any) -> dict[str, Any]:
 
 
 def _answers_rows(algo: AlgoBase) -> bool:
-    """Whether ``_estimate_rows`` says what ``estimate`` says: no later class, nor the object, changed that."""
+    """Whether ``_estimate_rows`` says what ``estimate`` says: no later class, nor the object, changed it."""
     if "estimate" in vars(algo):
         return False
     for kind in type(algo).__mro__:

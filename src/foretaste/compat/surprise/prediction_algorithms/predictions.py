@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class PredictionImpossible(Exception):  # noqa: N818 - the name that programs catch
+class PredictionImpossible(Exception):
     """Raised by ``estimate`` where nothing can be said; the default prediction takes its place."""
 
 
