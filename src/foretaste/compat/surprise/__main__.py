@@ -22,8 +22,8 @@ from foretaste.compat.surprise.reader import Reader
 from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
 
 ALGORITHMS = (
-    "NormalPredictor", "BaselineOnly", "KNNBasic", "KNNBaseline", "KNNWithMeans", "KNNWithZScore", "SVD", "SVDpp",
-    "NMF", "SlopeOne", "CoClustering",
+    "NormalPredictor", "BaselineOnly", "KNNBasic", "KNNBaseline", "KNNWithMeans", "KNNWithZScore",
+    "SVD", "SVDpp", "NMF", "SlopeOne", "CoClustering",
 )  # fmt: skip
 
 
@@ -57,6 +57,8 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
     random.seed(args.seed)
     np.random.seed(args.seed)
+    if args.with_dump and args.seed is None:  # the folds that are kept must be those that were judged
+        args.seed = int(np.random.randint(2**31))
     if args.algo is None:
         parser.error("No algorithm was specified.")
     params = _literal("-params", args.params)
@@ -131,9 +133,10 @@ def _algorithm(name: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m foretaste.compat.surprise",
-        description="Judge an algorithm by cross-validation: on a published data set, on a file of your own, or "
-        "on files that are divided into folds already.",
-        epilog="Example: -algo SVD -params \"{'n_epochs': 5, 'verbose': True}\" -load-builtin ml-100k -n-folds 3",
+        description="Judge an algorithm by cross-validation: on a published data set, on a file of your own, "
+        "or on files that are divided into folds already.",
+        epilog="Example: -algo SVD -params \"{'n_epochs': 5, 'verbose': True}\" -load-builtin ml-100k "
+        "-n-folds 3",
     )
     add = parser.add_argument
     add(
@@ -173,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-seed", type=int, metavar="<random seed>", help="Seed of all random numbers; else of the system.")
     add(
         "--with-dump", dest="with_dump", action="store_true",
-        help="Keep algorithm and predictions of each fold in a file.",
+        help="Learn each fold once more, and keep algorithm and predictions in a file.",
     )  # fmt: skip
     add(
         "-dump-dir", dest="dump_dir", metavar="<dir>",

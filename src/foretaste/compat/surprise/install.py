@@ -4,8 +4,8 @@ One line at the top of a program, before anything imports ``surprise``::
 
     import foretaste.compat.surprise.install
 
-It registers every module under the name that it has in scikit-surprise. If scikit-surprise itself was imported
-before, nothing is changed, and ``AlreadyImported`` says so.
+It registers every module under the name that it has in scikit-surprise. If scikit-surprise itself was
+imported before, nothing is changed, and ``AlreadyImported`` says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import foretaste.compat.surprise as ours
 from foretaste.errors import ForetasteError
 
 _NAME = "surprise"
-_NOT_OF_SURPRISE = ("install", "traps", "__main__")
+_NOT_OF_SURPRISE = ("install", "traps", "dump_parts", "__main__")
 
 
 class AlreadyImported(ForetasteError, ImportError):

@@ -159,20 +159,27 @@ class Trainset:
         inner_items: dict[Any, int],
     ) -> Trainset:
         """Make one of inner ids and ratings in the order of their file."""
-        made = cls(
-            None,
-            None,
-            len(inner_users),
-            len(inner_items),
-            len(values),
-            rating_scale,
-            inner_users,
-            inner_items,
-        )
-        for side, groups, n in (("_users", users, made.n_users), ("_items", items, made.n_items)):
-            order = np.argsort(groups, kind="stable")
-            rows = Rows(users[order], items[order], values[order], starts_of(groups, n))
-            setattr(made, side, _Side(rows, None, n, by_user=side == "_users"))
+        columns = {"users": users, "items": items, "values": values}
+        orders = (np.argsort(users, kind="stable"), np.argsort(items, kind="stable"))
+        by_user, by_item = ({name: column[order] for name, column in columns.items()} for order in orders)
+        return cls._from_rows(by_user, by_item, rating_scale, inner_users, inner_items)
+
+    @classmethod
+    def _from_rows(
+        cls,
+        by_user: dict[str, Any],
+        by_item: dict[str, Any],
+        rating_scale: Any,
+        inner_users: dict[Any, int],
+        inner_items: dict[Any, int],
+    ) -> Trainset:
+        """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
+        n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
+        made = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
+        rows = Rows(**by_user, starts=starts_of(by_user["users"], n_users))
+        made._users = _Side(rows, None, n_users, by_user=True)
+        rows = Rows(**by_item, starts=starts_of(by_item["items"], n_items))
+        made._items = _Side(rows, None, n_items, by_user=False)
         return made
 
     def by_user(self) -> Rows:
