@@ -46,11 +46,8 @@ def both(peer, raw_ratings):
 @pytest.mark.peer
 def test_an_algorithm_of_ones_own_predicts_as_in_the_peer(both):
     ours, theirs = both
-    testset = theirs.trainset.build_testset()[:60] + [
-        ("u1", "new", 3),
-        ("new", "i2", 4.0),
-        ("new", "new", None),
-    ]
+    strangers = [("u1", "new", 3), ("new", "i2", 4.0), ("new", "new", None)]
+    testset = [*theirs.trainset.build_testset()[:60], *strangers]
     assert ours.test(testset) == theirs.test(testset)
     assert {tuple(one.details) for one in ours.test(testset)} == {
         ("div", "was_impossible"), ("was_impossible",), ("was_impossible", "reason"),

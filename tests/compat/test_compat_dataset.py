@@ -141,9 +141,7 @@ def as_published(monkeypatch, name, path):
     known = module.catalogue()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     archives = tuple(
-        replace(one, bytes=path.stat().st_size, checksums={"sha256": digest})
-        if one.file == path.name
-        else one
+        replace(one, bytes=path.stat().st_size, md5=None, sha256=digest) if one.file == path.name else one
         for one in known[name].archives
     )
     changed = dict(known) | {name: replace(known[name], archives=archives)}
