@@ -76,6 +76,7 @@ struct DifferenceSums {
 // How an entry of a column is kept: its place and value as they are,
 template <class V>
 struct Whole {
+    static constexpr bool distinct = true;  // a row has at most one entry in a column
     struct Entry {
         std::int32_t place;
         V value;
@@ -85,10 +86,17 @@ struct Whole {
     Entry entry(std::int32_t place, V value) const { return {place, value}; }
 };
 
+// or the same where a row may have several entries in a column: each of them meets each of the other row's,
+template <class V>
+struct Repeating : Whole<V> {
+    static constexpr bool distinct = false;
+};
+
 // or, where there are few different values (stars, say), in half the memory: what lies far away comes sooner.
 template <class V>
 class Packed {
    public:
+    static constexpr bool distinct = true;
     using Entry = std::uint32_t;
     static constexpr std::size_t most_rows = std::size_t{1} << 24, most_values = 256;
 
@@ -162,8 +170,12 @@ struct RowPlan {
 
     // Before `list_rows`; columns may be sorted by several threads at once.
     void sort_column(std::size_t column) {
-        std::sort(entry.begin() + column_start[column], entry.begin() + column_start[column + 1],
-                  [](const Entry& a, const Entry& b) { return Form::place(a) < Form::place(b); });
+        const auto from = entry.begin() + column_start[column], to = entry.begin() + column_start[column + 1];
+        const auto before = [](const Entry& a, const Entry& b) { return Form::place(a) < Form::place(b); };
+        if constexpr (Form::distinct)
+            std::sort(from, to, before);
+        else
+            std::stable_sort(from, to, before);
     }
 
     void list_rows() {
@@ -172,7 +184,7 @@ struct RowPlan {
         for (std::size_t c = 0; c < columns; ++c)
             for (std::int64_t e = column_start[c]; e < column_start[c + 1]; ++e) {
                 const std::size_t place = Form::place(entry[e]);
-                const double value = form.value(entry[e]);
+                const auto value = static_cast<double>(form.value(entry[e]));
                 at[next[place]] = static_cast<std::uint32_t>(e);
                 column_of[next[place]++] = static_cast<std::int32_t>(c);
                 square[place] += value * value;
@@ -254,16 +266,16 @@ class RowSums {
             }
             const std::int64_t own = plan_.at[e];
             const std::int32_t column = plan_.column_of[e];
-            const double x = plan_.form.value(entry[own]);
+            const auto x = plan_.form.value(entry[own]);
             if (whole) meet<LISTED>(entry + column_start[column], entry + own, x, sums);
             meet<LISTED>(entry + own + 1, entry + column_start[column + 1], x, sums);
         }
     }
 
-    template <bool LISTED>
-    void meet(const Entry* from, const Entry* to, double x, Sums* sums) {
+    template <bool LISTED, class Number>
+    void meet(const Entry* from, const Entry* to, Number x, Sums* sums) {
         const Form& form = plan_.form;
-        if constexpr (!LISTED) {
+        if constexpr (!LISTED && Form::distinct) {
             for (; to - from >= 4; from += 4) {  // the places of a column differ: four at a time hide the latency
                 Sums* const at[] = {sums + Form::place(from[0]), sums + Form::place(from[1]),
                                     sums + Form::place(from[2]), sums + Form::place(from[3])};
@@ -276,7 +288,7 @@ class RowSums {
         for (; from != to; ++from) {
             Sums& sum = sums[Form::place(*from)];
             if constexpr (LISTED)
-                if (sum.common == 0) met_.push_back(static_cast<std::int32_t>(Form::place(*from)));
+                if (!sum.any()) met_.push_back(static_cast<std::int32_t>(Form::place(*from)));
             sum.meet(x, form.value(*from));
         }
     }
