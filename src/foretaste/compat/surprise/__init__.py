@@ -1,0 +1,19 @@
+"""scikit-surprise's public names, its numbers, and kernels of foretaste's own."""
+
+from foretaste.compat.surprise.builtin_datasets import get_dataset_dir
+from foretaste.compat.surprise.dataset import Dataset
+from foretaste.compat.surprise.prediction_algorithms import AlgoBase, Prediction, PredictionImpossible
+from foretaste.compat.surprise.reader import Reader
+from foretaste.compat.surprise.trainset import Trainset
+
+__all__ = [
+    "AlgoBase",
+    "Dataset",
+    "Prediction",
+    "PredictionImpossible",
+    "Reader",
+    "Trainset",
+    "get_dataset_dir",
+]
+
+__version__ = "1.1.5"  # of the interface: the release of scikit-surprise whose names these are
