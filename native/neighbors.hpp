@@ -86,7 +86,8 @@ struct Whole {
     Entry entry(std::int32_t place, V value) const { return {place, value}; }
 };
 
-// or the same where a row may have several entries in a column: each of them meets each of the other row's,
+// or the same where a row may have several entries in a column: each of them meets each of the other row's (of
+// all others, that is `whole`), those of the row with the lower number outside, those of the other one inside,
 template <class V>
 struct Repeating : Whole<V> {
     static constexpr bool distinct = false;
@@ -253,6 +254,35 @@ class RowSums {
 
     template <bool LISTED>
     void add(std::size_t place, bool whole) {
+        if constexpr (!Form::distinct)
+            add_repeating<LISTED>(place);
+        else
+            add_distinct<LISTED>(place, whole);
+    }
+
+    template <bool LISTED>
+    void add_repeating(std::size_t place) {
+        const Entry* const entry = plan_.entry.data();
+        const std::int32_t row = plan_.order[place];
+        const std::int64_t last = plan_.row_start[place + 1];
+        for (std::int64_t e = plan_.row_start[place], next; e < last; e = next) {
+            const std::int32_t column = plan_.column_of[e];
+            for (next = e; next < last && plan_.column_of[next] == column;) ++next;
+            const Entry* const from = entry + plan_.column_start[column];
+            const Entry* const to = entry + plan_.column_start[column + 1];
+            for (std::int64_t own = e; own < next; ++own)
+                for (const Entry* other = from; other < to; ++other)
+                    if (other != entry + plan_.at[own] && plan_.order[Form::place(*other)] >= row)
+                        meet<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+            for (const Entry* other = from; other < to; ++other)
+                if (plan_.order[Form::place(*other)] < row)
+                    for (std::int64_t own = e; own < next; ++own)
+                        meet<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+        }
+    }
+
+    template <bool LISTED>
+    void add_distinct(std::size_t place, bool whole) {
         const Entry* const entry = plan_.entry.data();
         const std::int64_t* const column_start = plan_.column_start.data();
         Sums* const sums = sums_.data();
