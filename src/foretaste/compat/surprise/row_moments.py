@@ -1,4 +1,4 @@
-"""Means and standard deviations of rows of different lengths, to the last bit those of numpy for each alone."""
+"""Means and standard deviations of rows of different lengths, to the last bit as numpy has each alone."""
 
 from __future__ import annotations
 

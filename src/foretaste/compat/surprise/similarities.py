@@ -116,7 +116,8 @@ def pearson_baseline(
 ) -> _Doubles:
     r"""Compute the cosine of what baselines leave of the ratings that two have in common, shrunk.
 
-    The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, :math:`s` the shrinkage.
+    The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
+    :math:`s`.
 
     Parameters
     ----------
@@ -199,8 +200,10 @@ def whole(name: str, value: Any) -> int:
         If it is no number.
     """
     if not isinstance(value, (Real, np.number)) or not np.isfinite(float(value)):
-        raise InvalidParameter(f"{name}={value!r} is not allowed; it must be a whole number", hint=f"{name}=1")
-    return int(value)
+        raise InvalidParameter(
+            f"{name}={value!r} is not allowed; it must be a whole number", hint=f"{name}=1"
+        )
+    return int(float(value))
 
 
 def _from_mapping(

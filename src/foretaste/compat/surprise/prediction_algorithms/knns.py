@@ -44,7 +44,14 @@ class KNNBasic(Nearest):
         ``bsl_options``.
     """
 
-    def __init__(self, k: Any = 40, min_k: Any = 1, sim_options: Any = {}, verbose: Any = True, **kwargs: Any):  # noqa: B006 - surprise's own default; AlgoBase copies it
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
         Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
@@ -78,15 +85,16 @@ class KNNBasic(Nearest):
             )
         value = np.zeros(len(users))
         np.divide(ratings, similarities, out=value, where=enough)
-        impossible = {row: _TOO_FEW for row in np.flatnonzero(known & ~enough).tolist()}
-        impossible |= {row: _UNKNOWN for row in np.flatnonzero(~known).tolist()}
+        impossible = dict.fromkeys(np.flatnonzero(known & ~enough).tolist(), _TOO_FEW)
+        impossible |= dict.fromkeys(np.flatnonzero(~known).tolist(), _UNKNOWN)
         return Estimates(value, impossible, {"actual_k": count})
 
 
 class KNNWithMeans(Nearest):
     r"""Predict the own mean and how far the nearest neighbours lie from theirs.
 
-    .. math:: \hat r_{ui} = \mu_u + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
+    .. math:: \hat r_{ui} = \mu_u
+              + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
 
     or the same by items.
 
@@ -108,7 +116,14 @@ class KNNWithMeans(Nearest):
     means : float64 array, shape (n_x,)
     """
 
-    def __init__(self, k: Any = 40, min_k: Any = 1, sim_options: Any = {}, verbose: Any = True, **kwargs: Any):  # noqa: B006 - surprise's own default; AlgoBase copies it
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
         Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
@@ -173,7 +188,14 @@ class KNNWithZScore(Nearest):
     overall_sigma : float
     """
 
-    def __init__(self, k: Any = 40, min_k: Any = 1, sim_options: Any = {}, verbose: Any = True, **kwargs: Any):  # noqa: B006 - surprise's own default; AlgoBase copies it
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
         Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
@@ -218,7 +240,8 @@ class KNNWithZScore(Nearest):
 class KNNBaseline(Nearest):
     r"""Predict the baseline and how far the nearest neighbours lie from theirs.
 
-    .. math:: \hat r_{ui} = b_{ui} + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
+    .. math:: \hat r_{ui} = b_{ui}
+              + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
 
     or the same by items. What is known of the baseline is predicted for a user or item that is unknown.
 

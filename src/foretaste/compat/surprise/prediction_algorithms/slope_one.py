@@ -126,7 +126,7 @@ class SlopeOne(AlgoBase):
         total, count = self._sums(np.where(known, users, np.int32(-1)), np.where(known, items, np.int32(-1)))
         mean = np.zeros(len(users))
         np.divide(total, count, out=mean, where=count > 0)
-        unknown = {row: "User and/or item is unknown." for row in np.flatnonzero(~known).tolist()}
+        unknown = dict.fromkeys(np.flatnonzero(~known).tolist(), "User and/or item is unknown.")
         return Estimates(np.asarray(self.user_mean)[users] + mean, unknown)
 
     def _sums(self, users: _Int32, items: _Int32) -> tuple[_Doubles, npt.NDArray[np.int64]]:

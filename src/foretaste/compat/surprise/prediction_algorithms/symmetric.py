@@ -48,7 +48,12 @@ class SymmetricAlgo(AlgoBase):
         The ratings by x and by y.
     """
 
-    def __init__(self, sim_options: Any = {}, verbose: Any = True, **kwargs: Any) -> None:  # noqa: B006 - surprise's own default; AlgoBase copies it
+    def __init__(
+        self,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
         AlgoBase.__init__(self, sim_options=sim_options, **kwargs)
         self.verbose = verbose
 
@@ -117,10 +122,10 @@ class SymmetricAlgo(AlgoBase):
         """
         near = self._prepared()
         if self.verbose:
-            print(f"Computing the {near.measure} similarity matrix...")  # noqa: T201 - as programs expect of verbose=True
+            print(f"Computing the {near.measure} similarity matrix...")  # noqa: T201 - what verbose=True prints
         sim = near.matrix()
         if self.verbose:
-            print("Done computing similarity matrix.")  # noqa: T201 - as programs expect of verbose=True
+            print("Done computing similarity matrix.")  # noqa: T201 - what verbose=True prints
         return sim
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
@@ -237,7 +242,7 @@ class Nearest(SymmetricAlgo):
 
     def _known(self, users: _Int32, items: _Int32) -> npt.NDArray[np.bool_]:
         no_user, no_item = self._strangers
-        return (users >= 0) & (items >= 0) & ~no_user[users] & ~no_item[items]
+        return np.asarray((users >= 0) & (items >= 0) & ~no_user[users] & ~no_item[items])
 
     def _sums(
         self, users: _Int32, items: _Int32, known: npt.NDArray[np.bool_]
@@ -257,8 +262,9 @@ class Nearest(SymmetricAlgo):
         return ratings, similarities, count
 
     def _by_hand(self, x: int, y: int, k: int, centring: Centring) -> tuple[Any, Any, int]:
-        """Return the sums of one pair, the nearest chosen by Python: what NaN does to an order, it decides."""
-        near, sim = self._prepared(), vars(self).get("_sim")
+        """Return the sums of one pair, the nearest chosen by Python: it decides what NaN does to an order."""
+        near = self._prepared()
+        sim: Any = vars(self).get("_sim")
         rated = slice(int(near.starts[y]), int(near.starts[y + 1]))
         others, values = near.row[rated].tolist(), near.rating[rated].tolist()
         row = near.alike(x) if sim is None else None
@@ -275,7 +281,9 @@ class Nearest(SymmetricAlgo):
                 count += 1
         return ratings, similarities, count
 
-    def _from_base(self, base: _Doubles, known: npt.NDArray[np.bool_], sums: Any, spread: Any = 1) -> Estimates:
+    def _from_base(
+        self, base: _Doubles, known: npt.NDArray[np.bool_], sums: Any, spread: Any = 1
+    ) -> Estimates:
         """Return a base and the mean deviation of enough neighbours."""
         ratings, similarities, count = sums
         enough = known & (count > 0) & (count >= self.min_k)
