@@ -1,7 +1,7 @@
 """Neighbours and Slope One of foretaste.compat.surprise beside scikit-surprise: fit, and test of a fifth.
 
-``python -m benchmarks.speed.compat_neighbors [--million] [--threads N] [--repeats N]``; MovieLens 100K is read
-where FORETASTE_DATA says, MovieLens 1M (``--million``) as the other benchmarks read it.
+``python -m benchmarks.speed.compat_neighbors [--million] [--threads N] [--repeats N]``; MovieLens 100K is
+read where FORETASTE_DATA says, MovieLens 1M (``--million``) as the other benchmarks read it.
 """
 
 from __future__ import annotations

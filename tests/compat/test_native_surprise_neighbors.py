@@ -65,7 +65,7 @@ def twin_similarity(lists, x, z, measure, min_support, shrinkage):
 
 
 @given(columns(), st.sampled_from(["cosine", "msd", "pearson", "pearson_baseline"]), st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_similarities_are_those_of_the_twin(entries, measure, min_support):
     rows, lists, starts, row, value = entries
     kernel = SurpriseNeighbors(starts, row, value, value, rows, measure, min_support, 5.0, 2)
@@ -88,7 +88,7 @@ def test_similarities_are_those_of_the_twin(entries, measure, min_support):
 
 
 @given(columns(), st.integers(0, 9), st.integers(0, 3), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_means_are_those_of_the_twin(entries, k, form, data):
     rows, lists, starts, row, value = entries
     kernel = SurpriseNeighbors(starts, row, value, value, rows, "msd", 1, 0.0, 1)
@@ -140,7 +140,7 @@ def test_similarities_that_are_no_numbers_are_left_to_others():
 
 
 @given(columns())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_deviations_are_those_of_the_twin(entries):
     rows, lists, starts, row, value = entries
     value = np.trunc(value)
@@ -169,7 +169,7 @@ def test_deviations_are_those_of_the_twin(entries):
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), max_size=300), max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_moments_of_rows_are_those_of_numpy_to_the_last_bit(lists):
     lists = [one * 3 for one in lists]
     starts = np.cumsum([0] + [len(one) for one in lists]).astype(np.int64)
@@ -239,7 +239,7 @@ def test_fit_and_predictions_need_memory_by_the_rating():
         from foretaste.compat.surprise import Dataset, KNNWithMeans, Reader, SlopeOne
 
         rng = np.random.default_rng(0)
-        users, items, stars = rng.integers(0, 20_000, 60_000), rng.integers(0, 500, 60_000), rng.integers(1, 6, 60_000)
+        users, items, stars = (rng.integers(*ends, 60_000) for ends in ((0, 20_000), (0, 500), (1, 6)))
         rows = [(int(u), int(i), float(r), None) for (u, i), r in dict(zip(zip(users, items), stars)).items()]
         trainset = Dataset(Reader()).construct_trainset(rows)
 
