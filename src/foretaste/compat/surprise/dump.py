@@ -2,8 +2,8 @@
 
 A dump is a safetensors file. Its metadata holds one JSON text, ``foretaste-surprise``: format, version of
 foretaste, the algorithm's name, its parameters and the numbers that it learned. The trainset, the predictions
-and the learned arrays are tensors. Algorithms that learn the same from the same ratings (neighbours, Slope One,
-the normal predictor) are kept as their parameters and trainset, and learn again when they are read.
+and the learned arrays are tensors. Algorithms that learn the same from the same ratings (neighbours, Slope
+One, the normal predictor) are kept as their parameters and trainset, and learn again when they are read.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ def _learned(algo: Any, template: Any) -> Arrays:
             found = np.ascontiguousarray(value)
             if found.dtype != like.dtype or found.shape != like.shape:
                 raise NotSupported(
-                    f"{type(algo).__name__}.{key} is {found.dtype} {found.shape}; it should be {like.dtype} {like.shape}",
+                    f"{type(algo).__name__}.{key} is {found.dtype} {found.shape}; it should be "
+                    f"{like.dtype} {like.shape}",
                     hint="fit it again",
                 )
             learned[f"learned.{key}"] = found

@@ -1,4 +1,4 @@
-"""The parts of a dump: trainsets as arrays, predictions and parameters as JSON; each checked when read back."""
+"""The parts of a dump: trainsets as arrays, predictions and parameters as JSON; checked when read back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plain(value: Any, name: str, depth: int = 0) -> Any:
 
 
 def packed_json(value: Any) -> npt.NDArray[np.uint8]:
-    """Return a value that JSON can hold as bytes; a lone half of a surrogate pair is kept as ``\\u``."""
+    """Return a value that JSON can hold as bytes, ASCII alone."""
     return np.frombuffer(json.dumps(value).encode("ascii"), np.uint8)
 
 
@@ -178,8 +178,7 @@ def unpack_trainset(arrays: Arrays) -> Trainset:
     ]
     if not all(np.array_equal(one, other, equal_nan=True) for one, other in zip(*sorted_rows, strict=True)):
         raise BadModelFile("the two orders of the trainset in the file do not hold the same ratings")
-    made = Trainset._from_rows(sides["by_user"], sides["by_item"], _unpack_scale(arrays), users, items)
-    return made
+    return Trainset._from_rows(sides["by_user"], sides["by_item"], _unpack_scale(arrays), users, items)
 
 
 def _unpack_rows(arrays: Arrays, side: str) -> Arrays:

@@ -159,9 +159,9 @@ class Trainset:
         inner_items: dict[Any, int],
     ) -> Trainset:
         """Make one of inner ids and ratings in the order of their file."""
-        columns = {"users": users, "items": items, "values": values}
+        columns: dict[str, npt.NDArray[Any]] = {"users": users, "items": items, "values": values}
         orders = (np.argsort(users, kind="stable"), np.argsort(items, kind="stable"))
-        by_user, by_item = ({name: column[order] for name, column in columns.items()} for order in orders)
+        by_user, by_item = [{name: column[order] for name, column in columns.items()} for order in orders]
         return cls._from_rows(by_user, by_item, rating_scale, inner_users, inner_items)
 
     @classmethod
