@@ -24,6 +24,7 @@ void bind_sgd(nb::module_& m);
 void bind_svdpp(nb::module_& m);
 void bind_ridge(nb::module_& m);
 void bind_rank_metrics(nb::module_& m);
+void bind_surprise_neighbors(nb::module_& m);
 void bind_topk(nb::module_& m);
 
 namespace {
@@ -85,6 +86,7 @@ NB_MODULE(_native, m) {
     bind_svdpp(m);
     bind_ridge(m);
     bind_rank_metrics(m);
+    bind_surprise_neighbors(m);
     bind_topk(m);
 }
 

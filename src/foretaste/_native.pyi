@@ -271,3 +271,52 @@ def rank_figures(
     threads: int,
 ) -> _Float64: ...
 def resampled_means(table: _Float64, draws: int, seed: int, threads: int) -> _Float64: ...
+
+class UndefinedSimilarity(ZeroDivisionError): ...
+
+class SurpriseNeighbors:
+    def __init__(
+        self,
+        start: _Int64,
+        row: _Int32,
+        rating: _Float64,
+        compared: _Float64,
+        rows: int,
+        measure: str,
+        min_support: float,
+        shrinkage: float,
+        threads: int,
+    ) -> None: ...
+    def row(self, row: int) -> _Float64: ...
+    def matrix(self, threads: int) -> _Float64: ...
+    def means(
+        self,
+        row: _Int32,
+        column: _Int32,
+        neighbors: int,
+        centre: _Float64 | None,
+        offset: _Float64 | None,
+        spread: _Float64 | None,
+        mean: float,
+        threads: int,
+    ) -> tuple[_Float64, _Float64, _Int64, npt.NDArray[np.bool_]]: ...
+    def means_from(
+        self,
+        similarity: _Float64,
+        at: _Int32,
+        column: _Int32,
+        neighbors: int,
+        centre: _Float64 | None,
+        offset: _Float64 | None,
+        spread: _Float64 | None,
+        mean: float,
+        threads: int,
+    ) -> tuple[_Float64, _Float64, _Int64, npt.NDArray[np.bool_]]: ...
+
+class SurpriseDeviations:
+    def __init__(self, start: _Int64, row: _Int32, value: _Float64, rows: int, threads: int) -> None: ...
+    def row(self, row: int) -> _Float64: ...
+    def matrix(self, threads: int) -> _Float64: ...
+    def common(self, threads: int) -> _Float64: ...
+    def sums(self, row: _Int32, column: _Int32, threads: int) -> tuple[_Float64, _Int64]: ...
+    def sum_from(self, deviation: _Float64, column: int) -> tuple[float, int]: ...

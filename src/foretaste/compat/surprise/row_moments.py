@@ -1,0 +1,59 @@
+"""Means and standard deviations of rows of different lengths, to the last bit as numpy has each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+_Doubles = npt.NDArray[np.float64]
+_Starts = npt.NDArray[np.int64]
+
+
+def row_means(values: _Doubles, starts: _Starts) -> _Doubles:
+    """Return ``np.mean(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
+
+    Parameters
+    ----------
+    values : float64 array, shape (n,)
+    starts : int64 array, shape (rows + 1,)
+
+    Returns
+    -------
+    float64 array, shape (rows,)
+    """
+    means = np.zeros(len(starts) - 1)
+    for rows, block in _blocks(values, starts):
+        means[rows] = block.mean(axis=1)
+    return means
+
+
+def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
+    """Return ``np.std(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
+
+    Parameters
+    ----------
+    values : float64 array, shape (n,)
+    starts : int64 array, shape (rows + 1,)
+
+    Returns
+    -------
+    float64 array, shape (rows,)
+    """
+    stds = np.zeros(len(starts) - 1)
+    for rows, block in _blocks(values, starts):
+        stds[rows] = block.std(axis=1)
+    return stds
+
+
+def _blocks(values: _Doubles, starts: _Starts) -> Iterator[tuple[npt.NDArray[np.int64], _Doubles]]:
+    """Yield rows of one length together: numpy adds up each row of a block as it does a row alone."""
+    sizes = np.diff(starts)
+    order = np.argsort(sizes, kind="stable")
+    bounds = np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist()
+    for first, last in zip(bounds, [*bounds[1:], len(order)], strict=True):
+        rows = order[first:last]
+        size = int(sizes[rows[0]])
+        if size:
+            yield rows, values[starts[rows][:, None] + np.arange(size)]
