@@ -20,9 +20,12 @@ struct Dots {
 };
 
 // The sums of the lanes of two vectors: halves that are half as wide together take half the steps.
-[[gnu::always_inline]] inline Dots sum_both(Doubles a, Doubles b) {
-    if constexpr (Vector<double>::lanes == 4) {
-        const Doubles pairs = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+template <int LANES = Vector<double>::lanes>
+[[gnu::always_inline]] inline Dots sum_both(vec<double> a, vec<double> b) {
+    if constexpr (LANES == 4) {
+        constexpr int second = LANES;
+        const Doubles pairs = __builtin_shufflevector(a, b, 0, second, 2, second + 2) +
+                              __builtin_shufflevector(a, b, 1, second + 1, 3, second + 3);
         return {pairs[0] + pairs[2], pairs[1] + pairs[3]};
     } else {
         return {sum<double>(a), sum<double>(b)};
