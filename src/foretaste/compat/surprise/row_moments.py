@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,8 +52,8 @@ def _blocks(values: _Doubles, starts: _Starts) -> Iterator[tuple[npt.NDArray[np.
     """Yield rows of one length together: numpy adds up each row of a block as it does a row alone."""
     sizes = np.diff(starts)
     order = np.argsort(sizes, kind="stable")
-    bounds = np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist()
-    for first, last in zip(bounds, [*bounds[1:], len(order)], strict=True):
+    bounds = [*np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist(), len(order)]
+    for first, last in itertools.pairwise(bounds):
         rows = order[first:last]
         size = int(sizes[rows[0]])
         if size:
