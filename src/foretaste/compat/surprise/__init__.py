@@ -1,6 +1,9 @@
 """scikit-surprise's public names, its numbers, and kernels of foretaste's own."""
 
-from foretaste.compat.surprise import accuracy, dump, model_selection, similarities, utils
+from foretaste.compat.surprise import accuracy as accuracy
+from foretaste.compat.surprise import dump, model_selection
+from foretaste.compat.surprise import similarities as similarities
+from foretaste.compat.surprise import utils as utils
 from foretaste.compat.surprise.builtin_datasets import get_dataset_dir
 from foretaste.compat.surprise.dataset import Dataset
 from foretaste.compat.surprise.prediction_algorithms import (
@@ -40,12 +43,9 @@ __all__ = [
     "SVDpp",
     "SlopeOne",
     "Trainset",
-    "accuracy",
     "dump",
     "get_dataset_dir",
     "model_selection",
-    "similarities",
-    "utils",
 ]
 
 __version__ = "1.1.5"  # of the interface: the release of scikit-surprise whose names these are
