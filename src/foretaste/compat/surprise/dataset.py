@@ -238,7 +238,7 @@ class DatasetAutoFolds(Dataset):
 
 
 def _inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
-    """Number raw ids in the order in which they first appear; return the numbers and the map."""
+    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
     inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
     return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
