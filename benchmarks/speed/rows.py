@@ -22,7 +22,6 @@ FIELDS = (
 ORDER = (
     "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "cross_validation",
     "compat_imputer", "compat_factors", "compat_neighbors", "reading", "startup", "growth",
-    "reading", "startup", "growth",
 )  # fmt: skip
 
 
