@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "surprise_factors_data.hpp"
+
 namespace foretaste {
 
 // One epoch of biased matrix factorisation by stochastic gradient descent; see sgd.hpp.
@@ -152,6 +154,12 @@ struct Kernels {
     void (*topk_sort)(float* score, std::int32_t* item, std::size_t size);
     std::size_t (*topk_row)(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep, float* score,
                             std::int32_t* chosen);
+    int double_lanes;  // float64 numbers of a vector
+    void (*dot_pairs_double)(const DotData<double>&, std::size_t from, std::size_t to, double* out);
+    void (*surprise_svd)(const SurpriseSgd&, std::int64_t from, std::int64_t to);
+    void (*surprise_svdpp)(const SurpriseSgd&, std::int64_t user, bool repeats, double* scratch);
+    bool (*surprise_nmf_user)(const SurpriseNmf&, std::int64_t user, double* scratch);
+    bool (*surprise_nmf_item)(const SurpriseNmf&, std::int64_t item);
 };
 
 const Kernels& kernels();

@@ -26,6 +26,8 @@ void bind_ridge(nb::module_& m);
 void bind_rank_metrics(nb::module_& m);
 void bind_surprise_neighbors(nb::module_& m);
 void bind_topk(nb::module_& m);
+void bind_surprise_factors(nb::module_& m);
+void bind_surprise_biases(nb::module_& m);
 
 namespace {
 
@@ -88,6 +90,8 @@ NB_MODULE(_native, m) {
     bind_rank_metrics(m);
     bind_surprise_neighbors(m);
     bind_topk(m);
+    bind_surprise_factors(m);
+    bind_surprise_biases(m);
 }
 
 }  // namespace foretaste

@@ -24,6 +24,7 @@ NATIVE_TESTS = [
         "native_svdpp",
         "native_neighbors",
         "native_als",
+        "compat_native_factors",
     )
 ]
 
@@ -59,7 +60,8 @@ def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
         "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:abort_on_error=0",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
-    tests = [str(ROOT / "tests" / name) for name in NATIVE_TESTS]
+    folders = {True: ROOT / "tests" / "compat", False: ROOT / "tests"}
+    tests = [str(folders[name.startswith("test_compat_")] / name) for name in NATIVE_TESTS]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider",
          "-m", "not slow and not dataset and not peer", *tests],
