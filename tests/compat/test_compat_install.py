@@ -1,4 +1,4 @@
-"""The alias: programs that import surprise get foretaste, each module under its name; two at once are refused."""
+"""The alias: programs that import surprise get foretaste, each module under its name; not both at once."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_every_module_has_its_name_there(tmp_path):
 def test_no_module_of_the_peer_is_loaded(tmp_path):
     pytest.importorskip("surprise")
     code = (
-        PROGRAM
-        + "\nfor name, module in sys.modules.items():\n    if name.startswith('surprise'): print(module.__file__)"
+        PROGRAM + "\nfor name, module in sys.modules.items():\n"
+        "    if name.startswith('surprise'): print(module.__file__)"
     )
     files = run(code, tmp_path).splitlines()[1:]
     assert len(files) > 10

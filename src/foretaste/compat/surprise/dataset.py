@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from foretaste.compat.surprise.reader import Reader
@@ -136,11 +137,11 @@ class Dataset:
         list of (user, item, rating, time)
             Ids are texts.
         """
-        skip, parse = self.reader.skip_lines, self.reader.parse_line
+        skip = self.reader.skip_lines
         ratings: list[Rating] = []
         with Path(file_name).expanduser().open(encoding="utf-8") as lines:
             try:
-                ratings.extend(map(parse, islice(lines, skip, None)))
+                ratings.extend(self.reader._parsed(islice(lines, skip, None)))
             except ForetasteError as error:
                 where = f"line {skip + len(ratings) + 1} of {file_name}"
                 raise BadData(error.message, where=where, hint=error.hint) from None
@@ -158,13 +159,10 @@ class Dataset:
         ----------
         raw_trainset : list of (user, item, rating, time)
         """
-        users: dict[Any, int] = {}
-        items: dict[Any, int] = {}
         raw = list(raw_trainset)
-        n = len(raw)
-        user = np.fromiter((users.setdefault(uid, len(users)) for uid, _, _, _ in raw), np.int32, n)
-        item = np.fromiter((items.setdefault(iid, len(items)) for _, iid, _, _ in raw), np.int32, n)
-        value = np.fromiter((rating for _, _, rating, _ in raw), np.float64, n)
+        user, users = _inner_ids([row[0] for row in raw])
+        item, items = _inner_ids([row[1] for row in raw])
+        value = np.fromiter((rating for _, _, rating, _ in raw), np.float64, len(raw))
         return Trainset._from_codes(user, item, value, self.reader.rating_scale, users, items)
 
     def construct_testset(self, raw_testset: Any) -> list[tuple[Any, Any, float]]:
@@ -237,6 +235,12 @@ class DatasetAutoFolds(Dataset):
     def build_full_trainset(self) -> Trainset:
         """Make a trainset of all ratings."""
         return self.construct_trainset(self.raw_ratings)
+
+
+def _inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
+    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
+    inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
+    return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
 
 def _agreed(name: str) -> bool:

@@ -243,6 +243,6 @@ def unpack_random(kept: Any) -> Any:
             raise ValueError("its position is outside")
         made = np.random.RandomState()
         made.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise BadModelFile(f"random_state in the file is no state of a generator: {error}") from None
     return made

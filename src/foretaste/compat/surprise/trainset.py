@@ -321,7 +321,9 @@ class Trainset:
 
     def build_testset(self) -> list[tuple[Any, Any, float]]:
         """Return all ratings as ``test`` takes them: (raw user, raw item, rating)."""
-        return [(self.to_raw_uid(u), self.to_raw_iid(i), rating) for u, i, rating in self.all_ratings()]
+        users = {inner: raw for raw, inner in self._raw2inner_id_users.items()}
+        items = {inner: raw for raw, inner in self._raw2inner_id_items.items()}
+        return [(users[u], items[i], rating) for u, i, rating in self.all_ratings()]
 
     def build_anti_testset(self, fill: Any = None) -> list[tuple[Any, Any, float]]:
         """Return all pairs of a user and an item that have no rating, as ``test`` takes them.
