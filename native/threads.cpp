@@ -38,14 +38,14 @@ Pool& Pool::instance() {
     return *pool;
 }
 
-void Pool::grow(int threads) {
+void Crew::grow(int threads) {
     while (static_cast<int>(workers_.size()) < threads) {
-        workers_.emplace_back(&Pool::serve, this, static_cast<int>(workers_.size()));
+        workers_.emplace_back(&Crew::serve, this, static_cast<int>(workers_.size()));
         workers_.back().detach();
     }
 }
 
-void Pool::serve(int worker) {
+void Crew::serve(int worker) {
     block_signals();
     std::size_t seen = 0;
     for (;;) {
@@ -70,12 +70,8 @@ void Pool::serve(int worker) {
     }
 }
 
-bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+bool Crew::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
                const std::function<bool()>& poll, Stop& stop) {
-    if (tasks == 0) return true;
-    if (threads < 1) threads = 1;
-    if (static_cast<std::size_t>(threads) > tasks) threads = static_cast<int>(tasks);
-    std::lock_guard one_at_a_time(turn_);
     bool interrupted = false;
     {
         std::unique_lock lock(mutex_);
@@ -96,6 +92,47 @@ bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::siz
     }
     if (failure_) std::rethrow_exception(failure_);
     return !interrupted;
+}
+
+Crew& Pool::take(int threads) {
+    static const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    std::unique_lock lock(mutex_);
+    const std::size_t ticket = last_ticket_++;
+    turn_.wait(lock, [&] { return ticket == now_ && (running_ == 0 || running_ + threads <= cores); });
+    ++now_;
+    turn_.notify_all();  // the next one may have room, too
+    if (idle_.empty()) {
+        crews_.push_back(std::make_unique<Crew>());
+        idle_.reserve(crews_.size());  // to give back needs no memory
+        idle_.push_back(crews_.back().get());
+    }
+    Crew& crew = *idle_.back();
+    idle_.pop_back();
+    running_ += threads;
+    return crew;
+}
+
+void Pool::give_back(Crew& crew, int threads) {
+    std::lock_guard lock(mutex_);
+    idle_.push_back(&crew);
+    running_ -= threads;
+    turn_.notify_all();
+}
+
+bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+               const std::function<bool()>& poll, Stop& stop) {
+    if (tasks == 0) return true;
+    if (threads < 1) threads = 1;
+    if (static_cast<std::size_t>(threads) > tasks) threads = static_cast<int>(tasks);
+    Crew& crew = take(threads);
+    try {
+        const bool finished = crew.run(threads, tasks, work, poll, stop);
+        give_back(crew, threads);
+        return finished;
+    } catch (...) {
+        give_back(crew, threads);
+        throw;
+    }
 }
 
 }  // namespace foretaste

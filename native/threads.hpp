@@ -3,6 +3,9 @@
 // The calling thread does no work: it waits, and every 50 ms asks `poll` whether to stop (Ctrl-C). Tasks
 // are taken in increasing order, so a task may wait for an earlier one without deadlock. Which thread
 // runs a task never changes a result.
+//
+// Threads of Python that call at once run side by side, each in a crew of its own, as long as all together
+// want no more threads than there are cores; the others wait for their turn.
 #pragma once
 
 #include <atomic>
@@ -10,6 +13,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -18,6 +22,28 @@ namespace foretaste {
 
 // Set when the caller wants the work to end early; long tasks look at it between their parts.
 using Stop = std::atomic<bool>;
+
+// Threads that run one region after another.
+class Crew {
+   public:
+    bool run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+             const std::function<bool()>& poll, Stop& stop);
+
+   private:
+    void grow(int threads);
+    void serve(int worker);
+
+    std::mutex mutex_;
+    std::condition_variable wake_, done_;
+    std::vector<std::thread> workers_;
+    std::size_t round_ = 0;
+    int wanted_ = 0, busy_ = 0;
+    std::atomic<std::size_t> next_{0};
+    std::size_t tasks_ = 0;
+    const std::function<void(std::size_t, int)>* work_ = nullptr;
+    Stop* stop_ = nullptr;
+    std::exception_ptr failure_;
+};
 
 class Pool {
    public:
@@ -30,20 +56,15 @@ class Pool {
              const std::function<bool()>& poll, Stop& stop);
 
    private:
-    void grow(int threads);
-    void serve(int worker);
+    Crew& take(int threads);
+    void give_back(Crew& crew, int threads);
 
-    std::mutex turn_;  // one parallel region at a time; others wait
     std::mutex mutex_;
-    std::condition_variable wake_, done_;
-    std::vector<std::thread> workers_;
-    std::size_t round_ = 0;
-    int wanted_ = 0, busy_ = 0;
-    std::atomic<std::size_t> next_{0};
-    std::size_t tasks_ = 0;
-    const std::function<void(std::size_t, int)>* work_ = nullptr;
-    Stop* stop_ = nullptr;
-    std::exception_ptr failure_;
+    std::condition_variable turn_;
+    std::size_t last_ticket_ = 0, now_ = 0;  // first come, first served: a large region is not starved
+    int running_ = 0;                        // threads of all regions that run
+    std::vector<std::unique_ptr<Crew>> crews_;  // never freed: their threads live as long as the process
+    std::vector<Crew*> idle_;
 };
 
 // Spin a little, then let others run.
