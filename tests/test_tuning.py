@@ -134,7 +134,7 @@ def test_the_estimators_find_more_than_draws(more: Ratings) -> None:
     }
     assert late["tpe"] < 0.6 * late["random"]
     assert found["tpe"].score <= found["random"].score
-    assert found["gp"].score - 1 < 1e-4 < found["random"].score - 1  # within .01 of the bottom
+    assert found["gp"].score < 1e-3 < found["random"].score
 
 
 @model_class

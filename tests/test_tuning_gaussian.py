@@ -1,4 +1,4 @@
-"""The Gaussian process of ``tune``: its formulas by other ways, places and settings, folds that are harder."""
+"""The Gaussian process of ``tune``: its formulas by other ways, places, folds that are harder."""
 
 from __future__ import annotations
 

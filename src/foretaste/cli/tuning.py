@@ -109,7 +109,7 @@ def _value(text: str) -> Any:
         type=int,
         default=10,
         show_default=True,
-        help="Inner folds, by which settings are compared.",
+        help="Inner folds that compare settings.",
     ),
     click.option("--outer", type=int, help="Outer folds, by which the search is judged (nested)."),
     click.option(

@@ -174,10 +174,8 @@ class Cube:
             if isinstance(dimension, Range):
                 columns.append(random.random((n, 1)))
             else:
-                drawn = random.integers(len(dimension.values), size=n)
-                columns.append(
-                    np.array([_axes(dimension, index) for index in range(len(dimension.values))])[drawn]
-                )
+                each = [_axes(dimension, index) for index in range(len(dimension.values))]
+                columns.append(np.array(each)[random.integers(len(each), size=n)])
         return np.concatenate(columns, axis=1)
 
     def around(self, random: np.random.Generator, centres: Floats) -> Floats:
@@ -274,11 +272,12 @@ class Process:
 
         mean, doubt = self.at(places)
         off = (best - mean) / doubt
-        return (best - mean) * ndtr(off) + doubt * np.exp(-(off**2) / 2) / np.sqrt(2 * np.pi)
+        gain = (best - mean) * ndtr(off) + doubt * np.exp(-(off**2) / 2) / np.sqrt(2 * np.pi)
+        return np.asarray(gain, np.float64)
 
 
 def fitted(places: Floats, score: Floats, folds: Floats, groups: npt.NDArray[np.intp]) -> Floats:
-    """Return the constants of a process under which the scores are likeliest, for what is expected of them."""
+    """Return the constants of a process that are likeliest, given the scores and what is expected of them."""
     from scipy.optimize import minimize
 
     standard = (score - np.mean(score)) / (float(np.std(score)) or 1.0)
@@ -288,11 +287,7 @@ def fitted(places: Floats, score: Floats, folds: Floats, groups: npt.NDArray[np.
     def cost(constants: Floats) -> tuple[float, Floats]:
         return _cost(constants, places, standard, folds, groups, expected)
 
-    bounds = [
-        *[(np.log(0.03), np.log(10.0))] * count,
-        (np.log(0.05), np.log(20.0)),
-        (np.log(1e-6), np.log(2.0)),
-    ]
+    bounds = np.log([*[(0.03, 10.0)] * count, (0.05, 20.0), (1e-6, 2.0)])
     return np.asarray(minimize(cost, expected[:, 0], jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
