@@ -175,7 +175,9 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
     assert "SVD (1.00)" in drawn
 
 
-@pytest.mark.parametrize("name", ["sgd", "alternating", "neighbors", "imputation", "top_items", "families", "compat_factors"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "alternating", "neighbors", "imputation", "top_items", "families", "compat_factors"]
+)
 @pytest.mark.peer
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the peers

@@ -1,4 +1,4 @@
-"""foretaste.compat.surprise against scikit-surprise: whole fits of its factor models, the same numbers, one thread."""
+"""The factor models of foretaste.compat.surprise against scikit-surprise: whole fits, the same numbers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ FIELDS = (
     "work", "peer", "objective", "peer_seconds", "seconds", "ratio", "equality", "aim", "met",
 )  # fmt: skip
 ORDER = (
-    "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "compat_factors", "reading", "startup", "growth",
+    "sgd", "alternating", "neighbors", "imputation", "top_items", "families",
+    "compat_factors", "reading", "startup", "growth",
 )  # fmt: skip
 
 

@@ -272,6 +272,7 @@ def rank_figures(
 ) -> _Float64: ...
 def resampled_means(table: _Float64, draws: int, seed: int, threads: int) -> _Float64: ...
 
+<<<<<<< HEAD
 class UndefinedSimilarity(ZeroDivisionError): ...
 
 class SurpriseNeighbors:
@@ -320,3 +321,99 @@ class SurpriseDeviations:
     def common(self, threads: int) -> _Float64: ...
     def sums(self, row: _Int32, column: _Int32, threads: int) -> tuple[_Float64, _Int64]: ...
     def sum_from(self, deviation: _Float64, column: int) -> tuple[float, int]: ...
+=======
+# scikit-surprise's factor models; tables and biases are changed in place
+def surprise_svd(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_svdpp(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    implicit_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_nmf(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    biased: bool,
+    epochs: int,
+) -> bool: ...
+def surprise_dots(
+    user: _Int32,
+    item: _Int32,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    mean: float,
+) -> _Float64: ...
+def surprise_implicit(starts: _Int64, item: _Int32, implicit_factors: _Float64, user: _Int32) -> _Float64: ...
+def surprise_als(
+    user_starts: _Int64,
+    item: _Int32,
+    value_by_user: _Float64,
+    item_starts: _Int64,
+    user: _Int32,
+    value_by_item: _Float64,
+    mean: float,
+    user_reg: float,
+    item_reg: float,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    epochs: int,
+) -> bool: ...
+def surprise_sgd_biases(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    rate: float,
+    reg: float,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_cocluster(
+    user_starts: _Int64,
+    item: _Int32,
+    value_by_user: _Float64,
+    item_starts: _Int64,
+    user: _Int32,
+    value_by_item: _Float64,
+    user_mean: _Float64,
+    item_mean: _Float64,
+    mean: float,
+    user_cluster: _Int64,
+    item_cluster: _Int64,
+    user_average: _Float64,
+    item_average: _Float64,
+    average: _Float64,
+    epochs: int,
+) -> None: ...
+>>>>>>> factors2

@@ -6,6 +6,7 @@ import importlib
 
 import numpy as np
 import pytest
+from real_data import data_file
 
 import foretaste.compat.surprise as ours
 from foretaste.compat.surprise import prediction_algorithms as algorithms
@@ -20,7 +21,8 @@ def ratings(seed=0, users=40, items=30, n=600, fractions=False):
     pairs = rng.permutation(users * items)[:n]
     values = rng.randint(2, 11, n) / 2 if fractions else rng.randint(1, 6, n)
     return [
-        (f"u{pair // items}", f"i{pair % items}", float(value)) for pair, value in zip(pairs, values, strict=True)
+        (f"u{pair // items}", f"i{pair % items}", float(value))
+        for pair, value in zip(pairs, values, strict=True)
     ]
 
 
@@ -49,7 +51,7 @@ def same(theirs, own, rows, tolerance, attributes=()):
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance, err_msg=name)
     wanted, got = theirs.test(pairs(rows)), own.test(pairs(rows))
-    assert [p[:3] + (p.details,) for p in got] == [p[:3] + (p.details,) for p in wanted]
+    assert [(*p[:3], p.details) for p in got] == [(*p[:3], p.details) for p in wanted]
     np.testing.assert_allclose([p.est for p in got], [p.est for p in wanted], rtol=0, atol=tolerance)
     one = own.predict("u3", "i4")
     assert one.est == pytest.approx(theirs.predict("u3", "i4").est, abs=tolerance)
@@ -160,7 +162,7 @@ def test_a_pair_rated_twice(peer, name):
 @pytest.mark.parametrize("name", ["SVD", "SVDpp", "NMF", "CoClustering"])
 def test_epochs_are_printed_and_change_nothing(peer, name, capsys):
     rows = ratings(6, n=200)
-    theirs, loud = both(peer, name, rows, n_epochs=3, random_state=1, verbose=True)
+    _, loud = both(peer, name, rows, n_epochs=3, random_state=1, verbose=True)
     printed = capsys.readouterr().out
     assert printed[: len(printed) // 2] == printed[len(printed) // 2 :]
     assert "epoch 2" in printed
@@ -203,3 +205,25 @@ def test_factors_may_be_changed_by_hand(peer):
     for one in (theirs, own):
         one.qi = one.qi * 2
     same(theirs, own, rows, 1e-9, ("qi",))
+
+
+@pytest.mark.dataset
+@pytest.mark.parametrize(
+    ("name", "options", "tolerance"),
+    [
+        ("SVD", {"n_factors": 20, "n_epochs": 2, "random_state": 0}, 1e-9),
+        ("NMF", {"n_epochs": 2, "random_state": 1}, 1e-6),
+        ("BaselineOnly", {"verbose": False, "bsl_options": {"n_epochs": 2}}, 1e-9),
+        ("BaselineOnly", {"verbose": False, "bsl_options": {"method": "sgd", "n_epochs": 3}}, 1e-6),
+        ("CoClustering", {"n_epochs": 1, "random_state": 2}, 1e-9),
+    ],
+)
+def test_movielens_100k_fold_1(peer, name, options, tolerance):
+    folder = data_file("ml-100k/u1.base").parent
+    train, test = (np.loadtxt(folder / f"u1.{part}", dtype=np.int64) for part in ("base", "test"))
+    rows = [(str(user), str(item), float(value)) for user, item, value, _ in train.tolist()]
+    asked = [(str(user), str(item), float(value)) for user, item, value, _ in test.tolist()]
+    found = [one.test(asked) for one in both(peer, name, rows, **options)]
+    estimates = [[p.est for p in predictions] for predictions in found]
+    assert len(estimates[1]) == 20_000
+    np.testing.assert_allclose(estimates[1], estimates[0], rtol=0, atol=tolerance)

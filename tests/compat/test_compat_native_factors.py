@@ -138,7 +138,9 @@ def nmf_twin(case, epochs, *, biased, reg):
 
 @EVERY_ISA
 @settings(max_examples=120, deadline=None)
-@given(**SHAPES, factors=FACTORS, epochs=st.integers(0, 3), biased=st.booleans(), reg=st.sampled_from([0, 0.3]))
+@given(
+    **SHAPES, factors=FACTORS, epochs=st.integers(0, 3), biased=st.booleans(), reg=st.sampled_from([0, 0.3])
+)
 def test_nmf_equals_its_twin(isa, seed, users, items, n, factors, epochs, biased, reg):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors, whole=True)
@@ -168,7 +170,9 @@ def test_dots_and_implicit_equal_their_twins(isa, seed, users, items, n, factors
     close([_native.surprise_dots(user, item, p, q, bu, bi, 3.0)], [wanted])
     starts, rated, _ = case.by_user
     asked = np.flatnonzero(np.diff(starts)).astype(np.int32)
-    sums = [y[rated[starts[u] : starts[u + 1]]].sum(axis=0) / np.sqrt(starts[u + 1] - starts[u]) for u in asked]
+    sums = [
+        y[rated[starts[u] : starts[u + 1]]].sum(axis=0) / np.sqrt(starts[u + 1] - starts[u]) for u in asked
+    ]
     got = _native.surprise_implicit(starts, rated, y, asked)
     np.testing.assert_allclose(got, np.reshape(sums, (len(asked), factors)), rtol=1e-9, atol=1e-9)
 
@@ -260,8 +264,9 @@ def test_coclusters_equal_their_twin(seed, users, items, n, epochs, shape):
 def test_factors_refuse(name, changes, words):
     counts = {"svd": (4, 4), "svdpp": (5, 5), "nmf": (2, 4)}[name]
     given = {
-        "starts": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0, "user_factors": np.ones((2, 4)),
-        "item_factors": np.ones((3, 4)), "user_bias": np.zeros(2), "item_bias": np.zeros(3),
+        "starts": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
+        "user_factors": np.ones((2, 4)), "item_factors": np.ones((3, 4)),
+        "user_bias": np.zeros(2), "item_bias": np.zeros(3),
         "rates": np.zeros(counts[0]), "regs": np.zeros(counts[1]), "epochs": 1,
     } | changes  # fmt: skip
     kinds = {"starts": np.int64, "item": np.int32, "value": np.float64}

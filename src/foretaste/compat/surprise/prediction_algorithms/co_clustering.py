@@ -121,7 +121,8 @@ class CoClustering(AlgoBase):
         _native.surprise_cocluster(
             by_user.starts, by_user.items, np.trunc(by_user.values),
             by_item.starts, by_item.users, np.trunc(by_item.values),
-            self.user_mean, self.item_mean, float(self.trainset.global_mean), cltr_u, cltr_i, *averages, epochs,
+            self.user_mean, self.item_mean, float(self.trainset.global_mean),
+            cltr_u, cltr_i, *averages, epochs,
         )  # fmt: skip
         return averages
 

@@ -217,7 +217,8 @@ class NMF(FactorModel):
         rates, regs = numbers(self, "lr", "bu bi"), numbers(self, "reg", "bu bi pu qi")
         for epochs in self._epochs():
             good = _native.surprise_nmf(
-                rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs, bool(self.biased), epochs
+                rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs,
+                bool(self.biased), epochs,
             )  # fmt: skip
             if not good:
                 raise ZeroDivisionError("a factor was divided by 0; give reg_pu and reg_qi above 0")
