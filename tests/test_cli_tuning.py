@@ -116,7 +116,7 @@ def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monk
 
 def test_without_optuna_it_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    result = run("tune", "Bias", "ratings.csv", code=5)
+    result = run("tune", "Bias", "ratings.csv", "--method", "tpe", code=5)
     assert "needs optuna; --method gp, --method random and --method grid do not" in result.stderr
     assert 'try: pip install "foretaste[tune]"' in result.stderr
     assert result.stdout == ""
