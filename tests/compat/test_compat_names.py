@@ -80,7 +80,8 @@ def shown(function: Any) -> list[tuple[str, str, Any]] | None:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
-    return [(p.name, p.kind.name, p.default) for p in parameters]
+    # The peer writes into its own default dicts when it is used, so of those the kind is compared.
+    return [(p.name, p.kind.name, dict if isinstance(p.default, dict) else p.default) for p in parameters]
 
 
 def test_every_module_is_here(modules):
