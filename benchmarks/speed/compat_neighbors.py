@@ -38,10 +38,10 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
     columns = (ratings.user.tolist(), ratings.item.tolist(), ratings.value.tolist())
     raw = [(columns[0][at], columns[1][at], columns[2][at], None) for at in order]
     cut = len(raw) * 4 // 5
-    parts = {
-        library: library.Dataset(library.Reader(rating_scale=(1, 5))).construct_trainset(raw[:cut])
+    parts = [
+        (library, library.Dataset(library.Reader(rating_scale=(1, 5))).construct_trainset(raw[:cut]))
         for library in (surprise, compat)
-    }
+    ]
     testset = [line[:3] for line in raw[cut:]]
     before = os.environ.get("FORETASTE_THREADS")
     os.environ["FORETASTE_THREADS"] = "1"  # the peer has one
@@ -56,18 +56,23 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
 
 
 def _compared(
-    form: str, options: dict[str, Any] | None, parts: dict[Any, Any], testset: Any, what: str, repeats: int
+    form: str,
+    options: dict[str, Any] | None,
+    parts: list[tuple[Any, Any]],
+    testset: Any,
+    what: str,
+    repeats: int,
 ) -> Row:
-    found: dict[str, Any] = {}
+    found: dict[int, Any] = {}
 
-    def work(library: Any) -> None:
+    def work(place: int) -> None:
+        library, trainset = parts[place]
         given = {} if options is None else {"sim_options": dict(options), "verbose": False}
-        algo = getattr(library, form)(**given).fit(parts[library])
-        found[library.__name__] = np.array([one.est for one in algo.test(testset)])
+        algo = getattr(library, form)(**given).fit(trainset)
+        found[place] = np.array([one.est for one in algo.test(testset)])
 
-    theirs, ours = parts
-    seconds = interleaved({"theirs": lambda: work(theirs), "ours": lambda: work(ours)}, repeats)
-    gap = float(np.abs(found[theirs.__name__] - found[ours.__name__]).max())
+    seconds = interleaved({"theirs": lambda: work(0), "ours": lambda: work(1)}, repeats)
+    gap = float(np.abs(found[0] - found[1]).max())
     kind = "" if options is None else f"({options['name']}, {'users' if options['user_based'] else 'items'})"
     return row(
         f"{form}{kind}, fit and test, {what}, 1 thread",
