@@ -1,8 +1,9 @@
 // Distances of rows with missing cells: receivers against tiles of donors.
 //
-// A tile holds 4 vectors of donors, column by column, NaN where a cell is missing. Only the columns that the
-// receiver has are walked. Cells in common are counted as bytes, a whole tile in one vector. The distances
-// are float32 and serve as a filter; impute_row.hpp ranks what passes it exactly.
+// A tile holds 4 vectors of float32 donors, or 8 of float64 ones, column by column, NaN where a cell is
+// missing. Only the columns that the receiver has are walked. Cells in common are counted as bytes, a whole
+// tile in one vector. The distances are of the cells' own type, summed in an order of the instruction set's,
+// and serve as a filter; impute_row.hpp ranks what passes it in one order for all.
 #pragma once
 
 #include "kernels.hpp"
@@ -10,19 +11,20 @@
 
 namespace foretaste::FORETASTE_ISA {
 
+template <class T>
 struct ImputeTile {
-    using V = vec<float>;
+    using V = vec<T>;
     using Bytes = vec<std::uint8_t>;
-    static constexpr int lanes = Vector<float>::lanes;
-    static constexpr int parts = 4;
+    static constexpr int lanes = Vector<T>::lanes;
+    static constexpr int parts = sizeof(T);
     static constexpr int donors = parts * lanes;
     static_assert(donors == Vector<std::uint8_t>::lanes, "the bytes of a tile fill one vector");
 
     V total[parts] = {}, common[parts] = {};
 
     // Up to 255 columns, so that a count fits into its byte.
-    [[gnu::always_inline]] void add(const float* value, const std::uint8_t* known, const std::int32_t* column,
-                                    const float* own, int columns) {
+    [[gnu::always_inline]] void add(const T* value, const std::uint8_t* known, const std::int32_t* column,
+                                    const T* own, int columns) {
         Bytes count{};
         V sums[parts];
         for (int p = 0; p < parts; ++p) sums[p] = total[p];
@@ -45,19 +47,20 @@ struct ImputeTile {
     }
 
     // The mean squared difference of each donor; infinity where nothing is in common.
-    [[gnu::always_inline]] void finish(float* out) const {
-        const V none = V{} + __builtin_inff();
+    [[gnu::always_inline]] void finish(T* out) const {
+        const V none = V{} + static_cast<T>(__builtin_inf());
         for (int p = 0; p < parts; ++p) store(out + p * lanes, common[p] > 0 ? total[p] / common[p] : none);
     }
 };
 
-inline void impute_distances(const ImputeTiles& data, const ImputeReceivers& who, float* out) {
-    constexpr int donors = ImputeTile::donors, most = 255;
+template <class T>
+inline void impute_distances(const ImputeTiles<T>& data, const ImputeReceivers<T>& who, T* out) {
+    constexpr int donors = ImputeTile<T>::donors, most = 255;
     for (std::size_t t = 0; t < data.tiles; ++t) {
-        const float* value = data.value + t * data.columns * donors;
+        const T* value = data.value + t * data.columns * donors;
         const std::uint8_t* known = data.known + t * data.columns * donors;
         for (int r = 0; r < who.count; ++r) {
-            ImputeTile tile;
+            ImputeTile<T> tile;
             for (std::int64_t from = who.starts[r]; from < who.starts[r + 1]; from += most) {
                 const std::int64_t left = who.starts[r + 1] - from;
                 tile.add(value, known, who.column + from, who.value + from, static_cast<int>(left < most ? left : most));

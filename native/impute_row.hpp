@@ -1,8 +1,8 @@
 // Filling the missing cells of one row from its nearest donors.
 //
-// The float32 distances only choose which donors are looked at; those are ranked by float64 distances, equal
-// ones by their row. A float32 distance lies within a factor 1 +- slack of the exact one, so donors are taken
-// only up to a distance that no donor still unseen can be below.
+// The kernel's distances only choose which donors are looked at; those are ranked by float64 distances summed
+// from column to column, equal ones by their row. A kernel's distance lies within a factor 1 +- slack of that
+// one, so donors are taken only up to a distance that no donor still unseen can be below.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +28,12 @@ struct Donor {
 };
 
 // Rows looked at together: mostly none of them lies in a ring.
+template <class T>
 struct Some {
-    static constexpr std::size_t rows = 16;
-    typedef float part_t __attribute__((vector_size(16)));
+    static constexpr std::size_t rows = 64 / sizeof(T);
+    typedef T part_t __attribute__((vector_size(16)));
 
-    static bool any(const float* near, float above, float until) {
+    static bool any(const T* near, T above, T until) {
         part_t part[4];
         std::memcpy(part, near, sizeof part);
         const auto inside = [&](const part_t& p) { return (p > above) & (p <= until); };
@@ -44,15 +45,16 @@ struct Some {
 };
 
 // The scratch memory of one thread, and what it does with a row.
+template <class T>
 class ImputeRow {
    public:
-    ImputeRow(const ImputePlan& plan, int neighbors, bool by_distance)
+    ImputeRow(const ImputePlan<T>& plan, int neighbors, bool by_distance)
         : plan_(plan), neighbors_(neighbors), by_distance_(by_distance), need_(plan.words), cell_(plan.columns),
           near_(plan.rows), found_(plan.rows), sorted_(plan.rows) {}
 
-    // `near` holds the float32 distances of all rows, or is null if the row has no known cell.
-    void fill(std::size_t row, const float* near, float* out) {
-        start(row);
+    // `near` holds the distances of all donors to a row, or is null if it has no known cell or all.
+    void fill(const ImputeCells<T>& who, std::size_t row, const T* near, T* out) {
+        start(who, row);
         if (near != nullptr) {
             walk(near);
             for (std::size_t w = 0; w < plan_.words; ++w)
@@ -61,7 +63,7 @@ class ImputeRow {
         for (std::size_t c = 0; c < plan_.columns; ++c) {
             const Cell& cell = cell_[c];
             out[c] = !std::isnan(own_[c]) ? own_[c]
-                                          : static_cast<float>(cell.count ? cell.sum / cell.weight : plan_.column_mean[c]);
+                                          : static_cast<T>(cell.count ? cell.sum / cell.weight : plan_.column_mean[c]);
         }
     }
 
@@ -72,26 +74,26 @@ class ImputeRow {
         bool same = false;  // a donor at distance 0 gave: only such donors count
     };
 
-    static constexpr float all = std::numeric_limits<float>::max();
-    static constexpr double tiny = 1e-37;  // below this float32 loses digits; scaled values are at most 2
+    static constexpr T all = std::numeric_limits<T>::max();
+    static constexpr double tiny = sizeof(T) == 4 ? 1e-37 : 1e-300;  // below this T loses digits; values are at most 2
 
-    const ImputePlan& plan_;
+    const ImputePlan<T>& plan_;
     const int neighbors_;
     const bool by_distance_;
-    const float* own_ = nullptr;
+    const T* own_ = nullptr;
     const std::uint64_t* own_bits_ = nullptr;
     std::size_t left_ = 0;  // columns that still need donors
     double slack_ = 0;
     std::vector<std::uint64_t> need_;
     std::vector<Cell> cell_;
-    std::vector<float> near_;
+    std::vector<T> near_;
     std::vector<std::int32_t> found_, sorted_;
     std::vector<std::size_t> bucket_;
     std::vector<Donor> waiting_;
 
-    void start(std::size_t row) {
-        own_ = plan_.row_values(row);
-        own_bits_ = plan_.row_bits(row);
+    void start(const ImputeCells<T>& who, std::size_t row) {
+        own_ = who.row_values(row);
+        own_bits_ = who.row_bits(row);
         std::size_t known = 0;
         for (std::size_t w = 0; w < plan_.words; ++w) {
             known += static_cast<std::size_t>(std::popcount(own_bits_[w]));
@@ -99,23 +101,24 @@ class ImputeRow {
         }
         if (plan_.columns % 64 != 0) need_.back() &= (std::uint64_t{1} << (plan_.columns % 64)) - 1;
         left_ = plan_.columns - known;
-        slack_ = static_cast<double>(known + 16) * std::ldexp(1.0, -22);  // four times the bound of rounding
+        // Four times the bound of rounding; twice, where what it is compared with is rounded as much.
+        slack_ = static_cast<double>(known + 16) * std::ldexp(1.0, 2 - std::numeric_limits<T>::digits);
         std::fill(cell_.begin(), cell_.end(), Cell{});
     }
 
     Donor exact(std::int32_t row) const {
         const std::uint64_t* bits = plan_.row_bits(static_cast<std::size_t>(row));
-        const float* value = plan_.row_values(static_cast<std::size_t>(row));
+        const T* value = plan_.row_values(static_cast<std::size_t>(row));
+        const double scale = static_cast<double>(plan_.scale);
         double total = 0;
         int common = 0;
         for (std::size_t w = 0; w < plan_.words; ++w)
             each_bit(own_bits_[w] & bits[w], w * 64, [&](std::size_t c) {
-                const double gap = static_cast<double>(own_[c]) - static_cast<double>(value[c]);
+                const double gap = static_cast<double>(own_[c]) * scale - static_cast<double>(value[c]) * scale;
                 total += gap * gap;
                 ++common;
             });
-        const double scale = static_cast<double>(plan_.scale);
-        return {total / common * (scale * scale), row};
+        return {total / common, row};
     }
 
     // Give the donor's value to a column; true if that was the last one needed.
@@ -154,15 +157,15 @@ class ImputeRow {
 
     // Serve the columns from the nearest donors outwards, in rings of growing size, until so few columns are
     // left that to search each of them is quicker. The sizes decide how long it takes, never what comes out.
-    void walk(const float* near) {
+    void walk(const T* near) {
         const double filled = static_cast<double>(plan_.known()) / static_cast<double>(plan_.rows * plan_.columns);
         const std::size_t stride = plan_.rows / 512 + 1;
         std::size_t sampled = 0;
         for (std::size_t row = 0; row < plan_.rows; row += stride) near_[sampled++] = near[row];
         waiting_.clear();
-        float seen = -1;
+        T seen = -1;
         for (double wanted = 32 + 6.0 * neighbors_ / filled; left_ > 0 && seen < all; wanted *= 4) {
-            const float within = reach(static_cast<std::size_t>(wanted / static_cast<double>(stride)), sampled);
+            const T within = reach(static_cast<std::size_t>(wanted / static_cast<double>(stride)), sampled);
             if (within <= seen) continue;
             walk_ring(near, seen, within);
             seen = within;
@@ -170,8 +173,8 @@ class ImputeRow {
         }
     }
 
-    // The float32 distance of this place among the sampled ones.
-    float reach(std::size_t place, std::size_t sampled) {
+    // The distance of this place among the sampled ones.
+    T reach(std::size_t place, std::size_t sampled) {
         if (2 * place > sampled) return all;
         std::nth_element(near_.begin(), near_.begin() + place, near_.begin() + sampled);
         return std::min(all, near_[place]);
@@ -184,8 +187,8 @@ class ImputeRow {
         return static_cast<std::size_t>(rows);
     }
 
-    // Serve from the donors whose float32 distance is above `seen` and at most `within`.
-    void walk_ring(const float* near, float seen, float within) {
+    // Serve from the donors whose distance by the kernel is above `seen` and at most `within`.
+    void walk_ring(const T* near, T seen, T within) {
         const double width = sort_into_buckets(near, seen, within);
         const std::size_t buckets = bucket_.size() - 1;
         for (std::size_t b = 0; b < buckets && left_ > 0; ++b) {
@@ -193,7 +196,7 @@ class ImputeRow {
                 if (needed(sorted_[i])) receive(exact(sorted_[i]));
             std::sort(waiting_.begin(), waiting_.end());
             const bool last = b + 1 == buckets;
-            const double unseen = last ? within : std::max(0.0F, seen) + static_cast<double>(b + 1) * width;
+            const double unseen = last ? within : std::max(T{0}, seen) + static_cast<double>(b + 1) * width;
             const double until = last && within == all ? std::numeric_limits<double>::infinity()
                                                        : unseen * (1 - slack_) - tiny;
             auto next = waiting_.begin();
@@ -213,19 +216,19 @@ class ImputeRow {
     }
 
     // Put the donors of a ring into buckets of increasing distance; returns the width of a bucket.
-    double sort_into_buckets(const float* near, float seen, float within) {
+    double sort_into_buckets(const T* near, T seen, T within) {
         std::size_t n = 0;
-        for (std::size_t from = 0; from < plan_.rows; from += Some::rows) {
-            const std::size_t to = std::min(from + Some::rows, plan_.rows);
-            if (to - from == Some::rows && !Some::any(near + from, seen, within)) continue;
+        for (std::size_t from = 0; from < plan_.rows; from += Some<T>::rows) {
+            const std::size_t to = std::min(from + Some<T>::rows, plan_.rows);
+            if (to - from == Some<T>::rows && !Some<T>::any(near + from, seen, within)) continue;
             for (std::size_t row = from; row < to; ++row) {
                 found_[n] = static_cast<std::int32_t>(row);
                 n += static_cast<std::size_t>((near[row] <= within) & (near[row] > seen));
             }
         }
-        float top = 0;
+        T top = 0;
         for (std::size_t i = 0; i < n; ++i) top = std::max(top, near[found_[i]]);
-        const float low = std::max(0.0F, seen);
+        const T low = std::max(T{0}, seen);
         const std::size_t buckets = std::min<std::size_t>(n / 16 + 1, 1024);
         const double width = (static_cast<double>(top) - low) / static_cast<double>(buckets);
         const double factor = width > 0 ? 1 / width : 0;
@@ -243,7 +246,7 @@ class ImputeRow {
     }
 
     // Serve one column that the walk left short, from all rows that have it.
-    void search(std::size_t column, const float* near) {
+    void search(std::size_t column, const T* near) {
         std::size_t n = 0;
         const std::int32_t* rows = plan_.column_row.data();
         const auto from = plan_.column_start[column], to = plan_.column_start[column + 1];

@@ -3,6 +3,9 @@
 #include "kernels.hpp"
 #include "nmf.hpp"
 #include "sgd.hpp"
+#include "surprise_factors.hpp"
+#include "surprise_nmf.hpp"
+#include "surprise_svdpp.hpp"
 #include "svdpp.hpp"
 #include "topk.hpp"
 
@@ -18,11 +21,13 @@ const Kernels table{
     &dot_pairs<float>,
     &svdpp_visit<float>,
     &svdpp_share<float>,
-    ImputeTile::donors,
-    &impute_distances,
+    ImputeTile<float>::donors,
+    &impute_distances<float>,
+    &impute_distances<double>,
     &als_memory,
     &als_row,
     TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
+    Vector<double>::lanes, &dot_pairs<double>, &surprise_svd, &surprise_svdpp, &surprise_nmf_user, &surprise_nmf_item,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "surprise_factors_data.hpp"
+
 namespace foretaste {
 
 // One epoch of biased matrix factorisation by stochastic gradient descent; see sgd.hpp.
@@ -82,17 +84,19 @@ struct SvdppRound {
 };
 
 // Rows cut into tiles of donors; see impute.hpp.
+template <class T>
 struct ImputeTiles {
-    const float* value;         // (tiles, columns, donors of a tile), NaN = missing
+    const T* value;             // (tiles, columns, donors of a tile), NaN = missing
     const std::uint8_t* known;  // the same shape: 1, or 0 = missing
     std::size_t tiles, columns;
 };
 
 // Rows whose distances are wanted: the columns that each has, and its values there.
+template <class T>
 struct ImputeReceivers {
     const std::int64_t* starts;  // (count + 1)
     const std::int32_t* column;
-    const float* value;
+    const T* value;
     int count;
 };
 
@@ -143,8 +147,9 @@ struct Kernels {
     void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
     double (*svdpp_visit)(const SvdppData<float>&, const SvdppRound<float>&, std::int64_t place, float* scratch);
     void (*svdpp_share)(const SvdppData<float>&, const SvdppRound<float>&, std::int32_t low, std::int32_t high);
-    int impute_tile;  // donors of a tile
-    void (*impute_distances)(const ImputeTiles&, const ImputeReceivers&, float* out);  // (count, tiles * donors)
+    int impute_tile;  // donors of a tile; the distances of a receiver take tiles * donors places
+    void (*impute_distances)(const ImputeTiles<float>&, const ImputeReceivers<float>&, float* out);
+    void (*impute_distances_double)(const ImputeTiles<double>&, const ImputeReceivers<double>&, double* out);
     std::size_t (*als_memory)(const AlsData&);  // floats of memory that als_row needs, aligned to 64 bytes
     double (*als_row)(const AlsData&, std::int64_t row, float* memory);
     int topk_users, topk_items;  // of a tile
@@ -152,6 +157,12 @@ struct Kernels {
     void (*topk_sort)(float* score, std::int32_t* item, std::size_t size);
     std::size_t (*topk_row)(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep, float* score,
                             std::int32_t* chosen);
+    int double_lanes;  // float64 numbers of a vector
+    void (*dot_pairs_double)(const DotData<double>&, std::size_t from, std::size_t to, double* out);
+    void (*surprise_svd)(const SurpriseSgd&, std::int64_t from, std::int64_t to);
+    void (*surprise_svdpp)(const SurpriseSgd&, std::int64_t user, bool repeats, double* scratch);
+    bool (*surprise_nmf_user)(const SurpriseNmf&, std::int64_t user, double* scratch);
+    bool (*surprise_nmf_item)(const SurpriseNmf&, std::int64_t item);
 };
 
 const Kernels& kernels();

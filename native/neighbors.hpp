@@ -76,6 +76,7 @@ struct DifferenceSums {
 // How an entry of a column is kept: its place and value as they are,
 template <class V>
 struct Whole {
+    static constexpr bool distinct = true;  // a row has at most one entry in a column
     struct Entry {
         std::int32_t place;
         V value;
@@ -85,10 +86,18 @@ struct Whole {
     Entry entry(std::int32_t place, V value) const { return {place, value}; }
 };
 
+// or the same where a row may have several entries in a column: each of them meets each of the other row's (of
+// all others, that is `whole`), those of the row with the lower number outside, those of the other one inside,
+template <class V>
+struct Repeating : Whole<V> {
+    static constexpr bool distinct = false;
+};
+
 // or, where there are few different values (stars, say), in half the memory: what lies far away comes sooner.
 template <class V>
 class Packed {
    public:
+    static constexpr bool distinct = true;
     using Entry = std::uint32_t;
     static constexpr std::size_t most_rows = std::size_t{1} << 24, most_values = 256;
 
@@ -162,8 +171,12 @@ struct RowPlan {
 
     // Before `list_rows`; columns may be sorted by several threads at once.
     void sort_column(std::size_t column) {
-        std::sort(entry.begin() + column_start[column], entry.begin() + column_start[column + 1],
-                  [](const Entry& a, const Entry& b) { return Form::place(a) < Form::place(b); });
+        const auto from = entry.begin() + column_start[column], to = entry.begin() + column_start[column + 1];
+        const auto before = [](const Entry& a, const Entry& b) { return Form::place(a) < Form::place(b); };
+        if constexpr (Form::distinct)
+            std::sort(from, to, before);
+        else
+            std::stable_sort(from, to, before);
     }
 
     void list_rows() {
@@ -172,7 +185,7 @@ struct RowPlan {
         for (std::size_t c = 0; c < columns; ++c)
             for (std::int64_t e = column_start[c]; e < column_start[c + 1]; ++e) {
                 const std::size_t place = Form::place(entry[e]);
-                const double value = form.value(entry[e]);
+                const auto value = static_cast<double>(form.value(entry[e]));
                 at[next[place]] = static_cast<std::uint32_t>(e);
                 column_of[next[place]++] = static_cast<std::int32_t>(c);
                 square[place] += value * value;
@@ -241,6 +254,35 @@ class RowSums {
 
     template <bool LISTED>
     void add(std::size_t place, bool whole) {
+        if constexpr (!Form::distinct)
+            add_repeating<LISTED>(place);
+        else
+            add_distinct<LISTED>(place, whole);
+    }
+
+    template <bool LISTED>
+    void add_repeating(std::size_t place) {
+        const Entry* const entry = plan_.entry.data();
+        const std::int32_t row = plan_.order[place];
+        const std::int64_t last = plan_.row_start[place + 1];
+        for (std::int64_t e = plan_.row_start[place], next; e < last; e = next) {
+            const std::int32_t column = plan_.column_of[e];
+            for (next = e; next < last && plan_.column_of[next] == column;) ++next;
+            const Entry* const from = entry + plan_.column_start[column];
+            const Entry* const to = entry + plan_.column_start[column + 1];
+            for (std::int64_t own = e; own < next; ++own)
+                for (const Entry* other = from; other < to; ++other)
+                    if (other != entry + plan_.at[own] && plan_.order[Form::place(*other)] >= row)
+                        meet<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+            for (const Entry* other = from; other < to; ++other)
+                if (plan_.order[Form::place(*other)] < row)
+                    for (std::int64_t own = e; own < next; ++own)
+                        meet<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+        }
+    }
+
+    template <bool LISTED>
+    void add_distinct(std::size_t place, bool whole) {
         const Entry* const entry = plan_.entry.data();
         const std::int64_t* const column_start = plan_.column_start.data();
         Sums* const sums = sums_.data();
@@ -254,16 +296,16 @@ class RowSums {
             }
             const std::int64_t own = plan_.at[e];
             const std::int32_t column = plan_.column_of[e];
-            const double x = plan_.form.value(entry[own]);
+            const auto x = plan_.form.value(entry[own]);
             if (whole) meet<LISTED>(entry + column_start[column], entry + own, x, sums);
             meet<LISTED>(entry + own + 1, entry + column_start[column + 1], x, sums);
         }
     }
 
-    template <bool LISTED>
-    void meet(const Entry* from, const Entry* to, double x, Sums* sums) {
+    template <bool LISTED, class Number>
+    void meet(const Entry* from, const Entry* to, Number x, Sums* sums) {
         const Form& form = plan_.form;
-        if constexpr (!LISTED) {
+        if constexpr (!LISTED && Form::distinct) {
             for (; to - from >= 4; from += 4) {  // the places of a column differ: four at a time hide the latency
                 Sums* const at[] = {sums + Form::place(from[0]), sums + Form::place(from[1]),
                                     sums + Form::place(from[2]), sums + Form::place(from[3])};
@@ -276,7 +318,7 @@ class RowSums {
         for (; from != to; ++from) {
             Sums& sum = sums[Form::place(*from)];
             if constexpr (LISTED)
-                if (sum.common == 0) met_.push_back(static_cast<std::int32_t>(Form::place(*from)));
+                if (!sum.any()) met_.push_back(static_cast<std::int32_t>(Form::place(*from)));
             sum.meet(x, form.value(*from));
         }
     }

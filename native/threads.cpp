@@ -38,14 +38,14 @@ Pool& Pool::instance() {
     return *pool;
 }
 
-void Pool::grow(int threads) {
+void Crew::grow(int threads) {
     while (static_cast<int>(workers_.size()) < threads) {
-        workers_.emplace_back(&Pool::serve, this, static_cast<int>(workers_.size()));
+        workers_.emplace_back(&Crew::serve, this, static_cast<int>(workers_.size()));
         workers_.back().detach();
     }
 }
 
-void Pool::serve(int worker) {
+void Crew::serve(int worker) {
     block_signals();
     std::size_t seen = 0;
     for (;;) {
@@ -75,7 +75,30 @@ bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::siz
     if (tasks == 0) return true;
     if (threads < 1) threads = 1;
     if (static_cast<std::size_t>(threads) > tasks) threads = static_cast<int>(tasks);
-    std::lock_guard one_at_a_time(turn_);
+    struct Hired {
+        Pool& pool;
+        Crew* crew;
+        explicit Hired(Pool& from) : pool(from), crew(nullptr) {
+            std::lock_guard lock(pool.mutex_);
+            if (!pool.idle_.empty()) {
+                crew = pool.idle_.back();
+                pool.idle_.pop_back();
+            }
+            if (crew == nullptr) {
+                pool.idle_.reserve(++pool.crews_);  // so that giving back cannot fail
+                crew = new Crew;
+            }
+        }
+        ~Hired() {
+            std::lock_guard lock(pool.mutex_);
+            pool.idle_.push_back(crew);
+        }
+    } hired(*this);
+    return hired.crew->run(threads, tasks, work, poll, stop);
+}
+
+bool Crew::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+               const std::function<bool()>& poll, Stop& stop) {
     bool interrupted = false;
     {
         std::unique_lock lock(mutex_);

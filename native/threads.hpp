@@ -1,4 +1,4 @@
-// A pool of threads that lives as long as the process and survives fork, and a way to be interrupted.
+// Crews of threads that live as long as the process and survive fork, and a way to be interrupted.
 //
 // The calling thread does no work: it waits, and every 50 ms asks `poll` whether to stop (Ctrl-C). Tasks
 // are taken in increasing order, so a task may wait for an earlier one without deadlock. Which thread
@@ -19,13 +19,9 @@ namespace foretaste {
 // Set when the caller wants the work to end early; long tasks look at it between their parts.
 using Stop = std::atomic<bool>;
 
-class Pool {
+// Threads that do one piece of work at a time.
+class Crew {
    public:
-    // The pool of this process: a child of fork gets a new one, since threads do not survive fork.
-    static Pool& instance();
-
-    // Run work(task, worker) for every task below `tasks` on `threads` threads; returns when all are done.
-    // Returns false if `poll` asked to stop. Rethrows the first exception of a task.
     bool run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
              const std::function<bool()>& poll, Stop& stop);
 
@@ -33,7 +29,6 @@ class Pool {
     void grow(int threads);
     void serve(int worker);
 
-    std::mutex turn_;  // one parallel region at a time; others wait
     std::mutex mutex_;
     std::condition_variable wake_, done_;
     std::vector<std::thread> workers_;
@@ -44,6 +39,23 @@ class Pool {
     const std::function<void(std::size_t, int)>* work_ = nullptr;
     Stop* stop_ = nullptr;
     std::exception_ptr failure_;
+};
+
+class Pool {
+   public:
+    // The pool of this process: a child of fork gets a new one, since threads do not survive fork.
+    static Pool& instance();
+
+    // Run work(task, worker) for every task below `tasks` on `threads` threads; returns when all are done.
+    // Returns false if `poll` asked to stop. Rethrows the first exception of a task. Callers on several
+    // threads work side by side: each has a crew of its own until it is done.
+    bool run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+             const std::function<bool()>& poll, Stop& stop);
+
+   private:
+    std::mutex mutex_;
+    std::size_t crews_ = 0;
+    std::vector<Crew*> idle_;  // never freed: their threads live as long as the process
 };
 
 // Spin a little, then let others run.

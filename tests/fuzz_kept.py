@@ -6,6 +6,8 @@ import fuzz_files as files
 import fuzz_models as models
 from fuzzing import Case
 
+from foretaste.models import BY_NAME
+
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 TABLE = b"user,item,rating\n1,2,3\n2,2,4\n"
@@ -48,6 +50,18 @@ KEPT: dict[str, Case] = {
     "a learned number of twenty-two digits": Case(
         "model",
         models.with_learned(models.models()[0], "high_", 2**70),
+        {},
+        "model.foretaste",
+    ),
+    "a learned number without its point": Case(
+        "model",
+        models.with_learned(models.models()[list(BY_NAME).index("GlobalEffects")], "mean_", 3),
+        {},
+        "model.foretaste",
+    ),
+    "a learned flag with a point": Case(
+        "model",
+        models.with_learned(models.models()[list(BY_NAME).index("GlobalEffects")], "timed_", 1.0),
         {},
         "model.foretaste",
     ),

@@ -175,7 +175,21 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
     assert "SVD (1.00)" in drawn
 
 
-@pytest.mark.parametrize("name", ["sgd", "alternating", "neighbors", "imputation", "top_items", "families"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sgd",
+        "alternating",
+        "neighbors",
+        "imputation",
+        "top_items",
+        "families",
+        "cross_validation",
+        "compat_imputer",
+        "compat_factors",
+        "compat_neighbors",
+    ],
+)
 @pytest.mark.peer
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the peers

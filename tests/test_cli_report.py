@@ -262,3 +262,26 @@ def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> N
         read_results(str(file))
     with pytest.raises(NotFound, match="cannot read"):
         read_results(str(tmp_path))
+
+
+def test_a_report_holds_rows_out_as_compare_does(folder: Path) -> None:
+    run("compare", "sample", *MODELS, "--split", "by-time", "--warm-only", "--no-memory", "--html", "a.html")
+    run("report", "sample", *MODELS, "--split", "by-time", "--warm-only", "-o", "b.html")
+    assert figures(folder / "a.html") == figures(folder / "b.html")
+    assert "split = WarmOnly(base=ByTime(test_size=0.2))" in unescape((folder / "b.html").read_text())
+    run("report", "sample", "--split", "by-time", "--folds", "3", "-o", "c.html", code=2)
+
+
+def test_rows_given_apart_are_told_in_the_recipe(folder: Path) -> None:
+    ratings = load_dataset("sample")
+    for name, rows in (("train.csv", slice(0, 500)), ("test.csv", slice(450, 700))):
+        part = ratings[rows]
+        lines = [
+            f"{u},{i},{v}" for u, i, v in zip(part.user_ids, part.item_ids, part.value.tolist(), strict=True)
+        ]
+        (folder / name).write_text("\n".join(["user,item,rating", *lines]))
+    parts = ("--train", "train.csv", "--test", "test.csv", "--shared-rows", "learn", "--warm-only")
+    run("compare", *parts, *MODELS, "--metrics", "rmse,rmse_per_user", "--no-memory", "--html", "r.html")
+    page = unescape((folder / "r.html").read_text())
+    (made,) = re.findall(r"results = compare\(\[.*\], ratings, (.*)\)", page)
+    assert made == ("test=test, metrics=['rmse', 'rmse_per_user'], shared_rows=\"learn\", warm_only=True")

@@ -229,6 +229,14 @@ def test_folds_and_their_threads_never_ask_for_more_than_there_is(
     assert max(Counting.at_work) == at_once
 
 
+def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
+    for seen in (Counting.shares, Counting.at_work, Counting.now):
+        seen.clear()
+    Counting.meeting = threading.Barrier(1)
+    cross_validate(Counting(), ratings, 5, threads=4)
+    assert sorted(Counting.shares) == [1, 1, 1, 1, 4]
+
+
 def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORETASTE_THREADS", "6")
     with sharing(2):

@@ -41,13 +41,14 @@ def test_concordant_pairs(rows):
     rows.sort(key=lambda row: row[0])
     user, truth, guess = (np.array([row[k] for row in rows], np.float64) for k in range(3))
     starts = np.searchsorted(user, np.arange(5)).astype(np.int64)
-    same = other = 0
+    same, other = np.zeros(4, int), np.zeros(4, int)
     for i in range(len(rows)):
         for j in range(i + 1, len(rows)):
             if user[i] == user[j] and truth[i] != truth[j]:
                 in_order = (truth[i] - truth[j]) * (guess[i] - guess[j]) > 0
-                same, other = same + in_order, other + (not in_order)
-    assert _native.concordant_pairs(starts, truth, guess) == (same, other)
+                (same if in_order else other)[int(user[i])] += 1
+    found = _native.concordant_pairs(starts, truth, guess)
+    assert [counts.tolist() for counts in found] == [same.tolist(), other.tolist()]
 
 
 # Stochastic gradient descent -----------------------------------------------------------------------
@@ -259,6 +260,22 @@ def test_several_python_threads_may_call_at_once():
     for worker in workers:
         worker.join()
     assert len(set(results)) == 1
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_python_threads_that_want_one_core_each_run_side_by_side():
+    """A short call does not wait for the end of a long one, as it would if regions came one by one."""
+    plan, tables = long_work(2)
+    ended = []
+    long = threading.Thread(target=lambda: ended.append(plan.epoch(*tables, 0.01, 0.01, 0.01, 0.01, 1)))
+    short, own = small_plan(), (np.zeros((1, 16), np.float32),) * 2 + (np.zeros(1, np.float32),) * 2
+    long.start()
+    time.sleep(0.1)
+    for _ in range(3):
+        short.epoch(*own, 0.1, 0, 0.1, 0, 1)
+    assert ended == []
+    long.join()
+    assert len(ended) == 1
 
 
 INTERRUPTED = """

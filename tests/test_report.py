@@ -269,6 +269,15 @@ def test_an_error_taken_apart_is_drawn() -> None:
         "it is 4.00."
     )
     assert [row[1] for row in ageing.rows] == ["10", "20", "30"]
+    values = [
+        {"bin": str(n), "low": n, "high": n, "rows": n, "rmse": error, "mae": 0.5, "mean_prediction": 2.0}
+        for n, error in ((1, 1.5), (2, 0.25), (3, 0.75))
+    ]
+    (by_value,) = breakdown_charts({"rating": values}, "SVD", 1.0)
+    assert by_value.finding == (
+        "It is smallest where people gave 2 (RMSE 0.250) and largest where they gave 1 (1.50)."
+    )
+    assert by_value.rows[2] == ["3", "3", "0.750", "0.500", "2.00"]
     (holding,) = breakdown_charts({"prediction": tenths}, "SVD", 100.0)
     assert holding.finding == "Predictions hold: no tenth of them is off by more than 0.250 on average."
     assert list(breakdown_charts({"time": periods[:1]}, "SVD", 1.0)) == []

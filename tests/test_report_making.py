@@ -166,6 +166,8 @@ def test_plot_gives_the_charts_of_the_page(results: Results, ratings: Ratings, p
     assert 'class="foretaste"' in spread._repr_html_()
     with pytest.raises(NotFound, match='did you mean "errors"'):
         charts["error"]
+    assert repr(results.plot()) == repr(charts)
+    assert repr(audit(ratings).plot()[spread.name]) == repr(spread)
 
 
 def test_one_model_needs_no_chart(tmp_path: Path) -> None:

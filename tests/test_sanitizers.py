@@ -16,6 +16,7 @@ NATIVE_TESTS = [
     for name in (
         "native",
         "impute",
+        "impute_from",
         "encode",
         "lines",
         "topk",
@@ -24,6 +25,7 @@ NATIVE_TESTS = [
         "native_svdpp",
         "native_neighbors",
         "native_als",
+        "compat_native_factors",
     )
 ]
 
@@ -59,17 +61,25 @@ def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
         "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:abort_on_error=0",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
-    tests = [str(ROOT / "tests" / name) for name in NATIVE_TESTS]
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider",
-         "-m", "not slow and not dataset and not peer", *tests],
-        capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
-    )  # fmt: skip
-    report = run.stdout[-4000:] + run.stderr[-4000:]
-    assert run.returncode == 0, report
-    assert "passed" in run.stdout, report
-    assert "Sanitizer" not in report
-    assert "runtime error" not in report
+    folders = {True: ROOT / "tests" / "compat", False: ROOT / "tests"}
+    tests = [str(folders[name.startswith("test_compat_")] / name) for name in NATIVE_TESTS]
+    cores = min(2, os.cpu_count() or 1)
+    runs = []
+    for place in range(cores):
+        said = tmp_path / f"said-{place}.txt"
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider",
+                   "-m", "not slow and not dataset and not peer", *tests[place::cores]]  # fmt: skip
+        with said.open("w") as file:
+            runs.append(
+                (subprocess.Popen(command, stdout=file, stderr=file, env=environment, cwd=tmp_path), said)
+            )
+    codes = [run.wait() for run, _ in runs]
+    for code, (_, said) in zip(codes, runs, strict=True):
+        report = said.read_text()[-8000:]
+        assert code == 0, report
+        assert "passed" in report
+        assert "Sanitizer" not in report
+        assert "runtime error" not in report
 
 
 @pytest.mark.slow

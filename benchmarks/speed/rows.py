@@ -20,7 +20,8 @@ FIELDS = (
     "work", "peer", "objective", "peer_seconds", "seconds", "ratio", "equality", "aim", "met",
 )  # fmt: skip
 ORDER = (
-    "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "reading", "startup", "growth",
+    "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "cross_validation",
+    "compat_imputer", "compat_factors", "compat_neighbors", "reading", "startup", "growth",
 )  # fmt: skip
 
 

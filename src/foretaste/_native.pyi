@@ -1,6 +1,6 @@
 """Types of the native kernels (native/*.cpp)."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +9,10 @@ _Int32 = npt.NDArray[np.int32]
 _Int64 = npt.NDArray[np.int64]
 _Float32 = npt.NDArray[np.float32]
 _Float64 = npt.NDArray[np.float64]
+_Floats = TypeVar("_Floats", _Float32, _Float64)
 
 def group_rows(group: _Int32, groups: int) -> tuple[_Int64, _Int32]: ...
-def concordant_pairs(starts: _Int64, truth: _Float64, guess: _Float64) -> tuple[float, float]: ...
+def concordant_pairs(starts: _Int64, truth: _Float64, guess: _Float64) -> tuple[_Int64, _Int64]: ...
 def isas() -> list[str]: ...
 def isa() -> str: ...
 def use_isa(name: str) -> None: ...
@@ -135,6 +136,9 @@ def als_half(
     threads: int,
 ) -> float: ...
 def impute_nearest(matrix: _Float32, neighbors: int, by_distance: bool, threads: int) -> _Float32: ...
+def impute_from(
+    asked: _Floats, matrix: _Floats, neighbors: int, by_distance: bool, threads: int
+) -> _Floats: ...
 
 _Lists = tuple[_Int64, _Int32, _Float32]
 
@@ -271,3 +275,147 @@ def rank_figures(
     threads: int,
 ) -> _Float64: ...
 def resampled_means(table: _Float64, draws: int, seed: int, threads: int) -> _Float64: ...
+
+class UndefinedSimilarity(ZeroDivisionError): ...
+
+class SurpriseNeighbors:
+    def __init__(
+        self,
+        start: _Int64,
+        row: _Int32,
+        rating: _Float64,
+        compared: _Float64,
+        rows: int,
+        measure: str,
+        min_support: float,
+        shrinkage: float,
+        threads: int,
+    ) -> None: ...
+    def row(self, row: int) -> _Float64: ...
+    def matrix(self, threads: int) -> _Float64: ...
+    def means(
+        self,
+        row: _Int32,
+        column: _Int32,
+        neighbors: int,
+        centre: _Float64 | None,
+        offset: _Float64 | None,
+        spread: _Float64 | None,
+        mean: float,
+        threads: int,
+    ) -> tuple[_Float64, _Float64, _Int64, npt.NDArray[np.bool_]]: ...
+    def means_from(
+        self,
+        similarity: _Float64,
+        at: _Int32,
+        column: _Int32,
+        neighbors: int,
+        centre: _Float64 | None,
+        offset: _Float64 | None,
+        spread: _Float64 | None,
+        mean: float,
+        threads: int,
+    ) -> tuple[_Float64, _Float64, _Int64, npt.NDArray[np.bool_]]: ...
+
+class SurpriseDeviations:
+    def __init__(self, start: _Int64, row: _Int32, value: _Float64, rows: int, threads: int) -> None: ...
+    def row(self, row: int) -> _Float64: ...
+    def matrix(self, threads: int) -> _Float64: ...
+    def common(self, threads: int) -> _Float64: ...
+    def sums(self, row: _Int32, column: _Int32, threads: int) -> tuple[_Float64, _Int64]: ...
+    def sum_from(self, deviation: _Float64, column: int) -> tuple[float, int]: ...
+
+# scikit-surprise's factor models; tables and biases are changed in place
+def surprise_svd(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_svdpp(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    implicit_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_nmf(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    rates: _Float64,
+    regs: _Float64,
+    biased: bool,
+    epochs: int,
+) -> bool: ...
+def surprise_dots(
+    user: _Int32,
+    item: _Int32,
+    user_factors: _Float64,
+    item_factors: _Float64,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    mean: float,
+) -> _Float64: ...
+def surprise_implicit(starts: _Int64, item: _Int32, implicit_factors: _Float64, user: _Int32) -> _Float64: ...
+def surprise_als(
+    user_starts: _Int64,
+    item: _Int32,
+    value_by_user: _Float64,
+    item_starts: _Int64,
+    user: _Int32,
+    value_by_item: _Float64,
+    mean: float,
+    user_reg: float,
+    item_reg: float,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    epochs: int,
+) -> bool: ...
+def surprise_sgd_biases(
+    starts: _Int64,
+    item: _Int32,
+    value: _Float64,
+    mean: float,
+    rate: float,
+    reg: float,
+    user_bias: _Float64,
+    item_bias: _Float64,
+    epochs: int,
+) -> None: ...
+def surprise_cocluster(
+    user_starts: _Int64,
+    item: _Int32,
+    value_by_user: _Float64,
+    item_starts: _Int64,
+    user: _Int32,
+    value_by_item: _Float64,
+    user_mean: _Float64,
+    item_mean: _Float64,
+    mean: float,
+    user_cluster: _Int64,
+    item_cluster: _Int64,
+    user_average: _Float64,
+    item_average: _Float64,
+    average: _Float64,
+    epochs: int,
+) -> None: ...

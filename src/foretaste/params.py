@@ -200,6 +200,13 @@ class Parameters:
         arrays = [name for name, shape in cls.learned_shapes().items() if shape not in others]
         return {name: fields[name].metadata["dtype"] for name in arrays}
 
+    @classmethod
+    def learned_integers(cls) -> frozenset[str]:
+        """Return the names of the learned numbers that are counts or flags; the others are floats."""
+        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        numbers = (name for name, shape in cls.learned_shapes().items() if shape == ())
+        return frozenset(name for name in numbers if fields[name].type in ("int", int))
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters by name (scikit-learn's protocol)."""
         params = {name: getattr(self, name) for name in self.declarations()}

@@ -9,6 +9,7 @@ import click
 
 from foretaste.cli.outcome import INTERRUPTED, Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, SAMPLE, name_of, read
+from foretaste.cli.splitting import SPLIT_OPTIONS, split_of
 from foretaste.cli.tables import drawn
 from foretaste.errors import BadData
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from foretaste.ratings import Ratings
 
 log = logging.getLogger("foretaste")
-
-SPLITS = ("holdout", "folds", "by-time", "leave-one-out", "cold-users", "cold-items")
 
 
 def _table(results: Results) -> str:
@@ -84,24 +83,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
 @command(
     click.argument("file", required=False),
     click.option("--models", metavar="A,B", help="Some of foretaste models.  [default: all]"),
-    click.option(
-        "--split",
-        "kind",
-        type=click.Choice(SPLITS),
-        help="Which rows are judged by.  [default: holdout, or folds with --folds]",
-    ),
-    click.option(
-        "--test-size",
-        type=float,
-        default=0.2,
-        show_default=True,
-        help="The share held out: of the rows, or with cold-users and cold-items of those.",
-    ),
-    click.option("--folds", type=int, help="Cross-validate by so many folds.  [with --split folds: 5]"),
-    click.option(
-        "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
-    ),
-    click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
+    *SPLIT_OPTIONS,
     click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
     click.option("--test", metavar="FILE", help="Judge by this file."),
     click.option(
@@ -150,7 +132,7 @@ def compare(
     Every model learns from the same rows and is judged by the same other rows.
     """
     source = _source(file, train, test, folds or kind)
-    split = None if test is not None else _split(kind, test_size, folds, seed)
+    split = None if test is not None else split_of(kind, test_size, folds, seed, warm_only)
     if html is not None:
         from foretaste.cli.reporting import check_path, write_page
 
@@ -167,7 +149,7 @@ def compare(
         split=split,
         test=apart,
         metrics=[name.strip() for name in metrics.split(",")],
-        warm_only=warm_only,
+        warm_only=warm_only and test is not None,
         shared_rows=shared_rows,
         measure_memory=memory,
         progress=wants_progress(),
@@ -191,28 +173,6 @@ def check_judged(results: Results | RankingResults) -> None:
     if results.best is None and not results.stopped:
         refused = results.rows[0]["refused"]
         raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
-
-
-def _split(kind: str | None, test_size: float, folds: int | None, seed: int) -> Any:
-    """Return the split of that name, after checking which options go together."""
-    from foretaste import splits
-
-    if folds is not None and kind not in (None, "folds"):
-        raise click.UsageError(f"--folds goes with --split folds, not {kind}", click.get_current_context())
-    if folds is None and kind != "folds":
-        splits.check_share("test_size", test_size)
-    match kind:
-        case "by-time":
-            return splits.ByTime(test_size)
-        case "leave-one-out":
-            return splits.LeaveNOut(1, seed)
-        case "cold-users":
-            return splits.ColdUsers(test_size, seed)
-        case "cold-items":
-            return splits.ColdItems(test_size, seed)
-    if kind == "folds" or folds is not None:
-        return splits.KFold(5 if folds is None else folds, seed)
-    return splits.HoldOut(test_size, seed)
 
 
 def _source(file: str | None, train: str | None, test: str | None, split: str | int | None) -> str:

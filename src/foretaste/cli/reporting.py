@@ -13,6 +13,7 @@ import click
 
 from foretaste.cli.outcome import Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, as_arguments, is_data_set, is_given, name_of, read
+from foretaste.cli.splitting import SPLIT_OPTIONS, SPLIT_PARAMS, split_of
 from foretaste.cli.words import as_options, shown
 from foretaste.errors import InvalidParameter
 from foretaste.files import atomic_write
@@ -39,13 +40,7 @@ _DEFAULTS = {
         "--ratings", "ratings_file", metavar="FILE", help="The ratings that RESULTS.json comes from."
     ),
     click.option("--models", metavar="A,B", help="Compare some models only.  [default: all]"),
-    click.option(
-        "--test-size", type=float, default=0.2, show_default=True, help="The share of the rows held out."
-    ),
-    click.option("--folds", type=int, help="Cross-validate by so many folds instead."),
-    click.option(
-        "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
-    ),
+    *SPLIT_OPTIONS,
     *READING_OPTIONS,
     name="report",
     short_help="Write a comparison as one page for a browser.",
@@ -55,9 +50,11 @@ def report(
     output: str,
     ratings_file: str | None,
     models: str | None,
+    kind: str | None,
     test_size: float,
     folds: int | None,
     seed: int,
+    warm_only: bool,
     **reading: Any,
 ) -> Outcome:
     """Write a comparison as one page for a browser: RESULTS.json, or FILE of ratings, compared anew.
@@ -66,10 +63,9 @@ def report(
     rows were held out, it is completed by what only the ratings tell.
     """
     from foretaste.report.kept import read_results
-    from foretaste.splits import HoldOut, KFold
 
     check_path(output)
-    split = HoldOut(test_size, seed) if folds is None else KFold(folds, seed)
+    split = split_of(kind, test_size, folds, seed, warm_only)
     if source.endswith(".json"):
         if models is not None:
             raise InvalidParameter(
@@ -78,7 +74,7 @@ def report(
             )
         results = read_results(source)
         ratings = None if ratings_file is None else read(ratings_file, reading)
-        chosen = split if any(is_given(name) for name in ("test_size", "folds", "seed")) else None
+        chosen = split if any(map(is_given, SPLIT_PARAMS)) else None
         written = write_page(results, output, ratings_file, reading, ratings, chosen, None)
     else:
         if ratings_file is not None:

@@ -45,9 +45,10 @@ def judge_folds(
         )
     total = thread_count(threads)
     at_once = min(total, len(protocol))
+    left = len(protocol) % at_once  # those of the last round have the cores to themselves
 
     def work(fold: int, shown: Progress) -> Judgement:
-        with sharing(total // at_once):
+        with sharing(total // (left if fold >= len(protocol) - left else at_once)):
             return judge(model, *protocol.parts(fold), metrics, shown)
 
     if at_once == 1:

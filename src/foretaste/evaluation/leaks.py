@@ -14,6 +14,7 @@ from foretaste.splits import Rows
 from foretaste.text import plural
 
 SHARED = ("refuse", "judge", "learn")
+SHARED_WORDS = {"judge": "that stood in both only judged by", "learn": "that stood in both only learned from"}
 _EXACT = 1e-6  # of the range of the ratings judged: hardly more than float32 can tell
 
 
@@ -81,10 +82,10 @@ def without_shared(ratings: Ratings, test: Ratings, how: str) -> tuple[Ratings, 
         kept = ratings[~np.isin(given, judged)]
         if len(kept) == 0:
             raise BadData("every row to learn from is also to judge by; nothing would be left to learn from")
-        return kept, test, f" ({count:,} that stood in both only judged by)"
+        return kept, test, f" ({count:,} {SHARED_WORDS['judge']})"
     if count == len(test):
         raise BadData("every row to judge by is also to learn from; nothing would be left to judge by")
-    return ratings, test[~seen], f" ({count:,} that stood in both only learned from)"
+    return ratings, test[~seen], f" ({count:,} {SHARED_WORDS['learn']})"
 
 
 def _pair_numbers(ratings: Ratings, test: Ratings) -> tuple[Any, Any]:

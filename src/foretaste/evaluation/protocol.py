@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from foretaste.doors import check_kinds
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.evaluation.leaks import checked_rows, without_shared
+from foretaste.evaluation.leaks import SHARED_WORDS, checked_rows, without_shared
 from foretaste.ratings import Ratings
 from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, Rows, WarmOnly
 from foretaste.text import plural
@@ -128,6 +128,18 @@ def _apart(ratings: Ratings, test: Ratings, warm_only: bool, shared_rows: str) -
 
 
 _WARM = ", judged only where user and item are known"
+
+
+def apart_arguments(words: str) -> list[str]:
+    """Return the arguments of ``compare`` that the words of a protocol of rows given apart tell of.
+
+    Parameters
+    ----------
+    words : str
+        Of a ``Protocol``.
+    """
+    told = [f'shared_rows="{how}"' for how, said in SHARED_WORDS.items() if said in words]
+    return told + ["warm_only=True"] * (_WARM in words)
 
 
 def _check_apart(ratings: Ratings, test: Ratings) -> None:

@@ -155,6 +155,12 @@ class Results:
             )
         return self.kept.breakdown(judged[name]["python"], name)
 
+    def plot(self) -> Any:
+        """Return the charts of errors and times as ``Charts``, for a notebook; see ``foretaste.plot``."""
+        import foretaste  # the report is a room above this one: asked for at the front door
+
+        return foretaste.plot(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.
 

@@ -209,10 +209,14 @@ class Model(Parameters, ABC):
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
         sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
-        dtypes = self.learned_dtypes()
+        dtypes, integers = self.learned_dtypes(), self.learned_integers()
         for name, shape in shapes.items():
-            _check_state(name, state[name], shape, sizes, dtypes.get(name))
-            setattr(self, name, state[name])
+            value = state[name]
+            if shape == () and type(value) is int and name not in integers:
+                value = float(value)  # JSON may write 3.0 as 3
+            kind = "int" if name in integers else dtypes.get(name)
+            _check_state(name, value, shape, sizes, kind)
+            setattr(self, name, value)
         return self
 
     # Helpers for models ----------------------------------------------------------------------------
@@ -352,7 +356,7 @@ def _check_state(
             for name, array in value.items()
         )
     elif shape == ():
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        ok = type(value) is (int if dtype == "int" else float) and math.isfinite(value)
     else:
         ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
         ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))

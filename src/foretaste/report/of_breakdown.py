@@ -29,7 +29,9 @@ def breakdown_charts(parts: dict[str, Bins], model: str, spread: float) -> Itera
     spread : float
         The standard deviation of the ratings, in rating units.
     """
-    tenths, periods = parts.get("prediction", ()), parts.get("time", ())
+    tenths, periods, values = (parts.get(name, ()) for name in ("prediction", "time", "rating"))
+    if len(values) > 2:
+        yield _by_value(values, model)
     if len(tenths) > 1:
         yield _calibration(tenths, model, spread)
     if len(periods) > 1:
@@ -60,6 +62,35 @@ def _calibration(tenths: Bins, model: str, spread: float) -> Chart:
     ]
     headers = ["prediction", "ratings", "mean prediction", "mean rating given"]
     return Chart("calibration", title, finding, plot.drawn(), headers, rows, "lrrr", key)
+
+
+def _by_value(values: Bins, model: str) -> Chart:
+    title = "Error by the rating that was given"
+    order = sorted(values, key=lambda one: float(one["rmse"]))
+    best, worst = order[0], order[-1]
+    finding = (
+        f"It is smallest where people gave {best['bin']} (RMSE {three(best['rmse'])}) and largest where "
+    )
+    finding += f"they gave {worst['bin']} ({three(worst['rmse'])})."
+    few = range(0, len(values), -(-len(values) // 6))
+    names = [str(one["bin"]).split(" ")[0] if place in few else "" for place, one in enumerate(values)]
+    given = "rating given, from" if values[0]["low"] < values[0]["high"] else "rating given"
+    plot = Plot(
+        "by-value", title, finding, steps(names, given),
+        linear(0, max(one["rmse"] for one in values), "RMSE, in rating units"),
+    )  # fmt: skip
+    for place, one in enumerate(values):
+        plot.bar(place - 0.4, place + 0.4, one["rmse"], 0, "bar", f"{one['bin']}: {three(one['rmse'])}")
+    headers = ["rating given", "ratings", "RMSE", "MAE", "mean prediction"]
+    rows = [
+        [
+            one["bin"], f"{one['rows']:,}", three(one["rmse"]), three(one["mae"]),
+            three(one["mean_prediction"]),
+        ]
+        for one in values
+    ]  # fmt: skip
+    note = f"Of {short(model, _NAME)}. A model that leans to the mean errs most at both ends of the scale."
+    return Chart("by-value", title, finding, plot.drawn(), headers, rows, "lrrrr", (), note)
 
 
 def _ageing(periods: Bins, model: str) -> Chart:

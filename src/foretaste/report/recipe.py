@@ -8,12 +8,14 @@ import textwrap
 from typing import Any
 
 from foretaste.evaluation import Results
+from foretaste.evaluation.protocol import apart_arguments
+from foretaste.metrics import METRICS
 from foretaste.models import BY_NAME
 from foretaste.report.of_results import judged
 
 _MODELS = 40  # in the Python shown
 _LINE = 80  # characters of it
-_SPLITS = ("HoldOut", "KFold", "LeaveNOut", "ByTime", "ColdUsers", "ColdItems")
+_SPLITS = ("HoldOut", "KFold", "LeaveNOut", "ByTime", "ColdUsers", "ColdItems", "WarmOnly")
 _FILE = '"report.html"'
 _READERS = ("read_ratings", "load_dataset", "Ratings")
 
@@ -34,11 +36,10 @@ def python(results: Results, origin: str, split: Any, made_with_test: bool) -> s
     made = [row["python"] for row in rows]
     every = sorted(made) == sorted(f"{name}()" for name in BY_NAME)
     models = "None" if every else _listed([_model(one) for one in made])
-    metrics = [
-        key for row in judged(results)[:1] for key in row if key in ("rmse", "mae", "nmae", "r2", "fcp")
-    ]
+    metrics = [key for row in judged(results)[:1] for key in row if key in METRICS]
     beside = ["test=test"] if made_with_test else ["split=split"] if split is not None else []
     told = [f"metrics={metrics!r}"] if metrics not in (["rmse", "mae"], []) else []
+    told += apart_arguments(results.protocol) if made_with_test else []
     lines = [f"ratings = {origin}"]
     lines += [f"split = {split!r}"] if beside == ["split=split"] else []
     lines.append(f"results = compare({', '.join([models, 'ratings', *beside, *told])})")

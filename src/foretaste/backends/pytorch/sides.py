@@ -111,7 +111,7 @@ class FeatureModel(LinearTorchModel):
             return index, bias, factors
         rows, place = np.unique(row[index < 0], return_inverse=True)
         values = self._features(name).of_rows(table.take(rows), len(rows), name)
-        more_bias, more_factors = self._of_features(name, 0*values)
+        more_bias, more_factors = self._of_features(name, values)
         index = index.copy()
         index[index < 0] = len(bias) + place
         return index, np.concatenate([bias, more_bias]), np.concatenate([factors, more_factors])

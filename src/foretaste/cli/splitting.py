@@ -1,0 +1,65 @@
+"""Which rows are held out: the options of ``compare`` and ``report``, and the split that they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+SPLITS = ("holdout", "folds", "by-time", "leave-one-out", "cold-users", "cold-items")
+
+SPLIT_OPTIONS = (
+    click.option(
+        "--split",
+        "kind",
+        type=click.Choice(SPLITS),
+        help="Which rows are judged by.  [default: holdout, or folds with --folds]",
+    ),
+    click.option(
+        "--test-size",
+        type=float,
+        default=0.2,
+        show_default=True,
+        help="The share held out: of the rows, or with cold-users and cold-items of those.",
+    ),
+    click.option("--folds", type=int, help="Cross-validate by so many folds.  [with --split folds: 5]"),
+    click.option(
+        "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
+    ),
+    click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
+)
+SPLIT_PARAMS = ("kind", "test_size", "folds", "seed", "warm_only")  # what click calls them
+
+
+def split_of(kind: str | None, test_size: float, folds: int | None, seed: int, warm_only: bool) -> Any:
+    """Return the split that the options name, after checking which of them go together.
+
+    Parameters
+    ----------
+    kind : one of SPLITS, or None
+    test_size : float
+    folds : int or None
+    seed : int
+    warm_only : bool
+    """
+    from foretaste import splits
+
+    if folds is not None and kind not in (None, "folds"):
+        raise click.UsageError(f"--folds goes with --split folds, not {kind}", click.get_current_context())
+    if folds is None and kind != "folds":
+        splits.check_share("test_size", test_size)
+    split: Any
+    match kind:
+        case "by-time":
+            split = splits.ByTime(test_size)
+        case "leave-one-out":
+            split = splits.LeaveNOut(1, seed)
+        case "cold-users":
+            split = splits.ColdUsers(test_size, seed)
+        case "cold-items":
+            split = splits.ColdItems(test_size, seed)
+        case _ if kind == "folds" or folds is not None:
+            split = splits.KFold(5 if folds is None else folds, seed)
+        case _:
+            split = splits.HoldOut(test_size, seed)
+    return splits.WarmOnly(split) if warm_only else split

@@ -1,0 +1,217 @@
+"""scikit-learn's ``KNNImputer`` on native loops: ``from foretaste.compat.sklearn import KNNImputer``.
+
+Parameters, validation, attributes, tags and names are those of the class it is derived from. Only the filling
+of missing cells is replaced, and only where it gives what that class gives.
+"""
+
+from __future__ import annotations
+
+import logging
+import numbers
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import impute_from
+from foretaste.errors import MissingExtra
+from foretaste.threads import thread_count
+
+try:
+    from sklearn.impute import KNNImputer as _Original
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise MissingExtra(
+        f"foretaste.compat.sklearn needs scikit-learn 1.6 or newer ({error})",
+        hint='pip install "foretaste[sklearn]"',
+    ) from None
+
+__all__ = ["KNNImputer"]
+
+Cells = npt.NDArray[Any]
+
+_log = logging.getLogger("foretaste")
+
+# Between these the squares that scikit-learn adds up neither overflow nor vanish, so it computes distances.
+_RANGE = {np.dtype(np.float32): (1e-15, 1e15), np.dtype(np.float64): (1e-140, 1e140)}
+
+
+class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
+    """scikit-learn's ``KNNImputer``: the same answers, sooner.
+
+    Each missing cell is the mean of its column over the ``n_neighbors`` nearest of the rows seen by ``fit``
+    that have the column. The distance of two rows is the Euclidean one over the columns that both have,
+    scaled up by the share of columns that lack. A row without any column in common with them gets the mean
+    of the column.
+
+    Parameters
+    ----------
+    missing_values : int, float, str, numpy.nan or None
+        What stands for a missing cell.
+    n_neighbors : int
+        How many rows each missing cell is taken from.
+    weights : {"uniform", "distance"} or callable
+        Whether nearer rows count more; a callable turns distances into weights.
+    metric : {"nan_euclidean"} or callable
+        The distance of two rows.
+    copy : bool
+        False fills the matrix that is given, where it holds floats.
+    add_indicator : bool
+        Whether columns that say what was missing are appended.
+    keep_empty_features : bool
+        Whether a column without any value in ``fit`` is kept, as zeros, or left out.
+
+    Attributes
+    ----------
+    indicator_ : MissingIndicator or None
+        What appends those columns.
+    n_features_in_ : int
+        How many columns ``fit`` saw.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if all are strings.
+
+    Raises
+    ------
+    MissingExtra
+        On import, without scikit-learn.
+
+    Notes
+    -----
+    Equally distant rows are taken from the first to the last; scikit-learn leaves open which it takes.
+    Distances are summed in float64 without the cancellation of :math:`x^2 - 2xy + y^2`, so that nearly equal
+    distances may be ranked otherwise, and right.
+
+    Callables, ``float16``, numbers so large or small that their squares leave the range of the type, and a
+    training matrix changed after ``fit`` (``copy=False``) go to scikit-learn's own loops; a line in the log
+    ``foretaste`` (INFO) says so and why.
+
+    The number of threads is FORETASTE_THREADS, or every core; it never changes the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from foretaste.compat.sklearn import KNNImputer
+    >>> KNNImputer(n_neighbors=2).fit_transform([[1, 2, np.nan], [3, 4, 3], [np.nan, 6, 5], [8, 8, 7]])
+    array([[1. , 2. , 4. ],
+           [3. , 4. , 3. ],
+           [5.5, 6. , 5. ],
+           [8. , 8. , 7. ]])
+    """
+
+    def transform(self, X: Any) -> Any:
+        """Fill the missing cells.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows to fill.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            The rows without missing cells, of the float type of ``X``; a frame after ``set_output``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``X`` has other columns than ``fit`` saw, or infinite cells.
+        """
+        check_is_fitted(self)
+        reason = _foreign_parameter(self)
+        if reason is not None:
+            return self._by_original(X, reason)
+        by_nan = _is_nan(self.missing_values)
+        rows = validate_data(
+            self,
+            X,
+            accept_sparse=False,
+            dtype=(np.float64, np.float32, np.float16),
+            force_writeable=True,
+            ensure_all_finite="allow-nan" if by_nan else True,
+            copy=self.copy,
+            reset=False,
+        )
+        missing = _missing(rows, self.missing_values)
+        wanted = missing & self._valid_mask
+        asked = np.flatnonzero(wanted.any(axis=1))
+        if len(asked):
+            reason = self._foreign_cells(rows)
+            if reason is not None:
+                return self._by_original(X, reason)
+            kind = np.float32 if rows.dtype == self._fit_X.dtype == np.float32 else np.float64
+            receivers = _with_nan(rows[asked], missing[asked], kind)
+            filled = impute_from(
+                receivers,
+                _with_nan(self._fit_X, self._mask_fit_X, kind),
+                int(min(self.n_neighbors, len(self._fit_X))),
+                self.weights == "distance",
+                thread_count(),
+            )
+            rows[asked] = np.where(wanted[asked], filled, rows[asked])
+        return self._finished(rows, missing)
+
+    def _foreign_cells(self, rows: Cells) -> str | None:
+        """Say what about the numbers is left to scikit-learn's own loops."""
+        fitted = self._fit_X
+        for cells in (rows, fitted):
+            if cells.dtype not in _RANGE:
+                return f"numbers of type {cells.dtype}"
+        if not np.array_equal(_missing(fitted, self.missing_values), self._mask_fit_X):
+            return "the training matrix was changed after fit"
+        kind = np.dtype(np.float32) if rows.dtype == fitted.dtype == np.float32 else np.dtype(np.float64)
+        low, high = _RANGE[kind]
+        for cells in (rows, fitted):
+            size = _greatest(cells, _missing(cells, self.missing_values))
+            if size and not low <= size <= high:
+                return f"squares of {size:.3g} leave the range of {kind}"
+        return None
+
+    def _by_original(self, X: Any, reason: str) -> Any:
+        _log.info("KNNImputer: %s; imputed by scikit-learn's own loops", reason)
+        return super().transform(X)
+
+    def _finished(self, rows: Cells, missing: Cells) -> Any:
+        """Leave out or zero the columns that ``fit`` saw empty, and append the indicator."""
+        indicator = self._transform_indicator(missing)
+        if self.keep_empty_features:
+            rows[:, ~self._valid_mask] = 0
+        else:
+            rows = rows[:, self._valid_mask]
+        return self._concatenate_indicator(rows, indicator)
+
+
+def _foreign_parameter(imputer: Any) -> str | None:
+    """Say which parameter, as it is now, is left to scikit-learn's own loops."""
+    weights, metric = imputer.weights, imputer.metric
+    if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
+        return f"weights={weights!r}"
+    if not (isinstance(metric, str) and metric == "nan_euclidean"):
+        return f"metric={metric!r}"
+    if not isinstance(imputer.missing_values, numbers.Real):
+        return f"missing_values={imputer.missing_values!r}"
+    if not isinstance(imputer.n_neighbors, numbers.Integral) or imputer.n_neighbors < 1:
+        return f"n_neighbors={imputer.n_neighbors!r}"
+    return None
+
+
+def _is_nan(value: Any) -> bool:
+    return bool(value != value)  # NaN alone differs from itself
+
+
+def _missing(cells: Cells, value: Any) -> npt.NDArray[np.bool_]:
+    return np.isnan(cells) if _is_nan(value) else np.equal(cells, value)
+
+
+def _greatest(cells: Cells, missing: npt.NDArray[np.bool_]) -> float:
+    """Return the greatest known cell without its sign; infinite or NaN if there is such a cell."""
+    return float(np.max(np.abs(cells), initial=0, where=~missing))
+
+
+def _with_nan(cells: Cells, missing: npt.NDArray[np.bool_], kind: Any) -> Cells:
+    """Return the cells, contiguous, of this type and NaN where they are missing."""
+    cells = np.ascontiguousarray(cells, dtype=kind)
+    if np.isnan(cells[missing]).all():
+        return cells
+    return np.where(missing, kind(np.nan), cells)

@@ -1,0 +1,120 @@
+"""How far predictions are from true ratings: RMSE, MSE, MAE, FCP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import concordant_pairs, group_rows
+from foretaste.compat.surprise.trainset import inner_ids
+from foretaste.errors import BadData
+
+
+def rmse(predictions: Any, verbose: bool = True) -> Any:
+    """Return the root of the mean squared error.
+
+    Parameters
+    ----------
+    predictions : list of Prediction
+        Or tuples of five like them; each with its true rating.
+    verbose : bool
+        Whether to print it.
+
+    Raises
+    ------
+    BadData
+        If there are no predictions, or one has no true rating (a ``ValueError``).
+    """
+    return _said("RMSE: ", np.sqrt(np.mean(_errors(predictions) ** 2)), verbose)
+
+
+def mse(predictions: Any, verbose: bool = True) -> Any:
+    """Return the mean squared error.
+
+    Parameters
+    ----------
+    predictions, verbose
+        As in ``rmse``.
+
+    Raises
+    ------
+    BadData
+        As ``rmse``.
+    """
+    return _said("MSE: ", np.mean(_errors(predictions) ** 2), verbose)
+
+
+def mae(predictions: Any, verbose: bool = True) -> Any:
+    """Return the mean absolute error.
+
+    Parameters
+    ----------
+    predictions, verbose
+        As in ``rmse``.
+
+    Raises
+    ------
+    BadData
+        As ``rmse``.
+    """
+    return _said("MAE:  ", np.mean(np.abs(_errors(predictions))), verbose)
+
+
+def fcp(predictions: Any, verbose: bool = True) -> Any:
+    """Return the fraction of concordant pairs: how often what a user likes better is predicted higher.
+
+    Of each user, the pairs in the right order are counted, and those in the wrong order or predicted alike;
+    both are averaged over the users that have any, and the first mean is divided by the sum of the two.
+
+    Parameters
+    ----------
+    predictions, verbose
+        As in ``rmse``.
+
+    Raises
+    ------
+    BadData
+        As ``rmse``; and if no user has two different true ratings.
+    """
+    true, predicted = _columns(predictions)
+    users, numbered = inner_ids([row[0] for row in predictions])
+    starts, order = group_rows(users, len(numbered))
+    right, wrong = concordant_pairs(starts, true[order], predicted[order])
+    concordant = np.mean(right[right > 0]) if right.any() else 0.0
+    discordant = np.mean(wrong[wrong > 0]) if wrong.any() else 0.0
+    if concordant + discordant == 0:
+        raise BadData(
+            "cannot compute fcp on this list of prediction. Does every user have at least two predictions? "
+            "No user here has two with different true ratings",
+            hint="accuracy.rmse(predictions), or more ratings of each user in the testset",
+        )
+    return _said("FCP:  ", concordant / (concordant + discordant), verbose)
+
+
+def _errors(predictions: Any) -> npt.NDArray[np.float64]:
+    true, predicted = _columns(predictions)
+    return true - predicted
+
+
+def _columns(predictions: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return true and predicted ratings."""
+    if len(predictions) == 0:
+        raise BadData("Prediction list is empty.", hint="predictions = algo.test(testset)")
+    true = [rating for _, _, rating, _, _ in predictions]
+    if None in true:
+        row = true.index(None)
+        raise BadData(
+            "a prediction has no true rating, so that no error can be computed",
+            where=f"row {row}: {predictions[row]}",
+            hint="algo.predict(uid, iid, r_ui=4.0), or algo.test(testset)",
+        )
+    predicted = [estimate for _, _, _, estimate, _ in predictions]
+    return np.array(true, np.float64), np.array(predicted, np.float64)
+
+
+def _said(name: str, value: Any, verbose: bool) -> Any:
+    if verbose:
+        print(f"{name}{value:1.4f}")  # noqa: T201 - what programs that ask for it have printed
+    return value

@@ -1,0 +1,147 @@
+"""The data sets that can be loaded by name: where they are kept, how they are read, how they come here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from foretaste import datasets
+from foretaste.datasets.cache import cache_folder
+from foretaste.errors import InvalidParameter, NotFound, did_you_mean
+
+VARIABLE = "SURPRISE_DATA_FOLDER"
+_OLD_FOLDER = ".surprise_data"  # of scikit-surprise, in the home folder
+_NOW_CALLED = {"ml-100k": "movielens-100k", "ml-1m": "movielens-1m", "jester": "jester-2"}
+
+
+class BuiltinDataset(NamedTuple):
+    """A data set that can be loaded by name.
+
+    Attributes
+    ----------
+    url : str
+        Where its owner publishes it.
+    path : str
+        The file of ratings, whether it is there or not.
+    reader_params : dict
+        Arguments of its ``Reader``.
+    """
+
+    url: str
+    path: str
+    reader_params: dict[str, Any]
+
+
+_FILES: dict[str, tuple[str, dict[str, Any]]] = {
+    "ml-100k": (
+        "ml-100k/ml-100k/u.data",
+        {"line_format": "user item rating timestamp", "rating_scale": (1, 5), "sep": "\t"},
+    ),
+    "ml-1m": (
+        "ml-1m/ml-1m/ratings.dat",
+        {"line_format": "user item rating timestamp", "rating_scale": (1, 5), "sep": "::"},
+    ),
+    "jester": ("jester/jester_ratings.dat", {"line_format": "user item rating", "rating_scale": (-10, 10)}),
+}
+
+
+def get_dataset_dir() -> str:
+    """Return the folder of built-in data sets and dumps, made if need be.
+
+    It is what the environment variable SURPRISE_DATA_FOLDER names; without it, ``surprise`` in the cache of
+    foretaste (FORETASTE_CACHE). Data sets that scikit-surprise has brought into ``~/.surprise_data`` are
+    found there all the same.
+
+    Raises
+    ------
+    InvalidParameter
+        If it cannot be made.
+    """
+    folder = _folder()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidParameter(
+            f"cannot make the folder {folder}: {error.strerror}",
+            hint=f"{VARIABLE}=/another/folder (in the environment)",
+        ) from None
+    return folder
+
+
+def _folder() -> str:
+    chosen = os.environ.get(VARIABLE)
+    return chosen if chosen is not None else str(cache_folder() / "surprise")
+
+
+def _path(file: str) -> str:
+    """Return the path of a file of ratings; an older copy of scikit-surprise's only where ours is not."""
+    path = Path(_folder()) / file
+    old = Path.home() / _OLD_FOLDER / file
+    return str(old if VARIABLE not in os.environ and not path.is_file() and old.is_file() else path)
+
+
+class _Builtins(Mapping[str, BuiltinDataset]):
+    """The built-in data sets by name; paths follow the environment as it is when they are asked for."""
+
+    def __getitem__(self, name: str) -> BuiltinDataset:
+        file, reader = _FILES[name]
+        url = datasets.info(_NOW_CALLED[name]).holding("ratings")[0].urls[0]
+        return BuiltinDataset(url, _path(file), dict(reader))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FILES)
+
+    def __len__(self) -> int:
+        return len(_FILES)
+
+
+BUILTIN_DATASETS = _Builtins()
+
+
+def download_builtin_dataset(name: str) -> None:
+    """Bring a built-in data set into the folder of ``get_dataset_dir``.
+
+    Its archive is fetched as foretaste fetches it: checked against the published checksum, kept in its cache,
+    from FORETASTE_MIRROR if that is set. Then its files are unpacked, the folds of MovieLens 100K among them.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    NotFound
+        If there is no such data set, or its server does not have it any more.
+    NotFetched
+        If it cannot be fetched.
+    BadData
+        If the archive is not what was published.
+    """
+    if name not in _FILES:
+        raise NotFound(
+            f"unknown dataset {name}. Accepted values are {', '.join(_FILES)}{did_you_mean(name, _FILES)}",
+            hint="Dataset.load_builtin('ml-100k')",
+        )
+    data_set = datasets.info(_NOW_CALLED[name])
+    print(f"Trying to download dataset from {BUILTIN_DATASETS[name].url}...")  # noqa: T201 - as surprise says
+    folder = datasets.fetch(data_set.name)
+    target = Path(get_dataset_dir()) / name
+    for archive in data_set.holding("ratings"):
+        _unpack(folder / archive.file, target)
+    print(f"Done! Dataset {name} has been saved to {target}")  # noqa: T201 - as surprise says
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Unpack an archive beside the place where it is wanted, and move it there when it is whole."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(partial)
+        shutil.copytree(partial, target, dirs_exist_ok=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

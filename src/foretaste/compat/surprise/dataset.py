@@ -1,0 +1,287 @@
+"""Ratings as they were read, and the trainsets and testsets that are made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
+from foretaste.compat.surprise.reader import Reader
+from foretaste.compat.surprise.trainset import Trainset, inner_ids
+from foretaste.compat.surprise.traps import odd_ratings
+from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, did_you_mean
+
+Rating = tuple[Any, Any, float, Any]
+
+
+class UnknownName(NotFound, ValueError):
+    """A data set or a file that does not exist; programs written for scikit-surprise catch ``ValueError``."""
+
+
+class Dataset:
+    """Ratings from a file, a frame or a published data set; use one of the ``load_`` methods.
+
+    Parameters
+    ----------
+    reader : Reader
+
+    Attributes
+    ----------
+    reader : Reader
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    @classmethod
+    def load_builtin(cls, name: str = "ml-100k", prompt: bool = True) -> DatasetAutoFolds:
+        """Load a published data set, fetched first if it is not on this machine.
+
+        Parameters
+        ----------
+        name : str
+            ``"ml-100k"``, ``"ml-1m"`` or ``"jester"`` (the second of Jester's).
+        prompt : bool
+            Whether to ask before it is fetched; the program ends (``SystemExit``) if the answer is no.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such data set (a ``ValueError``).
+        NotFetched, BadData
+            If it cannot be fetched, or is not what was published.
+        """
+        if name not in BUILTIN_DATASETS:
+            raise UnknownName(
+                f"unknown dataset {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
+                f"{did_you_mean(name, BUILTIN_DATASETS)}",
+                hint="Dataset.load_builtin('ml-100k'); your own file: Dataset.load_from_file(path, reader)",
+            )
+        if not Path(BUILTIN_DATASETS[name].path).is_file():
+            if prompt and not _agreed(name):
+                print("Ok then, I'm out!")  # noqa: T201 - a conversation with who sits there
+                sys.exit()
+            download_builtin_dataset(name)
+        found = BUILTIN_DATASETS[name]
+        return cls.load_from_file(found.path, Reader(**found.reader_params))
+
+    @classmethod
+    def load_from_file(cls, file_path: Any, reader: Reader) -> DatasetAutoFolds:
+        """Load ratings from one file.
+
+        Parameters
+        ----------
+        file_path : str or path
+            With ``~`` for the home folder.
+        reader : Reader
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        BadData
+            If a line cannot be read (a ``ValueError``).
+        """
+        return DatasetAutoFolds(ratings_file=file_path, reader=reader)
+
+    @classmethod
+    def load_from_folds(cls, folds_files: Any, reader: Reader) -> DatasetUserFolds:
+        """Load ratings that are divided into folds already, for ``PredefinedKFold``.
+
+        Parameters
+        ----------
+        folds_files : iterable of (path, path)
+            The files to learn from and to test with, of each fold; read when the folds are asked for.
+        reader : Reader
+
+        Raises
+        ------
+        UnknownName
+            If one of the files does not exist (a ``ValueError``).
+        """
+        return DatasetUserFolds(folds_files=folds_files, reader=reader)
+
+    @classmethod
+    def load_from_df(cls, df: Any, reader: Reader) -> DatasetAutoFolds:
+        """Load ratings from a frame.
+
+        Parameters
+        ----------
+        df : frame
+            Of pandas, polars, pyarrow or any library that speaks Arrow; three columns: user, item, rating.
+        reader : Reader
+            Only its ``rating_scale`` matters.
+
+        Raises
+        ------
+        InvalidParameter, BadData
+            If it has not three columns, or a rating is no number (``ValueError``).
+        """
+        return DatasetAutoFolds(reader=reader, df=df)
+
+    def read_ratings(self, file_name: Any) -> list[Rating]:
+        """Read a file with the reader of this data set.
+
+        Parameters
+        ----------
+        file_name : str or path
+
+        Returns
+        -------
+        list of (user, item, rating, time)
+            Ids are texts.
+        """
+        skip = self.reader.skip_lines
+        ratings: list[Rating] = []
+        with Path(file_name).expanduser().open(encoding="utf-8") as lines:
+            try:
+                ratings.extend(self.reader._parsed(islice(lines, skip, None)))
+            except ForetasteError as error:
+                where = f"line {skip + len(ratings) + 1} of {file_name}"
+                raise BadData(error.message, where=where, hint=error.hint) from None
+            except UnicodeDecodeError as error:
+                raise BadData(
+                    f"{file_name} is no text in utf-8: {error.reason}", hint="write it as utf-8 first"
+                ) from None
+        odd_ratings(ratings, self.reader.rating_scale, lambda row: f"line {skip + row + 1} of {file_name}")
+        return ratings
+
+    def construct_trainset(self, raw_trainset: Any) -> Trainset:
+        """Make a trainset; inner ids are given in the order in which raw ids first appear.
+
+        Parameters
+        ----------
+        raw_trainset : list of (user, item, rating, time)
+        """
+        raw = list(raw_trainset)
+        user, users = inner_ids([row[0] for row in raw])
+        item, items = inner_ids([row[1] for row in raw])
+        value = np.fromiter((rating for _, _, rating, _ in raw), np.float64, len(raw))
+        return Trainset._from_codes(user, item, value, self.reader.rating_scale, users, items)
+
+    def construct_testset(self, raw_testset: Any) -> list[tuple[Any, Any, float]]:
+        """Make a testset: the same without times.
+
+        Parameters
+        ----------
+        raw_testset : list of (user, item, rating, time)
+        """
+        return [(user, item, rating) for user, item, rating, _ in raw_testset]
+
+
+class DatasetUserFolds(Dataset):
+    """Ratings in files of folds; made by ``Dataset.load_from_folds``.
+
+    Parameters
+    ----------
+    folds_files : iterable of (path, path)
+    reader : Reader
+
+    Attributes
+    ----------
+    folds_files : list of (path, path)
+    """
+
+    def __init__(self, folds_files: Any = None, reader: Any = None) -> None:
+        super().__init__(reader)
+        self.folds_files = list(folds_files)
+        for file in (file for pair in self.folds_files for file in pair):
+            if not Path(file).expanduser().is_file():
+                raise UnknownName(
+                    f"File {file} does not exist.",
+                    hint="folds_files=[('u1.base', 'u1.test')], with their folder",
+                )
+
+
+class DatasetAutoFolds(Dataset):
+    """Ratings in one piece; made by ``Dataset.load_from_file``, ``load_from_df`` or ``load_builtin``.
+
+    Parameters
+    ----------
+    ratings_file : str or path, optional
+    reader : Reader
+    df : frame, optional
+        Instead of a file.
+
+    Attributes
+    ----------
+    raw_ratings : list of (user, item, rating, time)
+        May be shuffled or cut by the program.
+    has_been_split : bool
+        Kept because programs ask for it.
+    """
+
+    def __init__(self, ratings_file: Any = None, reader: Any = None, df: Any = None) -> None:
+        super().__init__(reader)
+        self.has_been_split = False
+        if ratings_file is not None:
+            self.ratings_file = ratings_file
+            self.raw_ratings = self.read_ratings(ratings_file)
+        elif df is not None:
+            self.df = df
+            self.raw_ratings = _frame_ratings(df)
+            odd_ratings(self.raw_ratings, reader.rating_scale, lambda row: f"row {row} of the frame")
+        else:
+            raise InvalidParameter(
+                "Must specify ratings file or dataframe.", hint="Dataset.load_from_file(path, reader)"
+            )
+
+    def build_full_trainset(self) -> Trainset:
+        """Make a trainset of all ratings."""
+        return self.construct_trainset(self.raw_ratings)
+
+
+def _agreed(name: str) -> bool:
+    """Ask whether a data set may be fetched, until there is an answer."""
+    while True:
+        question = f"Dataset {name} could not be found. Do you want to download it? [Y/n] "
+        print(question, end="", flush=True)  # noqa: T201 - a conversation with who sits there
+        answer = input().strip().lower()
+        if answer in ("", "y", "yes"):
+            return True
+        if answer in ("n", "no"):
+            return False
+
+
+def _frame_ratings(df: Any) -> list[Rating]:
+    rows = _frame_rows(df)
+    ratings: list[Rating] = []
+    try:
+        ratings.extend((user, item, float(rating), None) for user, item, rating in rows)
+    except (TypeError, ValueError) as error:
+        width = len(list(getattr(df, "columns", ())))
+        if width != 3:
+            raise InvalidParameter(
+                f"the frame has {width} columns; it must have three: user, item and rating, in this order",
+                hint='df[["user", "item", "rating"]]',
+            ) from None
+        raise BadData(
+            f"a rating is no number: {error}",
+            where=f"row {len(ratings)} of the frame",
+            hint="look at that row",
+        ) from None
+    return ratings
+
+
+def _frame_rows(df: Any) -> Iterable[Any]:
+    """Return the rows of a frame as Python's own values; no library is imported that it needs not."""
+    if hasattr(df, "itertuples"):
+        rows: Iterable[Any] = df.itertuples(index=False, name=None)
+        return rows
+    if hasattr(df, "iter_rows"):
+        return list(df.iter_rows())
+    if hasattr(df, "__arrow_c_stream__") or hasattr(df, "collect"):
+        import polars as pl
+
+        frame = df.collect() if isinstance(df, pl.LazyFrame) else pl.DataFrame(df)
+        return frame.iter_rows()
+    raise InvalidParameter(
+        f"df is a {type(df).__name__}; it must be a frame of pandas, polars, pyarrow or another library that "
+        "speaks Arrow",
+        hint='pandas.DataFrame({"user": users, "item": items, "rating": ratings})',
+    )

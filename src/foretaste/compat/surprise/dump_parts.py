@@ -1,0 +1,248 @@
+"""The parts of a dump: trainsets as arrays, predictions and parameters as JSON; checked when read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
+from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.errors import BadModelFile, NotSupported
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_TEXTS = {"trainset.raw_users": "users", "trainset.raw_items": "items"}
+_SIDES = ("by_user", "by_item")
+_COLUMNS = {"users": np.int32, "items": np.int32, "values": np.float64}
+_RANDOM = "RandomState"
+_DEEPEST = 20
+
+
+# Values that JSON can hold -------------------------------------------------------------------------------
+
+
+def plain(value: Any, name: str, depth: int = 0) -> Any:
+    """Return a value as JSON gives it back, numpy's numbers as Python's own.
+
+    Parameters
+    ----------
+    value : object
+    name : str
+        What it is called, for errors.
+
+    Raises
+    ------
+    NotSupported
+        If a file cannot hold it.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if depth < _DEEPEST and isinstance(value, list):
+        return [plain(one, name, depth + 1) for one in value]
+    if depth < _DEEPEST and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: plain(one, f"{name}[{key!r}]", depth + 1) for key, one in value.items()}
+    raise NotSupported(
+        f"{name} is {value!r:.80} of type {type(value).__name__}, which a dump cannot hold",
+        hint="numbers, texts, None, lists and dicts by texts can be kept",
+    )
+
+
+def packed_json(value: Any) -> npt.NDArray[np.uint8]:
+    """Return a value that JSON can hold as bytes, ASCII alone."""
+    return np.frombuffer(json.dumps(value).encode("ascii"), np.uint8)
+
+
+def unpacked_json(array: Any, name: str) -> Any:
+    """Return what ``packed_json`` wrote.
+
+    Raises
+    ------
+    BadModelFile
+        If it is not there, or no JSON.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 1:
+        raise BadModelFile(f"{name} is missing from the file, or not made of bytes")
+    try:
+        return json.loads(array.tobytes().decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise BadModelFile(f"{name} in the file cannot be read: {error}") from None
+
+
+# Predictions ---------------------------------------------------------------------------------------------
+
+
+def pack_predictions(predictions: Any) -> Arrays:
+    """Return predictions as one array of bytes.
+
+    Raises
+    ------
+    NotSupported
+        If an id or a detail is of a type that a file cannot hold.
+    """
+    rows = [
+        [
+            plain(one, f"predictions[{row}].{field}")
+            for field, one in zip(Prediction._fields, fields, strict=True)
+        ]
+        for row, fields in enumerate(predictions)
+    ]
+    return {"predictions": packed_json(rows)}
+
+
+def unpack_predictions(arrays: Arrays) -> list[Prediction]:
+    """Return the predictions of a file.
+
+    Raises
+    ------
+    BadModelFile
+        If one is none.
+    """
+    rows = unpacked_json(arrays.pop("predictions", None), "predictions")
+    if not isinstance(rows, list):
+        raise BadModelFile("the predictions in the file are no list")
+    for number, row in enumerate(rows):
+        if not (
+            isinstance(row, list)
+            and len(row) == len(Prediction._fields)
+            and not any(isinstance(one, (list, dict)) for one in row[:2])
+            and (row[2] is None or type(row[2]) in (int, float))
+            and type(row[3]) in (int, float)
+            and isinstance(row[4], dict)
+        ):
+            raise BadModelFile(f"prediction {number} in the file is none")
+    return [Prediction(*row) for row in rows]
+
+
+# Trainsets -----------------------------------------------------------------------------------------------
+
+
+def pack_trainset(trainset: Trainset) -> Arrays:
+    """Return a trainset as arrays, in both its orders.
+
+    Raises
+    ------
+    NotSupported
+        If raw ids are of a type that a file cannot hold.
+    """
+    arrays: Arrays = {}
+    for side in _SIDES:
+        rows: Rows = getattr(trainset, side)()
+        arrays |= {f"trainset.{side}.{name}": np.ascontiguousarray(getattr(rows, name)) for name in _COLUMNS}
+    for name, what in _TEXTS.items():
+        inner: dict[Any, int] = getattr(trainset, f"_raw2inner_id_{what}")
+        raw = [_plain_id(one, what) for one, _ in sorted(inner.items(), key=lambda pair: pair[1])]
+        arrays[name] = packed_json(raw)
+    low, high = trainset.rating_scale
+    arrays["trainset.rating_scale"] = packed_json([plain(low, "rating_scale"), plain(high, "rating_scale")])
+    return arrays
+
+
+def _plain_id(raw: Any, what: str) -> Any:
+    kept = plain(raw, f"a raw id of {what}")
+    if isinstance(kept, (list, dict)):
+        raise NotSupported(f"a raw id of {what} is {kept!r:.80}, which a dump cannot hold")
+    return kept
+
+
+def unpack_trainset(arrays: Arrays) -> Trainset:
+    """Take the trainset of a file out of its arrays.
+
+    Raises
+    ------
+    BadModelFile
+        If it is none, or the two orders do not hold the same ratings.
+    """
+    sides = {side: _unpack_rows(arrays, side) for side in _SIDES}
+    ids = {name: _unpack_ids(arrays, name) for name in _TEXTS}
+    users, items = ids.values()
+    for rows, groups, n in (
+        (sides["by_user"], sides["by_user"]["users"], len(users)),
+        (sides["by_item"], sides["by_item"]["items"], len(items)),
+    ):
+        for column, many in (("users", len(users)), ("items", len(items))):
+            found = rows[column]
+            if len(found) == 0 or found.min() < 0 or len(np.unique(found)) != many or found.max() != many - 1:
+                raise BadModelFile(
+                    f"the {column} of the trainset in the file are not numbered from 0 to {many - 1}"
+                )
+        if len(groups) != len(rows["values"]) or (np.diff(groups) < 0).any() or n == 0:
+            raise BadModelFile("the ratings of the trainset in the file are not in their order")
+    sorted_rows = [
+        [rows[name][np.lexsort(list(rows.values()))] for name in _COLUMNS] for rows in sides.values()
+    ]
+    if not all(np.array_equal(one, other, equal_nan=True) for one, other in zip(*sorted_rows, strict=True)):
+        raise BadModelFile("the two orders of the trainset in the file do not hold the same ratings")
+    return Trainset._from_rows(sides["by_user"], sides["by_item"], _unpack_scale(arrays), users, items)
+
+
+def _unpack_rows(arrays: Arrays, side: str) -> Arrays:
+    rows: Arrays = {}
+    for name, kind in _COLUMNS.items():
+        found = arrays.pop(f"trainset.{side}.{name}", None)
+        if found is None or found.dtype != kind or found.ndim != 1:
+            raise BadModelFile(f"trainset.{side}.{name} is missing from the file, or of another type")
+        rows[name] = found
+    if len({len(found) for found in rows.values()}) != 1:
+        raise BadModelFile(f"the columns of trainset.{side} in the file differ in length")
+    return rows
+
+
+def _unpack_ids(arrays: Arrays, name: str) -> dict[Any, int]:
+    raw = unpacked_json(arrays.pop(name, None), name)
+    if not isinstance(raw, list) or any(isinstance(one, (list, dict)) for one in raw):
+        raise BadModelFile(f"{name} in the file is no list of ids")
+    inner = {one: place for place, one in enumerate(raw)}
+    if len(inner) != len(raw):
+        raise BadModelFile(f"{name} in the file holds an id twice")
+    return inner
+
+
+def _unpack_scale(arrays: Arrays) -> tuple[Any, Any]:
+    name = "trainset.rating_scale"
+    scale = unpacked_json(arrays.pop(name, None), name)
+    if not (
+        isinstance(scale, list)
+        and len(scale) == 2
+        and all(type(end) in (int, float) and not math.isnan(end) for end in scale)
+        and scale[0] <= scale[1]
+    ):
+        raise BadModelFile("the rating scale in the file is not two numbers in their order")
+    return scale[0], scale[1]
+
+
+# Generators of random numbers ----------------------------------------------------------------------------
+
+
+def pack_random(random_state: Any) -> Any:
+    """Return what ``random_state`` may be, a generator as its state, for JSON."""
+    if not isinstance(random_state, np.random.RandomState):
+        return plain(random_state, "random_state")
+    name, keys, position, has_gauss, gauss = random_state.get_state(legacy=True)
+    return {_RANDOM: [str(name), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)]}
+
+
+def unpack_random(kept: Any) -> Any:
+    """Return what ``pack_random`` took.
+
+    Raises
+    ------
+    BadModelFile
+        If it is no state of a generator.
+    """
+    if not isinstance(kept, dict):
+        return kept
+    try:
+        name, keys, position, has_gauss, gauss = kept[_RANDOM]
+        if not 0 <= position <= 624:
+            raise ValueError("its position is outside")
+        made = np.random.RandomState()
+        made.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise BadModelFile(f"random_state in the file is no state of a generator: {error}") from None
+    return made

@@ -1,0 +1,378 @@
+"""The best setting of an algorithm, of all in a grid or of some drawn at random."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.dataset import DatasetUserFolds
+from foretaste.compat.surprise.model_selection.side_by_side import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.split import get_cv
+from foretaste.compat.surprise.model_selection.validation import MEASURES, checked_measures, fit_and_score
+from foretaste.compat.surprise.traps import warn
+from foretaste.compat.surprise.utils import get_rng
+from foretaste.errors import InvalidParameter, did_you_mean
+
+_DEFAULT = ["rmse", "mae"]
+_NESTED = ("sim_options", "bsl_options")
+
+
+class BaseSearchCV(ABC):
+    """What searches have in common.
+
+    Parameters
+    ----------
+    algo_class : class of AlgoBase
+    measures : list of str
+        ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
+    cv : None, int or object with ``split``
+        None is ``KFold(n_splits=5)``, a number that many folds.
+    refit : bool or str
+        Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
+    return_train_measures : bool
+        Whether to measure on the trainsets, too.
+    n_jobs : int
+        How many fits at once: 1 takes them in turn, -1 is all cores, -2 all but one.
+    pre_dispatch : int, str or None
+        How many algorithms are made before they are worked on.
+    joblib_verbose : int
+        How much is said of how far it is: 0 nothing, above 10 every fit.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such measure, or ``refit`` names none of them (a ``ValueError``).
+    """
+
+    param_combinations: Sequence[dict[str, Any]]
+
+    @abstractmethod
+    def __init__(
+        self,
+        algo_class: Any,
+        measures: Any = _DEFAULT,
+        cv: Any = None,
+        refit: Any = False,
+        return_train_measures: bool = False,
+        n_jobs: Any = 1,
+        pre_dispatch: Any = "2*n_jobs",
+        joblib_verbose: int = 0,
+    ) -> None:
+        self.algo_class = algo_class
+        self.measures = checked_measures(measures)
+        for name in self.measures:
+            if name not in MEASURES:
+                raise InvalidParameter(
+                    f"of {name!r} is not known whether more is better; a search can judge by "
+                    f"{', '.join(MEASURES)}",
+                    hint="measures=['rmse']",
+                )
+        self.cv = cv
+        self.refit = self._refit_measure(refit)
+        self.return_train_measures = return_train_measures
+        self.n_jobs = n_jobs
+        self.pre_dispatch = pre_dispatch
+        self.joblib_verbose = joblib_verbose
+
+    def _refit_measure(self, refit: Any) -> Any:
+        if isinstance(refit, str):
+            if refit.lower() not in self.measures:
+                raise InvalidParameter(
+                    f"refit={refit!r} is not among the measures {', '.join(self.measures)}"
+                    f"{did_you_mean(refit, self.measures)}",
+                    hint=f"measures=[..., {refit.lower()!r}], or refit=True for {self.measures[0]!r}",
+                )
+            return refit.lower()
+        return self.measures[0] if refit is True else False
+
+    def fit(self, data: Any) -> None:
+        """Measure every setting on every fold; the same folds for all.
+
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        InvalidParameter
+            If ``refit`` is asked for and the data set has no ratings of its own, only folds in files (a
+            ``ValueError``); or if ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
+        """
+        if self.refit and isinstance(data, DatasetUserFolds):
+            raise InvalidParameter(
+                "refit cannot be used when data has been loaded with load_from_folds(): there are no ratings "
+                "but those of the folds",
+                hint="refit=False",
+            )
+        folds = list(get_cv(self.cv).split(data))
+        if not folds or not len(self.param_combinations):
+            raise InvalidParameter(
+                "cv yields no folds" if not folds else "there are no settings to try",
+                hint="cv=5" if not folds else "a value at least for each parameter",
+            )
+        works = (
+            Work(self.algo_class(**params), trainset, testset, self.measures, self.return_train_measures)
+            for params, (trainset, testset) in product(self.param_combinations, folds)
+        )
+        done = outcomes(fit_and_score, works, self.n_jobs, self.pre_dispatch, self.joblib_verbose)
+        self._keep(done, len(folds))
+        if self.refit:
+            self.best_estimator[self.refit].fit(data.build_full_trainset())
+
+    def _keep(self, done: list[Outcome], folds: int) -> None:
+        """Set the attributes that tell what came of the search."""
+        settings = list(self.param_combinations)
+        shape = (len(settings), folds)
+        test, train, *times = zip(*done, strict=True)
+        self.best_index: dict[str, Any] = {}
+        self.best_params: dict[str, dict[str, Any]] = {}
+        self.best_score: dict[str, Any] = {}
+        self.best_estimator: dict[str, Any] = {}
+        self.cv_results: dict[str, Any] = {}
+        for name in self.measures:
+            tables = {"test": np.asarray([fold[name] for fold in test]).reshape(shape)}
+            if self.return_train_measures:
+                tables["train"] = np.asarray([fold[name] for fold in train]).reshape(shape)
+            for fold in range(folds):
+                for kind, table in tables.items():
+                    self.cv_results[f"split{fold}_{kind}_{name}"] = table[:, fold]
+            for kind, table in tables.items():
+                self.cv_results[f"mean_{kind}_{name}"] = table.mean(axis=1)
+                self.cv_results[f"std_{kind}_{name}"] = table.std(axis=1)
+            means = self.cv_results[f"mean_test_{name}"]
+            self.cv_results[f"rank_test_{name}"], best = _ranked(means, greater=name == "fcp")
+            self.best_index[name] = best
+            self.best_params[name] = settings[best]
+            self.best_score[name] = means[best]
+            self.best_estimator[name] = self.algo_class(**settings[best])
+        for kind, seconds in zip(("fit", "test"), times, strict=True):
+            table = np.array(seconds).reshape(shape)
+            self.cv_results[f"mean_{kind}_time"] = table.mean(axis=1)
+            self.cv_results[f"std_{kind}_time"] = table.std(axis=1)
+        self.cv_results["params"] = self.param_combinations
+        for name in settings[0]:
+            self.cv_results[f"param_{name}"] = [setting[name] for setting in settings]
+
+    def test(self, testset: Any, verbose: bool = False) -> Any:
+        """Predict a testset with the refitted algorithm.
+
+        Parameters
+        ----------
+        testset : list of (raw user, raw item, rating)
+        verbose : bool
+            Whether to print each prediction.
+
+        Raises
+        ------
+        InvalidParameter
+            If there is none, because ``refit`` is False (a ``ValueError``).
+        """
+        return self._refitted("test").test(testset, verbose)
+
+    def predict(self, *args: Any) -> Any:
+        """Predict one rating with the refitted algorithm.
+
+        Parameters
+        ----------
+        *args
+            What ``AlgoBase.predict`` takes.
+
+        Raises
+        ------
+        InvalidParameter
+            If there is none, because ``refit`` is False (a ``ValueError``).
+        """
+        return self._refitted("predict").predict(*args)
+
+    def _refitted(self, what: str) -> Any:
+        if not self.refit:
+            raise InvalidParameter(f"refit is False, cannot use {what}()", hint="refit=True")
+        return self.best_estimator[self.refit]
+
+
+def _ranked(means: npt.NDArray[np.float64], *, greater: bool) -> tuple[npt.NDArray[np.int64], Any]:
+    """Return the rank of each setting, 1 for the best, and which is the best."""
+    order = means.argsort()
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order), 0, -1) if greater else np.arange(1, len(order) + 1)
+    return ranks, means.argmax() if greater else means.argmin()
+
+
+def _expanded(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters, with all combinations of what stands in a dict of options."""
+    expanded = dict(params)
+    for name in _NESTED:
+        if name in expanded:
+            options = expanded[name]
+            if not hasattr(options, "keys"):
+                raise InvalidParameter(
+                    f"{name}={options!r} is a {type(options).__name__}; it must be a dict of lists",
+                    hint=f"{{{name!r}: {{'name': ['msd', 'cosine']}}}}"
+                    if name == "sim_options"
+                    else f"{{{name!r}: {{'method': ['als', 'sgd']}}}}",
+                )
+            for option, values in options.items():
+                _check_values(f"{name}[{option!r}]", values)
+            expanded[name] = [
+                dict(zip(options, values, strict=True)) for values in product(*options.values())
+            ]
+    return expanded
+
+
+def _check_values(name: str, values: Any) -> None:
+    # A text would be taken apart into its letters.
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise InvalidParameter(f"{name} is {values!r}; it must be a list of values", hint=f"[{values!r}]")
+
+
+class GridSearchCV(BaseSearchCV):
+    """Measure every combination of parameters by cross-validation.
+
+    Parameters
+    ----------
+    algo_class : class of AlgoBase
+    param_grid : dict of str to list
+        The values of each parameter. ``sim_options`` and ``bsl_options`` are dicts of lists themselves.
+    measures : list of str
+        ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
+    cv : None, int or object with ``split``
+        None is ``KFold(n_splits=5)``, a number that many folds.
+    refit : bool or str
+        Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
+    return_train_measures : bool
+        Whether to measure on the trainsets, too.
+    n_jobs : int
+        How many fits at once: 1 takes them in turn, -1 is all cores, -2 all but one.
+    pre_dispatch : int, str or None
+        How many algorithms are made before they are worked on.
+    joblib_verbose : int
+        How much is said of how far it is: 0 nothing, above 10 every fit.
+
+    Attributes
+    ----------
+    param_combinations : list of dict
+        The settings.
+    best_params, best_score, best_index, best_estimator : dict
+        Of each measure: the best setting, its mean over the folds, its place among the settings, and an
+        algorithm with it (fitted if ``refit``).
+    cv_results : dict
+        ``split0_test_rmse``, ``mean_test_rmse``, ``std_test_rmse``, ``rank_test_rmse``, the same of ``train``
+        if asked for, ``mean_fit_time`` and so on, arrays with one entry a setting; ``params``, ``param_*``.
+
+    Raises
+    ------
+    InvalidParameter
+        If a measure or a list of values is not allowed (a ``ValueError``).
+    """
+
+    def __init__(
+        self,
+        algo_class: Any,
+        param_grid: Any,
+        measures: Any = _DEFAULT,
+        cv: Any = None,
+        refit: Any = False,
+        return_train_measures: bool = False,
+        n_jobs: Any = 1,
+        pre_dispatch: Any = "2*n_jobs",
+        joblib_verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            algo_class, measures, cv, refit, return_train_measures, n_jobs, pre_dispatch, joblib_verbose
+        )
+        self.param_grid = _expanded(param_grid)
+        for name, values in self.param_grid.items():
+            _check_values(name, values)
+        self.param_combinations = [
+            dict(zip(self.param_grid, values, strict=True)) for values in product(*self.param_grid.values())
+        ]
+
+
+class RandomizedSearchCV(BaseSearchCV):
+    """Measure combinations of parameters that are drawn at random by cross-validation.
+
+    Parameters
+    ----------
+    algo_class : class of AlgoBase
+    param_distributions : dict of str to list or distribution
+        Values, or something with ``rvs`` as those of ``scipy.stats``. ``sim_options`` and ``bsl_options`` are
+        dicts of lists.
+    n_iter : int
+        How many combinations.
+    measures, cv, refit, return_train_measures, n_jobs, pre_dispatch
+        As in ``GridSearchCV``.
+    random_state : int, RandomState or None
+        For drawing. It has no part where all parameters are lists: there scikit-surprise draws from
+        ``np.random``, and so does this, with a warning.
+    joblib_verbose : int
+        As in ``GridSearchCV``.
+
+    Attributes
+    ----------
+    param_combinations, best_params, best_score, best_index, best_estimator, cv_results
+        As in ``GridSearchCV``.
+
+    Raises
+    ------
+    InvalidParameter
+        If a measure or a list of values is not allowed, or there are fewer than ``n_iter`` combinations (a
+        ``ValueError``).
+    """
+
+    def __init__(
+        self,
+        algo_class: Any,
+        param_distributions: Any,
+        n_iter: int = 10,
+        measures: Any = _DEFAULT,
+        cv: Any = None,
+        refit: Any = False,
+        return_train_measures: bool = False,
+        n_jobs: Any = 1,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        joblib_verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            algo_class, measures, cv, refit, return_train_measures, n_jobs, pre_dispatch, joblib_verbose
+        )
+        self.n_iter = n_iter
+        self.random_state = random_state
+        self.param_distributions = _expanded(param_distributions)
+        for name, values in self.param_distributions.items():
+            if not hasattr(values, "rvs"):
+                _check_values(name, values)
+        self.param_combinations = _drawn(self.param_distributions, n_iter, random_state)
+
+
+def _drawn(distributions: dict[str, Any], n_iter: int, random_state: Any) -> Any:
+    """Return settings: of lists without repeating any, else each drawn anew."""
+    rng = get_rng(random_state)
+    if any(hasattr(values, "rvs") for values in distributions.values()):
+        return [
+            {
+                name: values.rvs(random_state=rng)
+                if hasattr(values, "rvs")
+                else values[rng.randint(len(values))]
+                for name, values in sorted(distributions.items())
+            }
+            for _ in range(n_iter)
+        ]
+    grid = [dict(zip(distributions, values, strict=True)) for values in product(*distributions.values())]
+    if n_iter > len(grid):
+        raise InvalidParameter(
+            f"n_iter={n_iter} is more than the {len(grid)} combinations that there are",
+            hint=f"n_iter={len(grid)}, or GridSearchCV, which tries all",
+        )
+    if random_state is not None:
+        warn(
+            f"random_state={random_state!r} has no part in a search of lists: scikit-surprise draws these "
+            "settings from np.random, and so does this",
+            "np.random.seed(0), before the search is made",
+        )
+    return np.random.choice(grid, n_iter, replace=False)  # type: ignore[arg-type]

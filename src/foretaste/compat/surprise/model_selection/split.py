@@ -1,0 +1,361 @@
+"""Folds: which ratings are learned from and which are tested with.
+
+The same ``random_state`` gives the folds, and the order within them, that scikit-surprise gives. Folds are
+made one at a time as they are asked for, each drawing its random numbers then.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterator
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+
+from foretaste.compat.surprise.model_selection.coded import CodedRatings, Fold
+from foretaste.compat.surprise.utils import get_rng
+from foretaste.errors import InvalidParameter
+
+
+def get_cv(cv: Any) -> Any:
+    """Return the folds that ``cv`` means.
+
+    Parameters
+    ----------
+    cv : None, int or object with ``split``
+        None is ``KFold(n_splits=5)``, a number that many folds.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is anything else (a ``ValueError``).
+    """
+    if cv is None:
+        return KFold(n_splits=5)
+    if isinstance(cv, numbers.Integral):
+        return KFold(n_splits=int(cv))
+    if hasattr(cv, "split") and not isinstance(cv, str):
+        return cv
+    raise InvalidParameter(
+        f"Wrong CV object: cv={cv!r} is a {type(cv).__name__}; it must be None, a whole number or an object "
+        "with split(data) and get_n_folds()",
+        hint="cv=KFold(n_splits=5, random_state=0)",
+    )
+
+
+class _Splits:
+    """Yields as many folds as its number of splits; one that reads them knows it once ``split`` has begun."""
+
+    n_splits: int
+
+    def get_n_folds(self) -> int:
+        """Return how many folds ``split`` yields."""
+        return self.n_splits
+
+
+class KFold(_Splits):
+    """Every rating is tested with once.
+
+    Parameters
+    ----------
+    n_splits : int
+        How many folds.
+    random_state : int, RandomState or None
+        For shuffling.
+    shuffle : bool
+        Whether rows are shuffled first; the data set keeps its order.
+    """
+
+    def __init__(self, n_splits: int = 5, random_state: Any = None, shuffle: bool = True) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def split(self, data: Any) -> Iterator[Fold]:
+        """Yield a trainset and a testset for each fold.
+
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        InvalidParameter
+            If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
+        """
+        ratings = CodedRatings(data)
+        if not 2 <= self.n_splits <= len(ratings):
+            raise InvalidParameter(
+                f"Incorrect value for n_splits={self.n_splits}: it must be from 2 to the number of ratings, "
+                f"{len(ratings)}",
+                hint="n_splits=5" if len(ratings) >= 5 else "more ratings",
+            )
+        rows = np.arange(len(ratings))
+        if self.shuffle:
+            get_rng(self.random_state).shuffle(rows)
+        sizes = np.full(self.n_splits, len(rows) // self.n_splits)
+        sizes[: len(rows) % self.n_splits] += 1
+        stop = 0
+        for size in sizes.tolist():
+            start, stop = stop, stop + size
+            yield ratings.fold(np.concatenate([rows[:start], rows[stop:]]), rows[start:stop])
+
+
+class RepeatedKFold:
+    """``KFold`` several times, shuffled anew each time.
+
+    Parameters
+    ----------
+    n_splits : int
+        How many folds each time.
+    n_repeats : int
+        How many times.
+    random_state : int, RandomState or None
+    """
+
+    def __init__(self, n_splits: int = 5, n_repeats: int = 10, random_state: Any = None) -> None:
+        self.n_repeats = n_repeats
+        self.random_state = random_state
+        self.n_splits = n_splits
+
+    def split(self, data: Any) -> Iterator[Fold]:
+        """Yield a trainset and a testset for each fold of each repetition.
+
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        InvalidParameter
+            If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
+        """
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_repeats):
+            yield from KFold(n_splits=self.n_splits, random_state=rng).split(data)
+
+    def get_n_folds(self) -> int:
+        """Return how many folds ``split`` yields: ``n_repeats * n_splits``."""
+        return self.n_repeats * self.n_splits
+
+
+class ShuffleSplit(_Splits):
+    """Random parts to learn from and to test with; parts of different folds may overlap.
+
+    Parameters
+    ----------
+    n_splits : int
+        How many folds.
+    test_size, train_size : float, int or None
+        A share of the ratings (float) or how many (int); None is what the other leaves.
+    random_state : int, RandomState or None
+    shuffle : bool
+        Whether rows are drawn at random; otherwise the first are learned from and all folds are the same.
+
+    Raises
+    ------
+    InvalidParameter
+        If a number is not above 0 (a ``ValueError``).
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        test_size: Any = 0.2,
+        train_size: Any = None,
+        random_state: Any = None,
+        shuffle: bool = True,
+    ) -> None:
+        for name, value in (("n_splits", n_splits), ("test_size", test_size), ("train_size", train_size)):
+            if value is not None and not value > 0:
+                hint = "n_splits=5" if name == "n_splits" else f"{name}=0.2, a fifth of the ratings"
+                raise InvalidParameter(
+                    f"{name}={value!r} is not allowed; it should be strictly greater than 0", hint=hint
+                )
+        self.n_splits = n_splits
+        self.test_size = test_size
+        self.train_size = train_size
+        self.random_state = random_state
+        self.shuffle = shuffle
+
+    def validate_train_test_sizes(self, test_size: Any, train_size: Any, n_ratings: int) -> tuple[int, int]:
+        """Return how many ratings to learn from and how many to test with.
+
+        Parameters
+        ----------
+        test_size, train_size : float, int or None
+            As for the class.
+        n_ratings : int
+            How many there are.
+
+        Raises
+        ------
+        InvalidParameter
+            If there are not so many (a ``ValueError``).
+        """
+        for name, size in (("test_size", test_size), ("train_size", train_size)):
+            if size is not None and size >= (most := _most(size, n_ratings)):
+                raise InvalidParameter(
+                    f"{name}={size!r} should be less than the number of ratings {most}"
+                    if most == n_ratings
+                    else f"{name}={size!r} is a share of the ratings; it must not be above 1",
+                    hint=f"{name}=0.2, a fifth of the ratings",
+                )
+        if test_size is None and train_size is None:
+            raise InvalidParameter("test_size and train_size are both None", hint="test_size=0.2")
+        test = None if test_size is None else _rows(test_size, n_ratings, ceil)
+        train = n_ratings - (test or 0) if train_size is None else _rows(train_size, n_ratings, floor)
+        test = n_ratings - train if test is None else test
+        if train + test > n_ratings:
+            raise InvalidParameter(
+                f"The sum of train_size and test_size ({train + test}) should be smaller than the number of "
+                f"ratings {n_ratings}",
+                hint="train_size=None, all that is not tested with",
+            )
+        return train, test
+
+    def split(self, data: Any) -> Iterator[Fold]:
+        """Yield a trainset and a testset for each fold.
+
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        InvalidParameter
+            If there are not so many ratings as are asked for (a ``ValueError``).
+        """
+        ratings = CodedRatings(data)
+        train, test = self.validate_train_test_sizes(self.test_size, self.train_size, len(ratings))
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_splits):
+            rows = rng.permutation(len(ratings)) if self.shuffle else np.arange(len(ratings))
+            yield ratings.fold(rows[:train], rows[train : train + test])
+
+
+def _is_share(size: Any) -> bool:
+    return np.asarray(size).dtype.kind == "f"
+
+
+def _most(size: Any, n_ratings: int) -> float:
+    """Return what a size must be below: shares may be 1, but not more."""
+    return np.nextafter(1.0, 2.0) if _is_share(size) and size < n_ratings else n_ratings
+
+
+def _rows(size: Any, n_ratings: int, rounded: Any) -> int:
+    return int(rounded(size * n_ratings) if _is_share(size) else size)
+
+
+def train_test_split(
+    data: Any,
+    test_size: Any = 0.2,
+    train_size: Any = None,
+    random_state: Any = None,
+    shuffle: bool = True,
+) -> Fold:
+    """Divide ratings into a trainset and a testset.
+
+    Parameters
+    ----------
+    data : Dataset
+    test_size, train_size : float, int or None
+        A share of the ratings (float) or how many (int); None is what the other leaves.
+    random_state : int, RandomState or None
+    shuffle : bool
+        Whether rows are drawn at random; otherwise the first are learned from.
+
+    Returns
+    -------
+    trainset : Trainset
+    testset : list of (raw user, raw item, rating)
+
+    Raises
+    ------
+    InvalidParameter
+        If a size is not above 0, or there are not so many ratings (a ``ValueError``).
+    """
+    return next(ShuffleSplit(1, test_size, train_size, random_state, shuffle).split(data))
+
+
+class LeaveOneOut(_Splits):
+    """One rating of each user, drawn at random, is tested with.
+
+    Parameters
+    ----------
+    n_splits : int
+        How many folds.
+    random_state : int, RandomState or None
+    min_n_ratings : int
+        Users who have not more ratings than this are left out altogether. With 0, users of one rating are
+        tested with and not learned from.
+    """
+
+    def __init__(self, n_splits: int = 5, random_state: Any = None, min_n_ratings: int = 0) -> None:
+        self.n_splits = n_splits
+        self.random_state = random_state
+        self.min_n_ratings = min_n_ratings
+
+    def split(self, data: Any) -> Iterator[Fold]:
+        """Yield a trainset and a testset for each fold; ratings stand user by user.
+
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        InvalidParameter
+            If nothing is left to learn from (a ``ValueError``).
+        """
+        ratings = CodedRatings(data)
+        rows = np.argsort(ratings.users, kind="stable")
+        counts = np.bincount(ratings.users)
+        rows = rows[counts[ratings.users[rows]] > self.min_n_ratings]
+        counts = counts[counts > self.min_n_ratings]
+        starts = np.cumsum(counts) - counts
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_splits):
+            # One by one: an array of limits would draw other numbers.
+            drawn = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
+            if len(rows) == len(drawn):
+                raise InvalidParameter(
+                    f"Could not build any trainset: with min_n_ratings={self.min_n_ratings} no user has "
+                    "ratings left to learn from",
+                    hint="min_n_ratings=1, if some users have two ratings",
+                )
+            yield ratings.fold(np.delete(rows, drawn), rows[drawn])
+
+
+class PredefinedKFold(_Splits):
+    """The folds of a data set that was loaded by ``Dataset.load_from_folds``.
+
+    Attributes
+    ----------
+    n_splits : int
+        How many folds, once ``split`` has begun.
+    """
+
+    def split(self, data: Any) -> Iterator[Fold]:
+        """Read the files of each fold; yield its trainset and testset.
+
+        Parameters
+        ----------
+        data : Dataset
+            Of ``Dataset.load_from_folds``.
+
+        Raises
+        ------
+        InvalidParameter
+            If the data set has no files of folds.
+        """
+        if not hasattr(data, "folds_files"):
+            raise InvalidParameter(
+                f"a {type(data).__name__} has no files of folds",
+                hint="data = Dataset.load_from_folds([(train_file, test_file)], reader), or cv=KFold(5)",
+            )
+        self.n_splits = len(data.folds_files)
+        for train_file, test_file in data.folds_files:
+            train, test = data.read_ratings(train_file), data.read_ratings(test_file)
+            yield data.construct_trainset(train), data.construct_testset(test)

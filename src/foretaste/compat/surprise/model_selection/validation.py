@@ -1,0 +1,184 @@
+"""One algorithm on several folds, and the table of what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from foretaste.compat.surprise import accuracy
+from foretaste.compat.surprise.model_selection.side_by_side import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.split import get_cv
+from foretaste.errors import InvalidParameter, did_you_mean
+
+MEASURES = ("rmse", "mse", "mae", "fcp")
+
+
+def checked_measures(measures: Any) -> list[str]:
+    """Return names of measures in lower case, each a function of ``accuracy``.
+
+    Parameters
+    ----------
+    measures : list of str
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such measure.
+    """
+    if isinstance(measures, str):
+        raise InvalidParameter(
+            f"measures={measures!r} is a text; it must be a list of names", hint=f"measures=[{measures!r}]"
+        )
+    names = [measure.lower() for measure in measures]
+    for name in names:
+        if name not in MEASURES and not callable(getattr(accuracy, name, None)):
+            raise InvalidParameter(
+                f"there is no measure {name!r}; measures are {', '.join(MEASURES)}"
+                f"{did_you_mean(name, MEASURES)}",
+                hint="measures=['rmse', 'mae']",
+            )
+    if not names:
+        raise InvalidParameter("measures is empty; nothing would be measured", hint="measures=['rmse']")
+    return names
+
+
+def cross_validate(
+    algo: Any,
+    data: Any,
+    measures: Any = ["rmse", "mae"],  # noqa: B006 - the default that scikit-surprise shows; never changed
+    cv: Any = None,
+    return_train_measures: bool = False,
+    n_jobs: Any = 1,
+    pre_dispatch: Any = "2*n_jobs",
+    verbose: Any = False,
+) -> dict[str, Any]:
+    """Fit an algorithm to each fold's trainset and measure it on the fold's testset.
+
+    Parameters
+    ----------
+    algo : AlgoBase
+        With ``n_jobs=1`` it is left fitted to the last fold; with more, copies are fitted.
+    data : Dataset
+    measures : list of str
+        Names of functions of ``accuracy``, in any case.
+    cv : None, int or object with ``split``
+        None is ``KFold(n_splits=5)``, a number that many folds.
+    return_train_measures : bool
+        Whether to measure on the trainsets, too.
+    n_jobs : int
+        How many folds at once: 1 takes them in turn, -1 is all cores, -2 all but one. An algorithm without a
+        ``random_state`` draws from ``np.random``, so that its numbers repeat only with ``n_jobs=1``.
+    pre_dispatch : int, str or None
+        How many folds are made before they are worked on: a number, ``"2*n_jobs"``, or None for all.
+    verbose : bool
+        Whether to print the table.
+
+    Returns
+    -------
+    dict
+        ``test_rmse`` and so on (and ``train_rmse``), float64 arrays with one entry a fold; ``fit_time`` and
+        ``test_time``, tuples of seconds.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such measure, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
+    """
+    names = checked_measures(measures)
+    works = (
+        Work(algo, trainset, testset, names, return_train_measures)
+        for trainset, testset in get_cv(cv).split(data)
+    )
+    done = outcomes(fit_and_score, works, n_jobs, pre_dispatch)
+    if not done:
+        raise InvalidParameter("cv yields no folds", hint="cv=5")
+    test, train, fit_times, test_times = zip(*done, strict=True)
+    test_measures = {name: np.asarray([fold[name] for fold in test]) for name in names}
+    train_measures = {name: np.asarray([fold[name] for fold in train]) for name in names if train[0]}
+    result: dict[str, Any] = {}
+    for name in names:
+        result[f"test_{name}"] = test_measures[name]
+        if return_train_measures:
+            result[f"train_{name}"] = train_measures[name]
+    result |= {"fit_time": fit_times, "test_time": test_times}
+    if verbose:
+        print_summary(algo, names, test_measures, train_measures, fit_times, test_times, len(done))
+    return result
+
+
+def fit_and_score(
+    algo: Any, trainset: Any, testset: Any, measures: Any, return_train_measures: bool = False
+) -> Outcome:
+    """Fit an algorithm, predict a testset, measure.
+
+    Parameters
+    ----------
+    algo : AlgoBase
+    trainset : Trainset
+    testset : list of (raw user, raw item, rating)
+    measures : list of str
+        Names of functions of ``accuracy``.
+    return_train_measures : bool
+        Whether to measure on the trainset, too.
+
+    Returns
+    -------
+    test_measures : dict of str to float
+    train_measures : dict of str to float
+        Empty unless asked for.
+    fit_time, test_time : float
+        Seconds.
+    """
+    start = time.perf_counter()
+    algo.fit(trainset)
+    fitted = time.perf_counter()
+    predictions = algo.test(testset)
+    tested = time.perf_counter()
+    known = algo.test(trainset.build_testset()) if return_train_measures else None
+    test_measures: dict[str, Any] = {}
+    train_measures: dict[str, Any] = {}
+    for measure in measures:
+        compute = getattr(accuracy, measure.lower())
+        test_measures[measure] = compute(predictions, verbose=0)
+        if known is not None:
+            train_measures[measure] = compute(known, verbose=0)
+    return test_measures, train_measures, fitted - start, tested - fitted
+
+
+def print_summary(
+    algo: Any,
+    measures: Sequence[str],
+    test_measures: Mapping[str, Any],
+    train_measures: Mapping[str, Any],
+    fit_times: Sequence[float],
+    test_times: Sequence[float],
+    n_splits: int,
+) -> None:
+    """Print what came of cross-validation.
+
+    Parameters
+    ----------
+    algo : AlgoBase
+        For the name of its class.
+    measures : list of str
+    test_measures, train_measures : dict of str to array, shape (n_splits,)
+    fit_times, test_times : sequence of float
+        Seconds, one a fold.
+    n_splits : int
+        How many folds.
+    """
+    measured = ", ".join(measure.upper() for measure in measures)
+    print(f"Evaluating {measured} of algorithm {type(algo).__name__} on {n_splits} split(s).\n")  # noqa: T201
+    rows = [("", [*(f"Fold {number}" for number in range(1, n_splits + 1)), "Mean", "Std"])]
+    for where, figures in (("testset", test_measures), ("trainset", train_measures)):
+        rows += [(f"{name.upper()} ({where})", _cells(values, ".4f")) for name, values in figures.items()]
+    rows += [("Fit time", _cells(fit_times, ".2f")), ("Test time", _cells(test_times, ".2f"))]
+    for name, cells in rows:
+        print(f"{name:<18}" + "".join(f"{cell:<8}" for cell in cells))  # noqa: T201 - what verbose=True asks for
+
+
+def _cells(values: Sequence[float], form: str) -> list[str]:
+    return [format(value, form) for value in (*values, np.mean(values), np.std(values))]

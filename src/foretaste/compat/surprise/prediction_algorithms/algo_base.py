@@ -1,0 +1,386 @@
+"""What every algorithm can do: ``fit``, ``predict``, ``test``; baselines, similarities where it uses them."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction, PredictionImpossible
+from foretaste.compat.surprise.trainset import Trainset
+from foretaste.compat.surprise.traps import unknown_ids
+from foretaste.errors import InvalidParameter, NotFitted, did_you_mean
+
+SIMILARITIES = ("cosine", "msd", "pearson", "pearson_baseline")
+
+
+class WrongName(InvalidParameter, NameError):
+    """A similarity that does not exist; programs written for scikit-surprise catch ``NameError``."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What an algorithm says of many pairs at once.
+
+    Attributes
+    ----------
+    value : float64 array, shape (n,)
+        Predictions before they are brought into the scale; what stands in impossible rows does not matter.
+    impossible : dict of int to str
+        The rows that nothing can be said of, with the reason.
+    details : dict of str to array, shape (n,)
+        Each row's entry goes into the details of its prediction.
+    """
+
+    value: npt.NDArray[np.float64]
+    impossible: dict[int, str] = field(default_factory=dict)
+    details: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class AlgoBase:
+    """Base of all algorithms, and of those that programs write themselves.
+
+    One of your own has an ``estimate(u, i)``, inner ids (or a text that begins with ``UKN__`` where the
+    trainset does not know the raw id), that returns a number, or a number and a dict of details, or raises
+    ``PredictionImpossible``; and a ``fit`` that begins with ``AlgoBase.fit(self, trainset)``.
+
+    Parameters
+    ----------
+    **kwargs
+        ``sim_options`` and ``bsl_options``, dicts; others are left to the algorithm.
+
+    Attributes
+    ----------
+    bsl_options, sim_options : dict
+    trainset : Trainset
+        After ``fit``.
+    bu, bi : float64 array or None
+        Baselines of users and items, once they were computed.
+    """
+
+    trainset: Trainset
+    sim: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.bsl_options: dict[str, Any] = _options("bsl_options", kwargs.get("bsl_options", {}))
+        self.sim_options: dict[str, Any] = _options("sim_options", kwargs.get("sim_options", {}))
+        self.sim_options.setdefault("user_based", True)
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings to learn from, and forget the baselines of earlier ones.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        AlgoBase
+            The algorithm itself.
+        """
+        self.trainset = trainset
+        self.bu: Any = None
+        self.bi: Any = None
+        return self
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating, before it is brought into the scale; algorithms write their own.
+
+        Parameters
+        ----------
+        u, i : int or str
+            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+
+        Returns
+        -------
+        float or (float, dict)
+            The rating, and details of the prediction.
+
+        Raises
+        ------
+        PredictionImpossible
+            If nothing can be said.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
+
+    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates | None:
+        """Predict many ratings; None if only ``estimate`` can say.
+
+        Parameters
+        ----------
+        users, items : int32 array, shape (n,)
+            Inner ids; -1 for one that the trainset does not know.
+        """
+        return None
+
+    def _estimate_one(self, u: Any, i: Any) -> Estimates:
+        """Return what ``_estimate_rows`` says of one pair of inner ids, or of what stands for unknown ones.
+
+        Raises
+        ------
+        PredictionImpossible
+            If nothing can be said.
+        """
+        user = u if self.trainset.knows_user(u) else -1
+        item = i if self.trainset.knows_item(i) else -1
+        found: Any = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
+        if 0 in found.impossible:
+            raise PredictionImpossible(found.impossible[0])
+        return found  # type: ignore[no-any-return]  # only algorithms that answer rows ask this
+
+    def predict(
+        self, uid: Any, iid: Any, r_ui: Any = None, clip: bool = True, verbose: bool = False
+    ) -> Prediction:
+        """Predict the rating of one user for one item.
+
+        Parameters
+        ----------
+        uid, iid : object
+            Raw ids.
+        r_ui : float, optional
+            The true rating, handed through.
+        clip : bool
+            Whether the prediction is brought into the rating scale.
+        verbose : bool
+            Whether to print it.
+
+        Returns
+        -------
+        Prediction
+            With the default prediction where ``estimate`` says that it is impossible.
+
+        Raises
+        ------
+        NotFitted
+            Before ``fit``.
+        """
+        prediction = self._predict([(uid, iid, r_ui)], clip=clip)[0]
+        if verbose:
+            print(prediction)  # noqa: T201 - what programs that ask for it have printed
+        return prediction
+
+    def test(self, testset: Any, verbose: bool = False) -> list[Prediction]:
+        """Predict many ratings.
+
+        Parameters
+        ----------
+        testset : list of (raw user, raw item, true rating)
+        verbose : bool
+            Whether to print each prediction.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of the testset, brought into the rating scale.
+
+        Raises
+        ------
+        NotFitted
+            Before ``fit``.
+        """
+        if type(self).predict is not AlgoBase.predict or "predict" in vars(self):
+            return [self.predict(uid, iid, r_ui, verbose=verbose) for uid, iid, r_ui in testset]
+        predictions = self._predict(list(testset), clip=True)
+        if verbose:
+            for prediction in predictions:
+                print(prediction)  # noqa: T201 - what programs that ask for it have printed
+        return predictions
+
+    def default_prediction(self) -> Any:
+        """Return what is predicted where a prediction is impossible: the mean of all ratings."""
+        return self.trainset.global_mean
+
+    def compute_baselines(self) -> tuple[Any, Any]:
+        """Compute how much users and items lie above the mean of all ratings.
+
+        ``bsl_options["method"]`` is ``"als"`` or ``"sgd"``. What was computed stays until the next ``fit``.
+
+        Returns
+        -------
+        bu : float64 array, shape (n_users,)
+        bi : float64 array, shape (n_items,)
+
+        Raises
+        ------
+        InvalidParameter
+            If there is no such method (a ``ValueError``).
+        """
+        if self.bu is not None:
+            return self.bu, self.bi
+        from foretaste.compat.surprise.prediction_algorithms import optimize_baselines
+
+        methods = {"als": optimize_baselines.baseline_als, "sgd": optimize_baselines.baseline_sgd}
+        name = self.bsl_options.get("method", "als")
+        if name not in methods:
+            raise InvalidParameter(
+                f"Invalid method {name!r} for baselines; it must be als or sgd{did_you_mean(name, methods)}",
+                hint="bsl_options={'method': 'als'}",
+            )
+        if getattr(self, "verbose", False):
+            print("Estimating biases using", name + "...")  # noqa: T201 - as programs expect of verbose=True
+        self.bu, self.bi = methods[name](self)
+        return self.bu, self.bi
+
+    def compute_similarities(self) -> Any:
+        """Compute how alike users are, or items if ``sim_options["user_based"]`` is false.
+
+        Returns
+        -------
+        float64 array, shape (n_users, n_users) or (n_items, n_items)
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        """
+        name = self._measure()
+        from foretaste.compat.surprise import similarities
+
+        trainset, user_based = self.trainset, self.sim_options["user_based"]
+        n, raters = (trainset.n_users, trainset.ir) if user_based else (trainset.n_items, trainset.ur)
+        arguments = [n, raters, self.sim_options.get("min_support", 1)]
+        if name == "pearson_baseline":
+            bu, bi = self.compute_baselines()
+            own, others = (bu, bi) if user_based else (bi, bu)
+            arguments += [trainset.global_mean, own, others, self.sim_options.get("shrinkage", 100)]
+        loud = getattr(self, "verbose", False)
+        if loud:
+            print(f"Computing the {name} similarity matrix...")  # noqa: T201 - as programs expect of verbose=True
+        sim = getattr(similarities, name)(*arguments)
+        if loud:
+            print("Done computing similarity matrix.")  # noqa: T201 - as programs expect of verbose=True
+        return sim
+
+    def _measure(self) -> str:
+        """Return the name of the similarity in ``sim_options``, which exists."""
+        name = str(self.sim_options.get("name", "msd")).lower()
+        if name not in SIMILARITIES:
+            raise WrongName(
+                f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
+                f"{did_you_mean(name, SIMILARITIES)}",
+                hint="sim_options={'name': 'msd'}",
+            )
+        return name
+
+    def get_neighbors(self, iid: int, k: int) -> list[int]:
+        """Return those most like one user, or one item if ``sim_options["user_based"]`` is false.
+
+        Parameters
+        ----------
+        iid : int
+            Inner id of the user or item.
+        k : int
+            How many at most.
+
+        Returns
+        -------
+        list of int
+            Inner ids, the most alike first, among equals the smallest id first.
+        """
+        trainset = self.trainset
+        everyone = trainset.all_users() if self.sim_options["user_based"] else trainset.all_items()
+        others = [one for one in everyone if one != iid]
+        if isinstance(self.sim, np.ndarray):
+            alike = self.sim[iid, others].tolist()
+        else:  # of an algorithm that keeps them in something of its own
+            alike = [self.sim[iid, one] for one in others]
+        nearest = heapq.nlargest(k, zip(alike, others, strict=True), key=lambda pair: pair[0])
+        return [one for _, one in nearest]
+
+    def _predict(self, pairs: list[tuple[Any, Any, Any]], *, clip: bool) -> list[Prediction]:
+        if "trainset" not in vars(self):
+            raise NotFitted(
+                f"this {type(self).__name__} has not been fitted",
+                hint="algo.fit(trainset), before predictions",
+            )
+        found = self._rows(pairs) if _answers_rows(self) else None
+        if found is None:
+            values, details = self._one_by_one(pairs)
+        else:
+            values, details = self._from_rows(found)
+        if clip:
+            values = _clipped(values, self.trainset.rating_scale)
+        return [
+            Prediction(uid, iid, r_ui, value, detail)
+            for (uid, iid, r_ui), value, detail in zip(pairs, values, details, strict=True)
+        ]
+
+    def _rows(self, pairs: list[tuple[Any, Any, Any]]) -> Estimates | None:
+        users, items = self.trainset._raw2inner_id_users, self.trainset._raw2inner_id_items
+        user = np.fromiter((users.get(uid, -1) for uid, _, _ in pairs), np.int32, len(pairs))
+        item = np.fromiter((items.get(iid, -1) for _, iid, _ in pairs), np.int32, len(pairs))
+        found = self._estimate_rows(user, item)
+        for what, known, inner, place in (("user", users, user, 0), ("item", items, item, 1)):
+            unknown_ids(what, known, ((row, pairs[row][place]) for row in np.flatnonzero(inner < 0).tolist()))
+        return found
+
+    def _from_rows(self, found: Estimates) -> tuple[list[Any], list[dict[str, Any]]]:
+        values: list[Any] = found.value.tolist()
+        columns = [column.tolist() for column in found.details.values()]
+        names = list(found.details)
+        details: list[dict[str, Any]]
+        if columns:
+            details = [
+                dict(zip(names, row, strict=True), was_impossible=False) for row in zip(*columns, strict=True)
+            ]
+        else:
+            details = [{"was_impossible": False} for _ in values]
+        for row, reason in found.impossible.items():
+            values[row] = self.default_prediction()
+            details[row] = {"was_impossible": True, "reason": reason}
+        return values, details
+
+    def _one_by_one(self, pairs: list[tuple[Any, Any, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
+        values: list[Any] = []
+        details: list[dict[str, Any]] = []
+        for row, (uid, iid, _) in enumerate(pairs):
+            detail: dict[str, Any] = {}
+            try:
+                value = self.estimate(self._inner("user", row, uid), self._inner("item", row, iid))
+                if isinstance(value, tuple):
+                    value, detail = value
+                detail["was_impossible"] = False
+            except PredictionImpossible as reason:
+                value = self.default_prediction()
+                detail = {"was_impossible": True, "reason": str(reason)}
+            values.append(value)
+            details.append(detail)
+        return values, details
+
+    def _inner(self, what: str, row: int, raw: Any) -> Any:
+        known = self.trainset._raw2inner_id_users if what == "user" else self.trainset._raw2inner_id_items
+        try:
+            return known[raw]
+        except KeyError:
+            unknown_ids(what, known, [(row, raw)])
+            return f"UKN__{raw}"
+
+
+def _options(name: str, given: Any) -> dict[str, Any]:
+    """Return a copy, so that the caller's dict stays as it is."""
+    if not hasattr(given, "keys"):
+        raise InvalidParameter(
+            f"{name}={given!r} is a {type(given).__name__}; it must be a dict", hint=f"{name}={{}}"
+        )
+    return dict(given)
+
+
+def _answers_rows(algo: AlgoBase) -> bool:
+    """Whether ``_estimate_rows`` says what ``estimate`` says: no later class, nor the object, changed it."""
+    if "estimate" in vars(algo):
+        return False
+    for kind in type(algo).__mro__:
+        if "_estimate_rows" in vars(kind):
+            return kind is not AlgoBase
+        if "estimate" in vars(kind):
+            return False
+    return False
+
+
+def _clipped(values: list[Any], scale: tuple[Any, Any]) -> list[Any]:
+    """Return values brought into the scale, of which NaN becomes the upper end as it does in Python's min."""
+    low, high = scale
+    return [max(low, min(high, value)) for value in values]

@@ -1,0 +1,67 @@
+"""The mean of all ratings, and how much the user and the item lie above it."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.trainset import Trainset
+
+
+class BaselineOnly(AlgoBase):
+    """Predict the mean of all ratings plus a bias of the user and one of the item.
+
+    Parameters
+    ----------
+    bsl_options : dict
+        ``method``, ``"als"`` or ``"sgd"``, and what ``baseline_als`` or ``baseline_sgd`` take.
+    verbose : bool
+        Whether to print what is computed.
+
+    Attributes
+    ----------
+    bu : float64 array, shape (n_users,)
+    bi : float64 array, shape (n_items,)
+    """
+
+    def __init__(
+        self,
+        bsl_options: Any = {},  # noqa: B006 - scikit-surprise's default; it is copied, never changed
+        verbose: bool = True,
+    ) -> None:
+        super().__init__(bsl_options=bsl_options)
+        self.verbose = verbose
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Learn the biases.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        BaselineOnly
+            The algorithm itself.
+        """
+        super().fit(trainset)
+        self.bu, self.bi = self.compute_baselines()
+        return self
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating from inner ids; who is unknown has a bias of 0."""
+        value = self.trainset.global_mean
+        if self.trainset.knows_user(u):
+            value += self.bu[u]
+        if self.trainset.knows_item(i):
+            value += self.bi[i]
+        return value
+
+    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+        value = np.full(len(users), self.trainset.global_mean, np.float64)
+        value[users >= 0] += self.bu[users[users >= 0]]
+        value[items >= 0] += self.bi[items[items >= 0]]
+        return Estimates(value)

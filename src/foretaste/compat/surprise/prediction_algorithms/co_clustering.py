@@ -1,0 +1,146 @@
+"""Clusters of users and of items, learned together."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import _native
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.trainset import Trainset
+from foretaste.compat.surprise.traps import warn
+from foretaste.compat.surprise.utils import get_rng
+
+Averages = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
+class CoClustering(AlgoBase):
+    """Predict from the averages of a user's cluster, an item's cluster and of both together.
+
+    Where the user or the item is unknown, the mean of all ratings is predicted. Ratings count as whole
+    numbers, cut towards 0, as scikit-surprise counts them; a warning says so where that changes any.
+
+    Parameters
+    ----------
+    n_cltr_u, n_cltr_i : int
+        Numbers of clusters of users and of items.
+    n_epochs : int
+        How often all clusters are chosen anew.
+    random_state : int, RandomState or None
+        What draws the first clusters.
+    verbose : bool
+        Whether to print each epoch.
+
+    Attributes
+    ----------
+    cltr_u, cltr_i : intp array, shapes (n_users,) and (n_items,)
+    user_mean, item_mean : float64 array, shapes (n_users,) and (n_items,)
+    avg_cltr_u, avg_cltr_i, avg_cocltr : float64 array
+        Shapes (n_cltr_u,), (n_cltr_i,) and (n_cltr_u, n_cltr_i).
+    """
+
+    def __init__(
+        self,
+        n_cltr_u: int = 3,
+        n_cltr_i: int = 3,
+        n_epochs: int = 20,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__()
+        self.n_cltr_u = n_cltr_u
+        self.n_cltr_i = n_cltr_i
+        self.n_epochs = n_epochs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Learn the clusters and their averages.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        CoClustering
+            The algorithm itself.
+        """
+        super().fit(trainset)
+        _warn_of_fractions(trainset)
+        rng = get_rng(self.random_state)
+        cltr_u = rng.randint(self.n_cltr_u, size=trainset.n_users).astype(np.intp)
+        cltr_i = rng.randint(self.n_cltr_i, size=trainset.n_items).astype(np.intp)
+        by_user, by_item = trainset.by_user(), trainset.by_item()
+        self.user_mean = _means(by_user.values, by_user.starts)
+        self.item_mean = _means(by_item.values, by_item.starts)
+        epochs = len(range(self.n_epochs))
+        for epoch in range(epochs) if self.verbose else range(0):
+            print(f"Processing epoch {epoch}")  # noqa: T201 - as programs expect of verbose=True
+            self._learn(cltr_u, cltr_i, 1)
+        averages = self._learn(cltr_u, cltr_i, 0 if self.verbose else epochs)
+        self.cltr_u, self.cltr_i = cltr_u, cltr_i
+        self.avg_cltr_u, self.avg_cltr_i, self.avg_cocltr = averages
+        return self
+
+    def compute_averages(self, cltr_u: npt.NDArray[np.intp], cltr_i: npt.NDArray[np.intp]) -> Averages:
+        """Return the averages of the ratings in each cluster; an empty one has the mean of all ratings.
+
+        Parameters
+        ----------
+        cltr_u, cltr_i : intp array, shapes (n_users,) and (n_items,)
+            The cluster of each user and item.
+
+        Returns
+        -------
+        avg_cltr_u, avg_cltr_i, avg_cocltr : float64 array
+            Shapes (n_cltr_u,), (n_cltr_i,) and (n_cltr_u, n_cltr_i).
+        """
+        return self._learn(cltr_u.copy(), cltr_i.copy(), 0)
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating from inner ids."""
+        if not (self.trainset.knows_user(u) and self.trainset.knows_item(i)):
+            return self.trainset.global_mean
+        return float(self._estimate_rows(np.array([u], np.int32), np.array([i], np.int32)).value[0])
+
+    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+        value = np.full(len(users), self.trainset.global_mean, np.float64)
+        known = (users >= 0) & (items >= 0)
+        user, item = users[known], items[known]
+        uc, ic = self.cltr_u[user], self.cltr_i[item]
+        of_user = self.avg_cocltr[uc, ic] + self.user_mean[user] - self.avg_cltr_u[uc]
+        value[known] = of_user + self.item_mean[item] - self.avg_cltr_i[ic]
+        return Estimates(value)
+
+    def _learn(self, cltr_u: npt.NDArray[np.intp], cltr_i: npt.NDArray[np.intp], epochs: int) -> Averages:
+        by_user, by_item = self.trainset.by_user(), self.trainset.by_item()
+        averages = np.zeros(self.n_cltr_u), np.zeros(self.n_cltr_i), np.zeros((self.n_cltr_u, self.n_cltr_i))
+        _native.surprise_cocluster(
+            by_user.starts, by_user.items, np.trunc(by_user.values),
+            by_item.starts, by_item.users, np.trunc(by_item.values),
+            self.user_mean, self.item_mean, float(self.trainset.global_mean),
+            cltr_u, cltr_i, *averages, epochs,
+        )  # fmt: skip
+        return averages
+
+
+def _means(values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the mean of each group's whole numbers, whose sums are exact."""
+    totals = np.append(0.0, np.cumsum(np.trunc(values)))
+    with np.errstate(invalid="ignore"):  # a group without ratings has no mean
+        return np.asarray((totals[starts[1:]] - totals[starts[:-1]]) / np.diff(starts))
+
+
+def _warn_of_fractions(trainset: Trainset) -> None:
+    values = trainset.by_user().values
+    cut = np.trunc(values) != values
+    if cut.any():
+        first = values[int(np.flatnonzero(cut)[0])]
+        warn(
+            f"CoClustering counts ratings as whole numbers: {first:g} counts as {np.trunc(first):g} "
+            f"({int(cut.sum()):,} such)",
+            "multiply the ratings and the rating_scale by 2 (or more) so that all are whole numbers",
+        )

@@ -1,0 +1,296 @@
+"""Predictions from the ratings of the most alike users, or for the most alike items."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms.algo_base import Estimates
+from foretaste.compat.surprise.prediction_algorithms.neighborhood import Centring
+from foretaste.compat.surprise.prediction_algorithms.symmetric import Nearest, SymmetricAlgo
+from foretaste.compat.surprise.row_moments import row_means, row_stds
+from foretaste.compat.surprise.similarities import SimilarityUndefined
+from foretaste.compat.surprise.trainset import Trainset
+
+__all__ = ["KNNBaseline", "KNNBasic", "KNNWithMeans", "KNNWithZScore", "SymmetricAlgo"]
+
+_Int32 = npt.NDArray[np.int32]
+
+_UNKNOWN = "User and/or item is unknown."
+_TOO_FEW = "Not enough neighbors."
+
+
+class KNNBasic(Nearest):
+    r"""Predict the mean rating of the nearest neighbours, weighted by similarity.
+
+    .. math:: \hat r_{ui} = \frac{\sum_{v \in N^k_i(u)} s_{uv} r_{vi}}{\sum_{v \in N^k_i(u)} s_{uv}}
+
+    over the k users most like u among those who rated i (or, by items, the k items most like i among those
+    that u rated) whose similarity is above 0; of equally alike ones those that come first in the file.
+
+    Parameters
+    ----------
+    k : int
+        How many neighbours at most.
+    min_k : int
+        With fewer, the prediction is impossible: the mean of all ratings takes its place.
+    sim_options : dict
+        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
+    verbose : bool
+        Whether to print when baselines and similarities are computed.
+    **kwargs
+        ``bsl_options``.
+    """
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings; similarities are computed as predictions need them.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        KNNBasic
+            The algorithm itself.
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        """
+        SymmetricAlgo.fit(self, trainset)
+        self._prepare()
+        return self
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        known = self._strangers.neither(users, items)
+        ratings, similarities, count = self._sums(users, items, known)
+        enough = known & (count >= self.min_k)
+        if (enough & (count == 0)).any():
+            raise SimilarityUndefined(
+                f"min_k={self.min_k!r} asks for a mean of no neighbours", hint="min_k=1, or KNNWithMeans"
+            )
+        value = np.zeros(len(users))
+        np.divide(ratings, similarities, out=value, where=enough)
+        impossible = dict.fromkeys(np.flatnonzero(known & ~enough).tolist(), _TOO_FEW)
+        impossible |= dict.fromkeys(np.flatnonzero(~known).tolist(), _UNKNOWN)
+        return Estimates(value, impossible, {"actual_k": count})
+
+
+class KNNWithMeans(Nearest):
+    r"""Predict the own mean and how far the nearest neighbours lie from theirs.
+
+    .. math:: \hat r_{ui} = \mu_u
+              + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
+
+    or the same by items.
+
+    Parameters
+    ----------
+    k : int
+        How many neighbours at most.
+    min_k : int
+        With fewer, the prediction is the own mean.
+    sim_options : dict
+        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
+    verbose : bool
+        Whether to print when baselines and similarities are computed.
+    **kwargs
+        ``bsl_options``.
+
+    Attributes
+    ----------
+    means : float64 array, shape (n_x,)
+    """
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings and their means; similarities are computed as predictions need them.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        KNNWithMeans
+            The algorithm itself.
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        """
+        SymmetricAlgo.fit(self, trainset)
+        self._prepare()
+        by_x = self._by_x()
+        self.means = row_means(by_x.values, by_x.starts)
+        return self
+
+    def _centring(self) -> Centring:
+        return Centring(self.means)
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        return _around_own_mean(self, users, items)
+
+
+class KNNWithZScore(Nearest):
+    r"""Predict the own mean and, in standard deviations, how far the nearest neighbours lie from theirs.
+
+    .. math:: \hat r_{ui} = \mu_u + \sigma_u
+              \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v) / \sigma_v}{\sum_{v \in N^k_i(u)} s_{uv}}
+
+    or the same by items. Where a standard deviation is 0, that of all ratings takes its place.
+
+    Parameters
+    ----------
+    k : int
+        How many neighbours at most.
+    min_k : int
+        With fewer, the prediction is the own mean.
+    sim_options : dict
+        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
+    verbose : bool
+        Whether to print when baselines and similarities are computed.
+    **kwargs
+        ``bsl_options``.
+
+    Attributes
+    ----------
+    means, sigmas : float64 array, shape (n_x,)
+    overall_sigma : float
+    """
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings, their means and spreads; similarities are computed as predictions need them.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        KNNWithZScore
+            The algorithm itself.
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        """
+        SymmetricAlgo.fit(self, trainset)
+        by_x = self._by_x()
+        self.means = row_means(by_x.values, by_x.starts)
+        self.overall_sigma = np.std(trainset.by_user().values)
+        sigmas = row_stds(by_x.values, by_x.starts)
+        lonely = (sigmas == 0.0) & (np.diff(by_x.starts) > 0)
+        self.sigmas = np.where(lonely, self.overall_sigma, sigmas)
+        self._prepare()
+        return self
+
+    def _centring(self) -> Centring:
+        return Centring(self.means, spread=self.sigmas)
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        return _around_own_mean(self, users, items, self.sigmas)
+
+
+class KNNBaseline(Nearest):
+    r"""Predict the baseline and how far the nearest neighbours lie from theirs.
+
+    .. math:: \hat r_{ui} = b_{ui}
+              + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
+
+    or the same by items. What is known of the baseline is predicted for a user or item that is unknown.
+
+    Parameters
+    ----------
+    k : int
+        How many neighbours at most.
+    min_k : int
+        With fewer, the prediction is the baseline.
+    sim_options : dict
+        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
+    bsl_options : dict
+        ``method`` (als, sgd), and what the method takes.
+    verbose : bool
+        Whether to print when baselines and similarities are computed.
+    **kwargs
+        Left aside.
+
+    Attributes
+    ----------
+    bu, bi, bx, by : float64 array
+        Baselines of users and items, of x and y.
+    """
+
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        bsl_options: Any = {},  # noqa: B006 - the same
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
+        Nearest.__init__(self, k, min_k, sim_options, verbose, bsl_options=bsl_options, **kwargs)
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings, compute baselines; similarities are computed as predictions need them.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        KNNBaseline
+            The algorithm itself.
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        """
+        SymmetricAlgo.fit(self, trainset)
+        self.bu, self.bi = self.compute_baselines()
+        self.bx, self.by = self.switch(self.bu, self.bi)
+        self._prepare()
+        return self
+
+    def _centring(self) -> Centring:
+        bx, by = (np.ascontiguousarray(one, np.float64) for one in (self.bx, self.by))
+        return Centring(bx, by, mean=self.trainset.global_mean)
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        known = self._strangers.neither(users, items)
+        strange = self._strangers
+        base = np.full(len(users), float(self.trainset.global_mean))
+        base += np.where((users >= 0) & ~strange.user[users], np.asarray(self.bu)[users], 0.0)
+        base += np.where((items >= 0) & ~strange.item[items], np.asarray(self.bi)[items], 0.0)
+        found = self._from_base(base, known, self._sums(users, items, known))
+        found.details["actual_k"][~known] = -1  # there is none
+        return found
+
+    def _from_rows(self, found: Estimates) -> tuple[list[Any], list[dict[str, Any]]]:
+        values, details = super()._from_rows(found)
+        for row in np.flatnonzero(found.details["actual_k"] < 0).tolist():
+            del details[row]["actual_k"]
+        return values, details
+
+
+def _around_own_mean(
+    algo: KNNWithMeans | KNNWithZScore,
+    users: _Int32,
+    items: _Int32,
+    sigmas: npt.NDArray[np.float64] | None = None,
+) -> Estimates:
+    """Return the own mean and the neighbours' mean deviation, times the own sigma if there are any."""
+    known = algo._strangers.neither(users, items)
+    sums = algo._sums(users, items, known)
+    x, _ = algo.switch(users, items)
+    found = algo._from_base(algo.means[x], known, sums, 1 if sigmas is None else sigmas[x])
+    found.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
+    return found

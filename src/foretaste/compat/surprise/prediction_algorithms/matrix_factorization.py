@@ -1,0 +1,232 @@
+"""Matrix factorisation: SVD, SVD++ and non-negative factors, learned rating after rating in float64."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import _native
+from foretaste.compat.surprise.prediction_algorithms.factors import Doubles, FactorModel, numbers
+from foretaste.compat.surprise.trainset import Trainset
+from foretaste.compat.surprise.utils import get_rng
+from foretaste.errors import InvalidParameter
+
+__all__ = ["NMF", "SVD", "SVDpp"]
+
+
+class SVD(FactorModel):
+    """Biased matrix factorisation by stochastic gradient descent.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    biased : bool
+        Whether there are biases; without, what is unknown cannot be predicted.
+    init_mean, init_std_dev : float
+        Of the normal distribution that the first factors are drawn from.
+    lr_all, reg_all : float
+        Learning rate and regularisation of everything that has none of its own.
+    lr_bu, lr_bi, lr_pu, lr_qi, reg_bu, reg_bi, reg_pu, reg_qi : float, optional
+        Of the biases and factors of users and items.
+    random_state : int, RandomState or None
+        What draws the first factors.
+    verbose : bool
+        Whether to print each epoch.
+    """
+
+    def __init__(
+        self, n_factors: int = 100, n_epochs: int = 20, biased: bool = True, init_mean: float = 0,
+        init_std_dev: float = 0.1, lr_all: float = 0.005, reg_all: float = 0.02, lr_bu: float | None = None,
+        lr_bi: float | None = None, lr_pu: float | None = None, lr_qi: float | None = None,
+        reg_bu: float | None = None, reg_bi: float | None = None, reg_pu: float | None = None,
+        reg_qi: float | None = None, random_state: Any = None, verbose: bool = False,
+    ) -> None:  # fmt: skip
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.biased = biased
+        self.init_mean = init_mean
+        self.init_std_dev = init_std_dev
+        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi = _or_all(lr_all, lr_bu, lr_bi, lr_pu, lr_qi)
+        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi = _or_all(reg_all, reg_bu, reg_bi, reg_pu, reg_qi)
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def sgd(self, trainset: Trainset) -> None:
+        """Draw the first factors and learn all epochs; ``fit`` calls it.
+
+        Parameters
+        ----------
+        trainset : Trainset
+        """
+        rng = get_rng(self.random_state)
+        bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
+        pu = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_users, self.n_factors))
+        qi = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
+        rows, mean = trainset.by_user(), float(self.trainset.global_mean) if self.biased else 0.0
+        rates, regs = numbers(self, "lr", "bu bi pu qi"), numbers(self, "reg", "bu bi pu qi")
+        if not self.biased:
+            rates[:2] = 0  # biases stay 0
+        for epochs in self._epochs():
+            _native.surprise_svd(
+                rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs, epochs
+            )
+        self.bu, self.bi, self.pu, self.qi = bu, bi, pu, qi
+
+
+class SVDpp(FactorModel):
+    """Matrix factorisation that also learns from which items a user rated (SVD++).
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    init_mean, init_std_dev : float
+        Of the normal distribution that the first factors are drawn from.
+    lr_all, reg_all : float
+        Learning rate and regularisation of everything that has none of its own.
+    lr_bu, lr_bi, lr_pu, lr_qi, lr_yj, reg_bu, reg_bi, reg_pu, reg_qi, reg_yj : float, optional
+        Of the biases and factors of users and items, and of the implicit factors of items.
+    random_state : int, RandomState or None
+        What draws the first factors.
+    verbose : bool
+        Whether to print each epoch.
+    cache_ratings : bool
+        Taken for the sake of programs that give it; ratings are always at hand here.
+
+    Attributes
+    ----------
+    yj : float64 array, shape (n_items, n_factors)
+        Implicit factors, after ``fit``.
+    """
+
+    yj: Doubles
+    _epoch_line: ClassVar[str] = " processing epoch {}"
+
+    def __init__(
+        self, n_factors: int = 20, n_epochs: int = 20, init_mean: float = 0, init_std_dev: float = 0.1,
+        lr_all: float = 0.007, reg_all: float = 0.02, lr_bu: float | None = None, lr_bi: float | None = None,
+        lr_pu: float | None = None, lr_qi: float | None = None, lr_yj: float | None = None,
+        reg_bu: float | None = None, reg_bi: float | None = None, reg_pu: float | None = None,
+        reg_qi: float | None = None, reg_yj: float | None = None, random_state: Any = None,
+        verbose: bool = False, cache_ratings: bool = False,
+    ) -> None:  # fmt: skip
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.init_mean = init_mean
+        self.init_std_dev = init_std_dev
+        rates, regs = (lr_bu, lr_bi, lr_pu, lr_qi, lr_yj), (reg_bu, reg_bi, reg_pu, reg_qi, reg_yj)
+        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi, self.lr_yj = _or_all(lr_all, *rates)
+        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi, self.reg_yj = _or_all(reg_all, *regs)
+        self.random_state = random_state
+        self.verbose = verbose
+        self.cache_ratings = cache_ratings
+        super().__init__()
+
+    def sgd(self, trainset: Trainset) -> None:
+        """Draw the first factors and learn all epochs; ``fit`` calls it.
+
+        Parameters
+        ----------
+        trainset : Trainset
+        """
+        rng = get_rng(self.random_state)
+        bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
+        pu = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_users, self.n_factors))
+        qi = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
+        yj = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
+        rows, mean = trainset.by_user(), float(self.trainset.global_mean)
+        rates, regs = numbers(self, "lr", "bu bi pu qi yj"), numbers(self, "reg", "bu bi pu qi yj")
+        for epochs in self._epochs():
+            _native.surprise_svdpp(
+                rows.starts, rows.items, rows.values, mean, pu, qi, yj, bu, bi, rates, regs, epochs
+            )
+        self.bu, self.bi, self.pu, self.qi, self.yj = bu, bi, pu, qi, yj
+
+    def _of_users(
+        self, users: npt.NDArray[np.int32], bu: Doubles
+    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
+        known = users >= 0
+        asked, found = np.unique(users[known], return_inverse=True)
+        rows, yj = self.trainset.by_user(), np.ascontiguousarray(self.yj, np.float64)
+        implicit = _native.surprise_implicit(rows.starts, rows.items, yj, asked)
+        places = np.full(len(users), -1, np.int32)
+        places[known] = found
+        return self.pu[asked] + implicit, bu[asked], places
+
+
+class NMF(FactorModel):
+    """Factors that are never negative, by multiplicative steps.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    biased : bool
+        Whether there are biases; without, what is unknown cannot be predicted.
+    reg_pu, reg_qi, reg_bu, reg_bi : float
+        Regularisation of the factors and biases of users and items.
+    lr_bu, lr_bi : float
+        Learning rates of the biases.
+    init_low, init_high : float
+        Between which the first factors are drawn.
+    random_state : int, RandomState or None
+        What draws them.
+    verbose : bool
+        Whether to print each epoch.
+
+    Raises
+    ------
+    InvalidParameter
+        If ``init_low`` is below 0 (a ``ValueError``).
+    """
+
+    def __init__(
+        self, n_factors: int = 15, n_epochs: int = 50, biased: bool = False, reg_pu: float = 0.06,
+        reg_qi: float = 0.06, reg_bu: float = 0.02, reg_bi: float = 0.02, lr_bu: float = 0.005,
+        lr_bi: float = 0.005, init_low: float = 0, init_high: float = 1, random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:  # fmt: skip
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.biased = biased
+        self.reg_pu, self.reg_qi, self.reg_bu, self.reg_bi = reg_pu, reg_qi, reg_bu, reg_bi
+        self.lr_bu, self.lr_bi = lr_bu, lr_bi
+        self.init_low, self.init_high = init_low, init_high
+        self.random_state = random_state
+        self.verbose = verbose
+        if self.init_low < 0:
+            raise InvalidParameter(f"init_low={init_low!r}; it must be 0 or above", hint="init_low=0")
+        super().__init__()
+
+    def sgd(self, trainset: Trainset) -> None:
+        """Draw the first factors and learn all epochs; ``fit`` calls it.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Raises
+        ------
+        ZeroDivisionError
+            Without regularisation, if all ratings that a factor stands for are 0.
+        """
+        rng = get_rng(self.random_state)
+        pu = rng.uniform(self.init_low, self.init_high, (trainset.n_users, self.n_factors))
+        qi = rng.uniform(self.init_low, self.init_high, (trainset.n_items, self.n_factors))
+        bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
+        rows, mean = trainset.by_user(), float(self.trainset.global_mean) if self.biased else 0.0
+        rates, regs = numbers(self, "lr", "bu bi"), numbers(self, "reg", "bu bi pu qi")
+        for epochs in self._epochs():
+            good = _native.surprise_nmf(
+                rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs,
+                bool(self.biased), epochs,
+            )  # fmt: skip
+            if not good:
+                raise ZeroDivisionError("a factor was divided by 0; give reg_pu and reg_qi above 0")
+        self.bu, self.bi, self.pu, self.qi = bu, bi, pu, qi
+
+
+def _or_all(everywhere: Any, *given: Any) -> list[Any]:
+    """Return each number, or the one of all where there is none."""
+    return [everywhere if one is None else one for one in given]

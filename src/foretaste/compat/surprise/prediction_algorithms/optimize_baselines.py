@@ -1,0 +1,66 @@
+"""How much users and items lie above the mean of all ratings, learned in two ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste import _native
+
+Baselines = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
+def baseline_als(self: Any) -> Baselines:
+    """Learn one side's biases while the other's stand still, by turns.
+
+    Parameters
+    ----------
+    self : AlgoBase
+        A fitted algorithm; its ``bsl_options`` are ``n_epochs`` (10), ``reg_u`` (15) and ``reg_i`` (10).
+
+    Returns
+    -------
+    bu : float64 array, shape (n_users,)
+    bi : float64 array, shape (n_items,)
+
+    Raises
+    ------
+    ZeroDivisionError
+        If a negative regularisation takes away as much as a user or an item has ratings.
+    """
+    bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
+    by_user, by_item, options = self.trainset.by_user(), self.trainset.by_item(), self.bsl_options
+    good = _native.surprise_als(
+        by_user.starts, by_user.items, by_user.values, by_item.starts, by_item.users, by_item.values,
+        float(self.trainset.global_mean), float(options.get("reg_u", 15)), float(options.get("reg_i", 10)),
+        bu, bi, int(options.get("n_epochs", 10)),
+    )  # fmt: skip
+    if not good:
+        raise ZeroDivisionError("a bias was divided by 0; reg_u and reg_i of bsl_options must be at least 0")
+    return bu, bi
+
+
+def baseline_sgd(self: Any) -> Baselines:
+    """Learn biases rating after rating.
+
+    Parameters
+    ----------
+    self : AlgoBase
+        A fitted algorithm; its ``bsl_options`` are ``n_epochs`` (20), ``reg`` (0.02) and ``learning_rate``
+        (0.005).
+
+    Returns
+    -------
+    bu : float64 array, shape (n_users,)
+    bi : float64 array, shape (n_items,)
+    """
+    bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
+    rows, options = self.trainset.by_user(), self.bsl_options
+    _native.surprise_sgd_biases(
+        rows.starts, rows.items, rows.values, float(self.trainset.global_mean),
+        float(options.get("learning_rate", 0.005)), float(options.get("reg", 0.02)),
+        bu, bi, int(options.get("n_epochs", 20)),
+    )  # fmt: skip
+    return bu, bi

@@ -1,0 +1,42 @@
+"""What a prediction is, and the word for one that cannot be made."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class PredictionImpossible(Exception):
+    """Raised by ``estimate`` where nothing can be said; the default prediction takes its place."""
+
+
+class _Fields(NamedTuple):
+    uid: Any
+    iid: Any
+    r_ui: Any
+    est: Any
+    details: Any
+
+
+class Prediction(_Fields):
+    """One predicted rating.
+
+    Parameters
+    ----------
+    uid, iid : object
+        Raw ids.
+    r_ui : float or None
+        The true rating, if known.
+    est : float
+        The predicted one.
+    details : dict
+        ``was_impossible``, ``reason`` if it was, and what the algorithm adds, as ``actual_k``.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        true = "None" if self.r_ui is None else f"{self.r_ui:1.2f}"
+        return (
+            f"user: {self.uid!s:<10} item: {self.iid!s:<10} r_ui = {true}   est = {self.est:1.2f}   "
+            f"{self.details}"
+        )

@@ -1,0 +1,51 @@
+"""Random ratings."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.trainset import Trainset
+
+
+class NormalPredictor(AlgoBase):
+    """Ratings drawn from the normal distribution that the ratings of the trainset have.
+
+    Numbers come from ``np.random``, one for each prediction in its order; ``np.random.seed`` repeats them.
+
+    Attributes
+    ----------
+    sigma : float
+        The standard deviation of all ratings, after ``fit``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Learn the mean and the standard deviation.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        NormalPredictor
+            The algorithm itself.
+        """
+        super().fit(trainset)
+        squares = (trainset.by_user().values - trainset.global_mean) ** 2
+        total = np.cumsum(squares)[-1] if len(squares) else 0.0  # added one after another, as a loop does
+        self.sigma = np.sqrt(total / trainset.n_ratings)
+        return self
+
+    def estimate(self, *_: Any) -> Any:
+        """Draw one rating, whoever is asked for."""
+        return np.random.normal(self.trainset.global_mean, self.sigma)
+
+    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+        return Estimates(np.random.normal(self.trainset.global_mean, self.sigma, len(users)))

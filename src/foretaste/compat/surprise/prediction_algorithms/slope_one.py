@@ -1,0 +1,174 @@
+"""Slope One: the user's mean, and how much more the item gets than what the user rated."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import SurpriseDeviations
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.neighborhood import LastRows, Strangers
+from foretaste.compat.surprise.prediction_algorithms.predictions import (
+    PredictionImpossible as PredictionImpossible,  # programs may take it from here, as in scikit-surprise
+)
+from foretaste.compat.surprise.row_moments import row_means
+from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.compat.surprise.traps import warn
+from foretaste.errors import BadData, NotFitted
+from foretaste.threads import thread_count
+
+_Doubles = npt.NDArray[np.float64]
+_Int32 = npt.NDArray[np.int32]
+
+
+class SlopeOne(AlgoBase):
+    r"""Predict the user's mean, moved by how much more the item usually gets than those that the user rated.
+
+    .. math:: \hat r_{ui} = \mu_u + \frac{1}{|R|} \sum_{j \in R} d_{ij}
+
+    with :math:`R` the items that :math:`u` rated and someone together with :math:`i`, and :math:`d_{ij}` the
+    mean of :math:`r_{vi} - r_{vj}` over those who rated both. As in scikit-surprise, :math:`d_{ij}` is of
+    ratings without what stands behind their point; a warning says so where that changes them.
+
+    ``fit`` makes no matrix: predictions compute the rows that they need, ``dev`` and ``freq`` are made when
+    first asked for.
+
+    Attributes
+    ----------
+    freq : intp array, shape (n_items, n_items)
+        How many users rated both.
+    dev : float64 array, shape (n_items, n_items)
+        The mean differences; NaN where nobody rated both.
+    user_mean : list of float
+        Of the ratings as they are.
+    """
+
+    def __init__(self) -> None:
+        AlgoBase.__init__(self)
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings and the means of users.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        SlopeOne
+            The algorithm itself.
+
+        Raises
+        ------
+        BadData
+            If a rating is NaN or too large for a whole number (a ``ValueError``).
+        """
+        AlgoBase.fit(self, trainset)
+        rows = trainset.by_user()
+        self.user_mean = list(row_means(rows.values, rows.starts)[: trainset.n_users])
+        self._by_user: Rows = rows
+        self._whole = _without_fractions(trainset, rows)
+        self._strangers = Strangers(trainset)
+        self._kernel: SurpriseDeviations | None = None
+        self._last: LastRows | None = None
+        self._dev: _Doubles | None = None
+        self._freq: npt.NDArray[np.intp] | None = None
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept in a copy: the kernel is made again when it is asked."""
+        state = vars(self).copy()
+        return state | {key: None for key in ("_kernel", "_last") if key in state}
+
+    @property
+    def dev(self) -> _Doubles:
+        """How much more each item gets than each other; made when first asked for."""
+        self._require_fit("dev")
+        if self._dev is None:
+            self._dev = self._deviations().matrix(thread_count())
+        return self._dev
+
+    @property
+    def freq(self) -> npt.NDArray[np.intp]:
+        """How many users rated both of two items; made when first asked for."""
+        self._require_fit("freq")
+        if self._freq is None:
+            self._freq = self._deviations().common(thread_count()).astype(np.intp)
+        return self._freq
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating, before it is brought into the scale.
+
+        Parameters
+        ----------
+        u, i : int or str
+            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        PredictionImpossible
+            If user or item is unknown.
+        """
+        return self._estimate_one(u, i).value[0]
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        known = self._strangers.neither(users, items)
+        total, count = self._sums(np.where(known, users, np.int32(-1)), np.where(known, items, np.int32(-1)))
+        mean = np.zeros(len(users))
+        np.divide(total, count, out=mean, where=count > 0)
+        unknown = dict.fromkeys(np.flatnonzero(~known).tolist(), "User and/or item is unknown.")
+        return Estimates(np.asarray(self.user_mean)[users] + mean, unknown)
+
+    def _sums(self, users: _Int32, items: _Int32) -> tuple[_Doubles, npt.NDArray[np.int64]]:
+        kernel = self._deviations()
+        if len(users) != 1 or users[0] < 0:
+            return kernel.sums(items, users, thread_count())
+        if self._last is None:
+            self._last = LastRows(kernel.row, self.trainset.n_items)
+        total, count = kernel.sum_from(self._last.row(int(items[0])), int(users[0]))
+        return np.array([total]), np.array([count])
+
+    def _deviations(self) -> SurpriseDeviations:
+        if self._kernel is None:
+            rows = self._by_user
+            self._kernel = SurpriseDeviations(
+                rows.starts, rows.items, self._whole, self.trainset.n_items, thread_count()
+            )
+        return self._kernel
+
+    def _require_fit(self, name: str) -> None:
+        if "_dev" not in vars(self):
+            raise NotFitted(f"SlopeOne has no {name} before fit", hint="algo.fit(trainset)")
+
+
+def _without_fractions(trainset: Trainset, rows: Rows) -> _Doubles:
+    """Return ratings cut down to whole numbers, with a warning if that changes them."""
+    odd = np.flatnonzero(~(np.abs(rows.values) < 2**31))
+    if len(odd):
+        raise BadData(
+            f"SlopeOne cannot take the rating {rows.values[odd[0]]}: it must be a number within 2**31",
+            where=_place(trainset, rows, int(odd[0])),
+            hint="leave these ratings out before they are loaded",
+        )
+    whole = np.trunc(rows.values)
+    changed = np.flatnonzero(whole != rows.values)
+    if len(changed):
+        first = int(changed[0])
+        warn(
+            f"{_place(trainset, rows, first)}: SlopeOne takes the rating {rows.values[first]:g} for "
+            f"{whole[first]:g} where it compares items, as scikit-surprise does without a word "
+            f"({len(changed):,} such)",
+            "ratings as whole numbers, doubled if they go by halves; or foretaste.SlopeOne",
+        )
+    return whole
+
+
+def _place(trainset: Trainset, rows: Rows, row: int) -> str:
+    user, item = int(rows.users[row]), int(rows.items[row])
+    return f"user {trainset.to_raw_uid(user)!r}, item {trainset.to_raw_iid(item)!r}"

@@ -1,0 +1,138 @@
+"""How a file of ratings is read: which fields a line has, what is between them, and the rating scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS
+from foretaste.errors import BadData, InvalidParameter, did_you_mean
+
+_FIELDS = ("user", "item", "rating")
+
+
+class Reader:
+    """How a file of ratings is read.
+
+    Parameters
+    ----------
+    name : str, optional
+        A built-in data set, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose layout is taken; what else is
+        given does not matter then.
+    line_format : str
+        The fields of a line in their order, with spaces between: ``user``, ``item``, ``rating`` and, if there
+        are any, ``timestamp``.
+    sep : str, optional
+        What stands between two fields; any white space if it is None.
+    rating_scale : (low, high)
+        Predictions are brought into it.
+    skip_lines : int
+        How many lines at the beginning hold no ratings.
+
+    Raises
+    ------
+    InvalidParameter
+        If a field or the name is none of these, or the scale is not two numbers (a ``ValueError``).
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        line_format: str = "user item rating",
+        sep: str | None = None,
+        rating_scale: Any = (1, 5),
+        skip_lines: int = 0,
+    ) -> None:
+        if name:
+            if name not in BUILTIN_DATASETS:
+                raise InvalidParameter(
+                    f"unknown reader {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
+                    f"{did_you_mean(name, BUILTIN_DATASETS)}",
+                    hint='Reader("ml-100k"), or Reader(line_format="user item rating", sep=",")',
+                )
+            params = BUILTIN_DATASETS[name].reader_params
+            line_format, sep = params["line_format"], params.get("sep")
+            rating_scale, skip_lines = params["rating_scale"], 0
+        self.sep = sep
+        self.skip_lines = skip_lines
+        self.rating_scale = _scale(rating_scale)
+        fields = line_format.split()
+        self.with_timestamp = "timestamp" in fields
+        wanted = (*_FIELDS, "timestamp") if self.with_timestamp else _FIELDS
+        wrong = [field for field in fields if field not in (*_FIELDS, "timestamp")]
+        absent = [field for field in _FIELDS if field not in fields]
+        if wrong or absent:
+            what = f"has no {absent[0]}" if absent else f"names {wrong[0]!r}"
+            raise InvalidParameter(
+                f"line_format parameter is incorrect: {line_format!r} {what}; the fields are user, item, "
+                "rating and timestamp, with spaces between",
+                hint='line_format="user item rating", and sep="," for what stands between them in the file',
+            )
+        self.indexes = [fields.index(field) for field in wanted]
+
+    def parse_line(self, line: str) -> tuple[str, str, float, str | None]:
+        """Read one line.
+
+        Parameters
+        ----------
+        line : str
+
+        Returns
+        -------
+        (user, item, rating, time)
+            The time is a text, or None if there is none.
+
+        Raises
+        ------
+        BadData
+            If there are too few fields, or the rating is no number (a ``ValueError``).
+        """
+        parts = line.split(self.sep)
+        try:
+            fields = [parts[index].strip() for index in self.indexes]
+        except IndexError:
+            raise BadData(
+                f"Impossible to parse line {line[:80].rstrip()!r}: {len(parts)} fields, where at least "
+                f"{max(self.indexes) + 1} are needed",
+                hint='Check the line_format and sep parameters, as in Reader(line_format="user item rating", '
+                'sep=","); skip_lines=1 leaves a line of titles out',
+            ) from None
+        try:
+            rating = float(fields[2])
+        except ValueError:
+            raise BadData(
+                f"could not convert string to float: the rating {fields[2][:80]!r} is no number",
+                hint="skip_lines=1 leaves a line of titles out; line_format says which field is the rating",
+            ) from None
+        return fields[0], fields[1], rating, fields[3] if self.with_timestamp else None
+
+    def _parsed(self, lines: Iterable[str]) -> Iterator[tuple[str, str, float, str | None]]:
+        """Yield what ``parse_line`` says of each line; its own way here is the short one."""
+        if type(self).parse_line is not Reader.parse_line or "parse_line" in vars(self):
+            yield from map(self.parse_line, lines)
+            return
+        sep, (user, item, rating, *time) = self.sep, self.indexes
+        for line in lines:
+            parts = line.split(sep)
+            try:
+                when = parts[time[0]].strip() if time else None
+                row = parts[user].strip(), parts[item].strip(), float(parts[rating]), when
+            except (IndexError, ValueError):
+                row = self.parse_line(line)  # which says what is wrong
+            yield row
+
+
+def _scale(given: Any) -> Any:
+    try:
+        low, high = given
+        ordered = low <= high
+    except (TypeError, ValueError):
+        raise InvalidParameter(
+            f"rating_scale={given!r} is not allowed; it must be two numbers", hint="rating_scale=(1, 5)"
+        ) from None
+    if not ordered:
+        raise InvalidParameter(
+            f"rating_scale={given!r} is not allowed; the lower end comes first",
+            hint=f"rating_scale=({high!r}, {low!r})",
+        )
+    return given

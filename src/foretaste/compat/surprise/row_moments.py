@@ -1,0 +1,56 @@
+"""Means and standard deviations of rows of different lengths, to the last bit as numpy has each alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+_Doubles = npt.NDArray[np.float64]
+_Starts = npt.NDArray[np.int64]
+
+
+def row_means(values: _Doubles, starts: _Starts) -> _Doubles:
+    """Return ``np.mean(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
+
+    Parameters
+    ----------
+    values : float64 array, shape (n,)
+    starts : int64 array, shape (rows + 1,)
+
+    Returns
+    -------
+    float64 array, shape (rows,)
+    """
+    return _of_each_row(np.mean, values, starts)
+
+
+def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
+    """Return ``np.std(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
+
+    Parameters
+    ----------
+    values : float64 array, shape (n,)
+    starts : int64 array, shape (rows + 1,)
+
+    Returns
+    -------
+    float64 array, shape (rows,)
+    """
+    return _of_each_row(np.std, values, starts)
+
+
+def _of_each_row(moment: Callable[..., _Doubles], values: _Doubles, starts: _Starts) -> _Doubles:
+    """Take rows of one length together: numpy adds up each row of a block as it does a row alone."""
+    found = np.zeros(len(starts) - 1)
+    sizes = np.diff(starts)
+    order = np.argsort(sizes, kind="stable")
+    bounds = [*np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist(), len(order)]
+    for first, last in itertools.pairwise(bounds):
+        rows = order[first:last]
+        size = int(sizes[rows[0]])
+        if size:
+            found[rows] = moment(values[starts[rows][:, None] + np.arange(size)], axis=1)
+    return found

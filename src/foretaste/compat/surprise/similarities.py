@@ -1,0 +1,251 @@
+"""How alike users are, or items: four measures over the ratings that two of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
+from foretaste.errors import BadData, InvalidParameter
+from foretaste.threads import thread_count
+
+_Doubles = npt.NDArray[np.float64]
+
+
+class SimilarityUndefined(BadData, ZeroDivisionError):
+    """A similarity that would divide by 0; programs for scikit-surprise catch ``ZeroDivisionError``."""
+
+    code = "similarity_undefined"
+
+
+def cosine(n_x: int, yr: Any, min_support: int) -> _Doubles:
+    r"""Compute the cosine of the angle between the ratings that two have in common.
+
+    .. math:: \frac{\sum_y r_{xy} r_{x'y}}{\sqrt{\sum_y r_{xy}^2 \sum_y r_{x'y}^2}}
+
+    Parameters
+    ----------
+    n_x : int
+        How many are compared (users, say).
+    yr : mapping of int to list of (int, float)
+        For each of the others (items), who of those compared rated it, and how.
+    min_support : int
+        With fewer ratings in common, the similarity is 0.
+
+    Returns
+    -------
+    float64 array, shape (n_x, n_x)
+        Symmetric, 1 on the diagonal.
+
+    Raises
+    ------
+    SimilarityUndefined
+        If one of two has only zeros in common with the other, or ``min_support`` is 0 and two have nothing
+        in common (a ``ZeroDivisionError``).
+    InvalidParameter
+        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+    """
+    return _from_mapping("cosine", n_x, yr, min_support)
+
+
+def msd(n_x: int, yr: Any, min_support: int) -> _Doubles:
+    r"""Compute 1 / (1 + mean squared difference) of the ratings that two have in common.
+
+    Parameters
+    ----------
+    n_x : int
+        How many are compared (users, say).
+    yr : mapping of int to list of (int, float)
+        For each of the others (items), who of those compared rated it, and how.
+    min_support : int
+        With fewer ratings in common, the similarity is 0.
+
+    Returns
+    -------
+    float64 array, shape (n_x, n_x)
+        Symmetric, 1 on the diagonal.
+
+    Raises
+    ------
+    SimilarityUndefined
+        If ``min_support`` is 0 and two have nothing in common (a ``ZeroDivisionError``).
+    InvalidParameter
+        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+    """
+    return _from_mapping("msd", n_x, yr, min_support)
+
+
+def pearson(n_x: int, yr: Any, min_support: int) -> _Doubles:
+    r"""Compute the correlation of the ratings that two have in common.
+
+    Parameters
+    ----------
+    n_x : int
+        How many are compared (users, say).
+    yr : mapping of int to list of (int, float)
+        For each of the others (items), who of those compared rated it, and how.
+    min_support : int
+        With fewer ratings in common, the similarity is 0, as it is without any spread.
+
+    Returns
+    -------
+    float64 array, shape (n_x, n_x)
+        Symmetric, 1 on the diagonal; NaN where rounding leaves a spread below 0, as in scikit-surprise.
+
+    Raises
+    ------
+    InvalidParameter
+        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+    """
+    return _from_mapping("pearson", n_x, yr, min_support)
+
+
+def pearson_baseline(
+    n_x: int,
+    yr: Any,
+    min_support: int,
+    global_mean: float,
+    x_biases: Any,
+    y_biases: Any,
+    shrinkage: float = 100.0,
+) -> _Doubles:
+    r"""Compute the cosine of what baselines leave of the ratings that two have in common, shrunk.
+
+    The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
+    :math:`s`.
+
+    Parameters
+    ----------
+    n_x : int
+        How many are compared (users, say).
+    yr : mapping of int to list of (int, float)
+        For each of the others (items), who of those compared rated it, and how.
+    min_support : int
+        With fewer ratings in common, and with fewer than 2, the similarity is 0.
+    global_mean : float
+    x_biases : float64 array, shape (n_x,)
+    y_biases : float64 array
+        By the keys of ``yr``.
+    shrinkage : float
+        0 is none.
+
+    Returns
+    -------
+    float64 array, shape (n_x, n_x)
+        Symmetric, 1 on the diagonal.
+
+    Raises
+    ------
+    SimilarityUndefined
+        If baselines leave nothing of what one of two has in common with the other (a ``ZeroDivisionError``).
+    InvalidParameter
+        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+    """
+    baselines = (float(global_mean), np.asarray(x_biases, np.float64), np.asarray(y_biases, np.float64))
+    return _from_mapping("pearson_baseline", n_x, yr, min_support, baselines, float(shrinkage))
+
+
+def similarity_source(
+    measure: str,
+    starts: npt.NDArray[np.int64],
+    row: npt.NDArray[np.int32],
+    rating: _Doubles,
+    n_x: int,
+    min_support: int,
+    baseline: _Doubles | None = None,
+    shrinkage: float = 100.0,
+) -> SurpriseNeighbors:
+    """Return the kernel that computes similarities as they are asked for.
+
+    Parameters
+    ----------
+    measure : {"cosine", "msd", "pearson", "pearson_baseline"}
+    starts : int64 array, shape (columns + 1,)
+        Where the ratings of each column begin.
+    row : int32 array, shape (n,)
+        Which of those compared gave (or got) each.
+    rating : float64 array, shape (n,)
+    n_x, min_support : int
+    baseline : float64 array, shape (n,), optional
+        What is taken off each rating before it is compared.
+    shrinkage : float
+    """
+    rating = np.ascontiguousarray(rating, np.float64)
+    compared = rating if baseline is None else rating - baseline
+    return SurpriseNeighbors(
+        starts, row, rating, compared, n_x, measure, float(min_support), float(shrinkage), thread_count()
+    )
+
+
+def undefined(error: UndefinedSimilarity, measure: str) -> SimilarityUndefined:
+    """Return the error to raise for the kernel's."""
+    return SimilarityUndefined(
+        f"{error} ({measure}): they have no ratings in common that could be compared",
+        where="inner ids, as trainset.to_raw_uid and to_raw_iid take them",
+        hint="sim_options={'name': 'msd', 'min_support': 1}",
+    )
+
+
+def whole(name: str, value: Any) -> int:
+    """Return a number without what stands behind its point, as C does.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is no number.
+    """
+    if not isinstance(value, (Real, np.number)) or not np.isfinite(float(value)):
+        raise InvalidParameter(
+            f"{name}={value!r} is not allowed; it must be a whole number", hint=f"{name}=1"
+        )
+    return int(float(value))
+
+
+def _from_mapping(
+    measure: str,
+    n_x: Any,
+    yr: Any,
+    min_support: Any,
+    baselines: tuple[float, _Doubles, _Doubles] | None = None,
+    shrinkage: float = 100.0,
+) -> _Doubles:
+    n_x, min_support = whole("n_x", n_x), whole("min_support", min_support)
+    starts, row, rating, y = _flat(yr, n_x)
+    baseline = None
+    if baselines is not None:
+        mean, of_x, of_y = baselines
+        if len(of_x) < n_x or (len(y) and (y.min() < 0 or y.max() >= len(of_y))):
+            raise InvalidParameter("x_biases and y_biases must have a number for each row and each key of yr")
+        baseline = (mean + of_y[y]) + of_x[row]
+    source = similarity_source(measure, starts, row, rating, n_x, min_support, baseline, shrinkage)
+    try:
+        return source.matrix(thread_count())
+    except UndefinedSimilarity as error:
+        raise undefined(error, measure) from None
+
+
+def _flat(
+    yr: Any, n_x: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], _Doubles, npt.NDArray[np.int64]]:
+    """Return a mapping's lists one behind another: starts, rows, ratings and the key of each."""
+    if not isinstance(yr, Mapping):
+        raise InvalidParameter(
+            f"yr is a {type(yr).__name__}; it must be a mapping of ids to lists of (id, rating)",
+            hint="yr=trainset.ir to compare users, yr=trainset.ur to compare items",
+        )
+    sizes = [len(pairs) for pairs in yr.values()]
+    pairs = list(chain.from_iterable(yr.values()))
+    row = np.fromiter((one for one, _ in pairs), np.int64, len(pairs))
+    if len(row) and (row.min() < 0 or row.max() >= n_x):
+        worst = row.max() if row.max() >= n_x else row.min()
+        raise InvalidParameter(f"yr holds {worst}, but n_x={n_x} says that ids go from 0 to {n_x - 1}")
+    rating = np.fromiter((rating for _, rating in pairs), np.float64, len(pairs))
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(np.asarray(sizes, np.int64), out=starts[1:])
+    keys = np.fromiter(yr.keys(), np.int64, len(sizes))
+    return starts, row.astype(np.int32), rating, np.repeat(keys, sizes)

@@ -1,0 +1,375 @@
+"""The ratings that an algorithm learns from, as flat float64 arrays and, if asked for, as lists of tuples."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.traps import other_type
+from foretaste.errors import InvalidParameter
+
+Lists = defaultdict[int, list[tuple[int, float]]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Ratings as four arrays, grouped by user or by item.
+
+    Attributes
+    ----------
+    users, items : int32 array, shape (n,)
+        Inner ids.
+    values : float64 array, shape (n,)
+    starts : int64 array, shape (groups + 1,)
+        Group ``g`` has the rows ``starts[g]`` to ``starts[g + 1]``; groups are inner ids in order.
+    """
+
+    users: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float64]
+    starts: npt.NDArray[np.int64]
+
+
+class _Side:
+    """One grouping of the ratings: rows, lists of tuples, and what keeps them equal.
+
+    Programs may edit the lists that ``ur`` and ``ir`` hand out. Tuples cannot change, so comparing the
+    tuples of now with those handed out (mostly by identity) tells whether the rows still say the same.
+    """
+
+    def __init__(self, rows: Rows | None, lists: Any, groups: int, *, by_user: bool) -> None:
+        self._rows = rows
+        self._lists = lists
+        self._seen: list[tuple[int, float]] | None = None
+        self._groups = groups
+        self._by_user = by_user
+
+    def lists(self) -> Any:
+        """Return the mapping of inner ids to lists of (other inner id, rating)."""
+        if self._lists is None:
+            rows = self._made_rows()
+            others = (rows.items if self._by_user else rows.users).tolist()
+            pairs = list(zip(others, rows.values.tolist(), strict=True))
+            bounds = rows.starts.tolist()
+            lists: Lists = defaultdict(list)
+            for group in range(len(bounds) - 1):
+                lists[group] = pairs[bounds[group] : bounds[group + 1]]
+            self._lists, self._seen = lists, pairs
+        return self._lists
+
+    def has_lists(self) -> bool:
+        """Whether the lists were ever asked for, so that they may have been edited."""
+        return self._lists is not None
+
+    def rows(self) -> Rows:
+        """Return the rows, read again from the lists if these were edited."""
+        if self._lists is not None:
+            now = list(chain.from_iterable(self._lists.values()))
+            if self._rows is None or now != self._seen:
+                self._rows, self._seen = self._read(), now
+        return self._made_rows()
+
+    def _made_rows(self) -> Rows:
+        if self._rows is None:
+            self._rows = self._read()
+        return self._rows
+
+    def _read(self) -> Rows:
+        """Return the rows of the lists, groups in the order of their inner ids."""
+        keys = sorted(key for key, pairs in self._lists.items() if pairs)
+        sizes = [len(self._lists[key]) for key in keys]
+        groups = np.repeat(np.asarray(keys, np.int32), sizes)
+        pairs = list(chain.from_iterable(self._lists[key] for key in keys))
+        others = np.fromiter((pair[0] for pair in pairs), np.int32, len(pairs))
+        values = np.fromiter((pair[1] for pair in pairs), np.float64, len(pairs))
+        users, items = (groups, others) if self._by_user else (others, groups)
+        n_groups = max(self._groups, keys[-1] + 1 if keys else 0)
+        return Rows(users, items, values, starts_of(groups, n_groups))
+
+
+def inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
+    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
+    inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
+    return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
+
+
+def starts_of(groups: npt.NDArray[np.int32], n_groups: int) -> npt.NDArray[np.int64]:
+    """Return where each group begins in sorted ``groups``, and the end: shape (n_groups + 1,)."""
+    starts = np.zeros(n_groups + 1, np.int64)
+    np.cumsum(np.bincount(groups, minlength=n_groups), out=starts[1:])
+    return starts
+
+
+class Trainset:
+    """The ratings that an algorithm learns from; a data set makes it.
+
+    Parameters
+    ----------
+    ur, ir : mapping of int to list of (int, float)
+        The ratings by user, (item, rating), and by item, (user, rating); ids are inner ids.
+    n_users, n_items, n_ratings : int
+    rating_scale : (low, high)
+    raw2inner_id_users, raw2inner_id_items : dict
+        The inner id of each raw id.
+
+    Attributes
+    ----------
+    ur, ir : defaultdict of int to list of (int, float)
+        Made when first asked for; they may be edited before ``fit``.
+    n_users, n_items, n_ratings : int
+    rating_scale : (low, high)
+    global_mean : float
+        Of all ratings.
+    """
+
+    n_users: int
+    n_items: int
+    n_ratings: int
+    rating_scale: tuple[float, float]
+
+    def __init__(
+        self,
+        ur: Any,
+        ir: Any,
+        n_users: int,
+        n_items: int,
+        n_ratings: int,
+        rating_scale: Any,
+        raw2inner_id_users: dict[Any, int],
+        raw2inner_id_items: dict[Any, int],
+    ) -> None:
+        self.n_users, self.n_items, self.n_ratings = n_users, n_items, n_ratings
+        self.rating_scale = rating_scale
+        self._users = _Side(None, ur, n_users, by_user=True)
+        self._items = _Side(None, ir, n_items, by_user=False)
+        self._raw2inner_id_users = raw2inner_id_users
+        self._raw2inner_id_items = raw2inner_id_items
+        self._inner2raw_id_users: dict[int, Any] | None = None
+        self._inner2raw_id_items: dict[int, Any] | None = None
+        self._global_mean: Any = None
+
+    @classmethod
+    def _from_codes(
+        cls,
+        users: npt.NDArray[np.int32],
+        items: npt.NDArray[np.int32],
+        values: npt.NDArray[np.float64],
+        rating_scale: Any,
+        inner_users: dict[Any, int],
+        inner_items: dict[Any, int],
+    ) -> Trainset:
+        """Make one of inner ids and ratings in the order of their file."""
+        columns: dict[str, npt.NDArray[Any]] = {"users": users, "items": items, "values": values}
+        orders = (np.argsort(users, kind="stable"), np.argsort(items, kind="stable"))
+        by_user, by_item = [{name: column[order] for name, column in columns.items()} for order in orders]
+        return cls._from_rows(by_user, by_item, rating_scale, inner_users, inner_items)
+
+    @classmethod
+    def _from_rows(
+        cls,
+        by_user: dict[str, Any],
+        by_item: dict[str, Any],
+        rating_scale: Any,
+        inner_users: dict[Any, int],
+        inner_items: dict[Any, int],
+    ) -> Trainset:
+        """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
+        n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
+        made = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
+        rows = Rows(**by_user, starts=starts_of(by_user["users"], n_users))
+        made._users = _Side(rows, None, n_users, by_user=True)
+        rows = Rows(**by_item, starts=starts_of(by_item["items"], n_items))
+        made._items = _Side(rows, None, n_items, by_user=False)
+        return made
+
+    def by_user(self) -> Rows:
+        """Return the ratings grouped by user, in the order of ``all_ratings``.
+
+        Returns
+        -------
+        Rows
+            Users by inner id; within a user as in the file.
+        """
+        return self._users.rows()
+
+    def by_item(self) -> Rows:
+        """Return the ratings grouped by item, in the order of ``ir``.
+
+        Returns
+        -------
+        Rows
+            Items by inner id; within an item as in the file.
+        """
+        return self._items.rows()
+
+    @property
+    def ur(self) -> Any:
+        """The ratings of each user: a list of (item, rating), inner ids."""
+        return self._users.lists()
+
+    @ur.setter
+    def ur(self, lists: Any) -> None:
+        self._users = _Side(None, lists, self.n_users, by_user=True)
+
+    @property
+    def ir(self) -> Any:
+        """The ratings of each item: a list of (user, rating), inner ids."""
+        return self._items.lists()
+
+    @ir.setter
+    def ir(self, lists: Any) -> None:
+        self._items = _Side(None, lists, self.n_items, by_user=False)
+
+    @property
+    def global_mean(self) -> Any:
+        """The mean of all ratings."""
+        if self._global_mean is None:
+            self._global_mean = np.mean(self.by_user().values)
+        return self._global_mean
+
+    def knows_user(self, uid: Any) -> bool:
+        """Whether an inner id is that of a user with ratings here."""
+        return _knows(self._users, self.n_users, uid)
+
+    def knows_item(self, iid: Any) -> bool:
+        """Whether an inner id is that of an item with ratings here."""
+        return _knows(self._items, self.n_items, iid)
+
+    def to_inner_uid(self, ruid: Any) -> int:
+        """Return the inner id of a user.
+
+        Parameters
+        ----------
+        ruid : object
+            The raw id: a text if the ratings came from a file.
+
+        Raises
+        ------
+        InvalidParameter
+            If no rating here is of this user (a ``ValueError``).
+        """
+        try:
+            return self._raw2inner_id_users[ruid]
+        except KeyError:
+            raise _unknown("User", ruid, self._raw2inner_id_users) from None
+
+    def to_inner_iid(self, riid: Any) -> int:
+        """Return the inner id of an item.
+
+        Parameters
+        ----------
+        riid : object
+            The raw id: a text if the ratings came from a file.
+
+        Raises
+        ------
+        InvalidParameter
+            If no rating here is of this item (a ``ValueError``).
+        """
+        try:
+            return self._raw2inner_id_items[riid]
+        except KeyError:
+            raise _unknown("Item", riid, self._raw2inner_id_items) from None
+
+    def to_raw_uid(self, iuid: int) -> Any:
+        """Return the raw id of a user.
+
+        Raises
+        ------
+        InvalidParameter
+            If there is no such inner id (a ``ValueError``).
+        """
+        if self._inner2raw_id_users is None:
+            self._inner2raw_id_users = {inner: raw for raw, inner in self._raw2inner_id_users.items()}
+        try:
+            return self._inner2raw_id_users[iuid]
+        except KeyError:
+            raise _no_inner(iuid, "user", self.n_users) from None
+
+    def to_raw_iid(self, iiid: int) -> Any:
+        """Return the raw id of an item.
+
+        Raises
+        ------
+        InvalidParameter
+            If there is no such inner id (a ``ValueError``).
+        """
+        if self._inner2raw_id_items is None:
+            self._inner2raw_id_items = {inner: raw for raw, inner in self._raw2inner_id_items.items()}
+        try:
+            return self._inner2raw_id_items[iiid]
+        except KeyError:
+            raise _no_inner(iiid, "item", self.n_items) from None
+
+    def all_users(self) -> range:
+        """Return the inner ids of all users."""
+        return range(self.n_users)
+
+    def all_items(self) -> range:
+        """Return the inner ids of all items."""
+        return range(self.n_items)
+
+    def all_ratings(self) -> Iterator[tuple[int, int, float]]:
+        """Yield (user, item, rating) with inner ids, user by user, within a user as in the file."""
+        if self._users.has_lists():
+            for user, pairs in self.ur.items():
+                for item, rating in pairs:
+                    yield user, item, rating
+            return
+        rows = self.by_user()
+        yield from zip(rows.users.tolist(), rows.items.tolist(), rows.values.tolist(), strict=True)
+
+    def build_testset(self) -> list[tuple[Any, Any, float]]:
+        """Return all ratings as ``test`` takes them: (raw user, raw item, rating)."""
+        users = {inner: raw for raw, inner in self._raw2inner_id_users.items()}
+        items = {inner: raw for raw, inner in self._raw2inner_id_items.items()}
+        return [(users[u], items[i], rating) for u, i, rating in self.all_ratings()]
+
+    def build_anti_testset(self, fill: Any = None) -> list[tuple[Any, Any, float]]:
+        """Return all pairs of a user and an item that have no rating, as ``test`` takes them.
+
+        Parameters
+        ----------
+        fill : float, optional
+            What stands in place of the rating; the mean of all ratings if none is given.
+        """
+        value = self.global_mean if fill is None else float(fill)
+        items = [self.to_raw_iid(item) for item in self.all_items()]
+        rows = self.by_user()
+        free = np.ones(self.n_items, np.bool_)
+        pairs: list[tuple[Any, Any, float]] = []
+        for user in self.all_users():
+            rated = rows.items[rows.starts[user] : rows.starts[user + 1]]
+            free[rated] = False
+            raw = self.to_raw_uid(user)
+            pairs += [(raw, items[item], value) for item in np.flatnonzero(free).tolist()]
+            free[rated] = True
+        return pairs
+
+
+def _knows(side: _Side, n: int, inner: Any) -> bool:
+    if side.has_lists():
+        return inner in side.lists()
+    return isinstance(inner, (int, float, np.number)) and bool(0 <= inner < n and inner == int(inner))
+
+
+def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameter:
+    near = other_type(raw, known)
+    return InvalidParameter(
+        f"{what} {raw} is not part of the trainset.",
+        hint=None
+        if near is None
+        else f"{near!r}: raw ids are {type(near).__name__} here, not {type(raw).__name__}",
+    )
+
+
+def _no_inner(inner: Any, what: str, n: int) -> InvalidParameter:
+    return InvalidParameter(
+        f"{inner} is not a valid inner id.", hint=f"inner ids of {what}s go from 0 to {n - 1} here"
+    )
