@@ -1,0 +1,159 @@
+"""Answers about one person by a fitted model: plain functions, without a database and without HTTP.
+
+A model that can take in new users (``_fold_in``) answers from the ratings that a person has now; one that
+cannot answers from those that it learned from, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.errors import NotFound
+from foretaste.ids import IdArray, IdIndex
+from foretaste.models.answers import Floats, Prediction
+from foretaste.models.base import Model
+from foretaste.ratings import Pairs, Ratings
+from foretaste.recommending import similar_items
+from foretaste.recommending.ranking import Ranking, Seen
+from foretaste.service.ids_of import one_id
+
+BASES = ("your ratings", "ratings at the last training", "what most people like")
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person as a model sees them.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted; its only user is the person where it could take them in.
+    user : int
+        The person's index in the model; -1 if it does not know them.
+    rated : int32 array, shape (n,)
+        The items that the person has rated and the model knows.
+    used : int
+        How many ratings of the person the answers rest on.
+    basis : str
+        One of ``BASES``.
+    """
+
+    model: Model
+    user: int
+    rated: npt.NDArray[np.int32]
+    used: int
+    basis: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One item and what is predicted for it, in rating units."""
+
+    item: int | str
+    prediction: float
+
+
+def can_fold(model: Model) -> bool:
+    """Whether a model can take in new users."""
+    return type(model)._fold_in is not Model._fold_in
+
+
+def person(
+    model: Model, user: int | str, items: IdArray, values: Sequence[float], times: Sequence[int | None]
+) -> Person:
+    """Let a model take in a person.
+
+    Parameters
+    ----------
+    model : Model
+    user : int or str
+        In the model's type of ids.
+    items : array of ids, shape (n,)
+        What the person has rated, each once.
+    values : sequence of float, length n
+    times : sequence of (int or None), length n
+        Seconds since 1970.
+
+    Returns
+    -------
+    Person
+    """
+    places = model.items_.remap(items)
+    rated = places[places >= 0]
+    if not can_fold(model):
+        index = int(model.users_.remap(one_id(user).ids)[0])
+        return Person(model, index, rated, len(rated) if index >= 0 else 0, BASES[1 if index >= 0 else 2])
+    if len(rated) == 0:
+        return Person(model, -1, rated, 0, BASES[2])
+    order = np.argsort(items, kind="stable")
+    timed = all(at is not None for at in times)
+    new = Ratings(
+        user=np.zeros(len(items), np.int32), item=np.arange(len(items), dtype=np.int32),
+        value=np.array(values, np.float32)[order], weight=None, user_table=None, item_table=None,
+        when=np.array(times, np.int64)[order] if timed and "when" in model.needs else None,
+        users=one_id(user), items=IdIndex(items[order]), scale=None,
+    )  # fmt: skip
+    return Person(model._fold_in(new), 0, rated, len(rated), BASES[0])
+
+
+def recommendations(who: Person, n: int) -> list[Answer]:
+    """Return the items that a person has not rated and will like best, the best first.
+
+    Parameters
+    ----------
+    who : Person
+    n : int
+        How many; fewer come if there are fewer.
+    """
+    ranking = Ranking(who.model, np.arange(len(who.model.items_), dtype=np.int32), n, 1)
+    seen = Seen(np.array([0, len(who.rated)], np.int64), who.rated)
+    items, scores = ranking.best(np.array([who.user], np.int32), seen)
+    there = items[0] >= 0
+    return _answers(who.model, items[0][there], scores[0][there])
+
+
+def predictions(who: Person, items: IdArray) -> list[Answer]:
+    """Return what is predicted for some items, in their order.
+
+    Parameters
+    ----------
+    who : Person
+    items : array of ids, shape (n,)
+
+    Raises
+    ------
+    NotFound
+        If the model does not know one of them.
+    """
+    places = who.model.items_.remap(items)
+    if (places < 0).any():
+        unknown = items[int(np.flatnonzero(places < 0)[0])]
+        raise NotFound(
+            f"the model does not know item {str(unknown)!r}", hint="one of GET /api/v1/items, or train again"
+        )
+    pairs = Pairs(np.full(len(places), who.user, np.int32), places)
+    return _answers(who.model, places, who.model._predict(pairs).value)
+
+
+def similar(model: Model, item: int | str, n: int) -> list[tuple[int | str, float]]:
+    """Return the items most alike to one, with their similarity, from -1 to 1.
+
+    Raises
+    ------
+    NotFound
+        If the model does not know the item.
+    NotSupported
+        If it has nothing to compare items by.
+    """
+    found = similar_items(model, item, n)
+    return list(zip(found.ids.tolist(), found.similarity.tolist(), strict=True))
+
+
+def _answers(model: Model, items: npt.NDArray[np.int32], scores: Floats) -> list[Answer]:
+    clipped = model._clipped(Prediction(scores, np.zeros(len(scores), np.int8))).value
+    ids = model.items_.ids[items].tolist()
+    return [Answer(id_, score) for id_, score in zip(ids, clipped.tolist(), strict=True)]
