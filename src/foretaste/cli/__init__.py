@@ -25,6 +25,7 @@ _MODULES = {
     "predict": "using",
     "recommend": "recommending",
     "similar": "using",
+    "serve": "serving",
     "show": "looking",
     "models": "looking",
     "data": "looking",

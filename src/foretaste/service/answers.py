@@ -156,4 +156,5 @@ def similar(model: Model, item: int | str, n: int) -> list[tuple[int | str, floa
 def _answers(model: Model, items: npt.NDArray[np.int32], scores: Floats) -> list[Answer]:
     clipped = model._clipped(Prediction(scores, np.zeros(len(scores), np.int8))).value
     ids = model.items_.ids[items].tolist()
-    return [Answer(id_, score) for id_, score in zip(ids, clipped.tolist(), strict=True)]
+    # As float32 is written shortest: 3.52, not 3.5199999809265137.
+    return [Answer(id_, float(str(score))) for id_, score in zip(ids, clipped, strict=True)]

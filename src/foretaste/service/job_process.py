@@ -65,14 +65,18 @@ def _watch(store: Store, number: int, told: _Told, over: threading.Event) -> Non
 
 
 def _end_with_service(over: threading.Event) -> None:
-    sys.stdin.buffer.read()  # nothing more is written: this returns when the service has ended
+    while os.read(0, 4096):  # nothing more is written: the end comes when the service has ended
+        pass
     if not over.is_set():
         _interrupt()
 
 
 def main() -> int:
     """Run the job that the first line of the input names; return the exit code."""
-    given = json.loads(sys.stdin.buffer.readline())
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(0, 1)
+    given = json.loads(line)
     settings, number = Settings.from_text(given["settings"]), int(given["job"])
     os.nice(10)  # answers go before training
     store, told, over = Store(settings.url), _Told(), threading.Event()

@@ -106,7 +106,8 @@ def begin(connection: Connection, spec: dict[str, Any] | None) -> int:
     }  # fmt: skip
     try:
         with connection.begin_nested():
-            return connection.execute(sa.insert(jobs).values(**values).returning(jobs.c.number)).scalar_one()
+            added = sa.insert(jobs).values(**values).returning(jobs.c.number)
+            return int(connection.execute(added).scalar_one())
     except sa.exc.IntegrityError:
         raise Busy("a training is at work", hint="GET /api/v1/jobs, or cancel it") from None
 
@@ -174,7 +175,9 @@ class Starter:
             start_new_session=True,  # Ctrl-C is for the service; the job ends when its input does
         )
         assert process.stdin is not None  # noqa: S101 - for the type checker
-        process.stdin.write((json.dumps({"job": number, "settings": self.settings.as_text()}) + "\n").encode())
+        process.stdin.write(
+            (json.dumps({"job": number, "settings": self.settings.as_text()}) + "\n").encode()
+        )
         process.stdin.flush()
         self._processes[number] = process
         return number

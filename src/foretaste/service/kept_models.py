@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from foretaste.errors import InvalidParameter, NotFound
-from foretaste.service.schema import activations, models
+from foretaste.service.schema import activations, jobs, models
 from foretaste.service.store import Connection
 
 _COLUMNS = tuple(models.c)
@@ -40,7 +40,9 @@ def _from_row(row: Any) -> KeptModel:
 
 def listed(connection: Connection) -> list[KeptModel]:
     """Return all models, the newest first."""
-    return [_from_row(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(models.c.number.desc()))]
+    return [
+        _from_row(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(models.c.number.desc()))
+    ]
 
 
 def one(connection: Connection, number: int) -> KeptModel:
@@ -73,7 +75,7 @@ def add(connection: Connection, kept: dict[str, Any]) -> int:
     """Add a row for a model file that is in its place; return its number."""
     values = kept | {"made_at": int(time.time())}
     values |= {name: json.dumps(values[name], allow_nan=False) for name in ("spec", "checks")}
-    return connection.execute(sa.insert(models).values(**values).returning(models.c.number)).scalar_one()
+    return int(connection.execute(sa.insert(models).values(**values).returning(models.c.number)).scalar_one())
 
 
 def activate(connection: Connection, number: int, reason: str) -> int:
@@ -83,9 +85,8 @@ def activate(connection: Connection, number: int, reason: str) -> int:
     if now is not None and now[1].number == number:
         return now[0]
     values = {"model": number, "at": int(time.time()), "reason": reason}
-    return connection.execute(
-        sa.insert(activations).values(**values).returning(activations.c.number)
-    ).scalar_one()
+    added = sa.insert(activations).values(**values).returning(activations.c.number)
+    return int(connection.execute(added).scalar_one())
 
 
 def roll_back(connection: Connection) -> int:
@@ -112,6 +113,32 @@ def roll_back(connection: Connection) -> int:
     values = {"model": stack[-2], "at": int(time.time()), "reason": "rolled back"}
     connection.execute(sa.insert(activations).values(**values))
     return stack[-2]
+
+
+def remove(connection: Connection, number: int) -> None:
+    """Remove a model and its activations; its trainings stay, without it."""
+    connection.execute(sa.update(jobs).where(jobs.c.model == number).values(model=None))
+    rows = connection.execute(
+        sa.select(activations.c.number, activations.c.model, activations.c.reason).order_by(
+            activations.c.number
+        )
+    ).all()
+    stack: list[int] = []  # what can be rolled back to, without this model
+    for _, model, reason in rows:
+        if reason == "rolled back":
+            stack.pop()
+        else:
+            stack.append(model)
+    kept = [model for model in stack if model != number]
+    connection.execute(sa.delete(activations).where(activations.c.model == number))
+    before = [row for row in rows if row.model != number]
+    stale = [row.number for row in before]
+    connection.execute(sa.delete(activations).where(activations.c.number.in_(stale)))
+    first = rows[-1].number + 1 if rows else 1  # numbers never come twice: workers know activations by them
+    for place, model in enumerate(kept):
+        values = {"number": first + place, "model": model, "at": int(time.time()), "reason": "chosen"}
+        connection.execute(sa.insert(activations).values(**values))
+    connection.execute(sa.delete(models).where(models.c.number == number))
 
 
 def sha256_of(path: Path) -> str:

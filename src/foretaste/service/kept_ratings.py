@@ -86,10 +86,9 @@ def put(connection: Connection, user: str, rated: Rated) -> tuple[bool, bool]:
     before = connection.execute(sa.select(ratings.c.value).where(where).with_for_update()).scalar()
     if before is not None and before == rated.value:
         return False, False
-    values = {
-        "user": user, "item": rated.item, "value": rated.value, "rated_at": rated.rated_at, "shown": rated.shown
-    }  # fmt: skip
-    upsert(connection, ratings, values, ("user", "item"))
+    keys = {"user": user, "item": rated.item}
+    values = {"value": rated.value, "rated_at": rated.rated_at, "shown": rated.shown}
+    upsert(connection, ratings, keys | values, ("user", "item"))
     _touch(connection, user)
     return before is None, True
 
@@ -156,10 +155,12 @@ def _insert(connection: Connection, given: Ratings) -> None:
     """Insert ratings, sorted as the table is."""
     users, names = [str(user) for user in given.users], [str(item) for item in given.items]
     order = np.lexsort((given.item, given.user))
+    distinct, code = np.unique(given.value, return_inverse=True)
+    shortest = np.array([float(str(value)) for value in distinct])  # 0.9, not 0.8999999761581421
     for start in range(0, len(order), _CHUNK):
         rows = order[start : start + _CHUNK]
         when = [None] * len(rows) if given.when is None else given.when[rows].tolist()
-        columns = (given.user[rows].tolist(), given.item[rows].tolist(), given.value[rows].tolist(), when)
+        columns = (given.user[rows].tolist(), given.item[rows].tolist(), shortest[code[rows]].tolist(), when)
         some = [(users[u], names[i], value, at) for u, i, value, at in zip(*columns, strict=True)]
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(
@@ -167,7 +168,7 @@ def _insert(connection: Connection, given: Ratings) -> None:
             )
         else:
             cursor = connection.connection.cursor()
-            with cursor.copy('COPY ratings ("user", item, value, rated_at) FROM STDIN') as copy:  # type: ignore[attr-defined]
+            with cursor.copy('COPY ratings ("user", item, value, rated_at) FROM STDIN') as copy:
                 for row in some:
                     copy.write_row(row)
 

@@ -91,7 +91,13 @@ class Keyring:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._known: dict[str, tuple[float, Key | None]] = {}
+        self._known: dict[str, tuple[float, Key]] = {}
+
+    def known(self, key: str) -> Key | None:
+        """Return what is known of a key without asking the database; None if it has to be asked."""
+        at_and_key = self._known.get(digest(key))
+        fresh = at_and_key is not None and time.monotonic() - at_and_key[0] < _TRUSTED
+        return at_and_key[1] if at_and_key is not None and fresh else None
 
     def find(self, key: str) -> Key | None:
         """Return what is known of a key; None if it is none of ours, or revoked.
@@ -102,9 +108,6 @@ class Keyring:
             If the database does not answer.
         """
         name = digest(key)
-        at, found = self._known.get(name, (-_TRUSTED, None))
-        if found is not None and time.monotonic() - at < _TRUSTED:
-            return found
         columns = (keys.c.number, keys.c.name, keys.c.role, keys.c.made_at, keys.c.revoked_at)
         with self.store.reading() as connection:
             row = connection.execute(sa.select(*columns).where(keys.c.sha256 == name)).one_or_none()

@@ -118,9 +118,12 @@ class Store:
         if not self._one_writer.acquire(timeout=_WAIT):
             raise Unavailable("the database is busy", hint="the same again in a moment")
         try:
-            with _in_our_words(), self.engine.connect() as connection:
-                with connection.execution_options(writing=True).begin():
-                    yield connection
+            with (
+                _in_our_words(),
+                self.engine.connect() as connection,
+                connection.execution_options(writing=True).begin(),
+            ):
+                yield connection
         finally:
             self._one_writer.release()
 

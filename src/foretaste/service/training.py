@@ -146,5 +146,3 @@ def examine(path: Path, ratings_of: Ratings) -> dict[str, Any]:
         "rmse_of_the_mean": float(test.value.std()),
         "items_known": shared,
     }
-
-

@@ -1,0 +1,68 @@
+"""What a person will like, how much, and what is like an item."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from foretaste.service import answers, kept_ratings
+from foretaste.service.answers import Answer, Person
+from foretaste.service.routes.common import House, InHouse, answer, failures, needs
+from foretaste.service.routes.ratings import IdInQuery
+from foretaste.service.serving import Active
+from foretaste.service.shapes import Predictions, PredictionsWanted, SimilarItems, Success
+from foretaste.service.store import Connection
+
+router = APIRouter(tags=["recommending"], dependencies=[Depends(needs("read"))])
+
+HowMany = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get("/recommendations", response_model=Success[Predictions], responses=failures())
+def get_recommendations(user: IdInQuery, house: InHouse, n: HowMany = 10) -> Response:
+    """List the items that a person has not rated and will like best, the best first."""
+    text = house.serving.kinds.text(user, "user")
+    with house.store.reading() as connection:
+        active, who = house.serving.person(connection, text)
+        return _shown(house, connection, text, active, who, answers.recommendations(who, n))
+
+
+@router.post("/predictions", response_model=Success[Predictions], responses=failures(404))
+def post_predictions(wanted: PredictionsWanted, house: InHouse) -> Response:
+    """Predict what a person would give some items."""
+    kinds = house.serving.kinds
+    text = kinds.text(wanted.user, "user")
+    items = kinds.column([kinds.text(item, "item") for item in wanted.items], "item")
+    with house.store.reading() as connection:
+        active, who = house.serving.person(connection, text)
+        return _shown(house, connection, text, active, who, answers.predictions(who, items))
+
+
+@router.get("/similar", response_model=Success[SimilarItems], responses=failures(404, 409))
+def get_similar(item: IdInQuery, house: InHouse, n: HowMany = 10) -> Response:
+    """List the items most like one."""
+    kinds = house.serving.kinds
+    text = kinds.text(item, "item")
+    own = kinds.own(text, "item")
+    with house.store.reading() as connection:
+        active = house.serving.active(connection)
+        found = answers.similar(active.model, own, n)
+        titles = kept_ratings.titles_of(connection, [text, *(str(id_) for id_, _ in found)])
+    rows = [
+        {"item": id_, "title": titles.get(str(id_)), "similarity": round(value, 6)} for id_, value in found
+    ]
+    return answer({"item": own, "title": titles.get(text), "model": active.kept.number, "items": rows})
+
+
+def _shown(
+    house: House, connection: Connection, user: str, active: Active, who: Person, found: list[Answer]
+) -> Response:
+    titles = kept_ratings.titles_of(connection, [str(one.item) for one in found])
+    rows: list[dict[str, Any]] = [
+        {"item": one.item, "title": titles.get(str(one.item)), "prediction": one.prediction} for one in found
+    ]
+    return answer({
+        "user": house.serving.kinds.own(user, "user"), "model": active.kept.number, "basis": who.basis,
+        "ratings_used": who.used, "items": rows,
+    })  # fmt: skip
