@@ -28,7 +28,7 @@ def export_person(user: IdInQuery, house: InHouse) -> Response:
 
 @router.delete("", response_model=Success[Erased], responses=failures(507))
 def erase_person(user: IdInQuery, house: InHouse) -> Response:
-    """Delete all that is kept of a person; models that learned from it are named: train again, delete them."""
+    """Delete all that is kept of a person; models that learned from it are named."""
     kinds = house.serving.kinds
     text = kinds.text(user, "user")
     with house.store.writing() as connection:

@@ -1,0 +1,105 @@
+"""A service on the planted ratings: as functions, in this process, and as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+
+import pytest
+
+pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
+
+import sqlalchemy as sa
+from serving_rig import Client, prepared, running_service
+from starlette.testclient import TestClient
+
+from foretaste.service.app import create_app
+from foretaste.service.settings import Settings
+from foretaste.service.starting import open_store
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory, ratings):
+    """Return a folder with a database, a model and a key, to be copied."""
+    folder = tmp_path_factory.mktemp("service") / "prepared"
+    return folder, prepared(Settings(str(folder)), ratings)
+
+
+@pytest.fixture
+def folder(prepared_folder, tmp_path):
+    """Return a copy of the folder that a test may change."""
+    shutil.copytree(prepared_folder[0], tmp_path / "folder")
+    return tmp_path / "folder"
+
+
+@pytest.fixture
+def key(prepared_folder) -> str:
+    """Return an admin key of every prepared folder."""
+    return prepared_folder[1]
+
+
+@pytest.fixture
+def make_client(folder, key):
+    """Return a function that makes clients of an application in this process."""
+    opened = []
+
+    def make(**changes) -> Client:
+        values = {"folder": str(folder), "rate": ""} | changes
+        client = TestClient(create_app(Settings(**values)), base_url="http://127.0.0.1")
+        client.__enter__()
+        opened.append(client)
+        return Client(client, key)
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(make_client) -> Client:
+    """Return a client of an application in this process."""
+    return make_client()
+
+
+@pytest.fixture
+def start(folder):
+    """Return a function that starts the service as people do; all that it started is over after the test."""
+    started = []
+
+    def begin(*options: str, **environment: str):
+        service = running_service(folder, *options, **environment)
+        started.append(service)
+        return service
+
+    yield begin
+    for service in started:
+        service.kill()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def settings(request, tmp_path):
+    """Return settings with an empty database of either kind."""
+    if request.param == "sqlite":
+        yield Settings(str(tmp_path / "either"))
+        return
+    url = os.environ.get("FORETASTE_POSTGRES")
+    if not url:
+        pytest.skip("FORETASTE_POSTGRES names no server; .ci/postgres starts one")
+    name = "foretaste_" + uuid.uuid4().hex
+    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    own = sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+    yield Settings(str(tmp_path / "either"), own)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    server.dispose()
+
+
+@pytest.fixture
+def store(settings):
+    """Return an empty database of either kind, up to date."""
+    opened = open_store(settings)
+    yield opened
+    opened.close()
