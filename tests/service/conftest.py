@@ -23,11 +23,11 @@ from foretaste.service.starting import open_store
 def prepared_folder(tmp_path_factory, ratings):
     """Return a folder with a database, a model and a key, to be copied."""
     folder = tmp_path_factory.mktemp("service") / "prepared"
-    return folder, prepared(Settings(str(folder)), ratings)
+    return folder, prepared(Settings(str(folder)), ratings.replace(scale=(-8.0, 8.0)))
 
 
 @pytest.fixture
-def folder(prepared_folder, tmp_path):
+def place(prepared_folder, tmp_path):
     """Return a copy of the folder that a test may change."""
     shutil.copytree(prepared_folder[0], tmp_path / "folder")
     return tmp_path / "folder"
@@ -40,12 +40,12 @@ def key(prepared_folder) -> str:
 
 
 @pytest.fixture
-def make_client(folder, key):
+def make_client(place, key):
     """Return a function that makes clients of an application in this process."""
     opened = []
 
     def make(**changes) -> Client:
-        values = {"folder": str(folder), "rate": ""} | changes
+        values = {"folder": str(place), "rate": ""} | changes
         client = TestClient(create_app(Settings(**values)), base_url="http://127.0.0.1")
         client.__enter__()
         opened.append(client)
@@ -63,12 +63,12 @@ def client(make_client) -> Client:
 
 
 @pytest.fixture
-def start(folder):
+def start(place):
     """Return a function that starts the service as people do; all that it started is over after the test."""
     started = []
 
     def begin(*options: str, **environment: str):
-        service = running_service(folder, *options, **environment)
+        service = running_service(place, *options, **environment)
         started.append(service)
         return service
 

@@ -137,9 +137,14 @@ def test_delete_and_erase(store):
 
 def test_a_transaction_that_raises_leaves_nothing(store):
     starting.fill(store, TEXTS, None, "given")
-    with pytest.raises(ZeroDivisionError), store.writing() as connection:
-        kept_ratings.put(connection, "new", Rated("a", 2.5, 1, None))
-        raise ZeroDivisionError
+
+    def failing():
+        with store.writing() as connection:
+            kept_ratings.put(connection, "new", Rated("a", 2.5, 1, None))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
     with store.reading() as connection:
         assert kept_ratings.history(connection, "new") == []
 
@@ -217,9 +222,10 @@ def test_keys_that_cannot_be_made_or_revoked(store):
             keys.revoke(connection, 99)
         keys.make(connection, "second", "admin")
         keys.revoke(connection, admin.number)
-        assert dataclasses.replace(admin, revoked_at=keys.listed(connection)[0].revoked_at) == keys.listed(
-            connection
-        )[0]
+        assert (
+            dataclasses.replace(admin, revoked_at=keys.listed(connection)[0].revoked_at)
+            == keys.listed(connection)[0]
+        )
 
 
 # Databases that cannot --------------------------------------------------------------------------------
@@ -255,11 +261,16 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     stored = 0
-    with pytest.raises(StorageFull, match="no room"):
+
+    def fill_up():
+        nonlocal stored
         for number in range(10_000):
             with store.writing() as connection:
                 kept_ratings.put(connection, "full" * 40 + str(number), Rated("a", 1.0, 1, None))
             stored += 1
+
+    with pytest.raises(StorageFull, match="no room"):
+        fill_up()
     with store.reading() as connection:
         kept = connection.execute(sa.text("SELECT count(*) FROM ratings WHERE user LIKE 'full%'")).scalar()
     assert kept == stored > 0
