@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
 import sqlalchemy as sa
-from serving_rig import Client, prepared, running_service
+from serving_rig import Client, OwnPostgres, prepared, running_service
 from starlette.testclient import TestClient
 
 from foretaste.service.app import create_app
@@ -77,12 +77,9 @@ def start(place):
         service.kill()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def settings(request, tmp_path):
-    """Return settings with an empty database of either kind."""
-    if request.param == "sqlite":
-        yield Settings(str(tmp_path / "either"))
-        return
+@pytest.fixture
+def postgres_settings(tmp_path):
+    """Return settings with an empty PostgreSQL database."""
     url = os.environ.get("FORETASTE_POSTGRES")
     if not url:
         pytest.skip("FORETASTE_POSTGRES names no server; .ci/postgres starts one")
@@ -95,6 +92,24 @@ def settings(request, tmp_path):
     with server.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     server.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def settings(request, tmp_path):
+    """Return settings with an empty database of either kind."""
+    if request.param == "sqlite":
+        return Settings(str(tmp_path / "either"))
+    return request.getfixturevalue("postgres_settings")
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory):
+    """Return a PostgreSQL server that a test may stop and start."""
+    if "FORETASTE_POSTGRES" not in os.environ:
+        pytest.skip("FORETASTE_POSTGRES names no server; .ci/postgres starts one")
+    server = OwnPostgres(tmp_path_factory.mktemp("postgres") / "server")
+    yield server
+    server.remove()
 
 
 @pytest.fixture

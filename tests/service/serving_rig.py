@@ -90,6 +90,7 @@ class Service:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.lines: list[str] = []
+        self._clients: list[Any] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.url = self._address()
@@ -124,7 +125,8 @@ class Service:
         """Return a client of this service."""
         import httpx2
 
-        return Client(httpx2.Client(base_url=self.url, timeout=60), key)
+        self._clients.append(httpx2.Client(base_url=self.url, timeout=60))
+        return Client(self._clients[-1], key)
 
     def kill(self) -> None:
         """Kill the service, if it runs, without a word of warning."""
@@ -132,6 +134,8 @@ class Service:
             self.process.kill()
         self.process.wait(30)
         self._reader.join(10)
+        for client in self._clients:
+            client.close()
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None and not self._reader.is_alive():
                 stream.close()
@@ -152,3 +156,40 @@ def running_service(folder: Path, *options: str, **environment: str) -> Service:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     return Service(process)
+
+
+class OwnPostgres:
+    """A PostgreSQL server that can be stopped and started, its data in a new folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.script = Path(__file__).parents[2] / ".ci" / "postgres"
+        for above in folder.parents[:3]:  # the server's own user must get there
+            above.chmod(0o755)
+        done = subprocess.run(
+            [str(self.script), "start", str(folder)], capture_output=True, text=True, check=True
+        )
+        self.url = done.stdout.strip()
+        self.port = self.url.rpartition(":")[2].partition("/")[0]
+
+    def _control(self, *words: str) -> None:
+        tools = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+        command = [str(tools[-1]), "-D", str(self.folder / "data"), "-w", *words]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+    def stop(self) -> None:
+        """Stop it at once, whoever is connected."""
+        self._control("stop", "-m", "immediate")
+
+    def start(self) -> None:
+        """Start it again at its port."""
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories= -c fsync=off"
+        )
+        self._control("start", "-l", str(self.folder / "data" / "log"), "-o", options)
+
+    def remove(self) -> None:
+        """Stop it and remove its folder."""
+        subprocess.run([str(self.script), "stop", str(self.folder)], check=True, capture_output=True)

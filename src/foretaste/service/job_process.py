@@ -47,8 +47,13 @@ class _ToldTask(Task):
         self.told.note = note or self.told.note
 
 
+_interrupting = threading.Lock()
+
+
 def _interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+    """Raise KeyboardInterrupt in the main thread, once: native code asks for signals, too."""
+    if _interrupting.acquire(blocking=False):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _watch(store: Store, number: int, told: _Told, over: threading.Event) -> None:

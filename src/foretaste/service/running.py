@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def run(settings: Settings, listener: socket.socket, workers: int) -> None:
         log_level="warning", server_header=False, timeout_graceful_shutdown=_GRACE, proxy_headers=False,
         timeout_keep_alive=30, h11_max_incomplete_event_size=32_768, lifespan="on",
     )  # fmt: skip
+    # uvicorn stops by itself and then sends the signal on, which would end this process without a word.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
@@ -76,6 +79,7 @@ def run(settings: Settings, listener: socket.socket, workers: int) -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, before)
         listener.close()
         if shared is not None:
             shutil.rmtree(shared, ignore_errors=True)
