@@ -48,4 +48,4 @@ def _models_that_know(house: House, user: int | str) -> list[int]:
         path = house.settings.models / kept.file
         if path.is_file() and int(load(path, memory_map=True).users_.remap(one_id(user).ids)[0]) >= 0:
             known.append(kept.number)
-    return known
+    return sorted(known)
