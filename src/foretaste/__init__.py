@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from foretaste.ratings import Ratings
     from foretaste.recommending import (
         Recommendations,
+        fold_in,
         recommend,
         recommend_all,
         similar_items,
@@ -126,6 +127,7 @@ __all__ = [
     "diversity",
     "evaluate_ranking",
     "fcp",
+    "fold_in",
     "gini",
     "hit_rate",
     "load",
@@ -168,7 +170,7 @@ _ROOMS = {
     "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommending": "Recommendations recommend recommend_all similar_items similar_users",
+    "recommending": "Recommendations fold_in recommend recommend_all similar_items similar_users",
     "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",

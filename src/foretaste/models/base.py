@@ -170,6 +170,10 @@ class Model(Parameters, ABC):
         """Return a fitted model whose users are those of ``new``, with what it knows of items."""
         raise self._cannot("_fold_in", "take in new users without refitting")
 
+    def _fold_in_items(self, new: Ratings) -> Self:
+        """Return a fitted model whose items are those of ``new``, with what it knows of users."""
+        raise self._cannot("_fold_in_items", "take in new items without refitting")
+
     def _explain(self, pairs: Pairs) -> Contributions:
         """Return the parts of each prediction; in general, those of ``_linear``."""
         linear = self._linear()

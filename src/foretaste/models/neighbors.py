@@ -14,6 +14,8 @@ from foretaste.ids import Indices
 from foretaste.models.answers import Contributions, Floats, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import alternate
+from foretaste.models.folding import known_items, known_users, with_items, with_users
+from foretaste.models.sums import damped_mean
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
@@ -160,6 +162,21 @@ class Neighbors(Model):
         self.rated_start_, order = ratings.by_user() if self.columns == "user" else ratings.by_item()
         self.rated_ = np.ascontiguousarray(getattr(ratings, self.rows)[order])
         self.deviation_ = deviation[order].astype(np.float32)
+
+    def _with_columns(self, new: Ratings) -> Self:
+        """Return a model of new columns: people by the items that they rated, or items by their raters."""
+        side, row = self.columns, self.rows
+        known = known_items(self, new) if side == "user" else known_users(self, new)
+        rows, columns = getattr(known, row), getattr(known, side)
+        start = self.mean_ + getattr(self, f"{row}_bias_")[rows].astype(np.float64)
+        residual, bias = known.value - start, np.zeros(len(getattr(new, f"{side}s")))
+        if self.centring == "bias":  # their step of the alternation that found the biases of the rows
+            damping = self.user_damping if side == "user" else self.item_damping
+            bias = damped_mean(columns, residual, np.ones(len(known)), len(bias), damping)
+        learned_ = {f"{side}_bias_": bias.astype(np.float32)}
+        folded = with_users(self, new, **learned_) if side == "user" else with_items(self, new, **learned_)
+        folded._rate(known, (residual - bias[columns]) / self.spread_[rows])
+        return folded
 
     def _lists(self) -> tuple[_Starts, Indices, Floats, _Starts, Indices, Floats]:
         return (

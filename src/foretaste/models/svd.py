@@ -11,7 +11,7 @@ import numpy.typing as npt
 from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
-from foretaste.models.folding import fold, known_rows, with_users
+from foretaste.models.folding import KnownRows, fold, known_rows, with_items, with_users
 from foretaste.models.sgd import Learner, rate_at, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -157,9 +157,14 @@ class SVD(Model):
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        rows = known_rows(self, new)
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
-        bias, factors = fold(
-            rows, residual, self.item_factors_, self.regularization, self.threads, self.biased
-        )
+        bias, factors = self._best(known_rows(self, new), self.item_bias_, self.item_factors_)
         return with_users(self, new, user_bias_=bias, user_factors_=factors)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        bias, factors = self._best(known_rows(self, new, "item"), self.user_bias_, self.user_factors_)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors)
+
+    def _best(self, rows: KnownRows, bias: Floats, factors: Floats) -> tuple[Floats, Floats]:
+        """Return the biases and factors that are best for new users (or items), given the others."""
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other]
+        return fold(rows, residual, factors, self.regularization, self.threads, self.biased)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
-from foretaste.models.folding import KnownRows, fold, known_rows, with_users
+from foretaste.models.folding import KnownRows, fold, known_rows, with_items, with_users
 from foretaste.models.implicit import Learner, implicit_sum, start
 from foretaste.models.sgd import rate_at
 from foretaste.params import learned, model_class, param
@@ -112,15 +113,32 @@ class SVDpp(Model):
 
     def _fold_in(self, new: Ratings) -> Self:
         rows = known_rows(self, new)
-        rated = implicit_sum(rows.user, rows.item, rows.users, self.implicit_factors_)
-        explained = dot_pairs(
-            rows.user, rows.item, rated, self.item_factors_, np.zeros(rows.users, np.float32),
-            self.item_bias_, 0.0, thread_count(self.threads),
-        )  # fmt: skip
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - explained - self._items_in_time(rows)
+        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+        residual = self._left(rows, rated) - self._items_in_time(rows)
         bias, own = fold(rows, residual, self.item_factors_, self.regularization, self.threads)
         return with_users(self, new, user_bias_=bias, user_factors_=own + rated)
 
+    def _left(self, rows: KnownRows, rated: Floats) -> npt.NDArray[np.float64]:
+        """Return what items, and that they were rated, leave of the ratings, in standard deviations."""
+        explained = dot_pairs(
+            rows.own, rows.other, rated, self.item_factors_, np.zeros(rows.size, np.float32),
+            self.item_bias_, 0.0, thread_count(self.threads),
+        )  # fmt: skip
+        return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - explained)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        """Return a model of the new items; that somebody rated one of them says nothing of that user."""
+        rows = known_rows(self, new, "item")
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.user_bias_[rows.other]
+        residual = residual - self._users_in_time(rows)
+        bias, factors = fold(rows, residual, self.user_factors_, self.regularization, self.threads)
+        nothing = np.zeros_like(factors)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors, implicit_factors_=nothing)
+
     def _items_in_time(self, rows: KnownRows) -> Floats:
         """Return what time alone says of the items when they were rated, in standard deviations."""
-        return np.zeros(len(rows.item), np.float32)
+        return np.zeros(len(rows.other), np.float32)
+
+    def _users_in_time(self, rows: KnownRows) -> Floats:
+        """Return what time alone says of the users when they rated, in standard deviations."""
+        return np.zeros(len(rows.other), np.float32)
