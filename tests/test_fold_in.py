@@ -106,9 +106,9 @@ def test_biases_of_those_taken_in_are_their_damped_means(ratings, others, side):
     ("model", "tolerance"),
     [
         (Bias(), 1e-4),
-        (UserMean(), 0),
-        (ItemMean(), 0),
-        (UserItemMean(), 0),
+        (UserMean(), 1e-6),
+        (ItemMean(), 1e-6),
+        (UserItemMean(), 1e-6),
         (GlobalEffects(sweeps=300), 2e-3),
         (Blend(models=["Bias", "UserItemMean"], folds=2), 1e-4),
     ],
@@ -136,8 +136,7 @@ def test_items_of_neighbours_that_are_users_come_back_as_they_were(ratings, sett
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_being_taken_in_is_nearly_as_good_as_being_learned(more, name, side):
     """A third of one side is left out and taken in by three quarters of its ratings; the rest judges."""
-    ids = getattr(more, f"{side}_ids")
-    new = ids % 3 == ids.min() % 3
+    new = getattr(more, side) % 3 == 0
     rng = np.random.default_rng(1)
     judged = new & (rng.random(len(more)) < 0.25)
     model = name(seed=0).fit(more[~new])
