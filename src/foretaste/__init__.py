@@ -65,7 +65,9 @@ if TYPE_CHECKING:
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommending import (
+        Explanation,
         Recommendations,
+        explain,
         fold_in,
         recommend,
         recommend_all,
@@ -93,6 +95,7 @@ __all__ = [
     "ColdItems",
     "ColdUsers",
     "CrossValidation",
+    "Explanation",
     "ForetasteError",
     "GlobalEffects",
     "GlobalMean",
@@ -126,6 +129,7 @@ __all__ = [
     "default_space",
     "diversity",
     "evaluate_ranking",
+    "explain",
     "fcp",
     "fold_in",
     "gini",
@@ -170,7 +174,7 @@ _ROOMS = {
     "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommending": "Recommendations fold_in recommend recommend_all similar_items similar_users",
+    "recommending": "Explanation Recommendations explain fold_in recommend recommend_all similar_items similar_users",
     "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",

@@ -25,6 +25,7 @@ _MODULES = {
     "predict": "using",
     "recommend": "recommending",
     "similar": "using",
+    "explain": "explaining",
     "show": "looking",
     "models": "looking",
     "data": "looking",

@@ -128,7 +128,7 @@ def fold(
     """
     vectors = solved_for(factors, biased)
     starts, _ = group_rows(rows.own, rows.size)
-    strength = max(regularization, _LEAST)
+    strength = least(regularization)
     found = ridge_users(
         starts, rows.other, residual.astype(np.float64), rows.weight, vectors, strength, thread_count(threads)
     ).astype(np.float32)
@@ -141,6 +141,43 @@ def solved_for(factors: Floats, biased: bool) -> Floats:
     """Return what the numbers of a new one multiply in each rating: 1 for the bias, and factors."""
     ones = np.ones((len(factors), int(biased)), np.float32)
     return np.hstack([ones, factors])
+
+
+def ridge_shares(
+    rows: KnownRows,
+    residual: npt.NDArray[np.float64],
+    vectors: Floats,
+    penalty: npt.NDArray[np.float64],
+    toward: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return how much of a product with the solution of one ridge regression comes from each of its rows.
+
+    The solution is linear in what it explains: ``x = A^-1 sum_j w_j v_j r_j`` with
+    ``A = sum_j w_j v_j v_j' + penalty``, so that ``toward . x = sum_j (w_j v_j . A^-1 toward) r_j``.
+
+    Parameters
+    ----------
+    rows : KnownRows
+        Of one user.
+    residual : float64 array, shape (n,)
+        What each row asks of the solution.
+    vectors : float32 array, shape (others, size)
+    penalty, toward : float64 array, shape (size,)
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Their sum is ``toward . x``.
+    """
+    chosen = vectors[rows.other].astype(np.float64)
+    system = np.einsum("na,nb->ab", rows.weight[:, None] * chosen, chosen) + np.diag(penalty)
+    along = np.linalg.solve(system, toward)
+    return np.asarray(rows.weight * np.einsum("na,a->n", chosen, along) * residual)
+
+
+def least(regularization: float) -> float:
+    """Return the regularization that is used: never quite 0, so that there is one answer."""
+    return max(regularization, _LEAST)
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:

@@ -11,7 +11,7 @@ from foretaste import memory
 from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.bias import alternate
 from foretaste.models.folding import known_items, known_users, with_items, with_users
@@ -220,6 +220,20 @@ class Neighbors(Model):
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         neighbor, share = neighbor_shares(row, column, *self._lists(), *counts, self.damping)
         return neighbor, share * self.spread_[row][:, None]
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        """Return the neighbours and their ratings in the column, which the model keeps."""
+        neighbor, share = self._shares(Pairs(np.array([user], np.int32), np.array([item], np.int32)))
+        there = neighbor[0] >= 0
+        rows = neighbor[0][there]
+        column = user if self.columns == "user" else item
+        part = slice(*self.rated_start_[column : column + 2].tolist())
+        order = np.argsort(self.rated_[part])
+        found = order[np.searchsorted(self.rated_[part], rows, sorter=order)]
+        deviation = self.deviation_[part][found].astype(np.float64) * self.spread_[rows]
+        other = np.full(len(rows), column, np.int32)
+        start = self._start(Pairs(other, rows) if self.columns == "user" else Pairs(rows, other))
+        return Sources("neighbors", self.rows, rows, start + deviation, share[0][there].astype(np.float64))
 
     def _require_memory(
         self, row: Indices, column: Indices, rows: int, columns: int, keep: int, threads: int

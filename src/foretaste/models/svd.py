@@ -9,9 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
-from foretaste.models.folding import KnownRows, fold, known_rows, with_items, with_users
+from foretaste.models.folding import (
+    KnownRows,
+    fold,
+    known_rows,
+    least,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.models.sgd import Learner, rate_at, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -168,3 +177,14 @@ class SVD(Model):
         """Return the biases and factors that are best for new users (or items), given the others."""
         residual = (rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other]
         return fold(rows, residual, factors, self.regularization, self.threads, self.biased)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
+        vectors = solved_for(self.item_factors_, self.biased)
+        penalty = np.full(vectors.shape[1], least(self.regularization) * rows.weight.sum())
+        toward = np.r_[np.zeros(int(self.biased)), self.item_factors_[item].astype(np.float64)]
+        share = self.std_ * ridge_shares(rows, residual, vectors, penalty, toward)
+        return Sources("taste", "item", rows.other, rows.value, share)

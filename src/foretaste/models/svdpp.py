@@ -8,9 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
-from foretaste.models.folding import KnownRows, fold, known_rows, with_items, with_users
+from foretaste.models.folding import (
+    KnownRows,
+    fold,
+    known_rows,
+    least,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.models.implicit import Learner, implicit_sum, start
 from foretaste.models.sgd import rate_at
 from foretaste.params import learned, model_class, param
@@ -125,6 +134,19 @@ class SVDpp(Model):
             self.item_bias_, 0.0, thread_count(self.threads),
         )  # fmt: skip
         return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - explained)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        """Return what each rating says by its value and by having been given at all, together."""
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+        residual = self._left(rows, rated) - self._items_in_time(rows)
+        vectors, toward = solved_for(self.item_factors_, True), self.item_factors_[item].astype(np.float64)
+        penalty = np.full(vectors.shape[1], least(self.regularization) * rows.weight.sum())
+        share = ridge_shares(rows, residual, vectors, penalty, np.r_[0.0, toward])
+        share += self.implicit_factors_[rows.other] @ toward / np.sqrt(max(1, len(rows.other)))
+        return Sources("taste", "item", rows.other, rows.value, self.std_ * share)
 
     def _fold_in_items(self, new: Ratings) -> Self:
         """Return a model of the new items; that somebody rated one of them says nothing of that user."""

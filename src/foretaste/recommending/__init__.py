@@ -1,5 +1,7 @@
 """What to recommend and why: the best items, what is like an item, new people, explanations, questions."""
 
+from foretaste.recommending.explaining import explain
+from foretaste.recommending.explanation import Explanation, Part, Reason
 from foretaste.recommending.folding import fold_in
 from foretaste.recommending.lists import Recommendations
 from foretaste.recommending.similar import Similar, similar_items, similar_users
@@ -7,8 +9,12 @@ from foretaste.recommending.streaming import recommend_all
 from foretaste.recommending.top import recommend
 
 __all__ = [
+    "Explanation",
+    "Part",
+    "Reason",
     "Recommendations",
     "Similar",
+    "explain",
     "fold_in",
     "recommend",
     "recommend_all",
