@@ -21,7 +21,13 @@ def shares(told):
 
 @pytest.mark.parametrize(
     "model",
-    [SVD(factors=4), SVD(factors=4, biased=False), ALS(factors=4), SVDpp(factors=4), ALS(factors=4, biases=False)],
+    [
+        SVD(factors=4),
+        SVD(factors=4, biased=False),
+        ALS(factors=4),
+        SVDpp(factors=4),
+        ALS(factors=4, biases=False),
+    ],
     ids=repr,
 )
 def test_the_share_of_a_rating_is_what_it_moves(ratings, model):
@@ -34,7 +40,9 @@ def test_the_share_of_a_rating_is_what_it_moves(ratings, model):
         value[row] += 2
         other = own.replace(value=value)
         after = explain(fold_in(model, users=other), 11, 5, ratings=other)
-        taste = {p.name: p.value for p in after.parts}["taste"] - {p.name: p.value for p in before.parts}["taste"]
+        taste = {p.name: p.value for p in after.parts}["taste"] - {p.name: p.value for p in before.parts}[
+            "taste"
+        ]
         changed = {id_: share - shares(before)[id_] for id_, share in shares(after).items()}
         assert changed.pop(int(own.item_ids[row])) == pytest.approx(taste, abs=2e-5)
         assert abs(taste) > 1e-6

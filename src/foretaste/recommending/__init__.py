@@ -1,5 +1,6 @@
 """What to recommend and why: the best items, what is like an item, new people, explanations, questions."""
 
+from foretaste.recommending.asking import next_question, question_gains
 from foretaste.recommending.explaining import explain
 from foretaste.recommending.explanation import Explanation, Part, Reason
 from foretaste.recommending.folding import fold_in
@@ -16,6 +17,8 @@ __all__ = [
     "Similar",
     "explain",
     "fold_in",
+    "next_question",
+    "question_gains",
     "recommend",
     "recommend_all",
     "similar_items",
