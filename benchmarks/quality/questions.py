@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,17 @@ def people_asked(
     return ratings[~is_new], people
 
 
+Known = dict[Any, int]
+
+
 def order_of(
-    model: Model, person: Person, counts: dict[int, int], how: str, n: int, random: np.random.Generator
+    model: Model,
+    person: Person,
+    counts: dict[int, int],
+    how: str,
+    n: int,
+    random: np.random.Generator,
+    known: Known,
 ) -> list[int]:
     """Return the first n items that a person is asked: only what they can answer."""
     can = sorted(person.answers)
@@ -54,7 +64,12 @@ def order_of(
     asked: list[int] = []
     for _ in range(n):
         left = [item for item in can if item not in asked]
-        asked.append(next_question(model, {item: person.answers[item] for item in asked}, left))
+        answers = {item: person.answers[item] for item in asked}
+        # Models of factors look at what was answered, not at the answers: such a question is found once.
+        key = (frozenset(asked), tuple(left)) if hasattr(model, "train_rmse_") else None
+        if key not in known or key is None:
+            known[key] = next_question(model, answers, left)
+        asked.append(known[key])
     return asked
 
 
@@ -64,7 +79,8 @@ def rmse_after(
     """Return the error for items outside the gauge set, after so many answers each."""
     counts = {item: int((train.item_ids == item).sum()) for item in gauge}
     random = np.random.default_rng(1)
-    orders = [order_of(model, person, counts, how, max(sizes), random) for person in people]
+    known: Known = {}
+    orders = [order_of(model, person, counts, how, max(sizes), random, known) for person in people]
     who = np.repeat(np.arange(len(people)), [len(person.item) for person in people])
     item, value = (np.concatenate([getattr(person, name) for person in people]) for name in ("item", "value"))
     errors = []

@@ -176,7 +176,8 @@ _ROOMS = {
     "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommending": "Explanation Recommendations explain fold_in next_question recommend recommend_all similar_items similar_users",
+    "recommending": "Explanation Recommendations explain fold_in next_question recommend recommend_all "
+    "similar_items similar_users",
     "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",

@@ -75,7 +75,7 @@ def recommend(
 
 
 def refuse_idle_options(option: str, source: str | None, items: str | None, reading: dict[str, Any]) -> None:
-    """Refuse options of reading where nothing is read, because the option that names the ratings is missing."""
+    """Refuse options of reading where nothing is read, as the option that names the ratings is missing."""
     if source is not None:
         return
     for name in reading:
@@ -110,7 +110,7 @@ def _left_out(exclude: str | None, model: Model, reading: dict[str, Any]) -> Rat
 
 
 def in_types_of(model: Model, ratings: Ratings) -> Ratings:
-    """Return ratings with their ids as the types that a model knows; what cannot be such an id is left out."""
+    """Return ratings with ids of the types that a model knows; what cannot be such an id is left out."""
     if (ratings.users.kind, ratings.items.kind) == (model.users_.kind, model.items_.kind):
         return ratings
     import numpy as np

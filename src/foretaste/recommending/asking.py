@@ -19,6 +19,7 @@ from foretaste.recommending.top import allowed_items
 _Doubles = npt.NDArray[np.float64]
 
 _JUDGED = 2000  # items whose error counts, where there are more: every so many
+_PEOPLE = 10_000  # from whom a covariance is taken, where there are more: every so many
 _BLOCK = 2_000_000  # predictions at a time
 _LEAST = 1e-9
 
@@ -148,6 +149,7 @@ def _by_covariance(
 ) -> _Doubles:
     people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
     people = people[np.any(people != 0, axis=1)]
+    people = people[:: max(1, -(-len(people) // _PEOPLE))]
     centred = people - people.mean(axis=0) if len(people) else np.zeros((1, 1 + linear.item_factors.shape[1]))
     spread = np.einsum("ua,ub->ab", centred, centred) / max(1, len(people) - 1)
     noise = max(float(model.train_rmse_[-1]) ** 2, _LEAST * float(np.trace(spread)), _LEAST)
@@ -165,7 +167,7 @@ def _by_covariance(
 
 
 def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indices) -> _Doubles:
-    """Ask the model itself: how far do two answers, above and below, part its predictions?"""
+    """Ask the model itself how far two answers, one above and one below, part its predictions."""
     spread = (model.high_ - model.low_) / 4
     start = np.zeros(1, np.int32) if own is not None else np.full(1, -1, np.int32)
     current = model if own is None else model._fold_in(own)
@@ -186,7 +188,7 @@ def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indic
 def _imagined(
     own: Ratings | None, asked: Indices, expected: _Doubles, spread: float, model: Model
 ) -> Ratings:
-    """Return two people for each question, with the answers so far and one above or below what is expected."""
+    """Return two people a question, with the answers so far and one above or below what is expected."""
     n = len(asked)
     known = np.empty(0, np.int32) if own is None else own.item
     given = np.empty(0, np.float32) if own is None else own.value

@@ -159,7 +159,7 @@ class Explanation:
         return lines
 
     def plot(self) -> Any:
-        """Return a chart of what pushed the prediction up and down, for a notebook; see ``foretaste.plot``."""
+        """Return a chart of what pushed the prediction up and down; see ``foretaste.plot``."""
         import foretaste  # the report is a room above this one: asked for at the front door
 
         return foretaste.plot(self)
