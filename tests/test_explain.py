@@ -72,7 +72,7 @@ def test_time_is_told_apart(ratings):
 
 
 def test_learned_factors_leave_a_rest_that_is_said(ratings):
-    model = SVD(factors=4, epochs=30, clip=False).fit(ratings)
+    model = SVD(factors=4, epochs=30, initial_std=0.1, clip=False).fit(ratings)
     told = explain(model, 11, 5, ratings=ratings)
     taste = next(part.value for part in told.parts if part.name == "taste")
     assert told.rest == pytest.approx(taste - sum(shares(told).values()), abs=1e-12)

@@ -32,7 +32,7 @@ from foretaste.recommending import fold_in, recommend
 
 def ridge(vectors, target, weight, penalty):
     """Solve one ridge regression in float64."""
-    gram = vectors.T @ (weight[:, None] * vectors) + np.diag(penalty)
+    gram = vectors.T @ (weight[:, None] * vectors) + penalty
     return np.linalg.solve(gram, vectors.T @ (weight * target))
 
 
@@ -51,6 +51,9 @@ def test_new_items_of_svd_are_a_ridge_regression_on_the_users(ratings, others, w
     if weighted:
         others = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
     folded = fold_in(model, items=others)
+    learned = np.column_stack([model.item_bias_, model.item_factors_]).astype(np.float64)
+    spread = learned.T @ learned / len(learned)
+    penalty = (model.train_rmse_[-1] / model.std_) ** 2 * np.linalg.inv(spread)
     for place, item in enumerate(others.items.ids):
         user, value, weight = rated(model, others, item)
         if len(user) == 0:
@@ -58,7 +61,6 @@ def test_new_items_of_svd_are_a_ridge_regression_on_the_users(ratings, others, w
             continue
         vectors = np.hstack([np.ones((len(user), 1)), model.user_factors_[user].astype(np.float64)])
         target = (value - model.mean_) / model.std_ - model.user_bias_[user]
-        penalty = np.full(6, model.regularization * weight.sum())
         found = ridge(vectors, target, weight, penalty)
         np.testing.assert_allclose(folded.item_bias_[place], found[0], atol=2e-5)
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=2e-5)
@@ -75,7 +77,7 @@ def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
         vectors = np.hstack([np.ones((len(user), 1)), model.user_factors_[user].astype(np.float64)])
         target = (value - model.mean_) / model.std_ - model.user_bias_[user]
         penalty = np.r_[model.bias_damping, (model.regularization * len(user) + model.damping) * growth]
-        found = ridge(vectors, target, weight, penalty)
+        found = ridge(vectors, target, weight, np.diag(penalty))
         np.testing.assert_allclose(folded.item_bias_[place], found[0], atol=1e-4)
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=1e-4)
 

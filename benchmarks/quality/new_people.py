@@ -1,9 +1,9 @@
 """New people: the error of taking them in against learning again, and what they are best asked.
 
-Of the people with enough ratings some are new: nothing of them is learned. Of each, 20 ratings in random order
-are there to be given, and the others are to judge by. After 0, 1, 2, 5, 10 and 20 of them the model takes the
-people in (``fold_in``), and another learns again from all ratings that there are by then. Questions: see
-``questions``. ``python -m benchmarks.quality.new_people`` measures on the bundled sample and, where
+Of the people with enough ratings some are new: nothing of them is learned. Of each, 20 ratings in random
+order are there to be given, and the others are to judge by. After 0, 1, 2, 5, 10 and 20 of them the model
+takes the people in (``fold_in``), and another learns again from all ratings that there are by then. What
+they are asked: see ``questions``. ``python -m benchmarks.quality.new_people`` measures on the bundled sample and, where
 FORETASTE_DATA has it, on the file of the lecture; it writes a record, and the charts of the documentation.
 """
 
@@ -142,9 +142,7 @@ def main() -> None:
         sets[LECTURE] = measured(LECTURE, lecture, 0.2)
         found["asked"] = asked(Path(os.environ["FORETASTE_DATA"]) / REAL[LECTURE])
     for name, one in sets.items():
-        print(
-            f"\n{name}: {one['people']} new people, {one['judged']:,} ratings to judge by, std {one['std']:.3f}"
-        )
+        print(f"\n{name}: {one['people']} new, {one['judged']:,} ratings to judge by, std {one['std']:.3f}")
         for model, errors in one["models"].items():
             for how, values in errors.items():
                 print(f"{model:12} {how:8}", *(f"{value:7.3f}" for value in values))

@@ -152,7 +152,7 @@ class Alternating(Model):
         residual = (rows.value - self.origin_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
         vectors = solved_for(self.item_factors_, self.biases)
         toward = np.r_[np.zeros(int(self.biases)), self.item_factors_[item].astype(np.float64)]
-        part = vectors[:, kept], np.maximum(ridge[kept], 1e-9), toward[kept]
+        part = vectors[:, kept], np.diag(np.maximum(ridge[kept], 1e-9)), toward[kept]
         share = self.std_ * ridge_shares(rows, residual, *part)
         return Sources("taste", "item", rows.other, rows.value, share)
 

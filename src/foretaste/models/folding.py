@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from foretaste._native import group_rows, ridge_users
 from foretaste.doors import check_kinds
+from foretaste.errors import BadModelFile
 from foretaste.ids import IdIndex, Indices
 from foretaste.models.answers import Floats
 from foretaste.models.base import Model
@@ -18,7 +19,11 @@ from foretaste.threads import thread_count
 
 M = TypeVar("M", bound=Model)
 
-_LEAST = 1e-6  # of regularization, so that there is one answer, whatever was rated
+Doubles = npt.NDArray[np.float64]
+
+_LEAST = 1e-6  # of noise and of spread, so that there is one answer, whatever was learned
+_TINY = 1e-12
+_SPREAD = 10_000  # from how many a spread is taken, where there are more: every so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +107,7 @@ def fold(
     rows: KnownRows,
     residual: npt.NDArray[np.float64],
     factors: Floats,
-    regularization: float,
+    penalty: Doubles,
     threads: int | None,
     biased: bool = True,
 ) -> tuple[Floats, Floats]:
@@ -115,8 +120,8 @@ def fold(
         What biases and factors of the new ones must explain.
     factors : float32 array, shape (others, factors)
         Those of the other side.
-    regularization : float
-        For each rating, as in learning.
+    penalty : float64 array, shape (numbers, numbers)
+        Of ``penalty_of``.
     threads : int, optional
     biased : bool
         Whether the new ones have biases, else these are 0.
@@ -128,9 +133,8 @@ def fold(
     """
     vectors = solved_for(factors, biased)
     starts, _ = group_rows(rows.own, rows.size)
-    strength = least(regularization)
     found = ridge_users(
-        starts, rows.other, residual.astype(np.float64), rows.weight, vectors, strength, thread_count(threads)
+        starts, rows.other, residual.astype(np.float64), rows.weight, vectors, penalty, thread_count(threads)
     ).astype(np.float32)
     if not biased:
         return np.zeros(rows.size, np.float32), found
@@ -147,7 +151,7 @@ def ridge_shares(
     rows: KnownRows,
     residual: npt.NDArray[np.float64],
     vectors: Floats,
-    penalty: npt.NDArray[np.float64],
+    penalty: Doubles,
     toward: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """Return how much of a product with the solution of one ridge regression comes from each of its rows.
@@ -162,7 +166,8 @@ def ridge_shares(
     residual : float64 array, shape (n,)
         What each row asks of the solution.
     vectors : float32 array, shape (others, size)
-    penalty, toward : float64 array, shape (size,)
+    penalty : float64 array, shape (size, size)
+    toward : float64 array, shape (size,)
 
     Returns
     -------
@@ -170,14 +175,56 @@ def ridge_shares(
         Their sum is ``toward . x``.
     """
     chosen = vectors[rows.other].astype(np.float64)
-    system = np.einsum("na,nb->ab", rows.weight[:, None] * chosen, chosen) + np.diag(penalty)
+    system = np.einsum("na,nb->ab", rows.weight[:, None] * chosen, chosen) + penalty
     along = np.linalg.solve(system, toward)
     return np.asarray(rows.weight * np.einsum("na,a->n", chosen, along) * residual)
 
 
-def least(regularization: float) -> float:
-    """Return the regularization that is used: never quite 0, so that there is one answer."""
-    return max(regularization, _LEAST)
+def penalty_of(bias: Floats | None, factors: Floats, noise: float) -> Doubles:
+    """Return what draws the numbers of a new one to 0: how those of the others are spread, against noise.
+
+    With the numbers of the learned ones spread about 0 with covariance ``C``, and ratings that deviate by
+    noise ``s`` from what the numbers say, the most likely numbers of a new one minimise
+    ``sum_j (r_j - v_j . x)^2 + x . (s^2 C^-1) x``.
+
+    Parameters
+    ----------
+    bias : float32 array, shape (n,), or None
+    factors : float32 array, shape (n, factors)
+        Of users, or of items.
+    noise : float
+        The deviation of the training ratings from what was learned, in the units of bias and factors.
+
+    Returns
+    -------
+    float64 array, shape (numbers, numbers)
+        The bias first, if there is one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    columns = [factors] if bias is None else [bias[:, None], factors]
+    numbers = np.hstack(columns)[:: max(1, -(-len(factors) // _SPREAD))].astype(np.float64)
+    numbers = numbers[np.any(numbers != 0, axis=1)]
+    size = numbers.shape[1]
+    with threadpool_limits(1):  # so that the bits are the same however many threads there are
+        spread = numbers.T @ numbers / max(1, len(numbers))
+        # a little more in every direction, so that what did not vary at all can be inverted
+        spread += (_LEAST * np.trace(spread) / size + _TINY) * np.eye(size)
+        inverse = np.linalg.inv(spread)
+    return np.ascontiguousarray(max(noise**2, _LEAST) * (inverse + inverse.T) / 2)
+
+
+def check_penalties(model: Model, size: int) -> None:
+    """Refuse a file whose penalties do not fit its factors.
+
+    Raises
+    ------
+    BadModelFile
+    """
+    for name in ("user_penalty_", "item_penalty_"):
+        penalty = getattr(model, name)
+        if penalty.shape != (size, size) or (np.diag(penalty) <= 0).any() or (penalty != penalty.T).any():
+            raise BadModelFile(f"{name} in the file does not fit its factors")
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:

@@ -147,12 +147,8 @@ def _linear_of(model: Model) -> Linear | None:
 def _by_covariance(
     model: Any, linear: Linear, own: Ratings | None, asked: Indices, judged: Indices
 ) -> _Doubles:
-    people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
-    people = people[np.any(people != 0, axis=1)]
-    people = people[:: max(1, -(-len(people) // _PEOPLE))]
-    centred = people - people.mean(axis=0) if len(people) else np.zeros((1, 1 + linear.item_factors.shape[1]))
-    spread = np.einsum("ua,ub->ab", centred, centred) / max(1, len(people) - 1)
-    noise = max(float(model.train_rmse_[-1]) ** 2, _LEAST * float(np.trace(spread)), _LEAST)
+    noise = max(float(model.train_rmse_[-1]) ** 2, _LEAST)
+    spread = _spread_of(model, linear, noise)
     items = np.column_stack([np.ones(len(linear.item_factors)), linear.item_factors]).astype(np.float64)
     for item in () if own is None else own.item:
         along = np.einsum("ab,b->a", spread, items[item])
@@ -164,6 +160,21 @@ def _by_covariance(
     return np.asarray(
         np.einsum("ja,ab,jb->j", shared[asked], square, shared[asked], optimize=True) / (noise + own_variance)
     )
+
+
+def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
+    """Return the covariance of the numbers of people, the bias first, in rating units."""
+    size = 1 + linear.item_factors.shape[1]
+    penalty = getattr(model, "user_penalty_", None)
+    if penalty is not None and len(penalty):
+        start = size - len(penalty)  # without biases it has none of them
+        spread = np.zeros((size, size))
+        spread[start:, start:] = noise * np.linalg.inv(penalty)
+        return spread
+    people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
+    people = people[np.any(people != 0, axis=1)]
+    people = people[:: max(1, -(-len(people) // _PEOPLE))]
+    return np.einsum("ua,ub->ab", people, people, optimize=True) / max(1, len(people))
 
 
 def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indices) -> _Doubles:
