@@ -3,8 +3,8 @@
 Of the people with enough ratings some are new: nothing of them is learned. Of each, 20 ratings in random
 order are there to be given, and the others are to judge by. After 0, 1, 2, 5, 10 and 20 of them the model
 takes the people in (``fold_in``), and another learns again from all ratings that there are by then. What
-they are asked: see ``questions``. ``python -m benchmarks.quality.new_people`` measures on the bundled sample and, where
-FORETASTE_DATA has it, on the file of the lecture; it writes a record, and the charts of the documentation.
+they are asked: see ``questions``. ``python -m benchmarks.quality.new_people`` measures on the bundled sample
+and, where FORETASTE_DATA has it, on the file of the lecture; it writes a record, and the charts of the documentation.
 """
 
 from __future__ import annotations

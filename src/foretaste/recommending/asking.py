@@ -174,7 +174,7 @@ def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
     people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
     people = people[np.any(people != 0, axis=1)]
     people = people[:: max(1, -(-len(people) // _PEOPLE))]
-    return np.einsum("ua,ub->ab", people, people, optimize=True) / max(1, len(people))
+    return np.asarray(np.einsum("ua,ub->ab", people, people, optimize=True) / max(1, len(people)))
 
 
 def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indices) -> _Doubles:
