@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from foretaste.errors import BadData, InvalidParameter, NotFitted, NotSupported
+from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
 from foretaste.metrics import rmse
 from foretaste.models import (
     ALS,
@@ -200,3 +200,23 @@ def test_models_that_cannot_are_refused_also_inside(ratings, others):
     with pytest.raises(NotSupported, match="KNNImputation cannot take in new users"):
         fold_in(blend, users=others)
     assert isinstance(blend.members_[1], KNNImputation)
+
+
+@pytest.mark.parametrize("model", [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3)], ids=repr)
+def test_penalties_that_do_not_fit_the_factors_are_refused(ratings, model):
+    model.fit(ratings)
+    good = model.user_penalty_
+    assert good.shape == (4, 4)
+    assert type(model)(**model.get_params())._from_state(model._state()) is not model
+    lopsided, negative = good.copy(), -good
+    lopsided[0, 1] += 1
+    for wrong in (good[:3, :3].copy(), lopsided, negative):
+        changed = {"user_penalty_": wrong, "item_penalty_": wrong}
+        with pytest.raises(BadModelFile, match="does not fit its factors"):
+            type(model)(**model.get_params())._from_state(model._state() | changed)
+
+
+def test_ratings_that_are_all_alike_take_people_in_at_that(others):
+    alike = others.replace(value=np.full(len(others), 3.0, np.float32))
+    folded = fold_in(SVD(factors=3, epochs=3).fit(alike), users=alike)
+    np.testing.assert_allclose(folded.predict_matrix(), 3.0)

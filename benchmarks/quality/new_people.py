@@ -4,7 +4,8 @@ Of the people with enough ratings some are new: nothing of them is learned. Of e
 order are there to be given, and the others are to judge by. After 0, 1, 2, 5, 10 and 20 of them the model
 takes the people in (``fold_in``), and another learns again from all ratings that there are by then. What
 they are asked: see ``questions``. ``python -m benchmarks.quality.new_people`` measures on the bundled sample
-and, where FORETASTE_DATA has it, on the file of the lecture; it writes a record, and the charts of the documentation.
+and, where FORETASTE_DATA has it, on the file of the lecture; it writes a record, and
+the chart of the documentation.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def draw(found: dict[str, Any], path: Path) -> None:
         )
         panel.set_xticks(range(len(SIZES)), list(map(str, SIZES)))
         panel.grid(alpha=0.3)
-    figure.legend(loc="outside right center", title="taken in\n(dotted: learned again)", frameon=False)
+    handles, names = panel.get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside right center", title="taken in\n(dotted: learned again)", frameon=False
+    )
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 from foretaste.recommending.lists import short
-from foretaste.text import html_table, plural, text_table
+from foretaste.text import plural, text_table
 
 _SHOWN = 8  # ratings that are shown one by one
 _IN_WORDS = {
@@ -176,10 +175,7 @@ class Explanation:
         return "\n".join(lines + ([f"note: {self.note}"] if self.note else []))
 
     def _repr_html_(self) -> str:
-        rows = [*_cells(self.pushes()), ["= prediction", f"{self.prediction:.3f}"]]
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        table = html_table(["what", "adds"], rows, "lr", self.headline())
-        return f"{self.plot()._repr_html_()}<details><summary>As a table</summary>{table}</details>{note}"
+        return str(self.plot()._repr_html_())
 
 
 def in_words(name: str) -> str:
