@@ -190,7 +190,7 @@ class FoldsTogether(Bias):
 
 
 @fault("what_was_taken_in_can_be_kept")
-class KeepsHalf(Bias):
+class LosesAnItem(Bias):
     def _fold_in_items(self, new):
         folded = super()._fold_in_items(new)
         folded.item_bias_ = folded.item_bias_[1:]
