@@ -7,10 +7,10 @@ import pytest
 
 from foretaste.errors import NotFound, NotSupported
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, SVD, Bias, Popularity, UserMean
+from foretaste.models import BY_NAME, SVD, Bias, KNNImputation, Popularity, UserKNN
 from foretaste.models.base import Model
 from foretaste.ratings import Ratings
-from foretaste.recommending import recommend, similar_items
+from foretaste.recommending import explain, fold_in, next_question, recommend, similar_items
 from foretaste.service import answers
 
 FOLDING = [name for name, model in BY_NAME.items() if model._fold_in is not Model._fold_in]
@@ -66,11 +66,13 @@ def test_a_person_without_ratings_gets_what_most_people_like(ratings):
 
 
 def test_a_model_that_cannot_fold_answers_from_its_training(ratings):
-    model = UserMean().fit(ratings)
+    model = KNNImputation().fit(ratings)
     items, values, times = of_user(ratings, 41)
     who = answers.person(model, 41, items, values, times)
     assert who.basis == "ratings at the last training"
-    assert answers.predictions(who, items[:1])[0].prediction == pytest.approx(np.mean(values), abs=1e-5)
+    new = np.setdiff1d(ratings.items.ids, items)
+    found = [one.prediction for one in answers.predictions(who, new)]
+    assert np.float32(found).tolist() == model.predict([(41, item) for item in new]).tolist()
     stranger = answers.person(model, 10_000, items, values, times)
     assert (stranger.basis, stranger.used) == ("what most people like", 0)
 
@@ -122,3 +124,46 @@ def test_an_id_of_one():
 
     assert one_id("a") == IdIndex(np.array(["a"], object))
     assert one_id(3).kind == "number"
+
+
+def test_an_explanation_is_the_librarys(ratings):
+    model = SVD(factors=4).fit(ratings)
+    items, values, times = of_user(ratings, 41)
+    mine = alone(41, items, values)
+    wanted = explain(fold_in(model, users=mine), 41, 5, ratings=mine)
+    found = answers.explained(answers.person(model, 41, items, values, times), 41, 5)
+    assert found.to_dict() == wanted.to_dict()
+    assert sum(part.value for part in found.parts) == pytest.approx(found.prediction, abs=1e-4)
+    assert {reason.id for reason in found.reasons} <= set(items.tolist())
+    nobody = answers.person(model, 41, items[:0], [], [])
+    with pytest.raises(NotFound, match="nothing is known"):
+        answers.explained(nobody, 41, 5)
+
+
+def test_an_explanation_names_no_other_people(ratings):
+    model = UserKNN().fit(ratings)
+    items, values, times = of_user(ratings, 41)
+    told = explain(model, 41, 5)
+    assert told.side == "user"
+    assert told.reasons
+    found = answers.explained(answers.person(model, 41, items, values, times), 41, 5)
+    assert found.reasons == ()
+    assert found.parts == told.parts
+    assert not any(str(reason.id) in found.sentence() for reason in told.reasons)
+
+
+def test_the_next_question_is_the_librarys(ratings):
+    model = SVD(factors=4).fit(ratings)
+    nothing = np.array([], np.int64)
+    asked = []
+    for _ in range(3):
+        who = answers.person(
+            model, 10_000, np.array(asked, np.int64), [3.0] * len(asked), [None] * len(asked)
+        )
+        item = answers.question(model, who.own, nothing)
+        assert item == next_question(model, dict.fromkeys(asked, 3.0))
+        assert item not in asked
+        asked.append(item)
+    assert answers.question(model, None, np.array(asked[:1])) != asked[0]
+    with pytest.raises(NotFound, match="nothing left"):
+        answers.question(model, None, ratings.items.ids)

@@ -209,6 +209,37 @@ def test_text_ids_of_all_kinds(place, make_client, tmp_path, key):
         assert client.good("DELETE", "/ratings", params={"user": id_, "item": id_}) == {"deleted": True}
 
 
+def test_explanations(client):
+    first = client.get("/recommendations?user=41")["items"][0]
+    found = client.get(f"/explanations?user=41&item={first['item']}")
+    assert found["prediction"] == pytest.approx(first["prediction"], abs=1e-5)
+    assert sum(part["value"] for part in found["parts"]) == pytest.approx(found["prediction"], abs=1e-4)
+    shares = sum(one["share"] for one in found["reasons"]) + found["rest"]
+    assert shares == pytest.approx(next(p["value"] for p in found["parts"] if p["name"] == found["moved"]))
+    assert {one["item"] for one in found["reasons"]} <= {
+        one["item"] for one in client.get("/ratings?user=41&limit=1000")["ratings"]
+    }
+    client.refused("GET", "/explanations?user=10001&item=5", 404)
+    client.refused("GET", "/explanations?user=41&item=999", 404)
+
+
+def test_questions_lead_to_answers(client, ratings):
+    asked = []
+    for number in range(4):
+        found = client.get("/questions?user=10001")
+        assert found["answered"] == number
+        assert found["item"] not in asked
+        asked.append(found["item"])
+        client.rate(10_001, found["item"], 5.0)
+    assert client.get("/recommendations?user=10001")["ratings_used"] == 4
+    skipped = client.get(
+        "/questions", params={"user": "10001", "skip": [client.get("/questions?user=10001")["item"]]}
+    )
+    assert skipped["item"] != client.get("/questions?user=10001")["item"]
+    every = {"user": "10001", "skip": [str(item) for item in ratings.items.ids]}
+    client.refused("GET", "/questions", 404, params=every)
+
+
 # One person's data -----------------------------------------------------------------------------------
 
 

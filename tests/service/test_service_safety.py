@@ -12,7 +12,7 @@ OPEN = {("GET", "/health"), ("GET", "/ready")}
 ROLES = {
     "read": {
         ("GET", "/items"), ("GET", "/ratings"), ("GET", "/recommendations"), ("POST", "/predictions"),
-        ("GET", "/similar"), ("GET", "/metrics"),
+        ("GET", "/similar"), ("GET", "/explanations"), ("GET", "/questions"), ("GET", "/metrics"),
     },
     "write": {("PUT", "/ratings"), ("DELETE", "/ratings")},
     "admin": {
@@ -186,6 +186,8 @@ def test_all_that_the_document_lets_one_ask(make_client, key):
         @how(max_examples=15, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def ask(case):
+            if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):
+                return  # our own: all that follows would be refused for it
             headers = {"Authorization": f"Bearer {key}", "Host": "localhost"}
             case.call_and_validate(headers=headers, excluded_checks=no_check)
 

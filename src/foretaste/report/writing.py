@@ -15,8 +15,10 @@ from foretaste.evaluation import Results
 from foretaste.files import atomic_write
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Ratings
+from foretaste.recommending import Explanation
 from foretaste.report.charts import Charts
 from foretaste.report.held_out import check_ratings, look_again, protocol_of
+from foretaste.report.of_explanation import explanation_chart
 from foretaste.report.of_ratings import histogram
 from foretaste.report.of_results import results_charts
 from foretaste.report.page import Material, page
@@ -105,12 +107,12 @@ def write_report(
     return Path(path)
 
 
-def plot(source: Results | Audit) -> Charts:
-    """Return the charts of a comparison or of an audit, to be looked at in a notebook.
+def plot(source: Results | Audit | Explanation) -> Charts:
+    """Return the charts of a comparison, an audit or an explanation, to be looked at in a notebook.
 
     Parameters
     ----------
-    source : Results or Audit
+    source : Results, Audit or Explanation
 
     Returns
     -------
@@ -125,6 +127,8 @@ def plot(source: Results | Audit) -> Charts:
     if isinstance(source, Audit):
         chart = histogram(source.facts)
         return Charts(() if chart is None else (chart,))
+    if isinstance(source, Explanation):
+        return Charts((explanation_chart(source),))
     _check(source)
     return Charts(tuple(results_charts(source)))
 

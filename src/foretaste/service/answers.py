@@ -7,7 +7,7 @@ cannot answers from those that it learned from, and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from foretaste.ids import IdArray, IdIndex
 from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommending import similar_items
+from foretaste.recommending import Explanation, explain, next_question, similar_items
 from foretaste.recommending.ranking import Ranking, Seen
 from foretaste.service.ids_of import one_id
 
@@ -40,6 +40,8 @@ class Person:
         How many ratings of the person the answers rest on.
     basis : str
         One of ``BASES``.
+    own : Ratings or None
+        The ratings of the person that the model can use; None if there are none.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Person:
     rated: npt.NDArray[np.int32]
     used: int
     basis: str
+    own: Ratings | None
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,79 @@ def person(
     """
     places = model.items_.remap(items)
     rated = places[places >= 0]
+    own = _own(model, user, items, values, times) if len(rated) else None
     if not can_fold(model):
         index = int(model.users_.remap(one_id(user).ids)[0])
-        return Person(model, index, rated, len(rated) if index >= 0 else 0, BASES[1 if index >= 0 else 2])
-    if len(rated) == 0:
-        return Person(model, -1, rated, 0, BASES[2])
+        known = index >= 0
+        return Person(model, index, rated, len(rated) if known else 0, BASES[1 if known else 2], own)
+    if own is None:
+        return Person(model, -1, rated, 0, BASES[2], None)
+    return Person(model._fold_in(own), 0, rated, len(rated), BASES[0], own)
+
+
+def _own(
+    model: Model, user: int | str, items: IdArray, values: Sequence[float], times: Sequence[int | None]
+) -> Ratings:
+    """Return the ratings of one person."""
     order = np.argsort(items, kind="stable")
     timed = all(at is not None for at in times)
-    new = Ratings(
+    return Ratings(
         user=np.zeros(len(items), np.int32), item=np.arange(len(items), dtype=np.int32),
         value=np.array(values, np.float32)[order], weight=None, user_table=None, item_table=None,
         when=np.array(times, np.int64)[order] if timed and "when" in model.needs else None,
         users=one_id(user), items=IdIndex(items[order]), scale=None,
     )  # fmt: skip
-    return Person(model._fold_in(new), 0, rated, len(rated), BASES[0])
+
+
+def explained(who: Person, user: int | str, item: int | str) -> Explanation:
+    """Say what a prediction is made of.
+
+    Of a model whose reasons are other people's ratings, neither they nor their ratings are told.
+
+    Parameters
+    ----------
+    who : Person
+    user, item : id
+
+    Raises
+    ------
+    NotFound
+        If nothing is known of the person, or the model does not know the item.
+    NotSupported
+        If the model cannot say.
+    """
+    if who.user < 0:
+        raise NotFound(
+            "nothing is known of this person yet: what is predicted is what most people like",
+            hint="PUT /api/v1/ratings",
+        )
+    found = explain(who.model, user, item, ratings=who.own)
+    return found if found.side == "item" else replace(found, reasons=())
+
+
+def question(model: Model, own: Ratings | None, skipped: IdArray) -> int | str:
+    """Return the item whose rating would tell most about a person.
+
+    Parameters
+    ----------
+    model : Model
+    own : Ratings or None
+        What the person has rated.
+    skipped : array of ids
+        Items that are not to be asked.
+
+    Raises
+    ------
+    NotFound
+        If there is nothing left to ask.
+    NotSupported
+        If the model cannot take in new people.
+    """
+    left = np.setdiff1d(np.arange(len(model.items_)), model.items_.remap(skipped))
+    if len(left) == 0:
+        raise NotFound("there is nothing left to ask", hint="skip fewer items")
+    found: int | str = next_question(model, own, model.items_.ids[left])
+    return found
 
 
 def recommendations(who: Person, n: int) -> list[Answer]:

@@ -127,6 +127,44 @@ class PredictionsWanted(Shape):
     items: Annotated[list[Id], Field(min_length=1, max_length=1000)]
 
 
+class ExplainedPart(Shape):
+    """One part of a prediction, in rating units."""
+
+    name: str
+    value: float
+
+
+class ExplainedReason(Item):
+    """One of the person's ratings, and how far it moved the prediction."""
+
+    rating: float | None
+    share: float
+
+
+class Explained(Shape):
+    """What a prediction is made of: ``parts`` add up to it; shares and ``rest`` to the part ``moved``."""
+
+    user: Id
+    item: Id
+    title: str | None
+    model: int
+    prediction: float
+    sentence: str
+    parts: list[ExplainedPart]
+    moved: str | None
+    reasons: list[ExplainedReason]
+    rest: float
+    note: str | None
+
+
+class Question(Item):
+    """The item whose rating would tell most about a person who has answered so many."""
+
+    user: Id
+    model: int
+    answered: int
+
+
 class SimilarItem(Item):
     """An item and how alike it is, from -1 to 1."""
 

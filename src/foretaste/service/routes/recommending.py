@@ -5,17 +5,27 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
 
 from foretaste.service import answers, kept_ratings
 from foretaste.service.answers import Answer, Person
+from foretaste.service.ids_of import LONGEST
 from foretaste.service.routes.common import House, InHouse, answer, failures, needs
 from foretaste.service.routes.ratings import IdInQuery
 from foretaste.service.serving import Active
-from foretaste.service.shapes import Predictions, PredictionsWanted, SimilarItems, Success
+from foretaste.service.shapes import (
+    Explained,
+    Predictions,
+    PredictionsWanted,
+    Question,
+    SimilarItems,
+    Success,
+)
 from foretaste.service.store import Connection
 
 router = APIRouter(tags=["recommending"], dependencies=[Depends(needs("read"))])
 
+Ids = Annotated[list[Annotated[str, Field(min_length=1, max_length=LONGEST)]], Query(max_length=500)]
 HowMany = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -53,6 +63,47 @@ def get_similar(item: IdInQuery, house: InHouse, n: HowMany = 10) -> Response:
         {"item": id_, "title": titles.get(str(id_)), "similarity": round(value, 6)} for id_, value in found
     ]
     return answer({"item": own, "title": titles.get(text), "model": active.kept.number, "items": rows})
+
+
+@router.get("/explanations", response_model=Success[Explained], responses=failures(404, 409))
+def get_explanation(user: IdInQuery, item: IdInQuery, house: InHouse) -> Response:
+    """Say what a prediction is made of, and which of the person's ratings moved it."""
+    kinds = house.serving.kinds
+    text, what = kinds.text(user, "user"), kinds.text(item, "item")
+    with house.store.reading() as connection:
+        active, who = house.serving.person(connection, text)
+        found = answers.explained(who, kinds.own(text, "user"), kinds.own(what, "item"))
+        titles = kept_ratings.titles_of(connection, [what, *(str(reason.id) for reason in found.reasons)])
+    reasons = [
+        {"item": one.id, "title": titles.get(str(one.id)), "rating": one.rating, "share": one.share}
+        for one in found.reasons
+    ]
+    return answer({
+        "user": found.user, "item": found.item, "title": titles.get(what), "model": active.kept.number,
+        "prediction": found.prediction, "sentence": found.sentence(),
+        "parts": [{"name": part.name, "value": part.value} for part in found.parts],
+        "moved": found.moved, "reasons": reasons, "rest": found.rest, "note": found.note,
+    })  # fmt: skip
+
+
+@router.get("/questions", response_model=Success[Question], responses=failures(404, 409))
+def get_question(
+    user: IdInQuery,
+    house: InHouse,
+    skip: Ids = [],  # noqa: B006 - FastAPI gives each request its own
+) -> Response:
+    """Say which item to ask a person about next: the one whose rating would tell most, none of ``skip``."""
+    kinds = house.serving.kinds
+    text = kinds.text(user, "user")
+    skipped = kinds.column([kinds.text(item, "item") for item in skip], "item")
+    with house.store.reading() as connection:
+        active, who = house.serving.person(connection, text)
+        item = answers.question(active.model, who.own, skipped)
+        title = kept_ratings.titles_of(connection, [str(item)]).get(str(item))
+    return answer({
+        "user": kinds.own(text, "user"), "model": active.kept.number, "answered": len(who.rated),
+        "item": item, "title": title,
+    })  # fmt: skip
 
 
 def _shown(
