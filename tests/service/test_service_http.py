@@ -406,3 +406,27 @@ def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, r
     newest.write_bytes(newest.read_bytes()[:-1] + b"\x00")
     client.refused("POST", "/models/2/activate", 422)
     assert client.get("/recommendations?user=41")["model"] == 1
+
+
+def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
+    """The quick way, without SQLAlchemy, sees what others have written and activated."""
+    client, other = make_client(), make_client()
+    serving = client.inner.app.state.house.serving
+    client.get("/recommendations?user=41&n=3")
+    told = serving.told("41", 3)
+    assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
+    assert serving.told("41", 4) is None
+    assert serving.told("11", 3) is None
+    first = json.loads(told)["data"]["items"][0]["item"]
+    other.rate(11, 5, 1.0)
+    assert serving.told("41", 3) == told
+    other.rate(41, first, 1.0)
+    assert serving.told("41", 3) is None
+    client.get("/recommendations?user=41&n=3")
+    assert serving.told("41", 3) not in (None, told)
+    other.good("DELETE", "/people?user=14")
+    assert serving.told("41", 3) is None
+    client.get("/recommendations?user=41&n=3")
+    other.finished_job(other.good("POST", "/jobs", json={})["number"])
+    assert serving.told("41", 3) is None
+    assert client.get("/recommendations?user=41&n=3")["model"] == 2

@@ -53,6 +53,10 @@ _MOMENT = sa.select(
     sa.select(facts.c.value).where(facts.c.name == "erasures").scalar_subquery(),
     sa.select(sa.func.max(activations.c.number)).scalar_subquery(),
 )
+_GLANCE = (  # _MOMENT as SQLite is asked without SQLAlchemy
+    "SELECT (SELECT version FROM people WHERE user = ?), (SELECT value FROM facts WHERE name = 'erasures'), "
+    "(SELECT max(number) FROM activations)"
+)
 _OF_USER = (
     sa.select(ratings.c.item, ratings.c.value, ratings.c.rated_at, ratings.c.shown)
     .where(ratings.c.user == sa.bindparam("who"))
@@ -64,6 +68,12 @@ def moment(connection: Connection, user: str) -> Moment:
     """Return what answers about a person depend on."""
     version, erasures, activation = connection.execute(_MOMENT, {"who": user}).one()
     return Moment(version or 0, int(erasures or 0), activation or 0)
+
+
+def glance(store: Store, user: str) -> Moment | None:
+    """Return ``moment`` if it can be had without waiting, else None."""
+    found = store.glance(_GLANCE, (user,))
+    return None if found is None else Moment(found[0] or 0, int(found[1] or 0), found[2] or 0)
 
 
 def history(connection: Connection, user: str) -> list[Rated]:
@@ -235,9 +245,9 @@ def has_item(connection: Connection, item: str) -> bool:
     return connection.execute(sa.select(items.c.place).where(items.c.item == item)).scalar() is not None
 
 
-def titles_of(connection: Connection, wanted: list[str]) -> dict[str, str | None]:
-    """Return the titles of items, by id as text."""
-    found = connection.execute(sa.select(items.c.item, items.c.title).where(items.c.item.in_(wanted)))
+def titles(connection: Connection) -> dict[str, str]:
+    """Return the titles of all items that have one, by id as text."""
+    found = connection.execute(sa.select(items.c.item, items.c.title).where(items.c.title.is_not(None)))
     return {row.item: row.title for row in found}
 
 

@@ -63,6 +63,12 @@ class Serving:
         self._loading = threading.Lock()
         self._remembering = threading.Lock()
         self._kinds: Kinds | None = None
+        self._titles: dict[str, str] | None = None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether ``kinds`` are known without asking the database."""
+        return self._kinds is not None
 
     @property
     def kinds(self) -> Kinds:
@@ -70,6 +76,13 @@ class Serving:
         if self._kinds is None:
             self._kinds = kept_ratings.kinds_of(self.store)
         return self._kinds
+
+    def title(self, item: int | str) -> str | None:
+        """Return the title of an item; titles are read once: they do not change while it runs."""
+        if self._titles is None:
+            with self.store.reading() as connection:
+                self._titles = kept_ratings.titles(connection)
+        return self._titles.get(str(item))
 
     def active(self, connection: Connection, activation: int | None = None) -> Active:
         """Return the model of the activation in force, loaded now if it is another than before.
@@ -149,6 +162,20 @@ class Serving:
             if len(active.people) > _PEOPLE:
                 active.people.popitem(last=False)
         return active, found
+
+    def told(self, user: str, n: int) -> bytes | None:
+        """Return the recommendations that a person was told before, if nothing has changed since.
+
+        None if they are to be found anew. It does not wait for anything.
+        """
+        active = self._active
+        known = None if active is None else active.people.get(user)
+        if active is None or known is None or n not in known[1].told:
+            return None
+        moment = kept_ratings.glance(self.store, user)
+        if moment != known[0] or moment.activation != active.activation:
+            return None
+        return known[1].told[n]
 
     def forget(self, user: str) -> None:
         """Forget a person."""

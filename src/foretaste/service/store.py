@@ -6,6 +6,7 @@ that is over without an error is on disk.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Store:
         self.url = url
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._glancing, self._opened = threading.local(), list[sqlite3.Connection]()
         self._one_writer = threading.Lock()  # SQLite's own waiting sleeps up to a tenth of a second
 
     def migrate(self) -> None:
@@ -127,6 +129,24 @@ class Store:
         finally:
             self._one_writer.release()
 
+    def glance(self, query: str, values: tuple[Any, ...]) -> Any:
+        """Return the first row of a query that SQLite answers at once, on a connection for such alone.
+
+        None where it is another database, or something is wrong: then it is to be asked in the usual way.
+        """
+        if not self.is_sqlite:
+            return None
+        try:
+            connection = getattr(self._glancing, "connection", None)
+            if connection is None:
+                path = str(self.engine.url.database)
+                connection = sqlite3.connect(path, isolation_level=None, timeout=0.1, check_same_thread=False)
+                self._glancing.connection = connection
+                self._opened.append(connection)
+            return connection.execute(query, values).fetchone()
+        except sqlite3.Error:
+            return None
+
     def facts(self) -> dict[str, str]:
         """Return what is known of the ratings as a whole, by name."""
         with self.reading() as connection:
@@ -141,6 +161,10 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._glancing = threading.local()
 
 
 def put_fact(connection: Connection, name: str, value: str) -> None:

@@ -56,7 +56,12 @@ class House:
         self.store.close()
 
 
-def house_of(request: Request) -> House:
+async def house_of(request: Request) -> House:  # async, or it would be sent to another thread
+    """Return the service behind a request."""
+    return house_behind(request)
+
+
+def house_behind(request: Request) -> House:
     """Return the service behind a request."""
     house: House = request.app.state.house
     return house
@@ -73,7 +78,7 @@ def needs(role: str) -> Callable[..., Awaitable[None]]:
     ) -> None:
         if given is None:
             raise Unauthorized("a key is needed", hint="Authorization: Bearer KEY")
-        keyring = house_of(request).keyring
+        keyring = house_behind(request).keyring
         key = keyring.known(given.credentials) or await run_in_threadpool(keyring.find, given.credentials)
         if key is None:
             raise Unauthorized("this key is not known here, or was revoked", hint="another key")
@@ -83,10 +88,14 @@ def needs(role: str) -> Callable[..., Awaitable[None]]:
     return check
 
 
+def envelope(data: Any) -> bytes:
+    """Return data in the envelope of a success, as JSON."""
+    return json.dumps({"ok": True, "data": data}, ensure_ascii=False, allow_nan=False).encode()
+
+
 def answer(data: Any, status: int = 200) -> Response:
-    """Return data in the envelope of a success."""
-    body = json.dumps({"ok": True, "data": data}, ensure_ascii=False, allow_nan=False).encode()
-    return Response(body, status, media_type="application/json")
+    """Return the answer that holds data in the envelope of a success."""
+    return Response(envelope(data), status, media_type="application/json")
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:

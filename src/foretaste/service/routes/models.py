@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from foretaste.errors import BadModelFile, InvalidParameter
 from foretaste.service import kept_models, kept_ratings
 from foretaste.service.kept_models import KeptModel
-from foretaste.service.routes.common import House, InHouse, answer, failures, house_of, needs
+from foretaste.service.routes.common import House, InHouse, answer, failures, house_behind, needs
 from foretaste.service.shapes import Deleted, ModelShape, Success
 from foretaste.service.training import examine
 
@@ -43,7 +43,7 @@ async def upload_model(request: Request) -> Response:
     """Take in a model file as ``foretaste fit`` writes it; it is checked, and not activated."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _TYPE:
         raise HTTPException(415, f"a model file comes as {_TYPE}")
-    house = house_of(request)
+    house = house_behind(request)
     path = house.settings.models / f"model-{secrets.token_hex(8)}.foretaste"  # never a name that was sent
     try:
         with path.open("wb") as file:

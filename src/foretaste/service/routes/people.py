@@ -20,8 +20,7 @@ def export_person(user: IdInQuery, house: InHouse) -> Response:
     text = kinds.text(user, "user")
     with house.store.reading() as connection:
         found = kept_ratings.history(connection, text)
-        titles = kept_ratings.titles_of(connection, [one.item for one in found])
-    rows = [listed(one, titles, kinds) for one in found]
+    rows = [listed(one, house) for one in found]
     own = kinds.own(text, "user")
     return answer({"user": own, "ratings": rows, "models": _models_that_know(house, own)})
 

@@ -11,7 +11,7 @@ from foretaste.errors import BadData, NotFound
 from foretaste.service import kept_ratings
 from foretaste.service.ids_of import LONGEST
 from foretaste.service.kept_ratings import Rated
-from foretaste.service.routes.common import InHouse, answer, failures, needs
+from foretaste.service.routes.common import House, InHouse, answer, failures, needs
 from foretaste.service.shapes import Deleted, RatingGiven, RatingKept, RatingPage, Success
 
 router = APIRouter(prefix="/ratings", tags=["ratings"])
@@ -70,15 +70,14 @@ def list_ratings(
         after = kinds.text(after, "item")
     with house.store.reading() as connection:
         found = kept_ratings.page(connection, user, after, limit)
-        titles = kept_ratings.titles_of(connection, [one.item for one in found])
-    rows = [listed(one, titles, kinds) for one in found]
+    rows = [listed(one, house) for one in found]
     following = found[-1].item if len(found) == limit else None
     return answer({"user": kinds.own(user, "user"), "ratings": rows, "next": following})
 
 
-def listed(one: Rated, titles: dict[str, str | None], kinds: Any) -> dict[str, Any]:
+def listed(one: Rated, house: House) -> dict[str, Any]:
     """Return a rating as it is listed."""
     return {
-        "item": kinds.own(one.item, "item"), "title": titles.get(one.item), "value": one.value,
-        "rated_at": one.rated_at, "shown_prediction": one.shown,
+        "item": house.serving.kinds.own(one.item, "item"), "title": house.serving.title(one.item),
+        "value": one.value, "rated_at": one.rated_at, "shown_prediction": one.shown,
     }  # fmt: skip
