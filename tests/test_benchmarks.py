@@ -176,7 +176,17 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sgd", "alternating", "neighbors", "imputation", "top_items", "families", "compat_factors"]
+    "name",
+    [
+        "sgd",
+        "alternating",
+        "neighbors",
+        "imputation",
+        "top_items",
+        "families",
+        "compat_factors",
+        "compat_neighbors",
+    ],
 )
 @pytest.mark.peer
 @pytest.mark.slow

@@ -116,8 +116,8 @@ def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monk
 
 def test_without_optuna_it_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    result = run("tune", "Bias", "ratings.csv", code=5)
-    assert "needs optuna; --method random and --method grid do not" in result.stderr
+    result = run("tune", "Bias", "ratings.csv", "--method", "tpe", code=5)
+    assert "needs optuna; --method gp, --method random and --method grid do not" in result.stderr
     assert 'try: pip install "foretaste[tune]"' in result.stderr
     assert result.stdout == ""
 
@@ -133,7 +133,7 @@ MISTAKES = [
     (["GlobalMean"], "GlobalMean has no default space: it has nothing to tune", "one of Bias"),
     (["SVD", "--budget", "5 minutes"], "'5 minutes' is no time", "--budget 5m"),
     (["Bias", "--trials", "0", "--method", "grid"], "--trials 0 is not allowed", "--trials 50"),
-    (["Bias", "--folds", "1", "--method", "grid"], "--folds 1 is not allowed", "--folds 5"),
+    (["Bias", "--folds", "1", "--method", "grid"], "--folds 1 is not allowed", "--folds 10"),
     (["Bias", "--outer", "1", "--method", "grid"], "--outer 1 is not allowed", "--outer 5"),
     (["Bias", "--method", "tpa"], "'tpa'", "--method tpe"),
 ]

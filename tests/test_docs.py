@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,15 @@ def folder(tmp_path, monkeypatch):
     Path("ratings.csv").write_text("\n".join(lines) + "\n")
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    # One page puts foretaste's modules in the place of scikit-surprise's; later tests mean the peer itself.
+    peers = {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "surprise"
+    }
     yield tmp_path
     root.handlers[:], root.level = handlers, level
+    for name in [name for name in sys.modules if name.partition(".")[0] == "surprise"]:
+        del sys.modules[name]
+    sys.modules.update(peers)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

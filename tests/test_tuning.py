@@ -113,7 +113,7 @@ def test_a_split_may_stand_for_the_folds(ratings: Ratings) -> None:
     assert " +- " not in tuned.headline
 
 
-@pytest.mark.parametrize("method", ["random", "tpe", "grid"])
+@pytest.mark.parametrize("method", ["random", "gp", "tpe", "grid"])
 def test_the_same_seed_gives_the_same_trials(method: str, ratings: Ratings) -> None:
     options: dict[str, Any] = {"method": method, "trials": 16}
     one, again = (quick(ratings, **options, outer=2) for _ in range(2))
@@ -127,13 +127,14 @@ def test_the_estimators_find_more_than_draws(more: Ratings) -> None:
     """A bowl with its bottom at (0.3, 0.7): what comes after the start lies nearer to it than draws do."""
     ones = more.replace(value=np.ones_like(more.value))
     options: dict[str, Any] = {"trials": 40, "folds": 2, "prune": False}
-    found = {m: quick(ones, Bowl(clip=False), BOWL, method=m, **options) for m in ("tpe", "random")}
+    found = {m: quick(ones, Bowl(clip=False), BOWL, method=m, **options) for m in ("gp", "tpe", "random")}
     late = {
         m: np.mean([abs(r["params"]["x"] - 0.3) + abs(r["params"]["y"] - 0.7) for r in t.trials[20:]])
         for m, t in found.items()
     }
     assert late["tpe"] < 0.6 * late["random"]
     assert found["tpe"].score <= found["random"].score
+    assert found["gp"].score < 1e-3 < found["random"].score
 
 
 @model_class
@@ -152,7 +153,7 @@ BOWL = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
 
 
 def test_a_small_space_ends_by_itself(ratings: Ratings) -> None:
-    for method in ("random", "tpe", "grid"):
+    for method in ("random", "gp", "tpe", "grid"):
         tuned = quick(ratings, space={"user_damping": [1.0, 2.0, 3.0]}, method=method, trials=50)
         assert sorted(row["params"]["user_damping"] for row in tuned.trials) == [1.0, 2.0, 3.0, 5.0]
 
@@ -219,7 +220,7 @@ def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
     assert f"{states.count(PRUNED)} dropped early" in tuned.rest
 
 
-@pytest.mark.parametrize("method", ["random", "tpe"])
+@pytest.mark.parametrize("method", ["random", "gp", "tpe"])
 def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
     method: str, ratings: Ratings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +266,7 @@ def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
 # The study -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["random", "tpe", "grid"])
+@pytest.mark.parametrize("method", ["random", "gp", "tpe", "grid"])
 @pytest.mark.parametrize("stop_after", [1, 4, 40, 75])
 def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
     method: str, stop_after: int, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -460,10 +461,11 @@ def test_what_is_not_allowed_is_refused(options: dict[str, Any], words: str, rat
 def test_without_optuna(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtra, match="needs optuna") as caught:
-        tune(Counting(), ratings, DAMPING)
+        tune(Counting(), ratings, DAMPING, method="tpe")
     assert caught.value.hint == 'pip install "foretaste[tune]"'
     assert Counting.fits == []
     assert len(quick(ratings, trials=2).trials) == 2
+    assert len(tune("Bias", ratings, DAMPING, trials=12, folds=2).trials) == 12
     assert len(quick(ratings, space={"user_damping": [1.0]}, method="grid").trials) == 2
 
 
@@ -475,6 +477,8 @@ def test_optuna_comes_only_with_tpe_and_says_nothing(tmp_path: Path) -> None:
         tune("Bias", ratings, method="random", trials=2)
         assert "optuna" not in sys.modules
         tune("Bias", ratings, trials=12, folds=2)
+        assert "optuna" not in sys.modules
+        tune("Bias", ratings, method="tpe", trials=12, folds=2)
         assert "optuna" in sys.modules and "sqlalchemy" not in sys.modules
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}

@@ -166,7 +166,7 @@ def test_without_optuna_only_tpe_is_missed(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(sys.modules, "optuna", None)
     space = make_space(Bias(), "default")
-    for method in ("grid", "random"):
+    for method in ("gp", "grid", "random"):
         assert make_proposer(method, space, 0, False).propose(1, set())
     with pytest.raises(MissingExtra):
         make_proposer("tpe", space, 0, False)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from foretaste import _native
@@ -64,6 +64,12 @@ def close(got, wanted):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
+def settled(tables):
+    """Whether a learning stayed small: where it flies apart, it blows up what rounding leaves, too."""
+    return all(np.isfinite(table).all() and np.abs(table).max(initial=0) < 100 for table in tables)
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def sgd_twin(case, epochs, *, implicit):
     """Learn as the definition says, rating after rating."""
     p, q, y = (table.copy() for table in case.tables)
@@ -93,6 +99,7 @@ def test_svd_equals_its_twin(isa, seed, users, items, n, factors, epochs):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors)
     wanted = sgd_twin(case, epochs, implicit=False)
+    assume(settled(wanted))
     p, q, y = case.tables
     _native.surprise_svd(*case.by_user, 3.0, p, q, *case.biases, RATES[:4].copy(), REGS[:4].copy(), epochs)
     close([p, q, y, *case.biases], wanted)
@@ -109,6 +116,7 @@ def test_svdpp_equals_its_twin(isa, seed, users, items, n, factors, epochs, once
         value = case.rng.normal(3, 1, len(pairs))
         case.by_user = case._grouped(pairs // items, pairs % items, value, users)
     wanted = sgd_twin(case, epochs, implicit=True)
+    assume(settled(wanted))
     _native.surprise_svdpp(*case.by_user, 3.0, *case.tables, *case.biases, RATES, REGS, epochs)
     close([*case.tables, *case.biases], wanted)
 

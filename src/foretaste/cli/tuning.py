@@ -105,15 +105,19 @@ def _value(text: str) -> Any:
     click.option("--trials", type=int, help="The most settings a search tries.  [default: 50]"),
     click.option("--budget", metavar="TIME", callback=_seconds, help="What all of it may take: 90s, 5m, 1h."),
     click.option(
-        "--folds", type=int, default=5, show_default=True, help="Inner folds, by which settings are compared."
+        "--folds",
+        type=int,
+        default=10,
+        show_default=True,
+        help="Inner folds that compare settings.",
     ),
     click.option("--outer", type=int, help="Outer folds, by which the search is judged (nested)."),
     click.option(
         "--method",
-        type=click.Choice(["tpe", "random", "grid"]),
-        default="tpe",
+        type=click.Choice(["gp", "tpe", "random", "grid"]),
+        default="gp",
         show_default=True,
-        help="tpe learns from the trials; random draws; grid takes every combination.",
+        help="gp and tpe learn from the trials; random draws; grid takes every combination.",
     ),
     click.option(
         "--metric", default="rmse", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."

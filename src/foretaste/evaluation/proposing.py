@@ -1,4 +1,4 @@
-"""Which setting a search tries next: every one of a grid, drawn, or by a tree of Parzen estimators.
+"""Which setting a search tries next: every one of a grid, drawn, or by what the trials before it say.
 
 Each proposal depends on the seed, the number of the trial and the trials before it, and on nothing else:
 a search that goes on from a file tries what it would have tried without the stop.
@@ -16,7 +16,7 @@ from foretaste.errors import InvalidParameter, MissingExtra
 from foretaste.evaluation.spaces import Choice, Range, Space
 from foretaste.evaluation.studies import COMPLETE, Trial, key_of
 
-METHODS = ("tpe", "random", "grid")
+METHODS = ("gp", "tpe", "random", "grid")
 _STARTUP = 10  # trials before the estimators have something to say; the first is the model as it is
 _ATTEMPTS = 200  # draws until one is taken for the last of a space
 _LARGEST_GRID = 1_000_000
@@ -44,6 +44,10 @@ def make_proposer(method: str, space: Space, seed: int, maximize: bool) -> Propo
     MissingExtra
         If optuna is needed and not installed.
     """
+    if method == "gp":
+        from foretaste.evaluation.gaussian import Surface
+
+        return Surface(space, seed, maximize)
     if method == "grid":
         return Grid(space, seed)
     if method == "random":
@@ -116,7 +120,7 @@ class Parzen:
             import optuna
         except ImportError:
             raise MissingExtra(
-                'tuning by method="tpe" needs optuna; method="random" and method="grid" do not',
+                'tuning by method="tpe" needs optuna; method="gp", method="random" and method="grid" do not',
                 hint='pip install "foretaste[tune]"',
             ) from None
         self.optuna, self.space, self.seed, self.maximize = optuna, space, seed, maximize

@@ -34,10 +34,10 @@ def tune(
     ratings: Any,
     space: Any = "default",
     *,
-    method: str = "tpe",
+    method: str = "gp",
     trials: int | None = None,
     budget: float | None = None,
-    folds: Any = 5,
+    folds: Any = 10,
     outer: Any = None,
     metric: str = "rmse",
     seed: int = 0,
@@ -60,16 +60,18 @@ def tune(
     space : "default" or dict
         Parameter names to what is tried: ``(low, high)``, ``("log", low, high)``, a list of values, or one
         value. ``default_space(model)`` shows the default.
-    method : {"tpe", "random", "grid"}
-        "tpe" learns from the trials (a tree of Parzen estimators, by optuna: ``foretaste[tune]``); "random"
-        draws; "grid" takes every combination, of a range the ends and the middle.
+    method : {"gp", "tpe", "random", "grid"}
+        "gp" and "tpe" learn from the trials: "gp" by a Gaussian process, "tpe" by a tree of Parzen estimators
+        (of optuna: ``foretaste[tune]``). "random" draws; "grid" takes every combination, of a range the ends
+        and the middle.
     trials : int, optional
         The most settings a search tries. Default: 50, with a budget no limit, for a grid all of it.
     budget : float, optional
         Seconds that all of it may take, outer folds included, which get equal shares. How many trials are
         done then depends on the machine; the trials themselves do not.
     folds : int or Split
-        Inner folds, by which settings are compared; a number means ``KFold(folds, seed)``.
+        Inner folds, by which settings are compared; a number means ``KFold(folds, seed)``. Many make the
+        parts learned from nearly as large as all ratings, and what is dropped early sees few of them.
     outer : int or Split, optional
         Outer folds, by which the search is judged.
     metric : str
@@ -145,7 +147,7 @@ def _split(name: str, wanted: Any, seed: int) -> Any:
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 2:
         raise InvalidParameter(
             f"{name}={wanted!r} is not allowed; it must be a whole number, at least 2, or a split",
-            hint=f"{name}=5" if name == "folds" else "outer=5",
+            hint="folds=10" if name == "folds" else "outer=5",
         )
     return KFold(wanted, seed)
 

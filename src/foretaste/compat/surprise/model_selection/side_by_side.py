@@ -209,8 +209,8 @@ def _in_processes(
     function: Function, works: Iterable[Work], jobs: int, pre_dispatch: Any, verbose: int
 ) -> list[Outcome]:
     from joblib import Parallel, delayed
-    from joblib.externals import cloudpickle
 
+    cloudpickle = _cloudpickle()
     aliased = getattr(sys.modules.get("surprise"), "__name__", None) == _OURS
     calls = (delayed(_unpacked)(cloudpickle.dumps((function, work)), aliased) for work in works)
     dispatch = "all" if pre_dispatch is None else pre_dispatch
@@ -225,11 +225,15 @@ def _unpacked(packed: bytes, aliased: bool) -> Outcome:
     """
     if aliased:
         import_module(f"{_OURS}.install")
-    from joblib.externals import cloudpickle
-
-    function, work = cloudpickle.loads(packed)
+    function, work = _cloudpickle().loads(packed)
     result: Outcome = function(*work)
     return result
+
+
+def _cloudpickle() -> Any:
+    """Return what joblib sends classes of notebooks and scripts with; older joblibs carry it inside."""
+    inside = "joblib.externals.cloudpickle"
+    return import_module("cloudpickle" if find_spec("cloudpickle") is not None else inside)
 
 
 class _Said:

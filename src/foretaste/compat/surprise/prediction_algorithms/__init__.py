@@ -1,5 +1,6 @@
 """The algorithms that predict ratings, and the base of your own."""
 
+from foretaste.compat.surprise.prediction_algorithms import optimize_baselines as optimize_baselines
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase
 from foretaste.compat.surprise.prediction_algorithms.baseline_only import BaselineOnly
 from foretaste.compat.surprise.prediction_algorithms.co_clustering import CoClustering

@@ -78,8 +78,8 @@ class FactorModel(AlgoBase):
         pu, users = self._vectors(users)
         if pu is not self.pu:  # a row for each user that is asked for
             bu = bu[np.asarray(self._asked)]
-        tables = (np.ascontiguousarray(one, np.float64) for one in (pu, self.qi, bu, bi))
-        value = _native.surprise_dots(users, items, *tables, mean)
+        p, q, b, c = (np.ascontiguousarray(one, np.float64) for one in (pu, self.qi, bu, bi))
+        value = _native.surprise_dots(users, items, p, q, b, c, mean)
         if self.biased:
             return Estimates(value)
         impossible = np.flatnonzero((users < 0) | (items < 0)).tolist()
