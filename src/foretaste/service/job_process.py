@@ -86,10 +86,10 @@ def main() -> int:
     os.nice(10)  # answers go before training
     store, told, over = Store(settings.url), _Told(), threading.Event()
     path = settings.models / f"model-{secrets.token_hex(8)}.foretaste"
-    watcher = threading.Thread(target=_watch, args=(store, number, told, over), daemon=True)
-    watcher.start()
-    threading.Thread(target=_end_with_service, args=(over,), daemon=True).start()
     try:
+        # Inside, for each of the two may interrupt this thread as soon as it lives.
+        threading.Thread(target=_watch, args=(store, number, told, over), daemon=True).start()
+        threading.Thread(target=_end_with_service, args=(over,), daemon=True).start()
         state, note = _work(store, number, path, told, over)
     except KeyboardInterrupt:
         state, note = "cancelled", "stopped; the active model goes on serving"
