@@ -23,14 +23,14 @@ inline std::pair<std::int64_t, std::int64_t> concordant_pairs(const double* trut
                                                               std::int64_t from, std::int64_t to) {
     std::int64_t same = 0, other = 0;
     for (std::int64_t i = from; i < to; ++i) {
-        std::int64_t in_order = 0, differ = 0;
-        for (std::int64_t j = i + 1; j < to; ++j) {
-            const double gap = truth[i] - truth[j], guessed = guess[i] - guess[j];
-            differ += gap != 0;
-            in_order += gap * guessed > 0;
+        std::int64_t in_order = 0, not_in_order = 0;
+        for (std::int64_t j = i + 1; j < to; ++j) {  // compared, not subtracted: NaN stands in no order at all
+            const bool above = truth[i] > truth[j], below = truth[i] < truth[j];
+            in_order += (above & (guess[i] > guess[j])) | (below & (guess[i] < guess[j]));
+            not_in_order += (above & (guess[i] <= guess[j])) | (below & (guess[i] >= guess[j]));
         }
         same += in_order;
-        other += differ - in_order;
+        other += not_in_order;
     }
     return {same, other};
 }

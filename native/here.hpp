@@ -1,6 +1,5 @@
 // Work done by the thread that calls, without the GIL; now and then it asks whether Ctrl-C was pressed.
-//
-// Unlike the pool, several threads of Python may be at such work at the same time.
+// For work that goes step by step: no crew is woken for it, so that one prediction costs no more than its sums.
 #pragma once
 
 #include <chrono>

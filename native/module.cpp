@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "binding.hpp"
@@ -47,17 +48,14 @@ nb::tuple concordant_pairs_of(In<std::int64_t> starts, In<double> truth, In<doub
     check(truth.size() == guess.size(), "truth and guess must have the same length");
     check(starts.size() >= 1 && starts(0) == 0, "starts must begin with 0");
     check_range(starts, 0, static_cast<std::int64_t>(truth.size()) + 1, "a start is out of range");
-    double same = 0, other = 0;
-    const std::size_t parts = starts.size() - 1;
-    std::vector<std::pair<std::int64_t, std::int64_t>> counts(parts);
-    run_in_parts(1, parts, 256, [&](std::size_t from, std::size_t to) {
+    const std::size_t groups = starts.size() - 1;
+    New<std::int64_t> same = new_array<std::int64_t>(groups), other = new_array<std::int64_t>(groups);
+    std::int64_t *const in_order = same.data(), *const not_in_order = other.data();
+    run_in_parts(1, groups, 256, [&](std::size_t from, std::size_t to) {
         for (std::size_t g = from; g < to; ++g)
-            counts[g] = concordant_pairs(truth.data(), guess.data(), starts.data()[g], starts.data()[g + 1]);
+            std::tie(in_order[g], not_in_order[g]) =
+                concordant_pairs(truth.data(), guess.data(), starts.data()[g], starts.data()[g + 1]);
     });
-    for (const auto& [in_order, not_in_order] : counts) {
-        same += static_cast<double>(in_order);
-        other += static_cast<double>(not_in_order);
-    }
     return nb::make_tuple(same, other);
 }
 

@@ -184,6 +184,8 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
         "imputation",
         "top_items",
         "families",
+        "cross_validation",
+        "compat_imputer",
         "compat_factors",
         "compat_neighbors",
     ],

@@ -41,13 +41,14 @@ def test_concordant_pairs(rows):
     rows.sort(key=lambda row: row[0])
     user, truth, guess = (np.array([row[k] for row in rows], np.float64) for k in range(3))
     starts = np.searchsorted(user, np.arange(5)).astype(np.int64)
-    same = other = 0
+    same, other = np.zeros(4, int), np.zeros(4, int)
     for i in range(len(rows)):
         for j in range(i + 1, len(rows)):
             if user[i] == user[j] and truth[i] != truth[j]:
                 in_order = (truth[i] - truth[j]) * (guess[i] - guess[j]) > 0
-                same, other = same + in_order, other + (not in_order)
-    assert _native.concordant_pairs(starts, truth, guess) == (same, other)
+                (same if in_order else other)[int(user[i])] += 1
+    found = _native.concordant_pairs(starts, truth, guess)
+    assert [counts.tolist() for counts in found] == [same.tolist(), other.tolist()]
 
 
 # Stochastic gradient descent -----------------------------------------------------------------------

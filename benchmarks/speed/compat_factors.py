@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data import generated, real, shape_of
+from benchmarks.speed.compat import raw_ratings, trainsets
 from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 
@@ -27,44 +27,24 @@ FITS: tuple[tuple[str, dict[str, Any], float | None], ...] = (
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
     if missing("the factor models of scikit-surprise", "scikit-surprise"):
         return
-    ratings = None if quick else real("ml-100k")
-    name = "generated like MovieLens" if ratings is None else "ml-100k"
-    if ratings is None:
-        size = 20_000 if quick else 100_000
-        ratings = generated(*shape_of(size), size)
-    raw = [
-        (str(user), str(item), float(value), None)
-        for user, item, value in zip(
-            ratings.user.tolist(), ratings.item.tolist(), ratings.value.tolist(), strict=True
-        )
-    ]
-    theirs, ours = _trainsets(raw)
+    raw, what = raw_ratings(quick, 20_000)
+    parts = trainsets(raw)
     for algorithm, options, least in FITS:
-        yield _compared(algorithm, options, least, theirs, ours, f"{len(raw):,} ratings ({name})", repeats)
-
-
-def _trainsets(raw: list[tuple[str, str, float, None]]) -> tuple[Any, Any]:
-    import surprise
-
-    from foretaste.compat import surprise as compat
-
-    found = []
-    for library in (surprise, compat):
-        data = library.Dataset(library.Reader(rating_scale=(1, 5)))
-        found.append(data.construct_trainset(raw))
-    return found[0], found[1]
+        yield _compared(algorithm, options, least, parts, what, repeats)
 
 
 def _compared(
-    name: str, options: dict[str, Any], least: float | None, theirs: Any, ours: Any, what: str, repeats: int
+    name: str,
+    options: dict[str, Any],
+    least: float | None,
+    parts: list[tuple[Any, Any]],
+    what: str,
+    repeats: int,
 ) -> Row:
-    import surprise
-
-    from foretaste.compat.surprise import prediction_algorithms as compat
-
     seed = {} if name == "BaselineOnly" else {"random_state": 0}
-    peer = getattr(surprise, name)(**options, **seed)
-    own = getattr(compat, name)(**options, **seed)
+    (peer, theirs), (own, ours) = [
+        (getattr(library, name)(**options, **seed), trainset) for library, trainset in parts
+    ]
     seconds = interleaved({"theirs": lambda: peer.fit(theirs), "ours": lambda: own.fit(ours)}, repeats)
     learned = "avg_cocltr" if name == "CoClustering" else "bi" if name == "BaselineOnly" else "qi"
     difference = float(np.abs(getattr(peer, learned) - getattr(own, learned)).max())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data import generated, real, shape_of
+from benchmarks.speed.compat import raw_ratings, trainsets
 from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 
@@ -25,29 +25,16 @@ CASES = (
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
     if missing("the neighbours of scikit-surprise", "scikit-surprise"):
         return
-    import surprise
-
-    from foretaste.compat import surprise as compat
-
-    ratings = None if quick else real("ml-100k")
-    name = "generated like MovieLens" if ratings is None else "ml-100k"
-    if ratings is None:
-        size = 10_000 if quick else 100_000
-        ratings = generated(*shape_of(size), size)
-    order = np.random.default_rng(0).permutation(len(ratings)).tolist()
-    columns = (ratings.user.tolist(), ratings.item.tolist(), ratings.value.tolist())
-    raw = [(columns[0][at], columns[1][at], columns[2][at], None) for at in order]
+    raw, what = raw_ratings(quick, 10_000)
+    raw = [raw[row] for row in np.random.default_rng(0).permutation(len(raw)).tolist()]
     cut = len(raw) * 4 // 5
-    parts = [
-        (library, library.Dataset(library.Reader(rating_scale=(1, 5))).construct_trainset(raw[:cut]))
-        for library in (surprise, compat)
-    ]
+    parts = trainsets(raw[:cut])
     testset = [line[:3] for line in raw[cut:]]
     before = os.environ.get("FORETASTE_THREADS")
     os.environ["FORETASTE_THREADS"] = "1"  # the peer has one
     try:
         for form, options in CASES:
-            yield _compared(form, options, parts, testset, f"{len(raw):,} ratings ({name})", repeats)
+            yield _compared(form, options, parts, testset, what, repeats)
     finally:
         if before is None:
             del os.environ["FORETASTE_THREADS"]

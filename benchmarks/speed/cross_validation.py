@@ -9,8 +9,9 @@ import numpy as np
 
 from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
+from benchmarks.speed.sgd import peer_dataset, standardised
 from benchmarks.timing import interleaved, missing, named
-from foretaste import SVD, Ratings, cross_validate
+from foretaste import SVD, cross_validate
 
 SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "initial_std": 0.1}
 
@@ -20,9 +21,8 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
     if missing("cross-validation against scikit-surprise", "scikit-surprise"):
         return
     ratings, name = movielens_1m(100_000 if quick else 1_000_000)
-    mean, std = ratings.moments()
-    # The peer learns from ratings in standard deviations, as ours does inside: so both solve one problem.
-    data = _dataset(ratings.replace(value=((ratings.value - mean) / std).astype(np.float32)))
+    standard, std = standardised(ratings)  # so both solve one problem
+    data = peer_dataset(standard)
     found: dict[str, float] = {}
 
     def ours(threads: int) -> None:
@@ -52,14 +52,6 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
             equality=dict(found),
             at_least=aim,
         )
-
-
-def _dataset(ratings: Ratings) -> Any:
-    import pandas as pd
-    from surprise import Dataset, Reader
-
-    frame = pd.DataFrame({"u": ratings.user, "i": ratings.item, "r": ratings.value})
-    return Dataset.load_from_df(frame, Reader(rating_scale=(-10, 10)))
 
 
 def _peer(data: Any, jobs: int) -> float:

@@ -28,8 +28,7 @@ def against_surprise(repeats: int, size: int = 1_000_000) -> list[Row]:
     if missing("SVD against scikit-surprise", "scikit-surprise"):
         return []
     ratings, name = movielens_1m(size)
-    mean, std = ratings.moments()
-    standard = ratings.replace(value=((ratings.value - mean) / std).astype(np.float32))
+    standard, std = standardised(ratings)
     _trainset(standard)  # laid out before it is timed
     peers = {epochs: lambda epochs=epochs: _surprise(standard, epochs) for epochs in (1, 3)}
     work: dict[str, Any] = {f"surprise {epochs}": fit for epochs, fit in peers.items()}
@@ -70,15 +69,24 @@ _TRAINSETS: dict[int, Any] = {}
 
 
 def _trainset(ratings: Ratings) -> Any:
+    if id(ratings) not in _TRAINSETS:
+        _TRAINSETS[id(ratings)] = peer_dataset(ratings).build_full_trainset()
+    return _TRAINSETS[id(ratings)]
+
+
+def standardised(ratings: Ratings) -> tuple[Ratings, float]:
+    """Return ratings in standard deviations, as ours learn from them inside, and how much one is."""
+    mean, std = ratings.moments()
+    return ratings.replace(value=((ratings.value - mean) / std).astype(np.float32)), std
+
+
+def peer_dataset(standard: Ratings) -> Any:
+    """Return standardised ratings as a data set of scikit-surprise, in whose scale all of them lie."""
     import pandas as pd
     from surprise import Dataset, Reader
 
-    if id(ratings) not in _TRAINSETS:
-        frame = pd.DataFrame({"u": ratings.user, "i": ratings.item, "r": ratings.value})
-        _TRAINSETS[id(ratings)] = Dataset.load_from_df(
-            frame, Reader(rating_scale=(-10, 10))
-        ).build_full_trainset()
-    return _TRAINSETS[id(ratings)]
+    frame = pd.DataFrame({"u": standard.user, "i": standard.item, "r": standard.value})
+    return Dataset.load_from_df(frame, Reader(rating_scale=(-10, 10)))
 
 
 def _same_objective(standard: Ratings, std: float) -> dict[str, float]:

@@ -136,7 +136,9 @@ def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
     true, pred, _ = _aligned(y_true, y_pred, None)
     codes = _user_codes(user, true)
     starts, order = group_rows(codes.astype(np.int32), int(codes.max(initial=-1)) + 1)
-    concordant, discordant = concordant_pairs(starts, true[order], pred[order])
+    concordant, discordant = (
+        float(counts.sum()) for counts in concordant_pairs(starts, true[order], pred[order])
+    )
     if concordant + discordant == 0:
         raise BadData("FCP needs a user who rated two items differently; there is none")
     return concordant / (concordant + discordant)

@@ -66,7 +66,13 @@ def save(model: Model, path: PathLike) -> None:
     name = type(model).__name__
     arrays, numbers = _packed(model, "")
     params = {key: _plain_param(f"{name}: {key}", value) for key, value in params_as_json(model).items()}
-    header = {"format": FORMAT, "library": _library(), "model": name, "params": params, "learned": numbers}
+    header = {
+        "format": FORMAT,
+        "library": library_version(),
+        "model": name,
+        "params": params,
+        "learned": numbers,
+    }
     with atomic_write(path) as partial:
         save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
 
@@ -178,7 +184,8 @@ def _plain(name: str, value: Any, kinds: tuple[type, ...] = (bool, int, float, s
     return value
 
 
-def _library() -> str:
+def library_version() -> str:
+    """Return the version of foretaste that a file is marked with; "unknown" where it runs from its source."""
     from importlib import metadata  # slow to import, and only a saved file asks for it
 
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,12 +35,25 @@ def test_the_numbers_are_those_of_the_peer(peer, name, found):
     )
 
 
-def test_fcp_of_a_user_with_many_ratings_needs_little_memory(monkeypatch):
+def test_fcp_of_a_user_with_many_ratings_needs_little_memory():
     rng = np.random.RandomState(0)
-    found = as_predictions(Prediction, [(0, row, rng.rand(), rng.rand()) for row in range(50)])
+    true, guess = rng.rand(2, 6000)
+    found = as_predictions(
+        Prediction, zip([0] * 6000, range(6000), true.tolist(), guess.tolist(), strict=True)
+    )
+    tracemalloc.start()
     whole = accuracy.fcp(found, verbose=False)
-    monkeypatch.setattr(accuracy, "_CELLS", 120)
-    assert accuracy.fcp(found, verbose=False) == whole
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10_000_000  # 36 million pairs
+    assert whole == np.mean(np.concatenate([guess[k] > guess[true < true[k]] for k in range(6000)]))
+
+
+@pytest.mark.peer
+def test_fcp_of_predictions_that_are_nan_is_that_of_the_peer(peer):
+    rows = [(0, 1, 3.0, np.nan), (0, 2, 4.0, 3.5), (0, 3, 5.0, 4.5), (1, 1, 2.0, 2.5), (1, 2, 1.0, 2.5)]
+    wanted = peer.accuracy.fcp(as_predictions(peer.Prediction, rows), verbose=False)
+    assert accuracy.fcp(as_predictions(Prediction, rows), verbose=False) == wanted
 
 
 @pytest.mark.peer

@@ -13,7 +13,7 @@ import click
 
 from foretaste.cli.outcome import Outcome, command, wants_progress
 from foretaste.cli.reading import READING_OPTIONS, as_arguments, is_data_set, is_given, name_of, read
-from foretaste.cli.splitting import SPLIT_OPTIONS, split_of
+from foretaste.cli.splitting import SPLIT_OPTIONS, SPLIT_PARAMS, split_of
 from foretaste.cli.words import as_options, shown
 from foretaste.errors import InvalidParameter
 from foretaste.files import atomic_write
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("foretaste")
 
-_SPLITTING = ("kind", "test_size", "folds", "seed", "warm_only")
 _DEFAULTS = {
     "encoding": "utf-8",
     "decimal": ".",
@@ -75,7 +74,7 @@ def report(
             )
         results = read_results(source)
         ratings = None if ratings_file is None else read(ratings_file, reading)
-        chosen = split if any(map(is_given, _SPLITTING)) else None
+        chosen = split if any(map(is_given, SPLIT_PARAMS)) else None
         written = write_page(results, output, ratings_file, reading, ratings, chosen, None)
     else:
         if ratings_file is not None:

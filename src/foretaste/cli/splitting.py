@@ -28,6 +28,7 @@ SPLIT_OPTIONS = (
     ),
     click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
 )
+SPLIT_PARAMS = ("kind", "test_size", "folds", "seed", "warm_only")  # what click calls them
 
 
 def split_of(kind: str | None, test_size: float, folds: int | None, seed: int, warm_only: bool) -> Any:

@@ -50,7 +50,7 @@ class Surface:
         self.cube = Cube(space)
         self.trials: list[Trial] = []
         self.places: list[Floats] = []
-        self.found: tuple[int, Floats | None] = (0, None)  # after how many trials, which constants
+        self.found = 0, np.empty(0)  # after how many trials, which constants
 
     def learn(self, trial: Trial, params: Params) -> None:
         """Take in a finished trial, if the space holds it; one that was refused counts as the worst."""
@@ -94,9 +94,7 @@ class Surface:
             first, count = comparable(self.trials[:due], self.sign)
             some = _most_telling(first)
             self.found = due, fitted(places[:due][some], first[some], count[some], self.cube.groups)
-        constants = self.found[1]
-        assert constants is not None  # noqa: S101 - for the type checker
-        return Process(places[kept], score[kept], folds[kept], self.cube.groups, constants)
+        return Process(places[kept], score[kept], folds[kept], self.cube.groups, self.found[1])
 
 
 def _most_telling(score: Floats) -> npt.NDArray[np.intp]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._native import concordant_pairs, group_rows
+from foretaste.compat.surprise.trainset import inner_ids
 from foretaste.errors import BadData
-
-_CELLS = 4_000_000  # pairs compared at once by fcp, so that a user with many ratings needs little memory
 
 
 def rmse(predictions: Any, verbose: bool = True) -> Any:
@@ -79,12 +79,9 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
         As ``rmse``; and if no user has two different true ratings.
     """
     true, predicted = _columns(predictions)
-    index: dict[Any, int] = {}
-    users = np.fromiter((index.setdefault(row[0], len(index)) for row in predictions), np.int64, len(true))
-    order = np.argsort(users, kind="stable")
-    bounds = np.cumsum(np.bincount(users))[:-1]
-    counts = [_pairs(true[rows], predicted[rows]) for rows in np.split(order, bounds)]
-    right, wrong = np.array(counts, np.float64).T
+    users, numbered = inner_ids([row[0] for row in predictions])
+    starts, order = group_rows(users, len(numbered))
+    right, wrong = concordant_pairs(starts, true[order], predicted[order])
     concordant = np.mean(right[right > 0]) if right.any() else 0.0
     discordant = np.mean(wrong[wrong > 0]) if wrong.any() else 0.0
     if concordant + discordant == 0:
@@ -94,18 +91,6 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
             hint="accuracy.rmse(predictions), or more ratings of each user in the testset",
         )
     return _said("FCP:  ", concordant / (concordant + discordant), verbose)
-
-
-def _pairs(true: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64]) -> tuple[int, int]:
-    """Count the pairs of one user that are predicted in the right order, and those that are not."""
-    right = wrong = 0
-    step = max(1, _CELLS // len(true))
-    for start in range(0, len(true), step):
-        worse = true[start : start + step, None] < true
-        higher = predicted[start : start + step, None] >= predicted
-        wrong += int(np.count_nonzero(worse & higher))
-        right += int(np.count_nonzero(worse & (predicted[start : start + step, None] < predicted)))
-    return right, wrong
 
 
 def _errors(predictions: Any) -> npt.NDArray[np.float64]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from foretaste.compat.surprise.reader import Reader
-from foretaste.compat.surprise.trainset import Trainset
+from foretaste.compat.surprise.trainset import Trainset, inner_ids
 from foretaste.compat.surprise.traps import odd_ratings
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, did_you_mean
 
@@ -160,8 +159,8 @@ class Dataset:
         raw_trainset : list of (user, item, rating, time)
         """
         raw = list(raw_trainset)
-        user, users = _inner_ids([row[0] for row in raw])
-        item, items = _inner_ids([row[1] for row in raw])
+        user, users = inner_ids([row[0] for row in raw])
+        item, items = inner_ids([row[1] for row in raw])
         value = np.fromiter((rating for _, _, rating, _ in raw), np.float64, len(raw))
         return Trainset._from_codes(user, item, value, self.reader.rating_scale, users, items)
 
@@ -235,12 +234,6 @@ class DatasetAutoFolds(Dataset):
     def build_full_trainset(self) -> Trainset:
         """Make a trainset of all ratings."""
         return self.construct_trainset(self.raw_ratings)
-
-
-def _inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
-    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
-    inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
-    return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
 
 def _agreed(name: str) -> bool:

@@ -30,6 +30,7 @@ from foretaste.compat.surprise.dump_parts import (
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
 from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupported
 from foretaste.files import atomic_write
+from foretaste.persistence import library_version
 
 FORMAT = 1
 _KEY = "foretaste-surprise"
@@ -71,7 +72,7 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
     from safetensors.numpy import save_file
 
     header: dict[str, Any] = {
-        "format": FORMAT, "library": _library(), "algo": None, "params": {}, "fitted": False,
+        "format": FORMAT, "library": library_version(), "algo": None, "params": {}, "fitted": False,
     }  # fmt: skip
     arrays: Arrays = {}
     if algo is not None:
@@ -237,9 +238,8 @@ def _unpacked_algo(header: dict[str, Any], arrays: Arrays) -> Any:
         if isinstance(error, ForetasteError):
             raise
         raise BadModelFile(f"its parameters cannot be those of {name}: {error}") from error
-    for key in ("verbose",):
-        if key in params:
-            setattr(algo, key, params[key])
+    if "verbose" in params:
+        algo.verbose = params["verbose"]
     return algo
 
 
@@ -291,15 +291,6 @@ def _finite(value: Any, name: str) -> Any:
 
 
 # Files ---------------------------------------------------------------------------------------------------
-
-
-def _library() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("foretaste")
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "unknown"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,7 @@ def row_means(values: _Doubles, starts: _Starts) -> _Doubles:
     -------
     float64 array, shape (rows,)
     """
-    means = np.zeros(len(starts) - 1)
-    for rows, block in _blocks(values, starts):
-        means[rows] = block.mean(axis=1)
-    return means
+    return _of_each_row(np.mean, values, starts)
 
 
 def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
@@ -42,14 +39,12 @@ def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
     -------
     float64 array, shape (rows,)
     """
-    stds = np.zeros(len(starts) - 1)
-    for rows, block in _blocks(values, starts):
-        stds[rows] = block.std(axis=1)
-    return stds
+    return _of_each_row(np.std, values, starts)
 
 
-def _blocks(values: _Doubles, starts: _Starts) -> Iterator[tuple[npt.NDArray[np.int64], _Doubles]]:
-    """Yield rows of one length together: numpy adds up each row of a block as it does a row alone."""
+def _of_each_row(moment: Callable[..., _Doubles], values: _Doubles, starts: _Starts) -> _Doubles:
+    """Take rows of one length together: numpy adds up each row of a block as it does a row alone."""
+    found = np.zeros(len(starts) - 1)
     sizes = np.diff(starts)
     order = np.argsort(sizes, kind="stable")
     bounds = [*np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist(), len(order)]
@@ -57,4 +52,5 @@ def _blocks(values: _Doubles, starts: _Starts) -> Iterator[tuple[npt.NDArray[np.
         rows = order[first:last]
         size = int(sizes[rows[0]])
         if size:
-            yield rows, values[starts[rows][:, None] + np.arange(size)]
+            found[rows] = moment(values[starts[rows][:, None] + np.arange(size)], axis=1)
+    return found

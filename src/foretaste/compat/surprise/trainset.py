@@ -93,6 +93,12 @@ class _Side:
         return Rows(users, items, values, starts_of(groups, n_groups))
 
 
+def inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
+    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
+    inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
+    return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
+
+
 def starts_of(groups: npt.NDArray[np.int32], n_groups: int) -> npt.NDArray[np.int64]:
     """Return where each group begins in sorted ``groups``, and the end: shape (n_groups + 1,)."""
     starts = np.zeros(n_groups + 1, np.int64)

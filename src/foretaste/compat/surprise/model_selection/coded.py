@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.compat.surprise.dataset import Dataset
-from foretaste.compat.surprise.trainset import Trainset
+from foretaste.compat.surprise.trainset import Trainset, inner_ids
 from foretaste.errors import InvalidParameter
 
 Codes = npt.NDArray[np.int32]
@@ -46,12 +46,9 @@ class CodedRatings:
             )
         self.data = data
         self.raw = list(data.raw_ratings)
-        users: dict[Any, int] = {}
-        items: dict[Any, int] = {}
-        n = len(self.raw)
-        self.users = np.fromiter((users.setdefault(row[0], len(users)) for row in self.raw), np.int32, n)
-        self._items = np.fromiter((items.setdefault(row[1], len(items)) for row in self.raw), np.int32, n)
-        self._values = np.fromiter((row[2] for row in self.raw), np.float64, n)
+        self.users, users = inner_ids([row[0] for row in self.raw])
+        self._items, items = inner_ids([row[1] for row in self.raw])
+        self._values = np.fromiter((row[2] for row in self.raw), np.float64, len(self.raw))
         self._user_ids, self._item_ids = list(users), list(items)
         # A data set of the program's own may make its trainsets in its own way.
         self._plain = getattr(type(data), "construct_trainset", None) is not Dataset.construct_trainset

@@ -44,7 +44,17 @@ def get_cv(cv: Any) -> Any:
     )
 
 
-class KFold:
+class _Splits:
+    """Yields as many folds as its number of splits; one that reads them knows it once ``split`` has begun."""
+
+    n_splits: int
+
+    def get_n_folds(self) -> int:
+        """Return how many folds ``split`` yields."""
+        return self.n_splits
+
+
+class KFold(_Splits):
     """Every rating is tested with once.
 
     Parameters
@@ -91,10 +101,6 @@ class KFold:
             start, stop = stop, stop + size
             yield ratings.fold(np.concatenate([rows[:start], rows[stop:]]), rows[start:stop])
 
-    def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields."""
-        return self.n_splits
-
 
 class RepeatedKFold:
     """``KFold`` several times, shuffled anew each time.
@@ -134,7 +140,7 @@ class RepeatedKFold:
         return self.n_repeats * self.n_splits
 
 
-class ShuffleSplit:
+class ShuffleSplit(_Splits):
     """Random parts to learn from and to test with; parts of different folds may overlap.
 
     Parameters
@@ -228,10 +234,6 @@ class ShuffleSplit:
             rows = rng.permutation(len(ratings)) if self.shuffle else np.arange(len(ratings))
             yield ratings.fold(rows[:train], rows[train : train + test])
 
-    def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields."""
-        return self.n_splits
-
 
 def _is_share(size: Any) -> bool:
     return np.asarray(size).dtype.kind == "f"
@@ -277,7 +279,7 @@ def train_test_split(
     return next(ShuffleSplit(1, test_size, train_size, random_state, shuffle).split(data))
 
 
-class LeaveOneOut:
+class LeaveOneOut(_Splits):
     """One rating of each user, drawn at random, is tested with.
 
     Parameters
@@ -325,12 +327,8 @@ class LeaveOneOut:
                 )
             yield ratings.fold(np.delete(rows, drawn), rows[drawn])
 
-    def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields."""
-        return self.n_splits
 
-
-class PredefinedKFold:
+class PredefinedKFold(_Splits):
     """The folds of a data set that was loaded by ``Dataset.load_from_folds``.
 
     Attributes
@@ -338,8 +336,6 @@ class PredefinedKFold:
     n_splits : int
         How many folds, once ``split`` has begun.
     """
-
-    n_splits: int
 
     def split(self, data: Any) -> Iterator[Fold]:
         """Read the files of each fold; yield its trainset and testset.
@@ -363,7 +359,3 @@ class PredefinedKFold:
         for train_file, test_file in data.folds_files:
             train, test = data.read_ratings(train_file), data.read_ratings(test_file)
             yield data.construct_trainset(train), data.construct_testset(test)
-
-    def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields; known once it has begun."""
-        return self.n_splits

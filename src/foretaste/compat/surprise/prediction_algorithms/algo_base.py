@@ -116,6 +116,21 @@ class AlgoBase:
         """
         return None
 
+    def _estimate_one(self, u: Any, i: Any) -> Estimates:
+        """Return what ``_estimate_rows`` says of one pair of inner ids, or of what stands for unknown ones.
+
+        Raises
+        ------
+        PredictionImpossible
+            If nothing can be said.
+        """
+        user = u if self.trainset.knows_user(u) else -1
+        item = i if self.trainset.knows_item(i) else -1
+        found: Any = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
+        if 0 in found.impossible:
+            raise PredictionImpossible(found.impossible[0])
+        return found  # type: ignore[no-any-return]  # only algorithms that answer rows ask this
+
     def predict(
         self, uid: Any, iid: Any, r_ui: Any = None, clip: bool = True, verbose: bool = False
     ) -> Prediction:
@@ -221,13 +236,7 @@ class AlgoBase:
         WrongName
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
-        name = str(self.sim_options.get("name", "msd")).lower()
-        if name not in SIMILARITIES:
-            raise WrongName(
-                f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
-                f"{did_you_mean(name, SIMILARITIES)}",
-                hint="sim_options={'name': 'msd'}",
-            )
+        name = self._measure()
         from foretaste.compat.surprise import similarities
 
         trainset, user_based = self.trainset, self.sim_options["user_based"]
@@ -244,6 +253,17 @@ class AlgoBase:
         if loud:
             print("Done computing similarity matrix.")  # noqa: T201 - as programs expect of verbose=True
         return sim
+
+    def _measure(self) -> str:
+        """Return the name of the similarity in ``sim_options``, which exists."""
+        name = str(self.sim_options.get("name", "msd")).lower()
+        if name not in SIMILARITIES:
+            raise WrongName(
+                f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
+                f"{did_you_mean(name, SIMILARITIES)}",
+                hint="sim_options={'name': 'msd'}",
+            )
+        return name
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
         """Return those most like one user, or one item if ``sim_options["user_based"]`` is false.

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from foretaste import _native
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
-from foretaste.compat.surprise.prediction_algorithms.predictions import PredictionImpossible
 from foretaste.compat.surprise.trainset import Trainset
 
 Doubles = npt.NDArray[np.float64]
@@ -65,31 +64,24 @@ class FactorModel(AlgoBase):
         PredictionImpossible
             Without biases, if the user or the item is unknown.
         """
-        user = u if self.trainset.knows_user(u) else -1
-        item = i if self.trainset.knows_item(i) else -1
-        found = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
-        if found.impossible:
-            raise PredictionImpossible(found.impossible[0])
-        return found.value[0]
+        return self._estimate_one(u, i).value[0]
 
     def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
         mean = float(self.trainset.global_mean) if self.biased else 0.0
         bu, bi = (self.bu, self.bi) if self.biased else (np.zeros(len(self.pu)), np.zeros(len(self.qi)))
-        pu, users = self._vectors(users)
-        if pu is not self.pu:  # a row for each user that is asked for
-            bu = bu[np.asarray(self._asked)]
+        pu, bu, places = self._of_users(users, bu)
         p, q, b, c = (np.ascontiguousarray(one, np.float64) for one in (pu, self.qi, bu, bi))
-        value = _native.surprise_dots(users, items, p, q, b, c, mean)
+        value = _native.surprise_dots(places, items, p, q, b, c, mean)
         if self.biased:
             return Estimates(value)
         impossible = np.flatnonzero((users < 0) | (items < 0)).tolist()
         return Estimates(value, dict.fromkeys(impossible, UNKNOWN))
 
-    _asked: npt.NDArray[np.int32]
-
-    def _vectors(self, users: npt.NDArray[np.int32]) -> tuple[Doubles, npt.NDArray[np.int32]]:
-        """Return users' vectors, and where in them each of ``users`` stands."""
-        return self.pu, users
+    def _of_users(
+        self, users: npt.NDArray[np.int32], bu: Doubles
+    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
+        """Return vectors and biases of users, and where in them each of ``users`` stands."""
+        return self.pu, bu, users
 
     def _epochs(self) -> Iterator[int]:
         """Yield how many epochs to learn at a time: all at once, or one by one and printed."""

@@ -44,16 +44,6 @@ class KNNBasic(Nearest):
         ``bsl_options``.
     """
 
-    def __init__(
-        self,
-        k: Any = 40,
-        min_k: Any = 1,
-        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
-        verbose: Any = True,
-        **kwargs: Any,
-    ) -> None:
-        Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
-
     def fit(self, trainset: Trainset) -> Self:
         """Take the ratings; similarities are computed as predictions need them.
 
@@ -76,7 +66,7 @@ class KNNBasic(Nearest):
         return self
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
-        known = self._known(users, items)
+        known = self._strangers.neither(users, items)
         ratings, similarities, count = self._sums(users, items, known)
         enough = known & (count >= self.min_k)
         if (enough & (count == 0)).any():
@@ -116,16 +106,6 @@ class KNNWithMeans(Nearest):
     means : float64 array, shape (n_x,)
     """
 
-    def __init__(
-        self,
-        k: Any = 40,
-        min_k: Any = 1,
-        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
-        verbose: Any = True,
-        **kwargs: Any,
-    ) -> None:
-        Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
-
     def fit(self, trainset: Trainset) -> Self:
         """Take the ratings and their means; similarities are computed as predictions need them.
 
@@ -153,12 +133,7 @@ class KNNWithMeans(Nearest):
         return Centring(self.means)
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
-        known = self._known(users, items)
-        sums = self._sums(users, items, known)
-        x, _ = self.switch(users, items)
-        found = self._from_base(self.means[x], known, sums)
-        found.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
-        return found
+        return _around_own_mean(self, users, items)
 
 
 class KNNWithZScore(Nearest):
@@ -187,16 +162,6 @@ class KNNWithZScore(Nearest):
     means, sigmas : float64 array, shape (n_x,)
     overall_sigma : float
     """
-
-    def __init__(
-        self,
-        k: Any = 40,
-        min_k: Any = 1,
-        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
-        verbose: Any = True,
-        **kwargs: Any,
-    ) -> None:
-        Nearest.__init__(self, k, min_k, sim_options, verbose, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
         """Take the ratings, their means and spreads; similarities are computed as predictions need them.
@@ -229,12 +194,7 @@ class KNNWithZScore(Nearest):
         return Centring(self.means, spread=self.sigmas)
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
-        known = self._known(users, items)
-        sums = self._sums(users, items, known)
-        x, _ = self.switch(users, items)
-        found = self._from_base(self.means[x], known, sums, self.sigmas[x])
-        found.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
-        return found
+        return _around_own_mean(self, users, items, self.sigmas)
 
 
 class KNNBaseline(Nearest):
@@ -305,11 +265,11 @@ class KNNBaseline(Nearest):
         return Centring(bx, by, mean=self.trainset.global_mean)
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
-        known = self._known(users, items)
-        no_user, no_item = self._strangers
+        known = self._strangers.neither(users, items)
+        strange = self._strangers
         base = np.full(len(users), float(self.trainset.global_mean))
-        base += np.where((users >= 0) & ~no_user[users], np.asarray(self.bu)[users], 0.0)
-        base += np.where((items >= 0) & ~no_item[items], np.asarray(self.bi)[items], 0.0)
+        base += np.where((users >= 0) & ~strange.user[users], np.asarray(self.bu)[users], 0.0)
+        base += np.where((items >= 0) & ~strange.item[items], np.asarray(self.bi)[items], 0.0)
         found = self._from_base(base, known, self._sums(users, items, known))
         found.details["actual_k"][~known] = -1  # there is none
         return found
@@ -319,3 +279,18 @@ class KNNBaseline(Nearest):
         for row in np.flatnonzero(found.details["actual_k"] < 0).tolist():
             del details[row]["actual_k"]
         return values, details
+
+
+def _around_own_mean(
+    algo: KNNWithMeans | KNNWithZScore,
+    users: _Int32,
+    items: _Int32,
+    sigmas: npt.NDArray[np.float64] | None = None,
+) -> Estimates:
+    """Return the own mean and the neighbours' mean deviation, times the own sigma if there are any."""
+    known = algo._strangers.neither(users, items)
+    sums = algo._sums(users, items, known)
+    x, _ = algo.switch(users, items)
+    found = algo._from_base(algo.means[x], known, sums, 1 if sigmas is None else sigmas[x])
+    found.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
+    return found

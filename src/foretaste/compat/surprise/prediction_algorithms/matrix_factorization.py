@@ -144,14 +144,16 @@ class SVDpp(FactorModel):
             )
         self.bu, self.bi, self.pu, self.qi, self.yj = bu, bi, pu, qi, yj
 
-    def _vectors(self, users: npt.NDArray[np.int32]) -> tuple[Doubles, npt.NDArray[np.int32]]:
+    def _of_users(
+        self, users: npt.NDArray[np.int32], bu: Doubles
+    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
         known = users >= 0
-        self._asked, places = np.unique(users[known], return_inverse=True)
+        asked, found = np.unique(users[known], return_inverse=True)
         rows, yj = self.trainset.by_user(), np.ascontiguousarray(self.yj, np.float64)
-        implicit = _native.surprise_implicit(rows.starts, rows.items, yj, self._asked)
-        found = np.full(len(users), -1, np.int32)
-        found[known] = places
-        return self.pu[self._asked] + implicit, found
+        implicit = _native.surprise_implicit(rows.starts, rows.items, yj, asked)
+        places = np.full(len(users), -1, np.int32)
+        places[known] = found
+        return self.pu[asked] + implicit, bu[asked], places
 
 
 class NMF(FactorModel):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
 from foretaste.compat.surprise.similarities import similarity_source, undefined
+from foretaste.compat.surprise.trainset import Trainset
 from foretaste.threads import thread_count
 
 _Doubles = npt.NDArray[np.float64]
@@ -53,6 +54,27 @@ class LastRows:
             while len(self._rows) > self._most:
                 self._rows.popitem(last=False)
         return found
+
+
+class Strangers:
+    """Who of a trainset has no ratings: of trainsets that programs make, some may be such.
+
+    Parameters
+    ----------
+    trainset : Trainset
+
+    Attributes
+    ----------
+    user, item : bool array, shapes (n_users,) and (n_items,)
+    """
+
+    def __init__(self, trainset: Trainset) -> None:
+        self.user = np.diff(trainset.by_user().starts) == 0
+        self.item = np.diff(trainset.by_item().starts) == 0
+
+    def neither(self, users: _Int32, items: _Int32) -> npt.NDArray[np.bool_]:
+        """Return where both inner ids are known (not -1) and have ratings."""
+        return np.asarray((users >= 0) & (items >= 0) & ~self.user[users] & ~self.item[items])
 
 
 @dataclass(frozen=True)

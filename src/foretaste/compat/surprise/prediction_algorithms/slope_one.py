@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from foretaste._native import SurpriseDeviations
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
-from foretaste.compat.surprise.prediction_algorithms.neighborhood import LastRows
-from foretaste.compat.surprise.prediction_algorithms.predictions import PredictionImpossible
+from foretaste.compat.surprise.prediction_algorithms.neighborhood import LastRows, Strangers
+from foretaste.compat.surprise.prediction_algorithms.predictions import (
+    PredictionImpossible as PredictionImpossible,  # programs may take it from here, as in scikit-surprise
+)
 from foretaste.compat.surprise.row_moments import row_means
 from foretaste.compat.surprise.trainset import Rows, Trainset
 from foretaste.compat.surprise.traps import warn
@@ -68,7 +70,7 @@ class SlopeOne(AlgoBase):
         self.user_mean = list(row_means(rows.values, rows.starts)[: trainset.n_users])
         self._by_user: Rows = rows
         self._whole = _without_fractions(trainset, rows)
-        self._strangers = np.diff(rows.starts) == 0, np.diff(trainset.by_item().starts) == 0
+        self._strangers = Strangers(trainset)
         self._kernel: SurpriseDeviations | None = None
         self._last: LastRows | None = None
         self._dev: _Doubles | None = None
@@ -113,16 +115,10 @@ class SlopeOne(AlgoBase):
         PredictionImpossible
             If user or item is unknown.
         """
-        user = u if self.trainset.knows_user(u) else -1
-        item = i if self.trainset.knows_item(i) else -1
-        found = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
-        if 0 in found.impossible:
-            raise PredictionImpossible(found.impossible[0])
-        return found.value[0]
+        return self._estimate_one(u, i).value[0]
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
-        no_user, no_item = self._strangers
-        known = (users >= 0) & (items >= 0) & ~no_user[users] & ~no_item[items]
+        known = self._strangers.neither(users, items)
         total, count = self._sums(np.where(known, users, np.int32(-1)), np.where(known, items, np.int32(-1)))
         mean = np.zeros(len(users))
         np.divide(total, count, out=mean, where=count > 0)

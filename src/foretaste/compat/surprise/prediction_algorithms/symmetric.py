@@ -9,17 +9,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.compat.surprise.prediction_algorithms.algo_base import (
-    SIMILARITIES,
-    AlgoBase,
-    Estimates,
-    WrongName,
-)
-from foretaste.compat.surprise.prediction_algorithms.neighborhood import Centring, Neighborhood
-from foretaste.compat.surprise.prediction_algorithms.predictions import PredictionImpossible
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.neighborhood import Centring, Neighborhood, Strangers
 from foretaste.compat.surprise.similarities import whole
 from foretaste.compat.surprise.trainset import Rows, Trainset
-from foretaste.errors import NotFitted, did_you_mean
+from foretaste.errors import NotFitted
 
 _Doubles = npt.NDArray[np.float64]
 _Int32 = npt.NDArray[np.int32]
@@ -73,10 +67,7 @@ class SymmetricAlgo(AlgoBase):
         self.n_x, self.n_y = self.switch(trainset.n_users, trainset.n_items)
         self._sim: Any = None
         self._near: Neighborhood | None = None
-        self._strangers = (
-            np.diff(trainset.by_user().starts) == 0,
-            np.diff(trainset.by_item().starts) == 0,
-        )
+        self._strangers = Strangers(trainset)
         return self
 
     def switch(self, u_stuff: Any, i_stuff: Any) -> tuple[Any, Any]:
@@ -161,16 +152,6 @@ class SymmetricAlgo(AlgoBase):
     def _prepared(self) -> Neighborhood:
         return self._near or self._neighborhood(self._measure())
 
-    def _measure(self) -> str:
-        name = str(self.sim_options.get("name", "msd")).lower()
-        if name not in SIMILARITIES:
-            raise WrongName(
-                f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
-                f"{did_you_mean(name, SIMILARITIES)}",
-                hint="sim_options={'name': 'msd'}",
-            )
-        return name
-
     def _neighborhood(self, measure: str) -> Neighborhood:
         by_y = self._by_y()
         x, y = self.switch(by_y.users, by_y.items)
@@ -203,7 +184,14 @@ class Nearest(SymmetricAlgo):
         As in ``SymmetricAlgo``.
     """
 
-    def __init__(self, k: Any, min_k: Any, sim_options: Any, verbose: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
         SymmetricAlgo.__init__(self, sim_options=sim_options, verbose=verbose, **kwargs)
         self.k = k
         self.min_k = min_k
@@ -226,11 +214,7 @@ class Nearest(SymmetricAlgo):
         PredictionImpossible
             If nothing can be said.
         """
-        user = u if self.trainset.knows_user(u) else -1
-        item = i if self.trainset.knows_item(i) else -1
-        found = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
-        if 0 in found.impossible:
-            raise PredictionImpossible(found.impossible[0])
+        found = self._estimate_one(u, i)
         count = int(found.details["actual_k"][0])
         return found.value[0] if count < 0 else (found.value[0], {"actual_k": count})
 
@@ -239,10 +223,6 @@ class Nearest(SymmetricAlgo):
 
     def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
         raise NotImplementedError
-
-    def _known(self, users: _Int32, items: _Int32) -> npt.NDArray[np.bool_]:
-        no_user, no_item = self._strangers
-        return np.asarray((users >= 0) & (items >= 0) & ~no_user[users] & ~no_item[items])
 
     def _sums(
         self, users: _Int32, items: _Int32, known: npt.NDArray[np.bool_]
