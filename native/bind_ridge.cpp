@@ -11,7 +11,7 @@ using namespace nb::literals;
 namespace {
 
 New2<double> ridge_users(In<std::int64_t> starts, In<std::int32_t> item, In<double> target, In<double> weight,
-                         In2<float> vectors, double regularization, int threads) {
+                         In2<float> vectors, In2<double> penalty, int threads) {
     const std::size_t n = item.size(), size = vectors.shape(1);
     check(target.size() == n && weight.size() == n, "item, target and weight must have the same length");
     check(starts.size() >= 1 && starts(0) == 0, "starts must begin with 0");
@@ -19,9 +19,9 @@ New2<double> ridge_users(In<std::int64_t> starts, In<std::int32_t> item, In<doub
     for (std::size_t u = 0; u < users; ++u) check(starts(u) <= starts(u + 1), "starts must not fall");
     check(starts(users) == static_cast<std::int64_t>(n), "starts must end with the number of rows");
     check_range(item, 0, static_cast<std::int64_t>(vectors.shape(0)), "an item index is out of range");
-    check(regularization > 0, "regularization must be above 0");
+    check(penalty.shape(0) == size && penalty.shape(1) == size, "penalty must be a square as wide as the vectors");
     New2<double> out = new_matrix<double>(users, size);
-    const RidgeData data{starts.data(), item.data(), target.data(), weight.data(), vectors.data(), size, regularization};
+    const RidgeData data{starts.data(), item.data(), target.data(), weight.data(), vectors.data(), size, penalty.data()};
     double* const to = out.data();
     run_in_parts(threads, users, 16, [&](std::size_t from, std::size_t until) {
         const auto system = std::make_unique_for_overwrite<double[]>(size * size);
@@ -35,7 +35,7 @@ New2<double> ridge_users(In<std::int64_t> starts, In<std::int32_t> item, In<doub
 
 void bind_ridge(nb::module_& m) {
     m.def("ridge_users", &ridge_users, "starts"_a.noconvert(), "item"_a.noconvert(), "target"_a.noconvert(),
-          "weight"_a.noconvert(), "vectors"_a.noconvert(), "regularization"_a, "threads"_a);
+          "weight"_a.noconvert(), "vectors"_a.noconvert(), "penalty"_a.noconvert(), "threads"_a);
 }
 
 }  // namespace foretaste

@@ -14,15 +14,15 @@ struct RidgeData {
     const double* weight;
     const float* vectors;  // (items, size)
     std::size_t size;
-    double regularization;
+    const double* penalty;  // (size, size), symmetric
 };
 
-// Find the x that minimises sum over the user's rows of weight * ((target - vector . x)^2 + regularization * |x|^2).
+// Find the x that minimises sum over the user's rows of weight * (target - vector . x)^2, plus x . penalty x.
 // `system` is scratch, (size, size). A user without rows, or with weights of 0 only, gets 0.
 inline void ridge_user(const RidgeData& data, std::int64_t user, double* system, double* x) {
     const std::size_t size = data.size;
     double total = 0;
-    for (std::size_t c = 0; c < size * size; ++c) system[c] = 0;
+    for (std::size_t c = 0; c < size * size; ++c) system[c] = data.penalty[c];
     for (std::size_t c = 0; c < size; ++c) x[c] = 0;
     for (std::int64_t r = data.start[user]; r < data.start[user + 1]; ++r) {
         const float* const vector = data.vectors + static_cast<std::size_t>(data.item[r]) * size;
@@ -34,7 +34,6 @@ inline void ridge_user(const RidgeData& data, std::int64_t user, double* system,
         }
     }
     if (total == 0) return;
-    for (std::size_t a = 0; a < size; ++a) system[a * size + a] += data.regularization * total;
     for (std::size_t a = 0; a < size; ++a) {  // Cholesky: system = L L'
         for (std::size_t b = 0; b <= a; ++b) {
             double rest = system[a * size + b];

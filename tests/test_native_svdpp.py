@@ -219,19 +219,21 @@ def test_svdpp_has_the_same_bits_at_any_number_of_threads(isa, drift):
     seed=st.integers(0, 2**32 - 1),
     users=st.integers(0, 20),
     size=st.integers(1, 9),
-    regularization=st.sampled_from([1e-6, 0.05, 2.0]),
+    strength=st.sampled_from([1e-6, 0.05, 2.0]),
     threads=st.integers(1, 3),
 )
-def test_ridge_users_equals_its_twin(seed, users, size, regularization, threads):
+def test_ridge_users_equals_its_twin(seed, users, size, strength, threads):
     rng = np.random.default_rng(seed)
     starts = np.r_[0, np.cumsum(rng.integers(0, 12, users))].astype(np.int64)
     n = int(starts[-1])
     item, vectors = rng.integers(0, 30, n).astype(np.int32), rng.normal(size=(30, size)).astype(np.float32)
     target, weight = rng.normal(size=n), rng.choice([0, 0.5, 2], n)
-    got = _native.ridge_users(starts, item, target, weight, vectors, regularization, threads)
+    root = rng.normal(size=(size, size))
+    penalty = strength * (root @ root.T + np.eye(size))
+    got = _native.ridge_users(starts, item, target, weight, vectors, penalty, threads)
     for u, (a, b) in enumerate(pairwise(starts)):
         x, w = vectors[item[a:b]].astype(np.float64), weight[a:b]
-        gram = x.T @ (x * w[:, None]) + regularization * w.sum() * np.eye(size)
+        gram = x.T @ (x * w[:, None]) + penalty
         wanted = np.linalg.solve(gram, x.T @ (w * target[a:b])) if w.any() else np.zeros(size)
         np.testing.assert_allclose(got[u], wanted, rtol=1e-5, atol=1e-5)
 
@@ -245,12 +247,12 @@ def test_ridge_users_equals_its_twin(seed, users, size, regularization, threads)
         ({"item": [0, 4]}, "an item index is out of range"),
         ({"item": [0]}, "same length"),
         ({"weight": [1.0]}, "same length"),
-        ({"regularization": 0.0}, "above 0"),
+        ({"penalty": np.eye(3)}, "a square as wide as the vectors"),
     ],
 )
 def test_ridge_users_refuses(changes, words):
     kinds = {"starts": np.int64, "item": np.int32, "target": np.float64, "weight": np.float64}
-    given = {"starts": [0, 2], "item": [0, 3], "target": [1, 2], "weight": [1, 1], "regularization": 1.0}
+    given = {"starts": [0, 2], "item": [0, 3], "target": [1, 2], "weight": [1, 1], "penalty": np.eye(2)}
     given |= changes
     arrays = {name: np.array(value, kinds[name]) if name in kinds else value for name, value in given.items()}
     with pytest.raises(ValueError, match=words):

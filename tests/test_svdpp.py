@@ -132,6 +132,12 @@ def test_another_number_of_users_in_a_round_is_the_last(more):
 
 def ridge_by_hand(model, new, rated, biased=True):
     """Return bias and own factors of each user of ``new`` by numpy, in standard deviations."""
+    own = model.own_factors if isinstance(model, SVDpp) else model.user_factors_
+    learned = np.hstack([model.user_bias_[:, None], own]).astype(float)[:, 0 if biased else 1 :]
+    learned = learned[np.any(learned != 0, axis=1)]
+    spread = learned.T @ learned / len(learned)
+    spread += 1e-6 * np.trace(spread) / len(spread) * np.eye(len(spread))
+    penalty = (model.train_rmse_[-1] / model.std_) ** 2 * np.linalg.inv(spread)
     found = []
     for u in range(len(new.users)):
         rows = new.user == u
@@ -143,7 +149,7 @@ def ridge_by_hand(model, new, rated, biased=True):
         target = (
             (new.value[rows][known] - model.mean_) / model.std_ - model.item_bias_[item] - q @ rated(item)
         )
-        gram = x.T @ (x * weight[:, None]) + model.regularization * weight.sum() * np.eye(x.shape[1])
+        gram = x.T @ (x * weight[:, None]) + penalty
         solved = np.linalg.solve(gram, x.T @ (weight * target)) if len(item) else np.zeros(x.shape[1])
         bias, own = (solved[0], solved[1:]) if biased else (0.0, solved)
         found.append((bias, own + rated(item)))
@@ -164,6 +170,12 @@ def implicit(model):
 )
 def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ratings, others):
     model.fit(ratings)
+    if isinstance(model, SVDpp):
+        rows = [
+            model.items_.remap(ratings.items.ids)[ratings.item[ratings.user == u]]
+            for u in range(len(ratings.users))
+        ]
+        model.own_factors = model.user_factors_ - np.array([implicit(model)(item) for item in rows])
     before = {name: np.copy(value) for name, value in vars(model).items() if isinstance(value, np.ndarray)}
     for new in (others, others.replace(weight=np.arange(1, len(others) + 1, dtype=np.float32) / 250)):
         folded = model._fold_in(new)

@@ -73,7 +73,11 @@ if TYPE_CHECKING:
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
     from foretaste.recommending import (
+        Explanation,
         Recommendations,
+        explain,
+        fold_in,
+        next_question,
         recommend,
         recommend_all,
         similar_items,
@@ -101,6 +105,7 @@ __all__ = [
     "ColdItems",
     "ColdUsers",
     "CrossValidation",
+    "Explanation",
     "FactorizationMachine",
     "ForetasteError",
     "GlobalEffects",
@@ -139,7 +144,9 @@ __all__ = [
     "default_space",
     "diversity",
     "evaluate_ranking",
+    "explain",
     "fcp",
+    "fold_in",
     "gini",
     "hit_rate",
     "load",
@@ -147,6 +154,7 @@ __all__ = [
     "load_items",
     "mae",
     "ndcg",
+    "next_question",
     "nmae",
     "novelty",
     "plot",
@@ -183,7 +191,8 @@ _ROOMS = {
     "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommending": "Recommendations recommend recommend_all similar_items similar_users",
+    "recommending": "Explanation Recommendations explain fold_in next_question recommend recommend_all "
+    "similar_items similar_users",
     "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
     "tables": "Catalogue",

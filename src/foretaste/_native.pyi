@@ -105,7 +105,7 @@ def ridge_users(
     target: _Float64,
     weight: _Float64,
     vectors: _Float32,
-    regularization: float,
+    penalty: _Float64,
     threads: int,
 ) -> _Float64: ...
 def dot_pairs(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ _KEY = "foretaste"
 _LARGEST = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
 _FIELDS: dict[str, type] = {"format": int, "library": str, "model": str, "params": dict, "learned": dict}
 _MAKE_ONE = "foretaste fit MODEL ratings.csv -o model.foretaste"
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"
+}  # fmt: skip
 _UPGRADE = "pip install --upgrade foretaste"
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -81,12 +85,16 @@ def save(model: Model, path: PathLike) -> None:
         save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
 
 
-def load(path: PathLike, **code: Any) -> Model:
+def load(path: PathLike, *, memory_map: bool = False, **code: Any) -> Model:
     """Read a fitted model from a file.
 
     Parameters
     ----------
     path : str or path
+    memory_map : bool
+        Let the learned arrays be the pages of the file, read-only, which processes on one machine share,
+        instead of copies of one's own. The file must not be written to while the model is used; one that is
+        replaced by another of its name, as ``save`` does, is not written to.
     **code
         Functions and classes of one's own that the model was made with, by the names of its parameters:
         ``module=MyNet``. A file holds their names alone, and these are never looked up.
@@ -109,12 +117,14 @@ def load(path: PathLike, **code: Any) -> Model:
         If the model needs a package that is not installed.
     """
     path = _existing(path)
-    header, arrays = _read(path, with_arrays=True)
+    header, arrays = _read(path, with_arrays=not memory_map)
     needless = sorted(set(code) - _made_with(header["params"]))
     if needless:
         raise InvalidParameter(
             f"{path} was not made with a {needless[0]} of your own", hint=f"load({str(path)!r})"
         )
+    if memory_map:
+        arrays = _mapped(path)
     try:
         model = from_spec({"model": header["model"], "params": header["params"]}, code=code)
         _restore(model, arrays, header["learned"], {})
@@ -239,6 +249,25 @@ def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, A
         if not _begins_as_model(path):
             raise BadModelFile(f"{path} is no foretaste model", hint=_MAKE_ONE) from error
         raise BadModelFile(f"{path} is damaged or no foretaste model: {error}", hint=_MAKE_ONE) from error
+
+
+def _mapped(path: Path) -> Arrays:
+    """Return the arrays of a file that ``_read`` has found to be whole, as read-only pages of it."""
+    with path.open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = 8 + int.from_bytes(pages[:8], "little")
+    described = json.loads(pages[8:start])
+    described.pop("__metadata__", None)
+    arrays: Arrays = {}
+    for name, tensor in described.items():
+        if tensor["dtype"] not in _DTYPES:
+            raise BadModelFile(f"{path} holds {tensor['dtype']}, which no model does", hint=_MAKE_ONE)
+        first, last = tensor["data_offsets"]
+        dtype = np.dtype(_DTYPES[tensor["dtype"]])
+        count = (last - first) // dtype.itemsize
+        flat = np.frombuffer(pages, dtype, count, start + first) if count else np.empty(0, dtype)
+        arrays[name] = np.require(flat.reshape(tensor["shape"]), requirements="A")  # aligned: else copied
+    return arrays
 
 
 def _begins_as_model(path: Path) -> bool:

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from foretaste.models import BY_NAME, Bias, NormalRandom, Prediction
+from foretaste.models import BY_NAME, SVD, Bias, NormalRandom, Prediction
 from foretaste.params import learned, model_class, param
 
 
@@ -164,6 +164,37 @@ class ExplainsOther(Bias):
         told = super()._explain(pairs)
         told.values[0] += 0.01
         return told
+
+
+@fault("an_explanation_adds_up")
+class ExplainsMore(Bias):
+    def _explain(self, pairs):
+        told = super()._explain(pairs)
+        told.values[:, 1] *= 1.01
+        return told
+
+
+@fault("single_ratings_add_up_to_their_part")
+class SharesOut(SVD):
+    def _sources(self, user, item, own):
+        told = super()._sources(user, item, own)
+        return told if told is None else dataclasses.replace(told, share=1.02 * told.share)
+
+
+@fault("new_people_and_items_do_not_depend_on_each_other_or_on_order")
+class FoldsTogether(Bias):
+    def _fold_in(self, new):
+        folded = super()._fold_in(new)
+        folded.user_bias_ = folded.user_bias_ - folded.user_bias_.mean()
+        return folded
+
+
+@fault("what_was_taken_in_can_be_kept")
+class LosesAnItem(Bias):
+    def _fold_in_items(self, new):
+        folded = super()._fold_in_items(new)
+        folded.item_bias_ = folded.item_bias_[1:]
+        return folded
 
 
 @fault("biases_and_factors_are_the_prediction")

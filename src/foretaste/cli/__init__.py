@@ -25,6 +25,8 @@ _MODULES = {
     "predict": "using",
     "recommend": "recommending",
     "similar": "using",
+    "explain": "explaining",
+    "serve": "serving",
     "show": "looking",
     "models": "looking",
     "data": "looking",

@@ -60,7 +60,7 @@ def recommend(
         raise click.UsageError("give either --users (ids with commas between) or --all", ctx)
     if everyone and output is None:
         raise click.UsageError("--all needs -o FILE, whose name ends in .parquet or .csv", ctx)
-    _refuse_idle_options(exclude, items, reading)
+    refuse_idle_options("--exclude", exclude, items, reading)
     model = load(model_file)
     catalogue = None if items is None else catalogue_of(items, items, reading)
     arguments: dict[str, Any] = {
@@ -74,16 +74,16 @@ def recommend(
     return _shown(recommend(model, n=n, **arguments), exclude)
 
 
-def _refuse_idle_options(exclude: str | None, items: str | None, reading: dict[str, Any]) -> None:
-    """Refuse options of reading where nothing is read."""
-    if exclude is not None:
+def refuse_idle_options(option: str, source: str | None, items: str | None, reading: dict[str, Any]) -> None:
+    """Refuse options of reading where nothing is read, as the option that names the ratings is missing."""
+    if source is not None:
         return
     for name in reading:
         if is_given(name) and not (items is not None and name in _OF_TITLES):
-            option = "--" + name.replace("_", "-")
+            idle = "--" + name.replace("_", "-")
             raise InvalidParameter(
-                f"{option} says how to read the ratings of --exclude, and there is no --exclude",
-                hint=f"no {option}, or --exclude RATINGS",
+                f"{idle} says how to read the ratings of {option}, and there is no {option}",
+                hint=f"no {idle}, or {option} RATINGS",
             )
 
 
@@ -106,7 +106,11 @@ def _left_out(exclude: str | None, model: Model, reading: dict[str, Any]) -> Rat
             "   (leave it out: --exclude RATINGS)"
         )
         return None
-    ratings = read(exclude, reading)
+    return in_types_of(model, read(exclude, reading))
+
+
+def in_types_of(model: Model, ratings: Ratings) -> Ratings:
+    """Return ratings with ids of the types that a model knows; what cannot be such an id is left out."""
     if (ratings.users.kind, ratings.items.kind) == (model.users_.kind, model.items_.kind):
         return ratings
     import numpy as np

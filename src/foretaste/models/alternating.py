@@ -8,9 +8,18 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.ids import Indices
+from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
-from foretaste.models.folding import known_items, with_users
+from foretaste.models.folding import (
+    known_items,
+    known_rows,
+    known_users,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.models.sides import Side, Steps, learned_side, side_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -110,12 +119,42 @@ class Alternating(Model):
         Ratings of unknown items say nothing; a user with no others has bias and factors 0.
         """
         rated = known_items(self, new)
-        value, n = self._standard(rated), len(new.users)
-        users = side_of(rated.user, rated.item, value, rated.weight, n, self.factors, self.biases)
         items = learned_side(self.item_bias_, self.item_factors_, self.biases)
-        self._steps().learn(users, items, self._exact(), 1000)
-        bias, factors = users.learned(self.factors)
+        bias, factors = self._best(rated, (rated.user, rated.item), len(new.users), items)
         return with_users(self, new, user_bias_=bias, user_factors_=factors)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        """Return a model of the new items: biases and factors that are best for their ratings."""
+        rated = known_users(self, new)
+        users = learned_side(self.user_bias_, self.user_factors_, self.biases)
+        bias, factors = self._best(rated, (rated.item, rated.user), len(new.items), users)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors)
+
+    def _best(
+        self, rated: Ratings, codes: tuple[Indices, Indices], n: int, others: Side
+    ) -> tuple[Floats, Floats]:
+        """Return the biases and factors that are best for n new users (or items), given the others."""
+        side = side_of(*codes, self._standard(rated), rated.weight, n, self.factors, self.biases)
+        self._steps().learn(side, others, self._exact(), 1000)
+        return side.learned(self.factors)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        folded = self._fold_in(own)
+        # What is kept at 0 takes no part; the rest is a ridge regression like any other.
+        kept = folded.user_factors_[0] != 0 if self._exact() == "coordinates" else np.full(self.factors, True)
+        total, growth = rows.weight.sum(), np.arange(1.0, self.factors + 1) ** self._growth()
+        ridge = (self.regularization * total + self.damping) * growth
+        if self.biases:
+            kept, ridge = np.r_[True, kept], np.r_[self.bias_damping, ridge]
+        residual = (rows.value - self.origin_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
+        vectors = solved_for(self.item_factors_, self.biases)
+        toward = np.r_[np.zeros(int(self.biases)), self.item_factors_[item].astype(np.float64)]
+        part = vectors[:, kept], np.diag(np.maximum(ridge[kept], 1e-9)), toward[kept]
+        share = self.std_ * ridge_shares(rows, residual, *part)
+        return Sources("taste", "item", rows.other, rows.value, share)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         learned_ = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_

@@ -58,3 +58,28 @@ class Contributions:
 
     parts: tuple[str, ...]
     values: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """The single ratings that one part of a prediction comes from, and how much from each.
+
+    Parameters
+    ----------
+    part : str
+        The name of that part.
+    side : {"item", "user"}
+        Own ratings of the user, of these items; or those of these users, of the item.
+    index : int32 array, shape (n,)
+        The items, or the users.
+    rating : float64 array, shape (n,)
+        As it was given, in rating units; NaN where the model does not keep it.
+    share : float64 array, shape (n,)
+        In rating units. They add up to the part, but for what the model learned otherwise.
+    """
+
+    part: str
+    side: str
+    index: npt.NDArray[np.int32]
+    rating: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]

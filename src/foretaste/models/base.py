@@ -22,7 +22,7 @@ from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted,
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics import r2
-from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction
+from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction, Sources
 from foretaste.params import Parameters, learned, model_class, param, written
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Pairs, Ratings
@@ -175,6 +175,10 @@ class Model(Parameters, ABC):
         """Return a fitted model whose users are those of ``new``, with what it knows of items."""
         raise self._cannot("_fold_in", "take in new users without refitting")
 
+    def _fold_in_items(self, new: Ratings) -> Self:
+        """Return a fitted model whose items are those of ``new``, with what it knows of users."""
+        raise self._cannot("_fold_in_items", "take in new items without refitting")
+
     def _explain(self, pairs: Pairs) -> Contributions:
         """Return the parts of each prediction; in general, those of ``_linear``."""
         linear = self._linear()
@@ -188,6 +192,13 @@ class Model(Parameters, ABC):
             values[~known] = 0
             values[~known, 0] = self._predict(pairs).value[~known]
         return Contributions(("mean", "user", "item", "taste"), values)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        """Return which single ratings a prediction comes from; None where it cannot be told.
+
+        ``own`` are ratings of this user alone, in the model's items, for models that do not keep them.
+        """
+        return None
 
     def _state(self) -> dict[str, Any]:
         """Return what ``fit`` learned, by name: arrays, numbers, id maps and models inside."""

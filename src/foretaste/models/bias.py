@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from foretaste._native import bias_descent
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
+from foretaste.models.folding import KnownRows, known_rows, with_items, with_users
+from foretaste.models.sums import damped_mean, sum_by
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
@@ -80,6 +82,23 @@ class Bias(Model):
     def _linear(self) -> Linear:
         none = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
         return Linear(self.mean_, self.user_bias_, self.item_bias_, *none)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        """Return a model of the new users: the bias of each is the best, given those of the items."""
+        rows = known_rows(self, new)
+        return with_users(self, new, user_bias_=self._best(rows, self.item_bias_, self.user_damping))
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        rows = known_rows(self, new, "item")
+        return with_items(self, new, item_bias_=self._best(rows, self.user_bias_, self.item_damping))
+
+    def _best(self, rows: KnownRows, others: Floats, damping: float) -> Floats:
+        left = rows.value - self.mean_ - others[rows.other]
+        if self.method == "sgd":  # which draws to 0 with each rating
+            total = sum_by(rows.own, rows.weight, rows.size)
+            plain = damped_mean(rows.own, left, rows.weight, rows.size, 0.0)
+            return np.where(total > 0, plain / (1 + self.regularization), 0).astype(np.float32)
+        return damped_mean(rows.own, left, rows.weight, rows.size, damping).astype(np.float32)
 
 
 def alternate(

@@ -11,7 +11,7 @@ from foretaste.errors import BadModelFile, NotSupported
 from foretaste.models import nesting
 from foretaste.models.answers import Contributions, Floats, Prediction
 from foretaste.models.base import Model
-from foretaste.models.folding import with_users
+from foretaste.models.folding import with_items, with_users
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -129,6 +129,11 @@ class Blend(Model):
         members = [member._fold_in(new) for member in self.members_]
         support = np.log1p(np.bincount(new.user, new.weight, len(new.users))).astype(np.float32)
         return with_users(self, new, members_=members, user_support_=support)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        members = [member._fold_in_items(new) for member in self.members_]
+        support = np.log1p(np.bincount(new.item, new.weight, len(new.items))).astype(np.float32)
+        return with_items(self, new, members_=members, item_support_=support)
 
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)

@@ -14,7 +14,7 @@ from foretaste.ids import Indices
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
-from foretaste.models.folding import known_items, with_users
+from foretaste.models.folding import known_items, known_users, with_items, with_users
 from foretaste.models.sums import Numbers, damped_mean, ratio, weights_of
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -130,14 +130,26 @@ class CoClustering(Model):
         return Linear(self.mean_, self.user_bias_, self.item_bias_, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        known = known_items(self, new)
+        bias, cluster = self._best(known_items(self, new), "user", self.user_damping)
+        return with_users(self, new, user_bias_=bias, user_cluster_=cluster)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        bias, cluster = self._best(known_users(self, new), "item", self.item_damping)
+        return with_items(self, new, item_bias_=bias, item_cluster_=cluster)
+
+    def _best(self, known: Ratings, side: str, damping: float) -> tuple[Floats, Indices]:
+        """Return the biases of new users (or items), and the clusters that leave the least error."""
+        own, other, n = known.user, known.item, len(known.users)
+        others, clusters, block = self.item_bias_, self.item_cluster_, self.block_.astype(np.float64)
+        if side == "item":
+            own, other, n = known.item, known.user, len(known.items)
+            others, clusters = self.user_bias_, self.user_cluster_
+            block = np.ascontiguousarray(block.transpose(0, 2, 1))
         centred = known.value.astype(np.float64) - self.mean_
-        base = centred - self.item_bias_[known.item] if self.base == "biases" else centred
-        bias = damped_mean(known.user, base, weights_of(known), len(new.users), self.user_damping)
-        left = centred - self.item_bias_[known.item] - bias[known.user]
-        side = _Side.of(known, "user", left)
-        cluster = side.assign(self.item_cluster_, self.block_.astype(np.float64), thread_count(self.threads))
-        return with_users(self, new, user_bias_=bias.astype(np.float32), user_cluster_=cluster)
+        base = centred - others[other] if self.base == "biases" else centred
+        bias = damped_mean(own, base, weights_of(known), n, damping)
+        left = _Side.of(known, side, centred - others[other] - bias[own])
+        return bias.astype(np.float32), left.assign(clusters, block, thread_count(self.threads))
 
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)

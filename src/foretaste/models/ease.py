@@ -11,7 +11,7 @@ from foretaste import memory
 from foretaste._native import gram_matrix, group_rows, item_scores
 from foretaste.errors import BadModelFile, InvalidParameter
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.folding import known_items, with_users
@@ -139,6 +139,16 @@ class EASE(Model):
     def _explain(self, pairs: Pairs) -> Contributions:
         values = np.column_stack([np.full(len(pairs), self.mean_), *self._parts(pairs)])
         return Contributions(("mean", "user", "item", "other ratings"), values.astype(np.float32))
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        start = int(self.count_[:user].sum(dtype=np.int64))
+        rows = slice(start, start + int(self.count_[user]))
+        rated, left = self.rated_[rows], self.left_[rows].astype(np.float64)
+        share = self.slope_ * left * self.weight_[item, rated]
+        rating = np.full(len(rated), np.nan)  # of which nothing is left where it counts as 1
+        if self.values == "centred":
+            rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * left
+        return Sources("other ratings", "item", rated, rating, share)
 
     def _fold_in(self, new: Ratings) -> Self:
         known = known_items(self, new)

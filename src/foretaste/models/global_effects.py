@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from foretaste.models.answers import Contributions, Floats, Prediction
 from foretaste.models.base import Model
-from foretaste.models.folding import known_items, with_users
+from foretaste.models.folding import known_items, known_users, with_items, with_users
 from foretaste.models.ladder import LADDER, Step, codes_of, places
 from foretaste.models.sums import Numbers, damped_mean, ratio, sum_by, weights_of
 from foretaste.params import learned, model_class, param
@@ -192,4 +192,12 @@ class GlobalEffects(Model):
             known = known.replace(when=None)
         folded = with_users(self, new)
         folded._climb(known, ("user",), Task())
+        return folded
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        known = known_users(self, new)
+        if not self.timed_:
+            known = known.replace(when=None)
+        folded = with_items(self, new)
+        folded._climb(known, ("item",), Task())
         return folded

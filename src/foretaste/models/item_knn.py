@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-import numpy as np
-
 from foretaste.models.answers import Floats
-from foretaste.models.folding import known_items, with_users
 from foretaste.models.neighbors import Neighbors
-from foretaste.models.sums import damped_mean
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
 
@@ -54,11 +50,4 @@ class ItemKNN(Neighbors):
     spread_: Floats = learned("items")
 
     def _fold_in(self, new: Ratings) -> Self:
-        known = known_items(self, new)
-        residual = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
-        bias = np.zeros(len(new.users))
-        if self.centring == "bias":  # the user's step of the alternation that found the biases of the items
-            bias = damped_mean(known.user, residual, np.ones(len(known)), len(bias), self.user_damping)
-        folded = with_users(self, new, user_bias_=bias.astype(np.float32))
-        folded._rate(known, (residual - bias[known.user]) / self.spread_[known.item])
-        return folded
+        return self._with_columns(new)

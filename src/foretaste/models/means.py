@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.models.answers import Floats, Linear, Prediction
 from foretaste.models.base import Model, group_means
+from foretaste.models.folding import known_items, known_users, with_items, with_users
+from foretaste.models.sums import Numbers
 from foretaste.params import learned, model_class
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -35,6 +36,12 @@ class GlobalMean(Model):
     def _linear(self) -> Linear:
         return _biases(self.mean_, np.zeros(len(self.users_)), np.zeros(len(self.items_)))
 
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_users(self, new)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return with_items(self, new)
+
 
 @model_class
 class UserMean(Model):
@@ -57,7 +64,13 @@ class UserMean(Model):
         return self._prediction(pairs, np.where(pairs.user >= 0, self.user_mean_[pairs.user], self.mean_))
 
     def _linear(self) -> Linear:
-        return _biases(0.0, self.user_mean_, np.zeros(len(self.items_)))
+        return _biases(self.mean_, self.user_mean_ - np.float64(self.mean_), np.zeros(len(self.items_)))
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_users(self, new, user_mean_=_user_means(self, new))
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return with_items(self, new)
 
 
 @model_class
@@ -81,7 +94,13 @@ class ItemMean(Model):
         return self._prediction(pairs, np.where(pairs.item >= 0, self.item_mean_[pairs.item], self.mean_))
 
     def _linear(self) -> Linear:
-        return _biases(0.0, np.zeros(len(self.users_)), self.item_mean_)
+        return _biases(self.mean_, np.zeros(len(self.users_)), self.item_mean_ - np.float64(self.mean_))
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_users(self, new)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return with_items(self, new, item_mean_=_item_means(self, new))
 
 
 @model_class
@@ -110,9 +129,27 @@ class UserItemMean(Model):
         return self._prediction(pairs, (user + item) / 2)
 
     def _linear(self) -> Linear:
-        return _biases(0.0, self.user_mean_ / 2, self.item_mean_ / 2)
+        mean = np.float64(self.mean_)
+        return _biases(self.mean_, (self.user_mean_ - mean) / 2, (self.item_mean_ - mean) / 2)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_users(self, new, user_mean_=_user_means(self, new))
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return with_items(self, new, item_mean_=_item_means(self, new))
 
 
-def _biases(mean: float, user_bias: npt.NDArray[np.floating], item_bias: npt.NDArray[np.floating]) -> Linear:
+def _user_means(model: UserMean | UserItemMean, new: Ratings) -> Floats:
+    """Return the means of new users over items that the model knows, as training would have it."""
+    rated = known_items(model, new)
+    return group_means(rated.user, len(rated.users), rated, model.mean_)
+
+
+def _item_means(model: ItemMean | UserItemMean, new: Ratings) -> Floats:
+    rated = known_users(model, new)
+    return group_means(rated.item, len(rated.items), rated, model.mean_)
+
+
+def _biases(mean: float, user_bias: Numbers, item_bias: Numbers) -> Linear:
     none = np.zeros((len(user_bias), 0), np.float32), np.zeros((len(item_bias), 0), np.float32)
     return Linear(mean, user_bias.astype(np.float32), item_bias.astype(np.float32), *none)

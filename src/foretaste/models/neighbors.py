@@ -11,9 +11,11 @@ from foretaste import memory
 from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.bias import alternate
+from foretaste.models.folding import known_items, known_users, with_items, with_users
+from foretaste.models.sums import damped_mean
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
@@ -161,6 +163,21 @@ class Neighbors(Model):
         self.rated_ = np.ascontiguousarray(getattr(ratings, self.rows)[order])
         self.deviation_ = deviation[order].astype(np.float32)
 
+    def _with_columns(self, new: Ratings) -> Self:
+        """Return a model of new columns: people by the items that they rated, or items by their raters."""
+        side, row = self.columns, self.rows
+        known = known_items(self, new) if side == "user" else known_users(self, new)
+        rows, columns = getattr(known, row), getattr(known, side)
+        start = self.mean_ + getattr(self, f"{row}_bias_")[rows].astype(np.float64)
+        residual, bias = known.value - start, np.zeros(len(getattr(new, f"{side}s")))
+        if self.centring == "bias":  # their step of the alternation that found the biases of the rows
+            damping = self.user_damping if side == "user" else self.item_damping
+            bias = damped_mean(columns, residual, np.ones(len(known)), len(bias), damping)
+        learned_ = {f"{side}_bias_": bias.astype(np.float32)}
+        folded = with_users(self, new, **learned_) if side == "user" else with_items(self, new, **learned_)
+        folded._rate(known, (residual - bias[columns]) / self.spread_[rows])
+        return folded
+
     def _lists(self) -> tuple[_Starts, Indices, Floats, _Starts, Indices, Floats]:
         return (
             self.list_start_, self.neighbor_, self.similarity_,
@@ -203,6 +220,20 @@ class Neighbors(Model):
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         neighbor, share = neighbor_shares(row, column, *self._lists(), *counts, self.damping)
         return neighbor, share * self.spread_[row][:, None]
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        """Return the neighbours and their ratings in the column, which the model keeps."""
+        neighbor, share = self._shares(Pairs(np.array([user], np.int32), np.array([item], np.int32)))
+        there = neighbor[0] >= 0
+        rows = neighbor[0][there]
+        column = user if self.columns == "user" else item
+        part = slice(*self.rated_start_[column : column + 2].tolist())
+        order = np.argsort(self.rated_[part])
+        found = order[np.searchsorted(self.rated_[part], rows, sorter=order)]
+        deviation = self.deviation_[part][found].astype(np.float64) * self.spread_[rows]
+        other = np.full(len(rows), column, np.int32)
+        start = self._start(Pairs(other, rows) if self.columns == "user" else Pairs(rows, other))
+        return Sources("neighbors", self.rows, rows, start + deviation, share[0][there].astype(np.float64))
 
     def _require_memory(
         self, row: Indices, column: Indices, rows: int, columns: int, keep: int, threads: int

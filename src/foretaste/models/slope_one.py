@@ -11,7 +11,7 @@ from foretaste import memory
 from foretaste._native import deviation_sums, deviations
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Floats, Prediction
+from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model, group_means
 from foretaste.models.folding import known_items, with_users
 from foretaste.params import learned, model_class, param
@@ -124,6 +124,29 @@ class SlopeOne(Model):
             pairs.item, pairs.user, self.difference_[pole], self.common_[pole], start, rated, rating,
             self.scheme != "plain", thread_count(self.threads),
         )  # fmt: skip
+
+    def _explain(self, pairs: Pairs) -> Contributions:
+        """Tell the user's mean, the item's (of an unknown user), and how far other ratings move them."""
+        new_user, new_item = pairs.user < 0, pairs.item < 0
+        user = np.where(new_user, 0, self.user_mean_[pairs.user].astype(np.float64) - self.mean_)
+        item = np.where(new_user & ~new_item, self.item_mean_[pairs.item].astype(np.float64) - self.mean_, 0)
+        others = self._predict(pairs).value - self.mean_ - user - item
+        mean = np.full(len(pairs), self.mean_)
+        values = np.column_stack([mean, user, item, others]).astype(np.float32)
+        return Contributions(("mean", "user", "item", "other ratings"), values)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        rows = slice(*self.rated_start_[user : user + 2].tolist())
+        rated, rating = self.rated_[rows], self.rating_[rows].astype(np.float64)
+        pole = (rating <= self.user_mean_[user]).astype(np.intp) if len(self.common_) > 1 else 0
+        common = self.common_[pole, item, rated] * (rated != item)
+        weight = (common > 0 if self.scheme == "plain" else common).astype(np.float64)
+        moved = self.difference_[pole, item, rated].astype(np.float64)
+        if self.scheme != "plain":
+            moved += rating - self.user_mean_[user]
+        used = weight > 0
+        share = weight[used] * moved[used] / max(weight.sum(), 1e-300)
+        return Sources("other ratings", "item", rated[used], rating[used], share)
 
     def _fold_in(self, new: Ratings) -> Self:
         folded = with_users(self, new)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
-from foretaste.models.folding import fold, known_rows, with_users
+from foretaste.models.folding import (
+    Doubles,
+    KnownRows,
+    check_penalties,
+    fold,
+    known_rows,
+    penalty_of,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.models.sgd import Learner, rate_at, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
@@ -38,6 +49,11 @@ class SVD(Model):
     With ``biased=False`` there are no biases, :math:`\hat r_{ui} = \mu + \sigma p_u \cdot q_i`: probabilistic
     matrix factorisation. The mean stays, so that a model without biases does not depend on the scale either;
     an unknown user or item gets the mean.
+
+    New users, and new items, are taken in by one ridge regression each on the vectors of the other side:
+    :math:`x = (b, p)` minimises :math:`\sum_j w_j (z_j - v_j \cdot x)^2 + s^2 x^\top C^{-1} x`, where
+    :math:`C` is how the numbers that were learned are spread about 0, and :math:`s` the error in training:
+    the most likely :math:`x`, if the new one is one like the others.
 
     Funk, "Netflix update: try this at home", 2006; Koren, Bell and Volinsky, "Matrix factorization
     techniques for recommender systems", IEEE Computer 42(8), 2009; blocks that share no user and no item:
@@ -83,6 +99,8 @@ class SVD(Model):
     epochs_: int = learned()
     train_rmse_: Floats = learned("epochs")
     valid_rmse_: Floats = learned("validated")
+    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, self.std_ = train.moments()
@@ -109,6 +127,15 @@ class SVD(Model):
             )  # fmt: skip
         self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = learner.learned(
             self.factors
+        )
+
+        noise = loss[-1] / (self.std_ or 1.0)
+        self.user_penalty_, self.item_penalty_ = (
+            penalty_of(bias if self.biased else None, factors, noise)
+            for bias, factors in (
+                (self.user_bias_, self.user_factors_),
+                (self.item_bias_, self.item_factors_),
+            )
         )
 
     def _best_epochs(
@@ -157,9 +184,33 @@ class SVD(Model):
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        rows = known_rows(self, new)
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
-        bias, factors = fold(
-            rows, residual, self.item_factors_, self.regularization, self.threads, self.biased
-        )
+        others = self.item_bias_, self.item_factors_, self.user_penalty_
+        bias, factors = self._best(known_rows(self, new), *others)
         return with_users(self, new, user_bias_=bias, user_factors_=factors)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        others = self.user_bias_, self.user_factors_, self.item_penalty_
+        bias, factors = self._best(known_rows(self, new, "item"), *others)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors)
+
+    def _best(
+        self, rows: KnownRows, bias: Floats, factors: Floats, penalty: Doubles
+    ) -> tuple[Floats, Floats]:
+        """Return the biases and factors that are best for new users (or items), given the others."""
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other]
+        return fold(rows, residual, factors, penalty, self.threads, self.biased)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
+        vectors = solved_for(self.item_factors_, self.biased)
+        toward = np.r_[np.zeros(int(self.biased)), self.item_factors_[item].astype(np.float64)]
+        share = self.std_ * ridge_shares(rows, residual, vectors, self.user_penalty_, toward)
+        return Sources("taste", "item", rows.other, rows.value, share)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        check_penalties(self, self.item_factors_.shape[1] + int(self.biased))
+        return self

@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
-from foretaste.models.folding import KnownRows, fold, known_rows, with_users
+from foretaste.models.folding import (
+    Doubles,
+    KnownRows,
+    check_penalties,
+    fold,
+    known_rows,
+    penalty_of,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.models.implicit import Learner, implicit_sum, start
 from foretaste.models.sgd import rate_at
 from foretaste.params import learned, model_class, param
@@ -33,7 +45,7 @@ class SVDpp(Model):
     number of threads.
 
     An unknown user has bias and factors 0, and so has an unknown item. New users are taken in by a ridge
-    regression on the items' factors: :math:`y` of what they rated counts at once.
+    regression on the items' factors, as by ``SVD``: :math:`y` of what they rated counts at once.
 
     Koren, "Factorization meets the neighborhood: a multifaceted collaborative filtering model", KDD 2008.
     """
@@ -70,6 +82,8 @@ class SVDpp(Model):
     item_factors_: Floats = learned("items", "factors")
     implicit_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
+    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self._learn(self._start(train, {}), progress)
@@ -95,7 +109,10 @@ class SVDpp(Model):
         self.item_factors_ = np.ascontiguousarray(learner.item_factors[:, : self.factors])
         self.implicit_factors_ = np.ascontiguousarray(learner.implicit_factors[:, : self.factors])
         rated = implicit_sum(learner.user, learner.item, len(learner.user_bias), self.implicit_factors_)
-        self.user_factors_ = learner.user_factors[:, : self.factors] + rated
+        own, noise = learner.user_factors[:, : self.factors], loss[-1] / (self.std_ or 1.0)
+        self.user_factors_ = own + rated
+        self.user_penalty_ = penalty_of(self.user_bias_, own, noise)
+        self.item_penalty_ = penalty_of(self.item_bias_, self.item_factors_, noise)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * self._standard(pairs))
@@ -112,15 +129,49 @@ class SVDpp(Model):
 
     def _fold_in(self, new: Ratings) -> Self:
         rows = known_rows(self, new)
-        rated = implicit_sum(rows.user, rows.item, rows.users, self.implicit_factors_)
+        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+        residual = self._left(rows, rated) - self._items_in_time(rows)
+        bias, own = fold(rows, residual, self.item_factors_, self.user_penalty_, self.threads)
+        return with_users(self, new, user_bias_=bias, user_factors_=own + rated)
+
+    def _left(self, rows: KnownRows, rated: Floats) -> npt.NDArray[np.float64]:
+        """Return what items, and that they were rated, leave of the ratings, in standard deviations."""
         explained = dot_pairs(
-            rows.user, rows.item, rated, self.item_factors_, np.zeros(rows.users, np.float32),
+            rows.own, rows.other, rated, self.item_factors_, np.zeros(rows.size, np.float32),
             self.item_bias_, 0.0, thread_count(self.threads),
         )  # fmt: skip
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - explained - self._items_in_time(rows)
-        bias, own = fold(rows, residual, self.item_factors_, self.regularization, self.threads)
-        return with_users(self, new, user_bias_=bias, user_factors_=own + rated)
+        return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - explained)
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        """Return what each rating says by its value and by having been given at all, together."""
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+        residual = self._left(rows, rated) - self._items_in_time(rows)
+        vectors, toward = solved_for(self.item_factors_, True), self.item_factors_[item].astype(np.float64)
+        share = ridge_shares(rows, residual, vectors, self.user_penalty_, np.r_[0.0, toward])
+        share += self.implicit_factors_[rows.other] @ toward / np.sqrt(max(1, len(rows.other)))
+        return Sources("taste", "item", rows.other, rows.value, self.std_ * share)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        """Return a model of the new items; that somebody rated one of them says nothing of that user."""
+        rows = known_rows(self, new, "item")
+        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.user_bias_[rows.other]
+        residual = residual - self._users_in_time(rows)
+        bias, factors = fold(rows, residual, self.user_factors_, self.item_penalty_, self.threads)
+        nothing = np.zeros_like(factors)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors, implicit_factors_=nothing)
 
     def _items_in_time(self, rows: KnownRows) -> Floats:
         """Return what time alone says of the items when they were rated, in standard deviations."""
-        return np.zeros(len(rows.item), np.float32)
+        return np.zeros(len(rows.other), np.float32)
+
+    def _users_in_time(self, rows: KnownRows) -> Floats:
+        """Return what time alone says of the users when they rated, in standard deviations."""
+        return np.zeros(len(rows.other), np.float32)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        check_penalties(self, self.item_factors_.shape[1] + 1)
+        return self

@@ -49,7 +49,8 @@ class TimeSVDpp(SVDpp):
     What is not known counts as the average over the ratings learned from: a session in which the user rated
     nothing, an item's bin without a rating, a pair without a time altogether. A time before or after all
     those of a user moves the user no further; one before or after all ratings lies in the nearest bin.
-    Unknown users and items are as in SVD++, and users taken in anew have neither sessions nor drift.
+    Unknown users and items are as in SVD++; users taken in anew have neither sessions nor drift, and items
+    taken in anew no fashions.
 
     Koren, "Collaborative filtering with temporal dynamics", Communications of the ACM 53(4), 2010 (and KDD
     2009).
@@ -199,7 +200,15 @@ class TimeSVDpp(SVDpp):
         return Contributions((*told.parts, "time"), np.column_stack([told.values, time]))
 
     def _items_in_time(self, rows: KnownRows) -> Floats:
-        return self._of_time(Pairs(np.full(len(rows.item), -1, np.int32), rows.item, rows.when))
+        return self._of_time(Pairs(np.full(len(rows.other), -1, np.int32), rows.other, rows.when))
+
+    def _users_in_time(self, rows: KnownRows) -> Floats:
+        return self._of_time(Pairs(rows.other, np.full(len(rows.other), -1, np.int32), rows.when))
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        folded = super()._fold_in_items(new)
+        folded.bin_bias_ = np.zeros((len(new.items), self.bin_bias_.shape[1]), np.float32)
+        return folded
 
     def _fold_in(self, new: Ratings) -> Self:
         folded, users = super()._fold_in(new), len(new.users)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from foretaste.models.answers import Floats
 from foretaste.models.neighbors import Neighbors
 from foretaste.params import learned, model_class
+from foretaste.ratings import Ratings
 
 
 @model_class
@@ -39,3 +40,6 @@ class UserKNN(Neighbors):
     summary: ClassVar[str] = "how the users most like this one rated the item"
 
     spread_: Floats = learned("users")
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return self._with_columns(new)

@@ -102,7 +102,7 @@ class Work:
         _check(model, n, unknown, threads)
         self.model = model
         self.ids, self.user = _whom(model.users_, users, unknown)
-        allowed = _allowed(model.items_, candidates)
+        allowed = allowed_items(model.items_, candidates)
         self.ranking = Ranking(model, allowed, int(n), thread_count(threads))
         self.seen = None if exclude is None else _left_out(exclude, self.ids, model)
 
@@ -179,8 +179,20 @@ def _whom(known: IdIndex, users: Any, unknown: str) -> tuple[IdArray, Indices]:
     return ids, places
 
 
-def _allowed(known: IdIndex, candidates: Any) -> Indices:
-    """Return the items to choose from, increasing."""
+def allowed_items(known: IdIndex, candidates: Any) -> Indices:
+    """Return the items to choose from, increasing.
+
+    Parameters
+    ----------
+    known : IdIndex
+    candidates : id, or array-like of ids, optional
+        Default: all that are known.
+
+    Raises
+    ------
+    NotFound
+        If not one of the candidates is known.
+    """
     if candidates is None:
         return np.arange(len(known), dtype=np.int32)
     ids, places = _places(known, candidates, "item")

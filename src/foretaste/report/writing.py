@@ -16,8 +16,10 @@ from foretaste.files import atomic_write
 from foretaste.models import Model
 from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Ratings
+from foretaste.recommending import Explanation
 from foretaste.report.charts import Charts
 from foretaste.report.held_out import check_ratings, look_again, protocol_of
+from foretaste.report.of_explanation import explanation_chart
 from foretaste.report.of_learning import learning_chart
 from foretaste.report.of_ratings import histogram
 from foretaste.report.of_results import results_charts
@@ -107,12 +109,12 @@ def write_report(
     return Path(path)
 
 
-def plot(source: Results | Audit | Model) -> Charts:
-    """Return the charts of a comparison, an audit or a fitted model, to be looked at in a notebook.
+def plot(source: Results | Audit | Explanation | Model) -> Charts:
+    """Return the charts of a comparison, an audit, an explanation or a fitted model, to be looked at in a notebook.
 
     Parameters
     ----------
-    source : Results, Audit or Model
+    source : Results, Audit, Explanation or Model
 
     Returns
     -------
@@ -130,6 +132,8 @@ def plot(source: Results | Audit | Model) -> Charts:
     if isinstance(source, Audit):
         chart = histogram(source.facts)
         return Charts(() if chart is None else (chart,))
+    if isinstance(source, Explanation):
+        return Charts((explanation_chart(source),))
     _check(source)
     return Charts(tuple(results_charts(source)))
 

@@ -1,0 +1,109 @@
+"""The application: routes, errors in the house's envelope, and what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from foretaste import __version__
+from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, NotSupported, TooLarge
+from foretaste.service.guard import Guard, envelope
+from foretaste.service.jobs import Busy
+from foretaste.service.routes import health, items, jobs, keys, models, people, ratings, recommending
+from foretaste.service.routes.common import Forbidden, House, Unauthorized
+from foretaste.service.serving import NoModel
+from foretaste.service.settings import Settings
+from foretaste.service.store import StorageFull, Unavailable
+from foretaste.service.training import Refused
+
+_STATUSES: tuple[tuple[type[ForetasteError], int], ...] = (
+    (Unauthorized, 401),
+    (Forbidden, 403),
+    (Busy, 409),
+    (Unavailable, 503),
+    (StorageFull, 507),
+    (NoModel, 503),
+    (Refused, 422),
+    (NotFound, 404),
+    (NotSupported, 409),
+    (TooLarge, 422),
+    (BadData, 422),
+    (InvalidParameter, 422),
+)
+_CODES = {
+    400: "bad_request", 404: "not_found", 405: "wrong_method", 409: "conflict", 413: "too_large",
+    415: "wrong_type",
+}  # fmt: skip
+_DESCRIPTION = (
+    'Ratings, and what people will like by them. Answers are `{"ok": true, "data": ...}` or '
+    '`{"ok": false, "error": {"code", "message", "hint"}}`.'
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the ASGI application of one worker; the database is there and up to date.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+    house = House(settings)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        house.close()
+
+    app = FastAPI(
+        title="foretaste", version=__version__, description=_DESCRIPTION, lifespan=life, docs_url=None,
+        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False,
+    )  # fmt: skip
+    app.state.house = house
+    for room in (items, ratings, recommending, models, jobs, people, keys, health):
+        app.include_router(room.router, prefix="/api/v1")
+    app.add_exception_handler(ForetasteError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_values)
+    app.add_exception_handler(HTTPException, _of_http)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins), allow_methods=["GET", "PUT", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"], allow_credentials=False, max_age=600,
+        )  # fmt: skip
+    app.add_middleware(Guard, settings=settings, figures=house.figures)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Return the application by the settings in the environment: how workers are started."""
+    return create_app(Settings.from_environment())
+
+
+async def _of_ours(_: Request, error: Any) -> Response:
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 422)
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(status, {})
+    return _failure(status, error.code, error.message, error.hint, headers)
+
+
+async def _of_values(_: Request, error: Any) -> Response:
+    """Name the first value that is not allowed, without repeating it."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) if first["loc"] else "the request"
+    return _failure(422, "invalid_parameter", f"{place[:200]}: {first['msg'][:300]}", None, {})
+
+
+async def _of_http(_: Request, error: Any) -> Response:
+    message = str(error.detail)
+    hint = "GET /api/v1/openapi.json" if error.status_code in (404, 405) else None
+    code = _CODES.get(error.status_code, "bad_request")
+    return _failure(error.status_code, code, message, hint, dict(error.headers or {}))
+
+
+def _failure(status: int, code: str, message: str, hint: str | None, headers: dict[str, str]) -> Response:
+    return Response(envelope(code, message, hint), status, headers, "application/json")

@@ -1,0 +1,195 @@
+"""What stands before all routes: names, limits, headers, the log, the figures, and faults without words."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import logging
+import os
+import secrets
+import time
+import traceback
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from foretaste.errors import InvalidParameter
+from foretaste.service.figures import Figures
+from foretaste.service.settings import Settings
+
+log = logging.getLogger("foretaste.service")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_FREE = ("/api/v1/health", "/api/v1/ready")  # asked by machines, as often as they like
+
+
+class TooMuch(HTTPException):
+    """A body larger than is allowed."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "the body of the request is larger than is allowed")
+
+
+def envelope(code: str, message: str, hint: str | None = None) -> bytes:
+    """Return an error as JSON."""
+    error = {"code": code, "message": message, "hint": hint}
+    return json.dumps({"ok": False, "error": error}, ensure_ascii=True).encode()
+
+
+class Guard:
+    """The outermost layer of the service.
+
+    Parameters
+    ----------
+    app : ASGI application
+    settings : Settings
+    figures : Figures
+    """
+
+    def __init__(self, app: Any, settings: Settings, figures: Figures) -> None:
+        self.app, self.settings, self.figures = app, settings, figures
+        self.hosts = {"localhost", *(host.lower() for host in settings.hosts)}
+        self._limiter, self._rate = _limiter(settings.rate)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status, number = time.perf_counter(), 0, secrets.token_hex(8)
+        headers = Headers(scope=scope)
+
+        async def send_on(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                out = MutableHeaders(scope=message)
+                out["X-Request-Id"] = number
+                for name, value in _HEADERS.items():
+                    out.setdefault(name, value)
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await _answer(send_on, *refusal)
+            else:
+                await self.app(scope, self._counted(receive, self._limit(scope)), send_on)
+        except ClientDisconnect:
+            status = status or 499
+        except Exception as error:
+            _tell_fault(error, number)
+            if status == 0:
+                body = envelope("fault", f"a fault in foretaste; the log has it under {number}")
+                await _answer(send_on, 500, body, {})
+        finally:
+            self._tell(scope, status, time.perf_counter() - start, number)
+
+    def _limit(self, scope: Any) -> int:
+        is_upload = scope["method"] == "POST" and scope["path"] == "/api/v1/models"
+        return self.settings.upload_bytes if is_upload else self.settings.body_bytes
+
+    def _refusal(self, scope: Any, headers: Headers) -> tuple[int, bytes, dict[str, str]] | None:
+        """Return what is answered at once, if the request goes no further."""
+        if not self._is_our_name(headers.get("host", "")):
+            message = "the service is not called by this name"
+            return 400, envelope("wrong_host", message, "http://127.0.0.1, or start it with --allow-host"), {}
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length[:20]) > self._limit(scope):
+            message = f"the body of a request must have at most {self._limit(scope):,} bytes here"
+            return 413, envelope("too_large", message), {"Connection": "close"}
+        if self._limiter is not None and scope["path"] not in _FREE:
+            client = headers.get("authorization") or (scope.get("client") or ("",))[0]
+            name = hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()
+            if not self._limiter.hit(self._rate, name):
+                wait = max(1, int(self._limiter.get_window_stats(self._rate, name).reset_time - time.time()))
+                body = envelope("too_many", f"more than {self.settings.rate} requests", f"wait {wait} s")
+                return 429, body, {"Retry-After": str(wait)}
+        return None
+
+    def _is_our_name(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        name = name.strip("[]").lower()
+        try:
+            return ipaddress.ip_address(name).is_loopback or name in self.hosts
+        except ValueError:
+            return name in self.hosts
+
+    @staticmethod
+    def _counted(receive: Any, limit: int) -> Any:
+        """Return a ``receive`` that stops where a body is larger than was said, or said nothing."""
+        got = 0
+
+        async def counting() -> Any:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > limit:
+                raise TooMuch
+            return message
+
+        return counting
+
+    def _tell(self, scope: Any, status: int, seconds: float, number: str) -> None:
+        """Write one line of log, without ids, addresses and keys, and count."""
+        route = getattr(scope.get("route"), "path", None) or "none"
+        if not route.startswith("/api") and route != "none":
+            route = "/api/v1" + route
+        method = scope["method"] if len(scope["method"]) < 10 else "other"
+        self.figures.count(method, route, status, seconds)
+        log.info(
+            "request",
+            extra={"told": {
+                "method": method, "route": route, "status": status, "ms": round(1000 * seconds, 2),
+                "request": number, "process": os.getpid(),
+            }},
+        )  # fmt: skip
+
+
+def _limiter(rate: str) -> tuple[Any, Any]:
+    if not rate:
+        return None, None
+    from limits import parse
+    from limits.storage import MemoryStorage
+    from limits.strategies import FixedWindowRateLimiter
+
+    try:
+        return FixedWindowRateLimiter(MemoryStorage()), parse(rate)
+    except ValueError:
+        raise InvalidParameter(f"rate={rate!r} is no limit", hint='rate="600/minute"') from None
+
+
+def _tell_fault(error: Exception, number: str) -> None:
+    """Log where a fault is; its message may hold what people sent."""
+    frames = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-12:]
+    ]
+    log.error("fault", extra={"told": {"request": number, "error": type(error).__name__, "at": frames}})
+
+
+async def _answer(send: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
+    pairs = {"Content-Type": "application/json", "Content-Length": str(len(body))} | headers
+    raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, what, and what else is told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of one record."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        told = {"at": at, "level": record.levelname.lower(), "what": record.getMessage()}
+        return json.dumps(told | getattr(record, "told", {}))

@@ -1,0 +1,123 @@
+"""Models: listed, uploaded, activated, rolled back, deleted."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from foretaste.errors import BadModelFile, InvalidParameter
+from foretaste.service import kept_models, kept_ratings
+from foretaste.service.kept_models import KeptModel
+from foretaste.service.routes.common import House, InHouse, answer, failures, house_behind, needs
+from foretaste.service.shapes import Deleted, ModelShape, Success
+from foretaste.service.training import examine
+
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(needs("admin"))])
+
+_TYPE = "application/octet-stream"
+_BODY = {
+    "requestBody": {"required": True, "content": {_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+}
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@router.get("", response_model=Success[list[ModelShape]], responses=failures())
+def list_models(house: InHouse) -> Response:
+    """List the models, the newest first."""
+    with house.store.reading() as connection:
+        active = kept_models.active(connection)
+        models = kept_models.listed(connection)
+    number = None if active is None else active[1].number
+    return answer([_shown(kept, number) for kept in models])
+
+
+@router.post(
+    "", status_code=201, response_model=Success[ModelShape], responses=failures(415, 507), openapi_extra=_BODY
+)
+async def upload_model(request: Request) -> Response:
+    """Take in a model file as ``foretaste fit`` writes it; it is checked, and not activated."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _TYPE:
+        raise HTTPException(415, f"a model file comes as {_TYPE}")
+    house = house_behind(request)
+    path = house.settings.models / f"model-{secrets.token_hex(8)}.foretaste"  # never a name that was sent
+    try:
+        with path.open("wb") as file:
+            async for part in request.stream():
+                await run_in_threadpool(file.write, part)
+        number = await run_in_threadpool(_take_in, house, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    with house.store.reading() as connection:
+        return answer(_shown(kept_models.one(connection, number), None), 201)
+
+
+def _take_in(house: House, path: FilePath) -> int:
+    """Check a model file and add it; return its number."""
+    from foretaste.persistence import inspect
+
+    try:
+        checks = examine(path, kept_ratings.all_ratings(house.store))
+        header = inspect(path)
+    except BadModelFile as error:
+        raise BadModelFile(
+            error.message.replace(str(path), "the file"), hint="the file that foretaste fit wrote"
+        ) from None
+    kept_models.sync_folder(path.parent)
+    row: dict[str, Any] = {
+        "file": path.name, "sha256": kept_models.sha256_of(path), "origin": "uploaded", "checks": checks,
+        "spec": {"model": header["model"], "params": header["params"]},
+        "ratings": header["learned"]["n_ratings_"],
+    }  # fmt: skip
+    with house.store.writing() as connection:
+        return kept_models.add(connection, row)
+
+
+@router.post("/rollback", response_model=Success[ModelShape], responses=failures(409, 507))
+def roll_back(house: InHouse) -> Response:
+    """Let the model serve that did before the active one."""
+    with house.store.writing() as connection:
+        try:
+            number = kept_models.roll_back(connection)
+        except InvalidParameter as error:
+            raise HTTPException(409, error.message) from None
+        kept = kept_models.one(connection, number)
+    return answer(_shown(kept, number))
+
+
+@router.post("/{number}/activate", response_model=Success[ModelShape], responses=failures(404, 507))
+def activate_model(number: Number, house: InHouse) -> Response:
+    """Let a model serve from now on."""
+    with house.store.writing() as connection:
+        kept = kept_models.one(connection, number)
+        path = house.settings.models / kept.file
+        if not path.is_file() or kept_models.sha256_of(path) != kept.sha256:
+            raise BadModelFile(f"the file of model {number} is missing or damaged", hint="another model")
+        kept_models.activate(connection, number, "chosen")
+    return answer(_shown(kept, number))
+
+
+@router.delete("/{number}", response_model=Success[Deleted], responses=failures(404, 409, 507))
+def delete_model(number: Number, house: InHouse) -> Response:
+    """Delete a model that is not active, and its file; it is no longer rolled back to."""
+    with house.store.writing() as connection:
+        kept = kept_models.one(connection, number)
+        active = kept_models.active(connection)
+        if active is not None and active[1].number == number:
+            raise HTTPException(409, "this model is active; activate another one first")
+        kept_models.remove(connection, number)
+    (house.settings.models / kept.file).unlink(missing_ok=True)
+    return answer({"deleted": True})
+
+
+def _shown(kept: KeptModel, active: int | None) -> dict[str, Any]:
+    return {
+        "number": kept.number, "active": kept.number == active, "model": kept.spec["model"],
+        "params": kept.spec["params"], "origin": kept.origin, "made_at": kept.made_at,
+        "ratings": kept.ratings, "checks": kept.checks, "sha256": kept.sha256,
+    }  # fmt: skip

@@ -1,0 +1,184 @@
+"""The active model in memory, and people whom it has taken in a moment ago."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from foretaste.errors import BadModelFile, ForetasteError
+from foretaste.models.base import Model
+from foretaste.persistence import load
+from foretaste.service import kept_models, kept_ratings
+from foretaste.service.answers import Person, person
+from foretaste.service.ids_of import Kinds
+from foretaste.service.kept_models import KeptModel
+from foretaste.service.kept_ratings import Moment
+from foretaste.service.settings import Settings
+from foretaste.service.store import Connection, Store
+
+log = logging.getLogger("foretaste.service")
+
+_PEOPLE = 5000  # kept in memory: those who asked last
+
+
+class NoModel(ForetasteError):
+    """There is no active model yet."""
+
+    code = "no_model"
+    exit_code = 4
+
+
+@dataclass(eq=False)
+class Active:
+    """A model at work.
+
+    Parameters
+    ----------
+    activation : int
+    kept : KeptModel
+    model : Model
+        Its arrays are the pages of its file, which all workers share.
+    """
+
+    activation: int
+    kept: KeptModel
+    model: Model
+    people: OrderedDict[str, tuple[Moment, Person]] = field(default_factory=OrderedDict)
+
+
+class Serving:
+    """Answers from the model that is active by the database, whoever activated it.
+
+    Parameters
+    ----------
+    settings : Settings
+    store : Store
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store = settings, store
+        self._active: Active | None = None
+        self._loading = threading.Lock()
+        self._remembering = threading.Lock()
+        self._kinds: Kinds | None = None
+        self._titles: dict[str, str] | None = None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether ``kinds`` are known without asking the database."""
+        return self._kinds is not None
+
+    @property
+    def kinds(self) -> Kinds:
+        """Types of ids, and the scale."""
+        if self._kinds is None:
+            self._kinds = kept_ratings.kinds_of(self.store)
+        return self._kinds
+
+    def title(self, item: int | str) -> str | None:
+        """Return the title of an item; titles are read once: they do not change while it runs."""
+        if self._titles is None:
+            with self.store.reading() as connection:
+                self._titles = kept_ratings.titles(connection)
+        return self._titles.get(str(item))
+
+    def active(self, connection: Connection, activation: int | None = None) -> Active:
+        """Return the model of the activation in force, loaded now if it is another than before.
+
+        Parameters
+        ----------
+        connection : Connection
+        activation : int, optional
+            The number that is in force, where that is known.
+
+        Raises
+        ------
+        NoModel
+            If none was ever activated.
+        BadModelFile
+            If its file is damaged; the one before goes on serving if there is one, and it is logged.
+        """
+        now = self._active
+        if now is not None and activation is not None and now.activation == activation:
+            return now
+        with self._loading:
+            found = kept_models.active(connection)
+            if found is None:
+                raise NoModel("there is no model yet", hint="POST /api/v1/jobs trains one")
+            now = self._active
+            if now is not None and now.activation == found[0]:
+                return now
+            try:
+                self._active = self._loaded(*found)
+            except ForetasteError as error:
+                log.error("model %d cannot be loaded: %s", found[1].number, error.message)
+                if now is None:
+                    raise
+                self._active = Active(found[0], now.kept, now.model)
+            return self._active
+
+    def _loaded(self, activation: int, kept: KeptModel) -> Active:
+        path = self.settings.models / kept.file
+        if not path.is_file() or kept_models.sha256_of(path) != kept.sha256:
+            raise BadModelFile(
+                f"the file of model {kept.number} is missing or is not what was stored",
+                hint="POST /api/v1/models/rollback, or train again",
+            )
+        model = load(path, memory_map=True)
+        if "threads" in model.declarations():
+            model.set_params(threads=1)  # requests share the processors, not the parts of one
+        return Active(activation, kept, model)
+
+    def person(self, connection: Connection, user: str) -> tuple[Active, Person]:
+        """Return the active model and a person as it sees them, by the ratings they have at this moment.
+
+        Parameters
+        ----------
+        connection : Connection
+            Of ``Store.reading``.
+        user : str
+            As the database holds it.
+        """
+        moment = kept_ratings.moment(connection, user)
+        active = self.active(connection, moment.activation)
+        with self._remembering:
+            known = active.people.get(user)
+            if known is not None and known[0] == moment:
+                active.people.move_to_end(user)
+                return active, known[1]
+        rated = kept_ratings.history(connection, user)
+        kinds = self.kinds
+        found = person(
+            active.model,
+            kinds.own(user, "user"),
+            kinds.column([one.item for one in rated], "item"),
+            [one.value for one in rated],
+            [one.rated_at for one in rated],
+        )
+        with self._remembering:
+            active.people[user] = moment, found
+            if len(active.people) > _PEOPLE:
+                active.people.popitem(last=False)
+        return active, found
+
+    def told(self, user: str, n: int) -> bytes | None:
+        """Return the recommendations that a person was told before, if nothing has changed since.
+
+        None if they are to be found anew. It does not wait for anything.
+        """
+        active = self._active
+        known = None if active is None else active.people.get(user)
+        if active is None or known is None or n not in known[1].told:
+            return None
+        moment = kept_ratings.glance(self.store, user)
+        if moment != known[0] or moment.activation != active.activation:
+            return None
+        return known[1].told[n]
+
+    def forget(self, user: str) -> None:
+        """Forget a person."""
+        with self._remembering:
+            if self._active is not None:
+                self._active.people.pop(user, None)

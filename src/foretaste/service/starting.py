@@ -1,0 +1,114 @@
+"""From ratings to a service that can start: folder, database, first model, first key."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from foretaste.errors import InvalidParameter, NotFound
+from foretaste.progress import Progress
+from foretaste.ratings import Ratings
+from foretaste.service import jobs, kept_models, kept_ratings, keys
+from foretaste.service.ids_of import check_text
+from foretaste.service.settings import Settings
+from foretaste.service.store import Store
+from foretaste.service.training import train
+from foretaste.tables import Catalogue
+
+log = logging.getLogger("foretaste")
+
+
+def open_store(settings: Settings) -> Store:
+    """Make the folders if need be, open the database and bring it up to date.
+
+    Raises
+    ------
+    NotFound
+        If the folder cannot be made.
+    """
+    try:
+        settings.models.mkdir(parents=True, exist_ok=True)
+        Path(settings.folder).chmod(0o700)  # ratings are the people's own
+    except OSError as error:
+        raise NotFound(
+            f"cannot make the folder {settings.folder}: {error.strerror}", hint="--folder"
+        ) from None
+    store = Store(settings.url)
+    store.migrate()
+    return store
+
+
+def name_in(store: Store) -> str | None:
+    """Return what the ratings in the database are called; None if it is empty."""
+    return store.facts().get("name")
+
+
+def fill(store: Store, ratings: Ratings, catalogue: Catalogue | None, name: str) -> None:
+    """Store ratings and items in an empty database.
+
+    Raises
+    ------
+    BadData
+        If an id cannot be stored.
+    InvalidParameter
+        If the ids of the catalogue are of another type than those of the ratings.
+    """
+    for side, index in (("user", ratings.users), ("item", ratings.items)):
+        for id_ in index:
+            check_text(str(id_), side)
+    titles: dict[str, str] = {}
+    if catalogue is not None:
+        if catalogue.items.kind != ratings.items.kind:
+            raise InvalidParameter(
+                f"item ids are {ratings.items.kind} in the ratings and {catalogue.items.kind} in the titles",
+                hint="the same ids in both",
+            )
+        for id_, title in zip(catalogue.items, catalogue.titles(catalogue.items.ids), strict=True):
+            check_text(str(id_), "item")
+            if title:
+                titles[str(id_)] = "".join(
+                    sign if sign.isprintable() or sign in "\n\t" else " " for sign in title
+                )
+    with store.writing() as connection:
+        kept_ratings.fill(connection, ratings, titles, name)
+
+
+def first_model(settings: Settings, store: Store, spec: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Learn the first model from all ratings and activate it; return its checks.
+
+    Raises
+    ------
+    Refused
+        If it does not predict better than the mean.
+    """
+    import secrets
+
+    path = settings.models / f"model-{secrets.token_hex(8)}.foretaste"
+    trained = train(kept_ratings.all_ratings(store), spec, None, path, progress)
+    with store.writing() as connection:
+        number = kept_models.add(connection, trained.row("trained"))
+        kept_models.activate(connection, number, "first")
+    return trained.checks
+
+
+def has_model(store: Store) -> bool:
+    """Whether a model was ever activated."""
+    with store.reading() as connection:
+        return kept_models.active(connection) is not None
+
+
+def first_key(store: Store) -> str | None:
+    """Make an admin key if there is none; return it."""
+    with store.writing() as connection:
+        if any(key.role == "admin" and key.revoked_at is None for key in keys.listed(connection)):
+            return None
+        return keys.make(connection, "first", "admin")[0]
+
+
+def tidy(settings: Settings, store: Store) -> None:
+    """Clear what a service left that was killed."""
+    with store.writing() as connection:
+        jobs.reap(connection)
+        for name in kept_models.sweep(connection, settings.models):
+            log.info("removed %s, which no model is kept in", name)

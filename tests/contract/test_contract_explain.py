@@ -1,0 +1,72 @@
+"""The contract: parts add up to the prediction, and single ratings to their part."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from contract_table import each_model, make
+
+from foretaste.errors import NotSupported
+from foretaste.models import Model
+from foretaste.recommending import explain, fold_in
+
+KEPT = {"ItemKNN", "UserKNN", "EASE", "SlopeOne"}  # models that keep the ratings they predict from
+
+
+def able(model: Model) -> bool:
+    return type(model)._linear is not Model._linear or type(model)._explain is not Model._explain
+
+
+@each_model()
+def test_an_explanation_adds_up(name, ratings):
+    model = make(name).fit(ratings)
+    if not able(model):
+        with pytest.raises(NotSupported, match=f"{name} cannot say what a prediction is made of") as refused:
+            explain(model, 11, 5)
+        assert "SVD" in str(refused.value)
+        assert name not in (refused.value.hint or "").split(", ")
+        return
+    clipped = 0
+    for user in ratings.users.ids[::7].tolist():
+        for item in ratings.items.ids[::5].tolist():
+            told = explain(model, user, item, ratings=ratings)
+            assert told.prediction == model.predict([(user, item)])[0]
+            assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=3e-5)
+            clipped += told.parts[-1].name == "kept inside the scale"
+            assert sum(value for _, value in told.pushes(3)) == pytest.approx(told.prediction, abs=3e-4)
+            assert json.dumps(told.to_dict(), allow_nan=False)
+            assert str(told.item) in told.headline()
+    told = explain(model.set_params(clip=False), user, item)
+    assert "kept inside the scale" not in [part.name for part in told.parts]
+
+
+@each_model()
+def test_single_ratings_add_up_to_their_part(name, ratings, others):
+    model = make(name, clip=False).fit(ratings)
+    if type(model)._sources is Model._sources:
+        return
+    if name not in KEPT:
+        assert explain(model, 11, 5).reasons == ()
+        assert "ratings=" in explain(model, 11, 5).note
+        model = fold_in(model, users=others)  # after that, nothing is learned otherwise
+    own = others if name not in KEPT else ratings
+    said = 0
+    for user in model.users_.ids[::4].tolist():
+        if not np.isin(own.item_ids[own.user_ids == user], model.items_.ids).any():
+            continue
+        for item in model.items_.ids[::6].tolist():
+            told = explain(model, user, item, ratings=own)
+            part = next(part.value for part in told.parts if part.name == told.moved)
+            assert sum(reason.share for reason in told.reasons) == pytest.approx(part, abs=1e-4)
+            shares = [abs(reason.share) for reason in told.reasons]
+            assert shares == sorted(shares, reverse=True)
+            said += len(shares)
+            given = {
+                (u, i): v for u, i, v in zip(own.user_ids, own.item_ids, own.value.tolist(), strict=True)
+            }
+            for reason in told.reasons:
+                pair = (user, reason.id) if told.side == "item" else (reason.id, item)
+                assert reason.rating == pytest.approx(given[pair], abs=1e-4)
+    assert said > 50

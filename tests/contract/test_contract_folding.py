@@ -1,0 +1,70 @@
+"""The contract: new people and new items are taken in as training would have it, and nothing else changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contract_table import each_model, make, same_bits
+
+from foretaste.errors import NotSupported
+from foretaste.models import Model
+from foretaste.recommending import fold_in
+
+SIDES = {"user": "_fold_in", "item": "_fold_in_items"}
+
+
+def able(model: Model, side: str) -> bool:
+    return getattr(type(model), SIDES[side]) is not getattr(Model, SIDES[side])
+
+
+@each_model()
+def test_who_cannot_take_in_others_says_who_can(name, ratings):
+    model = make(name).fit(ratings)
+    for side, hook in SIDES.items():
+        if not able(model, side):
+            with pytest.raises(NotSupported, match=f"{name} cannot take in new {side}s") as refused:
+                fold_in(model, **{f"{side}s": ratings})
+            assert "models that can: " in str(refused.value)
+            assert "SVD" in str(refused.value)
+            assert name not in (refused.value.hint or "").split(", ")
+        assert hook in dir(model)
+
+
+@each_model()
+def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, ratings, others):
+    model = make(name).fit(ratings)
+    before = {name: np.copy(v) for name, v in model._state().items() if isinstance(v, np.ndarray)}
+    for side in SIDES:
+        if not able(model, side):
+            continue
+        folded = fold_in(model, **{f"{side}s": others})
+        new, kept = ("users", "items") if side == "user" else ("items", "users")
+        assert type(folded) is type(model)
+        assert folded.get_params(deep=False) == model.get_params(deep=False)
+        assert getattr(folded, f"{new}_") == getattr(others, new)
+        assert getattr(folded, f"{kept}_") == getattr(model, f"{kept}_")
+        known = getattr(model, f"{kept}_").remap(getattr(others, kept).ids)[getattr(others, kept[:-1])] >= 0
+        assert 0 < known.sum() < len(others)
+        whole = folded.predict_matrix()
+        assert np.isfinite(whole).all()
+        assert len(np.unique(whole)) > 20 or name == "GlobalMean"
+        ids = getattr(others, f"{side}_ids")
+        one = ids[np.flatnonzero(known)[7]]
+        alone = fold_in(model, **{f"{side}s": others[np.flatnonzero(ids == one)[::-1]]})
+        row = int(np.flatnonzero(getattr(folded, f"{new}_").ids == one)[0])
+        among = whole[row] if side == "user" else whole[:, row]
+        np.testing.assert_allclose(alone.predict_matrix().ravel(), among, rtol=0, atol=2e-5)
+    assert all(same_bits(np.asarray(getattr(model, name)), value) for name, value in before.items())
+
+
+@each_model()
+def test_what_was_taken_in_can_be_kept(name, ratings, others, tmp_path):
+    from foretaste.persistence import load, save
+
+    model = make(name).fit(ratings)
+    for side in SIDES:
+        if able(model, side):
+            folded = fold_in(model, **{f"{side}s": others})
+            save(folded, tmp_path / f"{side}.foretaste")
+            again = load(tmp_path / f"{side}.foretaste")
+            assert same_bits(again.predict_matrix(), folded.predict_matrix())

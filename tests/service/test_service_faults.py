@@ -1,0 +1,335 @@
+"""Real processes on free ports of the loopback address: killed, stopped, filled up, cut off."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from serving_rig import Client, prepared, running_service
+
+from foretaste.service.settings import Settings
+from foretaste.service.starting import open_store
+
+
+def stored(client, user):
+    found, after = {}, ""
+    while after is not None:
+        page = client.get(f"/ratings?user={user}&limit=1000&after={after}")
+        found |= {one["item"]: one["value"] for one in page["ratings"]}
+        after = page["next"]
+    return found
+
+
+def write_until_it_breaks(client, users, items, told, most=250):
+    """Put ratings until the service is gone; note each that was acknowledged."""
+    number = 0
+    for user in users:
+        for item in items:
+            value = float(number % 15 - 7)
+            try:
+                response = client.ask("PUT", "/ratings", json={"user": user, "item": item, "value": value})
+            except httpx2.HTTPError:
+                return
+            if response.status_code != 200:
+                return
+            told[user, item] = value
+            number += 1
+            if number == most:
+                return
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_what_was_acknowledged_survives_kill_9(place, key, start, ratings, database, request):
+    options, environment = [], {}
+    if database == "postgres":
+        settings = request.getfixturevalue("postgres_settings")
+        key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
+        place, environment = settings.folder, {"FORETASTE_DATABASE": settings.database}
+        service = running_service(place, **environment)
+    else:
+        service = start(*options)
+    items = ratings.items.ids[:20].tolist()
+    told: list[dict] = [{} for _ in range(4)]
+    threads = [
+        threading.Thread(
+            target=write_until_it_breaks,
+            args=(service.client(key), range(20_000 + 100 * k, 20_100 + 100 * k), items, told[k]),
+        )
+        for k in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 60
+    while sum(map(len, told)) < 300 and time.monotonic() < end:
+        time.sleep(0.005)
+    service.kill()
+    for thread in threads:
+        thread.join(30)
+    acknowledged = {name: value for part in told for name, value in part.items()}
+    assert 300 <= len(acknowledged) < 1000
+    again = running_service(place, **environment)
+    try:
+        client = again.client(key)
+        for user in {user for user, _ in acknowledged}:
+            wanted = {item: value for (who, item), value in acknowledged.items() if who == user}
+            found = stored(client, user)
+            assert wanted.items() <= found.items()
+            assert len(found) - len(wanted) <= 1  # the one that was under way
+    finally:
+        again.kill()
+
+
+@pytest.mark.slow
+def test_kill_9_during_training_leaves_a_whole_model(place, key, start):
+    service = start()
+    client = service.client(key)
+    before = client.get("/recommendations?user=41")
+    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
+    number = client.good("POST", "/jobs", json=slow)["number"]
+    end = time.monotonic() + 30
+    while client.get(f"/jobs/{number}")["done"] == 0 and time.monotonic() < end:
+        time.sleep(0.1)
+    service.kill()
+    again = start()
+    client = again.client(key)
+    assert client.get("/recommendations?user=41") == before
+    assert client.finished_job(number, 40)["state"] in (
+        "cancelled",
+        "lost",
+    )  # its process went with the service
+    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    assert job["state"] == "done"
+    assert client.get("/recommendations?user=41")["model"] == job["model"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pause", [0.0, 0.5, 1.0, 1.5])
+def test_killed_at_any_moment_of_training(place, key, start, pause):
+    service = start()
+    client = service.client(key)
+    client.good("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 30}})
+    time.sleep(pause)
+    service.kill()
+    client = start().client(key)
+    number = client.get("/ready", key=None)["model"]
+    assert number in (1, 2)
+    assert client.get("/recommendations?user=41")["model"] == number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_gracefully(place, key, start, how):
+    service = start()
+    client = service.client(key)
+    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
+    client.good("POST", "/jobs", json=slow)
+    told: dict = {}
+    writer = threading.Thread(
+        target=write_until_it_breaks, args=(service.client(key), range(30_000, 30_100), range(5, 45, 2), told)
+    )
+    writer.start()
+    while len(told) < 20:
+        time.sleep(0.005)
+    start_of_stop = time.monotonic()
+    assert service.stop(how) == 0
+    assert time.monotonic() - start_of_stop < 20
+    writer.join(30)
+    assert not any("Traceback" in line for line in service.lines), "\n".join(service.lines)
+    client = start().client(key)
+    jobs = client.get("/jobs")
+    assert jobs[0]["state"] == "cancelled"
+    for user in {user for user, _ in told}:
+        wanted = {item: value for (who, item), value in told.items() if who == user}
+        assert wanted.items() <= stored(client, user).items()
+
+
+@pytest.mark.slow
+def test_workers_answer_alike_and_share_the_model(place, key, start):
+    service = start("--workers", "2")
+    first = service.client(key).get("/recommendations?user=41")["items"]
+    service.client(key).rate(41, first[0]["item"], 7.5)
+    answers = []
+    for _ in range(12):  # a connection each: workers take them in turn
+        answers.append(service.client(key).get("/recommendations?user=41"))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["items"] != first
+    asked = [line for line in service.lines if '"/api/v1/recommendations"' in line]
+    processes = {line.rpartition('"process": ')[2] for line in asked}
+    assert len(processes) == 2, "only one worker was asked"
+    model = next((place / "models").iterdir())
+    for process in processes:
+        maps = Path(f"/proc/{process.strip('}')}/maps").read_text()
+        assert str(model) in maps
+    assert "foretaste_requests_total" in service.client(key).ask("GET", "/metrics").text
+    assert service.stop() == 0
+
+
+@pytest.mark.slow
+def test_the_first_start_and_the_second(tmp_path):
+    folder = tmp_path / "new"
+    service = running_service(folder, "sample", "--model", "Bias")
+    try:
+        assert any("5,946 ratings are now in the database" in line for line in service.lines)
+        key_file = folder / "admin.key"
+        assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+        client = service.client(key_file.read_text().strip())
+        assert client.get("/models")[0]["model"] == "Bias"
+        assert client.get("/items?limit=1")["items"][0]["title"]
+        assert client.get("/recommendations?user=1&n=3")["items"][2]["title"]
+        assert client.refused("PUT", "/ratings", 422, json={"user": 1, "item": 1, "value": 11})
+        key = client.key
+    finally:
+        service.kill()
+    again = running_service(folder, "sample")
+    try:
+        assert any("not read again" in line for line in again.lines)
+        assert again.client(key).get("/models")[0]["number"] == 1
+    finally:
+        again.kill()
+
+
+def run(*args, **environment):
+    command = [sys.executable, "-m", "foretaste", "serve", *args]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ | environment, check=False
+    )
+
+
+def test_starts_that_are_refused(place, tmp_path):
+    done = run("--folder", str(tmp_path / "empty"))
+    assert done.returncode == 4
+    assert "foretaste serve RATINGS" in done.stderr
+    done = run("sample", "--folder", str(place))
+    assert done.returncode == 2
+    assert "serves planted, not the bundled sample" in done.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--folder", str(place), "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port} cannot be taken" in done.stderr
+    done = run("sample", "--folder", str(tmp_path / "x"), "--model", "SVDD")
+    assert done.returncode == 4
+    assert 'did you mean "SVD"' in done.stderr
+    done = run("--folder", str(place), FORETASTE_DATABASE="postgresql://u:secret@127.0.0.1:1/x")
+    assert done.returncode == 3
+    assert "does not answer" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_only_the_loopback_address_is_listened_at(place, start):
+    service = start()
+    port = int(service.url.rpartition(":")[2])
+    local = f"{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    listening = [line.split()[1] for line in lines if line.split()[3] == "0A"]
+    assert [address for address in listening if address.endswith(":" + local)] == [f"0100007F:{local}"]
+
+
+@pytest.mark.slow
+def test_disk_full_while_running(key, ratings, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        key = prepared(Settings(str(small / "f")), ratings.replace(scale=(-8.0, 8.0)))
+        service = running_service(small / "f", "--rate", "none")
+        try:
+            client = service.client(key)
+            (small / "ballast").write_bytes(
+                b"x" * (os.statvfs(small).f_bavail * os.statvfs(small).f_frsize - 65_536)
+            )
+            told, refused = {}, None
+            for number in range(5000):
+                user, item = 40_000 + number, 5
+                response = client.ask("PUT", "/ratings", json={"user": user, "item": item, "value": 1.0})
+                if response.status_code != 200:
+                    refused = user, response
+                    break
+                told[user] = 1.0
+            assert refused is not None
+            assert refused[1].status_code == 507
+            assert refused[1].json()["error"]["code"] == "storage_full"
+            assert client.get("/recommendations?user=41")["items"]  # answers go on
+            assert stored(client, refused[0]) == {}
+            for user in list(told)[-20:]:
+                assert stored(client, user) == {5: 1.0}
+            (small / "ballast").unlink()
+            assert client.rate(refused[0], 5, 1.0)["created"]
+        finally:
+            service.kill()
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+# PostgreSQL --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path):
+    settings = Settings(str(tmp_path / "f"), own_postgres.url)
+    key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
+    service = running_service(settings.folder, "--rate", "none", FORETASTE_DATABASE=own_postgres.url)
+    statuses: list[int] = []
+    over = threading.Event()
+
+    def load(client: Client, user: int) -> None:
+        while not over.is_set():
+            for method, path, options in (
+                ("GET", f"/recommendations?user={user}", {}),
+                ("PUT", "/ratings", {"json": {"user": user, "item": 5, "value": float(len(statuses) % 8)}}),
+            ):
+                statuses.append(client.ask(method, path, **options).status_code)
+
+    try:
+        threads = [threading.Thread(target=load, args=(service.client(key), 50_000 + k)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        client = service.client(key)
+        end = time.monotonic() + 30
+        while len(statuses) < 40 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert set(statuses) == {200}
+        own_postgres.stop()
+        while 503 not in statuses and time.monotonic() < end + 30:
+            time.sleep(0.05)
+        refused = client.ask("GET", "/recommendations?user=41")
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "unavailable"
+        assert refused.headers["retry-after"] == "1"
+        assert client.ask("GET", "/ready", key=None).status_code == 503
+        assert client.ask("GET", "/health", key=None).status_code == 200
+        own_postgres.start()
+        end = time.monotonic() + 30
+        while client.ask("GET", "/ready", key=None).status_code != 200 and time.monotonic() < end:
+            time.sleep(0.1)
+        mark = len(statuses)
+        while len(statuses) < mark + 40 and time.monotonic() < end:
+            time.sleep(0.05)
+        over.set()
+        for thread in threads:
+            thread.join(30)
+        assert set(statuses[mark + 8 :]) == {200}
+        assert set(statuses) == {200, 503}
+    finally:
+        over.set()
+        service.kill()
+    store = open_store(settings)
+    assert store.is_ready()
+    store.close()

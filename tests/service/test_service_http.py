@@ -1,0 +1,432 @@
+"""The interface: what it answers, in its envelope, and that ratings change answers at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from foretaste.models import SVD, Bias
+from foretaste.persistence import load
+from foretaste.ratings import Ratings
+from foretaste.recommending import recommend
+from foretaste.service.guard import JsonLines
+
+
+def test_health_and_readiness_need_no_key(client):
+    assert client.get("/health", key=None) == {"state": "alive", "model": None}
+    assert client.get("/ready", key=None) == {"state": "ready", "model": 1}
+
+
+def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, place, ratings):
+    model = load(next((place / "models").iterdir()))
+    rows = ratings.user_ids == 41
+    mine = ratings[np.flatnonzero(rows)]
+    wanted = recommend(model._fold_in(mine), 41, 4, exclude=mine)
+    found = client.get("/recommendations?user=41&n=4")
+    assert [one["item"] for one in found["items"]] == wanted.ids.tolist()
+    assert np.float32([one["prediction"] for one in found["items"]]).tolist() == wanted.scores.tolist()
+    assert (found["user"], found["model"], found["ratings_used"]) == (41, 1, int(rows.sum()))
+
+
+def test_a_rating_changes_recommendations_at_once(client):
+    before = client.get("/recommendations?user=41")["items"]
+    first = before[0]["item"]
+    kept = client.rate(41, first, -8.0)
+    assert kept == {"user": 41, "item": first, "value": -8.0, "created": True, "changed": True}
+    after = client.get("/recommendations?user=41")["items"]
+    assert first not in [one["item"] for one in after]
+    assert [one["prediction"] for one in after] != [one["prediction"] for one in before[1:]]
+    assert client.good("DELETE", f"/ratings?user=41&item={first}") == {"deleted": True}
+    assert client.get("/recommendations?user=41")["items"] == before
+    assert client.good("DELETE", f"/ratings?user=41&item={first}") == {"deleted": False}
+
+
+def test_another_worker_sees_it_at_once(make_client):
+    one, other = make_client(), make_client()
+    before = other.get("/recommendations?user=41")["items"]
+    one.rate(41, before[0]["item"], 8.0)
+    assert other.get("/recommendations?user=41") == one.get("/recommendations?user=41")
+    assert other.get("/recommendations?user=41")["items"] != before
+    one.good("DELETE", "/people?user=41")
+    assert other.get("/recommendations?user=41")["basis"] == "what most people like"
+
+
+def test_putting_is_idempotent(client):
+    client.rate(10_001, 5, 2.5)
+    first = client.get("/ratings?user=10001")
+    again = client.rate(10_001, 5, 2.5)
+    assert (again["created"], again["changed"]) == (False, False)
+    assert client.get("/ratings?user=10001") == first
+    assert client.rate(10_001, 5, 3.5)["changed"]
+    assert [one["value"] for one in client.get("/ratings?user=10001")["ratings"]] == [3.5]
+
+
+def test_the_prediction_that_was_shown_is_kept(client):
+    given = {"user": 10_001, "item": 5, "value": 2.5, "shown_prediction": 1.25}
+    client.good("PUT", "/ratings", json=given)
+    assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
+
+
+def test_ratings_are_paged(client, ratings):
+    own = sorted(str(item) for item in ratings.item_ids[ratings.user_ids == 41])
+    found, after = [], ""
+    while after is not None:
+        page = client.get(f"/ratings?user=41&limit=3&after={after}")
+        assert len(page["ratings"]) <= 3
+        found += [str(one["item"]) for one in page["ratings"]]
+        after = page["next"]
+    assert found == own
+
+
+def test_items_are_searched_and_paged(client, ratings):
+    every = client.get("/items?limit=1000")
+    assert [one["item"] for one in every["items"]] == ratings.items.ids.tolist()
+    assert every["next"] is None
+    first = client.get("/items?limit=2")
+    second = client.get(f"/items?limit=2&after={first['next']}")
+    assert [one["item"] for one in first["items"] + second["items"]] == ratings.items.ids[:4].tolist()
+    assert {"item": 11, "title": None} in client.get("/items?search=11")["items"]
+    assert client.get("/items?search=nothing")["items"] == []
+
+
+def test_predictions_and_what_they_rest_on(client):
+    asked = {"user": "10001", "items": [5, "7"]}
+    found = client.good("POST", "/predictions", json=asked)
+    assert (found["user"], found["basis"], found["ratings_used"]) == (10001, "what most people like", 0)
+    assert [one["item"] for one in found["items"]] == [5, 7]
+    client.rate(10_001, 5, 8)
+    found = client.good("POST", "/predictions", json=asked)
+    assert (found["basis"], found["ratings_used"]) == ("your ratings", 1)
+
+
+def test_similar_items(client):
+    found = client.get("/similar?item=5&n=3")
+    assert len(found["items"]) == 3
+    values = [one["similarity"] for one in found["items"]]
+    assert values == sorted(values, reverse=True)
+    client.refused("GET", "/similar?item=999", 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("PUT", "/ratings", {"user": 1, "item": 5, "value": 99}, 422, "-8 to 8"),
+        ("PUT", "/ratings", {"user": 1, "item": 999, "value": 1}, 404, "no such item"),
+        ("PUT", "/ratings", {"user": "Ω", "item": 5, "value": 1}, 422, "whole numbers"),
+        ("PUT", "/ratings", {"user": True, "item": 5, "value": 1}, 422, "body.user"),
+        ("PUT", "/ratings", {"user": 1.5, "item": 5, "value": 1}, 422, "body.user"),
+        ("PUT", "/ratings", {"user": 10**30, "item": 5, "value": 1}, 422, "body.user"),
+        ("PUT", "/ratings", {"user": 1, "item": 5, "value": "3"}, 422, "body.value"),
+        ("PUT", "/ratings", {"user": 1, "item": 5, "value": None}, 422, "body.value"),
+        ("PUT", "/ratings", {"user": 1, "item": 5, "value": 1, "more": 1}, 422, "body.more"),
+        ("PUT", "/ratings", [1, 2], 422, "body"),
+        ("POST", "/predictions", {"user": 1, "items": []}, 422, "body.items"),
+        ("POST", "/predictions", {"user": 1, "items": [5] * 1001}, 422, "body.items"),
+        ("POST", "/predictions", {"user": 1, "items": [999]}, 404, "'999'"),
+        ("GET", "/recommendations", None, 422, "query.user"),
+        ("GET", "/recommendations?user=1&n=0", None, 422, "query.n"),
+        ("GET", "/recommendations?user=1&n=1e9", None, 422, "query.n"),
+        ("GET", "/items?limit=1001", None, 422, "query.limit"),
+        ("GET", "/nothing", None, 404, "Not Found"),
+        ("GET", "/items/", None, 404, "Not Found"),
+        ("PATCH", "/ratings", None, 405, "Not Allowed"),
+        ("GET", "/jobs/99", None, 404, "no job 99"),
+        ("GET", "/jobs/x", None, 422, "path.number"),
+        ("POST", "/models/99/activate", None, 404, "no model 99"),
+        ("POST", "/models/rollback", None, 409, "no model before"),
+        ("DELETE", "/models/1", None, 409, "active"),
+        ("POST", "/jobs", {"model": "SVDD"}, 422, 'did you mean "SVD"'),
+        ("POST", "/jobs", {"model": "SVD", "params": {"factors": -1}}, 422, "factors=-1"),
+        ("POST", "/jobs", {"params": {"factors": 3}}, 422, "without a model"),
+        ("POST", "/keys", {"name": "a\nb", "role": "read"}, 422, "one line"),
+        ("POST", "/keys", {"name": "a", "role": "owner"}, 422, "body.role"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_and_said(client, method, path, body, status, words):
+    error = client.refused(method, path, status, **({} if body is None else {"json": body}))
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"user": 1, "item": 5, "value": NaN}', 422),
+        (b'{"user": 1, "item": 5, "value": Infinity}', 422),
+        (b'{"user": 1, "item": 5, "value": 1e999}', 422),
+        (b'{"user": "\\ud800", "item": 5, "value": 1}', 422),
+        (b"\xff\xfe{", 400),
+        (b"[" * 60_000, 400),
+        (b'{"user": ' * 5_000, 400),
+        (b"", 422),
+        (b"{", 422),
+    ],
+)
+def test_bodies_that_cannot_be_read(client, body, status):
+    response = client.ask("PUT", "/ratings", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code in {status, 422, 400}
+    assert response.json()["ok"] is False
+
+
+@pytest.mark.parametrize(
+    "text", ["Robert'); DROP TABLE ratings;--", '" OR ""="', "%", "_", "\\", "../../etc/passwd", "${jndi:x}"]
+)
+def test_sql_and_paths_in_every_text_are_only_text(client, ratings, text):
+    count = len(client.get("/ratings?user=41&limit=1000")["ratings"])
+    for path in ("/recommendations", "/ratings", "/people"):
+        client.refused("GET", path, 422, params={"user": text})
+    client.refused("GET", "/similar", 422, params={"item": text})
+    client.refused("DELETE", "/ratings", 422, params={"user": "41", "item": text})
+    client.refused("PUT", "/ratings", 422, json={"user": text, "item": 5, "value": 1})
+    client.good("GET", "/items", params={"search": text})
+    assert len(client.get("/ratings?user=41&limit=1000")["ratings"]) == count
+
+
+def test_text_ids_of_all_kinds(place, make_client, tmp_path, key):
+    from serving_rig import prepared
+
+    from foretaste.service.settings import Settings
+
+    odd = ["007", "a/b?c=d&e#f", "Ω ünï ", "👩‍👩‍👧", "'; DROP TABLE items;--", "..", "%2F", " x"]
+    rng = np.random.default_rng(0)
+    user, item = np.repeat(np.arange(40), 8), np.tile(np.arange(8), 40)
+    keep = rng.random(320) < 0.8
+    value = rng.normal(size=(40, 1)) + 2 * rng.normal(size=(1, 8)) + np.zeros((40, 8))
+    given = Ratings.from_columns(
+        [f"u{u}" for u in user[keep]], [odd[i] for i in item[keep]], np.clip(value.ravel()[keep], -4, 4)
+    )
+    texts = prepared(Settings(str(tmp_path / "texts")), given)
+    client = make_client(folder=str(tmp_path / "texts"))
+    client.key = texts
+    for id_ in odd:
+        assert client.rate(id_, id_, 1.0)["item"] == id_
+        listed = client.good("GET", "/ratings", params={"user": id_})
+        assert (listed["user"], listed["ratings"][0]["item"]) == (id_, id_)
+        assert client.good("GET", "/recommendations", params={"user": id_})["basis"] == "your ratings"
+        assert client.good("DELETE", "/ratings", params={"user": id_, "item": id_}) == {"deleted": True}
+
+
+def test_explanations(client):
+    first = client.get("/recommendations?user=41")["items"][0]
+    found = client.get(f"/explanations?user=41&item={first['item']}")
+    assert found["prediction"] == pytest.approx(first["prediction"], abs=1e-5)
+    assert sum(part["value"] for part in found["parts"]) == pytest.approx(found["prediction"], abs=1e-4)
+    shares = sum(one["share"] for one in found["reasons"]) + found["rest"]
+    assert shares == pytest.approx(next(p["value"] for p in found["parts"] if p["name"] == found["moved"]))
+    assert {one["item"] for one in found["reasons"]} <= {
+        one["item"] for one in client.get("/ratings?user=41&limit=1000")["ratings"]
+    }
+    client.refused("GET", "/explanations?user=10001&item=5", 404)
+    client.refused("GET", "/explanations?user=41&item=999", 404)
+
+
+def test_questions_lead_to_answers(client, ratings):
+    asked = []
+    for number in range(4):
+        found = client.get("/questions?user=10001")
+        assert found["answered"] == number
+        assert found["item"] not in asked
+        asked.append(found["item"])
+        client.rate(10_001, found["item"], 5.0)
+    assert client.get("/recommendations?user=10001")["ratings_used"] == 4
+    skipped = client.get(
+        "/questions", params={"user": "10001", "skip": [client.get("/questions?user=10001")["item"]]}
+    )
+    assert skipped["item"] != client.get("/questions?user=10001")["item"]
+    every = {"user": "10001", "skip": [str(item) for item in ratings.items.ids]}
+    client.refused("GET", "/questions", 404, params=every)
+
+
+# One person's data -----------------------------------------------------------------------------------
+
+
+def test_export_and_deletion_of_one_person(client, place, ratings):
+    count = int((ratings.user_ids == 41).sum())
+    client.get("/recommendations?user=41")
+    exported = client.get("/people?user=41")
+    assert (exported["user"], len(exported["ratings"]), exported["models"]) == (41, count, [1])
+    assert client.good("DELETE", "/people?user=41") == {"ratings": count, "models": [1]}
+    assert client.get("/people?user=41")["ratings"] == []
+    assert client.get("/recommendations?user=41")["basis"] == "what most people like"
+    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    assert client.good("DELETE", "/people?user=41")["models"] == [1]
+    assert client.good("DELETE", "/models/1") == {"deleted": True}
+    assert client.get("/people?user=41")["models"] == []
+    assert [kept["number"] for kept in client.get("/models")] == [job["model"]]
+    assert len(list((place / "models").iterdir())) == 1
+
+
+def test_logs_hold_no_personal_data(client):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    log = logging.getLogger("foretaste.service")
+    log.addHandler(handler)
+    before = log.level
+    log.setLevel(logging.INFO)
+    try:
+        client.get("/recommendations?user=41")
+        client.rate(987_654_321, 5, 2.25)
+        client.refused("GET", "/recommendations?user=Waldemar", 422)
+        client.refused("GET", "/Waldemar", 404)
+        client.refused("GET", "/recommendations?user=41", 401, key="Waldemar")
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["status"] for line in lines] == [200, 200, 422, 404, 401]
+    assert lines[0]["route"] == "/api/v1/recommendations"
+    for word in ("41", "987654321", "2.25", "Waldemar", client.key, "testclient", "127.0.0.1"):
+        told = [{**line, "at": "", "ms": 0, "request": "", "process": 0} for line in lines]
+        for line in told:
+            line.pop("status")
+        assert word not in json.dumps(told)
+
+
+def test_figures_for_prometheus(client):
+    client.get("/recommendations?user=41")
+    client.rate(41, 5, 8.0)
+    text = client.ask("GET", "/metrics").text
+    assert 'foretaste_requests_total{method="GET",route="/api/v1/recommendations",status="200"} 1.0' in text
+    assert "foretaste_ratings_written_total 1.0" in text
+    assert "foretaste_model 1" in text
+
+
+# Models and training ---------------------------------------------------------------------------------
+
+
+def upload(client, data, **headers):
+    return client.ask(
+        "POST", "/models", content=data, headers={"Content-Type": "application/octet-stream"} | headers
+    )
+
+
+def test_upload_activate_and_roll_back(client, place, ratings, tmp_path):
+    from foretaste.persistence import save
+
+    model = Bias().fit(ratings)
+    save(model, tmp_path / "bias.foretaste")
+    response = upload(client, (tmp_path / "bias.foretaste").read_bytes())
+    assert response.status_code == 201
+    kept = response.json()["data"]
+    assert (kept["number"], kept["model"], kept["active"], kept["origin"]) == (2, "Bias", False, "uploaded")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert client.good("POST", "/models/2/activate")["active"]
+    found = client.good("POST", "/predictions", json={"user": 41, "items": [5]})
+    assert found["model"] == 2
+    assert np.float32(found["items"][0]["prediction"]) == model.predict([(41, 5)])[0]
+    assert client.good("POST", "/models/rollback")["number"] == 1
+    assert client.get("/recommendations?user=41")["model"] == 1
+    client.refused("POST", "/models/rollback", 409)
+
+
+@pytest.mark.parametrize("name", ["numbers", "texts", "blend"])
+def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name):
+    data = model_bytes[name]
+    before = sorted((place / "models").iterdir())
+    hostile = {
+        "empty": b"", "pickle": b"\x80\x04cos\nsystem\n(S'id'\ntR.", "cut": data[: len(data) // 2],
+        "longer": data + b"x", "huge header": (2**40).to_bytes(8, "little") + data[8:],
+        "other": data.replace(b"Bias", b"Bios").replace(b"Blend", b"Blond"),
+    }  # fmt: skip
+    if name == "texts":
+        hostile["of other ids"] = data
+    for what, bytes_ in hostile.items():
+        response = upload(client, bytes_)
+        assert response.status_code == 422, what
+        assert str(place) not in response.text
+        assert "model-" not in response.text
+    assert sorted((place / "models").iterdir()) == before
+    assert [kept["number"] for kept in client.get("/models")] == [1]
+
+
+def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
+    client = make_client(upload_bytes=1000)
+    assert upload(client, b"x", **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 415
+    assert upload(client, b"x" * 1001).status_code == 413
+    assert upload(client, (b"x" * 100 for _ in range(20))).status_code == 413
+
+
+def test_training_again_takes_in_new_ratings(client):
+    client.rate(10_001, 5, 8.0)
+    assert client.get("/people?user=10001")["models"] == []
+    started = client.ask("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 15}})
+    assert started.status_code == 202
+    assert client.get("/recommendations?user=41")["model"] == 1  # the old one serves
+    job = client.finished_job(started.json()["data"]["number"])
+    assert job["state"] == "done", job
+    assert client.get("/recommendations?user=41")["model"] == job["model"] == 2
+    kept = client.get("/models")[0]
+    assert (kept["active"], kept["params"]["factors"], kept["origin"]) == (True, 3, "trained")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
+    assert client.get("/people?user=10001")["models"] == [2]
+
+
+def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["number"])
+    assert job["state"] == "refused"
+    assert "always guessing the mean" in job["note"]
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "UserMean"})["number"])
+    assert job["state"] == "refused"
+    assert "active model's settings" in job["note"]
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert len(list((place / "models").iterdir())) == 1
+
+
+def test_one_training_at_a_time_and_cancelled(client, place):
+    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
+    number = client.good("POST", "/jobs", json=slow)["number"]
+    assert client.refused("POST", "/jobs", 409, json={})["code"] == "busy"
+    import time
+
+    end = time.monotonic() + 30
+    while (job := client.get(f"/jobs/{number}"))["done"] == 0 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert job["total"] == 100_000
+    assert job["label"] == "SVD"
+    client.good("POST", f"/jobs/{number}/cancel")
+    assert client.finished_job(number, 15)["state"] == "cancelled"
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert len(list((place / "models").iterdir())) == 1
+    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    assert job["state"] == "done"
+
+
+def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, ratings, tmp_path):
+    from foretaste.persistence import save
+
+    save(SVD(factors=2).fit(ratings), tmp_path / "m")
+    assert upload(client, (tmp_path / "m").read_bytes()).status_code == 201
+    client.get("/recommendations?user=41")
+    newest = max((place / "models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\x00")
+    client.refused("POST", "/models/2/activate", 422)
+    assert client.get("/recommendations?user=41")["model"] == 1
+
+
+def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
+    """The quick way, without SQLAlchemy, sees what others have written and activated."""
+    client, other = make_client(), make_client()
+    serving = client.inner.app.state.house.serving
+    client.get("/recommendations?user=41&n=3")
+    told = serving.told("41", 3)
+    assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
+    assert serving.told("41", 4) is None
+    assert serving.told("11", 3) is None
+    first = json.loads(told)["data"]["items"][0]["item"]
+    other.rate(11, 5, 1.0)
+    assert serving.told("41", 3) == told
+    other.rate(41, first, 1.0)
+    assert serving.told("41", 3) is None
+    client.get("/recommendations?user=41&n=3")
+    assert serving.told("41", 3) not in (None, told)
+    other.good("DELETE", "/people?user=14")
+    assert serving.told("41", 3) is None
+    client.get("/recommendations?user=41&n=3")
+    other.finished_job(other.good("POST", "/jobs", json={})["number"])
+    assert serving.told("41", 3) is None
+    assert client.get("/recommendations?user=41&n=3")["model"] == 2

@@ -1,0 +1,196 @@
+"""Keys for every route, limits, names, headers, and all that the OpenAPI document lets one ask."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from foretaste.service.settings import Settings
+
+OPEN = {("GET", "/health"), ("GET", "/ready")}
+ROLES = {
+    "read": {
+        ("GET", "/items"), ("GET", "/ratings"), ("GET", "/recommendations"), ("POST", "/predictions"),
+        ("GET", "/similar"), ("GET", "/explanations"), ("GET", "/questions"), ("GET", "/metrics"),
+    },
+    "write": {("PUT", "/ratings"), ("DELETE", "/ratings")},
+    "admin": {
+        ("GET", "/models"), ("POST", "/models"), ("POST", "/models/rollback"), ("DELETE", "/models/{number}"),
+        ("POST", "/models/{number}/activate"), ("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{number}"),
+        ("POST", "/jobs/{number}/cancel"), ("GET", "/people"), ("DELETE", "/people"), ("GET", "/keys"),
+        ("POST", "/keys"), ("DELETE", "/keys/{number}"),
+    },
+}  # fmt: skip
+
+
+def documented(client):
+    paths = client.ask("GET", "/openapi.json", key=None).json()["paths"]
+    return {
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, methods in paths.items()
+        for method in methods
+    }
+
+
+def test_every_route_is_in_the_table_of_roles(client):
+    assert documented(client) == OPEN | ROLES["read"] | ROLES["write"] | ROLES["admin"]
+
+
+def bad_headers(key):
+    return [
+        {}, {"Authorization": ""}, {"Authorization": "Bearer "}, {"Authorization": key},
+        {"Authorization": f"Basic {key}"}, {"Authorization": f"Bearer {key}0"},
+        {"Authorization": f"Bearer {key[:-1]}"}, {"Authorization": f"Bearer {key.upper()}"},
+        {"Authorization": "Bearer ' OR 1=1 --"}, {"Authorization": "Bearer " + "x" * 5000},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_no_route_answers_without_a_key(client, role):
+    for method, path in sorted(ROLES[role]):
+        for headers in bad_headers(client.key):
+            url = path.replace("{number}", "1")
+            response = client.ask(method, url, key=None, headers=headers)
+            assert response.status_code == 401, (method, path, headers)
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.json()["error"]["code"] == "unauthorized"
+    assert client.get("/people?user=41")["ratings"]
+
+
+def test_a_key_may_what_its_role_may_and_no_more(client):
+    order = list(ROLES)
+    for place, role in enumerate(order):
+        key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
+        for needed in order[place + 1 :]:
+            for method, path in sorted(ROLES[needed]):
+                client.refused(method, path.replace("{number}", "1"), 403, key=key)
+        for needed in order[: place + 1]:
+            for method, path in sorted(ROLES[needed] - ROLES["admin"]):
+                response = client.ask(method, path, key=key)
+                assert response.status_code not in (401, 403), (role, method, path)
+
+
+def test_a_revoked_key_is_worthless_at_once(client):
+    made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
+    assert client.get("/items", key=made["key"])
+    client.good("DELETE", f"/keys/{made['number']}")
+    client.refused("GET", "/items", 401, key=made["key"])
+    assert made["key"] not in json.dumps(client.get("/keys"))
+
+
+def test_bodies_have_a_limit_however_they_come(client):
+    long = b'{"user": 1, "item": 5, "value": 1, "more": "' + b"x" * 70_000 + b'"}'
+    json_type = {"Content-Type": "application/json"}
+    assert client.refused("PUT", "/ratings", 413, content=long, headers=json_type)["code"] == "too_large"
+    parts = (long[start : start + 1000] for start in range(0, len(long), 1000))
+    client.refused("PUT", "/ratings", 413, content=parts, headers=json_type)
+    client.refused("PUT", "/ratings", 413, content=b"{}", headers={"Content-Length": "9" * 30})
+
+
+def test_too_many_requests(make_client):
+    client = make_client(rate="5/minute")
+    assert [client.ask("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    response = client.ask("GET", "/items")
+    assert 1 <= int(response.headers["retry-after"]) <= 60
+    assert response.json()["error"]["code"] == "too_many"
+    assert client.ask("GET", "/items", key=None).status_code == 401  # another client
+    assert client.ask("GET", "/health", key=None).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200), ("localhost", 200), ("[::1]:80", 200), ("127.9.9.9", 200),
+        ("ours.example", 200),
+        ("evil.example", 400), ("127.0.0.1.evil.example", 400), ("", 400), ("192.168.1.1", 400), ("[", 400),
+    ],
+)  # fmt: skip
+def test_only_our_names_are_answered(make_client, host, status):
+    client = make_client(hosts=("ours.example",))
+    assert client.ask("GET", "/items", headers={"Host": host}).status_code == status
+
+
+def test_headers_of_every_answer(client):
+    for response in (
+        client.ask("GET", "/items"), client.ask("GET", "/items", key=None), client.ask("GET", "/nothing"),
+        client.ask("GET", "/items", headers={"Host": "evil.example"}),
+    ):  # fmt: skip
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert response.headers["cache-control"] == "no-store"
+        assert len(response.headers["x-request-id"]) == 16
+        assert "server" not in response.headers
+        assert "access-control-allow-origin" not in response.headers
+
+
+def test_other_origins_are_let_in_only_by_name(make_client):
+    client = make_client(origins=("https://shop.example",))
+
+    def allowed(origin):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+        return client.ask("OPTIONS", "/ratings", key=None, headers=asked).headers.get(
+            "access-control-allow-origin"
+        )
+
+    assert allowed("https://shop.example") == "https://shop.example"
+    for other in ("https://evil.example", "https://shop.example.evil.example", "null", "http://shop.example"):
+        assert allowed(other) is None
+        response = client.ask("GET", "/items", headers={"Origin": other})
+        assert "access-control-allow-origin" not in response.headers
+    assert "access-control-allow-credentials" not in client.ask("GET", "/items").headers
+
+
+def test_a_fault_tells_nothing(client, monkeypatch):
+    from foretaste.service.routes import recommending
+
+    def fail(*_):
+        raise RuntimeError("the secret of user 41")
+
+    monkeypatch.setattr(recommending.answers, "recommendations", fail)
+    error = client.refused("GET", "/recommendations?user=41", 500)
+    assert error["code"] == "fault"
+    assert "secret" not in json.dumps(error)
+
+
+def test_settings_go_through_text():
+    settings = Settings("f", "postgresql://x", "", 1, 2, ("https://a",), ("b",))
+    assert Settings.from_text(settings.as_text()) == settings
+
+
+def test_all_that_the_document_lets_one_ask(make_client, key):
+    schemathesis = pytest.importorskip("schemathesis", reason="needs pip install schemathesis")
+    from hypothesis import HealthCheck, given
+    from hypothesis import settings as how
+    from schemathesis.checks import CHECKS, load_all_checks
+
+    client = make_client()
+    load_all_checks()
+    # Which ids there are, of which type, and how far ratings go, a document made before them cannot say.
+    no_check = CHECKS.get_by_names(["positive_data_acceptance"])
+    schema = schemathesis.openapi.from_asgi(
+        "/api/v1/openapi.json", client.inner.app, headers={"Host": "localhost"}
+    )
+    asked = set()
+    # Trainings and deletions are asked by the tests of their own: here they would leave nothing to ask about.
+    left_out = {("POST", "/jobs")}
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        name = operation.method.upper(), operation.path.removeprefix("/api/v1")
+        if name in left_out:
+            continue
+        asked.add(name)
+
+        @how(max_examples=15, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def ask(case):
+            if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):
+                return  # our own: all that follows would be refused for it
+            headers = {"Authorization": f"Bearer {key}", "Host": "localhost"}
+            case.call_and_validate(headers=headers, excluded_checks=no_check)
+
+        ask()
+    assert asked == documented(client) - left_out
+    assert client.get("/items")  # the key was good to the end

@@ -1,0 +1,288 @@
+"""The database of the service, of both kinds: what is put in comes out, and is of one moment."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound
+from foretaste.fingerprint import fingerprint
+from foretaste.ids import IdIndex
+from foretaste.ratings import Ratings
+from foretaste.service import kept_ratings, keys, starting
+from foretaste.service.ids_of import Kinds, check_text
+from foretaste.service.kept_ratings import Rated
+from foretaste.service.schema import tables
+from foretaste.service.store import StorageFull, Store, Unavailable
+from foretaste.tables import Catalogue
+
+TEXTS = Ratings.from_columns(
+    ["ü 1", "ü 1", "Ω/?&#", "O'Brien; DROP TABLE ratings"], ["a", "b%_", "a", "c\\"], [0.9, 5, 1, 0],
+    scale=(0, 5),
+)  # fmt: skip
+
+
+def column(texts):
+    made = np.empty(len(texts), object)
+    made[:] = texts
+    return made
+
+
+def titles(*pairs):
+    ids, texts = zip(*sorted(pairs), strict=True)
+    return Catalogue(IdIndex(column(ids)), {"title": column(texts)}, "title")
+
+
+def test_tables_are_those_of_the_migrations(store):
+    with store.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables) == []
+
+
+def test_migrating_again_changes_nothing(store):
+    store.migrate()
+    assert store.is_ready()
+
+
+def test_a_newer_database_is_refused(store):
+    with store.writing() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadData, match="newer"):
+        store.migrate()
+    assert not store.is_ready()
+
+
+@pytest.mark.parametrize("given", ["numbers", "texts", "timed"])
+def test_all_ratings_come_back(store, ratings, given):
+    if given == "texts":
+        ratings = TEXTS
+    if given == "timed":
+        ratings = ratings.replace(when=np.arange(len(ratings), dtype=np.int64))
+    starting.fill(store, ratings, None, "given")
+    found = kept_ratings.all_ratings(store)
+    assert fingerprint(found) == fingerprint(ratings)
+    assert found.scale == ratings.scale
+    assert found.users == ratings.users
+    assert kept_ratings.kinds_of(store).user == ratings.users.kind
+    assert starting.name_in(store) == "given"
+
+
+def test_values_are_stored_as_they_were_written(store):
+    starting.fill(store, TEXTS, None, "given")
+    with store.reading() as connection:
+        assert [one.value for one in kept_ratings.history(connection, "ü 1")] == [0.9, 5.0]
+
+
+def test_an_empty_database_says_so(store):
+    with pytest.raises(BadData, match="no ratings"):
+        kept_ratings.kinds_of(store)
+
+
+def test_put_is_idempotent_and_moves_the_moment(store):
+    starting.fill(store, TEXTS, None, "given")
+
+    def moment():
+        with store.reading() as connection:
+            return kept_ratings.moment(connection, "new")
+
+    def put(value, at):
+        with store.writing() as connection:
+            return kept_ratings.put(connection, "new", Rated("a", value, at, None))
+
+    before = moment()
+    assert put(2.5, 100) == (True, True)
+    first = moment()
+    assert first != before
+    assert put(2.5, 200) == (False, False)
+    assert moment() == first
+    assert put(3.5, 300) == (False, True)
+    assert moment().version > first.version
+    with store.reading() as connection:
+        assert kept_ratings.history(connection, "new") == [Rated("a", 3.5, 300, None)]
+
+
+def test_the_same_rating_again_keeps_its_time(store):
+    starting.fill(store, TEXTS, None, "given")
+    for at in (100, 200):
+        with store.writing() as connection:
+            kept_ratings.put(connection, "new", Rated("a", 2.5, at, 1.5))
+    with store.reading() as connection:
+        assert kept_ratings.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
+
+
+def test_delete_and_erase(store):
+    starting.fill(store, TEXTS, None, "given")
+    with store.writing() as connection:
+        assert kept_ratings.delete(connection, "ü 1", "a")
+        assert not kept_ratings.delete(connection, "ü 1", "a")
+    with store.reading() as connection:
+        before = kept_ratings.moment(connection, "ü 1")
+    with store.writing() as connection:
+        assert kept_ratings.erase(connection, "ü 1") == 1
+    with store.reading() as connection:
+        assert kept_ratings.history(connection, "ü 1") == []
+        after = kept_ratings.moment(connection, "ü 1")
+        assert (after.version, after.erasures) == (0, before.erasures + 1)
+        assert len(kept_ratings.history(connection, "Ω/?&#")) == 1
+        mentions = [
+            connection.execute(sa.select(sa.func.count()).select_from(t).where(t.c.user == "ü 1")).scalar()
+            for t in (tables.tables["people"], tables.tables["ratings"])
+        ]
+    assert mentions == [0, 0]
+
+
+def test_a_transaction_that_raises_leaves_nothing(store):
+    starting.fill(store, TEXTS, None, "given")
+
+    def failing():
+        with store.writing() as connection:
+            kept_ratings.put(connection, "new", Rated("a", 2.5, 1, None))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    with store.reading() as connection:
+        assert kept_ratings.history(connection, "new") == []
+
+
+def test_search_takes_signs_as_they_are(store):
+    named = titles(("a", "Straße 100%"), ("b%_", "A_B c"), ("d", "nobody rated this"))
+    starting.fill(store, TEXTS, named, "given")
+
+    def found(words, after=-1, limit=10):
+        with store.reading() as connection:
+            return [row[1] for row in kept_ratings.search(connection, words, after, limit)]
+
+    assert found("") == ["a", "b%_", "c\\", "d"]
+    assert found("STRASSE") == ["a"]
+    assert found("100%") == ["a"]
+    assert found("%") == ["a", "b%_"]
+    assert found("_") == ["b%_"]
+    assert found("\\") == ["c\\"]
+    assert found("this nobody") == ["d"]
+    assert found("", after=1, limit=1) == ["c\\"]
+    assert found("' OR 1=1 --") == []
+
+
+def test_titles_of_another_type_are_refused(store):
+    other = Catalogue(IdIndex(np.array([1, 2])), {"title": column(["x", "y"])}, "title")
+    with pytest.raises(InvalidParameter, match="text in the ratings and number in the titles"):
+        starting.fill(store, TEXTS, other, "given")
+
+
+@pytest.mark.parametrize("id_", ["", "a\x00b", "a\nb", "x" * 201, "\ud800"])
+def test_ids_that_no_database_holds(id_):
+    with pytest.raises(BadData, match="item id"):
+        check_text(id_, "item")
+
+
+def test_ids_between_requests_and_the_database():
+    kinds = Kinds("number", "text", 1, 5)
+    assert kinds.text(7, "user") == kinds.text("7", "user") == "7"
+    assert kinds.text(-7, "user") == "-7"
+    assert kinds.own("-7", "user") == -7
+    assert kinds.text(7, "item") == "7"
+    assert kinds.own("7", "item") == "7"
+    for wrong in ("x", "07", "-0", "7.0", " 7", "٧", "9" * 19):
+        with pytest.raises(BadData, match="whole numbers"):
+            kinds.text(wrong, "user")
+
+
+def test_keys_are_kept_as_their_digest(store):
+    with store.writing() as connection:
+        key, known = keys.make(connection, "shop", "write")
+    assert len(key.removeprefix("foretaste_")) == 64
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(tables.tables["keys"])).all()
+    assert keys.digest(key) in rows[0]
+    assert key not in repr(rows)
+    ring = keys.Keyring(store)
+    assert ring.find(key) == known
+    assert ring.find(key + "0") is None
+    assert [known.may(role) for role in keys.ROLES] == [True, True, False]
+    with store.writing() as connection:
+        keys.revoke(connection, known.number)
+    assert ring.known(key) == known  # for two seconds, without asking
+    ring.forget()
+    assert ring.find(key) is None
+
+
+def test_keys_that_cannot_be_made_or_revoked(store):
+    with store.writing() as connection:
+        _, admin = keys.make(connection, "first", "admin")
+        with pytest.raises(InvalidParameter, match="role='owner'"):
+            keys.make(connection, "shop", "owner")
+        with pytest.raises(InvalidParameter, match="last admin"):
+            keys.revoke(connection, admin.number)
+        with pytest.raises(NotFound, match="no key 99"):
+            keys.revoke(connection, 99)
+        keys.make(connection, "second", "admin")
+        keys.revoke(connection, admin.number)
+        assert (
+            dataclasses.replace(admin, revoked_at=keys.listed(connection)[0].revoked_at)
+            == keys.listed(connection)[0]
+        )
+
+
+# Databases that cannot --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("nonsense", InvalidParameter, "no URL"),
+        ("mysql://u:secret@127.0.0.1/x", InvalidParameter, "not in mysql"),
+        ("postgresql+pg8000://u:secret@127.0.0.1/x", MissingExtra, "driver pg8000"),
+    ],
+)
+def test_other_databases_are_refused(url, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there():
+    store = Store("postgresql://nobody:secret@127.0.0.1:1/none")
+    with pytest.raises(Unavailable, match="does not answer") as caught, store.reading():
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
+    from foretaste.service.settings import Settings
+
+    store = starting.open_store(Settings(str(tmp_path / "full")))
+    starting.fill(store, TEXTS, None, "given")
+    with store.writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    stored = 0
+
+    def fill_up():
+        nonlocal stored
+        for number in range(10_000):
+            with store.writing() as connection:
+                kept_ratings.put(connection, "full" * 40 + str(number), Rated("a", 1.0, 1, None))
+            stored += 1
+
+    with pytest.raises(StorageFull, match="no room"):
+        fill_up()
+    with store.reading() as connection:
+        kept = connection.execute(sa.text("SELECT count(*) FROM ratings WHERE user LIKE 'full%'")).scalar()
+    assert kept == stored > 0
+    store.close()
+
+
+def test_commits_wait_for_the_disk(tmp_path):
+    from foretaste.service.settings import Settings
+
+    store = starting.open_store(Settings(str(tmp_path / "durable")))
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+    store.close()

@@ -1,0 +1,149 @@
+"""Why a prediction is what it is: shares are what a rating is worth, words and charts show them."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pytest
+
+import foretaste as ft
+from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound
+from foretaste.models import ALS, EASE, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
+from foretaste.ratings import Ratings
+from foretaste.recommending import explain, fold_in
+from foretaste.tables import Catalogue
+
+
+def shares(told):
+    return {reason.id: reason.share for reason in told.reasons}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SVD(factors=4),
+        SVD(factors=4, biased=False),
+        ALS(factors=4),
+        SVDpp(factors=4),
+        ALS(factors=4, biases=False),
+    ],
+    ids=repr,
+)
+def test_the_share_of_a_rating_is_what_it_moves(ratings, model):
+    """Another value of one rating changes its own share by just what the prediction's taste changes."""
+    model.set_params(clip=False).fit(ratings)
+    own = ratings[ratings.user_ids == 11]
+    before = explain(fold_in(model, users=own), 11, 5, ratings=own)
+    for row in range(0, len(own), 3):
+        value = own.value.copy()
+        value[row] += 2
+        other = own.replace(value=value)
+        after = explain(fold_in(model, users=other), 11, 5, ratings=other)
+        taste = {p.name: p.value for p in after.parts}["taste"] - {p.name: p.value for p in before.parts}[
+            "taste"
+        ]
+        changed = {id_: share - shares(before)[id_] for id_, share in shares(after).items()}
+        assert changed.pop(int(own.item_ids[row])) == pytest.approx(taste, abs=2e-5)
+        assert abs(taste) > 1e-6
+        assert list(changed.values()) == pytest.approx([0] * len(changed), abs=1e-9)
+
+
+@pytest.mark.parametrize("model", [NMF(factors=4, epochs=20), ALS(factors=4, non_negative=True)], ids=repr)
+def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
+    model.set_params(clip=False).fit(ratings)
+    own = ratings[np.isin(ratings.user_ids, ratings.users.ids[:8])]
+    folded = fold_in(model, users=own)
+    zeros = (folded.user_factors_ == 0).sum()
+    assert zeros > 0
+    for user in folded.users_.ids.tolist():
+        told = explain(folded, user, 5, ratings=own)
+        assert told.rest == pytest.approx(0, abs=2e-4)
+
+
+def test_time_is_told_apart(ratings):
+    when = np.arange(len(ratings)) * 86_400
+    timed = ratings.replace(when=when.astype(np.int64))
+    model = TimeSVDpp(factors=4, epochs=5, clip=False).fit(timed)
+    folded = fold_in(model, users=timed)
+    told = explain(folded, 11, 5, ratings=timed)
+    assert told.rest == pytest.approx(0, abs=1e-4)
+    assert "time" in [part.name for part in told.parts]
+
+
+def test_learned_factors_leave_a_rest_that_is_said(ratings):
+    model = SVD(factors=4, epochs=30, initial_std=0.1, clip=False).fit(ratings)
+    told = explain(model, 11, 5, ratings=ratings)
+    taste = next(part.value for part in told.parts if part.name == "taste")
+    assert told.rest == pytest.approx(taste - sum(shares(told).values()), abs=1e-12)
+    assert abs(told.rest) > 1e-4
+    assert "taste, as learned in training" in repr(told)
+    assert len(told.reasons) == (ratings.user_ids == 11).sum()
+
+
+def test_what_is_cut_off_is_a_part(ratings):
+    model = SVD(factors=4, epochs=30).fit(ratings)
+    model.high_ = 1.0
+    user, item = next(
+        (u, i) for u in ratings.users.ids.tolist() for i in ratings.items.ids.tolist()
+        if model.set_params(clip=False).predict([(u, i)])[0] > 2
+    )  # fmt: skip
+    told = explain(model.set_params(clip=True), user, item)
+    assert told.prediction == 1.0
+    assert told.parts[-1].name == "kept inside the scale"
+    assert told.parts[-1].value < -1
+
+
+def test_text_and_html_show_the_same(ratings):
+    titles = np.array([f"<b>The {item}</b>" for item in ratings.items.ids], dtype=object)
+    catalogue = Catalogue(ratings.items, {"title": titles}, "title")
+    told = explain(EASE().fit(ratings), "11", "5", catalogue=catalogue)
+    text, page = repr(told), told._repr_html_()
+    assert told.title == "<b>The 5</b>"
+    assert "<b>" not in page
+    for what, value in told.pushes():
+        assert what in text
+        assert html.escape(what) in page
+        assert f"{value:+.3f}" in text or what == "mean of all ratings"
+    last = next(line for line in text.splitlines() if line.startswith("= prediction"))
+    assert last.split()[-1] == f"{told.prediction:.3f}"
+    assert page.count("<rect") == len(told.pushes()) - 1
+    assert told.sentence() in text
+    assert f'"{told.reasons[0].title}"' in told.sentence()
+
+
+def test_the_chart_is_among_the_charts(ratings):
+    told = explain(ItemKNN().fit(ratings), 11, 5)
+    (chart,) = ft.plot(told)
+    assert chart.rows[0][0] == "mean of all ratings"
+    assert chart.rows[-1] == ["prediction", f"{told.prediction:.3f}"]
+    total = sum(float(row[1]) for row in chart.rows[:-1])
+    assert total == pytest.approx(told.prediction, abs=0.02)
+    assert told.sentence() in chart.finding
+
+
+def test_sentences_without_single_ratings(ratings):
+    told = explain(Bias().fit(ratings), 11, 5)
+    most = max(told.parts[1:], key=lambda part: abs(part.value))
+    assert told.sentence().startswith(f"moved {'up' if most.value > 0 else 'down'} most by ")
+    assert told.sentence().endswith(f"({most.value:+.2g})")
+    assert "whoever" in explain(ft.GlobalMean().fit(ratings), 11, 5).sentence()
+
+
+def test_mistakes_say_what_to_type(ratings):
+    model = SVD(factors=3, epochs=3).fit(ratings)
+    with pytest.raises(NotFound, match="user 12 is unknown") as refused:
+        explain(model, 12, 5)
+    assert "one that is known" in refused.value.hint
+    assert "fold_in" in refused.value.hint
+    with pytest.raises(NotFound, match="item 6 is unknown"):
+        explain(model, 11, 6)
+    with pytest.raises(NotFitted):
+        explain(SVD(), 11, 5)
+    with pytest.raises(InvalidParameter, match="not by Ratings"):
+        explain(ratings, 11, 5)
+    with pytest.raises(BadData, match="user ids are given as text"):
+        explain(model, 11, 5, ratings=Ratings.from_columns(["a"], [5], [1.0]))
+    told = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
+    assert told.reasons == ()
+    assert "has no ratings of known items" in told.note

@@ -1,0 +1,222 @@
+"""Taking in new people and new items: the numbers are those of the equations; errors say what to do."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
+from foretaste.metrics import rmse
+from foretaste.models import (
+    ALS,
+    EASE,
+    NMF,
+    SVD,
+    Bias,
+    Blend,
+    CoClustering,
+    GlobalEffects,
+    ItemKNN,
+    ItemMean,
+    KNNImputation,
+    SVDpp,
+    UserItemMean,
+    UserKNN,
+    UserMean,
+)
+from foretaste.ratings import Ratings
+from foretaste.recommending import fold_in, recommend
+
+
+def ridge(vectors, target, weight, penalty):
+    """Solve one ridge regression in float64."""
+    gram = vectors.T @ (weight[:, None] * vectors) + penalty
+    return np.linalg.solve(gram, vectors.T @ (weight * target))
+
+
+def rated(model, ratings, item):
+    """Return users of the model, ratings in standard deviations and weights of one item."""
+    rows = np.flatnonzero(ratings.item_ids == item)
+    user = model.users_.remap(ratings.user_ids[rows])
+    weight = np.ones(len(rows)) if ratings.weight is None else ratings.weight[rows].astype(np.float64)
+    known = user >= 0
+    return user[known], ratings.value[rows][known].astype(np.float64), weight[known]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_new_items_of_svd_are_a_ridge_regression_on_the_users(ratings, others, weighted):
+    model = SVD(factors=5, epochs=20, clip=False).fit(ratings)
+    if weighted:
+        others = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
+    folded = fold_in(model, items=others)
+    learned = np.column_stack([model.item_bias_, model.item_factors_]).astype(np.float64)
+    spread = learned.T @ learned / len(learned)
+    penalty = (model.train_rmse_[-1] / model.std_) ** 2 * np.linalg.inv(spread)
+    for place, item in enumerate(others.items.ids):
+        user, value, weight = rated(model, others, item)
+        if len(user) == 0:
+            assert folded.item_bias_[place] == 0
+            continue
+        vectors = np.hstack([np.ones((len(user), 1)), model.user_factors_[user].astype(np.float64)])
+        target = (value - model.mean_) / model.std_ - model.user_bias_[user]
+        found = ridge(vectors, target, weight, penalty)
+        np.testing.assert_allclose(folded.item_bias_[place], found[0], atol=2e-5)
+        np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=2e-5)
+
+
+def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
+    model = ALS(factors=4, epochs=8, clip=False).fit(ratings)
+    folded = fold_in(model, items=others)
+    growth = np.arange(1.0, 5.0) ** model.growth
+    for place, item in enumerate(others.items.ids):
+        user, value, weight = rated(model, others, item)
+        if len(user) == 0:
+            continue
+        vectors = np.hstack([np.ones((len(user), 1)), model.user_factors_[user].astype(np.float64)])
+        target = (value - model.mean_) / model.std_ - model.user_bias_[user]
+        penalty = np.r_[model.bias_damping, (model.regularization * len(user) + model.damping) * growth]
+        found = ridge(vectors, target, weight, np.diag(penalty))
+        np.testing.assert_allclose(folded.item_bias_[place], found[0], atol=1e-4)
+        np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=1e-4)
+
+
+def test_new_items_of_nmf_have_no_factor_below_0(ratings, others):
+    folded = fold_in(NMF(factors=4, epochs=20).fit(ratings), items=others)
+    assert folded.item_factors_.min() == 0
+    assert folded.item_factors_.max() > 0
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_biases_of_those_taken_in_are_their_damped_means(ratings, others, side):
+    weighted = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
+    model = Bias(user_damping=2, item_damping=7).fit(ratings)
+    folded = fold_in(model, **{f"{side}s": weighted})
+    other, damping = ("item", 2) if side == "user" else ("user", 7)
+    places = getattr(model, f"{other}s_").remap(getattr(weighted, f"{other}_ids"))
+    left = weighted.value - model.mean_ - getattr(model, f"{other}_bias_")[places]
+    for place in range(len(getattr(weighted, f"{side}s"))):
+        rows = (getattr(weighted, side) == place) & (places >= 0)
+        weight = weighted.weight[rows].astype(np.float64)
+        expected = (weight * left[rows]).sum() / (weight.sum() + damping)
+        assert getattr(folded, f"{side}_bias_")[place] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+@pytest.mark.parametrize(
+    ("model", "tolerance"),
+    [
+        (Bias(), 1e-4),
+        (UserMean(), 1e-6),
+        (ItemMean(), 1e-6),
+        (UserItemMean(), 1e-6),
+        (GlobalEffects(sweeps=300), 2e-3),
+        (Blend(models=["Bias", "UserItemMean"], folds=2), 1e-4),
+    ],
+    ids=repr,
+)
+def test_those_learned_from_come_back_as_they_were(ratings, model, side, tolerance):
+    model.set_params(clip=False).fit(ratings)
+    order = np.random.default_rng(5).permutation(len(ratings))
+    folded = fold_in(model, **{f"{side}s": ratings[order]})
+    np.testing.assert_allclose(
+        folded.predict(ratings), model.predict(ratings), rtol=0, atol=tolerance or 1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str
+)
+def test_items_of_neighbours_that_are_users_come_back_as_they_were(ratings, setting):
+    model = UserKNN(clip=False, **setting).fit(ratings)
+    folded = fold_in(model, items=ratings[np.random.default_rng(3).permutation(len(ratings))])
+    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", [SVD, ALS, SVDpp, CoClustering], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_being_taken_in_is_nearly_as_good_as_being_learned(more, name, side):
+    """A third of one side is left out and taken in by three quarters of its ratings; the rest judges."""
+    new = getattr(more, side) % 3 == 0
+    rng = np.random.default_rng(1)
+    judged = new & (rng.random(len(more)) < 0.25)
+    model = name(seed=0).fit(more[~new])
+    folded = fold_in(model, **{f"{side}s": more[new & ~judged]})
+    whole = name(seed=0).fit(more[~judged])
+    rows = more[judged]
+    errors = [rmse(rows.value, m.predict(rows)) for m in (model, folded, whole)]
+    assert errors[1] < 0.8 * errors[0]  # what the fallback of the unknown is worth
+    assert errors[1] < 1.12 * errors[2]
+
+
+def test_frames_and_texts_and_lists(ratings):
+    import polars as pl
+
+    texts = Ratings.from_columns(
+        [f"u{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
+    )
+    model = SVD(factors=3, epochs=5).fit(texts)
+    me = pl.DataFrame({"userId": ["me", "me"], "itemId": ["i5", "i9"], "rating": [3.0, -2.0]})
+    folded = fold_in(model, users=me)
+    assert folded.users_.ids.tolist() == ["me"]
+    assert len(recommend(folded, "me", 4)) == 4
+
+
+def test_it_says_what_it_left_out(ratings, others, caplog):
+    with caplog.at_level(logging.INFO, logger="foretaste"):
+        fold_in(Bias().fit(ratings), users=others)
+    unknown = int((~np.isin(others.item_ids, ratings.items.ids)).sum())
+    assert f"{unknown} of {len(others)} ratings are of items that the model does not know" in caplog.text
+
+
+def test_mistakes_say_what_to_type(ratings, others):
+    model = SVD(factors=3, epochs=3).fit(ratings)
+    with pytest.raises(InvalidParameter, match="new users or new items, one of them"):
+        fold_in(model)
+    with pytest.raises(InvalidParameter, match="not both"):
+        fold_in(model, users=others, items=others)
+    with pytest.raises(InvalidParameter, match="not by Ratings"):
+        fold_in(ratings, users=others)
+    with pytest.raises(NotFitted):
+        fold_in(SVD(), users=others)
+    with pytest.raises(BadData, match="item ids are given as text"):
+        fold_in(model, users=Ratings.from_columns(["a"], ["b"], [1.0]))
+    with pytest.raises(BadData, match=r"knows none of the 1 items .*\(first: 99999\)"):
+        fold_in(model, users=Ratings.from_columns([1], [99_999], [1.0]))
+    with pytest.raises(BadData, match="no ratings of new users"):
+        fold_in(model, users=others[[]])
+
+
+def test_models_that_cannot_are_refused_also_inside(ratings, others):
+    weighted = others.replace(weight=np.ones(len(others), np.float32))
+    with pytest.raises(NotSupported, match="ItemKNN cannot honour sample weights"):
+        fold_in(ItemKNN().fit(ratings), users=weighted)
+    with pytest.raises(NotSupported, match="EASE cannot take in new items") as refused:
+        fold_in(EASE().fit(ratings), items=others)
+    assert "ALS" in refused.value.hint
+    assert "EASE" not in refused.value.hint
+    blend = Blend(models=["Bias", "KNNImputation"], folds=2).fit(ratings)
+    with pytest.raises(NotSupported, match="KNNImputation cannot take in new users"):
+        fold_in(blend, users=others)
+    assert isinstance(blend.members_[1], KNNImputation)
+
+
+@pytest.mark.parametrize("model", [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3)], ids=repr)
+def test_penalties_that_do_not_fit_the_factors_are_refused(ratings, model):
+    model.fit(ratings)
+    good = model.user_penalty_
+    assert good.shape == (4, 4)
+    assert type(model)(**model.get_params())._from_state(model._state()) is not model
+    lopsided, negative = good.copy(), -good
+    lopsided[0, 1] += 1
+    for wrong in (good[:3, :3].copy(), lopsided, negative):
+        changed = {"user_penalty_": wrong, "item_penalty_": wrong}
+        with pytest.raises(BadModelFile, match="does not fit its factors"):
+            type(model)(**model.get_params())._from_state(model._state() | changed)
+
+
+def test_ratings_that_are_all_alike_take_people_in_at_that(others):
+    alike = others.replace(value=np.full(len(others), 3.0, np.float32))
+    folded = fold_in(SVD(factors=3, epochs=3).fit(alike), users=alike)
+    np.testing.assert_allclose(folded.predict_matrix(), 3.0)

@@ -1,0 +1,126 @@
+"""What to ask a new person: gains are those of the equations, and asking so beats asking otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.quality.questions import GAUGE, people_asked, rmse_after
+from real_data import data_file
+
+from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, NotSupported
+from foretaste.models import ALS, EASE, SVD, Bias, Blend, CoClustering, ItemKNN, KNNImputation, SVDpp
+from foretaste.ratings import Ratings
+from foretaste.recommending import fold_in, next_question, question_gains
+
+
+@pytest.mark.parametrize("model", [SVD(factors=4), ALS(factors=4), SVDpp(factors=4)], ids=repr)
+@pytest.mark.parametrize("answered", [[], [5, 31, 17]])
+def test_gains_of_factors_are_what_the_posterior_covariance_loses(ratings, model, answered):
+    model.fit(ratings)
+    linear, noise = model._linear(), float(model.train_rmse_[-1]) ** 2
+    v = np.column_stack([np.ones(len(model.items_)), linear.item_factors]).astype(np.float64)
+
+    people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
+    if isinstance(model, SVDpp):  # whose own factors are not kept apart from those of what they rated
+        prior = noise * np.linalg.inv(model.user_penalty_)
+    else:
+        people = people[(people != 0).any(axis=1)]
+        prior = people.T @ people / len(people)
+
+    def error(rows):
+        seen = v[rows]
+        across = seen @ prior
+        left = prior - across.T @ np.linalg.solve(across @ seen.T + noise * np.eye(len(rows)), across)
+        return np.mean(np.einsum("ia,ab,ib->i", v, left, v))
+
+    known = model.items_.encode(np.array(answered, dtype=np.int64), "item").tolist()
+    ids, gain = question_gains(model, dict.fromkeys(answered, 1.0))
+    assert ids.tolist() == [i for i in model.items_.ids.tolist() if i not in answered]
+    before = error(known)
+    expected = [before - error([*known, place]) for place in model.items_.encode(ids, "item").tolist()]
+    np.testing.assert_allclose(gain, expected, rtol=1e-3, atol=1e-9)
+    assert next_question(model, dict.fromkeys(answered, -3.0)) == ids[np.argmax(gain)]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [ItemKNN(), EASE(), Bias(), CoClustering(starts=2), Blend(models=["EASE", "Bias"], folds=2)],
+    ids=repr,
+)
+@pytest.mark.parametrize("answered", [{}, {5: 3.0, 31: -2.0}])
+def test_gains_of_others_are_what_two_answers_part_them_by(ratings, model, answered):
+    model.fit(ratings)
+    ids, gain = question_gains(model, answered)
+    for place in (0, 7, 20):
+        item = int(ids[place])
+        if answered:
+            now = fold_in(model, users=one("me", answered))
+            expected = model.set_params(clip=False) and now.set_params(clip=False).predict([("me", item)])[0]
+        else:
+            expected = model.set_params(clip=False).predict([(100_001, item)])[0]
+        step = (model.high_ - model.low_) / 4
+        up, down = (
+            fold_in(model, users=one("me", answered | {item: expected + way * step})).predict_matrix()
+            for way in (1, -1)
+        )
+        assert gain[place] == pytest.approx(np.mean(((up - down) / 2) ** 2), rel=2e-3, abs=1e-6)
+    assert next_question(model, answered) == ids[np.argmax(gain)]
+
+
+def one(who, answers):
+    return Ratings.from_columns([who] * len(answers), list(answers), list(answers.values()))
+
+
+def test_answers_and_candidates_come_in_any_form(ratings):
+    model = ALS(factors=4, epochs=5).fit(ratings)
+    answers = one(1, {5: 2.0, 7: 1.0})
+    asked = next_question(model, answers)
+    assert type(asked) is int
+    assert next_question(model, {"5": 2.0, "7": 1.0}) == asked
+    assert next_question(model, answers, candidates=[5, 7, 9]) == 9
+    assert next_question(model, {}) == next_question(model)
+    texts = Ratings.from_columns(ratings.user_ids, [f"i{i}" for i in ratings.item_ids], ratings.value)
+    assert next_question(ALS(factors=4, epochs=5).fit(texts), {"i5": 2.0}).startswith("i")
+
+
+def test_every_answer_leaves_less_to_be_asked(ratings):
+    model, answers, before = ALS(factors=4).fit(ratings), {}, np.inf
+    for _ in range(6):
+        ids, gain = question_gains(model, answers)
+        assert gain.max() <= before + 1e-12
+        assert gain.min() >= 0
+        before = gain.max()
+        answers[int(ids[np.argmax(gain)])] = 1.0
+    assert len(answers) == 6
+
+
+def test_mistakes_say_what_to_type(ratings):
+    model = SVD(factors=3, epochs=3).fit(ratings)
+    with pytest.raises(NotFound, match="every candidate has been answered"):
+        next_question(model, {5: 1.0}, candidates=[5])
+    with pytest.raises(NotFound, match="not one of 1 candidates is known"):
+        next_question(model, candidates=[99_999])
+    with pytest.raises(NotFitted):
+        next_question(SVD())
+    with pytest.raises(InvalidParameter, match="not by Ratings"):
+        next_question(ratings)
+    with pytest.raises(BadData, match="those of 58 people"):
+        next_question(model, ratings)
+    with pytest.raises(NotSupported, match="KNNImputation cannot make use of") as refused:
+        next_question(KNNImputation().fit(ratings))
+    assert "ItemKNN" in refused.value.hint
+    assert "KNNImputation" not in refused.value.hint
+
+
+@pytest.mark.dataset
+@pytest.mark.parametrize("model", [ALS(), EASE()], ids=repr)
+def test_on_the_gauge_set_it_asks_better_than_popularity_and_chance(model):
+    path = data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
+    train, people = people_asked(path, GAUGE)
+    model.fit(train)
+    errors = {
+        how: rmse_after(model, train, people, GAUGE, how, (1, 2, 3)) for how in ("gain", "count", "random")
+    }
+    for first, second, third in zip(*errors.values(), strict=True):
+        assert first < second - 0.02
+        assert first < third - 0.02
