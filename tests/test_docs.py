@@ -6,8 +6,8 @@ import inspect
 import logging
 import re
 import runpy
-from importlib.util import find_spec
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 

@@ -110,7 +110,7 @@ def write_report(
 
 
 def plot(source: Results | Audit | Explanation | Model) -> Charts:
-    """Return the charts of a comparison, an audit, an explanation or a fitted model, to be looked at in a notebook.
+    """Return the charts of a comparison, an audit, an explanation or a model, to be looked at in a notebook.
 
     Parameters
     ----------
