@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from foretaste._native import group_rows, ridge_users
 from foretaste.doors import check_kinds
-from foretaste.errors import BadModelFile
+from foretaste.errors import BadModelFile, NotSupported
 from foretaste.ids import IdIndex, Indices
 from foretaste.models.answers import Floats
 from foretaste.models.base import Model
@@ -20,6 +20,8 @@ from foretaste.threads import thread_count
 M = TypeVar("M", bound=Model)
 
 Doubles = npt.NDArray[np.float64]
+
+SPREAD = "how people and items are spread"  # what the penalties say
 
 _LEAST = 1e-6  # of noise and of spread, so that there is one answer, whatever was learned
 _TINY = 1e-12
@@ -215,16 +217,33 @@ def penalty_of(bias: Floats | None, factors: Floats, noise: float) -> Doubles:
 
 
 def check_penalties(model: Model, size: int) -> None:
-    """Refuse a file whose penalties do not fit its factors.
+    """Refuse a file whose penalties do not fit its factors; one by an earlier version has none of them.
 
     Raises
     ------
     BadModelFile
     """
-    for name in ("user_penalty_", "item_penalty_"):
-        penalty = getattr(model, name)
+    penalties = {name: getattr(model, name) for name in ("user_penalty_", "item_penalty_")}
+    if not any(penalty.size for penalty in penalties.values()):
+        return
+    for name, penalty in penalties.items():
         if penalty.shape != (size, size) or (np.diag(penalty) <= 0).any() or (penalty != penalty.T).any():
             raise BadModelFile(f"{name} in the file does not fit its factors")
+
+
+def require_kept(model: Model, kept: npt.NDArray[Any], what: str) -> None:
+    """Refuse what needs something that the file of a model does not hold.
+
+    Raises
+    ------
+    NotSupported
+        If nothing is kept; the hint names learning again.
+    """
+    if kept.size == 0:
+        raise NotSupported(
+            f"this {type(model).__name__} comes from a file by an earlier version, which lacks {what}",
+            hint="model.fit(ratings) and save(model, path), once more",
+        )
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:

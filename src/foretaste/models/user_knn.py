@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from foretaste.models.answers import Floats
+from foretaste.models.neighbor_rows import with_rows
 from foretaste.models.neighbors import Neighbors
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
@@ -43,3 +44,6 @@ class UserKNN(Neighbors):
 
     def _fold_in_items(self, new: Ratings) -> Self:
         return self._with_columns(new)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_rows(self, new)

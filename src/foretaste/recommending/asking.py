@@ -12,7 +12,7 @@ from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported, 
 from foretaste.ids import IdArray, IdIndex, Indices, as_id_column
 from foretaste.models.answers import Linear
 from foretaste.models.base import Model, known_models
-from foretaste.models.folding import known_items
+from foretaste.models.folding import SPREAD, known_items, require_kept
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommending.top import allowed_items
 
@@ -166,7 +166,8 @@ def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
     """Return the covariance of the numbers of people, the bias first, in rating units."""
     size = 1 + linear.item_factors.shape[1]
     penalty = getattr(model, "user_penalty_", None)
-    if penalty is not None and len(penalty):
+    if penalty is not None:
+        require_kept(model, penalty, SPREAD)
         start = size - len(penalty)  # without biases it has none of them
         spread = np.zeros((size, size))
         spread[start:, start:] = noise * np.linalg.inv(penalty)
