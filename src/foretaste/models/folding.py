@@ -204,16 +204,37 @@ def penalty_of(bias: Floats | None, factors: Floats, noise: float) -> Doubles:
     """
     from threadpoolctl import threadpool_limits
 
+    spread = spread_of(bias, factors)
+    size = len(spread)
+    # a little more in every direction, so that what did not vary at all can be inverted
+    spread += (_LEAST * np.trace(spread) / size + _TINY) * np.eye(size)
+    with threadpool_limits(1):  # so that the bits are the same however many threads there are
+        inverse = np.linalg.inv(spread)
+    return np.ascontiguousarray(max(noise**2, _LEAST) * (inverse + inverse.T) / 2)
+
+
+def spread_of(bias: Floats | None, factors: Floats) -> Doubles:
+    """Return the covariance, about 0, of the numbers of users (or items) who have some.
+
+    Where there are more than 10,000, every so many are enough.
+
+    Parameters
+    ----------
+    bias : float32 array, shape (n,), or None
+    factors : float32 array, shape (n, factors)
+
+    Returns
+    -------
+    float64 array, shape (numbers, numbers)
+        The bias first, if there is one.
+    """
+    from threadpoolctl import threadpool_limits
+
     columns = [factors] if bias is None else [bias[:, None], factors]
     numbers = np.hstack(columns)[:: max(1, -(-len(factors) // _SPREAD))].astype(np.float64)
     numbers = numbers[np.any(numbers != 0, axis=1)]
-    size = numbers.shape[1]
     with threadpool_limits(1):  # so that the bits are the same however many threads there are
-        spread = numbers.T @ numbers / max(1, len(numbers))
-        # a little more in every direction, so that what did not vary at all can be inverted
-        spread += (_LEAST * np.trace(spread) / size + _TINY) * np.eye(size)
-        inverse = np.linalg.inv(spread)
-    return np.ascontiguousarray(max(noise**2, _LEAST) * (inverse + inverse.T) / 2)
+        return np.ascontiguousarray(numbers.T @ numbers / max(1, len(numbers)))
 
 
 def check_penalties(model: Model, size: int) -> None:
