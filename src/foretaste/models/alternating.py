@@ -64,7 +64,7 @@ class Alternating(Model):
     user_factors_: Floats = learned("users", "factors")
     item_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
-    user_spread_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
+    user_covariance_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     @abstractmethod
     def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
@@ -100,7 +100,7 @@ class Alternating(Model):
         self.train_rmse_ = np.array(errors, np.float32)
         self.user_bias_, self.user_factors_ = users.learned(self.factors)
         self.item_bias_, self.item_factors_ = items.learned(self.factors)
-        self.user_spread_ = spread_of(self.user_bias_, self.user_factors_)
+        self.user_covariance_ = spread_of(self.user_bias_, self.user_factors_)
 
     def _origin(self, train: Ratings) -> float:
         margin = self._margin()
@@ -177,6 +177,6 @@ class Alternating(Model):
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)
         size = self.item_factors_.shape[1] + 1
-        if self.user_spread_.shape not in ((0, 0), (size, size)):
-            raise BadModelFile("user_spread_ in the file does not fit its factors")
+        if self.user_covariance_.shape not in ((0, 0), (size, size)):
+            raise BadModelFile("user_covariance_ in the file does not fit its factors")
         return self

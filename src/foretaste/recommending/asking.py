@@ -140,8 +140,8 @@ def _linear_of(model: Model) -> Linear | None:
 
     The people whom it knows will not do: a model of new people knows these alone.
     """
-    spread = getattr(model, "user_spread_", None)
-    if not hasattr(model, "user_penalty_") and (spread is None or spread.size == 0):
+    known = getattr(model, "user_covariance_", None)
+    if not hasattr(model, "user_penalty_") and (known is None or known.size == 0):
         return None
     return model._linear()
 
@@ -168,7 +168,7 @@ def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
     """Return the covariance of the numbers of people, the bias first, in rating units."""
     size = 1 + linear.item_factors.shape[1]
     if not hasattr(model, "user_penalty_"):
-        return np.asarray(model.std_**2 * model.user_spread_)
+        return np.asarray(model.std_**2 * model.user_covariance_)
     require_kept(model, model.user_penalty_, SPREAD)
     start = size - len(model.user_penalty_)  # without biases it has none of them
     spread = np.zeros((size, size))
