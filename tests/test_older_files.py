@@ -41,7 +41,7 @@ def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tm
     ):
         with pytest.raises(NotSupported, match="comes from a file by an earlier version") as refused:
             what()
-        assert refused.value.hint == "model.fit(ratings) and save(model, path), once more"
+        assert f"foretaste fit {type(model).__name__} ratings.csv" in refused.value.hint
     save(again, tmp_path / "new.foretaste")
     assert load(tmp_path / "new.foretaste").user_penalty_.shape == (0, 0)
     assert fold_in(again.fit(timed(ratings)), users=timed(ratings)).users_ == ratings.users

@@ -261,9 +261,10 @@ def require_kept(model: Model, kept: npt.NDArray[Any], what: str) -> None:
         If nothing is kept; the hint names learning again.
     """
     if kept.size == 0:
+        name = type(model).__name__
         raise NotSupported(
-            f"this {type(model).__name__} comes from a file by an earlier version, which lacks {what}",
-            hint="model.fit(ratings) and save(model, path), once more",
+            f"this {name} comes from a file by an earlier version, which lacks {what}",
+            hint=f"learn again: foretaste fit {name} ratings.csv -o model.foretaste, or model.fit(ratings)",
         )
 
 
