@@ -63,6 +63,18 @@ def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
         assert told.rest == pytest.approx(0, abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    "model", [ALS(factors=4), NMF(factors=4, epochs=20), SVD(factors=4), SVDpp(factors=4)], ids=repr
+)
+def test_shares_honour_weights(ratings, model):
+    weighted = ratings.replace(weight=(np.arange(len(ratings)) % 4).astype(np.float32))
+    folded = fold_in(model.set_params(clip=False).fit(ratings), users=weighted)
+    for user in folded.users_.ids[::9].tolist():
+        told = explain(folded, user, 5, ratings=weighted)
+        assert told.rest == pytest.approx(0, abs=2e-4)
+        assert len(told.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
+
+
 def test_time_is_told_apart(ratings):
     when = np.arange(len(ratings)) * 86_400
     timed = ratings.replace(when=when.astype(np.int64))

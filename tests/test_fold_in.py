@@ -82,6 +82,17 @@ def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=1e-4)
 
 
+def test_an_item_of_weight_0_is_not_among_what_somebody_rated(ratings, others):
+    model = SVDpp(factors=4, epochs=30, initial_std=0.2, implicit_rate=1.0, clip=False).fit(ratings)
+    weight = (np.arange(len(others)) % 2).astype(np.float32)
+    folded = fold_in(model, users=others.replace(weight=weight))
+    alone = fold_in(model, users=others[weight > 0])
+    whole = fold_in(model, users=others).predict_matrix(users=alone.users_)
+    found = folded.predict_matrix(users=alone.users_)
+    np.testing.assert_allclose(found, alone.predict_matrix(), rtol=0, atol=1e-4)
+    assert np.abs(found - whole).max() > 0.1
+
+
 def test_new_items_of_nmf_have_no_factor_below_0(ratings, others):
     folded = fold_in(NMF(factors=4, epochs=20).fit(ratings), items=others)
     assert folded.item_factors_.min() == 0
