@@ -21,7 +21,7 @@ from foretaste.models import (
     GlobalEffects,
     ItemKNN,
     ItemMean,
-    KNNImputation,
+    NormalRandom,
     SVDpp,
     TimeSVDpp,
     UserItemMean,
@@ -234,10 +234,12 @@ def test_models_that_cannot_are_refused_also_inside(ratings, others):
         fold_in(EASE().fit(ratings), items=others)
     assert "ALS" in refused.value.hint
     assert "EASE" not in refused.value.hint
-    blend = Blend(models=["Bias", "KNNImputation"], folds=2).fit(ratings)
-    with pytest.raises(NotSupported, match="KNNImputation cannot take in new users"):
+    with pytest.raises(NotSupported, match="ItemKNN cannot honour sample weights"):
+        fold_in(Blend(models=["Bias", "ItemKNN"], folds=2).fit(ratings), users=weighted)
+    blend = Blend(models=["Bias", "NormalRandom"], folds=2).fit(ratings)
+    with pytest.raises(NotSupported, match="NormalRandom cannot take in new users"):
         fold_in(blend, users=others)
-    assert isinstance(blend.members_[1], KNNImputation)
+    assert isinstance(blend.members_[1], NormalRandom)
 
 
 @pytest.mark.parametrize("model", [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3)], ids=repr)

@@ -27,7 +27,8 @@ class UserKNN(Neighbors):
     those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the
     user, ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
 
-    A user or item that is unknown has bias 0 and no neighbours.
+    A user or item that is unknown has bias 0 and no neighbours. A new user is taken in by definition:
+    the neighbours are users learned from, by the similarities to these, whose ratings are kept.
 
     Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative
     filtering of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for
