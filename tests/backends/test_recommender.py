@@ -232,8 +232,10 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
     assert asked == wanted
     monkeypatch.setattr(memory, "require", require)
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
-    with pytest.raises(TooLarge, match="learning 300 numbers from 1,000 ratings"):
-        TorchMF(factors=2, epochs=1).fit(planted(rows=1000))
+    ratings = planted(rows=1000)
+    numbers = 3 * (len(ratings.users) + len(ratings.items))
+    with pytest.raises(TooLarge, match=f"learning {numbers} numbers from 1,000 ratings"):
+        TorchMF(factors=2, epochs=1).fit(ratings)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it compiles
