@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from contextlib import contextmanager
 from itertools import chain
 
@@ -163,6 +164,24 @@ def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
     assert torch.get_num_threads() == 1
     TorchMF(**SMALL).fit(ratings)
     assert torch.get_num_threads() == 1
+
+
+def test_a_thread_keeps_its_number_whatever_another_asks_for():
+    torch.set_num_threads(2)
+    seen = []
+
+    def other():
+        with session(0, 3, alone=False):
+            seen.append(torch.get_num_threads())
+
+    with session(0, 1, alone=False):
+        beside = threading.Thread(target=other)
+        beside.start()
+        beside.join(10)
+        seen.append(torch.get_num_threads())
+    seen.append(torch.get_num_threads())
+    torch.set_num_threads(1)
+    assert seen == [3, 1, 2]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "adagrad", "sgd", torch.optim.RMSprop])
