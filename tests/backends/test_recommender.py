@@ -234,7 +234,8 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
     for rows, factors in ((500, 2), (1000, 2), (1000, 4)):
         ratings = planted(rows=rows)
         TorchMF(factors=factors, epochs=1, early_stopping=0.0).fit(ratings)
-        wanted.append(48 * rows + 20 * (factors + 1) * (len(ratings.users) + len(ratings.items)))
+        ids = len(ratings.users) + len(ratings.items)
+        wanted.append(48 * rows + (20 * ids + 40 * min(rows, 1024)) * (factors + 1))
     assert asked == wanted
     monkeypatch.setattr(memory, "require", require)
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)

@@ -124,7 +124,7 @@ class TorchMF(LinearTorchModel):
             weights=weights, squares=squares,
         )  # fmt: skip
         regularizer = None if squares else Factors.norms
-        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer)
+        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer, self.batch)
 
     def _keep(self, learning: Any) -> None:
         self.mean_, self.std_ = learning.mean, learning.std

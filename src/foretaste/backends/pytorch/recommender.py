@@ -102,10 +102,10 @@ class TorchRecommender(TorchNetwork):
         network = self._made(len(train.users), len(train.items), loss)
         moments = self.mean_, self.std_
         if isinstance(loss, Ranking):
-            return RankLearning(network, train, parts, moments, device, self.regularizer).above(
+            return RankLearning(network, train, parts, moments, device, self.regularizer, self.batch).above(
                 threshold, self.seed
             )
-        return PairLearning(network, train, parts, moments, device, self.regularizer)
+        return PairLearning(network, train, parts, moments, device, self.regularizer, self.batch)
 
     def _check_threshold(self, value: Floats) -> None:
         """Refuse a threshold that leaves nothing to tell apart."""
