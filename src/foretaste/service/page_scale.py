@@ -95,6 +95,11 @@ class Scale:
         digits = f"{abs(value):.{self.decimals if decimals is None else decimals}f}"
         return _sign(value, digits, self.is_signed) + digits
 
+    def end(self, value: float) -> str:
+        """Return an end of the scale as it is shown: ``"+10"``."""
+        digits = f"{abs(value):g}"
+        return _sign(value, digits, self.is_signed) + digits
+
     def guessed(self, value: float) -> str:
         """Return a prediction as it is shown: with a decimal more than whole ratings have."""
         return self.written(value, max(1, self.decimals))
@@ -131,7 +136,7 @@ class Scale:
         if not text.strip():
             what = "Move the slider" if self.control == "slider" else "Choose a rating"
             raise Unanswered(f"{what} first, or skip.")
-        ends = f"{self.written(self.low)} to {self.written(self.high)}"
+        ends = f"{self.end(self.low)} to {self.end(self.high)}"
         try:
             value = float(text.strip().replace("−", "-"))
         except ValueError:

@@ -24,7 +24,7 @@ LISTED = 5
 SIMILAR = 6
 _ASKED = 300  # items that are asked about, the most rated ones: others hardly anybody knows
 _LONG = 90  # characters of a title that is a text, and no heading
-_IN_SENTENCE = 48
+_IN_SENTENCE, _IN_REASON, _IN_LIST = 48, 34, 80  # characters of a title
 
 Named = Callable[[int | str], str]
 
@@ -112,14 +112,17 @@ class Views:
         title = self.serving.title(item)
         return None if title is None or title == self.heading(item) else title
 
-    def named(self, item: int | str) -> str:
+    def named(self, item: int | str, most: int = _IN_SENTENCE) -> str:
         """Return what an item is called within a sentence."""
+        title = self.listed(item, most)
+        return f"“{title}”" if self.serving.title(item) and str(item) not in self.hidden else title
+
+    def listed(self, item: int | str, most: int = _IN_LIST) -> str:
+        """Return what an item is called in a list, on one line."""
         if str(item) in self.hidden:
             return "an item that is not shown here"
-        words = " ".join((self.serving.title(item) or "").split())
-        if not words:
-            return f"item {item}"
-        return f"“{words if len(words) <= _IN_SENTENCE else words[: _IN_SENTENCE - 1].rstrip() + '…'}”"
+        words = " ".join((self.serving.title(item) or f"item {item}").split())
+        return words if len(words) <= most else words[: most - 1].rstrip(" .,;:") + "…"
 
     def checked(self, connection: Connection, text: str) -> int | str:
         """Return an item that a request names.
@@ -214,7 +217,7 @@ class Views:
             was = earlier.get(one.item)
             same = was is None or self.scale.guessed(was) == self.scale.guessed(one.prediction)
             found.append(Entry(
-                one.item, self.named(one.item).strip("“”"), one.prediction,
+                one.item, self.listed(one.item), one.prediction,
                 is_new=bool(old) and one.item not in places, climbed=places.get(one.item, place) - place,
                 was=None if same else was,
                 why=self.reason(now, told), sum=() if told is None else self.sum(told),
@@ -232,7 +235,7 @@ class Views:
         """Return one line: why an item is suggested."""
         if told is None:
             return "because most people like it" if now.who.basis == BASES[2] else ""
-        return because(told, self.named, self.scale)
+        return because(told, lambda item: self.named(item, _IN_REASON), self.scale)
 
     def sum(self, told: Explanation) -> tuple[tuple[str, float], ...]:
         """Return what adds up to a prediction."""
@@ -251,9 +254,7 @@ class Views:
             found = answers.similar(now.active.model, item, SIMILAR + len(self.hidden))
         except (NotFound, NotSupported):
             return None
-        shown = [
-            (id_, self.named(id_).strip("“”"), value) for id_, value in found if str(id_) not in self.hidden
-        ]
+        shown = [(id_, self.listed(id_), value) for id_, value in found if str(id_) not in self.hidden]
         return [one for one in shown if one[2] > 0][:SIMILAR]
 
 

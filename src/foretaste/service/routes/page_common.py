@@ -66,11 +66,13 @@ class Page:
     @property
     def signer(self) -> Signer:
         """What signs cookies; its secret is read once."""
-        return self._signer or self._read_signer()
+        signer = self._signer
+        return self._read_signer() if signer is None else signer
 
     async def signer_elsewhere(self) -> Signer:
         """Return ``signer``; another thread reads the secret, if it has to be read."""
-        return self._signer or await run_in_threadpool(self._read_signer)
+        signer = self._signer
+        return await run_in_threadpool(self._read_signer) if signer is None else signer
 
     def _read_signer(self) -> Signer:
         with self._making:
