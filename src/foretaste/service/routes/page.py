@@ -196,7 +196,7 @@ def mine(visit: AVisit) -> Response:
     visitor, kept = _kept(visit)
     rows = [(kinds.own(one.item, "item"), one.value) for one in kept]
     skipped = [kinds.own(item, "item") for item in visitor.skipped if item not in views.hidden]
-    return visit.show("mine.html", {"rows": rows, "skipped": skipped, "named": views.named, "gone": None})
+    return visit.show("mine.html", {"rows": rows, "skipped": skipped, "named": views.listed, "gone": None})
 
 
 @router.get("/mine.json")

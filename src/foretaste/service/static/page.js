@@ -200,7 +200,7 @@ async function watch() {
     }
     find("label", old).textContent = find("label", now).textContent;
     find("progress + span", old).textContent = find("progress + span", now).textContent;
-    find("p", old).textContent = find("p", now).textContent;
+    find("p", old).replaceChildren(...find("p", now).childNodes);
   } catch { /* the service is away; it may come back */ }
   setTimeout(watch, 1000);
 }
