@@ -30,8 +30,9 @@ class _Forms(HTMLParser):
         elif tag == "a":
             self.links.append(given.get("href") or "")
         elif tag == "input" and self.forms and given.get("name"):
-            if given.get("type") != "radio" or "checked" in given:
-                self.forms[-1]["fields"][given["name"]] = given.get("value") or ""
+            if given.get("type") == "radio" and "checked" not in given:
+                return
+            self.forms[-1]["fields"][given["name"]] = given.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "template":

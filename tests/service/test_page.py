@@ -76,7 +76,7 @@ def test_from_nothing_to_suggestions_and_reasons(client, browser):
     asked = client.get(f"/recommendations?user={user}&n=40")
     told = {str(one["item"]): one["prediction"] for one in asked["items"]}
     assert fourth.suggested == [item for item in told if item != fourth.asked][:5]
-    assert f"{told[fourth.suggested[0]]:+.1f}" in fourth.text.replace("−", "-")
+    assert f"{told[fourth.suggested[0]]:+.2f}" in fourth.text.replace("−", "-")
 
 
 def test_it_asks_what_tells_most(client, browser):
@@ -128,7 +128,7 @@ def test_the_prediction_of_what_is_asked_about_is_not_there(client, browser):
     assert wanted not in screen.suggested
     user = browser.kept()["user"]
     told = client.good("POST", "/predictions", json={"user": user, "items": [int(wanted)]})
-    guess = f"{told['items'][0]['prediction']:+.1f}".replace("-", "−")
+    guess = f"{told['items'][0]['prediction']:+.2f}".replace("-", "−")
     item_part = screen.html.partition('<section class="best"')[0]
     assert f">{guess}<" not in item_part
     assert browser.get("/").asked not in browser.kept()["shown_predictions"]

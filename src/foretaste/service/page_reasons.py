@@ -48,12 +48,13 @@ def sum_of(told: Explanation, named: Named, scale: Scale) -> tuple[tuple[str, fl
         if part.name != told.moved or not told.reasons:
             lines.append((name, part.value))
             continue
-        for one in told.reasons[:_SHOWN]:
+        shown = [one for one in told.reasons if abs(one.share) >= _NOTHING][:_SHOWN]
+        for one in shown:
             given = "rated" if one.rating is None else f"gave {scale.written(one.rating)} to"
             lines.append((f"you {given} {named(one.id)}", one.share))
-        others = sum(one.share for one in told.reasons[_SHOWN:])
-        if len(told.reasons) > _SHOWN:
-            lines.append(("your other ratings", others))
+        if len(told.reasons) > len(shown):
+            others = sum(one.share for one in told.reasons) - sum(one.share for one in shown)
+            lines.append(("your other ratings" if shown else "your ratings", others))
         if abs(told.rest) > _NOTHING:
             lines.append((name + ", as learned in training", told.rest))
     beyond = told.prediction - sum(value for _, value in lines)
