@@ -83,7 +83,9 @@ class Person:
 
     def click_track(self, share: float) -> None:
         """Click the slider's track at a share of its length."""
-        box = self.page.locator("#slider").bounding_box()
+        slider = self.page.locator("#slider")
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
         self.page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
 
     def rate(self, share: float, number: int) -> None:
@@ -94,9 +96,8 @@ class Person:
 
     def focused(self) -> str:
         """Return what has the focus: its id, or its text."""
-        return str(
-            self.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
-        )
+        told = self.page.evaluate("document.activeElement.id || document.activeElement.textContent")
+        return " ".join(told.split())
 
     def tab_to(self, name: str, most: int = 60) -> None:
         """Press Tab until something has the focus, by its id or text; it must be seen to have it."""
