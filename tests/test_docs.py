@@ -135,7 +135,7 @@ def test_tutorial_shows_the_cross_validation_that_it_computes(lecture):
 
 @pytest.mark.dataset
 def test_tutorial_finds_the_nearest_items_of_scikit_learn(lecture):
-    neighbors = pytest.importorskip("sklearn.neighbors")
+    neighbors = pytest.importorskip("sklearn.neighbors", reason='needs pip install "foretaste[test]"')
     items = lecture["ratings"].items
     assert lecture["train"].items == items
     columns = lecture["imputation"].predict_matrix(**lecture["whole"]).T  # (items, users)
