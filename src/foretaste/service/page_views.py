@@ -95,9 +95,9 @@ class Views:
 
     @property
     def name(self) -> str:
-        """What the ratings are called."""
+        """What the ratings are called; of a path, its end: visitors need not know folders."""
         if self._name is None:
-            self._name = self.serving.store.facts().get("name", "")
+            self._name = self.serving.store.facts().get("name", "").rstrip("/").rpartition("/")[2]
         return self._name
 
     # One item --------------------------------------------------------------------------------------------
