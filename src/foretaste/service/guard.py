@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -33,6 +34,11 @@ _HEADERS = {
 _FREE = ("/api/v1/health", "/api/v1/ready")  # asked by machines, as often as they like
 
 
+def is_page(path: str) -> bool:
+    """Whether an address is one of the page and not of the interface for programs."""
+    return not path.startswith("/api/")
+
+
 class TooMuch(HTTPException):
     """A body larger than is allowed."""
 
@@ -54,12 +60,17 @@ class Guard:
     app : ASGI application
     settings : Settings
     figures : Figures
+    problem : function, optional
+        Returns the page that says what went wrong, by status, message and headers: the answer where the page
+        is asked for. Default: JSON everywhere.
     """
 
-    def __init__(self, app: Any, settings: Settings, figures: Figures) -> None:
-        self.app, self.settings, self.figures = app, settings, figures
+    def __init__(
+        self, app: Any, settings: Settings, figures: Figures, problem: Callable[..., Any] | None = None
+    ) -> None:
+        self.app, self.settings, self.figures, self.problem = app, settings, figures, problem
         self.hosts = {"localhost", *(host.lower() for host in settings.hosts)}
-        self._limiter, self._rate = _limiter(settings.rate)
+        self._limiter, self._rate = limiter(settings.rate)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -82,7 +93,7 @@ class Guard:
         try:
             refusal = self._refusal(scope, headers)
             if refusal is not None:
-                await _answer(send_on, *refusal)
+                await self._refuse(scope, send_on, *refusal)
             else:
                 await self.app(scope, self._counted(receive, self._limit(scope)), send_on)
         except ClientDisconnect:
@@ -90,8 +101,8 @@ class Guard:
         except Exception as error:
             _tell_fault(error, number)
             if status == 0:
-                body = envelope("fault", f"a fault in foretaste; the log has it under {number}")
-                await _answer(send_on, 500, body, {})
+                told = f"a fault in foretaste; the log has it under {number}"
+                await self._refuse(scope, send_on, 500, "fault", told, None, {})
         finally:
             self._tell(scope, status, time.perf_counter() - start, number)
 
@@ -99,22 +110,35 @@ class Guard:
         is_upload = scope["method"] == "POST" and scope["path"] == "/api/v1/models"
         return self.settings.upload_bytes if is_upload else self.settings.body_bytes
 
-    def _refusal(self, scope: Any, headers: Headers) -> tuple[int, bytes, dict[str, str]] | None:
+    async def _refuse(
+        self, scope: Any, send: Any, status: int, code: str, message: str, hint: str | None,
+        headers: dict[str, str],
+    ) -> None:  # fmt: skip
+        """Answer an error, in the way of the page where that is asked for."""
+        if self.problem is not None and is_page(scope["path"]):
+            response = self.problem(status, message, headers)
+            await response(scope, None, send)
+        else:
+            await _answer(send, status, envelope(code, message, hint), headers)
+
+    def _refusal(
+        self, scope: Any, headers: Headers
+    ) -> tuple[int, str, str, str | None, dict[str, str]] | None:
         """Return what is answered at once, if the request goes no further."""
         if not self._is_our_name(headers.get("host", "")):
             message = "the service is not called by this name"
-            return 400, envelope("wrong_host", message, "http://127.0.0.1, or start it with --allow-host"), {}
+            return 400, "wrong_host", message, "http://127.0.0.1, or start it with --allow-host", {}
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:20]) > self._limit(scope):
             message = f"the body of a request must have at most {self._limit(scope):,} bytes here"
-            return 413, envelope("too_large", message), {"Connection": "close"}
+            return 413, "too_large", message, None, {"Connection": "close"}
         if self._limiter is not None and scope["path"] not in _FREE:
             client = headers.get("authorization") or (scope.get("client") or ("",))[0]
             name = hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()
             if not self._limiter.hit(self._rate, name):
                 wait = max(1, int(self._limiter.get_window_stats(self._rate, name).reset_time - time.time()))
-                body = envelope("too_many", f"more than {self.settings.rate} requests", f"wait {wait} s")
-                return 429, body, {"Retry-After": str(wait)}
+                message = f"more than {self.settings.rate} requests"
+                return 429, "too_many", message, f"wait {wait} s", {"Retry-After": str(wait)}
         return None
 
     def _is_our_name(self, host: str) -> bool:
@@ -143,7 +167,7 @@ class Guard:
     def _tell(self, scope: Any, status: int, seconds: float, number: str) -> None:
         """Write one line of log, without ids, addresses and keys, and count."""
         route = getattr(scope.get("route"), "path", None) or "none"
-        if not route.startswith("/api") and route != "none":
+        if not route.startswith("/api") and route != "none" and not is_page(scope["path"]):
             route = "/api/v1" + route
         method = scope["method"] if len(scope["method"]) < 10 else "other"
         self.figures.count(method, route, status, seconds)
@@ -156,7 +180,8 @@ class Guard:
         )  # fmt: skip
 
 
-def _limiter(rate: str) -> tuple[Any, Any]:
+def limiter(rate: str) -> tuple[Any, Any]:
+    """Return what counts requests, and how many are allowed; None and None without a limit."""
     if not rate:
         return None, None
     from limits import parse

@@ -13,7 +13,7 @@ from foretaste.errors import BadData
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.service.ids_of import Kinds
-from foretaste.service.schema import activations, facts, items, people, ratings
+from foretaste.service.schema import activations, facts, items, people, ratings, visitors
 from foretaste.service.store import Connection, Store, put_fact, upsert
 
 _CHUNK = 20_000
@@ -116,6 +116,7 @@ def erase(connection: Connection, user: str) -> int:
     """Delete all that is kept of a person; return how many ratings that were."""
     gone = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
     connection.execute(sa.delete(people).where(people.c.user == user))
+    connection.execute(sa.delete(visitors).where(visitors.c.user == user))
     before = connection.execute(sa.select(facts.c.value).where(facts.c.name == "erasures")).scalar()
     put_fact(connection, "erasures", str(int(before or 0) + 1))
     return gone

@@ -56,6 +56,16 @@ ratings = Table(
     sqlite_with_rowid=False,
 )
 
+visitors = Table(  # people of the page, who rate without a key
+    "visitors",
+    tables,
+    Column("user", Text, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of the secret in their cookie
+    Column("made_at", BigInteger, nullable=False),
+    Column("skipped", Text, nullable=False),  # JSON: items
+    Column("shown", Text, nullable=False),  # JSON: the prediction of each item that was shown to them
+)
+
 keys = Table(
     "keys",
     tables,
@@ -65,6 +75,15 @@ keys = Table(
     Column("role", String(10), nullable=False),
     Column("made_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+)
+
+sessions = Table(  # administrators who have signed in on the page
+    "sessions",
+    tables,
+    Column("sha256", String(64), primary_key=True),  # of the secret in their cookie
+    Column("key", Integer, ForeignKey("keys.number"), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
 )
 
 models = Table(
