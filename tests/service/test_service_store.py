@@ -114,6 +114,25 @@ def test_the_same_rating_again_keeps_its_time(store):
         assert kept_ratings.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
 
 
+def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
+    starting.fill(store, TEXTS, None, "given")
+    with store.writing() as connection:
+        kept_ratings.put(connection, "new", Rated("a", 2.5, 100, 1.5))
+        kept_ratings.put(connection, "new", Rated("b%_", 3.5, 100, None))
+        kept_ratings.put(connection, "ü 1", Rated("a", 2.0, 100, 0.0))
+    found = kept_ratings.all_ratings(store)
+    assert len(found) == len(TEXTS)  # one more of each kind
+    pairs = set(zip(found.user_ids.tolist(), found.item_ids.tolist(), strict=True))
+    assert ("new", "b%_") in pairs
+    assert not pairs & {("new", "a"), ("ü 1", "a")}
+    with store.reading() as connection:
+        assert kept_ratings.count_of_shown(connection) == 2
+    with store.writing() as connection:
+        connection.execute(sa.text("UPDATE ratings SET shown = 1"))
+    with pytest.raises(BadData, match="without a prediction in sight"):
+        kept_ratings.all_ratings(store)
+
+
 def test_delete_and_erase(store):
     starting.fill(store, TEXTS, None, "given")
     with store.writing() as connection:

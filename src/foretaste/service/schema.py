@@ -52,7 +52,7 @@ ratings = Table(
     Column("item", Text, primary_key=True),
     Column("value", Float, nullable=False),
     Column("rated_at", BigInteger),
-    Column("shown", Float),  # the prediction that the person saw before rating
+    Column("shown", Float),  # the prediction that the person saw before rating: no model learns from such
     sqlite_with_rowid=False,
 )
 
