@@ -305,20 +305,20 @@ def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client
     client, other = make_client(), make_client()
     serving = client.inner.app.state.house.serving
     client.get("/recommendations?user=41&n=3")
-    told = serving.told("41", 3)
+    told = serving.repeated("41", 3)
     assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
-    assert serving.told("41", 4) is None
-    assert serving.told("11", 3) is None
+    assert serving.repeated("41", 4) is None
+    assert serving.repeated("11", 3) is None
     first = json.loads(told)["data"]["items"][0]["item"]
     other.rate(11, 5, 1.0)
-    assert serving.told("41", 3) == told
+    assert serving.repeated("41", 3) == told
     other.rate(41, first, 1.0)
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    assert serving.told("41", 3) not in (None, told)
+    assert serving.repeated("41", 3) not in (None, told)
     other.good("DELETE", "/people?user=14")
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     client.get("/recommendations?user=41&n=3")
     other.finished_job(other.good("POST", "/jobs", json={})["number"])
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     assert client.get("/recommendations?user=41&n=3")["model"] == 2

@@ -90,6 +90,7 @@ def test_bodies_have_a_limit_however_they_come(client):
 
 def test_too_many_requests(make_client):
     client = make_client(rate="5/minute")
+    assert client.get("/items")  # a key is looked up, and from then on counted by itself
     assert [client.ask("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
     response = client.ask("GET", "/items")
     assert 1 <= int(response.headers["retry-after"]) <= 60

@@ -15,6 +15,7 @@ from foretaste import __version__
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, NotSupported, TooLarge
 from foretaste.service.guard import Guard, envelope
 from foretaste.service.jobs import Busy
+from foretaste.service.repeats import Repeats
 from foretaste.service.routes import health, items, jobs, keys, models, people, ratings, recommending
 from foretaste.service.routes.common import Forbidden, House, Unauthorized
 from foretaste.service.serving import NoModel
@@ -40,6 +41,8 @@ _CODES = {
     400: "bad_request", 404: "not_found", 405: "wrong_method", 409: "conflict", 413: "too_large",
     415: "wrong_type",
 }  # fmt: skip
+# Newer FastAPI traces requests where OpenTelemetry is installed, with what is asked in the open.
+_SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _DESCRIPTION = (
     'Ratings, and what people will like by them. Answers are `{"ok": true, "data": ...}` or '
     '`{"ok": false, "error": {"code", "message", "hint"}}`.'
@@ -62,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="foretaste", version=__version__, description=_DESCRIPTION, lifespan=life, docs_url=None,
-        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False,
+        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False, telemetry=_SILENT,
     )  # fmt: skip
     app.state.house = house
     for room in (items, ratings, recommending, models, jobs, people, keys, health):
@@ -76,7 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=list(settings.origins), allow_methods=["GET", "PUT", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"], allow_credentials=False, max_age=600,
         )  # fmt: skip
-    app.add_middleware(Guard, settings=settings, figures=house.figures)
+    app.add_middleware(Repeats, house=house)
+    app.add_middleware(Guard, settings=settings, figures=house.figures, is_known=house.keyring.was_known)
     return app
 
 
