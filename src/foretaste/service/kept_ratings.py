@@ -127,8 +127,10 @@ def erase(connection: Connection, user: str) -> int:
     """Delete all that is kept of a person; return how many ratings that were."""
     gone = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
     connection.execute(sa.delete(people).where(people.c.user == user))
-    before = connection.execute(sa.select(facts.c.value).where(facts.c.name == "erasures")).scalar()
-    put_fact(connection, "erasures", str(int(before or 0) + 1))
+    one_more = sa.cast(
+        sa.cast(facts.c.value, sa.BigInteger) + 1, sa.Text
+    )  # counted by the database: two at once
+    connection.execute(sa.update(facts).where(facts.c.name == "erasures").values(value=one_more))
     return gone
 
 
@@ -157,6 +159,7 @@ def fill(connection: Connection, given: Ratings, titles: dict[str, str], name: s
     for fact, value in (
         ("user_kind", given.users.kind), ("item_kind", given.items.kind), ("low", repr(float(low))),
         ("high", repr(float(high))), ("declared", str(given.scale is not None)), ("name", name),
+        ("erasures", "0"),
     ):  # fmt: skip
         put_fact(connection, fact, value)
     known = {str(item) for item in given.items}

@@ -78,6 +78,7 @@ models = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("ratings", BigInteger, nullable=False),
     Column("checks", Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,  # a number names one model for ever, also when that was deleted
 )
 
 activations = Table(
@@ -87,6 +88,7 @@ activations = Table(
     Column("model", Integer, ForeignKey("models.number"), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("reason", String(20), nullable=False),  # first, retrained, chosen, rolled back
+    sqlite_autoincrement=True,
 )
 
 jobs = Table(

@@ -94,7 +94,9 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a connection that only reads; all that it reads is of one moment.
+        """Open a connection that only reads.
+
+        What it reads is of one moment in SQLite, and not older than what it has read before in PostgreSQL.
 
         Raises
         ------
