@@ -7,7 +7,7 @@ cannot answers from those that it learned from, and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,6 @@ class Person:
         One of ``BASES``.
     own : Ratings or None
         The ratings of the person that the model can use; None if there are none.
-    told : dict of int to bytes
-        Recommendations that were put into words already, by how many: while this person is known they are
-        the same.
     """
 
     model: Model
@@ -53,7 +50,6 @@ class Person:
     used: int
     basis: str
     own: Ratings | None
-    told: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
