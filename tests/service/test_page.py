@@ -14,10 +14,9 @@ from serving_rig import prepared
 from starlette.testclient import TestClient
 
 from foretaste import Ratings
-from foretaste.models import UserKNN
+from foretaste.models import Bias, Blend, NormalRandom
 from foretaste.models.specs import as_spec
 from foretaste.service import kept_ratings, page_people
-from foretaste.service.answers import can_fold
 from foretaste.service.app import create_app
 from foretaste.service.schema import ratings as ratings_table
 from foretaste.service.schema import visitors
@@ -501,8 +500,7 @@ def test_text_ids_with_all_kinds_of_signs(other_service, ratings):
 
 
 def test_a_model_that_cannot_take_people_in(other_service, ratings):
-    assert not can_fold(UserKNN())
-    browser = other_service(ratings, model=UserKNN())
+    browser = other_service(ratings, model=Blend(models=[Bias(), NormalRandom()]))
     assert browser.get().status == 200
     browser.rate(1)
     screen = browser.rate(2)
