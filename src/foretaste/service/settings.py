@@ -29,6 +29,9 @@ class Settings:
         Pages of other origins that browsers let in: ``"https://shop.example"``; default: none.
     hosts : tuple of str
         Names by which the service may be called, besides those of the loopback address.
+    exact_up_to : int
+        Of a model with more items than that, recommendations are looked up in an index, where faiss is
+        installed and the model has factors; else all items are scored.
     """
 
     folder: str
@@ -38,6 +41,7 @@ class Settings:
     upload_bytes: int = 1_000_000_000
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    exact_up_to: int = 300_000
 
     @property
     def url(self) -> str:
