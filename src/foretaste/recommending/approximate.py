@@ -1,7 +1,7 @@
-"""The best of very many items without scoring all of them exactly: an index, and how good it was found to be.
+"""The best of very many items without scoring all of them exactly: an index, and how good it is.
 
-Each number of an item's factors is kept in four bits, after a rotation that makes all of them alike, and faiss
-scores all items by these in about a tenth of the time. The model then predicts those that may be among the
+Each number of an item's factors is kept in four bits, after a rotation that makes all of them alike, and
+faiss scores all items by these in a fraction of the time. The model then predicts those that may be among the
 best, so what is recommended is ranked by its own predictions, and only an item that was not among the
 candidates can be missed. How many candidates that takes is found by comparing with the exact way.
 """
