@@ -183,7 +183,12 @@ class Starter:
         return number
 
     def _collect(self) -> None:
-        self._processes = {number: p for number, p in self._processes.items() if p.poll() is None}
+        """Let go of the processes that have ended."""
+        for number, process in list(self._processes.items()):
+            if process.poll() is not None:
+                if process.stdin is not None:
+                    process.stdin.close()
+                del self._processes[number]
 
     def close(self) -> None:
         """End all jobs and wait for them."""
