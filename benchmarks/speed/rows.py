@@ -21,7 +21,8 @@ FIELDS = (
 )  # fmt: skip
 ORDER = (
     "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "cross_validation",
-    "compat_imputer", "compat_factors", "compat_neighbors", "pytorch", "reading", "startup", "growth",
+    "compat_imputer", "compat_factors", "compat_neighbors", "pytorch", "reading", "startup", "serving",
+    "growth",
 )  # fmt: skip
 
 

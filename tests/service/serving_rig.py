@@ -93,7 +93,11 @@ class Service:
         self._clients: list[Any] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = self._address()
+        try:
+            self.url = self._address()
+        except BaseException:  # a test that fails leaves no process
+            self.kill()
+            raise
 
     def _read(self) -> None:
         assert self.process.stderr is not None

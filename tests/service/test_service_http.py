@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.recommending import recommend
+from foretaste.recommending.approximate import ItemIndex
 from foretaste.service.guard import JsonLines
 
 
@@ -298,6 +300,24 @@ def test_figures_for_prometheus(client):
     assert 'foretaste_requests_total{method="GET",route="/api/v1/recommendations",status="200"} 1.0' in text
     assert "foretaste_ratings_written_total 1.0" in text
     assert "foretaste_model 1" in text
+
+
+@pytest.mark.peer
+def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
+    pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
+    client, other = make_client(), make_client(exact_up_to=39)
+    wanted = client.get("/recommendations?user=41")
+    assert other.get("/recommendations?user=11")["items"]
+    serving, end = other.inner.app.state.house.serving, time.monotonic() + 30
+    while serving._active.index is None and time.monotonic() < end:
+        time.sleep(0.02)
+    asked, best = [], ItemIndex.best
+    monkeypatch.setattr(ItemIndex, "best", lambda *given: asked.append(given) or best(*given))
+    assert other.get("/recommendations?user=41") == wanted
+    assert len(asked) == 1
+    assert client.get("/recommendations?user=11")["items"]  # forty items are not more than the usual limit
+    assert client.inner.app.state.house.serving._active.index is None
+    assert other.get("/recommendations?user=10001")["basis"] == "what most people like"
 
 
 def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):

@@ -74,7 +74,7 @@ class Ranking:
     def __init__(self, model: Model, allowed: Indices, n: int, threads: int) -> None:
         self.model, self.allowed, self.threads = model, allowed, threads
         self.n = min(n, len(allowed))
-        linear = _linear_of(model)
+        linear = linear_of(model)
         self.filter = None if linear is None else Filter(linear, allowed, threads)
 
     def best(self, user: Indices, seen: Seen | None) -> tuple[Indices, Floats]:
@@ -187,7 +187,7 @@ def _lengths(factors: Floats) -> Doubles:
     return np.asarray(np.sqrt(np.einsum("rf,rf->r", factors, factors)) * 1.001, np.float64)
 
 
-def _linear_of(model: Model) -> Linear | None:
+def linear_of(model: Model) -> Linear | None:
     """Return a model as biases and factors as the kernel takes them, or None if it has none."""
     try:
         linear = model._linear()

@@ -19,6 +19,7 @@ from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommending import Explanation, explain, next_question, similar_items
+from foretaste.recommending.approximate import ItemIndex
 from foretaste.recommending.ranking import Ranking, Seen
 from foretaste.service.ids_of import one_id
 
@@ -164,7 +165,7 @@ def question(model: Model, own: Ratings | None, skipped: IdArray) -> int | str:
     return found
 
 
-def recommendations(who: Person, n: int) -> list[Answer]:
+def recommendations(who: Person, n: int, index: ItemIndex | None = None) -> list[Answer]:
     """Return the items that a person has not rated and will like best, the best first.
 
     Parameters
@@ -172,7 +173,11 @@ def recommendations(who: Person, n: int) -> list[Answer]:
     who : Person
     n : int
         How many; fewer come if there are fewer.
+    index : ItemIndex, optional
+        Of the model's items; without it all of them are scored.
     """
+    if index is not None and who.user >= 0:
+        return _answers(who.model, *index.best(who.model, who.user, who.rated, n))
     ranking = Ranking(who.model, np.arange(len(who.model.items_), dtype=np.int32), n, 1)
     seen = Seen(np.array([0, len(who.rated)], np.int64), who.rated)
     items, scores = ranking.best(np.array([who.user], np.int32), seen)

@@ -97,6 +97,8 @@ def main() -> int:
         state, note = "refused", error.message
     except ForetasteError as error:
         state, note = "failed", error.message
+    except OSError as error:
+        state, note = "failed", f"the model could not be kept: {error.strerror}"
     except Exception as error:
         state, note = "failed", f"a fault in foretaste: {type(error).__name__}"
         import traceback

@@ -183,11 +183,12 @@ class Starter:
         return number
 
     def _collect(self) -> None:
+        """Let go of the processes that have ended."""
         for number, process in list(self._processes.items()):
             if process.poll() is not None:
-                del self._processes[number]
                 if process.stdin is not None:
                     process.stdin.close()
+                del self._processes[number]
 
     def close(self) -> None:
         """End all jobs and wait for them."""

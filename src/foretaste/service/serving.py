@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from foretaste.errors import BadModelFile, ForetasteError
 from foretaste.models.base import Model
 from foretaste.persistence import load
+from foretaste.recommending.approximate import ItemIndex
 from foretaste.service import kept_models, kept_ratings
 from foretaste.service.answers import Person, person
 from foretaste.service.ids_of import Kinds
@@ -46,6 +47,8 @@ class Active:
         Those whom it has taken in, by the moment that they are of.
     erasures : int
         How many people's data had been deleted when the first of them was taken in.
+    index : ItemIndex or None
+        Of its items, where they are very many; it is built while all of them are still scored.
     """
 
     activation: int
@@ -53,6 +56,20 @@ class Active:
     model: Model
     people: OrderedDict[str, tuple[Moment, Person]] = field(default_factory=OrderedDict)
     erasures: int = 0
+    index: ItemIndex | None = None
+
+
+def _index(active: Active) -> None:
+    """Build the index of a model's items, which takes a while."""
+    try:
+        active.index = ItemIndex(active.model, threads=1)
+    except ForetasteError as error:  # no faiss, or no factors
+        log.warning("all items of model %d are scored: %s", active.kept.number, error.message)
+        return
+    log.info(
+        "index of the items of model %d: finds %.4f of the ten best of all",
+        active.kept.number, active.index.recall_,
+    )  # fmt: skip
 
 
 class Serving:
@@ -139,7 +156,10 @@ class Serving:
         model = load(path, memory_map=True)
         if "threads" in model.declarations():
             model.set_params(threads=1)  # requests share the processors, not the parts of one
-        return Active(activation, kept, model)
+        active = Active(activation, kept, model)
+        if len(model.items_) > self.settings.exact_up_to:
+            threading.Thread(target=_index, args=(active,), daemon=True, name="index of items").start()
+        return active
 
     def person(
         self, connection: Connection, user: str, moment: Moment | None = None

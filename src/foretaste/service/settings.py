@@ -33,6 +33,9 @@ class Settings:
         Who gets the page: those on this machine; all who reach the service; nobody.
     hidden : tuple of str
         Items that the page does not show, as the database holds their ids.
+    exact_up_to : int
+        Of a model with more items than that, recommendations are looked up in an index, where faiss is
+        installed and the model has factors; else all items are scored.
     """
 
     folder: str
@@ -44,6 +47,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     page: str = "local"
     hidden: tuple[str, ...] = ()
+    exact_up_to: int = 300_000
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from foretaste.service import kept_models, kept_ratings
 from foretaste.service.kept_models import KeptModel
 from foretaste.service.routes.common import House, InHouse, answer, failures, house_behind, needs
 from foretaste.service.shapes import Deleted, ModelShape, Success
+from foretaste.service.store import StorageFull
 from foretaste.service.training import examine
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(needs("admin"))])
@@ -50,6 +52,11 @@ async def upload_model(request: Request) -> Response:
             async for part in request.stream():
                 await run_in_threadpool(file.write, part)
         number = await run_in_threadpool(_take_in, house, path)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("there is no room for this model", hint="make room on the disk") from error
+        raise
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -41,7 +41,7 @@ def get_recommendations(user: IdInQuery, house: InHouse, n: HowMany = DEFAULT_N)
             active, who = serving.person(connection, text, moment)
     if told is None:
         with serving.at_work:
-            told = _told(house, text, active, who, answers.recommendations(who, n))
+            told = _told(house, text, active, who, answers.recommendations(who, n, active.index))
         serving.told.put(text, n, moment, told)
     return Response(told, media_type="application/json")
 
