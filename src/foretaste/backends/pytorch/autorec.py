@@ -68,7 +68,12 @@ class AutoRec(Autoencoder):
         from foretaste.backends.pytorch.coders import Coder, Dense
 
         sizes = (cells, self.hidden), (self.hidden, cells)
-        return Coder([Dense(*size, self.regularization, random) for size in sizes], self.activation)
+        first, last = sizes
+        layers = [
+            Dense(*first, self.regularization, random),
+            Dense(*last, self.regularization, random, turned=True),
+        ]
+        return Coder(layers, self.activation)
 
     def _weights(self, cells: int) -> int:
         return 2 * cells * self.hidden
