@@ -46,7 +46,8 @@ def dense(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.nd
     rows = np.zeros((len(ratings.items), len(ratings.users)))
     there = weight > 0
     rows[ratings.item[there], ratings.user[there]] = standard[there] + presence
-    return rows
+    counts = np.bincount(ratings.item[there], minlength=len(rows))
+    return rows * np.sqrt(counts[counts > 0].mean() / np.maximum(counts, 1))[:, None]
 
 
 def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -156,7 +157,7 @@ def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
     make("AutoRec", dropout=0.5, early_stopping=0.0).fit(ratings)
     learning = kept[-1]
     _, place = learning.rated(learning.learned, torch.arange(len(ratings.items)))
-    every = learning.given(place)
+    every = learning.inputs[place]
     assert len(every) == len(ratings)
     assert (every != 0).all()
     fewer = learning.dropped(every)

@@ -14,7 +14,8 @@ class AutoRec(Autoencoder):
     r"""An autoencoder that fills in the rows of items, or of users.
 
     A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
-    :math:`x_u = z_u + c` where user u has rated it, else 0,
+    :math:`x_u = \sqrt{\bar n / n} (z_u + c)` where user u has rated it, else 0, where n is how many ratings
+    the row has, and :math:`\bar n` the mean of that,
 
     .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
 
@@ -28,7 +29,7 @@ class AutoRec(Autoencoder):
     mean.
 
     Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
-    ratings go in as they are, without biases and without :math:`c`: on a scale of 1 to 5 a rating differs
+    ratings go in as they are, without biases, :math:`n` and :math:`c`: on a scale of 1 to 5 a rating differs
     from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender
     system based on autoencoders", DLRS 2016.
     """

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from foretaste.backends.pytorch.kernels import under_kernel
 from foretaste.backends.pytorch.rated import Rated, products, squares, summed
 
 ACTIVATIONS = {
@@ -82,24 +83,19 @@ class Kernelised(Dense):
         self.input_place, self.output_place = (
             nn.Parameter(torch.empty(shape).normal_(0, near, generator=random)) for shape in shapes
         )
-        self.now: Any = None
-
-    def kernel(self) -> Any:
-        """Return the kernel of every connection, of the shape of the weights, from 0 to 1."""
-        places = self.input_place, self.output_place
-        u, v = (_PACE * place for place in (places[::-1] if self.turned else places))
-        start = (1 - u.square().sum(1))[:, None] - v.square().sum(1)
-        return torch.relu(torch.addmm(start, u, v.T, alpha=2))
+        self.costs: Any = None
 
     def effective(self) -> Any:
-        """Return the weights that are used; the kernel is kept for ``penalty``."""
-        self.now = self.kernel()
-        return self.weight * self.now
+        """Return the weights that are used; what ``penalty`` needs is kept."""
+        places = self.input_place, self.output_place
+        u, v = (_PACE * place for place in (places[::-1] if self.turned else places))
+        weights, *self.costs = under_kernel(self.weight, u, v)
+        return weights
 
     def penalty(self) -> Any:
-        """Return what regularization adds, by the kernel of the last ``effective``."""
-        kernel, self.now = self.now, None
-        return super().penalty() + self.kernel_regularization * squares(kernel)
+        """Return what regularization adds, by the weights and the kernel of the last ``effective``."""
+        (of_weights, of_kernel), self.costs = self.costs, None
+        return self.regularization * of_weights + self.kernel_regularization * of_kernel
 
 
 class Coder(nn.Module):

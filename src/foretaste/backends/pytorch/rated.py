@@ -1,7 +1,7 @@
 """Layers at the ends of an autoencoder, worked out at the rated cells alone instead of in dense rows.
 
-A few in a hundred cells of a row are rated. Summing up the weights of these, and multiplying out these alone, is
-a tenth of the work of dense matrix products, forwards and backwards.
+A few in a hundred cells of a row are rated. Summing up the weights of these, and multiplying out these alone,
+is a tenth of the work of dense matrix products, forwards and backwards.
 """
 
 from __future__ import annotations

@@ -26,9 +26,10 @@ _TURNS = 200  # of biases, at most; they stand still long before
 class RowLearning(Learning):
     """Autoencoders that fill in rows; only rated cells count.
 
-    A row goes in as ``z + presence`` where there is a rating of a weight above 0, else 0, and comes out as
-    ``z``, both in standard deviations from what ``level`` predicts. Of several networks, each learns for
-    itself, with other first weights and other ratings left out; what comes out is their mean.
+    A row goes in as ``s (z + presence)`` where there is a rating of a weight above 0, else 0, and comes out
+    as ``z``, both in standard deviations from what ``level`` predicts; s is the root of how many ratings a
+    row has in the mean over how many this one has. Of several networks, each learns for itself, with other
+    first weights and other ratings left out; what comes out is their mean.
 
     Parameters
     ----------
@@ -50,17 +51,18 @@ class RowLearning(Learning):
     ) -> None:  # fmt: skip
         self.network, self.device, self.random = nn.ModuleList(coders).to(device), device, random
         self.level, self.std = level, level.std
-        self.presence, self.dropout = presence, dropout
+        self.dropout = dropout
         sides = (train.item, train.user), (len(train.items), len(train.users))
         (own, other), (self.size, self.width) = sides if by_item else (sides[0][::-1], sides[1][::-1])
         value = level.left(train)
         self.learned = Cells(own, other, value, train.weight, parts.learned, self.size, device)
         self.held = Cells(own, other, value, train.weight, parts.held, self.size, device)
+        self.inputs = self.learned.scale() * (self.learned.value + presence)
 
     def loss(self, examples: Any) -> Any:
         """Return the squared errors of some rows and their share of the penalty, a mean over ratings."""
         rated, place = self.rated(self.learned, examples)
-        z, given = self.learned.value[place], self.given(place)
+        z, given = self.learned.value[place], self.inputs[place]
         share = len(examples) / self.size
         total: Any = 0.0
         for coder in self.network:
@@ -74,11 +76,6 @@ class RowLearning(Learning):
         row, place = cells.of_rows(rows)
         return Rated(row, cells.column[place], len(rows), self.width), place
 
-    def given(self, place: Any) -> Any:
-        """Return what goes in of some of the learned ratings, shape (len(place),)."""
-        given = self.learned.value[place] + self.presence
-        return given if self.learned.weight is None else given * (self.learned.weight[place] > 0)
-
     def dropped(self, given: Any) -> Any:
         """Return what goes in while learning: a share of it does not."""
         if not self.dropout:
@@ -91,7 +88,7 @@ class RowLearning(Learning):
         found = []
         for rows in self._blocks(1):
             rated, place = self.rated(self.learned, rows)
-            found.append([coder.encoded(rated, self.given(place)) for coder in self.network])
+            found.append([coder.encoded(rated, self.inputs[place]) for coder in self.network])
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
     def judge(self) -> Figures:
@@ -101,7 +98,7 @@ class RowLearning(Learning):
         for rows in self._blocks(1 if validated else -(-self.size // _JUDGED)):
             asked = [(cells, *self.rated(cells, rows)) for cells in (self.learned, self.held)]
             _, rated, place = asked[0]
-            given, wanted = self.given(place), [rated for _, rated, _ in asked]
+            given, wanted = self.inputs[place], [rated for _, rated, _ in asked]
             outs = [coder.decoded(coder.encoded(rated, given), *wanted) for coder in self.network]
             for (cells, _, place), out, total in zip(asked, zip(*outs, strict=True), sums, strict=True):
                 errors = (sum(out) / len(out) - cells.value[place]) ** 2
@@ -186,6 +183,18 @@ class Cells:
         row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
         before = torch.cumsum(counts, 0) - counts
         return row, torch.arange(len(row), device=rows.device) + (starts - before)[row]
+
+    def scale(self) -> Any:
+        """Return for each rating the root of how many ratings a row has in the mean over those of its own.
+
+        Ratings of the weight 0 do not count, and get 0.
+        """
+        counts = torch.diff(self.starts)
+        row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+        there = torch.ones_like(self.value) if self.weight is None else (self.weight > 0).float()
+        counts = torch.bincount(row, there, len(counts)).float()
+        mean = counts.sum() / (counts > 0).sum().clamp_min(1)
+        return there * torch.sqrt(mean / counts.clamp_min(1))[row]
 
     def weighted(self, errors: Any, place: Any) -> Any:
         """Return errors times the weights of their ratings."""
