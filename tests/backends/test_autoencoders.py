@@ -68,7 +68,7 @@ def through(layers, rows: np.ndarray) -> np.ndarray:
     for k, (weight, kernel, bias) in enumerate(layers):
         rows = rows @ (weight * kernel) + bias
         if k < len(layers) - 1:
-            rows = 1 / (1 + np.exp(-rows))
+            rows = np.tanh(rows)
     return rows
 
 

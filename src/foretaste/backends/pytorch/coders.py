@@ -32,19 +32,17 @@ class Dense(nn.Module):
     regularization : float
         What a squared weight costs.
     random : torch.Generator
-    gain : float
-        How many times as wide as by Glorot and Bengio (2010) the first weights are drawn.
     turned : bool
         Weights lie as (outputs, inputs), so that those of one output are side by side.
     """
 
     def __init__(
         self, inputs: int, outputs: int, regularization: float, random: Any,
-        *, gain: float = 1.0, turned: bool = False,
+        *, turned: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.regularization, self.turned = regularization, turned
-        bound = gain * math.sqrt(6 / (inputs + outputs))
+        bound = math.sqrt(6 / (inputs + outputs))  # Glorot and Bengio, 2010
         shape = (outputs, inputs) if turned else (inputs, outputs)
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=random))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -65,7 +63,7 @@ class Kernelised(Dense):
 
     Parameters
     ----------
-    inputs, outputs, regularization, random, gain, turned
+    inputs, outputs, regularization, random, turned
         As in ``Dense``.
     dimensions : int
         Of the places.
@@ -75,9 +73,9 @@ class Kernelised(Dense):
 
     def __init__(
         self, inputs: int, outputs: int, regularization: float, random: Any,
-        *, dimensions: int, kernel_regularization: float, gain: float = 1.0, turned: bool = False,
+        *, dimensions: int, kernel_regularization: float, turned: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(inputs, outputs, regularization, random, gain=gain, turned=turned)
+        super().__init__(inputs, outputs, regularization, random, turned=turned)
         self.kernel_regularization = kernel_regularization
         near, shapes = _NEAR / _PACE, ((inputs, dimensions), (outputs, dimensions))
         self.input_place, self.output_place = (

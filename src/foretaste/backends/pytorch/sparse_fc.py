@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from foretaste.backends.pytorch.autoencoding import Autoencoder
 from foretaste.params import model_class, param
 from foretaste.ratings import Ratings
-
-_GAIN = 4.0  # between the hidden layers: a sigmoid passes on a quarter of what differs
 
 
 @model_class
@@ -34,14 +33,15 @@ class SparseFC(Autoencoder):
 
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
 
-    biased: bool = param(False, "take user and item biases away first, and learn what is left")
-    hidden: int = param(500, "how many units each of the two hidden layers has", low=1, high=8192)
+    biased: bool = param(True, "take user and item biases away first, and learn what is left")
+    hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
+    layers: int = param(1, "how many hidden layers there are, one after another", low=1, high=16)
     dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
     activation: str = param(
-        "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        10.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
     presence: float = param(
@@ -51,9 +51,9 @@ class SparseFC(Autoencoder):
         high=100,
     )
     dropout: float = param(
-        0.0, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(60, "how many times each row is visited, at most", low=1)
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
     batch: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
@@ -68,20 +68,17 @@ class SparseFC(Autoencoder):
     def _coder(self, cells: int, random: Any) -> Any:
         from foretaste.backends.pytorch.coders import Coder, Dense, Kernelised
 
-        sizes = (cells, self.hidden), (self.hidden, self.hidden), (self.hidden, cells)
         kernel = {"dimensions": self.dimensions, "kernel_regularization": self.kernel_regularization}
+        sizes = [cells, *[self.hidden] * self.layers, cells]
         layers: list[Dense] = [
-            Kernelised(
-                *size, self.regularization, random, gain=_GAIN if place == 1 else 1.0, turned=place == 2,
-                **kernel,
-            )
-            for place, size in enumerate(sizes)
-        ]  # fmt: skip
+            Kernelised(*size, self.regularization, random, turned=place == self.layers, **kernel)
+            for place, size in enumerate(pairwise(sizes))
+        ]
         return Coder(layers, self.activation)
 
     def _weights(self, cells: int) -> int:
         # The kernel, its square and the weights under it have a gradient each while a step is worked out.
-        return 2 * (2 * cells * self.hidden + self.hidden**2)
+        return 2 * (2 * cells * self.hidden + (self.layers - 1) * self.hidden**2)
 
     def _widest(self) -> int:
         return self.hidden
