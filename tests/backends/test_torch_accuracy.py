@@ -9,10 +9,9 @@ import needs_torch  # noqa: F401 - skips where torch is missing
 import numpy as np
 import pytest
 import quality  # noqa: F401 - puts the benchmarks, which are no part of the package, on the path
-from real_data import VARIABLE, data_file
+from real_data import data_file
 
-from foretaste import SVD, Bias, Ratings, rmse
-from foretaste.models import BY_NAME
+from foretaste import Ratings
 
 pytestmark = [pytest.mark.dataset, pytest.mark.slow]
 
