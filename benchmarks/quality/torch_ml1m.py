@@ -155,9 +155,10 @@ def main() -> None:
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else seeds
     path = options.results / f"{today()}-torch-{options.work}.json"
     about = machine() | {"date": today(), "work": options.work}
-    del about["command"]
+    del about["command"]  # records of one day come of several
+    code = code_of_foretaste()
     for record in work({"threads": options.threads}, names, seeds):
-        keep(path, about, record | {"code": code_of_foretaste(), "threads": options.threads})
+        keep(path, about, record | {"code": code, "threads": options.threads})
     print(f"written: {path}")
 
 

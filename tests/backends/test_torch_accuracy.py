@@ -11,7 +11,8 @@ import pytest
 import quality  # noqa: F401 - puts the benchmarks, which are no part of the package, on the path
 from real_data import data_file
 
-from foretaste import Ratings
+from foretaste import Bias, Ratings, rmse
+from foretaste.models import BY_NAME
 
 pytestmark = [pytest.mark.dataset, pytest.mark.slow]
 
@@ -34,11 +35,27 @@ def some(benchmark) -> Ratings:
     return ratings[np.flatnonzero(ratings.user < USERS)]
 
 
-@pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_autoencoders_are_better_than_factors(name, benchmark, some):
-    """The ninth and tenth of the published comparison, of which all ratings are judged in the benchmark."""
+# What was measured was .8787 and .8801; other machines add up in another order.
+@pytest.mark.parametrize(("name", "bound"), [("AutoRec", 0.882), ("SparseFC", 0.8835)])
+def test_autoencoders_fill_in_more_than_biases(name, bound, benchmark, some):
+    """The nine to one of the published comparison, of which all ratings are judged in the benchmark."""
     train_rows, test_rows = benchmark.nine_to_one(len(some))
     train, test = some[train_rows], some[test_rows]
     model = BY_NAME[name](hidden=200, refit=False).fit(train)
     error = rmse(test.value, model.predict(test))
-    print(f"{name}: RMSE {error:.4f}, SVD {rmse(test.value, SVD().fit(train).predict(test)):.4f}")
+    print(f"{name}: RMSE {error:.4f}")
+    assert error <= bound
+    assert error <= rmse(test.value, Bias().fit(train).predict(test)) - 0.02
+
+
+@pytest.mark.parametrize("name", ["FactorizationMachine", "NeuralMF"])
+def test_new_items_are_known_by_their_features(name, benchmark, some):
+    told = some.with_features(users=benchmark.user_frame(), items=benchmark.item_frame())
+    parts = benchmark.cold_parts(told, 1)
+    train = told[parts["train"]]
+    model = BY_NAME[name](epochs=8, early_stopping=0.0).fit(train)
+    biases = Bias().fit(train)
+    for part in ("new users", "new items"):
+        test = told[parts[part]]
+        ours, theirs = (rmse(test.value, one.predict(test)) for one in (model, biases))
+        print(f"{name}, {part}: RMSE {ours:.4f}, by biases {theirs:.4f}")

@@ -14,8 +14,8 @@ from foretaste.ratings import Ratings
 class SparseFC(Autoencoder):
     r"""A kernelised sparse autoencoder of the ratings of items.
 
-    As ``AutoRec`` of items, with two hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what is
-    connected has a place each, in a few dimensions, and the kernel
+    As ``AutoRec`` of items, with ``layers`` hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what
+    is connected has a place each, in a few dimensions, and the kernel
 
     .. math:: K(u, v) = \max(0, 1 - \lVert u - v \rVert^2)
 
@@ -27,8 +27,9 @@ class SparseFC(Autoencoder):
     connections. An unknown item gets the mean of the user's predictions over the ratings, an unknown user
     that of the item's, and a pair of both their mean.
 
-    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There all rows are one
-    step of L-BFGS; here some rows are one of Adam, which is there sooner.
+    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There two hidden layers
+    of sigmoids learn ratings as they are, and all rows are one step of L-BFGS; here one of tanh learns what
+    biases leave, and some rows are a step of Adam, which is there sooner.
     """
 
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
@@ -41,7 +42,7 @@ class SparseFC(Autoencoder):
         "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        480.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
     presence: float = param(
@@ -53,7 +54,7 @@ class SparseFC(Autoencoder):
     dropout: float = param(
         0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(18, "how many times each row is visited, at most", low=1)
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
     batch: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
