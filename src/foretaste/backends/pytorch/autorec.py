@@ -30,8 +30,8 @@ class AutoRec(Autoencoder):
 
     Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
     units are sigmoids and ratings go in as they are, without biases, :math:`n` and :math:`c`: on a scale of 1
-    to 5 a rating differs from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender
-    system based on autoencoders", DLRS 2016.
+    to 5 a rating differs from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary,
+    "Hybrid recommender system based on autoencoders", DLRS 2016.
     """
 
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
