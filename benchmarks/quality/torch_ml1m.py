@@ -1,5 +1,6 @@
 """Autoencoders and cold start on MovieLens 1M, at the models' defaults, with a dated JSON.
 
+    python -m benchmarks.quality.torch_ml1m                # all of it
     python -m benchmarks.quality.torch_ml1m autoencoders   # 90/10, mean of seeds 0, 1 and 2
     python -m benchmarks.quality.torch_ml1m cold           # new users and new items, seeds 1 and 2
 
@@ -129,6 +130,7 @@ def _learned(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Recor
     model = Bias() if name == "Bias" else BY_NAME[name](**settings)
     model.fit(train)
     record: Record = {"model": name, "call": repr(model), "seconds": time.perf_counter() - start}
+    record["settings"] = model.get_params(deep=False)
     for fact in ("epochs_", "valid_rmse_"):
         if hasattr(model, fact):
             record[fact.strip("_")] = np.asarray(getattr(model, fact)).tolist()
@@ -142,22 +144,28 @@ WORK: dict[str, tuple[Callable[..., Iterator[Record]], list[str], list[int]]] = 
 
 
 def main() -> None:
-    """Do one piece of work and keep its record."""
+    """Do one piece of work, or all of them, and keep its records."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.torch_ml1m", description=__doc__)
-    parser.add_argument("work", choices=list(WORK))
+    parser.add_argument("work", nargs="?", choices=list(WORK), help="all of it, if not given")
     parser.add_argument("--models", help="some of them, between commas")
     parser.add_argument("--seeds", help="others, between commas")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    work, names, seeds = WORK[options.work]
+    for work in [options.work] if options.work else WORK:
+        do(work, options)
+
+
+def do(work: str, options: argparse.Namespace) -> None:
+    """Do one piece of work and keep its records."""
+    judge, names, seeds = WORK[work]
     names = options.models.split(",") if options.models else names
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else seeds
-    path = options.results / f"{today()}-torch-{options.work}.json"
-    about = machine() | {"date": today(), "work": options.work}
+    path = options.results / f"{today()}-torch-{work}.json"
+    about = machine() | {"date": today(), "work": work}
     del about["command"]  # records of one day come of several
     code = code_of_foretaste()
-    for record in work({"threads": options.threads}, names, seeds):
+    for record in judge({"threads": options.threads}, names, seeds):
         keep(path, about, record | {"code": code, "threads": options.threads})
     print(f"written: {path}")
 

@@ -69,12 +69,14 @@ class SparseFC(Autoencoder):
     def _coder(self, cells: int, random: Any) -> Any:
         from foretaste.backends.pytorch.coders import Coder, Dense, Kernelised
 
-        kernel = {"dimensions": self.dimensions, "kernel_regularization": self.kernel_regularization}
         sizes = [cells, *[self.hidden] * self.layers, cells]
         layers: list[Dense] = [
-            Kernelised(*size, self.regularization, random, turned=place == self.layers, **kernel)
+            Kernelised(
+                *size, self.regularization, random, dimensions=self.dimensions,
+                kernel_regularization=self.kernel_regularization, turned=place == self.layers,
+            )
             for place, size in enumerate(pairwise(sizes))
-        ]
+        ]  # fmt: skip
         return Coder(layers, self.activation)
 
     def _weights(self, cells: int) -> int:
