@@ -55,7 +55,8 @@ def test_new_items_are_known_by_their_features(name, benchmark, some):
     train = told[parts["train"]]
     model = BY_NAME[name](epochs=8, early_stopping=0.0).fit(train)
     biases = Bias().fit(train)
-    for part in ("new users", "new items"):
+    for part, gain in (("new users", 0.003), ("new items", 0.05)):  # measured: .006 and .074 at least
         test = told[parts[part]]
         ours, theirs = (rmse(test.value, one.predict(test)) for one in (model, biases))
         print(f"{name}, {part}: RMSE {ours:.4f}, by biases {theirs:.4f}")
+        assert ours <= theirs - gain
