@@ -42,7 +42,7 @@ class AutoRec(Autoencoder):
         "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        480.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     presence: float = param(
         3.0,
@@ -53,7 +53,7 @@ class AutoRec(Autoencoder):
     dropout: float = param(
         0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(18, "how many times each row is visited, at most", low=1)
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
     batch: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
