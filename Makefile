@@ -2,6 +2,11 @@
 PYTHON ?= python3
 CXX ?= c++
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# The kernels are compiled once: what is wanted beside them is installed from the wheel that was built.
+WHEEL := .venv/wheel/foretaste-*.whl
+# On every core, yet no more than four processes: each holds the tests, and kernels have threads of their own.
+PYTEST ?= -n logical --maxprocesses 4 --dist worksteal
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -name '*.pyc')
 
 .PHONY: help demo test check bench docs serve
@@ -47,21 +52,24 @@ serve: docs
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/pip $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check .
+	@rm -rf .venv/wheel
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheel .
+	$(PIP) $(WHEEL)
+	@$(PIP) --force-reinstall --no-deps $(WHEEL)  # the version is the same, the code is not
 	@touch $@
 
 .venv/test: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check ".[test]"
+	$(PIP) "$$(echo $(WHEEL))[test]"
 	@touch $@
 
 .venv/check: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check ".[check]"
+	$(PIP) "$$(echo $(WHEEL))[check]"
 	@touch $@
 
 .venv/bench: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check ".[test,bench]"
+	$(PIP) "$$(echo $(WHEEL))[test,bench]"
 	@touch $@
 
 .venv/docs: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check ".[docs]"
+	$(PIP) "$$(echo $(WHEEL))[docs]"
 	@touch $@

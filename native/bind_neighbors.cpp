@@ -78,12 +78,15 @@ Lists nearest_once(const RowPlan<Form>& plan, const SimilarityRules& rules, std:
     return lists;
 }
 
-// Every pair met from both sides: twice the work, and no more memory than what is kept.
+// Every pair met from both sides: twice the work, and no more memory than what is kept. With `first`, only the rows
+// from there on have lists, and they are of rows before it.
 template <class Sums, class Form>
-Lists nearest_twice(const RowPlan<Form>& plan, const SimilarityRules& rules, std::size_t keep, int threads) {
+Lists nearest_twice(const RowPlan<Form>& plan, const SimilarityRules& rules, std::size_t keep, std::int32_t first,
+                    int threads) {
     std::vector<std::vector<Candidate>> found(static_cast<std::size_t>(threads));
     std::vector<std::vector<Candidate>> chosen(plan.rows);
     const auto visit = [&](int worker, std::size_t place, std::size_t other, const Sums& sums) {
+        if (first > 0 && plan.order[other] >= first) return;
         const Norms norms{plan.inverse_norm[place], plan.inverse_norm[other]};
         const double similarity = rules(similarity_of(sums, norms), columns_of(sums));
         if (similarity != 0) found[static_cast<std::size_t>(worker)].push_back({similarity, plan.order[other]});
@@ -93,7 +96,7 @@ Lists nearest_twice(const RowPlan<Form>& plan, const SimilarityRules& rules, std
         keep_best(mine, keep);
         chosen[plan.order[place]].assign(mine.begin(), mine.end());
         mine.clear();
-    });
+    }, first);
     std::vector<std::int64_t> count(plan.rows);
     for (std::size_t r = 0; r < plan.rows; ++r) count[r] = static_cast<std::int64_t>(chosen[r].size());
     Lists lists(count);
@@ -105,11 +108,11 @@ Lists nearest_twice(const RowPlan<Form>& plan, const SimilarityRules& rules, std
 }
 
 template <class Sums, class V>
-Lists nearest_by(const Cells<V>& cells, const SimilarityRules& rules, std::size_t keep, int threads) {
+Lists nearest_by(const Cells<V>& cells, const SimilarityRules& rules, std::size_t keep, std::int32_t first, int threads) {
     const double bytes = static_cast<double>(threads) * static_cast<double>(cells.rows * Best::room(keep) * sizeof(Candidate));
     return with_plan(cells, threads, [&](const auto& plan) {
-        return bytes <= most_bytes ? nearest_once<Sums>(plan, rules, keep, threads)
-                                   : nearest_twice<Sums>(plan, rules, keep, threads);
+        return first == 0 && bytes <= most_bytes ? nearest_once<Sums>(plan, rules, keep, threads)
+                                                 : nearest_twice<Sums>(plan, rules, keep, first, threads);
     });
 }
 
@@ -117,23 +120,25 @@ template <class V>
 nb::tuple nearest_rows(In<std::int32_t> row, In<std::int32_t> column, In<V> value, std::int64_t rows,
                        std::int64_t columns, const std::string& similarity, std::int64_t keep, double shrinkage,
                        std::int64_t min_support, std::int64_t significance, bool negative, bool as_computed,
-                       int threads) {
+                       int threads, std::int64_t first) {
     const Cells<V> cells = checked_cells(row, column, value, rows, columns);
     check(keep >= 1 && threads >= 1, "keep and threads must be at least 1");
+    check(first >= 0 && first <= rows, "first must be a row");
     check(shrinkage >= 0 && min_support >= 0 && significance >= 0, "no rule of similarities may be negative");
     const SimilarityRules rules{shrinkage, static_cast<double>(min_support), static_cast<double>(significance),
                                 negative, as_computed};
     const auto kept = static_cast<std::size_t>(std::min(keep, std::max<std::int64_t>(rows - 1, 1)));
+    const auto from = static_cast<std::int32_t>(first);
     const auto made = [](const Lists& lists) { return nb::make_tuple(lists.start, lists.other, lists.similarity); };
     if (similarity == "product") {
         if (shrinkage == 0 && min_support <= 1 && significance <= 1)
-            return made(nearest_by<ProductSums>(cells, rules, kept, threads));
-        return made(nearest_by<CountedSums>(cells, rules, kept, threads));
+            return made(nearest_by<ProductSums>(cells, rules, kept, from, threads));
+        return made(nearest_by<CountedSums>(cells, rules, kept, from, threads));
     }
-    if (similarity == "cosine") return made(nearest_by<CosineSums>(cells, rules, kept, threads));
-    if (similarity == "pearson") return made(nearest_by<PearsonSums>(cells, rules, kept, threads));
+    if (similarity == "cosine") return made(nearest_by<CosineSums>(cells, rules, kept, from, threads));
+    if (similarity == "pearson") return made(nearest_by<PearsonSums>(cells, rules, kept, from, threads));
     check(similarity == "msd", "no such similarity");
-    return made(nearest_by<GapSums>(cells, rules, kept, threads));
+    return made(nearest_by<GapSums>(cells, rules, kept, from, threads));
 }
 
 struct Asked {
@@ -234,7 +239,7 @@ template <class V>
 void def_nearest(nb::module_& m) {
     m.def("nearest_rows", &nearest_rows<V>, "row"_a.noconvert(), "column"_a.noconvert(), "value"_a.noconvert(), "rows"_a,
           "columns"_a, "similarity"_a, "keep"_a, "shrinkage"_a, "min_support"_a, "significance"_a, "negative"_a,
-          "as_computed"_a, "threads"_a);
+          "as_computed"_a, "threads"_a, "first"_a = 0);
 }
 
 }  // namespace

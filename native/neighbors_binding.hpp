@@ -58,13 +58,15 @@ auto with_plan(const Cells<V>& cells, int threads, Use use) {
     return few ? use(*planned(cells, std::move(packed), threads)) : use(*planned(cells, Whole<V>{}, threads));
 }
 
-// Places cut into parts of about equal work, each of some milliseconds.
+// Places cut into parts of about equal work, each of some milliseconds; rows before `first` are none.
 template <class Form>
-std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool whole, int threads) {
+std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool whole, int threads, std::int32_t first) {
     std::vector<std::int64_t> work(plan.rows);
     run_in_parts(threads, plan.rows, 256, [&](std::size_t from, std::size_t to) {
-        for (std::size_t p = from; p < to; ++p)
+        for (std::size_t p = from; p < to; ++p) {
+            if (plan.order[p] < first) continue;
             work[p] = plan.work(p, whole) + static_cast<std::int64_t>((whole ? plan.rows : plan.rows - p) / 4) + 1;
+        }
     });
     std::int64_t total = 0, sum = 0;
     for (const std::int64_t one : work) total += one;
@@ -81,16 +83,18 @@ std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool whole, int thr
 }
 
 // Call visit(worker, place, other, sums) for every pair of places with a column in common: once, or (whole)
-// from both sides; end(worker, place) when all of a place have been visited.
+// from both sides; end(worker, place) when all of a place have been visited. Rows before `first` are passed over.
 template <class Sums, class Form, class Visit, class End>
-void walk_pairs(const RowPlan<Form>& plan, bool whole, int threads, Visit visit, End end) {
-    const std::vector<std::size_t> cuts = parts_of(plan, whole, threads);
+void walk_pairs(const RowPlan<Form>& plan, bool whole, int threads, Visit visit, End end,
+                std::int32_t first = 0) {
+    const std::vector<std::size_t> cuts = parts_of(plan, whole, threads, first);
     std::vector<std::unique_ptr<RowSums<Form, Sums>>> sums(static_cast<std::size_t>(threads));
     run_on_pool(threads, cuts.size() - 1, [&](std::size_t part, int worker) {
         auto& mine = sums[static_cast<std::size_t>(worker)];
         if (!mine) mine = std::make_unique<RowSums<Form, Sums>>(plan);
         part = cuts.size() - 2 - part;  // popular rows first: the most alike are mostly among them
         for (std::size_t p = cuts[part + 1]; p-- > cuts[part];) {
+            if (plan.order[p] < first) continue;
             mine->walk(p, whole, [&](std::size_t other, const Sums& found) { visit(worker, p, other, found); });
             end(worker, p);
         }

@@ -120,7 +120,7 @@ def test_names_never_touch_the_disk(tmp_path, monkeypatch):
     assert not (tmp_path.parent.parent / "evil.csv").exists()
 
 
-@pytest.mark.parametrize("inner", [gzip.compress(TEXT), zipped({"r.csv": TEXT})])
+@pytest.mark.parametrize("inner", [gzip.compress(TEXT), zipped({"r.csv": TEXT})], ids=["gzip", "zip"])
 @pytest.mark.parametrize("outer", [gzip.compress, lambda data: zipped({"inner": data})])
 def test_an_archive_in_an_archive_but_no_deeper(inner, outer):
     assert unpacked(outer(inner), HERE)[:2] == (TEXT, "text")

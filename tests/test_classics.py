@@ -268,7 +268,7 @@ class Told(np.random.RandomState):
 @pytest.mark.dataset
 @pytest.mark.peer
 def test_from_the_same_clusters_it_ends_where_surprise_does():
-    surprise = pytest.importorskip("surprise")
+    surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     train, test = (
         Ratings.from_columns(*np.loadtxt(data_file(f"ml-100k/{name}"), dtype=int, usecols=(0, 1, 2)).T)
         for name in ("u1.base", "u1.test")

@@ -214,8 +214,8 @@ def test_a_file_of_the_same_name_is_named(name):
 
 
 def test_a_scale_can_be_declared_where_the_data_set_declares_none(folder, monkeypatch):
-    pytest.importorskip("python_calamine")
-    pytest.importorskip("openpyxl")
+    pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
+    pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
     from published import wide, workbook
 
     whole = np.full((30, 158), np.nan)

@@ -363,7 +363,7 @@ def test_a_process_ended_from_outside_is_a_refusal_and_interrupted_an_interrupt(
 
 
 def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason='needs pip install "foretaste[test]"')
     features = pd.DataFrame({"user": ratings.users.ids, "age": np.arange(len(ratings.users))})
     full = ratings.replace(weight=np.ones(900, np.float32), when=np.arange(900), scale=(-8.0, 8.0))
     full = full.with_features(users=features)

@@ -6,10 +6,12 @@ import html
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import foretaste as ft
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound
-from foretaste.models import ALS, EASE, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
+from foretaste.models import ALS, BY_NAME, EASE, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
 from foretaste.ratings import Ratings
 from foretaste.recommending import explain, fold_in
 from foretaste.tables import Catalogue
@@ -59,6 +61,18 @@ def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
     for user in folded.users_.ids.tolist():
         told = explain(folded, user, 5, ratings=own)
         assert told.rest == pytest.approx(0, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    "model", [ALS(factors=4), NMF(factors=4, epochs=20), SVD(factors=4), SVDpp(factors=4)], ids=repr
+)
+def test_shares_honour_weights(ratings, model):
+    weighted = ratings.replace(weight=(np.arange(len(ratings)) % 4).astype(np.float32))
+    folded = fold_in(model.set_params(clip=False).fit(ratings), users=weighted)
+    for user in folded.users_.ids[::9].tolist():
+        told = explain(folded, user, 5, ratings=weighted)
+        assert told.rest == pytest.approx(0, abs=2e-4)
+        assert len(told.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
 
 
 def test_time_is_told_apart(ratings):
@@ -147,3 +161,46 @@ def test_mistakes_say_what_to_type(ratings):
     told = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
     assert told.reasons == ()
     assert "has no ratings of known items" in told.note
+
+
+MODELS = [
+    *("GlobalMean", "UserMean", "ItemMean", "UserItemMean", "Bias", "GlobalEffects", "EASE", "SlopeOne"),
+    *("ItemKNN", "UserKNN", "SVD", "SVDpp", "ALS", "NMF", "CoClustering", "Popularity", "Blend"),
+]
+QUICK = {
+    "SVD": {"factors": 3, "epochs": 4, "initial_std": 0.2},
+    "SVDpp": {"factors": 3, "epochs": 4, "initial_std": 0.2},
+    "ALS": {"factors": 3, "epochs": 3},
+    "NMF": {"factors": 3, "epochs": 3},
+    "CoClustering": {"starts": 1},
+    "Blend": {"models": ["Bias", "ItemKNN"], "folds": 2},
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(MODELS), seed=st.integers(0, 2**32 - 1), n=st.integers(2, 40),
+    low=st.floats(-100, 100), width=st.sampled_from([0.0, 1.0, 4.0, 20.0, 99.0]), clip=st.booleans(),
+    declared=st.booleans(), new=st.booleans(),
+)  # fmt: skip
+def test_parts_and_shares_add_up_whatever_the_ratings(name, seed, n, low, width, clip, declared, new):
+    """Of learned people and of new ones, on any scale: to a ten-thousandth of what is told."""
+    rng = np.random.default_rng(seed)
+    where = rng.choice(60, n, replace=False)
+    value = (low + width * rng.random(n)).astype(np.float32)
+    scale = (float(value.min()) - 1, float(value.max()) + 1) if declared else None
+    ratings = Ratings.from_columns(where // 6, where % 6, value, scale=scale)
+    model = BY_NAME[name](clip=clip, **QUICK.get(name, {})).fit(ratings)
+    if new:
+        model = fold_in(model, users=ratings)
+    user, item = (index.ids[rng.integers(len(index))].item() for index in (model.users_, model.items_))
+    told = explain(model, user, item, ratings=ratings)
+    near = 1e-4 * max(1.0, *(abs(part.value) for part in told.parts), abs(told.prediction))
+    assert told.prediction == model.predict([(user, item)])[0]
+    assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=near)
+    shown = told.pushes(2)
+    assert sum(added for _, added in shown) == pytest.approx(told.prediction, abs=near)
+    if told.moved and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
+        assert told.rest == pytest.approx(0, abs=near)
+    if not clip:
+        assert "kept inside the scale" not in [part.name for part in told.parts]

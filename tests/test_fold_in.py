@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
@@ -20,8 +21,9 @@ from foretaste.models import (
     GlobalEffects,
     ItemKNN,
     ItemMean,
-    KNNImputation,
+    NormalRandom,
     SVDpp,
+    TimeSVDpp,
     UserItemMean,
     UserKNN,
     UserMean,
@@ -80,6 +82,42 @@ def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
         found = ridge(vectors, target, weight, np.diag(penalty))
         np.testing.assert_allclose(folded.item_bias_[place], found[0], atol=1e-4)
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=1e-4)
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_what_time_says_of_the_others_is_taken_off_first(ratings, side):
+    """What is left of a rating is what the other side, at that time, does not say with somebody unknown."""
+    timed = ratings.replace(when=1_700_000_000 + np.arange(len(ratings)) * 40_000)
+    quick = {"session_damping": 0.5, "bins": 5, "bin_damping": 0.5, "drift_damping": 0.5}
+    model = TimeSVDpp(factors=3, epochs=20, implicit_rate=0.0, clip=False, **quick).fit(timed)
+    model.implicit_factors_[:] = 0
+    folded = fold_in(model, **{f"{side}s": timed})
+    other, nobody = "item" if side == "user" else "user", np.full(len(timed), 999_999)
+    ids = {"user": timed.user_ids, "item": timed.item_ids, side: nobody}
+    said = model.predict(
+        pd.DataFrame({"userId": ids["user"], "itemId": ids["item"], "timestamp": timed.when})
+    )
+    bias, factors = getattr(model, f"{other}_bias_"), getattr(model, f"{other}_factors_").astype(np.float64)
+    of_time = (said - model.mean_) / model.std_ - bias[getattr(timed, other)]
+    assert np.abs(of_time).max() > 0.05
+    left = (timed.value.astype(np.float64) - said) / model.std_
+    for place in range(0, len(getattr(timed, f"{side}s")), 7):
+        rows = getattr(timed, side) == place
+        vectors = np.hstack([np.ones((rows.sum(), 1)), factors[getattr(timed, other)[rows]]])
+        found = ridge(vectors, left[rows], np.ones(rows.sum()), getattr(model, f"{side}_penalty_"))
+        np.testing.assert_allclose(getattr(folded, f"{side}_bias_")[place], found[0], atol=1e-4)
+        np.testing.assert_allclose(getattr(folded, f"{side}_factors_")[place], found[1:], atol=1e-4)
+
+
+def test_an_item_of_weight_0_is_not_among_what_somebody_rated(ratings, others):
+    model = SVDpp(factors=4, epochs=30, initial_std=0.2, implicit_rate=1.0, clip=False).fit(ratings)
+    weight = (np.arange(len(others)) % 2).astype(np.float32)
+    folded = fold_in(model, users=others.replace(weight=weight))
+    alone = fold_in(model, users=others[weight > 0])
+    whole = fold_in(model, users=others).predict_matrix(users=alone.users_)
+    found = folded.predict_matrix(users=alone.users_)
+    np.testing.assert_allclose(found, alone.predict_matrix(), rtol=0, atol=1e-4)
+    assert np.abs(found - whole).max() > 0.1
 
 
 def test_new_items_of_nmf_have_no_factor_below_0(ratings, others):
@@ -196,10 +234,12 @@ def test_models_that_cannot_are_refused_also_inside(ratings, others):
         fold_in(EASE().fit(ratings), items=others)
     assert "ALS" in refused.value.hint
     assert "EASE" not in refused.value.hint
-    blend = Blend(models=["Bias", "KNNImputation"], folds=2).fit(ratings)
-    with pytest.raises(NotSupported, match="KNNImputation cannot take in new users"):
+    with pytest.raises(NotSupported, match="ItemKNN cannot honour sample weights"):
+        fold_in(Blend(models=["Bias", "ItemKNN"], folds=2).fit(ratings), users=weighted)
+    blend = Blend(models=["Bias", "NormalRandom"], folds=2).fit(ratings)
+    with pytest.raises(NotSupported, match="NormalRandom cannot take in new users"):
         fold_in(blend, users=others)
-    assert isinstance(blend.members_[1], KNNImputation)
+    assert isinstance(blend.members_[1], NormalRandom)
 
 
 @pytest.mark.parametrize("model", [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3)], ids=repr)

@@ -352,7 +352,7 @@ def test_duplicates_and_scale_name_their_lines(file):
     assert "weight in line 3 is -1" in refusal(weighted, weight="w").message
 
 
-@pytest.mark.parametrize("content", ["", "\n \n\t\n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", ["", "\n \n\t\n", gzip.compress(b"")], ids=["empty", "blank", "gzip"])
 def test_empty_files(file, content):
     assert "is empty" in refusal(file(content)).message
 

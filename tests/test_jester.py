@@ -18,8 +18,8 @@ from foretaste import datasets
 from foretaste.datasets import jester
 from foretaste.errors import BadData
 
-pytest.importorskip("python_calamine")
-pytest.importorskip("openpyxl")
+pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
+pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
 
 
 @pytest.fixture(autouse=True)

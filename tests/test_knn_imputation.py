@@ -8,16 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_files import with_arrays
 from planting import planted
 from real_data import lecture_parts
 from sklearn.impute import KNNImputer
 from test_impute import tied_cells
 
 from foretaste import memory
-from foretaste.errors import InvalidParameter, NotSupported, TooLarge
+from foretaste.errors import BadModelFile, InvalidParameter, NotSupported, TooLarge
 from foretaste.metrics import rmse
 from foretaste.models import KNNImputation
 from foretaste.models.knn_imputation import imputation_bytes
+from foretaste.persistence import load, save
+from foretaste.ratings import Ratings
+from foretaste.recommending import fold_in
 
 NEW_USER, NEW_ITEM = 100_001, 100_003
 
@@ -114,3 +118,49 @@ def test_the_lecture_error():
         model = KNNImputation(unknown_item=unknown_item).fit(train)
         assert rmse(train.value, model.predict(train)) == 0
         assert rmse(valid.value, model.predict(valid)) == pytest.approx(4.777, abs=0.005)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_new_people_have_the_neighbours_that_learning_would_find(ratings, others, weights):
+    model = KNNImputation(weights=weights, neighbors=5, clip=False).fit(ratings)
+    again = fold_in(model, users=ratings[np.random.default_rng(1).permutation(len(ratings))])
+    assert np.array_equal(again.predict_matrix(), model.predict_matrix())
+    known = others[np.isin(others.item_ids, ratings.items.ids)]
+    folded = fold_in(model, users=others)
+    for place in range(0, len(others.users), 3):
+        one = known[known.user_ids == others.users.ids[place]]
+        if len(one) == 0:
+            continue
+        ids = np.r_[ratings.user_ids, np.full(len(one), 10**6)]
+        both = Ratings.from_columns(
+            ids, np.r_[ratings.item_ids, one.item_ids], np.r_[ratings.value, one.value]
+        )
+        whole = KNNImputation(weights=weights, neighbors=5, clip=False).fit(both).predict_matrix()
+        rated = np.isin(model.items_.ids, one.item_ids)
+        found = folded.predict_matrix()[place]
+        near = model.predict([(10**6, item) for item in model.items_.ids]) != whole[-1]
+        assert near.sum() > 5
+        np.testing.assert_allclose(found[rated], one.value[np.argsort(one.item_ids)], atol=1e-6)
+        np.testing.assert_allclose(found[near & ~rated], whole[-1][near & ~rated], atol=1e-5)
+    assert np.array_equal(fold_in(folded, users=others).predict_matrix(), folded.predict_matrix())
+
+
+def test_an_older_file_says_that_it_lacks_the_ratings(ratings, tmp_path):
+    path, lists = tmp_path / "old.foretaste", ("rated_start_", "rated_", "rating_")
+    model = KNNImputation().fit(ratings)
+    save(model, path)
+    whole = path.read_bytes()
+    with_arrays(path, whole, **dict.fromkeys(lists))
+    again = load(path)
+    assert np.array_equal(again.predict_matrix(), model.predict_matrix())
+    with pytest.raises(NotSupported, match="lacks the ratings that it learned from"):
+        fold_in(again, users=ratings)
+    for wrong in (
+        {"rated_start_": None},
+        {"rated_": model.rated_ + 1000},
+        {"rated_": model.rated_ - 50},
+        {"rated_start_": model.rated_start_[::-1].copy()},
+    ):
+        with_arrays(path, whole, **wrong)
+        with pytest.raises(BadModelFile, match="lists of rated items"):
+            load(path)

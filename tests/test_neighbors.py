@@ -233,11 +233,6 @@ def test_recommendations_for_people_given_by_their_ratings(ratings, others):
     assert len(next(iter(found))[1].ids) == 4
 
 
-def test_users_like_users_cannot_be_taken_in(ratings):
-    with pytest.raises(NotSupported, match=r"UserKNN cannot take in new users.*\n.*ItemKNN"):
-        UserKNN().fit(ratings)._fold_in(ratings)
-
-
 @pytest.mark.parametrize("cls", MODELS)
 def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)

@@ -8,7 +8,7 @@ from benchmarks.quality.questions import GAUGE, people_asked, rmse_after
 from real_data import data_file
 
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, NotSupported
-from foretaste.models import ALS, EASE, SVD, Bias, Blend, CoClustering, ItemKNN, KNNImputation, SVDpp
+from foretaste.models import ALS, EASE, SVD, Bias, Blend, CoClustering, ItemKNN, NormalRandom, SVDpp
 from foretaste.ratings import Ratings
 from foretaste.recommending import fold_in, next_question, question_gains
 
@@ -106,10 +106,10 @@ def test_mistakes_say_what_to_type(ratings):
         next_question(ratings)
     with pytest.raises(BadData, match="those of 58 people"):
         next_question(model, ratings)
-    with pytest.raises(NotSupported, match="KNNImputation cannot make use of") as refused:
-        next_question(KNNImputation().fit(ratings))
+    with pytest.raises(NotSupported, match="NormalRandom cannot make use of") as refused:
+        next_question(NormalRandom().fit(ratings))
     assert "ItemKNN" in refused.value.hint
-    assert "KNNImputation" not in refused.value.hint
+    assert "NormalRandom" not in refused.value.hint
 
 
 @pytest.mark.dataset

@@ -23,7 +23,7 @@ def parts() -> tuple[Ratings, Ratings]:
 
 
 def of_surprise(parts: tuple[Ratings, Ratings], seeds: int, **settings: object) -> list[float]:
-    surprise = pytest.importorskip("surprise")
+    surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     train, test = parts
     columns = train.user_ids, train.item_ids, train.value.astype(float), [None] * len(train)
     trainset = surprise.Dataset(surprise.Reader()).construct_trainset(list(zip(*columns, strict=True)))

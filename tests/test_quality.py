@@ -63,7 +63,7 @@ def job(model, library="foretaste", **more):
 
 @pytest.mark.parametrize("n", [5, 11, 397, 100_000])
 def test_the_folds_are_those_of_scikit_learn(n):
-    selection = pytest.importorskip("sklearn.model_selection")
+    selection = pytest.importorskip("sklearn.model_selection", reason='needs pip install "foretaste[test]"')
     theirs = list(selection.KFold(5, shuffle=True, random_state=0).split(np.zeros(n)))
     ours = list(KFold(5, seed=0).split(np.zeros(n)))
     assert len(ours) == len(theirs) == 5
@@ -130,7 +130,7 @@ def test_numbers_of_a_cell_are_those_computed_directly(folder, columns):
 def test_numbers_of_a_peer_are_those_computed_by_it_alone(folder, columns):
     """The folds go to surprise as files, by its own reader, and its own accuracy is asked."""
     surprise = pytest.importorskip("surprise", reason=NEEDED)
-    selection = pytest.importorskip("sklearn.model_selection")
+    selection = pytest.importorskip("sklearn.model_selection", reason='needs pip install "foretaste[test]"')
     code, content, page = run(folder, "--models", "SVD", "--folds", "2")
     assert code == 0
     (peer,) = (cell for cell in content["cells"] if cell["library"] == "surprise")

@@ -45,7 +45,7 @@ def in_trec(lists, user, item, gain):
 @settings(max_examples=200, deadline=None)
 @given(made=runs(), n=st.integers(1, 20))
 def test_values_are_those_of_ir_measures(made, n):
-    ir = pytest.importorskip("ir_measures")
+    ir = pytest.importorskip("ir_measures", reason='needs pip install "foretaste[test]"')
     lists, user, item, gain = made
     qrels, run = in_trec(*made)
     wanted = [ir.P @ n, ir.R @ n, ir.nDCG @ n, ir.AP @ n, ir.RR @ n, ir.Success @ n]

@@ -225,7 +225,7 @@ def test_no_regularization_still_has_one_answer(ratings, others):
 @pytest.mark.slow
 def test_svdpp_predicts_as_well_as_that_of_surprise():
     """Its own settings, MovieLens 100K, first fold; means over seeds, whose spread is .0018."""
-    surprise = pytest.importorskip("surprise")
+    surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     table = np.loadtxt(data_file("ml-100k/u.data"))
     ratings = Ratings.from_columns(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2])
     learn, judge = next(iter(KFold(5, seed=0).split(ratings)))

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.data import REAL, real
 from benchmarks.quality.questions import GAUGE, NOBODY, people_asked, rmse_after
 from foretaste import Ratings, load_dataset, rmse
-from foretaste.models import ALS, EASE, SVD, Bias, ItemKNN, Model, SVDpp
+from foretaste.models import ALS, EASE, SVD, Bias, ItemKNN, Model, SVDpp, UserKNN
 from foretaste.recommending import fold_in
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -35,7 +35,7 @@ LECTURE = "jester-2 lecture"
 
 def models() -> list[Model]:
     """Return those that are measured, at their defaults."""
-    return [Bias(), SVD(), SVDpp(), ALS(), ItemKNN(), EASE()]
+    return [Bias(), SVD(), SVDpp(), ALS(), ItemKNN(), UserKNN(), EASE()]
 
 
 def parts(ratings: Ratings, share: float, seed: int = 0) -> tuple[Ratings, Ratings, Ratings]:

@@ -156,6 +156,7 @@ def nearest_rows(
     negative: bool,
     as_computed: bool,
     threads: int,
+    first: int = 0,
 ) -> _Lists: ...
 def neighbor_means(
     row: _Int32,

@@ -141,15 +141,17 @@ def param(
     return dataclasses.field(default=default, metadata={"param": declaration})
 
 
-def learned(*shape: str, dtype: str = "float32") -> Any:
+def learned(*shape: str, dtype: str = "float32", may_lack: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
     ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and ``items``
     stand for the number of known users and items; others must agree within a model. ``learned("ids")`` is
     an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models,
     ``learned("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
+    An array or id map that ``may_lack`` is empty if a file by an earlier version does not have it.
     """
-    return dataclasses.field(init=False, repr=False, metadata={"learned": shape, "dtype": dtype})
+    metadata = {"learned": shape, "dtype": dtype, "may_lack": may_lack}
+    return dataclasses.field(init=False, repr=False, metadata=metadata)
 
 
 def model_class(cls: type[T]) -> type[T]:
@@ -199,6 +201,12 @@ class Parameters:
         others = (), ("ids",), ("text",), ("models",), ("weights",)
         arrays = [name for name, shape in cls.learned_shapes().items() if shape not in others]
         return {name: fields[name].metadata["dtype"] for name in arrays}
+
+    @classmethod
+    def may_lack(cls) -> frozenset[str]:
+        """Return the names of the learned attributes that files by an earlier version do not have."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return frozenset(f.name for f in fields if f.metadata.get("may_lack"))
 
     @classmethod
     def learned_integers(cls) -> frozenset[str]:

@@ -40,6 +40,7 @@ FORMAT = 1
 _KEY = "foretaste"
 _LARGEST = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
 _FIELDS: dict[str, type] = {"format": int, "library": str, "model": str, "params": dict, "learned": dict}
+_SHARED = ("users_", "items_")  # id maps of the model around it, for one inside
 _MAKE_ONE = "foretaste fit MODEL ratings.csv -o model.foretaste"
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"
@@ -168,7 +169,8 @@ def _packed(model: Model, prefix: str) -> tuple[Arrays, dict[str, Any]]:
         )
     for key, value in model._state().items():
         if isinstance(value, IdIndex):
-            arrays |= {} if prefix else _pack_ids(key, value)
+            own = {} if prefix and key in _SHARED else _pack_ids(key, value)
+            arrays |= {prefix + name: array for name, array in own.items()}
         elif isinstance(value, np.ndarray):
             arrays[prefix + key] = np.ascontiguousarray(value)
         elif isinstance(value, dict):
@@ -324,8 +326,9 @@ def _restore(model: Model, stored: Arrays, numbers: dict[str, Any], ids: dict[st
     state: dict[str, Any] = {}
     numbers = dict(numbers)
     for name, shape in model.learned_shapes().items():
-        if shape == ("ids",):
-            state[name] = ids[name] if ids else _unpack_ids(name, arrays)
+        lacks = name in model.may_lack() and not {name, f"{name}.bytes", f"{name}.offsets"} & set(arrays)
+        if shape == ("ids",) and not lacks:
+            state[name] = ids[name] if ids and name in _SHARED else _unpack_ids(name, arrays)
     for name, shape in model.learned_shapes().items():
         if shape == ("models",):
             own = {key: index for key, index in state.items() if isinstance(index, IdIndex)}

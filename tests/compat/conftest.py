@@ -18,7 +18,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     pytest.importorskip("numpy")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SURPRISE_DATA_FOLDER", str(tmp_path_factory.mktemp("surprise")))
-        found = pytest.importorskip("surprise")
+        found = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
         for part in ("accuracy", "builtin_datasets", "trainset", "utils"):
             importlib.import_module(f"surprise.{part}")
         yield found

@@ -32,7 +32,7 @@ def figures(text):
     ("algo", "params"), [("BaselineOnly", "{'verbose': False}"), ("SVD", "{'n_epochs': 3, 'n_factors': 5}")]
 )
 def test_the_table_is_that_of_the_peer(ratings_file, tmp_path, algo, params):
-    pytest.importorskip("surprise")
+    pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     arguments = ["-algo", algo, "-params", params, "-load-custom", ratings_file, *SMALL]
     theirs, ours = (run(name, arguments, tmp_path) for name in ("surprise", "foretaste.compat.surprise"))
     assert ours.returncode == 0, ours.stderr
@@ -99,7 +99,7 @@ def test_a_reader_may_have_arguments_of_both_kinds():
 
 @pytest.mark.peer
 def test_the_options_are_those_of_the_peer(tmp_path):
-    pytest.importorskip("surprise")
+    pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     theirs, ours = (run(name, ["-h"], tmp_path) for name in ("surprise", "foretaste.compat.surprise"))
     wanted = set(re.findall(r"^  (-[-\w]+)", theirs.stdout, re.MULTILINE))
     assert len(wanted) >= 12

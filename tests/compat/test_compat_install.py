@@ -51,7 +51,7 @@ def test_every_module_has_its_name_there(tmp_path):
 
 @pytest.mark.peer
 def test_no_module_of_the_peer_is_loaded(tmp_path):
-    pytest.importorskip("surprise")
+    pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     code = (
         PROGRAM + "\nfor name, module in sys.modules.items():\n"
         "    if name.startswith('surprise'): print(module.__file__)"
@@ -63,7 +63,7 @@ def test_no_module_of_the_peer_is_loaded(tmp_path):
 
 @pytest.mark.peer
 def test_if_the_peer_was_imported_nothing_is_changed_and_it_is_said(tmp_path):
-    pytest.importorskip("surprise")
+    pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     code = "import surprise\nimport foretaste.compat.surprise.install"
     assert "scikit-surprise was imported before" in run(code, tmp_path, fails=True)
     caught = (

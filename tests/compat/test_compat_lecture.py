@@ -22,7 +22,7 @@ FOLDS = 3  # of the lecture's five, to be quick
 @pytest.fixture(scope="module")
 def frame():
     """Give the ratings of the lecture as the frame of pandas that it reads."""
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason='needs pip install "foretaste[test]"')
     return pd.read_csv(data_file("jester2/jester_ratings_users_1_to_4000.csv.gz"))[
         ["userId", "jokeId", "rating"]
     ]

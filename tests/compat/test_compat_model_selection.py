@@ -309,7 +309,7 @@ def test_an_error_of_a_fold_is_raised(data):
 
 
 def test_an_algorithm_of_ones_own_runs_in_processes(data):
-    pytest.importorskip("joblib")
+    pytest.importorskip("joblib", reason='needs pip install "foretaste[test]"')
     algo = Mean(np.random.RandomState(7))
     beside = ours.cross_validate(algo, data, cv=ours.KFold(2, 0), n_jobs=2)
     for error, (trainset, testset) in zip(beside["test_rmse"], ours.KFold(2, 0).split(data), strict=True):

@@ -8,7 +8,7 @@ from contract_table import each_model, make, same_bits
 
 from foretaste.errors import NotSupported
 from foretaste.models import Model
-from foretaste.recommending import fold_in
+from foretaste.recommending import fold_in, next_question, question_gains
 
 SIDES = {"user": "_fold_in", "item": "_fold_in_items"}
 
@@ -55,6 +55,45 @@ def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, rati
         among = whole[row] if side == "user" else whole[:, row]
         np.testing.assert_allclose(alone.predict_matrix().ravel(), among, rtol=0, atol=2e-5)
     assert all(same_bits(np.asarray(getattr(model, name)), value) for name, value in before.items())
+
+
+@each_model(tags={"weights"})
+def test_ratings_of_weight_0_are_none_and_others_count_by_their_weight(name, ratings, others):
+    model, rng = make(name, clip=False).fit(ratings), np.random.default_rng(8)
+    moved = 0.0
+    weight = rng.integers(0, 2, len(others)).astype(np.float32)
+    weighted = others.replace(weight=weight)
+    for side in SIDES:
+        if not able(model, side):
+            continue
+        new, place = f"{side}s", int(side == "item")
+        folded = fold_in(model, **{new: weighted})
+        alone = fold_in(model, **{new: others[weight > 0].replace(weight=None)})
+        whole = np.take(
+            folded.predict_matrix(),
+            getattr(folded, f"{new}_").remap(getattr(alone, f"{new}_").ids),
+            axis=place,
+        )
+        np.testing.assert_allclose(alone.predict_matrix(), whole, rtol=0, atol=1e-4)
+        heavier = fold_in(model, **{new: others.replace(weight=1 + weight)}).predict_matrix()
+        moved = max(moved, np.abs(heavier - fold_in(model, **{new: others}).predict_matrix()).max())
+    assert moved > 1e-3 or name in ("GlobalMean", "Popularity", "NormalRandom")
+
+
+@each_model()
+def test_a_model_of_new_people_asks_what_the_first_would(name, ratings, others):
+    """What is told by an answer follows from what was learned, not from who has been taken in since."""
+    model = make(name).fit(ratings)
+    if not able(model, "user"):
+        with pytest.raises(NotSupported, match=f"{name} cannot make use of a new person's answers"):
+            next_question(model)
+        return
+    ids, gain = question_gains(model, {5: 2.0}, model.items_.ids[::3])
+    assert gain.max() > 0 or name in ("GlobalMean", "Popularity", "ItemMean")
+    for new in (others, others[others.user == 3]):
+        again, same = question_gains(fold_in(model, users=new), {5: 2.0}, model.items_.ids[::3])
+        assert again.tolist() == ids.tolist()
+        np.testing.assert_allclose(same, gain, rtol=1e-4, atol=1e-7)
 
 
 @each_model()

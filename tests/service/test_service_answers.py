@@ -7,7 +7,7 @@ import pytest
 
 from foretaste.errors import NotFound, NotSupported
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, SVD, Bias, KNNImputation, Popularity, UserKNN
+from foretaste.models import BY_NAME, SVD, Bias, NormalRandom, Popularity, UserKNN
 from foretaste.models.base import Model
 from foretaste.ratings import Ratings
 from foretaste.recommending import explain, fold_in, next_question, recommend, similar_items
@@ -66,7 +66,7 @@ def test_a_person_without_ratings_gets_what_most_people_like(ratings):
 
 
 def test_a_model_that_cannot_fold_answers_from_its_training(ratings):
-    model = KNNImputation().fit(ratings)
+    model = NormalRandom().fit(ratings)
     items, values, times = of_user(ratings, 41)
     who = answers.person(model, 41, items, values, times)
     assert who.basis == "ratings at the last training"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +48,24 @@ _KEY_FILE = "admin.key"
         "--allow-origin", "origins", metavar="URL", multiple=True, help="Pages that may ask (CORS)."
     ),
     click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Names besides localhost."),
+    click.option(
+        "--page",
+        type=click.Choice(["local", "on", "off"]),
+        default="local",
+        show_default=True,
+        help="Who may rate without a key, on a page: people at this machine, all who reach it, or nobody.",
+    ),
+    click.option("--hide", metavar="FILE", help="Items that the page does not show, an id on a line."),
     *READING_OPTIONS,
     name="serve",
-    short_help="Serve recommendations over HTTP on this machine.",
+    short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",
 )
 def serve(
     ratings: str | None, items: str | None, model: str, folder: str, database: str | None, port: int,
-    workers: int, rate: str, origins: tuple[str, ...], hosts: tuple[str, ...], **reading: Any,
+    workers: int, rate: str, origins: tuple[str, ...], hosts: tuple[str, ...], page: str, hide: str | None,
+    **reading: Any,
 ) -> Outcome:  # fmt: skip
-    """Serve recommendations over HTTP on 127.0.0.1, until Ctrl-C.
+    """Serve recommendations, and a page to rate on, over HTTP on 127.0.0.1, until Ctrl-C.
 
     The first time, RATINGS (a file or a data set) go into a database, and a model learns from them. Later,
     the database is served as it stands: give the same RATINGS, or none.
@@ -68,12 +78,14 @@ def serve(
 
     settings = Settings(
         folder, database or os.environ.get("FORETASTE_DATABASE"), "" if rate == "none" else rate,
-        origins=origins, hosts=hosts,
+        origins=origins, hosts=hosts, page=page,
     )  # fmt: skip
     listener = running.bind(port)  # before the work, which would be in vain if it is taken
     try:
         store = starting.open_store(settings)
         _prepare(settings, store, ratings, items, model, reading)
+        if hide is not None:
+            settings = replace(settings, hidden=starting.hidden_items(store, hide))
         store.close()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         _welcome(settings, address, workers)
@@ -109,6 +121,7 @@ def _prepare(
         name = name_of(ratings)
         starting.fill(store, given, catalogue_of(ratings, items, reading), name)
         log.info("%s: %s ratings are now in the database", name, f"{len(given):,}")
+        starting.first_audit(store, given)
     elif ratings is not None and name_of(ratings) != kept:
         raise InvalidParameter(
             f"{settings.folder} serves {kept}, not {name_of(ratings)}", hint='folder="another-folder"'
@@ -138,6 +151,8 @@ def _keep_key(path: Path, key: str) -> None:
 def _welcome(settings: Settings, address: str, workers: int) -> None:
     key = Path(settings.folder) / _KEY_FILE
     log.info("%s   (%s; stop with Ctrl-C)", address, "1 worker" if workers == 1 else f"{workers} workers")
+    if settings.page != "off":
+        log.info("to rate in a browser: %s/   to look after it: %s/admin", address, address)
     log.info("what can be asked: %s/api/v1/openapi.json", address)
     if key.exists():
         log.info("a key that may do all is in %s:", key)

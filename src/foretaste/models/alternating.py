@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from foretaste._native import dot_pairs
+from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
 from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.folding import (
+    Doubles,
     known_items,
     known_rows,
     known_users,
     ridge_shares,
     solved_for,
+    spread_of,
     with_items,
     with_users,
 )
@@ -61,6 +64,7 @@ class Alternating(Model):
     user_factors_: Floats = learned("users", "factors")
     item_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
+    user_covariance_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     @abstractmethod
     def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
@@ -96,6 +100,7 @@ class Alternating(Model):
         self.train_rmse_ = np.array(errors, np.float32)
         self.user_bias_, self.user_factors_ = users.learned(self.factors)
         self.item_bias_, self.item_factors_ = items.learned(self.factors)
+        self.user_covariance_ = spread_of(self.user_bias_, self.user_factors_)
 
     def _origin(self, train: Ratings) -> float:
         margin = self._margin()
@@ -168,3 +173,10 @@ class Alternating(Model):
         std = np.float32(self.std_)
         factors = self.user_factors_ * std, self.item_factors_
         return Linear(self.origin_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        size = self.item_factors_.shape[1] + 1
+        if self.user_covariance_.shape not in ((0, 0), (size, size)):
+            raise BadModelFile("user_covariance_ in the file does not fit its factors")
+        return self

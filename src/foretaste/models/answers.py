@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.ids import IdIndex
+
 Floats = npt.NDArray[np.float32]
 
 NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
@@ -76,6 +78,8 @@ class Sources:
         As it was given, in rating units; NaN where the model does not keep it.
     share : float64 array, shape (n,)
         In rating units. They add up to the part, but for what the model learned otherwise.
+    ids : IdIndex, optional
+        What ``index`` counts in, if that is not the model's own index.
     """
 
     part: str
@@ -83,3 +87,4 @@ class Sources:
     index: npt.NDArray[np.int32]
     rating: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
+    ids: IdIndex | None = None

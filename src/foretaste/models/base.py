@@ -208,19 +208,24 @@ class Model(Parameters, ABC):
     def _from_state(self, state: dict[str, Any]) -> Self:
         """Take over a learned state, checking every shape against its declaration.
 
+        What files by an earlier version do not have is empty.
+
         Raises
         ------
         BadModelFile
             If something is missing, too much, of the wrong shape or type or not finite.
         """
-        shapes = self.learned_shapes()
+        shapes, dtypes, integers = self.learned_shapes(), self.learned_dtypes(), self.learned_integers()
+        for name in self.may_lack() - set(state):
+            ids = shapes[name] == ("ids",)
+            empty = np.empty((0,) * len(shapes[name]), np.int64 if ids else dtypes[name])
+            state = state | {name: IdIndex(empty) if ids else empty}
         if set(state) != set(shapes):
             raise BadModelFile(
                 f"the file does not hold what {type(self).__name__} learns: "
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
         sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
-        dtypes, integers = self.learned_dtypes(), self.learned_integers()
         for name, shape in shapes.items():
             value = state[name]
             if shape == () and type(value) is int and name not in integers:

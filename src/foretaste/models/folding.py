@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from foretaste._native import group_rows, ridge_users
 from foretaste.doors import check_kinds
-from foretaste.errors import BadModelFile
+from foretaste.errors import BadModelFile, NotSupported
 from foretaste.ids import IdIndex, Indices
 from foretaste.models.answers import Floats
 from foretaste.models.base import Model
@@ -20,6 +20,8 @@ from foretaste.threads import thread_count
 M = TypeVar("M", bound=Model)
 
 Doubles = npt.NDArray[np.float64]
+
+SPREAD = "how people and items are spread"  # what the penalties say
 
 _LEAST = 1e-6  # of noise and of spread, so that there is one answer, whatever was learned
 _TINY = 1e-12
@@ -202,29 +204,68 @@ def penalty_of(bias: Floats | None, factors: Floats, noise: float) -> Doubles:
     """
     from threadpoolctl import threadpool_limits
 
-    columns = [factors] if bias is None else [bias[:, None], factors]
-    numbers = np.hstack(columns)[:: max(1, -(-len(factors) // _SPREAD))].astype(np.float64)
-    numbers = numbers[np.any(numbers != 0, axis=1)]
-    size = numbers.shape[1]
+    spread = spread_of(bias, factors)
+    size = len(spread)
+    # a little more in every direction, so that what did not vary at all can be inverted
+    spread += (_LEAST * np.trace(spread) / size + _TINY) * np.eye(size)
     with threadpool_limits(1):  # so that the bits are the same however many threads there are
-        spread = numbers.T @ numbers / max(1, len(numbers))
-        # a little more in every direction, so that what did not vary at all can be inverted
-        spread += (_LEAST * np.trace(spread) / size + _TINY) * np.eye(size)
         inverse = np.linalg.inv(spread)
     return np.ascontiguousarray(max(noise**2, _LEAST) * (inverse + inverse.T) / 2)
 
 
+def spread_of(bias: Floats | None, factors: Floats) -> Doubles:
+    """Return the covariance, about 0, of the numbers of users (or items) who have some.
+
+    Where there are more than 10,000, every so many are enough.
+
+    Parameters
+    ----------
+    bias : float32 array, shape (n,), or None
+    factors : float32 array, shape (n, factors)
+
+    Returns
+    -------
+    float64 array, shape (numbers, numbers)
+        The bias first, if there is one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    columns = [factors] if bias is None else [bias[:, None], factors]
+    numbers = np.hstack(columns)[:: max(1, -(-len(factors) // _SPREAD))].astype(np.float64)
+    numbers = numbers[np.any(numbers != 0, axis=1)]
+    with threadpool_limits(1):  # so that the bits are the same however many threads there are
+        return np.ascontiguousarray(numbers.T @ numbers / max(1, len(numbers)))
+
+
 def check_penalties(model: Model, size: int) -> None:
-    """Refuse a file whose penalties do not fit its factors.
+    """Refuse a file whose penalties do not fit its factors; one by an earlier version has none of them.
 
     Raises
     ------
     BadModelFile
     """
-    for name in ("user_penalty_", "item_penalty_"):
-        penalty = getattr(model, name)
+    penalties = {name: getattr(model, name) for name in ("user_penalty_", "item_penalty_")}
+    if not any(penalty.size for penalty in penalties.values()):
+        return
+    for name, penalty in penalties.items():
         if penalty.shape != (size, size) or (np.diag(penalty) <= 0).any() or (penalty != penalty.T).any():
             raise BadModelFile(f"{name} in the file does not fit its factors")
+
+
+def require_kept(model: Model, kept: npt.NDArray[Any], what: str) -> None:
+    """Refuse what needs something that the file of a model does not hold.
+
+    Raises
+    ------
+    NotSupported
+        If nothing is kept; the hint names learning again.
+    """
+    if kept.size == 0:
+        name = type(model).__name__
+        raise NotSupported(
+            f"this {name} comes from a file by an earlier version, which lacks {what}",
+            hint=f"learn again: foretaste fit {name} ratings.csv -o model.foretaste, or model.fit(ratings)",
+        )
 
 
 def with_users(model: M, new: Ratings, **learned: Any) -> M:

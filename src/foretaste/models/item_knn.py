@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from foretaste.models.answers import Floats
+from foretaste.models.neighbor_rows import with_rows
 from foretaste.models.neighbors import Neighbors
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
@@ -36,7 +37,8 @@ class ItemKNN(Neighbors):
     With ``standardize`` ratings are first put into standard deviations from the mean of all. Items equally
     alike are taken in the order of their ids.
 
-    A user or item that is unknown has bias 0 and no neighbours.
+    A user or item that is unknown has bias 0 and no neighbours. A new item is taken in by definition:
+    its neighbours are items learned from, by the similarities to these, whose ratings are kept.
 
     Sarwar, Karypis, Konstan and Riedl, "Item-based collaborative filtering recommendation algorithms", WWW10,
     2001; Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 4(1), 2010,
@@ -51,3 +53,6 @@ class ItemKNN(Neighbors):
 
     def _fold_in(self, new: Ratings) -> Self:
         return self._with_columns(new)
+
+    def _fold_in_items(self, new: Ratings) -> Self:
+        return with_rows(self, new)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from foretaste import memory
-from foretaste._native import impute_nearest
+from foretaste._native import impute_from, impute_nearest
+from foretaste.errors import BadModelFile
+from foretaste.ids import Indices
 from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model, group_means
+from foretaste.models.folding import known_items, require_kept, with_users
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -39,6 +45,8 @@ class KNNImputation(Model):
     ``unknown_item="zero"``, as there with ``keep_empty_features=True``; both unknown get the mean of all
     ratings (0 with ``"zero"``).
 
+    New users are taken in by definition: their neighbours are users learned from, whose ratings are kept.
+
     Troyanskaya et al., "Missing value estimation methods for DNA microarrays", Bioinformatics 17(6), 2001.
     """
 
@@ -58,6 +66,10 @@ class KNNImputation(Model):
     user_mean_: Floats = learned("users")
     item_mean_: Floats = learned("items")
     imputed_: Floats = learned("users", "items")
+    # Those who were learned from, and what they rated: also where others have been taken in since.
+    rated_start_: npt.NDArray[np.int64] = learned("row bounds", dtype="int64", may_lack=True)
+    rated_: Indices = learned("ratings", dtype="int32", may_lack=True)
+    rating_: Floats = learned("ratings", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         threads = thread_count(self.threads)
@@ -70,6 +82,8 @@ class KNNImputation(Model):
         self.mean_, _ = train.moments()
         self.user_mean_ = group_means(train.user, users, train, self.mean_)
         self.item_mean_ = group_means(train.item, items, train, self.mean_)
+        self.rated_start_, rows = train.by_user()
+        self.rated_, self.rating_ = train.item[rows], train.value[rows]
         with progress.task("KNNImputation", 1) as task:
             neighbors = min(int(self.neighbors), users)  # more than all users are all users
             self.imputed_ = impute_nearest(train.to_matrix(), neighbors, self.weights == "distance", threads)
@@ -83,11 +97,36 @@ class KNNImputation(Model):
         value[new_user & new_item] = 0 if self.unknown_item == "zero" else self.mean_
         return self._prediction(pairs, value)
 
+    def _fold_in(self, new: Ratings) -> Self:
+        require_kept(self, self.rating_, "the ratings that it learned from")
+        known = known_items(self, new)
+        people, items = len(self.rated_start_) - 1, len(self.items_)
+        memory.require(
+            4 * items * (people + 2 * len(new.users)),
+            f"KNNImputation taking in {len(new.users)} users", "fold_in(model, users=some_of_them) in parts",
+        )  # fmt: skip
+        given = np.full((people, items), np.nan, np.float32)
+        given[np.repeat(np.arange(people), np.diff(self.rated_start_)), self.rated_] = self.rating_
+        rules = min(int(self.neighbors), people), self.weights == "distance", thread_count(self.threads)
+        filled = impute_from(known.to_matrix(), given, *rules)
+        mean = group_means(known.user, len(new.users), known.replace(weight=None), self.mean_)
+        return with_users(self, new, imputed_=filled, user_mean_=mean)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        start, rated = self.rated_start_, self.rated_
+        if len(start) == len(rated) == 0:  # a file by an earlier version
+            return self
+        whole = len(start) > 1 and start[0] == 0 and start[-1] == len(rated) and (np.diff(start) >= 0).all()
+        if not whole or (rated < 0).any() or (rated >= len(self.items_)).any():
+            raise BadModelFile("the lists of rated items in the file are not lists of known ones")
+        return self
+
 
 def imputation_bytes(users: int, items: int, ratings: int, threads: int) -> int:
     """Return about how many bytes ``KNNImputation`` needs at its peak, beside the ratings.
 
     A cell of the matrix takes 4 bytes as it is given, 4 imputed, 5 as laid out for the kernel and a bit;
-    a rating 4 in the list of its item; a thread holds the distances of a block of users.
+    a rating 4 in the list of its item and 8 in what is kept; a thread the distances of a block of users.
     """
-    return int(13.125 * users * items) + 4 * ratings + threads * (_BLOCK_BYTES + 24 * users + 64 * items)
+    return int(13.125 * users * items) + 12 * ratings + threads * (_BLOCK_BYTES + 24 * users + 64 * items)

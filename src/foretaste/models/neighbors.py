@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from foretaste import memory
 from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
-from foretaste.errors import BadModelFile
-from foretaste.ids import Indices
+from foretaste.errors import BadModelFile, NotSupported
+from foretaste.ids import IdIndex, Indices
 from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.bias import alternate
 from foretaste.models.folding import known_items, known_users, with_items, with_users
-from foretaste.models.sums import damped_mean
+from foretaste.models.neighbor_rows import Base
+from foretaste.models.sums import damped_mean, mean_by
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
@@ -90,6 +91,10 @@ class Neighbors(Model):
     rated_: Indices = learned("ratings", dtype="int32")
     deviation_: Floats = learned("ratings")
     spread_: Floats  # of the rows, so that subclasses declare it
+    # The rows that neighbours are from, where they are not the model's own, who were taken in; else empty.
+    base_: IdIndex = learned("ids", may_lack=True)
+    base_bias_: Floats = learned("base", may_lack=True)
+    base_spread_: Floats = learned("base", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         row, column = getattr(train, self.rows), getattr(train, self.columns)
@@ -97,29 +102,42 @@ class Neighbors(Model):
         threads = thread_count(self.threads)
         keep = rows if self.stored is None else min(int(self.stored), rows)
         self._require_memory(row, column, rows, columns, keep, threads)
+        nobody = np.empty(0, np.float32)
+        self.base_, self.base_bias_, self.base_spread_ = IdIndex(np.empty(0, np.int64)), nobody, nobody
         with progress.task(type(self).__name__, 3) as task:
             residual = self._residual(train, task)
             start = self._centre(train, residual)
             task.step(note="similarities")
-            kernel, compared = self._compared(train, residual)
-            rules = keep, self.shrinkage, self.min_support, self.significance, self.negative
-            self.list_start_, self.neighbor_, self.similarity_ = nearest_rows(
-                row, column, compared, rows, columns, kernel, *rules, not self.standardize, threads
-            )
+            compared = self._compared(row, column, train.value, residual, train)
+            lists = self._nearest(row, column, compared, (rows, columns), keep)
+            self.list_start_, self.neighbor_, self.similarity_ = lists
             task.step()
         self._rate(train, start)
+
+    def _nearest(
+        self, row: Indices, column: Indices, compared: npt.NDArray[np.floating], size: tuple[int, int],
+        keep: int, first: int = 0,
+    ) -> tuple[_Starts, Indices, Floats]:  # fmt: skip
+        """Return the rows most alike to each; from ``first`` on, if given, those before it."""
+        rules = self.shrinkage, self.min_support, self.significance, self.negative, not self.standardize
+        kernel, threads = self._kernel(), thread_count(self.threads)
+        rows, columns = size
+        return nearest_rows(row, column, compared, rows, columns, kernel, keep, *rules, threads, first)
 
     def _residual(self, train: Ratings, task: Task) -> _Doubles:
         """Find the biases, if anything asks for them; return what they leave of the ratings."""
         self.mean_, _ = train.moments()
         users, items = np.zeros(len(train.users)), np.zeros(len(train.items))
         if "bias" in (self.centring, self.similarity.removeprefix("pearson_")):
-            fixed = self.bias_epochs is not None
-            epochs = int(self.bias_epochs or 200)
-            users, items = alternate(train, self.user_damping, self.item_damping, epochs, fixed, Task())
+            users, items = self._biases(train)
         task.step(note="biases")
         self.user_bias_, self.item_bias_ = users.astype(np.float32), items.astype(np.float32)
         return train.value.astype(np.float64) - (self.mean_ + users[train.user] + items[train.item])
+
+    def _biases(self, train: Ratings) -> tuple[_Doubles, _Doubles]:
+        """Return the biases of users and of items."""
+        fixed, epochs = self.bias_epochs is not None, int(self.bias_epochs or 200)
+        return alternate(train, self.user_damping, self.item_damping, epochs, fixed, Task())
 
     def _centre(self, train: Ratings, residual: _Doubles) -> _Doubles:
         """Settle what predictions start from; return the deviations from it."""
@@ -129,33 +147,46 @@ class Neighbors(Model):
             self.user_bias_, self.item_bias_ = np.zeros_like(self.user_bias_), np.zeros_like(self.item_bias_)
             residual = train.value.astype(np.float64) - self.mean_
         if self.centring in ("mean", "z_score"):
-            mean = _means(row, residual, rows)
+            mean = mean_by(row, residual, rows)
             setattr(self, f"{self.rows}_bias_", mean.astype(np.float32))
             residual -= mean[row]
         if self.centring == "z_score":
-            spread = np.sqrt(_means(row, residual**2, rows))
-            spread[spread <= 1e-6 * train.moments()[1]] = train.moments()[1] or 1.0
+            spread = self._spread(row, residual, rows, train.moments()[1])
             residual /= spread[row]
         self.spread_ = spread.astype(np.float32)
         return residual
 
-    def _compared(self, train: Ratings, residual: _Doubles) -> tuple[str, npt.NDArray[np.floating]]:
-        """Return the kernel's name of the similarity and the numbers that it compares."""
-        value = train.value.astype(np.float64)
-        if self.standardize:
-            mean, std = train.moments()
-            value = (value - mean) / (std or 1.0)
-        if self.similarity == "pearson_bias":
-            value = residual
-        elif self.similarity == "adjusted_cosine" or (self.similarity, self.norms) == ("pearson", "all"):
-            side = self.columns if self.similarity == "adjusted_cosine" else self.rows
-            code = getattr(train, side)
-            value -= _means(code, value, len(getattr(train, f"{side}s")))[code]
+    def _spread(self, row: Indices, deviation: _Doubles, rows: int, std: float) -> _Doubles:
+        """Return the standard deviation of each row; that of all ratings where it has none."""
+        spread = np.sqrt(mean_by(row, deviation**2, rows))
+        spread[spread <= 1e-6 * std] = std or 1.0
+        return np.asarray(spread)
+
+    def _kernel(self) -> str:
+        """Return the kernel's name of the similarity."""
         if self.similarity == "msd":
-            return "msd", value
+            return "msd"
         if self.norms == "all":
-            return "product", value.astype(np.float32)
-        return "pearson" if self.similarity == "pearson" else "cosine", value
+            return "product"
+        return "pearson" if self.similarity == "pearson" else "cosine"
+
+    def _compared(
+        self, row: Indices, column: Indices, value: Floats, residual: _Doubles, train: Ratings
+    ) -> npt.NDArray[np.floating]:
+        """Return the numbers that are compared; what is said of columns and of all is from ``train``."""
+        mean, std = train.moments() if self.standardize else (0.0, 1.0)
+        number = (value.astype(np.float64) - mean) / (std or 1.0)
+        if self.similarity == "pearson_bias":
+            number = residual
+        elif self.similarity == "adjusted_cosine":
+            given, where = (
+                (train.value.astype(np.float64) - mean) / (std or 1.0),
+                getattr(train, self.columns),
+            )
+            number = number - mean_by(where, given, len(getattr(train, f"{self.columns}s")))[column]
+        elif (self.similarity, self.norms) == ("pearson", "all"):
+            number = number - mean_by(row, number, int(row.max(initial=0)) + 1)[row]
+        return number.astype(np.float32) if self._kernel() == "product" else number
 
     def _rate(self, ratings: Ratings, deviation: _Doubles) -> None:
         """Keep who rated what, by columns."""
@@ -166,6 +197,12 @@ class Neighbors(Model):
     def _with_columns(self, new: Ratings) -> Self:
         """Return a model of new columns: people by the items that they rated, or items by their raters."""
         side, row = self.columns, self.rows
+        if len(self.base_):
+            raise NotSupported(
+                f"new {side}s are rated by {row}s that learning knew, and this {type(self).__name__} has "
+                f"taken in its {row}s",
+                hint=f"fold_in(model, {side}s=...) first, then fold_in(of_what_it_returns, {row}s=...)",
+            )
         known = known_items(self, new) if side == "user" else known_users(self, new)
         rows, columns = getattr(known, row), getattr(known, side)
         start = self.mean_ + getattr(self, f"{row}_bias_")[rows].astype(np.float64)
@@ -178,9 +215,21 @@ class Neighbors(Model):
         folded._rate(known, (residual - bias[columns]) / self.spread_[rows])
         return folded
 
+    def _base(self) -> Base:
+        """Return the rows that neighbours are from: those that were learned from."""
+        if len(self.base_):
+            return Base(self.base_, self.base_bias_, self.base_spread_)
+        side = self.rows
+        return Base(getattr(self, f"{side}s_"), getattr(self, f"{side}_bias_"), self.spread_)
+
+    def _placed(self, row: Indices) -> Indices:
+        """Return rows as the kernels know them: those taken in come after those that neighbours are from."""
+        return np.where(row >= 0, row + np.int32(len(self.base_)), row)
+
     def _lists(self) -> tuple[_Starts, Indices, Floats, _Starts, Indices, Floats]:
+        none_of_them = np.zeros(len(self.base_), np.int64)
         return (
-            self.list_start_, self.neighbor_, self.similarity_,
+            np.r_[none_of_them, self.list_start_], self.neighbor_, self.similarity_,
             self.rated_start_, self.rated_, self.deviation_,
         )  # fmt: skip
 
@@ -193,7 +242,9 @@ class Neighbors(Model):
         """Return the mean deviation over the neighbours, in rating units."""
         row, column = getattr(pairs, self.rows), getattr(pairs, self.columns)
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
-        mean = neighbor_means(row, column, *self._lists(), *counts, self.damping, thread_count(self.threads))
+        mean = neighbor_means(
+            self._placed(row), column, *self._lists(), *counts, self.damping, thread_count(self.threads)
+        )
         return np.asarray(mean * self.spread_[row])
 
     def _predict(self, pairs: Pairs) -> Prediction:
@@ -218,7 +269,7 @@ class Neighbors(Model):
         """
         row, column = getattr(pairs, self.rows), getattr(pairs, self.columns)
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
-        neighbor, share = neighbor_shares(row, column, *self._lists(), *counts, self.damping)
+        neighbor, share = neighbor_shares(self._placed(row), column, *self._lists(), *counts, self.damping)
         return neighbor, share * self.spread_[row][:, None]
 
     def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
@@ -230,10 +281,11 @@ class Neighbors(Model):
         part = slice(*self.rated_start_[column : column + 2].tolist())
         order = np.argsort(self.rated_[part])
         found = order[np.searchsorted(self.rated_[part], rows, sorter=order)]
-        deviation = self.deviation_[part][found].astype(np.float64) * self.spread_[rows]
-        other = np.full(len(rows), column, np.int32)
-        start = self._start(Pairs(other, rows) if self.columns == "user" else Pairs(rows, other))
-        return Sources("neighbors", self.rows, rows, start + deviation, share[0][there].astype(np.float64))
+        base, bias = self._base(), float(getattr(self, f"{self.columns}_bias_")[column])
+        rating = self.mean_ + bias + base.bias[rows].astype(np.float64)
+        rating += self.deviation_[part][found].astype(np.float64) * base.spread[rows]
+        own_share = share[0][there].astype(np.float64)
+        return Sources("neighbors", self.rows, rows, rating, own_share, base.ids)
 
     def _require_memory(
         self, row: Indices, column: Indices, rows: int, columns: int, keep: int, threads: int
@@ -249,10 +301,12 @@ class Neighbors(Model):
     def _from_state(self, state: dict[str, object]) -> Self:
         super()._from_state(state)
         rows, columns = len(self.spread_), len(getattr(self, f"{self.columns}s_"))
+        known = len(self._base().ids)
         lists = ((self.list_start_, self.neighbor_, rows), (self.rated_start_, self.rated_, columns))
         for start, index, size in lists:
             whole = len(start) == size + 1 and start[0] == 0 and start[-1] == len(index)
-            if not whole or (np.diff(start) < 0).any() or (index < 0).any() or (index >= rows).any():
+            whole = whole and known == len(self._base().bias)
+            if not whole or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
                 raise BadModelFile(f"the lists of {self.rows}s in the file are not lists of known ones")
         return self
 
@@ -276,7 +330,3 @@ def lists_bytes(others: _Doubles, keep: int, ratings: int, threads: int) -> int:
         + threads * 80 * len(others)
         + 60 * ratings
     )
-
-
-def _means(code: Indices, value: _Doubles, size: int) -> _Doubles:
-    return np.bincount(code, value, size) / np.maximum(np.bincount(code, minlength=size), 1)

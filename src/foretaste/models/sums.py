@@ -31,3 +31,8 @@ def ratio(total: Numbers, count: Numbers) -> Numbers:
 def damped_mean(codes: Indices, value: Numbers, weight: Numbers, n: int, damping: float) -> Numbers:
     """Return the weighted mean of each of n groups, as if each came with ``damping`` values of 0."""
     return ratio(sum_by(codes, weight * value, n), sum_by(codes, weight, n) + damping)
+
+
+def mean_by(codes: Indices, value: Numbers, n: int) -> Numbers:
+    """Return the mean of the values of each of n groups, 0 where there is none."""
+    return np.asarray(np.bincount(codes, value, n) / np.maximum(np.bincount(codes, minlength=n), 1))

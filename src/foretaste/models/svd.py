@@ -12,12 +12,14 @@ from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.folding import (
+    SPREAD,
     Doubles,
     KnownRows,
     check_penalties,
     fold,
     known_rows,
     penalty_of,
+    require_kept,
     ridge_shares,
     solved_for,
     with_items,
@@ -99,8 +101,8 @@ class SVD(Model):
     epochs_: int = learned()
     train_rmse_: Floats = learned("epochs")
     valid_rmse_: Floats = learned("validated")
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    user_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
+    item_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, self.std_ = train.moments()
@@ -197,12 +199,14 @@ class SVD(Model):
         self, rows: KnownRows, bias: Floats, factors: Floats, penalty: Doubles
     ) -> tuple[Floats, Floats]:
         """Return the biases and factors that are best for new users (or items), given the others."""
+        require_kept(self, penalty, SPREAD)
         residual = (rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other]
         return fold(rows, residual, factors, penalty, self.threads, self.biased)
 
     def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
         if own is None:
             return None
+        require_kept(self, self.user_penalty_, SPREAD)
         rows = known_rows(self, own)
         residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
         vectors = solved_for(self.item_factors_, self.biased)

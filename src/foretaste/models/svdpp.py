@@ -11,12 +11,14 @@ from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats, Linear, Prediction, Sources
 from foretaste.models.base import Model
 from foretaste.models.folding import (
+    SPREAD,
     Doubles,
     KnownRows,
     check_penalties,
     fold,
     known_rows,
     penalty_of,
+    require_kept,
     ridge_shares,
     solved_for,
     with_items,
@@ -82,8 +84,8 @@ class SVDpp(Model):
     item_factors_: Floats = learned("items", "factors")
     implicit_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    user_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
+    item_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self._learn(self._start(train, {}), progress)
@@ -128,6 +130,7 @@ class SVDpp(Model):
         return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
 
     def _fold_in(self, new: Ratings) -> Self:
+        require_kept(self, self.user_penalty_, SPREAD)
         rows = known_rows(self, new)
         rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
         residual = self._left(rows, rated) - self._items_in_time(rows)
@@ -146,6 +149,7 @@ class SVDpp(Model):
         """Return what each rating says by its value and by having been given at all, together."""
         if own is None:
             return None
+        require_kept(self, self.user_penalty_, SPREAD)
         rows = known_rows(self, own)
         rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
         residual = self._left(rows, rated) - self._items_in_time(rows)
@@ -156,6 +160,7 @@ class SVDpp(Model):
 
     def _fold_in_items(self, new: Ratings) -> Self:
         """Return a model of the new items; that somebody rated one of them says nothing of that user."""
+        require_kept(self, self.item_penalty_, SPREAD)
         rows = known_rows(self, new, "item")
         residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.user_bias_[rows.other]
         residual = residual - self._users_in_time(rows)

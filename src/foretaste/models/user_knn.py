@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from foretaste.models.answers import Floats
+from foretaste.models.neighbor_rows import with_rows
 from foretaste.models.neighbors import Neighbors
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
@@ -26,7 +27,8 @@ class UserKNN(Neighbors):
     those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the
     user, ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
 
-    A user or item that is unknown has bias 0 and no neighbours.
+    A user or item that is unknown has bias 0 and no neighbours. A new user is taken in by definition:
+    the neighbours are users learned from, by the similarities to these, whose ratings are kept.
 
     Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative
     filtering of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for
@@ -43,3 +45,6 @@ class UserKNN(Neighbors):
 
     def _fold_in_items(self, new: Ratings) -> Self:
         return self._with_columns(new)
+
+    def _fold_in(self, new: Ratings) -> Self:
+        return with_rows(self, new)

@@ -12,14 +12,13 @@ from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported, 
 from foretaste.ids import IdArray, IdIndex, Indices, as_id_column
 from foretaste.models.answers import Linear
 from foretaste.models.base import Model, known_models
-from foretaste.models.folding import known_items
+from foretaste.models.folding import SPREAD, known_items, require_kept
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommending.top import allowed_items
 
 _Doubles = npt.NDArray[np.float64]
 
 _JUDGED = 2000  # items whose error counts, where there are more: every so many
-_PEOPLE = 10_000  # from whom a covariance is taken, where there are more: every so many
 _BLOCK = 2_000_000  # predictions at a time
 _LEAST = 1e-9
 
@@ -137,11 +136,14 @@ def _answers(model: Model, answers: Any) -> Ratings | None:
 
 
 def _linear_of(model: Model) -> Linear | None:
-    """Return a model of factors as such, if what a new person's answers tell follows from that."""
-    if type(model)._linear is Model._linear or not hasattr(model, "train_rmse_"):
+    """Return a model of factors as such, if it keeps how the people are spread whom it learned from.
+
+    The people whom it knows will not do: a model of new people knows these alone.
+    """
+    known = getattr(model, "user_covariance_", None)
+    if not hasattr(model, "user_penalty_") and (known is None or known.size == 0):
         return None
-    linear = model._linear()
-    return linear if linear.item_factors.shape[1] else None
+    return model._linear()
 
 
 def _by_covariance(
@@ -165,16 +167,13 @@ def _by_covariance(
 def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
     """Return the covariance of the numbers of people, the bias first, in rating units."""
     size = 1 + linear.item_factors.shape[1]
-    penalty = getattr(model, "user_penalty_", None)
-    if penalty is not None and len(penalty):
-        start = size - len(penalty)  # without biases it has none of them
-        spread = np.zeros((size, size))
-        spread[start:, start:] = noise * np.linalg.inv(penalty)
-        return spread
-    people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
-    people = people[np.any(people != 0, axis=1)]
-    people = people[:: max(1, -(-len(people) // _PEOPLE))]
-    return np.asarray(np.einsum("ua,ub->ab", people, people, optimize=True) / max(1, len(people)))
+    if not hasattr(model, "user_penalty_"):
+        return np.asarray(model.std_**2 * model.user_covariance_)
+    require_kept(model, model.user_penalty_, SPREAD)
+    start = size - len(model.user_penalty_)  # without biases it has none of them
+    spread = np.zeros((size, size))
+    spread[start:, start:] = noise * np.linalg.inv(model.user_penalty_)
+    return spread
 
 
 def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indices) -> _Doubles:

@@ -124,7 +124,7 @@ def _own(model: Model, user: int, ratings: Ratings) -> Ratings | None:
 def _reasons(model: Model, sources: Sources, catalogue: Catalogue | None) -> tuple[Reason, ...]:
     """Return the ratings behind a prediction, the one that moved it most first."""
     order = np.lexsort((sources.index, -np.abs(sources.share)))
-    index = model.items_ if sources.side == "item" else model.users_
+    index = sources.ids or (model.items_ if sources.side == "item" else model.users_)
     ids = index.ids[sources.index[order]]
     titled = catalogue is not None and sources.side == "item"
     titles = catalogue.titles(ids) if catalogue is not None and titled else [None] * len(ids)

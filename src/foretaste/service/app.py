@@ -13,10 +13,24 @@ from starlette.middleware.cors import CORSMiddleware
 
 from foretaste import __version__
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, NotSupported, TooLarge
-from foretaste.service.guard import Guard, envelope
+from foretaste.service.guard import Guard, envelope, is_page
 from foretaste.service.jobs import Busy
-from foretaste.service.routes import health, items, jobs, keys, models, people, ratings, recommending
+from foretaste.service.page_cookies import Suspect
+from foretaste.service.repeats import Repeats
+from foretaste.service.routes import (
+    health,
+    items,
+    jobs,
+    keys,
+    models,
+    page,
+    page_admin,
+    people,
+    ratings,
+    recommending,
+)
 from foretaste.service.routes.common import Forbidden, House, Unauthorized
+from foretaste.service.routes.page_common import Page
 from foretaste.service.serving import NoModel
 from foretaste.service.settings import Settings
 from foretaste.service.store import StorageFull, Unavailable
@@ -25,6 +39,7 @@ from foretaste.service.training import Refused
 _STATUSES: tuple[tuple[type[ForetasteError], int], ...] = (
     (Unauthorized, 401),
     (Forbidden, 403),
+    (Suspect, 403),
     (Busy, 409),
     (Unavailable, 503),
     (StorageFull, 507),
@@ -40,6 +55,8 @@ _CODES = {
     400: "bad_request", 404: "not_found", 405: "wrong_method", 409: "conflict", 413: "too_large",
     415: "wrong_type",
 }  # fmt: skip
+# Newer FastAPI traces requests where OpenTelemetry is installed, with what is asked in the open.
+_SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _DESCRIPTION = (
     'Ratings, and what people will like by them. Answers are `{"ok": true, "data": ...}` or '
     '`{"ok": false, "error": {"code", "message", "hint"}}`.'
@@ -62,11 +79,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="foretaste", version=__version__, description=_DESCRIPTION, lifespan=life, docs_url=None,
-        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False,
+        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False, telemetry=_SILENT,
     )  # fmt: skip
     app.state.house = house
     for room in (items, ratings, recommending, models, jobs, people, keys, health):
         app.include_router(room.router, prefix="/api/v1")
+    app.state.page = None
+    if settings.page != "off":
+        app.state.page = Page(house)
+        app.include_router(page.router)
+        app.include_router(page_admin.router)
     app.add_exception_handler(ForetasteError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_values)
     app.add_exception_handler(HTTPException, _of_http)
@@ -76,7 +98,11 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=list(settings.origins), allow_methods=["GET", "PUT", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"], allow_credentials=False, max_age=600,
         )  # fmt: skip
-    app.add_middleware(Guard, settings=settings, figures=house.figures)
+    app.add_middleware(Repeats, house=house)
+    problem = None if app.state.page is None else app.state.page.looks.problem
+    app.add_middleware(
+        Guard, settings=settings, figures=house.figures, is_known=house.keyring.was_known, problem=problem
+    )
     return app
 
 
@@ -85,25 +111,32 @@ def from_environment() -> FastAPI:
     return create_app(Settings.from_environment())
 
 
-async def _of_ours(_: Request, error: Any) -> Response:
+async def _of_ours(request: Request, error: Any) -> Response:
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 422)
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(status, {})
-    return _failure(status, error.code, error.message, error.hint, headers)
+    return _failure(request, status, error.code, error.message, error.hint, headers)
 
 
-async def _of_values(_: Request, error: Any) -> Response:
+async def _of_values(request: Request, error: Any) -> Response:
     """Name the first value that is not allowed, without repeating it."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"]) if first["loc"] else "the request"
-    return _failure(422, "invalid_parameter", f"{place[:200]}: {first['msg'][:300]}", None, {})
+    message = f"{place[:200]}: {first['msg'][:300]}"
+    return _failure(request, 422, "invalid_parameter", message, None, {})
 
 
-async def _of_http(_: Request, error: Any) -> Response:
+async def _of_http(request: Request, error: Any) -> Response:
     message = str(error.detail)
     hint = "GET /api/v1/openapi.json" if error.status_code in (404, 405) else None
     code = _CODES.get(error.status_code, "bad_request")
-    return _failure(error.status_code, code, message, hint, dict(error.headers or {}))
+    return _failure(request, error.status_code, code, message, hint, dict(error.headers or {}))
 
 
-def _failure(status: int, code: str, message: str, hint: str | None, headers: dict[str, str]) -> Response:
+def _failure(
+    request: Request, status: int, code: str, message: str, hint: str | None, headers: dict[str, str]
+) -> Response:
+    """Return an error in the envelope, or in the way of the page where that is asked for."""
+    page: Page | None = request.app.state.page
+    if page is not None and is_page(request.url.path):
+        return page.looks.problem(status, message, headers)
     return Response(envelope(code, message, hint), status, headers, "application/json")

@@ -183,7 +183,11 @@ class Starter:
         return number
 
     def _collect(self) -> None:
-        self._processes = {number: p for number, p in self._processes.items() if p.poll() is None}
+        for number, process in list(self._processes.items()):
+            if process.poll() is not None:
+                del self._processes[number]
+                if process.stdin is not None:
+                    process.stdin.close()
 
     def close(self) -> None:
         """End all jobs and wait for them."""

@@ -52,8 +52,18 @@ ratings = Table(
     Column("item", Text, primary_key=True),
     Column("value", Float, nullable=False),
     Column("rated_at", BigInteger),
-    Column("shown", Float),  # the prediction that the person saw before rating
+    Column("shown", Float),  # the prediction that the person saw before rating: no model learns from such
     sqlite_with_rowid=False,
+)
+
+visitors = Table(  # people of the page, who rate without a key
+    "visitors",
+    tables,
+    Column("user", Text, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of the secret in their cookie
+    Column("made_at", BigInteger, nullable=False),
+    Column("skipped", Text, nullable=False),  # JSON: items
+    Column("shown", Text, nullable=False),  # JSON: the prediction of each item that was shown to them
 )
 
 keys = Table(
@@ -67,6 +77,15 @@ keys = Table(
     Column("revoked_at", BigInteger),
 )
 
+sessions = Table(  # administrators who have signed in on the page
+    "sessions",
+    tables,
+    Column("sha256", String(64), primary_key=True),  # of the secret in their cookie
+    Column("key", Integer, ForeignKey("keys.number"), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+)
+
 models = Table(
     "models",
     tables,
@@ -78,6 +97,7 @@ models = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("ratings", BigInteger, nullable=False),
     Column("checks", Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,  # a number names one model for ever, also when that was deleted
 )
 
 activations = Table(
@@ -87,6 +107,7 @@ activations = Table(
     Column("model", Integer, ForeignKey("models.number"), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("reason", String(20), nullable=False),  # first, retrained, chosen, rolled back
+    sqlite_autoincrement=True,
 )
 
 jobs = Table(

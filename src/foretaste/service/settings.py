@@ -29,6 +29,10 @@ class Settings:
         Pages of other origins that browsers let in: ``"https://shop.example"``; default: none.
     hosts : tuple of str
         Names by which the service may be called, besides those of the loopback address.
+    page : {"local", "on", "off"}
+        Who gets the page: those on this machine; all who reach the service; nobody.
+    hidden : tuple of str
+        Items that the page does not show, as the database holds their ids.
     """
 
     folder: str
@@ -38,6 +42,8 @@ class Settings:
     upload_bytes: int = 1_000_000_000
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    page: str = "local"
+    hidden: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -57,7 +63,7 @@ class Settings:
     def from_text(cls, text: str) -> Settings:
         """Return the settings that ``as_text`` wrote."""
         values = json.loads(text)
-        return cls(**values | {name: tuple(values[name]) for name in ("origins", "hosts")})
+        return cls(**values | {name: tuple(values[name]) for name in ("origins", "hosts", "hidden")})
 
     @classmethod
     def from_environment(cls) -> Settings:

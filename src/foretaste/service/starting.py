@@ -6,17 +6,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from foretaste.errors import InvalidParameter, NotFound
+import numpy as np
+
+from foretaste.auditing.facts import step_of
+from foretaste.errors import BadData, InvalidParameter, NotFound
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
-from foretaste.service import jobs, kept_models, kept_ratings, keys
+from foretaste.service import jobs, kept_models, kept_ratings, keys, page_admin
 from foretaste.service.ids_of import check_text
 from foretaste.service.settings import Settings
-from foretaste.service.store import Store
+from foretaste.service.store import Store, put_fact
 from foretaste.service.training import train
 from foretaste.tables import Catalogue
 
 log = logging.getLogger("foretaste")
+
+_AUDITED = 2_000_000  # ratings: some seconds
 
 
 def open_store(settings: Settings) -> Store:
@@ -70,8 +75,11 @@ def fill(store: Store, ratings: Ratings, catalogue: Catalogue | None, name: str)
                 titles[str(id_)] = "".join(
                     sign if sign.isprintable() or sign in "\n\t" else " " for sign in title
                 )
+    step = step_of(np.unique(ratings.value).astype(np.float64))
     with store.writing() as connection:
         kept_ratings.fill(connection, ratings, titles, name)
+        if step is not None:
+            put_fact(connection, "step", repr(step))
 
 
 def first_model(settings: Settings, store: Store, spec: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -96,6 +104,45 @@ def has_model(store: Store) -> bool:
     """Whether a model was ever activated."""
     with store.reading() as connection:
         return kept_models.active(connection) is not None
+
+
+def hidden_items(store: Store, path: str) -> tuple[str, ...]:
+    """Return the items that a file names, an id on a line; empty lines are left out.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or no such item.
+    BadData
+        If it is no text, or a line is no id.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise NotFound(f"cannot read {path}: {error.strerror}", hint='hide="ids.txt"') from None
+    except UnicodeDecodeError:
+        raise BadData(f"{path} is no text in UTF-8", hint="an id on a line") from None
+    kinds, found = kept_ratings.kinds_of(store), list[str]()
+    with store.reading() as connection:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                item = kinds.text(line.strip(), "item")
+            except BadData as error:
+                raise BadData(f"{path}, line {number}: {error.message}", hint=error.hint) from None
+            if not kept_ratings.has_item(connection, item):
+                raise NotFound(
+                    f"{path}, line {number}: there is no item {item!r}", hint="ids as the ratings have them"
+                )
+            found.append(item)
+    return tuple(dict.fromkeys(found))
+
+
+def first_audit(store: Store, ratings: Ratings) -> None:
+    """Keep what an audit finds in the ratings, for the page; of very many, that waits until it is wanted."""
+    if len(ratings) <= _AUDITED:
+        page_admin.keep_audit(store, ratings)
 
 
 def first_key(store: Store) -> str | None:

@@ -93,26 +93,36 @@ def roll_back(house: InHouse) -> Response:
 @router.post("/{number}/activate", response_model=Success[ModelShape], responses=failures(404, 507))
 def activate_model(number: Number, house: InHouse) -> Response:
     """Let a model serve from now on."""
+    return answer(_shown(activate_kept(house, number), number))
+
+
+def activate_kept(house: House, number: int) -> KeptModel:
+    """Let a model serve from now on, if its file is sound."""
     with house.store.writing() as connection:
         kept = kept_models.one(connection, number)
         path = house.settings.models / kept.file
         if not path.is_file() or kept_models.sha256_of(path) != kept.sha256:
             raise BadModelFile(f"the file of model {number} is missing or damaged", hint="another model")
         kept_models.activate(connection, number, "chosen")
-    return answer(_shown(kept, number))
+    return kept
 
 
 @router.delete("/{number}", response_model=Success[Deleted], responses=failures(404, 409, 507))
 def delete_model(number: Number, house: InHouse) -> Response:
     """Delete a model that is not active, and its file; it is no longer rolled back to."""
+    delete_kept(house, number)
+    return answer({"deleted": True})
+
+
+def delete_kept(house: House, number: int) -> None:
+    """Delete a model that is not active, and its file."""
     with house.store.writing() as connection:
         kept = kept_models.one(connection, number)
-        active = kept_models.active(connection)
-        if active is not None and active[1].number == number:
-            raise HTTPException(409, "this model is active; activate another one first")
-        kept_models.remove(connection, number)
+        try:
+            kept_models.remove(connection, number)
+        except InvalidParameter as error:
+            raise HTTPException(409, f"{error.message}; {error.hint}") from None
     (house.settings.models / kept.file).unlink(missing_ok=True)
-    return answer({"deleted": True})
 
 
 def _shown(kept: KeptModel, active: int | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def export_person(user: IdInQuery, house: InHouse) -> Response:
         found = kept_ratings.history(connection, text)
     rows = [listed(one, house) for one in found]
     own = kinds.own(text, "user")
-    return answer({"user": own, "ratings": rows, "models": _models_that_know(house, own)})
+    return answer({"user": own, "ratings": rows, "models": models_that_know(house, own)})
 
 
 @router.delete("", response_model=Success[Erased], responses=failures(507))
@@ -33,10 +33,10 @@ def erase_person(user: IdInQuery, house: InHouse) -> Response:
     with house.store.writing() as connection:
         gone = kept_ratings.erase(connection, text)
     house.serving.forget(text)
-    return answer({"ratings": gone, "models": _models_that_know(house, kinds.own(text, "user"))})
+    return answer({"ratings": gone, "models": models_that_know(house, kinds.own(text, "user"))})
 
 
-def _models_that_know(house: House, user: int | str) -> list[int]:
+def models_that_know(house: House, user: int | str) -> list[int]:
     """Return the numbers of the models that learned from ratings of a person."""
     from foretaste.persistence import load
 

@@ -49,7 +49,26 @@ def upgrade() -> None:
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
     )
+    _of_page()
     _of_models()
+
+
+def _of_page() -> None:
+    op.create_table(
+        "visitors",
+        sa.Column("user", sa.Text, primary_key=True),
+        sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("skipped", sa.Text, nullable=False),
+        sa.Column("shown", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("key", sa.Integer, sa.ForeignKey("keys.number"), nullable=False),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("ends_at", sa.BigInteger, nullable=False),
+    )
 
 
 def _of_models() -> None:
@@ -63,6 +82,7 @@ def _of_models() -> None:
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.Column("ratings", sa.BigInteger, nullable=False),
         sa.Column("checks", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "activations",
@@ -70,6 +90,7 @@ def _of_models() -> None:
         sa.Column("model", sa.Integer, sa.ForeignKey("models.number"), nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.String(20), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "jobs",
@@ -91,5 +112,6 @@ def _of_models() -> None:
 
 def downgrade() -> None:
     """Drop the tables and all that is in them."""
-    for name in ("jobs", "activations", "models", "keys", "ratings", "people", "items", "facts"):
+    names = "jobs activations models sessions keys visitors ratings people items facts"
+    for name in names.split():
         op.drop_table(name)

@@ -1,0 +1,186 @@
+"""The page of administrators: signing in and out, the audit, models, trainings, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+import sqlalchemy as sa
+from page_rig import Browser
+
+from foretaste.service import page_admin
+from foretaste.service.schema import sessions
+
+
+@pytest.fixture
+def browser(client):
+    return Browser(client.inner)
+
+
+@pytest.fixture
+def admin(client, browser):
+    assert browser.sign_in(client.key).status == 200
+    return browser
+
+
+DEEDS = ("train", "cancel", "activate", "roll-back", "delete", "audit", "sign-out")
+
+
+def do(browser, deed, **fields):
+    form = browser.get("/admin").form("/admin/sign-out")
+    return browser.send(f"/admin/{deed}", form | fields)
+
+
+def test_signing_in_and_out(client, browser):
+    assert browser.get("/admin").has_form("/admin/sign-in")
+    response = browser.sign_in(client.key).response
+    cookie = response.history[0].headers["set-cookie"]
+    assert re.fullmatch(
+        r"foretaste_\w{8}_admin=[\w-]{43}\.[0-9a-f]{64}; HttpOnly; Path=/admin; SameSite=strict", cookie
+    )
+    page = browser.get("/admin")
+    assert "Signed in with the key “first”" in page.text
+    token = cookie.partition("=")[2].partition(".")[0]
+    for secret in (client.key, token):
+        assert secret not in page.html
+        assert secret not in str(response.url)
+    store = client.inner.app.state.house.store
+    with store.reading() as connection:
+        kept = connection.execute(sa.select(sessions)).all()
+    assert len(kept) == 1
+    assert token not in str(kept)
+    old = dict(browser.client.cookies)
+    assert "You are signed out." in do(browser, "sign-out").text
+    browser.client.cookies.update(old)
+    assert browser.get("/admin").has_form("/admin/sign-in")  # the cookie is worth nothing any more
+
+
+def test_what_is_not_signed_in_does_nothing(client, browser):
+    fields = browser.get("/admin").form("/admin/sign-in")
+    for deed in DEEDS:
+        screen = browser.send(f"/admin/{deed}", fields | {"number": "1"})
+        assert screen.status == 401
+        assert "Sign in" in screen.text
+        assert screen.response.headers["content-type"].startswith("text/html")
+    assert browser.get("/admin/trainings").status == 401
+    assert client.get("/jobs") == []
+
+
+@pytest.mark.parametrize("role", ["read", "write"])
+def test_other_keys_may_not_sign_in(client, browser, role):
+    key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
+    screen = browser.sign_in(key)
+    assert screen.status == 403
+    assert f"This key may only {role}." in screen.text
+    assert browser.get("/admin").has_form("/admin/sign-in")
+    assert key not in screen.html
+
+
+def test_wrong_keys_are_counted(client, browser):
+    statuses = [browser.sign_in(key).status for key in ("", "x", "é" * 50, "x" * 5000, *"1234567")]
+    assert statuses == [401] * 10 + [429]
+    screen = browser.sign_in(client.key)  # the right one too late
+    assert screen.status == 429
+    assert re.search(r"too many wrong keys\. Try again in \d+ s", screen.text)
+    assert 1 <= int(screen.response.headers["retry-after"]) <= 60
+
+
+def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch):
+    made = client.good("POST", "/keys", json={"name": "second", "role": "admin"})
+    browser.sign_in(made["key"])
+    assert "“second”" in browser.get("/admin").text
+    client.good("DELETE", f"/keys/{made['number']}")
+    assert browser.get("/admin").has_form("/admin/sign-in")
+    browser.sign_in(client.key)
+    assert browser.get("/admin").has_form("/admin/train")
+    now = time.time()
+    monkeypatch.setattr("foretaste.service.page_people.time.time", lambda: now + 9 * 3600)
+    assert browser.get("/admin").has_form("/admin/sign-in")
+
+
+def test_forms_of_visitors_are_none_of_administrators(client, admin):
+    visitor_form = admin.get("/").form("/rate")
+    own = admin.get("/admin").form("/admin/sign-out")
+    for deed in DEEDS:
+        assert admin.send(f"/admin/{deed}", visitor_form | {"number": "1"}).status == 403
+        assert (
+            admin.send(f"/admin/{deed}", own | {"number": "1"}, Origin="https://evil.example").status == 403
+        )
+    assert client.get("/jobs") == []
+    assert admin.get("/admin").has_form("/admin/train")
+
+
+def test_the_audit(client, admin, ratings):
+    assert "They were not audited yet" in admin.get("/admin").text
+    screen = do(admin, "audit")
+    assert "The ratings were audited just now." in screen.text
+    assert (
+        f"{len(ratings):,} ratings of {len(ratings.users)} people for {len(ratings.items)} items"
+        in screen.text
+    )
+    kept = page_admin.kept_audit(client.inner.app.state.house.store)
+    for finding in kept["findings"]:
+        assert finding["severity"] in screen.text
+    assert kept["facts"]["ratings"] == len(ratings)
+    client.rate(5, client.get("/items?limit=1")["items"][0]["item"], 1.0)
+    assert do(admin, "audit").status == 200
+    assert page_admin.kept_audit(client.inner.app.state.house.store)["facts"]["ratings"] >= len(ratings)
+
+
+def test_models_and_their_scores(client, admin):
+    (model,) = client.get("/models")
+    screen = admin.get("/admin")
+    assert (
+        f"RMSE {model['checks']['rmse']:.3g} on {model['checks']['held_out']} held-out ratings" in screen.text
+    )
+    assert f"always guessing the mean: {model['checks']['rmse_of_the_mean']:.3g}" in screen.text
+    assert "SVD(factors=4, epochs=20)" in screen.text
+    assert "active" in screen.text
+    for deed, fields, words in (
+        ("roll-back", {}, "There is no model before the active one."),
+        ("activate", {"number": "x"}, "The form names no number."),
+        ("delete", {"number": "1"}, "This model is active; activate another one first."),
+        ("train", {"model": "Nothing"}, "Nothing"),
+    ):
+        refused = do(admin, deed, **fields)
+        assert refused.status in (409, 422), deed
+        assert re.search(r'role="alert"[^>]*>Error: ', refused.html)
+        assert words in refused.text
+    for deed in ("activate", "cancel", "delete"):
+        assert do(admin, deed, number="99").status == 404
+    assert do(admin, "dance").status == 404
+
+
+def test_training_again(client, admin):
+    admin.rate(6)
+    begun = do(admin, "train", model="Bias")
+    assert "The training has begun" in begun.text
+    assert begun.has_form("/admin/cancel")
+    assert "<progress" in begun.html
+    assert do(admin, "train").status == 409
+    number = client.get("/jobs")[0]["number"]
+    assert "Bias()" in admin.get("/admin/trainings").text
+    job = client.finished_job(number)
+    assert job["state"] in ("done", "refused"), job
+    after = admin.get("/admin")
+    assert job["state"] in after.text
+    assert job["note"] in after.text.replace("&#39;", "'")
+    assert not after.has_form("/admin/cancel")
+
+
+def test_stopping_going_back_activating_and_deleting(client, admin):
+    do(admin, "train")
+    number = client.get("/jobs")[0]["number"]
+    assert client.finished_job(number)["state"] == "done"
+    assert [model["active"] for model in client.get("/models")] == [True, False]
+    assert "The model before is active again." in do(admin, "roll-back").text
+    assert [model["active"] for model in client.get("/models")] == [False, True]
+    assert "The model is active now." in do(admin, "activate", number="2").text
+    assert "The model is deleted." in do(admin, "delete", number="1").text
+    assert [model["number"] for model in client.get("/models")] == [2]
+    do(admin, "train", model="SVDpp")
+    number = client.get("/jobs")[0]["number"]
+    screen = do(admin, "cancel", number=str(number))
+    assert "is being stopped" in screen.text
+    assert client.finished_job(number)["state"] in ("cancelled", "done", "refused")

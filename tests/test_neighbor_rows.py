@@ -1,0 +1,148 @@
+"""People who are like people, and items like items: those taken in are as learning would have them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretaste import _native
+from foretaste.errors import NotSupported
+from foretaste.models import Blend, ItemKNN, UserKNN
+from foretaste.persistence import load, save
+from foretaste.ratings import Ratings
+from foretaste.recommending import explain, fold_in, next_question
+
+SIDE = {ItemKNN: "item", UserKNN: "user"}
+MODELS = list(SIDE)
+SETTINGS = [
+    {},
+    {"neighbors": 3, "stored": 7},
+    {"stored": None, "min_neighbors": 4, "min_support": 3},
+    {"similarity": "cosine", "centring": "mean", "significance": 6},
+    {"similarity": "cosine", "norms": "common", "centring": "none", "negative": True},
+    {"similarity": "pearson", "centring": "z_score", "shrinkage": 0.0},
+    {"similarity": "pearson", "norms": "common", "min_support": 2},
+    {"similarity": "adjusted_cosine", "centring": "bias", "negative": True},
+    {"similarity": "msd", "centring": "mean"},
+    {"similarity": "pearson_bias", "centring": "z_score"},
+    {"similarity": "pearson_bias", "norms": "common", "user_damping": 1.0, "item_damping": 9.0},
+    {"similarity": "adjusted_cosine", "centring": "none", "standardize": False},
+]
+
+
+def taken_in(model, rows):
+    return fold_in(model, **{f"{SIDE[type(model)]}s": rows})
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_those_learned_from_come_back_as_they_were(ratings, cls, setting):
+    """They are not their own neighbours, and of all others just what learning found."""
+    model = cls(clip=False, **setting).fit(ratings)
+    folded = taken_in(model, ratings[np.random.default_rng(3).permutation(len(ratings))])
+    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=1e-4)
+    assert folded.list_start_.tolist() == model.list_start_.tolist()
+    np.testing.assert_allclose(folded.similarity_, model.similarity_, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[5:6], ids=str)
+def test_somebody_new_of_the_same_ratings_has_that_one_as_the_first_neighbour(ratings, cls, setting):
+    model = cls(clip=False, **setting).fit(ratings)
+    side = SIDE[cls]
+    ids = {name: getattr(ratings, f"{name}_ids") for name in ("user", "item")}
+    one = int(np.bincount(getattr(ratings, side)).argmax())
+    rows = np.flatnonzero(getattr(ratings, side) == one)
+    twin = {name: found[rows] for name, found in ids.items()} | {side: np.full(len(rows), 123_456)}
+    folded = taken_in(model, Ratings.from_columns(twin["user"], twin["item"], ratings.value[rows]))
+    assert folded.neighbor_[0] == one
+    assert getattr(folded, f"{side}s_").ids.tolist() == [123_456]
+    assert len(folded.neighbor_) == folded.list_start_[-1]
+    assert model.stored != 7 or len(folded.neighbor_) == 7
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_reasons_name_those_whom_the_model_learned_from(ratings, others, cls, tmp_path):
+    texts = Ratings.from_columns(
+        [f"u{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
+    )
+    new = Ratings.from_columns(
+        [f"u{u}" for u in others.user_ids], [f"i{i}" for i in others.item_ids], others.value
+    )
+    side = SIDE[cls]
+    folded = taken_in(cls(clip=False).fit(texts), new)
+    save(folded, tmp_path / "folded.foretaste")
+    given = {(u, i): v for u, i, v in zip(texts.user_ids, texts.item_ids, texts.value.tolist(), strict=True)}
+    told_of = 0
+    for model in (folded, load(tmp_path / "folded.foretaste")):
+        for user in model.users_.ids[::5].tolist():
+            for item in model.items_.ids[::5].tolist():
+                told = explain(model, user, item)
+                part = next(part.value for part in told.parts if part.name == "neighbors")
+                assert sum(reason.share for reason in told.reasons) == pytest.approx(part, abs=1e-4)
+                for reason in told.reasons:
+                    pair = (reason.id, item) if side == "user" else (user, reason.id)
+                    assert reason.rating == pytest.approx(given[pair], abs=1e-4)
+                    told_of += 1
+    assert told_of > 100
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_what_was_taken_in_takes_in_others_as_the_first_did(ratings, others, cls):
+    model = cls().fit(ratings)
+    first = taken_in(model, ratings[:200])
+    np.testing.assert_allclose(
+        taken_in(first, others).predict_matrix(), taken_in(model, others).predict_matrix(), rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_the_other_side_is_taken_in_before_not_after(ratings, others, cls):
+    model, side = cls().fit(ratings), SIDE[cls]
+    other = "item" if side == "user" else "user"
+    after = taken_in(model, others)
+    with pytest.raises(
+        NotSupported, match=f"new {other}s are rated by {side}s that learning knew"
+    ) as refused:
+        fold_in(after, **{f"{other}s": ratings})
+    assert f"fold_in(model, {other}s=...) first" in refused.value.hint
+    both = taken_in(fold_in(model, **{f"{other}s": ratings}), others)
+    np.testing.assert_allclose(both.predict_matrix(), after.predict_matrix(), rtol=0, atol=1e-4)
+
+
+def test_it_can_be_inside_a_blend_and_kept_there(ratings, others, tmp_path):
+    blend = Blend(models=["UserKNN", "Bias"], folds=2).fit(ratings)
+    folded = fold_in(blend, users=others)
+    save(folded, tmp_path / "blend.foretaste")
+    again = load(tmp_path / "blend.foretaste")
+    np.testing.assert_array_equal(again.predict_matrix(), folded.predict_matrix())
+    assert again.members_[0].base_ == ratings.users
+
+
+def test_a_new_person_is_asked_and_answers(ratings):
+    model = UserKNN().fit(ratings)
+    first = next_question(model)
+    assert next_question(model, {first: 4.0}) != first
+
+
+@pytest.mark.parametrize("kind", ["product", "cosine", "pearson", "msd"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_lists_of_the_last_rows_are_of_the_rows_before_them(kind, threads):
+    """The kernel, against itself: all others of all rows, of which only those before count."""
+    rng = np.random.default_rng(2)
+    rows, columns, first = 40, 25, 30
+    where = rng.permutation(rows * columns)[:420]
+    row, column = (where // columns).astype(np.int32), (where % columns).astype(np.int32)
+    value = rng.normal(size=420)
+    rules = 2.0, 2, 3, True, False, threads
+    whole = _native.nearest_rows(row, column, value, rows, columns, kind, rows, *rules)
+    start, other, similarity = _native.nearest_rows(row, column, value, rows, columns, kind, 6, *rules, first)
+    assert start[: first + 1].tolist() == [0] * (first + 1)
+    for k in range(first, rows):
+        mine = slice(*whole[0][k : k + 2])
+        before = whole[1][mine] < first
+        assert other[start[k] : start[k + 1]].tolist() == whole[1][mine][before][:6].tolist()
+        assert similarity[start[k] : start[k + 1]].tolist() == whole[2][mine][before][:6].tolist()
+    for wrong in (-1, rows + 1):
+        with pytest.raises(ValueError, match="first must be a row"):
+            _native.nearest_rows(row, column, value, rows, columns, kind, 6, *rules, wrong)

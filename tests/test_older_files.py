@@ -1,0 +1,108 @@
+"""Model files by an earlier version: they load, predict as they did, and say what they lack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model_files import with_arrays, with_ours
+
+from foretaste.errors import BadModelFile, NotSupported
+from foretaste.models import ALS, NMF, SVD, Blend, ItemKNN, SVDpp, TimeSVDpp, UserKNN
+from foretaste.persistence import load, save
+from foretaste.recommending import explain, fold_in, next_question, question_gains
+
+PENALTIES = ("user_penalty_", "item_penalty_")
+MODELS = [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3), TimeSVDpp(factors=3, epochs=3)]
+
+
+def timed(ratings):
+    return ratings.replace(when=1_700_000_000 + np.arange(len(ratings)) * 3600)
+
+
+def older(model, path, *lacks):
+    """Write a model as it was written before these arrays were learned, and read it."""
+    save(model, path)
+    path.write_bytes(with_arrays(path, path.read_bytes(), **dict.fromkeys(lacks)))
+    return load(path)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tmp_path):
+    model.fit(timed(ratings))
+    again = older(model, tmp_path / "old.foretaste", *PENALTIES)
+    np.testing.assert_array_equal(again.predict_matrix(), model.predict_matrix())
+    told = explain(again, 11, 5)
+    assert told.to_dict()["parts"] == explain(model, 11, 5).to_dict()["parts"]
+    for what in (
+        lambda: fold_in(again, users=timed(ratings)),
+        lambda: fold_in(again, items=timed(ratings)),
+        lambda: explain(again, 11, 5, ratings=timed(ratings)),
+        lambda: next_question(again),
+    ):
+        with pytest.raises(NotSupported, match="comes from a file by an earlier version") as refused:
+            what()
+        assert f"foretaste fit {type(model).__name__} ratings.csv" in refused.value.hint
+    save(again, tmp_path / "new.foretaste")
+    assert load(tmp_path / "new.foretaste").user_penalty_.shape == (0, 0)
+    assert fold_in(again.fit(timed(ratings)), users=timed(ratings)).users_ == ratings.users
+
+
+def test_a_file_that_lacks_only_half_of_them_is_refused(ratings, tmp_path):
+    model = SVD(factors=3, epochs=3).fit(ratings)
+    for name in PENALTIES:
+        with pytest.raises(BadModelFile, match="penalty_ in the file"):
+            older(model, tmp_path / "half.foretaste", name)
+
+
+@pytest.mark.parametrize("cls", [ALS, NMF], ids=lambda cls: cls.__name__)
+def test_factors_learned_by_turns_are_asked_by_imagined_answers(ratings, cls, tmp_path):
+    model = cls(factors=3, epochs=5).fit(ratings)
+    again = older(model, tmp_path / "old.foretaste", "user_covariance_")
+    np.testing.assert_array_equal(
+        fold_in(again, users=ratings).predict_matrix(), fold_in(model, users=ratings).predict_matrix()
+    )
+    gain = question_gains(again)[1]
+    assert (gain > 0).all()
+    assert not np.allclose(gain, question_gains(model)[1])
+
+
+def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
+    save(ALS(factors=3, epochs=3).fit(ratings), tmp_path / "als.foretaste")
+    whole = (tmp_path / "als.foretaste").read_bytes()
+    with_arrays(tmp_path / "als.foretaste", whole, user_covariance_=np.eye(3))
+    with pytest.raises(BadModelFile, match="user_covariance_ in the file does not fit"):
+        load(tmp_path / "als.foretaste")
+
+
+@pytest.mark.parametrize("cls", [ItemKNN, UserKNN], ids=lambda cls: cls.__name__)
+def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, cls, tmp_path):
+    model = cls().fit(ratings)
+    again = older(model, tmp_path / "old.foretaste", "base_", "base_bias_", "base_spread_")
+    assert len(again.base_) == 0
+    for side in ("users", "items"):
+        np.testing.assert_array_equal(
+            fold_in(again, **{side: others}).predict_matrix(),
+            fold_in(model, **{side: others}).predict_matrix(),
+        )
+
+
+def test_models_inside_may_lack_it_too(ratings, others, tmp_path):
+    blend = Blend(models=["UserKNN", SVD(factors=3, epochs=3)], folds=2).fit(ratings)
+    lacks = [f"members_.1.{name}" for name in PENALTIES]
+    again = older(blend, tmp_path / "old.foretaste", "members_.0.base_", *lacks)
+    np.testing.assert_array_equal(again.predict_matrix(), blend.predict_matrix())
+    with pytest.raises(NotSupported, match="this SVD comes from a file by an earlier version"):
+        fold_in(again, users=others)
+
+
+def test_what_is_not_new_must_be_there(ratings, tmp_path):
+    with pytest.raises(BadModelFile, match="missing"):
+        older(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "old.foretaste", "item_factors_")
+
+
+def test_other_formats_are_still_told_apart(ratings, tmp_path):
+    save(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "svd.foretaste")
+    newer = with_ours((tmp_path / "svd.foretaste").read_bytes(), lambda ours: ours | {"format": 2})
+    (tmp_path / "svd.foretaste").write_bytes(newer)
+    with pytest.raises(BadModelFile, match="this version reads format 1"):
+        load(tmp_path / "svd.foretaste")
