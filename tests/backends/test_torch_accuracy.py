@@ -35,8 +35,8 @@ def some(benchmark) -> Ratings:
     return ratings[np.flatnonzero(ratings.user < USERS)]
 
 
-# What was measured was .8787 and .8801; other machines add up in another order.
-@pytest.mark.parametrize(("name", "bound"), [("AutoRec", 0.882), ("SparseFC", 0.8835)])
+# What was measured was .8716 and .8722; other machines add up in another order.
+@pytest.mark.parametrize(("name", "bound"), [("AutoRec", 0.875), ("SparseFC", 0.8755)])
 def test_autoencoders_fill_in_more_than_biases(name, bound, benchmark, some):
     """The nine to one of the published comparison, of which all ratings are judged in the benchmark."""
     train_rows, test_rows = benchmark.nine_to_one(len(some))
