@@ -1,5 +1,6 @@
 """Autoencoders and cold start on MovieLens 1M, at the models' defaults, with a dated JSON.
 
+    python -m benchmarks.quality.torch_ml1m                # all of it
     python -m benchmarks.quality.torch_ml1m autoencoders   # 90/10, mean of seeds 0, 1 and 2
     python -m benchmarks.quality.torch_ml1m cold           # new users and new items, seeds 1 and 2
 
@@ -15,7 +16,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -30,6 +31,7 @@ from foretaste import Bias, Ratings, read_ratings, rmse
 from foretaste.models import BY_NAME, Model
 
 SHARE = 0.2
+KEY = ("model", "seed")  # one record each
 LATIN = "latin-1"
 Record = dict[str, Any]
 
@@ -95,37 +97,32 @@ def item_frame() -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def autoencoders(settings: dict[str, Any], names: list[str], seeds: list[int]) -> list[Record]:
+def autoencoders(settings: dict[str, Any], names: list[str], seeds: list[int]) -> Iterator[Record]:
     """Judge the autoencoders by the tenth of the rows that is held out."""
     ratings = load()
     train_rows, test_rows = nine_to_one(len(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
-    found = []
     for name in names:
+        errors = []
         for seed in seeds:
             record, model = _learned(name, train, settings | {"seed": seed})
-            record["rmse"] = rmse(test.value, model.predict(test))
-            print(record, flush=True)
-            found.append(record)
-        print(f"{name}: RMSE {mean(one['rmse'] for one in found if one['model'] == name):.4f}", flush=True)
-    return found
+            errors.append(rmse(test.value, model.predict(test)))
+            yield record | {"seed": seed, "rmse": errors[-1]}
+        print(f"{name}: RMSE {mean(errors):.4f}, the mean of seeds {seeds}", flush=True)
 
 
-def cold(settings: dict[str, Any], names: list[str], seeds: list[int]) -> list[Record]:
+def cold(settings: dict[str, Any], names: list[str], seeds: list[int]) -> Iterator[Record]:
     """Judge models with features by users and items that were held out, beside biases alone."""
     ratings = load().with_features(users=user_frame(), items=item_frame())
-    found = []
     for seed in seeds:
         parts = cold_parts(ratings, seed)
         train = ratings[parts.pop("train")]
         for name in ("Bias", *names):
             record, model = _learned(name, train, {} if name == "Bias" else settings)
             tests = {part: ratings[rows] for part, rows in parts.items()}
-            record |= {"split": seed}
-            record |= {part: rmse(test.value, model.predict(test)) for part, test in tests.items()}
-            print(record, flush=True)
-            found.append(record)
-    return found
+            errors = {part: rmse(test.value, model.predict(test)) for part, test in tests.items()}
+            print(name, "split", seed, errors, flush=True)
+            yield record | {"seed": seed} | errors
 
 
 def _learned(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Record, Model]:
@@ -133,35 +130,52 @@ def _learned(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Recor
     model = Bias() if name == "Bias" else BY_NAME[name](**settings)
     model.fit(train)
     record: Record = {"model": name, "call": repr(model), "seconds": time.perf_counter() - start}
+    record["settings"] = model.get_params(deep=False)
     for fact in ("epochs_", "valid_rmse_"):
         if hasattr(model, fact):
             record[fact.strip("_")] = np.asarray(getattr(model, fact)).tolist()
     return record, model
 
 
-WORK: dict[str, tuple[Callable[..., list[Record]], list[str], list[int]]] = {
+WORK: dict[str, tuple[Callable[..., Iterator[Record]], list[str], list[int]]] = {
     "autoencoders": (autoencoders, ["AutoRec", "SparseFC"], [0, 1, 2]),
     "cold": (cold, ["FactorizationMachine", "NeuralMF"], [1, 2]),
 }
 
 
 def main() -> None:
-    """Do one piece of work and keep its record."""
+    """Do one piece of work, or all of them, and keep its records."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.torch_ml1m", description=__doc__)
-    parser.add_argument("work", choices=list(WORK))
+    parser.add_argument("work", nargs="?", choices=list(WORK), help="all of it, if not given")
     parser.add_argument("--models", help="some of them, between commas")
     parser.add_argument("--seeds", help="others, between commas")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    work, names, seeds = WORK[options.work]
+    for work in [options.work] if options.work else WORK:
+        do(work, options)
+
+
+def do(work: str, options: argparse.Namespace) -> None:
+    """Do one piece of work and keep its records."""
+    judge, names, seeds = WORK[work]
     names = options.models.split(",") if options.models else names
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else seeds
-    found = work({"threads": options.threads}, names, seeds)
-    about = machine() | {"date": today(), "code": code_of_foretaste(), "work": options.work}
-    path = options.results / f"{today()}-torch-{options.work}.json"
-    write_whole(path, json.dumps({"about": about, "records": found}, indent=1) + "\n")
+    path = options.results / f"{today()}-torch-{work}.json"
+    about = machine() | {"date": today(), "work": work}
+    del about["command"]  # records of one day come of several
+    code = code_of_foretaste()
+    for record in judge({"threads": options.threads}, names, seeds):
+        keep(path, about, record | {"code": code, "threads": options.threads})
     print(f"written: {path}")
+
+
+def keep(path: Path, about: Record, record: Record) -> None:
+    """Write a finished record beside the others of the day, in place of an older one of the same work."""
+    known = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
+    others = [one for one in known if any(one.get(name) != record.get(name) for name in KEY)]
+    records = sorted([*others, record], key=lambda one: [str(one.get(name)) for name in KEY])
+    write_whole(path, json.dumps({"about": about, "records": records}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -46,17 +46,19 @@ def dense(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.nd
     rows = np.zeros((len(ratings.items), len(ratings.users)))
     there = weight > 0
     rows[ratings.item[there], ratings.user[there]] = standard[there] + presence
-    return rows
+    counts = np.bincount(ratings.item[there], minlength=len(rows))
+    return rows * np.sqrt(counts[counts > 0].mean() / np.maximum(counts, 1))[:, None]
 
 
 def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Weight, kernel and bias of each layer, the kernel by its definition."""
+    """Weight, kernel and bias of each layer, from inputs to outputs, the kernel by its definition."""
     found = []
     for layer in network.layers:
         weight, bias = (x.detach().numpy().astype(float) for x in (layer.weight, layer.bias))
+        weight = weight.T if layer.turned else weight
         kernel = np.ones_like(weight)
         if hasattr(layer, "input_place"):
-            u, v = (x.detach().numpy().astype(float) for x in (layer.input_place, layer.output_place))
+            u, v = (x.detach().numpy() / 10.0 for x in (layer.input_place, layer.output_place))
             kernel = np.maximum(0, 1 - ((u[:, None] - v[None]) ** 2).sum(axis=2))
         found.append((weight, kernel, bias))
     return found
@@ -66,7 +68,7 @@ def through(layers, rows: np.ndarray) -> np.ndarray:
     for k, (weight, kernel, bias) in enumerate(layers):
         rows = rows @ (weight * kernel) + bias
         if k < len(layers) - 1:
-            rows = 1 / (1 + np.exp(-rows))
+            rows = np.tanh(rows)
     return rows
 
 
@@ -79,9 +81,9 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
     (learning,) = kept
     if name == "SparseFC":  # places so far apart that some connections are cut
         with torch.no_grad():
-            for layer in learning.network.layers:
-                layer.input_place.normal_(0, 0.5, generator=torch.Generator().manual_seed(1))
-    layers = numpy_layers(learning.network)
+            for layer in learning.network[0].layers:
+                layer.input_place.normal_(0, 5, generator=torch.Generator().manual_seed(1))
+    layers = numpy_layers(learning.network[0])
     if name == "SparseFC":
         assert 0.1 < (layers[0][1] == 0).mean() < 0.9
     standard = (ratings.value - Bias(clip=False).fit(weighted).predict(weighted)) / weighted.moments()[1]
@@ -97,11 +99,16 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_factors_predict_what_the_network_does(name, ratings, kept):
-    model = make(name, clip=False).fit(ratings)
+@pytest.mark.parametrize("networks", [1, 3])
+def test_factors_predict_what_the_networks_do(name, networks, ratings, kept):
+    model = make(name, clip=False, networks=networks).fit(ratings)
     learning = kept[-1]
-    with torch.no_grad():
-        out = learning.output(torch.arange(len(ratings.items))).numpy().T
+    standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.moments()[1]
+    rows = dense(ratings, 3.0, standard, np.ones(len(ratings)))
+    outs = [through(numpy_layers(coder), rows) for coder in learning.network]
+    assert len(outs) == networks
+    assert all(np.abs(one - outs[0]).max() > 0.1 for one in outs[1:])
+    out = np.mean(outs, axis=0).T
     level = Bias(clip=False).fit(ratings).predict_matrix()
     np.testing.assert_allclose(model.predict_matrix(), level + ratings.moments()[1] * out, rtol=0, atol=1e-4)
     assert np.ptp(out) > 0.5
@@ -149,12 +156,46 @@ def test_validation_rows_do_not_go_in(ratings, kept):
 def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
     make("AutoRec", dropout=0.5, early_stopping=0.0).fit(ratings)
     learning = kept[-1]
-    row, place = learning.learned.of_rows(torch.arange(len(ratings.items)))
-    cell = row * learning.width + learning.learned.column[place]
-    every = (learning._filled(len(ratings.items), cell, place) != 0).float().mean()
-    fewer = (learning._filled(len(ratings.items), cell, place, 0.5) != 0).float().mean()
-    assert every == pytest.approx(len(ratings) / len(ratings.users) / len(ratings.items), abs=1e-6)
-    assert 0.4 < fewer / every < 0.6
+    _, place = learning.rated(learning.learned, torch.arange(len(ratings.items)))
+    every = learning.inputs[place]
+    assert len(every) == len(ratings)
+    assert (every != 0).all()
+    fewer = learning.dropped(every)
+    assert 0.4 < (fewer != 0).float().mean() < 0.6
+    assert torch.equal(fewer[fewer != 0], every[fewer != 0])
+    learning.dropped = torch.zeros_like  # judging and keeping leave out nothing
+    with torch.no_grad():
+        judged, hidden = learning.judge(), learning.hidden()
+        del learning.dropped
+        assert learning.judge() == judged
+        assert all(torch.equal(*pair) for pair in zip(learning.hidden(), hidden, strict=True))
+
+
+@pytest.mark.parametrize("at_once", [7, 65_536])
+def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
+    from foretaste.backends.pytorch import rated as sparse
+
+    monkeypatch.setattr(sparse, "_AT_ONCE", at_once)
+    random = torch.Generator().manual_seed(0)
+    row, column = (torch.rand(6, 9, generator=random) < 0.4).nonzero().T
+    cells = sparse.Rated(row, column, 6, 9)
+    values = torch.rand(len(row), generator=random)
+    into, out_of = (torch.rand(9, 4, generator=random, requires_grad=True) for _ in range(2))
+    rows = torch.zeros(6, 9)
+    rows[row, column] = values
+    weight = torch.rand(len(row), generator=random)
+
+    def gradients(found, total):
+        (weight * found).sum().add(total).backward()
+        told = found.detach(), into.grad, out_of.grad
+        into.grad = out_of.grad = None
+        return told
+
+    hidden = torch.tanh(sparse.summed(into, cells, values))
+    ours = gradients(sparse.products(hidden, out_of, cells), 3 * sparse.squares(out_of))
+    theirs = gradients((torch.tanh(rows @ into) @ out_of.T)[row, column], 3 * (out_of**2).sum())
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, others):

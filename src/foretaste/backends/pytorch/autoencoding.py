@@ -19,6 +19,7 @@ from foretaste.ratings import Ratings
 from foretaste.threads import thread_count
 
 _COPIES = 6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
+_FACTORS = 4  # of hidden layers and decoders, as factors: themselves, and as exact numbers while centred
 
 
 @model_class
@@ -32,6 +33,13 @@ class Autoencoder(LinearTorchModel):
 
     draws_alone: ClassVar[bool] = False
 
+    networks: int = param(
+        1,
+        "how many networks learn, each from other first weights; predictions are their mean. Each takes as "
+        "long as one",
+        low=1,
+        high=64,
+    )
     biased: bool = param(True, "take user and item biases away first, and learn what is left")
     bias_damping: float = param(
         5.0, "how many ratings at the mean a user or item is given beforehand, for its bias", low=0
@@ -45,21 +53,22 @@ class Autoencoder(LinearTorchModel):
         by_item = self._by_item()
         rows, cells = len(train.items), len(train.users)
         rows, cells = (rows, cells) if by_item else (cells, rows)
-        self._check_memory(min(self.batch, rows), cells)
+        self._check_memory(rows, cells)
         level = Level.of(train, parts.learned, self.bias_damping if self.biased else None)
         random = torch.Generator().manual_seed(self.seed)
+        coders = [self._coder(cells, random) for _ in range(self.networks)]
         return RowLearning(
-            self._coder(cells, random), train, parts, by_item=by_item, level=level,
-            presence=self._presence(), dropout=self._dropout(), batch=self.batch, random=random,
-            device=device,
+            coders, train, parts, by_item=by_item, level=level, presence=self._presence(),
+            dropout=self._dropout(), random=random, device=device,
         )  # fmt: skip
 
-    def _check_memory(self, batch: int, cells: int) -> None:
-        needed = 4 * (_COPIES * self._weights(cells) + 6 * batch * cells)
+    def _check_memory(self, rows: int, cells: int) -> None:
+        units = self.networks * self._widest()
+        several = f"{self.networks} autoencoders" if self.networks > 1 else "an autoencoder"
         memory.require(
-            needed,
-            f"an autoencoder of {cells} cells a row with {self._widest()} hidden units, {batch} rows a step",
-            "a smaller batch, fewer hidden units, or SVD, which needs memory for factors alone",
+            4 * (_COPIES * self.networks * self._weights(cells) + _FACTORS * units * (rows + cells)),
+            f"{several} of {cells} cells a row with {self._widest()} hidden units",
+            "fewer hidden units or networks, or SVD, which needs memory for factors alone",
         )
 
     @abstractmethod
@@ -96,12 +105,13 @@ class Autoencoder(LinearTorchModel):
         """Take the hidden layer of each row and the decoder of each cell as they are."""
         import torch
 
-        level = learning.level
+        level, n = learning.level, len(learning.network)
         self.mean_, self.std_ = level.mean, level.std
         with torch.no_grad():
-            hidden = as_array(learning.hidden())
-            decoder = learning.network.layers[-1]
-            cells, bias = as_array(decoder.effective().T), as_array(decoder.bias)
+            hidden = as_array(torch.cat(learning.hidden(), 1))
+            decoders = [coder.layers[-1] for coder in learning.network]
+            cells = as_array(torch.cat([decoder.effective() for decoder in decoders], 1) / n)
+            bias = as_array(sum(decoder.bias for decoder in decoders) / n)
         units = level.std or 1.0
         users, items = level.user_bias / units, level.item_bias / units
         if self._by_item():

@@ -14,7 +14,8 @@ class AutoRec(Autoencoder):
     r"""An autoencoder that fills in the rows of items, or of users.
 
     A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
-    :math:`x_u = z_u + c` where user u has rated it, else 0,
+    :math:`x_u = \sqrt{\bar n / n} (z_u + c)` where user u has rated it, else 0, where n is how many ratings
+    the row has, and :math:`\bar n` the mean of that,
 
     .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
 
@@ -28,9 +29,9 @@ class AutoRec(Autoencoder):
     mean.
 
     Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
-    ratings go in as they are, without biases and without :math:`c`: on a scale of 1 to 5 a rating differs
-    from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary, "Hybrid recommender
-    system based on autoencoders", DLRS 2016.
+    units are sigmoids and ratings go in as they are, without biases, :math:`n` and :math:`c`: on a scale of 1
+    to 5 a rating differs from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary,
+    "Hybrid recommender system based on autoencoders", DLRS 2016.
     """
 
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
@@ -38,10 +39,10 @@ class AutoRec(Autoencoder):
     side: str = param("item", "what a row is: all ratings of an item, or of a user", one_of=("item", "user"))
     hidden: int = param(500, "how many hidden units there are", low=1, high=8192)
     activation: str = param(
-        "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        80.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     presence: float = param(
         3.0,
@@ -52,8 +53,8 @@ class AutoRec(Autoencoder):
     dropout: float = param(
         0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(40, "how many times each row is visited, at most", low=1)
-    batch: int = param(64, "how many rows a step looks at", low=1)
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
+    batch: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
         "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
@@ -67,8 +68,9 @@ class AutoRec(Autoencoder):
     def _coder(self, cells: int, random: Any) -> Any:
         from foretaste.backends.pytorch.coders import Coder, Dense
 
-        sizes = (cells, self.hidden), (self.hidden, cells)
-        return Coder([Dense(*size, self.regularization, random) for size in sizes], self.activation)
+        first = Dense(cells, self.hidden, self.regularization, random)
+        last = Dense(self.hidden, cells, self.regularization, random, turned=True)
+        return Coder([first, last], self.activation)
 
     def _weights(self, cells: int) -> int:
         return 2 * cells * self.hidden

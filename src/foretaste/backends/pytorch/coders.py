@@ -9,6 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from foretaste.backends.pytorch.kernels import under_kernel
+from foretaste.backends.pytorch.rated import Rated, products, squares, summed
+
 ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -17,10 +20,11 @@ ACTIVATIONS = {
 }
 
 _NEAR = 0.001  # the spread of the first places, so that at first every connection is there
+_PACE = 0.1  # places move a tenth of a step: of whole ones most are 1 apart before weights have learned
 
 
 class Dense(nn.Module):
-    """``x W + b``.
+    """Weights from some units to others, and what is added there.
 
     Parameters
     ----------
@@ -28,26 +32,28 @@ class Dense(nn.Module):
     regularization : float
         What a squared weight costs.
     random : torch.Generator
+    turned : bool
+        Weights lie as (outputs, inputs), so that those of one output are side by side.
     """
 
-    def __init__(self, inputs: int, outputs: int, regularization: float, random: Any) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, regularization: float, random: Any,
+        *, turned: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.regularization = regularization
+        self.regularization, self.turned = regularization, turned
         bound = math.sqrt(6 / (inputs + outputs))  # Glorot and Bengio, 2010
-        self.weight = nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound, generator=random))
+        shape = (outputs, inputs) if turned else (inputs, outputs)
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=random))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Any) -> Any:
-        """Return what comes out of rows ``x``, shape (rows, outputs)."""
-        return torch.addmm(self.bias, x, self.effective())
-
     def effective(self) -> Any:
-        """Return the weights that are used, shape (inputs, outputs)."""
+        """Return the weights that are used, of the shape of ``weight``; kept is what ``penalty`` needs."""
         return self.weight
 
     def penalty(self) -> Any:
-        """Return what regularization adds."""
-        return self.regularization * self.weight.square().sum()
+        """Return what regularization adds, after ``effective``."""
+        return self.regularization * squares(self.weight)
 
 
 class Kernelised(Dense):
@@ -57,7 +63,7 @@ class Kernelised(Dense):
 
     Parameters
     ----------
-    inputs, outputs, regularization, random
+    inputs, outputs, regularization, random, turned
         As in ``Dense``.
     dimensions : int
         Of the places.
@@ -67,41 +73,36 @@ class Kernelised(Dense):
 
     def __init__(
         self, inputs: int, outputs: int, regularization: float, random: Any,
-        dimensions: int, kernel_regularization: float,
+        *, dimensions: int, kernel_regularization: float, turned: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(inputs, outputs, regularization, random)
+        super().__init__(inputs, outputs, regularization, random, turned=turned)
         self.kernel_regularization = kernel_regularization
-        self.input_place = nn.Parameter(torch.empty(inputs, dimensions).normal_(0, _NEAR, generator=random))
-        self.output_place = nn.Parameter(torch.empty(outputs, dimensions).normal_(0, _NEAR, generator=random))
-        self.now: Any = None
-
-    def kernel(self) -> Any:
-        """Return the kernel of every connection, shape (inputs, outputs), from 0 to 1."""
-        u, v = self.input_place, self.output_place
-        squares = u.square().sum(1)[:, None] + v.square().sum(1) - 2 * (u @ v.T)
-        return torch.relu(1 - squares)
-
-    def forward(self, x: Any) -> Any:
-        """Return what comes out of rows ``x``; the kernel is kept for ``penalty``."""
-        self.now = self.kernel()
-        return torch.addmm(self.bias, x, self.weight * self.now)
+        near, shapes = _NEAR / _PACE, ((inputs, dimensions), (outputs, dimensions))
+        self.input_place, self.output_place = (
+            nn.Parameter(torch.empty(shape).normal_(0, near, generator=random)) for shape in shapes
+        )
+        self.costs: Any = None
 
     def effective(self) -> Any:
-        """Return the weights that are used, shape (inputs, outputs)."""
-        return self.weight * self.kernel()
+        """Return the weights that are used; what ``penalty`` needs is kept."""
+        places = self.input_place, self.output_place
+        u, v = (_PACE * place for place in (places[::-1] if self.turned else places))
+        weights, *self.costs = under_kernel(self.weight, u, v)
+        return weights
 
     def penalty(self) -> Any:
-        """Return what regularization adds, by the kernel of the last ``forward``."""
-        kernel, self.now = self.now, None
-        return super().penalty() + self.kernel_regularization * kernel.square().sum()
+        """Return what regularization adds, by the weights and the kernel of the last ``effective``."""
+        (of_weights, of_kernel), self.costs = self.costs, None
+        return self.regularization * of_weights + self.kernel_regularization * of_kernel
 
 
 class Coder(nn.Module):
-    """Layers with an activation between them.
+    """Layers with an activation between them, from rated cells to rated cells.
 
     Parameters
     ----------
     layers : list of Dense
+        Only the last is turned: the decoder, whose weights of one cell are side by side.
     activation : str
         A word of ``ACTIVATIONS``.
     """
@@ -111,16 +112,20 @@ class Coder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.activation = ACTIVATIONS[activation]
 
-    def encoded(self, rows: Any) -> Any:
-        """Return the last hidden layer."""
-        for layer in self.layers[:-1]:
-            rows = self.activation(layer(rows))
-        return rows
+    def encoded(self, rated: Rated, values: Any) -> Any:
+        """Return the last hidden layer of rows of which ``values`` go in at the rated cells, else 0."""
+        first, *between = self.layers[:-1]
+        hidden = self.activation(summed(first.effective(), rated, values) + first.bias)
+        for layer in between:
+            hidden = self.activation(torch.addmm(layer.bias, hidden, layer.effective()))
+        return hidden
 
-    def forward(self, rows: Any) -> Any:
-        """Return rows of the same shape."""
-        return self.layers[-1](self.encoded(rows))
+    def decoded(self, hidden: Any, *asked: Rated) -> list[Any]:
+        """Return what comes out at each of some sets of cells of these rows."""
+        decoder = self.layers[-1]
+        weights = decoder.effective()
+        return [products(hidden, weights, rated) + decoder.bias[rated.column] for rated in asked]
 
     def penalty(self) -> Any:
-        """Return what regularization adds to the sum of squared errors."""
+        """Return what regularization adds to the sum of squared errors, after coding and decoding."""
         return sum(layer.penalty() for layer in self.layers)

@@ -8,28 +8,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from foretaste.backends.pytorch.base import Parts
+from foretaste.backends.pytorch.coders import Coder
 from foretaste.backends.pytorch.learning import Figures, Learning
+from foretaste.backends.pytorch.rated import Rated
 from foretaste.models.bias import alternate
 from foretaste.progress import progress_for
 from foretaste.ratings import Ratings
 
+_BLOCK = 1024  # rows judged at once
 _JUDGED = 512  # rows by which an epoch without validation ratings is judged, at most
 _TURNS = 200  # of biases, at most; they stand still long before
 
 
 class RowLearning(Learning):
-    """An autoencoder that fills in rows; only rated cells count.
+    """Autoencoders that fill in rows; only rated cells count.
 
-    A row goes in as ``z + presence`` where there is a rating of a weight above 0, else 0, and comes out as
-    ``z``, both in standard deviations from what ``level`` predicts. Dense rows are made a batch at a time.
+    A row goes in as ``s (z + presence)`` where there is a rating of a weight above 0, else 0, and comes out
+    as ``z``, both in standard deviations from what ``level`` predicts; s is the root of how many ratings a
+    row has in the mean over how many this one has. Of several networks, each learns for itself, with other
+    first weights and other ratings left out; what comes out is their mean.
 
     Parameters
     ----------
-    network : torch.nn.Module
-        ``network(rows)`` returns rows of the same shape; ``network.penalty()`` is what regularization adds to
-        the sum of squared errors of all ratings.
+    coders : list of Coder
     train : Ratings
     parts : Parts
     by_item : bool
@@ -37,74 +41,75 @@ class RowLearning(Learning):
     level : Level
     presence, dropout : float
         Dropout is the share of ratings that do not go in while learning; those that do are not changed.
-    batch : int
-        Rows that are judged at once.
     random : torch.Generator
     device : torch.device
     """
 
     def __init__(
-        self, network: Any, train: Ratings, parts: Parts, *, by_item: bool, level: Level,
-        presence: float, dropout: float, batch: int, random: Any, device: Any,
+        self, coders: list[Coder], train: Ratings, parts: Parts, *, by_item: bool, level: Level,
+        presence: float, dropout: float, random: Any, device: Any,
     ) -> None:  # fmt: skip
-        self.network, self.device, self.random = network.to(device), device, random
+        self.network, self.device, self.random = nn.ModuleList(coders).to(device), device, random
         self.level, self.std = level, level.std
-        self.presence, self.dropout, self.batch = presence, dropout, batch
+        self.dropout = dropout
         sides = (train.item, train.user), (len(train.items), len(train.users))
         (own, other), (self.size, self.width) = sides if by_item else (sides[0][::-1], sides[1][::-1])
         value = level.left(train)
         self.learned = Cells(own, other, value, train.weight, parts.learned, self.size, device)
         self.held = Cells(own, other, value, train.weight, parts.held, self.size, device)
+        self.inputs = self.learned.scale() * (self.learned.value + presence)
 
     def loss(self, examples: Any) -> Any:
         """Return the squared errors of some rows and their share of the penalty, a mean over ratings."""
-        row, place = self.learned.of_rows(examples)
-        cell, z = row * self.width + self.learned.column[place], self.learned.value[place]
-        out = self.network(self._filled(len(examples), cell, place, self.dropout))
-        errors = self.learned.weighted((out.view(-1).gather(0, cell) - z) ** 2, place)
+        rated, place = self.rated(self.learned, examples)
+        z, given = self.learned.value[place], self.inputs[place]
         share = len(examples) / self.size
-        return (errors.sum() + share * self.network.penalty()) / (share * self.learned.total)
+        total: Any = 0.0
+        for coder in self.network:
+            (out,) = coder.decoded(coder.encoded(rated, self.dropped(given)), rated)
+            errors = self.learned.weighted((out - z) ** 2, place)
+            total = total + errors.sum() + share * coder.penalty()
+        return total / (share * self.learned.total)
 
-    def _filled(self, rows: int, cell: Any, place: Any, dropout: float = 0.0) -> Any:
-        """Return dense rows of what goes in, shape (rows, width)."""
-        filled = torch.zeros(rows * self.width, device=self.device)
-        given = self.learned.value[place] + self.presence
-        if self.learned.weight is not None:
-            given = given * (self.learned.weight[place] > 0)
-        if dropout:
-            drawn = torch.rand(len(given), generator=self.random).to(self.device)
-            given = given * (drawn >= dropout)
-        filled[cell] = given
-        return filled.view(rows, self.width)
+    def rated(self, cells: Cells, rows: Any) -> tuple[Rated, Any]:
+        """Return the cells of some rows, and which ratings these are."""
+        row, place = cells.of_rows(rows)
+        return Rated(row, cells.column[place], len(rows), self.width), place
 
-    def output(self, rows: Any) -> Any:
-        """Return what comes out for some rows, shape (rows, width)."""
-        row, place = self.learned.of_rows(rows)
-        return self.network(self._filled(len(rows), row * self.width + self.learned.column[place], place))
+    def dropped(self, given: Any) -> Any:
+        """Return what goes in while learning: a share of it does not."""
+        if not self.dropout:
+            return given
+        drawn = torch.rand(len(given), generator=self.random).to(self.device)
+        return given * (drawn >= self.dropout)
 
-    def hidden(self) -> Any:
-        """Return the last hidden layer of every row, shape (size, hidden)."""
+    def hidden(self) -> list[Any]:
+        """Return the last hidden layer of every row, shape (size, hidden), of each network."""
         found = []
-        for rows in torch.arange(self.size, device=self.device).split(self.batch):
-            row, place = self.learned.of_rows(rows)
-            cell = row * self.width + self.learned.column[place]
-            found.append(self.network.encoded(self._filled(len(rows), cell, place)))
-        return torch.cat(found)
+        for rows in self._blocks(1):
+            rated, place = self.rated(self.learned, rows)
+            found.append([coder.encoded(rated, self.inputs[place]) for coder in self.network])
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
     def judge(self) -> Figures:
         """Return loss and RMSE of validation ratings, and of the learned ratings of the rows gone through."""
         validated = len(self.held.value) > 0
-        step = 1 if validated else -(-self.size // _JUDGED)
         sums = np.zeros((2, 2))
-        for rows in torch.arange(0, self.size, step, device=self.device).split(self.batch):
-            out = self.output(rows).view(-1)
-            for cells, total in zip((self.learned, self.held), sums, strict=True):
-                row, place = cells.of_rows(rows)
-                errors = (out[row * self.width + cells.column[place]] - cells.value[place]) ** 2
+        for rows in self._blocks(1 if validated else -(-self.size // _JUDGED)):
+            asked = [(cells, *self.rated(cells, rows)) for cells in (self.learned, self.held)]
+            _, rated, place = asked[0]
+            given, wanted = self.inputs[place], [rated for _, rated, _ in asked]
+            outs = [coder.decoded(coder.encoded(rated, given), *wanted) for coder in self.network]
+            for (cells, _, place), out, total in zip(asked, zip(*outs, strict=True), sums, strict=True):
+                errors = (sum(out) / len(out) - cells.value[place]) ** 2
                 total += float(cells.weighted(errors, place).sum()), cells.weight_of(place)
         loss = [squares / (weight or 1.0) * (self.std or 1.0) ** 2 for squares, weight in sums]
         train = loss[0], float(np.sqrt(loss[0]))
         return Figures(*train, loss[1], float(np.sqrt(loss[1]))) if validated else Figures(*train)
+
+    def _blocks(self, step: int) -> Any:
+        """Return every ``step``-th row, so many at a time that memory stays small."""
+        return torch.arange(0, self.size, step, device=self.device).split(_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,18 @@ class Cells:
         row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
         before = torch.cumsum(counts, 0) - counts
         return row, torch.arange(len(row), device=rows.device) + (starts - before)[row]
+
+    def scale(self) -> Any:
+        """Return for each rating the root of how many ratings a row has in the mean over those of its own.
+
+        Ratings of the weight 0 do not count, and get 0.
+        """
+        counts = torch.diff(self.starts)
+        row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+        there = torch.ones_like(self.value) if self.weight is None else (self.weight > 0).float()
+        counts = torch.bincount(row, there, len(counts)).float()
+        mean = counts.sum() / (counts > 0).sum().clamp_min(1)
+        return there * torch.sqrt(mean / counts.clamp_min(1))[row]
 
     def weighted(self, errors: Any, place: Any) -> Any:
         """Return errors times the weights of their ratings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from foretaste.backends.pytorch.autoencoding import Autoencoder
@@ -13,8 +14,8 @@ from foretaste.ratings import Ratings
 class SparseFC(Autoencoder):
     r"""A kernelised sparse autoencoder of the ratings of items.
 
-    As ``AutoRec`` of items, with two hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what is
-    connected has a place each, in a few dimensions, and the kernel
+    As ``AutoRec`` of items, with ``layers`` hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what
+    is connected has a place each, in a few dimensions, and the kernel
 
     .. math:: K(u, v) = \max(0, 1 - \lVert u - v \rVert^2)
 
@@ -26,20 +27,22 @@ class SparseFC(Autoencoder):
     connections. An unknown item gets the mean of the user's predictions over the ratings, an unknown user
     that of the item's, and a pair of both their mean.
 
-    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There all rows are one
-    step of L-BFGS; here some rows are one of Adam, which is there sooner.
+    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There two hidden layers
+    of sigmoids learn ratings as they are, and all rows are one step of L-BFGS; here one of tanh learns what
+    biases leave, and some rows are a step of Adam, which is there sooner.
     """
 
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
 
-    biased: bool = param(False, "take user and item biases away first, and learn what is left")
-    hidden: int = param(500, "how many units each of the two hidden layers has", low=1, high=8192)
+    biased: bool = param(True, "take user and item biases away first, and learn what is left")
+    hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
+    layers: int = param(1, "how many hidden layers there are, one after another", low=1, high=16)
     dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
     activation: str = param(
-        "sigmoid", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        10.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
     presence: float = param(
@@ -49,9 +52,9 @@ class SparseFC(Autoencoder):
         high=100,
     )
     dropout: float = param(
-        0.0, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
-    epochs: int = param(60, "how many times each row is visited, at most", low=1)
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
     batch: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = param(
         "cosine",
@@ -64,16 +67,21 @@ class SparseFC(Autoencoder):
         return True
 
     def _coder(self, cells: int, random: Any) -> Any:
-        from foretaste.backends.pytorch.coders import Coder, Kernelised
+        from foretaste.backends.pytorch.coders import Coder, Dense, Kernelised
 
-        sizes = (cells, self.hidden), (self.hidden, self.hidden), (self.hidden, cells)
-        kernel = self.dimensions, self.kernel_regularization
-        layers = [Kernelised(*size, self.regularization, random, *kernel) for size in sizes]
+        sizes = [cells, *[self.hidden] * self.layers, cells]
+        layers: list[Dense] = [
+            Kernelised(
+                *size, self.regularization, random, dimensions=self.dimensions,
+                kernel_regularization=self.kernel_regularization, turned=place == self.layers,
+            )
+            for place, size in enumerate(pairwise(sizes))
+        ]  # fmt: skip
         return Coder(layers, self.activation)
 
     def _weights(self, cells: int) -> int:
         # The kernel, its square and the weights under it have a gradient each while a step is worked out.
-        return 2 * (2 * cells * self.hidden + self.hidden**2)
+        return 2 * (2 * cells * self.hidden + (self.layers - 1) * self.hidden**2)
 
     def _widest(self) -> int:
         return self.hidden
