@@ -14,9 +14,10 @@ from serving_rig import prepared
 from starlette.testclient import TestClient
 
 from foretaste import Ratings
+from foretaste.errors import BadData, NotFound
 from foretaste.models import UserKNN
 from foretaste.models.specs import as_spec
-from foretaste.service import kept_ratings, page_people
+from foretaste.service import kept_ratings, page_people, starting
 from foretaste.service.answers import can_fold
 from foretaste.service.app import create_app
 from foretaste.service.schema import ratings as ratings_table
@@ -509,3 +510,58 @@ def test_a_model_that_cannot_take_people_in(other_service, ratings):
     assert "This model does not know you yet" in screen.text
     assert screen.status == 200
     assert browser.get(f"/about?item={screen.suggested[0]}").status == 200
+
+
+def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
+    store = starting.open_store(Settings(str(place)))
+    first, second = (int(item) for item in list(ratings.items)[:2])
+    path = tmp_path / "ids.txt"
+    path.write_text(f"\ufeff{first}\n\n  {second} \n{first}\n", encoding="utf-8")
+    assert starting.hidden_items(store, str(path)) == (str(first), str(second))
+    for text, error, words in (
+        ("7777", NotFound, "line 1: there is no item '7777'"),
+        (f"{first}\nseven", BadData, "line 2: item ids of these ratings are whole numbers"),
+    ):
+        path.write_text(text)
+        with pytest.raises(error, match=re.escape(f"{path}, {words}")):
+            starting.hidden_items(store, str(path))
+    path.write_bytes(b"\xff\xfe1")
+    with pytest.raises(BadData, match="is no text in UTF-8"):
+        starting.hidden_items(store, str(path))
+    with pytest.raises(NotFound, match="cannot read"):
+        starting.hidden_items(store, str(tmp_path / "nothing.txt"))
+    store.close()
+
+
+def test_the_command_hides_and_says_where_the_page_is(start, tmp_path, ratings):
+    import httpx2
+
+    item = int(next(iter(ratings.items)))
+    path = tmp_path / "ids.txt"
+    path.write_text(str(item))
+    service = start("--hide", str(path))
+    assert httpx2.get(f"{service.url}/").status_code == 200
+    assert httpx2.get(f"{service.url}/about?item={item}").status_code == 404
+    assert any("to rate in a browser" in line for line in service.lines)
+    service.stop()
+    without = start("--page", "off")
+    assert httpx2.get(f"{without.url}/").json()["ok"] is False
+    assert not any("to rate in a browser" in line for line in without.lines)
+
+
+@pytest.mark.postgres
+def test_visitors_in_postgres(postgres_settings, ratings):
+    key = prepared(postgres_settings, ratings.replace(scale=(-8.0, 8.0)))
+    with TestClient(create_app(postgres_settings), base_url="http://127.0.0.1") as inner:
+        browser = Browser(inner)
+        for value in (6, -6, 5):
+            screen = browser.rate(value)
+        browser.send("/skip", screen.form("/rate"))
+        kept = browser.kept()
+        assert len(kept["ratings"]) == 3
+        assert len(kept["skipped"]) == 1
+        assert len(kept["shown_predictions"]) >= 5
+        assert browser.sign_in(key).status == 200
+        assert "Signed in" in browser.get("/admin").text
+        mine = browser.get("/mine")
+        assert "All is deleted" in browser.send("/forget", mine.form("/forget")).text
