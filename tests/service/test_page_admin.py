@@ -7,15 +7,9 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from page_rig import Browser
 
 from foretaste.service import page_admin
 from foretaste.service.schema import sessions
-
-
-@pytest.fixture
-def browser(client):
-    return Browser(client.inner)
 
 
 @pytest.fixture
