@@ -183,11 +183,12 @@ def test_who_gets_the_page(make_client):
 
 
 def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatch):
-    client = make_client(rate="4/minute")
+    client = make_client(rate="6/minute")
     browser = Browser(client.inner)
     missing = browser.get("/nowhere")
     assert missing.status == 404
-    assert "There is nothing here" in missing.text
+    assert "There is nothing here No page has this address." in missing.text
+    assert "This address is for forms alone." in browser.get("/rate").text
     assert client.inner.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
     assert browser.get("/", Host="evil.example").status == 400
     while (screen := browser.get()).status == 200:
