@@ -20,7 +20,7 @@ from foretaste import _native
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = (
     "numpy", "scipy", "polars", "pandas", "scikit-learn", "scikit-surprise", "numba", "implicit", "lenskit",
-    "cmfrec",
+    "cmfrec", "torch",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,14 @@ def _block(info: str, start: int, lines: list[str]) -> Block:
     return Block(language, start, "\n".join(lines), caption)
 
 
-def run_page(page: Path) -> dict[str, Any]:
-    """Run all blocks of a page in its order in the working directory; return what its Python defined.
+def run_page(page: Path, wanted: Callable[[Block], bool] = lambda block: True) -> dict[str, Any]:
+    """Run the blocks of a page in its order in the working directory; return what its Python defined.
 
     A block whose caption is a file name becomes that file. Of console blocks the commands that start with
     ``$ foretaste`` are run.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for block in blocks(page):
+    for block in filter(wanted, blocks(page)):
         if block.language in ("python", "py"):
             # The empty lines make a traceback tell the line of the page.
             code = compile("\n" * block.line + block.text, str(page), "exec")

@@ -188,6 +188,7 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
         "compat_imputer",
         "compat_factors",
         "compat_neighbors",
+        "pytorch",
     ],
 )
 @pytest.mark.peer

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import DOCS, PAGES, ROOT, blocks, commands, compare_output, run_page, same_line, tables
+from documents import DOCS, PAGES, ROOT, Block, blocks, commands, compare_output, run_page, same_line, tables
 from real_data import VARIABLE, data_file
 
 import foretaste
@@ -45,21 +45,39 @@ def folder(tmp_path, monkeypatch):
     sys.modules.update(peers)
 
 
+TORCH = find_spec("torch") is not None
+
+
+def uses_torch(block: Block) -> bool:
+    """Whether a block needs PyTorch."""
+    names = r"\bTorch|\btorch\b|AutoRec|SparseFC|FactorizationMachine|NeuralMF"
+    return block.language in ("python", "console") and re.search(names, block.text) is not None
+
+
 def with_torch(page: Path) -> Any:
     """Return a page as a case that skips without PyTorch, if its blocks use it."""
-    text = "".join(b.text for b in blocks(page) if b.language in ("python", "console"))
     name = str(page.relative_to(ROOT))
-    if not re.search(r"\bTorch|\btorch\b|AutoRec|SparseFC|FactorizationMachine|NeuralMF", text):
+    if not any(map(uses_torch, blocks(page))):
         return pytest.param(page, id=name)
-    skip = pytest.mark.skipif(
-        find_spec("torch") is None, reason='needs PyTorch: pip install "foretaste[torch]"'
-    )
+    skip = pytest.mark.skipif(not TORCH, reason='needs PyTorch: pip install "foretaste[torch]"')
     return pytest.param(page, id=name, marks=[pytest.mark.torch, skip])
 
 
 @pytest.mark.parametrize("page", [with_torch(page) for page in PAGES])
 def test_every_block_of_a_page_runs(page, folder):
     run_page(page)
+
+
+def test_the_tutorial_runs_without_torch_but_for_its_section(folder, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = run_page(TUTORIAL, lambda block: not uses_torch(block))
+    assert "model" in found
+    assert "TorchMF" not in found["scores"]
+    assert sum(map(uses_torch, blocks(TUTORIAL))) == 4
+    cells = re.findall(r"^```{code-cell} python\n(.*?)^```", TUTORIAL.read_text(), re.DOTALL | re.MULTILINE)
+    assert not any("orch" in cell for cell in cells)  # those are run when the pages are built, too
 
 
 # The tutorial on real ratings ----------------------------------------------------------------------------
@@ -71,7 +89,7 @@ def lecture(tmp_path_factory):
     data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("lecture"))
-        return run_page(TUTORIAL)
+        return run_page(TUTORIAL, lambda block: TORCH or not uses_torch(block))
 
 
 @pytest.mark.dataset
@@ -115,9 +133,22 @@ def test_tutorial_shows_the_figures_that_it_computes(lecture):
         names = re.findall(r"`(\w+)`", step)
         if names:
             shown[names[0]] = tuple(float(figure) for figure in ours.split(" / "))
-    assert set(shown) == set(lecture["scores"])
+    assert set(shown) == set(lecture["scores"]) | {"TorchMF"}
     for name, figures in shown.items():  # as rounded, and a little for other processors
+        if name == "TorchMF" and not TORCH:
+            continue
         assert lecture["scores"][name] == pytest.approx(figures, abs=0.0075), name
+
+
+@pytest.mark.dataset
+@pytest.mark.torch
+@pytest.mark.skipif(not TORCH, reason='needs PyTorch: pip install "foretaste[torch]"')
+def test_tutorial_tailors_the_loss_on_the_ratings_of_the_lecture(lecture):
+    assert lecture["scores"]["TorchMF"][1] <= 4.50
+    loved, others = zip(lecture["errors"]["squared"], lecture["errors"]["loved first"], strict=True)
+    assert loved[1] < 0.8 * loved[0]
+    assert others[1] > others[0]  # which is the price
+    assert foretaste.rmse(lecture["valid"].value, lecture["even"].predict(lecture["valid"])) <= 4.53
 
 
 @pytest.mark.dataset

@@ -42,3 +42,12 @@ def test_a_model_with_nothing_to_show_is_refused(model, ratings):
     with pytest.raises(InvalidParameter, match=f"this {type(model).__name__} has nothing to show") as refused:
         plot(model)
     assert "TorchMF" in str(refused.value)
+
+
+def test_the_best_epoch_is_that_which_the_model_chose_by_its_loss(ratings):
+    """That with the least error may be another one."""
+    model = SVD(factors=2, epochs=4, early_stopping=0.2, patience=4).fit(ratings)
+    model.valid_rmse_, model.epochs_ = np.array([4.0, 2.0, 3.0, 5.0], np.float32), 3
+    (chart,) = plot(model)
+    assert chart.finding.endswith("held out it is 3.00 after epoch 3, whose loss on these is least.")
+    assert "epoch 3: 3.00" in plot(model)._repr_html_()

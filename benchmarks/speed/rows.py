@@ -21,7 +21,7 @@ FIELDS = (
 )  # fmt: skip
 ORDER = (
     "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "cross_validation",
-    "compat_imputer", "compat_factors", "compat_neighbors", "reading", "startup", "growth",
+    "compat_imputer", "compat_factors", "compat_neighbors", "pytorch", "reading", "startup", "growth",
 )  # fmt: skip
 
 

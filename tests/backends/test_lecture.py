@@ -6,12 +6,15 @@ import time
 
 import numpy as np
 import pytest
-from lecture_loop import FactorModel, Taught, rmse, step
 from needs_torch import torch
 from planting import planted
 from real_data import lecture_parts
 
+# isort: split
+from benchmarks.speed.lecture_loop import FactorModel, Taught, step
+
 from foretaste.backends.pytorch import TorchMF
+from foretaste.metrics import rmse
 
 
 def test_plain_takes_the_steps_of_the_taught_loop():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from contextlib import contextmanager
 from itertools import chain
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from needs_torch import torch
 
-from foretaste.backends.pytorch import TorchMF, TorchRecommender
+from foretaste.backends.pytorch import AutoRec, TorchMF, TorchRecommender
 from foretaste.backends.pytorch.learning import Figures, Learning, Plan, State, learn
 from foretaste.backends.pytorch.running import device_of, session
 from foretaste.errors import BadModelFile, InvalidParameter
@@ -38,7 +39,7 @@ class Scripted(Learning):
         assert not self.network.training
         assert not torch.is_grad_enabled()
         epoch = int(self.network.weight.item())
-        return Figures(1.0, 1.0, self.worth[epoch - 1], 1.0)
+        return Figures(1.0, 1.0, self.worth[epoch - 1], self.worth[epoch - 1])
 
 
 def learned(worth, epochs=10, patience=2, batch=10, **plan):
@@ -128,7 +129,23 @@ def test_refit_learns_from_all_rows_for_the_best_number_of_epochs(ratings):
     assert not np.array_equal(kept.predict(ratings), stopped.predict(ratings))
 
 
-@pytest.mark.parametrize("model", [TorchMF(**SMALL), TorchRecommender(**SMALL)])
+def test_a_validation_loss_without_end_is_refused():
+    learning = Scripted([1.0, 2.0, 3.0])
+    learning.judge = lambda: Figures(1.0, 1.0, math.nan, 1.0)
+    state = State(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
+    plan = Plan(3, whole=3, batch=10, learning_rate=1.0, schedule="constant", patience=1)
+    with pytest.raises(InvalidParameter, match="the loss of epoch 1 is nan"):
+        learn(learning, plan, state, Task())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        TorchMF(**SMALL),
+        TorchMF(threads=2, **SMALL | {"factors": 64, "batch": 512}),
+        TorchRecommender(**SMALL),
+    ],
+)
 def test_a_seed_gives_the_same_bits_whatever_torch_drew_before(ratings, model):
     torch.manual_seed(1)
     first = model.fit(ratings).predict(ratings)
@@ -147,6 +164,24 @@ def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
     assert torch.get_num_threads() == 1
     TorchMF(**SMALL).fit(ratings)
     assert torch.get_num_threads() == 1
+
+
+def test_a_thread_keeps_its_number_whatever_another_asks_for():
+    torch.set_num_threads(2)
+    seen = []
+
+    def other():
+        with session(0, 3, alone=False):
+            seen.append(torch.get_num_threads())
+
+    with session(0, 1, alone=False):
+        beside = threading.Thread(target=other)
+        beside.start()
+        beside.join(10)
+        seen.append(torch.get_num_threads())
+    seen.append(torch.get_num_threads())
+    torch.set_num_threads(1)
+    assert seen == [3, 1, 2]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "adagrad", "sgd", torch.optim.RMSprop])
@@ -232,13 +267,15 @@ class Dropping(torch.nn.Module):
 
 
 @pytest.mark.parametrize("stop", [1, 4, 8])
-@pytest.mark.parametrize("kind", ["factors", "dropout", "ordinal"])
+@pytest.mark.parametrize("kind", ["factors", "dropout", "ordinal", "ranked", "rows"])
 def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
     settings = SMALL | {"patience": 6, "early_stopping": 0.2, "schedule": "linear"}
     model = {
         "factors": TorchMF(**settings),
         "dropout": TorchRecommender(module=Dropping, **settings),
         "ordinal": TorchRecommender(loss="ordinal", **settings),
+        "ranked": TorchRecommender(loss="bpr", **settings),
+        "rows": AutoRec(dropout=0.3, **{k: v for k, v in settings.items() if k != "factors"}, hidden=4),
     }[kind]
     whole = model.fit(ratings)._state()
     file = tmp_path / "learning.checkpoint"
@@ -246,8 +283,9 @@ def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
         model.fit(ratings, checkpoint=file, progress=_Recorded(stop_after=stop))
     assert file.exists()
     assert not hasattr(model, "users_")
-    shown = _Recorded()
+    shown, before = _Recorded(), torch.random.get_rng_state()
     model.fit(ratings, checkpoint=file, progress=shown)
+    assert torch.equal(torch.random.get_rng_state(), before)
     assert len(shown.notes) == len(whole["valid_rmse_"]) + whole["epochs_"] - stop
     for name, value in model._state().items():
         if isinstance(value, dict):

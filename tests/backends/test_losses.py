@@ -170,6 +170,16 @@ def test_binary_is_about_its_threshold(many):
         assert ((predicted > np.mean(means)) == liked).mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("loss", "threshold", "words"),
+    [("bpr", 9.0, "no rating is"), ("binary", 9.0, "no rating is"), ("binary", -9.0, "all ratings are")],
+)
+def test_a_threshold_that_tells_nothing_apart_is_refused(many, loss, threshold, words):
+    with pytest.raises(InvalidParameter, match=f"threshold={threshold:g}: {words} at least that"):
+        TorchRecommender(loss=loss, threshold=threshold, **QUICK).fit(many)
+    TorchRecommender(loss="mse", threshold=threshold, **QUICK | {"epochs": 1}).fit(many)
+
+
 def test_bpr_puts_what_was_liked_first():
     ratings = planted(users=80, items=50, rows=1600)
     model = TorchRecommender(loss="bpr", threshold=1.0, **QUICK).fit(ratings)

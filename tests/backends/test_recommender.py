@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
 import pytest
 from needs_torch import torch
 from planting import planted
+
+# isort: split
+from benchmarks import data
+from benchmarks.speed import alone
 
 import foretaste
 from foretaste import KFold, compare, load, recommend, save, similar_items, tune
@@ -228,12 +234,34 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
     for rows, factors in ((500, 2), (1000, 2), (1000, 4)):
         ratings = planted(rows=rows)
         TorchMF(factors=factors, epochs=1, early_stopping=0.0).fit(ratings)
-        wanted.append(48 * rows + 20 * (factors + 1) * (len(ratings.users) + len(ratings.items)))
+        ids = len(ratings.users) + len(ratings.items)
+        wanted.append(48 * rows + (20 * ids + 40 * min(rows, 1024)) * (factors + 1))
     assert asked == wanted
     monkeypatch.setattr(memory, "require", require)
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
-    with pytest.raises(TooLarge, match="learning 300 numbers from 1,000 ratings"):
-        TorchMF(factors=2, epochs=1).fit(planted(rows=1000))
+    ratings = planted(rows=1000)
+    numbers = 3 * (len(ratings.users) + len(ratings.items))
+    with pytest.raises(TooLarge, match=f"learning {numbers} numbers from 1,000 ratings"):
+        TorchMF(factors=2, epochs=1).fit(ratings)
+
+
+@pytest.mark.slow
+def test_no_more_memory_is_used_than_was_asked_for(tmp_path):
+    """In a process of its own: this one may hold memory that it has used before."""
+    data.save_columns(data.generated(2000, 1000, 1_000_000), tmp_path)
+    code = f"""
+from pathlib import Path
+from benchmarks import data
+from benchmarks.speed import alone
+from foretaste import TorchMF
+ratings = data.load_columns(Path({str(tmp_path)!r}))
+TorchMF(epochs=1, factors=2).fit(ratings[:2000])  # what torch takes for itself
+print(alone.watched(lambda: TorchMF(epochs=1, factors=8, batch=65536).fit(ratings))["added"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=alone.ROOT, capture_output=True, text=True, check=True
+    )
+    assert 10e6 < int(done.stdout) < 48 * 1_000_000 + 20 * 9 * 3000 + 16e6  # and what malloc keeps back
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it compiles

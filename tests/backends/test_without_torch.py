@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import foretaste
-from foretaste import compare, cross_validate, load, save, tune
+from foretaste import compare, cross_validate, fold_in, load, save, tune
 from foretaste.backends.pytorch import TorchMF, TorchRecommender
 from foretaste.cli import cli
-from foretaste.errors import BadData, MissingExtra
+from foretaste.errors import BadData, BadModelFile, MissingExtra
 from foretaste.models import BY_NAME, Bias, registry
 from foretaste.models.specs import from_spec
 from foretaste.persistence import inspect
@@ -52,6 +52,7 @@ def kept(ratings, tmp_path):
         }
         if shape and set(shape) <= set(sizes):
             setattr(model, name, random.normal(size=[sizes[d] for d in shape]).astype(np.float32))
+    model.user_penalty_, model.item_penalty_ = np.diag([0.3, 0.5, 0.7, 0.9]), np.diag([0.2, 0.4, 0.6, 0.8])
     save(model, tmp_path / "mf.foretaste")
     return tmp_path / "mf.foretaste"
 
@@ -115,29 +116,38 @@ def test_a_kept_matrix_factorisation_predicts_all_the_same(ratings, kept, absent
     assert inspect(kept)["model"] == "TorchMF"
 
 
-def test_new_people_get_the_best_answer_to_their_ratings(ratings, kept):
-    """Bias and factors of new users make the sum smaller than any others near them do."""
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_who_is_new_gets_the_best_answer_to_the_ratings(ratings, kept, absent, side):
+    """Bias and factors of a new one make the sum smaller than any others near them do."""
     model = load(kept).set_params(clip=False)
-    new = ratings[ratings.user < 5]
-    folded = model._fold_in(new)
-    items = model.items_.remap(new.items.ids)[new.item]
+    other = "item" if side == "user" else "user"
+    new = ratings[getattr(ratings, side) < 5]
+    folded = fold_in(model, **{f"{side}s": new})
+    bias, factors = (getattr(model, f"{other}_{name}_") for name in ("bias", "factors"))
+    place = getattr(model, f"{other}s_").remap(getattr(new, f"{other}s").ids)[getattr(new, other)]
+    penalty = np.diag(getattr(model, f"{side}_penalty_"))
 
-    def total(bias, factors, user):
-        rows = new.user == user
+    def total(numbers, one):
+        rows = getattr(new, side) == one
         z = (new.value[rows] - 0.5) / 2.0
-        gap = z - bias - model.item_bias_[items[rows]] - model.item_factors_[items[rows]] @ factors
-        held = model.user_bias_regularization * bias**2 + model.user_regularization * factors @ factors
-        return float((gap**2 + held).sum())
+        gap = z - numbers[0] - bias[place[rows]] - factors[place[rows]] @ numbers[1:]
+        return float((gap**2).sum() + penalty @ numbers**2)
 
     random = np.random.default_rng(0)
-    for user in range(len(new.users)):
-        bias, factors = float(folded.user_bias_[user]), folded.user_factors_[user].astype(float)
-        best = total(bias, factors, user)
+    for one in range(len(getattr(new, f"{side}s"))):
+        found = np.r_[getattr(folded, f"{side}_bias_")[one], getattr(folded, f"{side}_factors_")[one]]
+        best = total(found.astype(float), one)
         for _ in range(20):
-            step = random.normal(size=4) * 0.05
-            assert total(bias + step[0], factors + step[1:], user) > best - 1e-4
-    with pytest.raises(foretaste.errors.NotSupported, match='penalty="norms"'):
-        model.set_params(penalty="norms")._fold_in(new)
+            assert total(found + random.normal(size=4) * 0.05, one) > best - 1e-4
+
+
+def test_penalties_in_a_file_must_fit(kept, tmp_path):
+    model = load(kept)
+    for wrong in (np.eye(3), -np.eye(4), np.triu(np.ones((4, 4)))):
+        model.item_penalty_ = np.ascontiguousarray(wrong)
+        save(model, tmp_path / "wrong.foretaste")
+        with pytest.raises(BadModelFile, match="item_penalty_ in the file"):
+            load(tmp_path / "wrong.foretaste")
 
 
 def test_going_through_the_models_gives_the_core_alone():

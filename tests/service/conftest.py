@@ -11,11 +11,13 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
+import serving_rig
 import sqlalchemy as sa
 from page_rig import Browser
 from serving_rig import Client, OwnPostgres, prepared, running_service
 from starlette.testclient import TestClient
 
+from foretaste.models.specs import as_spec
 from foretaste.service.app import create_app
 from foretaste.service.settings import Settings
 from foretaste.service.starting import open_store
@@ -129,11 +131,13 @@ def browser(client) -> Browser:
 
 
 @pytest.fixture
-def other_service(tmp_path):
-    """Return a function that makes a browser at a service of other ratings, or with titles."""
+def other_service(tmp_path, monkeypatch):
+    """Return a function that makes a browser at a service of other ratings, titles, or another model."""
     with ExitStack() as open_until_the_end:
 
-        def make(given, catalogue=None):
+        def make(given, catalogue=None, model=None):
+            if model is not None:
+                monkeypatch.setattr(serving_rig, "SPEC", as_spec(model))
             settings = Settings(str(tmp_path / "other"), rate="")
             prepared(settings, given, catalogue)
             inner = TestClient(create_app(settings), base_url="http://127.0.0.1")

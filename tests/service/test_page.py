@@ -13,10 +13,8 @@ from starlette.testclient import TestClient
 
 from foretaste import Ratings
 from foretaste.errors import BadData, NotFound
-from foretaste.models import SVD
-from foretaste.models.base import Model
+from foretaste.models import Bias, Blend, NormalRandom
 from foretaste.service import kept_ratings, starting
-from foretaste.service.answers import can_fold
 from foretaste.service.app import create_app
 from foretaste.service.schema import visitors
 from foretaste.service.settings import Settings
@@ -255,10 +253,8 @@ def test_text_ids_with_all_kinds_of_signs(other_service, ratings):
     assert browser.kept()["skipped"] == [asked]
 
 
-def test_a_model_that_cannot_take_people_in(other_service, ratings, monkeypatch):
-    monkeypatch.setattr(SVD, "_fold_in", Model._fold_in)
-    assert not can_fold(SVD())
-    browser = other_service(ratings)
+def test_a_model_that_cannot_take_people_in(other_service, ratings):
+    browser = other_service(ratings, model=Blend(models=[Bias(), NormalRandom()]))
     assert browser.get().status == 200
     browser.rate(1)
     screen = browser.rate(2)

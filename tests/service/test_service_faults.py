@@ -50,14 +50,60 @@ def write_until_it_breaks(client, users, items, told, most=250):
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_what_was_acknowledged_survives_kill_9(place, key, start, ratings, database, request):
-    options, environment = [], {}
+    environment = {}
     if database == "postgres":
         settings = request.getfixturevalue("postgres_settings")
         key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
         place, environment = settings.folder, {"FORETASTE_DATABASE": settings.database}
         service = running_service(place, **environment)
     else:
-        service = start(*options)
+        service = start()
+    told = killed_while_writing(service, key, ratings)
+    again = running_service(place, **environment)
+    try:
+        all_is_there(again.client(key), told)
+    finally:
+        again.kill()
+
+
+@pytest.mark.slow
+def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
+    service = start("--workers", "2")
+    client = service.client(key)
+    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
+    number = client.good("POST", "/jobs", json=slow)["number"]
+    processes = family_of(service.process.pid)
+    assert len(processes) >= 4  # the one that was started, two workers, a training
+    told = killed_while_writing(service, key, ratings)  # the first process alone: nobody tells the others
+    gone_by = time.monotonic() + 20
+    while left := [one for one in processes if is_alive(one)]:
+        assert time.monotonic() < gone_by, f"{left} are still there"
+        time.sleep(0.1)
+    client = start("--workers", "2").client(key)
+    all_is_there(client, told)
+    assert client.get("/ready", key=None)["model"] == 1
+    assert client.get(f"/jobs/{number}")["state"] == "cancelled"
+
+
+def family_of(process):
+    """Return a process and all that it and its own have started."""
+    found = [process]
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += family_of(int(child))
+    return found
+
+
+def is_alive(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def killed_while_writing(service, key, ratings):
+    """Kill a service while ratings are written; return those that it acknowledged."""
     items = ratings.items.ids[:20].tolist()
     told: list[dict] = [{} for _ in range(4)]
     threads = [
@@ -77,16 +123,15 @@ def test_what_was_acknowledged_survives_kill_9(place, key, start, ratings, datab
         thread.join(30)
     acknowledged = {name: value for part in told for name, value in part.items()}
     assert 300 <= len(acknowledged) < 1000
-    again = running_service(place, **environment)
-    try:
-        client = again.client(key)
-        for user in {user for user, _ in acknowledged}:
-            wanted = {item: value for (who, item), value in acknowledged.items() if who == user}
-            found = stored(client, user)
-            assert wanted.items() <= found.items()
-            assert len(found) - len(wanted) <= 1  # the one that was under way
-    finally:
-        again.kill()
+    return acknowledged
+
+
+def all_is_there(client, acknowledged):
+    for user in {user for user, _ in acknowledged}:
+        wanted = {item: value for (who, item), value in acknowledged.items() if who == user}
+        found = stored(client, user)
+        assert wanted.items() <= found.items()
+        assert len(found) - len(wanted) <= 1  # the one that was under way
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ import logging
 import numpy as np
 import pytest
 
-from foretaste.models import SVD, Bias
 from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.recommending import recommend
@@ -69,6 +68,12 @@ def test_the_prediction_that_was_shown_is_kept(client):
     given = {"user": 10_001, "item": 5, "value": 2.5, "shown_prediction": 1.25}
     client.good("PUT", "/ratings", json=given)
     assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
+    client.rate(10_001, 5, 2.5)  # the same again, which changes nothing
+    assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
+    client.rate(10_001, 5, 3.0)
+    assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] is None
+    for wrong in ("1.25", True, [1.25]):
+        client.refused("PUT", "/ratings", 422, json=given | {"shown_prediction": wrong})
 
 
 def test_ratings_are_paged(client, ratings):
@@ -295,138 +300,25 @@ def test_figures_for_prometheus(client):
     assert "foretaste_model 1" in text
 
 
-# Models and training ---------------------------------------------------------------------------------
-
-
-def upload(client, data, **headers):
-    return client.ask(
-        "POST", "/models", content=data, headers={"Content-Type": "application/octet-stream"} | headers
-    )
-
-
-def test_upload_activate_and_roll_back(client, place, ratings, tmp_path):
-    from foretaste.persistence import save
-
-    model = Bias().fit(ratings)
-    save(model, tmp_path / "bias.foretaste")
-    response = upload(client, (tmp_path / "bias.foretaste").read_bytes())
-    assert response.status_code == 201
-    kept = response.json()["data"]
-    assert (kept["number"], kept["model"], kept["active"], kept["origin"]) == (2, "Bias", False, "uploaded")
-    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
-    assert client.get("/recommendations?user=41")["model"] == 1
-    assert client.good("POST", "/models/2/activate")["active"]
-    found = client.good("POST", "/predictions", json={"user": 41, "items": [5]})
-    assert found["model"] == 2
-    assert np.float32(found["items"][0]["prediction"]) == model.predict([(41, 5)])[0]
-    assert client.good("POST", "/models/rollback")["number"] == 1
-    assert client.get("/recommendations?user=41")["model"] == 1
-    client.refused("POST", "/models/rollback", 409)
-
-
-@pytest.mark.parametrize("name", ["numbers", "texts", "blend"])
-def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name):
-    data = model_bytes[name]
-    before = sorted((place / "models").iterdir())
-    hostile = {
-        "empty": b"", "pickle": b"\x80\x04cos\nsystem\n(S'id'\ntR.", "cut": data[: len(data) // 2],
-        "longer": data + b"x", "huge header": (2**40).to_bytes(8, "little") + data[8:],
-        "other": data.replace(b"Bias", b"Bios").replace(b"Blend", b"Blond"),
-    }  # fmt: skip
-    if name == "texts":
-        hostile["of other ids"] = data
-    for what, bytes_ in hostile.items():
-        response = upload(client, bytes_)
-        assert response.status_code == 422, what
-        assert str(place) not in response.text
-        assert "model-" not in response.text
-    assert sorted((place / "models").iterdir()) == before
-    assert [kept["number"] for kept in client.get("/models")] == [1]
-
-
-def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
-    client = make_client(upload_bytes=1000)
-    assert upload(client, b"x", **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 415
-    assert upload(client, b"x" * 1001).status_code == 413
-    assert upload(client, (b"x" * 100 for _ in range(20))).status_code == 413
-
-
-def test_training_again_takes_in_new_ratings(client):
-    client.rate(10_001, 5, 8.0)
-    assert client.get("/people?user=10001")["models"] == []
-    started = client.ask("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 15}})
-    assert started.status_code == 202
-    assert client.get("/recommendations?user=41")["model"] == 1  # the old one serves
-    job = client.finished_job(started.json()["data"]["number"])
-    assert job["state"] == "done", job
-    assert client.get("/recommendations?user=41")["model"] == job["model"] == 2
-    kept = client.get("/models")[0]
-    assert (kept["active"], kept["params"]["factors"], kept["origin"]) == (True, 3, "trained")
-    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
-    assert client.get("/people?user=10001")["models"] == [2]
-
-
-def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
-    job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["number"])
-    assert job["state"] == "refused"
-    assert "always guessing the mean" in job["note"]
-    job = client.finished_job(client.good("POST", "/jobs", json={"model": "UserMean"})["number"])
-    assert job["state"] == "refused"
-    assert "active model's settings" in job["note"]
-    assert client.get("/recommendations?user=41")["model"] == 1
-    assert len(list((place / "models").iterdir())) == 1
-
-
-def test_one_training_at_a_time_and_cancelled(client, place):
-    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["number"]
-    assert client.refused("POST", "/jobs", 409, json={})["code"] == "busy"
-    import time
-
-    end = time.monotonic() + 30
-    while (job := client.get(f"/jobs/{number}"))["done"] == 0 and time.monotonic() < end:
-        time.sleep(0.1)
-    assert job["total"] == 100_000
-    assert job["label"] == "SVD"
-    client.good("POST", f"/jobs/{number}/cancel")
-    assert client.finished_job(number, 15)["state"] == "cancelled"
-    assert client.get("/recommendations?user=41")["model"] == 1
-    assert len(list((place / "models").iterdir())) == 1
-    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
-    assert job["state"] == "done"
-
-
-def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, ratings, tmp_path):
-    from foretaste.persistence import save
-
-    save(SVD(factors=2).fit(ratings), tmp_path / "m")
-    assert upload(client, (tmp_path / "m").read_bytes()).status_code == 201
-    client.get("/recommendations?user=41")
-    newest = max((place / "models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    newest.write_bytes(newest.read_bytes()[:-1] + b"\x00")
-    client.refused("POST", "/models/2/activate", 422)
-    assert client.get("/recommendations?user=41")["model"] == 1
-
-
 def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
     """The quick way, without SQLAlchemy, sees what others have written and activated."""
     client, other = make_client(), make_client()
     serving = client.inner.app.state.house.serving
     client.get("/recommendations?user=41&n=3")
-    told = serving.told("41", 3)
+    told = serving.repeated("41", 3)
     assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
-    assert serving.told("41", 4) is None
-    assert serving.told("11", 3) is None
+    assert serving.repeated("41", 4) is None
+    assert serving.repeated("11", 3) is None
     first = json.loads(told)["data"]["items"][0]["item"]
     other.rate(11, 5, 1.0)
-    assert serving.told("41", 3) == told
+    assert serving.repeated("41", 3) == told
     other.rate(41, first, 1.0)
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    assert serving.told("41", 3) not in (None, told)
+    assert serving.repeated("41", 3) not in (None, told)
     other.good("DELETE", "/people?user=14")
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     client.get("/recommendations?user=41&n=3")
     other.finished_job(other.good("POST", "/jobs", json={})["number"])
-    assert serving.told("41", 3) is None
+    assert serving.repeated("41", 3) is None
     assert client.get("/recommendations?user=41&n=3")["model"] == 2

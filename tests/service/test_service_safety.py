@@ -71,6 +71,26 @@ def test_a_key_may_what_its_role_may_and_no_more(client):
                 assert response.status_code not in (401, 403), (role, method, path)
 
 
+def test_trying_keys_is_limited_however_many_are_tried(make_client):
+    client = make_client(rate="5/minute")
+    assert client.get("/items")
+    found = [client.ask("GET", "/items", key=f"foretaste_{number}").status_code for number in range(6)]
+    assert found == [401] * 4 + [429] * 2  # one of five was the first request, with a key yet unknown
+    forwarded = {"X-Forwarded-For": "192.0.2.1", "Forwarded": "for=192.0.2.1"}
+    client.refused("GET", "/items", 429, key="foretaste_x", headers=forwarded)
+    assert client.get("/items")  # who has a good key goes on
+
+
+def test_figures_have_no_names_that_clients_chose(client):
+    for name in ("WALDEMAR", "BREW"):
+        client.ask(name, "/items")
+        client.ask("GET", f"/{name}")
+    text = client.ask("GET", "/metrics").text
+    assert 'method="other"' in text
+    assert "WALDEMAR" not in text
+    assert "BREW" not in text
+
+
 def test_a_revoked_key_is_worthless_at_once(client):
     made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
     assert client.get("/items", key=made["key"])
@@ -90,6 +110,7 @@ def test_bodies_have_a_limit_however_they_come(client):
 
 def test_too_many_requests(make_client):
     client = make_client(rate="5/minute")
+    assert client.get("/items")  # a key is looked up, and from then on counted by itself
     assert [client.ask("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
     response = client.ask("GET", "/items")
     assert 1 <= int(response.headers["retry-after"]) <= 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.service import kept_ratings, keys, starting
+from foretaste.service import kept_models, kept_ratings, keys, starting
 from foretaste.service.ids_of import Kinds, check_text
 from foretaste.service.kept_ratings import Rated
 from foretaste.service.schema import tables
@@ -114,6 +115,25 @@ def test_the_same_rating_again_keeps_its_time(store):
         assert kept_ratings.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
 
 
+def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
+    starting.fill(store, TEXTS, None, "given")
+    with store.writing() as connection:
+        kept_ratings.put(connection, "new", Rated("a", 2.5, 100, 1.5))
+        kept_ratings.put(connection, "new", Rated("b%_", 3.5, 100, None))
+        kept_ratings.put(connection, "ü 1", Rated("a", 2.0, 100, 0.0))
+    found = kept_ratings.all_ratings(store)
+    assert len(found) == len(TEXTS)  # one more of each kind
+    pairs = set(zip(found.user_ids.tolist(), found.item_ids.tolist(), strict=True))
+    assert ("new", "b%_") in pairs
+    assert not pairs & {("new", "a"), ("ü 1", "a")}
+    with store.reading() as connection:
+        assert kept_ratings.count_of_shown(connection) == 2
+    with store.writing() as connection:
+        connection.execute(sa.text("UPDATE ratings SET shown = 1"))
+    with pytest.raises(BadData, match="without a prediction in sight"):
+        kept_ratings.all_ratings(store)
+
+
 def test_delete_and_erase(store):
     starting.fill(store, TEXTS, None, "given")
     with store.writing() as connection:
@@ -133,6 +153,84 @@ def test_delete_and_erase(store):
             for t in (tables.tables["people"], tables.tables["ratings"])
         ]
     assert mentions == [0, 0]
+
+
+def test_deletions_at_once_are_all_counted(store):
+    starting.fill(store, TEXTS, None, "given")
+    together, failed = threading.Barrier(4), []
+
+    def erase(user):
+        try:
+            together.wait(10)
+            for _ in range(5):
+                with store.writing() as connection:
+                    kept_ratings.erase(connection, user)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=erase, args=(user,)) for user in ("a", "b", "c", "ü 1")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failed == []
+    with store.reading() as connection:
+        assert kept_ratings.moment(connection, "a").erasures == 20
+
+
+def row(name):
+    return {
+        "file": name, "sha256": name, "spec": {}, "origin": "trained", "ratings": 1, "checks": {},
+    }  # fmt: skip
+
+
+def test_models_are_gone_back_to_in_turn_and_numbers_never_come_twice(store):
+    with store.writing() as connection:
+        numbers = [kept_models.add(connection, row(name)) for name in "abc"]
+        seen = [kept_models.activate(connection, number, "chosen") for number in numbers]
+        with pytest.raises(InvalidParameter, match="is active"):
+            kept_models.remove(connection, numbers[2])
+        kept_models.remove(connection, numbers[1])
+        seen.append(kept_models.active(connection)[0])
+    with store.writing() as connection:
+        assert kept_models.roll_back(connection) == numbers[0]
+        seen.append(kept_models.active(connection)[0])
+        seen.append(kept_models.activate(connection, numbers[2], "chosen"))
+        kept_models.roll_back(connection)
+        kept_models.remove(connection, numbers[2])  # the one with the greatest number
+        seen.append(kept_models.active(connection)[0])
+        assert kept_models.active(connection)[1].number == numbers[0]
+        with pytest.raises(InvalidParameter, match="no model before"):
+            kept_models.roll_back(connection)
+        assert kept_models.add(connection, row("d")) > numbers[2]
+    assert len(set(seen)) == len(seen)
+    assert seen == sorted(seen)
+
+
+@pytest.mark.postgres
+def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
+    store = starting.open_store(postgres_settings)
+    with store.writing() as connection:
+        first, second = (kept_models.add(connection, row(name)) for name in "ab")
+        kept_models.activate(connection, first, "first")
+    said = []
+
+    def remove():
+        try:
+            with store.writing() as connection:
+                kept_models.remove(connection, second)
+        except InvalidParameter as error:
+            said.append(error.message)
+
+    with store.writing() as connection:
+        kept_models.activate(connection, second, "chosen")
+        thread = threading.Thread(target=remove)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()  # it waits for the end of this transaction
+    thread.join(30)
+    assert said == ["this model is active"]
+    store.close()
 
 
 def test_a_transaction_that_raises_leaves_nothing(store):

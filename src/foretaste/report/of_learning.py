@@ -38,19 +38,19 @@ def learning_chart(model: Model) -> Chart:
     most = max(map(len, curves.values()))
     values = [error for curve in curves.values() for error in curve]
     title = f"How {type(model).__name__} learned, epoch by epoch"
-    finding = _finding(curves)
+    best = _best(model, curves)
+    finding = _finding(curves, best)
     plot = Plot(
         "learned", title, finding, _epochs(most), linear(min(values), max(values), "RMSE, in rating units")
     )
     for kind, curve in zip(LINES, curves.values(), strict=False):
         places = np.unique(np.linspace(0, len(curve) - 1, _POINTS).round().astype(int)).tolist()
         plot.curve([(place + 1.0, curve[place]) for place in places], f"curve {kind}")
-    best = _best(curves)
     if best is not None:
         error = curves[_CURVES["valid_rmse_"]][best]
-        plot.dot(best + 1.0, error, "mark best", f"epoch {best + 1}: {three(error)}")
+        plot.dot(best + 1.0, error, "mark second", f"epoch {best + 1}: {three(error)}")
     key = list(zip(LINES, curves, strict=False)) + (
-        [("mark best", "the best epoch")] if best is not None else []
+        [("mark second", "the best epoch")] if best is not None else []
     )
     rows: Any = [
         [number(epoch), *(three(c[epoch - 1]) if epoch <= len(c) else "" for c in curves.values())]
@@ -66,17 +66,19 @@ def _epochs(most: int) -> Axis:
     return Axis(x.low, x.high, sorted({1.0, *(t for t in x.ticks if t == int(t) and t > most / 8)}), "epoch")
 
 
-def _best(curves: dict[str, list[float]]) -> int | None:
-    held = curves.get(_CURVES["valid_rmse_"])
-    return None if held is None else int(np.argmin(held))
+def _best(model: Model, curves: dict[str, list[float]]) -> int | None:
+    """Return the epoch that the model chose, from 0; by its loss, which need not be this error."""
+    return int(model.epochs_) - 1 if _CURVES["valid_rmse_"] in curves else None  # type: ignore[attr-defined]
 
 
-def _finding(curves: dict[str, list[float]]) -> str:
+def _finding(curves: dict[str, list[float]], best: int | None) -> str:
     words, first = next(iter(curves.items()))
     epochs = plural(len(first), "epoch")
     text = f"On {words} the error goes from {three(first[0])} to {three(first[-1])} in {epochs}"
-    best = _best(curves)
     if best is None or len(curves) == 1:
         return text + "."
     held = curves[_CURVES["valid_rmse_"]]
-    return text + f"; on the rows held out it is least after {best + 1}: {three(held[best])}."
+    if best == int(np.argmin(held)):
+        return text + f"; on the rows held out it is least after {best + 1}: {three(held[best])}."
+    chosen = f"after epoch {best + 1}, whose loss on these is least"
+    return text + f"; on the rows held out it is {three(held[best])} {chosen}."

@@ -7,12 +7,13 @@ cannot answers from those that it learned from, and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.errors import NotFound
+from foretaste.errors import NotFound, NotSupported
 from foretaste.ids import IdArray, IdIndex
 from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model
@@ -42,9 +43,6 @@ class Person:
         One of ``BASES``.
     own : Ratings or None
         The ratings of the person that the model can use; None if there are none.
-    told : dict of int to bytes
-        Recommendations that were put into words already, by how many: while this person is known they are
-        the same.
     """
 
     model: Model
@@ -53,7 +51,6 @@ class Person:
     used: int
     basis: str
     own: Ratings | None
-    told: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,13 +89,14 @@ def person(
     places = model.items_.remap(items)
     rated = places[places >= 0]
     own = _own(model, user, items, values, times) if len(rated) else None
-    if not can_fold(model):
-        index = int(model.users_.remap(one_id(user).ids)[0])
-        known = index >= 0
-        return Person(model, index, rated, len(rated) if known else 0, BASES[1 if known else 2], own)
-    if own is None:
-        return Person(model, -1, rated, 0, BASES[2], None)
-    return Person(model._fold_in(own), 0, rated, len(rated), BASES[0], own)
+    if can_fold(model):
+        if own is None:
+            return Person(model, -1, rated, 0, BASES[2], None)
+        with suppress(NotSupported):  # by its parameters, or a model in it, it may yet be one that cannot
+            return Person(model._fold_in(own), 0, rated, len(rated), BASES[0], own)
+    index = int(model.users_.remap(one_id(user).ids)[0])
+    known = index >= 0
+    return Person(model, index, rated, len(rated) if known else 0, BASES[1 if known else 2], own)
 
 
 def _own(

@@ -16,6 +16,7 @@ from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound
 from foretaste.service.guard import Guard, envelope, is_page
 from foretaste.service.jobs import Busy
 from foretaste.service.page_cookies import Suspect
+from foretaste.service.repeats import Repeats
 from foretaste.service.routes import (
     health,
     items,
@@ -54,6 +55,8 @@ _CODES = {
     400: "bad_request", 404: "not_found", 405: "wrong_method", 409: "conflict", 413: "too_large",
     415: "wrong_type",
 }  # fmt: skip
+# Newer FastAPI traces requests where OpenTelemetry is installed, with what is asked in the open.
+_SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _DESCRIPTION = (
     'Ratings, and what people will like by them. Answers are `{"ok": true, "data": ...}` or '
     '`{"ok": false, "error": {"code", "message", "hint"}}`.'
@@ -76,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="foretaste", version=__version__, description=_DESCRIPTION, lifespan=life, docs_url=None,
-        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False,
+        redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False, telemetry=_SILENT,
     )  # fmt: skip
     app.state.house = house
     for room in (items, ratings, recommending, models, jobs, people, keys, health):
@@ -95,8 +98,11 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=list(settings.origins), allow_methods=["GET", "PUT", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"], allow_credentials=False, max_age=600,
         )  # fmt: skip
+    app.add_middleware(Repeats, house=house)
     problem = None if app.state.page is None else app.state.page.looks.problem
-    app.add_middleware(Guard, settings=settings, figures=house.figures, problem=problem)
+    app.add_middleware(
+        Guard, settings=settings, figures=house.figures, is_known=house.keyring.was_known, problem=problem
+    )
     return app
 
 

@@ -24,10 +24,16 @@ class Figures:
             "foretaste_ratings_written", "Ratings stored, changed or deleted.", registry=self.registry
         )
 
+        self._of: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        found = self._of.get((method, route, status))
+        if found is None:
+            found = self.requests.labels(method, route, str(status)), self.seconds.labels(route)
+            self._of[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def text(self, model: int | None) -> bytes:
         """Return all figures as Prometheus reads them."""

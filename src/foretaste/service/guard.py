@@ -7,13 +7,12 @@ import ipaddress
 import json
 import logging
 import os
-import secrets
+import random
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -23,14 +22,15 @@ from foretaste.service.settings import Settings
 
 log = logging.getLogger("foretaste.service")
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+_METHODS = frozenset(("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"))
 _FREE = ("/api/v1/health", "/api/v1/ready")  # asked by machines, as often as they like
 
 
@@ -60,38 +60,47 @@ class Guard:
     app : ASGI application
     settings : Settings
     figures : Figures
+    is_known : callable
+        Whether a key was good lately.
     problem : function, optional
         Returns the page that says what went wrong, by status, message and headers: the answer where the page
         is asked for. Default: JSON everywhere.
     """
 
     def __init__(
-        self, app: Any, settings: Settings, figures: Figures, problem: Callable[..., Any] | None = None
+        self,
+        app: Any,
+        settings: Settings,
+        figures: Figures,
+        is_known: Callable[[str], bool],
+        problem: Callable[..., Any] | None = None,
     ) -> None:
-        self.app, self.settings, self.figures, self.problem = app, settings, figures, problem
+        self.app, self.settings, self.figures = app, settings, figures
+        self.is_known, self.problem = is_known, problem
         self.hosts = {"localhost", *(host.lower() for host in settings.hosts)}
         self._limiter, self._rate = limiter(settings.rate)
+        self._ours: dict[str, bool] = {}
+        self._numbers = random.Random()  # of requests: they need not be secret
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status, number = time.perf_counter(), 0, secrets.token_hex(8)
-        headers = Headers(scope=scope)
+        start, status, number = time.perf_counter(), 0, f"{self._numbers.getrandbits(64):016x}"
 
         async def send_on(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                out = MutableHeaders(scope=message)
-                out["X-Request-Id"] = number
-                for name, value in _HEADERS.items():
-                    out.setdefault(name, value)
+                given = message.get("headers", ())
+                names = {name for name, _ in given}
+                ours = [pair for pair in _HEADERS if pair[0] not in names]
+                message["headers"] = [*given, (b"x-request-id", number.encode()), *ours]
             await send(message)
 
         try:
-            refusal = self._refusal(scope, headers)
+            refusal = self._refusal(scope, _first_of(scope["headers"]))
             if refusal is not None:
                 await self._refuse(scope, send_on, *refusal)
             else:
@@ -122,32 +131,41 @@ class Guard:
             await _answer(send, status, envelope(code, message, hint), headers)
 
     def _refusal(
-        self, scope: Any, headers: Headers
+        self, scope: Any, headers: dict[bytes, bytes]
     ) -> tuple[int, str, str, str | None, dict[str, str]] | None:
         """Return what is answered at once, if the request goes no further."""
-        if not self._is_our_name(headers.get("host", "")):
+        if not self._is_our_name(headers.get(b"host", b"").decode("latin-1")):
             message = "the service is not called by this name"
             return 400, "wrong_host", message, "http://127.0.0.1, or start it with --allow-host", {}
-        length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length[:20]) > self._limit(scope):
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length[:20]) > self._limit(scope):
             message = f"the body of a request must have at most {self._limit(scope):,} bytes here"
             return 413, "too_large", message, None, {"Connection": "close"}
         if self._limiter is not None and scope["path"] not in _FREE:
-            client = headers.get("authorization") or (scope.get("client") or ("",))[0]
-            name = hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()
+            name = self._client(scope, headers)
             if not self._limiter.hit(self._rate, name):
                 wait = max(1, int(self._limiter.get_window_stats(self._rate, name).reset_time - time.time()))
                 message = f"more than {self.settings.rate} requests"
                 return 429, "too_many", message, f"wait {wait} s", {"Retry-After": str(wait)}
         return None
 
+    def _client(self, scope: Any, headers: dict[bytes, bytes]) -> str:
+        """Return by what a client is counted: its key if that is good, else its address.
+
+        Whoever tries keys is counted by the address, however many they try.
+        """
+        given = headers.get(b"authorization", b"").decode("latin-1")
+        if given.startswith("Bearer ") and self.is_known(given[7:]):
+            return hashlib.sha256(given.encode()).hexdigest()
+        return str((scope.get("client") or ("",))[0])
+
     def _is_our_name(self, host: str) -> bool:
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        name = name.strip("[]").lower()
-        try:
-            return ipaddress.ip_address(name).is_loopback or name in self.hosts
-        except ValueError:
-            return name in self.hosts
+        found = self._ours.get(host)
+        if found is None:
+            if len(self._ours) > 1000:
+                self._ours.clear()
+            found = self._ours[host] = _is_loopback(host, self.hosts)
+        return found
 
     @staticmethod
     def _counted(receive: Any, limit: int) -> Any:
@@ -169,7 +187,7 @@ class Guard:
         route = getattr(scope.get("route"), "path", None) or "none"
         if not route.startswith("/api") and route != "none" and not is_page(scope["path"]):
             route = "/api/v1" + route
-        method = scope["method"] if len(scope["method"]) < 10 else "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         self.figures.count(method, route, status, seconds)
         log.info(
             "request",
@@ -178,6 +196,21 @@ class Guard:
                 "request": number, "process": os.getpid(),
             }},
         )  # fmt: skip
+
+
+def _first_of(headers: Any) -> dict[bytes, bytes]:
+    """Return headers by name, of several of one name the first."""
+    return dict(reversed(list(headers)))
+
+
+def _is_loopback(host: str, others: set[str]) -> bool:
+    """Whether a ``Host`` is a loopback address or one of some other names."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    name = name.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback or name in others
+    except ValueError:
+        return name in others
 
 
 def limiter(rate: str) -> tuple[Any, Any]:

@@ -116,6 +116,7 @@ def _work(store: Store, number: int, path: Path, told: _Told, over: threading.Ev
     with store.reading() as connection:
         spec = jobs.one(connection, number).spec
         active = kept_models.active(connection)
+        left_out = kept_ratings.count_of_shown(connection)
     trained = train(ratings, spec, None if active is None else active[1].spec, path, told)
     over.set()  # from here on it is kept or not, and not interrupted
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -123,6 +124,8 @@ def _work(store: Store, number: int, path: Path, told: _Told, over: threading.Ev
         model = kept_models.add(connection, trained.row("trained"))
         kept_models.activate(connection, model, "retrained")
         note = f"RMSE {trained.checks['rmse']:.4g} on {trained.checks['held_out']:,} held-out ratings"
+        if left_out:
+            note += f"; left out, for their predictions were shown: {left_out:,}"
         if not jobs.end(connection, number, "done", note, model):
             raise Refused("the job was given up for lost")
     return "done", note

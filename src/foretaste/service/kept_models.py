@@ -78,8 +78,15 @@ def add(connection: Connection, kept: dict[str, Any]) -> int:
     return int(connection.execute(sa.insert(models).values(**values).returning(models.c.number)).scalar_one())
 
 
+def _one_at_a_time(connection: Connection) -> None:
+    """Wait for others who change activations; SQLite has one writer anyway. Reading goes on."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("LOCK TABLE activations IN EXCLUSIVE MODE"))
+
+
 def activate(connection: Connection, number: int, reason: str) -> int:
     """Let a model serve from now on; return the number of the activation."""
+    _one_at_a_time(connection)
     one(connection, number)
     now = active(connection)
     if now is not None and now[1].number == number:
@@ -99,15 +106,8 @@ def roll_back(connection: Connection) -> int:
     InvalidParameter
         If there is none before it.
     """
-    rows = connection.execute(
-        sa.select(activations.c.model, activations.c.reason).order_by(activations.c.number)
-    ).all()
-    stack: list[int] = []
-    for model, reason in rows:
-        if reason == "rolled back":
-            stack.pop()
-        else:
-            stack.append(model)
+    _one_at_a_time(connection)
+    stack = _in_turn(connection)
     if len(stack) < 2:
         raise InvalidParameter("there is no model before the active one", hint="GET /api/v1/models")
     values = {"model": stack[-2], "at": int(time.time()), "reason": "rolled back"}
@@ -116,29 +116,36 @@ def roll_back(connection: Connection) -> int:
 
 
 def remove(connection: Connection, number: int) -> None:
-    """Remove a model and its activations; its trainings stay, without it."""
+    """Remove a model and its activations; its trainings stay, without it.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is active.
+    """
+    _one_at_a_time(connection)
+    now = active(connection)
+    if now is not None and now[1].number == number:
+        raise InvalidParameter("this model is active", hint="activate another one first")
     connection.execute(sa.update(jobs).where(jobs.c.model == number).values(model=None))
-    rows = connection.execute(
-        sa.select(activations.c.number, activations.c.model, activations.c.reason).order_by(
-            activations.c.number
-        )
-    ).all()
-    stack: list[int] = []  # what can be rolled back to, without this model
-    for _, model, reason in rows:
+    kept = [model for model in _in_turn(connection) if model != number]
+    connection.execute(sa.delete(activations))
+    for model in kept:  # under new numbers, which never come twice: workers know activations by them
+        values = {"model": model, "at": int(time.time()), "reason": "chosen"}
+        connection.execute(sa.insert(activations).values(**values))
+    connection.execute(sa.delete(models).where(models.c.number == number))
+
+
+def _in_turn(connection: Connection) -> list[int]:
+    """Return the models that can be gone back to, the active one last."""
+    query = sa.select(activations.c.model, activations.c.reason).order_by(activations.c.number)
+    stack: list[int] = []
+    for model, reason in connection.execute(query):
         if reason == "rolled back":
             stack.pop()
         else:
             stack.append(model)
-    kept = [model for model in stack if model != number]
-    connection.execute(sa.delete(activations).where(activations.c.model == number))
-    before = [row for row in rows if row.model != number]
-    stale = [row.number for row in before]
-    connection.execute(sa.delete(activations).where(activations.c.number.in_(stale)))
-    first = rows[-1].number + 1 if rows else 1  # numbers never come twice: workers know activations by them
-    for place, model in enumerate(kept):
-        values = {"number": first + place, "model": model, "at": int(time.time()), "reason": "chosen"}
-        connection.execute(sa.insert(activations).values(**values))
-    connection.execute(sa.delete(models).where(models.c.number == number))
+    return stack
 
 
 def sha256_of(path: Path) -> str:

@@ -21,7 +21,18 @@ _CHUNK = 20_000
 
 @dataclass(frozen=True)
 class Rated:
-    """One rating of a person, as the database holds it; ``rated_at`` is seconds since 1970."""
+    """One rating of a person, as the database holds it.
+
+    Parameters
+    ----------
+    item : str
+    value : float
+    rated_at : int or None
+        Seconds since 1970.
+    shown : float or None
+        The prediction that the person saw before rating. No model learns from such a rating, but answers
+        about the person rest on it.
+    """
 
     item: str
     value: float
@@ -117,8 +128,9 @@ def erase(connection: Connection, user: str) -> int:
     gone = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
     connection.execute(sa.delete(people).where(people.c.user == user))
     connection.execute(sa.delete(visitors).where(visitors.c.user == user))
-    before = connection.execute(sa.select(facts.c.value).where(facts.c.name == "erasures")).scalar()
-    put_fact(connection, "erasures", str(int(before or 0) + 1))
+    # Counted by the database, for there may be two at once.
+    one_more = sa.cast(sa.cast(facts.c.value, sa.BigInteger) + 1, sa.Text)
+    connection.execute(sa.update(facts).where(facts.c.name == "erasures").values(value=one_more))
     return gone
 
 
@@ -147,6 +159,7 @@ def fill(connection: Connection, given: Ratings, titles: dict[str, str], name: s
     for fact, value in (
         ("user_kind", given.users.kind), ("item_kind", given.items.kind), ("low", repr(float(low))),
         ("high", repr(float(high))), ("declared", str(given.scale is not None)), ("name", name),
+        ("erasures", "0"),
     ):  # fmt: skip
         put_fact(connection, fact, value)
     known = {str(item) for item in given.items}
@@ -199,14 +212,22 @@ def kinds_of(store: Store) -> Kinds:
 
 
 def all_ratings(store: Store) -> Ratings:
-    """Return all ratings, to learn from, as of one moment.
+    """Return all ratings to learn from, as of one moment.
 
-    Times are left out unless every rating has one.
+    Ratings given to items whose prediction was shown are left out: people are drawn towards what they see,
+    and a model that learned from them would learn from itself. Times are left out unless every rating has
+    one.
+
+    Raises
+    ------
+    BadData
+        If there are none.
     """
     kinds, known = kinds_of(store), store.facts()
     users, names = dict[str, int](), dict[str, int]()
     user, item, value, when = list[int](), list[int](), list[float](), list[int | None]()
     query = sa.select(ratings.c.user, ratings.c.item, ratings.c.value, ratings.c.rated_at)
+    query = query.where(ratings.c.shown.is_(None))
     with store.reading() as connection:
         found = connection.execution_options(yield_per=_CHUNK).execute(query)
         for who, what, much, at in found:
@@ -215,8 +236,17 @@ def all_ratings(store: Store) -> Ratings:
             value.append(much)
             when.append(at)
     if not value:
-        raise BadData("the database holds no ratings", hint="foretaste serve RATINGS")
+        raise BadData(
+            "the database holds no ratings that were given without a prediction in sight",
+            hint="rate items before their predictions are shown",
+        )
     return _as_ratings(kinds, known, (users, names), (user, item), value, when)
+
+
+def count_of_shown(connection: Connection) -> int:
+    """Return how many ratings ``all_ratings`` leaves out."""
+    query = sa.select(sa.func.count()).select_from(ratings).where(ratings.c.shown.is_not(None))
+    return int(connection.execute(query).scalar_one())
 
 
 def _as_ratings(

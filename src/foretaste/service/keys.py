@@ -99,6 +99,10 @@ class Keyring:
         fresh = at_and_key is not None and time.monotonic() - at_and_key[0] < _TRUSTED
         return at_and_key[1] if at_and_key is not None and fresh else None
 
+    def was_known(self, key: str) -> bool:
+        """Whether a key was good when it was looked up last, however long ago."""
+        return digest(key) in self._known
+
     def find(self, key: str) -> Key | None:
         """Return what is known of a key; None if it is none of ours, or revoked.
 

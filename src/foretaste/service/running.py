@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from typing import Any
 
 from foretaste.errors import InvalidParameter
@@ -91,4 +93,21 @@ def application() -> Any:
     from foretaste.service.app import from_environment
 
     log_to(sys.stderr)
+    _end_with_parent()
     return from_environment()
+
+
+def _end_with_parent() -> None:
+    """Stop this worker when the process that started it is gone, which may have been killed without a word.
+
+    Else it would hold the port, and answer there beside the next service.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:  # the only worker
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True, name="end with parent").start()

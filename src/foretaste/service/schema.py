@@ -52,7 +52,7 @@ ratings = Table(
     Column("item", Text, primary_key=True),
     Column("value", Float, nullable=False),
     Column("rated_at", BigInteger),
-    Column("shown", Float),  # the prediction that the person saw before rating
+    Column("shown", Float),  # the prediction that the person saw before rating: no model learns from such
     sqlite_with_rowid=False,
 )
 
@@ -97,6 +97,7 @@ models = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("ratings", BigInteger, nullable=False),
     Column("checks", Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,  # a number names one model for ever, also when that was deleted
 )
 
 activations = Table(
@@ -106,6 +107,7 @@ activations = Table(
     Column("model", Integer, ForeignKey("models.number"), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("reason", String(20), nullable=False),  # first, retrained, chosen, rolled back
+    sqlite_autoincrement=True,
 )
 
 jobs = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from foretaste.service import kept_models, kept_ratings
 from foretaste.service.answers import Person, person
 from foretaste.service.ids_of import Kinds
 from foretaste.service.kept_models import KeptModel
-from foretaste.service.kept_ratings import Moment
+from foretaste.service.kept_ratings import Moment, Rated
+from foretaste.service.repeats import Told
 from foretaste.service.settings import Settings
 from foretaste.service.store import Connection, Store
 
 log = logging.getLogger("foretaste.service")
 
-_PEOPLE = 5000  # kept in memory: those who asked last
+_PEOPLE = 1000  # kept in memory: those who asked last
 
 
 class NoModel(ForetasteError):
@@ -40,12 +42,17 @@ class Active:
     kept : KeptModel
     model : Model
         Its arrays are the pages of its file, which all workers share.
+    people : ordered dict
+        Those whom it has taken in, by the moment that they are of.
+    erasures : int
+        How many people's data had been deleted when the first of them was taken in.
     """
 
     activation: int
     kept: KeptModel
     model: Model
     people: OrderedDict[str, tuple[Moment, Person]] = field(default_factory=OrderedDict)
+    erasures: int = 0
 
 
 class Serving:
@@ -64,6 +71,9 @@ class Serving:
         self._remembering = threading.Lock()
         self._kinds: Kinds | None = None
         self._titles: dict[str, str] | None = None
+        self.told = Told()
+        # More threads that compute than processors only take the interpreter from each other.
+        self.at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     @property
     def is_warm(self) -> bool:
@@ -131,7 +141,9 @@ class Serving:
             model.set_params(threads=1)  # requests share the processors, not the parts of one
         return Active(activation, kept, model)
 
-    def person(self, connection: Connection, user: str) -> tuple[Active, Person]:
+    def person(
+        self, connection: Connection, user: str, moment: Moment | None = None
+    ) -> tuple[Active, Person]:
         """Return the active model and a person as it sees them, by the ratings they have at this moment.
 
         Parameters
@@ -140,45 +152,52 @@ class Serving:
             Of ``Store.reading``.
         user : str
             As the database holds it.
+        moment : Moment, optional
+            That of the person, read through this connection.
         """
-        moment = kept_ratings.moment(connection, user)
+        if moment is None:
+            moment = kept_ratings.moment(connection, user)
         active = self.active(connection, moment.activation)
         with self._remembering:
+            if moment.erasures > active.erasures:  # somebody's data were deleted: theirs may be among these
+                active.people.clear()
+                active.erasures = moment.erasures
             known = active.people.get(user)
             if known is not None and known[0] == moment:
                 active.people.move_to_end(user)
                 return active, known[1]
         rated = kept_ratings.history(connection, user)
+        with self.at_work:
+            found = self._taken_in(active.model, user, rated)
+        with self._remembering:
+            if moment.erasures == active.erasures:
+                active.people[user] = moment, found
+            if len(active.people) > _PEOPLE:
+                active.people.popitem(last=False)
+        return active, found
+
+    def _taken_in(self, model: Model, user: str, rated: list[Rated]) -> Person:
         kinds = self.kinds
-        found = person(
-            active.model,
+        return person(
+            model,
             kinds.own(user, "user"),
             kinds.column([one.item for one in rated], "item"),
             [one.value for one in rated],
             [one.rated_at for one in rated],
         )
-        with self._remembering:
-            active.people[user] = moment, found
-            if len(active.people) > _PEOPLE:
-                active.people.popitem(last=False)
-        return active, found
 
-    def told(self, user: str, n: int) -> bytes | None:
+    def repeated(self, user: str, n: int) -> bytes | None:
         """Return the recommendations that a person was told before, if nothing has changed since.
 
         None if they are to be found anew. It does not wait for anything.
         """
-        active = self._active
-        known = None if active is None else active.people.get(user)
-        if active is None or known is None or n not in known[1].told:
+        if not self.told.has(user, n):
             return None
         moment = kept_ratings.glance(self.store, user)
-        if moment != known[0] or moment.activation != active.activation:
-            return None
-        return known[1].told[n]
+        return None if moment is None else self.told.get(user, n, moment)
 
     def forget(self, user: str) -> None:
-        """Forget a person."""
+        """Forget a person, as all workers do once they meet the next moment."""
         with self._remembering:
             if self._active is not None:
                 self._active.people.pop(user, None)

@@ -53,7 +53,10 @@ class RatingGiven(Shape):
     user: Id
     item: Id
     value: Rating
-    shown_prediction: Rating | None = None
+    shown_prediction: Annotated[
+        Rating | None,
+        Field(description="What the person saw predicted before rating. No model learns from such a rating."),
+    ] = None
 
 
 class RatingKept(Shape):

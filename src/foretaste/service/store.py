@@ -94,7 +94,9 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a connection that only reads; all that it reads is of one moment.
+        """Open a connection that only reads.
+
+        What it reads is of one moment in SQLite, and not older than what it has read before in PostgreSQL.
 
         Raises
         ------
@@ -217,7 +219,8 @@ def _engine(url: str) -> sa.Engine:
     }
     try:
         return sa.create_engine(
-            parsed, pool_size=16, max_overflow=48, pool_timeout=_WAIT, pool_pre_ping=True,
+            # Small: a server has a hundred connections for all workers and all else.
+            parsed, pool_size=8, max_overflow=8, pool_timeout=_WAIT, pool_pre_ping=True,
             isolation_level="READ COMMITTED", connect_args=options,
         )  # fmt: skip
     except ModuleNotFoundError as error:

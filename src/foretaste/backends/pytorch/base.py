@@ -221,8 +221,8 @@ class _Run:
             )
             if kept is None:
                 return learning, learn(learning, plan, state, task)
-            kept.resume(stage, learning.network, state)
+            kept.resume(stage, learning, state)
             task.step(len(state.history.figures))
             return learning, learn(
-                learning, plan, state, task, lambda now: kept.write(stage, learning.network, now, earlier)
+                learning, plan, state, task, lambda now: kept.write(stage, learning, now, earlier)
             )

@@ -11,14 +11,16 @@ import math
 import zlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from foretaste.backends.pytorch.learning import Figures, History, State
+from foretaste.backends.pytorch.learning import Figures, History, Learning, State
 from foretaste.errors import BadModelFile
 from foretaste.files import atomic_write
-from foretaste.models.base import Model
 from foretaste.models.specs import params_as_json
 from foretaste.ratings import Ratings
+
+if TYPE_CHECKING:
+    from foretaste.backends.pytorch.base import TorchModel
 
 _KEY = "foretaste checkpoint"
 _FREE = ("clip", "device", "threads")  # parameters that may be others when learning goes on
@@ -30,7 +32,7 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-    model : Model
+    model : TorchModel
     train : Ratings
         Learning goes on only for this model and these ratings, in this order of rows.
 
@@ -40,7 +42,7 @@ class Checkpoint:
         If there is a file that is no checkpoint, or one of another model or other ratings.
     """
 
-    def __init__(self, path: Any, model: Model, train: Ratings) -> None:
+    def __init__(self, path: Any, model: TorchModel, train: Ratings) -> None:
         self.path = Path(path)
         params = {name: value for name, value in params_as_json(model).items() if name not in _FREE}
         rows = zlib.crc32(train.item.tobytes(), zlib.crc32(train.user.tobytes()))
@@ -50,6 +52,7 @@ class Checkpoint:
             "fingerprint": model.fingerprint_,
             "rows": rows,
         }
+        self.shared = model.draws_alone  # whether it draws from torch's own random numbers
         self.header: dict[str, Any] = {"stage": -1}
         self.tensors: dict[str, Any] = {}
         if self.path.exists():
@@ -77,14 +80,14 @@ class Checkpoint:
             return None
         return _history(self.header["earlier"])
 
-    def resume(self, stage: int, network: Any, state: State) -> None:
-        """Give network and state what they were, if the file was written in this stage."""
+    def resume(self, stage: int, learning: Learning, state: State) -> None:
+        """Give network, random numbers and state what they were, if the file was written in this stage."""
         import torch
 
         if self.header["stage"] != stage:
             return
         try:
-            network.load_state_dict(self._named("network."))
+            learning.network.load_state_dict(self._named("network."))
             known = state.optimizer.state_dict()
             numbers = {int(place): dict(found) for place, found in self.header["optimizer"].items()}
             for name, tensor in self._named("optimizer.").items():
@@ -92,7 +95,10 @@ class Checkpoint:
                 numbers[int(place)][key] = tensor
             state.optimizer.load_state_dict({"state": numbers, "param_groups": known["param_groups"]})
             state.random.set_state(self.tensors["random"])
-            torch.set_rng_state(self.tensors["drawn"])
+            if self.shared:
+                torch.set_rng_state(self.tensors["drawn"])
+            if learning.random is not None:
+                learning.random.set_state(self.tensors["own"])
             state.history = _history(self.header["history"])
             state.history.weights = self._named("best.") or None
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -100,12 +106,12 @@ class Checkpoint:
                 f"{self.path} is damaged: {error}", hint="remove the file to begin anew"
             ) from error
 
-    def write(self, stage: int, network: Any, state: State, earlier: History | None) -> None:
+    def write(self, stage: int, learning: Learning, state: State, earlier: History | None) -> None:
         """Keep what there is after an epoch; ``earlier`` is the history of the stage before this one."""
         import torch
         from safetensors.torch import save_file
 
-        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+        tensors = {f"network.{name}": value for name, value in learning.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in (state.history.weights or {}).items()}
         numbers: dict[int, dict[str, Any]] = {}
         for place, found in state.optimizer.state_dict()["state"].items():
@@ -117,7 +123,9 @@ class Checkpoint:
                 for key, value in found.items()
                 if isinstance(value, torch.Tensor)
             }
-        tensors |= {"random": state.random.get_state(), "drawn": torch.get_rng_state()}
+        tensors |= {"random": state.random.get_state()}
+        tensors |= {"drawn": torch.get_rng_state()} if self.shared else {}
+        tensors |= {} if learning.random is None else {"own": learning.random.get_state()}
         header = {
             "of": self.of,
             "stage": stage,

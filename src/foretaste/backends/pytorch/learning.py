@@ -31,13 +31,23 @@ class Figures:
         The mean loss of a rating, without what regularization adds; that of validation rows is NaN if there
         are none.
     train_rmse, valid_rmse : float
-        In rating units.
+        In rating units; that of validation rows is NaN if there are none.
     """
 
     train_loss: float
     train_rmse: float
     valid_loss: float = math.nan
     valid_rmse: float = math.nan
+
+    @property
+    def validated(self) -> bool:
+        """Whether there are validation rows."""
+        return not math.isnan(self.valid_rmse)
+
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """The loss of each part that there is."""
+        return (self.train_loss, self.valid_loss) if self.validated else (self.train_loss,)
 
 
 class Learning(ABC):
@@ -50,11 +60,14 @@ class Learning(ABC):
     size : int
         How many examples there are to learn from in an epoch (ratings; or users, or items).
     device : torch.device
+    random : torch.Generator, optional
+        What it draws from itself while it learns.
     """
 
     network: Any
     size: int
     device: Any
+    random: Any = None
 
     @abstractmethod
     def loss(self, examples: Any) -> Any:
@@ -96,7 +109,7 @@ class History:
         """Take in one more epoch, and its weights if they are the best so far."""
         self.figures.append(now)
         last = len(self.figures) - 1
-        if math.isnan(now.valid_loss):
+        if not now.validated:
             self.best = last
         elif self.best < 0 or now.valid_loss < self.figures[self.best].valid_loss:
             self.best = last
@@ -184,8 +197,9 @@ def learn(
         epoch = len(history.figures)
         _epoch(learning, plan, state, epoch, task)
         now = judged(learning)
-        if not math.isfinite(now.train_loss):
-            loss = f"the loss of epoch {epoch + 1} is {now.train_loss}"
+        wrong = [loss for loss in now.losses if not math.isfinite(loss)]
+        if wrong:
+            loss = f"the loss of epoch {epoch + 1} is {wrong[0]}"
             raise InvalidParameter(
                 f"learning does not settle on finite numbers: {loss}",
                 hint="a smaller learning_rate, or more regularization",
@@ -230,6 +244,6 @@ def _epoch(learning: Learning, plan: Plan, state: State, epoch: int, task: Task)
 
 
 def _note(now: Figures) -> str:
-    if math.isnan(now.valid_rmse):
+    if not now.validated:
         return f"train RMSE {now.train_rmse:.4f}"
     return f"train RMSE {now.train_rmse:.4f}, valid RMSE {now.valid_rmse:.4f}"

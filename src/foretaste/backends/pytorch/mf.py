@@ -6,18 +6,29 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste._native import dot_pairs
-from foretaste.backends.pytorch.base import Parts, TorchModel
+from foretaste.backends.pytorch.base import Parts
 from foretaste.backends.pytorch.learning import Learning
-from foretaste.models.answers import Floats, Linear, Prediction
-from foretaste.models.folding import fold, known_rows, with_users
+from foretaste.backends.pytorch.linear import LinearTorchModel, as_array
+from foretaste.models.answers import Floats, Prediction, Sources
+from foretaste.models.folding import (
+    Doubles,
+    KnownRows,
+    check_penalties,
+    fold,
+    known_rows,
+    penalty_of,
+    ridge_shares,
+    solved_for,
+    with_items,
+    with_users,
+)
 from foretaste.params import learned, model_class, param
+from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 
 @model_class
-class TorchMF(TorchModel):
+class TorchMF(LinearTorchModel):
     r"""Matrix factorisation with biases, learned by PyTorch.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
@@ -33,6 +44,9 @@ class TorchMF(TorchModel):
 
     ``TorchMF.plain()`` is matrix factorisation as it is first taught: no biases, no mean, ratings as they
     are. Without a mean, a pair of which one is unknown gets that of the training ratings.
+
+    New users, and new items, are taken in as by ``SVD``: one ridge regression each on the vectors of the
+    other side, drawn to 0 by how the numbers that were learned are spread, against the error in training.
 
     Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems", IEEE Computer 42(8),
     2009; Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
@@ -61,13 +75,9 @@ class TorchMF(TorchModel):
         0.01, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
     )
 
-    mean_: float = learned()
-    std_: float = learned()
     unknown_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
+    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
 
     @classmethod
     def plain(cls, **params: Any) -> Self:
@@ -114,43 +124,73 @@ class TorchMF(TorchModel):
             weights=weights, squares=squares,
         )  # fmt: skip
         regularizer = None if squares else Factors.norms
-        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer)
+        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer, self.batch)
 
     def _keep(self, learning: Any) -> None:
         self.mean_, self.std_ = learning.mean, learning.std
-        network = learning.network.module
-        self.user_factors_, self.item_factors_ = _array(network.user_factors), _array(network.item_factors)
-        users, items = len(self.user_factors_), len(self.item_factors_)
-        biased = network.user_bias is not None
-        self.user_bias_ = _array(network.user_bias) if biased else np.zeros(users, np.float32)
-        self.item_bias_ = _array(network.item_bias) if biased else np.zeros(items, np.float32)
+        learned_ = learning.network.module
+        self.user_factors_ = as_array(learned_.user_factors)
+        self.item_factors_ = as_array(learned_.item_factors)
+        self.user_bias_, self.item_bias_ = (
+            np.zeros(len(factors), np.float32) if bias is None else as_array(bias)
+            for bias, factors in (
+                (learned_.user_bias, self.user_factors_),
+                (learned_.item_bias, self.item_factors_),
+            )
+        )
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        super()._fit(train, progress)
+        noise = float(self.train_rmse_[self.epochs_ - 1]) / (self.std_ or 1.0)
+        self.user_penalty_, self.item_penalty_ = (
+            penalty_of(bias if self.biased else None, factors, noise)
+            for bias, factors in (
+                (self.user_bias_, self.user_factors_),
+                (self.item_bias_, self.item_factors_),
+            )
+        )
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
-        standard = dot_pairs(pairs.user, pairs.item, *factors, 0.0, thread_count(self.threads))
-        value = np.float32(self.mean_) + np.float32(self.std_) * standard
+        told = super()._predict(pairs)
         if not self.biased:
-            value = np.where(self._known(pairs), value, np.float32(self.unknown_))
-        return self._prediction(pairs, value)
-
-    def _linear(self) -> Linear:
-        std = np.float32(self.std_)
-        factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+            told.value[~self._known(pairs)] = np.float32(self.unknown_)
+        return told
 
     def _fold_in(self, new: Ratings) -> Self:
-        if self.penalty == "norms":
-            raise self._cannot(
-                "_fold_in", 'take in new users with penalty="norms", which is of all users at once,'
-            )
-        rows = known_rows(self, new)
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.item]
-        bias, factors = fold(
-            rows, residual, self.item_factors_, self.user_regularization, self.threads, self.biased,
-            self.user_bias_regularization,
-        )  # fmt: skip
+        others = self.item_bias_, self.item_factors_, self.user_penalty_
+        bias, factors = self._best(known_rows(self, new), *others)
         return with_users(self, new, user_bias_=bias, user_factors_=factors)
 
+    def _fold_in_items(self, new: Ratings) -> Self:
+        others = self.user_bias_, self.user_factors_, self.item_penalty_
+        bias, factors = self._best(known_rows(self, new, "item"), *others)
+        return with_items(self, new, item_bias_=bias, item_factors_=factors)
 
-def _array(weight: Any) -> Floats:
-    return np.ascontiguousarray(weight.detach().float().cpu().numpy())
+    def _best(
+        self, rows: KnownRows, others_bias: Floats, others_factors: Floats, penalty: Doubles
+    ) -> tuple[Floats, Floats]:
+        """Return the biases and factors that are best for new users (or items), given the others."""
+        residual = self._left(rows, others_bias)
+        bias, factors = fold(rows, residual, others_factors, penalty, self.threads, self.biased)
+        # Of whom there is no rating to learn from, the answer is that for the unknown: without a mean, no 0.
+        none = np.bincount(rows.own, minlength=rows.size) == 0
+        bias[none] = np.float32((self.unknown_ - self.mean_) / (self.std_ or 1.0))
+        return bias, factors
+
+    def _left(self, rows: KnownRows, bias: Floats) -> Doubles:
+        """Return what the biases of the other side leave of ratings, in standard deviations."""
+        return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other])
+
+    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+        if own is None:
+            return None
+        rows = known_rows(self, own)
+        vectors = solved_for(self.item_factors_, self.biased)
+        toward = np.r_[np.zeros(int(self.biased)), self.item_factors_[item].astype(np.float64)]
+        share = ridge_shares(rows, self._left(rows, self.item_bias_), vectors, self.user_penalty_, toward)
+        return Sources("taste", "item", rows.other, rows.value, self.std_ * share)
+
+    def _from_state(self, state: dict[str, Any]) -> Self:
+        super()._from_state(state)
+        check_penalties(self, self.item_factors_.shape[1] + int(self.biased))
+        return self

@@ -30,5 +30,6 @@ def make_optimizer(wanted: str | Callable[..., Any], network: Any, learning_rate
         "adagrad": torch.optim.Adagrad,
         "sgd": torch.optim.SGD,
     }
-    # One kernel for all weights, where torch has it, instead of a dozen calls for each.
-    return known[wanted](weights, lr=learning_rate, fused=True)
+    # On the CPU one kernel for each table instead of a dozen calls; elsewhere torch knows what is best.
+    fused = all(weight.device.type == "cpu" for weight in weights) or None
+    return known[wanted](weights, lr=learning_rate, fused=fused)

@@ -16,7 +16,6 @@ _TRIES = 3  # items drawn for a pair until one is met that the user does not lik
 class RankLearning(PairLearning):
     """Liked pairs, each beside an item drawn at random that the user is not known to like."""
 
-    random: Any
     liked: Any
     keys: Any
 

@@ -95,16 +95,30 @@ class TorchRecommender(TorchNetwork):
         standard = (value / (self.std_ or 1.0)).astype(np.float32)[parts.learned]
         weight = None if train.weight is None else train.weight[parts.learned]
         threshold = 0.0 if self.threshold is None else (self.threshold - self.mean_) / (self.std_ or 1.0)
+        self._check_threshold(train.value)
         loss = Ordinal.of(standard, weight) if self.loss == "ordinal" else self._loss(2)
         if isinstance(loss, Binary):
             loss.know(standard, weight, threshold)
         network = self._made(len(train.users), len(train.items), loss)
         moments = self.mean_, self.std_
         if isinstance(loss, Ranking):
-            return RankLearning(network, train, parts, moments, device, self.regularizer).above(
+            return RankLearning(network, train, parts, moments, device, self.regularizer, self.batch).above(
                 threshold, self.seed
             )
-        return PairLearning(network, train, parts, moments, device, self.regularizer)
+        return PairLearning(network, train, parts, moments, device, self.regularizer, self.batch)
+
+    def _check_threshold(self, value: Floats) -> None:
+        """Refuse a threshold that leaves nothing to tell apart."""
+        if self.threshold is None or self.loss not in ("binary", "bpr"):
+            return
+        liked = value >= np.float32(self.threshold)
+        if not liked.any() or (self.loss == "binary" and liked.all()):
+            share = "all ratings are" if liked.any() else "no rating is"
+            raise InvalidParameter(
+                f"threshold={self.threshold:g}: {share} at least that; they go from {value.min():g} to "
+                f"{value.max():g}",
+                hint="a threshold between these, or None, the mean",
+            )
 
     def _loss(self, levels: int) -> Any:
         from foretaste.backends.pytorch.losses import make_loss

@@ -66,7 +66,7 @@ def session(seed: int, threads: int, *, alone: bool) -> Iterator[None]:
     """
     import torch
 
-    before = torch.get_num_threads()
+    before = torch.get_num_threads()  # of this thread: asked for first, it is its own from here on
     torch.set_num_threads(threads)
     try:
         if not alone:

@@ -118,10 +118,10 @@ def delete_kept(house: House, number: int) -> None:
     """Delete a model that is not active, and its file."""
     with house.store.writing() as connection:
         kept = kept_models.one(connection, number)
-        active = kept_models.active(connection)
-        if active is not None and active[1].number == number:
-            raise HTTPException(409, "this model is active; activate another one first")
-        kept_models.remove(connection, number)
+        try:
+            kept_models.remove(connection, number)
+        except InvalidParameter as error:
+            raise HTTPException(409, f"{error.message}; {error.hint}") from None
     (house.settings.models / kept.file).unlink(missing_ok=True)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from foretaste.service import answers
+from foretaste.service import answers, kept_ratings
 from foretaste.service.answers import Answer, Person
 from foretaste.service.ids_of import LONGEST
+from foretaste.service.repeats import DEFAULT_N
 from foretaste.service.routes.common import House, InHouse, answer, envelope, failures, needs
 from foretaste.service.routes.ratings import IdInQuery
 from foretaste.service.serving import Active
@@ -26,32 +26,24 @@ from foretaste.service.shapes import (
 router = APIRouter(tags=["recommending"], dependencies=[Depends(needs("read"))])
 
 Ids = Annotated[list[Annotated[str, Field(min_length=1, max_length=LONGEST)]], Query(max_length=500)]
-_LISTS = 4  # lists of a person that are kept as told, of different lengths
-
 HowMany = Annotated[int, Query(ge=1, le=1000)]
 
 
 @router.get("/recommendations", response_model=Success[Predictions], responses=failures())
-async def get_recommendations(user: IdInQuery, house: InHouse, n: HowMany = 10) -> Response:
+def get_recommendations(user: IdInQuery, house: InHouse, n: HowMany = DEFAULT_N) -> Response:
     """List the items that a person has not rated and will like best, the best first."""
-    told = None
-    if house.serving.is_warm:  # then nothing is waited for, and no other thread is needed
-        told = house.serving.told(house.serving.kinds.text(user, "user"), n)
-    if told is None:
-        told = await run_in_threadpool(_recommended, house, user, n)
-    return Response(told, media_type="application/json")
-
-
-def _recommended(house: House, user: str, n: int) -> bytes:
-    text = house.serving.kinds.text(user, "user")
+    serving = house.serving
+    text = serving.kinds.text(user, "user")
     with house.store.reading() as connection:
-        active, who = house.serving.person(connection, text)
-    told = who.told.get(n)
+        moment = kept_ratings.moment(connection, text)
+        told = serving.told.get(text, n, moment)
+        if told is None:
+            active, who = serving.person(connection, text, moment)
     if told is None:
-        told = _told(house, text, active, who, answers.recommendations(who, n))
-        if len(who.told) < _LISTS:
-            who.told[n] = told
-    return told
+        with serving.at_work:
+            told = _told(house, text, active, who, answers.recommendations(who, n))
+        serving.told.put(text, n, moment, told)
+    return Response(told, media_type="application/json")
 
 
 @router.post("/predictions", response_model=Success[Predictions], responses=failures(404))

@@ -82,6 +82,7 @@ def _of_models() -> None:
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.Column("ratings", sa.BigInteger, nullable=False),
         sa.Column("checks", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "activations",
@@ -89,6 +90,7 @@ def _of_models() -> None:
         sa.Column("model", sa.Integer, sa.ForeignKey("models.number"), nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.String(20), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "jobs",

@@ -1,0 +1,72 @@
+"""New users and new items of a model that torch has learned: the penalty, and those without a rating."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from needs_torch import torch
+
+from foretaste import explain, fold_in
+from foretaste.backends.pytorch import TorchMF
+from foretaste.metrics import rmse
+
+assert torch
+
+QUICK = {"factors": 3, "epochs": 12, "batch": 128, "learning_rate": 0.03, "clip": False}
+
+
+@pytest.fixture(scope="module", params=["squares", "norms", "unbiased", "plain"])
+def model(request, ratings):
+    light = {"user_regularization": 0.001, "item_regularization": 0.001}
+    words = {"squares": {}, "norms": {"penalty": "norms"} | light, "unbiased": {"biased": False}}
+    if request.param == "plain":
+        return TorchMF.plain(**QUICK).fit(ratings)
+    return TorchMF(**QUICK, **words[request.param]).fit(ratings)
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_the_penalty_is_how_the_learned_are_spread_against_the_error(model, side):
+    numbers = getattr(model, f"{side}_factors_").astype(np.float64)
+    if model.biased:
+        numbers = np.column_stack([getattr(model, f"{side}_bias_"), numbers])
+    numbers = numbers[(numbers != 0).any(1)]
+    noise = model.train_rmse_[model.epochs_ - 1] / model.std_
+    wanted = noise**2 * np.linalg.inv(numbers.T @ numbers / len(numbers))
+    np.testing.assert_allclose(getattr(model, f"{side}_penalty_"), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_those_taken_in_are_predicted_about_as_well_as_in_training(model, ratings, side):
+    """The same people (or items) again, with the ratings that were learned from."""
+    folded = fold_in(model, **{f"{side}s": ratings})
+    trained, error = (rmse(ratings.value, one.predict(ratings)) for one in (model, folded))
+    assert error < 1.05 * trained
+    assert not np.array_equal(folded.predict(ratings), model.predict(ratings))
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_one_without_a_rating_to_learn_from_is_answered_as_the_unknown_are(model, ratings, others, side):
+    """Their ratings are of items (or by users) that the model does not know, or weigh nothing."""
+    weight = np.ones(len(others), np.float32)
+    weight[getattr(others, side) == 2] = 0
+    folded = fold_in(model, **{f"{side}s": others.replace(weight=weight)})
+    one = getattr(folded, f"{side}s_").ids[2]
+    other = getattr(model, "items_" if side == "user" else "users_").ids[4]
+    pair, unknown = ((one, other), (-7, other)) if side == "user" else ((other, one), (other, -7))
+    assert folded.predict([pair]) == pytest.approx(model.predict([unknown]), abs=1e-5)
+    told = explain(folded, *pair)
+    assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=1e-5)
+
+
+def test_single_ratings_add_up_to_the_taste(model, others):
+    folded, said = fold_in(model, users=others), 0
+    for user in folded.users_.ids[::5].tolist():
+        for item in folded.items_.ids[::7].tolist():
+            told = explain(folded, user, item, ratings=others)
+            if not told.reasons:
+                assert "no ratings of known items" in told.note
+                continue
+            taste = next(part.value for part in told.parts if part.name == "taste")
+            assert sum(reason.share for reason in told.reasons) == pytest.approx(taste, abs=1e-4)
+            said += 1
+    assert said > 20

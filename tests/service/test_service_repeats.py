@@ -1,0 +1,105 @@
+"""Recommendations told again: the same to the byte, only while nothing has changed, and in bounded memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from foretaste.service.kept_ratings import Moment
+from foretaste.service.repeats import Told
+
+ASKED = "/recommendations?user=41&n=3"
+
+
+@pytest.fixture
+def repeated(client, monkeypatch):
+    """Return a list of what the layer before the framework has told again, and None where it passed on."""
+    client.get("/items")  # from now on the key and the types of ids are known without asking
+    found, serving = [], client.inner.app.state.house.serving
+    inner = serving.repeated
+
+    def noting(user, n):
+        found.append(inner(user, n))
+        return found[-1]
+
+    monkeypatch.setattr(serving, "repeated", noting)
+    return found
+
+
+def test_told_again_it_is_the_same_to_the_byte(client, repeated):
+    first = client.ask("GET", ASKED)
+    assert repeated == [None]
+    again = client.ask("GET", ASKED)
+    assert repeated[1:] == [first.content]
+    by_the_framework = client.ask("GET", ASKED, headers={"Origin": "https://shop.example"})
+    assert len(repeated) == 2
+    for response in (again, by_the_framework):
+        assert (response.status_code, response.content) == (200, first.content)
+        assert dict(response.headers) | {"x-request-id": ""} == dict(first.headers) | {"x-request-id": ""}
+    text = client.ask("GET", "/metrics").text
+    assert 'foretaste_requests_total{method="GET",route="/api/v1/recommendations",status="200"} 3.0' in text
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("n=3&user=41", 200), ("user=%34%31&n=3", 200), ("user=41&n=03", 200), ("user=41&n=3&x=1", 200),
+        ("user=41&n=3&user=11", 200), ("user=41&n=1001", 422), ("user=41&n=0", 422), ("user=041&n=3", 422),
+        ("user=41&n=", 422), ("user=&n=3", 422), ("user=41%00&n=3", 422),
+    ],
+)  # fmt: skip
+def test_where_anything_is_in_doubt_the_framework_answers(client, repeated, query, status):
+    told = [client.ask("GET", path).content for path in (ASKED, ASKED)]
+    repeated.clear()
+    response = client.ask("GET", f"/recommendations?{query}")
+    assert response.status_code == status
+    assert not any(repeated)
+    if status == 200 and "user=11" not in query:
+        assert response.content == told[0] == told[1]
+
+
+def test_keys_are_asked_for_before_anything_is_told_again(client, repeated):
+    made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
+    for _ in range(2):
+        assert client.get(ASKED, key=made["key"])
+    assert repeated[-1] is not None
+    count = len(repeated)
+    client.refused("GET", ASKED, 401, key=None)
+    client.refused("GET", ASKED, 401, key=made["key"] + "0")
+    client.good("DELETE", f"/keys/{made['number']}")
+    client.refused("GET", ASKED, 401, key=made["key"])
+    assert len(repeated) == count
+
+
+def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
+    client, other = make_client(), make_client()
+    serving = client.inner.app.state.house.serving
+    for user in (41, 11):
+        client.get(f"/recommendations?user={user}")
+    assert (len(serving.told), len(serving._active.people)) == (2, 2)
+    other.good("DELETE", "/people?user=11")
+    client.get("/recommendations?user=41")
+    assert (len(serving.told), list(serving._active.people)) == (1, ["41"])
+
+
+def test_what_is_remembered_is_bounded_in_bytes():
+    told, now = Told(10_000), Moment(1, 0, 1)
+    for user in range(100):
+        told.put(str(user), 10, now, b"x" * 600)
+        assert told.get("0", 10, now) == b"x" * 600  # asked for all the time: kept
+    assert told.bytes == 1000 * len(told) == 10_000
+    assert told.get("50", 10, now) is None
+    assert told.get("99", 10, now) is not None
+    told.put("99", 10, now, b"y" * 100)
+    assert told.bytes == 9_500
+    told.put("large", 10, now, b"x" * 10_000)
+    assert not told.has("large", 10)
+
+
+def test_an_answer_of_before_a_deletion_is_not_remembered_after_it():
+    told = Told()
+    told.put("1", 10, Moment(1, 0, 1), b"a")
+    assert told.get("2", 10, Moment(1, 1, 1)) is None  # somebody's data were deleted
+    assert len(told) == told.bytes == 0
+    told.put("1", 10, Moment(1, 0, 1), b"a")  # by a thread that began before
+    assert len(told) == 0
+    assert told.get("1", 10, Moment(1, 0, 1)) is None

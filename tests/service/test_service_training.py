@@ -1,0 +1,132 @@
+"""Models through the interface: uploaded, activated, rolled back, trained again in the background."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from foretaste.models import SVD, Bias
+from foretaste.persistence import save
+
+
+def test_no_model_learns_from_ratings_given_with_a_prediction_in_sight(client, ratings):
+    for item in (5, 7):
+        given = {"user": 10_001, "item": item, "value": 8.0, "shown_prediction": 7.5}
+        client.good("PUT", "/ratings", json=given)
+    assert client.get("/recommendations?user=10001")["ratings_used"] == 2  # their own answers rest on them
+    bias = {"model": "Bias"}
+    job = client.finished_job(client.good("POST", "/jobs", json=bias)["number"])
+    assert job["note"].endswith("left out, for their predictions were shown: 2")
+    kept = client.get("/models")[0]
+    assert (kept["number"], kept["ratings"]) == (job["model"], len(ratings))
+    assert client.get("/people?user=10001")["models"] == []
+    client.rate(10_001, 5, 7.0)
+    job = client.finished_job(client.good("POST", "/jobs", json=bias)["number"])
+    assert client.get("/models")[0]["ratings"] == len(ratings) + 1
+    assert client.get("/people?user=10001")["models"] == [job["model"]]
+
+
+def upload(client, data, **headers):
+    return client.ask(
+        "POST", "/models", content=data, headers={"Content-Type": "application/octet-stream"} | headers
+    )
+
+
+def test_upload_activate_and_roll_back(client, place, ratings, tmp_path):
+    model = Bias().fit(ratings)
+    save(model, tmp_path / "bias.foretaste")
+    response = upload(client, (tmp_path / "bias.foretaste").read_bytes())
+    assert response.status_code == 201
+    kept = response.json()["data"]
+    assert (kept["number"], kept["model"], kept["active"], kept["origin"]) == (2, "Bias", False, "uploaded")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert client.good("POST", "/models/2/activate")["active"]
+    found = client.good("POST", "/predictions", json={"user": 41, "items": [5]})
+    assert found["model"] == 2
+    assert np.float32(found["items"][0]["prediction"]) == model.predict([(41, 5)])[0]
+    assert client.good("POST", "/models/rollback")["number"] == 1
+    assert client.get("/recommendations?user=41")["model"] == 1
+    client.refused("POST", "/models/rollback", 409)
+
+
+@pytest.mark.parametrize("name", ["numbers", "texts", "blend"])
+def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name):
+    data = model_bytes[name]
+    before = sorted((place / "models").iterdir())
+    hostile = {
+        "empty": b"", "pickle": b"\x80\x04cos\nsystem\n(S'id'\ntR.", "cut": data[: len(data) // 2],
+        "longer": data + b"x", "huge header": (2**40).to_bytes(8, "little") + data[8:],
+        "other": data.replace(b"Bias", b"Bios").replace(b"Blend", b"Blond"),
+    }  # fmt: skip
+    if name == "texts":
+        hostile["of other ids"] = data
+    for what, bytes_ in hostile.items():
+        response = upload(client, bytes_)
+        assert response.status_code == 422, what
+        assert str(place) not in response.text
+        assert "model-" not in response.text
+    assert sorted((place / "models").iterdir()) == before
+    assert [kept["number"] for kept in client.get("/models")] == [1]
+
+
+def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
+    client = make_client(upload_bytes=1000)
+    assert upload(client, b"x", **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 415
+    assert upload(client, b"x" * 1001).status_code == 413
+    assert upload(client, (b"x" * 100 for _ in range(20))).status_code == 413
+
+
+def test_training_again_takes_in_new_ratings(client):
+    client.rate(10_001, 5, 8.0)
+    assert client.get("/people?user=10001")["models"] == []
+    started = client.ask("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 15}})
+    assert started.status_code == 202
+    assert client.get("/recommendations?user=41")["model"] == 1  # the old one serves
+    job = client.finished_job(started.json()["data"]["number"])
+    assert job["state"] == "done", job
+    assert client.get("/recommendations?user=41")["model"] == job["model"] == 2
+    kept = client.get("/models")[0]
+    assert (kept["active"], kept["params"]["factors"], kept["origin"]) == (True, 3, "trained")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
+    assert client.get("/people?user=10001")["models"] == [2]
+
+
+def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["number"])
+    assert job["state"] == "refused"
+    assert "always guessing the mean" in job["note"]
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "UserMean"})["number"])
+    assert job["state"] == "refused"
+    assert "active model's settings" in job["note"]
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert len(list((place / "models").iterdir())) == 1
+
+
+def test_one_training_at_a_time_and_cancelled(client, place):
+    slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
+    number = client.good("POST", "/jobs", json=slow)["number"]
+    assert client.refused("POST", "/jobs", 409, json={})["code"] == "busy"
+    end = time.monotonic() + 30
+    while (job := client.get(f"/jobs/{number}"))["done"] == 0 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert job["total"] == 100_000
+    assert job["label"] == "SVD"
+    client.good("POST", f"/jobs/{number}/cancel")
+    assert client.finished_job(number, 15)["state"] == "cancelled"
+    assert client.get("/recommendations?user=41")["model"] == 1
+    assert len(list((place / "models").iterdir())) == 1
+    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    assert job["state"] == "done"
+
+
+def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, ratings, tmp_path):
+    save(SVD(factors=2).fit(ratings), tmp_path / "m")
+    assert upload(client, (tmp_path / "m").read_bytes()).status_code == 201
+    client.get("/recommendations?user=41")
+    newest = max((place / "models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\x00")
+    client.refused("POST", "/models/2/activate", 422)
+    assert client.get("/recommendations?user=41")["model"] == 1
