@@ -118,11 +118,13 @@ class Person:
         return [" ".join(text.split()) for text in self.page.locator(".best .line").all_inner_texts()]
 
     def look(self, state: str, faults: list[Any]) -> None:
-        """Let axe look over the page as it stands, and whether it is wider than the window."""
+        """Let axe look over the page, light and dark, and see whether it is wider than the window."""
         self.page.evaluate(axe_source())
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert len(found["passes"]) > 15, state
-        faults += [(state, one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            assert len(found["passes"]) > 15, state
+            faults += [(state, scheme, one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
         width = self.page.evaluate("document.documentElement.scrollWidth")
         if width > self.width:
             faults.append((state, "wider than the window", width))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
+import serving_rig
 import sqlalchemy as sa
+from page_rig import Browser
 from serving_rig import Client, OwnPostgres, prepared, running_service
 from starlette.testclient import TestClient
 
+from foretaste.models.specs import as_spec
 from foretaste.service.app import create_app
 from foretaste.service.settings import Settings
 from foretaste.service.starting import open_store
@@ -118,3 +122,25 @@ def store(settings):
     opened = open_store(settings)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def browser(client) -> Browser:
+    """Return somebody at the page of an application in this process."""
+    return Browser(client.inner)
+
+
+@pytest.fixture
+def other_service(tmp_path, monkeypatch):
+    """Return a function that makes a browser at a service of other ratings, titles, or another model."""
+    with ExitStack() as open_until_the_end:
+
+        def make(given, catalogue=None, model=None):
+            if model is not None:
+                monkeypatch.setattr(serving_rig, "SPEC", as_spec(model))
+            settings = Settings(str(tmp_path / "other"), rate="")
+            prepared(settings, given, catalogue)
+            inner = TestClient(create_app(settings), base_url="http://127.0.0.1")
+            return Browser(open_until_the_end.enter_context(inner))
+
+        yield make

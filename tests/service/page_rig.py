@@ -7,6 +7,10 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import sqlalchemy as sa
+
+from foretaste.service.schema import ratings as ratings_table
+
 ORIGIN = "http://127.0.0.1"
 
 
@@ -103,3 +107,12 @@ class Browser:
     def sign_in(self, key: str) -> Screen:
         """Sign in as an administrator."""
         return self.send("/admin/sign-in", self.get("/admin").form("/admin/sign-in") | {"key": key})
+
+
+def rows_of(client: Any, user: Any = None) -> list[Any]:
+    """Return the ratings that the database holds, of one person or of all."""
+    store = client.inner.app.state.house.store
+    query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown")))
+    with store.reading() as connection:
+        found = connection.execute(query).all()
+    return [row for row in found if user is None or row.user == str(user)]

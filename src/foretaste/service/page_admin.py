@@ -64,13 +64,13 @@ def models_of(store: Store) -> list[dict[str, Any]]:
 
 
 def _score(kept: KeptModel) -> str:
-    return f"{kept.checks['rmse']:.3g}"
+    return f"{kept.checks['rmse']:#.3g}"
 
 
 def _beside(kept: KeptModel) -> str:
     """Return what an error was measured on, and beside what it stands."""
     checks = kept.checks
-    mean = f"always guessing the mean: {checks['rmse_of_the_mean']:.3g}"
+    mean = f"always guessing the mean: {checks['rmse_of_the_mean']:#.3g}"
     if "held_out" in checks:
         return f"on {checks['held_out']:,} held-out ratings; {mean}"
     return f"on {checks['compared_with']:,} ratings, which it may have learned from; {mean}"

@@ -32,6 +32,7 @@ _TITLES = {
     503: "Not ready",
     507: "There is no room left",
 }
+_WORDS = {"Not Found": "No page has this address.", "Method Not Allowed": "This address is for forms alone."}
 _MENDS = {
     503: "Try again in a moment.",
     507: "Nothing was stored. Whoever runs this service must make room.",
@@ -65,7 +66,12 @@ class Looks:
         wait = (headers or {}).get("Retry-After")
         mend = f"Try again in {wait} s." if wait and status == 429 else _MENDS.get(status, "")
         title = _TITLES.get(status, "This did not work")
-        context = {"title": title, "message": sentence(message), "mend": mend, "status": status}
+        context = {
+            "title": title,
+            "message": sentence(_WORDS.get(message, message)),
+            "mend": mend,
+            "status": status,
+        }
         response = self.page("problem.html", context, status)
         response.headers.update(headers or {})
         return response
