@@ -27,7 +27,7 @@ _KEY_FILE = "admin.key"
 @command(
     click.argument("ratings", required=False),
     click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
-    click.option("--model", default="SVD", show_default=True, help="What the first model is."),
+    click.option("--model", metavar="MODEL", help="What the first model is.  [default: SVD]"),
     click.option(
         "--folder",
         default="foretaste-service",
@@ -61,7 +61,7 @@ _KEY_FILE = "admin.key"
     short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",
 )
 def serve(
-    ratings: str | None, items: str | None, model: str, folder: str, database: str | None, port: int,
+    ratings: str | None, items: str | None, model: str | None, folder: str, database: str | None, port: int,
     workers: int, rate: str, origins: tuple[str, ...], hosts: tuple[str, ...], page: str, hide: str | None,
     **reading: Any,
 ) -> Outcome:  # fmt: skip
@@ -100,7 +100,7 @@ def _prepare(
     store: Any,
     ratings: str | None,
     items: str | None,
-    model: str,
+    model: str | None,
     reading: dict[str, Any],
 ) -> None:
     """Fill an empty database, learn the first model, make the first key."""
@@ -109,7 +109,7 @@ def _prepare(
     from foretaste.progress import progress_for
     from foretaste.service import starting
 
-    spec = as_spec(named(model))
+    spec = as_spec(named(model or "SVD"))
     kept = starting.name_in(store)
     if kept is None:
         if ratings is None:
@@ -128,12 +128,20 @@ def _prepare(
         )
     elif ratings is not None:
         log.info("%s is in the database, with all that was rated since; it is not read again", kept)
+    if kept is not None and items is not None:
+        log.info("nor is %s: titles are those of the first time", items)
     starting.tidy(settings, store)
-    if not starting.has_model(store):
+    active = starting.active_model(store)
+    if active is None:
         checks = starting.first_model(settings, store, spec, progress_for(wants_progress()))
         log.info(
             "%s: RMSE %.4g on %s held-out ratings (always guessing the mean: %.4g)",
             spec["model"], checks["rmse"], f"{checks['held_out']:,}", checks["rmse_of_the_mean"],
+        )  # fmt: skip
+    elif model is not None and spec != active:
+        log.warning(
+            "another model serves: %s; --model is for the first time. To train %s: the page for "
+            "administrators, or POST /api/v1/jobs", active["model"], spec["model"],
         )  # fmt: skip
     key = starting.first_key(store)
     if key is not None:

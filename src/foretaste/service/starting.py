@@ -100,10 +100,11 @@ def first_model(settings: Settings, store: Store, spec: dict[str, Any], progress
     return trained.checks
 
 
-def has_model(store: Store) -> bool:
-    """Whether a model was ever activated."""
+def active_model(store: Store) -> dict[str, Any] | None:
+    """Return name and parameters of the model that serves; None if none was ever activated."""
     with store.reading() as connection:
-        return kept_models.active(connection) is not None
+        found = kept_models.active(connection)
+    return None if found is None else found[1].spec
 
 
 def hidden_items(store: Store, path: str) -> tuple[str, ...]:
