@@ -34,11 +34,12 @@ class FactorModel(Model):
     """``mean_ + std_ * (user_bias + item_bias + user_factors . item_factors)``.
 
     Biases and factors are in standard deviations; those of an unknown user or item are 0. A model declares
-    the parameter ``threads`` itself, since not all have the same default.
+    the parameter ``threads`` itself, since not all have the same default, and ``train_rmse_``.
     """
 
     if TYPE_CHECKING:
         threads: int | None
+        train_rmse_: Floats
 
     mean_: float = learned()
     std_: float = learned()
@@ -50,6 +51,10 @@ class FactorModel(Model):
     def _level(self) -> float:
         """Return the rating that biases and factors of 0 stand for."""
         return self.mean_
+
+    def _rmse(self) -> float:
+        """Return the error in training of what was learned, in rating units."""
+        return float(self.train_rmse_[-1])
 
     def _standardized(self, value: npt.NDArray[Any]) -> Doubles:
         """Return ratings as biases and factors explain them, in standard deviations from the level."""

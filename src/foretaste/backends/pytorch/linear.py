@@ -23,6 +23,9 @@ class LinearTorchModel(FactorModel, TorchModel):
     network, and recommending and similar items are those of any model of factors.
     """
 
+    def _rmse(self) -> float:
+        return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
+
     def _in_units(
         self, user: Any, item: Any, factors: tuple[Floats, Floats], biases: tuple[Floats, Floats]
     ) -> Floats:

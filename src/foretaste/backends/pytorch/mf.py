@@ -132,7 +132,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
-        self._keep_spread(float(self.train_rmse_[self.epochs_ - 1]))
+        self._keep_spread(self._rmse())
 
     def _has_biases(self) -> bool:
         return self.biased
