@@ -9,6 +9,8 @@ from needs_torch import torch
 from foretaste import explain, fold_in
 from foretaste.backends.pytorch import TorchMF
 from foretaste.metrics import rmse
+from foretaste.models.folding import spread_of
+from foretaste.recommending import question_gains
 
 assert torch
 
@@ -70,3 +72,15 @@ def test_single_ratings_add_up_to_the_taste(model, others):
             assert sum(reason.share for reason in told.reasons) == pytest.approx(taste, abs=1e-4)
             said += 1
     assert said > 20
+
+
+def test_questions_are_judged_by_the_error_of_the_epoch_that_stays(ratings):
+    """Learning goes on for a while after the best epoch; what these epochs erred does not count."""
+    model = TorchMF(**QUICK | {"epochs": 60}, patience=5).fit(ratings)
+    assert model.train_rmse_[-1] < 0.995 * model.train_rmse_[model.epochs_ - 1]
+    items = np.column_stack([np.ones(len(model.items_)), model.item_factors_]).astype(np.float64)
+    people = spread_of(model.user_bias_, model.user_factors_)
+    across = items @ people @ items.T
+    noise = (model.train_rmse_[model.epochs_ - 1] / model.std_) ** 2
+    wanted = model.std_**2 * (across**2).mean(axis=0) / (noise + np.diag(across))
+    np.testing.assert_allclose(question_gains(model)[1], wanted, rtol=1e-4)

@@ -73,11 +73,7 @@ def _with_user(model: Model, user: str, ratings: Ratings | None) -> Model:
 
 
 def _text(told: Explanation, n: int) -> str:
-    pushes = told.pushes(n)
-    rows = [
-        [what, f"{value:+.3f}" if place else f"{value:.3f}"] for place, (what, value) in enumerate(pushes)
-    ]
-    rows.append(["= prediction", f"{told.prediction:.3f}"])
+    rows = told.rows(n)
     table = drawn(["what", "adds"], rows, "lr", strong=len(rows) - 1)
     note = f"\n\n{told.note.replace('ratings=...', '--ratings RATINGS')}" if told.note else ""
     return f"{told.headline()}\n{told.sentence()}\n\n{table}{note}"

@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste._native import dot_pairs
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Floats, Linear, Prediction, Sources
-from foretaste.models.base import Model
+from foretaste.models.answers import Floats, Prediction, Sources
+from foretaste.models.factor_model import FactorModel
 from foretaste.models.folding import (
     Doubles,
     known_items,
@@ -31,11 +30,11 @@ from foretaste.threads import thread_count
 
 
 @model_class
-class Alternating(Model):
+class Alternating(FactorModel):
     """Biases and factors, learned by turns: one side of the ratings while the other stands still.
 
-    A rating is ``origin_ + std_ * (user_bias + item_bias + user_factors . item_factors)``. The origin is
-    the mean; only factors at 0 or above without biases need one that lies below the ratings.
+    The level of ``FactorModel`` is ``origin_``, the mean; only factors at 0 or above without biases need one
+    that lies below the ratings.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
@@ -56,13 +55,7 @@ class Alternating(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
     origin_: float = learned()
-    std_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
     user_covariance_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
@@ -88,7 +81,8 @@ class Alternating(Model):
     def _learn(self, train: Ratings, epochs: int, progress: Progress) -> None:
         self.mean_, self.std_ = train.moments()
         self.origin_ = self._origin(train)
-        value, size = self._standard(train), (len(train.users), len(train.items))
+        value = self._standardized(train.value).astype(np.float32)
+        size = len(train.users), len(train.items)
         users = side_of(train.user, train.item, value, train.weight, size[0], self.factors, self.biases)
         items = side_of(train.item, train.user, value, train.weight, size[1], self.factors, self.biases)
         self._first(np.random.default_rng(self.seed), users, items)
@@ -110,9 +104,8 @@ class Alternating(Model):
         low, high = float(seen.min()), float(seen.max())
         return low - margin * (high - low)
 
-    def _standard(self, ratings: Ratings) -> Floats:
-        value = (ratings.value.astype(np.float64) - self.origin_) / (self.std_ or 1.0)
-        return value.astype(np.float32)
+    def _level(self) -> float:
+        return self.origin_
 
     def _steps(self) -> Steps:
         damping = self.damping, self._growth(), self.bias_damping
@@ -139,7 +132,8 @@ class Alternating(Model):
         self, rated: Ratings, codes: tuple[Indices, Indices], n: int, others: Side
     ) -> tuple[Floats, Floats]:
         """Return the biases and factors that are best for n new users (or items), given the others."""
-        side = side_of(*codes, self._standard(rated), rated.weight, n, self.factors, self.biases)
+        value = self._standardized(rated.value).astype(np.float32)
+        side = side_of(*codes, value, rated.weight, n, self.factors, self.biases)
         self._steps().learn(side, others, self._exact(), 1000)
         return side.learned(self.factors)
 
@@ -154,7 +148,7 @@ class Alternating(Model):
         ridge = (self.regularization * total + self.damping) * growth
         if self.biases:
             kept, ridge = np.r_[True, kept], np.r_[self.bias_damping, ridge]
-        residual = (rows.value - self.origin_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
+        residual = self._standardized(rows.value) - self.item_bias_[rows.other]
         vectors = solved_for(self.item_factors_, self.biases)
         toward = np.r_[np.zeros(int(self.biases)), self.item_factors_[item].astype(np.float64)]
         part = vectors[:, kept], np.diag(np.maximum(ridge[kept], 1e-9)), toward[kept]
@@ -162,17 +156,10 @@ class Alternating(Model):
         return Sources("taste", "item", rows.other, rows.value, share)
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        learned_ = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
-        standard = dot_pairs(pairs.user, pairs.item, *learned_, 0.0, thread_count(self.threads))
-        value = np.float32(self.origin_) + np.float32(self.std_) * standard
+        told = super()._predict(pairs)
         if self.origin_ != self.mean_:  # below the ratings, and no guess for those of whom nothing is known
-            value[~self._known(pairs)] = self.mean_
-        return self._prediction(pairs, value)
-
-    def _linear(self) -> Linear:
-        std = np.float32(self.std_)
-        factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self.origin_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+            told.value[~self._known(pairs)] = self.mean_
+        return told
 
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)

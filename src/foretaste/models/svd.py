@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction, Sources
-from foretaste.models.base import Model
-from foretaste.models.folding import (
-    SPREAD,
-    Doubles,
-    KnownRows,
-    check_penalties,
-    fold,
-    known_rows,
-    penalty_of,
-    require_kept,
-    ridge_shares,
-    solved_for,
-    with_items,
-    with_users,
-)
+from foretaste.models.answers import Floats
+from foretaste.models.factor_model import RidgeFactorModel
 from foretaste.models.sgd import Learner, rate_at, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
-from foretaste.ratings import Pairs, Ratings
+from foretaste.ratings import Ratings
 from foretaste.threads import thread_count
 
 log = logging.getLogger("foretaste")
 
 
 @model_class
-class SVD(Model):
+class SVD(RidgeFactorModel):
     r"""Matrix factorisation with biases, learned by stochastic gradient descent.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
@@ -92,22 +78,13 @@ class SVD(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
-    std_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
     epochs_: int = learned()
     train_rmse_: Floats = learned("epochs")
     valid_rmse_: Floats = learned("validated")
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, self.std_ = train.moments()
-        value = train.value.astype(np.float64)
-        standard = ((value - self.mean_) / (self.std_ or 1.0)).astype(np.float32)
+        standard = self._standardized(train.value).astype(np.float32)
         rows = np.arange(len(train))
         epochs, self.valid_rmse_ = self.epochs, np.empty(0, np.float32)
         held_out = round(self.early_stopping * len(train))
@@ -130,15 +107,10 @@ class SVD(Model):
         self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = learner.learned(
             self.factors
         )
+        self._keep_spread(loss[-1])
 
-        noise = loss[-1] / (self.std_ or 1.0)
-        self.user_penalty_, self.item_penalty_ = (
-            penalty_of(bias if self.biased else None, factors, noise)
-            for bias, factors in (
-                (self.user_bias_, self.user_factors_),
-                (self.item_bias_, self.item_factors_),
-            )
-        )
+    def _has_biases(self) -> bool:
+        return self.biased
 
     def _best_epochs(
         self,
@@ -174,47 +146,3 @@ class SVD(Model):
         """Visit every rating once; return the error met on the way, in standard deviations."""
         rate = rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
         return learner.epoch(rate, self.regularization, self.biased)
-
-    def _predict(self, pairs: Pairs) -> Prediction:
-        factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
-        standard = dot_pairs(pairs.user, pairs.item, *factors, 0.0, thread_count(self.threads))
-        return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * standard)
-
-    def _linear(self) -> Linear:
-        std = np.float32(self.std_)
-        factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
-
-    def _fold_in(self, new: Ratings) -> Self:
-        others = self.item_bias_, self.item_factors_, self.user_penalty_
-        bias, factors = self._best(known_rows(self, new), *others)
-        return with_users(self, new, user_bias_=bias, user_factors_=factors)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        others = self.user_bias_, self.user_factors_, self.item_penalty_
-        bias, factors = self._best(known_rows(self, new, "item"), *others)
-        return with_items(self, new, item_bias_=bias, item_factors_=factors)
-
-    def _best(
-        self, rows: KnownRows, bias: Floats, factors: Floats, penalty: Doubles
-    ) -> tuple[Floats, Floats]:
-        """Return the biases and factors that are best for new users (or items), given the others."""
-        require_kept(self, penalty, SPREAD)
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other]
-        return fold(rows, residual, factors, penalty, self.threads, self.biased)
-
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
-        if own is None:
-            return None
-        require_kept(self, self.user_penalty_, SPREAD)
-        rows = known_rows(self, own)
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.item_bias_[rows.other]
-        vectors = solved_for(self.item_factors_, self.biased)
-        toward = np.r_[np.zeros(int(self.biased)), self.item_factors_[item].astype(np.float64)]
-        share = self.std_ * ridge_shares(rows, residual, vectors, self.user_penalty_, toward)
-        return Sources("taste", "item", rows.other, rows.value, share)
-
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
-        check_penalties(self, self.item_factors_.shape[1] + int(self.biased))
-        return self

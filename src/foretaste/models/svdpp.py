@@ -5,35 +5,21 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats, Linear, Prediction, Sources
-from foretaste.models.base import Model
-from foretaste.models.folding import (
-    SPREAD,
-    Doubles,
-    KnownRows,
-    check_penalties,
-    fold,
-    known_rows,
-    penalty_of,
-    require_kept,
-    ridge_shares,
-    solved_for,
-    with_items,
-    with_users,
-)
+from foretaste.models.answers import Floats
+from foretaste.models.factor_model import RidgeFactorModel
+from foretaste.models.folding import Doubles, KnownRows, known_rows, with_users
 from foretaste.models.implicit import Learner, implicit_sum, start
 from foretaste.models.sgd import rate_at
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
-from foretaste.ratings import Pairs, Ratings
+from foretaste.ratings import Ratings
 from foretaste.threads import thread_count
 
 
 @model_class
-class SVDpp(Model):
+class SVDpp(RidgeFactorModel):
     r"""Matrix factorisation that also learns from which items a user rated, whatever the ratings (SVD++).
 
     .. math:: \hat r_{ui} = \mu + \sigma \Bigl( b_u + b_i
@@ -76,16 +62,8 @@ class SVDpp(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
-    std_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
     implicit_factors_: Floats = learned("items", "factors")
     train_rmse_: Floats = learned("epochs")
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self._learn(self._start(train, {}), progress)
@@ -93,7 +71,7 @@ class SVDpp(Model):
     def _start(self, train: Ratings, time: dict[str, Any]) -> Learner:
         """Standardise and lay out; ``time`` is what timeSVD++ knows of each row."""
         self.mean_, self.std_ = train.moments()
-        standard = ((train.value.astype(np.float64) - self.mean_) / (self.std_ or 1.0)).astype(np.float32)
+        standard = self._standardized(train.value).astype(np.float32)
         threads = thread_count(self.threads)
         return start(train, standard, self.factors, self.initial_std, self.seed, threads, time)
 
@@ -111,62 +89,38 @@ class SVDpp(Model):
         self.item_factors_ = np.ascontiguousarray(learner.item_factors[:, : self.factors])
         self.implicit_factors_ = np.ascontiguousarray(learner.implicit_factors[:, : self.factors])
         rated = implicit_sum(learner.user, learner.item, len(learner.user_bias), self.implicit_factors_)
-        own, noise = learner.user_factors[:, : self.factors], loss[-1] / (self.std_ or 1.0)
+        own = learner.user_factors[:, : self.factors]
         self.user_factors_ = own + rated
-        self.user_penalty_ = penalty_of(self.user_bias_, own, noise)
-        self.item_penalty_ = penalty_of(self.item_bias_, self.item_factors_, noise)
-
-    def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * self._standard(pairs))
-
-    def _standard(self, pairs: Pairs) -> Floats:
-        """Predict in standard deviations from the mean, at no particular time."""
-        factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
-        return dot_pairs(pairs.user, pairs.item, *factors, 0.0, thread_count(self.threads))
-
-    def _linear(self) -> Linear:
-        std = np.float32(self.std_)
-        factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+        self._keep_spread(loss[-1], own)
 
     def _fold_in(self, new: Ratings) -> Self:
-        require_kept(self, self.user_penalty_, SPREAD)
         rows = known_rows(self, new)
-        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
-        residual = self._left(rows, rated) - self._items_in_time(rows)
-        bias, own = fold(rows, residual, self.item_factors_, self.user_penalty_, self.threads)
-        return with_users(self, new, user_bias_=bias, user_factors_=own + rated)
-
-    def _left(self, rows: KnownRows, rated: Floats) -> npt.NDArray[np.float64]:
-        """Return what items, and that they were rated, leave of the ratings, in standard deviations."""
-        explained = dot_pairs(
-            rows.own, rows.other, rated, self.item_factors_, np.zeros(rows.size, np.float32),
-            self.item_bias_, 0.0, thread_count(self.threads),
-        )  # fmt: skip
-        return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - explained)
-
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
-        """Return what each rating says by its value and by having been given at all, together."""
-        if own is None:
-            return None
-        require_kept(self, self.user_penalty_, SPREAD)
-        rows = known_rows(self, own)
-        rated = implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
-        residual = self._left(rows, rated) - self._items_in_time(rows)
-        vectors, toward = solved_for(self.item_factors_, True), self.item_factors_[item].astype(np.float64)
-        share = ridge_shares(rows, residual, vectors, self.user_penalty_, np.r_[0.0, toward])
-        share += self.implicit_factors_[rows.other] @ toward / np.sqrt(max(1, len(rows.other)))
-        return Sources("taste", "item", rows.other, rows.value, self.std_ * share)
+        bias, own = self._solved(rows, "user")
+        return with_users(self, new, user_bias_=bias, user_factors_=own + self._rated(rows))
 
     def _fold_in_items(self, new: Ratings) -> Self:
         """Return a model of the new items; that somebody rated one of them says nothing of that user."""
-        require_kept(self, self.item_penalty_, SPREAD)
-        rows = known_rows(self, new, "item")
-        residual = (rows.value - self.mean_) / (self.std_ or 1.0) - self.user_bias_[rows.other]
-        residual = residual - self._users_in_time(rows)
-        bias, factors = fold(rows, residual, self.user_factors_, self.item_penalty_, self.threads)
-        nothing = np.zeros_like(factors)
-        return with_items(self, new, item_bias_=bias, item_factors_=factors, implicit_factors_=nothing)
+        folded = super()._fold_in_items(new)
+        folded.implicit_factors_ = np.zeros_like(folded.item_factors_)
+        return folded
+
+    def _rated(self, rows: KnownRows) -> Floats:
+        """Return what it says of new users to have rated their items at all."""
+        return implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+
+    def _left(self, rows: KnownRows, side: str) -> Doubles:
+        if side == "item":
+            return super()._left(rows, side) - self._users_in_time(rows)
+        explained = dot_pairs(
+            rows.own, rows.other, self._rated(rows), self.item_factors_, np.zeros(rows.size, np.float32),
+            self.item_bias_, 0.0, thread_count(self.threads),
+        )  # fmt: skip
+        return np.asarray(self._standardized(rows.value) - explained - self._items_in_time(rows))
+
+    def _shares(self, rows: KnownRows, toward: Doubles) -> Doubles:
+        """Return what each rating says by its value and by having been given at all, together."""
+        given = self.implicit_factors_[rows.other] @ toward / np.sqrt(max(1, len(rows.other)))
+        return np.asarray(super()._shares(rows, toward) + given)
 
     def _items_in_time(self, rows: KnownRows) -> Floats:
         """Return what time alone says of the items when they were rated, in standard deviations."""
@@ -175,8 +129,3 @@ class SVDpp(Model):
     def _users_in_time(self, rows: KnownRows) -> Floats:
         """Return what time alone says of the users when they rated, in standard deviations."""
         return np.zeros(len(rows.other), np.float32)
-
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
-        check_penalties(self, self.item_factors_.shape[1] + 1)
-        return self

@@ -165,8 +165,7 @@ class TimeSVDpp(SVDpp):
         self.bin_bias_ = np.where(rated, self.bin_bias_ - usual[:, None], np.float32(0))
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        standard = self._standard(pairs) + self._of_time(pairs)
-        return self._prediction(pairs, np.float32(self.mean_) + np.float32(self.std_) * standard)
+        return self._prediction(pairs, self._scaled(self._standard(pairs) + self._of_time(pairs)))
 
     def _of_time(self, pairs: Pairs) -> Floats:
         """Return how a rating at its time differs from one at no particular time, in standard deviations."""

@@ -27,8 +27,8 @@ def next_question(model: Model, answers: Any = None, candidates: Any = None) -> 
     """Return the item whose rating tells most about somebody whom the model does not know.
 
     For each candidate it is computed how far the answer can be expected to lessen the squared errors of the
-    predictions for all items, over all candidates the largest is asked. See ``question_gains``, which tells
-    the figures.
+    predictions for all items; the candidate that lessens them most is asked. See ``question_gains``, which
+    tells the figures.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _linear_of(model: Model) -> Linear | None:
 def _by_covariance(
     model: Any, linear: Linear, own: Ratings | None, asked: Indices, judged: Indices
 ) -> _Doubles:
-    noise = max(float(model.train_rmse_[-1]) ** 2, _LEAST)
+    noise = max(model._rmse() ** 2, _LEAST)
     spread = _spread_of(model, linear, noise)
     items = np.column_stack([np.ones(len(linear.item_factors)), linear.item_factors]).astype(np.float64)
     for item in () if own is None else own.item:

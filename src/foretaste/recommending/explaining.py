@@ -63,7 +63,7 @@ def explain(
     own = None if ratings is None else _own(model, place, as_ratings(ratings))
     sources = model._sources(place, item_place, own)
     parts = [Part(name, float(value)) for name, value in zip(told.parts, told.values[0], strict=True)]
-    if sources is None:
+    if sources is None:  # of a model without factors, taste is always 0: no line of its own
         parts = [part for part in parts if part.name != "taste" or part.value != 0]
     free = float(model._predict(pairs).value[0])
     if prediction != free:

@@ -157,6 +157,20 @@ class Explanation:
                 lines.append((f"{in_words(part.name)}, as learned in training", self.rest))
         return lines
 
+    def rows(self, most: int = _SHOWN) -> list[list[str]]:
+        """Return ``pushes`` as the rows of a table, the prediction last.
+
+        Parameters
+        ----------
+        most : int
+            As for ``pushes``.
+        """
+        pushes = self.pushes(most)
+        rows = [
+            [what, f"{value:+.3f}" if place else f"{value:.3f}"] for place, (what, value) in enumerate(pushes)
+        ]
+        return [*rows, ["= prediction", f"{self.prediction:.3f}"]]
+
     def plot(self) -> Any:
         """Return a chart of what pushed the prediction up and down; see ``foretaste.plot``."""
         import foretaste  # the report is a room above this one: asked for at the front door
@@ -169,9 +183,7 @@ class Explanation:
         return f"{self.prediction:.4g}   user {self.user}, item {self.item}{title}   (by {self.basis})"
 
     def __repr__(self) -> str:
-        rows = _cells(self.pushes())
-        rows.append(["= prediction", f"{self.prediction:.3f}"])
-        lines = [self.headline(), self.sentence(), "", text_table(["what", "adds"], rows, "lr")]
+        lines = [self.headline(), self.sentence(), "", text_table(["what", "adds"], self.rows(), "lr")]
         return "\n".join(lines + ([f"note: {self.note}"] if self.note else []))
 
     def _repr_html_(self) -> str:
@@ -181,11 +193,6 @@ class Explanation:
 def in_words(name: str) -> str:
     """Return what a part is called."""
     return _IN_WORDS.get(name, name)
-
-
-def _cells(pushes: list[tuple[str, float]]) -> list[list[str]]:
-    first = f"{pushes[0][1]:.3f}" if pushes else ""
-    return [[what, f"{value:+.3f}" if place else first] for place, (what, value) in enumerate(pushes)]
 
 
 def _line(reason: Reason, side: str) -> str:

@@ -9,42 +9,28 @@ import numpy.typing as npt
 
 from foretaste._native import dot_pairs
 from foretaste.backends.pytorch.base import TorchModel
-from foretaste.models.answers import Floats, Linear, Prediction
-from foretaste.params import learned, model_class
-from foretaste.ratings import Pairs
+from foretaste.models.answers import Floats
+from foretaste.models.factor_model import FactorModel
+from foretaste.params import model_class
 from foretaste.threads import thread_count
 
 
 @model_class
-class LinearTorchModel(TorchModel):
-    """``mean_ + std_ * (user_bias + item_bias + user_factors . item_factors)``, kept without torch.
+class LinearTorchModel(FactorModel, TorchModel):
+    """A ``FactorModel`` that is kept without torch.
 
     What torch has learned is worked out once, for every known user and item, so that predicting needs no
     network, and recommending and similar items are those of any model of factors.
     """
 
-    mean_: float = learned()
-    std_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
-
-    def _predict(self, pairs: Pairs) -> Prediction:
-        factors, biases = (self.user_factors_, self.item_factors_), (self.user_bias_, self.item_bias_)
-        return self._prediction(pairs, self._in_units(pairs.user, pairs.item, factors, biases))
+    def _rmse(self) -> float:
+        return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
 
     def _in_units(
         self, user: Any, item: Any, factors: tuple[Floats, Floats], biases: tuple[Floats, Floats]
     ) -> Floats:
-        """Return predictions in rating units; an index of -1 has bias and factors 0."""
-        standard = dot_pairs(user, item, *factors, *biases, 0.0, thread_count(self.threads))
-        return np.float32(self.mean_) + np.float32(self.std_) * standard
-
-    def _linear(self) -> Linear:
-        std = np.float32(self.std_)
-        factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self.mean_, self.user_bias_ * std, self.item_bias_ * std, *factors)
+        """Return predictions by other factors and biases than the model's; an index of -1 has 0 of both."""
+        return self._scaled(dot_pairs(user, item, *factors, *biases, 0.0, thread_count(self.threads)))
 
 
 def as_array(tensor: Any) -> Floats:

@@ -9,26 +9,16 @@ import numpy as np
 from foretaste.backends.pytorch.base import Parts
 from foretaste.backends.pytorch.learning import Learning
 from foretaste.backends.pytorch.linear import LinearTorchModel, as_array
-from foretaste.models.answers import Floats, Prediction, Sources
-from foretaste.models.folding import (
-    Doubles,
-    KnownRows,
-    check_penalties,
-    fold,
-    known_rows,
-    penalty_of,
-    ridge_shares,
-    solved_for,
-    with_items,
-    with_users,
-)
+from foretaste.models.answers import Floats, Prediction
+from foretaste.models.factor_model import RidgeFactorModel
+from foretaste.models.folding import Doubles, KnownRows
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 
 
 @model_class
-class TorchMF(LinearTorchModel):
+class TorchMF(LinearTorchModel, RidgeFactorModel):
     r"""Matrix factorisation with biases, learned by PyTorch.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
@@ -76,6 +66,7 @@ class TorchMF(LinearTorchModel):
     )
 
     unknown_: float = learned()
+    # None of its files lacks them, as some by an earlier version do of the core's models.
     user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
     item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
 
@@ -141,14 +132,10 @@ class TorchMF(LinearTorchModel):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
-        noise = float(self.train_rmse_[self.epochs_ - 1]) / (self.std_ or 1.0)
-        self.user_penalty_, self.item_penalty_ = (
-            penalty_of(bias if self.biased else None, factors, noise)
-            for bias, factors in (
-                (self.user_bias_, self.user_factors_),
-                (self.item_bias_, self.item_factors_),
-            )
-        )
+        self._keep_spread(self._rmse())
+
+    def _has_biases(self) -> bool:
+        return self.biased
 
     def _predict(self, pairs: Pairs) -> Prediction:
         told = super()._predict(pairs)
@@ -156,41 +143,9 @@ class TorchMF(LinearTorchModel):
             told.value[~self._known(pairs)] = np.float32(self.unknown_)
         return told
 
-    def _fold_in(self, new: Ratings) -> Self:
-        others = self.item_bias_, self.item_factors_, self.user_penalty_
-        bias, factors = self._best(known_rows(self, new), *others)
-        return with_users(self, new, user_bias_=bias, user_factors_=factors)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        others = self.user_bias_, self.user_factors_, self.item_penalty_
-        bias, factors = self._best(known_rows(self, new, "item"), *others)
-        return with_items(self, new, item_bias_=bias, item_factors_=factors)
-
-    def _best(
-        self, rows: KnownRows, others_bias: Floats, others_factors: Floats, penalty: Doubles
-    ) -> tuple[Floats, Floats]:
-        """Return the biases and factors that are best for new users (or items), given the others."""
-        residual = self._left(rows, others_bias)
-        bias, factors = fold(rows, residual, others_factors, penalty, self.threads, self.biased)
+    def _solved(self, rows: KnownRows, side: str) -> tuple[Floats, Floats]:
+        bias, factors = super()._solved(rows, side)
         # Of whom there is no rating to learn from, the answer is that for the unknown: without a mean, no 0.
         none = np.bincount(rows.own, minlength=rows.size) == 0
         bias[none] = np.float32((self.unknown_ - self.mean_) / (self.std_ or 1.0))
         return bias, factors
-
-    def _left(self, rows: KnownRows, bias: Floats) -> Doubles:
-        """Return what the biases of the other side leave of ratings, in standard deviations."""
-        return np.asarray((rows.value - self.mean_) / (self.std_ or 1.0) - bias[rows.other])
-
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
-        if own is None:
-            return None
-        rows = known_rows(self, own)
-        vectors = solved_for(self.item_factors_, self.biased)
-        toward = np.r_[np.zeros(int(self.biased)), self.item_factors_[item].astype(np.float64)]
-        share = ridge_shares(rows, self._left(rows, self.item_bias_), vectors, self.user_penalty_, toward)
-        return Sources("taste", "item", rows.other, rows.value, self.std_ * share)
-
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
-        check_penalties(self, self.item_factors_.shape[1] + int(self.biased))
-        return self
