@@ -236,9 +236,10 @@ def test_the_first_start_and_the_second(tmp_path):
         key = client.key
     finally:
         service.kill()
-    again = running_service(folder, "sample")
+    again = running_service(folder, "sample", "--items", "sample", "--model", "SVD")
     try:
-        assert any("not read again" in line for line in again.lines)
+        for said in ("it is not read again", "nor is sample: titles", "another model serves: Bias"):
+            assert any(said in line for line in again.lines), said
         assert again.client(key).get("/models")[0]["number"] == 1
     finally:
         again.kill()
