@@ -64,7 +64,7 @@ class Ratings(Pairs):
 
     Parameters
     ----------
-    user, item, when, user_table, item_table
+    user, item, when, user_table, item_table, user_row, item_row
         As in ``Pairs``; every id in ``users`` and ``items`` occurs.
     value : float32 array, shape (n,)
         In rating units. 0 is a rating.

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from documents import ROOT
 
-import foretaste
 from foretaste import compare, cross_validate, fold_in, load, save, tune
 from foretaste.backends.pytorch import TorchMF, TorchRecommender
 from foretaste.cli import cli
@@ -22,7 +22,6 @@ from foretaste.models import BY_NAME, Bias, registry
 from foretaste.models.specs import from_spec
 from foretaste.persistence import inspect
 
-ROOT = Path(foretaste.__file__).parents[2]
 INSTALL = 'pip install "foretaste[torch]"'
 
 

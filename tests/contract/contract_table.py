@@ -100,6 +100,7 @@ def each_setting(check: Callable[..., None]) -> Any:
         for model, cls in all_models().items()
         for parameter, declaration in settable(cls).items()
         for value in declaration.one_of or [another_value(declaration)]
+        if parameter != "device" or _DEVICES.get(value, lambda: True)()  # a machine has the devices it has
     ]
     return pytest.mark.parametrize(("name", "setting"), settings)(check)
 
@@ -109,9 +110,6 @@ def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> An
     marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
     extra = all_models()[values[0]].extra
     if extra:
-        device = values[1].get("device") if len(values) > 1 else None
-        if device in _DEVICES and not _DEVICES[device]():
-            marks.append(pytest.mark.skip(reason=f"needs a device of the kind {device}"))
         absent = find_spec(extra) is None
         marks += [pytest.mark.torch, pytest.mark.skipif(absent, reason=f'pip install "foretaste[{extra}]"')]
     return pytest.param(*values, marks=marks, id=label)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -107,13 +109,16 @@ def settings(request, tmp_path):
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory):
+def own_postgres():
     """Return a PostgreSQL server that a test may stop and start."""
     if "FORETASTE_POSTGRES" not in os.environ:
         pytest.skip("FORETASTE_POSTGRES names no server; .ci/postgres starts one")
-    server = OwnPostgres(tmp_path_factory.mktemp("postgres") / "server")
+    folder = Path(tempfile.mkdtemp(prefix="foretaste-postgres-"))
+    folder.chmod(0o755)  # the server has another user than root, who may not look into pytest's own folders
+    server = OwnPostgres(folder / "server")
     yield server
     server.remove()
+    folder.rmdir()
 
 
 @pytest.fixture

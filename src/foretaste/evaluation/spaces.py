@@ -165,6 +165,20 @@ _ALTERNATING: dict[str, Any] = {
     "bias_damping": ("log", 0.5, 50.0),
 }
 
+_CODERS = {
+    "hidden": ("log", 100, 1000),
+    "regularization": ("log", 20.0, 2000.0),
+    "dropout": (0.0, 0.6),
+    "learning_rate": ("log", 0.001, 0.01),
+}
+_SIDES = {
+    "factors": ("log", 8, 128),
+    "regularization": ("log", 0.005, 0.5),
+    "feature_regularization": ("log", 0.002, 0.2),
+    "learning_rate": ("log", 0.001, 0.02),
+    "hide_ids": (0.0, 0.8),
+}
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Bias": {"user_damping": _DAMPING, "item_damping": _DAMPING},
     "KNNImputation": {"neighbors": ("log", 2, 200), "weights": ["uniform", "distance"]},
@@ -222,6 +236,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "factors": ("log", 16, 128),
         "regularization": ("log", 0.01, 0.3),
     },
+    "AutoRec": {"side": ["item", "user"], **_CODERS},
+    "SparseFC": {**_CODERS, "layers": [1, 2]},
+    "FactorizationMachine": _SIDES,
+    "NeuralMF": {**_SIDES, "hidden": ("log", 16, 256)},
 }
 
 
