@@ -309,6 +309,21 @@ def test_keys_are_kept_as_their_digest(store):
     assert ring.find(key) is None
 
 
+def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
+    with store.writing() as connection:
+        key, known = keys.make(connection, "shop", "write")
+    ring = keys.Keyring(store)
+    ring.find(key)
+    with store.writing() as connection:
+        keys.revoke(connection, known.number)
+    monkeypatch.setattr(keys, "_TRUSTED", 60.0)
+    assert ring.known(key) == known  # not a second old: nobody asks
+    monkeypatch.setattr(keys, "_ASKED_AGAIN", 0.0)
+    assert ring.known(key) == known  # does not wait for the answer
+    ring.close()
+    assert ring.known(key) is None
+
+
 def test_keys_that_cannot_be_made_or_revoked(store):
     with store.writing() as connection:
         _, admin = keys.make(connection, "first", "admin")

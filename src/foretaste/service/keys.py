@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from foretaste.errors import InvalidParameter, NotFound
 from foretaste.service.schema import keys
-from foretaste.service.store import Connection, Store
+from foretaste.service.store import Connection, Store, Unavailable
 
 ROLES = ("read", "write", "admin")  # each may do what those before it may
 _PREFIX = "foretaste_"
-_TRUSTED = 2.0  # seconds until a worker looks again whether a key was revoked
+_TRUSTED = 2.0  # seconds that a worker trusts a key for without asking whether it was revoked
+_ASKED_AGAIN = 1.0  # seconds after which it asks anew, while answers go on: else all would wait at once
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def revoke(connection: Connection, number: int) -> None:
 
 
 class Keyring:
-    """Tells whose key one is; it asks the database again every two seconds.
+    """Tells whose key one is; what it knows of one is never older than two seconds.
 
     Parameters
     ----------
@@ -92,12 +95,31 @@ class Keyring:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._known: dict[str, tuple[float, Key]] = {}
+        self._asking = ThreadPoolExecutor(1, "foretaste-keys")
+        self._asked: set[str] = set()
 
     def known(self, key: str) -> Key | None:
         """Return what is known of a key without asking the database; None if it has to be asked."""
-        at_and_key = self._known.get(digest(key))
-        fresh = at_and_key is not None and time.monotonic() - at_and_key[0] < _TRUSTED
-        return at_and_key[1] if at_and_key is not None and fresh else None
+        name = digest(key)
+        at, known = self._known.get(name, (0.0, None))
+        age = time.monotonic() - at
+        if known is None or age >= _TRUSTED:
+            return None
+        if age >= _ASKED_AGAIN and name not in self._asked:
+            self._asked.add(name)
+            self._asking.submit(self._ask_again, key, name)
+        return known
+
+    def _ask_again(self, key: str, name: str) -> None:
+        try:
+            with suppress(Unavailable):  # then it is asked once more when it is trusted no longer
+                self.find(key)
+        finally:
+            self._asked.discard(name)
+
+    def close(self) -> None:
+        """Wait until nothing is asked any more."""
+        self._asking.shutdown()
 
     def was_known(self, key: str) -> bool:
         """Whether a key was good when it was looked up last, however long ago."""

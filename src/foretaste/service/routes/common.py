@@ -53,6 +53,7 @@ class House:
     def close(self) -> None:
         """End jobs and close connections."""
         self.starter.close()
+        self.keyring.close()
         self.store.close()
 
 
