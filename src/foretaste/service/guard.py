@@ -164,7 +164,8 @@ class Guard:
         if found is None:
             if len(self._ours) > 1000:
                 self._ours.clear()
-            found = self._ours[host] = _is_loopback(host, self.hosts)
+            name = _name_in(host)
+            found = self._ours[host] = name in self.hosts or is_loopback(name)
         return found
 
     @staticmethod
@@ -203,14 +204,18 @@ def _first_of(headers: Any) -> dict[bytes, bytes]:
     return dict(reversed(list(headers)))
 
 
-def _is_loopback(host: str, others: set[str]) -> bool:
-    """Whether a ``Host`` is a loopback address or one of some other names."""
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    name = name.strip("[]").lower()
+def is_loopback(name: str) -> bool:
+    """Whether this is a loopback address."""
     try:
-        return ipaddress.ip_address(name).is_loopback or name in others
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return name in others
+        return False
+
+
+def _name_in(host: str) -> str:
+    """Return the name or address in a ``Host``, without the port."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    return name.strip("[]").lower()
 
 
 def limiter(rate: str) -> tuple[Any, Any]:

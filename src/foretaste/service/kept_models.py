@@ -34,7 +34,10 @@ class KeptModel:
 
 
 def _from_row(row: Any) -> KeptModel:
-    values = dict(row._mapping)
+    return _from_values(dict(row._mapping))
+
+
+def _from_values(values: dict[str, Any]) -> KeptModel:
     return KeptModel(**values | {name: json.loads(values[name]) for name in ("spec", "checks")})
 
 
@@ -68,7 +71,7 @@ def active(connection: Connection) -> tuple[int, KeptModel] | None:
         return None
     values = dict(row._mapping)
     activation = values.pop("activation")
-    return activation, KeptModel(**values | {name: json.loads(values[name]) for name in ("spec", "checks")})
+    return activation, _from_values(values)
 
 
 def add(connection: Connection, kept: dict[str, Any]) -> int:

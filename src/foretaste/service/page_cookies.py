@@ -7,13 +7,13 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
 from foretaste.errors import ForetasteError
+from foretaste.service.guard import is_loopback
 from foretaste.service.schema import facts
-from foretaste.service.store import Store
+from foretaste.service.store import Store, insert_once
 
 VISITOR_SECONDS = 180 * 86_400
 _FACT = "page_secret"
@@ -30,25 +30,9 @@ def secret_of(store: Store) -> bytes:
     found = store.facts().get(_FACT)
     if found is None:
         with store.writing() as connection:
-            added = insert_once(connection, facts, {"name": _FACT, "value": secrets.token_hex(32)})
-            connection.execute(added)
+            insert_once(connection, facts, {"name": _FACT, "value": secrets.token_hex(32)})
         found = store.facts()[_FACT]
     return bytes.fromhex(found)
-
-
-def insert_once(connection: sa.Connection, table: sa.Table, values: dict[str, object]) -> sa.Insert:
-    """Return an insert that does nothing where such a row is there already, in the words of the database."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    name = connection.dialect.name
-    make = sqlite.insert if name == "sqlite" else postgresql.insert
-    added: sa.Insert = make(table).values(**values).on_conflict_do_nothing()
-    return added
-
-
-def digest(token: str) -> str:
-    """Return what the database keeps of a token: its SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Signer:
@@ -111,8 +95,8 @@ def is_local(request: Request) -> bool:
     """Whether a request comes from this machine, by the name it calls and what proxies tell."""
     passed_on = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
     name = request.url.hostname or ""
-    is_loopback = name in ("localhost", "::1") or name.startswith("127.")
-    return is_loopback and not any(header in request.headers for header in passed_on)
+    is_here = name == "localhost" or is_loopback(name)
+    return is_here and not any(header in request.headers for header in passed_on)
 
 
 def put_cookie(response: Response, request: Request, name: str, value: str, *, is_admin: bool) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from foretaste.service.ids_of import Kinds
-from foretaste.service.keys import Key
-from foretaste.service.page_cookies import digest, insert_once, new_token
+from foretaste.service.keys import Key, digest
+from foretaste.service.page_cookies import new_token
 from foretaste.service.schema import keys, ratings, sessions, visitors
-from foretaste.service.store import Connection
+from foretaste.service.store import Connection, insert_once
 
 SESSION_SECONDS = 8 * 3600
 
@@ -56,7 +56,7 @@ def take_in(connection: Connection, kinds: Kinds, token: str) -> Visitor:
     values = {
         "user": user, "sha256": digest(token), "made_at": int(time.time()), "skipped": "[]", "shown": "{}"
     }  # fmt: skip
-    connection.execute(insert_once(connection, visitors, values))
+    insert_once(connection, visitors, values)
     locked = sa.select(visitors.c.user).where(visitors.c.sha256 == digest(token)).with_for_update()
     connection.execute(locked)
     return find(connection, token)

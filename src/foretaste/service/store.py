@@ -184,13 +184,22 @@ def put_fact(connection: Connection, name: str, value: str) -> None:
 
 def upsert(connection: Connection, table: sa.Table, values: dict[str, Any], keys: tuple[str, ...]) -> None:
     """Insert a row, or change the one that has these keys."""
+    rest = {name: value for name, value in values.items() if name not in keys}
+    added = _insert(connection, table, values)
+    connection.execute(added.on_conflict_do_update(index_elements=list(keys), set_=rest))
+
+
+def insert_once(connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
+    """Insert a row, unless there is such a one already."""
+    connection.execute(_insert(connection, table, values).on_conflict_do_nothing())
+
+
+def _insert(connection: Connection, table: sa.Table, values: dict[str, Any]) -> Any:
+    """Return an insert in the words of the database, which knows what to do in case of a conflict."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    rest = {name: value for name, value in values.items() if name not in keys}
-    connection.execute(
-        make(table).values(**values).on_conflict_do_update(index_elements=list(keys), set_=rest)
-    )
+    return make(table).values(**values)
 
 
 def _engine(url: str) -> sa.Engine:
