@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from foretaste._native import SgdPlan
 from foretaste.ids import Indices
 from foretaste.models.answers import Floats
+from foretaste.params import param
 
 _PAD = 16  # the kernel's rows are a multiple of this many factors
 
@@ -45,6 +47,12 @@ def start(
         tables.append(table)
     total = float(len(value) if weight is None else weight.sum(dtype=np.float64))
     return Learner(plan, tables[0], tables[1], total, threads)
+
+
+def schedule_param(default: str) -> Any:
+    """Declare the parameter that ``rate_at`` follows."""
+    meaning = "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine"
+    return param(default, meaning, one_of=("constant", "linear", "cosine"))
 
 
 def rate_at(schedule: str, learning_rate: float, done: float) -> float:

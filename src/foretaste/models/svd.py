@@ -11,7 +11,7 @@ import numpy.typing as npt
 from foretaste._native import dot_pairs
 from foretaste.models.answers import Floats
 from foretaste.models.factor_model import RidgeFactorModel
-from foretaste.models.sgd import Learner, rate_at, start
+from foretaste.models.sgd import Learner, rate_at, schedule_param, start
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
@@ -60,11 +60,7 @@ class SVD(RidgeFactorModel):
     )
     regularization: float = param(0.04, "how strongly biases and factors are drawn to 0", low=0)
     initial_std: float = param(0.001, "the spread of the first random factors", low=0)
-    schedule: str = param(
-        "linear",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
+    schedule: str = schedule_param("linear")
     early_stopping: float = param(
         0.0,
         "share of the training ratings held out to find the best number of epochs, with which it then "

@@ -11,7 +11,7 @@ from foretaste.models.answers import Floats
 from foretaste.models.factor_model import RidgeFactorModel
 from foretaste.models.folding import Doubles, KnownRows, known_rows, with_users
 from foretaste.models.implicit import Learner, implicit_sum, start
-from foretaste.models.sgd import rate_at
+from foretaste.models.sgd import rate_at, schedule_param
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
@@ -52,11 +52,7 @@ class SVDpp(RidgeFactorModel):
     )
     implicit_regularization: float = param(0.01, "how strongly the implicit factors are drawn to 0", low=0)
     initial_std: float = param(0.001, "the spread of the first random factors", low=0)
-    schedule: str = param(
-        "linear",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
+    schedule: str = schedule_param("linear")
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True

@@ -12,6 +12,7 @@ from foretaste.backends.pytorch.base import Parts
 from foretaste.backends.pytorch.learning import Learning
 from foretaste.backends.pytorch.linear import LinearTorchModel, as_array, centred
 from foretaste.models.folding import known_items, with_users
+from foretaste.models.sgd import schedule_param
 from foretaste.models.sides import Steps, learned_side, side_of
 from foretaste.params import model_class, param
 from foretaste.progress import Progress
@@ -44,6 +45,26 @@ class Autoencoder(LinearTorchModel):
     bias_damping: float = param(
         5.0, "how many ratings at the mean a user or item is given beforehand, for its bias", low=0
     )
+    hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
+    activation: str = param(
+        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+    )
+    regularization: float = param(
+        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+    )
+    presence: float = param(
+        3.0,
+        "what is added to a rating that goes in, in standard deviations, to differ from none",
+        low=0,
+        high=100,
+    )
+    dropout: float = param(
+        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
+    )
+    epochs: int = param(14, "how many times each row is visited, at most", low=1)
+    batch: int = param(128, "how many rows a step looks at", low=1)
+    schedule: str = schedule_param("cosine")
+    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
 
     def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
         import torch
@@ -58,16 +79,16 @@ class Autoencoder(LinearTorchModel):
         random = torch.Generator().manual_seed(self.seed)
         coders = [self._coder(cells, random) for _ in range(self.networks)]
         return RowLearning(
-            coders, train, parts, by_item=by_item, level=level, presence=self._presence(),
-            dropout=self._dropout(), random=random, device=device,
+            coders, train, parts, by_item=by_item, level=level, presence=self.presence,
+            dropout=self.dropout, random=random, device=device,
         )  # fmt: skip
 
     def _check_memory(self, rows: int, cells: int) -> None:
-        units = self.networks * self._widest()
+        units = self.networks * self.hidden
         several = f"{self.networks} autoencoders" if self.networks > 1 else "an autoencoder"
         memory.require(
             4 * (_COPIES * self.networks * self._weights(cells) + _FACTORS * units * (rows + cells)),
-            f"{several} of {cells} cells a row with {self._widest()} hidden units",
+            f"{several} of {cells} cells a row with {self.hidden} hidden units",
             "fewer hidden units or networks, or SVD, which needs memory for factors alone",
         )
 
@@ -82,20 +103,6 @@ class Autoencoder(LinearTorchModel):
     @abstractmethod
     def _weights(self, cells: int) -> int:
         """Return how many numbers its layers hold."""
-
-    @abstractmethod
-    def _widest(self) -> int:
-        """Return the hidden units of its widest layer."""
-
-    @abstractmethod
-    def _decoder_ridge(self) -> float:
-        """Return what a squared weight of the decoder costs."""
-
-    def _presence(self) -> float:
-        return 0.0
-
-    def _dropout(self) -> float:
-        return 0.0
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
@@ -139,8 +146,8 @@ class Autoencoder(LinearTorchModel):
     def _decode_users(self, new: Ratings) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, the items as they are."""
         rated = known_items(self, new)
-        standard = ((rated.value.astype(np.float64) - self.mean_) / (self.std_ or 1.0)).astype(np.float32)
-        ridge = max(self._decoder_ridge(), 1e-3)
+        standard = self._standardized(rated.value).astype(np.float32)
+        ridge = max(self.regularization, 1e-3)
         width = self.item_factors_.shape[1]
         users = side_of(rated.user, rated.item, standard, rated.weight, len(new.users), width, True)
         items = learned_side(self.item_bias_, self.item_factors_, True)

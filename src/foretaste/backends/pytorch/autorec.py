@@ -37,30 +37,6 @@ class AutoRec(Autoencoder):
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
 
     side: str = param("item", "what a row is: all ratings of an item, or of a user", one_of=("item", "user"))
-    hidden: int = param(500, "how many hidden units there are", low=1, high=8192)
-    activation: str = param(
-        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
-    )
-    regularization: float = param(
-        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
-    )
-    presence: float = param(
-        3.0,
-        "what is added to a rating that goes in, in standard deviations, to differ from none",
-        low=0,
-        high=100,
-    )
-    dropout: float = param(
-        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
-    )
-    epochs: int = param(14, "how many times each row is visited, at most", low=1)
-    batch: int = param(128, "how many rows a step looks at", low=1)
-    schedule: str = param(
-        "cosine",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
-    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
 
     def _by_item(self) -> bool:
         return self.side == "item"
@@ -74,18 +50,6 @@ class AutoRec(Autoencoder):
 
     def _weights(self, cells: int) -> int:
         return 2 * cells * self.hidden
-
-    def _widest(self) -> int:
-        return self.hidden
-
-    def _decoder_ridge(self) -> float:
-        return self.regularization
-
-    def _presence(self) -> float:
-        return self.presence
-
-    def _dropout(self) -> float:
-        return self.dropout
 
     def _fold_in(self, new: Ratings) -> Self:
         if self.side == "user":

@@ -17,6 +17,7 @@ from foretaste.backends.pytorch.optimizing import OPTIMIZERS, make_optimizer
 from foretaste.backends.pytorch.running import device_of, require_torch, session
 from foretaste.models.answers import Floats
 from foretaste.models.base import Model
+from foretaste.models.sgd import schedule_param
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Ratings
@@ -61,11 +62,7 @@ class TorchModel(Model):
     batch: int = param(1024, "how many ratings a step looks at", low=1)
     learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, open_low=True)
     optimizer: Any = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS, code=True)
-    schedule: str = param(
-        "constant",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
+    schedule: str = schedule_param("constant")
     early_stopping: float = param(
         0.1,
         "share of the training ratings held out to find the best number of epochs; 0 is off",

@@ -42,14 +42,7 @@ class NeuralMF(FeatureModel):
     regularization: float = param(0.05, "how strongly factors and biases of ids are drawn to 0", low=0)
     feature_regularization: float = param(0.01, "how strongly what the networks add is drawn to 0", low=0)
     spread: float = param(0.05, "the standard deviation of the first factors of ids", low=0)
-    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
-    batch: int = param(4096, "how many ratings a step looks at", low=1)
     learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, open_low=True)
-    schedule: str = param(
-        "linear",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
 
     user_input_: Floats = learned("user_features", "hidden")
     item_input_: Floats = learned("item_features", "hidden")

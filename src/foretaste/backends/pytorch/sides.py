@@ -15,6 +15,7 @@ from foretaste.doors import check_kinds
 from foretaste.errors import NotSupported
 from foretaste.ids import IdIndex
 from foretaste.models.answers import Floats, Prediction
+from foretaste.models.sgd import schedule_param
 from foretaste.params import learned, model_class, param
 from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
@@ -33,6 +34,9 @@ class FeatureModel(LinearTorchModel):
     tags: ClassVar[frozenset[str]] = LinearTorchModel.tags | {"features"}
     draws_alone: ClassVar[bool] = False
 
+    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
+    batch: int = param(4096, "how many ratings a step looks at", low=1)
+    schedule: str = schedule_param("linear")
     hide_ids: float = param(
         0.3,
         "share of the ratings that are learned by features alone, as if the user, and likewise the item, "

@@ -34,34 +34,9 @@ class SparseFC(Autoencoder):
 
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
 
-    biased: bool = param(True, "take user and item biases away first, and learn what is left")
-    hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
     layers: int = param(1, "how many hidden layers there are, one after another", low=1, high=16)
     dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
-    activation: str = param(
-        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
-    )
-    regularization: float = param(
-        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
-    )
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
-    presence: float = param(
-        3.0,
-        "what is added to a rating that goes in, in standard deviations, to differ from none",
-        low=0,
-        high=100,
-    )
-    dropout: float = param(
-        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
-    )
-    epochs: int = param(14, "how many times each row is visited, at most", low=1)
-    batch: int = param(128, "how many rows a step looks at", low=1)
-    schedule: str = param(
-        "cosine",
-        "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine",
-        one_of=("constant", "linear", "cosine"),
-    )
-    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
 
     def _by_item(self) -> bool:
         return True
@@ -82,18 +57,6 @@ class SparseFC(Autoencoder):
     def _weights(self, cells: int) -> int:
         # The kernel, its square and the weights under it have a gradient each while a step is worked out.
         return 2 * (2 * cells * self.hidden + (self.layers - 1) * self.hidden**2)
-
-    def _widest(self) -> int:
-        return self.hidden
-
-    def _decoder_ridge(self) -> float:
-        return self.regularization
-
-    def _presence(self) -> float:
-        return self.presence
-
-    def _dropout(self) -> float:
-        return self.dropout
 
     def _fold_in(self, new: Ratings) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
