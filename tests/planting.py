@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from foretaste.ratings import Ratings
@@ -25,3 +27,10 @@ def planted(seed: int = 0, users: int = 60, items: int = 40, rows: int = 900) ->
     value = np.clip(np.round((full + 0.3 * rng.normal(size=full.shape)).ravel()[cells] * 64) / 64, -8, 8)
     value[rng.random(rows) < 0.04] = 0
     return Ratings.from_columns(3 * (cells // items) + 11, 2 * (cells % items) + 5, value)
+
+
+def write_csv(ratings: Ratings, path: str = "ratings.csv") -> None:
+    """Write ratings as people have them."""
+    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
+    lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
+    Path(path).write_text("\n".join(lines) + "\n")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from planting import write_csv
 
 import foretaste
 from foretaste.cli import cli
@@ -31,9 +32,7 @@ ROOT = str(Path(foretaste.__file__).parent.parent)
 def folder(tmp_path: Path, ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds ratings.csv and a model of it, bias.foretaste."""
     monkeypatch.chdir(tmp_path)
-    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
-    lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
-    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    write_csv(ratings)
     foretaste.save(Bias().fit(foretaste.read_ratings("ratings.csv")), "bias.foretaste")
     return tmp_path
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from planting import write_csv
 
 import foretaste
 from foretaste.cli import cli
@@ -21,9 +22,7 @@ from foretaste.recommending import explain, fold_in
 def folder(tmp_path: Path, ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds ratings.csv, titles.csv, me.csv and models."""
     monkeypatch.chdir(tmp_path)
-    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
-    lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
-    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    write_csv(ratings)
     Path("me.csv").write_text("userId,itemId,rating\n7000,5,3.5\n7000,9,-2\n7001,5,1\n")
     titles = ["itemId,title", *(f"{item},The {item}" for item in ratings.items.ids)]
     Path("titles.csv").write_text("\n".join(titles) + "\n")

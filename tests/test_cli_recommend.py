@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from planting import write_csv
 
 import foretaste
 from foretaste.cli import cli
@@ -27,9 +28,7 @@ ROOT = str(Path(foretaste.__file__).parent.parent)
 def folder(tmp_path: Path, ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds ratings.csv, titles.csv and a model, svd.foretaste."""
     monkeypatch.chdir(tmp_path)
-    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
-    lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
-    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    write_csv(ratings)
     titles = ["itemId,title", *(f"{item},The {item}" for item in ratings.items.ids)]
     Path("titles.csv").write_text("\n".join(titles) + "\n")
     save(SVD(factors=4, epochs=5).fit(foretaste.read_ratings("ratings.csv")), "svd.foretaste")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from planting import write_csv
 from real_data import data_file
 
 import foretaste
@@ -28,9 +29,7 @@ QUICK = ("--method", "random", "--trials", "8", "--folds", "3")
 def folder(tmp_path: Path, ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds ratings.csv."""
     monkeypatch.chdir(tmp_path)
-    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
-    lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
-    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    write_csv(ratings)
     return tmp_path
 
 

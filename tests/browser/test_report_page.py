@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsers import axe_source, chromium
+from browsers import axe_source
 
 from foretaste import KFold, Ratings, audit, compare, load_dataset, write_report
 from foretaste.datasets import dirty
@@ -18,12 +18,6 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390, 320)
 SCHEMES = ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
-from browsers import chromium
 from page_paths import Person, one_command
 
 from foretaste import Ratings
@@ -20,30 +19,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def service(browser: Any, tmp_path_factory: pytest.TempPathFactory, ratings: Ratings) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("page")
     with one_command(folder, ratings, ratings.value.round(1), "--scale", "-8,8", "--model", "SVD") as started:
         started.key = (folder / "service" / "admin.key").read_text().strip()
         yield started
-
-
-@pytest.fixture
-def someone(browser: Any, service: Any) -> Iterator[Callable[..., Person]]:
-    there: list[Person] = []
-
-    def come(**more: Any) -> Person:
-        there.append(Person(browser, service.url, **more))
-        return there[-1]
-
-    yield come
-    for person in there:
-        person.close()
 
 
 def test_by_mouse_from_nothing_to_suggestions(someone: Callable[..., Person], service: Any) -> None:

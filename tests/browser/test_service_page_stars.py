@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
-from browsers import chromium
 from page_paths import Person, one_command
 
 from foretaste import Ratings
@@ -19,29 +18,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def service(browser: Any, tmp_path_factory: pytest.TempPathFactory, ratings: Ratings) -> Iterator[Any]:
     stars = np.clip(np.round(3 + ratings.value / 3), 1, 5)
     with one_command(tmp_path_factory.mktemp("stars"), ratings, stars, "--model", "ItemKNN") as started:
         yield started
-
-
-@pytest.fixture
-def someone(browser: Any, service: Any) -> Iterator[Callable[..., Person]]:
-    there: list[Person] = []
-
-    def come(**more: Any) -> Person:
-        there.append(Person(browser, service.url, **more))
-        return there[-1]
-
-    yield come
-    for person in there:
-        person.close()
 
 
 def test_stars_by_mouse(someone: Callable[..., Person]) -> None:
