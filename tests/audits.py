@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from foretaste import audit
-from foretaste.auditing import Finding
+from foretaste.data_audit import Finding
 from foretaste.ratings import Ratings
 
 NOON = 1_500_000_000  # seconds since 1970

@@ -27,11 +27,19 @@ from fuzz_laws import must, same, sound, sound_index
 
 from foretaste.errors import BadData, BadModelFile, ForetasteError
 from foretaste.ids import IdIndex
-from foretaste.io import encode_file_pairs, opening, read_items, read_pairs, read_ratings, source, survey
+from foretaste.io import (
+    encode_file_pairs,
+    read_items,
+    read_pairs,
+    read_ratings,
+    survey,
+    table_source,
+    text_source,
+)
 from foretaste.io.archive import unpacked
-from foretaste.io.choosing import unique_names
+from foretaste.io.column_mapping import unique_names
 from foretaste.io.excel import read_sheet
-from foretaste.io.table import TextTable
+from foretaste.io.text_table import TextTable
 from foretaste.io.wide import melt
 from foretaste.models import BY_NAME
 from foretaste.persistence import inspect, load
@@ -187,7 +195,11 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
 # The same text read in other ways: in parts, without the native reader, record by record.
 _WAYS: tuple[tuple[tuple[Any, str, Any], ...], ...] = (
     (),
-    ((opening, "_LARGE", 0), (source, "_BATCH", 24), (source.Text, "is_whole", lambda _: True)),
+    (
+        (table_source, "_LARGE", 0),
+        (text_source, "_BATCH", 24),
+        (text_source.Text, "is_whole", lambda _: True),
+    ),
     ((TextTable, "plain", lambda *_: None),),
     ((TextTable, "plain", lambda *_: None), (TextTable, "_fast", lambda *_: None)),
 )

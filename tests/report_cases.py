@@ -9,7 +9,7 @@ import numpy as np
 
 from foretaste import HoldOut, Ratings, Results, compare, write_report
 from foretaste.models import SVD
-from foretaste.report.kept import KeptResults
+from foretaste.report.saved_results import KeptResults
 
 SPLIT = HoldOut(0.25, seed=3)
 MODELS = ["UserMean", "ItemMean", "Bias", "EASE", SVD(factors=4, epochs=30), SVD(factors=2, epochs=5)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from real_data import data_file, lecture_parts
 
-from foretaste.metrics import nmae, rmse
+from foretaste.metrics.rating import nmae, rmse
 from foretaste.models import (
     ALS,
     EASE,

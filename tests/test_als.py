@@ -10,7 +10,7 @@ from planting import planted
 from real_data import data_file
 
 from foretaste.errors import InvalidParameter
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import ALS, NMF, Bias
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold

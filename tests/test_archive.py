@@ -233,7 +233,7 @@ def test_what_unpacks_far_but_not_absurdly_far_is_read(low):
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"r.csv": data})])
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch, pack):
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
     rows = b"".join(b"%d,%d\n" % (n, n * 7919 % 10007) for n in range(200_000))
     assert "1.0 MB are available" in refused(pack(rows), TooLarge).message
 

@@ -13,9 +13,9 @@ from audits import arguments, of
 from real_data import data_file
 
 from foretaste import audit, load_dataset, read_ratings
-from foretaste.auditing import Audit
-from foretaste.auditing.drawing import lines
-from foretaste.datasets import dirty
+from foretaste.data_audit import Audit
+from foretaste.data_audit.rendering import lines
+from foretaste.datasets import dirty_sample
 from foretaste.errors import BadData, InvalidParameter, NotFound
 
 # The dirty twin ------------------------------------------------------------------------------------------
@@ -24,7 +24,7 @@ from foretaste.errors import BadData, InvalidParameter, NotFound
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("dirty") / "dirty.csv"
-    path.write_text(dirty.text(), encoding="utf-8")
+    path.write_text(dirty_sample.text(), encoding="utf-8")
     return path
 
 
@@ -35,46 +35,51 @@ def found(twin) -> Audit:
 
 def test_the_bundled_file_is_what_generate_makes(tmp_path):
     packed = (files("foretaste.datasets") / "data" / "sample_dirty.csv.gz").read_bytes()
-    assert gzip.decompress(packed) == dirty.generate().encode()
-    dirty.write(tmp_path)
-    assert gzip.decompress((tmp_path / "sample_dirty.csv.gz").read_bytes()) == dirty.generate().encode()
-    with dirty.path() as path:
+    assert gzip.decompress(packed) == dirty_sample.generate().encode()
+    dirty_sample.write(tmp_path)
+    assert (
+        gzip.decompress((tmp_path / "sample_dirty.csv.gz").read_bytes()) == dirty_sample.generate().encode()
+    )
+    with dirty_sample.path() as path:
         assert path.read_bytes() == packed
 
 
 def test_twelve_kinds_of_defects_are_planted():
-    assert len(dirty.PLANTED) == 12
-    clean, all_of_it = dirty.generate(dirty.PLANTED).splitlines(), dirty.generate().splitlines()
+    assert len(dirty_sample.PLANTED) == 12
+    clean, all_of_it = (
+        dirty_sample.generate(dirty_sample.PLANTED).splitlines(),
+        dirty_sample.generate().splitlines(),
+    )
     assert len(clean) == 1 + len(load_dataset("sample"))
     assert len(all_of_it) == len(clean) + 8 + 60 + 4 * 12
     changed = len(set(clean) - set(all_of_it))
     assert changed == sum(
-        p.rows for k, p in dirty.PLANTED.items() if k not in ("duplicate", "burst", "constant_users")
+        p.rows for k, p in dirty_sample.PLANTED.items() if k not in ("duplicate", "burst", "constant_users")
     )
 
 
-@pytest.mark.parametrize("kind", dirty.PLANTED)
+@pytest.mark.parametrize("kind", dirty_sample.PLANTED)
 def test_every_planted_defect_is_found_with_its_count(found, kind):
     (finding,) = found.of_kind(kind)
-    assert finding.count == dirty.PLANTED[kind].count
+    assert finding.count == dirty_sample.PLANTED[kind].count
     assert finding.effect
     assert finding.mend
     assert finding.where
 
 
-@pytest.mark.parametrize("kind", dirty.PLANTED)
+@pytest.mark.parametrize("kind", dirty_sample.PLANTED)
 def test_a_defect_that_is_not_planted_is_not_found_and_the_others_are(tmp_path, kind):
     path = tmp_path / "dirty.csv"
-    path.write_text(dirty.generate([kind]), encoding="utf-8")
+    path.write_text(dirty_sample.generate([kind]), encoding="utf-8")
     counts = {finding.kind: finding.count for finding in audit(path).findings}
     assert kind not in counts
-    others = {name: planted.count for name, planted in dirty.PLANTED.items() if name != kind}
+    others = {name: planted.count for name, planted in dirty_sample.PLANTED.items() if name != kind}
     assert {name: counts.get(name) for name in others} == others
 
 
 def test_without_any_defect_there_is_no_warning(tmp_path):
     path = tmp_path / "clean.csv"
-    path.write_text(dirty.generate(dirty.PLANTED), encoding="utf-8")
+    path.write_text(dirty_sample.generate(dirty_sample.PLANTED), encoding="utf-8")
     result = audit(path)
     assert result.warnings == ()
     assert [note.kind for note in result.notes] == ["one_rating_users"]

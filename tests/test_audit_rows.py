@@ -10,7 +10,7 @@ import pytest
 from audits import arguments, of, one
 
 from foretaste import audit
-from foretaste.auditing.rows import markers
+from foretaste.data_audit.row_checks import markers
 
 # Ratings -------------------------------------------------------------------------------------------------
 

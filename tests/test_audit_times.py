@@ -11,7 +11,7 @@ import polars as pl
 from audits import NOON, arguments, of, one
 
 from foretaste import audit, read_ratings
-from foretaste.auditing import timing
+from foretaste.data_audit import timing
 
 # Times ---------------------------------------------------------------------------------------------------
 

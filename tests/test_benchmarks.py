@@ -144,7 +144,7 @@ def test_growth_fits_in_processes_of_their_own(capsys: pytest.CaptureFixture[str
 
 def test_growth_records_refusals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     data.save_columns(data.movielens_like(1_000), tmp_path)
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 10_000)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 10_000)
     refused = growth.fit_here("EASE", tmp_path)
     assert "of memory" in refused["refused"]
 

@@ -21,7 +21,7 @@ import foretaste
 from foretaste.cli import cli
 from foretaste.errors import InvalidParameter, NotSupported
 from foretaste.evaluation import compare
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import BY_NAME, SVD, Bias, Blend, GlobalMean, ItemMean, KNNImputation, UserMean
 from foretaste.params import model_class
 from foretaste.persistence import inspect, load, save

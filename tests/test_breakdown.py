@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from foretaste.errors import BadData, NotFound
 from foretaste.evaluation import breakdown, compare
-from foretaste.evaluation.breaking_down import SUPPORT
-from foretaste.evaluation.keeping import Kept
-from foretaste.evaluation.protocol import make_protocol
-from foretaste.metrics import mae, rmse
+from foretaste.evaluation.error_breakdown import SUPPORT
+from foretaste.evaluation.plan import make_protocol
+from foretaste.evaluation.prediction_store import Kept
+from foretaste.metrics.rating import mae, rmse
 from foretaste.models import Bias, ItemMean
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold

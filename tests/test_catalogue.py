@@ -10,7 +10,7 @@ import pytest
 from documents import DOCS, tables
 
 from foretaste import datasets
-from foretaste.datasets.catalogue import catalogue
+from foretaste.datasets.registry import catalogue
 from foretaste.errors import NotFound
 
 OWNERS = r"https://(eigentaste\.berkeley\.edu/dataset/|files\.grouplens\.org/datasets/movielens/)"
@@ -33,7 +33,7 @@ def test_the_names():
         "sample", "jester-1", "jester-2", "jester-3", "jester-4", "movielens-100k", "movielens-1m",
         "movielens-10m", "movielens-20m", "movielens-25m", "movielens-32m", "movielens-latest-small",
     )  # fmt: skip
-    text = (files("foretaste.datasets") / "catalogue.toml").read_text()
+    text = (files("foretaste.datasets") / "registry.toml").read_text()
     assert [entry["name"] for entry in tomllib.loads(text)["dataset"]] == list(datasets.names())
 
 

@@ -9,11 +9,11 @@ import pytest
 from contract.contract_table import every_pair
 from real_data import data_file
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, TooLarge
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import EASE, Bias, CoClustering, GlobalEffects, ItemMean, Popularity
-from foretaste.models.ladder import LADDER
+from foretaste.models._effects import LADDER
 from foretaste.ratings import Pairs, Ratings
 
 

@@ -19,7 +19,7 @@ from planting import write_csv
 
 import foretaste
 from foretaste.cli import cli
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import BY_NAME, Bias
 from foretaste.persistence import load
 from foretaste.ratings import Ratings

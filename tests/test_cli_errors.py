@@ -19,9 +19,9 @@ import pytest
 from click.testing import CliRunner
 
 import foretaste
-from foretaste.cli import cli, looking
-from foretaste.cli.outcome import join_json
-from foretaste.cli.words import as_options
+from foretaste.cli import cli, show
+from foretaste.cli.framework import join_json
+from foretaste.cli.hint_translation import as_options
 from foretaste.models import Bias
 
 ROOT = str(Path(foretaste.__file__).parent.parent)
@@ -169,7 +169,7 @@ def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr(looking, "drawn", broken)
+    monkeypatch.setattr(show, "drawn", broken)
     result = CliRunner().invoke(cli, ["models"])
     assert result.exit_code == 70
     assert result.stdout == ""

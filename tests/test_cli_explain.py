@@ -15,7 +15,7 @@ from foretaste.cli import cli
 from foretaste.models import SVD, ItemKNN, KNNImputation
 from foretaste.persistence import load, save
 from foretaste.ratings import Ratings
-from foretaste.recommending import explain, fold_in
+from foretaste.recommendation import explain, fold_in
 
 
 @pytest.fixture

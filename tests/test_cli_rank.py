@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from foretaste.cli import cli
-from foretaste.cli.ranking import as_models
+from foretaste.cli.rank import as_models
 from foretaste.errors import ForetasteError
 from foretaste.evaluation import evaluate_ranking
 from foretaste.ratings import Ratings

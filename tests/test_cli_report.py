@@ -16,7 +16,7 @@ from report_pages import Page
 from foretaste import HoldOut, Results, compare, load_dataset, write_report
 from foretaste.cli import cli
 from foretaste.errors import BadData, NotFound
-from foretaste.report.kept import read_results
+from foretaste.report.saved_results import read_results
 
 MODELS = ("--models", "Bias,SVD,UserMean")
 

@@ -15,9 +15,9 @@ from real_data import data_file
 
 import foretaste
 from foretaste.cli import cli
-from foretaste.cli.tuning import _space
+from foretaste.cli.tune import _space
 from foretaste.evaluation import tune
-from foretaste.evaluation.searching import Search
+from foretaste.evaluation.tuning.search import Search
 from foretaste.models import SVD, Bias
 from foretaste.persistence import load
 from foretaste.ratings import Ratings

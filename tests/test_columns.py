@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from foretaste.columns import (
+from foretaste.column_roles import (
     ROLES,
     as_numpy,
     check_scale,

@@ -18,16 +18,16 @@ from sklearn.model_selection import cross_val_score
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import foretaste as ft
+from foretaste._utils.progress import Bar, Lines, Progress
+from foretaste._utils.threads import sharing, thread_count
 from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
 from foretaste.evaluation import compare, cross_validate
-from foretaste.evaluation.leaks import exact_rows
-from foretaste.metrics import mae, rmse, scorer
+from foretaste.evaluation.leakage import exact_rows
+from foretaste.metrics.rating import mae, rmse, scorer
 from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
 from foretaste.params import model_class, param
-from foretaste.progress import Bar, Lines, Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import ByTime, ColdUsers, HoldOut, KFold, LeaveNOut, Split, WarmOnly
-from foretaste.threads import sharing, thread_count
 
 QUICK = SVD(factors=4, epochs=5)
 

@@ -11,7 +11,7 @@ import pytest
 from foretaste import datasets
 from foretaste.datasets import sample
 from foretaste.errors import NotFound
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import BY_NAME
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from foretaste.doors import as_ratings, encode_pairs
 from foretaste.errors import BadData
 from foretaste.ids import IdIndex
 from foretaste.ratings import Pairs, Ratings
+from foretaste.validation import as_ratings, encode_pairs
 
 SMALL = Ratings.from_columns(
     [3, 1, 3, 2, 1], ["b", "a", "a", "c", "c"], [4, 0, 2.5, -1, 5],

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 import foretaste
+from foretaste._utils.progress import Lines, Progress
 from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
 from foretaste.evaluation import Results, compare
-from foretaste.evaluation.packing import pack, unpack
-from foretaste.evaluation.processes import Judged, _check_end, judge_apart
-from foretaste.evaluation.protocol import make_protocol
-from foretaste.metrics import mae, rmse
+from foretaste.evaluation.plan import make_protocol
+from foretaste.evaluation.plan_files import pack, unpack
+from foretaste.evaluation.subprocess_evaluation import Judged, _check_end, judge_apart
+from foretaste.metrics.rating import mae, rmse
 from foretaste.models import BY_NAME, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
 from foretaste.params import model_class
-from foretaste.progress import Lines, Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
 

@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 from real_data import data_file
 
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, MissingExtra, NotFound, TooLarge
-from foretaste.io import workbook_biff
+from foretaste.io import excel_xls
 from foretaste.io.archive import unpacked
 from foretaste.io.excel import column_letters, read_sheet
 
@@ -322,7 +322,7 @@ def test_cells_with_errors_of_an_old_workbook():
 
 
 def test_an_old_workbook_so_small_that_it_lies_in_small_sectors():
-    stream = workbook_biff._workbook_stream(xls(TABLE))
+    stream = excel_xls._workbook_stream(xls(TABLE))
     stream = stream[: stream.rindex(b"\x0a\0\0\0") + 4]
     assert len(stream) < 4096
     free, end, sectors = 0xFFFFFFFF, 0xFFFFFFFE, -(-len(stream) // 512)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import foretaste as ft
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound
+from foretaste.features import Catalogue
 from foretaste.models import ALS, BY_NAME, EASE, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
 from foretaste.ratings import Ratings
-from foretaste.recommending import explain, fold_in
-from foretaste.tables import Catalogue
+from foretaste.recommendation import explain, fold_in
 
 
 def shares(told):

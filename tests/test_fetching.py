@@ -18,11 +18,12 @@ import pytest
 from file_server import Answer, serving
 
 import foretaste
-from foretaste.datasets import cache, fetching, info, transfer
-from foretaste.datasets.catalogue import Archive, DataSet
+from foretaste._utils.progress import Lines, Progress
+from foretaste.datasets import cache, info, transfer
+from foretaste.datasets.download import fetch_archives
+from foretaste.datasets.registry import Archive, DataSet
 from foretaste.datasets.transfer import Partial, download
 from foretaste.errors import BadData, InvalidParameter, NotFetched, NotFound
-from foretaste.progress import Lines, Progress
 
 ROOT = str(Path(foretaste.__file__).parents[1])
 NAME = "films.zip"
@@ -61,7 +62,7 @@ def data_set(*urls: str, **more: object) -> DataSet:
 
 
 def fetched(found: DataSet) -> bytes:
-    folder = fetching.fetch_archives(found, found.archives, Progress())
+    folder = fetch_archives(found, found.archives, Progress())
     assert leftovers(folder) == []
     return (folder / NAME).read_bytes()
 

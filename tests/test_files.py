@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from foretaste._utils.files import atomic_write
 from foretaste.errors import InvalidParameter, NotFound
-from foretaste.files import atomic_write
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import (
     ALS,
     EASE,
@@ -29,7 +29,7 @@ from foretaste.models import (
     UserMean,
 )
 from foretaste.ratings import Ratings
-from foretaste.recommending import fold_in, recommend
+from foretaste.recommendation import fold_in, recommend
 
 
 def ridge(vectors, target, weight, penalty):

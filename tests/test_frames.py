@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from foretaste.columns import frame_columns
+from foretaste.column_roles import frame_columns
 from foretaste.io import read_items, read_pairs, read_ratings
-from foretaste.io.frames import column_values
+from foretaste.io.frame_table import column_values
 
 COLUMNS = {
     "userId": [7, 3, 7, 9],

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from foretaste.columns import role_of
+from foretaste.column_roles import role_of
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound
 from foretaste.ids import IdIndex
 from foretaste.io import encode_file_pairs, read_items, read_pairs, read_ratings

@@ -13,8 +13,8 @@ from foretaste.ids import IdIndex
 from foretaste.io import read_ratings
 from foretaste.models import SVD, ItemKNN
 from foretaste.ratings import Ratings
-from foretaste.recommending.approximate import TOP, ItemIndex
-from foretaste.recommending.ranking import Ranking, Seen
+from foretaste.recommendation.ann_index import TOP, ItemIndex
+from foretaste.recommendation.topk import Ranking, Seen
 
 NOTHING = np.empty(0, np.int32)
 

@@ -14,14 +14,14 @@ from real_data import lecture_parts
 from sklearn.impute import KNNImputer
 from test_impute import tied_cells
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadModelFile, InvalidParameter, NotSupported, TooLarge
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import KNNImputation
 from foretaste.models.knn_imputation import imputation_bytes
 from foretaste.persistence import load, save
 from foretaste.ratings import Ratings
-from foretaste.recommending import fold_in
+from foretaste.recommendation import fold_in
 
 NEW_USER, NEW_ITEM = 100_001, 100_003
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste.errors import ForetasteError
-from foretaste.io import opening, read_ratings, source, survey
+from foretaste.io import read_ratings, survey, table_source, text_source
 
 
 @pytest.fixture
@@ -19,9 +19,9 @@ def parts(monkeypatch):
     """Read every file as a large one, in parts of a few lines, or as a small one."""
 
     def use(*, large: bool, batch: int = 64) -> None:
-        monkeypatch.setattr(opening, "_LARGE", 0 if large else 1 << 60)
-        monkeypatch.setattr(source, "_BATCH", batch)
-        monkeypatch.setattr(source, "_START", 96 if large else 1 << 18)
+        monkeypatch.setattr(table_source, "_LARGE", 0 if large else 1 << 60)
+        monkeypatch.setattr(text_source, "_BATCH", batch)
+        monkeypatch.setattr(text_source, "_START", 96 if large else 1 << 18)
 
     return use
 
@@ -65,9 +65,9 @@ def test_in_parts_as_in_one(tmp_path_factory, table, end, last, mark, skip, batc
     with pytest.MonkeyPatch.context() as patch:
         found = []
         for large in (False, True):
-            patch.setattr(opening, "_LARGE", 0 if large else 1 << 60)
-            patch.setattr(source, "_BATCH", batch)
-            patch.setattr(source, "_START", 80 if large else 1 << 18)
+            patch.setattr(table_source, "_LARGE", 0 if large else 1 << 60)
+            patch.setattr(text_source, "_BATCH", batch)
+            patch.setattr(text_source, "_START", 80 if large else 1 << 18)
             read = survey if skip else read_ratings
             found.append(outcome(path, read, separator=",", header=True))
     assert found[0] == found[1]

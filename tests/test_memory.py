@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import TooLarge
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:         100 kB\nMemAvailable:    8000000 kB\n"

@@ -224,7 +224,7 @@ def test_an_archive_without_its_member_or_with_two(cache):
 
 
 def test_a_member_too_large_for_memory_is_refused_before_it_is_unpacked(cache, monkeypatch):
-    from foretaste import memory
+    from foretaste._utils import memory
     from foretaste.errors import TooLarge
 
     make(cache, "movielens-25m")

@@ -10,7 +10,7 @@ from foretaste.errors import NotSupported
 from foretaste.models import Blend, ItemKNN, UserKNN
 from foretaste.persistence import load, save
 from foretaste.ratings import Ratings
-from foretaste.recommending import explain, fold_in, next_question
+from foretaste.recommendation import explain, fold_in, next_question
 
 SIDE = {ItemKNN: "item", UserKNN: "user"}
 MODELS = list(SIDE)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from contract.contract_table import every_pair
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotSupported, TooLarge
 from foretaste.models import Bias, ItemKNN, UserKNN
-from foretaste.models.neighbors import lists_bytes
+from foretaste.models._knn import lists_bytes
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommending import recommend
+from foretaste.recommendation import recommend
 
 MODELS = [ItemKNN, UserKNN]
 

@@ -10,7 +10,7 @@ from real_data import data_file
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, NotSupported
 from foretaste.models import ALS, EASE, SVD, Bias, Blend, CoClustering, ItemKNN, NormalRandom, SVDpp
 from foretaste.ratings import Ratings
-from foretaste.recommending import fold_in, next_question, question_gains
+from foretaste.recommendation import fold_in, next_question, question_gains
 
 
 @pytest.mark.parametrize("model", [SVD(factors=4), ALS(factors=4), SVDpp(factors=4)], ids=repr)

@@ -9,7 +9,7 @@ from model_files import with_arrays, with_ours
 from foretaste.errors import BadModelFile, NotSupported
 from foretaste.models import ALS, NMF, SVD, Blend, ItemKNN, SVDpp, TimeSVDpp, UserKNN
 from foretaste.persistence import load, save
-from foretaste.recommending import explain, fold_in, next_question, question_gains
+from foretaste.recommendation import explain, fold_in, next_question, question_gains
 
 PENALTIES = ("user_penalty_", "item_penalty_")
 MODELS = [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3), TimeSVDpp(factors=3, epochs=3)]

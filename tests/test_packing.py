@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.packing import pack_texts, unpack_texts
+from foretaste._utils.text_arrays import pack_texts, unpack_texts
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=20)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from real_data import data_file
 
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import SVD
 from foretaste.ratings import Ratings
 from foretaste.splits import KFold

@@ -15,7 +15,7 @@ import pytest
 from planting import planted
 from real_data import data_file
 
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import Bias, ItemKNN, SlopeOne, UserKNN
 from foretaste.ratings import Ratings
 

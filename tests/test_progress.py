@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from foretaste import progress
+from foretaste._utils import progress
+from foretaste._utils.progress import Bar, Lines, Progress, progress_for
 from foretaste.models import Bias
-from foretaste.progress import Bar, Lines, Progress, progress_for
 
 
 class Terminal(io.StringIO):

@@ -14,7 +14,7 @@ import pytest
 from quality import NEEDED, ROOT, command, judged_on, peers, rows, store, worker
 
 from foretaste.errors import NotSupported
-from foretaste.metrics import mae, rmse
+from foretaste.metrics.rating import mae, rmse
 from foretaste.models import BY_NAME, Bias, GlobalMean
 from foretaste.ratings import Ratings
 from foretaste.splits import KFold

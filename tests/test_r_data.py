@@ -11,7 +11,7 @@ from r_files import NULL, SMALL, instance, rating_matrix, saved, texts, whole_nu
 
 from foretaste.errors import BadData, ForetasteError
 from foretaste.io import read_ratings
-from foretaste.io.r_data import read_matrix
+from foretaste.io.rdata import read_matrix
 
 
 def rows(ratings) -> list[tuple]:

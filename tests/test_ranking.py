@@ -9,16 +9,16 @@ import pytest
 
 import foretaste
 from foretaste import metrics
+from foretaste._utils.progress import Task
 from foretaste.errors import BadData, InvalidParameter, NotFound
 from foretaste.evaluation import candidates as candidates_room
 from foretaste.evaluation import evaluate_ranking
 from foretaste.evaluation.candidates import Lister, as_candidates
-from foretaste.evaluation.relevance import ask
+from foretaste.evaluation.ranking_task import ask
 from foretaste.models import EASE, SVD, Bias, Popularity
-from foretaste.models.answers import Prediction
 from foretaste.models.base import Model
+from foretaste.models.outputs import Prediction
 from foretaste.params import learned, model_class
-from foretaste.progress import Task
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut
 

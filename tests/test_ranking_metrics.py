@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from foretaste import metrics
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.list_metrics import diversity_by_list, novelty_by_list
-from foretaste.ranking_metrics import list_figures
+from foretaste.metrics.beyond_accuracy import diversity_by_list, novelty_by_list
+from foretaste.metrics.ranking import list_figures
 
 
 @st.composite

@@ -13,13 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planting import planted
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, TooLarge
+from foretaste.features import Catalogue
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, ItemMean, KNNImputation, UserMean
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommending import Recommendations, ranking, recommend
-from foretaste.tables import Catalogue
+from foretaste.recommendation import Recommendations, ranking, recommend
 
 
 def sorted_in_full(model, users, n, exclude=None, candidates=None):

@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from foretaste._utils.progress import Progress, Task
 from foretaste.errors import InvalidParameter, NotFound
+from foretaste.features import Catalogue
 from foretaste.models import SVD, KNNImputation
-from foretaste.progress import Progress, Task
 from foretaste.ratings import Ratings
-from foretaste.recommending import recommend, recommend_all, streaming
-from foretaste.tables import Catalogue
+from foretaste.recommendation import recommend, recommend_all, streaming
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from report_cases import kept, made_up, parts, planted_report, planted_results
 from report_pages import Page
 
 from foretaste import KFold, Ratings, Results, audit, compare, write_report
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import SVD
-from foretaste.models.specs import from_spec
-from foretaste.report.of_breakdown import breakdown_charts
+from foretaste.models.spec import from_spec
+from foretaste.report.figures_breakdown import breakdown_charts
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from report_pages import Page
 
-from foretaste.report.drawing import Axis, Plot, linear, logarithmic, number, steps
-from foretaste.report.markup import written
-from foretaste.report.words import few, joined, share, three, time
+from foretaste.report.formatting import few, joined, share, three, time
+from foretaste.report.html import written
+from foretaste.report.svg import Axis, Plot, linear, logarithmic, number, steps
 
 values = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 positive = st.floats(1e-6, 1e9)

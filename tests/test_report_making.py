@@ -16,7 +16,7 @@ import foretaste
 from foretaste import HoldOut, Ratings, Results, audit, compare, plot, write_report
 from foretaste.errors import InvalidParameter, NotFound
 from foretaste.models import SVD, Bias, UserMean
-from foretaste.report.held_out import PATIENCE
+from foretaste.report.refit import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_an_older_page_stays_if_the_new_one_fails(
     def fails(*_: Any) -> str:
         raise RuntimeError("half way")
 
-    monkeypatch.setattr("foretaste.report.writing.page", fails)
+    monkeypatch.setattr("foretaste.report.api.page", fails)
     with pytest.raises(RuntimeError, match="half way"):
         write_report(results, path)
     assert path.read_bytes() == before

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from report_pages import Page
 
 from foretaste import Ratings, Results, audit, compare, plot, write_report
-from foretaste.auditing import Finding
-from foretaste.report.markup import add, clean, element, short, table, written
+from foretaste.data_audit import Finding
+from foretaste.report.html import add, clean, element, short, table, written
 from foretaste.report.page import LARGEST
 
 HOSTILE = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\x00\x1b[31m\u202egnp.exe"

@@ -11,15 +11,15 @@ from scipy.sparse import csr_array
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import InvalidParameter, NotFitted, NotFound, NotSupported, TooLarge
+from foretaste.features import Catalogue
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, KNNImputation, NormalRandom
 from foretaste.ratings import Ratings
-from foretaste.recommending import Similar, similar_items, similar_users
-from foretaste.recommending.similar import _proposed
+from foretaste.recommendation import Similar, similar_items, similar_users
+from foretaste.recommendation.similar import _proposed
 from foretaste.similarity import METRICS, nearest, similarities
-from foretaste.tables import Catalogue
 
 
 def centred_by_numpy(matrix, metric):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadModelFile, TooLarge
 from foretaste.models import Bias, SlopeOne
 from foretaste.models.slope_one import slope_one_bytes

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, MissingExtra, NotFound, TooLarge
-from foretaste.io import batches
-from foretaste.io.batches import collect
+from foretaste.io import sql_types
 from foretaste.io.sql import is_database, masked, read_table
+from foretaste.io.sql_types import collect
 
 sqlalchemy = pytest.importorskip("sqlalchemy", reason='needs pip install "foretaste[sql]"')
 
@@ -260,7 +260,7 @@ def test_the_hint_is_followed(database):
 
 
 def test_mixtures_across_batches(database, monkeypatch):
-    monkeypatch.setattr(batches, "BATCH", 2)
+    monkeypatch.setattr(sql_types, "BATCH", 2)
     rows = ", ".join("(NULL, 1, 2)" for _ in range(3)) + ", (1, 2, 2.5), (2, 'x', NULL)"
     path = database(f"CREATE TABLE r (a, b, c); INSERT INTO r VALUES {rows};")
     assert refused(path).where == "1 in row 1, 'x' in row 5"
@@ -301,7 +301,7 @@ def test_numbers_beyond_64_bits(large):
 
 def test_memory_is_watched(database, monkeypatch):
     path = database()
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 1)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1)
     assert "reading shop.sqlite: table ratings needs" in refused(path, TooLarge).message
 
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from foretaste.evaluation import compare, statistics
-from foretaste.evaluation.protocol import Protocol, make_protocol
+from foretaste.evaluation import compare, significance
+from foretaste.evaluation.plan import Protocol, make_protocol
 from foretaste.evaluation.results import LEAST_USERS
-from foretaste.evaluation.statistics import UserSums, paired_p, uncertainties
+from foretaste.evaluation.significance import UserSums, paired_p, uncertainties
 from foretaste.models import Bias, ItemMean, UserItemMean
 from foretaste.params import model_class, param
 from foretaste.ratings import Ratings
@@ -121,7 +121,7 @@ def test_many_users_are_dealt_into_groups_and_are_as_sure(monkeypatch: pytest.Mo
     predicted = [error.ravel().astype(np.float32) for error in (one, other)]
     found = []
     for groups in (10_000, 300):
-        monkeypatch.setattr(statistics, "GROUPS", groups)
+        monkeypatch.setattr(significance, "GROUPS", groups)
         sums = UserSums(Protocol(many, many, (), ""))
         assert (sums.users, sums.groups) == (3000, min(groups, 3000))
         assert sums.counts.sum() == 24_000

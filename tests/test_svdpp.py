@@ -7,7 +7,7 @@ import pytest
 from real_data import data_file
 
 from foretaste.errors import BadData
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import SVD, SVDpp
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold

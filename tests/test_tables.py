@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from foretaste.errors import BadData, NotFound
+from foretaste.features import Catalogue, Table
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.tables import Catalogue, Table
 
 INDEX = IdIndex(np.array([3, 5, 9]))
 COLUMNS = {

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, TooLarge
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
 from foretaste.models import SVDpp, TimeSVDpp
-from foretaste.models.moments import bin_of, drifted, find_sessions, session_number, sessions_of
+from foretaste.models._time_features import bin_of, drifted, find_sessions, session_number, sessions_of
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import HoldOut
 
@@ -185,11 +185,11 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
 
 def test_too_many_bins_are_refused(ratings, monkeypatch):
     timed = ratings.replace(when=np.zeros(len(ratings), np.int64))
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
     with pytest.raises(TooLarge, match="5000 bins of 40 items") as refused:
         TimeSVDpp(bins=5000).fit(timed)
     assert refused.value.hint == "bins=500"
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: None)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: None)
     with pytest.raises(InvalidParameter, match="bins=10000 of 300000 items"):
         TimeSVDpp(bins=10_000)._check_bins(300_000)
 

@@ -15,10 +15,10 @@ from file_server import Answer, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foretaste._utils.progress import Lines, Progress
 from foretaste.datasets import connection, transfer
 from foretaste.datasets.transfer import Partial, download
 from foretaste.errors import NotFetched, NotFound
-from foretaste.progress import Lines, Progress
 
 NAME = "films.zip"
 DATA = bytes(range(256)) * 1000

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 import foretaste
+from foretaste._utils.progress import Lines, Progress
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, TooLarge
 from foretaste.evaluation import Tuned, tune
-from foretaste.evaluation.searching import Limits, Search
-from foretaste.evaluation.studies import COMPLETE, PRUNED, REFUSED, Trial
-from foretaste.metrics import fcp, rmse
+from foretaste.evaluation.tuning.search import Limits, Search
+from foretaste.evaluation.tuning.study import COMPLETE, PRUNED, REFUSED, Trial
+from foretaste.metrics.rating import fcp, rmse
 from foretaste.models import SVD, Bias, Blend, TimeSVDpp
 from foretaste.params import model_class, param
-from foretaste.progress import Lines, Progress
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold
 
@@ -316,7 +316,7 @@ KILLED = """
 import sys
 from foretaste import load_dataset
 from foretaste.evaluation import tune
-from foretaste.evaluation.studies import Study
+from foretaste.evaluation.tuning.study import Study
 
 keep = Study.add_fold
 

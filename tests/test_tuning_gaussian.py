@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from foretaste.evaluation import gaussian
-from foretaste.evaluation.gaussian import Cube, Process, Surface, comparable, fitted, surface_start
-from foretaste.evaluation.proposing import key
-from foretaste.evaluation.spaces import Choice, Range, Space
-from foretaste.evaluation.studies import COMPLETE, PRUNED, REFUSED, Trial
+from foretaste.evaluation.tuning import gp_sampler
+from foretaste.evaluation.tuning.gp_sampler import Cube, Process, Surface, comparable, fitted, surface_start
+from foretaste.evaluation.tuning.samplers import key
+from foretaste.evaluation.tuning.search_space import Choice, Range, Space
+from foretaste.evaluation.tuning.study import COMPLETE, PRUNED, REFUSED, Trial
 
 SPACE: Space = {
     "many": Range(2, 200, log=True, whole=True),
@@ -64,7 +64,7 @@ def test_the_gradient_is_that_of_the_cost(n: int, seed: int) -> None:
     constants = np.random.default_rng(seed).normal(-0.5, 0.5, 4)
 
     def cost(at: Any) -> Any:
-        return gaussian._cost(at, places, score, folds, groups, expected)
+        return gp_sampler._cost(at, places, score, folds, groups, expected)
 
     steps = 1e-5 * np.eye(4)
     slope = [(cost(constants + step)[0] - cost(constants - step)[0]) / 2e-5 for step in steps]
@@ -174,9 +174,9 @@ def test_a_proposal_follows_from_seed_number_and_the_trials_before_alone() -> No
 
 
 def test_many_trials_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaussian, "_MOST", 20)
-    assert gaussian._most_telling(np.arange(20.0)).tolist() == list(range(20))
-    kept = gaussian._most_telling(np.array([*range(30), *range(30, 0, -1)], float))
+    monkeypatch.setattr(gp_sampler, "_MOST", 20)
+    assert gp_sampler._most_telling(np.arange(20.0)).tolist() == list(range(20))
+    kept = gp_sampler._most_telling(np.array([*range(30), *range(30, 0, -1)], float))
     assert len(kept) == 20
     assert {0, 1, 2, 59, 58, 57} <= set(kept.tolist())  # the best
     assert set(range(50, 60)) <= set(kept.tolist())  # and the latest

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from foretaste.errors import InvalidParameter, MissingExtra
 from foretaste.evaluation import default_space
-from foretaste.evaluation.proposing import Grid, make_proposer
-from foretaste.evaluation.spaces import DEFAULTS, Choice, Range, dimension, make_space
+from foretaste.evaluation.tuning.samplers import Grid, make_proposer
+from foretaste.evaluation.tuning.search_space import DEFAULTS, Choice, Range, dimension, make_space
 from foretaste.models import BY_NAME, SVD, Bias, Blend
 
 UNTUNED = {"NormalRandom", "GlobalMean", "ItemMean", "UserMean", "UserItemMean"}

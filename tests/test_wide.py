@@ -234,7 +234,7 @@ def test_truth_values_and_dates_are_no_ratings_and_nan_in_numbers_is_blank():
 
 
 def test_a_table_that_does_not_fit(monkeypatch):
-    monkeypatch.setattr("foretaste.memory.available_bytes", lambda: 10)
+    monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 10)
     assert "wide layout needs" in refused([(1, 2)], kind=TooLarge).message
 
 

@@ -25,7 +25,7 @@ from benchmarks.quality.data import DATA
 from benchmarks.quality.peers import ALL_PEERS, Columns, Subject, subject
 from foretaste import Ratings
 from foretaste.errors import ForetasteError
-from foretaste.metrics import mae, rmse
+from foretaste.metrics.rating import mae, rmse
 
 WARM_UP_ROWS = 300
 

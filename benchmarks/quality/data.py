@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from foretaste import HoldOut, KFold, LeaveNOut, Ratings, read_ratings
-from foretaste.evaluation.protocol import Protocol, make_protocol
+from foretaste.evaluation.plan import Protocol, make_protocol
 
 VARIABLE = "FORETASTE_DATA"
 STARS, JESTER = (1.0, 5.0), (-10.0, 10.0)

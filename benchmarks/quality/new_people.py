@@ -23,7 +23,7 @@ from benchmarks.data import REAL, real
 from benchmarks.quality.questions import GAUGE, NOBODY, people_asked, rmse_after
 from foretaste import Ratings, load_dataset, rmse
 from foretaste.models import ALS, EASE, SVD, Bias, ItemKNN, Model, SVDpp, UserKNN
-from foretaste.recommending import fold_in
+from foretaste.recommendation import fold_in
 
 RESULTS = Path(__file__).parents[1] / "results"
 CHARTS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import Ratings, memory
+from foretaste import Ratings
+from foretaste._utils import memory
 from foretaste.models import BY_NAME
 
 Floats = npt.NDArray[np.floating[Any]]

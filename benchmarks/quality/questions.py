@@ -11,7 +11,7 @@ import numpy as np
 
 from foretaste import Ratings, read_ratings, rmse
 from foretaste.models import Model
-from foretaste.recommending import fold_in, next_question
+from foretaste.recommendation import fold_in, next_question
 
 GAUGE = (5, 7, 8, 13, 15, 16, 17, 18, 19, 20)  # the jokes that Jester 2 shows everybody first
 NOBODY = 10**9  # an id that no model knows

@@ -21,8 +21,8 @@ from benchmarks.data import SHAPES, load_columns, movielens_like, save_columns
 from benchmarks.speed.alone import in_child, watched
 from benchmarks.speed.rows import Row, measure, readable, row
 from benchmarks.timing import RESULTS, installed, record
+from foretaste._utils.memory import readable as bytes_of
 from foretaste.errors import ForetasteError
-from foretaste.memory import readable as bytes_of
 from foretaste.models import BY_NAME
 
 SIZES = tuple(SHAPES)

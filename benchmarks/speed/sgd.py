@@ -12,7 +12,7 @@ from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import SVD, HoldOut, Ratings, rmse
 from foretaste._native import SgdPlan
-from foretaste.models.sgd import aligned_zeros, grid_of
+from foretaste.models._sgd import aligned_zeros, grid_of
 
 FACTORS = 64
 RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}

@@ -8,15 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foretaste.auditing import Audit, audit
-    from foretaste.backends.pytorch import (
-        AutoRec,
-        FactorizationMachine,
-        NeuralMF,
-        SparseFC,
-        TorchMF,
-        TorchRecommender,
-    )
+    from foretaste.data_audit import Audit, audit
     from foretaste.datasets import load as load_dataset
     from foretaste.datasets import load_items
     from foretaste.errors import ForetasteError
@@ -33,6 +25,7 @@ if TYPE_CHECKING:
         evaluate_ranking,
         tune,
     )
+    from foretaste.features import Catalogue
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import (
         average_precision,
@@ -54,6 +47,7 @@ if TYPE_CHECKING:
         scorer,
     )
     from foretaste.models.als import ALS
+    from foretaste.models.baselines import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -61,10 +55,17 @@ if TYPE_CHECKING:
     from foretaste.models.global_effects import GlobalEffects
     from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
-    from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
     from foretaste.models.nmf import NMF
     from foretaste.models.normal_random import NormalRandom
     from foretaste.models.popularity import Popularity
+    from foretaste.models.pytorch import (
+        AutoRec,
+        FactorizationMachine,
+        NeuralMF,
+        SparseFC,
+        TorchMF,
+        TorchRecommender,
+    )
     from foretaste.models.slope_one import SlopeOne
     from foretaste.models.svd import SVD
     from foretaste.models.svdpp import SVDpp
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
     from foretaste.models.user_knn import UserKNN
     from foretaste.persistence import load, save
     from foretaste.ratings import Ratings
-    from foretaste.recommending import (
+    from foretaste.recommendation import (
         Explanation,
         Recommendations,
         explain,
@@ -85,7 +86,6 @@ if TYPE_CHECKING:
     )
     from foretaste.report import plot, write_report
     from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
-    from foretaste.tables import Catalogue
 
     __version__: str
 
@@ -177,9 +177,8 @@ __all__ = [
     "write_report",
 ]
 
-_ROOMS = {
-    "auditing": "Audit audit",
-    "backends.pytorch": "AutoRec FactorizationMachine NeuralMF SparseFC TorchMF TorchRecommender",
+_PACKAGES = {
+    "data_audit": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
     "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "
@@ -189,26 +188,29 @@ _ROOMS = {
     "recall reciprocal_rank rmse rmse_per_user scorer",
     "models": "ALS Bias Blend CoClustering EASE GlobalEffects GlobalMean ItemKNN ItemMean KNNImputation NMF "
     "NormalRandom Popularity SVD SVDpp SlopeOne TimeSVDpp UserItemMean UserKNN UserMean",
+    "models.pytorch": "AutoRec FactorizationMachine NeuralMF SparseFC TorchMF TorchRecommender",
     "persistence": "load save",
     "ratings": "Ratings",
-    "recommending": "Explanation Recommendations explain fold_in next_question recommend recommend_all "
+    "recommendation": "Explanation Recommendations explain fold_in next_question recommend recommend_all "
     "similar_items similar_users",
     "report": "plot write_report",
     "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
-    "tables": "Catalogue",
+    "features": "Catalogue",
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_PACKAGE_OF = {name: package for package, names in _PACKAGES.items() for name in names.split()}
 _NAME_THERE = {"load_dataset": "load"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name == "__version__":
-        value: Any = _version()
-    elif name in _ROOM_OF:
+        from foretaste._version import version
+
+        value: Any = version()
+    elif name in _PACKAGE_OF:
         from importlib import import_module
 
-        value = getattr(import_module(f"foretaste.{_ROOM_OF[name]}"), _NAME_THERE.get(name, name))
+        value = getattr(import_module(f"foretaste.{_PACKAGE_OF[name]}"), _NAME_THERE.get(name, name))
     else:
         raise AttributeError(f"module 'foretaste' has no attribute {name!r}")
     globals()[name] = value
@@ -217,12 +219,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(__all__))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("foretaste")
-    except PackageNotFoundError:  # run from a source folder that was not installed
-        return "0+source"

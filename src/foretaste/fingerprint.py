@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._utils.text_arrays import pack_texts
 from foretaste.ids import IdIndex
-from foretaste.packing import pack_texts
 from foretaste.ratings import Ratings
 
 Words = npt.NDArray[np.uint64]

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import IdEncoder
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadData, NotFound, did_you_mean, plain
-from foretaste.threads import thread_count
 
 Indices = npt.NDArray[np.int32]
 IdArray = npt.NDArray[Any]  # int64, or object holding str

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._utils.files import atomic_write
+from foretaste._utils.text_arrays import pack_texts, unpack_texts
 from foretaste.errors import (
     BadModelFile,
     ForetasteError,
@@ -29,12 +31,10 @@ from foretaste.errors import (
     NotSupported,
     did_you_mean,
 )
-from foretaste.files import atomic_write
 from foretaste.ids import IdIndex
 from foretaste.models import BY_NAME, Model
-from foretaste.models.nesting import unfitted_members
-from foretaste.models.specs import from_spec, params_as_json
-from foretaste.packing import pack_texts, unpack_texts
+from foretaste.models.nested_models import unfitted_members
+from foretaste.models.spec import from_spec, params_as_json
 
 FORMAT = 1
 _KEY = "foretaste"

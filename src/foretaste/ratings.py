@@ -13,9 +13,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
 from foretaste._native import count_repeats, group_rows
-from foretaste.columns import (
+from foretaste._utils import memory
+from foretaste._utils.threads import thread_count
+from foretaste.column_roles import (
     check_scale,
     filter_rows,
     finite_column,
@@ -24,9 +25,8 @@ from foretaste.columns import (
     weight_column,
 )
 from foretaste.errors import BadData, InvalidParameter, plain
+from foretaste.features import Table
 from foretaste.ids import IdArray, IdIndex, Indices
-from foretaste.tables import Table
-from foretaste.threads import thread_count
 
 Values = npt.NDArray[np.float32]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.doors import as_ratings
 from foretaste.errors import BadData, InvalidParameter
 from foretaste.ratings import Ratings
+from foretaste.validation import as_ratings
 
 Rows = npt.NDArray[np.intp]
 

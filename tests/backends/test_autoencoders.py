@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from needs_torch import torch
 
-from foretaste import Bias, HoldOut, ItemMean, Ratings, load, memory, recommend, rmse, save
+from foretaste import Bias, HoldOut, ItemMean, Ratings, load, recommend, rmse, save
+from foretaste._utils import memory
 from foretaste.errors import NotSupported, TooLarge
 from foretaste.models import BY_NAME
 
@@ -29,7 +30,7 @@ def make(name: str, **params):
 @pytest.fixture
 def kept(monkeypatch):
     """The learnings of all fits, oldest first."""
-    from foretaste.backends.pytorch.autoencoding import Autoencoder
+    from foretaste.models.pytorch._autoencoder import Autoencoder
 
     seen, keep = [], Autoencoder._keep
 
@@ -173,7 +174,7 @@ def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
 
 @pytest.mark.parametrize("at_once", [7, 65_536])
 def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
-    from foretaste.backends.pytorch import rated as sparse
+    from foretaste.models.pytorch import rated as sparse
 
     monkeypatch.setattr(sparse, "_AT_ONCE", at_once)
     random = torch.Generator().manual_seed(0)

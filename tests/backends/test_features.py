@@ -12,7 +12,7 @@ import pytest
 from foretaste import Bias, Ratings, load, recommend, rmse, save
 from foretaste.errors import BadData, NotSupported
 from foretaste.models import BY_NAME
-from foretaste.models.answers import BOTH, ITEM, NONE, USER
+from foretaste.models.outputs import BOTH, ITEM, NONE, USER
 
 NAMES = ["FactorizationMachine", "NeuralMF"]
 each = pytest.mark.parametrize("name", NAMES)

@@ -11,8 +11,8 @@ from real_data import lecture_parts
 # isort: split
 from benchmarks.speed.lecture_loop import FactorModel, Taught, step
 
-from foretaste.backends.pytorch import TorchMF
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
+from foretaste.models.pytorch import TorchMF
 
 
 def test_plain_takes_the_steps_of_the_taught_loop():

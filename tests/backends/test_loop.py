@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from needs_torch import torch
 
-from foretaste.backends.pytorch import AutoRec, TorchMF, TorchRecommender
-from foretaste.backends.pytorch.learning import Figures, Learning, Plan, State, learn
-from foretaste.backends.pytorch.running import device_of, session
+from foretaste._utils.progress import Progress, Task
 from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.metrics import rmse
-from foretaste.progress import Progress, Task
+from foretaste.metrics.rating import rmse
+from foretaste.models.pytorch import AutoRec, TorchMF, TorchRecommender
+from foretaste.models.pytorch._session import device_of, session
+from foretaste.models.pytorch._trainer import Figures, Learning, Plan, State, learn
 
 SMALL = {"factors": 4, "epochs": 6, "batch": 64, "learning_rate": 0.02}
 

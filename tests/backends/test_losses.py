@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from needs_torch import torch
 from planting import planted
 
-from foretaste.backends.pytorch import TorchRecommender
-from foretaste.backends.pytorch.losses import Binary, Huber, Loss, Ordinal, Own, Quantile, Ranking
 from foretaste.errors import InvalidParameter
+from foretaste.models.pytorch import TorchRecommender
+from foretaste.models.pytorch.losses import Binary, Huber, Loss, Ordinal, Own, Quantile, Ranking
 from foretaste.ratings import Ratings
 
 FLOATS = st.floats(-6, 6, width=32)

@@ -19,9 +19,9 @@ from benchmarks.speed import alone
 
 import foretaste
 from foretaste import KFold, compare, load, recommend, save, similar_items, tune
-from foretaste.backends.pytorch import TorchMF, TorchRecommender
 from foretaste.errors import BadModelFile, InvalidParameter, NotSupported, TooLarge
-from foretaste.metrics import rmse
+from foretaste.metrics.rating import rmse
+from foretaste.models.pytorch import TorchMF, TorchRecommender
 from foretaste.persistence import inspect
 
 QUICK = {"epochs": 8, "batch": 128, "learning_rate": 0.02}
@@ -226,7 +226,7 @@ def test_it_recommends_and_finds_what_is_alike(ratings):
 
 
 def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monkeypatch):
-    from foretaste import memory
+    from foretaste._utils import memory
 
     require, asked = memory.require, []
     monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append(size))

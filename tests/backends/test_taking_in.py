@@ -7,10 +7,10 @@ import pytest
 from needs_torch import torch
 
 from foretaste import explain, fold_in
-from foretaste.backends.pytorch import TorchMF
-from foretaste.metrics import rmse
-from foretaste.models.folding import spread_of
-from foretaste.recommending import question_gains
+from foretaste.metrics.rating import rmse
+from foretaste.models.fold_in import spread_of
+from foretaste.models.pytorch import TorchMF
+from foretaste.recommendation import question_gains
 
 assert torch
 

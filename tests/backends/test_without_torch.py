@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from documents import ROOT
 
 from foretaste import compare, cross_validate, fold_in, load, save, tune
-from foretaste.backends.pytorch import TorchMF, TorchRecommender
 from foretaste.cli import cli
 from foretaste.errors import BadData, BadModelFile, MissingExtra
 from foretaste.models import BY_NAME, Bias, registry
-from foretaste.models.specs import from_spec
+from foretaste.models.pytorch import TorchMF, TorchRecommender
+from foretaste.models.spec import from_spec
 from foretaste.persistence import inspect
 
 INSTALL = 'pip install "foretaste[torch]"'
@@ -191,7 +191,7 @@ def test_importing_the_classes_does_not_import_torch():
 
 
 def test_a_file_that_needs_torch_to_be_read_says_so(absent, tmp_path, ratings):
-    from foretaste.backends.pytorch.holding import TorchNetwork
+    from foretaste.models.pytorch._network_model import TorchNetwork
 
     model = TorchRecommender()
     assert isinstance(model, TorchNetwork)

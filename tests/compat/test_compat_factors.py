@@ -10,7 +10,7 @@ from real_data import data_file
 
 import foretaste.compat.surprise as ours
 from foretaste.compat.surprise import prediction_algorithms as algorithms
-from foretaste.compat.surprise.traps import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseTrap
 
 pytestmark = pytest.mark.peer
 

@@ -14,7 +14,7 @@ from file_server import serving
 from real_data import data_file
 
 import foretaste.compat.surprise as ours
-from foretaste.compat.surprise.traps import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseTrap
 
 FOLDS = 3  # of the lecture's five, to be quick
 
@@ -140,7 +140,7 @@ def test_the_built_in_jokes_from_a_mirror(tmp_path, monkeypatch, frame):
 
 def _publish(monkeypatch, archive):
     """Let the catalogue expect this archive, checksum included."""
-    module = sys.modules["foretaste.datasets.catalogue"]  # a function of the room has the same name
+    module = sys.modules["foretaste.datasets.registry"]  # a function of the room has the same name
     known = module.catalogue()
     digest = hashlib.sha256(archive).hexdigest()
     archives = tuple(

@@ -11,10 +11,10 @@ import pytest
 
 from foretaste.compat.surprise import AlgoBase, Dataset, KNNBasic, Reader, SlopeOne
 from foretaste.compat.surprise import model_selection as ours
-from foretaste.compat.surprise.model_selection import side_by_side
+from foretaste.compat.surprise._warnings import SurpriseTrap
+from foretaste.compat.surprise.model_selection import parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import print_summary
-from foretaste.compat.surprise.traps import SurpriseTrap
 from foretaste.errors import InvalidParameter
 
 SCALE = Reader(rating_scale=(1, 5))
@@ -271,12 +271,12 @@ def test_algorithms_of_foretaste_run_in_threads_at_once():
 
     def function(algo, *_):
         meet.wait()
-        limits.append(side_by_side.thread_count())
+        limits.append(parallel.thread_count())
         return {}, {}, 0.0, 0.0
 
-    works = [side_by_side.Work(SlopeOne(), None, [], [], False)] * 4
-    assert len(side_by_side.outcomes(function, works, 2, "2*n_jobs")) == 4
-    assert limits == [max(1, side_by_side.thread_count() // 2)] * 4
+    works = [parallel.Work(SlopeOne(), None, [], [], False)] * 4
+    assert len(parallel.outcomes(function, works, 2, "2*n_jobs")) == 4
+    assert limits == [max(1, parallel.thread_count() // 2)] * 4
 
 
 def test_folds_are_made_when_there_is_room_for_them():
@@ -286,13 +286,13 @@ def test_folds_are_made_when_there_is_room_for_them():
         for number in range(9):
             made.append(number)
             ahead.append(len(made) - len(done))
-            yield side_by_side.Work(SlopeOne(), number, [], [], False)
+            yield parallel.Work(SlopeOne(), number, [], [], False)
 
     def function(_, number, *__):
         done.append(number)
         return {"fold": number}, {}, 0.0, 0.0
 
-    found = side_by_side.outcomes(function, works(), 2, "n_jobs + 1")
+    found = parallel.outcomes(function, works(), 2, "n_jobs + 1")
     assert [test["fold"] for test, *_ in found] == list(range(9))
     assert max(ahead) <= 4  # three that wait or run, and the one just made
     assert all(a < b for a, b in pairwise(made))
@@ -320,7 +320,7 @@ def test_an_algorithm_of_ones_own_runs_in_processes(data):
 
 
 def test_without_joblib_it_runs_in_threads(data, monkeypatch):
-    monkeypatch.setattr(side_by_side, "find_spec", lambda name: None)
+    monkeypatch.setattr(parallel, "find_spec", lambda name: None)
     names = []
 
     class Named(Mean):
@@ -340,8 +340,8 @@ def test_numbers_of_jobs_that_make_no_sense_are_refused(data, n_jobs):
 
 
 def test_numbers_of_jobs(monkeypatch):
-    monkeypatch.setattr(side_by_side, "thread_count", lambda: 4)
-    assert [side_by_side.job_count(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
+    monkeypatch.setattr(parallel, "thread_count", lambda: 4)
+    assert [parallel.job_count(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -357,13 +357,13 @@ def test_numbers_of_jobs(monkeypatch):
     ],
 )
 def test_numbers_that_wait(given, means):
-    assert side_by_side.waiting_count(given, 3) == means
+    assert parallel.waiting_count(given, 3) == means
 
 
 @pytest.mark.parametrize("given", ["__import__('os')", "n_jobs**99", 0, "-1", "", "2*jobs", "n_jobs/0", [2]])
 def test_other_words_are_not_run(given):
     with pytest.raises(InvalidParameter, match="pre_dispatch="):
-        side_by_side.waiting_count(given, 3)
+        parallel.waiting_count(given, 3)
 
 
 @pytest.mark.parametrize("measures", [["rsme"], [], "rmse", ["defaultdicts"]])

@@ -17,7 +17,7 @@ from neighbor_rows import check_predictions, every_pair, rows_of, trainsets
 from real_data import data_file
 
 import foretaste.compat.surprise as ours
-from foretaste.compat.surprise.prediction_algorithms import algo_base, neighborhood
+from foretaste.compat.surprise.prediction_algorithms import _neighborhood, algo_base
 from foretaste.compat.surprise.prediction_algorithms.algo_base import WrongName
 from foretaste.compat.surprise.similarities import SimilarityUndefined
 
@@ -181,8 +181,8 @@ def test_baselines_of_our_own_give_the_same_predictions():
 
 def test_neither_fit_nor_predictions_make_a_matrix(monkeypatch):
     made = []
-    matrix = neighborhood.Neighborhood.matrix
-    monkeypatch.setattr(neighborhood.Neighborhood, "matrix", lambda self: made.append(1) or matrix(self))
+    matrix = _neighborhood.Neighborhood.matrix
+    monkeypatch.setattr(_neighborhood.Neighborhood, "matrix", lambda self: made.append(1) or matrix(self))
     rows = rows_of("stars")
     _, trainset = trainsets(rows)
     for form in FORMS[:3]:
@@ -203,7 +203,7 @@ def test_neither_fit_nor_predictions_make_a_matrix(monkeypatch):
 def test_rows_of_single_predictions_stay_within_their_memory(monkeypatch):
     rows = rows_of("stars")
     _, trainset = trainsets(rows)
-    monkeypatch.setattr(neighborhood, "_KEPT_BYTES", 8 * trainset.n_users * 5)
+    monkeypatch.setattr(_neighborhood, "_KEPT_BYTES", 8 * trainset.n_users * 5)
     algo = ours.KNNBasic(verbose=False).fit(trainset)
     for user in trainset.all_users():
         algo.predict(trainset.to_raw_uid(user), "i1")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from foretaste.compat.surprise import AlgoBase, Dataset, Reader
-from foretaste.compat.surprise.traps import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseTrap
 
 
 def load(rows, **reader):

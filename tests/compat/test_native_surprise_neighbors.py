@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste._native import SurpriseDeviations, SurpriseNeighbors, UndefinedSimilarity
-from foretaste.compat.surprise.row_moments import row_means, row_stds
+from foretaste.compat.surprise.row_stats import row_means, row_stds
 
 VALUES = {
     "stars": [0.0, 1.0, 2.0, 5.0],

@@ -10,7 +10,7 @@ from contract_table import each_model, make
 
 from foretaste.errors import NotSupported
 from foretaste.models import Model
-from foretaste.recommending import explain, fold_in
+from foretaste.recommendation import explain, fold_in
 
 KEPT = {"ItemKNN", "UserKNN", "EASE", "SlopeOne"}  # models that keep the ratings they predict from
 

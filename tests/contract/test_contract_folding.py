@@ -8,7 +8,7 @@ from contract_table import each_model, make, same_bits
 
 from foretaste.errors import NotSupported
 from foretaste.models import Model
-from foretaste.recommending import fold_in, next_question, question_gains
+from foretaste.recommendation import fold_in, next_question, question_gains
 
 SIDES = {"user": "_fold_in", "item": "_fold_in_items"}
 

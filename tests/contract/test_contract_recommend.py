@@ -6,7 +6,7 @@ import numpy as np
 from contract_table import each_model, make, same_bits
 
 from foretaste.ratings import Pairs
-from foretaste.recommending import recommend
+from foretaste.recommendation import recommend
 
 
 @each_model()

@@ -19,10 +19,10 @@ from page_rig import Browser
 from serving_rig import Client, OwnPostgres, prepared, running_service
 from starlette.testclient import TestClient
 
-from foretaste.models.specs import as_spec
+from foretaste.models.spec import as_spec
 from foretaste.service.app import create_app
+from foretaste.service.bootstrap import open_store
 from foretaste.service.settings import Settings
-from foretaste.service.starting import open_store
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from foretaste.service.schema import ratings as ratings_table
+from foretaste.service.db.schema import ratings as ratings_table
 
 ORIGIN = "http://127.0.0.1"
 

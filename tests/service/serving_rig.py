@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from foretaste._utils.progress import Progress
 from foretaste.models import SVD
-from foretaste.models.specs import as_spec
-from foretaste.progress import Progress
-from foretaste.service import starting
+from foretaste.models.spec import as_spec
+from foretaste.service import bootstrap
 from foretaste.service.settings import Settings
 
 SPEC = as_spec(SVD(factors=4, epochs=20))
@@ -23,10 +23,10 @@ SPEC = as_spec(SVD(factors=4, epochs=20))
 
 def prepared(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
     """Fill a database, learn a model, make a key; return the key."""
-    store = starting.open_store(settings)
-    starting.fill(store, ratings, catalogue, "planted")
-    starting.first_model(settings, store, SPEC, Progress())
-    key = starting.first_key(store)
+    store = bootstrap.open_store(settings)
+    bootstrap.fill(store, ratings, catalogue, "planted")
+    bootstrap.first_model(settings, store, SPEC, Progress())
+    key = bootstrap.first_key(store)
     store.close()
     assert key is not None
     return key

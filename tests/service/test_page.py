@@ -13,12 +13,13 @@ from starlette.testclient import TestClient
 
 from foretaste import Ratings
 from foretaste.errors import BadData, NotFound
+from foretaste.features import Catalogue
 from foretaste.models import Bias, Blend, NormalRandom
-from foretaste.service import kept_ratings, starting
+from foretaste.service import bootstrap
 from foretaste.service.app import create_app
-from foretaste.service.schema import visitors
+from foretaste.service.db import rating_store
+from foretaste.service.db.schema import visitors
 from foretaste.service.settings import Settings
-from foretaste.tables import Catalogue
 
 
 def test_from_nothing_to_suggestions_and_reasons(client, browser):
@@ -216,7 +217,7 @@ def test_forget_me(client, browser):
     store = client.inner.app.state.house.store
     with store.reading() as connection:
         assert connection.execute(sa.select(visitors)).all() == []
-        assert kept_ratings.history(connection, str(user)) == []
+        assert rating_store.history(connection, str(user)) == []
     assert browser.kept() == {"user": None, "ratings": [], "skipped": [], "shown_predictions": {}}
 
 
@@ -264,23 +265,23 @@ def test_a_model_that_cannot_take_people_in(other_service, ratings):
 
 
 def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
-    store = starting.open_store(Settings(str(place)))
+    store = bootstrap.open_store(Settings(str(place)))
     first, second = (int(item) for item in list(ratings.items)[:2])
     path = tmp_path / "ids.txt"
     path.write_text(f"\ufeff{first}\n\n  {second} \n{first}\n", encoding="utf-8")
-    assert starting.hidden_items(store, str(path)) == (str(first), str(second))
+    assert bootstrap.hidden_items(store, str(path)) == (str(first), str(second))
     for text, error, words in (
         ("7777", NotFound, "line 1: there is no item '7777'"),
         (f"{first}\nseven", BadData, "line 2: item ids of these ratings are whole numbers"),
     ):
         path.write_text(text)
         with pytest.raises(error, match=re.escape(f"{path}, {words}")):
-            starting.hidden_items(store, str(path))
+            bootstrap.hidden_items(store, str(path))
     path.write_bytes(b"\xff\xfe1")
     with pytest.raises(BadData, match="is no text in UTF-8"):
-        starting.hidden_items(store, str(path))
+        bootstrap.hidden_items(store, str(path))
     with pytest.raises(NotFound, match="cannot read"):
-        starting.hidden_items(store, str(tmp_path / "nothing.txt"))
+        bootstrap.hidden_items(store, str(tmp_path / "nothing.txt"))
     store.close()
 
 

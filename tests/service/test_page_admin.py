@@ -8,8 +8,8 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from foretaste.service import page_admin
-from foretaste.service.schema import sessions
+from foretaste.service.db.schema import sessions
+from foretaste.service.web import admin_queries
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch)
     browser.sign_in(client.key)
     assert browser.get("/admin").has_form("/admin/train")
     now = time.time()
-    monkeypatch.setattr("foretaste.service.page_people.time.time", lambda: now + 9 * 3600)
+    monkeypatch.setattr("foretaste.service.web.visitors.time.time", lambda: now + 9 * 3600)
     assert browser.get("/admin").has_form("/admin/sign-in")
 
 
@@ -113,13 +113,13 @@ def test_the_audit(client, admin, ratings):
         f"{len(ratings):,} ratings of {len(ratings.users)} people for {len(ratings.items)} items"
         in screen.text
     )
-    kept = page_admin.kept_audit(client.inner.app.state.house.store)
+    kept = admin_queries.kept_audit(client.inner.app.state.house.store)
     for finding in kept["findings"]:
         assert finding["severity"] in screen.text
     assert kept["facts"]["ratings"] == len(ratings)
     client.rate(5, client.get("/items?limit=1")["items"][0]["item"], 1.0)
     assert do(admin, "audit").status == 200
-    assert page_admin.kept_audit(client.inner.app.state.house.store)["facts"]["ratings"] >= len(ratings)
+    assert admin_queries.kept_audit(client.inner.app.state.house.store)["facts"]["ratings"] >= len(ratings)
 
 
 def test_models_and_their_scores(client, admin):

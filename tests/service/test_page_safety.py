@@ -8,9 +8,9 @@ import numpy as np
 import sqlalchemy as sa
 from page_rig import Browser, Screen, rows_of
 
-from foretaste.service import page_people
-from foretaste.service.schema import visitors
-from foretaste.tables import Catalogue
+from foretaste.features import Catalogue
+from foretaste.service.db.schema import visitors
+from foretaste.service.web import visitors as web_visitors
 
 
 def test_visitors_are_people_of_their_own(client, make_client):
@@ -30,7 +30,7 @@ def test_visitors_are_people_of_their_own(client, make_client):
 def test_an_id_that_is_taken_is_not_given(client, monkeypatch):
     taken, free = "41", "-41"
     ids = iter([taken, taken, free])
-    monkeypatch.setattr(page_people, "_new_id", lambda kinds: next(ids))
+    monkeypatch.setattr(web_visitors, "_new_id", lambda kinds: next(ids))
     browser = Browser(client.inner)
     browser.rate(6)
     assert browser.kept()["user"] == int(free)
@@ -200,7 +200,7 @@ def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatc
 
 
 def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
-    from foretaste.service.store import StorageFull, Unavailable
+    from foretaste.service.db.database import StorageFull, Unavailable
 
     browser.rate(6)
     fields = browser.get().form("/rate") | {"value": "2"}

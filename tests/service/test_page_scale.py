@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretaste.errors import BadData
-from foretaste.service.page_scale import WORDS, Scale, Unanswered
+from foretaste.service.web.rating_scale import WORDS, Scale, Unanswered
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import httpx2
 import pytest
 from serving_rig import Client, prepared, running_service
 
+from foretaste.service.bootstrap import open_store
 from foretaste.service.settings import Settings
-from foretaste.service.starting import open_store
 
 
 def stored(client, user):

@@ -12,9 +12,9 @@ import pytest
 
 from foretaste.persistence import load
 from foretaste.ratings import Ratings
-from foretaste.recommending import recommend
-from foretaste.recommending.approximate import ItemIndex
-from foretaste.service.guard import JsonLines
+from foretaste.recommendation import recommend
+from foretaste.recommendation.ann_index import ItemIndex
+from foretaste.service.middleware.guard import JsonLines
 
 
 def test_health_and_readiness_need_no_key(client):

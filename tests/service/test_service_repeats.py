@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foretaste.service.kept_ratings import Moment
-from foretaste.service.repeats import Told
+from foretaste.service.db.rating_store import Moment
+from foretaste.service.response_cache import Told
 
 ASKED = "/recommendations?user=41&n=3"
 

@@ -164,7 +164,7 @@ def test_other_origins_are_let_in_only_by_name(make_client):
 
 
 def test_a_fault_tells_nothing(client, monkeypatch):
-    from foretaste.service.routes import recommending
+    from foretaste.service.api import recommending
 
     def fail(*_):
         raise RuntimeError("the secret of user 41")

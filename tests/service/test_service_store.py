@@ -12,15 +12,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound
+from foretaste.features import Catalogue
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.service import kept_models, kept_ratings, keys, starting
-from foretaste.service.ids_of import Kinds, check_text
-from foretaste.service.kept_ratings import Rated
-from foretaste.service.schema import tables
-from foretaste.service.store import StorageFull, Store, Unavailable
-from foretaste.tables import Catalogue
+from foretaste.service import api_keys, bootstrap
+from foretaste.service.db import model_store, rating_store
+from foretaste.service.db.database import StorageFull, Store, Unavailable
+from foretaste.service.db.rating_store import Rated
+from foretaste.service.db.schema import tables
+from foretaste.service.id_codec import Kinds, check_text
 
 TEXTS = Ratings.from_columns(
     ["ü 1", "ü 1", "Ω/?&#", "O'Brien; DROP TABLE ratings"], ["a", "b%_", "a", "c\\"], [0.9, 5, 1, 0],
@@ -63,36 +64,36 @@ def test_all_ratings_come_back(store, ratings, given):
         ratings = TEXTS
     if given == "timed":
         ratings = ratings.replace(when=np.arange(len(ratings), dtype=np.int64))
-    starting.fill(store, ratings, None, "given")
-    found = kept_ratings.all_ratings(store)
+    bootstrap.fill(store, ratings, None, "given")
+    found = rating_store.all_ratings(store)
     assert fingerprint(found) == fingerprint(ratings)
     assert found.scale == ratings.scale
     assert found.users == ratings.users
-    assert kept_ratings.kinds_of(store).user == ratings.users.kind
-    assert starting.name_in(store) == "given"
+    assert rating_store.kinds_of(store).user == ratings.users.kind
+    assert bootstrap.name_in(store) == "given"
 
 
 def test_values_are_stored_as_they_were_written(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
     with store.reading() as connection:
-        assert [one.value for one in kept_ratings.history(connection, "ü 1")] == [0.9, 5.0]
+        assert [one.value for one in rating_store.history(connection, "ü 1")] == [0.9, 5.0]
 
 
 def test_an_empty_database_says_so(store):
     with pytest.raises(BadData, match="no ratings"):
-        kept_ratings.kinds_of(store)
+        rating_store.kinds_of(store)
 
 
 def test_put_is_idempotent_and_moves_the_moment(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
 
     def moment():
         with store.reading() as connection:
-            return kept_ratings.moment(connection, "new")
+            return rating_store.moment(connection, "new")
 
     def put(value, at):
         with store.writing() as connection:
-            return kept_ratings.put(connection, "new", Rated("a", value, at, None))
+            return rating_store.put(connection, "new", Rated("a", value, at, None))
 
     before = moment()
     assert put(2.5, 100) == (True, True)
@@ -103,51 +104,51 @@ def test_put_is_idempotent_and_moves_the_moment(store):
     assert put(3.5, 300) == (False, True)
     assert moment().version > first.version
     with store.reading() as connection:
-        assert kept_ratings.history(connection, "new") == [Rated("a", 3.5, 300, None)]
+        assert rating_store.history(connection, "new") == [Rated("a", 3.5, 300, None)]
 
 
 def test_the_same_rating_again_keeps_its_time(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
     for at in (100, 200):
         with store.writing() as connection:
-            kept_ratings.put(connection, "new", Rated("a", 2.5, at, 1.5))
+            rating_store.put(connection, "new", Rated("a", 2.5, at, 1.5))
     with store.reading() as connection:
-        assert kept_ratings.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
+        assert rating_store.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
 
 
 def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
     with store.writing() as connection:
-        kept_ratings.put(connection, "new", Rated("a", 2.5, 100, 1.5))
-        kept_ratings.put(connection, "new", Rated("b%_", 3.5, 100, None))
-        kept_ratings.put(connection, "ü 1", Rated("a", 2.0, 100, 0.0))
-    found = kept_ratings.all_ratings(store)
+        rating_store.put(connection, "new", Rated("a", 2.5, 100, 1.5))
+        rating_store.put(connection, "new", Rated("b%_", 3.5, 100, None))
+        rating_store.put(connection, "ü 1", Rated("a", 2.0, 100, 0.0))
+    found = rating_store.all_ratings(store)
     assert len(found) == len(TEXTS)  # one more of each kind
     pairs = set(zip(found.user_ids.tolist(), found.item_ids.tolist(), strict=True))
     assert ("new", "b%_") in pairs
     assert not pairs & {("new", "a"), ("ü 1", "a")}
     with store.reading() as connection:
-        assert kept_ratings.count_of_shown(connection) == 2
+        assert rating_store.count_of_shown(connection) == 2
     with store.writing() as connection:
         connection.execute(sa.text("UPDATE ratings SET shown = 1"))
     with pytest.raises(BadData, match="without a prediction in sight"):
-        kept_ratings.all_ratings(store)
+        rating_store.all_ratings(store)
 
 
 def test_delete_and_erase(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
     with store.writing() as connection:
-        assert kept_ratings.delete(connection, "ü 1", "a")
-        assert not kept_ratings.delete(connection, "ü 1", "a")
+        assert rating_store.delete(connection, "ü 1", "a")
+        assert not rating_store.delete(connection, "ü 1", "a")
     with store.reading() as connection:
-        before = kept_ratings.moment(connection, "ü 1")
+        before = rating_store.moment(connection, "ü 1")
     with store.writing() as connection:
-        assert kept_ratings.erase(connection, "ü 1") == 1
+        assert rating_store.erase(connection, "ü 1") == 1
     with store.reading() as connection:
-        assert kept_ratings.history(connection, "ü 1") == []
-        after = kept_ratings.moment(connection, "ü 1")
+        assert rating_store.history(connection, "ü 1") == []
+        after = rating_store.moment(connection, "ü 1")
         assert (after.version, after.erasures) == (0, before.erasures + 1)
-        assert len(kept_ratings.history(connection, "Ω/?&#")) == 1
+        assert len(rating_store.history(connection, "Ω/?&#")) == 1
         mentions = [
             connection.execute(sa.select(sa.func.count()).select_from(t).where(t.c.user == "ü 1")).scalar()
             for t in (tables.tables["people"], tables.tables["ratings"])
@@ -156,7 +157,7 @@ def test_delete_and_erase(store):
 
 
 def test_deletions_at_once_are_all_counted(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
     together, failed = threading.Barrier(4), []
 
     def erase(user):
@@ -164,7 +165,7 @@ def test_deletions_at_once_are_all_counted(store):
             together.wait(10)
             for _ in range(5):
                 with store.writing() as connection:
-                    kept_ratings.erase(connection, user)
+                    rating_store.erase(connection, user)
         except Exception as error:
             failed.append(error)
 
@@ -175,7 +176,7 @@ def test_deletions_at_once_are_all_counted(store):
         thread.join(30)
     assert failed == []
     with store.reading() as connection:
-        assert kept_ratings.moment(connection, "a").erasures == 20
+        assert rating_store.moment(connection, "a").erasures == 20
 
 
 def row(name):
@@ -186,44 +187,44 @@ def row(name):
 
 def test_models_are_gone_back_to_in_turn_and_numbers_never_come_twice(store):
     with store.writing() as connection:
-        numbers = [kept_models.add(connection, row(name)) for name in "abc"]
-        seen = [kept_models.activate(connection, number, "chosen") for number in numbers]
+        numbers = [model_store.add(connection, row(name)) for name in "abc"]
+        seen = [model_store.activate(connection, number, "chosen") for number in numbers]
         with pytest.raises(InvalidParameter, match="is active"):
-            kept_models.remove(connection, numbers[2])
-        kept_models.remove(connection, numbers[1])
-        seen.append(kept_models.active(connection)[0])
+            model_store.remove(connection, numbers[2])
+        model_store.remove(connection, numbers[1])
+        seen.append(model_store.active(connection)[0])
     with store.writing() as connection:
-        assert kept_models.roll_back(connection) == numbers[0]
-        seen.append(kept_models.active(connection)[0])
-        seen.append(kept_models.activate(connection, numbers[2], "chosen"))
-        kept_models.roll_back(connection)
-        kept_models.remove(connection, numbers[2])  # the one with the greatest number
-        seen.append(kept_models.active(connection)[0])
-        assert kept_models.active(connection)[1].number == numbers[0]
+        assert model_store.roll_back(connection) == numbers[0]
+        seen.append(model_store.active(connection)[0])
+        seen.append(model_store.activate(connection, numbers[2], "chosen"))
+        model_store.roll_back(connection)
+        model_store.remove(connection, numbers[2])  # the one with the greatest number
+        seen.append(model_store.active(connection)[0])
+        assert model_store.active(connection)[1].number == numbers[0]
         with pytest.raises(InvalidParameter, match="no model before"):
-            kept_models.roll_back(connection)
-        assert kept_models.add(connection, row("d")) > numbers[2]
+            model_store.roll_back(connection)
+        assert model_store.add(connection, row("d")) > numbers[2]
     assert len(set(seen)) == len(seen)
     assert seen == sorted(seen)
 
 
 @pytest.mark.postgres
 def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
-    store = starting.open_store(postgres_settings)
+    store = bootstrap.open_store(postgres_settings)
     with store.writing() as connection:
-        first, second = (kept_models.add(connection, row(name)) for name in "ab")
-        kept_models.activate(connection, first, "first")
+        first, second = (model_store.add(connection, row(name)) for name in "ab")
+        model_store.activate(connection, first, "first")
     said = []
 
     def remove():
         try:
             with store.writing() as connection:
-                kept_models.remove(connection, second)
+                model_store.remove(connection, second)
         except InvalidParameter as error:
             said.append(error.message)
 
     with store.writing() as connection:
-        kept_models.activate(connection, second, "chosen")
+        model_store.activate(connection, second, "chosen")
         thread = threading.Thread(target=remove)
         thread.start()
         thread.join(0.5)
@@ -234,26 +235,26 @@ def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
 
 
 def test_a_transaction_that_raises_leaves_nothing(store):
-    starting.fill(store, TEXTS, None, "given")
+    bootstrap.fill(store, TEXTS, None, "given")
 
     def failing():
         with store.writing() as connection:
-            kept_ratings.put(connection, "new", Rated("a", 2.5, 1, None))
+            rating_store.put(connection, "new", Rated("a", 2.5, 1, None))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         failing()
     with store.reading() as connection:
-        assert kept_ratings.history(connection, "new") == []
+        assert rating_store.history(connection, "new") == []
 
 
 def test_search_takes_signs_as_they_are(store):
     named = titles(("a", "Straße 100%"), ("b%_", "A_B c"), ("d", "nobody rated this"))
-    starting.fill(store, TEXTS, named, "given")
+    bootstrap.fill(store, TEXTS, named, "given")
 
     def found(words, after=-1, limit=10):
         with store.reading() as connection:
-            return [row[1] for row in kept_ratings.search(connection, words, after, limit)]
+            return [row[1] for row in rating_store.search(connection, words, after, limit)]
 
     assert found("") == ["a", "b%_", "c\\", "d"]
     assert found("STRASSE") == ["a"]
@@ -269,7 +270,7 @@ def test_search_takes_signs_as_they_are(store):
 def test_titles_of_another_type_are_refused(store):
     other = Catalogue(IdIndex(np.array([1, 2])), {"title": column(["x", "y"])}, "title")
     with pytest.raises(InvalidParameter, match="text in the ratings and number in the titles"):
-        starting.fill(store, TEXTS, other, "given")
+        bootstrap.fill(store, TEXTS, other, "given")
 
 
 @pytest.mark.parametrize("id_", ["", "a\x00b", "a\nb", "x" * 201, "\ud800"])
@@ -292,18 +293,18 @@ def test_ids_between_requests_and_the_database():
 
 def test_keys_are_kept_as_their_digest(store):
     with store.writing() as connection:
-        key, known = keys.make(connection, "shop", "write")
+        key, known = api_keys.make(connection, "shop", "write")
     assert len(key.removeprefix("foretaste_")) == 64
     with store.reading() as connection:
         rows = connection.execute(sa.select(tables.tables["keys"])).all()
-    assert keys.digest(key) in rows[0]
+    assert api_keys.digest(key) in rows[0]
     assert key not in repr(rows)
-    ring = keys.Keyring(store)
+    ring = api_keys.Keyring(store)
     assert ring.find(key) == known
     assert ring.find(key + "0") is None
-    assert [known.may(role) for role in keys.ROLES] == [True, True, False]
+    assert [known.may(role) for role in api_keys.ROLES] == [True, True, False]
     with store.writing() as connection:
-        keys.revoke(connection, known.number)
+        api_keys.revoke(connection, known.number)
     assert ring.known(key) == known  # for two seconds, without asking
     ring.forget()
     assert ring.find(key) is None
@@ -311,14 +312,14 @@ def test_keys_are_kept_as_their_digest(store):
 
 def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
     with store.writing() as connection:
-        key, known = keys.make(connection, "shop", "write")
-    ring = keys.Keyring(store)
+        key, known = api_keys.make(connection, "shop", "write")
+    ring = api_keys.Keyring(store)
     ring.find(key)
     with store.writing() as connection:
-        keys.revoke(connection, known.number)
-    monkeypatch.setattr(keys, "_TRUSTED", 60.0)
+        api_keys.revoke(connection, known.number)
+    monkeypatch.setattr(api_keys, "_TRUSTED", 60.0)
     assert ring.known(key) == known  # not a second old: nobody asks
-    monkeypatch.setattr(keys, "_ASKED_AGAIN", 0.0)
+    monkeypatch.setattr(api_keys, "_ASKED_AGAIN", 0.0)
     assert ring.known(key) == known  # does not wait for the answer
     ring.close()
     assert ring.known(key) is None
@@ -326,18 +327,18 @@ def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
 
 def test_keys_that_cannot_be_made_or_revoked(store):
     with store.writing() as connection:
-        _, admin = keys.make(connection, "first", "admin")
+        _, admin = api_keys.make(connection, "first", "admin")
         with pytest.raises(InvalidParameter, match="role='owner'"):
-            keys.make(connection, "shop", "owner")
+            api_keys.make(connection, "shop", "owner")
         with pytest.raises(InvalidParameter, match="last admin"):
-            keys.revoke(connection, admin.number)
+            api_keys.revoke(connection, admin.number)
         with pytest.raises(NotFound, match="no key 99"):
-            keys.revoke(connection, 99)
-        keys.make(connection, "second", "admin")
-        keys.revoke(connection, admin.number)
+            api_keys.revoke(connection, 99)
+        api_keys.make(connection, "second", "admin")
+        api_keys.revoke(connection, admin.number)
         assert (
-            dataclasses.replace(admin, revoked_at=keys.listed(connection)[0].revoked_at)
-            == keys.listed(connection)[0]
+            dataclasses.replace(admin, revoked_at=api_keys.listed(connection)[0].revoked_at)
+            == api_keys.listed(connection)[0]
         )
 
 
@@ -368,8 +369,8 @@ def test_a_server_that_is_not_there():
 def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
     from foretaste.service.settings import Settings
 
-    store = starting.open_store(Settings(str(tmp_path / "full")))
-    starting.fill(store, TEXTS, None, "given")
+    store = bootstrap.open_store(Settings(str(tmp_path / "full")))
+    bootstrap.fill(store, TEXTS, None, "given")
     with store.writing() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
@@ -379,7 +380,7 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
         nonlocal stored
         for number in range(10_000):
             with store.writing() as connection:
-                kept_ratings.put(connection, "full" * 40 + str(number), Rated("a", 1.0, 1, None))
+                rating_store.put(connection, "full" * 40 + str(number), Rated("a", 1.0, 1, None))
             stored += 1
 
     with pytest.raises(StorageFull, match="no room"):
@@ -393,7 +394,7 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
 def test_commits_wait_for_the_disk(tmp_path):
     from foretaste.service.settings import Settings
 
-    store = starting.open_store(Settings(str(tmp_path / "durable")))
+    store = bootstrap.open_store(Settings(str(tmp_path / "durable")))
     with store.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

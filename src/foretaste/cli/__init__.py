@@ -11,25 +11,25 @@ from typing import Any
 
 import click
 
-from foretaste.cli.outcome import Root, no_such_command
+from foretaste.cli.framework import Root, no_such_command
 
 _MODULES = {
-    "demo": "comparing",
-    "audit": "auditing",
-    "compare": "comparing",
-    "rank": "ranking",
-    "report": "reporting",
-    "tune": "tuning",
-    "fit": "fitting",
-    "evaluate": "using",
-    "predict": "using",
-    "recommend": "recommending",
-    "similar": "using",
-    "explain": "explaining",
-    "serve": "serving",
-    "show": "looking",
-    "models": "looking",
-    "data": "looking",
+    "demo": "compare",
+    "audit": "audit",
+    "compare": "compare",
+    "rank": "rank",
+    "report": "report",
+    "tune": "tune",
+    "fit": "fit",
+    "evaluate": "evaluate",
+    "predict": "evaluate",
+    "recommend": "recommend",
+    "similar": "evaluate",
+    "explain": "explain",
+    "serve": "serve",
+    "show": "show",
+    "models": "show",
+    "data": "show",
     "datasets": "datasets",
     "doctor": "doctor",
 }

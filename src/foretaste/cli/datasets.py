@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from foretaste.cli.outcome import Outcome, command, no_such_command, wants_progress
-from foretaste.cli.tables import drawn
+from foretaste.cli.framework import Outcome, command, no_such_command, wants_progress
+from foretaste.cli.rendering import drawn
 
 
 class _Commands(click.Group):
@@ -84,7 +84,7 @@ def fetch_data_set(name: str) -> Outcome:
 
 
 def _sizes(files: list[Path]) -> list[str]:
-    from foretaste.memory import readable
+    from foretaste._utils.memory import readable
 
     width = max((len(file.name) for file in files), default=0)
     return [f"{file.name.ljust(width)}  {readable(file.stat().st_size)}" for file in files]

@@ -7,8 +7,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from foretaste.cli.outcome import Outcome, command
-from foretaste.cli.tables import drawn
+from foretaste.cli.framework import Outcome, command
+from foretaste.cli.rendering import drawn
 
 _CORE = ("numpy", "scipy", "polars", "safetensors", "click", "rich", "urllib3")  # where no metadata tells
 
@@ -22,9 +22,9 @@ def doctor() -> Outcome:
     import platform
 
     import foretaste
-    from foretaste import memory
     from foretaste._native import isa, isas
-    from foretaste.threads import thread_count
+    from foretaste._utils import memory
+    from foretaste._utils.threads import thread_count
 
     free = memory.available_bytes()
     core, extras = requirements()

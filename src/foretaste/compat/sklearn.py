@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import impute_from
+from foretaste._utils.threads import thread_count
 from foretaste.errors import MissingExtra
-from foretaste.threads import thread_count
 
 try:
     from sklearn.impute import KNNImputer as _Original

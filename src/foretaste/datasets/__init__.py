@@ -7,14 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from foretaste._utils.progress import Progress, progress_for
 from foretaste.datasets import jester, movielens, sample
 from foretaste.datasets.cache import folder_of
-from foretaste.datasets.catalogue import Archive, DataSet, catalogue, find
-from foretaste.datasets.fetching import fetch_archives, missing
+from foretaste.datasets.download import fetch_archives, missing
+from foretaste.datasets.registry import Archive, DataSet, catalogue, find
 from foretaste.errors import NotFound
-from foretaste.progress import Progress, progress_for
+from foretaste.features import Catalogue
 from foretaste.ratings import Ratings
-from foretaste.tables import Catalogue
 
 __all__ = ["Archive", "DataSet", "fetch", "info", "is_here", "load", "load_items", "names", "path"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
+from foretaste._utils import memory
 from foretaste.errors import BadData
 from foretaste.ratings import Ratings
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from foretaste.datasets.catalogue import DataSet
+from foretaste.datasets.registry import DataSet
 from foretaste.errors import InvalidParameter
 
 log = logging.getLogger("foretaste")

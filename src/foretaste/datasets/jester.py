@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.datasets.archives import members, numbers_in, ratings_in, sheet_in, text_in
-from foretaste.datasets.catalogue import DataSet
+from foretaste.datasets.registry import DataSet
 from foretaste.errors import BadData
+from foretaste.features import Catalogue
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.tables import Catalogue
 
 log = logging.getLogger("foretaste")
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from foretaste.datasets.archives import members, ratings_in, records_in
-from foretaste.datasets.catalogue import DataSet
+from foretaste.datasets.registry import DataSet
 from foretaste.errors import BadData
+from foretaste.features import Catalogue
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.tables import Catalogue
 
 _NO_GENRE = ("", "unknown", "(no genres listed)")
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")

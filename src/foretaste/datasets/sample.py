@@ -16,8 +16,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from random import Random
 
+from foretaste.features import Catalogue
 from foretaste.ratings import Ratings
-from foretaste.tables import Catalogue
 
 TASTES = ("home", "computers", "animals", "science")
 SCALE = (-10.0, 10.0)

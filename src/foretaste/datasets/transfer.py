@@ -18,10 +18,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from foretaste._utils.memory import readable
+from foretaste._utils.progress import Progress
 from foretaste.datasets.connection import PassingFault, chunks, opened
 from foretaste.errors import BadData, NotFetched, NotFound
-from foretaste.memory import readable
-from foretaste.progress import Progress
 
 log = logging.getLogger("foretaste")
 

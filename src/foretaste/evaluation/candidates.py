@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import top_of_rows
+from foretaste._utils.progress import Task
 from foretaste.errors import InvalidParameter, did_you_mean
-from foretaste.evaluation.relevance import Question
+from foretaste.evaluation.ranking_task import Question
 from foretaste.ids import Indices
+from foretaste.metrics.ranking import is_whole
 from foretaste.models import Model
-from foretaste.progress import Task
-from foretaste.ranking_metrics import is_whole
 from foretaste.ratings import Pairs
-from foretaste.recommending.ranking import Ranking, Seen
+from foretaste.recommendation.topk import Ranking, Seen
 
 _PAIRS = 50_000_000  # ranked by a kernel in one step, so that progress is seen to move
 _PREDICTED = 1_000_000  # predicted one by one in one step

@@ -12,30 +12,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
 from foretaste._native import resampled_means
-from foretaste.doors import as_ratings
+from foretaste._utils import memory
+from foretaste._utils.formatting import plural
+from foretaste._utils.progress import Lines, Progress, Task, progress_for
+from foretaste._utils.threads import thread_count
 from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
 from foretaste.evaluation.candidates import Candidates, Lister, as_candidates
-from foretaste.evaluation.comparing import named
-from foretaste.evaluation.judging import fresh, refusal
-from foretaste.evaluation.protocol import make_protocol
+from foretaste.evaluation.comparison import named
+from foretaste.evaluation.fit_and_score import fresh, refusal
+from foretaste.evaluation.plan import make_protocol
 from foretaste.evaluation.ranking_results import RANKING_METRICS, RankingResults, Row
-from foretaste.evaluation.relevance import Question, ask
+from foretaste.evaluation.ranking_task import Question, ask
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import Indices
-from foretaste.list_metrics import coverage, diversity_by_list, gini, novelty_by_list
+from foretaste.metrics.beyond_accuracy import coverage, diversity_by_list, gini, novelty_by_list
+from foretaste.metrics.ranking import is_whole, list_figures
 from foretaste.models import Model
 from foretaste.models.als import ALS
 from foretaste.models.ease import EASE
 from foretaste.models.item_knn import ItemKNN
 from foretaste.models.popularity import Popularity
-from foretaste.models.specs import params_as_json
+from foretaste.models.spec import params_as_json
 from foretaste.models.svd import SVD
-from foretaste.progress import Lines, Progress, Task, progress_for
-from foretaste.ranking_metrics import is_whole, list_figures
-from foretaste.text import plural
-from foretaste.threads import thread_count
+from foretaste.validation import as_ratings
 
 log = logging.getLogger("foretaste")
 

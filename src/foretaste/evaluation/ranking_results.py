@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste.text import decimals_for, html_table, text_table
+from foretaste._utils.formatting import decimals_for, html_table, text_table
 
 Row = dict[str, Any]
 

@@ -6,13 +6,14 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from foretaste._utils.formatting import decimals_for, html_table, plural, text_table
+from foretaste._utils.plotting import PlotMixin
 from foretaste.errors import NotFound, did_you_mean
-from foretaste.metrics import METRICS
-from foretaste.text import decimals_for, html_table, plural, text_table
+from foretaste.metrics.rating import METRICS
 
 if TYPE_CHECKING:
-    from foretaste.evaluation.breaking_down import Breakdown
-    from foretaste.evaluation.keeping import Kept
+    from foretaste.evaluation.error_breakdown import Breakdown
+    from foretaste.evaluation.prediction_store import Kept
 
 Row = dict[str, Any]
 
@@ -22,7 +23,7 @@ _ERRORS = ("train_rmse", "rmse", "rmse_per_user", "mae")  # in rating units, so 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Results:
+class Results(PlotMixin):
     """What came of a comparison: a plain table, best first.
 
     Parameters
@@ -154,12 +155,6 @@ class Results:
                 hint="one of " + ", ".join(judged),
             )
         return self.kept.breakdown(judged[name]["python"], name)
-
-    def plot(self) -> Any:
-        """Return the charts of errors and times as ``Charts``, for a notebook; see ``foretaste.plot``."""
-        import foretaste  # the report is a room above this one: asked for at the front door
-
-        return foretaste.plot(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from foretaste._utils.formatting import plural
+from foretaste._utils.memory import available_bytes, readable, require
 from foretaste.errors import BadData, NotFound, did_you_mean
-from foretaste.memory import available_bytes, readable, require
-from foretaste.text import plural
 
 # A file is refused that unpacks to more than this and to more than so many times its size. Tables of
 # ratings are packed to a third or a tenth; deflate can reach a thousandth, and only with one byte repeated.

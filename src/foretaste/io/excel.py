@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.columns import role_of
+from foretaste.column_roles import role_of
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
 from foretaste.io.archive import check_parts
-from foretaste.io.choosing import unique_names
-from foretaste.io.workbook_biff import Damaged, Locked, OldWorkbook
-from foretaste.io.workbook_xml import check_extent, check_repeats, error_cells, sheet_xml
+from foretaste.io.column_mapping import unique_names
+from foretaste.io.excel_xls import Damaged, Locked, OldWorkbook
+from foretaste.io.excel_xlsx import check_extent, check_repeats, error_cells, sheet_xml
 
 log = logging.getLogger("foretaste")
 

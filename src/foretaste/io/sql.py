@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
-from foretaste.io.batches import BATCH, batches_of, collect
+from foretaste.io.sql_types import BATCH, batches_of, collect
 
 log = logging.getLogger("foretaste")
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.columns import role_of, row_place
+from foretaste._utils.formatting import plural
+from foretaste._utils.memory import require
+from foretaste.column_roles import role_of, row_place
 from foretaste.errors import BadData, InvalidParameter, did_you_mean
-from foretaste.io.cells import whole_numbers
-from foretaste.memory import require
-from foretaste.text import plural
+from foretaste.io.text_parser import whole_numbers
 
 log = logging.getLogger("foretaste")
 

@@ -1,8 +1,8 @@
 """All models, by name."""
 
 from foretaste.models.als import ALS
-from foretaste.models.answers import Contributions, Linear, Prediction
 from foretaste.models.base import Model
+from foretaste.models.baselines import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.bias import Bias
 from foretaste.models.blend import Blend
 from foretaste.models.co_clustering import CoClustering
@@ -10,9 +10,9 @@ from foretaste.models.ease import EASE
 from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
-from foretaste.models.means import GlobalMean, ItemMean, UserItemMean, UserMean
 from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
+from foretaste.models.outputs import Contributions, Linear, Prediction
 from foretaste.models.popularity import Popularity
 from foretaste.models.registry import Models
 from foretaste.models.slope_one import SlopeOne

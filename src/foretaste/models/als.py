@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from foretaste._utils.progress import Progress
 from foretaste.errors import InvalidParameter
-from foretaste.models.alternating import Alternating
-from foretaste.models.sides import Side, Steps
+from foretaste.models._als import Alternating
+from foretaste.models._als_factors import Side, Steps
 from foretaste.params import model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Ratings
 
 _MANY = 64  # above so many factors, conjugate gradients are much quicker

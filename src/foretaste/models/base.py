@@ -15,17 +15,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
-from foretaste.columns import finite_column
-from foretaste.doors import as_ratings, encode_pairs
+from foretaste._utils import memory
+from foretaste._utils.progress import Progress, progress_for
+from foretaste.column_roles import finite_column
 from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
-from foretaste.metrics import r2
-from foretaste.models.answers import ITEM, USER, Contributions, Floats, Linear, Prediction, Sources
+from foretaste.metrics.rating import r2
+from foretaste.models.outputs import ITEM, USER, Contributions, Floats, Linear, Prediction, Sources
 from foretaste.params import Parameters, learned, model_class, param, written
-from foretaste.progress import Progress, progress_for
 from foretaste.ratings import Pairs, Ratings
+from foretaste.validation import as_ratings, encode_pairs
 
 
 @model_class

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import bias_descent
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste._utils.progress import Progress, Task
+from foretaste.models._groupby import damped_mean, sum_by
 from foretaste.models.base import Model
-from foretaste.models.folding import KnownRows, known_rows, with_items, with_users
-from foretaste.models.sums import damped_mean, sum_by
+from foretaste.models.fold_in import KnownRows, known_rows, with_items, with_users
+from foretaste.models.outputs import Floats, Linear, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
 
 _Doubles = npt.NDArray[np.float64]

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from foretaste._utils.progress import Progress
 from foretaste.errors import BadModelFile, NotSupported
-from foretaste.models import nesting
-from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste.models import nested_models
 from foretaste.models.base import Model
-from foretaste.models.folding import with_items, with_users
+from foretaste.models.fold_in import with_items, with_users
+from foretaste.models.outputs import Contributions, Floats, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
 
@@ -79,13 +79,15 @@ class Blend(Model):
         with progress.task("Blend", len(parts) + 1) as task:
             for kept_rows, held_rows in parts:
                 kept, held = train[kept_rows], train[held_rows]
-                for place, model in enumerate(nesting.unfitted_members(self)):
+                for place, model in enumerate(nested_models.unfitted_members(self)):
                     guess[place, held_rows] = model.fit(kept, progress=progress).predict(held)
                 support[:, held_rows] = _support_of(held, kept)
                 task.step()
             self.weight_ = self._weights(train, guess, support) if parts else self._equal_weights()
             self.user_support_, self.item_support_ = _supports(train)
-            self.members_ = [model.fit(train, progress=progress) for model in nesting.unfitted_members(self)]
+            self.members_ = [
+                model.fit(train, progress=progress) for model in nested_models.unfitted_members(self)
+            ]
             task.step()
 
     def _weights(self, train: Ratings, guess: _Numbers, support: _Numbers) -> _Numbers:
@@ -123,7 +125,9 @@ class Blend(Model):
         return self._prediction(pairs, self._parts(pairs).sum(axis=0))
 
     def _explain(self, pairs: Pairs) -> Contributions:
-        return Contributions(("mean", *nesting.names(self.models)), self._parts(pairs).T.astype(np.float32))
+        return Contributions(
+            ("mean", *nested_models.names(self.models)), self._parts(pairs).T.astype(np.float32)
+        )
 
     def _fold_in(self, new: Ratings) -> Self:
         members = [member._fold_in(new) for member in self.members_]
@@ -137,7 +141,7 @@ class Blend(Model):
 
     def _from_state(self, state: dict[str, Any]) -> Self:
         super()._from_state(state)
-        wanted = [type(model) for model in nesting.unfitted_members(self)]
+        wanted = [type(model) for model in nested_models.unfitted_members(self)]
         shape = (3, len(wanted) + 1)
         if [type(member) for member in self.members_] != wanted or self.weight_.shape != shape:
             raise BadModelFile("the models and weights in the file are not those that the blend names")
@@ -146,7 +150,9 @@ class Blend(Model):
     def _check_train(self, train: Ratings) -> None:
         super()._check_train(train)
         unable = [
-            type(model).__name__ for model in nesting.unfitted_members(self) if "weights" not in model.tags
+            type(model).__name__
+            for model in nested_models.unfitted_members(self)
+            if "weights" not in model.tags
         ]
         if train.weight is not None and unable:
             raise NotSupported(
@@ -157,19 +163,19 @@ class Blend(Model):
     def check_params(self) -> None:
         """Check every hyperparameter, and those of the models inside."""
         super().check_params()
-        nesting.check("Blend", self.models)
+        nested_models.check("Blend", self.models)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters, and with ``deep`` those of models given as such (``SVD__factors``)."""
         params = super().get_params(deep=False)
-        return params | nesting.params_inside(self.models) if deep else params
+        return params | nested_models.params_inside(self.models) if deep else params
 
     def set_params(self, **params: Any) -> Self:
         """Set hyperparameters by name, also those of the models inside; a name becomes its model then."""
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
         inside = {name: value for name, value in params.items() if "__" in name}
         if inside:
-            self.models = nesting.with_params_inside("Blend", self.models, inside)
+            self.models = nested_models.with_params_inside("Blend", self.models, inside)
         return self
 
 

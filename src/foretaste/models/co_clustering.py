@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import assign_clusters, block_sums
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste.models._groupby import Numbers, damped_mean, ratio, weights_of
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
-from foretaste.models.folding import known_items, known_users, with_items, with_users
-from foretaste.models.sums import Numbers, damped_mean, ratio, weights_of
+from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.outputs import Floats, Linear, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 
 @model_class

@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
 from foretaste._native import gram_matrix, group_rows, item_scores
+from foretaste._utils import memory
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadModelFile, InvalidParameter
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction, Sources
+from foretaste.models._calibration import rising_line
+from foretaste.models._groupby import Numbers, damped_mean
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
-from foretaste.models.folding import known_items, with_users
-from foretaste.models.rising import rising_line
-from foretaste.models.sums import Numbers, damped_mean
+from foretaste.models.fold_in import known_items, with_users
+from foretaste.models.outputs import Contributions, Floats, Prediction, Sources
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 
 @model_class

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.answers import Contributions, Floats, Prediction
+from foretaste._utils.progress import Progress, Task
+from foretaste.models._effects import LADDER, Step, codes_of, places
+from foretaste.models._groupby import Numbers, damped_mean, ratio, sum_by, weights_of
 from foretaste.models.base import Model
-from foretaste.models.folding import known_items, known_users, with_items, with_users
-from foretaste.models.ladder import LADDER, Step, codes_of, places
-from foretaste.models.sums import Numbers, damped_mean, ratio, sum_by, weights_of
+from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.outputs import Contributions, Floats, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress, Task
 from foretaste.ratings import Pairs, Ratings
 
 _DAY = 86_400.0  # seconds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from foretaste.models.answers import Floats
-from foretaste.models.neighbor_rows import with_rows
-from foretaste.models.neighbors import Neighbors
+from foretaste.models._knn import Neighbors
+from foretaste.models._knn_fold_in import with_rows
+from foretaste.models.outputs import Floats
 from foretaste.params import learned, model_class
 from foretaste.ratings import Ratings
 

@@ -7,17 +7,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
 from foretaste._native import impute_from, impute_nearest
+from foretaste._utils import memory
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Floats, Prediction
 from foretaste.models.base import Model, group_means
-from foretaste.models.folding import known_items, require_kept, with_users
+from foretaste.models.fold_in import known_items, require_kept, with_users
+from foretaste.models.outputs import Floats, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 _BLOCK_BYTES = 16_000_000  # distances of one block of users, for each thread
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from foretaste.models.alternating import Alternating
-from foretaste.models.sides import Side, Steps
+from foretaste._utils.progress import Progress
+from foretaste.models._als import Alternating
+from foretaste.models._als_factors import Side, Steps
 from foretaste.params import model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Ratings
 
 

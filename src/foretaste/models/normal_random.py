@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.answers import Prediction
+from foretaste._utils.progress import Progress
 from foretaste.models.base import Model
+from foretaste.models.outputs import Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)

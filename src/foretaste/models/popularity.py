@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from foretaste.models.answers import Floats, Linear, Prediction
+from foretaste._utils.progress import Progress
+from foretaste.models._calibration import rising_line
+from foretaste.models._groupby import damped_mean, sum_by, weights_of
 from foretaste.models.base import Model
-from foretaste.models.folding import with_users
-from foretaste.models.rising import rising_line
-from foretaste.models.sums import damped_mean, sum_by, weights_of
+from foretaste.models.fold_in import with_users
+from foretaste.models.outputs import Floats, Linear, Prediction
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
 
 

@@ -12,12 +12,12 @@ GROUP = "foretaste.models"  # the entry points with which other packages add mod
 
 # As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
 WITH_EXTRA = {
-    "TorchMF": "foretaste.backends.pytorch",
-    "TorchRecommender": "foretaste.backends.pytorch",
-    "AutoRec": "foretaste.backends.pytorch",
-    "SparseFC": "foretaste.backends.pytorch",
-    "FactorizationMachine": "foretaste.backends.pytorch",
-    "NeuralMF": "foretaste.backends.pytorch",
+    "TorchMF": "foretaste.models.pytorch",
+    "TorchRecommender": "foretaste.models.pytorch",
+    "AutoRec": "foretaste.models.pytorch",
+    "SparseFC": "foretaste.models.pytorch",
+    "FactorizationMachine": "foretaste.models.pytorch",
+    "NeuralMF": "foretaste.models.pytorch",
 }
 
 
@@ -25,7 +25,7 @@ class Models(dict[str, type[Model]]):
     """Model classes by name.
 
     Iterating gives the models of the core, which are the same on every machine: ``compare(None, ...)`` takes
-    these. Looking up a name also finds models of ``foretaste.backends`` and of other packages, which are
+    these. Looking up a name also finds models of ``foretaste.models.pytorch`` and of other packages, which are
     imported then.
     """
 

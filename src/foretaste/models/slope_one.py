@@ -7,17 +7,17 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import memory
 from foretaste._native import deviation_sums, deviations
+from foretaste._utils import memory
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadModelFile
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction, Sources
 from foretaste.models.base import Model, group_means
-from foretaste.models.folding import known_items, with_users
+from foretaste.models.fold_in import known_items, with_users
+from foretaste.models.outputs import Contributions, Floats, Prediction, Sources
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 _Doubles = npt.NDArray[np.float64]
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats
-from foretaste.models.factor_model import RidgeFactorModel
-from foretaste.models.sgd import Learner, rate_at, schedule_param, start
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
+from foretaste.models._factor_model import RidgeFactorModel
+from foretaste.models._sgd import Learner, rate_at, schedule_param, start
+from foretaste.models.outputs import Floats
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Ratings
-from foretaste.threads import thread_count
 
 log = logging.getLogger("foretaste")
 

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._native import dot_pairs
-from foretaste.models.answers import Floats
-from foretaste.models.factor_model import RidgeFactorModel
-from foretaste.models.folding import Doubles, KnownRows, known_rows, with_users
-from foretaste.models.implicit import Learner, implicit_sum, start
-from foretaste.models.sgd import rate_at, schedule_param
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
+from foretaste.models._factor_model import RidgeFactorModel
+from foretaste.models._implicit_sgd import Learner, implicit_sum, start
+from foretaste.models._sgd import rate_at, schedule_param
+from foretaste.models.fold_in import Doubles, KnownRows, known_rows, with_users
+from foretaste.models.outputs import Floats
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Ratings
-from foretaste.threads import thread_count
 
 
 @model_class

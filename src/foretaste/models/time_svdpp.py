@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste import memory
 from foretaste._native import dot_pairs
+from foretaste._utils import memory
+from foretaste._utils.progress import Progress
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadModelFile, InvalidParameter
 from foretaste.ids import Indices
-from foretaste.models.answers import Contributions, Floats, Prediction
-from foretaste.models.folding import KnownRows
-from foretaste.models.moments import (
+from foretaste.models._sgd import aligned_zeros, padded
+from foretaste.models._time_features import (
     Doubles,
     Longs,
     bin_of,
@@ -22,12 +23,11 @@ from foretaste.models.moments import (
     session_number,
     sessions_of,
 )
-from foretaste.models.sgd import aligned_zeros, padded
+from foretaste.models.fold_in import KnownRows
+from foretaste.models.outputs import Contributions, Floats, Prediction
 from foretaste.models.svdpp import SVDpp
 from foretaste.params import learned, model_class, param
-from foretaste.progress import Progress
 from foretaste.ratings import Pairs, Ratings
-from foretaste.threads import thread_count
 
 
 @model_class

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from foretaste._utils.formatting import decimals_for
 from foretaste.evaluation import Results
-from foretaste.report.held_out import name_of
-from foretaste.report.markup import Node, add, element, short, table
-from foretaste.report.of_results import interval, judged
-from foretaste.report.words import signed, time
-from foretaste.text import decimals_for
+from foretaste.report.figures_results import interval, judged
+from foretaste.report.formatting import signed, time
+from foretaste.report.html import Node, add, element, short, table
+from foretaste.report.refit import name_of
 
 Row = dict[str, Any]
 

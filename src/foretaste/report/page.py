@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from foretaste.auditing import Audit, Finding
-from foretaste.auditing.drawing import facts_in_words
+from foretaste._utils.formatting import plural
+from foretaste.data_audit import Audit, Finding
+from foretaste.data_audit.rendering import facts_in_words
 from foretaste.evaluation import Results
 from foretaste.models import BY_NAME
 from foretaste.ratings import Ratings
-from foretaste.report.charts import Chart, style
-from foretaste.report.held_out import HeldOut
-from foretaste.report.markup import Child, Node, add, element, raw, short, table, written
+from foretaste.report.chart import Chart, style
+from foretaste.report.figures_breakdown import breakdown_charts
+from foretaste.report.figures_predictions import held_out_charts
+from foretaste.report.figures_ratings import histogram, tails
+from foretaste.report.figures_results import results_charts
+from foretaste.report.html import Child, Node, add, element, raw, short, table, written
 from foretaste.report.models_table import models_table
-from foretaste.report.of_breakdown import breakdown_charts
-from foretaste.report.of_held_out import held_out_charts
-from foretaste.report.of_ratings import histogram, tails
-from foretaste.report.of_results import results_charts
-from foretaste.report.recipe import versions
+from foretaste.report.refit import HeldOut
+from foretaste.report.reproduce import versions
 from foretaste.report.summary import sentences
-from foretaste.text import plural
 
 LARGEST = 300_000  # bytes of a page
 MOST = (200, 60, 20, 6)  # models shown, as many as there is room for

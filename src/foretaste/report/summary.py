@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from foretaste.auditing import Audit
+from foretaste._utils.formatting import plural
+from foretaste.data_audit import Audit
 from foretaste.evaluation import Results
-from foretaste.report.held_out import name_of
-from foretaste.report.markup import short
-from foretaste.report.of_results import judged
-from foretaste.report.words import few, joined, share, three
-from foretaste.text import plural
+from foretaste.report.figures_results import judged
+from foretaste.report.formatting import few, joined, share, three
+from foretaste.report.html import short
+from foretaste.report.refit import name_of
 
 Row = dict[str, Any]
 

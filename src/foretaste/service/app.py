@@ -11,30 +11,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from foretaste import __version__
+from foretaste._version import version
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, NotSupported, TooLarge
-from foretaste.service.guard import Guard, envelope, is_page
-from foretaste.service.jobs import Busy
-from foretaste.service.page_cookies import Suspect
-from foretaste.service.repeats import Repeats
-from foretaste.service.routes import (
-    health,
-    items,
-    jobs,
-    keys,
-    models,
-    page,
-    page_admin,
-    people,
-    ratings,
-    recommending,
-)
-from foretaste.service.routes.common import Forbidden, House, Unauthorized
-from foretaste.service.routes.page_common import Page
-from foretaste.service.serving import NoModel
+from foretaste.service.api import health, items, jobs, keys, models, ratings, recommendations, users
+from foretaste.service.api.dependencies import Forbidden, House, Unauthorized
+from foretaste.service.db.database import StorageFull, Unavailable
+from foretaste.service.middleware.guard import Guard, envelope, is_page
+from foretaste.service.model_server import NoModel
+from foretaste.service.response_cache import Repeats
 from foretaste.service.settings import Settings
-from foretaste.service.store import StorageFull, Unavailable
-from foretaste.service.training import Refused
+from foretaste.service.training.jobs import Busy
+from foretaste.service.training.train import Refused
+from foretaste.service.web import routes, routes_admin
+from foretaste.service.web.dependencies import Page
+from foretaste.service.web.sessions import Suspect
 
 _STATUSES: tuple[tuple[type[ForetasteError], int], ...] = (
     (Unauthorized, 401),
@@ -78,17 +68,17 @@ def create_app(settings: Settings) -> FastAPI:
         house.close()
 
     app = FastAPI(
-        title="foretaste", version=__version__, description=_DESCRIPTION, lifespan=life, docs_url=None,
+        title="foretaste", version=version(), description=_DESCRIPTION, lifespan=life, docs_url=None,
         redoc_url=None, openapi_url="/api/v1/openapi.json", redirect_slashes=False, telemetry=_SILENT,
     )  # fmt: skip
     app.state.house = house
-    for room in (items, ratings, recommending, models, jobs, people, keys, health):
+    for room in (items, ratings, recommendations, models, jobs, users, keys, health):
         app.include_router(room.router, prefix="/api/v1")
     app.state.page = None
     if settings.page != "off":
         app.state.page = Page(house)
-        app.include_router(page.router)
-        app.include_router(page_admin.router)
+        app.include_router(routes.router)
+        app.include_router(routes_admin.router)
     app.add_exception_handler(ForetasteError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_values)
     app.add_exception_handler(HTTPException, _of_http)

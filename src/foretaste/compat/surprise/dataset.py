@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from foretaste.compat.surprise._warnings import odd_ratings
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from foretaste.compat.surprise.reader import Reader
 from foretaste.compat.surprise.trainset import Trainset, inner_ids
-from foretaste.compat.surprise.traps import odd_ratings
 from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, did_you_mean
 
 Rating = tuple[Any, Any, float, Any]

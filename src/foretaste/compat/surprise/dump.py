@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.compat.surprise.dump_parts import (
+from foretaste._utils.files import atomic_write
+from foretaste.compat.surprise.dump_format import (
     Arrays,
     pack_predictions,
     pack_random,
@@ -29,7 +30,6 @@ from foretaste.compat.surprise.dump_parts import (
 )
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
 from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupported
-from foretaste.files import atomic_write
 from foretaste.persistence import library_version
 
 FORMAT = 1

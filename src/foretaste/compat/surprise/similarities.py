@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
+from foretaste._utils.threads import thread_count
 from foretaste.errors import BadData, InvalidParameter
-from foretaste.threads import thread_count
 
 _Doubles = npt.NDArray[np.float64]
 

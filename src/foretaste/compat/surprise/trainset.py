@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.compat.surprise.traps import other_type
+from foretaste.compat.surprise._warnings import other_type
 from foretaste.errors import InvalidParameter
 
 Lists = defaultdict[int, list[tuple[int, float]]]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.dataset import DatasetUserFolds
-from foretaste.compat.surprise.model_selection.side_by_side import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, outcomes
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import MEASURES, checked_measures, fit_and_score
-from foretaste.compat.surprise.traps import warn
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameter, did_you_mean
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.compat.surprise.model_selection.coded import CodedRatings, Fold
+from foretaste.compat.surprise.model_selection.encoded_dataset import CodedRatings, Fold
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameter
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.compat.surprise import accuracy
-from foretaste.compat.surprise.model_selection.side_by_side import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, outcomes
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.errors import InvalidParameter, did_you_mean
 

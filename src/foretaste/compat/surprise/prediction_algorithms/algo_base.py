@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.compat.surprise._warnings import unknown_ids
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction, PredictionImpossible
 from foretaste.compat.surprise.trainset import Trainset
-from foretaste.compat.surprise.traps import unknown_ids
 from foretaste.errors import InvalidParameter, NotFitted, did_you_mean
 
 SIMILARITIES = ("cosine", "msd", "pearson", "pearson_baseline")

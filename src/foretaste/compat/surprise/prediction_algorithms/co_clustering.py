@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import _native
+from foretaste._native import surprise_cocluster
+from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.trainset import Trainset
-from foretaste.compat.surprise.traps import warn
 from foretaste.compat.surprise.utils import get_rng
 
 Averages = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -118,7 +118,7 @@ class CoClustering(AlgoBase):
     def _learn(self, cltr_u: npt.NDArray[np.intp], cltr_i: npt.NDArray[np.intp], epochs: int) -> Averages:
         by_user, by_item = self.trainset.by_user(), self.trainset.by_item()
         averages = np.zeros(self.n_cltr_u), np.zeros(self.n_cltr_i), np.zeros((self.n_cltr_u, self.n_cltr_i))
-        _native.surprise_cocluster(
+        surprise_cocluster(
             by_user.starts, by_user.items, np.trunc(by_user.values),
             by_item.starts, by_item.users, np.trunc(by_item.values),
             self.user_mean, self.item_mean, float(self.trainset.global_mean),

@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring
+from foretaste.compat.surprise.prediction_algorithms._symmetric_neighbors import Nearest, SymmetricAlgo
 from foretaste.compat.surprise.prediction_algorithms.algo_base import Estimates
-from foretaste.compat.surprise.prediction_algorithms.neighborhood import Centring
-from foretaste.compat.surprise.prediction_algorithms.symmetric import Nearest, SymmetricAlgo
-from foretaste.compat.surprise.row_moments import row_means, row_stds
+from foretaste.compat.surprise.row_stats import row_means, row_stds
 from foretaste.compat.surprise.similarities import SimilarityUndefined
 from foretaste.compat.surprise.trainset import Trainset
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import _native
-from foretaste.compat.surprise.prediction_algorithms.factors import Doubles, FactorModel, numbers
+from foretaste._native import surprise_implicit, surprise_nmf, surprise_svd, surprise_svdpp
+from foretaste.compat.surprise.prediction_algorithms._factors import Doubles, FactorModel, numbers
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameter
@@ -70,9 +70,7 @@ class SVD(FactorModel):
         if not self.biased:
             rates[:2] = 0  # biases stay 0
         for epochs in self._epochs():
-            _native.surprise_svd(
-                rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs, epochs
-            )
+            surprise_svd(rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs, epochs)
         self.bu, self.bi, self.pu, self.qi = bu, bi, pu, qi
 
 
@@ -139,7 +137,7 @@ class SVDpp(FactorModel):
         rows, mean = trainset.by_user(), float(self.trainset.global_mean)
         rates, regs = numbers(self, "lr", "bu bi pu qi yj"), numbers(self, "reg", "bu bi pu qi yj")
         for epochs in self._epochs():
-            _native.surprise_svdpp(
+            surprise_svdpp(
                 rows.starts, rows.items, rows.values, mean, pu, qi, yj, bu, bi, rates, regs, epochs
             )
         self.bu, self.bi, self.pu, self.qi, self.yj = bu, bi, pu, qi, yj
@@ -150,7 +148,7 @@ class SVDpp(FactorModel):
         known = users >= 0
         asked, found = np.unique(users[known], return_inverse=True)
         rows, yj = self.trainset.by_user(), np.ascontiguousarray(self.yj, np.float64)
-        implicit = _native.surprise_implicit(rows.starts, rows.items, yj, asked)
+        implicit = surprise_implicit(rows.starts, rows.items, yj, asked)
         places = np.full(len(users), -1, np.int32)
         places[known] = found
         return self.pu[asked] + implicit, bu[asked], places
@@ -218,7 +216,7 @@ class NMF(FactorModel):
         rows, mean = trainset.by_user(), float(self.trainset.global_mean) if self.biased else 0.0
         rates, regs = numbers(self, "lr", "bu bi"), numbers(self, "reg", "bu bi pu qi")
         for epochs in self._epochs():
-            good = _native.surprise_nmf(
+            good = surprise_nmf(
                 rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs,
                 bool(self.biased), epochs,
             )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste import _native
+from foretaste._native import surprise_als, surprise_sgd_biases
 
 Baselines = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -32,7 +32,7 @@ def baseline_als(self: Any) -> Baselines:
     """
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     by_user, by_item, options = self.trainset.by_user(), self.trainset.by_item(), self.bsl_options
-    good = _native.surprise_als(
+    good = surprise_als(
         by_user.starts, by_user.items, by_user.values, by_item.starts, by_item.users, by_item.values,
         float(self.trainset.global_mean), float(options.get("reg_u", 15)), float(options.get("reg_i", 10)),
         bu, bi, int(options.get("n_epochs", 10)),
@@ -58,7 +58,7 @@ def baseline_sgd(self: Any) -> Baselines:
     """
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     rows, options = self.trainset.by_user(), self.bsl_options
-    _native.surprise_sgd_biases(
+    surprise_sgd_biases(
         rows.starts, rows.items, rows.values, float(self.trainset.global_mean),
         float(options.get("learning_rate", 0.005)), float(options.get("reg", 0.02)),
         bu, bi, int(options.get("n_epochs", 20)),

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import SurpriseDeviations
+from foretaste._utils.threads import thread_count
+from foretaste.compat.surprise._warnings import warn
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import LastRows, Strangers
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
-from foretaste.compat.surprise.prediction_algorithms.neighborhood import LastRows, Strangers
 from foretaste.compat.surprise.prediction_algorithms.predictions import (
     PredictionImpossible as PredictionImpossible,  # programs may take it from here, as in scikit-surprise
 )
-from foretaste.compat.surprise.row_moments import row_means
+from foretaste.compat.surprise.row_stats import row_means
 from foretaste.compat.surprise.trainset import Rows, Trainset
-from foretaste.compat.surprise.traps import warn
 from foretaste.errors import BadData, NotFitted
-from foretaste.threads import thread_count
 
 _Doubles = npt.NDArray[np.float64]
 _Int32 = npt.NDArray[np.int32]

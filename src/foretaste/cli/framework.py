@@ -1,0 +1,272 @@
+"""What comes of a command: text or one JSON envelope on success, three parts on failure, an exit code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from foretaste.cli.hint_translation import as_command, as_options
+from foretaste.cli.suggestions import UnknownCommand, mended
+from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
+
+FAULT, INTERRUPTED = 70, 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command returns.
+
+    Parameters
+    ----------
+    data : object
+        What ``--json`` gives, as JSON can hold it.
+    text : str
+        What people read, without the last line end.
+    code : int
+        Exit code.
+    """
+
+    data: Any
+    text: str
+    code: int = 0
+
+
+class Spoken(logging.Handler):
+    """Prints what the library says on standard error: guesses as notes, the rest as warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record, Python arguments in it written as options."""
+        ctx = click.get_current_context(silent=True)
+        fact, otherwise, how = record.getMessage().partition("(say otherwise:")
+        text = fact + otherwise + as_options(how, ctx.command.params if ctx else [])
+        word = "note" if record.levelno < logging.WARNING else "warning"
+        click.echo(f"{word}: {text}", err=True)
+
+
+@contextmanager
+def _speaking(*, quiet: bool) -> Any:
+    log, handler = logging.getLogger("foretaste"), Spoken()
+    before = log.level, log.propagate
+    log.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
+
+
+# Commands ------------------------------------------------------------------------------------------------
+
+
+class Command(click.Command):
+    """A command with ``--json``, whose value is optional."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Join ``--json`` and its value, if it has one."""
+        return super().parse_args(ctx, join_json(args))
+
+
+def join_json(args: Iterable[str]) -> list[str]:
+    """Write ``--json`` as ``--json=TARGET``: only ``-`` and names that end in .json are taken as its value.
+
+    So ``show --json model.foretaste`` is what it looks like; other names need ``--json=NAME``.
+    """
+    joined: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if joined and joined[-1] == "--json":
+            is_value = arg == "-" or arg.endswith(".json")
+            joined[-1] = f"--json={arg}" if is_value else "--json=-"
+            if is_value:
+                continue
+        if arg == "--":
+            return [*joined, arg, *rest]
+        joined.append("--json" if arg == "-j" else arg)
+    if joined and joined[-1] == "--json":
+        joined[-1] = "--json=-"
+    return joined
+
+
+def common_options() -> list[click.Parameter]:
+    """Return the options that every command has."""
+    return [
+        click.Option(
+            ["--json", "json_target"],
+            metavar="[-|FILE.json]",
+            help="Give JSON, to standard output or to a file (-j).",
+        ),
+        click.Option(["-q", "--quiet"], is_flag=True, help="No notes and no progress."),
+        click.Option(["--debug"], is_flag=True, help="Show where in the code an error was raised."),
+    ]
+
+
+def runner(function: Callable[..., Outcome]) -> Callable[..., int]:
+    """Turn a function that returns an Outcome into a click callback that emits it."""
+
+    @functools.wraps(function)
+    def run(*, json_target: str | None, quiet: bool, debug: bool, **values: Any) -> int:
+        with _speaking(quiet=quiet):
+            try:
+                outcome = function(**values)
+            except ForetasteError as error:
+                ctx = click.get_current_context()
+                params = ctx.command.params
+                error.message = as_options(error.message, params)
+                error.where = error.where and as_options(error.where, params)
+                if error.hint:
+                    instead = isinstance(error, InvalidParameter)  # else what was typed is not enough
+                    whole = as_command(error.hint, params, ctx.obj or (), instead=instead)
+                    error.hint = whole or as_options(error.hint, params)
+                raise
+            return _emit(outcome, json_target)
+
+    return run
+
+
+def command(
+    *options: Callable[[Any], Any], **attributes: Any
+) -> Callable[[Callable[..., Outcome]], click.Command]:
+    """Make a command out of a function that returns an Outcome (a decorator)."""
+
+    def wrap(function: Callable[..., Outcome]) -> click.Command:
+        made: Any = runner(function)
+        for option in reversed(options):
+            made = option(made)
+        result = click.command(cls=Command, **attributes)(made)
+        result.params += common_options()
+        return result
+
+    return wrap
+
+
+def wants_progress() -> Any:
+    """Return what shows progress: nothing if quiet, plain lines where no escape code may be printed."""
+    if click.get_current_context().params.get("quiet", False):
+        return False
+    from foretaste._utils.progress import Lines
+
+    return Lines() if is_plain() else True
+
+
+def is_plain() -> bool:
+    """Whether colours and moving bars are unwanted."""
+    return "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+
+
+# Success and failure -------------------------------------------------------------------------------------
+
+
+def _emit(outcome: Outcome, json_target: str | None) -> int:
+    envelope = {"ok": True, "data": outcome.data}
+    if json_target is not None:
+        _write_json(envelope, json_target)
+    if json_target != "-":
+        _echo(outcome.text)
+    return outcome.code
+
+
+def _write_json(envelope: dict[str, Any], target: str) -> None:
+    text = json.dumps(envelope, indent=2, allow_nan=False)
+    if target == "-":
+        _echo(text)
+        return
+    from foretaste._utils.files import atomic_write
+
+    with atomic_write(target) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+    logging.getLogger("foretaste").info("wrote %s", target)
+
+
+def _echo(text: str) -> None:
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def no_such_command(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
+    """Return the error for an unknown command, naming the nearest."""
+    return UnknownCommand(ctx, name, tuple(known), f'no command "{name}"{did_you_mean(name, known)}')
+
+
+class Root(click.Group):
+    """The group of all commands; turns whatever is raised into an error in three parts and an exit code."""
+
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
+    ) -> Any:
+        """Run one command and exit with its code."""
+        args = list(sys.argv[1:] if args is None else args)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")  # a title must not fail in a poor terminal
+        try:
+            extra |= {"standalone_mode": False, "obj": args}
+            code = super().main(args, prog_name or "foretaste", *more, **extra)
+        except (Exception, KeyboardInterrupt) as error:
+            code = fail(error, args)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(error: BaseException, args: list[str]) -> int:
+    """Print an error (and its envelope where JSON is wanted); return the exit code."""
+    if "--debug" in args:
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    code, message, where, hint, exit_code = _parts(error)
+    hint = mended(error, args) or hint
+    whole = f"{message}\n{where}" if where else message
+    target = next((arg.removeprefix("--json=") for arg in join_json(args) if arg.startswith("--json=")), None)
+    if target is not None:
+        try:
+            _write_json({"ok": False, "error": {"code": code, "message": whole, "hint": hint}}, target)
+        except ForetasteError as second:  # the file for it cannot be written either
+            click.echo(f"error: {second.message}", err=True)
+    word = "stopped" if exit_code == INTERRUPTED else f"error: {message}"
+    lines = [word, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
+    click.echo("\n".join(lines), err=True)
+    return exit_code
+
+
+def _parts(error: BaseException) -> tuple[str, str, str | None, str | None, int]:
+    """Return code, message, place, hint and exit code of an error."""
+    if isinstance(error, ForetasteError):
+        return error.code, error.message, error.where, error.hint, error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "interrupted", "stopped", None, None, INTERRUPTED
+    if isinstance(error, click.ClickException):
+        ctx = getattr(error, "ctx", None)
+        usage = None if ctx is None else "usage: " + " ".join(ctx.get_usage().split()[1:])
+        hint = f"{ctx.command_path if ctx else 'foretaste'} --help"
+        return "usage", error.format_message(), usage, hint, 2
+    file = _keep_traceback(error)
+    message = f"a fault in foretaste: {type(error).__name__}: {error}"
+    return "fault", message.split("\n")[0], f"all about it is in {file}", "report it with that file", FAULT
+
+
+def _keep_traceback(error: BaseException) -> str:
+    import platform
+    import tempfile
+    import traceback
+
+    import foretaste
+
+    handle, name = tempfile.mkstemp(prefix="foretaste-error-", suffix=".txt", text=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"foretaste {foretaste.__version__}, Python {sys.version}, {platform.platform()}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    return name

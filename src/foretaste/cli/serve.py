@@ -1,0 +1,168 @@
+"""``serve``: ratings, a model and an interface, server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foretaste.cli.evaluate import catalogue_of
+from foretaste.cli.framework import Outcome, command, wants_progress
+from foretaste.cli.options import READING_OPTIONS, name_of, read
+from foretaste.errors import InvalidParameter, MissingExtra, NotFound
+
+if TYPE_CHECKING:
+    from foretaste.service.settings import Settings
+
+log = logging.getLogger("foretaste")
+
+_KEY_FILE = "admin.key"
+
+
+@command(
+    click.argument("ratings", required=False),
+    click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
+    click.option("--model", metavar="MODEL", help="What the first model is.  [default: SVD]"),
+    click.option(
+        "--folder",
+        default="foretaste-service",
+        show_default=True,
+        help="Holds the database, the models and the first key.",
+    ),
+    click.option(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL instead of SQLite in the folder; better told by FORETASTE_DATABASE, out of sight.",
+    ),
+    click.option("--port", default=8000, show_default=True, help="Of 127.0.0.1; 0 is any that is free."),
+    click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True),
+    click.option(
+        "--rate", default="6000/minute", show_default=True, help="Requests of a client to a worker; or none."
+    ),
+    click.option(
+        "--allow-origin", "origins", metavar="URL", multiple=True, help="Pages that may ask (CORS)."
+    ),
+    click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Names besides localhost."),
+    click.option(
+        "--page",
+        type=click.Choice(["local", "on", "off"]),
+        default="local",
+        show_default=True,
+        help="Who may rate without a key, on a page: people at this machine, all who reach it, or nobody.",
+    ),
+    click.option("--hide", metavar="FILE", help="Items that the page does not show, an id on a line."),
+    *READING_OPTIONS,
+    name="serve",
+    short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",
+)
+def serve(
+    ratings: str | None, items: str | None, model: str | None, folder: str, database: str | None, port: int,
+    workers: int, rate: str, origins: tuple[str, ...], hosts: tuple[str, ...], page: str, hide: str | None,
+    **reading: Any,
+) -> Outcome:  # fmt: skip
+    """Serve recommendations, and a page to rate on, over HTTP on 127.0.0.1, until Ctrl-C.
+
+    The first time, RATINGS (a file or a data set) go into a database, and a model learns from them. Later,
+    the database is served as it stands: give the same RATINGS, or none.
+    """
+    try:
+        from foretaste.service import bootstrap, server
+        from foretaste.service.settings import Settings
+    except ImportError as error:
+        raise MissingExtra(f"serving needs {error.name}", hint='pip install "foretaste[serve]"') from None
+
+    settings = Settings(
+        folder, database or os.environ.get("FORETASTE_DATABASE"), "" if rate == "none" else rate,
+        origins=origins, hosts=hosts, page=page,
+    )  # fmt: skip
+    listener = server.bind(port)  # before the work, which would be in vain if it is taken
+    try:
+        store = bootstrap.open_store(settings)
+        _prepare(settings, store, ratings, items, model, reading)
+        if hide is not None:
+            settings = replace(settings, hidden=bootstrap.hidden_items(store, hide))
+        store.close()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        _welcome(settings, address, workers)
+        server.run(settings, listener, workers)
+    finally:
+        listener.close()
+    return Outcome({"address": address, "folder": folder}, "stopped")
+
+
+def _prepare(
+    settings: Settings,
+    store: Any,
+    ratings: str | None,
+    items: str | None,
+    model: str | None,
+    reading: dict[str, Any],
+) -> None:
+    """Fill an empty database, learn the first model, make the first key."""
+    from foretaste._utils.progress import progress_for
+    from foretaste.evaluation.comparison import named
+    from foretaste.models.spec import as_spec
+    from foretaste.service import bootstrap
+
+    spec = as_spec(named(model or "SVD"))
+    kept = bootstrap.name_in(store)
+    if kept is None:
+        if ratings is None:
+            raise NotFound(
+                f"there are no ratings in {settings.folder} yet",
+                hint="foretaste serve RATINGS, such as sample",
+            )
+        given = read(ratings, reading)
+        name = name_of(ratings)
+        bootstrap.fill(store, given, catalogue_of(ratings, items, reading), name)
+        log.info("%s: %s ratings are now in the database", name, f"{len(given):,}")
+        bootstrap.first_audit(store, given)
+    elif ratings is not None and name_of(ratings) != kept:
+        raise InvalidParameter(
+            f"{settings.folder} serves {kept}, not {name_of(ratings)}", hint='folder="another-folder"'
+        )
+    elif ratings is not None:
+        log.info("%s is in the database, with all that was rated since; it is not read again", kept)
+    if kept is not None and items is not None:
+        log.info("nor is %s: titles are those of the first time", items)
+    bootstrap.tidy(settings, store)
+    active = bootstrap.active_model(store)
+    if active is None:
+        checks = bootstrap.first_model(settings, store, spec, progress_for(wants_progress()))
+        log.info(
+            "%s: RMSE %.4g on %s held-out ratings (always guessing the mean: %.4g)",
+            spec["model"], checks["rmse"], f"{checks['held_out']:,}", checks["rmse_of_the_mean"],
+        )  # fmt: skip
+    elif model is not None and spec != active:
+        log.warning(
+            "another model serves: %s; --model is for the first time. To train %s: the page for "
+            "administrators, or POST /api/v1/jobs", active["model"], spec["model"],
+        )  # fmt: skip
+    key = bootstrap.first_key(store)
+    if key is not None:
+        _keep_key(Path(settings.folder) / _KEY_FILE, key)
+
+
+def _keep_key(path: Path, key: str) -> None:
+    """Write the first key where only its owner can read it."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(key + "\n")
+
+
+def _welcome(settings: Settings, address: str, workers: int) -> None:
+    key = Path(settings.folder) / _KEY_FILE
+    log.info("%s   (%s; stop with Ctrl-C)", address, "1 worker" if workers == 1 else f"{workers} workers")
+    if settings.page != "off":
+        log.info("to rate in a browser: %s/   to look after it: %s/admin", address, address)
+    log.info("what can be asked: %s/api/v1/openapi.json", address)
+    if key.exists():
+        log.info("a key that may do all is in %s:", key)
+        shown = json.dumps(f"Authorization: Bearer $(cat {key})")
+        log.info("  curl -H %s %s/api/v1/items", shown, address)

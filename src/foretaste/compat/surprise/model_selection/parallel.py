@@ -1,0 +1,261 @@
+"""Fits of several folds or settings at once, with the results that they have one after another.
+
+``n_jobs=1`` takes them in turn, on the object given: random numbers are drawn in the order of
+scikit-surprise. With more, each works on its own copy, as there. Algorithms of foretaste run in threads, as
+their kernels let other threads run, and ratings need not be sent anywhere. An algorithm that a program wrote
+in Python would gain nothing from threads, so it runs in processes where joblib is installed (scikit-surprise
+needs it, too).
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import operator
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from foretaste._utils.threads import sharing, thread_count
+from foretaste.errors import InvalidParameter
+
+_OURS = __name__.rpartition(".model_selection")[0]
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+class Work(NamedTuple):
+    """One fit: the arguments of ``fit_and_score``."""
+
+    algo: Any
+    trainset: Any
+    testset: Any
+    measures: list[str]
+    return_train_measures: bool
+
+
+Outcome = tuple[dict[str, Any], dict[str, Any], float, float]
+Function = Callable[..., Outcome]
+
+
+def job_count(n_jobs: Any) -> int:
+    """Return how many fits run at once.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None is 1; -1 is all cores, -2 all but one.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is 0 or no whole number (a ``ValueError``).
+    """
+    if n_jobs is None:
+        return 1
+    try:
+        number = operator.index(n_jobs)
+    except TypeError:
+        number = 0
+    if number == 0 or isinstance(n_jobs, bool):
+        raise InvalidParameter(
+            f"n_jobs={n_jobs!r} is not allowed; it must be a whole number other than 0, or None",
+            hint="n_jobs=-1, all cores",
+        )
+    return number if number > 0 else max(1, thread_count() + 1 + number)
+
+
+def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
+    """Return how many fits may be begun or wait with their data, None for any number.
+
+    Parameters
+    ----------
+    pre_dispatch : int, str or None
+        A number, an expression in ``n_jobs`` as ``"2*n_jobs"``, None or ``"all"``.
+    jobs : int
+        How many run at once.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is none of these (a ``ValueError``).
+    """
+    if pre_dispatch is None or pre_dispatch == "all":
+        return None
+    try:
+        count = int(_value(ast.parse(str(pre_dispatch), mode="eval").body, jobs))
+    except (SyntaxError, TypeError, ValueError, KeyError, ArithmeticError):
+        count = 0
+    if count < 1:
+        raise InvalidParameter(
+            f"pre_dispatch={pre_dispatch!r} is not allowed; it must be a number above 0, None or an "
+            'expression in n_jobs as "2*n_jobs"',
+            hint='pre_dispatch="2*n_jobs"',
+        )
+    return count
+
+
+def _value(node: ast.expr, jobs: int) -> Any:
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left, jobs), _value(node.right, jobs))
+    if isinstance(node, ast.Name) and node.id == "n_jobs":
+        return jobs
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return node.value
+    raise ValueError(ast.dump(node))
+
+
+def outcomes(
+    function: Function, works: Iterable[Work], n_jobs: Any, pre_dispatch: Any, verbose: int = 0
+) -> list[Outcome]:
+    """Do all the work; return what comes of each, in its order.
+
+    Parameters
+    ----------
+    function : function
+        ``fit_and_score``.
+    works : iterable of Work
+        Taken one at a time, when there is room for it.
+    n_jobs, pre_dispatch
+        As for ``job_count`` and ``waiting_count``.
+    verbose : int
+        How much is said on standard error of how far it is: 0 nothing, above 10 every fit.
+    """
+    jobs = job_count(n_jobs)
+    limit = waiting_count(pre_dispatch, jobs)
+    if jobs == 1:
+        said = _Said(verbose, jobs)
+        done = []
+        for work in works:
+            done.append(function(*work))
+            said.step()
+        said.end()
+        return done
+    queue = iter(works)
+    first = next(queue, None)
+    if first is None:
+        return []
+    if not _is_ours(first.algo) and find_spec("joblib") is not None:
+        return _in_processes(function, _again(first, queue), jobs, pre_dispatch, verbose)
+    return _in_threads(function, _again(first, queue), jobs, limit, _Said(verbose, jobs))
+
+
+def _again(first: Work, rest: Iterator[Work]) -> Iterator[Work]:
+    yield first
+    yield from rest
+
+
+def _is_ours(algo: Any) -> bool:
+    return type(algo).__module__.startswith(f"{_OURS}.")
+
+
+def _in_threads(
+    function: Function, works: Iterable[Work], jobs: int, limit: int | None, said: _Said
+) -> list[Outcome]:
+    # Limits of BLAS hold for the whole process: set once around all, lest the first fit that is done take it
+    # from the others.
+    from threadpoolctl import threadpool_limits
+
+    share = max(1, thread_count() // jobs)
+
+    def run(work: Work) -> Outcome:
+        with sharing(share):
+            return function(*work)
+
+    futures: list[Future[Outcome]] = []
+    running: set[Future[Outcome]] = set()
+    with threadpool_limits(1), ThreadPoolExecutor(jobs, "fold") as pool:
+        try:
+            for work in works:
+                while limit is not None and len(running) >= limit:
+                    running = _some_done(running, said)
+                # Copied here and now: a generator of random numbers is copied as it stands, whatever runs.
+                futures.append(pool.submit(run, work._replace(algo=_copied(work.algo))))
+                running.add(futures[-1])
+            while running:
+                running = _some_done(running, said)
+        except BaseException:  # Ctrl-C, too, which only the main thread hears of
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    said.end()
+    return [future.result() for future in futures]
+
+
+def _some_done(running: set[Future[Outcome]], said: _Said) -> set[Future[Outcome]]:
+    """Wait until one is done or has failed; return those that still run."""
+    done, rest = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        future.result()
+        said.step()
+    return rest
+
+
+def _copied(algo: Any) -> Any:
+    """Return a copy of an algorithm without one of the ratings that it learned from before."""
+    trainset = vars(algo).get("trainset")
+    return copy.deepcopy(algo, {} if trainset is None else {id(trainset): trainset})
+
+
+def _in_processes(
+    function: Function, works: Iterable[Work], jobs: int, pre_dispatch: Any, verbose: int
+) -> list[Outcome]:
+    from joblib import Parallel, delayed
+
+    cloudpickle = _cloudpickle()
+    aliased = getattr(sys.modules.get("surprise"), "__name__", None) == _OURS
+    calls = (delayed(_unpacked)(cloudpickle.dumps((function, work)), aliased) for work in works)
+    dispatch = "all" if pre_dispatch is None else pre_dispatch
+    done: list[Outcome] = Parallel(n_jobs=jobs, pre_dispatch=dispatch, verbose=verbose)(calls)
+    return done
+
+
+def _unpacked(packed: bytes, aliased: bool) -> Outcome:
+    """Do work that was sent to this process by the one that started it, and comes from nowhere else.
+
+    It is unpacked only here, so that modules which it imports find ``surprise`` as they did there.
+    """
+    if aliased:
+        import_module(f"{_OURS}.install")
+    function, work = _cloudpickle().loads(packed)
+    result: Outcome = function(*work)
+    return result
+
+
+def _cloudpickle() -> Any:
+    """Return what joblib sends classes of notebooks and scripts with; older joblibs carry it inside."""
+    inside = "joblib.externals.cloudpickle"
+    return import_module("cloudpickle" if find_spec("cloudpickle") is not None else inside)
+
+
+class _Said:
+    """Lines on standard error that say how many fits are done, as joblib writes them."""
+
+    def __init__(self, verbose: int, jobs: int) -> None:
+        self._verbose, self._jobs = verbose, jobs
+        self._start = self._last = time.perf_counter()
+        self._done = 0
+
+    def step(self) -> None:
+        self._done += 1
+        now = time.perf_counter()
+        if self._verbose > 10 or (self._verbose and now - self._last > 10 / self._verbose):
+            self._last = now
+            self._say("")
+
+    def end(self) -> None:
+        if self._verbose:
+            self._say(" finished")
+
+    def _say(self, end: str) -> None:
+        seconds = time.perf_counter() - self._start
+        line = f"[Parallel(n_jobs={self._jobs})]: Done {self._done:3d} tasks | elapsed: {seconds:6.1f}s{end}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - what joblib_verbose asks for

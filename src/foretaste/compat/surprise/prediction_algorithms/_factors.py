@@ -1,0 +1,99 @@
+"""What the algorithms of matrix factorisation share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import surprise_dots
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.trainset import Trainset
+
+Doubles = npt.NDArray[np.float64]
+
+UNKNOWN = "User and item are unknown."  # the reason that programs written for scikit-surprise find
+
+
+class FactorModel(AlgoBase):
+    """Factors of users and items, with biases or without.
+
+    Attributes
+    ----------
+    pu : float64 array, shape (n_users, n_factors)
+    qi : float64 array, shape (n_items, n_factors)
+    bu : float64 array, shape (n_users,)
+    bi : float64 array, shape (n_items,)
+        All of them after ``fit``.
+    """
+
+    biased: bool = True
+    n_epochs: int
+    verbose: bool
+    pu: Doubles
+    qi: Doubles
+    _epoch_line: ClassVar[str] = "Processing epoch {}"
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Learn from the ratings of a trainset.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        FactorModel
+            The algorithm itself.
+        """
+        super().fit(trainset)
+        self.sgd(trainset)
+        return self
+
+    def sgd(self, trainset: Trainset) -> None:
+        """Draw the first factors and learn all epochs; ``fit`` calls it."""
+        raise NotImplementedError
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating from inner ids; who is unknown counts as 0.
+
+        Raises
+        ------
+        PredictionImpossible
+            Without biases, if the user or the item is unknown.
+        """
+        return self._estimate_one(u, i).value[0]
+
+    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+        mean = float(self.trainset.global_mean) if self.biased else 0.0
+        bu, bi = (self.bu, self.bi) if self.biased else (np.zeros(len(self.pu)), np.zeros(len(self.qi)))
+        pu, bu, places = self._of_users(users, bu)
+        p, q, b, c = (np.ascontiguousarray(one, np.float64) for one in (pu, self.qi, bu, bi))
+        value = surprise_dots(places, items, p, q, b, c, mean)
+        if self.biased:
+            return Estimates(value)
+        impossible = np.flatnonzero((users < 0) | (items < 0)).tolist()
+        return Estimates(value, dict.fromkeys(impossible, UNKNOWN))
+
+    def _of_users(
+        self, users: npt.NDArray[np.int32], bu: Doubles
+    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
+        """Return vectors and biases of users, and where in them each of ``users`` stands."""
+        return self.pu, bu, users
+
+    def _epochs(self) -> Iterator[int]:
+        """Yield how many epochs to learn at a time: all at once, or one by one and printed."""
+        epochs = len(range(self.n_epochs))
+        if not self.verbose:
+            yield epochs
+            return
+        for epoch in range(epochs):
+            print(self._epoch_line.format(epoch))  # noqa: T201 - as programs expect of verbose=True
+            yield 1
+
+
+def numbers(algorithm: Any, kind: str, names: str) -> Doubles:
+    """Return the rates (``lr``) or regularisations (``reg``) of some parameters as an array."""
+    return np.array([float(getattr(algorithm, f"{kind}_{name}")) for name in names.split()], np.float64)

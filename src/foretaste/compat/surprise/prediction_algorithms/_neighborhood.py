@@ -1,0 +1,218 @@
+"""Similarities of a trainset as they are needed: rows of the matrix, of which the last few stay."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
+from foretaste._utils.threads import thread_count
+from foretaste.compat.surprise.similarities import similarity_source, undefined
+from foretaste.compat.surprise.trainset import Trainset
+
+_Doubles = npt.NDArray[np.float64]
+_Int32 = npt.NDArray[np.int32]
+
+_KEPT_BYTES = 64 * 2**20
+
+
+class LastRows:
+    """Rows of a matrix that is never made, the last asked for in memory: 64 MB at most, or one row.
+
+    Parameters
+    ----------
+    read : function of int
+        Computes a row.
+    width : int
+        How many numbers a row has.
+    """
+
+    def __init__(self, read: Callable[[int], _Doubles], width: int) -> None:
+        self._read = read
+        self._most = max(1, _KEPT_BYTES // (8 * max(width, 1)))
+        self._rows: OrderedDict[int, _Doubles] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, x: int) -> _Doubles:
+        """Return a row; not to be written to."""
+        with self._lock:
+            if x in self._rows:
+                self._rows.move_to_end(x)
+                return self._rows[x]
+        found = self._read(x)
+        with self._lock:
+            self._rows[x] = found
+            while len(self._rows) > self._most:
+                self._rows.popitem(last=False)
+        return found
+
+
+class Strangers:
+    """Who of a trainset has no ratings: of trainsets that programs make, some may be such.
+
+    Parameters
+    ----------
+    trainset : Trainset
+
+    Attributes
+    ----------
+    user, item : bool array, shapes (n_users,) and (n_items,)
+    """
+
+    def __init__(self, trainset: Trainset) -> None:
+        self.user = np.diff(trainset.by_user().starts) == 0
+        self.item = np.diff(trainset.by_item().starts) == 0
+
+    def neither(self, users: _Int32, items: _Int32) -> npt.NDArray[np.bool_]:
+        """Return where both inner ids are known (not -1) and have ratings."""
+        return np.asarray((users >= 0) & (items >= 0) & ~self.user[users] & ~self.item[items])
+
+
+@dataclass(frozen=True)
+class Centring:
+    """What of a neighbour's rating is averaged.
+
+    Attributes
+    ----------
+    centre : float64 array, shape (n_x,), or None
+        Taken off; None leaves ratings as they are.
+    offset : float64 array, shape (n_y,), or None
+        With it, ``mean + centre + offset`` is taken off.
+    spread : float64 array, shape (n_x,), or None
+        Divided by.
+    mean : float
+    """
+
+    centre: _Doubles | None = None
+    offset: _Doubles | None = None
+    spread: _Doubles | None = None
+    mean: float = 0.0
+
+    def of(self, similarity: Any, rating: Any, x: int, y: int) -> Any:
+        """Return the weighted deviation of one rating."""
+        if self.centre is None:
+            return similarity * rating
+        if self.offset is not None:
+            return similarity * (rating - (self.mean + self.centre[x] + self.offset[y]))
+        weighted = similarity * (rating - self.centre[x])
+        return weighted if self.spread is None else weighted / self.spread[x]
+
+
+@dataclass
+class Neighborhood:
+    """The ratings of a trainset by column, and how alike the rows are.
+
+    Attributes
+    ----------
+    measure : str
+    starts : int64 array, shape (n_y + 1,)
+    row : int32 array, shape (n,)
+    rating : float64 array, shape (n,)
+    n_x, min_support : int
+    baseline : float64 array, shape (n,), or None
+        What is taken off each rating before it is compared.
+    shrinkage : float
+    """
+
+    measure: str
+    starts: npt.NDArray[np.int64]
+    row: _Int32
+    rating: _Doubles
+    n_x: int
+    min_support: int
+    baseline: _Doubles | None = None
+    shrinkage: float = 100.0
+    _kernel: SurpriseNeighbors | None = field(default=None, repr=False)
+    _last: LastRows | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept in a copy: the kernel is made again when it is asked."""
+        return vars(self) | {"_kernel": None, "_last": None}
+
+    def kernel(self) -> SurpriseNeighbors:
+        """Return the kernel, made when first asked for."""
+        if self._kernel is None:
+            self._kernel = similarity_source(
+                self.measure, self.starts, self.row, self.rating, self.n_x, self.min_support,
+                self.baseline, self.shrinkage,
+            )  # fmt: skip
+        return self._kernel
+
+    def matrix(self) -> _Doubles:
+        """Return all similarities: float64, shape (n_x, n_x).
+
+        Raises
+        ------
+        SimilarityUndefined
+            If one divides by 0.
+        """
+        try:
+            return self.kernel().matrix(thread_count())
+        except UndefinedSimilarity as error:
+            raise undefined(error, self.measure) from None
+
+    def alike(self, x: int) -> _Doubles:
+        """Return how alike all are to one: float64, shape (n_x,); not to be written to.
+
+        Raises
+        ------
+        SimilarityUndefined
+            If one similarity divides by 0.
+        """
+        if self._last is None:
+            self._last = LastRows(self.kernel().row, self.n_x)
+        try:
+            return self._last.row(x)
+        except UndefinedSimilarity as error:
+            raise undefined(error, self.measure) from None
+
+    def means(
+        self, x: _Int32, y: _Int32, k: int, centring: Centring, sim: _Doubles | None
+    ) -> tuple[_Doubles, _Doubles, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Return sums over the nearest of each pair of a row and a column.
+
+        Parameters
+        ----------
+        x, y : int32 array, shape (pairs,)
+            -1 for an unknown one: its sums are 0.
+        k : int
+            How many neighbours at most.
+        centring : Centring
+        sim : float64 array, shape (n_x, n_x), optional
+            Similarities to use in place of those computed.
+
+        Returns
+        -------
+        ratings, similarities : float64 array, shape (pairs,)
+        count : int64 array, shape (pairs,)
+            How many neighbours with a similarity above 0 there were.
+        odd : bool array, shape (pairs,)
+            Where a similarity is NaN, so that sums are left to ``by_hand``.
+
+        Raises
+        ------
+        SimilarityUndefined
+            If a similarity divides by 0.
+        """
+        k = max(-1, min(k, len(self.row) + 1))
+        parts = (centring.centre, centring.offset, centring.spread, float(centring.mean))
+        at = x
+        if sim is None and len(x) == 1:  # of predictions one by one, rows are kept
+            known = bool(x[0] >= 0 and y[0] >= 0)
+            sim = self.alike(int(x[0]))[None] if known else np.zeros((1, self.n_x))
+            at = np.zeros(1, np.int32) if known else np.full(1, -1, np.int32)
+        try:
+            if sim is None:
+                return self.kernel().means(x, y, k, *parts, thread_count())
+            return self.kernel().means_from(sim, at, y, k, *parts, thread_count())
+        except UndefinedSimilarity as error:
+            raise undefined(error, self.measure) from None

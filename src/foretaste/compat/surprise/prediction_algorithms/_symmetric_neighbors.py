@@ -1,0 +1,272 @@
+"""What algorithms share that go by users or by items: similarities, and sums over the nearest."""
+
+from __future__ import annotations
+
+import heapq
+import operator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring, Neighborhood, Strangers
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.similarities import whole
+from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.errors import NotFitted
+
+_Doubles = npt.NDArray[np.float64]
+_Int32 = npt.NDArray[np.int32]
+
+
+class SymmetricAlgo(AlgoBase):
+    """Base of algorithms that go by users (x) and items (y), or the other way round.
+
+    ``fit`` makes no matrix of similarities: predictions compute the rows that they need, and ``sim`` all of
+    them when it is first asked for. From then on predictions go by ``sim``, so that changes of it count.
+
+    Parameters
+    ----------
+    sim_options : dict
+        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
+    verbose : bool
+        Whether to print when baselines and similarities are computed.
+    **kwargs
+        ``bsl_options``.
+
+    Attributes
+    ----------
+    sim : float64 array, shape (n_x, n_x)
+    n_x, n_y : int
+    xr, yr : mapping of int to list of (int, float)
+        The ratings by x and by y.
+    """
+
+    def __init__(
+        self,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
+        AlgoBase.__init__(self, sim_options=sim_options, **kwargs)
+        self.verbose = verbose
+
+    def fit(self, trainset: Trainset) -> Self:
+        """Take the ratings to learn from.
+
+        Parameters
+        ----------
+        trainset : Trainset
+
+        Returns
+        -------
+        SymmetricAlgo
+            The algorithm itself.
+        """
+        AlgoBase.fit(self, trainset)
+        self.n_x, self.n_y = self.switch(trainset.n_users, trainset.n_items)
+        self._sim: Any = None
+        self._near: Neighborhood | None = None
+        self._strangers = Strangers(trainset)
+        return self
+
+    def switch(self, u_stuff: Any, i_stuff: Any) -> tuple[Any, Any]:
+        """Return what belongs to x and to y, of what belongs to users and to items."""
+        return (u_stuff, i_stuff) if self.sim_options["user_based"] else (i_stuff, u_stuff)
+
+    @property
+    def xr(self) -> Any:
+        """The ratings of each x: a list of (y, rating)."""
+        return self.trainset.ur if self.sim_options["user_based"] else self.trainset.ir
+
+    @property
+    def yr(self) -> Any:
+        """The ratings of each y: a list of (x, rating)."""
+        return self.trainset.ir if self.sim_options["user_based"] else self.trainset.ur
+
+    @property
+    def sim(self) -> Any:
+        """How alike any two x are; all are computed when first asked for."""
+        if vars(self).get("_sim") is None:
+            if "_sim" not in vars(self):
+                raise NotFitted(f"{type(self).__name__} has no sim before fit", hint="algo.fit(trainset)")
+            self._sim = self.compute_similarities()
+        return self._sim
+
+    @sim.setter
+    def sim(self, similarities: Any) -> None:
+        self._sim = similarities
+
+    def compute_similarities(self) -> _Doubles:
+        """Compute how alike any two x are.
+
+        Returns
+        -------
+        float64 array, shape (n_x, n_x)
+
+        Raises
+        ------
+        WrongName
+            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
+        SimilarityUndefined
+            If a similarity divides by 0 (a ``ZeroDivisionError``).
+        """
+        near = self._prepared()
+        if self.verbose:
+            print(f"Computing the {near.measure} similarity matrix...")  # noqa: T201 - what verbose=True prints
+        sim = near.matrix()
+        if self.verbose:
+            print("Done computing similarity matrix.")  # noqa: T201 - what verbose=True prints
+        return sim
+
+    def get_neighbors(self, iid: int, k: int) -> list[int]:
+        """Return those most like one x; only its similarities are computed.
+
+        Parameters
+        ----------
+        iid : int
+            Inner id of the user, or of the item.
+        k : int
+            How many at most.
+
+        Returns
+        -------
+        list of int
+            Inner ids, the most alike first, among equals the smallest id first.
+        """
+        near = None if vars(self).get("_sim") is not None else vars(self).get("_near")
+        if near is None or not isinstance(iid, (int, np.integer)) or not 0 <= iid < self.n_x:
+            return AlgoBase.get_neighbors(self, iid, k)
+        alike = near.alike(int(iid)).tolist()
+        others = [x for x in range(self.n_x) if x != iid]
+        return heapq.nlargest(k, others, key=alike.__getitem__)
+
+    def _prepare(self) -> None:
+        """Settle how similarities are computed; those of a class of one's own are computed at once."""
+        if type(self).compute_similarities is SymmetricAlgo.compute_similarities:
+            self._near = self._neighborhood(self._measure())
+            return
+        self._near = self._neighborhood("msd")
+        self._sim = self.compute_similarities()
+
+    def _prepared(self) -> Neighborhood:
+        return self._near or self._neighborhood(self._measure())
+
+    def _neighborhood(self, measure: str) -> Neighborhood:
+        by_y = self._by_y()
+        x, y = self.switch(by_y.users, by_y.items)
+        baseline = None
+        if measure == "pearson_baseline":
+            of_x, of_y = self.switch(*self.compute_baselines())
+            of_x, of_y = np.asarray(of_x, np.float64), np.asarray(of_y, np.float64)
+            baseline = (self.trainset.global_mean + of_y[y]) + of_x[x]
+        return Neighborhood(
+            measure, by_y.starts, x, by_y.values, self.n_x,
+            whole("min_support", self.sim_options.get("min_support", 1)), baseline,
+            float(self.sim_options.get("shrinkage", 100)),
+        )  # fmt: skip
+
+    def _by_x(self) -> Rows:
+        return self.trainset.by_user() if self.sim_options["user_based"] else self.trainset.by_item()
+
+    def _by_y(self) -> Rows:
+        return self.trainset.by_item() if self.sim_options["user_based"] else self.trainset.by_user()
+
+
+class Nearest(SymmetricAlgo):
+    """What the four forms share: sums over the k nearest, and what becomes of them.
+
+    Parameters
+    ----------
+    k, min_k : int
+        How many neighbours at most, and at least.
+    sim_options, verbose, **kwargs
+        As in ``SymmetricAlgo``.
+    """
+
+    def __init__(
+        self,
+        k: Any = 40,
+        min_k: Any = 1,
+        sim_options: Any = {},  # noqa: B006 - surprise's own default; AlgoBase copies it
+        verbose: Any = True,
+        **kwargs: Any,
+    ) -> None:
+        SymmetricAlgo.__init__(self, sim_options=sim_options, verbose=verbose, **kwargs)
+        self.k = k
+        self.min_k = min_k
+
+    def estimate(self, u: Any, i: Any) -> Any:
+        """Predict one rating, before it is brought into the scale.
+
+        Parameters
+        ----------
+        u, i : int or str
+            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+
+        Returns
+        -------
+        (float, dict)
+            The rating, and ``actual_k``: how many neighbours it was taken from.
+
+        Raises
+        ------
+        PredictionImpossible
+            If nothing can be said.
+        """
+        found = self._estimate_one(u, i)
+        count = int(found.details["actual_k"][0])
+        return found.value[0] if count < 0 else (found.value[0], {"actual_k": count})
+
+    def _centring(self) -> Centring:
+        return Centring()
+
+    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+        raise NotImplementedError
+
+    def _sums(
+        self, users: _Int32, items: _Int32, known: npt.NDArray[np.bool_]
+    ) -> tuple[_Doubles, _Doubles, npt.NDArray[np.int64]]:
+        """Return sums of deviations and similarities, and of how many neighbours."""
+        x, y = (np.where(known, one, np.int32(-1)) for one in self.switch(users, items))
+        near, k, centring = self._prepared(), operator.index(self.k), self._centring()
+        sim = vars(self).get("_sim")
+        if sim is not None and not (isinstance(sim, np.ndarray) and sim.shape == (self.n_x, self.n_x)):
+            ratings, similarities = np.zeros(len(x)), np.zeros(len(x))
+            count, odd = np.zeros(len(x), np.int64), known.copy()
+        else:
+            sim = None if sim is None else np.ascontiguousarray(sim, np.float64)
+            ratings, similarities, count, odd = near.means(x, y, k, centring, sim)
+        for row in np.flatnonzero(odd).tolist():
+            ratings[row], similarities[row], count[row] = self._by_hand(int(x[row]), int(y[row]), k, centring)
+        return ratings, similarities, count
+
+    def _by_hand(self, x: int, y: int, k: int, centring: Centring) -> tuple[Any, Any, int]:
+        """Return the sums of one pair, the nearest chosen by Python: it decides what NaN does to an order."""
+        near = self._prepared()
+        sim: Any = vars(self).get("_sim")
+        rated = slice(int(near.starts[y]), int(near.starts[y + 1]))
+        others, values = near.row[rated].tolist(), near.rating[rated].tolist()
+        row = near.alike(x) if sim is None else None
+        alike = [row[other] if row is not None else sim[x, other] for other in others]
+        ratings: Any = 0.0
+        similarities: Any = 0.0
+        count = 0
+        for similarity, other, value in heapq.nlargest(
+            k, list(zip(alike, others, values, strict=True)), key=lambda one: one[0]
+        ):
+            if similarity > 0:
+                similarities += similarity
+                ratings += centring.of(similarity, value, other, y)
+                count += 1
+        return ratings, similarities, count
+
+    def _from_base(
+        self, base: _Doubles, known: npt.NDArray[np.bool_], sums: Any, spread: Any = 1
+    ) -> Estimates:
+        """Return a base and the mean deviation of enough neighbours."""
+        ratings, similarities, count = sums
+        enough = known & (count > 0) & (count >= self.min_k)
+        mean = np.zeros(len(base))
+        np.divide(ratings, similarities, out=mean, where=enough)
+        return Estimates(np.where(enough, base + mean * spread, base), {}, {"actual_k": count})

@@ -1,0 +1,1 @@
+"""Hyperparameter search: samplers, search spaces, studies and nested cross-validation."""

@@ -1,0 +1,186 @@
+"""Rating prediction metrics: arrays in, a number out.
+
+Every function takes true ratings first. Both may be vectors, or aligned utility matrices in which NaN
+in the true one means "no rating": only rated cells count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste._native import concordant_pairs, group_rows
+from foretaste.errors import BadData, InvalidParameter
+
+Floats = npt.NDArray[np.float64]
+
+
+def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
+    """Return the root mean squared error, in rating units.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    weight : array-like, shape (n,), optional
+        Sample weights.
+    """
+    true, pred, weights = _aligned(y_true, y_pred, weight)
+    return float(np.sqrt(np.average((true - pred) ** 2, weights=weights)))
+
+
+def rmse_per_user(y_true: Any, y_pred: Any, user: Any) -> float:
+    """Return the mean over users of each user's root mean squared error, in rating units.
+
+    Every user counts the same, however many of their ratings are judged; so it is another figure than
+    ``rmse``, in which every rating counts the same, and mostly a lower one.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,)
+    user : int array, shape (n,)
+        An index or number for each row's user.
+    """
+    true, pred, _ = _aligned(y_true, y_pred, None)
+    codes = _user_codes(user, true)
+    counts = np.bincount(codes)
+    return float(np.mean(np.sqrt(np.bincount(codes, (true - pred) ** 2) / counts)))
+
+
+def mae(y_true: Any, y_pred: Any, weight: Any = None) -> float:
+    """Return the mean absolute error, in rating units.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    weight : array-like, shape (n,), optional
+        Sample weights.
+    """
+    true, pred, weights = _aligned(y_true, y_pred, weight)
+    return float(np.average(np.abs(true - pred), weights=weights))
+
+
+def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = None) -> float:
+    """Return the mean absolute error as a fraction of the scale (Goldberg et al. 2001).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    scale : (low, high)
+        Lowest and highest rating: (-10, 10) for Jester gives MAE / 20.
+    weight : array-like, shape (n,), optional
+        Sample weights.
+    """
+    low, high = scale
+    if not low < high:
+        raise InvalidParameter(
+            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+        )
+    return mae(y_true, y_pred, weight) / (high - low)
+
+
+def r2(y_true: Any, y_pred: Any, weight: Any = None) -> float:
+    """Return the coefficient of determination, R squared (1 is perfect, 0 is the mean of y_true).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,) or (users, items)
+    weight : array-like, shape (n,), optional
+        Sample weights.
+
+    Raises
+    ------
+    BadData
+        If there are fewer than two ratings.
+    """
+    true, pred, weights = _aligned(y_true, y_pred, weight)
+    if len(true) < 2:
+        raise BadData(f"R squared needs at least two ratings; there are {len(true)}")
+    around = np.average((true - np.average(true, weights=weights)) ** 2, weights=weights)
+    wrong = np.average((true - pred) ** 2, weights=weights)
+    if around == 0:  # as scikit-learn: perfect is 1, anything else 0
+        return 1.0 if wrong == 0 else 0.0
+    return float(1 - wrong / around)
+
+
+def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
+    """Return the fraction of concordant pairs within users (Koren and Sill 2013).
+
+    For each user, pairs of items rated differently are counted as concordant if the predictions stand in
+    the same order, else (ties included) as discordant; the counts are averaged over the users and divided.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (n,)
+    user : int array, shape (n,)
+        An index or number for each row's user.
+
+    Raises
+    ------
+    BadData
+        If no user rated two items differently.
+    """
+    true, pred, _ = _aligned(y_true, y_pred, None)
+    codes = _user_codes(user, true)
+    starts, order = group_rows(codes.astype(np.int32), int(codes.max(initial=-1)) + 1)
+    concordant, discordant = (
+        float(counts.sum()) for counts in concordant_pairs(starts, true[order], pred[order])
+    )
+    if concordant + discordant == 0:
+        raise BadData("FCP needs a user who rated two items differently; there is none")
+    return concordant / (concordant + discordant)
+
+
+def _user_codes(user: Any, true: Floats) -> npt.NDArray[np.intp]:
+    """Return the users of rows as numbers from 0 on, all of which occur."""
+    user = np.asarray(user)
+    if user.shape != true.shape:
+        raise BadData(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
+    return np.unique(user, return_inverse=True)[1]
+
+
+def _aligned(y_true: Any, y_pred: Any, weight: Any) -> tuple[Floats, Floats, Floats | None]:
+    """Return the rated cells of both as float64 vectors, checked."""
+    true = np.asarray(y_true, dtype=np.float64)
+    pred = np.asarray(y_pred, dtype=np.float64)
+    weights = None if weight is None else np.asarray(weight, dtype=np.float64)
+    if true.shape != pred.shape:
+        raise BadData(f"y_true has the shape {true.shape}, y_pred {pred.shape}; they must agree")
+    if weights is not None and weights.shape != true.shape:
+        raise BadData(f"weight has the shape {weights.shape}, y_true {true.shape}; they must agree")
+    rated = np.isfinite(true)
+    if true.ndim == 1 and not rated.all():
+        raise BadData(f"y_true in row {int(np.flatnonzero(~rated)[0])} is not a finite number")
+    if not rated.any():
+        raise BadData("there is no rating to compare predictions with")
+    true, pred = true[rated], pred[rated]
+    if not np.isfinite(pred).all():
+        raise BadData("y_pred has no finite number where y_true has a rating")
+    return true, pred, None if weights is None else weights[rated]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by name: what it is called and which way is better."""
+
+    name: str
+    label: str
+    function: Callable[..., float]
+    greater_is_better: bool = False
+    needs: str | None = None
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("rmse", "RMSE", rmse),
+        Metric("rmse_per_user", "RMSE per user", rmse_per_user, needs="user"),
+        Metric("mae", "MAE", mae),
+        Metric("nmae", "NMAE", nmae, needs="scale"),
+        Metric("r2", "R2", r2, greater_is_better=True),
+        Metric("fcp", "FCP", fcp, greater_is_better=True, needs="user"),
+    )
+}

@@ -1,0 +1,45 @@
+"""A module that predicts pairs together with the loss that says what its output means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from foretaste.errors import InvalidParameter
+from foretaste.models.pytorch._factors import Factors
+from foretaste.models.pytorch.losses import Loss
+
+
+class Network(nn.Module):
+    """Everything with weights that a model of pairs learns.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(user, item)``, int64 tensors of shape (n,), returns a tensor of shape (n,).
+    loss : Loss
+    """
+
+    def __init__(self, module: Any, loss: Loss) -> None:
+        super().__init__()
+        self.module, self.loss = module, loss
+
+    def forward(self, user: Any, item: Any) -> Any:
+        """Return the outputs for pairs of indices, shape (n,) each."""
+        output = self.module(user, item)
+        if not isinstance(output, torch.Tensor) or output.shape != user.shape:
+            shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise InvalidParameter(
+                f"{type(self.module).__name__} returned {shape} for {len(user)} pairs; "
+                f"it must return a tensor of the shape ({len(user)},)",
+                hint="return output.squeeze(1), if it has one column",
+            )
+        return output
+
+    def scored(self, user: Any, item: Any) -> tuple[Any, Any]:
+        """Return the outputs, and what regularization adds to the loss of each row."""
+        if isinstance(self.module, Factors):
+            return self.module.scored(user, item)
+        return self(user, item), 0.0

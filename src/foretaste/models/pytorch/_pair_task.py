@@ -1,0 +1,130 @@
+"""Learning from pairs of a user and an item, one rating each: the examples of most models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from foretaste._utils import memory
+from foretaste.models.pytorch._base import Parts
+from foretaste.models.pytorch._network import Network
+from foretaste.models.pytorch._trainer import Figures, Learning
+from foretaste.ratings import Ratings
+
+_BYTES = 48  # a rating, beside the ratings themselves
+_JUDGED = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
+_BLOCK = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
+
+
+class PairLearning(Learning):
+    """A network that predicts the rating of pairs, in standard deviations from the mean.
+
+    Parameters
+    ----------
+    network : Network
+    train : Ratings
+    parts : Parts
+    moments : (float, float)
+        The mean and the standard deviation in which the network predicts.
+    device : torch.device
+    regularizer : callable, optional
+        ``regularizer(module)`` returns one number, which is added to the mean loss of a batch.
+    batch : int
+        Ratings a step, for the memory that it takes: ten times what is looked up for them, as measured.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        train: Ratings,
+        parts: Parts,
+        moments: tuple[float, float],
+        device: Any,
+        regularizer: Callable[[Any], Any] | None = None,
+        batch: int = 0,
+    ) -> None:
+        # Columns, parts and order of the rows, as measured; a weight has a gradient, two moments and a best.
+        weights = sum(weight.numel() for weight in network.parameters())
+        ids = len(train.users) + len(train.items)
+        looked_up = 10 * 4 * min(batch, len(train)) * weights // ids
+        memory.require(
+            _BYTES * len(train) + 5 * 4 * weights + looked_up,
+            f"learning {weights:,} numbers from {len(train):,} ratings",
+            "fewer ratings: ratings.sample(n)",
+        )
+        self.network, self.device, self.regularizer = network.to(device), device, regularizer
+        self.mean, self.std = moments
+        self.size, self.items = len(parts.learned), len(train.items)
+        self.train_rows = self.tensors(train, parts.learned)
+        self.held_rows = self.tensors(train, parts.held)
+        step = -(-self.size // _JUDGED)
+        self.judged_rows: tuple[Any, ...] = tuple(
+            None if column is None else column[::step] for column in self.train_rows
+        )
+
+    def tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
+        """Return user, item, standardised rating and weight of some rows, on the device."""
+        import torch
+
+        value = (train.value[rows] - np.float32(self.mean)) / np.float32(self.std or 1.0)
+        columns = (train.user[rows], train.item[rows], value)
+        found = [torch.from_numpy(column).to(self.device) for column in columns]
+        weight = None if train.weight is None else torch.from_numpy(train.weight[rows]).to(self.device)
+        return (*found, weight)
+
+    def loss(self, examples: Any) -> Any:
+        """Return the mean loss of a batch, and what regularization adds."""
+        user, item, value, weight = self.train_rows
+        weight = None if weight is None else weight[examples]
+        return self.batch_loss(user[examples].long(), item[examples].long(), value[examples], weight)
+
+    def batch_loss(self, user: Any, item: Any, value: Any, weight: Any) -> Any:
+        """Return what a step makes smaller.
+
+        Parameters
+        ----------
+        user, item : int64 tensor, shape (batch,)
+        value : float32 tensor, shape (batch,)
+            In standard deviations from the mean.
+        weight : float32 tensor, shape (batch,), or None
+        """
+        output, penalty = self.network.scored(user, item)
+        return weighted_mean(self.network.loss.each(output, value) + penalty, weight) + self.regularization()
+
+    def regularization(self) -> Any:
+        """Return what the regularizer of the module adds to the loss of a batch."""
+        return 0.0 if self.regularizer is None else self.regularizer(self.network.module)
+
+    def judge(self) -> Figures:
+        """Return loss and RMSE of the training rows (of 200 000 at most) and of the validation rows."""
+        train = self._figures(self.judged_rows)
+        held = self._figures(self.held_rows) if len(self.held_rows[0]) else ()
+        return Figures(*train, *held)
+
+    def _figures(self, columns: tuple[Any, ...]) -> tuple[float, float]:
+        loss = self.network.loss
+        total = losses = squares = 0.0
+        for user, item, value, weight in blocks(columns):
+            output = self.network(user.long(), item.long()).float()
+            weights = 1.0 if weight is None else weight
+            losses += float((weights * loss.each(output, value)).sum())
+            squares += float((weights * (loss.standard(output) - value) ** 2).sum())
+            total += len(value) if weight is None else float(weight.sum())
+        total = total or 1.0
+        std = self.std or 1.0
+        return losses / total * loss.unit(std), std * float(np.sqrt(squares / total))
+
+
+def weighted_mean(loss: Any, weight: Any) -> Any:
+    """Return the mean of a batch; where all its weights are 0, that is 0."""
+    if weight is None:
+        return loss.mean()
+    return (weight * loss).sum() / weight.sum().clamp_min(1e-12)
+
+
+def blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of some columns, so many at a time that memory stays small."""
+    for start in range(0, len(columns[0]), _BLOCK):
+        yield tuple(None if column is None else column[start : start + _BLOCK] for column in columns)

@@ -1,0 +1,57 @@
+"""AutoRec: rows of ratings through one hidden layer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from foretaste.models.pytorch._autoencoder import Autoencoder
+from foretaste.params import model_class, param
+from foretaste.ratings import Ratings
+
+
+@model_class
+class AutoRec(Autoencoder):
+    r"""An autoencoder that fills in the rows of items, or of users.
+
+    A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
+    :math:`x_u = \sqrt{\bar n / n} (z_u + c)` where user u has rated it, else 0, where n is how many ratings
+    the row has, and :math:`\bar n` the mean of that,
+
+    .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
+
+    where W and V make
+
+    .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2
+              + \lambda (\lVert W \rVert^2 + \lVert V \rVert^2)
+
+    smaller, some rows a step. ``side="user"`` has the rows of users instead. An unknown item gets the mean of
+    the user's predictions over the ratings, an unknown user that of the item's, and a pair of both their
+    mean.
+
+    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
+    units are sigmoids and ratings go in as they are, without biases, :math:`n` and :math:`c`: on a scale of 1
+    to 5 a rating differs from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary,
+    "Hybrid recommender system based on autoencoders", DLRS 2016.
+    """
+
+    summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
+
+    side: str = param("item", "what a row is: all ratings of an item, or of a user", one_of=("item", "user"))
+
+    def _by_item(self) -> bool:
+        return self.side == "item"
+
+    def _coder(self, cells: int, random: Any) -> Any:
+        from foretaste.models.pytorch._autoencoder_layers import Coder, Dense
+
+        first = Dense(cells, self.hidden, self.regularization, random)
+        last = Dense(self.hidden, cells, self.regularization, random, turned=True)
+        return Coder([first, last], self.activation)
+
+    def _weights(self, cells: int) -> int:
+        return 2 * cells * self.hidden
+
+    def _fold_in(self, new: Ratings) -> Self:
+        if self.side == "user":
+            raise self._cannot("_fold_in", 'take in new users without refitting with side="user"')
+        return self._decode_users(new)

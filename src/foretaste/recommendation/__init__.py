@@ -1,0 +1,26 @@
+"""What to recommend and why: the best items, what is like an item, new people, explanations, questions."""
+
+from foretaste.recommendation.active_learning import next_question, question_gains
+from foretaste.recommendation.batch import recommend_all
+from foretaste.recommendation.explainer import explain
+from foretaste.recommendation.explanation import Explanation, Part, Reason
+from foretaste.recommendation.new_entities import fold_in
+from foretaste.recommendation.recommendations import Recommendations
+from foretaste.recommendation.similar import Similar, similar_items, similar_users
+from foretaste.recommendation.top_n import recommend
+
+__all__ = [
+    "Explanation",
+    "Part",
+    "Reason",
+    "Recommendations",
+    "Similar",
+    "explain",
+    "fold_in",
+    "next_question",
+    "question_gains",
+    "recommend",
+    "recommend_all",
+    "similar_items",
+    "similar_users",
+]

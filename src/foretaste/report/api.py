@@ -1,0 +1,146 @@
+"""``write_report`` and ``plot``: the public names of this room."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from foretaste._utils.files import atomic_write
+from foretaste._utils.progress import Progress, progress_for
+from foretaste.data_audit import Audit
+from foretaste.data_audit import audit as audited
+from foretaste.errors import InvalidParameter
+from foretaste.evaluation import Results
+from foretaste.models import Model
+from foretaste.ratings import Ratings
+from foretaste.recommendation import Explanation
+from foretaste.report.chart import Charts
+from foretaste.report.figures_explanation import explanation_chart
+from foretaste.report.figures_ratings import histogram
+from foretaste.report.figures_results import results_charts
+from foretaste.report.figures_training import learning_chart
+from foretaste.report.page import Material, page
+from foretaste.report.refit import check_ratings, look_again, protocol_of
+from foretaste.report.reproduce import python
+
+
+def write_report(
+    results: Results,
+    path: str | os.PathLike[str],
+    *,
+    ratings: Ratings | None = None,
+    split: Any = None,
+    test: Ratings | None = None,
+    audit: Audit | None = None,
+    command: str | None = None,
+    origin: str | None = None,
+    progress: bool | Progress = False,
+) -> Path:
+    """Write a comparison as one HTML page: sentences, the table, charts, the audit, and how to do it again.
+
+    The page fetches nothing, runs no script and is at most 300 kB, however many ratings there are. With
+    ``ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
+    fold, so that single predictions can be looked at. An older file of the name is replaced when the new
+    one is whole.
+
+    Parameters
+    ----------
+    results : Results
+        Of ``compare``.
+    path : str or path
+        The file to be written.
+    ratings : Ratings, optional
+        Those that the results come from, if the results do not hold them any more. Without them there are
+        no charts of the ratings, of single predictions and of learning.
+    split : Split, optional
+        The one that the results come from, if it was given to ``compare``.
+    test : Ratings, optional
+        The same, if the ratings to judge by were given apart.
+    audit : Audit, optional
+        Of the ratings; by default they are audited here, if they are given.
+    command : str, optional
+        The command that makes the page again.
+    origin : str, optional
+        The Python expression that makes the ratings again: ``'read_ratings("ratings.csv")'``.
+    progress : bool or Progress
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    InvalidParameter
+        If ``results`` are none, ``ratings``, ``split`` or ``test`` are not those of the results, or the
+        file cannot be written.
+    NotFound
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> from foretaste import compare, load_dataset, write_report
+    >>> ratings = load_dataset("sample")
+    >>> results = compare(["Bias", "SVD"], ratings)
+    >>> write_report(results, "report.html", ratings=ratings)  # doctest: +SKIP
+    """
+    _check(results)
+    if ratings is None and (split is not None or test is not None):
+        raise InvalidParameter(
+            "split and test say which ratings were held out; the ratings are missing", hint="ratings=ratings"
+        )
+    protocol = protocol_of(results)
+    if protocol is not None:
+        ratings = protocol.ratings
+    elif ratings is not None:
+        check_ratings(results, ratings)
+    with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
+        held, left_out = look_again(results, ratings, split, test, progress_for(progress))
+        if ratings is not None and audit is None:
+            audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
+        made_of = Material(
+            results, ratings, audit, held, left_out, command,
+            python(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
+        )  # fmt: skip
+        partial.write_text(page(made_of), encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def plot(source: Results | Audit | Explanation | Model) -> Charts:
+    """Return the charts of a comparison, an audit, an explanation or a model, to be looked at in a notebook.
+
+    Parameters
+    ----------
+    source : Results, Audit, Explanation or Model
+
+    Returns
+    -------
+    Charts
+        Of results: ``errors`` and ``time``; of an audit: ``ratings``; of a model that learns in epochs:
+        ``learned``. As text, what each shows.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is none of these, or a model that has nothing to show of how it learned.
+    """
+    if isinstance(source, Model):
+        return Charts((learning_chart(source),))
+    if isinstance(source, Audit):
+        chart = histogram(source.facts)
+        return Charts(() if chart is None else (chart,))
+    if isinstance(source, Explanation):
+        return Charts((explanation_chart(source),))
+    _check(source)
+    return Charts(tuple(results_charts(source)))
+
+
+def _check(results: Any) -> None:
+    if not isinstance(results, Results):
+        raise InvalidParameter(
+            f"{type(results).__name__} is not what a comparison ends in",
+            hint="results = compare(None, ratings)",
+        )

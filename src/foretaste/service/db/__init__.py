@@ -1,0 +1,1 @@
+"""Database access of the service: connections, tables, migrations and queries."""

@@ -1,0 +1,10 @@
+"""What Alembic runs: the steps that a database has not taken yet, in one transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from foretaste.service.db.schema import tables
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=tables)
+context.run_migrations()

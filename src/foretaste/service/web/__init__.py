@@ -1,0 +1,1 @@
+"""Server-rendered pages of the service: the rating page and the administration pages."""
