@@ -18,7 +18,7 @@ from foretaste.errors import InvalidParameter, NotFound
 from foretaste.features import Catalogue
 from foretaste.models import SVD, KNNImputation
 from foretaste.ratings import Ratings
-from foretaste.recommendation import recommend, recommend_all, streaming
+from foretaste.recommendation import batch, recommend, recommend_all
 
 
 @pytest.fixture(scope="module")
