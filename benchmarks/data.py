@@ -78,7 +78,7 @@ def movielens_like(rows: int, seed: int = 0) -> Ratings:
     joined = rng.integers(0, 3_000, len(ratings.users))  # people come, rate for some days, and go
     day = joined[ratings.user] + rng.exponential(5, len(ratings)).astype(np.int64)
     when = FIRST_DAY + day * DAY + rng.integers(0, DAY, len(ratings))
-    return ratings.replace(when=when)
+    return ratings.replace(timestamp=when)
 
 
 def save_columns(ratings: Ratings, folder: Path) -> None:

@@ -35,12 +35,12 @@ def installed(library: str) -> bool:
 
 def missing(what: str, *libraries: str, models: tuple[str, ...] = ()) -> bool:
     """Say whether something that a row needs is not here, and print why the row is left out."""
-    from foretaste.models import BY_NAME
+    from foretaste.models import MODELS
 
     reasons = [
         f"{name} is not installed (pip install '.[bench]')" for name in libraries if not installed(name)
     ]
-    reasons += [f"foretaste has no model {name} here" for name in models if name not in BY_NAME]
+    reasons += [f"foretaste has no model {name} here" for name in models if name not in MODELS]
     for reason in reasons:
         print(f"left out: {what}: {reason}", flush=True)
     return bool(reasons)

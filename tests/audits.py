@@ -30,5 +30,5 @@ def of(user, item=None, value=None, **more) -> Ratings:
 
 def one(source: Any, kind: str, **more) -> Finding:
     """Return the one finding of a kind."""
-    (finding,) = audit(source, **more).of_kind(kind)
+    (finding,) = audit(source, **more).findings_of_kind(kind)
     return finding

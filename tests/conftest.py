@@ -47,7 +47,7 @@ def model_bytes(folder, ratings):
     )
     save(Bias(user_damping=3).fit(ratings), folder / "numbers.foretaste")
     save(Bias().fit(texts), folder / "texts.foretaste")
-    save(SVD(factors=3, epochs=2, early_stopping=0.1).fit(ratings), folder / "factors.foretaste")
+    save(SVD(factors=3, epochs=2, validation_fraction=0.1).fit(ratings), folder / "factors.foretaste")
     blend = Blend(models=["EASE", Bias(user_damping=3), "CoClustering"], folds=2)
     save(blend.fit(ratings), folder / "blend.foretaste")
     return {path.stem: path.read_bytes() for path in folder.iterdir()}

@@ -6,7 +6,7 @@ import fuzz_files as files
 import fuzz_models as models
 from fuzzing import Case
 
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -55,13 +55,13 @@ KEPT: dict[str, Case] = {
     ),
     "a learned number without its point": Case(
         "model",
-        models.with_learned(models.models()[list(BY_NAME).index("GlobalEffects")], "mean_", 3),
+        models.with_learned(models.models()[list(MODELS).index("GlobalEffects")], "mean_", 3),
         {},
         "model.foretaste",
     ),
     "a learned flag with a point": Case(
         "model",
-        models.with_learned(models.models()[list(BY_NAME).index("GlobalEffects")], "timed_", 1.0),
+        models.with_learned(models.models()[list(MODELS).index("GlobalEffects")], "timed_", 1.0),
         {},
         "model.foretaste",
     ),

@@ -24,7 +24,7 @@ def sound_index(index: IdIndex) -> None:
     """Raise Broken if an index is not what it must be."""
     ids = index.ids.tolist()
     must(all(a < b for a, b in pairwise(ids)), "ids are not sorted and distinct")
-    kind = str if index.kind == "text" else int
+    kind = str if index.dtype == "text" else int
     must(all(type(id_) is kind for id_ in ids), "ids of a wrong type")
     must("" not in ids, "an empty id")
 
@@ -42,8 +42,10 @@ def sound(ratings: Any) -> None:
         must(np.array_equal(np.unique(codes), np.arange(len(index))), "codes and ids do not match")
     pairs = ratings.user.astype(np.int64) * len(ratings.items) + ratings.item
     must(len(np.unique(pairs)) == n, "a pair stands twice")
-    if ratings.when is not None:
-        must(ratings.when.dtype == np.int64 and len(ratings.when) == n, "times are not whole seconds")
+    if ratings.timestamp is not None:
+        must(
+            ratings.timestamp.dtype == np.int64 and len(ratings.timestamp) == n, "times are not whole seconds"
+        )
     if ratings.weight is not None:
         must(len(ratings.weight) == n and bool((ratings.weight >= 0).all()), "a weight is not sound")
     if ratings.scale is not None:
@@ -53,7 +55,12 @@ def sound(ratings: Any) -> None:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two ratings are the same rows under the same ids."""
-    columns = (one.user, other.user), (one.item, other.item), (one.value, other.value), (one.when, other.when)
+    columns = (
+        (one.user, other.user),
+        (one.item, other.item),
+        (one.value, other.value),
+        (one.timestamp, other.timestamp),
+    )
     return (
         one.users == other.users
         and one.items == other.items

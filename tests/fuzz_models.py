@@ -14,7 +14,7 @@ import fuzz_texts as texts
 import numpy as np
 from model_files import parts, whole
 
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 from foretaste.persistence import save
 from foretaste.ratings import Ratings
 
@@ -24,15 +24,15 @@ def models() -> tuple[bytes, ...]:
     """Return a small file of every model, and one with text ids."""
     user, item = np.divmod(np.random.default_rng(0).choice(80, 50, replace=False), 8)
     when = 1_600_000_000 + 5000 * np.arange(50)
-    ratings = Ratings.from_columns(3 * user + 1, 2 * item + 5, (user + item) % 5 + 1, when=when)
+    ratings = Ratings.from_columns(3 * user + 1, 2 * item + 5, (user + item) % 5 + 1, timestamp=when)
     named = Ratings.from_columns([f"ü{u}" for u in user], [f"i{i}" for i in item], ratings.value)
     small = {"factors": 2, "epochs": 2}
     made = []
     with tempfile.TemporaryDirectory() as folder:
-        for place, (name, kind) in enumerate([*BY_NAME.items(), ("Bias", BY_NAME["Bias"])]):
-            params = {key: value for key, value in small.items() if key in kind.declarations()}
+        for place, (name, kind) in enumerate([*MODELS.items(), ("Bias", MODELS["Bias"])]):
+            params = {key: value for key, value in small.items() if key in kind.param_specs()}
             path = Path(folder) / name
-            save(kind(**params).fit(named if place == len(BY_NAME) else ratings), path)
+            save(kind(**params).fit(named if place == len(MODELS) else ratings), path)
             made.append(path.read_bytes())
     return tuple(made)
 

@@ -25,23 +25,23 @@ import fuzz_texts as texts
 import numpy as np
 from fuzz_laws import must, same, sound, sound_index
 
-from foretaste.errors import BadData, BadModelFile, ForetasteError
+from foretaste.errors import DataError, ForetasteError, ModelFileError
 from foretaste.ids import IdIndex
 from foretaste.io import (
     encode_file_pairs,
     read_items,
     read_pairs,
     read_ratings,
-    survey,
+    read_ratings_with_report,
     table_source,
     text_source,
 )
-from foretaste.io.archive import unpacked
-from foretaste.io.column_mapping import unique_names
+from foretaste.io.archive import unpack
+from foretaste.io.column_mapping import deduplicate_names
 from foretaste.io.excel import read_sheet
 from foretaste.io.text_table import TextTable
 from foretaste.io.wide import melt
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 from foretaste.persistence import inspect, load
 
 SECONDS = 5.0  # of work, for one input; a usual one takes some thousandths
@@ -157,7 +157,7 @@ def _read_ratings(path: Path, options: dict[str, Any]) -> None:
 
 
 def _read_packed(path: Path, options: dict[str, Any]) -> None:
-    inside = unpacked(path, path, options.get("member"))
+    inside = unpack(path, path, options.get("member"))
     must(inside.kind not in ("gzip", "zip"), "still packed")
     sound(read_ratings(path, **options))
 
@@ -167,29 +167,31 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
     refused = kept = None
     try:
         kept = read_ratings(path, **options)
-    except BadData as error:
+    except DataError as error:
         refused = error
-    found = survey(path, **options)
+    found = read_ratings_with_report(path, **options)
     sound(found.ratings)
-    left_out = sorted({int(row) for fault in found.faults for row in fault.rows})
+    left_out = sorted({int(row) for fault in found.row_errors for row in fault.rows})
     merged = options.get("duplicates", "refuse") != "refuse"
     must(
-        merged or len(found.ratings) + len(left_out) == found.rows, "rows kept and left out are not all rows"
+        merged or len(found.ratings) + len(left_out) == found.n_rows,
+        "rows kept and left out are not all rows",
     )
     must(
-        all(len(fault.rows) and fault.places and str(fault) for fault in found.faults), "a fault without rows"
+        all(len(fault.rows) and fault.row_labels and str(fault) for fault in found.row_errors),
+        "a fault without rows",
     )
     must("where" in options or not left_out or left_out[0] >= 0, "a row before the first")
     # A column that is only guessed to hold times is left out as a whole where rows are not to be skipped.
-    guessed = options.get("timestamp") is None and {fault.kind for fault in found.faults} == {"bad_time"}
-    must(guessed or (refused is None) == (not found.faults), f"refused: {refused}; left out: {left_out}")
+    guessed = options.get("timestamp") is None and {fault.kind for fault in found.row_errors} == {"bad_time"}
+    must(guessed or (refused is None) == (not found.row_errors), f"refused: {refused}; left out: {left_out}")
     if kept is not None and not guessed:
         must(same(kept, found.ratings), "another result where nothing is left out")
     plain = not {"separator", "encoding", "where"} & set(options)
     if plain and not merged and path.read_bytes().isascii() and b'"' not in path.read_bytes():
         lines = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         filled = sum(bool(line.decode().strip()) for line in lines)
-        must(found.rows in (filled, filled - 1), f"{found.rows} rows of {filled} lines")
+        must(found.n_rows in (filled, filled - 1), f"{found.n_rows} rows of {filled} lines")
 
 
 # The same text read in other ways: in parts, without the native reader, record by record.
@@ -198,7 +200,7 @@ _WAYS: tuple[tuple[tuple[Any, str, Any], ...], ...] = (
     (
         (table_source, "_LARGE", 0),
         (text_source, "_BATCH", 24),
-        (text_source.Text, "is_whole", lambda _: True),
+        (text_source.TextSource, "is_whole", lambda _: True),
     ),
     ((TextTable, "plain", lambda *_: None),),
     ((TextTable, "plain", lambda *_: None), (TextTable, "_fast", lambda *_: None)),
@@ -246,23 +248,25 @@ NAMES = IdIndex(np.array(["1", "10", "2", "ann", "heat", "matrix"], dtype=object
 
 def _read_pairs(path: Path, options: dict[str, Any]) -> None:
     pairs = read_pairs(path, **options)
-    must(len(pairs) == len(pairs.table), "pairs and their table do not match")
+    must(len(pairs) == len(pairs.frame), "pairs and their table do not match")
     for index in (NUMBERS, NAMES):
         encoded = encode_file_pairs(pairs, index, index)
         for codes in (encoded.user, encoded.item):
             must(len(codes) == len(pairs), "codes and pairs do not match")
             must(bool(((codes >= -1) & (codes < len(index))).all()), "a code outside the index")
-        must(encoded.when is None or len(encoded.when) == len(pairs), "times and pairs do not match")
+        must(
+            encoded.timestamp is None or len(encoded.timestamp) == len(pairs), "times and pairs do not match"
+        )
 
 
 def _load_model(path: Path, _: dict[str, Any]) -> None:
     try:
         inspect(path)
         model = load(path)
-    except BadModelFile as error:
+    except ModelFileError as error:
         must(str(path) in error.message and bool(error.hint), "a refusal without the file or the mend")
         return
-    must(type(model) in BY_NAME.values(), "a model of a foreign class")
+    must(type(model) in MODELS.values(), "a model of a foreign class")
     ends = [(model.users_.ids[end], model.items_.ids[end]) for end in (0, -1)]
     must(model.predict(ends).shape == (2,), "a model that does not predict")
 
@@ -270,12 +274,18 @@ def _load_model(path: Path, _: dict[str, Any]) -> None:
 def _read_workbook(path: Path, options: dict[str, Any]) -> None:
     sheet = read_sheet(path.read_bytes(), path.name, **options)
     n, width = sheet.frame.shape
-    must(len(sheet.rows) == n, "rows and their places do not match")
-    must(bool((np.diff(sheet.rows) > 0).all()) and bool((sheet.rows > 0).all()), "places are out of order")
-    must(len(sheet.titles) == (width if sheet.header else 0), "titles and columns do not match")
+    must(len(sheet.row_numbers) == n, "rows and their places do not match")
+    must(
+        bool((np.diff(sheet.row_numbers) > 0).all()) and bool((sheet.row_numbers > 0).all()),
+        "places are out of order",
+    )
+    must(len(sheet.titles) == (width if sheet.has_header else 0), "titles and columns do not match")
     must(len(set(sheet.frame.columns)) == width, "a column stands twice")
     for row, column in ((0, 0), (n - 1, width - 1)):
-        must(n == 0 or width == 0 or str(sheet.rows[row]) in sheet.cell(row, column), "a cell elsewhere")
+        must(
+            n == 0 or width == 0 or str(sheet.row_numbers[row]) in sheet.cell_label(row, column),
+            "a cell elsewhere",
+        )
 
 
 def _read_wide(path: Path, options: dict[str, Any]) -> None:
@@ -287,7 +297,7 @@ def _read_wide(path: Path, options: dict[str, Any]) -> None:
     rows = [row + [""] * (width - len(row)) for row in rows]
     titles = rows.pop(0) if header else [""] * width
     columns = [[cell or None for cell in column] for column in zip(*rows, strict=True)] or [[]] * width
-    frame = pl.DataFrame(dict(zip(unique_names(titles), columns, strict=True)), schema_overrides=None)
+    frame = pl.DataFrame(dict(zip(deduplicate_names(titles), columns, strict=True)), schema_overrides=None)
     frame = frame.cast(pl.String)
     told = {"titles": titles} if header else {}
     found = melt(frame, name="wide.csv", header=header, **told, **options)

@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from foretaste.errors import BadModelFile
+from foretaste.errors import ModelFileError
 from foretaste.persistence import load
 
 
@@ -33,9 +33,9 @@ def with_ours(data: bytes, change) -> bytes:
     return whole(header, rest)
 
 
-def rejected(path, data: bytes) -> BadModelFile:
+def rejected(path, data: bytes) -> ModelFileError:
     path.write_bytes(data)
-    with pytest.raises(BadModelFile) as refused:
+    with pytest.raises(ModelFileError) as refused:
         load(path)
     assert str(path) in refused.value.message
     assert refused.value.hint

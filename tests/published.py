@@ -16,7 +16,7 @@ Row = tuple[int, int, float, int]  # user, item, rating, time
 
 def archive(cache: Path, name: str, members: dict[str, str | bytes], holds: str = "ratings") -> Path:
     """Put the archive of a data set into the cache, as if it had been fetched."""
-    (published,) = [a for a in info(name).archives if a.holds in (holds, "both")][:1]
+    (published,) = [a for a in info(name).archives if a.contents in (holds, "both")][:1]
     return archive_named(cache, name, published.file, members)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from foretaste import HoldOut, Ratings, Results, compare, write_report
 from foretaste.models import SVD
-from foretaste.report.saved_results import KeptResults
+from foretaste.report.saved_results import SavedResults
 
 SPLIT = HoldOut(0.25, seed=3)
 MODELS = ["UserMean", "ItemMean", "Bias", "EASE", SVD(factors=4, epochs=30), SVD(factors=2, epochs=5)]
@@ -41,15 +41,15 @@ def without_date(page: bytes) -> bytes:
     return dated
 
 
-def kept(results: Results) -> KeptResults:
+def kept(results: Results) -> SavedResults:
     """Return results as a file holds them: without predictions, intervals and sentences."""
     rows = tuple(
         {k: v for k, v in row.items() if k not in ("rmse_interval", "behind")} for row in results.rows
     )
-    return KeptResults(results.dataset, results.protocol, rows)
+    return SavedResults(results.dataset, results.protocol, rows)
 
 
-def made_up(errors: dict[str, list[float]]) -> KeptResults:
+def made_up(errors: dict[str, list[float]]) -> SavedResults:
     """Return results of some errors a fold."""
     rows = [
         {
@@ -68,4 +68,4 @@ def made_up(errors: dict[str, list[float]]) -> KeptResults:
         for place, (model, folds) in enumerate(errors.items())
     ]
     facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "filled": 1.0, "mean": 3.0}
-    return KeptResults(facts, "3 folds", tuple(rows))
+    return SavedResults(facts, "3 folds", tuple(rows))

@@ -30,7 +30,7 @@ from foretaste.models import (
     UserMean,
 )
 from foretaste.ratings import Ratings
-from foretaste.splits import ByTime, KFold, LeaveNOut
+from foretaste.splits import KFold, LeaveNOut, TimeSplit
 
 pytestmark = pytest.mark.dataset
 
@@ -109,12 +109,12 @@ def test_movielens_100k_without_biases():
 def test_movielens_100k_with_implicit_feedback_and_time():
     ratings = read("ml-100k/u.data", "\t")
     when = np.loadtxt(data_file("ml-100k/u.data"), usecols=3).astype(np.int64)
-    timed = ratings.replace(when=when)
+    timed = ratings.replace(timestamp=when)
     implicit, in_time = folds_of(SVDpp(), ratings), folds_of(TimeSVDpp(), timed)
     print(f"RMSE: SVDpp {implicit:.4f}, TimeSVDpp {in_time:.4f}")
     assert implicit <= 0.901
     assert in_time <= implicit - 0.007
-    ((learn, judge),) = ByTime(0.2).split(timed)
+    ((learn, judge),) = TimeSplit(0.2).split(timed)
     train, test = timed[learn], timed[judge]
     # of ratings to come no session is known: no gain is promised, and no great loss
     timeless, by_time = (rmse(test.value, m.fit(train).predict(test)) for m in (SVDpp(), TimeSVDpp()))

@@ -9,7 +9,7 @@ import pytest
 from planting import planted
 from real_data import data_file
 
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 from foretaste.metrics.rating import rmse
 from foretaste.models import ALS, NMF, Bias
 from foretaste.ratings import Ratings
@@ -106,7 +106,7 @@ def test_factors_are_not_negative(model, ratings):
 
 
 def test_non_negative_has_a_solver_of_its_own(ratings):
-    with pytest.raises(InvalidParameter, match="cannot keep factors at 0 or above") as caught:
+    with pytest.raises(InvalidParameterError, match="cannot keep factors at 0 or above") as caught:
         ALS(non_negative=True, solver="cg").fit(ratings)
     assert caught.value.hint == 'solver="auto"'
 
@@ -187,7 +187,7 @@ def test_nmf_is_that_of_surprise_from_the_same_start(seed, monkeypatch):
     theirs = surprise.NMF(random_state=seed).fit(trainset)
     guess = np.array([theirs.predict(u, i).est for u, i in zip(test.user_ids, test.item_ids, strict=True)])
 
-    std = train.moments()[1]
+    std = train.mean_std()[1]
     users = [trainset.to_inner_uid(u) for u in train.users.ids]
     items = [trainset.to_inner_iid(i) for i in train.items.ids]
     random = np.random.RandomState(seed)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_data import data_file
 
-from foretaste.errors import BadData, ForetasteError, NotFound, TooLarge
+from foretaste.errors import DataError, ForetasteError, NotEnoughMemoryError, NotFoundError
 from foretaste.io import archive, read_ratings
-from foretaste.io.archive import FOREIGN, kind_of, unpacked
+from foretaste.io.archive import FILE_FORMATS, detect_kind, unpack
 
 HERE = Path("folder/ratings.zip")
 TEXT = b"user,item,rating\n1,10,3\n2,10,4\n"
@@ -29,21 +29,21 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return target.getvalue()
 
 
-def refused(data: bytes, kind: type[ForetasteError] = BadData, **options) -> ForetasteError:
+def refused(data: bytes, kind: type[ForetasteError] = DataError, **options) -> ForetasteError:
     with pytest.raises(kind) as caught:
-        unpacked(data, HERE, **options)
+        unpack(data, HERE, **options)
     assert str(HERE) in caught.value.message or "member" in caught.value.message
     return caught.value
 
 
 def test_bytes_that_are_not_packed_come_back_as_they_are():
-    assert unpacked(TEXT, HERE) == (TEXT, "text", "ratings.zip")
+    assert unpack(TEXT, HERE) == (TEXT, "text", "ratings.zip")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_zip_of_one_file(method):
     packed = zipped({"data/": b"", "data/u.data": TEXT}, method)
-    assert unpacked(packed, HERE) == (TEXT, "text", "ratings.zip: data/u.data")
+    assert unpack(packed, HERE) == (TEXT, "text", "ratings.zip: data/u.data")
 
 
 def test_what_systems_put_beside_files_is_passed_over():
@@ -56,7 +56,7 @@ def test_what_systems_put_beside_files_is_passed_over():
         "desktop.ini",
         "d/._a",
     ]
-    assert unpacked(zipped(dict.fromkeys(junk, b"junk") | {"a.csv": TEXT}), HERE).data == TEXT
+    assert unpack(zipped(dict.fromkeys(junk, b"junk") | {"a.csv": TEXT}), HERE).data == TEXT
     error = refused(zipped(dict.fromkeys(junk, b"junk")))
     assert "without a file" in error.message
 
@@ -78,24 +78,24 @@ def test_several_files_are_listed_and_the_likeliest_is_named():
 def test_the_hint_is_followed():
     packed = zipped({"ml/README": b"x" * 9000, "ml/u.data": TEXT})
     member = refused(packed).hint.split('"')[1]
-    assert unpacked(packed, HERE, member=member).data == TEXT
+    assert unpack(packed, HERE, member=member).data == TEXT
 
 
 def test_members_by_full_and_by_base_name():
     packed = zipped({"a/r.csv": TEXT, "b/r.csv": b"other", "b/s.csv": b"third"})
-    assert unpacked(packed, HERE, member="b/r.csv").data == b"other"
-    assert unpacked(packed, HERE, member="s.csv").name == "ratings.zip: b/s.csv"
+    assert unpack(packed, HERE, member="b/r.csv").data == b"other"
+    assert unpack(packed, HERE, member="s.csv").name == "ratings.zip: b/s.csv"
     error = refused(packed, member="r.csv")
     assert "2 files called 'r.csv'" in error.message
     assert error.hint in ('member="a/r.csv"', 'member="b/r.csv"')
-    assert 'did you mean "b/s.csv"?' in refused(packed, NotFound, member="b/z.csv").message
+    assert 'did you mean "b/s.csv"?' in refused(packed, NotFoundError, member="b/z.csv").message
     deep = zipped({"a/long/way/down/ratings.csv": TEXT, "b": b""})
-    assert 'did you mean "ratings.csv"?' in refused(deep, NotFound, member="rating.csv").message
+    assert 'did you mean "ratings.csv"?' in refused(deep, NotFoundError, member="rating.csv").message
 
 
 def test_a_full_name_wins_over_base_names():
     packed = zipped({"d/r.csv": b"deep", "r.csv": TEXT})
-    assert unpacked(packed, HERE, member="r.csv").data == TEXT
+    assert unpack(packed, HERE, member="r.csv").data == TEXT
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile says that this is odd; it is the point
@@ -115,7 +115,7 @@ def test_member_of_what_is_no_zip():
 def test_names_never_touch_the_disk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     packed = zipped({"../../evil.csv": TEXT})
-    assert unpacked(packed, HERE).data == TEXT
+    assert unpack(packed, HERE).data == TEXT
     assert list(tmp_path.iterdir()) == []
     assert not (tmp_path.parent.parent / "evil.csv").exists()
 
@@ -123,7 +123,7 @@ def test_names_never_touch_the_disk(tmp_path, monkeypatch):
 @pytest.mark.parametrize("inner", [gzip.compress(TEXT), zipped({"r.csv": TEXT})], ids=["gzip", "zip"])
 @pytest.mark.parametrize("outer", [gzip.compress, lambda data: zipped({"inner": data})])
 def test_an_archive_in_an_archive_but_no_deeper(inner, outer):
-    assert unpacked(outer(inner), HERE)[:2] == (TEXT, "text")
+    assert unpack(outer(inner), HERE)[:2] == (TEXT, "text")
     assert "packed more than twice" in refused(outer(outer(inner))).message
 
 
@@ -134,7 +134,7 @@ def test_several_files_in_an_inner_archive():
 
 
 def test_gzip_streams_one_after_the_other():
-    assert unpacked(gzip.compress(TEXT) + gzip.compress(b"more") + b"\0" * 20, HERE).data == TEXT + b"more"
+    assert unpack(gzip.compress(TEXT) + gzip.compress(b"more") + b"\0" * 20, HERE).data == TEXT + b"more"
 
 
 def test_damage_is_reported_with_the_command_that_tests_for_it():
@@ -158,7 +158,7 @@ def test_any_damage_ends_in_an_error_of_ours_or_in_the_right_bytes(data):
         packed[data.draw(st.integers(4, len(packed) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(4, len(packed)))
     try:
-        result = unpacked(bytes(packed[:cut]), HERE)
+        result = unpack(bytes(packed[:cut]), HERE)
     except ForetasteError:
         return
     assert result.data == TEXT * 9
@@ -221,21 +221,21 @@ def test_a_gzip_bomb_is_stopped_on_the_way(low, monkeypatch):
     monkeypatch.setattr(archive.io, "BytesIO", Counted)
     Counted.most = 0
     assert "would unpack to more than" in refused(packed).message
-    assert Counted.most < 200 * len(packed) + 2 * archive._CHUNK
+    assert Counted.most < 200 * len(packed) + 2 * archive._CHUNK_SIZE
 
 
 def test_what_unpacks_far_but_not_absurdly_far_is_read(low):
     rows = b"".join(b"%d,%d,%d\n" % (n, n * 7, n % 5) for n in range(100_000))
-    assert len(rows) > archive.LARGEST
-    assert unpacked(gzip.compress(rows), HERE).data == rows
-    assert unpacked(zipped({"r.csv": rows}), HERE).data == rows
+    assert len(rows) > archive.MAX_UNPACKED_BYTES
+    assert unpack(gzip.compress(rows), HERE).data == rows
+    assert unpack(zipped({"r.csv": rows}), HERE).data == rows
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"r.csv": data})])
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch, pack):
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
     rows = b"".join(b"%d,%d\n" % (n, n * 7919 % 10007) for n in range(200_000))
-    assert "1.0 MB are available" in refused(pack(rows), TooLarge).message
+    assert "1.0 MB are available" in refused(pack(rows), NotEnoughMemoryError).message
 
 
 # Kinds ---------------------------------------------------------------------------------------------
@@ -245,21 +245,21 @@ def test_kinds_by_first_bytes():
     workbook = zipped({"xl/worksheets/sheet1.xml": b"", "xl/workbook.xml": b"", "[Content_Types].xml": b""})
     document = zipped({"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b""})
     letter = zipped({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": b""})
-    assert kind_of(workbook) == "xlsx"
-    assert kind_of(document) == "ods"
-    assert kind_of(letter) == "zip"
-    assert kind_of(zipped({"[Content_Types].xml": b"", "word/document.xml": b""})) == "zip"
-    assert kind_of(zipped({})) == "zip"
-    assert kind_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") == "xls"
-    assert kind_of(b"SQLite format 3\0...") == "sqlite"
-    assert kind_of(b"x" * 257 + b"ustar\0") == "tar"
+    assert detect_kind(workbook) == "xlsx"
+    assert detect_kind(document) == "ods"
+    assert detect_kind(letter) == "zip"
+    assert detect_kind(zipped({"[Content_Types].xml": b"", "word/document.xml": b""})) == "zip"
+    assert detect_kind(zipped({})) == "zip"
+    assert detect_kind(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") == "xls"
+    assert detect_kind(b"SQLite format 3\0...") == "sqlite"
+    assert detect_kind(b"x" * 257 + b"ustar\0") == "tar"
     for data in (TEXT, b"", b"PK", b"Players,item\n", b"\xef\xbb\xbfuser,item"):
-        assert kind_of(data) == "text"
+        assert detect_kind(data) == "text"
 
 
 def test_a_workbook_in_an_archive_keeps_its_kind():
     workbook = zipped({"xl/workbook.xml": b"", "[Content_Types].xml": b""})
-    assert unpacked(zipped({"ratings.xlsx": workbook}), HERE) == (
+    assert unpack(zipped({"ratings.xlsx": workbook}), HERE) == (
         workbook,
         "xlsx",
         "ratings.zip: ratings.xlsx",
@@ -268,7 +268,7 @@ def test_a_workbook_in_an_archive_keeps_its_kind():
 
 def test_every_kind_has_a_description_and_a_hint():
     for kind in {*archive._MAGIC.values(), "xlsx", "ods", "tar"}:
-        what, hint = FOREIGN[kind]
+        what, hint = FILE_FORMATS[kind]
         assert what.startswith(("a", "packed"))
         assert hint.format(name="x")
 
@@ -281,18 +281,18 @@ def test_a_zipped_text_is_read_as_ratings(tmp_path):
     path.write_bytes(zipped({"r.csv": TEXT}))
     assert read_ratings(path).value.tolist() == [3, 4]
     path.write_bytes(zipped({"r.pdf": b"%PDF-1.4"}))
-    with pytest.raises(BadData, match=r"ratings\.csv: r\.pdf is a PDF document,"):
+    with pytest.raises(DataError, match=r"ratings\.csv: r\.pdf is a PDF document,"):
         read_ratings(path)
 
 
 @pytest.mark.dataset
 def test_the_archives_of_jester():
     path = data_file("jester1/jester_dataset_1_1.zip")
-    data, kind, name = unpacked(path, path)
+    data, kind, name = unpack(path, path)
     assert (len(data), kind, name) == (16_086_528, "xls", "jester_dataset_1_1.zip: jester-data-1.xls")
     path = data_file("jester1/jester_dataset_1_joke_texts.zip")
-    with pytest.raises(BadData, match="holds 100 files"):
-        unpacked(path, path)
-    assert unpacked(path, path, member="init7.html").kind == "text"
+    with pytest.raises(DataError, match="holds 100 files"):
+        unpack(path, path)
+    assert unpack(path, path, member="init7.html").kind == "text"
     path = data_file("jester4/jester_dataset_4_ratings.xlsx")
-    assert unpacked(path, path)[1:] == ("xlsx", path.name)
+    assert unpack(path, path)[1:] == ("xlsx", path.name)

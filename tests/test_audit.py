@@ -16,7 +16,7 @@ from foretaste import audit, load_dataset, read_ratings
 from foretaste.data_audit import Audit
 from foretaste.data_audit.rendering import lines
 from foretaste.datasets import dirty_sample
-from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste.errors import DataError, InvalidParameterError, NotFoundError
 
 # The dirty twin ------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ from foretaste.errors import BadData, InvalidParameter, NotFound
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("dirty") / "dirty.csv"
-    path.write_text(dirty_sample.text(), encoding="utf-8")
+    path.write_text(dirty_sample.read_text(), encoding="utf-8")
     return path
 
 
@@ -36,50 +36,50 @@ def found(twin) -> Audit:
 def test_the_bundled_file_is_what_generate_makes(tmp_path):
     packed = (files("foretaste.datasets") / "data" / "sample_dirty.csv.gz").read_bytes()
     assert gzip.decompress(packed) == dirty_sample.generate().encode()
-    dirty_sample.write(tmp_path)
+    dirty_sample.write_file(tmp_path)
     assert (
         gzip.decompress((tmp_path / "sample_dirty.csv.gz").read_bytes()) == dirty_sample.generate().encode()
     )
-    with dirty_sample.path() as path:
+    with dirty_sample.as_path() as path:
         assert path.read_bytes() == packed
 
 
 def test_twelve_kinds_of_defects_are_planted():
-    assert len(dirty_sample.PLANTED) == 12
+    assert len(dirty_sample.DEFECTS) == 12
     clean, all_of_it = (
-        dirty_sample.generate(dirty_sample.PLANTED).splitlines(),
+        dirty_sample.generate(dirty_sample.DEFECTS).splitlines(),
         dirty_sample.generate().splitlines(),
     )
     assert len(clean) == 1 + len(load_dataset("sample"))
     assert len(all_of_it) == len(clean) + 8 + 60 + 4 * 12
     changed = len(set(clean) - set(all_of_it))
     assert changed == sum(
-        p.rows for k, p in dirty_sample.PLANTED.items() if k not in ("duplicate", "burst", "constant_users")
+        p.n_rows for k, p in dirty_sample.DEFECTS.items() if k not in ("duplicate", "burst", "constant_users")
     )
 
 
-@pytest.mark.parametrize("kind", dirty_sample.PLANTED)
+@pytest.mark.parametrize("kind", dirty_sample.DEFECTS)
 def test_every_planted_defect_is_found_with_its_count(found, kind):
-    (finding,) = found.of_kind(kind)
-    assert finding.count == dirty_sample.PLANTED[kind].count
+    (finding,) = found.findings_of_kind(kind)
+    assert finding.count == dirty_sample.DEFECTS[kind].count
     assert finding.effect
     assert finding.mend
     assert finding.where
 
 
-@pytest.mark.parametrize("kind", dirty_sample.PLANTED)
+@pytest.mark.parametrize("kind", dirty_sample.DEFECTS)
 def test_a_defect_that_is_not_planted_is_not_found_and_the_others_are(tmp_path, kind):
     path = tmp_path / "dirty.csv"
     path.write_text(dirty_sample.generate([kind]), encoding="utf-8")
     counts = {finding.kind: finding.count for finding in audit(path).findings}
     assert kind not in counts
-    others = {name: planted.count for name, planted in dirty_sample.PLANTED.items() if name != kind}
+    others = {name: planted.count for name, planted in dirty_sample.DEFECTS.items() if name != kind}
     assert {name: counts.get(name) for name in others} == others
 
 
 def test_without_any_defect_there_is_no_warning(tmp_path):
     path = tmp_path / "clean.csv"
-    path.write_text(dirty_sample.generate(dirty_sample.PLANTED), encoding="utf-8")
+    path.write_text(dirty_sample.generate(dirty_sample.DEFECTS), encoding="utf-8")
     result = audit(path)
     assert result.warnings == ()
     assert [note.kind for note in result.notes] == ["one_rating_users"]
@@ -90,7 +90,10 @@ def test_every_mend_mends_as_it_is_printed(twin, found):
         if finding.mend and not finding.mend.startswith("ratings"):
             after = audit(twin, **arguments(finding.mend))
             assert finding not in after.warnings
-            assert all(f.severity == "note" and finding.kind == "ragged" for f in after.of_kind(finding.kind))
+            assert all(
+                f.severity == "note" and finding.kind == "ragged"
+                for f in after.findings_of_kind(finding.kind)
+            )
 
 
 def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, found):
@@ -104,18 +107,18 @@ def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, fou
     result = audit(twin, where=" AND ".join(conditions), **others)
     assert result.warnings == ()
     # The one rating that was repeated with another value is the later one; the rest is the sample's own.
-    assert result.facts["ratings"] == 5946 - 4 - 3 - 5 - 7 - 3 - 3 - 3 - 2 - 5
-    assert result.facts["max"] == 10
+    assert result.summary["ratings"] == 5946 - 4 - 3 - 5 - 7 - 3 - 3 - 3 - 2 - 5
+    assert result.summary["max"] == 10
 
 
 def test_one_mend_after_the_other_can_be_typed(twin):
     """A condition that is printed holds the one that was given before."""
     given: dict = {"duplicates": "last"}
     for _ in range(12):
-        left = [f for f in audit(twin, **given).warnings if f.mend.startswith("where=")]
+        left = [f for f in audit(twin, **given).warnings if f.fix.startswith("where=")]
         if not left:
             break
-        given |= arguments(left[0].mend)
+        given |= arguments(left[0].fix)
     assert [f.kind for f in audit(twin, **given).warnings] == ["ragged"]  # no condition is about these
 
 
@@ -133,7 +136,7 @@ def test_the_sample_is_clean():
 def test_the_table_of_the_lecture():
     path = data_file("jester2/jester_ratings_users_1_to_14780.csv.gz")
     result = audit(path, where="userId <= 4000")
-    facts = result.facts
+    facts = result.summary
     assert (facts["ratings"], facts["users"], facts["items"]) == (141_359, 3_632, 140)
     assert facts["mean"] == pytest.approx(1.2001, abs=0.00005)
     assert facts["filled"] == pytest.approx(0.2780, abs=0.00005)
@@ -151,7 +154,7 @@ def test_only_what_is_true_is_found_in_real_ratings():
     # That three pairs stand twice is known of these; all three are found, and told apart.
     result = audit(data_file("filmtrust/ratings.txt"))
     assert [(f.kind, f.count) for f in result.warnings] == [("duplicate", 3)]
-    assert "1 with the same rating and 2 with another" in result.warnings[0].what
+    assert "1 with the same rating and 2 with another" in result.warnings[0].message
     assert {f.kind for f in result.notes} == {
         "constant_users", "one_rating_users", "one_rating_items", "parts",
         "cold_hold_out", "cold_leave_one_out",
@@ -189,7 +192,7 @@ def test_html_escapes_what_people_wrote():
 
 def test_ratings_without_a_row_are_told_so():
     result = audit(of([1, 2], value=[7, 8]), scale=(1, 5))
-    assert result.facts["ratings"] == 0
+    assert result.summary["ratings"] == 0
     assert str(result).splitlines()[2:4] == ["ratings     0 (2 rows; 2 cannot be used)", ""]
 
 
@@ -207,15 +210,15 @@ def test_text_and_figures_are_those_of_the_parts(found):
 
 
 def test_what_is_refused(tmp_path):
-    with pytest.raises(InvalidParameter, match="where= says how to read a source"):
+    with pytest.raises(InvalidParameterError, match="where= says how to read a source"):
         audit(load_dataset("sample"), where="rating > 0")
-    with pytest.raises(InvalidParameter, match="on_error='skp' is not allowed"):
+    with pytest.raises(InvalidParameterError, match="on_error='skp' is not allowed"):
         audit(pl.DataFrame({"user": [1], "item": [1], "rating": [1]}), on_error="skp")
-    with pytest.raises(InvalidParameter, match="low end must be below"):
+    with pytest.raises(InvalidParameterError, match="low end must be below"):
         audit(load_dataset("sample"), scale=(5, 1))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         audit(tmp_path / "missing.csv")
-    with pytest.raises(BadData, match="not one row can be used"):
+    with pytest.raises(DataError, match="not one row can be used"):
         audit(pl.DataFrame({"user": [1], "item": [1], "rating": ["x"]}))
 
 
@@ -230,4 +233,4 @@ def test_nothing_is_mended():
 def test_reading_a_clean_file_is_the_same_as_reading_it_strictly(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating\n1,1,4\n1,2,3\n2,1,5\n")
-    assert audit(path).facts["mean"] == pytest.approx(read_ratings(path).moments()[0])
+    assert audit(path).summary["mean"] == pytest.approx(read_ratings(path).mean_std()[0])

@@ -43,7 +43,7 @@ def any_ratings(draw) -> Ratings:
     n = min(len(users), len(items))
     value = draw(st.one_of(st.lists(values, min_size=n, max_size=n), st.just([3.0] * n)))
     when = draw(st.none() | st.lists(moments, min_size=n, max_size=n))
-    return Ratings.from_columns(users[:n], items[:n], value, when=when, duplicates="first")
+    return Ratings.from_columns(users[:n], items[:n], value, timestamp=when, duplicates="first")
 
 
 @settings(max_examples=150)
@@ -59,7 +59,7 @@ def test_no_ratings_are_too_odd_and_the_answer_is_always_the_same(ratings, seed)
 
 @given(any_ratings())
 def test_counts_are_those_of_simple_python(ratings):
-    facts = audit(ratings).facts
+    facts = audit(ratings).summary
     users, items = Counter(ratings.user_ids.tolist()), Counter(ratings.item_ids.tolist())
     for counts, key in ((users, "ratings_a_user"), (items, "ratings_an_item")):
         ordered = sorted(counts.values())
@@ -94,19 +94,19 @@ def test_findings_count_as_simple_python_does(ratings):
     exact = sum(len(v) >= 10 and len(set(v)) == 1 for v in users.values())
     if exact and len(set(ratings.value.tolist())) > 1:
         assert one(ratings, "constant_users").count >= exact
-        assert f"({exact} user" in one(ratings, "constant_users").what
+        assert f"({exact} user" in one(ratings, "constant_users").message
     parts = _parts(ratings)
-    assert sum(f.count for f in result.of_kind("parts")) == parts - 1
-    if ratings.when is not None and len(ratings) > 1:
-        seconds = Counter(zip(ratings.user_ids.tolist(), ratings.when.tolist(), strict=True))
+    assert sum(f.count for f in result.findings_of_kind("parts")) == parts - 1
+    if ratings.timestamp is not None and len(ratings) > 1:
+        seconds = Counter(zip(ratings.user_ids.tolist(), ratings.timestamp.tolist(), strict=True))
         many = sum(count for count in seconds.values() if count >= 10)
-        burst = result.of_kind("burst")
+        burst = result.findings_of_kind("burst")
         assert not burst or burst[0].count == many
-        assert facts_in_order(ratings) == result.facts["time"]["in_order"]
+        assert facts_in_order(ratings) == result.summary["time"]["in_order"]
 
 
 def facts_in_order(ratings: Ratings) -> float:
-    pairs = list(zip(ratings.when.tolist(), ratings.when.tolist()[1:], strict=False))
+    pairs = list(zip(ratings.timestamp.tolist(), ratings.timestamp.tolist()[1:], strict=False))
     return sum(a <= b for a, b in pairs) / len(pairs)
 
 
@@ -122,7 +122,7 @@ def _parts(ratings: Ratings) -> int:
 
 def test_what_splits_leave_unknown():
     ratings = of([1, 1, 1, 2, 2, 3, 4, 5, 6, 7], [1, 2, 3, 1, 2, 4, 5, 6, 7, 8])
-    cold = audit(ratings, seed=3).facts["cold"]
+    cold = audit(ratings, seed=3).summary["cold"]
     for key, split in (("hold_out", HoldOut(0.2, 3)), ("leave_one_out", LeaveNOut(1, 3))):
         ((train, test),) = split.split(ratings)
         users, items = set(ratings.user[train]), set(ratings.item[train])
@@ -140,7 +140,7 @@ def test_what_splits_leave_unknown():
     assert cold["hold_out"]["unknown_any"] > 0
     finding = one(ratings, "cold_hold_out", seed=3)
     assert finding.count == round(cold["hold_out"]["unknown_any"] * cold["hold_out"]["rows"])
-    assert audit(of([1], [1])).facts["cold"] == {"hold_out": None, "leave_one_out": None}
+    assert audit(of([1], [1])).summary["cold"] == {"hold_out": None, "leave_one_out": None}
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_what_splits_leave_unknown():
     ],
 )  # fmt: skip
 def test_steps_of_ratings(seen, step):
-    assert audit(of([*range(len(seen))], value=seen)).facts["step"] == step
+    assert audit(of([*range(len(seen))], value=seen)).summary["step"] == step
 
 
 def test_times_are_dates():
-    facts = audit(of([1, 2, 3], when=[NOON, NOON + 86_400, NOON + 10])).facts["time"]
+    facts = audit(of([1, 2, 3], timestamp=[NOON, NOON + 86_400, NOON + 10])).summary["time"]
     assert facts == {
         "first": "2017-07-14 02:40:00", "last": "2017-07-15 02:40:00", "days": 1.0, "in_order": 0.5,
         "resolution": "second",

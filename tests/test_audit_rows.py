@@ -10,7 +10,7 @@ import pytest
 from audits import arguments, of, one
 
 from foretaste import audit
-from foretaste.data_audit.row_checks import markers
+from foretaste.data_audit.row_checks import find_missing_markers
 
 # Ratings -------------------------------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ from foretaste.data_audit.row_checks import markers
     ],
 )
 def test_marks_for_no_rating(values, marks):
-    assert markers(np.array(sorted(values), float)) == marks
+    assert find_missing_markers(np.array(sorted(values), float)) == marks
 
 
 def test_a_mark_is_counted_and_named_unless_the_scale_was_declared():
@@ -44,15 +44,15 @@ def test_a_mark_is_counted_and_named_unless_the_scale_was_declared():
     finding = one(of([*range(52)], value=value), "missing_marker")
     assert (finding.severity, finding.count) == ("warning", 2)
     assert finding.where == ("user 50, item 50: 99", "user 51, item 51: 99")
-    assert arguments(finding.mend) == {"where": "rating <> 99"}
+    assert arguments(finding.fix) == {"where": "rating <> 99"}
     ratings = of([*range(52)], value=value)
     assert audit(ratings, scale=(1, 99)).warnings == ()
     outside = one(ratings, "outside_scale", scale=(1, 5))
     assert (outside.count, outside.severity) == (2, "warning")
     assert outside.where == ("row 50", "row 51")
-    assert arguments(outside.mend) == {"where": "rating BETWEEN 1 AND 5"}
+    assert arguments(outside.fix) == {"where": "rating BETWEEN 1 AND 5"}
     assert len(ratings.where("rating BETWEEN 1 AND 5")) == 50
-    facts = audit(ratings, scale=(1, 5)).facts
+    facts = audit(ratings, scale=(1, 5)).summary
     assert (facts["ratings"], facts["rows"], facts["unusable_rows"], facts["max"]) == (50, 52, 2, 5)
     assert facts["declared_scale"] == [1, 5]
 
@@ -62,7 +62,7 @@ def test_a_file_with_ratings_outside_a_declared_scale(tmp_path):
     path.write_text("user,item,rating\n" + "".join(f"{n},{n},{n % 5 + 1}\n" for n in range(50)) + "50,1,7\n")
     finding = one(path, "outside_scale", scale=(1, 5))
     assert (finding.count, finding.where) == (1, ("line 52",))
-    assert audit(path, scale=(1, 5), **arguments(finding.mend)).warnings == ()
+    assert audit(path, scale=(1, 5), **arguments(finding.fix)).warnings == ()
 
 
 def test_ratings_far_from_the_others_are_a_note():
@@ -70,14 +70,14 @@ def test_ratings_far_from_the_others_are_a_note():
     finding = one(of([*range(2003)], value=value), "far_rating")
     assert (finding.count, finding.severity) == (2, "note")
     assert finding.where[0] == "user 2001, item 2001: 28.6"
-    kept = of([*range(2003)], value=value).where(arguments(finding.mend)["where"])
+    kept = of([*range(2003)], value=value).where(arguments(finding.fix)["where"])
     assert len(kept) == 2001
-    assert audit(of([*range(2001)], value=value[:2001])).of_kind("far_rating") == ()
+    assert audit(of([*range(2001)], value=value[:2001])).findings_of_kind("far_rating") == ()
 
 
 def test_one_value_only():
     assert one(of([1, 2, 3], value=[1, 1, 1]), "one_value").severity == "warning"
-    assert audit(of([1, 2, 3], value=[1, 1, 2])).of_kind("one_value") == ()
+    assert audit(of([1, 2, 3], value=[1, 1, 2])).findings_of_kind("one_value") == ()
 
 
 def test_every_kind_of_unusable_rows(tmp_path):
@@ -94,10 +94,10 @@ def test_every_kind_of_unusable_rows(tmp_path):
     assert counts == {
         "ragged": 1, "missing_id": 2, "not_a_number": 1, "bad_time": 1, "outside_scale": 1, "duplicate": 2,
     }  # fmt: skip
-    assert result.facts["rows"] == 108
-    assert result.facts["unusable_rows"] == 8
+    assert result.summary["rows"] == 108
+    assert result.summary["unusable_rows"] == 8
     assert "(108 rows; 8 cannot be used)" in str(result)
-    assert "1 with the same rating and 1 with another" in result.of_kind("duplicate")[0].what
+    assert "1 with the same rating and 1 with another" in result.findings_of_kind("duplicate")[0].message
     skipped = audit(path, scale=(1, 5), on_error="skip")
     assert skipped.warnings == ()
     assert len(skipped.notes) == len(result.findings)
@@ -136,15 +136,15 @@ def test_ids_of_two_writings(ids, kind, role):
     column = [ids[0], ids[0], ids[1], *others]
     plain = [f"q{n}" for n in range(len(column))]
     ratings = of(column, plain) if role == "user" else of(plain, column)
-    (finding,) = [f for f in audit(ratings).findings if "differ" in f.what]
+    (finding,) = [f for f in audit(ratings).findings if "differ" in f.message]
     assert (finding.kind, finding.count) == (kind, 1)
     assert finding.severity == ("note" if kind == "digit_twins" else "warning")
-    assert f"1 {role} id of 20 differs" in finding.what
-    assert "(1 rating)" in finding.what
+    assert f"1 {role} id of 20 differs" in finding.message
+    assert "(1 rating)" in finding.message
     if kind != "stray_spaces" or "\t" not in ids[1]:
-        after = audit(ratings.where(arguments(finding.mend)["where"]))
-        assert after.of_kind(kind) == ()
-        assert after.facts["ratings"] == len(ratings) - 1
+        after = audit(ratings.where(arguments(finding.fix)["where"]))
+        assert after.findings_of_kind(kind) == ()
+        assert after.summary["ratings"] == len(ratings) - 1
 
 
 def test_ids_that_differ_in_two_ways_are_found_once():
@@ -173,8 +173,8 @@ def test_many_twins_are_left_out_by_a_pattern():
         ratings = of([*(str(n) for n in range(1, 501)), *odd])
         finding = one(ratings, kind)
         assert finding.count == 30
-        assert "NOT IN" not in finding.mend
-        kept = ratings.where(arguments(finding.mend)["where"])
+        assert "NOT IN" not in finding.fix
+        kept = ratings.where(arguments(finding.fix)["where"])
         assert sorted(kept.users, key=int) == [str(n) for n in range(1, 501)]
 
 
@@ -194,11 +194,11 @@ def test_usual_ids_are_left_alone():
 def test_a_few_ids_that_are_no_numbers():
     finding = one(of([*(str(n) for n in range(100)), "x7"]), "mixed_ids")
     assert (finding.count, finding.severity, finding.where) == (1, "note", ('"x7"',))
-    assert audit(of([*(str(n) for n in range(10)), *"abcdefghij"])).of_kind("mixed_ids") == ()
+    assert audit(of([*(str(n) for n in range(10)), *"abcdefghij"])).findings_of_kind("mixed_ids") == ()
 
 
 def test_ids_that_mean_no_id():
     finding = one(of(["a", "b", "NULL", "NULL", "nan"]), "placeholder_id")
     assert (finding.count, finding.severity) == (3, "warning")
     assert one(of(["a", "b", "Unknown"]), "placeholder_id").severity == "note"
-    assert audit(of(["a", "b", "nancy", "annull"])).of_kind("placeholder_id") == ()
+    assert audit(of(["a", "b", "nancy", "annull"])).findings_of_kind("placeholder_id") == ()

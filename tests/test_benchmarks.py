@@ -13,7 +13,7 @@ import pytest
 from benchmarks import data, timing
 from benchmarks.speed import alone, growth, rows
 
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 
 @pytest.mark.parametrize("size", [5_000, 100_000])
@@ -25,8 +25,8 @@ def test_generated_ratings_have_the_size_and_shape_that_was_asked_for(size: int)
     assert 0.97 * items <= len(ratings.items) <= items
     assert set(np.unique(ratings.value)) == {1, 2, 3, 4, 5}
     assert len(np.unique(ratings.user.astype(np.int64) * items + ratings.item)) == size
-    assert ratings.when is not None
-    assert ratings.when.min() >= data.FIRST_DAY
+    assert ratings.timestamp is not None
+    assert ratings.timestamp.min() >= data.FIRST_DAY
 
 
 def test_few_items_hold_much_of_the_ratings_as_in_movielens() -> None:
@@ -78,10 +78,10 @@ def test_what_is_missing_is_named_with_its_reason(capsys: pytest.CaptureFixture[
 
 
 def test_a_row_knows_its_ratio_and_whether_it_reached_its_aim() -> None:
-    reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, at_least=30, equality={"rmse": 0.9})
+    reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, k_core=30, equality={"rmse": 0.9})
     assert tuple(reached) == rows.FIELDS
     assert (reached["ratio"], reached["aim"], reached["met"]) == (30.0, ">= 30x", True)
-    short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, at_least=30)
+    short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, k_core=30)
     assert short["met"] is False
     assert "(missed)" in rows.line(short)
     slow = rows.row("work", 0.08, at_most=0.075)
@@ -96,7 +96,7 @@ def test_a_module_replaces_its_own_rows_only(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(rows, "RESULTS", tmp_path)
     monkeypatch.setattr(rows, "README", tmp_path / "README.md")
     about = timing.machine()
-    rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, at_least=5)])
+    rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, k_core=5)])
     rows.save("growth", about, [{**rows.row("second", 2.0), "picture": "growth.svg"}])
     path = rows.save("sgd", about, [rows.row("third", 3.0)])
     kept = json.loads(path.read_text())["sections"]
@@ -155,11 +155,11 @@ def test_growth_tries_no_larger_size_after_the_limit() -> None:
 
 
 def test_growth_leaves_out_no_model_without_a_reason() -> None:
-    for name in BY_NAME:
-        model = growth.model_of(name)
-        if "epochs" in model.declarations():
+    for name in MODELS:
+        model = growth.build_model(name)
+        if "epochs" in model.param_specs():
             assert model.epochs == growth.EPOCHS
-    assert set(growth.LEFT_OUT) <= set(BY_NAME)
+    assert set(growth.LEFT_OUT) <= set(MODELS)
 
 
 def test_growth_draws_both_panels(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from sklearn.model_selection import KFold as SklearnKFold
 
 import foretaste
 from foretaste.cli import cli
-from foretaste.errors import InvalidParameter, NotSupported
+from foretaste.errors import InvalidParameterError, NotSupportedError
 from foretaste.evaluation import compare
 from foretaste.metrics.rating import rmse
-from foretaste.models import BY_NAME, SVD, Bias, Blend, GlobalMean, ItemMean, KNNImputation, UserMean
-from foretaste.params import model_class
+from foretaste.models import MODELS, SVD, Bias, Blend, GlobalMean, ItemMean, KNNImputation, UserMean
+from foretaste.params import estimator
 from foretaste.persistence import inspect, load, save
 from foretaste.ratings import Pairs
 from foretaste.splits import HoldOut, KFold
@@ -78,7 +78,7 @@ def test_a_model_that_knows_its_ratings_by_heart_is_not_believed(ratings):
     assert alone.weight_[0, 0] > 0.8
 
 
-@model_class
+@estimator
 class Watched(Bias):
     """Notes what it learned from and what it was asked."""
 
@@ -87,7 +87,7 @@ class Watched(Bias):
     asked_for: ClassVar[list[set[tuple[int, int]]]] = []
 
     def fit(self, X, y=None, sample_weight=None, *, progress=False):
-        self.learned_from.append(set(zip(X.user_ids.tolist(), X.item_ids.tolist(), strict=True)))
+        self.reconstruct_train_ratings.append(set(zip(X.user_ids.tolist(), X.item_ids.tolist(), strict=True)))
         return super().fit(X, y, sample_weight, progress=progress)
 
     def predict(self, X):
@@ -96,13 +96,13 @@ class Watched(Bias):
 
 
 def test_no_model_is_judged_by_what_it_learned_from(ratings):
-    Watched.learned_from.clear()
+    Watched.reconstruct_train_ratings.clear()
     Watched.asked_for.clear()
     Blend(models=[Watched(), "UserMean"], folds=4).fit(ratings)
     everything = set(zip(ratings.user_ids.tolist(), ratings.item_ids.tolist(), strict=True))
-    assert len(Watched.learned_from) == 5
-    assert Watched.learned_from[-1] == everything
-    for learned_from, asked_for in zip(Watched.learned_from, Watched.asked_for, strict=False):
+    assert len(Watched.reconstruct_train_ratings) == 5
+    assert Watched.reconstruct_train_ratings[-1] == everything
+    for learned_from, asked_for in zip(Watched.reconstruct_train_ratings, Watched.asked_for, strict=False):
         assert not learned_from & asked_for
         assert learned_from | asked_for == everything
     assert set().union(*Watched.asked_for) == everything
@@ -143,7 +143,7 @@ def test_stacking_by_scikit_learn_does_as_well():
     ((train_rows, test_rows),) = HoldOut(0.2).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
     pairs = np.column_stack([train.user_ids, train.item_ids])
-    models = [("svd", SVD(factors=8)), ("effects", BY_NAME["GlobalEffects"]()), ("ease", BY_NAME["EASE"]())]
+    models = [("svd", SVD(factors=8)), ("effects", MODELS["GlobalEffects"]()), ("ease", MODELS["EASE"]())]
     folds = SklearnKFold(5, shuffle=True, random_state=0)
     stack = StackingRegressor(models, RidgeCV(), cv=folds).fit(pairs, train.value)
     theirs = rmse(test.value, stack.predict(np.column_stack([test.user_ids, test.item_ids])))
@@ -155,7 +155,7 @@ def test_stacking_by_scikit_learn_does_as_well():
 
 def test_threads_of_the_models_inside_change_no_bit(more):
     one, two = (
-        Blend(models=[SVD(factors=4, threads=n), BY_NAME["EASE"](threads=n)]).fit(more) for n in (1, 2)
+        Blend(models=[SVD(factors=4, threads=n), MODELS["EASE"](threads=n)]).fit(more) for n in (1, 2)
     )
     assert same_bits(one.predict(more), two.predict(more))
 
@@ -176,20 +176,20 @@ def test_models_given_stay_unfitted_and_unchanged(ratings):
 
 def test_every_blend_has_a_list_of_its_own():
     one, other = Blend(), Blend()
-    assert one.models == other.models == Blend.declarations()["models"].default
+    assert one.models == other.models == Blend.param_specs()["models"].default
     one.models.append("Bias")
-    assert other.models == Blend().models == Blend.declarations()["models"].default
+    assert other.models == Blend().models == Blend.param_specs()["models"].default
 
 
 def test_the_defaults_are_models_that_there_are():
-    assert set(Blend().models) <= set(BY_NAME)
+    assert set(Blend().models) <= set(MODELS)
 
 
 def test_its_text_makes_it_again():
     blend = Blend(models=["Bias", SVD(factors=3), Blend(models=["UserMean"])], folds=3)
     text = "Blend(models=['Bias', SVD(factors=3), Blend(models=['UserMean'])], folds=3)"
     assert repr(blend) == text
-    assert repr(eval(text, dict(BY_NAME))) == text  # noqa: S307 - our own text
+    assert repr(eval(text, dict(MODELS))) == text  # noqa: S307 - our own text
 
 
 def test_parameters_inside_have_names():
@@ -199,7 +199,7 @@ def test_parameters_inside_have_names():
     assert params["SVD_2__factors"] == 4
     assert params["Blend__Bias__epochs"] == 7
     assert "Bias__epochs" not in params
-    assert list(blend.get_params(deep=False)) == list(Blend.declarations())
+    assert list(blend.get_params(deep=False)) == list(Blend.param_specs())
     blend.set_params(SVD_2__factors=5, Blend__Bias__epochs=8, Bias__epochs=9, folds=2)
     assert [getattr(blend.models[k], "factors", None) for k in (1, 2)] == [3, 5]
     assert blend.models[0].epochs == 9
@@ -210,7 +210,7 @@ def test_parameters_inside_have_names():
         ({"SVDD__factors": 1}, 'no model of this Blend is called "SVDD"; did you mean "SVD"'),
         ({"SVD__factor": 1}, 'SVD has no parameter "factor"; did you mean "factors"'),
     ):
-        with pytest.raises(InvalidParameter, match=words):
+        with pytest.raises(InvalidParameterError, match=words):
             blend.set_params(**wrong)
 
 
@@ -245,13 +245,13 @@ def test_a_search_reaches_inside(ratings):
     ],
 )
 def test_models_that_cannot_be_are_refused(ratings, models, words):
-    with pytest.raises(InvalidParameter, match=words):
+    with pytest.raises(InvalidParameterError, match=words):
         Blend(models=models).fit(ratings)
 
 
 def test_weights_are_refused_if_a_model_inside_cannot_honour_them(ratings):
     heavy = np.ones(len(ratings))
-    with pytest.raises(NotSupported, match="cannot honour sample weights, because KNNImputation cannot"):
+    with pytest.raises(NotSupportedError, match="cannot honour sample weights, because KNNImputation cannot"):
         Blend(models=["Bias", "KNNImputation"]).fit(ratings, sample_weight=heavy)
 
 
@@ -259,7 +259,7 @@ def test_a_blend_tells_what_each_model_adds(ratings):
     model = Blend(models=["Bias", "Bias", SMALL], folds=3, clip=False).fit(ratings)
     asked = every_pair(ratings)
     pairs = Pairs(model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item"))
-    told = model._explain(pairs)
+    told = model.contributions(pairs)
     assert told.parts == ("mean", "Bias", "Bias_2", "SVD")
     np.testing.assert_allclose(told.values.sum(axis=1), model.predict(asked), rtol=0, atol=1e-4)
 
@@ -271,7 +271,7 @@ def test_new_users_are_taken_in_if_every_model_can(ratings, others):
     assert np.isfinite(folded.predict_matrix()).all()
     again = able._fold_in(ratings)
     np.testing.assert_allclose(again.predict(ratings), able.predict(ratings), rtol=0, atol=0.02)
-    with pytest.raises(NotSupported, match="cannot take in new users"):
+    with pytest.raises(NotSupportedError, match="cannot take in new users"):
         Blend(models=["GlobalEffects", "NormalRandom"], folds=2).fit(ratings)._fold_in(others)
 
 
@@ -414,7 +414,7 @@ def test_declared_sizes_inside_are_not_believed(nested_bytes, tmp_path):
 
 
 def test_what_cannot_be_kept_inside_is_refused(ratings, tmp_path):
-    with pytest.raises(NotSupported, match="a Watched cannot be kept in a file"):
+    with pytest.raises(NotSupportedError, match="a Watched cannot be kept in a file"):
         save(Blend(models=[Watched(), "Bias"], folds=2).fit(ratings), tmp_path / "no.foretaste")
     assert not (tmp_path / "no.foretaste").exists()
 

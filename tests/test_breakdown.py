@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.errors import BadData, NotFound
+from foretaste.errors import DataError, NotFoundError
 from foretaste.evaluation import breakdown, compare
-from foretaste.evaluation.error_breakdown import SUPPORT
-from foretaste.evaluation.plan import make_protocol
-from foretaste.evaluation.prediction_store import Kept
+from foretaste.evaluation.error_breakdown import SUPPORT_EDGES
+from foretaste.evaluation.plan import make_plan
+from foretaste.evaluation.prediction_store import PredictionStore
 from foretaste.metrics.rating import mae, rmse
 from foretaste.models import Bias, ItemMean
 from foretaste.ratings import Ratings
@@ -22,7 +22,7 @@ from foretaste.splits import HoldOut, KFold
 
 @pytest.fixture(scope="module")
 def parts(more: Ratings) -> tuple[Ratings, Ratings, np.ndarray]:
-    timed = more.replace(when=np.random.default_rng(0).integers(10**9, 10**9 + 10**8, len(more)))
+    timed = more.replace(timestamp=np.random.default_rng(0).integers(10**9, 10**9 + 10**8, len(more)))
     train_rows, test_rows = next(HoldOut(0.3, seed=5).split(timed))
     train, test = timed[train_rows], timed[test_rows]
     return train, test, Bias().fit(train).predict(test)
@@ -53,7 +53,7 @@ def test_support_is_how_many_training_ratings_there_were(parts, side: str) -> No
     for one in bins:
         after = one["high"] + 1 if one["high"] is not None else np.inf
         rows = (support >= one["low"]) & (support < after)
-        assert one["low"] in SUPPORT
+        assert one["low"] in SUPPORT_EDGES
         assert one["rows"] == rows.sum()
         assert one["rmse"] == pytest.approx(rmse(test.value[rows], predicted[rows]))
         assert one["mean_prediction"] == pytest.approx(predicted[rows].mean(), rel=1e-4)
@@ -109,8 +109,8 @@ def test_periods_are_in_order_with_their_dates(parts) -> None:
     train, test, predicted = parts
     bins = breakdown(test, predicted, train).parts["time"]
     assert len(bins) == 8
-    assert bins[0]["low"] == test.when.min()
-    assert bins[-1]["high"] == test.when.max()
+    assert bins[0]["low"] == test.timestamp.min()
+    assert bins[-1]["high"] == test.timestamp.max()
     assert bins[0]["bin"].startswith("2001-09-09 to ")
     assert max(one["rows"] for one in bins) - min(one["rows"] for one in bins) <= 2
 
@@ -118,9 +118,9 @@ def test_periods_are_in_order_with_their_dates(parts) -> None:
 def test_what_does_not_fit_is_refused(parts) -> None:
     train, test, predicted = parts
     for wrong in (predicted[1:], predicted * np.nan, predicted[:, None]):
-        with pytest.raises(BadData, match="one finite number for each"):
+        with pytest.raises(DataError, match="one finite number for each"):
             breakdown(test, wrong, train)
-    with pytest.raises(BadData, match="no ratings to judge by"):
+    with pytest.raises(DataError, match="no ratings to judge by"):
         breakdown(test[[]], [], train)
 
 
@@ -138,7 +138,7 @@ def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -
         found = results.breakdown(name)
         assert found.parts == wanted.parts
         assert found.model == (name or "Bias")
-    with pytest.raises(NotFound, match='no model "Bais" was judged; did you mean "Bias"'):
+    with pytest.raises(NotFoundError, match='no model "Bais" was judged; did you mean "Bias"'):
         results.breakdown("Bais")
 
 
@@ -162,20 +162,20 @@ def test_ratings_given_apart_are_taken_apart(ratings: Ratings) -> None:
 
 
 def test_predictions_of_the_worst_are_let_go_first(ratings: Ratings) -> None:
-    protocol = make_protocol(ratings, HoldOut(0.2), None)
-    rows = len(protocol.judged_users(0))
-    kept = Kept(protocol, limit=2 * 4 * rows)
+    protocol = make_plan(ratings, HoldOut(0.2), None)
+    rows = len(protocol.test_users(0))
+    kept = PredictionStore(protocol, max_bytes=2 * 4 * rows)
     values = np.zeros(rows, np.float32)
     for name, error in (("A()", 3.0), ("B()", 1.0), ("C()", 2.0)):
-        kept.keep(name, error, [values])
-    assert set(kept.predicted) == {"B()", "C()"}
+        kept.add(name, error, [values])
+    assert set(kept.predictions) == {"B()", "C()"}
     assert kept.nbytes == 8 * rows
-    with pytest.raises(NotFound, match="predictions of A were not kept"):
+    with pytest.raises(NotFoundError, match="predictions of A were not kept"):
         kept.breakdown("A()", "A")
-    tight = Kept(protocol, limit=1)
+    tight = PredictionStore(protocol, max_bytes=1)
     for name, error in (("A()", 1.0), ("B()", 2.0)):
-        tight.keep(name, error, [values])
-    assert set(tight.predicted) == {"A()"}  # the best is always there
+        tight.add(name, error, [values])
+    assert set(tight.predictions) == {"A()"}  # the best is always there
 
 
 def test_it_shows_itself_as_text_html_data_and_frame(parts) -> None:

@@ -10,8 +10,8 @@ import pytest
 from documents import DOCS, tables
 
 from foretaste import datasets
-from foretaste.datasets.registry import catalogue
-from foretaste.errors import NotFound
+from foretaste.datasets.registry import load_registry
+from foretaste.errors import NotFoundError
 
 OWNERS = r"https://(eigentaste\.berkeley\.edu/dataset/|files\.grouplens\.org/datasets/movielens/)"
 COPIES = r"https://web\.archive\.org/web/\d{14}/"
@@ -37,7 +37,7 @@ def test_the_names():
     assert [entry["name"] for entry in tomllib.loads(text)["dataset"]] == list(datasets.names())
 
 
-@pytest.mark.parametrize("entry", catalogue().values(), ids=list(catalogue()))
+@pytest.mark.parametrize("entry", load_registry().values(), ids=list(load_registry()))
 def test_every_entry_says_where_its_facts_come_from(entry):
     for part in (
         "title",
@@ -64,12 +64,12 @@ def test_every_entry_says_where_its_facts_come_from(entry):
         assert found.md5_url in (None, found.urls[0] + ".md5")
         # A copy that is not the owner's is only taken where its bytes can be checked.
         assert len(found.urls) == 1 or found.checksums
-    assert not entry.archives or (entry.holding("ratings") and entry.holding("items"))
+    assert not entry.archives or (entry.archives_with("ratings") and entry.archives_with("items"))
 
 
 def test_what_changes_has_no_checksum_of_its_own():
     entry = datasets.info("movielens-latest-small")
-    assert not entry.exact
+    assert not entry.is_exact
     assert entry.archives[0].checksums == {}
     assert entry.archives[0].bytes is None
     assert entry.archives[0].md5_url.endswith(".zip.md5")
@@ -77,21 +77,23 @@ def test_what_changes_has_no_checksum_of_its_own():
 
 def test_every_other_archive_of_ratings_has_a_checksum():
     for name in set(datasets.names()) - {"movielens-latest-small"}:
-        assert all(found.checksums for found in datasets.info(name).holding("ratings")), name
+        assert all(found.checksums for found in datasets.info(name).archives_with("ratings")), name
 
 
 def test_verified_is_said_of_those_alone_that_a_test_reads():
-    assert [entry.name for entry in catalogue().values() if entry.verified] == ["sample", "jester-1"]
+    assert [entry.name for entry in load_registry().values() if entry.is_verified] == ["sample", "jester-1"]
 
 
 def test_an_unknown_name():
     for what in (datasets.load, datasets.load_items, datasets.fetch, datasets.path, datasets.info):
-        with pytest.raises(NotFound, match='there is no data set "movielens-1k"; did you mean "movielens-'):
+        with pytest.raises(
+            NotFoundError, match='there is no data set "movielens-1k"; did you mean "movielens-'
+        ):
             what("movielens-1k")
 
 
 def test_the_sample_is_always_here():
-    assert datasets.is_here("sample")
+    assert datasets.is_downloaded("sample")
     assert (datasets.path("sample") / "sample_items.csv").is_file()
     assert datasets.fetch("sample") == datasets.path("sample")
     sample = datasets.load("sample")
@@ -101,8 +103,8 @@ def test_the_sample_is_always_here():
 
 
 def test_what_is_not_here_says_how_to_fetch_it():
-    assert not datasets.is_here("jester-2")
-    with pytest.raises(NotFound, match="jester-2 is not on this machine") as caught:
+    assert not datasets.is_downloaded("jester-2")
+    with pytest.raises(NotFoundError, match="jester-2 is not on this machine") as caught:
         datasets.path("jester-2")
     assert caught.value.hint == "foretaste datasets fetch jester-2"
 
@@ -112,17 +114,17 @@ def test_the_page_of_data_sets_shows_the_catalogue():
     wanted = [
         [
             f"`{e.name}`",
-            f"{'' if e.exact else 'about '}{e.ratings:,}",
+            f"{'' if e.is_exact else 'about '}{e.ratings:,}",
             f"{e.users:,}",
             f"{e.items:,}",
             f"{e.scale[0]:g} to {e.scale[1]:g}",
-            e.beside,
+            e.extra_contents,
         ]
-        for e in catalogue().values()
+        for e in load_registry().values()
     ]
     assert figures[1:] == wanted
     shown = {name.strip(" `"): row[1:] for row in terms[1:] for name in row[0].split(",")}
     assert sorted(shown) == sorted(datasets.names())
     for name, (licence, where) in shown.items():
-        assert licence == datasets.info(name).licence
-        assert datasets.info(name).licence_source in where
+        assert licence == datasets.info(name).license
+        assert datasets.info(name).license_source in where

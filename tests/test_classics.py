@@ -10,16 +10,16 @@ from contract.contract_table import every_pair
 from real_data import data_file
 
 from foretaste._utils import memory
-from foretaste.errors import BadData, BadModelFile, InvalidParameter, TooLarge
+from foretaste.errors import DataError, InvalidParameterError, ModelFileError, NotEnoughMemoryError
 from foretaste.metrics.rating import rmse
 from foretaste.models import EASE, Bias, CoClustering, GlobalEffects, ItemMean, Popularity
-from foretaste.models._effects import LADDER
+from foretaste.models._effects import EFFECTS
 from foretaste.ratings import Pairs, Ratings
 
 
 def with_times(ratings, seed=0):
     rng = np.random.default_rng(seed)
-    return ratings.replace(when=rng.integers(0, 400 * 86_400, len(ratings)))
+    return ratings.replace(timestamp=rng.integers(0, 400 * 86_400, len(ratings)))
 
 
 def folded_back(model, ratings):
@@ -93,21 +93,21 @@ def ladder_by_hand(r, user_damping, item_damping, slope_damping):
             above = sum(weight[n] * (value[n] - mean) for n in own)
             facts[side, "average", one] = mean + above / (count + damping[side])
             facts[side, "support", one] = count**0.5
-            facts[side, "time", one] = min(r.when[n] for n in own)
+            facts[side, "time", one] = min(r.timestamp[n] for n in own)
     left = {n: value[n] - mean for n in rows}
-    for step in LADDER:
-        codes, x = of[step.side], dict.fromkeys(rows, 1.0)
+    for step in EFFECTS:
+        codes, x = of[step.entity], dict.fromkeys(rows, 1.0)
         if step.variable != "one":
             side, what = step.variable.split("_")
             for n in rows:
                 fact = facts[side, what, of[side][n]]
-                x[n] = ((r.when[n] - fact) / 86_400) ** 0.5 if what == "time" else fact
+                x[n] = ((r.timestamp[n] - fact) / 86_400) ** 0.5 if what == "time" else fact
             for one in set(codes):
                 own = [n for n in rows if codes[n] == one]
                 centre = sum(weight[n] * x[n] for n in own) / sum(weight[n] for n in own)
                 x |= {n: x[n] - centre for n in own}
         spread = sum(weight[n] * x[n] ** 2 for n in rows) / sum(weight)
-        damped = slope_damping if step.variable != "one" else damping[step.side]
+        damped = slope_damping if step.variable != "one" else damping[step.entity]
         for one in set(codes):
             own = [n for n in rows if codes[n] == one]
             along = sum(weight[n] * x[n] * left[n] for n in own)
@@ -131,30 +131,32 @@ def test_many_sweeps_end_where_no_effect_wants_to_move(ratings):
     given = with_times(ratings)
     model = GlobalEffects(sweeps=400, clip=False).fit(given)
     left = given.value - model.predict(given).astype(np.float64)
-    for step in LADDER:
-        codes = given.user if step.side == "user" else given.item
+    for step in EFFECTS:
+        codes = given.user if step.entity == "user" else given.item
         x = model._variable(step, given)
         pull = np.bincount(codes, x * left)
-        spread = getattr(model, f"{step.side}_spread_")[step.place]
-        wanted = model._damping(step) * spread * getattr(model, f"{step.side}_effect_")[:, step.place]
+        spread = getattr(model, f"{step.entity}_spread_")[step.column]
+        wanted = (
+            model._effect_damping(step) * spread * getattr(model, f"{step.entity}_effect_")[:, step.column]
+        )
         np.testing.assert_allclose(pull, wanted, rtol=0, atol=2e-3 * spread**0.5)
 
 
 def test_a_drift_in_time_is_found(ratings):
     given = with_times(ratings)
     first = np.full(len(given.users), 1 << 60)
-    np.minimum.at(first, given.user, given.when)
+    np.minimum.at(first, given.user, given.timestamp)
     drift = np.random.default_rng(4).normal(0, 0.6, len(given.users))
-    moved = drift[given.user] * np.sqrt((given.when - first[given.user]) / 86_400)
+    moved = drift[given.user] * np.sqrt((given.timestamp - first[given.user]) / 86_400)
     given = given.replace(value=(given.value + moved).astype(np.float32))
-    timed, timeless = GlobalEffects().fit(given), GlobalEffects().fit(given.replace(when=None))
-    assert (timed.timed_, timeless.timed_) == (1, 0)
+    timed, timeless = GlobalEffects().fit(given), GlobalEffects().fit(given.replace(timestamp=None))
+    assert (timed.has_timestamps_, timeless.has_timestamps_) == (1, 0)
     assert rmse(given.value, timed.predict(given)) < 0.9 * rmse(given.value, timeless.predict(given))
-    place = next(step.place for step in LADDER if step.variable == "user_time" and step.side == "user")
+    place = next(step.column for step in EFFECTS if step.variable == "user_time" and step.entity == "user")
     assert np.corrcoef(timed.user_effect_[:, place], drift)[0, 1] > 0.5
-    untimed = timed.predict_details(given.replace(when=None))
+    untimed = timed.predict_details(given.replace(timestamp=None))
     assert np.isfinite(untimed.value).all()
-    told = timed._explain(Pairs(given.user, given.item))
+    told = timed.contributions(Pairs(given.user, given.item))
     timely = [place for place, name in enumerate(told.parts) if "time" in name]
     assert len(timely) == 4
     assert not told.values[:, timely].any()
@@ -178,7 +180,7 @@ def test_new_users_may_have_items_that_nobody_knows(ratings, others):
         same = again.predict(others[known])
         np.testing.assert_array_equal(folded.predict(others[known]), same)
         texts = Ratings.from_columns(["a"], ["b"], [1])
-        with pytest.raises(BadData, match="item ids are given as text"):
+        with pytest.raises(DataError, match="item ids are given as text"):
             model._fold_in(texts)
 
 
@@ -251,11 +253,11 @@ def test_clusters_of_new_users_are_those_of_training(ratings):
 def test_a_cluster_that_there_is_not_is_refused(ratings):
     model = CoClustering(user_clusters=2, item_clusters=2, starts=1).fit(ratings)
     for name, value in (("user_cluster_", 2), ("item_cluster_", 2), ("item_cluster_", -1)):
-        state = model._state()
+        state = model.get_state()
         state[name] = state[name].copy()
         state[name][0, 3] = value
-        with pytest.raises(BadModelFile, match="a cluster that there is not"):
-            CoClustering()._from_state(state)
+        with pytest.raises(ModelFileError, match="a cluster that there is not"):
+            CoClustering().set_state(state)
 
 
 class Told(np.random.RandomState):
@@ -286,8 +288,8 @@ def test_from_the_same_clusters_it_ends_where_surprise_does():
             [known.to_raw_iid(i) for i in known.all_items()],
         )
         start.told = [
-            user[train.users.remap(np.array(inner[0]))],
-            item[train.items.remap(np.array(inner[1]))],
+            user[train.users.indices_of(np.array(inner[0]))],
+            item[train.items.indices_of(np.array(inner[1]))],
         ]
         fitted = surprise.CoClustering(random_state=start).fit(known)
         model = CoClustering(user_clusters=3, item_clusters=3, epochs=20, seed=seed, **PUBLISHED).fit(train)
@@ -386,7 +388,7 @@ def test_the_order_of_the_rows_does_not_matter(ratings):
 def test_ease_is_refused_where_it_would_not_fit(ratings, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 20_000)
     with pytest.raises(
-        TooLarge, match=r"EASE of 40 items needs .* of memory; 20\.0 kB are available"
+        NotEnoughMemoryError, match=r"EASE of 40 items needs .* of memory; 20\.0 kB are available"
     ) as refused:
         EASE().fit(ratings)
     assert "GlobalEffects()" in refused.value.hint
@@ -394,7 +396,7 @@ def test_ease_is_refused_where_it_would_not_fit(ratings, monkeypatch):
 
 def test_too_little_regularization_is_refused():
     twins = Ratings.from_columns([1, 1, 2], [1, 2, 3], [1, 2, 4])
-    with pytest.raises(InvalidParameter, match="regularization=1e-300 is too small") as refused:
+    with pytest.raises(InvalidParameterError, match="regularization=1e-300 is too small") as refused:
         EASE(values="binary", regularization=1e-300).fit(twins)
     assert "regularization=" in refused.value.hint
 
@@ -409,16 +411,16 @@ def test_too_little_regularization_is_refused():
     ],
 )
 def test_rated_items_that_do_not_fit_are_refused(ratings, name, change):
-    state = EASE().fit(ratings)._state()
-    with pytest.raises(BadModelFile, match="does not fit its users and items"):
-        EASE()._from_state(state | {name: change(state[name])})
+    state = EASE().fit(ratings).get_state()
+    with pytest.raises(ModelFileError, match="does not fit its users and items"):
+        EASE().set_state(state | {name: change(state[name])})
 
 
 def test_every_part_of_ease_is_told(ratings):
     model = EASE(clip=False).fit(ratings)
     asked = every_pair(ratings)
     pairs = Pairs(model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item"))
-    told = model._explain(pairs)
+    told = model.contributions(pairs)
     assert told.parts == ("mean", "user", "item", "other ratings")
     assert np.abs(told.values[:, 3]).max() > 0.1
     unknown = (pairs.user < 0) | (pairs.item < 0)

@@ -20,7 +20,7 @@ from planting import write_csv
 import foretaste
 from foretaste.cli import cli
 from foretaste.metrics.rating import rmse
-from foretaste.models import BY_NAME, Bias
+from foretaste.models import MODELS, Bias
 from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold
@@ -223,24 +223,24 @@ def test_fit_takes_the_declared_parameters_as_options(folder: Path) -> None:
     assert load("svd.foretaste").get_params()["threads"] is None
 
 
-@pytest.mark.parametrize("name", list(BY_NAME))
+@pytest.mark.parametrize("name", list(MODELS))
 def test_every_model_has_an_option_for_each_parameter_and_can_be_fitted(folder: Path, name: str) -> None:
     text = run("fit", name, "--help").stdout
-    for parameter in BY_NAME[name].declarations():
+    for parameter in MODELS[name].param_specs():
         assert f"--{parameter.replace('_', '-')}" in text
     file = "ratings.csv"
-    if "when" in BY_NAME[name].needs:
+    if "when" in MODELS[name].requires:
         lines = Path(file).read_text().splitlines()
         timed = [f"{line},{place}" for place, line in enumerate(lines[1:])]
         file = "timed.csv"
         Path(file).write_text("\n".join([f"{lines[0]},timestamp", *timed]) + "\n")
     assert data("fit", name, file, "-o", "m.foretaste", "-q")["model"] == name
-    assert type(load("m.foretaste")) is BY_NAME[name]
+    assert type(load("m.foretaste")) is MODELS[name]
 
 
 def test_fit_help_lists_the_models() -> None:
     text = run("fit", "--help").stdout
-    assert all(f"  {name} " in text for name in BY_NAME)
+    assert all(f"  {name} " in text for name in MODELS)
 
 
 def test_show_says_what_a_model_is(folder: Path) -> None:
@@ -326,9 +326,9 @@ def test_similar_from_ratings_and_from_a_model(folder: Path) -> None:
 
 
 def test_models_lists_all_and_tells_all_about_one() -> None:
-    assert [model["model"] for model in data("models")] == BY_NAME.names()
+    assert [model["model"] for model in data("models")] == MODELS.names()
     text = run("models").stdout
-    assert all(BY_NAME[name].summary in text for name in BY_NAME.names())
+    assert all(MODELS[name].summary in text for name in MODELS.names())
     found = data("models", "svd")
     assert found["model"] == "SVD"
     factors = next(p for p in found["params"] if p["name"] == "factors")
@@ -343,7 +343,7 @@ def test_data_is_a_file_of_the_bundled_ratings(folder: Path) -> None:
     assert read.users == bundled.users
     np.testing.assert_array_equal(read.user, bundled.user)
     np.testing.assert_array_equal(read.value, bundled.value)
-    np.testing.assert_array_equal(read.when, bundled.when)
+    np.testing.assert_array_equal(read.timestamp, bundled.timestamp)
     Path("items.csv").write_text(run("data", "sample", "--items").stdout)
     assert foretaste.read_items("items.csv").items == foretaste.load_items("sample").items
 
@@ -369,7 +369,7 @@ def test_doctor_finds_the_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_demo_ends_in_a_table_and_commands_that_work_as_printed(folder: Path) -> None:
     result = run("demo")
     assert "better than always guessing the mean" in result.stdout
-    assert all(name in result.stdout for name in BY_NAME)
+    assert all(name in result.stdout for name in MODELS)
     steps = [line for line in result.stdout.splitlines() if line.startswith("  foretaste ")]
     assert 4 <= len(steps) <= 5
     Path("ratings.csv").unlink()

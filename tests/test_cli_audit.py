@@ -54,20 +54,20 @@ def test_the_sample_has_no_warnings_and_the_code_is_0():
 def test_the_dirty_sample_has_every_planted_kind_and_the_code_is_1(tmp_path, monkeypatch):
     data = found("sample-dirty", code=1)
     counts = {finding["kind"]: finding["count"] for finding in data["findings"]}
-    assert {kind: planted.count for kind, planted in dirty_sample.PLANTED.items()}.items() <= counts.items()
+    assert {kind: planted.count for kind, planted in dirty_sample.DEFECTS.items()}.items() <= counts.items()
     text = run("audit", "sample-dirty", code=1).stdout
     assert text.startswith("the bundled dirty sample: ")
     assert "\n11 warnings\n" in text
     assert "\n4 notes\n" in text
     monkeypatch.chdir(tmp_path)
     Path("dirty.csv").write_text(run("data", "sample-dirty").stdout, encoding="utf-8")
-    assert Path("dirty.csv").read_text(encoding="utf-8") == dirty_sample.text()
+    assert Path("dirty.csv").read_text(encoding="utf-8") == dirty_sample.read_text()
     assert found("dirty.csv", code=1)["findings"] == data["findings"]
 
 
 def test_every_mend_runs_as_it_is_printed_and_all_of_them_make_the_code_0(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("dirty.csv").write_text(dirty_sample.text(), encoding="utf-8")
+    Path("dirty.csv").write_text(dirty_sample.read_text(), encoding="utf-8")
     findings = found("dirty.csv", code=1)["findings"]
     conditions, options = [], []
     for finding in findings:
@@ -115,7 +115,7 @@ def process(*args: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_standard_input_packed_or_not():
-    text = dirty_sample.text().encode()
+    text = dirty_sample.read_text().encode()
     for data in (text, gzip.compress(text)):
         done = process("-", "--json", "-q", input=data, env=environment())
         assert done.returncode == 1

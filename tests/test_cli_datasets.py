@@ -14,7 +14,7 @@ from published import archive, csv_members
 
 from foretaste import datasets
 from foretaste.cli import cli
-from foretaste.errors import NotFetched
+from foretaste.errors import DownloadError
 
 SMALL = "movielens-latest-small"
 
@@ -140,7 +140,7 @@ def test_mistakes(line, code, kind, message, hint):
 
 def test_a_network_that_is_not_there_is_an_error_of_its_own(monkeypatch):
     def nothing(*_, **__):
-        raise NotFetched("no network", hint="FORETASTE_MIRROR")
+        raise DownloadError("no network", hint="FORETASTE_MIRROR")
 
     monkeypatch.setattr(datasets, "fetch_archives", nothing)
     result = run("compare", SMALL, "--json", code=4)
@@ -183,7 +183,7 @@ def test_similar_does_without_titles_that_cannot_be_had(monkeypatch):
     run("datasets", "fetch", SMALL)
 
     def nothing(*_, **__):
-        raise NotFetched("the server of the titles is gone")
+        raise DownloadError("the server of the titles is gone")
 
     monkeypatch.setattr(datasets, "load_items", nothing)
     result = run("similar", SMALL, "3")

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 import foretaste
 from foretaste.cli import cli, show
 from foretaste.cli.framework import join_json
-from foretaste.cli.hint_translation import as_options
+from foretaste.cli.hint_translation import python_hint_to_options
 from foretaste.models import Bias
 
 ROOT = str(Path(foretaste.__file__).parent.parent)
@@ -324,8 +324,8 @@ PARAMS = [
     ],
 )
 def test_arguments_become_options(text: str, words: str) -> None:
-    assert as_options(text, PARAMS) == words
+    assert python_hint_to_options(text, PARAMS) == words
 
 
 def test_without_options_nothing_changes() -> None:
-    assert as_options("read_ratings(..., scale=(1, 5))", []) == "read_ratings(..., scale=(1, 5))"
+    assert python_hint_to_options("read_ratings(..., scale=(1, 5))", []) == "read_ratings(..., scale=(1, 5))"

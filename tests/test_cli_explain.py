@@ -49,7 +49,7 @@ def data(*args: str) -> Any:
 def test_it_says_what_explain_returns(folder: Path, ratings: Ratings) -> None:
     told = data("svd.foretaste", "11", "5", "--ratings", "ratings.csv", "--items", "titles.csv")
     own = foretaste.read_ratings("ratings.csv")
-    known = explain(load("svd.foretaste"), 11, 5, ratings=own, catalogue=foretaste.read_items("titles.csv"))
+    known = explain(load("svd.foretaste"), 11, 5, ratings=own, catalog=foretaste.read_items("titles.csv"))
     assert told == json.loads(json.dumps(known.to_dict()))
     assert told["title"] == "The 5"
     assert len(told["reasons"]) == (ratings.user_ids == 11).sum()

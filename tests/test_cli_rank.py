@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from foretaste.cli import cli
-from foretaste.cli.rank import as_models
+from foretaste.cli.rank import parse_models
 from foretaste.errors import ForetasteError
 from foretaste.evaluation import evaluate_ranking
 from foretaste.ratings import Ratings
@@ -74,11 +74,11 @@ def test_sampled_is_said(folder):
 
 
 def test_models_with_parameters():
-    found = as_models("EASE(values='binary', regularization=50), SVD,Popularity(by=\"mean\")")
+    found = parse_models("EASE(values='binary', regularization=50), SVD,Popularity(by=\"mean\")")
     assert [repr(model) for model in found] == [
         "EASE(values='binary', regularization=50)", "SVD()", "Popularity(by='mean')",
     ]  # fmt: skip
-    assert [repr(model) for model in as_models("user-mean, svd")] == ["UserMean()", "SVD()"]
+    assert [repr(model) for model in parse_models("user-mean, svd")] == ["UserMean()", "SVD()"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_models_with_parameters():
 )
 def test_models_that_cannot_be_understood(text, message):
     with pytest.raises(ForetasteError, match=message.replace("(", r"\(")):
-        as_models(text)
+        parse_models(text)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from report_pages import Page
 
 from foretaste import HoldOut, Results, compare, load_dataset, write_report
 from foretaste.cli import cli
-from foretaste.errors import BadData, NotFound
+from foretaste.errors import DataError, NotFoundError
 from foretaste.report.saved_results import read_results
 
 MODELS = ("--models", "Bias,SVD,UserMean")
@@ -96,7 +96,7 @@ def test_report_of_ratings_compares_them(folder: Path) -> None:
     kept = compare(["Bias", "SVD", "UserMean"], load_dataset("sample"), split=HoldOut(0.2, seed=7))
     shown = figures(folder / "r.html")
     assert [row[0] for row in shown[1:]] == [row["model"] for row in kept.rows]
-    assert shown[1][2] == f"{kept.best['rmse']:.3f}"
+    assert shown[1][2] == f"{kept.best_row['rmse']:.3f}"
     assert commands(folder / "r.html") == [
         "foretaste report sample -o r.html --models Bias,SVD,UserMean --seed 7"
     ]
@@ -165,7 +165,7 @@ def test_errors_have_their_codes(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def kept() -> dict[str, Any]:
-    return compare(["Bias", "TimeSVDpp"], load_dataset("sample").replace(when=None)).to_dict()
+    return compare(["Bias", "TimeSVDpp"], load_dataset("sample").replace(timestamp=None)).to_dict()
 
 
 def changed(kept: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def test_results_come_back_as_they_were(kept: dict[str, Any], tmp_path: Path) ->
     }
     path.write_text(json.dumps(changed(kept, "stopped", to=True) | {"results": kept["results"][::-1]}))
     again = read_results(str(path))
-    assert again.stopped
+    assert again.interrupted
     assert again.to_dict()["results"] == kept["results"]  # in their order, whatever that of the file
     path.write_text(json.dumps(kept | {"sentences": ["One.", "Two."]}))
     page = Page(write_report(read_results(str(path)), tmp_path / "r.html"))
@@ -238,7 +238,7 @@ def test_what_is_not_results_is_refused_by_its_place(
 ) -> None:
     file = tmp_path / "r.json"
     file.write_text(json.dumps(changed(kept, *path, to=to)))
-    with pytest.raises(BadData, match=why) as caught:
+    with pytest.raises(DataError, match=why) as caught:
         read_results(str(file))
     assert caught.value.hint == "foretaste compare ratings.csv --json results.json"
 
@@ -258,9 +258,9 @@ def test_what_is_not_results_is_refused_by_its_place(
 def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
     file = tmp_path / "r.json"
     file.write_bytes(content)
-    with pytest.raises(BadData, match=why):
+    with pytest.raises(DataError, match=why):
         read_results(str(file))
-    with pytest.raises(NotFound, match="cannot read"):
+    with pytest.raises(NotFoundError, match="cannot read"):
         read_results(str(tmp_path))
 
 

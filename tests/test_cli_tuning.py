@@ -15,7 +15,7 @@ from real_data import data_file
 
 import foretaste
 from foretaste.cli import cli
-from foretaste.cli.tune import _space
+from foretaste.cli.tune import _parse_space
 from foretaste.evaluation import tune
 from foretaste.evaluation.tuning.search import Search
 from foretaste.models import SVD, Bias
@@ -47,7 +47,9 @@ def test_it_gives_what_the_library_gives(folder: Path) -> None:
         run("tune", "bias", "ratings.csv", "--space", space, *QUICK, "--outer", "2", "-j").stdout
     )
     given = {"user_damping": ("log", 0.5, 50), "item_damping": [1, 5, 20]}
-    tuned = tune("Bias", ratings, given, method="random", trials=8, folds=3, outer=2, name="ratings.csv")
+    tuned = tune(
+        "Bias", ratings, given, method="random", trials=8, folds=3, outer_folds=2, name="ratings.csv"
+    )
     ours = tuned.to_dict()
     data = envelope["data"]
     assert data["best"]["python"] == ours["best"]["python"]
@@ -55,7 +57,7 @@ def test_it_gives_what_the_library_gives(folder: Path) -> None:
     assert [row["folds"] for row in data["trials"]] == [row["folds"] for row in ours["trials"]]
     text = run("tune", "bias", "ratings.csv", "--space", space, *QUICK, "--outer", "2").stdout
     assert tuned.headline in text
-    assert tuned.caution in text
+    assert tuned.score_caveat in text
     assert data["command"] in text
 
 
@@ -162,14 +164,14 @@ def test_spaces_as_they_are_typed() -> None:
     typed = (
         "factors=16..128,learning-rate=0.001..1e-1:log,schedule=linear|cosine,biased=true,initial_std=0|.5"
     )
-    assert _space(SVD(), typed) == {
+    assert _parse_space(SVD(), typed) == {
         "factors": (16, 128),
         "learning_rate": ("log", 0.001, 0.1),
         "schedule": ["linear", "cosine"],
         "biased": [True],
         "initial_std": [0, 0.5],
     }
-    more = _space(Bias(), "default, epochs=50|100")
+    more = _parse_space(Bias(), "default, epochs=50|100")
     assert set(more) == {"user_damping", "item_damping", "epochs"}
 
 

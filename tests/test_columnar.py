@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from foretaste.errors import BadData, NotFound
+from foretaste.errors import DataError, NotFoundError
 from foretaste.io.columnar import read_columnar
 
 FRAME = pl.DataFrame({"user": [1, 2], "item": ["007", None], "rating": [3.5, 4.0]})
@@ -36,7 +36,7 @@ def test_what_was_written_is_read(how, as_path, tmp_path):
 
 @KINDS
 def test_a_column_that_is_not_there(how):
-    with pytest.raises(BadData, match=r'r: no column "ratin"; did you mean "rating"\?') as caught:
+    with pytest.raises(DataError, match=r'r: no column "ratin"; did you mean "rating"\?') as caught:
         read_columnar(written(how), "r", ["user", "ratin"])
     assert caught.value.where == "columns are: user, item, rating"
 
@@ -46,17 +46,17 @@ def test_a_column_that_is_not_there(how):
 def test_damaged_files(how, columns):
     data = written(how, pl.concat([FRAME] * 500))
     for damaged in (data[:100], data[: len(data) // 2], data[:8] + b"\xff" * 60 + data[68:-40]):
-        with pytest.raises(BadData, match=r"(Arrow|Parquet) file that is cut off"):
+        with pytest.raises(DataError, match=r"(Arrow|Parquet) file that is cut off"):
             read_columnar(damaged, "r", columns)
 
 
 def test_other_files(tmp_path):
     for data, what in ((b"user,item\n1,2\n", "no Parquet or Arrow file"), (b"%PDF-1", "a PDF document")):
-        with pytest.raises(BadData, match=what):
+        with pytest.raises(DataError, match=what):
             read_columnar(data, "r")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         read_columnar(tmp_path / "none.parquet", "r")
-    with pytest.raises(BadData, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read"):
         read_columnar(tmp_path, "r")
 
 

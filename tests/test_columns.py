@@ -10,18 +10,18 @@ import pytest
 from foretaste.column_roles import (
     ROLES,
     as_numpy,
+    check_finite_column,
     check_scale,
+    check_timestamp_column,
+    check_weight_column,
+    column_role,
     filter_rows,
-    finite_column,
     frame_columns,
-    guess_roles,
-    names_in,
+    infer_roles,
+    referenced_columns,
     require_roles,
-    role_of,
-    time_column,
-    weight_column,
 )
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import DataError, InvalidParameterError
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ from foretaste.errors import BadData, InvalidParameter
      ("unixReviewTime", "timestamp"), ("genre", None), ("", None)],
 )  # fmt: skip
 def test_roles_of_usual_names(name, role):
-    assert role_of(name) == role
+    assert column_role(name) == role
 
 
 def guess(*names, **chosen):
-    return guess_roles(names, dict.fromkeys(ROLES) | chosen)
+    return infer_roles(names, dict.fromkeys(ROLES) | chosen)
 
 
 def test_roles_are_guessed_and_overridden():
@@ -50,7 +50,7 @@ def test_roles_are_guessed_and_overridden():
 
 def test_unknown_columns_are_refused_with_the_nearest():
     with pytest.raises(
-        BadData, match=r'no column "raiting" \(asked for as rating\); did you mean "rating"\?'
+        DataError, match=r'no column "raiting" \(asked for as rating\); did you mean "rating"\?'
     ) as caught:
         guess("userId", "movieId", "rating", "timestamp", rating="raiting")
     assert caught.value.where == "columns are: userId, movieId, rating, timestamp"
@@ -58,7 +58,7 @@ def test_unknown_columns_are_refused_with_the_nearest():
 
 def test_needed_roles():
     require_roles({"user": "a"}, ["a", "b"], ["user"])
-    with pytest.raises(BadData, match="no column for the item was recognised") as caught:
+    with pytest.raises(DataError, match="no column for the item was recognised") as caught:
         require_roles({"user": "a"}, ["a", "b"], ["user", "item"])
     assert caught.value.hint == 'say which one it is: item="b"'
 
@@ -89,8 +89,8 @@ def test_conditions_may_name_the_column_user(name):
 
 
 def test_names_in_conditions():
-    assert sorted(names_in("user = 1 and town = 'x'")) == ["town", "user"]
-    assert names_in("user =") == []
+    assert sorted(referenced_columns("user = 1 and town = 'x'")) == ["town", "user"]
+    assert referenced_columns("user =") == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_names_in_conditions():
     ],
 )
 def test_wrong_conditions(condition, message):
-    with pytest.raises(InvalidParameter) as caught:
+    with pytest.raises(InvalidParameterError) as caught:
         filter_rows(FRAME, condition)
     assert message in caught.value.message
     assert caught.value.hint or caught.value.where
@@ -116,19 +116,19 @@ def test_scale():
     check_scale((1, 7), values)
     check_scale((1, 2))
     with pytest.raises(
-        BadData, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 2\)"
+        DataError, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 2\)"
     ):
         check_scale((1, 5), values)
-    with pytest.raises(BadData, match="first: 7 in line 9"):
-        check_scale((1, 5), values, place=lambda row: f"line {row + 7}")
+    with pytest.raises(DataError, match="first: 7 in line 9"):
+        check_scale((1, 5), values, row_label=lambda row: f"line {row + 7}")
     for scale in (5, (1,), ("a", "b"), (5, 1), (1, 1), (1, float("inf")), (float("nan"), 1)):
-        with pytest.raises(InvalidParameter, match="scale="):
+        with pytest.raises(InvalidParameterError, match="scale="):
             check_scale(scale, values)
 
 
 def test_finite_numbers():
-    assert finite_column([1, 2.5], "rating").dtype == np.float32
-    assert finite_column(np.array([1, 0.0], dtype=object), "rating").tolist() == [1, 0]
+    assert check_finite_column([1, 2.5], "rating").dtype == np.float32
+    assert check_finite_column(np.array([1, 0.0], dtype=object), "rating").tolist() == [1, 0]
     for column, message in [
         ([1, float("nan")], "rating in row 1 is nan"),
         ([float("inf"), 1], "rating in row 0 is inf"),
@@ -137,26 +137,26 @@ def test_finite_numbers():
         ([1, None], "rating in row 1 is None"),
         ([[1]], "must be one column"),
     ]:
-        with pytest.raises(BadData, match=message):
-            finite_column(column, "rating")
+        with pytest.raises(DataError, match=message):
+            check_finite_column(column, "rating")
 
 
 def test_weights():
-    assert weight_column([0, 2]).tolist() == [0, 2]
-    with pytest.raises(BadData, match="weight in row 1 is -1"):
-        weight_column([0, -1])
+    assert check_weight_column([0, 2]).tolist() == [0, 2]
+    with pytest.raises(DataError, match="weight in row 1 is -1"):
+        check_weight_column([0, -1])
 
 
 def test_times():
-    assert time_column([3, 4]).tolist() == [3, 4]
-    assert time_column([3.0, -4.0]).tolist() == [3, -4]
-    assert time_column(pd.to_datetime(pd.Series(["1970-01-02"]))).tolist() == [86400]
-    assert time_column(np.array(["1969-12-31T23:59:59"], "datetime64[ms]")).tolist() == [-1]
-    with pytest.raises(BadData, match="when in row 1 is missing"):
-        time_column(pd.to_datetime(pd.Series(["1970-01-02", None])))
+    assert check_timestamp_column([3, 4]).tolist() == [3, 4]
+    assert check_timestamp_column([3.0, -4.0]).tolist() == [3, -4]
+    assert check_timestamp_column(pd.to_datetime(pd.Series(["1970-01-02"]))).tolist() == [86400]
+    assert check_timestamp_column(np.array(["1969-12-31T23:59:59"], "datetime64[ms]")).tolist() == [-1]
+    with pytest.raises(DataError, match="when in row 1 is missing"):
+        check_timestamp_column(pd.to_datetime(pd.Series(["1970-01-02", None])))
     for column in (["1970-01-02"], [1.5], [float("nan")]):
-        with pytest.raises(BadData, match="times must be"):
-            time_column(column)
+        with pytest.raises(DataError, match="times must be"):
+            check_timestamp_column(column)
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])

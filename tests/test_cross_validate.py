@@ -18,16 +18,16 @@ from sklearn.model_selection import cross_val_score
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import foretaste as ft
-from foretaste._utils.progress import Bar, Lines, Progress
-from foretaste._utils.threads import sharing, thread_count
-from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
+from foretaste._utils.progress import LineProgress, Progress, RichProgress
+from foretaste._utils.threads import resolve_threads, thread_limit
+from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError, NotFoundError
 from foretaste.evaluation import compare, cross_validate
-from foretaste.evaluation.leakage import exact_rows
+from foretaste.evaluation.leakage import count_exact
 from foretaste.metrics.rating import mae, rmse, scorer
 from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
-from foretaste.params import model_class, param
+from foretaste.params import estimator, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.splits import ByTime, ColdUsers, HoldOut, KFold, LeaveNOut, Split, WarmOnly
+from foretaste.splits import ColdUsers, HoldOut, KFold, LeaveNOut, Splitter, TimeSplit, WarmOnly
 
 QUICK = SVD(factors=4, epochs=5)
 
@@ -126,7 +126,7 @@ def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        (ByTime(0.1), "the latest 10 % of the rows held out"),
+        (TimeSplit(0.1), "the latest 10 % of the rows held out"),
         (LeaveNOut(1, seed=2), "leave one out: 1 rating of each user who has more held out, seed 2"),
         (ColdUsers(0.3), "30 % of the users never learned from, seed 0"),
         (
@@ -135,15 +135,15 @@ def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
         ),
     ],
 )
-def test_other_protocols_are_said_in_words(ratings: Ratings, split: Split, words: str) -> None:
-    timed = ratings.replace(when=np.arange(len(ratings)))
+def test_other_protocols_are_said_in_words(ratings: Ratings, split: Splitter, words: str) -> None:
+    timed = ratings.replace(timestamp=np.arange(len(ratings)))
     found = cross_validate("Bias", timed, split=split)
     assert len(found) == 1
     assert found.protocol.startswith(words)
     train_rows, test_rows = next(split.split(timed))
     expected = rmse(timed.value[test_rows], Bias().fit(timed[train_rows]).predict(timed[test_rows]))
     assert found.mean["rmse"] == expected
-    assert " +- " not in found.sentence
+    assert " +- " not in found.summary
 
 
 def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
@@ -157,21 +157,21 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
     assert apart.rows[0]["fallback_rows"] == 0
     assert "rows given apart, judged only where user and item are known: 300 to learn from" in apart.protocol
     strangers = Ratings.from_columns(train.user_ids, train.item_ids + 10_000, train.value)
-    with pytest.raises(BadData, match="no row to judge by has a user and an item"):
+    with pytest.raises(DataError, match="no row to judge by has a user and an item"):
         compare("Bias", train, test=strangers, warm_only=True)
 
 
 @pytest.mark.parametrize(
     ("model", "options", "error", "words"),
     [
-        ("SVDD", {}, NotFound, 'did you mean "SVD"'),
-        (SVD, {}, InvalidParameter, "neither a name nor a model"),
-        (SVD(factors=0), {}, InvalidParameter, "factors=0"),
-        ("Bias", {"folds": 1}, InvalidParameter, "folds=1 is not allowed"),
-        ("Bias", {"metrics": ["rmsse"]}, InvalidParameter, 'did you mean "rmse"'),
-        ("Bias", {"threads": 0}, InvalidParameter, "threads=0 is not allowed"),
-        ("Bias", {"split": 3}, InvalidParameter, "is no split"),
-        ("TimeSVDpp", {}, BadData, "needs when"),
+        ("SVDD", {}, NotFoundError, 'did you mean "SVD"'),
+        (SVD, {}, InvalidParameterError, "neither a name nor a model"),
+        (SVD(factors=0), {}, InvalidParameterError, "factors=0"),
+        ("Bias", {"folds": 1}, InvalidParameterError, "folds=1 is not allowed"),
+        ("Bias", {"metrics": ["rmsse"]}, InvalidParameterError, 'did you mean "rmse"'),
+        ("Bias", {"threads": 0}, InvalidParameterError, "threads=0 is not allowed"),
+        ("Bias", {"split": 3}, InvalidParameterError, "is no split"),
+        ("TimeSVDpp", {}, DataError, "needs when"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -193,11 +193,11 @@ def test_side_by_side_gives_the_bits_of_one_after_another(more: Ratings, model: 
     alone = cross_validate(model, more, 4, threads=1)
     for threads in (2, 3, 8):
         assert bits(cross_validate(model, more, 4, threads=threads)) == bits(alone)
-    rows = [compare([model], more, split=KFold(4), threads=threads).best for threads in (1, 4)]
+    rows = [compare([model], more, split=KFold(4), threads=threads).best_row for threads in (1, 4)]
     assert rows[0]["rmse"] == rows[1]["rmse"]
 
 
-@model_class
+@estimator
 class Counting(Bias):
     """Remembers how many threads each fit may use, and how many fits are at work."""
 
@@ -207,10 +207,10 @@ class Counting(Bias):
     meeting: ClassVar[threading.Barrier] = threading.Barrier(1)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.shares.append(thread_count())
+        self.shares.append(resolve_threads())
         self.now.add(threading.get_ident())
         self.meeting.wait(timeout=60)  # until as many as there should be are at work
-        self.at_work.append(len(self.now))
+        self.cpu_slots.append(len(self.now))
         super()._fit(train, progress)
         self.now.discard(threading.get_ident())
 
@@ -221,16 +221,16 @@ class Counting(Bias):
 def test_folds_and_their_threads_never_ask_for_more_than_there_is(
     ratings: Ratings, threads: int, folds: int, at_once: int, share: int
 ) -> None:
-    for seen in (Counting.shares, Counting.at_work, Counting.now):
+    for seen in (Counting.shares, Counting.cpu_slots, Counting.now):
         seen.clear()
     Counting.meeting = threading.Barrier(at_once)
     cross_validate(Counting(), ratings, folds, threads=threads)
     assert Counting.shares == [share] * folds
-    assert max(Counting.at_work) == at_once
+    assert max(Counting.cpu_slots) == at_once
 
 
 def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
-    for seen in (Counting.shares, Counting.at_work, Counting.now):
+    for seen in (Counting.shares, Counting.cpu_slots, Counting.now):
         seen.clear()
     Counting.meeting = threading.Barrier(1)
     cross_validate(Counting(), ratings, 5, threads=4)
@@ -239,14 +239,14 @@ def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
 
 def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORETASTE_THREADS", "6")
-    with sharing(2):
-        assert (thread_count(), thread_count(5)) == (2, 5)
+    with thread_limit(2):
+        assert (resolve_threads(), resolve_threads(5)) == (2, 5)
         others = []
-        thread = threading.Thread(target=lambda: others.append(thread_count()))
+        thread = threading.Thread(target=lambda: others.append(resolve_threads()))
         thread.start()
         thread.join()
         assert others == [6]
-    assert thread_count() == 6
+    assert resolve_threads() == 6
 
 
 def test_blas_limits_are_as_before_afterwards(more: Ratings) -> None:
@@ -255,7 +255,7 @@ def test_blas_limits_are_as_before_afterwards(more: Ratings) -> None:
     assert [pool["num_threads"] for pool in threadpool_info()] == before
 
 
-@model_class
+@estimator
 class Limited(Bias):
     """Limits BLAS for itself, as models do; the second is at work when the first is done with it."""
 
@@ -285,7 +285,7 @@ def test_a_model_that_is_done_takes_no_limit_of_blas_from_another(ratings: Ratin
     assert set(Limited.seen) == {1}
 
 
-@model_class
+@estimator
 class Stopped(Bias):
     """The first fit is interrupted while the second is at work, which would take a minute."""
 
@@ -300,7 +300,7 @@ class Stopped(Bias):
             while len(self.entered) < 2:
                 time.sleep(0.001)
             raise KeyboardInterrupt
-        with progress.task("slow", 6000) as task:
+        with progress.start_task("slow", 6000) as task:
             for _ in range(6000):
                 time.sleep(0.01)
                 task.step()
@@ -318,7 +318,7 @@ def test_an_interrupt_stops_the_other_folds_too(ratings: Ratings) -> None:
     assert len(Stopped.entered) <= 3  # what waited never began
 
 
-@model_class
+@estimator
 class Hungry(Bias):
     """Two of them at once are too much; or even one is."""
 
@@ -329,7 +329,7 @@ class Hungry(Bias):
     def _fit(self, train: Ratings, progress: Progress) -> None:
         if self.alone_too or not self.lock.acquire(blocking=False):
             self.refused.append(1)
-            raise TooLarge("it needs 900 GB of memory; 1 GB is available")
+            raise NotEnoughMemoryError("it needs 900 GB of memory; 1 GB is available")
         try:
             time.sleep(0.2)
             super()._fit(train, progress)
@@ -342,12 +342,12 @@ def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None
     found = cross_validate(Hungry(), ratings, 4, threads=4)
     assert bits(found) == bits(cross_validate("Bias", ratings, 4))
     assert Hungry.refused
-    with pytest.raises(TooLarge):
+    with pytest.raises(NotEnoughMemoryError):
         cross_validate(Hungry(alone_too=True), ratings, 4, threads=4)
 
 
 def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    found = cross_validate(QUICK, ratings, 3, progress=Lines())
+    found = cross_validate(QUICK, ratings, 3, progress=LineProgress())
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("cross-validate SVD(factors=4, epochs=5)  ")
     assert line.endswith(f"fold 3 of 3, RMSE {found.folds[2]['rmse']:.4g}")
@@ -357,18 +357,18 @@ def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture
         def task(self, label: str, total: int, unit: str = "") -> Any:
             if label.startswith("cross-validate"):
                 notes.append((label, total))
-            return super().task(label, total, unit)
+            return super().start_task(label, total, unit)
 
     cross_validate(QUICK, ratings, 3, progress=Noting())
     assert notes == [("cross-validate SVD(factors=4, epochs=5)", 3)]
-    drawn = cross_validate(QUICK, ratings, 4, threads=2, progress=Bar())
+    drawn = cross_validate(QUICK, ratings, 4, threads=2, progress=RichProgress())
     assert bits(drawn) == bits(cross_validate(QUICK, ratings, 4))
 
 
 # No leak -------------------------------------------------------------------------------------------------
 
 
-@model_class
+@estimator
 class Curious(Bias):
     """Remembers what it is asked, in every way that a model can be asked."""
 
@@ -398,7 +398,7 @@ def test_ratings_judged_by_never_reach_the_model(ratings: Ratings, how: str) -> 
         assert not hasattr(asked, "value")
 
 
-@model_class
+@estimator
 class Memoriser(Bias):
     """Keeps every rating it ever saw, over all fits: in the second fold it knows those judged."""
 
@@ -420,7 +420,7 @@ class Memoriser(Bias):
 
 
 def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
-    enough = ratings.at_least(user=8, item=8)
+    enough = ratings.k_core(min_user_ratings=8, min_item_ratings=8)
     Memoriser.memory.clear()
     found = cross_validate(Memoriser(), enough, 3, threads=1)
     assert found.folds[0]["rmse"] > 0.5
@@ -442,7 +442,7 @@ def test_exact_predictions_are_counted_if_there_are_too_many(seed: int, share: f
     true = np.r_[np.full(500, 5.0), rng.integers(1, 5, 400)].astype(np.float32)
     known = np.r_[np.ones(500, bool), np.arange(400) < 400 * share]
     predicted = np.where(known, true, true + 0.01).astype(np.float32)
-    assert exact_rows(true, predicted) == (0 if share < 0.9 else np.count_nonzero(known))
+    assert count_exact(true, predicted) == (0 if share < 0.9 else np.count_nonzero(known))
 
 
 def test_ratings_that_are_all_alike_are_no_leak(ratings: Ratings) -> None:
@@ -452,7 +452,7 @@ def test_ratings_that_are_all_alike_are_no_leak(ratings: Ratings) -> None:
     assert found.notes == ()
 
 
-class Leaky(Split):
+class Leaky(Splitter):
     """Judges by some of what is learned from."""
 
     def __init__(self, train: Any, test: Any) -> None:
@@ -469,7 +469,7 @@ def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
     leaky = Leaky(np.arange(0, 700), np.arange(690, 900))
     for call in (cross_validate, compare):
         with pytest.raises(
-            BadData, match=r"Leaky\(\) has 10 rows both to learn from and to judge by"
+            DataError, match=r"Leaky\(\) has 10 rows both to learn from and to judge by"
         ) as caught:
             call("Bias", ratings, split=leaky)
         user, item = ratings.user_ids[690], ratings.item_ids[690]
@@ -488,34 +488,34 @@ def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
     ],
 )
 def test_a_split_must_yield_rows(ratings: Ratings, train: Any, test: Any, words: str) -> None:
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         cross_validate("Bias", ratings, split=Leaky(train, test))
 
 
 def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: Ratings) -> None:
     train, test = ratings[:700], ratings[650:]
     with pytest.raises(
-        BadData, match="50 of the 250 rows to judge by are also among those to learn from"
+        DataError, match="50 of the 250 rows to judge by are also among those to learn from"
     ) as no:
         compare("Bias", train, test=test)
     assert no.value.where == f"the first is user {test.user_ids[0]}, item {test.item_ids[0]}"
-    judge = compare("Bias", train, test=test, shared_rows="judge")
+    judge = compare("Bias", train, test=test, overlap="judge")
     assert judge.protocol == (
         "rows given apart (50 that stood in both only judged by): 650 to learn from, 250 to judge by"
     )
-    assert judge.best["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
+    assert judge.best_row["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
     assert judge.dataset["ratings"] == 650
-    learn = compare("Bias", train, test=test, shared_rows="learn")
+    learn = compare("Bias", train, test=test, overlap="learn")
     assert learn.protocol.endswith(
         "(50 that stood in both only learned from): 700 to learn from, 200 to judge by"
     )
-    assert learn.best["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
-    with pytest.raises(BadData, match="nothing would be left to learn from"):
-        compare("Bias", train, test=train, shared_rows="judge")
-    with pytest.raises(BadData, match="nothing would be left to judge by"):
-        compare("Bias", train, test=train, shared_rows="learn")
-    with pytest.raises(InvalidParameter, match="shared_rows='both'"):
-        compare("Bias", train, test=ratings[700:], shared_rows="both")
+    assert learn.best_row["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
+    with pytest.raises(DataError, match="nothing would be left to learn from"):
+        compare("Bias", train, test=train, overlap="judge")
+    with pytest.raises(DataError, match="nothing would be left to judge by"):
+        compare("Bias", train, test=train, overlap="learn")
+    with pytest.raises(InvalidParameterError, match="shared_rows='both'"):
+        compare("Bias", train, test=ratings[700:], overlap="both")
 
 
 def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_ids_are_not() -> None:
@@ -523,5 +523,5 @@ def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_id
     other = Ratings.from_columns([2, 3, 9], [6, 5, 9], [4, 3, 2])
     assert compare("Bias", train, test=other).protocol == "rows given apart: 4 to learn from, 3 to judge by"
     again = Ratings.from_columns([2, 3], [5, 5], [1, 3])
-    with pytest.raises(BadData, match="1 of the 2 rows"):
+    with pytest.raises(DataError, match="1 of the 2 rows"):
         compare("Bias", train, test=again)

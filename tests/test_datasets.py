@@ -10,9 +10,9 @@ import pytest
 
 from foretaste import datasets
 from foretaste.datasets import sample
-from foretaste.errors import NotFound
+from foretaste.errors import NotFoundError
 from foretaste.metrics.rating import rmse
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def jokes():
 def test_names():
     assert datasets.names()[0] == "sample"
     for load in (datasets.load, datasets.load_items):
-        with pytest.raises(NotFound, match=r'no data set "smaple"; did you mean "sample"\?') as caught:
+        with pytest.raises(NotFoundError, match=r'no data set "smaple"; did you mean "sample"\?') as caught:
             load("smaple")
         assert caught.value.hint == "one of " + ", ".join(datasets.names())
 
@@ -40,7 +40,7 @@ def test_the_bundled_file_is_what_generate_makes():
 
 
 def test_write_makes_the_bundled_file(tmp_path):
-    sample.write(tmp_path)
+    sample.write_ratings_file(tmp_path)
     assert gzip.decompress((tmp_path / "sample_ratings.csv.gz").read_bytes()).decode() == sample.generate()
 
 
@@ -64,14 +64,14 @@ def test_size_and_scale(bundled):
 
 
 def test_times_cover_months_and_are_in_order(bundled):
-    assert (np.diff(bundled.when) >= 0).all()
-    assert 100 < (bundled.when[-1] - bundled.when[0]) / 86_400 < 200
+    assert (np.diff(bundled.timestamp) >= 0).all()
+    assert 100 < (bundled.timestamp[-1] - bundled.timestamp[0]) / 86_400 < 200
 
 
 def test_ratings_are_missing_not_at_random(bundled):
     counts = np.bincount(bundled.item)
     assert counts.max() > 2 * np.median(counts)
-    taste = np.array([sample.TASTES.index(sample.taste_of(i)) for i in bundled.item_ids.tolist()])
+    taste = np.array([sample.TASTES.index(sample.joke_taste(i)) for i in bundled.item_ids.tolist()])
     liked = [bundled.value[taste[rows] == t] for t in range(4) for rows in [slice(None)]]
     assert min(map(len, liked)) > 1_000
     # The taste that a person rates most often is the one that this person likes more than the rest.
@@ -84,7 +84,7 @@ def test_there_is_something_to_find(bundled):
     test = np.random.default_rng(0).random(len(bundled)) < 0.2
     train, valid = bundled[~test], bundled[test]
     error = {
-        name: rmse(valid.value, BY_NAME[name]().fit(train).predict(valid))
+        name: rmse(valid.value, MODELS[name]().fit(train).predict(valid))
         for name in ("GlobalMean", "UserMean", "ItemMean", "Bias", "SVD")
     }
     assert error["SVD"] < 0.9 * error["Bias"]
@@ -98,4 +98,4 @@ def test_jokes(bundled, jokes):
     texts = jokes.titles(jokes.items.ids)
     assert len({text.lower() for text in texts}) == 60
     assert all(20 < len(text) < 160 and text.isascii() for text in texts)
-    assert {sample.taste_of(i): 15 for i in jokes.items.ids.tolist()}.keys() == set(sample.TASTES)
+    assert {sample.joke_taste(i): 15 for i in jokes.items.ids.tolist()}.keys() == set(sample.TASTES)

@@ -18,7 +18,7 @@ from real_data import VARIABLE, data_file
 import foretaste
 from foretaste.cli import _MODULES
 from foretaste.datasets import load
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 TUTORIAL = DOCS / "tutorial.md"
 
@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
     ratings = load("sample")
-    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, ratings.when, strict=True)
+    rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, ratings.timestamp, strict=True)
     lines = ["userId,jokeId,rating,timestamp", *(f"{u},{i},{v:g},{t}" for u, i, v, t in rows)]
     Path("ratings.csv").write_text("\n".join(lines) + "\n")
     root = logging.getLogger()
@@ -186,7 +186,7 @@ def conf():
     return runpy.run_path(str(DOCS / "conf.py"))
 
 
-@pytest.mark.parametrize("name", BY_NAME.names())
+@pytest.mark.parametrize("name", MODELS.names())
 def test_every_model_has_a_page_with_all_its_parameters(name, conf):
     page = DOCS / "models" / f"{name}.md"
     assert page.exists(), f"{name} needs a page: {page.relative_to(ROOT)}"
@@ -194,10 +194,10 @@ def test_every_model_has_a_page_with_all_its_parameters(name, conf):
     assert [b.language for b in found].count("{parameters} " + name) == 1
     assert any("load_dataset" in b.text for b in found if b.language == "python")
     rows = conf["parameter_table"](name).splitlines()[2:]
-    declared = BY_NAME[name].declarations()
+    declared = MODELS[name].param_specs()
     assert [row.split("|")[1].strip() for row in rows] == [f"`{word}`" for word in declared]
     for row, declaration in zip(rows, declared.values(), strict=True):
-        assert declaration.meaning in row
+        assert declaration.doc in row
         assert f"`{declaration.default!r}`" in row
     text = page.read_text()
     for part in (f"# {name}\n", "$$", "**Use it**", "**Do not use it**", "**Unknown"):
@@ -207,8 +207,8 @@ def test_every_model_has_a_page_with_all_its_parameters(name, conf):
 def test_every_model_is_in_the_overview(conf):
     index = DOCS / "models" / "index.md"
     toctree = next(b.text for b in blocks(index) if b.language == "{toctree}")
-    assert set(BY_NAME.names()) <= set(toctree.split())
-    assert all(f"[{name}]({name}.md)" in conf["model_table"]() for name in BY_NAME.names())
+    assert set(MODELS.names()) <= set(toctree.split())
+    assert all(f"[{name}]({name}.md)" in conf["model_table"]() for name in MODELS.names())
 
 
 PUBLIC = [name for name in foretaste.__all__ if name != "__version__"]

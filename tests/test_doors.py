@@ -7,21 +7,21 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Pairs, Ratings
 from foretaste.validation import as_ratings, encode_pairs
 
 SMALL = Ratings.from_columns(
     [3, 1, 3, 2, 1], ["b", "a", "a", "c", "c"], [4, 0, 2.5, -1, 5],
-    when=[50, 40, 30, 20, 10], weight=[1, 2, 3, 4, 5], scale=(-1, 5),
+    timestamp=[50, 40, 30, 20, 10], weight=[1, 2, 3, 4, 5], scale=(-1, 5),
 )  # fmt: skip
 
 
 def rows_of(ratings: Ratings) -> list[tuple]:
     """Return the rows as people wrote them."""
     columns = [ratings.user_ids, ratings.item_ids, ratings.value]
-    columns += [c for c in (ratings.when, ratings.weight) if c is not None]
+    columns += [c for c in (ratings.timestamp, ratings.weight) if c is not None]
     return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
@@ -31,7 +31,7 @@ def test_as_ratings_takes_what_people_have():
         "user_id": SMALL.user_ids,
         "jokeId": SMALL.item_ids.astype(str),
         "stars": value,
-        "ts": SMALL.when,
+        "ts": SMALL.timestamp,
     }
     wanted = [row[:3] for row in rows_of(SMALL)]
     assert as_ratings(SMALL) is SMALL
@@ -40,7 +40,7 @@ def test_as_ratings_takes_what_people_have():
     for frame in (pd.DataFrame(table), pl.DataFrame(table), pl.DataFrame(table).to_arrow()):
         found = as_ratings(frame)
         assert [row[:3] for row in rows_of(found)] == wanted
-        assert found.when.tolist() == SMALL.when.tolist()
+        assert found.timestamp.tolist() == SMALL.timestamp.tolist()
         assert as_ratings(frame, value + 1).value.tolist() == (value + 1).tolist()
 
 
@@ -54,7 +54,7 @@ def test_new_values_for_ratings_are_checked():
         ((None, [1, 1, 1, 1, -1]), "weight in row 4 is -1"),
         ((None, [1, 1]), "weight has 2 rows"),
     ):
-        with pytest.raises(BadData, match=words):
+        with pytest.raises(DataError, match=words):
             as_ratings(SMALL, *arguments)
 
 
@@ -66,7 +66,7 @@ def test_pairs_of_the_wrong_shape_are_refused():
         (pd.DataFrame({"a": [1], "b": [2]}), "no column for the user was recognised"),
         (pd.DataFrame({"user": [1], "b": [2]}), "no column for the item was recognised"),
     ):
-        with pytest.raises(BadData, match=words):
+        with pytest.raises(DataError, match=words):
             as_ratings(pairs, [1])
 
 
@@ -77,7 +77,7 @@ def test_encode_pairs_marks_what_is_unknown():
     part = SMALL[[0, 3]]
     there = encode_pairs(SMALL, part.users, part.items)
     assert there.user.tolist() == [1, -1, 1, 0, -1]
-    assert there.when.tolist() == SMALL.when.tolist()
+    assert there.timestamp.tolist() == SMALL.timestamp.tolist()
     others = IdIndex(SMALL.users.ids + 1)  # as many ids, but others
     known = dict(zip(others.ids.tolist(), range(len(others)), strict=True))
     wanted = [known.get(user, -1) for user in SMALL.user_ids.tolist()]
@@ -87,4 +87,4 @@ def test_encode_pairs_marks_what_is_unknown():
     assert encode_pairs(found, SMALL.users, SMALL.items) is found
     assert isinstance(found, Pairs)
     framed = encode_pairs(pl.DataFrame({"user": [3], "item": ["b"], "time": [7]}), SMALL.users, SMALL.items)
-    assert (framed.user.tolist(), framed.item.tolist(), framed.when.tolist()) == ([2], [1], [7])
+    assert (framed.user.tolist(), framed.item.tolist(), framed.timestamp.tolist()) == ([2], [1], [7])

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from foretaste._native import IdEncoder, count_repeats
-from foretaste.ids import IdIndex, encoded, is_canonical
+from foretaste.ids import IdIndex, finish_encoding, is_plain_integer
 
 BLOCK = 32768  # rows of a task of the kernel
 
@@ -36,7 +36,7 @@ THREADS = st.sampled_from([1, 2, 3, 5])
 def twin(cells, *, empty_is_missing, texts_may_be_numbers):
     """Return the ids and codes by the definition: distinct, sorted, and looked up."""
     ids = {cell for cell in cells if cell is not None and not (cell == "" and empty_is_missing)}
-    numbers = texts_may_be_numbers and all(map(is_canonical, ids))
+    numbers = texts_may_be_numbers and all(map(is_plain_integer, ids))
     ids = sorted(ids, key=int) if numbers else sorted(ids)
     place = {text: code for code, text in enumerate(ids)}
     return [int(text) if numbers else text for text in ids], [place.get(cell, -1) for cell in cells]
@@ -66,7 +66,7 @@ def test_texts_are_encoded_as_their_twin_says(chunks, threads, empty_is_missing,
     encoder.feed_texts(pl.Series([], dtype=pl.String))
     for cells in chunks:
         encoder.feed_texts(data.draw(st.sampled_from(columns_of(cells))))
-    ids, codes = encoded(encoder, texts_may_be_numbers=texts_may_be_numbers)
+    ids, codes = finish_encoding(encoder, texts_may_be_numbers=texts_may_be_numbers)
     cells = [cell for chunk in chunks for cell in chunk]
     wanted = twin(cells, empty_is_missing=empty_is_missing, texts_may_be_numbers=texts_may_be_numbers)
     assert (ids.tolist(), codes.tolist()) == wanted
@@ -81,7 +81,7 @@ def test_canonical_numbers_sort_as_numbers(chunks, threads):
     encoder = IdEncoder(threads, True)
     for cells in chunks:
         encoder.feed_texts(pl.Series(cells, dtype=pl.String))
-    ids, codes = encoded(encoder, texts_may_be_numbers=True)
+    ids, codes = finish_encoding(encoder, texts_may_be_numbers=True)
     cells = [cell for chunk in chunks for cell in chunk]
     assert (ids.tolist(), codes.tolist()) == twin(cells, empty_is_missing=True, texts_may_be_numbers=True)
     assert ids.dtype == np.int64 or not chunks
@@ -95,7 +95,7 @@ def test_numbers_are_encoded_as_by_numpy(chunks, threads):
     encoder = IdEncoder(threads, False)
     for numbers in chunks:
         encoder.feed_numbers(np.array(numbers, np.int64))
-    ids, codes = encoded(encoder, texts_may_be_numbers=False)
+    ids, codes = finish_encoding(encoder, texts_may_be_numbers=False)
     cells = np.array([number for chunk in chunks for number in chunk], np.int64)
     wanted, places = np.unique(cells, return_inverse=True)
     if chunks:
@@ -113,7 +113,7 @@ def test_rows_are_shared_between_threads(rows, threads):
     encoder = IdEncoder(threads, False)
     for part in np.array_split(cells, 2):
         encoder.feed_texts(pl.Series(part.tolist(), dtype=pl.String))
-    ids, codes = encoded(encoder, texts_may_be_numbers=True)
+    ids, codes = finish_encoding(encoder, texts_may_be_numbers=True)
     wanted, places = np.unique(cells, return_inverse=True)
     assert ids.tolist() == wanted.tolist()
     assert np.array_equal(codes, places)
@@ -126,7 +126,7 @@ def test_a_text_in_the_last_row_makes_all_ids_texts(threads):
     encoder = IdEncoder(threads, False)
     encoder.feed_texts(pl.Series(numbers).cast(pl.String))
     encoder.feed_texts(pl.Series(["007"]))
-    ids, codes = encoded(encoder, texts_may_be_numbers=True)
+    ids, codes = finish_encoding(encoder, texts_may_be_numbers=True)
     wanted, places = np.unique(np.r_[numbers.astype(str).astype(object), ["007"]], return_inverse=True)
     assert ids.tolist() == wanted.tolist()
     assert np.array_equal(codes, places)

@@ -11,15 +11,15 @@ from foretaste import errors
 from foretaste.errors import ForetasteError, did_you_mean
 
 KINDS = {
-    "InvalidParameter": ("invalid_parameter", 2, ValueError),
-    "BadData": ("bad_data", 3, ValueError),
-    "BadModelFile": ("bad_model_file", 3, errors.BadData),
-    "TooLarge": ("too_large", 3, MemoryError),
-    "NotFitted": ("not_fitted", 2, AttributeError),
-    "NotSupported": ("not_supported", 2, NotImplementedError),
-    "NotFound": ("not_found", 4, LookupError),
-    "NotFetched": ("not_fetched", 4, ConnectionError),
-    "MissingExtra": ("missing_extra", 5, ImportError),
+    "InvalidParameterError": ("invalid_parameter", 2, ValueError),
+    "DataError": ("bad_data", 3, ValueError),
+    "ModelFileError": ("bad_model_file", 3, errors.DataError),
+    "NotEnoughMemoryError": ("too_large", 3, MemoryError),
+    "NotFittedError": ("not_fitted", 2, AttributeError),
+    "NotSupportedError": ("not_supported", 2, NotImplementedError),
+    "NotFoundError": ("not_found", 4, LookupError),
+    "DownloadError": ("not_fetched", 4, ConnectionError),
+    "MissingDependencyError": ("missing_extra", 5, ImportError),
 }
 
 
@@ -35,7 +35,7 @@ def test_every_kind_has_its_code_and_base():
         assert (kind.code, kind.exit_code) == (code, exit_code)
         assert issubclass(kind, base)
     assert len({kind.code for kind in every_kind()}) == len(KINDS) + 1
-    assert issubclass(errors.NotFitted, ValueError)  # scikit-learn's NotFittedError is both
+    assert issubclass(errors.NotFittedError, ValueError)  # scikit-learn's NotFittedError is both
 
 
 @pytest.mark.parametrize("kind", every_kind())

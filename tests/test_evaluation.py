@@ -15,22 +15,26 @@ import numpy as np
 import pytest
 
 import foretaste
-from foretaste._utils.progress import Lines, Progress
-from foretaste.errors import BadData, InvalidParameter, NotFound, TooLarge
+from foretaste._utils.progress import LineProgress, Progress
+from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError, NotFoundError
 from foretaste.evaluation import Results, compare
-from foretaste.evaluation.plan import make_protocol
-from foretaste.evaluation.plan_files import pack, unpack
-from foretaste.evaluation.subprocess_evaluation import Judged, _check_end, judge_apart
+from foretaste.evaluation.plan import make_plan
+from foretaste.evaluation.plan_files import load_plan, save_plan
+from foretaste.evaluation.subprocess_evaluation import (
+    EvaluationOutcome,
+    _check_exit_code,
+    evaluate_in_subprocess,
+)
 from foretaste.metrics.rating import mae, rmse
-from foretaste.models import BY_NAME, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
-from foretaste.params import model_class
+from foretaste.models import MODELS, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
+from foretaste.params import estimator
 from foretaste.ratings import Pairs, Ratings
-from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut
+from foretaste.splits import ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, TimeSplit
 
 QUICK = SVD(factors=2, epochs=3)
 
 
-@model_class
+@estimator
 class Recording(Bias):
     """Remembers what it predicted, over all instances."""
 
@@ -42,15 +46,15 @@ class Recording(Bias):
         return prediction
 
 
-@model_class
+@estimator
 class Huge(Bias):
     """Refuses everything for want of memory."""
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        raise TooLarge("it needs 900 GB of memory; 1 GB is available", hint="Bias()")
+        raise NotEnoughMemoryError("it needs 900 GB of memory; 1 GB is available", hint="Bias()")
 
 
-@model_class
+@estimator
 class Interrupted(Bias):
     """Is interrupted at its second fold."""
 
@@ -63,7 +67,7 @@ class Interrupted(Bias):
         super()._fit(train, progress)
 
 
-@model_class
+@estimator
 class Timed(Bias):
     """Needs times."""
 
@@ -114,13 +118,13 @@ def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Rati
 
 
 def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> None:
-    timed = ratings.replace(when=np.arange(len(ratings)))  # some models need times
+    timed = ratings.replace(timestamp=np.arange(len(ratings)))  # some models need times
     results = compare(None, timed)
     errors = [row["rmse"] for row in results.rows]
     assert errors == sorted(errors)
-    assert {row["model"] for row in results.rows} == set(BY_NAME)
-    assert results.best == results.rows[0]
-    assert results.baseline == by_name(results)["GlobalMean"]
+    assert {row["model"] for row in results.rows} == set(MODELS)
+    assert results.best_row == results.rows[0]
+    assert results.baseline_row == by_name(results)["GlobalMean"]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +146,8 @@ def test_every_split_serves_and_is_said_in_words(ratings: Ratings, split: Any, w
 def test_split_by_time_and_one_from_scikit_learn(ratings: Ratings) -> None:
     from sklearn.model_selection import ShuffleSplit
 
-    timed = ratings.replace(when=np.arange(len(ratings)))
-    assert compare("Bias", timed, split=ByTime(0.1)).protocol.startswith(
+    timed = ratings.replace(timestamp=np.arange(len(ratings)))
+    assert compare("Bias", timed, split=TimeSplit(0.1)).protocol.startswith(
         "the latest 10 % of the rows held out"
     )
     results = compare("Bias", ratings, split=ShuffleSplit(2, test_size=50, random_state=0))
@@ -201,7 +205,7 @@ def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) ->
 
 
 def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratings: Ratings) -> None:
-    @model_class
+    @estimator
     class Unweighted(Bias):
         tags: ClassVar[frozenset[str]] = frozenset()
 
@@ -214,7 +218,7 @@ def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratin
 def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GlobalMean, "needs", frozenset({"when"}))
     results = compare([Huge()], ratings)
-    assert results.best is None
+    assert results.best_row is None
     assert results.headline == "No model was judged."
     assert "refused" in str(results)
 
@@ -222,14 +226,14 @@ def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("models", "options", "error", "words"),
     [
-        (["SVDD"], {}, NotFound, 'did you mean "SVD"'),
-        ([], {}, InvalidParameter, "empty"),
-        ([Bias], {}, InvalidParameter, "neither a name nor a model"),
-        ([Bias(epochs=0)], {}, InvalidParameter, "epochs=0"),
-        ("Bias", {"metrics": ["rmsee"]}, InvalidParameter, 'did you mean "rmse"'),
-        ("Bias", {"metrics": ["nmae"]}, InvalidParameter, "needs the scale"),
-        ("Bias", {"metrics": ["fcp"], "split": LeaveNOut(1)}, BadData, "FCP needs a user"),
-        ("Bias", {"split": 5}, InvalidParameter, "no split"),
+        (["SVDD"], {}, NotFoundError, 'did you mean "SVD"'),
+        ([], {}, InvalidParameterError, "empty"),
+        ([Bias], {}, InvalidParameterError, "neither a name nor a model"),
+        ([Bias(epochs=0)], {}, InvalidParameterError, "epochs=0"),
+        ("Bias", {"metrics": ["rmsee"]}, InvalidParameterError, 'did you mean "rmse"'),
+        ("Bias", {"metrics": ["nmae"]}, InvalidParameterError, "needs the scale"),
+        ("Bias", {"metrics": ["fcp"], "split": LeaveNOut(1)}, DataError, "FCP needs a user"),
+        ("Bias", {"split": 5}, InvalidParameterError, "no split"),
     ],
 )
 def test_a_wrong_argument_is_named(
@@ -241,14 +245,14 @@ def test_a_wrong_argument_is_named(
 
 def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> None:
     strangers = Ratings.from_columns(ratings.user_ids + 10_000, ratings.item_ids + 10_000, ratings.value)
-    with pytest.raises(BadData, match="no user and no item"):
+    with pytest.raises(DataError, match="no user and no item"):
         compare("Bias", ratings, test=strangers)
     texts = Ratings.from_columns(ratings.user_ids.astype(str), ratings.item_ids, ratings.value)
-    with pytest.raises(BadData, match="user ids are given as text"):
+    with pytest.raises(DataError, match="user ids are given as text"):
         compare("Bias", ratings, test=texts)
-    with pytest.raises(InvalidParameter, match="both given"):
+    with pytest.raises(InvalidParameterError, match="both given"):
         compare("Bias", ratings, test=ratings, split=KFold(2))
-    with pytest.raises(BadData, match="no ratings to judge by"):
+    with pytest.raises(DataError, match="no ratings to judge by"):
         compare("Bias", ratings, test=ratings[[]])
 
 
@@ -285,7 +289,7 @@ def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings
     if kind != "numbers":
         users = np.char.zfill(ratings.user_ids.astype(str), 5)
         items = np.char.zfill(ratings.item_ids.astype(str), 5)
-        given = Ratings.from_columns(users, items, ratings.value, when=np.arange(900), scale=(-8, 8))
+        given = Ratings.from_columns(users, items, ratings.value, timestamp=np.arange(900), scale=(-8, 8))
     if kind == "apart":
         given, options = given[:600], {"test": given[600:]}
     here = compare([Bias(epochs=3), QUICK], given, **options)
@@ -347,38 +351,38 @@ def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
 
 def test_a_failing_process_is_told_with_its_traceback(tmp_path: Any) -> None:
     with pytest.raises(RuntimeError, match=r"data\.npz"):
-        judge_apart(Bias(), tmp_path, ("rmse",), Progress(), lambda _: None)
+        evaluate_in_subprocess(Bias(), tmp_path, ("rmse",), Progress(), lambda _: None)
 
 
 def test_a_process_ended_from_outside_is_a_refusal_and_interrupted_an_interrupt() -> None:
-    judged = Judged()
-    _check_end(-9, judged)
-    assert judged.refused is not None
-    assert "memory ran out" in str(judged.refused["message"])
+    judged = EvaluationOutcome()
+    _check_exit_code(-9, judged)
+    assert judged.error is not None
+    assert "memory ran out" in str(judged.error["message"])
     for code in (130, -2):
         with pytest.raises(KeyboardInterrupt):
-            _check_end(code, Judged())
+            _check_exit_code(code, EvaluationOutcome())
     with pytest.raises(RuntimeError, match="exit code 3"):
-        _check_end(3, Judged())
+        _check_exit_code(3, EvaluationOutcome())
 
 
 def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
     pd = pytest.importorskip("pandas", reason='needs pip install "foretaste[test]"')
     features = pd.DataFrame({"user": ratings.users.ids, "age": np.arange(len(ratings.users))})
-    full = ratings.replace(weight=np.ones(900, np.float32), when=np.arange(900), scale=(-8.0, 8.0))
+    full = ratings.replace(weight=np.ones(900, np.float32), timestamp=np.arange(900), scale=(-8.0, 8.0))
     full = full.with_features(users=features)
-    protocol = make_protocol(full, KFold(2), None)
-    pack(protocol, tmp_path / "data.npz")
-    found = unpack(tmp_path / "data.npz")
+    protocol = make_plan(full, KFold(2), None)
+    save_plan(protocol, tmp_path / "data.npz")
+    found = load_plan(tmp_path / "data.npz")
     for fold in range(2):
-        for own, other in zip(protocol.parts(fold), found.parts(fold), strict=True):
+        for own, other in zip(protocol.train_test(fold), found.train_test(fold), strict=True):
             for name in ("user", "item", "value", "when", "weight"):
                 np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
             assert own.scale == other.scale
-            assert own.user_table is not None
-            assert other.user_table is not None
-            assert own.user_table.columns == other.user_table.columns
-            np.testing.assert_array_equal(own.user_table.values, other.user_table.values)
+            assert own.user_features is not None
+            assert other.user_features is not None
+            assert own.user_features.columns == other.user_features.columns
+            np.testing.assert_array_equal(own.user_features.values, other.user_features.values)
 
 
 # Interrupted, watched, shown -----------------------------------------------------------------------------
@@ -387,7 +391,7 @@ def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
 def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
     Interrupted.fits.clear()
     results = compare(["ItemMean", Interrupted(), "Bias"], ratings, split=KFold(3))
-    assert results.stopped
+    assert results.interrupted
     assert {row["model"] for row in results.rows} == {"GlobalMean", "ItemMean"}
     assert results.notes[-1] == "stopped: 2 of 4 models judged"
     assert results.to_dict()["stopped"] is True
@@ -395,7 +399,7 @@ def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
 
 
 def test_lines_are_one_a_model(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    compare(["Bias", QUICK], ratings, progress=Lines())
+    compare(["Bias", QUICK], ratings, progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
         "GlobalMean",
@@ -413,7 +417,7 @@ def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
 
         def task(self, label: str, total: int) -> Any:
             self.seen.append((label, total))
-            return super().task(label, total)
+            return super().start_task(label, total)
 
     watching = Watching()
     compare([QUICK], ratings, progress=watching, measure_memory=True)
@@ -424,7 +428,7 @@ def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
 def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) -> None:
     results = compare(["Bias", Bias(user_damping=9.0)], ratings, name="tiny")
     text = str(results)
-    gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline["rmse"])
+    gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline_row["rmse"])
     assert f"{gain:.3g} % better than always guessing the mean" in text
     assert "protocol: hold-out, 20 % of the rows, seed 0: 720 to learn from, 180 to judge by" in text
     assert "data: tiny: 900 ratings, 58 users x 40 items, 38.8 % filled" in text
@@ -477,4 +481,4 @@ def test_the_baselines_of_the_lecture() -> None:
         assert rows[name]["train_rmse"] == pytest.approx(train, abs=0.02)
         assert rows[name]["rmse"] == pytest.approx(valid, abs=0.02)
     assert rows["SVD"]["rmse"] <= 4.44
-    assert results.best["rmse"] <= rows["Blend"]["rmse"] <= 4.42
+    assert results.best_row["rmse"] <= rows["Blend"]["rmse"] <= 4.42

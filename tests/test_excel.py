@@ -21,9 +21,16 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from real_data import data_file
 
-from foretaste.errors import BadData, ForetasteError, InvalidParameter, MissingExtra, NotFound, TooLarge
+from foretaste.errors import (
+    DataError,
+    ForetasteError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotEnoughMemoryError,
+    NotFoundError,
+)
 from foretaste.io import excel_xls
-from foretaste.io.archive import unpacked
+from foretaste.io.archive import unpack
 from foretaste.io.excel import column_letters, read_sheet
 
 pytest.importorskip("python_calamine", reason='needs pip install "foretaste[excel]"')
@@ -69,7 +76,7 @@ def patched(data: bytes, part: str, old: bytes, new: bytes) -> bytes:
     return target.getvalue()
 
 
-def refused(data: bytes, kind: type[ForetasteError] = BadData, **options) -> ForetasteError:
+def refused(data: bytes, kind: type[ForetasteError] = DataError, **options) -> ForetasteError:
     with pytest.raises(kind) as caught:
         read_sheet(data, "book.xlsx", **options)
     return caught.value
@@ -104,7 +111,7 @@ def test_columns_have_their_own_types(write):
         }
     )
     assert_frame_equal(sheet.frame, expected)
-    assert sheet.header
+    assert sheet.has_header
     assert sheet.titles == ("userId", "item", "rating", "when", "flag")
 
 
@@ -151,9 +158,9 @@ def test_places_count_from_the_top_of_the_sheet(write):
     start = 3 if write is xlsx else 2
     rows = [TABLE[0], TABLE[1], [None] * 3, TABLE[2], [None] * 3, TABLE[3]]
     sheet = read_sheet(write(rows, top=start, left=start), "book")
-    assert sheet.rows.tolist() == [4, 6, 8]
-    assert sheet.place(1) == 'sheet "Ratings", row 6'
-    assert sheet.cell(1, 2) == 'sheet "Ratings", cell E6'
+    assert sheet.row_numbers.tolist() == [4, 6, 8]
+    assert sheet.row_label(1) == 'sheet "Ratings", row 6'
+    assert sheet.cell_label(1, 2) == 'sheet "Ratings", cell E6'
     assert sheet.frame["item"].to_list() == ["007", "8", "x"]
 
 
@@ -176,14 +183,14 @@ def test_letters_of_columns(place):
     ],
 )
 def test_headers_are_guessed_and_said(rows, header, said):
-    assert read_sheet(xlsx(rows), "b.xlsx").header is header
+    assert read_sheet(xlsx(rows), "b.xlsx").has_header is header
     assert said() == [f"b.xlsx: {'with a header' if header else 'no header'}   (say otherwise: header=...)"]
 
 
 @pytest.mark.parametrize("header", [True, False])
 def test_header_that_was_said(header, said):
     sheet = read_sheet(xlsx(TABLE), "b.xlsx", header=header)
-    assert sheet.header is header
+    assert sheet.has_header is header
     assert len(sheet.frame) == 3 + (not header)
     assert sheet.frame.columns == (HEAD if header else ["column_1", "column_2", "column_3"])
     assert said() == []
@@ -204,12 +211,12 @@ def test_sheets_by_name_by_position_and_unsaid(said):
     ]
     assert read_sheet(data, "b.xlsx", "More").frame.row(0) == (1, 2, 3)
     assert read_sheet(data, "b.xlsx", 2).name == "More"
-    error = refused(data, NotFound, sheet="Note")
+    error = refused(data, NotFoundError, sheet="Note")
     assert 'did you mean "Notes"?' in error.message
     assert '"More"' in error.where
-    assert refused(data, NotFound, sheet=3).hint == "0 to 2"
-    assert refused(data, InvalidParameter, sheet=True).hint == "sheet=0"
-    assert refused(data, InvalidParameter, header="yes")
+    assert refused(data, NotFoundError, sheet=3).hint == "0 to 2"
+    assert refused(data, InvalidParameterError, sheet=True).hint == "sheet=0"
+    assert refused(data, InvalidParameterError, header="yes")
 
 
 def test_a_hidden_sheet_is_not_the_first():
@@ -322,7 +329,7 @@ def test_cells_with_errors_of_an_old_workbook():
 
 
 def test_an_old_workbook_so_small_that_it_lies_in_small_sectors():
-    stream = excel_xls._workbook_stream(xls(TABLE))
+    stream = excel_xls._read_workbook_stream(xls(TABLE))
     stream = stream[: stream.rindex(b"\x0a\0\0\0") + 4]
     assert len(stream) < 4096
     free, end, sectors = 0xFFFFFFFF, 0xFFFFFFFE, -(-len(stream) // 512)
@@ -378,7 +385,7 @@ def test_a_stray_cell_far_away_is_named_before_it_fills_the_memory():
     book.active.cell(1_048_576, 16_384, "stray")
     target = io.BytesIO()
     book.save(target)
-    error = refused(target.getvalue(), TooLarge)
+    error = refused(target.getvalue(), NotEnoughMemoryError)
     assert "1,048,576 rows and 16,384 columns" in error.message
     assert "stray cell" in error.hint
 
@@ -419,13 +426,13 @@ def test_open_document():
         opened.writestr("META-INF/manifest.xml", "<manifest/>")
         opened.writestr("content.xml", content)
     data = target.getvalue()
-    assert unpacked(data, Path("r.ods")).kind == "ods"
+    assert unpack(data, Path("r.ods")).kind == "ods"
     assert read_sheet(data, "r.ods").frame.row(0) == (1, 2, 3.5)
 
 
 def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
-    error = refused(xlsx(TABLE), MissingExtra)
+    error = refused(xlsx(TABLE), MissingDependencyError)
     assert error.hint == 'pip install "foretaste[excel]"'
 
 
@@ -485,10 +492,10 @@ def test_what_xlwt_wrote_is_read(rows):
 )
 def test_the_sheets_of_jester(name, shape, ratings):
     path = data_file(name)
-    data, _, title = unpacked(path, path)
+    data, _, title = unpack(path, path)
     sheet = read_sheet(data, title)
     assert sheet.frame.shape == shape
-    assert not sheet.header
+    assert not sheet.has_header
     assert sheet.frame.to_series(0).dtype == pl.Int64
     assert sheet.frame.to_series(0).sum() == ratings
-    assert np.array_equal(sheet.rows, np.arange(1, shape[0] + 1))
+    assert np.array_equal(sheet.row_numbers, np.arange(1, shape[0] + 1))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import foretaste as ft
-from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound
-from foretaste.features import Catalogue
-from foretaste.models import ALS, BY_NAME, EASE, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
+from foretaste.errors import DataError, InvalidParameterError, NotFittedError, NotFoundError
+from foretaste.features import ItemCatalog
+from foretaste.models import ALS, EASE, MODELS, NMF, SVD, Bias, ItemKNN, SVDpp, TimeSVDpp
 from foretaste.ratings import Ratings
 from foretaste.recommendation import explain, fold_in
 
@@ -60,7 +60,7 @@ def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
     assert zeros > 0
     for user in folded.users_.ids.tolist():
         told = explain(folded, user, 5, ratings=own)
-        assert told.rest == pytest.approx(0, abs=2e-4)
+        assert told.residual == pytest.approx(0, abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -71,26 +71,26 @@ def test_shares_honour_weights(ratings, model):
     folded = fold_in(model.set_params(clip=False).fit(ratings), users=weighted)
     for user in folded.users_.ids[::9].tolist():
         told = explain(folded, user, 5, ratings=weighted)
-        assert told.rest == pytest.approx(0, abs=2e-4)
+        assert told.residual == pytest.approx(0, abs=2e-4)
         assert len(told.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
 
 
 def test_time_is_told_apart(ratings):
     when = np.arange(len(ratings)) * 86_400
-    timed = ratings.replace(when=when.astype(np.int64))
+    timed = ratings.replace(timestamp=when.astype(np.int64))
     model = TimeSVDpp(factors=4, epochs=5, clip=False).fit(timed)
     folded = fold_in(model, users=timed)
     told = explain(folded, 11, 5, ratings=timed)
-    assert told.rest == pytest.approx(0, abs=1e-4)
+    assert told.residual == pytest.approx(0, abs=1e-4)
     assert "time" in [part.name for part in told.parts]
 
 
 def test_learned_factors_leave_a_rest_that_is_said(ratings):
-    model = SVD(factors=4, epochs=30, initial_std=0.1, clip=False).fit(ratings)
+    model = SVD(factors=4, epochs=30, init_std=0.1, clip=False).fit(ratings)
     told = explain(model, 11, 5, ratings=ratings)
     taste = next(part.value for part in told.parts if part.name == "taste")
-    assert told.rest == pytest.approx(taste - sum(shares(told).values()), abs=1e-12)
-    assert abs(told.rest) > 1e-4
+    assert told.residual == pytest.approx(taste - sum(shares(told).values()), abs=1e-12)
+    assert abs(told.residual) > 1e-4
     assert "taste, as learned in training" in repr(told)
     assert len(told.reasons) == (ratings.user_ids == 11).sum()
 
@@ -110,18 +110,18 @@ def test_what_is_cut_off_is_a_part(ratings):
 
 def test_text_and_html_show_the_same(ratings):
     titles = np.array([f"<b>The {item}</b>" for item in ratings.items.ids], dtype=object)
-    catalogue = Catalogue(ratings.items, {"title": titles}, "title")
-    told = explain(EASE().fit(ratings), "11", "5", catalogue=catalogue)
+    catalogue = ItemCatalog(ratings.items, {"title": titles}, "title")
+    told = explain(EASE().fit(ratings), "11", "5", catalog=catalogue)
     text, page = repr(told), told._repr_html_()
     assert told.title == "<b>The 5</b>"
     assert "<b>" not in page
-    for what, value in told.pushes():
+    for what, value in told.signed_rows():
         assert what in text
         assert html.escape(what) in page
         assert f"{value:+.3f}" in text or what == "mean of all ratings"
     last = next(line for line in text.splitlines() if line.startswith("= prediction"))
     assert last.split()[-1] == f"{told.prediction:.3f}"
-    assert page.count("<rect") == len(told.pushes()) - 1
+    assert page.count("<rect") == len(told.signed_rows()) - 1
     assert told.sentence() in text
     assert f'"{told.reasons[0].title}"' in told.sentence()
 
@@ -133,7 +133,7 @@ def test_the_chart_is_among_the_charts(ratings):
     assert chart.rows[-1] == ["prediction", f"{told.prediction:.3f}"]
     total = sum(float(row[1]) for row in chart.rows[:-1])
     assert total == pytest.approx(told.prediction, abs=0.02)
-    assert told.sentence() in chart.finding
+    assert told.sentence() in chart.caption
 
 
 def test_sentences_without_single_ratings(ratings):
@@ -146,24 +146,24 @@ def test_sentences_without_single_ratings(ratings):
 
 def test_mistakes_say_what_to_type(ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
-    with pytest.raises(NotFound, match="user 12 is unknown") as refused:
+    with pytest.raises(NotFoundError, match="user 12 is unknown") as refused:
         explain(model, 12, 5)
     assert "one that is known" in refused.value.hint
     assert "fold_in" in refused.value.hint
-    with pytest.raises(NotFound, match="item 6 is unknown"):
+    with pytest.raises(NotFoundError, match="item 6 is unknown"):
         explain(model, 11, 6)
-    with pytest.raises(NotFitted):
+    with pytest.raises(NotFittedError):
         explain(SVD(), 11, 5)
-    with pytest.raises(InvalidParameter, match="not by Ratings"):
+    with pytest.raises(InvalidParameterError, match="not by Ratings"):
         explain(ratings, 11, 5)
-    with pytest.raises(BadData, match="user ids are given as text"):
+    with pytest.raises(DataError, match="user ids are given as text"):
         explain(model, 11, 5, ratings=Ratings.from_columns(["a"], [5], [1.0]))
     told = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
     assert told.reasons == ()
     assert "has no ratings of known items" in told.note
 
 
-MODELS = [
+NAMES = [
     *("GlobalMean", "UserMean", "ItemMean", "UserItemMean", "Bias", "GlobalEffects", "EASE", "SlopeOne"),
     *("ItemKNN", "UserKNN", "SVD", "SVDpp", "ALS", "NMF", "CoClustering", "Popularity", "Blend"),
 ]
@@ -179,7 +179,7 @@ QUICK = {
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from(MODELS), seed=st.integers(0, 2**32 - 1), n=st.integers(2, 40),
+    name=st.sampled_from(NAMES), seed=st.integers(0, 2**32 - 1), n=st.integers(2, 40),
     low=st.floats(-100, 100), width=st.sampled_from([0.0, 1.0, 4.0, 20.0, 99.0]), clip=st.booleans(),
     declared=st.booleans(), new=st.booleans(),
 )  # fmt: skip
@@ -190,7 +190,7 @@ def test_parts_and_shares_add_up_whatever_the_ratings(name, seed, n, low, width,
     value = (low + width * rng.random(n)).astype(np.float32)
     scale = (float(value.min()) - 1, float(value.max()) + 1) if declared else None
     ratings = Ratings.from_columns(where // 6, where % 6, value, scale=scale)
-    model = BY_NAME[name](clip=clip, **QUICK.get(name, {})).fit(ratings)
+    model = MODELS[name](clip=clip, **QUICK.get(name, {})).fit(ratings)
     if new:
         model = fold_in(model, users=ratings)
     user, item = (index.ids[rng.integers(len(index))].item() for index in (model.users_, model.items_))
@@ -198,9 +198,9 @@ def test_parts_and_shares_add_up_whatever_the_ratings(name, seed, n, low, width,
     near = 1e-4 * max(1.0, *(abs(part.value) for part in told.parts), abs(told.prediction))
     assert told.prediction == model.predict([(user, item)])[0]
     assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=near)
-    shown = told.pushes(2)
+    shown = told.signed_rows(2)
     assert sum(added for _, added in shown) == pytest.approx(told.prediction, abs=near)
-    if told.moved and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
-        assert told.rest == pytest.approx(0, abs=near)
+    if told.main_part and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
+        assert told.residual == pytest.approx(0, abs=near)
     if not clip:
         assert "kept inside the scale" not in [part.name for part in told.parts]

@@ -18,12 +18,12 @@ import pytest
 from file_server import Answer, serving
 
 import foretaste
-from foretaste._utils.progress import Lines, Progress
+from foretaste._utils.progress import LineProgress, Progress
 from foretaste.datasets import cache, info, transfer
 from foretaste.datasets.download import fetch_archives
-from foretaste.datasets.registry import Archive, DataSet
-from foretaste.datasets.transfer import Partial, download
-from foretaste.errors import BadData, InvalidParameter, NotFetched, NotFound
+from foretaste.datasets.registry import Archive, Dataset
+from foretaste.datasets.transfer import PartialFile, download
+from foretaste.errors import DataError, DownloadError, InvalidParameterError, NotFoundError
 
 ROOT = str(Path(foretaste.__file__).parents[1])
 NAME = "films.zip"
@@ -40,7 +40,7 @@ def apart(tmp_path, monkeypatch):
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(transfer, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(transfer, "RETRY_DELAYS", (0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -52,16 +52,16 @@ def server():
 
 @pytest.fixture
 def partial(tmp_path):
-    return Partial(tmp_path / NAME)
+    return PartialFile(tmp_path / NAME)
 
 
-def data_set(*urls: str, **more: object) -> DataSet:
+def data_set(*urls: str, **more: object) -> Dataset:
     """Return a data set of one archive, published at these addresses."""
-    archive = Archive(file=NAME, holds="both", urls=urls, **more)  # type: ignore[arg-type]
+    archive = Archive(file=NAME, contents="both", urls=urls, **more)  # type: ignore[arg-type]
     return dataclasses.replace(info("movielens-100k"), archives=(archive,))
 
 
-def fetched(found: DataSet) -> bytes:
+def fetched(found: Dataset) -> bytes:
     folder = fetch_archives(found, found.archives, Progress())
     assert leftovers(folder) == []
     return (folder / NAME).read_bytes()
@@ -91,31 +91,31 @@ def test_a_file_comes_whole_and_is_asked_for_once(server):
 def test_wrong_bytes_are_removed(server, algorithm):
     wrong = hashlib.new(algorithm, b"else", usedforsecurity=False).hexdigest()
     found = data_set(f"{server.url}/{NAME}", **{algorithm: wrong})
-    with pytest.raises(BadData, match=f"is not the published file: its {algorithm} is") as caught:
+    with pytest.raises(DataError, match=f"is not the published file: its {algorithm} is") as caught:
         fetched(found)
     assert wrong in caught.value.message
-    folder = cache.folder_of(found)
+    folder = cache.dataset_folder(found)
     assert sorted(path.name for path in folder.iterdir()) == [".lock"]
 
 
 def test_all_checksums_must_be_right(server):
     right = hashlib.sha256(DATA).hexdigest()
-    with pytest.raises(BadData, match="its md5 is"):
+    with pytest.raises(DataError, match="its md5 is"):
         fetched(data_set(f"{server.url}/{NAME}", sha256=right, md5="0" * 32))
 
 
 def test_another_size_is_refused_before_it_is_read(server):
     found = data_set(f"{server.url}/{NAME}", bytes=12)
-    with pytest.raises(BadData, match=r"offers 256,000 bytes; films\.zip has 12"):
+    with pytest.raises(DataError, match=r"offers 256,000 bytes; films\.zip has 12"):
         fetched(found)
-    assert leftovers(cache.folder_of(found)) == []
+    assert leftovers(cache.dataset_folder(found)) == []
 
 
 def test_another_size_is_refused_without_a_length_too(server):
     server.always = Answer(length=False)
-    with pytest.raises(BadData, match=r"has 256,000 bytes, not 12; it was removed"):
+    with pytest.raises(DataError, match=r"has 256,000 bytes, not 12; it was removed"):
         fetched(data_set(f"{server.url}/{NAME}", bytes=12))
-    assert leftovers(cache.folder_of(info("movielens-100k"))) == []
+    assert leftovers(cache.dataset_folder(info("movielens-100k"))) == []
 
 
 @pytest.mark.parametrize("line", ["MD5 (films.zip) = {}\n", "{}  films.zip\n"])
@@ -127,7 +127,7 @@ def test_the_checksum_beside_the_archive_is_looked_up(server, line):
 
 def test_a_wrong_checksum_beside_the_archive_counts(server):
     beside = server.put(f"{NAME}.md5", (md5(b"else") + "\n").encode())
-    with pytest.raises(BadData, match="its md5 is"):
+    with pytest.raises(DataError, match="its md5 is"):
         fetched(data_set(f"{server.url}/{NAME}", md5_url=beside))
 
 
@@ -143,7 +143,7 @@ def test_the_next_address_is_tried_and_the_first_error_told(server, caplog):
     assert fetched(data_set(gone, fine)) == DATA
     assert f"(next: {fine})" in caplog.text
     found = dataclasses.replace(data_set(gone, f"{server.url}/gone-too"), name="other")
-    with pytest.raises(NotFound, match=f"{gone} is not there"):
+    with pytest.raises(NotFoundError, match=f"{gone} is not there"):
         fetched(found)
 
 
@@ -152,7 +152,9 @@ def test_the_next_address_is_tried_and_the_first_error_told(server, caplog):
 
 def test_a_file_too_large_for_the_disk_is_refused_before_it_is_read(server, partial):
     server.always = Answer(headers={"Content-Length": str(10**18)}, stall=0)
-    with pytest.raises(NotFetched, match=r"films\.zip does not fit: 1000000\.0 TB are needed, .* are free"):
+    with pytest.raises(
+        DownloadError, match=r"films\.zip does not fit: 1000000\.0 TB are needed, .* are free"
+    ):
         download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.size() == 0
 
@@ -161,7 +163,7 @@ def test_a_file_too_large_for_the_disk_is_refused_before_it_is_read(server, part
 def test_a_full_disk_is_said(partial):
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
-        pytest.raises(NotFetched, match=r"films\.zip does not fit: no space left on device, .* are free"),
+        pytest.raises(DownloadError, match=r"films\.zip does not fit: no space left on device, .* are free"),
     ):
         partial.append(full, b"x")
 
@@ -199,14 +201,14 @@ def test_a_disk_that_fills_up_keeps_what_came(server, start, tmp_path):
 
 def test_a_part_that_cannot_be_written(server, partial):
     partial.path.mkdir()
-    with pytest.raises(NotFetched, match=r"cannot write .*films\.zip\.partial: Is a directory") as caught:
+    with pytest.raises(DownloadError, match=r"cannot write .*films\.zip\.partial: Is a directory") as caught:
         partial.open()
     assert "FORETASTE_CACHE" in caught.value.hint
 
 
 def test_terms_that_cannot_be_kept_do_not_matter(server, caplog):
     found = data_set(f"{server.url}/{NAME}")
-    (cache.made_folder(found) / cache.LICENCE).symlink_to("nowhere/LICENCE.txt")
+    (cache.ensure_folder(found) / cache.LICENSE_FILE).symlink_to("nowhere/LICENCE.txt")
     assert fetched(found) == DATA
     assert "its terms could not be kept" in caplog.text
 
@@ -214,7 +216,7 @@ def test_terms_that_cannot_be_kept_do_not_matter(server, caplog):
 def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InvalidParameter, match="cannot keep movielens-100k in") as caught:
+    with pytest.raises(InvalidParameterError, match="cannot keep movielens-100k in") as caught:
         fetched(data_set("http://127.0.0.1:9/x"))
     assert "FORETASTE_CACHE" in caught.value.hint
 
@@ -251,12 +253,12 @@ def test_a_folder_as_mirror(tmp_path, monkeypatch):
     place.mkdir()
     monkeypatch.setenv("FORETASTE_MIRROR", str(place))
     found = data_set("https://data.invalid/" + NAME)
-    with pytest.raises(NotFound, match=r"there is no file .*films\.zip") as caught:
+    with pytest.raises(NotFoundError, match=r"there is no file .*films\.zip") as caught:
         fetched(found)
     assert "https://data.invalid/" in caught.value.hint
     (place / NAME).write_bytes(DATA)
     (place / f"{NAME}.md5").write_text(md5(b"else"))
-    with pytest.raises(BadData, match="its md5 is"):
+    with pytest.raises(DataError, match="its md5 is"):
         fetched(found)
     (place / f"{NAME}.md5").write_text(md5(DATA))
     assert fetched(found) == DATA
@@ -267,7 +269,7 @@ def test_a_folder_as_mirror(tmp_path, monkeypatch):
 def test_a_mirror_is_checked_like_the_owner(tmp_path, monkeypatch):
     (tmp_path / NAME).write_bytes(DATA)
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path))
-    with pytest.raises(BadData, match="its sha256 is"):
+    with pytest.raises(DataError, match="its sha256 is"):
         fetched(data_set("https://data.invalid/" + NAME, sha256="0" * 64))
 
 
@@ -275,26 +277,26 @@ def test_terms_are_said_once_and_kept(server, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     found = data_set(f"{server.url}/{NAME}")
     server.next["/" + NAME] = [Answer(status=403)]
-    with pytest.raises(NotFetched):
+    with pytest.raises(DownloadError):
         fetched(found)
-    assert caplog.text.count(found.licence) == 1
+    assert caplog.text.count(found.license) == 1
     fetched(found)
-    assert caplog.text.count(found.licence) == 2  # the first time it had not come
-    (cache.folder_of(found) / NAME).unlink()
+    assert caplog.text.count(found.license) == 2  # the first time it had not come
+    (cache.dataset_folder(found) / NAME).unlink()
     fetched(found)
-    assert caplog.text.count(found.licence) == 2
-    kept = (cache.folder_of(found) / cache.LICENCE).read_text()
-    assert all(part in kept for part in (found.title, found.licence, found.licence_source, found.citation))
+    assert caplog.text.count(found.license) == 2
+    kept = (cache.dataset_folder(found) / cache.LICENSE_FILE).read_text()
+    assert all(part in kept for part in (found.title, found.license, found.license_source, found.citation))
 
 
 def test_progress_is_in_bytes(server, partial, capsys):
     server.next["/" + NAME] = [Answer(cut=100_000)]
     seen: list[tuple[str, int, str]] = []
 
-    class Watched(Lines):
+    class Watched(LineProgress):
         def task(self, label, total, unit=""):
             seen.append((label, total, unit))
-            return super().task(label, total, unit)
+            return super().start_task(label, total, unit)
 
     download(f"{server.url}/{NAME}", partial, Watched())
     assert seen == [(NAME, len(DATA), "bytes")] * 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foretaste._utils.files import atomic_write
-from foretaste.errors import InvalidParameter, NotFound
+from foretaste.errors import InvalidParameterError, NotFoundError
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -76,11 +76,14 @@ def test_a_link_is_followed(tmp_path):
 
 
 def test_places_that_cannot_be_written_are_refused(tmp_path):
-    with pytest.raises(InvalidParameter, match="it is a folder"), atomic_write(tmp_path):
+    with pytest.raises(InvalidParameterError, match="it is a folder"), atomic_write(tmp_path):
         pass
-    with pytest.raises(InvalidParameter, match="not an ordinary file"), atomic_write("/dev/null"):
+    with pytest.raises(InvalidParameterError, match="not an ordinary file"), atomic_write("/dev/null"):
         pass
-    with pytest.raises(NotFound, match="there is no folder") as missing, atomic_write(tmp_path / "no" / "a"):
+    with (
+        pytest.raises(NotFoundError, match="there is no folder") as missing,
+        atomic_write(tmp_path / "no" / "a"),
+    ):
         pass
     assert missing.value.hint == f"mkdir -p {tmp_path / 'no'}"
 
@@ -90,7 +93,7 @@ def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(InvalidParameter, match="Permission denied"), atomic_write(tmp_path / "a"):
+    with pytest.raises(InvalidParameterError, match="Permission denied"), atomic_write(tmp_path / "a"):
         pass
 
 

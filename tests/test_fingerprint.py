@@ -82,7 +82,9 @@ def test_rows_taken_in_parts_give_the_same(ratings, monkeypatch, chunk):
 
 def test_it_stays_the_same_from_version_to_version():
     """Files hold it; if the method has to change, the text that it starts from must change too."""
-    known = Ratings.from_columns([7, 7, 9], ["b", "a", "a"], [0, 1.5, -2], weight=[1, 2, 3], when=[1, 2, 3])
+    known = Ratings.from_columns(
+        [7, 7, 9], ["b", "a", "a"], [0, 1.5, -2], weight=[1, 2, 3], timestamp=[1, 2, 3]
+    )
     assert fingerprint(known) == "33a5a699aba614ffc15642f8ad2e5ac6"
 
 

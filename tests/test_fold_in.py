@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    ModelFileError,
+    NotFittedError,
+    NotSupportedError,
+)
 from foretaste.metrics.rating import rmse
 from foretaste.models import (
     ALS,
@@ -41,7 +47,7 @@ def ridge(vectors, target, weight, penalty):
 def rated(model, ratings, item):
     """Return users of the model, ratings in standard deviations and weights of one item."""
     rows = np.flatnonzero(ratings.item_ids == item)
-    user = model.users_.remap(ratings.user_ids[rows])
+    user = model.users_.indices_of(ratings.user_ids[rows])
     weight = np.ones(len(rows)) if ratings.weight is None else ratings.weight[rows].astype(np.float64)
     known = user >= 0
     return user[known], ratings.value[rows][known].astype(np.float64), weight[known]
@@ -87,15 +93,15 @@ def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_what_time_says_of_the_others_is_taken_off_first(ratings, side):
     """What is left of a rating is what the other side, at that time, does not say with somebody unknown."""
-    timed = ratings.replace(when=1_700_000_000 + np.arange(len(ratings)) * 40_000)
+    timed = ratings.replace(timestamp=1_700_000_000 + np.arange(len(ratings)) * 40_000)
     quick = {"session_damping": 0.5, "bins": 5, "bin_damping": 0.5, "drift_damping": 0.5}
-    model = TimeSVDpp(factors=3, epochs=20, implicit_rate=0.0, clip=False, **quick).fit(timed)
+    model = TimeSVDpp(factors=3, epochs=20, implicit_learning_rate=0.0, clip=False, **quick).fit(timed)
     model.implicit_factors_[:] = 0
     folded = fold_in(model, **{f"{side}s": timed})
     other, nobody = "item" if side == "user" else "user", np.full(len(timed), 999_999)
     ids = {"user": timed.user_ids, "item": timed.item_ids, side: nobody}
     said = model.predict(
-        pd.DataFrame({"userId": ids["user"], "itemId": ids["item"], "timestamp": timed.when})
+        pd.DataFrame({"userId": ids["user"], "itemId": ids["item"], "timestamp": timed.timestamp})
     )
     bias, factors = getattr(model, f"{other}_bias_"), getattr(model, f"{other}_factors_").astype(np.float64)
     of_time = (said - model.mean_) / model.std_ - bias[getattr(timed, other)]
@@ -110,7 +116,7 @@ def test_what_time_says_of_the_others_is_taken_off_first(ratings, side):
 
 
 def test_an_item_of_weight_0_is_not_among_what_somebody_rated(ratings, others):
-    model = SVDpp(factors=4, epochs=30, initial_std=0.2, implicit_rate=1.0, clip=False).fit(ratings)
+    model = SVDpp(factors=4, epochs=30, init_std=0.2, implicit_learning_rate=1.0, clip=False).fit(ratings)
     weight = (np.arange(len(others)) % 2).astype(np.float32)
     folded = fold_in(model, users=others.replace(weight=weight))
     alone = fold_in(model, users=others[weight > 0])
@@ -132,7 +138,7 @@ def test_biases_of_those_taken_in_are_their_damped_means(ratings, others, side):
     model = Bias(user_damping=2, item_damping=7).fit(ratings)
     folded = fold_in(model, **{f"{side}s": weighted})
     other, damping = ("item", 2) if side == "user" else ("user", 7)
-    places = getattr(model, f"{other}s_").remap(getattr(weighted, f"{other}_ids"))
+    places = getattr(model, f"{other}s_").indices_of(getattr(weighted, f"{other}_ids"))
     left = weighted.value - model.mean_ - getattr(model, f"{other}_bias_")[places]
     for place in range(len(getattr(weighted, f"{side}s"))):
         rows = (getattr(weighted, side) == place) & (places >= 0)
@@ -210,34 +216,34 @@ def test_it_says_what_it_left_out(ratings, others, caplog):
 
 def test_mistakes_say_what_to_type(ratings, others):
     model = SVD(factors=3, epochs=3).fit(ratings)
-    with pytest.raises(InvalidParameter, match="new users or new items, one of them"):
+    with pytest.raises(InvalidParameterError, match="new users or new items, one of them"):
         fold_in(model)
-    with pytest.raises(InvalidParameter, match="not both"):
+    with pytest.raises(InvalidParameterError, match="not both"):
         fold_in(model, users=others, items=others)
-    with pytest.raises(InvalidParameter, match="not by Ratings"):
+    with pytest.raises(InvalidParameterError, match="not by Ratings"):
         fold_in(ratings, users=others)
-    with pytest.raises(NotFitted):
+    with pytest.raises(NotFittedError):
         fold_in(SVD(), users=others)
-    with pytest.raises(BadData, match="item ids are given as text"):
+    with pytest.raises(DataError, match="item ids are given as text"):
         fold_in(model, users=Ratings.from_columns(["a"], ["b"], [1.0]))
-    with pytest.raises(BadData, match=r"knows none of the 1 items .*\(first: 99999\)"):
+    with pytest.raises(DataError, match=r"knows none of the 1 items .*\(first: 99999\)"):
         fold_in(model, users=Ratings.from_columns([1], [99_999], [1.0]))
-    with pytest.raises(BadData, match="no ratings of new users"):
+    with pytest.raises(DataError, match="no ratings of new users"):
         fold_in(model, users=others[[]])
 
 
 def test_models_that_cannot_are_refused_also_inside(ratings, others):
     weighted = others.replace(weight=np.ones(len(others), np.float32))
-    with pytest.raises(NotSupported, match="ItemKNN cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="ItemKNN cannot honour sample weights"):
         fold_in(ItemKNN().fit(ratings), users=weighted)
-    with pytest.raises(NotSupported, match="EASE cannot take in new items") as refused:
+    with pytest.raises(NotSupportedError, match="EASE cannot take in new items") as refused:
         fold_in(EASE().fit(ratings), items=others)
     assert "ALS" in refused.value.hint
     assert "EASE" not in refused.value.hint
-    with pytest.raises(NotSupported, match="ItemKNN cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="ItemKNN cannot honour sample weights"):
         fold_in(Blend(models=["Bias", "ItemKNN"], folds=2).fit(ratings), users=weighted)
     blend = Blend(models=["Bias", "NormalRandom"], folds=2).fit(ratings)
-    with pytest.raises(NotSupported, match="NormalRandom cannot take in new users"):
+    with pytest.raises(NotSupportedError, match="NormalRandom cannot take in new users"):
         fold_in(blend, users=others)
     assert isinstance(blend.members_[1], NormalRandom)
 
@@ -247,13 +253,13 @@ def test_penalties_that_do_not_fit_the_factors_are_refused(ratings, model):
     model.fit(ratings)
     good = model.user_penalty_
     assert good.shape == (4, 4)
-    assert type(model)(**model.get_params())._from_state(model._state()) is not model
+    assert type(model)(**model.get_params()).set_state(model.get_state()) is not model
     lopsided, negative = good.copy(), -good
     lopsided[0, 1] += 1
     for wrong in (good[:3, :3].copy(), lopsided, negative):
         changed = {"user_penalty_": wrong, "item_penalty_": wrong}
-        with pytest.raises(BadModelFile, match="does not fit its factors"):
-            type(model)(**model.get_params())._from_state(model._state() | changed)
+        with pytest.raises(ModelFileError, match="does not fit its factors"):
+            type(model)(**model.get_params()).set_state(model.get_state() | changed)
 
 
 def test_ratings_that_are_all_alike_take_people_in_at_that(others):

@@ -28,11 +28,11 @@ class Stream:
     """Nothing but an Arrow stream, which can be read once."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._batches = table.to_batches(max_chunksize=3)
+        self._iter_batches = table.to_batches(max_chunksize=3)
         self._schema = table.schema
 
     def __arrow_c_stream__(self, requested_schema=None):
-        reader = pa.RecordBatchReader.from_batches(self._schema, self._batches)
+        reader = pa.RecordBatchReader.from_batches(self._schema, self._iter_batches)
         return reader.__arrow_c_stream__(requested_schema)
 
 
@@ -64,14 +64,14 @@ def test_every_frame_gives_the_same_ratings(make):
     assert ratings.user_ids.tolist() == COLUMNS["userId"]
     assert ratings.item_ids.tolist() == COLUMNS["movieId"]
     assert ratings.value.tolist() == COLUMNS["rating"]
-    assert ratings.when.tolist() == COLUMNS["timestamp"]
-    assert (ratings.users.kind, ratings.items.kind) == ("number", "text")
+    assert ratings.timestamp.tolist() == COLUMNS["timestamp"]
+    assert (ratings.users.dtype, ratings.items.dtype) == ("number", "text")
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_pairs_and_items_take_every_frame(make):
     pairs = read_pairs(make(COLUMNS))
-    assert pairs.table[pairs.user].to_list() == ["7", "3", "7", "9"]
+    assert pairs.frame[pairs.user_column].to_list() == ["7", "3", "7", "9"]
     items = read_items(make({"movieId": ["b", "a", "c", "007"], "title": list("pqrs")}))
     assert items.items.ids.tolist() == ["007", "a", "b", "c"]
     assert items.columns["title"].tolist() == list("sqpr")

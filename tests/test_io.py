@@ -15,8 +15,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from foretaste.column_roles import role_of
-from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound
+from foretaste.column_roles import column_role
+from foretaste.errors import DataError, ForetasteError, InvalidParameterError, NotFoundError
 from foretaste.ids import IdIndex
 from foretaste.io import encode_file_pairs, read_items, read_pairs, read_ratings
 
@@ -45,7 +45,7 @@ def rows(ratings) -> list[tuple]:
     )
 
 
-def refusal(path: Path, kind: type[ForetasteError] = BadData, **options) -> ForetasteError:
+def refusal(path: Path, kind: type[ForetasteError] = DataError, **options) -> ForetasteError:
     with pytest.raises(kind) as caught:
         read_ratings(path, **options)
     return caught.value
@@ -124,7 +124,7 @@ def test_nothing_is_said_where_everything_was_told(file, said):
 
 def test_no_header_is_said_aloud(file, said):
     ratings = read_ratings(file("1\t2\t3\t881250949\n"))
-    assert ratings.when.tolist() == [881250949]
+    assert ratings.timestamp.tolist() == [881250949]
     assert said("WARNING") == [
         "ratings.csv: no header; columns are read by position: user=1st item=2nd rating=3rd timestamp=4th   "
         "(say otherwise: user=0, item=1, rating=2, timestamp=3, or header=True)"
@@ -139,8 +139,8 @@ def test_unusual_names_are_read_by_position_aloud(file, said):
     )
     assert rows(read_ratings(file("user,thing,rating\n1,2,3\n"))) == [(1, 2, 3)]
     assert "item=thing" in said("WARNING")[1]
-    assert read_ratings(file("a,b,c,d\n1,2,3,2020-01-02\n")).when.tolist() == [1577923200]
-    assert read_ratings(file("a,b,c,d\n1,2,3,x\n")).when is None
+    assert read_ratings(file("a,b,c,d\n1,2,3,2020-01-02\n")).timestamp.tolist() == [1577923200]
+    assert read_ratings(file("a,b,c,d\n1,2,3,x\n")).timestamp is None
 
 
 def test_five_columns_with_unusual_names_are_refused(file):
@@ -158,7 +158,7 @@ def test_five_columns_with_unusual_names_are_refused(file):
 def test_first_rows_are_not_taken_for_a_header(file, text, said):
     try:
         found = f"{len(read_ratings(file(text)))} rows"
-    except BadData as error:
+    except DataError as error:
         found = error.message
     assert found == "2 rows" or "line 1:" in found
     assert "no header" in said("WARNING")[0]
@@ -179,7 +179,7 @@ def test_wrong_choices_of_columns(file):
     assert error.message == 'no column "raiting" (asked for as rating); did you mean "rating"?'
     assert error.where == "columns are: userId, movieId, rating"
     assert "no column at position 3" in refusal(path, user=3).message
-    assert "neither a column name nor a position" in refusal(path, InvalidParameter, user=1.5).message
+    assert "neither a column name nor a position" in refusal(path, InvalidParameterError, user=1.5).message
     assert refusal(file("1,2,3\n"), user="u").hint == "header=True, or a position from 0: user=0"
     error = refusal(file("user,item,rating,rating\n1,2,3,4\n"))
     assert 'columns are called "rating"' in error.message
@@ -191,11 +191,11 @@ def test_wrong_choices_of_columns(file):
     [({"separator": ""}, "separator"), ({"separator": "\n"}, "separator"), ({"header": 1}, "header")],
 )
 def test_arguments_are_checked(file, options, name):
-    assert name in refusal(file(HEAD + "1,2,3\n"), InvalidParameter, **options).message
+    assert name in refusal(file(HEAD + "1,2,3\n"), InvalidParameterError, **options).message
 
 
 def test_source_is_a_path_or_a_frame():
-    with pytest.raises(InvalidParameter, match="source=int"):
+    with pytest.raises(InvalidParameterError, match="source=int"):
         read_ratings(5)
 
 
@@ -214,8 +214,8 @@ def test_ids_are_numbers_only_if_all_are_canonical(file, said):
 def test_a_text_id_in_the_last_of_many_rows(file):
     text = HEAD + "".join(f"{row},1,3\n" for row in range(3000)) + "x7,1,3\n"
     ratings = read_ratings(file(text))
-    assert ratings.users.kind == "text"
-    assert ratings.items.kind == "number"
+    assert ratings.users.dtype == "text"
+    assert ratings.items.dtype == "number"
     assert ratings.user_ids[[0, 2999, 3000]].tolist() == ["0", "2999", "x7"]
 
 
@@ -234,12 +234,12 @@ def test_a_text_id_in_the_last_of_many_rows(file):
 )
 def test_times(file, text, seconds):
     ratings = read_ratings(file(f"user,item,rating,time\n1,2,3,{text}\n1,3,3,{text}\n"))
-    assert ratings.when.tolist() == [seconds, seconds]
+    assert ratings.timestamp.tolist() == [seconds, seconds]
 
 
 def test_guessed_times_that_are_none_are_left_out_aloud(file, said):
     text = "user,item,rating,date\n1,2,3,2020-01-02\n1,3,3,yesterday\n"
-    assert read_ratings(file(text)).when is None
+    assert read_ratings(file(text)).timestamp is None
     assert said("WARNING")[0].startswith('ratings.csv, line 3: date is "yesterday", neither whole seconds')
     assert refusal(file(text), timestamp="date").where == "3 | 1,3,3,yesterday"
 
@@ -373,7 +373,7 @@ def test_wrong_encoding(file):
     assert "line 3: byte 0xe9 is no text in utf-8" in error.message
     assert error.hint == 'encoding="latin-1"'
     assert refusal(file(HEAD.encode("utf-16"))).hint == 'encoding="utf-16"'
-    assert 'did you mean "utf-8"?' in refusal(file(HEAD), InvalidParameter, encoding="utf8x").message
+    assert 'did you mean "utf-8"?' in refusal(file(HEAD), InvalidParameterError, encoding="utf8x").message
 
 
 @pytest.mark.parametrize(
@@ -386,9 +386,9 @@ def test_files_that_are_no_text(file, start, what):
 
 def test_missing_files_and_folders(file, tmp_path):
     file("x", "ratings.csv")
-    error = refusal(tmp_path / "raitings.csv", NotFound)
+    error = refusal(tmp_path / "raitings.csv", NotFoundError)
     assert 'did you mean "ratings.csv"?' in error.message
-    assert refusal(tmp_path / "no" / "such.csv", NotFound).hint == f"ls {tmp_path / 'no'}"
+    assert refusal(tmp_path / "no" / "such.csv", NotFoundError).hint == f"ls {tmp_path / 'no'}"
     error = refusal(tmp_path)
     assert "is a folder, not a file" in error.message
     assert error.where == "in it are: ratings.csv"
@@ -424,13 +424,13 @@ def test_conditions_on_a_file_without_header(file):
 
 def test_ids_are_decided_after_the_condition(file):
     path = file(HEAD + "7,1,3\nx,1,3\n")
-    assert read_ratings(path, where="userId <> 'x'").users.kind == "number"
+    assert read_ratings(path, where="userId <> 'x'").users.dtype == "number"
 
 
 def test_wrong_conditions(file):
     path = file(HEAD + "1,2,3\n")
-    assert 'did you mean "userId"?' in refusal(path, InvalidParameter, where="usrId > 3").message
-    assert "cannot be understood" in refusal(path, InvalidParameter, where="userId >").message
+    assert 'did you mean "userId"?' in refusal(path, InvalidParameterError, where="usrId > 3").message
+    assert "cannot be understood" in refusal(path, InvalidParameterError, where="userId >").message
     assert "no row fulfils" in refusal(path, where="userId > 3").message
 
 
@@ -461,17 +461,17 @@ def test_frames_keep_their_types():
     frame = pd.DataFrame(
         {"user": [1, 2], "item": [3, 4], "rating": [1, 2], "when": pd.to_datetime(["1970-01-02"] * 2)}
     )
-    assert read_ratings(frame).when.tolist() == [86400, 86400]
+    assert read_ratings(frame).timestamp.tolist() == [86400, 86400]
 
 
 def test_wrong_frames():
-    with pytest.raises(BadData, match="mixes numbers and text"):
+    with pytest.raises(DataError, match="mixes numbers and text"):
         read_ratings(pd.DataFrame({"user": [1, "1"], "item": [1, 2], "rating": [1, 2]}))
-    with pytest.raises(BadData, match="row 1: the user id is missing"):
+    with pytest.raises(DataError, match="row 1: the user id is missing"):
         read_ratings(pl.DataFrame({"user": ["a", None], "item": [1, 2], "rating": [1, 2]}))
-    with pytest.raises(BadData, match="no column for the rating"):
+    with pytest.raises(DataError, match="no column for the rating"):
         read_ratings(pd.DataFrame({"user": [1], "item": [1]}))
-    with pytest.raises(BadData, match="no ratings"):
+    with pytest.raises(DataError, match="no ratings"):
         read_ratings(
             pl.DataFrame(
                 {"user": [], "item": [], "rating": []},
@@ -512,16 +512,16 @@ def test_columns_of_items_can_be_said(file):
     path = file("a,b,c\n1,2,3\n4,5,6\n")
     catalogue = read_items(path, item="b", title=2)
     assert (catalogue.items.ids.tolist(), catalogue.titles(catalogue.items.ids)) == ([2, 5], ["3", "6"])
-    with pytest.raises(BadData, match="both item and title"):
+    with pytest.raises(DataError, match="both item and title"):
         read_items(path, item="b", title="b")
-    with pytest.raises(BadData, match='no column "d"'):
+    with pytest.raises(DataError, match='no column "d"'):
         read_items(path, title="d")
 
 
 def test_wrong_items(file):
-    with pytest.raises(BadData, match="line 2: item 1 stands 2 times"):
+    with pytest.raises(DataError, match="line 2: item 1 stands 2 times"):
         read_items(file("id,title\n1,a\n2,b\n1,c\n"))
-    with pytest.raises(BadData, match="line 3: the item id is missing"):
+    with pytest.raises(DataError, match="line 3: the item id is missing"):
         read_items(file("id,title\n1,a\n,c\n"))
 
 
@@ -540,7 +540,7 @@ TEXTS = IdIndex(np.array(["07", "a"], dtype=object))
 
 def test_pairs_become_ids_of_the_types_that_the_model_knows(file):
     pairs = read_pairs(file("user,item,note\n7,07,x\n07,7,y\n10,a,z\n"))
-    assert (len(pairs), pairs.table.columns) == (3, ["user", "item", "note"])
+    assert (len(pairs), pairs.frame.columns) == (3, ["user", "item", "note"])
     encoded = encode_file_pairs(pairs, NUMBERS, TEXTS)
     assert encoded.user.tolist() == [0, -1, 1]
     assert encoded.item.tolist() == [0, -1, 1]
@@ -554,7 +554,7 @@ def test_pairs_become_ids_of_the_types_that_the_model_knows(file):
 def test_pairs_by_position(file, text, when, said):
     encoded = encode_file_pairs(read_pairs(file(text)), NUMBERS, TEXTS)
     assert (encoded.user.tolist(), encoded.item.tolist()) == ([0, 1], [1, 1])
-    assert when is None if encoded.when is None else encoded.when.tolist() == [when, when]
+    assert when is None if encoded.timestamp is None else encoded.timestamp.tolist() == [when, when]
     assert "by position" in said("WARNING")[0]
 
 
@@ -565,13 +565,13 @@ def test_pairs_of_text_ids_without_header_lose_no_row(file, said):
 
 def test_pairs_of_which_nothing_is_known_are_refused(file):
     pairs = read_pairs(file("user,item\nx,y\n"))
-    with pytest.raises(BadData, match="not one user and not one item is known"):
+    with pytest.raises(DataError, match="not one user and not one item is known"):
         encode_file_pairs(pairs, NUMBERS, TEXTS)
     assert encode_file_pairs(read_pairs(file("user,item\nx,a\n")), NUMBERS, TEXTS).item.tolist() == [1]
 
 
 def test_missing_ids_in_pairs(file):
-    with pytest.raises(BadData, match="line 3: the user id is missing"):
+    with pytest.raises(DataError, match="line 3: the user id is missing"):
         encode_file_pairs(read_pairs(file("user,item\n7,a\n,a\n")), NUMBERS, TEXTS)
 
 
@@ -622,7 +622,7 @@ WORD = st.text(st.sampled_from("abcxyz019_-.é"), min_size=1, max_size=5)
     packed=st.booleans(),
 )
 def test_layouts_are_guessed(tmp_path_factory, table, separator, header, packed):
-    assume(not any(role_of(u) or role_of(i) for u, i, _ in table))
+    assume(not any(column_role(u) or column_role(i) for u, i, _ in table))
     lines = [separator.join((u, i, repr(v))) for u, i, v in table]
     lines = ["user" + separator + "item" + separator + "rating", *lines] if header else lines
     data = "\n".join(lines).encode()
@@ -695,7 +695,7 @@ def test_odd_quotes_are_read_as_the_csv_module_reads_them(tmp_path_factory, tabl
     records = list(csv.reader(io.StringIO(text, newline="")))[1:]
     if all(len(record) == 4 for record in records):
         pairs = read_pairs(path, separator=",", header=True)
-        assert [tuple(cell or "" for cell in row) for row in pairs.table.rows()] == list(map(tuple, records))
+        assert [tuple(cell or "" for cell in row) for row in pairs.frame.rows()] == list(map(tuple, records))
     else:
-        with pytest.raises(BadData, match=r"fields?, most lines have"):
+        with pytest.raises(DataError, match=r"fields?, most lines have"):
             read_pairs(path, separator=",", header=True)

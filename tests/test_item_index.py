@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from real_data import data_file
 
-from foretaste.errors import MissingExtra, NotSupported
+from foretaste.errors import MissingDependencyError, NotSupportedError
 from foretaste.ids import IdIndex
 from foretaste.io import read_ratings
 from foretaste.models import SVD, ItemKNN
 from foretaste.ratings import Ratings
-from foretaste.recommendation.ann_index import TOP, ItemIndex
-from foretaste.recommendation.topk import Ranking, Seen
+from foretaste.recommendation.ann_index import RECALL_AT, ItemIndex
+from foretaste.recommendation.topk import ExcludedItems, TopKRanker
 
 NOTHING = np.empty(0, np.int32)
 
 
 def exactly(model, user, seen, n):
-    rows = Seen(np.array([0, len(seen)], np.int64), seen)
+    rows = ExcludedItems(np.array([0, len(seen)], np.int64), seen)
     every = np.arange(len(model.items_), dtype=np.int32)
-    return (one[0] for one in Ranking(model, every, n, 1).best(np.array([user], np.int32), rows))
+    return (one[0] for one in TopKRanker(model, every, n, 1).topk(np.array([user], np.int32), rows))
 
 
 def with_many_items(items, factors):
@@ -42,7 +42,7 @@ def with_many_items(items, factors):
     return model
 
 
-def agreement(index, model, users, seen, n=TOP):
+def agreement(index, model, users, seen, n=RECALL_AT):
     """Return the share of the best of all that the index finds, having checked that it ranks them rightly."""
     share = []
     for user in users:
@@ -95,19 +95,19 @@ def test_new_people_are_taken_in_by_the_model(many):
     model, index = many
     new = Ratings.from_columns([999] * 6, [3, 5, 7, 11, 13, 17], [5, 1, 4, 2, 5, 3])
     folded = model._fold_in(new)
-    assert agreement(index, folded, [0], model.items_.remap(new.items.ids)) >= 0.8
+    assert agreement(index, folded, [0], model.items_.indices_of(new.items.ids)) >= 0.8
 
 
 @pytest.mark.peer
 def test_models_without_factors_are_refused(ratings):
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
-    with pytest.raises(NotSupported, match="ItemKNN has no factors"):
+    with pytest.raises(NotSupportedError, match="ItemKNN has no factors"):
         ItemIndex(ItemKNN().fit(ratings))
 
 
 def test_without_faiss_it_says_what_to_install(ratings, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(MissingExtra, match="needs faiss") as caught:
+    with pytest.raises(MissingDependencyError, match="needs faiss") as caught:
         ItemIndex(SVD(factors=2).fit(ratings))
     assert caught.value.hint == 'pip install "foretaste[index]"'
 

@@ -16,7 +16,7 @@ from real_data import data_file
 
 from foretaste import datasets
 from foretaste.datasets import jester
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 
 pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
 pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
@@ -43,7 +43,7 @@ def matrix(users: int, jokes: int, seed: int = 0) -> np.ndarray:
 
 
 def make_wide(cache, name, parts):
-    for published, part in zip(datasets.info(name).holding("ratings"), parts, strict=True):
+    for published, part in zip(datasets.info(name).archives_with("ratings"), parts, strict=True):
         archive_named(cache, name, published.file, {"ratings.xls": workbook(wide(part))})
 
 
@@ -64,7 +64,7 @@ def test_users_of_jester_1_are_numbered_through_its_parts(cache, caplog):
     found = datasets.load("jester-1")
     check_wide(found, np.vstack(parts))
     assert found.scale == (-10, 10)
-    assert found.when is None
+    assert found.timestamp is None
     assert "4,136,360 ratings were published" in caplog.text
 
 
@@ -116,26 +116,26 @@ def test_a_count_that_is_wrong_is_said(cache, caplog):
 )
 def test_a_workbook_that_is_not_as_published(cache, rows, message):
     archive(cache, "jester-4", {"ratings.xlsx": workbook(rows)})
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(DataError, match=message):
         datasets.load("jester-4")
 
 
 def test_workbooks_that_cannot_be_read(cache):
     archive(cache, "jester-4", {"ratings.xlsx": b"no workbook"})
-    with pytest.raises(BadData, match="cut off or damaged"):
+    with pytest.raises(DataError, match="cut off or damaged"):
         datasets.load("jester-4")
     archive(cache, "jester-4", {"a.xls": b"1", "b.xls": b"2", "._b.xls": b"3"})
-    with pytest.raises(BadData, match="holds 2 workbooks, not one") as caught:
+    with pytest.raises(DataError, match="holds 2 workbooks, not one") as caught:
         datasets.load("jester-4")
     assert caught.value.where == "a.xls, b.xls"
 
 
 def test_without_a_reader_of_workbooks_the_extra_is_named(cache, monkeypatch):
-    from foretaste.errors import MissingExtra
+    from foretaste.errors import MissingDependencyError
 
     monkeypatch.setitem(__import__("sys").modules, "python_calamine", None)
     make_wide(cache, "jester-4", [matrix(5, 158)])
-    with pytest.raises(MissingExtra) as caught:
+    with pytest.raises(MissingDependencyError) as caught:
         datasets.load("jester-4")
     assert caught.value.hint == 'pip install "foretaste[excel]"'
 
@@ -180,7 +180,7 @@ def test_joke_texts_of_jester_1(cache):
     assert "jester_dataset_1_1.zip" not in [p.name for p in (cache / "datasets/jester-1").iterdir()]
     del members["jokes/init44.html"]
     archive(cache, "jester-1", members, "items")
-    with pytest.raises(BadData, match="does not hold the texts of jokes 1 to 100") as caught:
+    with pytest.raises(DataError, match="does not hold the texts of jokes 1 to 100") as caught:
         datasets.load_items("jester-1")
     assert caught.value.where == "first fault: joke 44"
 
@@ -199,7 +199,7 @@ def test_joke_texts_in_a_workbook(cache, heading):
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_characters="<>&\0"), min_size=1)))
 def test_text_without_marks_keeps_its_words(parts):
     html = "<p>" + "<br />".join(parts) + "</p>"
-    assert jester.plain_text(html) == " ".join(" ".join(parts).split())
+    assert jester.html_to_text(html) == " ".join(" ".join(parts).split())
 
 
 # Real archives and real rows -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sklearn.impute import KNNImputer
 from test_impute import tied_cells
 
 from foretaste._utils import memory
-from foretaste.errors import BadModelFile, InvalidParameter, NotSupported, TooLarge
+from foretaste.errors import InvalidParameterError, ModelFileError, NotEnoughMemoryError, NotSupportedError
 from foretaste.metrics.rating import rmse
 from foretaste.models import KNNImputation
 from foretaste.models.knn_imputation import imputation_bytes
@@ -72,7 +72,9 @@ def test_more_neighbors_than_users_are_all_users(ratings):
 def test_work_that_does_not_fit_is_refused_with_the_figure(ratings, monkeypatch):
     needed = imputation_bytes(len(ratings.users), len(ratings.items), len(ratings), 1)
     monkeypatch.setattr(memory, "available_bytes", lambda: needed)
-    with pytest.raises(TooLarge, match=r"58 users x 40 items needs 16\.\d MB.*\ntry: .*SVD.*Bias"):
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"58 users x 40 items needs 16\.\d MB.*\ntry: .*SVD.*Bias"
+    ):
         KNNImputation(threads=1).fit(ratings)
     monkeypatch.setattr(memory, "available_bytes", lambda: 2 * needed)
     KNNImputation(threads=1).fit(ratings)
@@ -102,12 +104,12 @@ def test_the_memory_estimate_is_about_right():
 )
 def test_a_bad_parameter_is_named(ratings, params):
     ((name, value),) = params.items()
-    with pytest.raises(InvalidParameter, match=f"{name}={value!r}"):
+    with pytest.raises(InvalidParameterError, match=f"{name}={value!r}"):
         KNNImputation(**params).fit(ratings)
 
 
 def test_weights_of_ratings_are_refused(ratings):
-    with pytest.raises(NotSupported, match="KNNImputation cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="KNNImputation cannot honour sample weights"):
         KNNImputation().fit(ratings, sample_weight=np.ones(len(ratings)))
 
 
@@ -153,7 +155,7 @@ def test_an_older_file_says_that_it_lacks_the_ratings(ratings, tmp_path):
     with_arrays(path, whole, **dict.fromkeys(lists))
     again = load(path)
     assert np.array_equal(again.predict_matrix(), model.predict_matrix())
-    with pytest.raises(NotSupported, match="lacks the ratings that it learned from"):
+    with pytest.raises(NotSupportedError, match="lacks the ratings that it learned from"):
         fold_in(again, users=ratings)
     for wrong in (
         {"rated_start_": None},
@@ -162,5 +164,5 @@ def test_an_older_file_says_that_it_lacks_the_ratings(ratings, tmp_path):
         {"rated_start_": model.rated_start_[::-1].copy()},
     ):
         with_arrays(path, whole, **wrong)
-        with pytest.raises(BadModelFile, match="lists of rated items"):
+        with pytest.raises(ModelFileError, match="lists of rated items"):
             load(path)

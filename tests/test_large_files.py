@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste.errors import ForetasteError
-from foretaste.io import read_ratings, survey, table_source, text_source
+from foretaste.io import read_ratings, read_ratings_with_report, table_source, text_source
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def parts(monkeypatch):
     """Read every file as a large one, in parts of a few lines, or as a small one."""
 
     def use(*, large: bool, batch: int = 64) -> None:
-        monkeypatch.setattr(table_source, "_LARGE", 0 if large else 1 << 60)
-        monkeypatch.setattr(text_source, "_BATCH", batch)
+        monkeypatch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
+        monkeypatch.setattr(text_source, "_BATCH_SIZE", batch)
         monkeypatch.setattr(text_source, "_START", 96 if large else 1 << 18)
 
     return use
@@ -32,9 +32,11 @@ def outcome(path, read=read_ratings, **options):
         found = read(path, **options)
     except ForetasteError as error:
         return type(error), str(error)
-    faults = [(f.kind, f.problem, f.where, f.rows.tolist(), f.places) for f in getattr(found, "faults", ())]
+    faults = [
+        (f.kind, f.problem, f.where, f.rows.tolist(), f.places) for f in getattr(found, "row_errors", ())
+    ]
     ratings = getattr(found, "ratings", found)
-    when = None if ratings.when is None else ratings.when.tolist()
+    when = None if ratings.timestamp is None else ratings.timestamp.tolist()
     return ratings.user_ids.tolist(), ratings.item_ids.tolist(), ratings.value.tolist(), when, faults
 
 
@@ -65,10 +67,10 @@ def test_in_parts_as_in_one(tmp_path_factory, table, end, last, mark, skip, batc
     with pytest.MonkeyPatch.context() as patch:
         found = []
         for large in (False, True):
-            patch.setattr(table_source, "_LARGE", 0 if large else 1 << 60)
-            patch.setattr(text_source, "_BATCH", batch)
+            patch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
+            patch.setattr(text_source, "_BATCH_SIZE", batch)
             patch.setattr(text_source, "_START", 80 if large else 1 << 18)
-            read = survey if skip else read_ratings
+            read = read_ratings_with_report if skip else read_ratings
             found.append(outcome(path, read, separator=",", header=True))
     assert found[0] == found[1]
 
@@ -126,6 +128,6 @@ def test_a_text_id_first_met_in_row_two_million(tmp_path):
     path.write_text(f"user,item,rating\n{text}\nlate,007,4\n")
     ratings = read_ratings(path)
     assert len(ratings) == rows + 1
-    assert ratings.users.kind == ratings.items.kind == "text"
+    assert ratings.users.dtype == ratings.items.dtype == "text"
     assert ratings.user_ids[[0, -2, -1]].tolist() == ["0", "2000", "late"]
     assert ratings.item_ids[-1] == "007"

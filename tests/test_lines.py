@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foretaste._native import PlainLines, text_marks
-from foretaste.ids import is_canonical
+from foretaste.ids import is_plain_integer
 
 REAL = re.compile(rb"-?(\d+)(?:\.(\d{1,7}))?")
 WHOLE = re.compile(rb"-?\d{1,18}")
@@ -56,7 +56,7 @@ def number_twin(kind, cells):
 def id_twin(cells):
     texts = [cell.decode() for cell in cells]
     ids = {text for text in texts if text}
-    numbers = all(map(is_canonical, ids))
+    numbers = all(map(is_plain_integer, ids))
     order = sorted(ids, key=int) if numbers else sorted(ids)
     place = {text: code for code, text in enumerate(order)}
     return [int(text) if numbers else text for text in order], [place.get(text, -1) for text in texts]

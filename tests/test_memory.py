@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from foretaste._utils import memory
-from foretaste.errors import TooLarge
+from foretaste.errors import NotEnoughMemoryError
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:         100 kB\nMemAvailable:    8000000 kB\n"
 
@@ -67,17 +67,17 @@ def test_this_machine_has_some():
     ],
 )
 def test_readable(size, words):
-    assert memory.readable(size) == words
+    assert memory.format_bytes(size) == words
 
 
 def test_require_refuses_with_figures_and_an_alternative(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000_000)
-    memory.require(900_000_000, "this", "that")
+    memory.check_available(900_000_000, "this", "that")
     with pytest.raises(
-        TooLarge, match=r"a matrix needs 900\.0 MB of memory; 1\.0 GB are available"
+        NotEnoughMemoryError, match=r"a matrix needs 900\.0 MB of memory; 1\.0 GB are available"
     ) as refused:
-        memory.require(900_000_001, "a matrix", "fewer users")
+        memory.check_available(900_000_001, "a matrix", "fewer users")
     assert refused.value.hint == "fewer users"
     assert isinstance(refused.value, MemoryError)
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
-    memory.require(10**30, "where nothing is known, anything", "")
+    memory.check_available(10**30, "where nothing is known, anything", "")

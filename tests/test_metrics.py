@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import DataError, InvalidParameterError
 from foretaste.metrics.rating import METRICS, fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
 from foretaste.models import Bias
 
@@ -54,7 +54,7 @@ def test_r2_equals_that_of_sklearn(case, weighted):
 def test_r2_of_equal_ratings_is_that_of_sklearn():
     for pred in ([2, 2, 2], [2, 2, 3]):
         assert r2([2, 2, 2], pred) == theirs.r2_score([2, 2, 2], pred)
-    with pytest.raises(BadData, match="R squared needs at least two ratings; there are 1"):
+    with pytest.raises(DataError, match="R squared needs at least two ratings; there are 1"):
         r2([1], [1])
 
 
@@ -89,7 +89,7 @@ def ranked(draw):
 def test_fcp_counts_pairs_within_users(case):
     true, pred, user = case
     if all(np.ptp(true[user == who]) == 0 for who in set(user.tolist())):
-        with pytest.raises(BadData, match="FCP needs a user who rated two items differently"):
+        with pytest.raises(DataError, match="FCP needs a user who rated two items differently"):
             fcp(true, pred, user)
     else:
         assert fcp(true, pred, user) == pytest.approx(plain_fcp(true, pred, user.tolist()), rel=1e-12)
@@ -130,9 +130,9 @@ def test_arrays_that_do_not_fit_are_refused():
         (lambda: rmse([], []), "no rating to compare"),
         (lambda: fcp([1, 2], [1, 2], [0]), r"user has the shape \(1,\)"),
     ):
-        with pytest.raises(BadData, match=words):
+        with pytest.raises(DataError, match=words):
             call()
-    with pytest.raises(InvalidParameter, match="the low end must be below"):
+    with pytest.raises(InvalidParameterError, match="the low end must be below"):
         nmae([1], [1], (5, 1))
 
 
@@ -158,9 +158,9 @@ def test_scorers_are_greater_for_the_better(ratings):
 
 
 def test_unknown_metrics_are_refused():
-    with pytest.raises(InvalidParameter, match='no metric "rsme"; did you mean "rmse"'):
+    with pytest.raises(InvalidParameterError, match='no metric "rsme"; did you mean "rmse"'):
         scorer("rsme")
-    with pytest.raises(InvalidParameter, match="nmae needs the scale"):
+    with pytest.raises(InvalidParameterError, match="nmae needs the scale"):
         scorer("nmae")
 
 
@@ -170,5 +170,5 @@ def test_error_per_user_is_the_mean_of_each_users_error(data):
     user = np.array(data.draw(st.lists(st.integers(3, 6), min_size=len(true), max_size=len(true))))
     each = [rmse(true[user == one], pred[user == one]) for one in set(user.tolist())]
     assert rmse_per_user(true, pred, user) == pytest.approx(np.mean(each), rel=1e-9, abs=1e-9)
-    with pytest.raises(BadData, match="they must agree"):
+    with pytest.raises(DataError, match="they must agree"):
         rmse_per_user(true, pred, user[1:])

@@ -13,7 +13,7 @@ from real_data import data_file
 
 from foretaste import datasets
 from foretaste.datasets import movielens
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 
 MOVIELENS = [name for name in datasets.names() if name.startswith("movielens")]
 
@@ -76,9 +76,9 @@ def test_the_ratings_of_movielens(cache, name, caplog):
     assert found.user_ids.tolist() == [row[0] for row in ROWS]
     assert found.item_ids.tolist() == [row[1] for row in ROWS]
     assert found.value.tolist() == [row[2] for row in ROWS]
-    assert found.when.tolist() == [row[3] for row in ROWS]
+    assert found.timestamp.tolist() == [row[3] for row in ROWS]
     assert found.scale == ((0.5, 5.0) if name not in ("movielens-100k", "movielens-1m") else (1.0, 5.0))
-    table = found.item_table
+    table = found.item_features
     assert [c for c in table.columns if c in ("genre=Comedy", "genre=Drama", "genre=Romance")] == [
         "genre=Comedy", "genre=Drama", "genre=Romance",
     ]  # fmt: skip
@@ -92,7 +92,7 @@ def test_the_ratings_of_movielens(cache, name, caplog):
     assert own == {1: ["genre=Comedy", "genre=Romance"], 2: ["genre=Western"], 7: [], 30: ["genre=Drama"]}
     said = [record.getMessage() for record in caplog.records]
     published = f"{datasets.info(name).ratings:,}"
-    exact = [f"{name}: {published} ratings were published, 5 were read"] * datasets.info(name).exact
+    exact = [f"{name}: {published} ratings were published, 5 were read"] * datasets.info(name).is_exact
     assert said == exact  # and nothing of columns and separators
 
 
@@ -100,7 +100,7 @@ def test_the_ratings_of_movielens(cache, name, caplog):
 def test_the_users_of_movielens(cache, name):
     make(cache, name)
     found = datasets.load(name)
-    table = found.user_table
+    table = found.user_features
     ages = dict(
         zip(found.users.ids.tolist(), table.values[:, table.columns.index("age")].tolist(), strict=True)
     )
@@ -113,13 +113,13 @@ def test_the_users_of_movielens(cache, name):
         wanted = ["college/grad student", "other or not specified", "writer"]
     assert works == wanted
     kept = found.where("userId = 11")
-    assert len(kept.user_table) == 1
-    assert kept.user_table.values[0, table.columns.index("age")] == 56
+    assert len(kept.user_features) == 1
+    assert kept.user_features.values[0, table.columns.index("age")] == 56
 
 
 def test_without_users_published_there_are_no_features_of_users(cache):
     make(cache, "movielens-25m")
-    assert datasets.load("movielens-25m").user_table is None
+    assert datasets.load("movielens-25m").user_features is None
 
 
 @pytest.mark.parametrize("name", MOVIELENS)
@@ -130,7 +130,7 @@ def test_the_films_of_movielens(cache, name):
     assert found.titles(np.array([30, 2, 5, 1])) == [FILMS[3][1], FILMS[1][1], None, FILMS[0][1]]
     assert found.columns["year"].tolist() == ["2001", "1966", "", "1999"]
     assert found.columns["genres"].tolist()[:2] == ["Comedy|Romance", "Western"]
-    if "links" in datasets.info(name).beside:
+    if "links" in datasets.info(name).extra_contents:
         assert found.columns["imdbId"].tolist()[0] == "0000001"
         assert found.columns["tmdbId"].tolist()[3] == "270"
     if name == "movielens-100k":
@@ -160,7 +160,7 @@ def test_lines_end_where_they_end_and_nowhere_else(cache):
 def test_a_rating_outside_a_declared_scale_is_refused(cache):
     members = csv_members("ml-25m", [(1, 1, 7.5, 3)], FILMS)
     archive(cache, "movielens-25m", members)
-    with pytest.raises(BadData, match=r"1 ratings lie outside the declared scale 0\.5 to 5"):
+    with pytest.raises(DataError, match=r"1 ratings lie outside the declared scale 0\.5 to 5"):
         datasets.load("movielens-25m")
 
 
@@ -177,13 +177,13 @@ def test_a_rating_outside_a_declared_scale_is_refused(cache):
 def test_a_list_of_films_that_is_not_as_published(cache, member, text, message):
     members = csv_members("ml-25m", ROWS, FILMS) | {f"ml-25m/{member}": text}
     archive(cache, "movielens-25m", members)
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(DataError, match=message):
         datasets.load_items("movielens-25m")
 
 
 def test_a_rated_film_that_is_not_listed(cache):
     archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[:2]))
-    with pytest.raises(BadData, match="2 of 4 items have no row of features"):
+    with pytest.raises(DataError, match="2 of 4 items have no row of features"):
         datasets.load("movielens-25m")
 
 
@@ -202,34 +202,34 @@ def test_a_damaged_archive(cache):
     path = make(cache, "movielens-25m")
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
-    with pytest.raises(BadData, match="is a damaged zip archive, or none") as caught:
+    with pytest.raises(DataError, match="is a damaged zip archive, or none") as caught:
         datasets.load("movielens-25m")
     assert caught.value.hint == f"rm {path}, and fetch it again"
     place = whole.index(b"ratings.csv") + 40
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
-    with pytest.raises(BadData, match="is a damaged zip archive"):
+    with pytest.raises(DataError, match="is a damaged zip archive"):
         datasets.load("movielens-25m")
 
 
 def test_an_archive_without_its_member_or_with_two(cache):
     path = archive(cache, "movielens-25m", {"ml-25m/README.txt": "x"})
-    with pytest.raises(BadData, match=r"has no ratings\.csv") as caught:
+    with pytest.raises(DataError, match=r"has no ratings\.csv") as caught:
         datasets.load("movielens-25m")
     assert "README.txt" in caught.value.where
     with zipfile.ZipFile(path, "w") as out:
         out.writestr("a/ratings.csv", "x")
         out.writestr("b/ratings.csv", "y")
-    with pytest.raises(BadData, match=r"has more than one ratings\.csv"):
+    with pytest.raises(DataError, match=r"has more than one ratings\.csv"):
         datasets.load("movielens-25m")
 
 
 def test_a_member_too_large_for_memory_is_refused_before_it_is_unpacked(cache, monkeypatch):
     from foretaste._utils import memory
-    from foretaste.errors import TooLarge
+    from foretaste.errors import NotEnoughMemoryError
 
     make(cache, "movielens-25m")
     monkeypatch.setattr(memory, "available_bytes", lambda: 10)
-    with pytest.raises(TooLarge, match=r"ratings\.csv, .* unpacked, needs"):
+    with pytest.raises(NotEnoughMemoryError, match=r"ratings\.csv, .* unpacked, needs"):
         datasets.load("movielens-25m")
 
 
@@ -244,9 +244,9 @@ def test_movielens_100k_of_the_real_files(cache, caplog):
     assert (len(found), len(found.users), len(found.items)) == (100_000, 943, 1_682)
     assert caplog.records == []
     assert found.value.mean() == pytest.approx(3.5299, abs=5e-5)
-    assert len(found.item_table.columns) == 18
-    assert len([c for c in found.user_table.columns if c.startswith("occupation=")]) == 21
-    first = dict(zip(found.user_table.columns, found.user_table.values[0], strict=True))
+    assert len(found.item_features.columns) == 18
+    assert len([c for c in found.user_features.columns if c.startswith("occupation=")]) == 21
+    first = dict(zip(found.user_features.columns, found.user_features.values[0], strict=True))
     assert (first["age"], first["gender=M"], first["occupation=technician"]) == (24, 1, 1)
     films = datasets.load_items("movielens-100k")
     assert len(films) == 1_682
@@ -265,7 +265,7 @@ def test_movielens_1m_of_real_files(cache, caplog):
     assert (len(found), len(found.users), len(found.items)) == (1_000_209, 6_040, 3_706)
     assert caplog.records == []
     assert np.bincount(found.value.astype(int))[1:].tolist() == [56_174, 107_557, 261_197, 348_971, 226_310]
-    assert len([c for c in found.user_table.columns if c.startswith("occupation=")]) == 21
+    assert len([c for c in found.user_features.columns if c.startswith("occupation=")]) == 21
     assert len(datasets.load_items("movielens-1m")) == 3_883
 
 
@@ -280,7 +280,7 @@ def test_other_movielens_layouts_of_real_rows(cache, name):
     archive(cache, name, make_members())
     found = datasets.load(name)
     assert (len(found), len(found.users), len(found.items)) == (100_000, 943, 1_682)
-    assert found.when.tolist() == [row[3] for row in data[0]]
+    assert found.timestamp.tolist() == [row[3] for row in data[0]]
     assert len(datasets.load_items(name)) == 1_682
 
 

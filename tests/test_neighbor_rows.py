@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foretaste import _native
-from foretaste.errors import NotSupported
+from foretaste.errors import NotSupportedError
 from foretaste.models import Blend, ItemKNN, UserKNN
 from foretaste.persistence import load, save
 from foretaste.ratings import Ratings
@@ -79,7 +79,7 @@ def test_reasons_name_those_whom_the_model_learned_from(ratings, others, cls, tm
             for item in model.items_.ids[::5].tolist():
                 told = explain(model, user, item)
                 part = next(part.value for part in told.parts if part.name == "neighbors")
-                assert sum(reason.share for reason in told.reasons) == pytest.approx(part, abs=1e-4)
+                assert sum(reason.contribution for reason in told.reasons) == pytest.approx(part, abs=1e-4)
                 for reason in told.reasons:
                     pair = (reason.id, item) if side == "user" else (user, reason.id)
                     assert reason.rating == pytest.approx(given[pair], abs=1e-4)
@@ -102,7 +102,7 @@ def test_the_other_side_is_taken_in_before_not_after(ratings, others, cls):
     other = "item" if side == "user" else "user"
     after = taken_in(model, others)
     with pytest.raises(
-        NotSupported, match=f"new {other}s are rated by {side}s that learning knew"
+        NotSupportedError, match=f"new {other}s are rated by {side}s that learning knew"
     ) as refused:
         fold_in(after, **{f"{other}s": ratings})
     assert f"fold_in(model, {other}s=...) first" in refused.value.hint
@@ -116,7 +116,7 @@ def test_it_can_be_inside_a_blend_and_kept_there(ratings, others, tmp_path):
     save(folded, tmp_path / "blend.foretaste")
     again = load(tmp_path / "blend.foretaste")
     np.testing.assert_array_equal(again.predict_matrix(), folded.predict_matrix())
-    assert again.members_[0].base_ == ratings.users
+    assert again.members_[0].source_ids_ == ratings.users
 
 
 def test_a_new_person_is_asked_and_answers(ratings):

@@ -7,9 +7,15 @@ import pytest
 from contract.contract_table import every_pair
 
 from foretaste._utils import memory
-from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotSupported, TooLarge
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    ModelFileError,
+    NotEnoughMemoryError,
+    NotSupportedError,
+)
 from foretaste.models import Bias, ItemKNN, UserKNN
-from foretaste.models._knn import lists_bytes
+from foretaste.models._knn import neighbor_lists_bytes
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation import recommend
 
@@ -74,7 +80,7 @@ def table_by_hand(model, value):
                 length = norm[i] * norm[j] if model.norms == "all" else np.sqrt(x @ x) * np.sqrt(y @ y)
                 s = x @ y / length if length > 1e-9 else 0.0
             s *= (n - 1) / (n - 1 + model.shrinkage) if model.shrinkage else 1.0
-            s *= min(1.0, n / model.significance) if model.significance else 1.0
+            s *= min(1.0, n / model.significance_weighting) if model.significance_weighting else 1.0
             table[i, j] = s if abs(s) > 1e-9 and (s > 0 or model.negative) else 0.0
     return table
 
@@ -153,10 +159,10 @@ def test_what_is_kept_is_bounded(more, cls):
     for stored in (1, 5, 17):
         model = cls(stored=stored).fit(more)
         assert np.diff(model.list_start_).max() == stored
-        assert len(model.neighbor_) <= stored * len(model.spread_)
+        assert len(model.neighbor_) <= stored * len(model.row_std_)
     everything = cls(stored=None).fit(more)
     nearest = cls(stored=17).fit(more)
-    for r in range(len(nearest.spread_)):
+    for r in range(len(nearest.row_std_)):
         kept = nearest.neighbor_[nearest.list_start_[r] : nearest.list_start_[r + 1]]
         first = everything.list_start_[r]
         assert kept.tolist() == everything.neighbor_[first : first + len(kept)].tolist()
@@ -177,10 +183,10 @@ def test_unknown_ids_get_what_is_known_of_the_other(ratings, cls):
 def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
     model = cls(centring=centring, clip=False, neighbors=6).fit(ratings)
     pairs = every_pair(ratings)
-    user, item = model.users_.remap(pairs[:, 0]), model.items_.remap(pairs[:, 1])
+    user, item = model.users_.indices_of(pairs[:, 0]), model.items_.indices_of(pairs[:, 1])
     pairs = Pairs(user, item)
     neighbor, share = model._shares(pairs)
-    told = model._explain(pairs)
+    told = model.contributions(pairs)
     assert told.parts == ("mean", "user", "item", "neighbors")
     np.testing.assert_allclose(share.sum(axis=1), told.values[:, 3], rtol=0, atol=1e-5)
     np.testing.assert_allclose(
@@ -207,13 +213,13 @@ def test_people_taken_in_anew_are_as_they_were(ratings, setting):
 
 def test_new_people_and_unknown_items_are_taken_in(ratings, others):
     model = ItemKNN().fit(ratings)
-    before = model._state()
+    before = model.get_state()
     folded = model._fold_in(others)
     assert folded.users_ == others.users
     assert folded.items_ == ratings.items
-    assert model._state().keys() == before.keys()
+    assert model.get_state().keys() == before.keys()
     assert all(
-        value is before[name] for name, value in model._state().items() if isinstance(value, np.ndarray)
+        value is before[name] for name, value in model.get_state().items() if isinstance(value, np.ndarray)
     )
     known = np.isin(others.item_ids, ratings.items.ids)
     assert 0 < known.sum() < len(others)
@@ -236,31 +242,35 @@ def test_recommendations_for_people_given_by_their_ratings(ratings, others):
 @pytest.mark.parametrize("cls", MODELS)
 def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
-    with pytest.raises(TooLarge, match=rf"{cls.__name__} keeping up to .* needs .* of memory") as caught:
+    with pytest.raises(
+        NotEnoughMemoryError, match=rf"{cls.__name__} keeping up to .* needs .* of memory"
+    ) as caught:
         cls(threads=1).fit(more)
     assert "stored=" in caught.value.hint
 
 
 def test_memory_goes_with_items_times_those_kept():
     others = np.full(100_000, 99_999.0)
-    one, two = (lists_bytes(others, keep, 0, 1) for keep in (50, 100))
+    one, two = (neighbor_lists_bytes(others, keep, 0, 1) for keep in (50, 100))
     assert one < 100_000 * 50 * 50
     assert 1.6 < two / one < 2.1
-    assert lists_bytes(others, 500, 0, 16) < 3e9  # where threads gather too much, pairs are met twice
+    assert (
+        neighbor_lists_bytes(others, 500, 0, 16) < 3e9
+    )  # where threads gather too much, pairs are met twice
 
 
 @pytest.mark.parametrize("cls", MODELS)
 def test_lists_of_unknown_ones_in_a_file_are_refused(ratings, cls):
     model = cls().fit(ratings)
-    state = model._state()
+    state = model.get_state()
     for name, value in (
         ("neighbor_", np.full_like(state["neighbor_"], 1000)),
         ("rated_", state["rated_"] - np.int32(1)),
         ("list_start_", state["list_start_"][::-1].copy()),
         ("rated_start_", state["rated_start_"][:-1].copy()),
     ):
-        with pytest.raises(BadModelFile):
-            cls()._from_state(state | {name: value})
+        with pytest.raises(ModelFileError):
+            cls().set_state(state | {name: value})
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -273,9 +283,9 @@ def test_what_is_not_allowed(ratings, cls):
         ({"bias_epochs": 0}, "bias_epochs=0"),
         ({"centring": "biases"}, "centring='biases'"),
     ):
-        with pytest.raises(InvalidParameter, match=words):
+        with pytest.raises(InvalidParameterError, match=words):
             cls(**setting).fit(ratings)
-    with pytest.raises(NotSupported, match="cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="cannot honour sample weights"):
         cls().fit(ratings, sample_weight=np.ones(len(ratings)))
-    with pytest.raises(BadData):
+    with pytest.raises(DataError):
         cls().fit(ratings[[]])

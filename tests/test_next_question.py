@@ -7,7 +7,13 @@ import pytest
 from benchmarks.quality.questions import GAUGE, people_asked, rmse_after
 from real_data import data_file
 
-from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, NotSupported
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    NotFittedError,
+    NotFoundError,
+    NotSupportedError,
+)
 from foretaste.models import ALS, EASE, SVD, Bias, Blend, CoClustering, ItemKNN, NormalRandom, SVDpp
 from foretaste.ratings import Ratings
 from foretaste.recommendation import fold_in, next_question, question_gains
@@ -17,7 +23,7 @@ from foretaste.recommendation import fold_in, next_question, question_gains
 @pytest.mark.parametrize("answered", [[], [5, 31, 17]])
 def test_gains_of_factors_are_what_the_posterior_covariance_loses(ratings, model, answered):
     model.fit(ratings)
-    linear, noise = model._linear(), float(model.train_rmse_[-1]) ** 2
+    linear, noise = model.as_linear(), float(model.train_rmse_[-1]) ** 2
     v = np.column_stack([np.ones(len(model.items_)), linear.item_factors]).astype(np.float64)
 
     people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
@@ -96,17 +102,17 @@ def test_every_answer_leaves_less_to_be_asked(ratings):
 
 def test_mistakes_say_what_to_type(ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
-    with pytest.raises(NotFound, match="every candidate has been answered"):
+    with pytest.raises(NotFoundError, match="every candidate has been answered"):
         next_question(model, {5: 1.0}, candidates=[5])
-    with pytest.raises(NotFound, match="not one of 1 candidates is known"):
+    with pytest.raises(NotFoundError, match="not one of 1 candidates is known"):
         next_question(model, candidates=[99_999])
-    with pytest.raises(NotFitted):
+    with pytest.raises(NotFittedError):
         next_question(SVD())
-    with pytest.raises(InvalidParameter, match="not by Ratings"):
+    with pytest.raises(InvalidParameterError, match="not by Ratings"):
         next_question(ratings)
-    with pytest.raises(BadData, match="those of 58 people"):
+    with pytest.raises(DataError, match="those of 58 people"):
         next_question(model, ratings)
-    with pytest.raises(NotSupported, match="NormalRandom cannot make use of") as refused:
+    with pytest.raises(NotSupportedError, match="NormalRandom cannot make use of") as refused:
         next_question(NormalRandom().fit(ratings))
     assert "ItemKNN" in refused.value.hint
     assert "NormalRandom" not in refused.value.hint

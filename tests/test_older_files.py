@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_files import with_arrays, with_ours
 
-from foretaste.errors import BadModelFile, NotSupported
+from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.models import ALS, NMF, SVD, Blend, ItemKNN, SVDpp, TimeSVDpp, UserKNN
 from foretaste.persistence import load, save
 from foretaste.recommendation import explain, fold_in, next_question, question_gains
@@ -16,7 +16,7 @@ MODELS = [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3), TimeSVDpp(factor
 
 
 def timed(ratings):
-    return ratings.replace(when=1_700_000_000 + np.arange(len(ratings)) * 3600)
+    return ratings.replace(timestamp=1_700_000_000 + np.arange(len(ratings)) * 3600)
 
 
 def older(model, path, *lacks):
@@ -39,7 +39,7 @@ def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tm
         lambda: explain(again, 11, 5, ratings=timed(ratings)),
         lambda: next_question(again),
     ):
-        with pytest.raises(NotSupported, match="comes from a file by an earlier version") as refused:
+        with pytest.raises(NotSupportedError, match="comes from a file by an earlier version") as refused:
             what()
         assert f"foretaste fit {type(model).__name__} ratings.csv" in refused.value.hint
     save(again, tmp_path / "new.foretaste")
@@ -50,7 +50,7 @@ def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tm
 def test_a_file_that_lacks_only_half_of_them_is_refused(ratings, tmp_path):
     model = SVD(factors=3, epochs=3).fit(ratings)
     for name in PENALTIES:
-        with pytest.raises(BadModelFile, match="penalty_ in the file"):
+        with pytest.raises(ModelFileError, match="penalty_ in the file"):
             older(model, tmp_path / "half.foretaste", name)
 
 
@@ -70,7 +70,7 @@ def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
     save(ALS(factors=3, epochs=3).fit(ratings), tmp_path / "als.foretaste")
     whole = (tmp_path / "als.foretaste").read_bytes()
     with_arrays(tmp_path / "als.foretaste", whole, user_covariance_=np.eye(3))
-    with pytest.raises(BadModelFile, match="user_covariance_ in the file does not fit"):
+    with pytest.raises(ModelFileError, match="user_covariance_ in the file does not fit"):
         load(tmp_path / "als.foretaste")
 
 
@@ -78,7 +78,7 @@ def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
 def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, cls, tmp_path):
     model = cls().fit(ratings)
     again = older(model, tmp_path / "old.foretaste", "base_", "base_bias_", "base_spread_")
-    assert len(again.base_) == 0
+    assert len(again.source_ids_) == 0
     for side in ("users", "items"):
         np.testing.assert_array_equal(
             fold_in(again, **{side: others}).predict_matrix(),
@@ -91,12 +91,12 @@ def test_models_inside_may_lack_it_too(ratings, others, tmp_path):
     lacks = [f"members_.1.{name}" for name in PENALTIES]
     again = older(blend, tmp_path / "old.foretaste", "members_.0.base_", *lacks)
     np.testing.assert_array_equal(again.predict_matrix(), blend.predict_matrix())
-    with pytest.raises(NotSupported, match="this SVD comes from a file by an earlier version"):
+    with pytest.raises(NotSupportedError, match="this SVD comes from a file by an earlier version"):
         fold_in(again, users=others)
 
 
 def test_what_is_not_new_must_be_there(ratings, tmp_path):
-    with pytest.raises(BadModelFile, match="missing"):
+    with pytest.raises(ModelFileError, match="missing"):
         older(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "old.foretaste", "item_factors_")
 
 
@@ -104,5 +104,5 @@ def test_other_formats_are_still_told_apart(ratings, tmp_path):
     save(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "svd.foretaste")
     newer = with_ours((tmp_path / "svd.foretaste").read_bytes(), lambda ours: ours | {"format": 2})
     (tmp_path / "svd.foretaste").write_bytes(newer)
-    with pytest.raises(BadModelFile, match="this version reads format 1"):
+    with pytest.raises(ModelFileError, match="this version reads format 1"):
         load(tmp_path / "svd.foretaste")

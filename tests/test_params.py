@@ -10,42 +10,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.errors import InvalidParameter
-from foretaste.params import Parameters, learned, model_class, param
+from foretaste.errors import InvalidParameterError
+from foretaste.params import ParamsMixin, estimator, fitted, param
 
 
-@model_class
-class Settings(Parameters):
+@estimator
+class Settings(ParamsMixin):
     factors: int = param(8, "how many", low=1, high=512)
-    rate: float = param(0.5, "how fast", low=0, open_low=True, high=1)
+    rate: float = param(0.5, "how fast", low=0, exclusive_low=True, high=1)
     free: float = param(0.0, "anything finite")
-    kind: str = param("cosine", "which one", one_of=("cosine", "pearson"))
+    kind: str = param("cosine", "which one", choices=("cosine", "pearson"))
     clip: bool = param(True, "whether")
     seed: int | None = param(None, "of the random numbers", low=0, optional=True)
 
-    users_: object = learned("ids")
-    size_: float = learned()
-    both_: object = learned("users", "factors")
-    rows_: object = learned("users", dtype="int32")
-    name_: str = learned("text")
+    users_: object = fitted("ids")
+    size_: float = fitted()
+    both_: object = fitted("users", "factors")
+    rows_: object = fitted("users", dtype="int32")
+    name_: str = fitted("text")
 
 
-@model_class
-class Outer(Parameters):
+@estimator
+class Outer(ParamsMixin):
     inside: object = param(None, "other settings", optional=True)
     depth: int = param(1, "how deep", low=1)
 
 
 def accepts(name: str, value: object) -> bool:
     settings = Settings(**{name: value})
-    allowed = Settings.declarations()[name]
-    if allowed.accepts(value):
+    allowed = Settings.param_specs()[name]
+    if allowed.validate(value):
         settings.check_params()
         assert getattr(settings, name) is value  # not converted
         return True
-    with pytest.raises(InvalidParameter) as refused:
+    with pytest.raises(InvalidParameterError) as refused:
         settings.check_params()
-    message = f"Settings: {name}={value!r} is not allowed; it must be {allowed.allowed()}"
+    message = f"Settings: {name}={value!r} is not allowed; it must be {allowed.describe()}"
     assert refused.value.message == message
     return False
 
@@ -82,7 +82,7 @@ def test_values_are_accepted_or_refused_by_name(name, good, bad):
     ],
 )
 def test_allowed_says_it_in_words(name, words):
-    assert Settings.declarations()[name].allowed() == words
+    assert Settings.param_specs()[name].describe() == words
 
 
 @given(st.floats() | st.integers())
@@ -92,12 +92,12 @@ def test_bounds_are_those_declared(value):
 
 
 def test_declarations_keep_their_order_and_learned_ones_stay_apart():
-    assert list(Settings.declarations()) == ["factors", "rate", "free", "kind", "clip", "seed"]
-    assert Settings.learned_shapes() == {
+    assert list(Settings.param_specs()) == ["factors", "rate", "free", "kind", "clip", "seed"]
+    assert Settings.fitted_shapes() == {
         "users_": ("ids",), "size_": (), "both_": ("users", "factors"), "rows_": ("users",),
         "name_": ("text",),
     }  # fmt: skip
-    assert Settings.learned_dtypes() == {"both_": "float32", "rows_": "int32"}
+    assert Settings.fitted_dtypes() == {"both_": "float32", "rows_": "int32"}
     assert "users_" not in vars(Settings())
 
 
@@ -114,7 +114,7 @@ def test_get_and_set():
     assert settings.set_params(factors=5, clip=False) is settings
     assert (settings.factors, settings.clip) == (5, False)
     with pytest.raises(
-        InvalidParameter, match='Settings has no parameter "factor"; did you mean "factors"'
+        InvalidParameterError, match='Settings has no parameter "factor"; did you mean "factors"'
     ) as refused:
         settings.set_params(factor=5)
     assert refused.value.hint == "one of factors, rate, free, kind, clip, seed"
@@ -126,7 +126,7 @@ def test_nested_parameters():
     assert "inside__factors" not in outer.get_params(deep=False)
     outer.set_params(inside__factors=4, depth=2)
     assert (outer.inside.factors, outer.depth) == (4, 2)
-    with pytest.raises(InvalidParameter, match='Settings has no parameter "no"'):
+    with pytest.raises(InvalidParameterError, match='Settings has no parameter "no"'):
         outer.set_params(inside__no=4)
 
 

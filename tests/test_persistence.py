@@ -14,9 +14,9 @@ from model_files import parts, rejected, whole, with_arrays, with_ours
 from safetensors.numpy import save_file
 
 from foretaste import persistence
-from foretaste.errors import BadModelFile, NotFitted, NotFound, NotSupported
+from foretaste.errors import ModelFileError, NotFittedError, NotFoundError, NotSupportedError
 from foretaste.models import Bias, GlobalMean, NormalRandom, UserMean
-from foretaste.params import learned, model_class
+from foretaste.params import estimator, fitted
 from foretaste.persistence import inspect, load, save
 from foretaste.ratings import Ratings
 
@@ -100,18 +100,18 @@ def test_an_interrupted_save_leaves_the_older_file(folder, model_bytes, ratings,
 
 
 def test_what_cannot_be_kept_is_refused(folder, ratings):
-    with pytest.raises(NotFitted, match="has not been fitted"):
+    with pytest.raises(NotFittedError, match="has not been fitted"):
         save(GlobalMean(), folder / "no.foretaste")
 
     class Own(GlobalMean):
         pass
 
-    with pytest.raises(NotSupported, match="a Own cannot be kept"):
+    with pytest.raises(NotSupportedError, match="a Own cannot be kept"):
         save(Own().fit(ratings), folder / "no.foretaste")
     for wrong in (np.float64(1), float("nan"), None, [1.0]):
         model = GlobalMean().fit(ratings)
         model.mean_ = wrong
-        with pytest.raises(NotSupported, match=r"GlobalMean\.mean_ is "):
+        with pytest.raises(NotSupportedError, match=r"GlobalMean\.mean_ is "):
             save(model, folder / "no.foretaste")
     assert not (folder / "no.foretaste").exists()
 
@@ -121,19 +121,19 @@ def test_what_cannot_be_kept_is_refused(folder, ratings):
 
 def test_a_missing_file_is_not_found(folder, model_bytes):
     for ask in (load, inspect):
-        with pytest.raises(NotFound, match="there is no file") as missing:
+        with pytest.raises(NotFoundError, match="there is no file") as missing:
             ask(folder / "number.foretaste2")
         assert missing.value.hint
-    with pytest.raises(NotFound, match=r'did you mean "numbers\.foretaste"'):
+    with pytest.raises(NotFoundError, match=r'did you mean "numbers\.foretaste"'):
         load(folder / "numbrs.foretaste")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         load(folder / "no" / "such" / "folder")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         load("a\0b")
 
 
 def test_a_folder_is_no_model(folder):
-    with pytest.raises(BadModelFile, match="is not a file"):
+    with pytest.raises(ModelFileError, match="is not a file"):
         load(folder)
 
 
@@ -150,7 +150,7 @@ def test_foreign_files_are_refused(folder, data):
 
 def test_another_safetensors_file_is_refused(folder):
     save_file({"a": np.zeros(3)}, folder / "other.safetensors")
-    with pytest.raises(BadModelFile, match="is a safetensors file, but no foretaste model"):
+    with pytest.raises(ModelFileError, match="is a safetensors file, but no foretaste model"):
         load(folder / "other.safetensors")
 
 
@@ -258,7 +258,7 @@ def swapped(array):
     ],
 )
 def test_wrong_arrays_are_refused(folder, model_bytes, name, change, words):
-    old = load(folder / "numbers.foretaste")._state()
+    old = load(folder / "numbers.foretaste").get_state()
     old = old[name].ids if name == "users_" else old.get(name)
     data = with_arrays(folder / "arrays", model_bytes["numbers"], **{name: change(old)})
     assert words in rejected(folder / "arrays", data).message
@@ -316,16 +316,16 @@ def test_a_hostile_file_is_refused_quickly(folder):
 def test_only_the_known_models_are_looked_up(folder, model_bytes, monkeypatch):
     """Whoever adds a class to the registry decides; a file cannot."""
 
-    @model_class
+    @estimator
     class Stranger(UserMean):
-        more_: float = learned()
+        more_: float = fitted()
 
     path = folder / "stranger"
     path.write_bytes(with_ours(model_bytes["numbers"], set_in("model", "Stranger")))
-    with pytest.raises(BadModelFile, match='no model "Stranger"'):
+    with pytest.raises(ModelFileError, match='no model "Stranger"'):
         load(path)
-    monkeypatch.setitem(persistence.BY_NAME, "Stranger", Stranger)
-    with pytest.raises(BadModelFile, match="Stranger has no parameter"):
+    monkeypatch.setitem(persistence.MODELS, "Stranger", Stranger)
+    with pytest.raises(ModelFileError, match="Stranger has no parameter"):
         load(path)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import parts, rejected, whole, with_ours
 
-from foretaste.errors import BadModelFile
-from foretaste.models import BY_NAME
+from foretaste.errors import ModelFileError
+from foretaste.models import MODELS
 from foretaste.persistence import inspect, load
 
 
@@ -20,9 +20,9 @@ def refuses_or_loads(path, data: bytes) -> bool:
     try:
         inspect(path)
         model = load(path)
-    except BadModelFile:
+    except ModelFileError:
         return False
-    assert type(model) in BY_NAME.values()
+    assert type(model) in MODELS.values()
     value = model.predict(
         [(model.users_.ids[0], model.items_.ids[0]), (model.users_.ids[-1], model.items_.ids[-1])]
     )
@@ -74,7 +74,7 @@ HEADERS = JSON | st.fixed_dictionaries(
     {
         "format": st.just(1) | JSON,
         "library": st.just("0.1.0") | JSON,
-        "model": st.sampled_from([*BY_NAME, "Model", ""]) | JSON,
+        "model": st.sampled_from([*MODELS, "Model", ""]) | JSON,
         "params": st.dictionaries(
             st.sampled_from(["clip", "seed", "epochs", "user_damping", "models", ""]), JSON
         )

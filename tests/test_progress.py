@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from foretaste._utils import progress
-from foretaste._utils.progress import Bar, Lines, Progress, progress_for
+from foretaste._utils.progress import LineProgress, Progress, RichProgress, get_progress
 from foretaste.models import Bias
 
 
@@ -33,7 +33,7 @@ def test_a_pipe_gets_one_line_for_each_finished_piece(ratings, capsys):
 
 def test_lines_end_with_the_last_note():
     stream = io.StringIO()
-    with Lines(stream).task("SVD", 3) as task:
+    with LineProgress(stream).start_task("SVD", 3) as task:
         task.step(note="RMSE 1.0")
         task.step(note="RMSE 0.9")
         task.step()
@@ -42,7 +42,7 @@ def test_lines_end_with_the_last_note():
 
 def test_lines_of_work_that_fails_are_not_written():
     stream = io.StringIO()
-    with pytest.raises(KeyboardInterrupt), Lines(stream).task("SVD", 3):
+    with pytest.raises(KeyboardInterrupt), LineProgress(stream).start_task("SVD", 3):
         raise KeyboardInterrupt
     assert stream.getvalue() == ""
 
@@ -53,10 +53,10 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    bar = progress_for(wanted=True)
-    assert isinstance(bar, Bar)
-    with bar.task("compare [b]", 2) as outer:
-        with bar.task("fold", 3) as inner:
+    bar = get_progress(progress=True)
+    assert isinstance(bar, RichProgress)
+    with bar.start_task("compare [b]", 2) as outer:
+        with bar.start_task("fold", 3) as inner:
             inner.step(2, note="RMSE 0.9")
             bar.bars.refresh()
             assert [t.description for t in bar.bars.tasks] == ["compare [b]", "fold"]
@@ -78,8 +78,11 @@ def test_bytes_are_shown_as_sizes(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    bar = Bar()
-    with bar.task("known", 4_900_000, unit="bytes") as known, bar.task("unknown", 0, unit="bytes") as unknown:
+    bar = RichProgress()
+    with (
+        bar.start_task("known", 4_900_000, unit="bytes") as known,
+        bar.start_task("unknown", 0, unit="bytes") as unknown,
+    ):
         known.step(1_200_000)
         unknown.step(300)
         known.step(300_000)
@@ -91,11 +94,11 @@ def test_bytes_are_shown_as_sizes(monkeypatch):
 
 def test_bars_vanish_when_the_work_is_interrupted(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    bar = Bar()
-    with pytest.raises(KeyboardInterrupt), bar.task("SVD", 3):
+    bar = RichProgress()
+    with pytest.raises(KeyboardInterrupt), bar.start_task("SVD", 3):
         raise KeyboardInterrupt
     assert bar.bars is None
-    with bar.task("again", 1) as task:
+    with bar.start_task("again", 1) as task:
         task.step()
 
 
@@ -106,23 +109,23 @@ def test_ones_own_progress_is_told_everything(ratings):
 
         def task(self, label, total):
             self.told.append((label, total))
-            return super().task(label, total)
+            return super().start_task(label, total)
 
     own = Own()
-    assert progress_for(own) is own
+    assert get_progress(own) is own
     Bias(epochs=7).fit(ratings, progress=own)
     assert own.told == [("Bias", 7)]
 
 
 def test_what_is_chosen(monkeypatch):
-    assert type(progress_for(wanted=False)) is Progress
+    assert type(get_progress(progress=False)) is Progress
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert type(progress_for(wanted=True)) is Lines
+    assert type(get_progress(progress=True)) is LineProgress
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert type(progress_for(wanted=True)) is Bar
+    assert type(get_progress(progress=True)) is RichProgress
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
-    assert type(progress_for(wanted=True)) is Bar
+    assert type(get_progress(progress=True)) is RichProgress
 
 
 def test_a_notebook_is_known_by_its_kernel(monkeypatch):

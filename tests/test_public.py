@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import foretaste
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 
 def run(code: str) -> str:
@@ -21,7 +21,7 @@ def run(code: str) -> str:
 def test_all_has_no_repeats_and_is_what_dir_shows() -> None:
     assert len(set(foretaste.__all__)) == len(foretaste.__all__)
     assert set(foretaste.__all__) <= set(dir(foretaste))
-    assert set(foretaste._ROOM_OF) == set(foretaste.__all__) - {"__version__"}
+    assert set(foretaste._MODULE_OF) == set(foretaste.__all__) - {"__version__"}
 
 
 def test_star_import_gives_just_these_names() -> None:
@@ -34,12 +34,12 @@ def test_every_name_can_be_imported_and_is_documented(name: str) -> None:
     thing = getattr(foretaste, name)
     assert (inspect.getdoc(thing) or "").strip()
     assert thing.__module__.startswith("foretaste.")
-    room = importlib.import_module(f"foretaste.{foretaste._ROOM_OF[name]}")
-    assert thing is getattr(room, foretaste._NAME_THERE.get(name, name))
+    room = importlib.import_module(f"foretaste.{foretaste._MODULE_OF[name]}")
+    assert thing is getattr(room, foretaste._ATTRIBUTE_OF.get(name, name))
 
 
 def test_every_model_is_public() -> None:
-    assert set(BY_NAME) <= set(foretaste.__all__)
+    assert set(MODELS) <= set(foretaste.__all__)
 
 
 def test_version_is_text() -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from quality import NEEDED, ROOT, command, judged_on, peers, rows, store, worker
 
-from foretaste.errors import NotSupported
+from foretaste.errors import NotSupportedError
 from foretaste.metrics.rating import mae, rmse
-from foretaste.models import BY_NAME, Bias, GlobalMean
+from foretaste.models import MODELS, Bias, GlobalMean
 from foretaste.ratings import Ratings
 from foretaste.splits import KFold
 
@@ -75,7 +75,7 @@ def test_the_folds_are_those_of_scikit_learn(n):
 def test_rows_are_read_in_the_order_of_the_file(folder, columns):
     protocol = judged_on.DATA["ml-100k"].folds()
     ratings = protocol.ratings
-    kept = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.value, ratings.when
+    kept = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.value, ratings.timestamp
     for ours, true in zip(kept, columns, strict=True):
         np.testing.assert_array_equal(ours, true)
     assert (len(protocol), ratings.scale) == (judged_on.DATA["ml-100k"].n_folds, (1, 5))
@@ -182,7 +182,7 @@ def test_a_warm_up_leaves_nothing_to_the_folds(folder, monkeypatch):
 
 class Refuses(GlobalMean):
     def _fit(self, train, progress):
-        raise NotSupported("these ratings are not to its taste", hint="others")
+        raise NotSupportedError("these ratings are not to its taste", hint="others")
 
 
 class Faulty(GlobalMean):
@@ -193,8 +193,8 @@ class Faulty(GlobalMean):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Judge here, so that the models above are known."""
-    monkeypatch.setitem(BY_NAME, "Refuses", Refuses)
-    monkeypatch.setitem(BY_NAME, "Faulty", Faulty)
+    monkeypatch.setitem(MODELS, "Refuses", Refuses)
+    monkeypatch.setitem(MODELS, "Faulty", Faulty)
 
     def judge(one):
         try:
@@ -202,7 +202,7 @@ def in_this_process(monkeypatch):
         except KeyError as error:
             return {"failed": repr(error)}
 
-    monkeypatch.setattr(command, "judge_apart", judge)
+    monkeypatch.setattr(command, "evaluate_in_subprocess", judge)
 
 
 def test_a_model_that_refuses_becomes_a_row(folder, in_this_process):
@@ -294,7 +294,7 @@ def test_resume_skips_what_is_finished(folder, monkeypatch):
         asked.append(one["model"])
         return worker.judge(one)
 
-    monkeypatch.setattr(command, "judge_apart", judge)
+    monkeypatch.setattr(command, "evaluate_in_subprocess", judge)
     _, content, _ = run(folder, "--models", "GlobalMean,Bias", "--no-peers", "--resume")
     assert asked == ["Bias"]
     assert [cell["model"] for cell in content["cells"]] == ["GlobalMean", "Bias"]
@@ -307,7 +307,7 @@ def test_resume_skips_what_is_finished(folder, monkeypatch):
 
 @pytest.mark.parametrize("ground", ["code", "version", "processor"])
 def test_resume_judges_again_what_rests_on_something_else(folder, monkeypatch, ground):
-    monkeypatch.setattr(command, "judge_apart", worker.judge)
+    monkeypatch.setattr(command, "evaluate_in_subprocess", worker.judge)
     run(folder, "--models", "GlobalMean", "--no-peers")
     (path,) = (folder / "results").iterdir()
     content = json.loads(path.read_text())
@@ -324,8 +324,8 @@ def test_resume_goes_on_with_the_newest_file(tmp_path):
         cells = {"format": 2, "runs": [], "cells": []}
         (tmp_path / f"{name}-quality.json").write_text(json.dumps(cells))
     (tmp_path / "2026-01-03-quality.json").write_text('{"tables": []}')  # of another form
-    assert store.Store(tmp_path, resume=True).path.name == "2026-01-02-quality.json"
-    assert store.Store(tmp_path, resume=False).path.name not in {path.name for path in tmp_path.iterdir()}
+    assert store.Database(tmp_path, resume=True).path.name == "2026-01-02-quality.json"
+    assert store.Database(tmp_path, resume=False).path.name not in {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -362,7 +362,7 @@ def test_an_interrupted_run_keeps_what_is_finished(folder):
     assert "--resume goes on" in err
     content, page = written(folder)
     finished = [cell["model"] for cell in content["cells"]]
-    assert 1 <= len(finished) < len(BY_NAME)
+    assert 1 <= len(finished) < len(MODELS)
     assert first.split()[2] == finished[0]
     assert all(len(cell["folds"]) == 5 for cell in content["cells"])
     assert all(f" {model} " in page for model in finished)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from quality import aims, made, paper, peers, rows
 
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 
 def test_the_page_has_every_row():
-    names = list(BY_NAME)
+    names = list(MODELS)
     cells = [made(name, [0.9 + 0.01 * place] * 5) for place, name in enumerate(names[:-1])]
     cells.append(made(names[-1], [], refused="too large"))
     cells += [made(name, [1.0] * 5, library="surprise") for name in peers.ALL_PEERS]

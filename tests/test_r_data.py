@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from r_files import NULL, SMALL, instance, rating_matrix, saved, texts, whole_numbers
 
-from foretaste.errors import BadData, ForetasteError
+from foretaste.errors import DataError, ForetasteError
 from foretaste.io import read_ratings
 from foretaste.io.rdata import read_matrix
 
@@ -47,7 +47,7 @@ def test_without_names_rows_and_columns_are_numbered_from_one(tmp_path):
 def test_what_is_no_matrix_is_refused(tmp_path, data, message):
     path = tmp_path / "jokes.rda"
     path.write_bytes(data)
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(DataError, match=message):
         read_ratings(path)
 
 

@@ -9,16 +9,16 @@ import pytest
 
 import foretaste
 from foretaste import metrics
-from foretaste._utils.progress import Task
-from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste._utils.progress import ProgressTask
+from foretaste.errors import DataError, InvalidParameterError, NotFoundError
 from foretaste.evaluation import candidates as candidates_room
 from foretaste.evaluation import evaluate_ranking
-from foretaste.evaluation.candidates import Lister, as_candidates
-from foretaste.evaluation.ranking_task import ask
+from foretaste.evaluation.candidates import ListBuilder, as_candidates
+from foretaste.evaluation.ranking_task import make_ranking_task
 from foretaste.models import EASE, SVD, Bias, Popularity
 from foretaste.models.base import Model
 from foretaste.models.outputs import Prediction
-from foretaste.params import learned, model_class
+from foretaste.params import estimator, fitted
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut
 
@@ -80,9 +80,9 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
     for policy in ("all", "test", ("sampled", 5)):
         before = evaluate_ranking("Bias", train, test, relevant=1, candidates=policy)
         monkeypatch.setattr(candidates_room, "_PAIRS", 1000)
-        monkeypatch.setattr(candidates_room, "_PREDICTED", 100)
+        monkeypatch.setattr(candidates_room, "_PREDICTIONS_PER_STEP", 100)
         after = evaluate_ranking("Bias", *texts, relevant=1, candidates=policy, threads=1)
-        monkeypatch.undo()
+        monkeypatch.undo_rating()
         for one, other in zip(before.rows, after.rows, strict=True):
             assert {k: v for k, v in one.items() if "seconds" not in k} == {
                 k: v for k, v in other.items() if "seconds" not in k
@@ -92,12 +92,12 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
 # Planted traps --------------------------------------------------------------------------------------------
 
 
-@model_class
+@estimator
 class Parrot(Model):
     """Predicts 9 for every pair it was fitted on, and what ``Bias`` does for others."""
 
-    pairs_: frozenset = learned("text")
-    inner_: Bias = learned("text")
+    pairs_: frozenset = fitted("text")
+    inner_: Bias = fitted("text")
 
     def _fit(self, train, progress):
         self.pairs_ = frozenset(zip(train.user.tolist(), train.item.tolist(), strict=True))
@@ -118,9 +118,9 @@ def test_putting_train_items_on_top_gains_nothing(parts):
 
 def test_no_list_holds_what_the_user_rated_in_train(parts):
     train, test = parts
-    question = ask(train, test, 1, "binary")
-    lister = Lister(question, as_candidates("all", 0), 30, 1)
-    lists, _ = lister.lists(Parrot().fit(train), Task())
+    question = make_ranking_task(train, test, 1, "binary")
+    lister = ListBuilder(question, as_candidates("all", 0), 30, 1)
+    lists, _ = lister.build_lists(Parrot().fit(train), ProgressTask())
     pairs = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
     shown = [
         (user, question.items.ids[item])
@@ -178,9 +178,9 @@ def test_a_models_own_test_items_are_called_so(parts):
 
 def test_sampled_negatives_are_of_train_and_unrated(parts):
     train, test = parts
-    question = ask(train, test, 1, "binary")
-    lister = Lister(question, as_candidates(("sampled", 15), 0), 200, 1)
-    starts, item = lister.rows
+    question = make_ranking_task(train, test, 1, "binary")
+    lister = ListBuilder(question, as_candidates(("sampled", 15), 0), 200, 1)
+    starts, item = lister.candidate_rows
     rated = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
     rated |= set(zip(test.user_ids.tolist(), test.item_ids.tolist(), strict=True))
     relevant = list(zip(question.user.tolist(), question.item.tolist(), strict=True))
@@ -198,7 +198,7 @@ def test_sampled_negatives_are_of_train_and_unrated(parts):
 
 def test_sampling_depends_on_the_seed_alone(parts):
     first, again, other = (
-        evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 9), seed=seed, draws=0)
+        evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 9), seed=seed, n_samples=0)
         for seed in (0, 0, 1)
     )
     assert [r["ndcg"] for r in first.rows] == [r["ndcg"] for r in again.rows]
@@ -208,7 +208,7 @@ def test_sampling_depends_on_the_seed_alone(parts):
 def test_pairs_in_both_parts_are_refused(more):
     ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(more)
     leaking, test = more[np.r_[train_rows, test_rows[:1]]], more[test_rows]
-    with pytest.raises(BadData, match="1 rating of test is of a user and an item that train has"):
+    with pytest.raises(DataError, match="1 rating of test is of a user and an item that train has"):
         evaluate_ranking("Bias", leaking, test, relevant=1)
 
 
@@ -242,13 +242,13 @@ def test_popularity_is_always_there_once(parts):
     assert sorted(row["name"] for row in results.rows) == ["Bias", "Popularity", "Popularity(by='mean')"]
     results = evaluate_ranking({"line": Popularity()}, *parts, relevant=1)
     assert [row["name"] for row in results.rows] == ["line"]
-    assert results.popularity is results.rows[0]
+    assert results.popularity_row is results.rows[0]
     assert "No model is better than the most popular items" in results.headline
 
 
 def test_intervals_hold_the_means_and_differences_are_paired(parts):
-    results = evaluate_ranking(["EASE", "Bias"], *parts, relevant=1, draws=2000)
-    line = results.popularity
+    results = evaluate_ranking(["EASE", "Bias"], *parts, relevant=1, n_samples=2000)
+    line = results.popularity_row
     assert line is not None
     assert "over_popularity" not in line
     for row in results.rows:
@@ -258,7 +258,7 @@ def test_intervals_hold_the_means_and_differences_are_paired(parts):
         if row is not line:
             assert row["over_popularity"] == pytest.approx(row["ndcg"] - line["ndcg"])
             assert row["over_popularity_low"] < row["over_popularity"] < row["over_popularity_high"]
-    none = evaluate_ranking("Bias", *parts, relevant=1, draws=0)
+    none = evaluate_ranking("Bias", *parts, relevant=1, n_samples=0)
     assert "ndcg_low" not in none.rows[0]
     assert "95 %" not in none.table()[0]
 
@@ -278,7 +278,7 @@ def test_the_first_metric_orders(parts):
 
 
 def test_default_models(parts):
-    results = evaluate_ranking(None, *parts, relevant=1, draws=0)
+    results = evaluate_ranking(None, *parts, relevant=1, n_samples=0)
     assert {row["name"] for row in results.rows} == {
         "Popularity", "EASE", "EASE(values='binary')", "ALS", "ItemKNN", "SVD",
     }  # fmt: skip
@@ -307,7 +307,7 @@ def test_interrupting_keeps_what_is_done(parts, monkeypatch):
 
     monkeypatch.setattr(SVD, "_fit", stop)
     results = evaluate_ranking(["Bias", "SVD", "EASE"], *parts, relevant=1)
-    assert results.stopped
+    assert results.interrupted
     assert {row["name"] for row in results.rows} == {"Popularity", "Bias"}
     assert results.to_dict()["stopped"] is True
     assert "stopped: 2 of 4 models judged" in results.notes
@@ -326,22 +326,33 @@ def tiny():
 
 def test_what_is_relevant():
     train, test = tiny()
-    assert ask(train, test, "all", "binary").users.tolist() == [1, 2, 3, 4]
-    assert ask(train, test, 4.0, "binary").users.tolist() == [1, 3]
-    assert ask(train, test, 3.5, "binary").users.tolist() == [1, 2, 3]
-    assert ask(train, test, 3.2, "binary").users.tolist() == [1, 2, 3, 4]  # 3.2 as float32 holds it
-    question = ask(train, test, "above_user_mean", "binary")  # 3, 3, 3; new users: 3, the mean of all
+    assert make_ranking_task(train, test, "all", "binary").users.tolist() == [1, 2, 3, 4]
+    assert make_ranking_task(train, test, 4.0, "binary").users.tolist() == [1, 3]
+    assert make_ranking_task(train, test, 3.5, "binary").users.tolist() == [1, 2, 3]
+    assert make_ranking_task(train, test, 3.2, "binary").users.tolist() == [
+        1,
+        2,
+        3,
+        4,
+    ]  # 3.2 as float32 holds it
+    question = make_ranking_task(
+        train, test, "above_user_mean", "binary"
+    )  # 3, 3, 3; new users: 3, the mean of all
     assert question.users.tolist() == [1, 2, 3, 4]
-    assert ask(train, test, 4, "binary").left_out == 2
+    assert make_ranking_task(train, test, 4, "binary").n_without_relevant == 2
 
 
 def test_gains():
     train, test = tiny()
-    assert ask(train, test, "all", "binary").gain is None
-    assert ask(train, test, "all", "linear").gain == pytest.approx([4, 3.5, 5, 3.2])
-    assert ask(train, test, "all", "exponential").gain == pytest.approx(2 ** np.array([4, 3.5, 5, 3.2]) - 1)
+    assert make_ranking_task(train, test, "all", "binary").gain is None
+    assert make_ranking_task(train, test, "all", "linear").gain == pytest.approx([4, 3.5, 5, 3.2])
+    assert make_ranking_task(train, test, "all", "exponential").gain == pytest.approx(
+        2 ** np.array([4, 3.5, 5, 3.2]) - 1
+    )
     moved = [part.replace(value=part.value - 4) for part in (train, test)]
-    assert ask(*moved, "all", "linear").gain == pytest.approx([3, 2.5, 4, 2.2])  # the lowest is -3
+    assert make_ranking_task(*moved, "all", "linear").gain == pytest.approx(
+        [3, 2.5, 4, 2.2]
+    )  # the lowest is -3
 
 
 def test_new_users_and_items_out_of_reach_are_told():
@@ -356,25 +367,25 @@ def test_new_users_and_items_out_of_reach_are_told():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"relevant": "al"}, InvalidParameter, 'did you mean "all"'),
-        ({"relevant": True}, InvalidParameter, "relevant=True"),
-        ({"relevant": float("nan")}, InvalidParameter, "relevant=nan"),
-        ({"relevant": 9}, BadData, "nothing is relevant: relevant is what was rated at least 9"),
-        ({"gain": "lineer"}, InvalidParameter, "linear"),
-        ({"n": 0}, InvalidParameter, "n=0"),
-        ({"n": 2.5}, InvalidParameter, "n=2.5"),
-        ({"seed": -1}, InvalidParameter, "seed=-1"),
-        ({"draws": -1}, InvalidParameter, "draws=-1"),
-        ({"candidates": "some"}, InvalidParameter, "candidates='some'"),
-        ({"candidates": ("sampled", 0)}, InvalidParameter, "candidates="),
-        ({"candidates": "sampled"}, InvalidParameter, "candidates='sampled'"),
-        ({"metrics": ["ndgc"]}, InvalidParameter, 'did you mean "ndcg"'),
-        ({"metrics": []}, InvalidParameter, "metrics is empty"),
-        ({"metrics": ["coverage"], "candidates": "test"}, InvalidParameter, "out of all items"),
-        ({"models": ["SVDD"]}, NotFound, 'no model "SVDD"'),
-        ({"models": []}, InvalidParameter, "models is empty"),
-        ({"models": [SVD]}, InvalidParameter, "neither a name nor a model"),
-        ({"models": SVD(factors=-1)}, InvalidParameter, "factors"),
+        ({"relevant": "al"}, InvalidParameterError, 'did you mean "all"'),
+        ({"relevant": True}, InvalidParameterError, "relevant=True"),
+        ({"relevant": float("nan")}, InvalidParameterError, "relevant=nan"),
+        ({"relevant": 9}, DataError, "nothing is relevant: relevant is what was rated at least 9"),
+        ({"gain": "lineer"}, InvalidParameterError, "linear"),
+        ({"n": 0}, InvalidParameterError, "n=0"),
+        ({"n": 2.5}, InvalidParameterError, "n=2.5"),
+        ({"seed": -1}, InvalidParameterError, "seed=-1"),
+        ({"draws": -1}, InvalidParameterError, "draws=-1"),
+        ({"candidates": "some"}, InvalidParameterError, "candidates='some'"),
+        ({"candidates": ("sampled", 0)}, InvalidParameterError, "candidates="),
+        ({"candidates": "sampled"}, InvalidParameterError, "candidates='sampled'"),
+        ({"metrics": ["ndgc"]}, InvalidParameterError, 'did you mean "ndcg"'),
+        ({"metrics": []}, InvalidParameterError, "metrics is empty"),
+        ({"metrics": ["coverage"], "candidates": "test"}, InvalidParameterError, "out of all items"),
+        ({"models": ["SVDD"]}, NotFoundError, 'no model "SVDD"'),
+        ({"models": []}, InvalidParameterError, "models is empty"),
+        ({"models": [SVD]}, InvalidParameterError, "neither a name nor a model"),
+        ({"models": SVD(factors=-1)}, InvalidParameterError, "factors"),
     ],
 )
 def test_what_is_not_allowed_is_refused(changes, error, message):
@@ -387,7 +398,7 @@ def test_what_is_not_allowed_is_refused(changes, error, message):
 def test_parts_of_different_data_are_refused():
     train, _ = tiny()
     test = Ratings.from_columns([1, 2], [7, 8], [1.0, 2.0])
-    with pytest.raises(BadData, match="item ids"):
+    with pytest.raises(DataError, match="item ids"):
         evaluate_ranking("Bias", train, test, relevant="all")
 
 
@@ -400,7 +411,7 @@ def test_public_names_are_the_same_things():
 def test_diversity_is_by_who_rated_what():
     """Items a and b have one rater of two each in common, so that their cosine is one half."""
     train = Ratings.from_columns([1, 1, 2, 3, 9], ["a", "b", "a", "b", "c"], [1.0, 2.0, 3.0, 4.0, 5.0])
-    from foretaste.evaluation.ranking import _rated_together
+    from foretaste.evaluation.ranking import _co_rating_diversity
 
     shown = np.array([[0, 1, -1], [0, 2, -1], [0, 1, 2]], np.int32)
-    assert _rated_together(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])
+    assert _co_rating_diversity(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste import metrics
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.metrics.beyond_accuracy import diversity_by_list, novelty_by_list
-from foretaste.metrics.ranking import list_figures
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.metrics.beyond_accuracy import diversity_per_list, novelty_per_list
+from foretaste.metrics.ranking import score_lists
 
 
 @st.composite
@@ -68,14 +68,14 @@ def test_values_are_those_of_ir_measures(made, n):
 @given(made=runs(), n=st.integers(1, 20), permuted=st.randoms(use_true_random=False))
 def test_the_order_of_pairs_and_large_numbers_change_nothing(made, n, permuted):
     lists, user, item, gain = made
-    figures = list_figures(lists, user, item, gain, n=n)
+    figures = score_lists(lists, user, item, gain, n=n)
     order = list(range(len(user)))
     permuted.shuffle(order)
-    again = list_figures(lists, user[order], item[order], gain[order], n=n)
-    assert again.table.tobytes() == figures.table.tobytes()
+    again = score_lists(lists, user[order], item[order], gain[order], n=n)
+    assert again.values.tobytes() == figures.values.tobytes()
     far = [[10**6 * (thing + 1) for thing in ranked] for ranked in lists]
-    again = list_figures(far, user, 10**6 * (item + 1), gain, n=n)
-    assert again.table.tobytes() == figures.table.tobytes()
+    again = score_lists(far, user, 10**6 * (item + 1), gain, n=n)
+    assert again.values.tobytes() == figures.values.tobytes()
 
 
 def test_a_known_list():
@@ -103,8 +103,8 @@ def test_users_without_a_relevant_item_change_no_mean():
     before = [getattr(metrics, name)(lists, user, item) for name in names]
     after = [getattr(metrics, name)([*lists, [0, 2], []], user, item) for name in names]
     assert after == before
-    assert (list_figures([*lists, [0, 2]], user, item).relevant == [1, 1, 0]).all()
-    with pytest.raises(BadData, match="no list has a relevant item"):
+    assert (score_lists([*lists, [0, 2]], user, item).n_relevant == [1, 1, 0]).all()
+    with pytest.raises(DataError, match="no list has a relevant item"):
         metrics.precision(lists, [], [])
 
 
@@ -134,16 +134,16 @@ def test_a_gain_of_zero_adds_nothing():
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arguments, options, message):
-    with pytest.raises(BadData, match=message):
-        list_figures(*arguments, **options)
+    with pytest.raises(DataError, match=message):
+        score_lists(*arguments, **options)
 
 
 @pytest.mark.parametrize(
     "options", [{"n": 0}, {"n": 2.0}, {"n": True}, {"gains": "lineer"}, {"denominator": "n"}]
 )
 def test_options_that_are_not_allowed_are_refused(options):
-    with pytest.raises(InvalidParameter, match="is not allowed"):
-        list_figures([[0, 1]], [0], [1], **options)
+    with pytest.raises(InvalidParameterError, match="is not allowed"):
+        score_lists([[0, 1]], [0], [1], **options)
 
 
 # What lists are like --------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_coverage_gini_novelty_and_diversity_are_those_of_numpy(seed, users, k, 
     count = rng.integers(0, 50, items)
     bits = -np.log2(np.maximum(count, 1) / 50)
     each = [bits[ranked].mean() for ranked in lists]
-    assert novelty_by_list(lists, count, 50) == pytest.approx(each)
+    assert novelty_per_list(lists, count, 50) == pytest.approx(each)
     assert metrics.novelty(lists, count, 50) == pytest.approx(np.mean(each))
     vectors = rng.normal(size=(items, 3)) * (rng.random(items) > 0.2)[:, None]
     length = np.linalg.norm(vectors, axis=1)
@@ -172,7 +172,7 @@ def test_coverage_gini_novelty_and_diversity_are_those_of_numpy(seed, users, k, 
         for ranked in lists
         if len(ranked) > 1
     ]
-    by_list = diversity_by_list(lists, vectors=vectors)
+    by_list = diversity_per_list(lists, vectors=vectors)
     assert (np.isnan(by_list) == [len(ranked) < 2 for ranked in lists]).all()
     assert by_list[~np.isnan(by_list)] == pytest.approx(each, abs=1e-9)
     if each:
@@ -202,7 +202,7 @@ def test_ends_of_gini_and_coverage():
     ],
 )
 def test_catalogues_that_do_not_fit_are_refused(call, message):
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(DataError, match=message):
         call()
 
 
@@ -217,5 +217,5 @@ def test_catalogues_that_do_not_fit_are_refused(call, message):
     ],
 )
 def test_other_arguments_that_are_not_allowed_are_refused(call):
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(InvalidParameterError):
         call()

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.errors import BadData, InvalidParameter, TooLarge
+from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 
 SMALL = Ratings.from_columns(
     [3, 1, 3, 2, 1], ["b", "a", "a", "c", "c"], [4, 0, 2.5, -1, 5],
-    when=[50, 40, 30, 20, 10], weight=[1, 2, 3, 4, 5], scale=(-1, 5),
+    timestamp=[50, 40, 30, 20, 10], weight=[1, 2, 3, 4, 5], scale=(-1, 5),
 )  # fmt: skip
 
 
 def rows_of(ratings: Ratings) -> list[tuple]:
     """Return the rows as people wrote them."""
     columns = [ratings.user_ids, ratings.item_ids, ratings.value]
-    columns += [c for c in (ratings.when, ratings.weight) if c is not None]
+    columns += [c for c in (ratings.timestamp, ratings.weight) if c is not None]
     return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
@@ -34,7 +34,7 @@ def test_columns_are_encoded_and_kept_in_order():
     assert SMALL.items.ids.tolist() == ["a", "b", "c"]
     assert SMALL.user.tolist() == [2, 0, 2, 1, 0]
     assert (SMALL.user.dtype, SMALL.item.dtype, SMALL.value.dtype) == (np.int32, np.int32, np.float32)
-    assert (SMALL.weight.dtype, SMALL.when.dtype) == (np.float32, np.int64)
+    assert (SMALL.weight.dtype, SMALL.timestamp.dtype) == (np.float32, np.int64)
     assert rows_of(SMALL)[3] == (2, "c", -1.0, 20, 4.0)
     assert SMALL.shape == (5, 2)
     assert len(SMALL) == 5
@@ -70,7 +70,7 @@ def test_every_kind_of_slice():
     assert len(SMALL[[]]) == len(SMALL[[]].users) == len(SMALL[[]].items) == 0
     assert rows_of(SMALL[::-1]) == rows_of(SMALL)[::-1]
     for one in (2, np.int64(2), -1):
-        with pytest.raises(InvalidParameter, match="asks for one row") as refused:
+        with pytest.raises(InvalidParameterError, match="asks for one row") as refused:
             SMALL[one]
         assert refused.value.hint == f"ratings[[{one}]]"
     with pytest.raises(IndexError):
@@ -87,15 +87,15 @@ def test_slices_carry_their_share_of_features():
     users = pl.DataFrame({"userId": [2, 3, 1, 9], "age": [20.0, 30, 10, 90], "sex": ["f", "m", "f", "m"]})
     items = pd.DataFrame({"item": ["c", "b", "a"], "length": [3, 2, 1]})
     full = SMALL.with_features(users=users, items=items)
-    assert SMALL.user_table is None
-    assert full.user_table.columns == ("age", "sex=f", "sex=m")
-    assert full.user_table.values.tolist() == [[10, 1, 0], [20, 1, 0], [30, 0, 1]]
+    assert SMALL.user_features is None
+    assert full.user_features.columns == ("age", "sex=f", "sex=m")
+    assert full.user_features.values.tolist() == [[10, 1, 0], [20, 1, 0], [30, 0, 1]]
     part = full[[0, 3]]
     assert part.users.ids.tolist() == [2, 3]
-    assert part.user_table.values[:, 0].tolist() == [20, 30]
-    assert part.item_table.values[:, 0].tolist() == [2, 3]
-    assert full.with_features(items=items).user_table is full.user_table
-    with pytest.raises(BadData, match=r"1 of 3 users have no row of features \(first: 3\)"):
+    assert part.user_features.values[:, 0].tolist() == [20, 30]
+    assert part.item_features.values[:, 0].tolist() == [2, 3]
+    assert full.with_features(items=items).user_features is full.user_features
+    with pytest.raises(DataError, match=r"1 of 3 users have no row of features \(first: 3\)"):
         SMALL.with_features(users=users[[0, 2]])
 
 
@@ -120,36 +120,38 @@ def test_slices_carry_their_share_of_features():
     ],
 )
 def test_columns_that_cannot_be_used_are_refused(columns, words):
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         Ratings.from_columns(*columns)
 
 
 def test_weights_and_times_that_cannot_be_used_are_refused():
-    with pytest.raises(BadData, match="weight in row 1 is -2; weights must be at least 0"):
+    with pytest.raises(DataError, match="weight in row 1 is -2; weights must be at least 0"):
         Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1, -2])
-    with pytest.raises(BadData, match="weight has 1 rows"):
+    with pytest.raises(DataError, match="weight has 1 rows"):
         Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1])
-    with pytest.raises(BadData, match="when is of type"):
-        Ratings.from_columns([1, 2], [1, 2], [1, 2], when=[1.5, 2])
-    with pytest.raises(BadData, match="when in row 1 is missing"):
-        Ratings.from_columns([1, 2], [1, 2], [1, 2], when=np.array(["2020-01-01", "NaT"], "datetime64[s]"))
+    with pytest.raises(DataError, match="when is of type"):
+        Ratings.from_columns([1, 2], [1, 2], [1, 2], timestamp=[1.5, 2])
+    with pytest.raises(DataError, match="when in row 1 is missing"):
+        Ratings.from_columns(
+            [1, 2], [1, 2], [1, 2], timestamp=np.array(["2020-01-01", "NaT"], "datetime64[s]")
+        )
 
 
 def test_times_are_seconds_since_1970():
     when = np.array(["1970-01-02", "2000-01-01"], "datetime64[D]")
     fine, seconds = when.astype("datetime64[ns]"), [86400, 946684800]
     for column in (when, fine, pd.Series(fine), pl.Series(fine), seconds, np.array(seconds, float)):
-        ratings = Ratings.from_columns([1, 2], [1, 2], [1, 2], when=column)
-        assert ratings.when.tolist() == [86400, 946684800]
+        ratings = Ratings.from_columns([1, 2], [1, 2], [1, 2], timestamp=column)
+        assert ratings.timestamp.tolist() == [86400, 946684800]
 
 
 def test_a_declared_scale_is_checked():
     with pytest.raises(
-        BadData, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 1\)"
+        DataError, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 1\)"
     ):
         Ratings.from_columns([1, 2], [1, 2], [1, 7], scale=(1, 5))
     for scale in ((5, 1), (1, 1), (1,), "ab", (0, float("inf")), (None, 2), 3):
-        with pytest.raises(InvalidParameter, match="scale="):
+        with pytest.raises(InvalidParameterError, match="scale="):
             Ratings.from_columns([1, 2], [1, 2], [1, 2], scale=scale)
     assert Ratings.from_columns([1, 2], [1, 2], [1, 5], scale=(1, 5)).scale == (1, 5)
     assert Ratings.from_columns([1, 2], [1, 2], [1, 5]).scale is None
@@ -160,12 +162,12 @@ REPEATED = ([1, 2, 1, 1], ["x", "x", "x", "y"], [5, 4, 2, 1])
 
 def test_a_repeated_pair_is_refused():
     with pytest.raises(
-        BadData, match="user 1 rated item 'x' more than once: 5 in row 0, 2 in row 2"
+        DataError, match="user 1 rated item 'x' more than once: 5 in row 0, 2 in row 2"
     ) as refused:
         Ratings.from_columns(*REPEATED)
     assert "1 repeated rows in all" in refused.value.message
     assert 'duplicates="last"' in refused.value.hint
-    with pytest.raises(InvalidParameter, match="duplicates='sum' is not allowed"):
+    with pytest.raises(InvalidParameterError, match="duplicates='sum' is not allowed"):
         Ratings.from_columns(*REPEATED, duplicates="sum")
 
 
@@ -182,7 +184,7 @@ def test_a_repeated_pair_is_decided_as_said(keep, rows):
 
 
 def test_the_mean_of_weighted_repeats_is_weighted():
-    merged = Ratings.from_columns(*REPEATED, weight=[3, 1, 1, 1], when=[1, 2, 3, 4], duplicates="mean")
+    merged = Ratings.from_columns(*REPEATED, weight=[3, 1, 1, 1], timestamp=[1, 2, 3, 4], duplicates="mean")
     assert rows_of(merged) == [(2, "x", 4, 2, 1), (1, "x", 4.25, 3, 4), (1, "y", 1, 4, 1)]
     none = Ratings.from_columns(*REPEATED, weight=[0, 1, 0, 1], duplicates="mean")
     assert rows_of(none)[1] == (1, "x", 3.5, 0)
@@ -233,13 +235,13 @@ def test_where(expression, rows):
     ],
 )
 def test_where_refuses_what_it_cannot_apply(expression, words):
-    with pytest.raises(InvalidParameter, match=words):
+    with pytest.raises(InvalidParameterError, match=words):
         SMALL.where(expression)
 
 
 @given(user=st.integers(1, 30), item=st.integers(1, 30))
 def test_at_least_holds_for_all_that_is_left(ratings, user, item):
-    kept = ratings.at_least(user=user, item=item)
+    kept = ratings.k_core(user=user, item=item)
     if len(kept):
         assert np.bincount(kept.user).min() >= user
         assert np.bincount(kept.item).min() >= item
@@ -264,7 +266,7 @@ def test_at_least_keeps_the_most_that_can_stay(ratings):
         else:
             break
     assert 0 < len(rows) < len(ratings)
-    assert rows_of(ratings.at_least(user=12, item=20)) == rows
+    assert rows_of(ratings.k_core(user=12, item=20)) == rows
 
 
 def test_sample(ratings):
@@ -278,7 +280,7 @@ def test_sample(ratings):
     assert len(few.users) == 5
     assert len(few) == np.isin(ratings.user_ids, few.users.ids).sum()
     for wrong in ({}, {"n": 3, "users": 3}, {"n": 0}, {"n": 901}, {"users": 1000}, {"n": 2.5}):
-        with pytest.raises(InvalidParameter, match="sample"):
+        with pytest.raises(InvalidParameterError, match="sample"):
             ratings.sample(**wrong)
 
 
@@ -335,7 +337,9 @@ def test_a_matrix_with_no_common_ids_is_empty():
 
 def test_a_matrix_that_would_not_fit_is_refused():
     many = IdIndex(np.arange(10_000_000))
-    with pytest.raises(TooLarge, match="a dense matrix of 10000000 x 10000000 needs 400") as refused:
+    with pytest.raises(
+        NotEnoughMemoryError, match="a dense matrix of 10000000 x 10000000 needs 400"
+    ) as refused:
         SMALL.to_matrix(users=many, items=many)
     assert refused.value.hint == "to_sparse()"
 

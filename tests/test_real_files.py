@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from real_data import VARIABLE, data_file
 
-from foretaste.errors import BadData
-from foretaste.io import encode_file_pairs, read_items, read_pairs, read_ratings, survey
+from foretaste.errors import DataError
+from foretaste.io import encode_file_pairs, read_items, read_pairs, read_ratings, read_ratings_with_report
 
 pytestmark = pytest.mark.dataset
 
@@ -82,7 +82,7 @@ def test_ratings(name):
     ratings = read_ratings(data_file(name), **options)
     assert (len(ratings), len(ratings.users), len(ratings.items)) == (count, users, items)
     assert ratings.value.mean(dtype=float) == pytest.approx(mean, abs=6e-5)
-    assert (ratings.when is not None) == (name == "ml-100k/u.data" or "with_timestamps" in name)
+    assert (ratings.timestamp is not None) == (name == "ml-100k/u.data" or "with_timestamps" in name)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -113,11 +113,11 @@ def test_the_same_ratings_in_three_forms():
 
 def test_repeated_pairs_are_refused_or_counted():
     path = data_file("filmtrust/ratings.txt")
-    with pytest.raises(BadData, match=r"\(3 repeated rows in all\)"):
+    with pytest.raises(DataError, match=r"\(3 repeated rows in all\)"):
         read_ratings(path)
-    found = survey(path)
-    assert (found.rows, len(found.ratings)) == (35_497, 35_494)
-    assert [(fault.kind, len(fault.rows)) for fault in found.faults] == [("duplicate", 3)]
+    found = read_ratings_with_report(path)
+    assert (found.n_rows, len(found.ratings)) == (35_497, 35_494)
+    assert [(fault.kind, len(fault.rows)) for fault in found.row_errors] == [("duplicate", 3)]
 
 
 def test_a_condition():
@@ -131,4 +131,4 @@ def test_pairs():
     known = read_ratings(data_file("ml-100k/u1.base"))
     encoded = encode_file_pairs(read_pairs(data_file("ml-100k/u1.test")), known.users, known.items)
     assert (len(encoded), int((encoded.item < 0).sum())) == (20_000, 32)
-    assert encoded.when is not None
+    assert encoded.timestamp is not None

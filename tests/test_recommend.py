@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from planting import planted
 
 from foretaste._utils import memory
-from foretaste.errors import BadData, InvalidParameter, NotFitted, NotFound, TooLarge
-from foretaste.features import Catalogue
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    NotEnoughMemoryError,
+    NotFittedError,
+    NotFoundError,
+)
+from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, ItemMean, KNNImputation, UserMean
 from foretaste.ratings import Pairs, Ratings
@@ -25,7 +31,7 @@ from foretaste.recommendation import Recommendations, ranking, recommend
 def sorted_in_full(model, users, n, exclude=None, candidates=None):
     """Return items and predictions of each user from all predictions, sorted."""
     items = model.items_.ids if candidates is None else np.sort(candidates)
-    places, user = model.items_.remap(items), model.users_.remap(np.asarray(users))
+    places, user = model.items_.indices_of(items), model.users_.indices_of(np.asarray(users))
     found = []
     for id_, place in zip(users, user, strict=True):
         score = model._predict(Pairs(np.full(len(items), place, np.int32), places)).value
@@ -64,10 +70,10 @@ class Constant(SVD):
 
     def _predict(self, pairs):
         p, q = self.user_factors_[pairs.user], self.item_factors_[pairs.item]
-        return self._prediction(pairs, self.mean_ + self.item_bias_[pairs.item] + (p * q).sum(axis=1))
+        return self._make_prediction(pairs, self.mean_ + self.item_bias_[pairs.item] + (p * q).sum(axis=1))
 
     def _linear(self):
-        linear = super()._linear()
+        linear = super().as_linear()
         none = np.zeros_like(self.user_bias_)
         return dataclasses.replace(
             linear, user_bias=none, item_bias=self.item_bias_, user_factors=self.user_factors_
@@ -109,7 +115,7 @@ class Rough(SVD):
     off: float = 0.0
 
     def _linear(self):
-        linear = super()._linear()
+        linear = super().as_linear()
         noise = np.random.default_rng(3).normal(0, self.off, len(self.items_))
         return dataclasses.replace(linear, item_bias=(linear.item_bias + noise).astype(np.float32))
 
@@ -132,7 +138,7 @@ def test_what_is_nearly_the_model_finds_the_same_items(more, off):
 @example(seed=98, factors=40, apart=1e-8)
 def test_items_that_only_rounding_tells_apart(seed, factors, apart):
     model, ratings = tied(0, 5, 120, factors)
-    plain, rng = SVD(factors=factors)._from_state(model._state()), np.random.default_rng(seed)
+    plain, rng = SVD(factors=factors).set_state(model.get_state()), np.random.default_rng(seed)
     plain.user_factors_ = rng.normal(size=plain.user_factors_.shape).astype(np.float32)
     noise = rng.normal(0, apart, plain.item_factors_.shape)
     plain.item_factors_ = (rng.normal(size=factors) + noise).astype(np.float32)
@@ -152,8 +158,8 @@ def test_where_there_is_doubt_more_are_predicted_and_all_only_in_the_end(monkeyp
     model, _ = tied(0, 6, 60, 1)
     model.item_bias_[:], model.item_factors_[:] = 0, 1  # all items are the same
     asked = []
-    of_few, of_all = ranking.Ranking._of_few, ranking.Ranking._of_all
-    monkeypatch.setattr(ranking.Ranking, "_of_few", lambda *a: (asked.append(a[-1]), of_few(*a))[1])
+    of_few, of_all = ranking.Ranking._rank_candidates, ranking.Ranking._of_all
+    monkeypatch.setattr(ranking.Ranking, "_rank_candidates", lambda *a: (asked.append(a[-1]), of_few(*a))[1])
     monkeypatch.setattr(ranking.Ranking, "_of_all", lambda *a: (asked.append("all"), of_all(*a))[1])
     found = recommend(model, n=2)
     assert asked == [6, 48, "all"]
@@ -182,7 +188,7 @@ def test_threads_and_company_change_nothing(more, fitted, name):
         assert other.ids.tobytes() == every[0].ids.tobytes()
         assert other.scores.tobytes() == every[0].scores.tobytes()
     for user in more.users.ids[[0, 5, -1]]:
-        alone, among = recommend(model, user, 8, exclude=more), every[0].of(user)
+        alone, among = recommend(model, user, 8, exclude=more), every[0].for_user(user)
         assert alone.ids.tobytes() == among.ids.tobytes()
         assert alone.scores.tobytes() == among.scores.tobytes()
 
@@ -194,10 +200,10 @@ def test_predictions_that_clipping_makes_equal_are_ranked_before_it():
     found = recommend(model, n=5)
     assert set(found.scores.tolist()) == {-7.0}
     user = int(found.users[0])
-    unclipped = Bias(clip=False, user_damping=0, item_damping=0)._from_state(model._state())
+    unclipped = Bias(clip=False, user_damping=0, item_damping=0).set_state(model.get_state())
     free = recommend(unclipped, user, 5)
     assert len(set(free.scores.tolist())) > 1
-    assert found.of(user).ids.tolist() == free.ids.tolist()
+    assert found.for_user(user).ids.tolist() == free.ids.tolist()
 
 
 # What is left out, and what is chosen from ---------------------------------------------------------------
@@ -255,7 +261,7 @@ def test_candidates(more, fitted, caplog):
         assert some.ids.tolist() == [5]
         assert "2 of 3 candidates are unknown to the model and left out (first: 123456)" in caplog.text
         caplog.clear()
-    with pytest.raises(NotFound, match=r"not one of 2 candidates .*first: 123456"):
+    with pytest.raises(NotFoundError, match=r"not one of 2 candidates .*first: 123456"):
         recommend(model, 11, candidates=[123_456, 654_321])
 
 
@@ -287,7 +293,7 @@ def test_text_ids(ratings):
     assert lists(found) == sorted_in_full(model, np.array(["ü14", "ü11"], object), 4, texts)
     frame = found.to_frame()
     assert frame.schema["user"] == frame.schema["item"] == pl.String
-    with pytest.raises(BadData, match="user ids are given as number"):
+    with pytest.raises(DataError, match="user ids are given as number"):
         recommend(model, 14)
 
 
@@ -295,19 +301,19 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
     known = int(more.users.ids[0])
     for name in ("SVD", "Bias", "KNNImputation", "ItemMean"):
         model = fitted[name]
-        with pytest.raises(NotFound, match=r"does not know user 999 \(and 1 more of 3\)") as caught:
+        with pytest.raises(NotFoundError, match=r"does not know user 999 \(and 1 more of 3\)") as caught:
             recommend(model, [known, 999, 998])
         assert 'unknown="fallback"' in caught.value.hint
         exclude = Ratings.from_columns([999, known], more.items.ids[:2], [1, 1])
-        found = recommend(model, [999, known], 5, exclude=exclude, unknown="fallback")
+        found = recommend(model, [999, known], 5, exclude=exclude, unknown_users="fallback")
         assert found.fallback.tolist() == [1, 0]
         assert lists(found) == sorted_in_full(model, [999, known], 5, exclude)
         assert found.to_frame()["fallback"].to_list() == ["user unknown"] * 5 + [None] * 5
         assert "unknown to the model, so its fallback: 1 user" in repr(found)
         assert "its fallback: 1 user" in found._repr_html_()
-    with pytest.raises(NotFound, match="the model does not know user 'x': its user ids are numbers"):
-        recommend(model, "x", unknown="fallback")
-    with pytest.raises(NotFound, match='did you mean "110"'):
+    with pytest.raises(NotFoundError, match="the model does not know user 'x': its user ids are numbers"):
+        recommend(model, "x", unknown_users="fallback")
+    with pytest.raises(NotFoundError, match='did you mean "110"'):
         recommend(model, 1100)
 
 
@@ -317,14 +323,14 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
 @pytest.fixture
 def catalogue(more):
     texts = np.array([f"<b>{i}</b>" + " long" * (30 if i % 3 else 0) for i in more.items.ids], object)
-    return Catalogue(more.items.take(np.arange(100)), {"title": texts[:100]}, "title")
+    return ItemCatalog(more.items.take(np.arange(100)), {"title": texts[:100]}, "title")
 
 
 def test_the_parts_of_recommendations(more, fitted, catalogue):
-    found = recommend(fitted["SVD"], more.users.ids[:3], 4, exclude=more, catalogue=catalogue)
+    found = recommend(fitted["SVD"], more.users.ids[:3], 4, exclude=more, catalog=catalogue)
     assert isinstance(found, Recommendations)
     assert len(found) == 12
-    assert found.basis == "SVD(epochs=4)"
+    assert found.model == "SVD(epochs=4)"
     assert found.ranks().tolist() == [1, 2, 3, 4] * 3
     assert found.titles == catalogue.titles(found.ids)
     frame = found.to_frame()
@@ -338,17 +344,17 @@ def test_the_parts_of_recommendations(more, fitted, catalogue):
     assert row == {"item": found.ids[4], "prediction": found.scores[4], "title": found.titles[4]}
     assert type(row["item"]) is int
     assert type(row["prediction"]) is float
-    one = found.of(second)
+    one = found.for_user(second)
     assert (one.ids.tolist(), one.titles) == (found.ids[4:8].tolist(), found.titles[4:8])
     assert one.starts.tolist() == [0, 4]
-    with pytest.raises(NotFound, match="user 12345 is not among the 3 users asked for"):
-        found.of(12345)
+    with pytest.raises(NotFoundError, match="user 12345 is not among the 3 users asked for"):
+        found.for_user(12345)
     assert "title" not in recommend(fitted["SVD"], second, 4).to_dict()[second][0]
 
 
 def test_how_they_are_shown(more, fitted, catalogue):
     model = fitted["SVD"]
-    one = recommend(model, more.users.ids[0], 3, catalogue=catalogue)
+    one = recommend(model, more.users.ids[0], 3, catalog=catalogue)
     head, _, first, *_ = repr(one).splitlines()
     assert head.split() == ["rank", "item", "prediction", "title"]
     assert first.split()[:2] == ["1", str(one.ids[0])]
@@ -365,8 +371,8 @@ def test_how_they_are_shown(more, fitted, catalogue):
 
 
 def test_a_catalogue_of_other_items_is_said_to_be_one(more, fitted, caplog):
-    other = Catalogue(IdIndex(np.array(["a"], object)), {"title": np.array(["A"], object)}, "title")
-    found = recommend(fitted["SVD"], more.users.ids[0], 3, catalogue=other)
+    other = ItemCatalog(IdIndex(np.array(["a"], object)), {"title": np.array(["A"], object)}, "title")
+    found = recommend(fitted["SVD"], more.users.ids[0], 3, catalog=other)
     assert found.titles == [None] * 3
     assert "no titles: the catalogue knows none of the items (it knows items like 'a')" in caplog.text
 
@@ -377,25 +383,25 @@ def test_a_catalogue_of_other_items_is_said_to_be_one(more, fitted, caplog):
 def test_what_is_refused(more, fitted, monkeypatch):
     model = fitted["SVD"]
     for n in (0, -1, 2.0, True, "3", None):
-        with pytest.raises(InvalidParameter, match="n="):
+        with pytest.raises(InvalidParameterError, match="n="):
             recommend(model, n=n)
     for threads in (0, -1, 1.5, True, 2000):
-        with pytest.raises(InvalidParameter, match="threads="):
+        with pytest.raises(InvalidParameterError, match="threads="):
             recommend(model, threads=threads)
-    with pytest.raises(InvalidParameter, match=r"unknown='fall' .*did you mean \"fallback\""):
-        recommend(model, unknown="fall")
-    with pytest.raises(InvalidParameter, match="come from a fitted model, not from Ratings"):
+    with pytest.raises(InvalidParameterError, match=r"unknown='fall' .*did you mean \"fallback\""):
+        recommend(model, unknown_users="fall")
+    with pytest.raises(InvalidParameterError, match="come from a fitted model, not from Ratings"):
         recommend(more)
-    with pytest.raises(NotFitted):
+    with pytest.raises(NotFittedError):
         recommend(SVD())
-    with pytest.raises(InvalidParameter, match="exclude must hold ids"):
+    with pytest.raises(InvalidParameterError, match="exclude must hold ids"):
         recommend(model, exclude=Pairs(more.user, more.item))
-    with pytest.raises(BadData, match="item ids are given as text"):
+    with pytest.raises(DataError, match="item ids are given as text"):
         recommend(model, exclude=[(11, "x")])
-    with pytest.raises(NotFound, match="the model does not know item 'x': its item ids are numbers"):
+    with pytest.raises(NotFoundError, match="the model does not know item 'x': its item ids are numbers"):
         recommend(model, candidates=["x"])
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
-    with pytest.raises(TooLarge, match="a list for each of 238 users") as caught:
+    with pytest.raises(NotEnoughMemoryError, match="a list for each of 238 users") as caught:
         recommend(model)
     assert "recommend_all" in caught.value.hint
 

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from foretaste._utils.progress import Progress, Task
-from foretaste.errors import InvalidParameter, NotFound
-from foretaste.features import Catalogue
+from foretaste._utils.progress import Progress, ProgressTask
+from foretaste.errors import InvalidParameterError, NotFoundError
+from foretaste.features import ItemCatalog
 from foretaste.models import SVD, KNNImputation
 from foretaste.ratings import Ratings
 from foretaste.recommendation import batch, recommend, recommend_all
@@ -42,10 +42,10 @@ def read(path, columns=COLUMNS):
 def test_the_file_holds_what_recommend_returns_whatever_the_batches(
     model, more, tmp_path, monkeypatch, ending, rows
 ):
-    monkeypatch.setattr(streaming, "_ROWS", rows)
+    monkeypatch.setattr(batch, "_MAX_ROWS", rows)
     path = tmp_path / f"top{ending}"
     texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
-    catalogue = Catalogue(more.items, {"title": texts}, "title")
+    catalogue = ItemCatalog(more.items, {"title": texts}, "title")
     for options in ({}, {"catalogue": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
         wanted = recommend(model, exclude=more, **options).to_frame()
         assert recommend_all(model, path, exclude=more, **options) == len(wanted)
@@ -54,7 +54,7 @@ def test_the_file_holds_what_recommend_returns_whatever_the_batches(
 
 
 def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "_PAIRS", 5000)
+    monkeypatch.setattr(batch, "_PAIRS", 5000)
     model = KNNImputation().fit(more)
     path = tmp_path / "top.parquet"
     recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80])
@@ -76,8 +76,8 @@ def test_text_ids_and_fallbacks(ratings, tmp_path):
     )
     model, path = SVD(epochs=2).fit(texts), tmp_path / "top.csv"
     asked = ["ü14", "nobody"]
-    recommend_all(model, path, 2, users=asked, unknown="fallback")
-    wanted = recommend(model, asked, 2, unknown="fallback").to_frame()
+    recommend_all(model, path, 2, users=asked, unknown_users="fallback")
+    wanted = recommend(model, asked, 2, unknown_users="fallback").to_frame()
     assert_frame_equal(read(path), wanted)
     assert path.read_text().count("user unknown") == 2
 
@@ -88,13 +88,13 @@ class Counting(Progress):
 
     def task(self, label, total, unit=""):
         self.total = total
-        return super().task(label, total, unit)
+        return super().start_task(label, total, unit)
 
 
 def test_progress_counts_users(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "_ROWS", 200)
+    monkeypatch.setattr(batch, "_MAX_ROWS", 200)
     progress, steps = Counting(), []
-    monkeypatch.setattr(Task, "step", lambda self, n=1, note="": steps.append(n))
+    monkeypatch.setattr(ProgressTask, "step", lambda self, n=1, note="": steps.append(n))
     recommend_all(model, tmp_path / "top.csv", progress=progress)
     assert progress.total == sum(steps) == len(model.users_)
     assert len(steps) > 5
@@ -108,7 +108,7 @@ def test_progress_counts_users(model, tmp_path, monkeypatch):
 def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path, monkeypatch, ending, error):
     path = tmp_path / f"top{ending}"
     path.write_text("older")
-    monkeypatch.setattr(streaming, "_ROWS", 200)
+    monkeypatch.setattr(batch, "_MAX_ROWS", 200)
     calls = []
 
     def step(self, n=1, note=""):
@@ -116,7 +116,7 @@ def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path,
         if len(calls) == 4:
             raise error
 
-    monkeypatch.setattr(Task, "step", step)
+    monkeypatch.setattr(ProgressTask, "step", step)
     with pytest.raises(error):
         recommend_all(model, path)
     assert path.read_text() == "older"
@@ -124,12 +124,12 @@ def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path,
 
 
 def test_what_is_refused(model, tmp_path):
-    with pytest.raises(InvalidParameter, match=r"must end in \.parquet or \.csv") as caught:
+    with pytest.raises(InvalidParameterError, match=r"must end in \.parquet or \.csv") as caught:
         recommend_all(model, "top.xlsx")
     assert caught.value.hint == "top.parquet"
-    with pytest.raises(NotFound, match="there is no folder"):
+    with pytest.raises(NotFoundError, match="there is no folder"):
         recommend_all(model, tmp_path / "nowhere" / "top.csv")
-    with pytest.raises(NotFound, match="does not know user 5"):
+    with pytest.raises(NotFoundError, match="does not know user 5"):
         recommend_all(model, tmp_path / "top.csv", users=[5])
     assert not list(tmp_path.iterdir())
 

@@ -49,7 +49,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
 ) -> None:
     shown = page.tables["The models, best first"]
     assert shown[0] == ["place", "model", "RMSE", "vs the mean", "time to learn"]
-    mean = results.baseline["rmse"]
+    mean = results.baseline_row["rmse"]
     for place, (row, cells) in enumerate(zip(results.rows, shown[1:], strict=True), 1):
         assert cells[0] == str(place)
         assert cells[1] == row["python"].removesuffix("()")
@@ -63,7 +63,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
 def test_folds_give_intervals_in_table_and_chart(ratings: Ratings, tmp_path: Path) -> None:
     results = compare(["Bias", "UserMean"], ratings, split=KFold(3))
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings, split=KFold(3)))
-    best = results.best
+    best = results.best_row
     spread = best["rmse_std"]
     low, high = best.get("rmse_interval", (best["rmse"] - spread, best["rmse"] + spread))
     words = f"{low:.3f} to {high:.3f}" if "rmse_interval" in best else f"\N{PLUS-MINUS SIGN} {spread:.3f}"
@@ -100,7 +100,7 @@ def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path
 
 
 def test_it_opens_with_what_to_use_and_how_much_it_helps(results: Results, page: Page) -> None:
-    best, mean = results.best, results.baseline["rmse"]
+    best, mean = results.best_row, results.baseline_row["rmse"]
     average = min(row["rmse"] for row in results.rows if row["model"] in ("UserMean", "ItemMean"))
     said = page.text
     first = re.search(r"Use (.*?): it misses held-out ratings by ([\d.]+), ([\d.]+) % less", said)
@@ -163,9 +163,9 @@ def test_it_says_for_whom_nothing_helps_and_that_the_audit_warns(ratings: Rating
     assert f"{single} of {users} users ({100 * single / users:.2g} %) have a single rating" in said
     assert f"The audit of the ratings has {len(found.warnings)} warning" in said
     for finding in found.findings:
-        assert " ".join(finding.what.split()) in page.text
-        assert finding.effect in page.text
-        assert finding.mend in page.text
+        assert " ".join(finding.message.split()) in page.text
+        assert finding.impact in page.text
+        assert finding.fix in page.text
 
 
 def test_every_link_leads_somewhere_in_the_page(page: Page) -> None:
@@ -186,9 +186,9 @@ def test_misses_are_those_of_the_best_model_on_the_held_out_rows(
     results: Results, ratings: Ratings, page: Page
 ) -> None:
     train, test = parts(ratings)
-    best = from_spec({"model": results.best["model"], "params": results.best["params"]})
+    best = from_spec({"model": results.best_row["model"], "params": results.best_row["params"]})
     missed = best.fit(train).predict(test).astype(float) - test.value
-    rows = page.figures(f"How far the predictions of {results.best['python'].removesuffix('()')} miss")
+    rows = page.figures(f"How far the predictions of {results.best_row['python'].removesuffix('()')} miss")
     counts = [int(row[1].replace(",", "")) for row in rows]
     edge = np.ceil(np.abs(missed).max() * 1000) / 1000
     assert counts == np.histogram(missed, 40, range=(-edge, edge))[0].tolist()
@@ -203,7 +203,7 @@ def test_errors_by_support_are_those_computed_by_hand(
     results: Results, ratings: Ratings, page: Page, role: str
 ) -> None:
     train, test = parts(ratings)
-    best = from_spec({"model": results.best["model"], "params": results.best["params"]})
+    best = from_spec({"model": results.best_row["model"], "params": results.best_row["params"]})
     predicted = best.fit(train).predict(test).astype(float)
     known, asked = getattr(train, f"{role}_ids"), getattr(test, f"{role}_ids")
     support = np.array([np.sum(known == id_) for id_ in asked])
@@ -260,11 +260,11 @@ def test_an_error_taken_apart_is_drawn() -> None:
         for n in range(4)
     ]
     calibration, ageing = breakdown_charts({"time": periods, "prediction": tenths}, "SVD", 1.0)
-    assert calibration.finding == (
+    assert calibration.caption == (
         "Where it predicts 2.00 on average, people gave 1.75, 0.250 less; elsewhere it is closer."
     )
     assert calibration.rows[2] == ["2 to 3", "5", "2.00", "1.75"]
-    assert ageing.finding == (
+    assert ageing.caption == (
         "On the ratings of 2026-01-01 to 2026-02-01 RMSE is 2.00, on those of 2026-03-01 to 2026-04-01 "
         "it is 4.00."
     )
@@ -274,12 +274,12 @@ def test_an_error_taken_apart_is_drawn() -> None:
         for n, error in ((1, 1.5), (2, 0.25), (3, 0.75))
     ]
     (by_value,) = breakdown_charts({"rating": values}, "SVD", 1.0)
-    assert by_value.finding == (
+    assert by_value.caption == (
         "It is smallest where people gave 2 (RMSE 0.250) and largest where they gave 1 (1.50)."
     )
     assert by_value.rows[2] == ["3", "3", "0.750", "0.500", "2.00"]
     (holding,) = breakdown_charts({"prediction": tenths}, "SVD", 100.0)
-    assert holding.finding == "Predictions hold: no tenth of them is off by more than 0.250 on average."
+    assert holding.caption == "Predictions hold: no tenth of them is off by more than 0.250 on average."
     assert list(breakdown_charts({"time": periods[:1]}, "SVD", 1.0)) == []
 
 

@@ -10,9 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from report_pages import Page
 
-from foretaste.report.formatting import few, joined, share, three, time
-from foretaste.report.html import written
-from foretaste.report.svg import Axis, Plot, linear, logarithmic, number, steps
+from foretaste.report.formatting import format_seconds, format_share, format_sig, join_words, truncate_list
+from foretaste.report.html import to_html
+from foretaste.report.svg import Axis, Plot, categorical_axis, format_number, linear_axis, log_axis
 
 values = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 positive = st.floats(1e-6, 1e9)
@@ -25,18 +25,18 @@ positive = st.floats(1e-6, 1e9)
 def test_a_linear_axis_covers_its_values_with_few_round_ticks(a: float, b: float, most: int) -> None:
     low, high = sorted((a, b))
     assume(high == low or high - low > 1e-6 * max(abs(low), abs(high)))
-    axis = linear(low, high, most=most)
+    axis = linear_axis(low, high, max_ticks=most)
     size = axis.high - axis.low
     assert axis.low <= low + 1e-9 * size
     assert axis.high >= high - 1e-9 * size
-    assert axis.place(axis.low) == 0
-    assert axis.place(axis.high) == 1
+    assert axis.scale(axis.low) == 0
+    assert axis.scale(axis.high) == 1
     assert 2 <= len(axis.ticks) <= most + 1
     gaps = [after - before for before, after in zip(axis.ticks, axis.ticks[1:], strict=False)]
     assert gaps == pytest.approx([gaps[0]] * len(gaps), rel=1e-3)
     digit = float(f"{gaps[0]:e}".partition("e")[0])
     assert min(abs(digit - nice) for nice in (1, 2, 2.5, 5, 10)) < 0.01
-    kept = linear(low, high, most=most, round_ends=False)
+    kept = linear_axis(low, high, max_ticks=most, round_ends=False)
     if high > low:
         assert (kept.low, kept.high) == (low, high)
         assert all(low - 1e-9 * size <= tick <= high + 1e-9 * size for tick in kept.ticks)
@@ -48,25 +48,25 @@ def test_a_linear_axis_covers_its_values_with_few_round_ticks(a: float, b: float
 @example(0.5, 0.5)
 def test_a_logarithmic_axis_covers_its_values(a: float, b: float) -> None:
     low, high = sorted((a, b))
-    axis = logarithmic(low, high)
+    axis = log_axis(low, high)
     assert axis.low <= low * (1 + 1e-6)
     assert axis.high >= high * (1 - 1e-6)
     assert 1 <= len(axis.ticks) <= 7
     assert all(f"{tick:e}"[0] in "125" and axis.low <= tick <= axis.high for tick in axis.ticks)
-    assert axis.place(math.sqrt(axis.low * axis.high)) == pytest.approx(0.5)
-    assert axis.place(0) == 0  # what is no more than nothing lies at the low end
+    assert axis.scale(math.sqrt(axis.low * axis.high)) == pytest.approx(0.5)
+    assert axis.scale(0) == 0  # what is no more than nothing lies at the low end
 
 
 def test_marks_are_in_per_cent_across_and_in_pixels_down() -> None:
     plot = Plot(
-        "name", "A title", "What it shows", Axis(0, 10, (0, 5, 10), "x"), linear(0, 4, "y"), height=200
+        "name", "A title", "What it shows", Axis(0, 10, (0, 5, 10), "x"), linear_axis(0, 4, "y"), height=200
     )
     plot.bar(2, 4, 3, 0, "bar", "two to four")
     plot.dot(5, 1, "mark")
     plot.line((0, 10), (2, 2), "reference")
     plot.curve([(0, 0), (10, 4)], "curve first")
     plot.curve([(0, 1), (10, 4)], "area", is_area=True)
-    drawn = written(plot.drawn())
+    drawn = to_html(plot.render())
     assert '<rect x="20%" width="20%" y="50.0" height="150.0" class="bar"><title>two to four</title>' in drawn
     assert '<circle cx="50%" cy="150.0" r="5" class="mark">' in drawn
     assert '<line x1="0%" x2="100%" y1="100.0" y2="100.0" class="reference">' in drawn
@@ -81,28 +81,28 @@ def test_marks_are_in_per_cent_across_and_in_pixels_down() -> None:
 
 
 def test_names_of_neighbours_do_not_lie_on_one_another() -> None:
-    plot = Plot("n", "t", "d", linear(0, 10), linear(0, 10))
-    plot.label([(5, 5), (5, 5.05), (5, 5.1)], ["1", "2", "3"])
-    placed = re.findall(r'dx="(-?\d+)" dy="(-?\d+)"', "".join(map(written, plot.marks)))
+    plot = Plot("n", "t", "d", linear_axis(0, 10), linear_axis(0, 10))
+    plot.label_points([(5, 5), (5, 5.05), (5, 5.1)], ["1", "2", "3"])
+    placed = re.findall(r'dx="(-?\d+)" dy="(-?\d+)"', "".join(map(to_html, plot.elements)))
     assert len(set(placed)) == 3
 
 
 def test_an_axis_of_names_and_numbers_as_people_write_them() -> None:
-    axis = steps(["a", "", "c"])
-    assert [name for _, name in axis.named()] == ["a", "", "c"]
-    assert axis.place(1) == 0.5
+    axis = categorical_axis(["a", "", "c"])
+    assert [name for _, name in axis.tick_labels()] == ["a", "", "c"]
+    assert axis.scale(1) == 0.5
     minus = "\N{MINUS SIGN}"
-    assert [number(n) for n in (1000, -2.5, 0, 0.1 + 0.2)] == ["1,000", f"{minus}2.5", "0", "0.3"]
-    assert [number(n) for n in (2_000_000, 100_000.4)] == ["2,000,000", "100,000"]
-    assert [three(n) for n in (4.5249, 0.87149, -0.104, 1234.5, 0, 100.2)] == [
+    assert [format_number(n) for n in (1000, -2.5, 0, 0.1 + 0.2)] == ["1,000", f"{minus}2.5", "0", "0.3"]
+    assert [format_number(n) for n in (2_000_000, 100_000.4)] == ["2,000,000", "100,000"]
+    assert [format_sig(n) for n in (4.5249, 0.87149, -0.104, 1234.5, 0, 100.2)] == [
         "4.52", "0.871", f"{minus}0.104", "1,234", "0", "100",
     ]  # fmt: skip
-    assert [time(t) for t in (0.0001, 0.0032, 0.5, 12.3, 300)] == [
+    assert [format_seconds(t) for t in (0.0001, 0.0032, 0.5, 12.3, 300)] == [
         "under 1 ms", "3.2 ms", "0.5 s", "12 s", "5 minutes",
     ]  # fmt: skip
-    assert [share(s) for s in (0, 0.0001, 0.004, 0.09, 0.999, 1)] == [
+    assert [format_share(s) for s in (0, 0.0001, 0.004, 0.09, 0.999, 1)] == [
         "none", "under 0.1 %", "0.4 %", "9 %", "99.9 %", "100 %",
     ]  # fmt: skip
-    assert joined(["a"]) == "a"
-    assert joined(["a", "b", "c"]) == "a, b and c"
-    assert few([str(n) for n in range(33)]).endswith("28, 29 and 3 more")
+    assert join_words(["a"]) == "a"
+    assert join_words(["a", "b", "c"]) == "a, b and c"
+    assert truncate_list([str(n) for n in range(33)]).endswith("28, 29 and 3 more")

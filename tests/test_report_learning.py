@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from foretaste import SVD, Bias, plot
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 
 
 def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
-    model = SVD(factors=4, epochs=12, early_stopping=0.2, patience=12, learning_rate=0.1).fit(ratings)
+    model = SVD(factors=4, epochs=12, validation_fraction=0.2, patience=12, learning_rate=0.1).fit(ratings)
     (chart,) = plot(model)
     best = int(np.argmin(model.valid_rmse_))
     assert chart.name == "learned"
-    assert f"it is least after {best + 1}: {model.valid_rmse_[best]:.3g}" in chart.finding
+    assert f"it is least after {best + 1}: {model.valid_rmse_[best]:.3g}" in chart.caption
     assert (
         f"from {model.train_rmse_[0]:.3g} to {model.train_rmse_[-1]:.3g} in {len(model.train_rmse_)}"
-        in chart.finding
+        in chart.caption
     )
     assert chart.headers == ["epoch", "the rows learned from", "the rows held out"]
     assert [row[0] for row in chart.rows] == [str(epoch) for epoch in range(1, 13)]
@@ -31,7 +31,7 @@ def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
 def test_without_rows_held_out_there_is_one_curve(ratings):
     (chart,) = plot(SVD(factors=2, epochs=1).fit(ratings))
     assert chart.headers == ["epoch", "the rows learned from"]
-    assert chart.finding.endswith("in 1 epoch.")
+    assert chart.caption.endswith("in 1 epoch.")
     assert len(chart.rows) == 1
 
 
@@ -39,15 +39,17 @@ def test_without_rows_held_out_there_is_one_curve(ratings):
 def test_a_model_with_nothing_to_show_is_refused(model, ratings):
     if isinstance(model, Bias):
         model.fit(ratings)
-    with pytest.raises(InvalidParameter, match=f"this {type(model).__name__} has nothing to show") as refused:
+    with pytest.raises(
+        InvalidParameterError, match=f"this {type(model).__name__} has nothing to show"
+    ) as refused:
         plot(model)
     assert "TorchMF" in str(refused.value)
 
 
 def test_the_best_epoch_is_that_which_the_model_chose_by_its_loss(ratings):
     """That with the least error may be another one."""
-    model = SVD(factors=2, epochs=4, early_stopping=0.2, patience=4).fit(ratings)
+    model = SVD(factors=2, epochs=4, validation_fraction=0.2, patience=4).fit(ratings)
     model.valid_rmse_, model.epochs_ = np.array([4.0, 2.0, 3.0, 5.0], np.float32), 3
     (chart,) = plot(model)
-    assert chart.finding.endswith("held out it is 3.00 after epoch 3, whose loss on these is least.")
+    assert chart.caption.endswith("held out it is 3.00 after epoch 3, whose loss on these is least.")
     assert "epoch 3: 3.00" in plot(model)._repr_html_()

@@ -14,9 +14,9 @@ from report_pages import Page
 
 import foretaste
 from foretaste import HoldOut, Ratings, Results, audit, compare, plot, write_report
-from foretaste.errors import InvalidParameter, NotFound
+from foretaste.errors import InvalidParameterError, NotFoundError
 from foretaste.models import SVD, Bias, UserMean
-from foretaste.report.refit import PATIENCE
+from foretaste.report.refit import MAX_REFIT_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def test_settings_versions_protocol_and_recipe(results: Results, page: Page) -> 
     rows = page.tables["Settings of SVD"]
     assert rows[0] == ["parameter", "value", "default", "meaning"]
     by_name = {row[0]: row for row in rows[1:]}
-    assert set(by_name) == set(SVD.declarations())
+    assert set(by_name) == set(SVD.param_specs())
     assert set(by_name["factors"][1].removesuffix(" (changed)").split("; ")) == {"4", "2"}
-    assert by_name["factors"][3] == SVD.declarations()["factors"].meaning
+    assert by_name["factors"][3] == SVD.param_specs()["factors"].doc
     assert by_name["clip"][1:3] == ["True", "True"]
     assert by_name["epochs"][1].endswith("(changed)")
     assert foretaste.__version__ in page.text
@@ -101,33 +101,33 @@ def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_pat
 
 
 def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="do not come from these rows"):
+    with pytest.raises(InvalidParameterError, match="do not come from these rows"):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
     assert list(tmp_path.iterdir()) == []
     page = Page(write_report(kept(results), tmp_path / "r.html", ratings=ratings))
     assert "not shown: the rows held out are not those of HoldOut(0.2, seed=0)" in page.text
     with pytest.raises(
-        InvalidParameter, match=r"from these ratings; theirs: 900 ratings.*given: 899 ratings"
+        InvalidParameterError, match=r"from these ratings; theirs: 900 ratings.*given: 899 ratings"
     ):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings[1:])
-    with pytest.raises(InvalidParameter, match="the ratings are missing"):
+    with pytest.raises(InvalidParameterError, match="the ratings are missing"):
         write_report(results, tmp_path / "r.html", split=SPLIT)
 
 
 def test_models_that_took_long_are_not_fitted_again(
     results: Results, ratings: Ratings, tmp_path: Path
 ) -> None:
-    slow = tuple(row | {"fit_seconds": PATIENCE + 1} for row in results.rows)
+    slow = tuple(row | {"fit_seconds": MAX_REFIT_SECONDS + 1} for row in results.rows)
     told = replace(kept(results), rows=slow)
     page = Page(write_report(told, tmp_path / "r.html", ratings=ratings, split=SPLIT))
-    assert f"cannot be fitted once more here, or only in more than {PATIENCE:g} s" in page.text
+    assert f"cannot be fitted once more here, or only in more than {MAX_REFIT_SECONDS:g} s" in page.text
 
 
 @pytest.mark.parametrize("wrong", [None, {"results": []}, "results.json"])
 def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="is not what a comparison ends in"):
+    with pytest.raises(InvalidParameterError, match="is not what a comparison ends in"):
         write_report(wrong, tmp_path / "r.html")
-    with pytest.raises(InvalidParameter, match="is not what a comparison ends in"):
+    with pytest.raises(InvalidParameterError, match="is not what a comparison ends in"):
         plot(wrong)
 
 
@@ -145,7 +145,7 @@ def test_an_older_page_stays_if_the_new_one_fails(
         write_report(results, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(NotFound, match="there is no folder"):
+    with pytest.raises(NotFoundError, match="there is no folder"):
         write_report(results, tmp_path / "missing" / "r.html")
 
 
@@ -156,15 +156,15 @@ def test_plot_gives_the_charts_of_the_page(results: Results, ratings: Ratings, p
     charts = plot(results)
     assert [chart.name for chart in charts] == ["errors", "time"]
     for chart in charts:
-        assert chart.finding in page.text
-        assert f"{chart.title}: {chart.finding}" in repr(charts)
+        assert chart.caption in page.text
+        assert f"{chart.title}: {chart.caption}" in repr(charts)
     shown = Page(charts._repr_html_())
     assert len(shown.named("svg")) >= 2
     assert shown.figures(charts["errors"].title) == page.figures(charts["errors"].title)
     (spread,) = plot(audit(ratings))
     assert spread.rows == page.figures(spread.title)
     assert 'class="foretaste"' in spread._repr_html_()
-    with pytest.raises(NotFound, match='did you mean "errors"'):
+    with pytest.raises(NotFoundError, match='did you mean "errors"'):
         charts["error"]
     assert repr(results.plot()) == repr(charts)
     assert repr(audit(ratings).plot()[spread.name]) == repr(spread)

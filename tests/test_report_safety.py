@@ -15,8 +15,15 @@ from report_pages import Page
 
 from foretaste import Ratings, Results, audit, compare, plot, write_report
 from foretaste.data_audit import Finding
-from foretaste.report.html import add, clean, element, short, table, written
-from foretaste.report.page import LARGEST
+from foretaste.report.html import (
+    append_children,
+    element,
+    strip_control_chars,
+    table_element,
+    to_html,
+    truncate,
+)
+from foretaste.report.page import MAX_BYTES
 
 HOSTILE = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\x00\x1b[31m\u202egnp.exe"
 LINKS = {
@@ -112,20 +119,24 @@ def test_every_text_is_escaped(results: Results, ratings: Ratings, tmp_path: Pat
 @given(st.text())
 def test_any_text_can_be_read_again_as_it_was(text: str) -> None:
     node = element("p", text, title=text, class_=None)
-    add(node, element("b", "x"), text)
-    page = Page(written(node))
+    append_children(node, element("b", "x"), text)
+    page = Page(to_html(node))
     assert [tag for tag, _ in page.elements] == ["p", "b"]
-    shown = clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    shown = strip_control_chars(text).replace("\r\n", "\n").replace("\r", "\n")
     assert "".join(page.pieces) == f"{shown}x{shown}"
     assert page.elements[0][1]["title"] == shown
 
 
 def test_what_cannot_be_shown_is_marked_and_what_is_long_is_cut() -> None:
-    assert clean("a\x00b\u202ec\ud800d\ne\tf") == "a\ufffdb\ufffdc\ufffdd\ne\tf"
-    assert short("x" * 300) == "x" * 300
-    assert short("x" * 301) == "x" * 297 + "..."
+    assert strip_control_chars("a\x00b\u202ec\ud800d\ne\tf") == "a\ufffdb\ufffdc\ufffdd\ne\tf"
+    assert truncate("x" * 300) == "x" * 300
+    assert truncate("x" * 301) == "x" * 297 + "..."
     page = Page(
-        written(table(["a", "b", "c"], [["1", "2", "3"], ["4", "all the rest"]], "lrl", "Some", strong=1))
+        to_html(
+            table_element(
+                ["a", "b", "c"], [["1", "2", "3"], ["4", "all the rest"]], "lrl", "Some", highlighted_row=1
+            )
+        )
     )
     assert page.tables == {"Some": [["a", "b", "c"], ["1", "2", "3"], ["4", "all the rest"]]}
     assert page.named("td")[-1] == {"colspan": "2"}
@@ -144,7 +155,7 @@ def test_many_models_with_long_names_stay_within_the_size(results: Results, tmp_
         dataset=results.dataset | {"name": "d" * 1_000_000},
     )  # fmt: skip
     path = write_report(many, tmp_path / "r.html", command="c" * 1_000_000, origin="o" * 1_000_000)
-    assert path.stat().st_size <= SIZE == LARGEST
+    assert path.stat().st_size <= SIZE == MAX_BYTES
     page = Page(path)
     assert "more models, which are worse, are not shown" in page.text
 
@@ -167,7 +178,7 @@ def test_two_million_ratings_stay_within_the_size(tmp_path: Path) -> None:
     user, item = np.divmod(pairs[rows], items)
     value = np.clip(np.round(3 + random.standard_normal(n)), 1, 5)
     when = random.integers(1_000_000_000, 1_700_000_000, n)
-    large = Ratings.from_columns(user, item, value, when=when)
+    large = Ratings.from_columns(user, item, value, timestamp=when)
     assert len(large) == n
     assert len(large.users) > 99_000
     results = compare(["Bias", "UserMean", "ItemMean", "Popularity"], large, name="large")

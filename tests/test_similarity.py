@@ -12,14 +12,20 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
 from foretaste._utils import memory
-from foretaste.errors import InvalidParameter, NotFitted, NotFound, NotSupported, TooLarge
-from foretaste.features import Catalogue
+from foretaste.errors import (
+    InvalidParameterError,
+    NotEnoughMemoryError,
+    NotFittedError,
+    NotFoundError,
+    NotSupportedError,
+)
+from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, KNNImputation, NormalRandom
 from foretaste.ratings import Ratings
-from foretaste.recommendation import Similar, similar_items, similar_users
-from foretaste.recommendation.similar import _proposed
-from foretaste.similarity import METRICS, nearest, similarities
+from foretaste.recommendation import SimilarEntities, similar_items, similar_users
+from foretaste.recommendation.similar import _nearest_by_kernel
+from foretaste.similarity import METRICS, nearest_rows, similarities
 
 
 def centred_by_numpy(matrix, metric):
@@ -76,7 +82,7 @@ def test_items_and_users_of_ratings(ratings, metric):
             assert sorted(found.ids) == sorted(np.delete(index.ids, place)), side
             assert (np.diff(found.similarity) <= 0).all()
             np.testing.assert_allclose(
-                found.similarity, wanted[place][index.remap(found.ids)], rtol=0, atol=1e-12
+                found.similarity, wanted[place][index.indices_of(found.ids)], rtol=0, atol=1e-12
             )
 
 
@@ -90,7 +96,7 @@ def test_a_rating_of_zero_counts_in_the_means():
 def test_equal_similarities_stand_in_the_order_of_ids():
     ratings = Ratings.from_columns([1] * 5, [3, 1, 9, 5, 7], [2, 2, 2, 2, 2])
     assert similar_items(ratings, 5, n=3).ids.tolist() == [1, 3, 7]
-    assert nearest(np.array([0.5, 1, 0.5, 1]), 1, 9).tolist() == [3, 0, 2]
+    assert nearest_rows(np.array([0.5, 1, 0.5, 1]), 1, 9).tolist() == [3, 0, 2]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -105,22 +111,22 @@ def test_imputed_matrix(ratings, metric):
         np.testing.assert_allclose(
             found.similarity, np.sort(np.delete(wanted, 3))[::-1][:6], rtol=0, atol=1e-12
         )
-        np.testing.assert_allclose(found.similarity, wanted[index.remap(found.ids)], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.similarity, wanted[index.indices_of(found.ids)], rtol=0, atol=1e-12)
 
 
 def test_factors(ratings):
     model = SVD(factors=4, epochs=5).fit(ratings)
-    linear = model._linear()
+    linear = model.as_linear()
     for factors, index, similar in (
         (linear.item_factors, ratings.items, similar_items),
         (linear.user_factors, ratings.users, similar_users),
     ):
         found = similar(model, index.ids[2], n=5)
         wanted = cosine_similarity(factors.astype(np.float64))[2]
-        np.testing.assert_allclose(found.similarity, wanted[index.remap(found.ids)], rtol=0, atol=1e-12)
-        assert found.similarity.min() >= np.delete(wanted, [2, *index.remap(found.ids)]).max() - 1e-12
+        np.testing.assert_allclose(found.similarity, wanted[index.indices_of(found.ids)], rtol=0, atol=1e-12)
+        assert found.similarity.min() >= np.delete(wanted, [2, *index.indices_of(found.ids)]).max() - 1e-12
     with pytest.raises(
-        NotSupported, match=r"cosine of their factors, not by pearson\ntry: metric=\"cosine\""
+        NotSupportedError, match=r"cosine of their factors, not by pearson\ntry: metric=\"cosine\""
     ):
         similar_items(model, ratings.items.ids[0], metric="pearson")
 
@@ -141,23 +147,23 @@ def test_factors_are_compared_exactly_though_a_kernel_proposes(seed, rows, facto
     elif kind == "nearly":
         table = np.float32(1) + table * np.float32(1e-4)
     row = int(rng.integers(rows))
-    found = _proposed(table, row, n)
+    found = _nearest_by_kernel(table, row, n)
     if found is not None:
         similarity = similarities(table, row)
-        assert found[0].tolist() == nearest(similarity, row, n).tolist()
+        assert found[0].tolist() == nearest_rows(similarity, row, n).tolist()
         np.testing.assert_allclose(found[1], similarity[found[0]], rtol=0, atol=1e-15)
 
 
 def test_a_kernel_proposes_where_factors_are_as_usual(ratings):
-    factors = SVD(factors=8, epochs=5).fit(ratings)._linear().item_factors
-    assert sum(_proposed(factors, row, 5) is None for row in range(len(factors))) == 0
-    assert _proposed(np.zeros_like(factors), 0, 5) is None
+    factors = SVD(factors=8, epochs=5).fit(ratings).as_linear().item_factors
+    assert sum(_nearest_by_kernel(factors, row, 5) is None for row in range(len(factors))) == 0
+    assert _nearest_by_kernel(np.zeros_like(factors), 0, 5) is None
 
 
 @pytest.mark.parametrize("model", [Bias(), NormalRandom()])
 def test_a_model_without_factors_names_those_that_have_them(ratings, model):
     with pytest.raises(
-        NotSupported, match=f"{type(model).__name__} has nothing to compare items by"
+        NotSupportedError, match=f"{type(model).__name__} has nothing to compare items by"
     ) as caught:
         similar_items(model.fit(ratings), ratings.items.ids[0])
     able = caught.value.hint.split(": ")[-1].split(", ")
@@ -167,22 +173,22 @@ def test_a_model_without_factors_names_those_that_have_them(ratings, model):
 
 def test_what_is_refused(ratings, monkeypatch):
     item = ratings.items.ids[0]
-    with pytest.raises(InvalidParameter, match=r"metric='cosin' .*did you mean \"cosine\""):
+    with pytest.raises(InvalidParameterError, match=r"metric='cosin' .*did you mean \"cosine\""):
         similar_items(ratings, item, metric="cosin")
     for n in (0, -1, 2.0, True, "3"):
-        with pytest.raises(InvalidParameter, match="n="):
+        with pytest.raises(InvalidParameterError, match="n="):
             similar_items(ratings, item, n=n)
-    with pytest.raises(NotFound, match="item 123456 is unknown"):
+    with pytest.raises(NotFoundError, match="item 123456 is unknown"):
         similar_items(ratings, 123456)
-    with pytest.raises(NotFound, match="user 123456 is unknown"):
+    with pytest.raises(NotFoundError, match="user 123456 is unknown"):
         similar_users(ratings, 123456)
-    with pytest.raises(InvalidParameter, match="not from ndarray"):
+    with pytest.raises(InvalidParameterError, match="not from ndarray"):
         similar_items(np.ones((2, 2)), item)
-    with pytest.raises(NotFitted):
+    with pytest.raises(NotFittedError):
         similar_items(KNNImputation(), item)
     model = KNNImputation().fit(ratings)
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
-    with pytest.raises(TooLarge, match="comparing items by the imputed matrix"):
+    with pytest.raises(NotEnoughMemoryError, match="comparing items by the imputed matrix"):
         similar_items(model, item)
 
 
@@ -194,8 +200,8 @@ def test_text_is_accepted_for_number_ids(ratings):
 def test_titles_and_how_it_is_shown():
     ratings = Ratings.from_columns([1, 1, 2, 2, 1], ["b", "a", "a", "b", "c"], [1, 2, 3, 4, 5])
     texts = np.array(["the <first>", "long\n" * 30], dtype=object)
-    catalogue = Catalogue(IdIndex(np.array(["a", "c"], dtype=object)), {"title": texts}, "title")
-    found = similar_items(ratings, "b", catalogue=catalogue)
+    catalogue = ItemCatalog(IdIndex(np.array(["a", "c"], dtype=object)), {"title": texts}, "title")
+    found = similar_items(ratings, "b", catalog=catalogue)
     assert found.ids.tolist() == ["a", "c"]
     assert found.titles == texts.tolist()
     head, first, second = repr(found).splitlines()
@@ -205,9 +211,9 @@ def test_titles_and_how_it_is_shown():
     assert len(second) < 85
     assert "the &lt;first&gt;" in found._repr_html_()
     assert "<first>" not in found._repr_html_()
-    assert similar_items(ratings, "a", catalogue=catalogue).titles == [None, texts[1]]
+    assert similar_items(ratings, "a", catalog=catalogue).titles == [None, texts[1]]
     plain = similar_users(ratings, 1)
-    assert isinstance(plain, Similar)
+    assert isinstance(plain, SimilarEntities)
     assert plain.titles is None
     assert len(plain) == 1
     assert "title" not in repr(plain) + plain._repr_html_()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.io import read_ratings, survey
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.io import read_ratings, read_ratings_with_report
 
 DIRTY = """userId,movieId,rating,timestamp
 1,10,4.5,100
@@ -42,11 +42,11 @@ def rows(ratings) -> list[tuple]:
 
 
 def test_every_kind_is_found_with_its_lines_and_the_rest_is_kept(dirty):
-    found = survey(dirty, scale=(0.5, 5))
+    found = read_ratings_with_report(dirty, scale=(0.5, 5))
     assert rows(found.ratings) == [(1, 10, 4.5), (3, 11, 4.0)]
-    assert found.ratings.when.tolist() == [100, 109]
-    assert found.rows == 10
-    assert {(f.kind, f.places, tuple(f.rows)) for f in found.faults} == {
+    assert found.ratings.timestamp.tolist() == [100, 109]
+    assert found.n_rows == 10
+    assert {(f.kind, f.row_labels, tuple(f.rows)) for f in found.row_errors} == {
         ("ragged", ("line 5", "line 7"), (3, 5)),
         ("not_a_number", ("line 3", "line 6"), (1, 4)),
         ("missing_id", ("line 4",), (2,)),
@@ -71,48 +71,48 @@ def test_the_report_counts_and_names_them(dirty, caplog):
 
 
 def test_without_skipping_the_first_fault_is_refused(dirty):
-    with pytest.raises(BadData, match="line 5: 3 fields, most lines have 4"):
+    with pytest.raises(DataError, match="line 5: 3 fields, most lines have 4"):
         read_ratings(dirty)
 
 
 def test_duplicates_are_merged_where_that_is_said(dirty):
-    found = survey(dirty, scale=(0.5, 5), duplicates="last")
+    found = read_ratings_with_report(dirty, scale=(0.5, 5), duplicates="last")
     assert rows(found.ratings) == [(1, 10, 1.0), (3, 11, 4.0)]
-    assert "duplicate" not in {fault.kind for fault in found.faults}
+    assert "duplicate" not in {fault.kind for fault in found.row_errors}
 
 
 def test_conditions_come_first(dirty):
-    found = survey(dirty, where="movieId = 11")
+    found = read_ratings_with_report(dirty, where="movieId = 11")
     assert rows(found.ratings) == [(3, 11, 4.0)]
-    kinds = {fault.kind: fault.places for fault in found.faults}
+    kinds = {fault.kind: fault.row_labels for fault in found.row_errors}
     assert kinds["not_a_number"] == ("line 3", "line 6")
 
 
 def test_ids_are_numbers_again_once_the_rows_that_hold_none_are_gone(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("user,item,rating\n1,10,3\n2,11,x\nthree,10,y\n")
-    assert survey(path).ratings.users.kind == "number"
+    assert read_ratings_with_report(path).ratings.users.dtype == "number"
 
 
 def test_times_that_are_none_are_faults_where_most_are_times(tmp_path):
     path = tmp_path / "times.csv"
     path.write_text("user,item,rating,timestamp\n1,10,3,100\n2,11,4,soon\n3,12,5,102\n")
-    found = survey(path)
-    assert found.ratings.when.tolist() == [100, 102]
-    assert [(f.kind, f.places) for f in found.faults] == [("bad_time", ("line 3",))]
+    found = read_ratings_with_report(path)
+    assert found.ratings.timestamp.tolist() == [100, 102]
+    assert [(f.kind, f.row_labels) for f in found.row_errors] == [("bad_time", ("line 3",))]
     path.write_text("user,item,rating,timestamp\n1,10,3,often\n2,11,4,soon\n3,12,5,102\n")
-    found = survey(path)
-    assert found.ratings.when is None
+    found = read_ratings_with_report(path)
+    assert found.ratings.timestamp is None
     assert len(found.ratings) == 3
-    assert found.faults == ()
+    assert found.row_errors == ()
 
 
 def test_quoted_records_over_several_lines_keep_their_places(tmp_path):
     path = tmp_path / "quoted.csv"
     path.write_text('user,item,rating\n"a\nb",x,1\n"c",y\nd,z,?\n"e",x,2\n')
-    found = survey(path)
+    found = read_ratings_with_report(path)
     assert rows(found.ratings) == [("a\nb", "x", 1.0), ("e", "x", 2.0)]
-    assert [(f.kind, f.places) for f in found.faults] == [
+    assert [(f.kind, f.row_labels) for f in found.row_errors] == [
         ("ragged", ("line 4",)),
         ("not_a_number", ("line 5",)),
     ]
@@ -121,18 +121,21 @@ def test_quoted_records_over_several_lines_keep_their_places(tmp_path):
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_frames(frame):
     table = frame({"user": [1, None, 2, 1], "item": ["a", "b", None, "a"], "rating": [1.0, 2.0, 3.0, 4.0]})
-    found = survey(table)
+    found = read_ratings_with_report(table)
     assert rows(found.ratings) == [(1, "a", 1.0)]
-    assert {f.kind: f.places for f in found.faults} == {"missing_id": ("row 2",), "duplicate": ("row 3",)}
-    assert [f.places for f in found.faults] == [("row 1",), ("row 2",), ("row 3",)]
-    with pytest.raises(BadData, match="row 1: the user id is missing"):
+    assert {f.kind: f.row_labels for f in found.row_errors} == {
+        "missing_id": ("row 2",),
+        "duplicate": ("row 3",),
+    }
+    assert [f.row_labels for f in found.row_errors] == [("row 1",), ("row 2",), ("row 3",)]
+    with pytest.raises(DataError, match="row 1: the user id is missing"):
         read_ratings(table)
 
 
 def test_nothing_left_is_refused_with_the_first_reason(tmp_path):
     path = tmp_path / "comma.csv"
     path.write_text('user;item;rating\n1;2;"3,5"\n1;3;"4,5"\n')
-    with pytest.raises(BadData, match="not one row can be used") as caught:
+    with pytest.raises(DataError, match="not one row can be used") as caught:
         read_ratings(path, on_error="skip")
     assert caught.value.hint == 'decimal=","'
     assert read_ratings(path, decimal=",").value.tolist() == [3.5, 4.5]
@@ -141,13 +144,13 @@ def test_nothing_left_is_refused_with_the_first_reason(tmp_path):
 def test_a_point_is_no_decimal_comma(tmp_path):
     path = tmp_path / "mixed.csv"
     path.write_text("user;item;rating\n1;2;3,5\n1;3;4.5\n")
-    with pytest.raises(BadData, match=r'line 3: rating is "4.5", not a number'):
+    with pytest.raises(DataError, match=r'line 3: rating is "4.5", not a number'):
         read_ratings(path, decimal=",")
 
 
 @pytest.mark.parametrize("option", [{"on_error": "ignore"}, {"decimal": ";"}])
 def test_wrong_options(dirty, option):
-    with pytest.raises(InvalidParameter, match="is not allowed"):
+    with pytest.raises(InvalidParameterError, match="is not allowed"):
         read_ratings(dirty, **option)
 
 
@@ -160,7 +163,7 @@ CELLS = st.sampled_from(["1", "2", "x", "", "1,9", "3.5", "nan", "-4", " 7", "00
 def test_what_is_kept_and_what_is_left_out_make_the_whole(tmp_path_factory, table):
     path = tmp_path_factory.getbasetemp() / "whole.csv"
     path.write_text("user,item,rating\n" + "".join(",".join(row) + "\n" for row in [*table, *SOUND]))
-    found = survey(path, separator=",", header=True)
+    found = read_ratings_with_report(path, separator=",", header=True)
     lines = [*(",".join(row).split(",") for row in table), *map(list, SOUND)]
     seen, good = set(), []
     for line in lines:
@@ -169,8 +172,8 @@ def test_what_is_kept_and_what_is_left_out_make_the_whole(tmp_path_factory, tabl
             seen.add(tuple(line[:2]))
             good.append((line[0], line[1], np.float32(line[2])))
     assert [(str(u), str(i), v) for u, i, v in rows(found.ratings)] == good
-    assert found.rows == len(lines)
-    assert len({row for fault in found.faults for row in fault.rows.tolist()}) == len(lines) - len(good)
+    assert found.n_rows == len(lines)
+    assert len({row for fault in found.row_errors for row in fault.rows.tolist()}) == len(lines) - len(good)
 
 
 def _number(text: str) -> bool:

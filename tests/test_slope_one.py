@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foretaste._utils import memory
-from foretaste.errors import BadModelFile, TooLarge
+from foretaste.errors import ModelFileError, NotEnoughMemoryError
 from foretaste.models import Bias, SlopeOne
 from foretaste.models.slope_one import slope_one_bytes
 from foretaste.ratings import Ratings
@@ -79,7 +79,7 @@ def test_people_taken_in_anew_are_as_they_were(ratings, others, scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_more_items_than_fit_into_memory_are_refused(ratings, scheme, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
-    with pytest.raises(TooLarge, match=r"SlopeOne of 40 x 40 items needs .* of memory") as caught:
+    with pytest.raises(NotEnoughMemoryError, match=r"SlopeOne of 40 x 40 items needs .* of memory") as caught:
         SlopeOne(scheme=scheme).fit(ratings)
     assert "ItemKNN()" in caught.value.hint
 
@@ -92,16 +92,16 @@ def test_the_memory_that_is_stated_is_what_is_learned(ratings):
 
 
 def test_what_a_file_may_not_hold(ratings):
-    state = SlopeOne().fit(ratings)._state()
+    state = SlopeOne().fit(ratings).get_state()
     for changes in (
         {"rated_": state["rated_"] + np.int32(1000)},
         {"rated_start_": state["rated_start_"][::-1].copy()},
         {"common_": -state["common_"] - np.int32(1)},
     ):
-        with pytest.raises(BadModelFile, match="not lists of known ones"):
-            SlopeOne()._from_state(state | changes)
-    with pytest.raises(BadModelFile, match="'bi_polar' has 2 tables"):
-        SlopeOne(scheme="bi_polar")._from_state(state)
+        with pytest.raises(ModelFileError, match="not lists of known ones"):
+            SlopeOne().set_state(state | changes)
+    with pytest.raises(ModelFileError, match="'bi_polar' has 2 tables"):
+        SlopeOne(scheme="bi_polar").set_state(state)
 
 
 # Bias, by the ways of others -----------------------------------------------------------------------------

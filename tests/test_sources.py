@@ -14,8 +14,8 @@ import openpyxl
 import polars as pl
 import pytest
 
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound
-from foretaste.io import read_items, read_pairs, read_ratings, survey
+from foretaste.errors import DataError, InvalidParameterError, MissingDependencyError, NotFoundError
+from foretaste.io import read_items, read_pairs, read_ratings, read_ratings_with_report
 
 TEXT = b"userId,movieId,rating\n1,a,3\n2,b,4.5\n"
 ROWS = [(1, "a", 3.0), (2, "b", 4.5)]
@@ -67,7 +67,7 @@ def test_every_way_in_and_every_packing(tmp_path, monkeypatch, pack, way):
 def test_a_file_opened_as_text_is_refused(tmp_path):
     path = tmp_path / "r.csv"
     path.write_bytes(TEXT)
-    with path.open() as file, pytest.raises(InvalidParameter, match="opened as text"):
+    with path.open() as file, pytest.raises(InvalidParameterError, match="opened as text"):
         read_ratings(file)
 
 
@@ -76,20 +76,20 @@ def test_a_member_is_asked_for_where_there_are_several(tmp_path):
     path.write_bytes(
         archive({"set/readme.txt": b"words", "set/u.data": TEXT, "set/items.csv": b"item,title\na,A\n"})
     )
-    with pytest.raises(BadData, match=r"set\.zip") as caught:
+    with pytest.raises(DataError, match=r"set\.zip") as caught:
         read_ratings(path)
     assert 'member="set/u.data"' in caught.value.hint
     assert rows(read_ratings(path, member="u.data")) == ROWS
     assert read_items(path, member="set/items.csv").titles(np.array(["a"], object)) == ["A"]
     assert len(read_pairs(path, member="u.data")) == 2
-    with pytest.raises(NotFound, match="did you mean"):
+    with pytest.raises(NotFoundError, match="did you mean"):
         read_ratings(path, member="u.dat")
 
 
 def test_faults_name_the_member(tmp_path):
     path = tmp_path / "set.zip"
     path.write_bytes(archive({"r.csv": TEXT + b"3,c,x\n"}))
-    with pytest.raises(BadData, match=r'set\.zip: r\.csv, line 4: rating is "x", not a number'):
+    with pytest.raises(DataError, match=r'set\.zip: r\.csv, line 4: rating is "x", not a number'):
         read_ratings(path)
 
 
@@ -103,20 +103,20 @@ def test_a_workbook_in_the_long_layout(tmp_path, caplog):
         ratings = read_ratings(path)
     assert rows(ratings) == [(7, "007", 3.0), (8, "x", 2.5)]
     assert any("Ratings" in record.getMessage() for record in caplog.records)
-    with pytest.raises(NotFound, match='did you mean "Ratings"'):
+    with pytest.raises(NotFoundError, match='did you mean "Ratings"'):
         read_ratings(path, sheet="Rating")
-    with pytest.raises(BadData, match="empty"):
+    with pytest.raises(DataError, match="empty"):
         read_ratings(path, sheet="Notes")
 
 
 def test_faults_in_a_workbook_name_sheet_and_row(tmp_path):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], [7, "a", 3], [8, None, 2], [9, "b", "N/A"]]))
-    with pytest.raises(BadData, match='sheet "Ratings", row 4: rating is "N/A", not a number'):
+    with pytest.raises(DataError, match='sheet "Ratings", row 4: rating is "N/A", not a number'):
         read_ratings(path)
-    found = survey(path)
+    found = read_ratings_with_report(path)
     assert rows(found.ratings) == [(7, "a", 3.0)]
-    assert {(f.kind, f.places) for f in found.faults} == {
+    assert {(f.kind, f.row_labels) for f in found.row_errors} == {
         ("missing_id", ('sheet "Ratings", row 3',)),
         ("not_a_number", ('sheet "Ratings", row 4',)),
     }
@@ -125,7 +125,7 @@ def test_faults_in_a_workbook_name_sheet_and_row(tmp_path):
 def test_texts_of_whole_numbers_in_a_worksheet_are_numbers_as_in_a_text(tmp_path):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], ["7", "a", 3], ["8", "b", 2]]))
-    assert read_ratings(path).users.kind == "number"
+    assert read_ratings(path).users.dtype == "number"
     path.write_bytes(workbook([["user", "item", "rating"], ["7", "a", 3], ["08", "b", 2]]))
     assert read_ratings(path).user_ids.tolist() == ["7", "08"]
 
@@ -134,7 +134,7 @@ def test_a_missing_extra_names_its_command(tmp_path, monkeypatch):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], [7, "a", 3]]))
     monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(MissingExtra) as caught:
+    with pytest.raises(MissingDependencyError) as caught:
         read_ratings(path)
     assert caught.value.hint == 'pip install "foretaste[excel]"'
 
@@ -146,7 +146,7 @@ def test_a_sheet_of_titles_alone_numbers_its_items(tmp_path, caplog):
     assert catalogue.items.ids.tolist() == [1, 2]
     assert catalogue.titles(catalogue.items.ids) == ["tea", "kettle"]
     assert "items numbered from 1 by row" in caplog.text
-    with pytest.raises(BadData, match="ids only"):
+    with pytest.raises(DataError, match="ids only"):
         read_items(pl.DataFrame({"itemId": [1, 2]}))
 
 
@@ -193,19 +193,21 @@ def test_jesters_layout_in_a_zipped_workbook(tmp_path, caplog):
 def test_faults_in_a_wide_table_name_row_and_column(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text("user,10,11\nann,3,bad\n,4,5\n")
-    with pytest.raises(BadData, match='line 2, column "11": the rating is "bad", not a number') as caught:
+    with pytest.raises(DataError, match='line 2, column "11": the rating is "bad", not a number') as caught:
         read_ratings(path, layout="wide")
     assert caught.value.hint.startswith('missing="bad"')
-    found = survey(path, layout="wide", scale=(1, 5))
+    found = read_ratings_with_report(path, layout="wide", scale=(1, 5))
     assert rows(found.ratings) == [("ann", 10, 3.0)]
-    assert {(f.kind, len(f.rows)) for f in found.faults} == {("not_a_number", 1), ("missing_id", 2)}
-    assert found.rows == 4
+    assert {(f.kind, len(f.rows)) for f in found.row_errors} == {("not_a_number", 1), ("missing_id", 2)}
+    assert found.n_rows == 4
 
 
 def test_a_user_who_has_two_rows_is_a_repeated_pair(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text("user,10\nann,3\nann,4\n")
-    with pytest.raises(BadData, match='rated item 10 more than once: 3 in line 2, column "10", 4 in line 3'):
+    with pytest.raises(
+        DataError, match='rated item 10 more than once: 3 in line 2, column "10", 4 in line 3'
+    ):
         read_ratings(path, layout="wide")
     assert read_ratings(path, layout="wide", duplicates="last").value.tolist() == [4]
 
@@ -213,7 +215,7 @@ def test_a_user_who_has_two_rows_is_a_repeated_pair(tmp_path):
 def test_a_wide_scale_is_checked_by_cell(tmp_path):
     path = tmp_path / "wide.xlsx"
     path.write_bytes(workbook([["user", "x", "y"], ["ann", 3, 7]]))
-    with pytest.raises(BadData, match='first: 7 in sheet "Ratings", cell C2'):
+    with pytest.raises(DataError, match='first: 7 in sheet "Ratings", cell C2'):
         read_ratings(path, layout="wide", scale=(1, 5))
 
 
@@ -227,7 +229,7 @@ def test_wide_with_a_decimal_comma(tmp_path):
 def test_a_wide_table_is_not_read_as_a_long_one(tmp_path, head):
     path = tmp_path / "wide.csv"
     path.write_text(head + (",".join(map(str, range(14))) + "\n") * 3)
-    with pytest.raises(BadData, match="has 14 columns, none of them recognised") as caught:
+    with pytest.raises(DataError, match="has 14 columns, none of them recognised") as caught:
         read_ratings(path)
     assert caught.value.hint.startswith('layout="wide"')
     assert len(read_ratings(path, layout="wide", user=0, duplicates="first")) == 13
@@ -246,7 +248,7 @@ def test_a_wide_frame():
 def test_options_that_do_not_fit_the_layout(tmp_path, options):
     path = tmp_path / "wide.csv"
     path.write_text(WIDE)
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(InvalidParameterError):
         read_ratings(path, **options)
 
 
@@ -267,7 +269,7 @@ def test_arrays_that_numpy_kept(tmp_path, save):
 def test_arrays_of_objects_are_refused(tmp_path):
     path = tmp_path / "kept.npy"
     np.save(path, np.array([[{}]], dtype=object), allow_pickle=True)
-    with pytest.raises(BadData, match="numpy file"):
+    with pytest.raises(DataError, match="numpy file"):
         read_ratings(path)
 
 
@@ -299,13 +301,13 @@ def test_a_database_by_path_url_and_connection(database):
 
 
 def test_faults_in_a_database_name_the_row(database):
-    with pytest.raises(BadData, match="row 3: the rating is missing") as caught:
+    with pytest.raises(DataError, match="row 3: the rating is missing") as caught:
         read_ratings(database)
     assert caught.value.hint == 'where="rating IS NOT NULL" leaves such rows out'
-    found = survey(database, timestamp="at")
+    found = read_ratings_with_report(database, timestamp="at")
     assert rows(found.ratings) == [(7, "007", 3.0), (8, "b", 2.5)]
-    assert found.ratings.when.tolist() == [100, 101]
-    assert [(fault.kind, fault.places) for fault in found.faults] == [("not_a_number", ("row 3",))]
+    assert found.ratings.timestamp.tolist() == [100, 101]
+    assert [(fault.kind, fault.row_labels) for fault in found.row_errors] == [("not_a_number", ("row 3",))]
 
 
 def test_several_tables_are_listed(database):
@@ -313,7 +315,7 @@ def test_several_tables_are_listed(database):
         connection.execute("CREATE TABLE titles (item TEXT, title TEXT)")
         connection.execute("INSERT INTO titles VALUES ('007', 'Tea')")
     connection.close()
-    with pytest.raises(BadData, match="ratings, titles") as caught:
+    with pytest.raises(DataError, match="ratings, titles") as caught:
         read_ratings(database)
     assert caught.value.hint.startswith('table="ratings"')
     assert read_items(database, table="titles").titles(np.array(["007"], object)) == ["Tea"]
@@ -326,21 +328,21 @@ def test_columns_with_types_keep_them(tmp_path, write):
     columns = {"user": ["1", "2"], "item": [7, 8], "rating": [1.5, 2.0], "spare": [[1], [2]]}
     getattr(pl.DataFrame(columns), write)(path)
     ratings = read_ratings(path)
-    assert (ratings.users.kind, ratings.items.kind) == ("text", "number")
+    assert (ratings.users.dtype, ratings.items.dtype) == ("text", "number")
     assert rows(read_ratings(path, where="item > 7")) == [("2", 8, 2.0)]
     with path.open("rb") as file:
         assert rows(read_ratings(file)) == rows(ratings)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(BadData, match="cut off or damaged"):
+    with pytest.raises(DataError, match="cut off or damaged"):
         read_ratings(path)
 
 
 def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_path):
     path = tmp_path / "ratings.parquet"
     pl.DataFrame({"user": [1, None, 3], "item": [7, 8, 9], "rating": [1, 2, 3]}).write_parquet(path)
-    with pytest.raises(BadData, match="row 1: the user id is missing"):
+    with pytest.raises(DataError, match="row 1: the user id is missing"):
         read_ratings(path)
-    assert survey(path).ratings.user_ids.tolist() == [1, 3]
+    assert read_ratings_with_report(path).ratings.user_ids.tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("option", [{"sheet": "A"}, {"table": "t"}, {"query": "SELECT 1"}])
@@ -348,7 +350,7 @@ def test_arguments_of_other_sources_are_refused(tmp_path, option):
     path = tmp_path / "r.csv"
     path.write_bytes(TEXT)
     for source in (path, pl.DataFrame({"user": [1], "item": [1], "rating": [1]})):
-        with pytest.raises(InvalidParameter, match=f"{next(iter(option))}=.* is for a"):
+        with pytest.raises(InvalidParameterError, match=f"{next(iter(option))}=.* is for a"):
             read_ratings(source, **option)
 
 
@@ -358,14 +360,14 @@ def test_arguments_of_other_sources_are_refused(tmp_path, option):
 def test_a_binary_workbook_is_refused(tmp_path):
     path = tmp_path / "ratings.xlsb"
     path.write_bytes(archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b"\0"}))
-    with pytest.raises(BadData, match="is a binary workbook of Excel"):
+    with pytest.raises(DataError, match="is a binary workbook of Excel"):
         read_ratings(path)
 
 
 def test_what_cannot_be_read_says_what_it_is(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_bytes(b"%PDF-1.7 and so on")
-    with pytest.raises(BadData, match="is a PDF document"):
+    with pytest.raises(DataError, match="is a PDF document"):
         read_ratings(path)
-    with pytest.raises(InvalidParameter, match="neither a path, an open file nor a data frame"):
+    with pytest.raises(InvalidParameterError, match="neither a path, an open file nor a data frame"):
         read_ratings(7)

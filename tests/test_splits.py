@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import model_selection as theirs
 
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import DataError, InvalidParameterError
 from foretaste.models import Bias
 from foretaste.ratings import Ratings
-from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
+from foretaste.splits import ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, TimeSplit, WarmOnly
 
 
 @pytest.fixture(scope="session")
 def timed(ratings) -> Ratings:
-    return ratings.replace(when=np.random.default_rng(0).integers(0, 300, len(ratings)))
+    return ratings.replace(timestamp=np.random.default_rng(0).integers(0, 300, len(ratings)))
 
 
 def only(split, ratings):
@@ -31,11 +31,11 @@ def assert_parts(train, test, n):
     assert len(test) > 0
 
 
-@given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
+@given(n=st.integers(2, 300), format_percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
 def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
     part, size = ratings[:n], percent / 100
     if n - np.ceil(size * n) < 1:
-        with pytest.raises(BadData, match=f"{n} ratings are too few to hold out"):
+        with pytest.raises(DataError, match=f"{n} ratings are too few to hold out"):
             only(HoldOut(size, seed), part)
         return
     train, test = only(HoldOut(size, seed), part)
@@ -48,7 +48,7 @@ def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
 def test_folds_are_those_of_sklearn(ratings, n, folds, seed):
     part = ratings[:n]
     if folds > n:
-        with pytest.raises(InvalidParameter, match=f"folds={folds} is not allowed; it must be 2 to {n}"):
+        with pytest.raises(InvalidParameterError, match=f"folds={folds} is not allowed; it must be 2 to {n}"):
             list(KFold(folds, seed).split(part))
         return
     ours = list(KFold(folds, seed).split(part))
@@ -83,19 +83,19 @@ def test_leave_n_out_depends_on_its_seed_and_reaches_all_rows(ratings):
 
 @pytest.mark.parametrize("size", [0.05, 0.2, 0.5, 0.9])
 def test_by_time_judges_the_latest(timed, size):
-    train, test = only(ByTime(size), timed)
+    train, test = only(TimeSplit(size), timed)
     assert_parts(train, test, len(timed))
-    assert timed.when[train].max() < timed.when[test].min()  # equal times stay together
+    assert timed.timestamp[train].max() < timed.timestamp[test].min()  # equal times stay together
     assert len(test) >= size * len(timed)
-    border = timed.when[test].min()
-    assert (timed.when[test] > border).sum() < size * len(timed)  # no more than needed
+    border = timed.timestamp[test].min()
+    assert (timed.timestamp[test] > border).sum() < size * len(timed)  # no more than needed
 
 
 def test_by_time_needs_times_that_differ(ratings):
-    with pytest.raises(BadData, match="a split by time needs the time of each rating"):
-        only(ByTime(), ratings)
-    with pytest.raises(BadData, match="leaves 0 rows to learn from and 900 to judge by"):
-        only(ByTime(), ratings.replace(when=np.zeros(len(ratings), np.int64)))
+    with pytest.raises(DataError, match="a split by time needs the time of each rating"):
+        only(TimeSplit(), ratings)
+    with pytest.raises(DataError, match="leaves 0 rows to learn from and 900 to judge by"):
+        only(TimeSplit(), ratings.replace(timestamp=np.zeros(len(ratings), np.int64)))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -116,7 +116,7 @@ def test_cold_users_and_items_are_never_learned_from(ratings, share, seed):
 SPLITS = [HoldOut(0.25), KFold(3), LeaveNOut(2), ColdUsers(), ColdItems()]
 
 
-@pytest.mark.parametrize("split", [*SPLITS, ByTime()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("split", [*SPLITS, TimeSplit()], ids=lambda s: type(s).__name__)
 def test_every_split_is_a_cv_of_sklearn(timed, split):
     scores = theirs.cross_val_score(Bias(), timed, timed.value, cv=split)
     wanted = [
@@ -136,30 +136,30 @@ def test_pairs_and_frames_are_split_as_their_ratings(ratings, split):
 
 
 def test_by_time_takes_frames_with_times(timed):
-    frame = pd.DataFrame({"user": timed.user_ids, "item": timed.item_ids, "timestamp": timed.when})
-    (ours,), (wanted,) = list(ByTime().split(frame, timed.value)), list(ByTime().split(timed))
+    frame = pd.DataFrame({"user": timed.user_ids, "item": timed.item_ids, "timestamp": timed.timestamp})
+    (ours,), (wanted,) = list(TimeSplit().split(frame, timed.value)), list(TimeSplit().split(timed))
     np.testing.assert_array_equal(ours[1], wanted[1])
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, -0.5, 2.0, 1, "0.2", None, float("nan")])
 def test_shares_must_be_fractions(timed, size):
-    for split in (HoldOut(size), ByTime(size), ColdUsers(size), ColdItems(size)):
-        with pytest.raises(InvalidParameter, match=r"must be a fraction between 0 and 1"):
+    for split in (HoldOut(size), TimeSplit(size), ColdUsers(size), ColdItems(size)):
+        with pytest.raises(InvalidParameterError, match=r"must be a fraction between 0 and 1"):
             only(split, timed)
 
 
 def test_numbers_must_be_whole(ratings):
     for folds in (1, 0, -1, 2.5, "5", None):
-        with pytest.raises(InvalidParameter, match="folds="):
+        with pytest.raises(InvalidParameterError, match="folds="):
             list(KFold(folds).split(ratings))
     for n in (0, -1, 1.5, "1", None):
-        with pytest.raises(InvalidParameter, match="n="):
+        with pytest.raises(InvalidParameterError, match="n="):
             only(LeaveNOut(n), ratings)
-    with pytest.raises(BadData, match="leaving 900 out a user leaves 900 rows to learn from and 0"):
+    with pytest.raises(DataError, match="leaving 900 out a user leaves 900 rows to learn from and 0"):
         only(LeaveNOut(900), ratings)
 
 
-@pytest.mark.parametrize("base", [HoldOut(0.4), KFold(3), ByTime(0.5), LeaveNOut(1)])
+@pytest.mark.parametrize("base", [HoldOut(0.4), KFold(3), TimeSplit(0.5), LeaveNOut(1)])
 def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, base):
     split = WarmOnly(base)
     assert split.get_n_splits(timed) == base.get_n_splits(timed)
@@ -175,5 +175,5 @@ def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, bas
 
 @pytest.mark.parametrize("base", [ColdUsers(0.2), ColdItems(0.2)])
 def test_warm_only_of_cold_rows_leaves_nothing_and_says_so(ratings, base):
-    with pytest.raises(BadData, match="leaves no rows to judge by"):
+    with pytest.raises(DataError, match="leaves no rows to judge by"):
         list(WarmOnly(base).split(ratings))

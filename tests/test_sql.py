@@ -16,10 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from foretaste.errors import BadData, ForetasteError, InvalidParameter, MissingExtra, NotFound, TooLarge
+from foretaste.errors import (
+    DataError,
+    ForetasteError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotEnoughMemoryError,
+    NotFoundError,
+)
 from foretaste.io import sql_types
-from foretaste.io.sql import is_database, masked, read_table
-from foretaste.io.sql_types import collect
+from foretaste.io.sql import is_database, mask_passwords, read_table
+from foretaste.io.sql_types import collect_frame
 
 sqlalchemy = pytest.importorskip("sqlalchemy", reason='needs pip install "foretaste[sql]"')
 
@@ -47,7 +54,7 @@ def said(caplog):
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def refused(source, kind: type[ForetasteError] = BadData, **options) -> ForetasteError:
+def refused(source, kind: type[ForetasteError] = DataError, **options) -> ForetasteError:
     with pytest.raises(kind) as caught:
         read_table(source, **options)
     return caught.value
@@ -83,7 +90,7 @@ def test_names_and_places(database):
     path = database()
     assert read_table(path, table="ratings").name == "shop.sqlite: table ratings"
     assert read_table(path, query="SELECT 1 AS a").name == "shop.sqlite: query"
-    assert read_table(path).place(0) == "row 1"
+    assert read_table(path).row_label(0) == "row 1"
 
 
 def test_what_is_a_database():
@@ -92,7 +99,7 @@ def test_what_is_a_database():
     assert is_database(sqlalchemy.create_engine("sqlite://"))
     for source in ("ratings.csv", "C:/x.csv", b"SQLite format 3\0", FRAME, 7):
         assert not is_database(source)
-    assert "int is no database" in refused(7, InvalidParameter).message
+    assert "int is no database" in refused(7, InvalidParameterError).message
 
 
 def test_a_path_with_signs_of_a_url(database, tmp_path):
@@ -102,9 +109,9 @@ def test_a_path_with_signs_of_a_url(database, tmp_path):
 
 def test_missing_files_are_not_made(tmp_path):
     (tmp_path / "shop.sqlite").touch()
-    error = refused(tmp_path / "shop.sqlit", NotFound)
+    error = refused(tmp_path / "shop.sqlit", NotFoundError)
     assert 'did you mean "shop.sqlite"?' in error.message
-    assert "there is no database" in refused(f"sqlite:///{tmp_path}/no.db", NotFound).message
+    assert "there is no database" in refused(f"sqlite:///{tmp_path}/no.db", NotFoundError).message
     assert [path.name for path in tmp_path.iterdir()] == ["shop.sqlite"]
     assert "has no tables" in refused(tmp_path / "shop.sqlite").message
 
@@ -137,7 +144,7 @@ def test_several_tables(database):
     assert "has 3 tables; say which one" in error.message
     assert error.where == "tables are: ratings, items, seen"
     assert error.hint == 'table="ratings"'
-    assert 'did you mean "ratings"?' in refused(path, NotFound, table="rating").message
+    assert 'did you mean "ratings"?' in refused(path, NotFoundError, table="rating").message
     assert read_table(path, table="seen").frame.row(0) == (1,)
 
 
@@ -154,19 +161,22 @@ def test_tables_of_a_schema(database, tmp_path):
     connection = sqlite3.connect(":memory:")
     connection.execute("ATTACH ? AS shop", (str(tmp_path / "other.sqlite"),))
     assert_frame_equal(read_table(connection, table="shop.ratings").frame, FRAME)
-    error = refused(connection, NotFound, table="shop.rating")
+    error = refused(connection, NotFoundError, table="shop.rating")
     assert 'did you mean "ratings"?' in error.message
     engine = sqlalchemy.create_engine(f"sqlite+pysqlite:///{tmp_path}/other.sqlite")
     assert_frame_equal(read_table(engine, table="main.ratings").frame, FRAME)
-    assert 'did you mean "ratings"?' in refused(engine, NotFound, table="main.rating").message
+    assert 'did you mean "ratings"?' in refused(engine, NotFoundError, table="main.rating").message
     engine.dispose()
 
 
 def test_both_or_neither_text(database):
     path = database()
-    assert "both a table and a query" in refused(path, InvalidParameter, table="a", query="SELECT 1").message
+    assert (
+        "both a table and a query"
+        in refused(path, InvalidParameterError, table="a", query="SELECT 1").message
+    )
     for options in ({"table": ""}, {"query": " "}, {"table": 7}):
-        refused(path, InvalidParameter, **options)
+        refused(path, InvalidParameterError, **options)
 
 
 # Queries -------------------------------------------------------------------------------------------
@@ -177,7 +187,7 @@ def test_both_or_neither_text(database):
     ["DROP TABLE ratings", "-- SELECT\nDELETE FROM ratings", "(UPDATE x", "PRAGMA x", "selection", "/* */"],
 )
 def test_only_a_select_is_sent(database, query):
-    assert "only a SELECT" in refused(database(), InvalidParameter, query=query).message
+    assert "only a SELECT" in refused(database(), InvalidParameterError, query=query).message
 
 
 @pytest.mark.parametrize(
@@ -260,7 +270,7 @@ def test_the_hint_is_followed(database):
 
 
 def test_mixtures_across_batches(database, monkeypatch):
-    monkeypatch.setattr(sql_types, "BATCH", 2)
+    monkeypatch.setattr(sql_types, "BATCH_SIZE", 2)
     rows = ", ".join("(NULL, 1, 2)" for _ in range(3)) + ", (1, 2, 2.5), (2, 'x', NULL)"
     path = database(f"CREATE TABLE r (a, b, c); INSERT INTO r VALUES {rows};")
     assert refused(path).where == "1 in row 1, 'x' in row 5"
@@ -284,25 +294,25 @@ def test_blobs_repeated_names_and_no_rows(database):
 def test_types_that_drivers_give():
     number, when = decimal.Decimal, dt.datetime(2020, 1, 2, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     row = (number("12345678901234567"), number("2.5"), when, dt.date(2020, 1, 2), True, uuid.UUID(int=7))
-    frame = collect(list("abcdef"), [[row, (None,) * 6]], "r", None)
+    frame = collect_frame(list("abcdef"), [[row, (None,) * 6]], "r", None)
     assert frame.dtypes == [pl.Int64, pl.Float64, pl.Datetime("us"), pl.Datetime("us"), pl.Boolean, pl.String]
     assert frame.row(0) == (
         12345678901234567, 2.5, dt.datetime(2020, 1, 2, 10), dt.datetime(2020, 1, 2), True, str(row[-1]),
     )  # fmt: skip
     assert frame.row(1) == (None,) * 6
-    assert collect(["a"], [[(number(1),)], [(number("1.5"),)]], "r", None)["a"].to_list() == [1, 1.5]
+    assert collect_frame(["a"], [[(number(1),)], [(number("1.5"),)]], "r", None)["a"].to_list() == [1, 1.5]
 
 
 @pytest.mark.parametrize("large", [2**63, -(2**64), decimal.Decimal(2**70)])
 def test_numbers_beyond_64_bits(large):
-    with pytest.raises(BadData, match=r'column "a" holds numbers beyond 64 bits'):
-        collect(["a"], [[(None,), (1,), (large,)]], "r", None)
+    with pytest.raises(DataError, match=r'column "a" holds numbers beyond 64 bits'):
+        collect_frame(["a"], [[(None,), (1,), (large,)]], "r", None)
 
 
 def test_memory_is_watched(database, monkeypatch):
     path = database()
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1)
-    assert "reading shop.sqlite: table ratings needs" in refused(path, TooLarge).message
+    assert "reading shop.sqlite: table ratings needs" in refused(path, NotEnoughMemoryError).message
 
 
 KINDS = {
@@ -337,10 +347,10 @@ def test_what_sqlite_holds_comes_back(data):
     ],
 )
 def test_passwords_are_masked(url):
-    shown = masked(url)
+    shown = mask_passwords(url)
     assert "s3" not in shown
     assert shown.startswith(url[:6])
-    assert masked("postgresql://ann@h/d") == "postgresql://ann@h/d"
+    assert mask_passwords("postgresql://ann@h/d") == "postgresql://ann@h/d"
 
 
 @pytest.mark.parametrize(
@@ -364,14 +374,14 @@ def test_no_password_in_any_error(url, caplog):
 def test_what_is_not_installed(monkeypatch, database):
     for driver in ("psycopg2", "pymysql"):
         monkeypatch.setitem(sys.modules, driver, None)
-    error = refused("postgresql+psycopg2://ann:s3cret@h/d", MissingExtra)
+    error = refused("postgresql+psycopg2://ann:s3cret@h/d", MissingDependencyError)
     assert error.message == "postgresql+psycopg2://ann:***@h/d needs the driver psycopg2"
     assert "postgresql+psycopg://" in error.hint
-    assert refused("mysql+pymysql://h/d", MissingExtra).hint == "pip install pymysql"
-    error = refused("postgers+psycopg://h/d", InvalidParameter)
+    assert refused("mysql+pymysql://h/d", MissingDependencyError).hint == "pip install pymysql"
+    error = refused("postgers+psycopg://h/d", InvalidParameterError)
     assert 'did you mean "postgresql+psycopg"?' in error.message
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    assert refused("postgresql://h/d", MissingExtra).hint == 'pip install "foretaste[sql]"'
+    assert refused("postgresql://h/d", MissingDependencyError).hint == 'pip install "foretaste[sql]"'
     assert_frame_equal(read_table(f"sqlite:///{database()}").frame, FRAME)  # which needs nothing
 
 
@@ -420,7 +430,7 @@ def test_a_table_of_postgresql(server):
         pl.Int64, pl.String, pl.Float64, pl.Int64, pl.Datetime("us"), pl.Boolean, pl.String,
     ]  # fmt: skip
     assert frame.row(6)[:6] == (7, "i0", 3.5, 7, dt.datetime(2019, 12, 31, 22, 0, 7), False)
-    assert 'did you mean "ratings"?' in refused(url, NotFound, table=f"{schema}.rating").message
+    assert 'did you mean "ratings"?' in refused(url, NotFoundError, table=f"{schema}.rating").message
 
 
 @postgres

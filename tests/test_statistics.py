@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from foretaste.evaluation import compare, significance
-from foretaste.evaluation.plan import Protocol, make_protocol
-from foretaste.evaluation.results import LEAST_USERS
-from foretaste.evaluation.significance import UserSums, paired_p, uncertainties
+from foretaste.evaluation.plan import EvaluationPlan, make_plan
+from foretaste.evaluation.results import MIN_USERS
+from foretaste.evaluation.significance import PerUserErrors, bootstrap_intervals, paired_t_test
 from foretaste.models import Bias, ItemMean, UserItemMean
-from foretaste.params import model_class, param
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold
 
@@ -38,7 +38,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
     runs = 400
     for seed in range(runs):
         errors = [(error**2).sum(axis=1, keepdims=True) for error in simulated(rng)]
-        one, other = uncertainties(errors, np.full((120, 1), 8.0), resamples=400, seed=seed)
+        one, other = bootstrap_intervals(errors, np.full((120, 1), 8.0), n_resamples=400, seed=seed)
         for place, (interval, truth) in enumerate(
             [(one.rmse, TRUTH[0]), (other.rmse, TRUTH[1]), (other.interval, TRUTH[1] - TRUTH[0])]
         ):
@@ -53,8 +53,8 @@ def test_drawing_rows_instead_of_users_would_be_too_sure() -> None:
     one, other = simulated(rng)
     users = [(error**2).sum(axis=1, keepdims=True) for error in (one, other)]
     rows = [(error**2).reshape(-1, 1) for error in (one, other)]
-    by_user = uncertainties(users, np.full((120, 1), 8.0))[1].rmse
-    by_row = uncertainties(rows, np.ones((960, 1)))[1].rmse
+    by_user = bootstrap_intervals(users, np.full((120, 1), 8.0))[1].rmse
+    by_row = bootstrap_intervals(rows, np.ones((960, 1)))[1].rmse
     assert by_user.high - by_user.low > 1.3 * (by_row.high - by_row.low)
 
 
@@ -71,7 +71,7 @@ def test_intervals_are_those_of_scipys_bootstrap() -> None:
         (one, other, counts), difference, paired=True, vectorized=True, n_resamples=20_000,
         method="percentile", rng=np.random.default_rng(3),
     ).confidence_interval  # fmt: skip
-    ours = uncertainties([one[:, None], other[:, None]], counts[:, None], resamples=20_000)[1]
+    ours = bootstrap_intervals([one[:, None], other[:, None]], counts[:, None], n_resamples=20_000)[1]
     width = theirs.high - theirs.low
     assert ours.interval.low == pytest.approx(theirs.low, abs=0.04 * width)
     assert ours.interval.high == pytest.approx(theirs.high, abs=0.04 * width)
@@ -81,20 +81,20 @@ def test_intervals_are_those_of_scipys_bootstrap() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60))
 def test_the_paired_test_is_scipys(seed: int, users: int) -> None:
     one, other = np.random.default_rng(seed).gamma(2, size=(2, users))
-    assert paired_p(one, other) == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
+    assert paired_t_test(one, other) == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
 
 
 def test_the_paired_test_of_equals_and_of_one_user() -> None:
     one = np.array([1.0, 2.0, 3.0])
-    assert paired_p(one, one) == 1
-    assert paired_p(one, one + 1) == 0
-    assert paired_p(one[:1], one[:1] + 1) == 1
+    assert paired_t_test(one, one) == 1
+    assert paired_t_test(one, one + 1) == 0
+    assert paired_t_test(one[:1], one[:1] + 1) == 1
 
 
 def test_a_draw_that_leaves_a_fold_without_a_row_is_left_out() -> None:
     counts = np.zeros((25, 2))
     counts[:, 0], counts[0, 1] = 1, 1  # one user stands for the second fold
-    sure = uncertainties([counts * 2.0, counts * 3.0], counts)[1]
+    sure = bootstrap_intervals([counts * 2.0, counts * 3.0], counts)[1]
     assert np.isfinite([sure.interval.low, sure.interval.high]).all()
 
 
@@ -102,14 +102,14 @@ def test_a_draw_that_leaves_a_fold_without_a_row_is_left_out() -> None:
 
 
 def test_sums_are_those_of_each_user(ratings: Ratings) -> None:
-    protocol = make_protocol(ratings, KFold(3, seed=1), None)
-    predicted = [np.zeros(len(protocol.judged_users(fold)), np.float32) for fold in range(3)]
-    sums = UserSums(protocol)
-    errors = sums.of(predicted)
-    assert sums.users == sums.groups == len(ratings.users) == len(errors)
+    protocol = make_plan(ratings, KFold(3, seed=1), None)
+    predicted = [np.zeros(len(protocol.test_users(fold)), np.float32) for fold in range(3)]
+    sums = PerUserErrors(protocol)
+    errors = sums.sum_errors(predicted)
+    assert sums.n_users == sums.n_groups == len(ratings.users) == len(errors)
     for user in range(len(ratings.users)):
         for fold in range(3):
-            mine = protocol.judged_values(fold)[protocol.judged_users(fold) == user]
+            mine = protocol.test_values(fold)[protocol.test_users(fold) == user]
             assert errors[user, fold] == pytest.approx((mine.astype(float) ** 2).sum())
             assert sums.counts[user, fold] == len(mine)
 
@@ -121,11 +121,11 @@ def test_many_users_are_dealt_into_groups_and_are_as_sure(monkeypatch: pytest.Mo
     predicted = [error.ravel().astype(np.float32) for error in (one, other)]
     found = []
     for groups in (10_000, 300):
-        monkeypatch.setattr(significance, "GROUPS", groups)
-        sums = UserSums(Protocol(many, many, (), ""))
-        assert (sums.users, sums.groups) == (3000, min(groups, 3000))
+        monkeypatch.setattr(significance, "MAX_GROUPS", groups)
+        sums = PerUserErrors(EvaluationPlan(many, many, (), ""))
+        assert (sums.n_users, sums.n_groups) == (3000, min(groups, 3000))
         assert sums.counts.sum() == 24_000
-        found.append(uncertainties([sums.of([values]) for values in predicted], sums.counts)[1])
+        found.append(bootstrap_intervals([sums.sum_errors([values]) for values in predicted], sums.counts)[1])
     assert found[0].difference == pytest.approx(found[1].difference, rel=1e-9)
     widths = [sure.interval.high - sure.interval.low for sure in found]
     assert widths[1] == pytest.approx(widths[0], rel=0.2)
@@ -138,15 +138,15 @@ def test_a_million_rows_take_about_a_second() -> None:
     many = Ratings(user=users, item=items, value=rng.normal(size=rows).astype(np.float32))
     predicted = [rng.normal(size=rows).astype(np.float32) for _ in range(2)]
     start = time.process_time()
-    sums = UserSums(Protocol(many, many, (), ""))
-    uncertainties([sums.of([values]) for values in predicted], sums.counts)
+    sums = PerUserErrors(EvaluationPlan(many, many, (), ""))
+    bootstrap_intervals([sums.sum_errors([values]) for values in predicted], sums.counts)
     assert time.process_time() - start < 5  # about 0.6 s; room for a machine at work
 
 
 # In a comparison -----------------------------------------------------------------------------------------
 
 
-@model_class
+@estimator
 class Shaken(Bias):
     """Predicts a little off at random, so that it is as good but not the same."""
 
@@ -180,12 +180,12 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
     rows = {row["python"]: row for row in results.rows}
     said = results.sentences
     assert said[0] == results.headline
-    best = "Bias" if results.best["model"] == "Bias" else "Shaken"
+    best = "Bias" if results.best_row["model"] == "Bias" else "Shaken"
     other = rows["Shaken()" if best == "Bias" else "Bias()"]
-    low, high = results.best["rmse_interval"]
+    low, high = results.best_row["rmse_interval"]
     assert said[1] == (
         f"The 95 % interval of the lowest RMSE is {low:.3f} to {high:.3f}, by drawing the "
-        f"{results.judged_users} users judged anew."
+        f"{results.n_test_users} users judged anew."
     )
     low, high = other["behind"]["interval"]
     assert low < 0 < high < 0.01
@@ -213,11 +213,11 @@ def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
 
 def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None:
     few = ratings.where("user < 60")
-    assert 2 < len(few.users) < LEAST_USERS
+    assert 2 < len(few.users) < MIN_USERS
     results = compare([Bias()], few)
     assert all("rmse_interval" not in row and "behind" not in row for row in results.rows)
     assert results.sentences[1] == (
-        f"How sure this is cannot be said: {results.judged_users} users judged, and it takes 20 in each fold."
+        f"How sure this is cannot be said: {results.n_test_users} users judged, and it takes 20 in each fold."
     )
 
 

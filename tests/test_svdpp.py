@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from real_data import data_file
 
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 from foretaste.metrics.rating import rmse
 from foretaste.models import SVD, SVDpp
 from foretaste.ratings import Ratings
@@ -31,7 +31,7 @@ def chosen_by_taste(seed=0, users=300, items=120, rows=9000):
 
 
 def test_pmf_is_the_mean_and_the_factors_alone(ratings, others):
-    model = SVD(biased=False, clip=False, factors=4, initial_std=0.1).fit(ratings)
+    model = SVD(biased=False, clip=False, factors=4, init_std=0.1).fit(ratings)
     assert not model.user_bias_.any()
     assert not model.item_bias_.any()
     dot = np.einsum("nf,nf->n", model.user_factors_[ratings.user], model.item_factors_[ratings.item])
@@ -57,7 +57,7 @@ def test_pmf_that_stays_at_the_mean_says_so(ratings, more, caplog):
 
 
 def test_pmf_stops_early_too(more):
-    model = SVD(biased=False, early_stopping=0.2, patience=2, factors=4, learning_rate=0.1).fit(more)
+    model = SVD(biased=False, validation_fraction=0.2, patience=2, factors=4, learning_rate=0.1).fit(more)
     assert 1 < model.epochs_ <= model.epochs
     assert not model.user_bias_.any()
 
@@ -66,7 +66,7 @@ def test_pmf_stops_early_too(more):
 
 
 def test_a_prediction_is_what_the_formula_says(ratings):
-    model = SVDpp(clip=False, initial_std=0.1, **SMALL).fit(ratings)
+    model = SVDpp(clip=False, init_std=0.1, **SMALL).fit(ratings)
     starts, rows = ratings.by_user()
     for u in range(len(ratings.users)):
         rated = ratings.item[rows[starts[u] : starts[u + 1]]]
@@ -87,8 +87,8 @@ def test_what_was_rated_counts_whatever_the_ratings():
     ((train_rows, test_rows),) = HoldOut(0.3).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
     plain = rmse(test.value, SVD(factors=8).fit(train).predict(test))
-    implicit = SVDpp(factors=8, implicit_rate=1.0, implicit_regularization=0.01).fit(train)
-    deaf = SVDpp(factors=8, implicit_rate=0.0, initial_std=0.001).fit(train)
+    implicit = SVDpp(factors=8, implicit_learning_rate=1.0, implicit_regularization=0.01).fit(train)
+    deaf = SVDpp(factors=8, implicit_learning_rate=0.0, init_std=0.001).fit(train)
     assert rmse(test.value, implicit.predict(test)) < plain - 0.01
     assert rmse(test.value, implicit.predict(test)) < rmse(test.value, deaf.predict(test)) - 0.01
 
@@ -123,7 +123,7 @@ def test_another_number_of_users_in_a_round_is_the_last(more):
     """The last round is shorter than the others; nobody is left out."""
     for users in (1, 7, 8, 9):
         part = more.where(f"user <= {sorted(more.users.ids)[users - 1]}")
-        model = SVDpp(initial_std=0.0, **SMALL).fit(part)
+        model = SVDpp(init_std=0.0, **SMALL).fit(part)
         assert np.all(model.user_bias_ != 0)
 
 
@@ -141,7 +141,7 @@ def ridge_by_hand(model, new, rated, biased=True):
     found = []
     for u in range(len(new.users)):
         rows = new.user == u
-        item = model.items_.remap(new.items.ids)[new.item[rows]]
+        item = model.items_.indices_of(new.items.ids)[new.item[rows]]
         known = item >= 0
         item, weight = item[known], (np.ones(len(new)) if new.weight is None else new.weight)[rows][known]
         q = model.item_factors_[item].astype(float)
@@ -165,14 +165,14 @@ def implicit(model):
     [
         (SVD(factors=4), True, lambda model: lambda item: np.zeros(4)),
         (SVD(factors=4, biased=False), False, lambda model: lambda item: np.zeros(4)),
-        (SVDpp(factors=4, implicit_rate=1.0), True, implicit),
+        (SVDpp(factors=4, implicit_learning_rate=1.0), True, implicit),
     ],
 )
 def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ratings, others):
     model.fit(ratings)
     if isinstance(model, SVDpp):
         rows = [
-            model.items_.remap(ratings.items.ids)[ratings.item[ratings.user == u]]
+            model.items_.indices_of(ratings.items.ids)[ratings.item[ratings.user == u]]
             for u in range(len(ratings.users))
         ]
         model.own_factors = model.user_factors_ - np.array([implicit(model)(item) for item in rows])
@@ -185,7 +185,7 @@ def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ra
         bias, factors = ridge_by_hand(model, new, rated(model), biased)
         np.testing.assert_allclose(folded.user_bias_, bias, rtol=0, atol=1e-4)
         np.testing.assert_allclose(folded.user_factors_, factors, rtol=0, atol=1e-4)
-        assert folded._from_state(folded._state()) is folded
+        assert folded.set_state(folded.get_state()) is folded
         assert folded.predict_matrix().shape == (len(new.users), len(model.items_))
     assert all(np.array_equal(getattr(model, name), value) for name, value in before.items())
 
@@ -208,7 +208,7 @@ def test_new_users_with_nothing_known_are_new_users(model, ratings):
     np.testing.assert_allclose(folded.predict([(1, item)]), model.predict([(-1, item)]), rtol=0, atol=1e-5)
     assert folded.predict([(2, item)]) != folded.predict([(1, item)])
     texts = Ratings.from_columns(["a"], ["b"], [1])
-    with pytest.raises(BadData, match="ids are given as text"):
+    with pytest.raises(DataError, match="ids are given as text"):
         model._fold_in(texts)
 
 

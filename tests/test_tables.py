@@ -7,8 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from foretaste.errors import BadData, NotFound
-from foretaste.features import Catalogue, Table
+from foretaste.errors import DataError, NotFoundError
+from foretaste.features import FeatureTable, ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 
@@ -23,18 +23,18 @@ COLUMNS = {
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])
 def test_features_are_aligned_and_one_hot(make):
-    table = Table.from_frame(make(COLUMNS), INDEX, "item")
+    table = FeatureTable.from_frame(make(COLUMNS), INDEX, "item")
     assert table.columns == ("age", "genre=a", "genre=b", "liked")
     assert table.values.tolist() == [[30, 1, 0, 0], [50, 0, 1, 1], [90, 0, 1, 1]]
     assert table.values.dtype == np.float32
-    assert table.take(np.array([True, False, True])).values[:, 0].tolist() == [30, 90]
+    assert table.take_rows(np.array([True, False, True])).values[:, 0].tolist() == [30, 90]
     assert len(table) == 3
 
 
 def test_without_a_usual_name_the_first_column_holds_the_ids():
-    table = Table.from_frame(pd.DataFrame({"code": [9, 5, 3], "x": [1, 2, 3]}), INDEX, "item")
+    table = FeatureTable.from_frame(pd.DataFrame({"code": [9, 5, 3], "x": [1, 2, 3]}), INDEX, "item")
     assert table.values.tolist() == [[3], [2], [1]]
-    assert Table.from_frame(pd.DataFrame({"code": [9, 5, 3]}), INDEX, "item").values.shape == (3, 0)
+    assert FeatureTable.from_frame(pd.DataFrame({"code": [9, 5, 3]}), INDEX, "item").values.shape == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,23 @@ def test_without_a_usual_name_the_first_column_holds_the_ids():
     ],
 )
 def test_wrong_features(frame, message):
-    with pytest.raises(BadData, match=message):
-        Table.from_frame(frame, INDEX, "item")
+    with pytest.raises(DataError, match=message):
+        FeatureTable.from_frame(frame, INDEX, "item")
 
 
 def test_slices_of_ratings_carry_their_share():
     ratings = Ratings.from_columns([1, 1, 2], [3, 5, 9], [1, 2, 3]).with_features(items=pd.DataFrame(COLUMNS))
     part = ratings[[1, 2]]
-    assert part.item_table.values[:, 0].tolist() == [50, 90]
-    assert part.user_table is None
+    assert part.item_features.values[:, 0].tolist() == [50, 90]
+    assert part.user_features is None
 
 
-def catalogue() -> Catalogue:
+def catalogue() -> ItemCatalog:
     columns = {
         "title": np.array(["c", "e", "i"], dtype=object),
         "year": np.array(["1", "2", "3"], dtype=object),
     }
-    return Catalogue(INDEX, columns, "title")
+    return ItemCatalog(INDEX, columns, "title")
 
 
 def test_titles():
@@ -75,6 +75,6 @@ def test_titles():
 
 
 def test_unknown_title_column():
-    with pytest.raises(NotFound, match=r'no column "titel"; did you mean "title"\?') as caught:
+    with pytest.raises(NotFoundError, match=r'no column "titel"; did you mean "title"\?') as caught:
         catalogue().with_title("titel")
     assert caught.value.hint == "one of title, year"

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foretaste.errors import BadData, BadModelFile, InvalidParameter, TooLarge
+from foretaste.errors import DataError, InvalidParameterError, ModelFileError, NotEnoughMemoryError
 from foretaste.metrics.rating import rmse
 from foretaste.models import SVDpp, TimeSVDpp
-from foretaste.models._time_features import bin_of, drifted, find_sessions, session_number, sessions_of
+from foretaste.models._time_features import (
+    compute_drift,
+    index_sessions,
+    lookup_sessions,
+    session_number,
+    time_bin,
+)
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import HoldOut
 
@@ -35,7 +41,7 @@ def planted_in_time(kind, seed=0, users=120, items=40, each=30):
     if kind == "taste":
         kinds = rng.normal(size=items)
         value += 3 * rng.normal(size=users)[user] * kinds[item] * np.sign(when / (500 * DAY) - 1)
-    return Ratings.from_columns(user, item, value, when=when + 1_000_000_000)
+    return Ratings.from_columns(user, item, value, timestamp=when + 1_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_a_planted_pattern_is_found_by_its_part_alone(kind, settings):
     timeless = SVDpp(**{key: value for key, value in basis.items() if key not in OFF}).fit(train)
     error = rmse(test.value, timeless.predict(test))
     found = TimeSVDpp(**(basis | settings)).fit(train)
-    in_time, timeless_too = found.predict(test), found.predict(test.replace(when=None))
+    in_time, timeless_too = found.predict(test), found.predict(test.replace(timestamp=None))
     assert rmse(test.value, in_time) < 0.85 * min(error, rmse(test.value, timeless_too))
     without = TimeSVDpp(**basis).fit(train)
     assert np.array_equal(without.predict(test), timeless.predict(test))  # nothing of time left: SVD++
@@ -67,12 +73,12 @@ def test_without_a_time_the_answer_is_the_average_over_the_ratings_of_the_user()
     settings = {"initial_std": 0.0, "clip": False, "factors": 1, "epochs": 20, "bins": 0}
     for parts in ({"drift": "none"}, {"drift": "bias", "session_hours": 0.0}, {"drift": "factors"}):
         model = TimeSVDpp(**(settings | parts)).fit(ratings)
-        in_time, timeless = model.predict(ratings), model.predict(ratings.replace(when=None))
+        in_time, timeless = model.predict(ratings), model.predict(ratings.replace(timestamp=None))
         assert np.abs(in_time - timeless).max() > 0.05
         mean = np.bincount(ratings.user, in_time - timeless) / np.bincount(ratings.user)
         np.testing.assert_allclose(mean, 0, atol=1e-5)
     bins = TimeSVDpp(**(settings | {"bins": 7, "drift": "none", "session_hours": 0.0})).fit(ratings)
-    in_time, timeless = bins.predict(ratings), bins.predict(ratings.replace(when=None))
+    in_time, timeless = bins.predict(ratings), bins.predict(ratings.replace(timestamp=None))
     assert np.abs(in_time - timeless).max() > 0.05
     mean = np.bincount(ratings.item, in_time - timeless) / np.bincount(ratings.item)
     np.testing.assert_allclose(mean, 0, atol=1e-5)
@@ -81,9 +87,9 @@ def test_without_a_time_the_answer_is_the_average_over_the_ratings_of_the_user()
 def test_a_session_or_a_bin_without_ratings_is_the_average():
     ratings = planted_in_time("sessions")
     model = TimeSVDpp(**(SMALL | OFF | {"session_hours": 24.0}), clip=False).fit(ratings)
-    asked = ratings.replace(when=ratings.when + 50 * DAY)  # between the sittings
-    np.testing.assert_array_equal(model.predict(asked), model.predict(asked.replace(when=None)))
-    one_item = Ratings.from_columns([1, 2, 3, 1], [7, 7, 7, 8], [1, 2, 3, 4], when=[0, 10, 90, 100])
+    asked = ratings.replace(timestamp=ratings.timestamp + 50 * DAY)  # between the sittings
+    np.testing.assert_array_equal(model.predict(asked), model.predict(asked.replace(timestamp=None)))
+    one_item = Ratings.from_columns([1, 2, 3, 1], [7, 7, 7, 8], [1, 2, 3, 4], timestamp=[0, 10, 90, 100])
     binned = TimeSVDpp(**(SMALL | OFF | {"bins": 4}), clip=False).fit(one_item)
     assert np.flatnonzero(binned.bin_bias_[0]).tolist() == [0, 3]
     when = np.array([60], np.int64)
@@ -96,24 +102,27 @@ def test_times_outside_those_of_training_move_nobody_further():
     ratings = planted_in_time("drift")
     model = TimeSVDpp(**(SMALL | OFF | {"drift": "bias", "bins": 5}), clip=False).fit(ratings)
     last = np.full(len(ratings.users), -1)
-    np.maximum.at(last, ratings.user, ratings.when)
+    np.maximum.at(last, ratings.user, ratings.timestamp)
     latest = int(last.max())
-    at_end, later = ratings.replace(when=last[ratings.user]), ratings.replace(when=last[ratings.user] + 1)
-    np.testing.assert_array_equal(model._of_time(later)[later.when < latest - 300 * DAY],
-                                  model._of_time(at_end)[later.when < latest - 300 * DAY])  # fmt: skip
-    far, farther = ratings.replace(when=np.full_like(last[ratings.user], latest)), latest + 10_000 * DAY
+    at_end, later = (
+        ratings.replace(timestamp=last[ratings.user]),
+        ratings.replace(timestamp=last[ratings.user] + 1),
+    )
+    np.testing.assert_array_equal(model._time_effect(later)[later.timestamp < latest - 300 * DAY],
+                                  model._time_effect(at_end)[later.timestamp < latest - 300 * DAY])  # fmt: skip
+    far, farther = ratings.replace(timestamp=np.full_like(last[ratings.user], latest)), latest + 10_000 * DAY
     np.testing.assert_array_equal(
-        model.predict(far), model.predict(far.replace(when=np.full_like(far.when, farther)))
+        model.predict(far), model.predict(far.replace(timestamp=np.full_like(far.timestamp, farther)))
     )
 
 
 def test_an_unknown_user_has_the_item_s_time_and_no_other(ratings):
-    timed = ratings.replace(when=np.arange(len(ratings), dtype=np.int64) * 3600)
+    timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, clip=False, drift="factors").fit(timed)
     when = np.array([0, 400 * 3600], np.int64)
     nobody, item = np.array([-1, -1], np.int32), np.array([3, 3], np.int32)
     found = model._predict(Pairs(nobody, item, when)).value
-    bins = bin_of(when.astype(float), model.first_, model.last_, model.bins)
+    bins = time_bin(when.astype(float), model.first_, model.last_, model.bins)
     wanted = model.mean_ + model.std_ * (model.item_bias_[3] + model.bin_bias_[3, bins])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
     both = model._predict(Pairs(nobody, nobody, when)).value
@@ -121,19 +130,19 @@ def test_an_unknown_user_has_the_item_s_time_and_no_other(ratings):
 
 
 def test_an_explanation_has_a_part_of_time(ratings):
-    timed = ratings.replace(when=np.arange(len(ratings), dtype=np.int64) * 3600)
+    timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, clip=False, drift="factors").fit(timed)
     user = np.r_[timed.user, -1, 0, -1].astype(np.int32)
     item = np.r_[timed.item, 0, -1, -1].astype(np.int32)
-    pairs = Pairs(user, item, np.r_[timed.when, 0, 0, 0])
-    told = model._explain(pairs)
+    pairs = Pairs(user, item, np.r_[timed.timestamp, 0, 0, 0])
+    told = model.contributions(pairs)
     assert told.parts == ("mean", "user", "item", "taste", "time")
     assert np.abs(told.values[:, 4]).max() > 0.01
     np.testing.assert_allclose(told.values.sum(axis=1), model._predict(pairs).value, rtol=0, atol=2e-5)
 
 
 def test_times_are_needed(ratings):
-    with pytest.raises(BadData, match="TimeSVDpp needs when, and the ratings have none") as refused:
+    with pytest.raises(DataError, match="TimeSVDpp needs when, and the ratings have none") as refused:
         TimeSVDpp(**SMALL).fit(ratings)
     assert "timestamp=COLUMN" in refused.value.hint
 
@@ -141,7 +150,7 @@ def test_times_are_needed(ratings):
 def test_time_has_no_unit_of_its_own():
     """Drift and bins follow the span of the ratings: years or minutes, from 1970 or from 2020."""
     ratings = planted_in_time("drift")
-    other = ratings.replace(when=(ratings.when - 1_000_000_000) // 60)
+    other = ratings.replace(timestamp=(ratings.timestamp - 1_000_000_000) // 60)
     settings = SMALL | {"session_hours": 0.0, "clip": False}
     here = TimeSVDpp(**settings).fit(ratings).predict(ratings)
     there = TimeSVDpp(**settings).fit(other).predict(other)
@@ -163,54 +172,54 @@ def test_weights_of_0_leave_no_trace_in_time():
 
 
 def test_new_users_have_neither_sessions_nor_drift(ratings, others):
-    timed = ratings.replace(when=np.arange(len(ratings), dtype=np.int64) * 3600)
-    new = others.replace(when=np.arange(len(others), dtype=np.int64) * 3600)
+    timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
+    new = others.replace(timestamp=np.arange(len(others), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, drift="factors", clip=False).fit(timed)
     folded = model._fold_in(new)
     assert folded.users_ is new.users
-    assert folded._from_state(folded._state()) is folded
-    known = np.flatnonzero(folded.items_.remap(new.items.ids)[new.item] >= 0)
+    assert folded.set_state(folded.get_state()) is folded
+    known = np.flatnonzero(folded.items_.indices_of(new.items.ids)[new.item] >= 0)
     part = new.replace(**{c: getattr(new, c)[known] for c in ("user", "item", "value", "when")})
-    item = folded.items_.remap(new.items.ids)[part.item]
-    as_strangers = model._predict(Pairs(np.full(len(part), -1, np.int32), item, part.when)).value
+    item = folded.items_.indices_of(new.items.ids)[part.item]
+    as_strangers = model._predict(Pairs(np.full(len(part), -1, np.int32), item, part.timestamp)).value
     assert rmse(part.value, folded.predict(part)) < 0.9 * rmse(part.value, as_strangers)
     # only the items' bins change with time
-    bins = bin_of(part.when.astype(float), model.first_, model.last_, model.bins)
-    gap = folded.predict(part) - folded.predict(part.replace(when=None))
+    bins = time_bin(part.timestamp.astype(float), model.first_, model.last_, model.bins)
+    gap = folded.predict(part) - folded.predict(part.replace(timestamp=None))
     np.testing.assert_allclose(gap, model.std_ * model.bin_bias_[item, bins], rtol=0, atol=1e-4)
     # and it is the ratings without their bins that new users are taken in by
-    timeless = model._fold_in(new.replace(when=None))
+    timeless = model._fold_in(new.replace(timestamp=None))
     assert not np.array_equal(timeless.user_bias_, folded.user_bias_)
 
 
 def test_too_many_bins_are_refused(ratings, monkeypatch):
-    timed = ratings.replace(when=np.zeros(len(ratings), np.int64))
+    timed = ratings.replace(timestamp=np.zeros(len(ratings), np.int64))
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
-    with pytest.raises(TooLarge, match="5000 bins of 40 items") as refused:
+    with pytest.raises(NotEnoughMemoryError, match="5000 bins of 40 items") as refused:
         TimeSVDpp(bins=5000).fit(timed)
     assert refused.value.hint == "bins=500"
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: None)
-    with pytest.raises(InvalidParameter, match="bins=10000 of 300000 items"):
+    with pytest.raises(InvalidParameterError, match="bins=10000 of 300000 items"):
         TimeSVDpp(bins=10_000)._check_bins(300_000)
 
 
 def test_ratings_at_one_time_are_fine(ratings):
-    timed = ratings.replace(when=np.full(len(ratings), 5, np.int64))
+    timed = ratings.replace(timestamp=np.full(len(ratings), 5, np.int64))
     model = TimeSVDpp(**SMALL, drift="factors").fit(timed)
     assert np.isfinite(model.predict(timed)).all()
     assert not model.drift_bias_.any()
 
 
 def test_a_file_whose_tables_of_drift_do_not_fit_is_refused(ratings):
-    timed = ratings.replace(when=np.arange(len(ratings), dtype=np.int64))
+    timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64))
     model = TimeSVDpp(**SMALL, drift="factors").fit(timed)
-    state = model._state()
+    state = model.get_state()
     for width in (0, 3, 5):
         bad = state | {"drift_factors_": np.zeros((len(model.users_), width), np.float32)}
-        with pytest.raises(BadModelFile, match="do not fit drift='factors'"):
-            TimeSVDpp(**SMALL, drift="factors")._from_state(bad)
-    with pytest.raises(BadModelFile, match="do not fit drift='bias'"):
-        TimeSVDpp(**SMALL)._from_state(state)
+        with pytest.raises(ModelFileError, match="do not fit drift='factors'"):
+            TimeSVDpp(**SMALL, drift="factors").set_state(bad)
+    with pytest.raises(ModelFileError, match="do not fit drift='bias'"):
+        TimeSVDpp(**SMALL).set_state(state)
 
 
 # The parts -----------------------------------------------------------------------------------------
@@ -221,22 +230,22 @@ def test_sessions_are_pairs_of_a_user_and_a_stretch_of_time():
     when = np.array([-1, 0, 3599, 3601, 7300], np.float64)
     number = session_number(when, 1.0)
     assert number.tolist() == [-1, 0, 0, 1, 2]
-    numbers, keys, session = sessions_of(user, number)
+    numbers, keys, session = index_sessions(user, number)
     assert numbers.tolist() == [-1, 0, 1, 2]
     assert session.tolist() == [0, 1, 3, 2, 4]
-    assert find_sessions(user, number, numbers, keys).tolist() == session.tolist()
+    assert lookup_sessions(user, number, numbers, keys).tolist() == session.tolist()
     nowhere = np.array([1, 1, 0, 0, 1], np.int32), np.array([-1, 1, 2, 99, -99])
-    assert find_sessions(*nowhere, numbers, keys).tolist() == [-1] * 5
-    assert find_sessions(user, number, numbers[:0], keys[:0]).tolist() == [-1] * 5
+    assert lookup_sessions(*nowhere, numbers, keys).tolist() == [-1] * 5
+    assert lookup_sessions(user, number, numbers[:0], keys[:0]).tolist() == [-1] * 5
     assert session_number(np.array([0.5, 1.5]), 1e-300).tolist() == [0, 1]  # at least a second
 
 
 def test_bins_are_equal_parts_and_the_ends_reach_out():
     when = np.array([-50, 0, 24, 26, 99, 100, 500], np.float64)
-    assert bin_of(when, 0.0, 100.0, 4).tolist() == [0, 0, 0, 1, 3, 3, 3]
-    assert bin_of(when, 0.0, 0.0, 1).tolist() == [0] * 7
+    assert time_bin(when, 0.0, 100.0, 4).tolist() == [0, 0, 0, 1, 3, 3, 3]
+    assert time_bin(when, 0.0, 0.0, 1).tolist() == [0] * 7
 
 
 def test_drift_is_the_power_of_the_gap_with_its_sign():
-    moved = drifted(np.array([0.0, 50, 75, 100]), np.full(4, 50.0), 100.0, 0.5)
+    moved = compute_drift(np.array([0.0, 50, 75, 100]), np.full(4, 50.0), 100.0, 0.5)
     np.testing.assert_allclose(moved, [-np.sqrt(0.5), 0, 0.5, np.sqrt(0.5)], rtol=1e-6)

@@ -15,10 +15,10 @@ from file_server import Answer, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretaste._utils.progress import Lines, Progress
+from foretaste._utils.progress import LineProgress, Progress
 from foretaste.datasets import connection, transfer
-from foretaste.datasets.transfer import Partial, download
-from foretaste.errors import NotFetched, NotFound
+from foretaste.datasets.transfer import PartialFile, download
+from foretaste.errors import DownloadError, NotFoundError
 
 NAME = "films.zip"
 DATA = bytes(range(256)) * 1000
@@ -33,7 +33,7 @@ def apart(tmp_path, monkeypatch):
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(transfer, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(transfer, "RETRY_DELAYS", (0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def server():
 
 @pytest.fixture
 def partial(tmp_path):
-    return Partial(tmp_path / NAME)
+    return PartialFile(tmp_path / NAME)
 
 
 # One file ------------------------------------------------------------------------------------------------
@@ -67,10 +67,10 @@ def test_what_was_cut_goes_on_where_it_was(server, partial):
 )
 def test_whatever_is_cut_the_bytes_are_right(size, cuts, ranges):
     with serving() as server, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transfer, "PAUSES", (0.0,) * 7)
+        patch.setattr(transfer, "RETRY_DELAYS", (0.0,) * 7)
         url = server.put(NAME, DATA[:size])
         server.next["/" + NAME] = [Answer(cut=cut, ranges=r) for cut, r in zip(cuts, ranges, strict=False)]
-        partial = Partial(Path(folder) / NAME)
+        partial = PartialFile(Path(folder) / NAME)
         download(url, partial, Progress())
         assert partial.path.read_bytes() == DATA[:size]
 
@@ -90,10 +90,10 @@ def test_a_file_that_changed_meanwhile_is_not_pasted_together(server, partial):
     other = DATA[::-1]
     url = f"{server.url}/{NAME}"
 
-    class Change(Lines):
+    class Change(LineProgress):
         def task(self, label, total, unit=""):
             server.put(NAME, other)
-            return super().task(label, total, unit)
+            return super().start_task(label, total, unit)
 
     download(url, partial, Change())
     assert server.asked[1]["if-range"] != f'"{hashlib.sha256(other).hexdigest()[:16]}"'
@@ -119,7 +119,7 @@ def test_a_weak_sign_gives_way_to_the_time_of_change(server, partial):
 
 def test_parts_of_another_address_are_not_used(server, partial):
     server.next["/" + NAME] = [Answer(cut=9), *[Answer(status=503)] * 4]
-    with pytest.raises(NotFetched):
+    with pytest.raises(DownloadError):
         download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.size() == 9
     other = server.put("other.zip", DATA[::-1])
@@ -153,7 +153,7 @@ def test_a_file_without_a_length_comes_too(server, partial):
 
 def test_a_server_that_stalls_is_left_and_asked_again(server, partial, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "foretaste")
-    monkeypatch.setattr(connection, "TIMEOUT", 0.2)
+    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 0.2)
     server.next["/" + NAME] = [Answer(stall=70_000)]
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
@@ -186,10 +186,10 @@ def test_a_server_says_how_long_to_wait_but_not_for_ever(server, partial, monkey
 
 def test_pauses_grow_and_end(server, partial, monkeypatch):
     pauses: list[float] = []
-    monkeypatch.setattr(transfer, "PAUSES", (1.0, 2.0, 4.0))
+    monkeypatch.setattr(transfer, "RETRY_DELAYS", (1.0, 2.0, 4.0))
     monkeypatch.setattr(transfer.time, "sleep", pauses.append)
     server.always = Answer(status=502)
-    with pytest.raises(NotFetched, match="502 Bad Gateway") as caught:
+    with pytest.raises(DownloadError, match="502 Bad Gateway") as caught:
         download(f"{server.url}/{NAME}", partial, Progress())
     assert pauses == [1, 2, 4]
     assert len(server.asked) == 4
@@ -197,7 +197,7 @@ def test_pauses_grow_and_end(server, partial, monkeypatch):
 
 
 def test_attempts_that_bring_something_do_not_count(server, partial, monkeypatch):
-    monkeypatch.setattr(transfer, "PAUSES", (0.0,))
+    monkeypatch.setattr(transfer, "RETRY_DELAYS", (0.0,))
     server.next["/" + NAME] = [Answer(cut=1000) for _ in range(20)]
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
@@ -206,11 +206,11 @@ def test_attempts_that_bring_something_do_not_count(server, partial, monkeypatch
 @pytest.mark.parametrize(
     ("status", "kind", "message"),
     [
-        (404, NotFound, "is not there (404 Not Found)"),
-        (410, NotFound, "is not there (410 Gone)"),
-        (403, NotFetched, "says 403 Forbidden"),
-        (401, NotFetched, "says 401 Unauthorized"),
-        (299, NotFetched, "says 299 ?"),
+        (404, NotFoundError, "is not there (404 Not Found)"),
+        (410, NotFoundError, "is not there (410 Gone)"),
+        (403, DownloadError, "says 403 Forbidden"),
+        (401, DownloadError, "says 401 Unauthorized"),
+        (299, DownloadError, "says 299 ?"),
     ],
 )
 def test_a_refusal_for_good_is_not_asked_again(server, partial, status, kind, message):
@@ -226,7 +226,7 @@ def test_nobody_there(partial):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(NotFetched, match=r"no connection to 127\.0\.0\.1: .*refused"):
+    with pytest.raises(DownloadError, match=r"no connection to 127\.0\.0\.1: .*refused"):
         download(f"http://127.0.0.1:{port}/x", partial, Progress())
 
 
@@ -236,13 +236,13 @@ def test_no_such_host_is_said_at_once(partial, monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     monkeypatch.setattr(transfer.time, "sleep", lambda _: pytest.fail("waited"))
-    with pytest.raises(NotFetched, match=r"no address for data\.invalid: no network, or a wrong name"):
+    with pytest.raises(DownloadError, match=r"no address for data\.invalid: no network, or a wrong name"):
         download("http://data.invalid/x", partial, Progress())
 
 
 @pytest.mark.parametrize("url", ["ftp://data.invalid/x", "file:///etc/passwd", "http:///x", "x"])
 def test_other_addresses_are_refused(partial, url):
-    with pytest.raises(NotFetched, match="is not an address that can be fetched"):
+    with pytest.raises(DownloadError, match="is not an address that can be fetched"):
         download(url, partial, Progress())
 
 
@@ -260,14 +260,14 @@ def test_redirects_are_followed_and_resumed(server, partial):
 
 def test_redirects_in_a_circle_end(server, partial):
     server.always = Answer(status=301, headers={"Location": "/round"})
-    with pytest.raises(NotFetched, match="leads on and on"):
+    with pytest.raises(DownloadError, match="leads on and on"):
         download(f"{server.url}/round", partial, Progress())
     assert len(server.asked) == 11
 
 
 def test_a_redirect_to_a_local_file_is_refused(server, partial):
     server.always = Answer(status=302, headers={"Location": "file:///etc/passwd"})
-    with pytest.raises(NotFetched, match="not an address that can be fetched"):
+    with pytest.raises(DownloadError, match="not an address that can be fetched"):
         download(f"{server.url}/x", partial, Progress())
 
 
@@ -289,7 +289,7 @@ def certificate(tmp_path):
 def test_a_certificate_that_nobody_trusts_is_refused(certificate, partial):
     with serving(certificate) as server:
         url = server.put(NAME, DATA)
-        with pytest.raises(NotFetched, match=r"the certificate of 127\.0\.0\.1 is not accepted: self"):
+        with pytest.raises(DownloadError, match=r"the certificate of 127\.0\.0\.1 is not accepted: self"):
             download(url, partial, Progress())
         assert server.asked == []
 
@@ -301,7 +301,7 @@ def test_from_https_to_http_is_refused(certificate, server, partial, monkeypatch
         download(url, partial, Progress())
         assert partial.path.read_bytes() == DATA[:1000]
         safe.always = Answer(status=302, headers={"Location": f"{server.url}/{NAME}"})
-        with pytest.raises(NotFetched, match="which is not protected; refused"):
+        with pytest.raises(DownloadError, match="which is not protected; refused"):
             download(url, partial, Progress())
     assert server.asked == []
 
@@ -325,6 +325,6 @@ def test_no_proxy_is_respected(server, partial, monkeypatch):
 
 def test_a_proxy_of_another_kind_is_refused(partial, monkeypatch):
     monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
-    with pytest.raises(NotFetched, match=r"the proxy socks5://127\.0\.0\.1:9 is of a kind") as caught:
+    with pytest.raises(DownloadError, match=r"the proxy socks5://127\.0\.0\.1:9 is of a kind") as caught:
         download("http://data.invalid/x", partial, Progress())
     assert "secret" not in str(caught.value)

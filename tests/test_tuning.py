@@ -17,14 +17,20 @@ import numpy as np
 import pytest
 
 import foretaste
-from foretaste._utils.progress import Lines, Progress
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, TooLarge
-from foretaste.evaluation import Tuned, tune
-from foretaste.evaluation.tuning.search import Limits, Search
-from foretaste.evaluation.tuning.study import COMPLETE, PRUNED, REFUSED, Trial
+from foretaste._utils.progress import LineProgress, Progress
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotEnoughMemoryError,
+    NotFoundError,
+)
+from foretaste.evaluation import TuningResult, tune
+from foretaste.evaluation.tuning.search import Budget, Search
+from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Trial
 from foretaste.metrics.rating import fcp, rmse
 from foretaste.models import SVD, Bias, Blend, TimeSVDpp
-from foretaste.params import model_class, param
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, KFold
 
@@ -32,7 +38,7 @@ DAMPING = {"user_damping": ("log", 0.5, 50.0), "item_damping": ("log", 0.5, 50.0
 ROOT = str(Path(foretaste.__file__).parent.parent)
 
 
-@model_class
+@estimator
 class Counting(Bias):
     """Remembers every fit, and can be told to stop or to refuse."""
 
@@ -44,7 +50,7 @@ class Counting(Bias):
         if self.stop_after is not None and len(self.fits) >= self.stop_after:
             raise KeyboardInterrupt
         if self.user_damping > self.refuse_above:
-            raise TooLarge("it would not fit")
+            raise NotEnoughMemoryError("it would not fit")
         self.fits.append((self.user_damping, self.fingerprint_))
         super()._fit(train, progress)
 
@@ -54,12 +60,12 @@ def fresh_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counting, "fits", [])
 
 
-def quick(ratings: Any, model: Any = "Bias", space: Any = None, **options: Any) -> Tuned:
+def quick(ratings: Any, model: Any = "Bias", space: Any = None, **options: Any) -> TuningResult:
     options = {"trials": 12, "folds": 3, "method": "random"} | options
     return tune(model, ratings, DAMPING if space is None else space, **options)
 
 
-def essence(tuned: Tuned) -> str:
+def essence(tuned: TuningResult) -> str:
     """Return all that may not depend on the machine or on stops."""
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in tuned.trials]
     return json.dumps([rows, tuned.nested])
@@ -82,7 +88,7 @@ def test_scores_are_those_computed_by_hand(ratings: Ratings) -> None:
         assert row["rmse"] == pytest.approx(np.mean(scores), abs=1e-12)
         assert row["rmse_std"] == pytest.approx(np.std(scores), abs=1e-12)
     assert tuned.score == min(row["rmse"] for row in tuned.trials)
-    assert tuned.model.get_params() == Bias(**tuned.best["params"]).get_params()
+    assert tuned.model.get_params() == Bias(**tuned.best_trial["params"]).get_params()
     assert not tuned.model.__sklearn_is_fitted__()
     assert eval(repr(tuned.model), {"Bias": Bias}).get_params() == tuned.model.get_params()  # noqa: S307
 
@@ -102,7 +108,7 @@ def test_greater_may_be_better(ratings: Ratings) -> None:
     assert tuned.score == max(row["fcp"] for row in tuned.trials)
     train, test = next(KFold(3, 0).split(ratings))
     predicted = tuned.model.fit(ratings[train]).predict(ratings[test])
-    assert tuned.best["folds"][0] == fcp(ratings[test].value, predicted, ratings[test].user)
+    assert tuned.best_trial["folds"][0] == fcp(ratings[test].value, predicted, ratings[test].user)
     assert "better in" in tuned.headline
 
 
@@ -137,7 +143,7 @@ def test_the_estimators_find_more_than_draws(more: Ratings) -> None:
     assert found["gp"].score < 1e-3 < found["random"].score
 
 
-@model_class
+@estimator
 class Bowl(Bias):
     """Predicts 1, but for how far its parameters are from the best."""
 
@@ -146,7 +152,7 @@ class Bowl(Bias):
 
     def _predict(self, pairs: Any) -> Any:
         off = (self.x - 0.3) ** 2 + (self.y - 0.7) ** 2
-        return self._prediction(pairs, np.full(len(pairs), 1 + off, np.float32))
+        return self._make_prediction(pairs, np.full(len(pairs), 1 + off, np.float32))
 
 
 BOWL = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
@@ -196,13 +202,13 @@ def test_what_falls_behind_is_dropped(metric: str) -> None:
     search = Search(Bias(), {}, "random", metric, 0, True)
     sign = -1 if search.maximize else 1
     before = [trial(n, sign * (1.0 + n / 10), sign * (1.0 + n / 10)) for n in range(5)]
-    assert not search.falls_behind(trial(9, sign * 1.1), before)  # the best quarter goes on
-    assert search.falls_behind(trial(9, sign * 1.15), before)
-    assert not search.falls_behind(trial(9, sign * 1.1, sign * 1.29), before)  # then the better half
-    assert search.falls_behind(trial(9, sign * 1.1, sign * 1.32), before)
-    assert not search.falls_behind(trial(9, sign * 9.0), before[:4])  # too few to compare with
-    assert not search.falls_behind(trial(9), before)
-    assert not search.falls_behind(trial(9, sign * 9.0), [trial(n, state=REFUSED) for n in range(9)])
+    assert not search.should_prune(trial(9, sign * 1.1), before)  # the best quarter goes on
+    assert search.should_prune(trial(9, sign * 1.15), before)
+    assert not search.should_prune(trial(9, sign * 1.1, sign * 1.29), before)  # then the better half
+    assert search.should_prune(trial(9, sign * 1.1, sign * 1.32), before)
+    assert not search.should_prune(trial(9, sign * 9.0), before[:4])  # too few to compare with
+    assert not search.should_prune(trial(9), before)
+    assert not search.should_prune(trial(9, sign * 9.0), [trial(n, state=FAILED) for n in range(9)])
 
 
 def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
@@ -215,9 +221,9 @@ def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
         assert row["params"] == full["params"]
         assert row["folds"] == full["folds"][: len(row["folds"])]
         assert (len(row["folds"]) == 3) == (row["state"] == COMPLETE)
-    assert tuned.best["state"] == COMPLETE
-    assert tuned.rest.startswith(f"30 trials: {states.count(COMPLETE)} judged on all folds, ")
-    assert f"{states.count(PRUNED)} dropped early" in tuned.rest
+    assert tuned.best_trial["state"] == COMPLETE
+    assert tuned.trials_summary.startswith(f"30 trials: {states.count(COMPLETE)} judged on all folds, ")
+    assert f"{states.count(PRUNED)} dropped early" in tuned.trials_summary
 
 
 @pytest.mark.parametrize("method", ["random", "gp", "tpe"])
@@ -226,31 +232,31 @@ def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
 ) -> None:
     monkeypatch.setattr(Counting, "refuse_above", 20.0)
     tuned = quick(ratings, Counting(), method=method, trials=25)
-    refused = [row for row in tuned.trials if row["state"] == REFUSED]
+    refused = [row for row in tuned.trials if row["state"] == FAILED]
     assert refused
     assert all(row["params"]["user_damping"] > 20 for row in refused)
     assert {row["reason"] for row in refused} == {"it would not fit"}
     assert all(row["rmse"] is None and row["folds"] == [] for row in refused)
-    assert f"{len(refused)} refused" in tuned.rest
+    assert f"{len(refused)} refused" in tuned.trials_summary
     monkeypatch.setattr(Counting, "refuse_above", 0.0)
-    with pytest.raises(BadData, match="none of 25 settings could be judged; the first: it would not fit"):
+    with pytest.raises(DataError, match="none of 25 settings could be judged; the first: it would not fit"):
         quick(ratings, Counting(), trials=25)
 
 
 def test_ratings_that_are_not_for_the_model_are_refused_at_once(ratings: Ratings) -> None:
-    with pytest.raises(BadData, match="TimeSVDpp needs when"):
-        tune(TimeSVDpp(), ratings.replace(when=None), method="random")
+    with pytest.raises(DataError, match="TimeSVDpp needs when"):
+        tune(TimeSVDpp(), ratings.replace(timestamp=None), method="random")
 
 
 def test_limits() -> None:
     done = [Trial(n, {}, [1.0, 1.0], seconds=2.0, state=COMPLETE) for n in range(4)]
-    assert Limits(5, None).allow(done, 1e9)
-    assert not Limits(4, None).allow(done, 0)
-    assert Limits(None, 10.0).allow(done, 8.0)  # the next takes 2 s, as those before
-    assert not Limits(None, 10.0).allow(done, 8.1)
-    assert not Limits(None, 10.0, reserve=2.5).allow(done, 8.0)  # and 2.5 fits of 1 s come after
-    assert Limits(None, 10.0, reserve=2.5).allow(done, 5.5)
-    assert Limits(None, 0.0).allow([], 5.0)  # the first one always
+    assert Budget(5, None).allows(done, 1e9)
+    assert not Budget(4, None).allows(done, 0)
+    assert Budget(None, 10.0).allows(done, 8.0)  # the next takes 2 s, as those before
+    assert not Budget(None, 10.0).allows(done, 8.1)
+    assert not Budget(None, 10.0, reserved_fits=2.5).allows(done, 8.0)  # and 2.5 fits of 1 s come after
+    assert Budget(None, 10.0, reserved_fits=2.5).allows(done, 5.5)
+    assert Budget(None, 0.0).allows([], 5.0)  # the first one always
 
 
 def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
@@ -281,7 +287,7 @@ def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
             quick(ratings, Counting(), study=study, **options)
     elif stop_after < len(fits):
         stopped = quick(ratings, Counting(), study=study, **options)
-        assert stopped.stopped
+        assert stopped.interrupted
         assert stopped.to_dict()["stopped"] is True
         assert f"kept in {study}" in str(stopped)
     monkeypatch.setattr(Counting, "stop_after", None)
@@ -298,7 +304,7 @@ def test_stopped_without_a_study_it_keeps_what_is_done(
 ) -> None:
     monkeypatch.setattr(Counting, "stop_after", 7)
     tuned = quick(ratings, Counting())
-    assert tuned.stopped
+    assert tuned.interrupted
     assert len(tuned.trials) == 2
     assert "no study file keeps them" in str(tuned)
 
@@ -396,7 +402,7 @@ def test_a_study_of_something_else_is_refused(
         "turned": ratings[np.arange(len(ratings))[::-1]],
         "scaled": ratings.replace(scale=(-99.0, 99.0)),
     }.get(options.pop("ratings", ""), ratings)
-    with pytest.raises(InvalidParameter, match=words) as caught:
+    with pytest.raises(InvalidParameterError, match=words) as caught:
         quick(changed, study=study, trials=2, **options)
     assert caught.value.hint == f'study="{tmp_path / "t-2.db"}"'
     assert study.read_bytes() == before
@@ -405,17 +411,17 @@ def test_a_study_of_something_else_is_refused(
 def test_a_file_that_is_no_study_is_refused(ratings: Ratings, tmp_path: Path) -> None:
     text, foreign = tmp_path / "a.csv", tmp_path / "b.db"
     text.write_text("userId,itemId,rating\n" * 99)
-    with pytest.raises(BadData, match="is no study of foretaste"):
+    with pytest.raises(DataError, match="is no study of foretaste"):
         quick(ratings, study=text)
     with sqlite3.connect(foreign) as base:
         base.execute("CREATE TABLE studies (x)")
     base.close()
     before = foreign.read_bytes()
-    with pytest.raises(BadData, match="is a database, but no study of foretaste") as caught:
+    with pytest.raises(DataError, match="is a database, but no study of foretaste") as caught:
         quick(ratings, study=foreign)
     assert caught.value.hint == f'study="{tmp_path / "b-2.db"}"'
     assert foreign.read_bytes() == before
-    with pytest.raises(NotFound, match="there is no folder") as missing:
+    with pytest.raises(NotFoundError, match="there is no folder") as missing:
         quick(ratings, study=tmp_path / "none" / "t.db")
     assert (missing.value.hint or "").startswith("mkdir -p ")
 
@@ -425,7 +431,7 @@ def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> N
     quick(ratings, study=study, trials=1)
     holder = sqlite3.connect(study, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(BadData, match="is in use by another search"):
+    with pytest.raises(DataError, match="is in use by another search"):
         quick(ratings, study=study)
     holder.close()
     assert len(quick(ratings, study=study).trials) == 12
@@ -452,7 +458,7 @@ def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> N
     ],
 )
 def test_what_is_not_allowed_is_refused(options: dict[str, Any], words: str, ratings: Ratings) -> None:
-    with pytest.raises(InvalidParameter) as caught:
+    with pytest.raises(InvalidParameterError) as caught:
         quick(ratings, **options)
     assert words in caught.value.message
     assert caught.value.hint
@@ -460,7 +466,7 @@ def test_what_is_not_allowed_is_refused(options: dict[str, Any], words: str, rat
 
 def test_without_optuna(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtra, match="needs optuna") as caught:
+    with pytest.raises(MissingDependencyError, match="needs optuna") as caught:
         tune(Counting(), ratings, DAMPING, method="tpe")
     assert caught.value.hint == 'pip install "foretaste[tune]"'
     assert Counting.fits == []
@@ -506,7 +512,7 @@ def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
     tuned = quick(ratings, outer=2, trials=20, name="ours <1>")
     text, page = str(tuned), tuned._repr_html_()
     assert repr(tuned) == text
-    assert text.startswith(f"{tuned.headline}\n{tuned.caution}\n")
+    assert text.startswith(f"{tuned.headline}\n{tuned.score_caveat}\n")
     assert "is the best of 20 settings: RMSE " in tuned.headline
     assert "data: ours <1>: " in text
     assert "ours &lt;1&gt;" in page
@@ -516,10 +522,10 @@ def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
     assert len(align) == len(headers)
     assert len(rows) <= 11
     assert sum(row[0] == "0, as given" for row in rows) == 1
-    assert rows[0][0].split(",")[0] == str(tuned.best["trial"])
+    assert rows[0][0].split(",")[0] == str(tuned.best_trial["trial"])
     assert all(cell in page for row in rows for cell in row)
     data = json.loads(json.dumps(tuned.to_dict(), allow_nan=False))
-    assert data["best"] == data["trials"][tuned.best["trial"]]
+    assert data["best"] == data["trials"][tuned.best_trial["trial"]]
     assert data["nested"]["rmse"] == tuned.nested_score
 
 
@@ -530,7 +536,7 @@ def test_the_model_as_given_may_be_best(ratings: Ratings) -> None:
 
 
 def test_progress_tells_the_best_so_far(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    quick(ratings, outer=2, progress=Lines())
+    quick(ratings, outer=2, progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["tune Bias", "outer fold 1 of 2", "outer fold 2 of 2"]
     assert all("best RMSE " in line and line.endswith("of 12 trials") for line in lines)

@@ -12,17 +12,24 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from foretaste.evaluation.tuning import gp_sampler
-from foretaste.evaluation.tuning.gp_sampler import Cube, Process, Surface, comparable, fitted, surface_start
-from foretaste.evaluation.tuning.samplers import key
-from foretaste.evaluation.tuning.search_space import Choice, Range, Space
-from foretaste.evaluation.tuning.study import COMPLETE, PRUNED, REFUSED, Trial
+from foretaste.evaluation.tuning.gp_sampler import (
+    GaussianProcess,
+    GPSampler,
+    UnitCube,
+    comparable_scores,
+    fit_hyperparameters,
+    n_startup_trials,
+)
+from foretaste.evaluation.tuning.samplers import setting_key
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Trial
 
 SPACE: Space = {
-    "many": Range(2, 200, log=True, whole=True),
-    "rate": Range(0.001, 0.1, log=True),
-    "share": Range(-1.0, 3.0),
-    "size": Choice((8, 2, 4)),
-    "word": Choice(("a", "b", "c")),
+    "many": Interval(2, 200, log=True, is_integer=True),
+    "rate": Interval(0.001, 0.1, log=True),
+    "share": Interval(-1.0, 3.0),
+    "size": Categorical((8, 2, 4)),
+    "word": Categorical(("a", "b", "c")),
 }
 
 
@@ -40,20 +47,20 @@ def matern(a: Any, b: Any, lengths: Any) -> float:
 def test_the_process_is_that_of_the_book() -> None:
     places, score, folds = some(12)
     groups, constants = np.array([0, 1, 1]), np.log([0.4, 0.7, 1.3, 0.2])
-    process = Process(places, score, folds, groups, constants)
+    process = GaussianProcess(places, score, folds, groups, constants)
     lengths = np.array([0.4, 0.7, 0.7])
     at = np.random.default_rng(0).random((5, 3))
     inside = 1.3 * np.array([[matern(a, b, lengths) for b in places] for a in places])
     across = 1.3 * np.array([[matern(a, b, lengths) for b in places] for a in at])
     inverse = np.linalg.inv(inside + np.diag(0.2 / folds + 1e-8))
     standard = (score - score.mean()) / score.std()
-    mean, doubt = process.at(at)
+    mean, doubt = process.predict(at)
     assert_allclose(mean, score.mean() + score.std() * across @ inverse @ standard, atol=1e-9)
     variance = 1.3 - np.sum((across @ inverse) * across, axis=1)
     assert_allclose(doubt, score.std() * np.sqrt(variance), atol=1e-9)
     drawn = np.random.default_rng(1).normal(mean[:, None], doubt[:, None], (5, 400_000))
     gain = np.maximum(0.3 - drawn, 0).mean(axis=1)
-    assert_allclose(process.expected_gain(at, 0.3), gain, atol=0.005)
+    assert_allclose(process.expected_improvement(at, 0.3), gain, atol=0.005)
 
 
 @given(st.integers(3, 30), st.integers(0, 99))
@@ -64,7 +71,7 @@ def test_the_gradient_is_that_of_the_cost(n: int, seed: int) -> None:
     constants = np.random.default_rng(seed).normal(-0.5, 0.5, 4)
 
     def cost(at: Any) -> Any:
-        return gp_sampler._cost(at, places, score, folds, groups, expected)
+        return gp_sampler._negative_log_posterior(at, places, score, folds, groups, expected)
 
     steps = 1e-5 * np.eye(4)
     slope = [(cost(constants + step)[0] - cost(constants - step)[0]) / 2e-5 for step in steps]
@@ -73,23 +80,23 @@ def test_the_gradient_is_that_of_the_cost(n: int, seed: int) -> None:
 
 def test_lengths_tell_which_parameter_matters() -> None:
     places, _, folds = some(60, 2)
-    constants = fitted(places, np.sin(6 * places[:, 0]), folds, np.array([0, 1]))
+    constants = fit_hyperparameters(places, np.sin(6 * places[:, 0]), folds, np.array([0, 1]))
     assert np.exp(constants[1]) > 4 * np.exp(constants[0])
     assert np.exp(constants[-1]) < 0.01  # there is no noise
 
 
 @given(st.integers(0, 999))
 def test_places_and_settings_are_the_same_thing(seed: int) -> None:
-    cube = Cube(SPACE)
-    place = cube.draw(np.random.default_rng(seed), 1)[0]
+    cube = UnitCube(SPACE)
+    place = cube.sample(np.random.default_rng(seed), 1)[0]
     assert place.shape == cube.groups.shape == (7,)
-    params = cube.params(place)
-    assert all(SPACE[name].holds(value) for name, value in params.items())
-    assert cube.params(cube.place(params)) == params
-    assert_allclose(cube.place(params), place, atol=0.15)  # whole numbers are rounded
-    assert cube.place({**params, "size": 2})[3] == 0
-    assert cube.place({**params, "size": 8})[3] == 1  # numbers of a list by size, not by place
-    near = cube.around(np.random.default_rng(seed), place[None])
+    params = cube.decode(place)
+    assert all(SPACE[name].contains(value) for name, value in params.items())
+    assert cube.decode(cube.encode(params)) == params
+    assert_allclose(cube.encode(params), place, atol=0.15)  # whole numbers are rounded
+    assert cube.encode({**params, "size": 2})[3] == 0
+    assert cube.encode({**params, "size": 8})[3] == 1  # numbers of a list by size, not by place
+    near = cube.perturb(np.random.default_rng(seed), place[None])
     assert ((near >= 0) & (near <= 1)).all()
     assert (near[:, 4:].sum(axis=1) == 1).all()
 
@@ -99,39 +106,39 @@ def test_folds_that_are_harder_do_not_count_against_a_trial() -> None:
     harder = np.array([0.0, 0.5, -0.2, 1.0])
     trials = [Trial(n, {}, list(1 + n / 10 + harder), state=COMPLETE) for n in range(3)]
     trials.append(Trial(3, {}, list(1.3 + harder[:1]), state=PRUNED))
-    score, folds = comparable(trials, 1.0)
+    score, folds = comparable_scores(trials, 1.0)
     assert_allclose(score, [1.0, 1.1, 1.2, 1.3])
     assert folds.tolist() == [4, 4, 4, 1]
-    greater, _ = comparable(trials, -1.0)
+    greater, _ = comparable_scores(trials, -1.0)
     assert_allclose(np.diff(greater), -np.diff(score))
 
 
 def test_what_is_refused_or_far_off_is_only_as_bad_as_the_worst() -> None:
     trials = [Trial(n, {}, [1 + n / 10], state=COMPLETE) for n in range(5)]
-    trials += [Trial(5, {}, [1e9], state=PRUNED), Trial(6, {}, [], state=REFUSED)]
-    score, _ = comparable(trials, 1.0)
+    trials += [Trial(5, {}, [1e9], state=PRUNED), Trial(6, {}, [], state=FAILED)]
+    score, _ = comparable_scores(trials, 1.0)
     assert_allclose(score[:5], 1 + np.arange(5) / 10)
     assert score[5] == score[6] == pytest.approx(1.25 + 2 * 0.25)
-    assert (comparable([Trial(0, {}, [], state=REFUSED)] * 3, 1.0)[0] == 0).all()
+    assert (comparable_scores([Trial(0, {}, [], state=FAILED)] * 3, 1.0)[0] == 0).all()
 
 
 def follow(space: Space, target: Any, trials: int, maximize: bool = False, seed: int = 0) -> list[Any]:
     """Run a search over a function; return the settings in their order."""
-    surface, seen, settings = Surface(space, seed, maximize), set[str](), []
+    surface, seen, settings = GPSampler(space, seed, maximize), set[str](), []
     for number in range(1, trials + 1):
-        params = surface.propose(number, seen)
+        params = surface.ask(number, seen)
         assert params is not None
-        seen.add(key(space, params))
+        seen.add(setting_key(space, params))
         settings.append(params)
         sign = -1 if maximize else 1
-        surface.learn(Trial(number, params, [sign * target(params)] * 3, state=COMPLETE), params)
+        surface.tell(Trial(number, params, [sign * target(params)] * 3, state=COMPLETE), params)
     return settings
 
 
 @pytest.mark.parametrize("maximize", [False, True])
 def test_it_finds_the_word_and_the_number_that_belong_together(maximize: bool) -> None:
     """The bottom for the word b lies elsewhere and is the deepest; a and c look better at the start."""
-    space: Space = {"word": Choice(("a", "b", "c")), "rate": Range(0.001, 0.1, log=True)}
+    space: Space = {"word": Categorical(("a", "b", "c")), "rate": Interval(0.001, 0.1, log=True)}
     bottoms = {"a": (0.003, 0.1), "b": (0.03, 0.0), "c": (0.003, 0.05)}
 
     def target(params: Any) -> float:
@@ -146,7 +153,11 @@ def test_it_finds_the_word_and_the_number_that_belong_together(maximize: bool) -
 
 def test_a_bent_valley_is_followed_to_its_bottom() -> None:
     """Of two parameters hardly more than the product matters, as of a learning rate and epochs."""
-    space: Space = {"x": Range(0.01, 1.0, log=True), "y": Range(1.0, 100.0, log=True), "z": Range(0.0, 1.0)}
+    space: Space = {
+        "x": Interval(0.01, 1.0, log=True),
+        "y": Interval(1.0, 100.0, log=True),
+        "z": Interval(0.0, 1.0),
+    }
 
     def target(params: Any) -> float:
         valley, along = params["x"] * params["y"], params["y"] / 20
@@ -158,33 +169,37 @@ def test_a_bent_valley_is_followed_to_its_bottom() -> None:
 
 def test_a_proposal_follows_from_seed_number_and_the_trials_before_alone() -> None:
     """One that learns all at once, as from a file, proposes what one proposes that saw them one by one."""
-    space: Space = {"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)}
+    space: Space = {"x": Interval(0.0, 1.0), "y": Interval(0.0, 1.0)}
 
     def target(params: Any) -> float:
         return float(params["x"] - 0.3) ** 2 + float(params["y"] - 0.6) ** 2
 
     settings = follow(space, target, 40)
-    for before in (3, surface_start(2) - 1, 17, 39):
-        late, seen = Surface(space, 0, False), set[str]()
+    for before in (3, n_startup_trials(2) - 1, 17, 39):
+        late, seen = GPSampler(space, 0, False), set[str]()
         for number, params in enumerate(settings[:before], 1):
-            late.learn(Trial(number, params, [target(params)] * 3, state=COMPLETE), params)
-            seen.add(key(space, params))
-        assert late.propose(before + 1, seen) == settings[before]
+            late.tell(Trial(number, params, [target(params)] * 3, state=COMPLETE), params)
+            seen.add(setting_key(space, params))
+        assert late.ask(before + 1, seen) == settings[before]
     assert follow(space, target, 12, seed=1) != settings[:12]
 
 
 def test_many_trials_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gp_sampler, "_MOST", 20)
-    assert gp_sampler._most_telling(np.arange(20.0)).tolist() == list(range(20))
-    kept = gp_sampler._most_telling(np.array([*range(30), *range(30, 0, -1)], float))
+    assert gp_sampler._select_trials(np.arange(20.0)).tolist() == list(range(20))
+    kept = gp_sampler._select_trials(np.array([*range(30), *range(30, 0, -1)], float))
     assert len(kept) == 20
     assert {0, 1, 2, 59, 58, 57} <= set(kept.tolist())  # the best
     assert set(range(50, 60)) <= set(kept.tolist())  # and the latest
-    space: Space = {"x": Range(0.0, 1.0)}
+    space: Space = {"x": Interval(0.0, 1.0)}
     assert min(abs(p["x"] - 0.3) for p in follow(space, lambda p: (p["x"] - 0.3) ** 2, 30)) < 0.01
 
 
 def test_a_space_of_few_values_is_gone_through() -> None:
-    space: Space = {"size": Choice((1, 2, 3)), "word": Choice(("a", "b")), "whole": Range(1, 3, whole=True)}
+    space: Space = {
+        "size": Categorical((1, 2, 3)),
+        "word": Categorical(("a", "b")),
+        "whole": Interval(1, 3, is_integer=True),
+    }
     settings = follow(space, lambda params: params["size"], 18)
     assert {tuple(p.values()) for p in settings} == set(itertools.product((1, 2, 3), "ab", (1, 2, 3)))

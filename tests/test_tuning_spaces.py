@@ -9,40 +9,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.errors import InvalidParameter, MissingExtra
+from foretaste.errors import InvalidParameterError, MissingDependencyError
 from foretaste.evaluation import default_space
-from foretaste.evaluation.tuning.samplers import Grid, make_proposer
-from foretaste.evaluation.tuning.search_space import DEFAULTS, Choice, Range, dimension, make_space
-from foretaste.models import BY_NAME, SVD, Bias, Blend
+from foretaste.evaluation.tuning.samplers import GridSampler, make_sampler
+from foretaste.evaluation.tuning.search_space import (
+    DEFAULT_SPACES,
+    Categorical,
+    Interval,
+    make_dimension,
+    make_space,
+)
+from foretaste.models import MODELS, SVD, Bias, Blend
 
 UNTUNED = {"NormalRandom", "GlobalMean", "ItemMean", "UserMean", "UserItemMean"}
 
 
 def test_every_model_has_a_default_space_or_nothing_to_tune() -> None:
-    assert set(DEFAULTS) | UNTUNED == set(BY_NAME.names())
+    assert set(DEFAULT_SPACES) | UNTUNED == set(MODELS.names())
     for name in UNTUNED:
-        with pytest.raises(InvalidParameter, match=f"{name} has no default space") as caught:
-            make_space(BY_NAME[name](), "default")
+        with pytest.raises(InvalidParameterError, match=f"{name} has no default space") as caught:
+            make_space(MODELS[name](), "default")
         assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("name", DEFAULT_SPACES)
 def test_default_spaces_lie_within_the_declared_bounds(name: str) -> None:
-    model = BY_NAME[name]()
+    model = MODELS[name]()
     space = make_space(model, "default")
-    assert set(space) == set(default_space(model)) == set(default_space(name)) <= set(model.declarations())
+    assert set(space) == set(default_space(model)) == set(default_space(name)) <= set(model.param_specs())
     random = np.random.default_rng(0)
     for key, made in space.items():
-        declaration = model.declarations()[key]
-        ends = (made.low, made.high) if isinstance(made, Range) else made.values
-        assert all(declaration.accepts(end) for end in ends)
-        assert all(declaration.accepts(made.draw(random)) for _ in range(50))
-        assert made.holds(declaration.default), f"{name}: the default of {key} lies outside"
+        declaration = model.param_specs()[key]
+        ends = (made.low, made.high) if isinstance(made, Interval) else made.values
+        assert all(declaration.validate(end) for end in ends)
+        assert all(declaration.validate(made.sample(random)) for _ in range(50))
+        assert made.contains(declaration.default), f"{name}: the default of {key} lies outside"
 
 
 def test_a_default_space_is_a_copy() -> None:
     default_space("SVD")["factors"] = (1, 2)
-    assert DEFAULTS["SVD"]["factors"] != (1, 2)
+    assert DEFAULT_SPACES["SVD"]["factors"] != (1, 2)
 
 
 def test_what_may_be_given() -> None:
@@ -59,14 +65,14 @@ def test_what_may_be_given() -> None:
             "initial_std": ("linear", 0, 0.5),
         },
     )
-    assert list(space) == [name for name in SVD().declarations() if name in space]  # in the declared order
-    assert space["epochs"] == Range(10, 20, log=False, whole=True)
-    assert space["learning_rate"] == Range(1e-3, 0.1, log=True, whole=False)
-    assert space["initial_std"] == Range(0, 0.5)
-    assert space["schedule"] == Choice(("cosine",))
-    assert space["regularization"] == Choice((0.01, 0.1))
-    assert space["threads"] == Choice((None, 2))
-    assert [space[name].typed() for name in ("learning_rate", "epochs", "biased", "threads")] == [
+    assert list(space) == [name for name in SVD().param_specs() if name in space]  # in the declared order
+    assert space["epochs"] == Interval(10, 20, log=False, is_integer=True)
+    assert space["learning_rate"] == Interval(1e-3, 0.1, log=True, is_integer=False)
+    assert space["initial_std"] == Interval(0, 0.5)
+    assert space["schedule"] == Categorical(("cosine",))
+    assert space["regularization"] == Categorical((0.01, 0.1))
+    assert space["threads"] == Categorical((None, 2))
+    assert [space[name].to_cli() for name in ("learning_rate", "epochs", "biased", "threads")] == [
         "0.001..0.1:log", "10..20", "true|false", "none|2",
     ]  # fmt: skip
 
@@ -98,16 +104,16 @@ def test_what_may_be_given() -> None:
     ],
 )
 def test_what_is_refused(space: object, words: str, hint: str) -> None:
-    with pytest.raises(InvalidParameter) as caught:
+    with pytest.raises(InvalidParameterError) as caught:
         make_space(SVD(), space)
     assert words in caught.value.message
     assert hint.replace('"log"', "'log'") in (caught.value.hint or "").replace('"log"', "'log'")
 
 
 def test_models_are_a_list_of_lists() -> None:
-    with pytest.raises(InvalidParameter, match="each value of models is itself a list"):
-        dimension(Blend(), "models", ["Bias", "SVD"])
-    assert dimension(Blend(), "models", [["Bias"], ["SVD", Bias()]]).size == 2
+    with pytest.raises(InvalidParameterError, match="each value of models is itself a list"):
+        make_dimension(Blend(), "models", ["Bias", "SVD"])
+    assert make_dimension(Blend(), "models", [["Bias"], ["SVD", Bias()]]).size == 2
 
 
 numbers = st.floats(1e-4, 1e4)
@@ -116,10 +122,10 @@ numbers = st.floats(1e-4, 1e4)
 @given(numbers, numbers, st.booleans(), st.integers(0, 99))
 def test_drawn_numbers_lie_inside_and_are_short(low: float, high: float, log: bool, seed: int) -> None:
     low, high = min(low, high), max(low, high) + 1e-3
-    made = Range(low, high, log)
+    made = Interval(low, high, log)
     for _ in range(5):
-        value = made.draw(np.random.default_rng(seed))
-        assert made.holds(value)
+        value = made.sample(np.random.default_rng(seed))
+        assert made.contains(value)
         assert isinstance(value, float)
         assert value in (low, high) or float(f"{value:.4g}") == value
         assert json.loads(json.dumps(value)) == value
@@ -127,37 +133,37 @@ def test_drawn_numbers_lie_inside_and_are_short(low: float, high: float, log: bo
 
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans(), st.integers(0, 99))
 def test_drawn_whole_numbers_lie_inside(low: int, more: int, log: bool, seed: int) -> None:
-    made = Range(low, low + more, log, whole=True)
-    value = made.draw(np.random.default_rng(seed))
-    assert made.holds(value)
+    made = Interval(low, low + more, log, is_integer=True)
+    value = made.sample(np.random.default_rng(seed))
+    assert made.contains(value)
     assert isinstance(value, int)
     assert made.size == more + 1
 
 
 def test_every_whole_number_is_drawn_as_often() -> None:
     random = np.random.default_rng(0)
-    drawn = [Range(1, 4, whole=True).draw(random) for _ in range(8000)]
+    drawn = [Interval(1, 4, is_integer=True).sample(random) for _ in range(8000)]
     assert np.bincount(drawn)[1:] == pytest.approx([2000] * 4, rel=0.1)
 
 
 def test_a_logarithm_gives_each_doubling_the_same_room() -> None:
     random = np.random.default_rng(0)
-    drawn = np.array([Range(0.01, 0.16, log=True).draw(random) for _ in range(8000)])
+    drawn = np.array([Interval(0.01, 0.16, log=True).sample(random) for _ in range(8000)])
     assert np.histogram(drawn, [0.01, 0.02, 0.04, 0.08, 0.16])[0] == pytest.approx([2000] * 4, rel=0.1)
 
 
 def test_a_grid_takes_ends_and_middle_of_a_range_and_all_of_a_list() -> None:
-    assert Range(10, 20, whole=True).points() == [10, 15, 20]
-    assert Range(1, 2, whole=True).points() == [1, 2]
-    assert Range(0.01, 1.0, log=True).points() == [0.01, 0.1, 1.0]
-    grid = Grid(make_space(SVD(), {"factors": (1, 9), "schedule": ["linear", "cosine"]}), 0)
+    assert Interval(10, 20, is_integer=True).grid() == [10, 15, 20]
+    assert Interval(1, 2, is_integer=True).grid() == [1, 2]
+    assert Interval(0.01, 1.0, log=True).grid() == [0.01, 0.1, 1.0]
+    grid = GridSampler(make_space(SVD(), {"factors": (1, 9), "schedule": ["linear", "cosine"]}), 0)
     seen: set[str] = set()
     found = []
-    while (params := grid.propose(len(found), seen)) is not None:
+    while (params := grid.ask(len(found), seen)) is not None:
         found.append((params["factors"], params["schedule"]))
     assert sorted(found) == [(f, s) for f in (1, 5, 9) for s in ("cosine", "linear")]
-    with pytest.raises(InvalidParameter, match="this grid has 1,062,882 settings") as caught:
-        Grid({f"p{n}": Range(1, 9) for n in range(12)} | {"q": Choice((1, 2))}, 0)
+    with pytest.raises(InvalidParameterError, match="this grid has 1,062,882 settings") as caught:
+        GridSampler({f"p{n}": Interval(1, 9) for n in range(12)} | {"q": Categorical((1, 2))}, 0)
     assert caught.value.hint == 'fewer values, or method="random"'
 
 
@@ -167,6 +173,6 @@ def test_without_optuna_only_tpe_is_missed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "optuna", None)
     space = make_space(Bias(), "default")
     for method in ("gp", "grid", "random"):
-        assert make_proposer(method, space, 0, False).propose(1, set())
-    with pytest.raises(MissingExtra):
-        make_proposer("tpe", space, 0, False)
+        assert make_sampler(method, space, 0, False).ask(1, set())
+    with pytest.raises(MissingDependencyError):
+        make_sampler("tpe", space, 0, False)

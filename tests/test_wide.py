@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_data import data_file
 
-from foretaste.errors import BadData, ForetasteError, InvalidParameter, TooLarge
-from foretaste.io.archive import unpacked
+from foretaste.errors import DataError, ForetasteError, InvalidParameterError, NotEnoughMemoryError
+from foretaste.io.archive import unpack
 from foretaste.io.wide import melt
 
 
@@ -29,7 +29,7 @@ def long(rows, names=None, **options) -> list[tuple]:
     return list(zip(result.user.to_list(), result.item.to_list(), result.value.tolist(), strict=True))
 
 
-def refused(rows, names=None, kind: type[ForetasteError] = BadData, **options) -> ForetasteError:
+def refused(rows, names=None, kind: type[ForetasteError] = DataError, **options) -> ForetasteError:
     with pytest.raises(kind) as caught:
         melt(frame(rows, names), name="r", header=names is not None, **options)
     return caught.value
@@ -83,7 +83,7 @@ def test_wrong_users():
     assert 'did you mean "who"?' in error.message
     assert "read without a header" in refused([(1, 2)], user="who").where
     assert refused([(1, 2)], user=2).hint == "0 to 1"
-    assert refused([(1, 2)], kind=InvalidParameter, user=1.5).hint == "user=0"
+    assert refused([(1, 2)], kind=InvalidParameterError, user=1.5).hint == "user=0"
     error = refused([("a", 1), ("b", 2)], ["who", "x"])
     assert 'the column "who" holds no number' in error.message
     assert error.hint == "if these are the user ids: user=0"
@@ -100,7 +100,7 @@ def test_columns_without_a_name_or_with_the_same():
 
 def test_nothing_to_read():
     assert "no columns of items" in refused([("a",)], ["user"]).message
-    with pytest.raises(BadData, match="no rows"):
+    with pytest.raises(DataError, match="no rows"):
         melt(pl.DataFrame({"a": []}), name="r", header=True)
 
 
@@ -120,8 +120,8 @@ def test_missing_that_was_said(missing, left):
 
 
 def test_missing_that_is_neither():
-    assert refused([(1, 2)], kind=InvalidParameter, missing=[None]).hint == "missing=99"
-    assert refused([(1, 2)], kind=InvalidParameter, missing=True)
+    assert refused([(1, 2)], kind=InvalidParameterError, missing=[None]).hint == "missing=99"
+    assert refused([(1, 2)], kind=InvalidParameterError, missing=True)
 
 
 def test_a_marker_far_outside_is_guessed_aloud(said):
@@ -235,7 +235,7 @@ def test_truth_values_and_dates_are_no_ratings_and_nan_in_numbers_is_blank():
 
 def test_a_table_that_does_not_fit(monkeypatch):
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 10)
-    assert "wide layout needs" in refused([(1, 2)], kind=TooLarge).message
+    assert "wide layout needs" in refused([(1, 2)], kind=NotEnoughMemoryError).message
 
 
 CELLS = st.one_of(st.none(), st.integers(-5, 5), st.floats(-5, 5, width=16))
@@ -251,7 +251,7 @@ def test_every_rating_comes_through_once(rows, text):
         pl.Series(f"column_{n + 1}", cells, dtype=pl.String if text else pl.Float64, strict=False)
         for n, cells in enumerate(zip(*table, strict=True))
     ]
-    result = melt(pl.DataFrame(columns), name="r", header=False, counts=False)
+    result = melt(pl.DataFrame(columns), name="r", header=False, first_column_is_count=False)
     expected = [
         (row + 1, column + 1, float(cell))
         for row, cells in enumerate(rows)
@@ -274,7 +274,7 @@ def test_jester_1_and_4():
 
     def sheet(name):
         path = data_file(name)
-        data, _, title = unpacked(path, path)
+        data, _, title = unpack(path, path)
         return read_sheet(data, title).frame
 
     whole = pl.concat([sheet(f"jester1/jester_dataset_1_{part}.zip") for part in (1, 2, 3)])

@@ -26,7 +26,7 @@ from benchmarks.quality.page import line, page, tables
 from benchmarks.quality.peers import ALL_PEERS, FAMILIES, family_of
 from benchmarks.quality.store import Cell, Store, grounds, write_whole
 from benchmarks.timing import RESULTS, machine
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 ROOT = Path(__file__).parents[2]
 README = Path(__file__).parent / "README.md"
@@ -40,8 +40,8 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--models",
-        type=_names(BY_NAME, "model"),
-        default=list(BY_NAME),
+        type=_names(MODELS, "model"),
+        default=list(MODELS),
         help="some of our models, and with them the peers of their families; default: all",
     )
     parser.add_argument("--folds", type=int, help="judge by the first folds only, this many")
@@ -82,7 +82,7 @@ def _names(known: Sequence[str] | dict[str, Any], what: str) -> Any:
 
 def work_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield what is to be judged, ours and theirs of a family after one another."""
-    everything = len(options.models) == len(BY_NAME)
+    everything = len(options.models) == len(MODELS)
     families = dict.fromkeys([*FAMILIES, *(family_of(name) for name in options.models)])
     for data in options.data:
         folds = DATA[data].n_folds
@@ -150,7 +150,7 @@ def run(options: argparse.Namespace, store: Store) -> list[str]:
 def _call(job: dict[str, Any]) -> str:
     """Return the call that makes the model of a job."""
     name = job["model"]
-    return repr(BY_NAME[name]()) if job["library"] == "foretaste" else ALL_PEERS[name].code
+    return repr(MODELS[name]()) if job["library"] == "foretaste" else ALL_PEERS[name].code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -45,7 +45,7 @@ def judge(job: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"folds": [], "slow": False, "refused": None}
     theirs = job["library"] != "foretaste"
     for fold in range(min(job["planned"], len(protocol))):
-        train, test = protocol.parts(fold)
+        train, test = protocol.train_test(fold)
         if theirs and fold == 0 and (reason := ALL_PEERS[job["model"]].shortage(train)):
             return result | {"refused": reason}
         if fold == 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from foretaste import HoldOut, KFold, LeaveNOut, Ratings, read_ratings
-from foretaste.evaluation.plan import Protocol, make_protocol
+from foretaste.evaluation.plan import EvaluationPlan, make_plan
 
 VARIABLE = "FORETASTE_DATA"
 STARS, JESTER = (1.0, 5.0), (-10.0, 10.0)
@@ -47,7 +47,7 @@ class DataSet:
     files: tuple[str, ...]
     scale: tuple[float, float]
     protocol: str
-    load: Callable[..., Protocol]
+    load: Callable[..., EvaluationPlan]
     n_folds: int = 1
     nmae: bool = False
 
@@ -62,7 +62,7 @@ class DataSet:
                 sys.exit(f"needs {path.name}, which is not in the folder that {VARIABLE} names")
         return paths
 
-    def folds(self) -> Protocol:
+    def folds(self) -> EvaluationPlan:
         """Read the ratings and fix the folds."""
         return self.load(*self.paths())
 
@@ -72,33 +72,33 @@ def _movielens(path: Path) -> Ratings:
     return read_ratings(path, header=False, user=0, item=1, rating=2, timestamp=3, scale=STARS)
 
 
-def _u_data(path: Path) -> Protocol:
-    return make_protocol(_movielens(path), KFold(5, seed=0), None)
+def _u_data(path: Path) -> EvaluationPlan:
+    return make_plan(_movielens(path), KFold(5, seed=0), None)
 
 
-def _u1(base: Path, test: Path) -> Protocol:
-    return make_protocol(_movielens(base), None, _movielens(test))
+def _u1(base: Path, test: Path) -> EvaluationPlan:
+    return make_plan(_movielens(base), None, _movielens(test))
 
 
-def _ml_1m(path: Path) -> Protocol:
+def _ml_1m(path: Path) -> EvaluationPlan:
     ratings = read_ratings(path, header=False, user=0, item=1, rating=2, scale=STARS)
-    return make_protocol(ratings, KFold(5, seed=0), None)
+    return make_plan(ratings, KFold(5, seed=0), None)
 
 
-def _jester_2(path: Path) -> Protocol:
-    return make_protocol(read_ratings(path, scale=JESTER), KFold(5, seed=0), None)
+def _jester_2(path: Path) -> EvaluationPlan:
+    return make_plan(read_ratings(path, scale=JESTER), KFold(5, seed=0), None)
 
 
-def _lecture(path: Path) -> Protocol:
-    return make_protocol(read_ratings(path, scale=JESTER), HoldOut(0.2, seed=42), None)
+def _lecture(path: Path) -> EvaluationPlan:
+    return make_plan(read_ratings(path, scale=JESTER), HoldOut(0.2, seed=42), None)
 
 
-def _jester_1(path: Path) -> Protocol:
+def _jester_1(path: Path) -> EvaluationPlan:
     """The users of the first of the three files, in hundredths, 9900 where there is no rating."""
     matrix = np.load(path, allow_pickle=False)["ratings_x100"][:24_983]
     user, item = np.nonzero(matrix != 9900)
     ratings = Ratings.from_columns(user, item, matrix[user, item] / 100, scale=JESTER)
-    return make_protocol(ratings, LeaveNOut(2, seed=0), None)
+    return make_plan(ratings, LeaveNOut(2, seed=0), None)
 
 
 DATA = {

@@ -43,7 +43,7 @@ def parts(ratings: Ratings, share: float, seed: int = 0) -> tuple[Ratings, Ratin
     random = np.random.default_rng(seed)
     shuffled = ratings[random.permutation(len(ratings))]
     rank = np.empty(len(shuffled), np.int64)
-    starts, rows = shuffled.by_user()
+    starts, rows = shuffled.group_by_user()
     rank[rows] = np.arange(len(rows)) - np.repeat(starts[:-1], np.diff(starts))
     able = np.flatnonzero(np.diff(starts) >= GIVEN + JUDGED)
     chosen = random.choice(able, round(share * len(able)), replace=False)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from foretaste import Ratings
 from foretaste._utils import memory
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 Floats = npt.NDArray[np.floating[Any]]
 Columns = tuple[npt.NDArray[Any], npt.NDArray[Any], Floats]
@@ -48,8 +48,8 @@ class Peer:
         if free is None or 2 * wanted <= free:
             return None
         return (
-            f"its {_side(options)} similarities need about {memory.readable(wanted)} "
-            f"({size:,} x {size:,}), more than half of the {memory.readable(free)} that were free"
+            f"its {_side(options)} similarities need about {memory.format_bytes(wanted)} "
+            f"({size:,} x {size:,}), more than half of the {memory.format_bytes(free)} that were free"
         )
 
 
@@ -105,7 +105,7 @@ class Ours:
     """A model of ours at its defaults."""
 
     def __init__(self, name: str) -> None:
-        self.model = BY_NAME[name]()
+        self.model = MODELS[name]()
 
     def prepare(self, train: Ratings, test: Ratings) -> None:
         self.model = type(self.model)()

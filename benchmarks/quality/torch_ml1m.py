@@ -28,7 +28,7 @@ from benchmarks.quality.data import STARS, VARIABLE
 from benchmarks.quality.store import code_of_foretaste, today, write_whole
 from benchmarks.timing import RESULTS, machine
 from foretaste import Bias, Ratings, read_ratings, rmse
-from foretaste.models import BY_NAME, Model
+from foretaste.models import MODELS, Model
 
 SHARE = 0.2
 KEY = ("model", "seed")  # one record each
@@ -127,7 +127,7 @@ def cold(settings: dict[str, Any], names: list[str], seeds: list[int]) -> Iterat
 
 def _learned(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Record, Model]:
     start = time.perf_counter()
-    model = Bias() if name == "Bias" else BY_NAME[name](**settings)
+    model = Bias() if name == "Bias" else MODELS[name](**settings)
     model.fit(train)
     record: Record = {"model": name, "call": repr(model), "seconds": time.perf_counter() - start}
     record["settings"] = model.get_params(deep=False)

@@ -12,7 +12,7 @@ from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import HoldOut, Ratings, rmse
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 THREADS, RIDGE, ITERATIONS = 2, 10.0, 10
 FEW, MANY = 1, 4  # iterations of the two fits whose difference is timed
@@ -24,7 +24,7 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
     if missing("alternating least squares", models=("ALS",)):
         return
     ratings, name = movielens_1m(100_000 if quick else 1_000_000)
-    mean, std = ratings.moments()
+    mean, std = ratings.mean_std()
     standard = ratings.replace(value=((ratings.value - mean) / std).astype(np.float32))
     train, test = next(HoldOut(0.1, seed=0).split(standard))
     judged = standard[train], standard[test], std
@@ -78,7 +78,7 @@ def compared(
                 objective=objective,
                 equality=equality(own, peer, fit, error, factors, judged),
                 at_most=0.075 if solver == "cholesky" else None,
-                at_least=2.5 if solver == "cg" else None,
+                k_core=2.5 if solver == "cg" else None,
             )
 
 
@@ -130,7 +130,7 @@ def layout(who: str, ratings: Ratings) -> Any:
 
 def by_foretaste(ratings: Ratings, factors: int, iterations: int, solver: str) -> Any:
     """Fit with one ridge for factors and biases alike: what cmfrec minimises."""
-    return BY_NAME["ALS"](
+    return MODELS["ALS"](
         factors=factors, epochs=iterations, solver=solver, steps=3, regularization=0, damping=RIDGE, growth=0,
         bias_damping=RIDGE, threads=THREADS, clip=False,
     ).fit(ratings)  # fmt: skip
@@ -146,7 +146,7 @@ def by_cmfrec(matrix: Any, factors: int, iterations: int, solver: str) -> Any:
 
 
 def error_of_cmfrec(peer: Any, train: Ratings, test: Ratings) -> float:
-    user, item = train.users.remap(test.user_ids), train.items.remap(test.item_ids)
+    user, item = train.users.indices_of(test.user_ids), train.items.indices_of(test.item_ids)
     bias = np.append(peer.user_bias_, 0)[user] + np.append(peer.item_bias_, 0)[item]
     p, q = (np.vstack([table, np.zeros_like(table[:1])]) for table in (peer.A_, peer.B_))
     return float(rmse(test.value, peer.glob_mean_ + bias + np.einsum("nk,nk->n", p[user], q[item])))
@@ -192,7 +192,7 @@ def residuals(ratings: Ratings) -> tuple[Ratings, Callable[[Ratings], np.ndarray
         biases.append(np.append(bias, 0))  # the last is that of the unknown
 
     def back(pairs: Ratings) -> np.ndarray:
-        item, user = ratings.items.remap(pairs.item_ids), ratings.users.remap(pairs.user_ids)
+        item, user = ratings.items.indices_of(pairs.item_ids), ratings.users.indices_of(pairs.user_ids)
         return mean + biases[0][item] + biases[1][user]
 
     return ratings.replace(value=left.astype(np.float32)), back
@@ -200,9 +200,9 @@ def residuals(ratings: Ratings) -> tuple[Ratings, Callable[[Ratings], np.ndarray
 
 def on_residuals(left: Ratings, factors: int, iterations: int) -> Any:
     """Fit the factors alone, as lenskit does; ours are in standard deviations, which moves the ridge."""
-    return BY_NAME["ALS"](
+    return MODELS["ALS"](
         factors=factors, epochs=iterations, solver="cholesky", damping=0, growth=0, biases=False,
-        regularization=LENSKIT_RIDGE / left.moments()[1], threads=THREADS, clip=False,
+        regularization=LENSKIT_RIDGE / left.mean_std()[1], threads=THREADS, clip=False,
     ).fit(left)  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def by_implicit(matrix: Any, factors: int, iterations: int, solver: str) -> Any:
 
 def misranked_by_implicit(peer: Any, train: Ratings, test: Ratings) -> float:
     """Return how often a held-out item gets less than one drawn at random; half is chance."""
-    user, item = train.users.remap(test.user_ids), train.items.remap(test.item_ids)
+    user, item = train.users.indices_of(test.user_ids), train.items.indices_of(test.item_ids)
     known = (user >= 0) & (item >= 0)
     p, q = peer.user_factors[user[known]], peer.item_factors
     drawn = np.random.default_rng(0).integers(len(q), size=len(p))

@@ -55,7 +55,7 @@ def _compared(
         peer=named("scikit-surprise", f"{name} (one thread)"),
         peer_seconds=seconds["theirs"],
         equality={f"largest_difference_of_{learned}": difference},
-        at_least=least,
+        k_core=least,
     )
 
 

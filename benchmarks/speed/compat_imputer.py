@@ -76,7 +76,7 @@ def one(
         peer=named("scikit-learn", "KNNImputer"),
         peer_seconds=seconds["scikit-learn"],
         equality={"share_of_cells_further_than_1e-9": float(far.mean())},
-        at_least=at_least,
+        k_core=at_least,
     )
 
 

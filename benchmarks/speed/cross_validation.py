@@ -50,7 +50,7 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
             peer=named("scikit-surprise", f"cross_validate, n_jobs={jobs}"),
             peer_seconds=seconds[f"surprise {jobs}"],
             equality=dict(found),
-            at_least=aim,
+            k_core=aim,
         )
 
 

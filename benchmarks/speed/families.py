@@ -12,7 +12,7 @@ from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import KFold, Ratings, rmse
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 THREADS = 2
 
@@ -47,7 +47,7 @@ class Pairing:
 def _nmf(ratings: Ratings) -> dict[str, Any]:
     """The peer's zero lies at 0 and its numbers are ratings; ours are in standard deviations."""
     low, high = float(ratings.value.min()), float(ratings.value.max())
-    std = ratings.moments()[1]
+    std = ratings.mean_std()[1]
     return {
         "factors": 15, "epochs": 50, "biases": False, "updates": "simultaneous", "margin": low / (high - low),
         "regularization": 0.06 / std, "damping": 0, "initial_high": std**-0.5,
@@ -107,7 +107,7 @@ PAIRINGS = (
         },
         SVDPP,
         standard=True,
-        at_least=60,
+        k_core=60,
         once=True,
     ),
 )
@@ -124,13 +124,13 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
 
 def compared(pairing: Pairing, ratings: Ratings, name: str, repeats: int) -> Row:
     """Fit both on four fifths and predict the rest, in turns."""
-    mean, std = ratings.moments() if pairing.standard else (0.0, 1.0)
+    mean, std = ratings.mean_std() if pairing.standard else (0.0, 1.0)
     ratings = ratings.replace(value=((ratings.value - mean) / std).astype(np.float32))
     train, test = next(KFold(5, seed=0).split(ratings))
     learn, judge = ratings[train], ratings[test]
     own = {"threads": THREADS, **pairing.own(learn)}
-    known = BY_NAME[pairing.ours].declarations()
-    model = BY_NAME[pairing.ours](**{key: value for key, value in own.items() if key in known})
+    known = MODELS[pairing.ours].param_specs()
+    model = MODELS[pairing.ours](**{key: value for key, value in own.items() if key in known})
     trainset, testset = laid_out(ratings, learn, judge)
     guesses: dict[str, np.ndarray] = {}
 
@@ -157,7 +157,7 @@ def compared(pairing: Pairing, ratings: Ratings, name: str, repeats: int) -> Row
             "peer_rmse": std * rmse(judge.value, guesses["theirs"]),
             "share_within_.001": float(np.mean(gap < 0.001)),
         },
-        at_least=pairing.at_least,
+        k_core=pairing.k_core,
     )
 
 

@@ -21,9 +21,9 @@ from benchmarks.data import SHAPES, load_columns, movielens_like, save_columns
 from benchmarks.speed.alone import in_child, watched
 from benchmarks.speed.rows import Row, measure, readable, row
 from benchmarks.timing import RESULTS, installed, record
-from foretaste._utils.memory import readable as bytes_of
+from foretaste._utils.memory import format_bytes as bytes_of
 from foretaste.errors import ForetasteError
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 SIZES = tuple(SHAPES)
 QUICK = 2_000, 10_000, 50_000
@@ -34,15 +34,15 @@ PICTURE = RESULTS / "growth.svg"
 
 def model_of(name: str) -> Any:
     """Return a model by its defaults, but for the epochs and the threads."""
-    known = BY_NAME[name].declarations()
+    known = MODELS[name].param_specs()
     wanted = {"epochs": EPOCHS, "threads": THREADS}
-    return BY_NAME[name](**{key: value for key, value in wanted.items() if key in known})
+    return MODELS[name](**{key: value for key, value in wanted.items() if key in known})
 
 
 def fit_here(name: str, folder: Path) -> dict[str, Any]:
     """Fit one model in this process; a refusal is a result, too."""
     ratings = load_columns(folder)
-    data = sum(column.nbytes for column in (ratings.user, ratings.item, ratings.value, ratings.when))
+    data = sum(column.nbytes for column in (ratings.user, ratings.item, ratings.value, ratings.timestamp))
     model = model_of(name)
     try:
         model_of(name).fit(ratings[:200])  # what is imported on the way is neither time nor memory of the fit
@@ -99,7 +99,7 @@ def rows(quick: bool, repeats: int) -> list[Row]:
     """Return a row a model: seconds at its largest size, and how it grows."""
     for name, reason in LEFT_OUT.items():
         print(f"left out: {name}: {reason}")
-    names = [name for name in BY_NAME if name not in LEFT_OUT]
+    names = [name for name in MODELS if name not in LEFT_OUT]
     found = grow(names, QUICK if quick else SIZES, min(repeats, 3), 30 if quick else LIMIT)
     rows_ = [row_of(name, done) for name, done in found.items() if any("seconds" in one for one in done)]
     for name, done in found.items():
@@ -122,7 +122,7 @@ def row_of(name: str, done: list[dict[str, Any]]) -> Row:
     refused = [f"{one['ratings']:,}: {one['refused']}" for one in done if "refused" in one]
     sizes, last = [one["ratings"] for one in fitted], fitted[-1]
     times = ", ".join(f"{one['ratings']:,}: {readable(one['seconds'])}" for one in fitted)
-    epochs = f", {EPOCHS} epochs" if "epochs" in BY_NAME[name].declarations() else ""
+    epochs = f", {EPOCHS} epochs" if "epochs" in MODELS[name].param_specs() else ""
     return row(
         f"{name} fit{epochs}, {THREADS} threads ({times})" + "".join(f"; refused {one}" for one in refused),
         last["seconds"],

@@ -53,7 +53,7 @@ def small(repeats: int, users: int | None = None) -> list[Row]:
             peer=named("scikit-learn", "KNNImputer"),
             peer_seconds=seconds["scikit-learn"],
             equality={"share_of_cells_that_differ_by_ties": float(far.mean())},
-            at_least=40,
+            k_core=40,
         )
     ]
 
@@ -79,7 +79,7 @@ def large(rows_of_peer: int = 200, users: int = 59_132) -> list[Row]:
             peer=named("scikit-learn", f"KNNImputer ({rows_of_peer} rows measured, scaled up)"),
             peer_seconds=peer,
             equality={"share_of_cells_that_differ_by_ties": float(far.mean())},
-            at_least=200,
+            k_core=200,
         )
     ]
 

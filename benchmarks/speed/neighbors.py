@@ -16,7 +16,7 @@ from benchmarks.speed.alone import in_child, watched
 from benchmarks.speed.rows import Row, measure, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import Ratings
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 NEAREST, THREADS = 50, 2
 
@@ -40,7 +40,7 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
 
 def cosine(norms: str) -> Any:
     """Return our model that keeps nothing but the nearest by plain cosine, over all raters or common ones."""
-    return BY_NAME["ItemKNN"](
+    return MODELS["ItemKNN"](
         similarity="cosine", norms=norms, standardize=False, shrinkage=0, stored=NEAREST, centring="none",
         threads=THREADS,
     )  # fmt: skip
@@ -103,7 +103,7 @@ def against_implicit(ratings: Ratings, work: str, folder: Path, repeats: int) ->
             "MB_added": memory("all", folder),
             "theirs": memory("implicit", folder),
         },
-        at_least=3,
+        k_core=3,
     )
 
 
@@ -128,7 +128,7 @@ def against_surprise(ratings: Ratings, work: str, folder: Path, repeats: int) ->
                 "MB_added": memory(who, folder),
                 "theirs": theirs,
             },
-            at_least=40 if who == "all" else None,
+            k_core=40 if who == "all" else None,
         )
 
 

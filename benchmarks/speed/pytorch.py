@@ -46,7 +46,7 @@ def against_the_taught_loop(
     ours: dict[str, dict[str, Any]] = {"batches of 512": {}, big: BIG}
     errors = {"taught": _error_of_taught(Taught(train), valid, train, epochs)}
     for what, params in ours.items():
-        errors[what] = rmse(valid.value, TorchMF.plain(epochs=epochs, **params).fit(train).predict(valid))
+        errors[what] = rmse(valid.value, TorchMF.vanilla(epochs=epochs, **params).fit(train).predict(valid))
     for threads in (1, 2):
         taught = Taught(train)
 
@@ -57,7 +57,7 @@ def against_the_taught_loop(
         work: dict[str, Any] = {"taught": one_epoch}
         for what, params in ours.items():
             for many in SHORT:
-                model = TorchMF.plain(epochs=many, threads=threads, **params)
+                model = TorchMF.vanilla(epochs=many, threads=threads, **params)
                 work[f"{what} {many}"] = lambda model=model: model.fit(train)
         seconds = interleaved(work, repeats)
         for what in ours:
@@ -68,7 +68,7 @@ def against_the_taught_loop(
                 peer=named("torch", "in the taught loop, batches of 512"),
                 peer_seconds=seconds["taught"],
                 equality={"foretaste_rmse": errors[what], "peer_rmse": errors["taught"]},
-                at_least=8 if threads == 1 else None,  # steps this small gain nothing by a second
+                k_core=8 if threads == 1 else None,  # steps this small gain nothing by a second
             )
 
 
@@ -76,10 +76,10 @@ def _error_of_taught(taught: Any, valid: Ratings, train: Ratings, epochs: int) -
     """Return the error after so many epochs; pairs that are not known get the mean, as ours give them."""
     for _ in range(epochs):
         taught.epoch()
-    user, item = train.users.remap(valid.user_ids), train.items.remap(valid.item_ids)
+    user, item = train.users.indices_of(valid.user_ids), train.items.indices_of(valid.item_ids)
     known = (user >= 0) & (item >= 0)
     low, high = train.value.min(), train.value.max()
-    guess = np.full(len(valid), train.moments()[0], np.float32)
+    guess = np.full(len(valid), train.mean_std()[0], np.float32)
     guess[known] = np.clip(taught.predict(user[known], item[known]), low, high)
     return rmse(valid.value, guess)
 

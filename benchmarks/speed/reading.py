@@ -76,8 +76,8 @@ def read_by_foretaste(path: Path) -> Columns:
     from foretaste import read_ratings
 
     ratings = read_ratings(path)
-    assert ratings.when is not None
-    return ratings.user, ratings.users.ids, ratings.item, ratings.items.ids, ratings.value, ratings.when
+    assert ratings.timestamp is not None
+    return ratings.user, ratings.users.ids, ratings.item, ratings.items.ids, ratings.value, ratings.timestamp
 
 
 READERS = {"pandas": read_by_pandas, "foretaste": read_by_foretaste}
@@ -138,7 +138,7 @@ def _row(kind: str, path: Path, runs: dict[str, list[dict[str, Any]]]) -> Row:
         peer=named("pandas", "read_csv, factorize(sort=True); looks for no duplicates"),
         peer_seconds=seconds["pandas"],
         equality={"same_codes_ids_and_values": 1, "their_peak": peaks["pandas"]},
-        at_least=1.5 if kind == "numbers" else 1,
+        k_core=1.5 if kind == "numbers" else 1,
         also={"peak_of_memory_over_finished_arrays": (peaks["foretaste"], 4)},
     )
 

@@ -12,7 +12,7 @@ from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import SVD, HoldOut, Ratings, rmse
 from foretaste._native import SgdPlan
-from foretaste.models._sgd import aligned_zeros, grid_of
+from foretaste.models._sgd import aligned_zeros, n_blocks
 
 FACTORS = 64
 RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
@@ -50,7 +50,7 @@ def against_surprise(repeats: int, size: int = 1_000_000) -> list[Row]:
                 peer=named("scikit-surprise", "SVD (one thread)"),
                 peer_seconds=peer,
                 equality=errors,
-                at_least=25 if threads == 1 else 30,
+                k_core=25 if threads == 1 else 30,
             )
         )
     return found
@@ -76,7 +76,7 @@ def _trainset(ratings: Ratings) -> Any:
 
 def standardised(ratings: Ratings) -> tuple[Ratings, float]:
     """Return ratings in standard deviations, as ours learn from them inside, and how much one is."""
-    mean, std = ratings.moments()
+    mean, std = ratings.mean_std()
     return ratings.replace(value=((ratings.value - mean) / std).astype(np.float32)), std
 
 
@@ -95,7 +95,7 @@ def _same_objective(standard: Ratings, std: float) -> dict[str, float]:
     learn, judge = standard[train], standard[test]
     ours = SVD(factors=FACTORS, epochs=20, **RATES).fit(learn).predict(judge)
     peer = _surprise(learn, 20)
-    users, items = learn.users.remap(judge.user_ids), learn.items.remap(judge.item_ids)
+    users, items = learn.users.indices_of(judge.user_ids), learn.items.indices_of(judge.item_ids)
     known = (users >= 0) & (items >= 0)
     inner = [peer.trainset.to_inner_uid(u) if u >= 0 else -1 for u in users]
     other = [peer.trainset.to_inner_iid(i) if i >= 0 else -1 for i in items]
@@ -122,9 +122,9 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[Row]:
     numba.set_num_threads(2)
     ratings = generated(*shape_of(rows), rows)
     size = len(ratings.users), len(ratings.items)
-    mean, std = ratings.moments()
+    mean, std = ratings.mean_std()
     value = ((ratings.value - mean) / std).astype(np.float32)
-    plan = SgdPlan(ratings.user, ratings.item, value, None, *size, grid_of(len(ratings), *size))
+    plan = SgdPlan(ratings.user, ratings.item, value, None, *size, n_blocks(len(ratings), *size))
     order = plan.order()
     user = np.argsort(plan.user_order()).astype(np.int32)[ratings.user[order]]
     item = np.argsort(plan.item_order()).astype(np.int32)[ratings.item[order]]
@@ -148,7 +148,7 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[Row]:
             peer=named("numba", "running the same blocks and updates"),
             peer_seconds=seconds["numba"],
             equality={"largest_difference_of_a_factor": float(np.abs(ours[1] - theirs[1]).max())},
-            at_least=2.5,
+            k_core=2.5,
         )
     ]
 

@@ -11,7 +11,7 @@ from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
 from benchmarks.timing import interleaved, missing, named
 from foretaste import SVD, Ratings, recommend
-from foretaste.models import Linear
+from foretaste.models import LinearForm
 
 N, FACTORS, THREADS = 10, 64, 2
 
@@ -24,7 +24,7 @@ def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]
     """Measure all of it: for us the public function, which also has to look up who rated what."""
     ratings, name = movielens_1m(size)
     model = SVD(factors=FACTORS, epochs=20).fit(ratings)
-    linear, seen = model._linear(), ratings.to_sparse()
+    linear, seen = model.as_linear(), ratings.to_sparse()
     peers: dict[str, Callable[[], np.ndarray]] = {
         named("numpy", "argpartition"): lambda: _by_numpy(linear, seen)
     }
@@ -42,7 +42,7 @@ def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]
             peer=peer,
             peer_seconds=seconds[peer],
             equality={"share_of_places_that_agree": equality[peer]},
-            at_least=7 if peer.startswith("implicit") else 8,
+            k_core=7 if peer.startswith("implicit") else 8,
         )
         for peer in peers
     ]
@@ -50,10 +50,10 @@ def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]
 
 def _as_matrix(model: SVD, ratings: Ratings) -> np.ndarray:
     found = recommend(model, n=N, exclude=ratings)
-    return model.items_.remap(found.ids).reshape(-1, N)
+    return model.items_.indices_of(found.ids).reshape(-1, N)
 
 
-def _by_numpy(linear: Linear, seen: Any, block: int = 512) -> np.ndarray:
+def _by_numpy(linear: LinearForm, seen: Any, block: int = 512) -> np.ndarray:
     """Multiply, leave out, argpartition, sort; the product uses as many threads as BLAS likes."""
     best = np.empty((len(linear.user_factors), N), np.int64)
     for start in range(0, len(best), block):
@@ -67,7 +67,7 @@ def _by_numpy(linear: Linear, seen: Any, block: int = 512) -> np.ndarray:
     return best
 
 
-def _by_implicit(linear: Linear, seen: Any) -> Callable[[], np.ndarray]:
+def _by_implicit(linear: LinearForm, seen: Any) -> Callable[[], np.ndarray]:
     """Give implicit the biases of items as one more factor, so that it ranks the same scores."""
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         CrossValidation,
         RankingResults,
         Results,
-        Tuned,
+        TuningResult,
         breakdown,
         compare,
         cross_validate,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         evaluate_ranking,
         tune,
     )
-    from foretaste.features import Catalogue
+    from foretaste.features import ItemCatalog
     from foretaste.io import read_items, read_pairs, read_ratings
     from foretaste.metrics import (
         average_precision,
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         similar_users,
     )
     from foretaste.report import plot, write_report
-    from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, WarmOnly
+    from foretaste.splits import ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, TimeSplit, WarmOnly
 
     __version__: str
 
@@ -99,8 +99,8 @@ __all__ = [
     "Bias",
     "Blend",
     "Breakdown",
-    "ByTime",
-    "Catalogue",
+    "TimeSplit",
+    "ItemCatalog",
     "CoClustering",
     "ColdItems",
     "ColdUsers",
@@ -129,7 +129,7 @@ __all__ = [
     "TimeSVDpp",
     "TorchMF",
     "TorchRecommender",
-    "Tuned",
+    "TuningResult",
     "UserItemMean",
     "UserKNN",
     "UserMean",
@@ -198,7 +198,7 @@ _PACKAGES = {
     "features": "Catalogue",
 }
 _PACKAGE_OF = {name: package for package, names in _PACKAGES.items() for name in names.split()}
-_NAME_THERE = {"load_dataset": "load"}
+_ATTRIBUTE_OF = {"load_dataset": "load"}
 
 
 def __getattr__(name: str) -> Any:
@@ -210,7 +210,7 @@ def __getattr__(name: str) -> Any:
     elif name in _PACKAGE_OF:
         from importlib import import_module
 
-        value = getattr(import_module(f"foretaste.{_PACKAGE_OF[name]}"), _NAME_THERE.get(name, name))
+        value = getattr(import_module(f"foretaste.{_PACKAGE_OF[name]}"), _ATTRIBUTE_OF.get(name, name))
     else:
         raise AttributeError(f"module 'foretaste' has no attribute {name!r}")
     globals()[name] = value

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean, to_python
+from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -27,22 +27,22 @@ _NAMES = {
     "timestamp": "timestamp timestamps time date datetime ts when unixreviewtime ratedat createdat "
     "reviewtime tstamp unixtime",
 }
-_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+_ROLE_BY_NAME = {name: role for role, names in _NAMES.items() for name in names.split()}
 
 
-def role_of(name: str) -> str | None:
+def column_role(name: str) -> str | None:
     """Return the role that a column name stands for, or None: ``userId`` is ``user``."""
-    return _ROLE_OF.get(re.sub(r"[^a-z]", "", name.lower()))
+    return _ROLE_BY_NAME.get(re.sub(r"[^a-z]", "", name.lower()))
 
 
-def guess_roles(names: Iterable[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
+def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dict[str, str]:
     """Match the columns of a table to roles.
 
     Parameters
     ----------
     names : iterable of str
         The table's column names.
-    chosen : mapping of role to column name or None
+    explicit : mapping of role to column name or None
         What the caller said; None leaves a role to be guessed.
 
     Returns
@@ -52,52 +52,55 @@ def guess_roles(names: Iterable[str], chosen: Mapping[str, str | None]) -> dict[
 
     Raises
     ------
-    BadData
+    DataError
         If a chosen column does not exist.
     """
     names = list(names)
-    found: dict[str, str] = {}
-    for role, name in chosen.items():
+    mapping: dict[str, str] = {}
+    for role, name in explicit.items():
         if name is None:
             continue
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            raise BadData(
+            close_matches = difflib.get_close_matches(name, names, n=1)
+            raise DataError(
                 f'no column "{name}" (asked for as {role}){did_you_mean(name, names)}',
                 where="columns are: " + ", ".join(names),
-                hint=f'{role}="{near[0]}"' if near else f"say which one it is: {role}=...",
+                hint=f'{role}="{close_matches[0]}"' if close_matches else f"say which one it is: {role}=...",
             )
-        found[role] = name
-    taken = set(found.values())
-    order = list(_ROLE_OF)
-    for role in chosen:
-        fits = [n for n in names if role_of(n) == role and n not in taken]
-        if role not in found and fits:
-            found[role] = min(fits, key=lambda n: order.index(re.sub(r"[^a-z]", "", n.lower())))
-    return found
+        mapping[role] = name
+    used = set(mapping.values())
+    order = list(_ROLE_BY_NAME)
+    for role in explicit:
+        matching = [n for n in names if column_role(n) == role and n not in used]
+        if role not in mapping and matching:
+            mapping[role] = min(matching, key=lambda n: order.index(re.sub(r"[^a-z]", "", n.lower())))
+    return mapping
 
 
-def require_roles(found: Mapping[str, str], names: Iterable[str], roles: Iterable[str]) -> None:
+def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: Iterable[str]) -> None:
     """Refuse a table that lacks a needed column, naming it and how to say which one it is."""
     names = list(names)
-    missing = [role for role in roles if role not in found]
+    missing = [role for role in required if role not in mapping]
     if not missing:
         return
-    taken = next((role for role, name in found.items() if role_of(name) in missing), None)
-    if taken is not None:
-        raise BadData(
-            f'the column "{found[taken]}" is taken for the {taken}, '
-            f"and no other was recognised for the {role_of(found[taken])}",
+    misread_role = next((role for role, name in mapping.items() if column_role(name) in missing), None)
+    if misread_role is not None:
+        raise DataError(
+            f'the column "{mapping[misread_role]}" is taken for the {misread_role}, '
+            f"and no other was recognised for the {column_role(mapping[misread_role])}",
             where="columns are: " + ", ".join(names),
-            hint=next((f'{taken}="{name}"' for name in names if role_of(name) == taken), f"{taken}=None"),
+            hint=next(
+                (f'{misread_role}="{name}"' for name in names if column_role(name) == misread_role),
+                f"{misread_role}=None",
+            ),
         )
-    free = [name for name in names if name not in found.values()]
-    more = ", ".join(f"nor for the {role}" for role in missing[1:])
-    guessed = [f'{role}="{name}"' for role, name in zip(missing, free, strict=False)]
-    raise BadData(
-        f"no column for the {missing[0]} was recognised{f' ({more})' if more else ''}",
+    unused = [name for name in names if name not in mapping.values()]
+    other_roles = ", ".join(f"nor for the {role}" for role in missing[1:])
+    suggestions = [f'{role}="{name}"' for role, name in zip(missing, unused, strict=False)]
+    raise DataError(
+        f"no column for the {missing[0]} was recognised{f' ({other_roles})' if other_roles else ''}",
         where="columns are: " + ", ".join(names),
-        hint="say which one it is: " + ", ".join(guessed or [f"{missing[0]}=..."]),
+        hint="say which one it is: " + ", ".join(suggestions or [f"{missing[0]}=..."]),
     )
 
 
@@ -116,68 +119,70 @@ def frame_columns(frame: Any) -> dict[str, Any]:
     return {name: table.get_column(name) for name in table.columns}
 
 
-def as_numpy(column: Any) -> npt.NDArray[Any]:
+def as_numpy(column: Any) -> AnyArray:
     """Turn one column of a frame into a numpy array; text becomes an object array of str."""
-    kind = str(getattr(column, "dtype", ""))
-    if kind in ("category", "Categorical", "Enum") or kind.startswith(("Categorical", "Enum")):
+    dtype_name = str(getattr(column, "dtype", ""))
+    if dtype_name in ("category", "Categorical", "Enum") or dtype_name.startswith(("Categorical", "Enum")):
         column = column.astype(object) if hasattr(column, "iloc") else column.cast(str)
     array = column.to_numpy()
     return np.asarray(array, dtype=object) if array.dtype.kind in "UT" else np.asarray(array)
 
 
-def names_in(expression: str) -> list[str]:
+def referenced_columns(expression: str) -> list[str]:
     """Return the columns that an SQL condition is about; none if it cannot be understood."""
     import polars as pl
 
     try:
-        return list(pl.sql_expr(_plain_sql(expression)).meta.root_names())
+        return list(pl.sql_expr(_quote_user_column(expression)).meta.root_names())
     except Exception:  # filter_rows says what is wrong with it
         return []
 
 
-def _plain_sql(expression: str) -> str:
+def _quote_user_column(expression: str) -> str:
     """Put quotes around a column called user, which is a function in SQL; texts in quotes stay."""
     return re.sub(
         r"""'[^']*'|"[^"]*"|`[^`]*`|\buser\b""",
-        lambda found: f'"{found.group()}"' if found.group().lower() == "user" else found.group(),
+        lambda match: f'"{match.group()}"' if match.group().lower() == "user" else match.group(),
         expression,
         flags=re.IGNORECASE,
     )
 
 
-def filter_rows(frame: Any, expression: str) -> npt.NDArray[np.bool_]:
+def filter_rows(frame: Any, expression: str) -> BoolArray:
     """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
     import polars as pl
 
     try:
-        condition = pl.sql_expr(_plain_sql(expression))
+        condition = pl.sql_expr(_quote_user_column(expression))
         names = condition.meta.root_names()
     except Exception as error:
-        raise InvalidParameter(
-            f"the condition {expression!r} cannot be understood: {error}", hint=_example(frame)
+        raise InvalidParameterError(
+            f"the condition {expression!r} cannot be understood: {error}", hint=_example_condition(frame)
         ) from None
     for name in names:
         if name not in frame.columns:
-            role = role_of(name)
+            role = column_role(name)
             if role is None or role not in frame.columns:
-                near = difflib.get_close_matches(name, frame.columns, n=1)
-                mended = re.sub(rf"\b{re.escape(name)}\b", near[0], expression) if near else None
-                raise InvalidParameter(
+                close_matches = difflib.get_close_matches(name, frame.columns, n=1)
+                fixed = (
+                    re.sub(rf"\b{re.escape(name)}\b", close_matches[0], expression) if close_matches else None
+                )
+                raise InvalidParameterError(
                     f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
                     where="columns are: " + ", ".join(frame.columns),
-                    hint=_as_argument(mended) if mended else _example(frame),
+                    hint=_as_argument(fixed) if fixed else _example_condition(frame),
                 )
             frame = frame.with_columns(pl.col(role).alias(name))
     try:
         mask = frame.select(condition.alias("mask")).get_column("mask")
     except pl.exceptions.PolarsError as error:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"the condition {expression!r} cannot be applied: {str(error).splitlines()[0]}",
-            hint=_requoted(frame, expression) or "compare numbers with numbers and text with 'text'",
+            hint=_fix_quotes(frame, expression) or "compare numbers with numbers and text with 'text'",
         ) from None
     if mask.dtype != pl.Boolean or len(mask) != len(frame):
-        raise InvalidParameter(
-            f"the condition {expression!r} is not true or false for each row", hint=_example(frame)
+        raise InvalidParameterError(
+            f"the condition {expression!r} is not true or false for each row", hint=_example_condition(frame)
         )
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
@@ -188,7 +193,7 @@ def _as_argument(expression: str) -> str | None:
     return None if quote in expression else f"where={quote}{expression}{quote}"
 
 
-def _example(frame: Any) -> str:
+def _example_condition(frame: Any) -> str:
     """Return a condition that some row of a frame fulfils, as an example of how one is written."""
     import polars as pl
 
@@ -198,11 +203,11 @@ def _example(frame: Any) -> str:
     if len(cells):
         number = cells.head(1).cast(pl.Float64, strict=False)[0]
         first = number if number is not None and np.isfinite(number) else None
-    plain_name = name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"`{name}`"
-    return f'for example: where="{plain_name} {f">= {first:g}" if first is not None else "IS NOT NULL"}"'
+    quoted_name = name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"`{name}`"
+    return f'for example: where="{quoted_name} {f">= {first:g}" if first is not None else "IS NOT NULL"}"'
 
 
-def _requoted(frame: Any, expression: str) -> str | None:
+def _fix_quotes(frame: Any, expression: str) -> str | None:
     """Return a condition with numbers taken out of quotes, or put into them, if it can be applied then."""
     import polars as pl
 
@@ -210,23 +215,23 @@ def _requoted(frame: Any, expression: str) -> str | None:
         (r"'(-?\d+(?:\.\d+)?)'", r"\1"),
         (r"(?<![\w.'\"`])(-?\d+(?:\.\d+)?)(?![\w.'\"`])", r"'\1'"),
     ):
-        other = re.sub(pattern, replacement, expression)
+        candidate = re.sub(pattern, replacement, expression)
         try:
-            frame.select(pl.sql_expr(_plain_sql(other)))
+            frame.select(pl.sql_expr(_quote_user_column(candidate)))
         except Exception:  # noqa: S112 - whatever is wrong with it, it is no mend
             continue
-        if other != expression:
-            return _as_argument(other)
+        if candidate != expression:
+            return _as_argument(candidate)
     return None
 
 
-def row_place(row: int) -> str:
+def default_row_label(row: int) -> str:
     """Say where a row of a table in memory stands."""
     return f"row {row}"
 
 
 def check_scale(
-    scale: Any, values: npt.NDArray[np.float32] | None = None, place: Callable[[int], str] = row_place
+    scale: Any, values: Float32Array | None = None, row_label: Callable[[int], str] = default_row_label
 ) -> None:
     """Check a declared scale, and that the ratings lie inside it."""
     if scale is None:
@@ -236,64 +241,66 @@ def check_scale(
         if math.isnan(low) or math.isnan(high):
             raise ValueError("no number")
     except (TypeError, ValueError, OverflowError):
-        raise InvalidParameter(f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)") from None
+        raise InvalidParameterError(
+            f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)"
+        ) from None
     if not np.isfinite([low, high]).all() or low >= high:
         hint = f"scale=({high:g}, {low:g})" if low > high else "scale=(1, 5)"
-        raise InvalidParameter(f"scale={scale!r}: the low end must be below the high end", hint=hint)
+        raise InvalidParameterError(f"scale={scale!r}: the low end must be below the high end", hint=hint)
     if values is None:
         return
     outside = np.flatnonzero((values < low) | (values > high))
     if len(outside):
-        raise BadData(
+        raise DataError(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
-            f"(first: {values[outside[0]]:g} in {place(int(outside[0]))})",
+            f"(first: {values[outside[0]]:g} in {row_label(int(outside[0]))})",
             hint=f"scale=({values.min():g}, {values.max():g}), or mend these rows",
         )
 
 
-def finite_column(column: Any, name: str) -> npt.NDArray[np.float32]:
+def check_finite_column(column: Any, name: str) -> Float32Array:
     """Return a column of numbers as float32, refusing what is no finite number, by its row."""
     array = np.asarray(column)
     if array.ndim != 1:
-        raise BadData(f"{name} must be one column; its shape is {array.shape}")
+        raise DataError(f"{name} must be one column; its shape is {array.shape}")
     if array.dtype.kind not in "iufb":
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
-                raise BadData(
-                    f"{name} in row {row} is {plain(value)!r}, not a number", hint="drop or mend that row"
+                raise DataError(
+                    f"{name} in row {row} is {to_python(value)!r}, not a number", hint="drop or mend that row"
                 )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if len(bad):
-        raise BadData(
-            f"{name} in row {bad[0]} is {array[bad[0]]}; {name}s must be finite numbers "
-            f"({len(bad)} such rows)",
+    invalid = np.flatnonzero(~np.isfinite(numbers))
+    if len(invalid):
+        raise DataError(
+            f"{name} in row {invalid[0]} is {array[invalid[0]]}; {name}s must be finite numbers "
+            f"({len(invalid)} such rows)",
             hint="drop or mend these rows",
         )
     return numbers
 
 
-def weight_column(column: Any, place: Callable[[int], str] = row_place) -> npt.NDArray[np.float32]:
+def check_weight_column(column: Any, row_label: Callable[[int], str] = default_row_label) -> Float32Array:
     """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
-    weights = finite_column(column, "weight")
+    weights = check_finite_column(column, "weight")
     if (weights < 0).any():
         row = int(np.flatnonzero(weights < 0)[0])
-        raise BadData(f"weight in {place(row)} is {weights[row]:g}; weights must be at least 0")
+        raise DataError(f"weight in {row_label(row)} is {weights[row]:g}; weights must be at least 0")
     return weights
 
 
-def time_column(column: Any) -> npt.NDArray[np.int64]:
+def check_timestamp_column(column: Any) -> Int64Array:
     """Return a column of times as whole seconds since 1970."""
     array = as_numpy(column) if hasattr(column, "to_numpy") else np.asarray(column)
     if array.dtype.kind == "M":
         if np.isnat(array).any():
-            raise BadData(f"when in row {int(np.flatnonzero(np.isnat(array))[0])} is missing")
+            raise DataError(f"when in row {int(np.flatnonzero(np.isnat(array))[0])} is missing")
         return array.astype("datetime64[s]").astype(np.int64)
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.floor(array)).all():
         return array.astype(np.int64)
     if array.dtype.kind not in "iu":
-        raise BadData(
+        raise DataError(
             f"when is of type {array.dtype}; times must be whole seconds since 1970 or datetimes",
             hint="convert the column with pandas.to_datetime",
         )

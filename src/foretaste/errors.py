@@ -21,7 +21,7 @@ class ForetasteError(Exception):
         The place: a row, a line of a file, a column.
     hint : str, optional
         What to type or change to mend it.
-    instead : (object, object), optional
+    replacement : (object, object), optional
         A word that was given, and the one that would have been right; the command line prints the whole
         command with it.
     """
@@ -35,13 +35,13 @@ class ForetasteError(Exception):
         *,
         where: str | None = None,
         hint: str | None = None,
-        instead: tuple[object, object] | None = None,
+        replacement: tuple[object, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
-        self.instead = None if instead is None else (str(instead[0]), str(instead[1]))
+        self.replacement = None if replacement is None else (str(replacement[0]), str(replacement[1]))
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -52,66 +52,66 @@ class ForetasteError(Exception):
         return "\n".join(parts)
 
 
-class InvalidParameter(ForetasteError, ValueError):
+class InvalidParameterError(ForetasteError, ValueError):
     """A parameter or argument has a value that is not allowed."""
 
     code = "invalid_parameter"
 
 
-class BadData(ForetasteError, ValueError):
+class DataError(ForetasteError, ValueError):
     """Ratings, ids or a file that cannot be used as they are."""
 
     code = "bad_data"
     exit_code = 3
 
 
-class BadModelFile(BadData):
+class ModelFileError(DataError):
     """A model file that is truncated, foreign, newer than this library or hostile."""
 
     code = "bad_model_file"
 
 
-class TooLarge(ForetasteError, MemoryError):
+class NotEnoughMemoryError(ForetasteError, MemoryError):
     """Work refused before it starts because it would not fit into memory."""
 
     code = "too_large"
     exit_code = 3
 
 
-class NotFitted(ForetasteError, ValueError, AttributeError):
+class NotFittedError(ForetasteError, ValueError, AttributeError):
     """A model was asked for predictions before ``fit``."""
 
     code = "not_fitted"
 
 
-class NotSupported(ForetasteError, NotImplementedError):
+class NotSupportedError(ForetasteError, NotImplementedError):
     """A model was asked for something that it cannot do; the message names those that can."""
 
     code = "not_supported"
 
 
-class NotFound(ForetasteError, LookupError):
+class NotFoundError(ForetasteError, LookupError):
     """A file, model, data set, user or item with this name does not exist."""
 
     code = "not_found"
     exit_code = 4
 
 
-class NotFetched(ForetasteError, ConnectionError):
+class DownloadError(ForetasteError, ConnectionError):
     """A data set could not be fetched: no network, a server that gives up, a full disk."""
 
     code = "not_fetched"
     exit_code = 4
 
 
-class MissingExtra(ForetasteError, ImportError):
+class MissingDependencyError(ForetasteError, ImportError):
     """An optional dependency is not installed; the hint is the command that installs it."""
 
     code = "missing_extra"
     exit_code = 5
 
 
-def plain(value: object) -> object:
+def to_python(value: object) -> object:
     """Return a numpy scalar as Python's own, so that a message says 7 and not np.int64(7)."""
     item = getattr(value, "item", None)
     return value if item is None else item()
@@ -119,5 +119,5 @@ def plain(value: object) -> object:
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:
     """Return ``'; did you mean "x"?'`` for the nearest option, or an empty string."""
-    near = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    matches = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
+    return f'; did you mean "{matches[0]}"?' if matches else ""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.column_roles import as_numpy, frame_columns, is_frame, role_of
-from foretaste.errors import BadData, NotFound, did_you_mean, plain
-from foretaste.ids import IdIndex, Indices
+from foretaste.column_roles import as_numpy, column_role, frame_columns, is_frame
+from foretaste.errors import DataError, NotFoundError, did_you_mean, to_python
+from foretaste.ids import IdIndex
+from foretaste.typing import AnyArray, ArrayDict, Float32Array, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FeatureTable:
     """Features of users or items, one row each, in the order of their index.
 
     Parameters
@@ -25,17 +25,17 @@ class Table:
     """
 
     columns: tuple[str, ...]
-    values: npt.NDArray[np.float32]
+    values: Float32Array
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows: npt.NDArray[Any]) -> Table:
+    def take_rows(self, rows: AnyArray) -> FeatureTable:
         """Return the table of some rows, by a mask or by places."""
-        return Table(self.columns, self.values[rows])
+        return FeatureTable(self.columns, self.values[rows])
 
     @classmethod
-    def from_frame(cls, frame: Any, index: IdIndex, name: str) -> Table:
+    def from_frame(cls, frame: Any, index: IdIndex, entity: str) -> FeatureTable:
         """Align a frame of features to an index of ids.
 
         Parameters
@@ -44,62 +44,64 @@ class Table:
             One row an id; the id column is recognised by name, else the first column is taken.
         index : IdIndex
             The ids whose rows are wanted, in this order.
-        name : str
+        entity : str
             ``"user"`` or ``"item"``.
 
         Raises
         ------
-        BadData
+        DataError
             If an id has no row, has two, or a number is missing.
         """
-        columns, ids = _split(frame, name)
-        rows = _rows_of(index, ids, name)
-        parts = [_feature(label, as_numpy(column)[rows]) for label, column in columns.items()]
-        names = tuple(n for labels, _ in parts for n in labels)
-        values = np.hstack([v for _, v in parts]) if parts else np.empty((len(index), 0), np.float32)
+        columns, ids = _split_id_column(frame, entity)
+        rows = _align_rows(index, ids, entity)
+        encoded = [_encode_feature(label, as_numpy(column)[rows]) for label, column in columns.items()]
+        names = tuple(n for labels, _ in encoded for n in labels)
+        values = np.hstack([v for _, v in encoded]) if encoded else np.empty((len(index), 0), np.float32)
         return cls(names, np.ascontiguousarray(values))
 
     @staticmethod
-    def ids_in(frame: Any, name: str) -> IdIndex:
+    def ids_from_frame(frame: Any, entity: str) -> IdIndex:
         """Return the ids that a frame of features has rows of; parameters as in ``from_frame``."""
-        return IdIndex.from_column(_split(frame, name)[1], name)[0]
+        return IdIndex.from_column(_split_id_column(frame, entity)[1], entity)[0]
 
 
-def _split(frame: Any, name: str) -> tuple[dict[str, Any], npt.NDArray[Any]]:
+def _split_id_column(frame: Any, entity: str) -> tuple[dict[str, Any], AnyArray]:
     """Return the columns of a frame of features, and its ids beside them."""
     if not is_frame(frame):
-        raise BadData(f"{name} features must be a data frame, not {type(frame).__name__}")
+        raise DataError(f"{entity} features must be a data frame, not {type(frame).__name__}")
     columns = dict(frame_columns(frame))
-    id_column = next((c for c in columns if role_of(c) == name), next(iter(columns)))
+    id_column = next((c for c in columns if column_role(c) == entity), next(iter(columns)))
     return columns, as_numpy(columns.pop(id_column))
 
 
-def _rows_of(index: IdIndex, ids: npt.NDArray[Any], name: str) -> Indices:
+def _align_rows(index: IdIndex, ids: AnyArray, entity: str) -> IndexArray:
     """Return the row of ``ids`` in which each id of ``index`` stands."""
-    own, codes = IdIndex.from_column(ids, name)
-    if len(own) != len(ids):
-        twice = own.ids[np.bincount(codes).argmax()]
-        raise BadData(f"{name} {plain(twice)!r} has more than one row of features", hint="keep one row an id")
-    places = own.remap(index.ids)
-    if (places < 0).any():
-        missing = index.ids[places < 0]
-        raise BadData(
-            f"{len(missing)} of {len(index)} {name}s have no row of features (first: {plain(missing[0])!r})",
-            hint=f"add their rows, or keep the ratings of {name}s that have features",
+    frame_index, codes = IdIndex.from_column(ids, entity)
+    if len(frame_index) != len(ids):
+        duplicate = frame_index.ids[np.bincount(codes).argmax()]
+        raise DataError(
+            f"{entity} {to_python(duplicate)!r} has more than one row of features", hint="keep one row an id"
         )
-    row_of_code = np.empty(len(own), np.int32)
+    positions = frame_index.indices_of(index.ids)
+    if (positions < 0).any():
+        missing = index.ids[positions < 0]
+        raise DataError(
+            f"{len(missing)} of {len(index)} {entity}s have no row of features (first: {to_python(missing[0])!r})",
+            hint=f"add their rows, or keep the ratings of {entity}s that have features",
+        )
+    row_of_code = np.empty(len(frame_index), np.int32)
     row_of_code[codes] = np.arange(len(ids), dtype=np.int32)
-    return row_of_code[places]
+    return row_of_code[positions]
 
 
-def _feature(label: str, values: npt.NDArray[Any]) -> tuple[list[str], npt.NDArray[np.float32]]:
+def _encode_feature(label: str, values: AnyArray) -> tuple[list[str], Float32Array]:
     """Turn one column into numbers: as it is, or one column a category."""
     if values.dtype.kind in "iufb":
         numbers = values.astype(np.float32)
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise BadData(
-                f'feature "{label}" is {plain(values[row])!r} in row {row}; it must be a finite number'
+            raise DataError(
+                f'feature "{label}" is {to_python(values[row])!r} in row {row}; it must be a finite number'
             )
         return [label], numbers[:, None]
     categories, codes = np.unique(values.astype(str), return_inverse=True)
@@ -109,7 +111,7 @@ def _feature(label: str, values: npt.NDArray[Any]) -> tuple[list[str], npt.NDArr
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class ItemCatalog:
     """What items are called: an index of item ids and columns of text beside it.
 
     Parameters
@@ -121,23 +123,23 @@ class Catalogue:
     """
 
     items: IdIndex
-    columns: dict[str, npt.NDArray[Any]]
+    columns: ArrayDict
     title: str
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def titles(self, item_ids: npt.NDArray[Any]) -> list[str | None]:
+    def titles(self, item_ids: AnyArray) -> list[str | None]:
         """Return the title of each item id, None where it has none."""
-        places = self.items.remap(item_ids)
+        positions = self.items.indices_of(item_ids)
         texts = self.columns[self.title]
-        return [None if place < 0 else str(texts[place]) for place in places]
+        return [None if position < 0 else str(texts[position]) for position in positions]
 
-    def with_title(self, column: str) -> Catalogue:
+    def with_title(self, column: str) -> ItemCatalog:
         """Return the catalogue with another column as its title."""
         if column not in self.columns:
             known = ", ".join(self.columns)
-            raise NotFound(
+            raise NotFoundError(
                 f'no column "{column}"{did_you_mean(column, self.columns)}', hint=f"one of {known}"
             )
-        return Catalogue(self.items, self.columns, column)
+        return ItemCatalog(self.items, self.columns, column)

@@ -6,16 +6,14 @@ import hashlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.text_arrays import pack_texts
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-
-Words = npt.NDArray[np.uint64]
+from foretaste.typing import Float32Array, UInt64Array
 
 _CHUNK = 1 << 15  # rows at a time, so that the working arrays stay in the cache
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_MULTIPLIER_1, _MULTIPLIER_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def fingerprint(ratings: Ratings) -> str:
@@ -41,54 +39,54 @@ def fingerprint(ratings: Ratings) -> str:
     sums and the id tables go through SHA-256, so that the same places of other ids are other ratings.
     """
     digest = hashlib.sha256(b"foretaste ratings 1")
-    present = (ratings.weight is not None, ratings.when is not None)
-    digest.update(np.array([len(ratings), *present, *_row_sums(ratings)], "<u8").tobytes())
+    has_columns = (ratings.weight is not None, ratings.timestamp is not None)
+    digest.update(np.array([len(ratings), *has_columns, *_sum_row_hashes(ratings)], "<u8").tobytes())
     for index in (ratings.users, ratings.items):
-        _add_ids(digest, index)
+        _update_with_ids(digest, index)
     return digest.hexdigest()[:32]
 
 
-def _row_sums(ratings: Ratings) -> Words:
+def _sum_row_hashes(ratings: Ratings) -> UInt64Array:
     """Return two sums of mixed rows, modulo 2**64."""
     sums = np.zeros(2, np.uint64)
     with np.errstate(over="ignore"):
         for start in range(0, len(ratings), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            word = ratings.user[rows].astype(np.uint64)
-            word <<= np.uint64(32)
-            word |= ratings.item[rows].astype(np.uint64)
-            _mix(word)
-            word ^= _bits(ratings.value[rows])
+            hashes = ratings.user[rows].astype(np.uint64)
+            hashes <<= np.uint64(32)
+            hashes |= ratings.item[rows].astype(np.uint64)
+            _mix_bits(hashes)
+            hashes ^= _float_bits(ratings.value[rows])
             if ratings.weight is not None:
-                word ^= _bits(ratings.weight[rows]) << np.uint64(32)
-            _mix(word)
-            if ratings.when is not None:
-                word ^= ratings.when[rows].view(np.uint64)
-                _mix(word)
-            sums[0] += word.sum(dtype=np.uint64)
-            _mix(word)
-            sums[1] += word.sum(dtype=np.uint64)
+                hashes ^= _float_bits(ratings.weight[rows]) << np.uint64(32)
+            _mix_bits(hashes)
+            if ratings.timestamp is not None:
+                hashes ^= ratings.timestamp[rows].view(np.uint64)
+                _mix_bits(hashes)
+            sums[0] += hashes.sum(dtype=np.uint64)
+            _mix_bits(hashes)
+            sums[1] += hashes.sum(dtype=np.uint64)
     return sums
 
 
-def _mix(word: Words) -> None:
+def _mix_bits(hashes: UInt64Array) -> None:
     """Mix each number in place; a bijection, so nothing is lost."""
-    word += np.uint64(0x9E3779B97F4A7C15)
-    word ^= word >> np.uint64(30)
-    word *= _FIRST
-    word ^= word >> np.uint64(27)
-    word *= _SECOND
-    word ^= word >> np.uint64(31)
+    hashes += np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= hashes >> np.uint64(30)
+    hashes *= _MULTIPLIER_1
+    hashes ^= hashes >> np.uint64(27)
+    hashes *= _MULTIPLIER_2
+    hashes ^= hashes >> np.uint64(31)
 
 
-def _bits(values: npt.NDArray[np.float32]) -> Words:
+def _float_bits(values: Float32Array) -> UInt64Array:
     """Return the bits of each number; -0 is 0."""
     return (values + np.float32(0)).view(np.uint32).astype(np.uint64)
 
 
-def _add_ids(digest: Any, index: IdIndex) -> None:
-    digest.update(f"{index.kind} {len(index)}".encode())
-    if index.kind == "text":
+def _update_with_ids(digest: Any, index: IdIndex) -> None:
+    digest.update(f"{index.dtype} {len(index)}".encode())
+    if index.dtype == "text":
         data, offsets = pack_texts(index.ids.tolist())
         digest.update(offsets.astype("<i8").tobytes())
         digest.update(data.tobytes())

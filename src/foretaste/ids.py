@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import IdEncoder
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadData, NotFound, did_you_mean, plain
-
-Indices = npt.NDArray[np.int32]
-IdArray = npt.NDArray[Any]  # int64, or object holding str
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import DataError, NotFoundError, did_you_mean, to_python
+from foretaste.typing import AnyArray, IdArray, IndexArray, Int64Array
 
 UNKNOWN = np.int32(-1)
 
@@ -36,20 +33,20 @@ class EncodedIds:
     """
 
     index: IdIndex
-    codes: Indices
+    codes: IndexArray
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: npt.NDArray[Any]) -> EncodedIds:
+    def __getitem__(self, rows: AnyArray) -> EncodedIds:
         """Return some rows, with only the ids that occur in them."""
         codes = self.codes[rows]
         present = np.zeros(len(self.index), dtype=bool)
         present[codes] = True
-        places = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return EncodedIds(self.index.take(present), places[codes])
+        positions = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return EncodedIds(self.index.take_ids(present), positions[codes])
 
-    def ids(self) -> IdArray:
+    def decode(self) -> IdArray:
         """Return the id of each row."""
         return self.index.ids[self.codes]
 
@@ -70,7 +67,7 @@ class IdIndex:
         self._positions: dict[str, int] | None = None
 
     @property
-    def kind(self) -> str:
+    def dtype(self) -> str:
         """``"number"`` or ``"text"``."""
         return "text" if self.ids.dtype == object else "number"
 
@@ -85,17 +82,17 @@ class IdIndex:
             return NotImplemented
         if self is other:
             return True
-        same_kind = self.kind == other.kind and len(self) == len(other)
-        return same_kind and bool(np.array_equal(self.ids, other.ids))
+        same_dtype = self.dtype == other.dtype and len(self) == len(other)
+        return same_dtype and bool(np.array_equal(self.ids, other.ids))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         head = ", ".join(repr(i) for i in self.ids[:3].tolist())
-        return f"IdIndex({len(self)} {self.kind} ids: {head}{', ...' if len(self) > 3 else ''})"
+        return f"IdIndex({len(self)} {self.dtype} ids: {head}{', ...' if len(self) > 3 else ''})"
 
     @classmethod
-    def from_column(cls, values: Any, name: str) -> tuple[Self, Indices]:
+    def from_column(cls, values: Any, name: str) -> tuple[Self, IndexArray]:
         """Build the index of a column of ids.
 
         Parameters
@@ -113,7 +110,7 @@ class IdIndex:
 
         Raises
         ------
-        BadData
+        DataError
             If the ids are neither whole numbers nor text, or mix both, or one is missing.
         """
         if isinstance(values, EncodedIds):
@@ -121,56 +118,56 @@ class IdIndex:
         if is_text_series(values):
             return cls.from_text_series(values, name)
         column = as_id_column(values, name)
-        ids, codes = _distinct_text(column) if column.dtype == object else _distinct_numbers(column)
+        ids, codes = _factorize_strings(column) if column.dtype == object else _factorize_integers(column)
         return cls(ids), codes
 
     @classmethod
-    def from_text_series(cls, series: Any, name: str) -> tuple[Self, Indices]:
+    def from_text_series(cls, series: Any, name: str) -> tuple[Self, IndexArray]:
         """Build the index of a polars series of text, without a Python object a row.
 
         Raises
         ------
-        BadData
+        DataError
             If an id is missing.
         """
         if series.null_count():
             row = int(series.is_null().arg_max())
-            raise BadData(
+            raise DataError(
                 f"{name} id in row {row} is None; ids must be whole numbers or text",
                 hint=f"fill or drop the rows without a {name} id first",
             )
-        ids, codes = distinct_text_series(series)
+        ids, codes = factorize_text(series)
         return cls(ids), codes
 
-    def encode(self, values: Any, name: str) -> Indices:
+    def encode(self, values: Any, name: str) -> IndexArray:
         """Return the index of each id, -1 where it is unknown.
 
         Raises
         ------
-        BadData
+        DataError
             If the ids are of the other type than this index's.
         """
         column = as_id_column(values, name)
-        kind = "text" if column.dtype == object else "number"
-        if len(column) and kind != self.kind and len(self):
-            raise BadData(
-                f"{name} ids are given as {kind} ({plain(column[0])!r}), but the known {name} ids are "
-                f"{self.kind} ({plain(self.ids[0])!r})",
-                hint=f"convert the {name} column to {'str' if self.kind == 'text' else 'int'} first",
+        dtype = "text" if column.dtype == object else "number"
+        if len(column) and dtype != self.dtype and len(self):
+            raise DataError(
+                f"{name} ids are given as {dtype} ({to_python(column[0])!r}), but the known {name} ids are "
+                f"{self.dtype} ({to_python(self.ids[0])!r})",
+                hint=f"convert the {name} column to {'str' if self.dtype == 'text' else 'int'} first",
             )
-        return self.remap(column)
+        return self.indices_of(column)
 
-    def remap(self, ids: IdArray) -> Indices:
+    def indices_of(self, ids: IdArray) -> IndexArray:
         """Return the index of each of ``ids`` (of this index's type), -1 where unknown."""
-        if len(self) == 0 or len(ids) == 0 or (ids.dtype == object) != (self.kind == "text"):
+        if len(self) == 0 or len(ids) == 0 or (ids.dtype == object) != (self.dtype == "text"):
             return np.full(len(ids), UNKNOWN)
-        if self.kind == "text":
+        if self.dtype == "text":
             if self._positions is None:
-                self._positions = {text: place for place, text in enumerate(self.ids.tolist())}
-            places = self._positions
-            return np.fromiter((places.get(text, -1) for text in ids.tolist()), np.int32, len(ids))
-        found = np.minimum(np.searchsorted(self.ids, ids), len(self) - 1)
-        return np.where(self.ids[found] == ids, found, UNKNOWN).astype(np.int32)
+                self._positions = {text: position for position, text in enumerate(self.ids.tolist())}
+            position_of = self._positions
+            return np.fromiter((position_of.get(text, -1) for text in ids.tolist()), np.int32, len(ids))
+        positions = np.minimum(np.searchsorted(self.ids, ids), len(self) - 1)
+        return np.where(self.ids[positions] == ids, positions, UNKNOWN).astype(np.int32)
 
     def parse(self, texts: list[str]) -> IdArray:
         """Turn texts (from a file, a command line, a request) into ids of this index's type.
@@ -178,46 +175,46 @@ class IdIndex:
         A text that is no canonical number can be no id of a number index; it becomes -1 less than the
         least id, which is unknown.
         """
-        if self.kind == "text":
+        if self.dtype == "text":
             return np.array(texts, dtype=object)
         unknown = (int(self.ids[0]) if len(self) else 0) - 1
-        return np.array([int(t) if is_canonical(t) else unknown for t in texts], dtype=np.int64)
+        return np.array([int(t) if is_plain_integer(t) else unknown for t in texts], dtype=np.int64)
 
     def index_of(self, id_: Any, name: str) -> int:
         """Return the index of one id; text is accepted for a number index (``"7"`` for 7).
 
         Raises
         ------
-        NotFound
+        NotFoundError
             If there is no such id, naming the nearest one.
         """
         column = self.parse([id_]) if isinstance(id_, str) else as_id_column([id_], name)
-        index = int(self.remap(column)[0])
+        index = int(self.indices_of(column)[0])
         if index < 0:
-            near = did_you_mean(id_, self.ids[:100_000].tolist())
-            raise NotFound(
-                f"{name} {id_!r} is unknown{near}",
-                where=f"known are {self.said()}",
-                hint=f"one that is known: {self.nearest(str(id_))!r}" if len(self) else None,
-                instead=(id_, self.nearest(str(id_))) if len(self) else None,
+            suggestion = did_you_mean(id_, self.ids[:100_000].tolist())
+            raise NotFoundError(
+                f"{name} {id_!r} is unknown{suggestion}",
+                where=f"known are {self.describe()}",
+                hint=f"one that is known: {self.closest(str(id_))!r}" if len(self) else None,
+                replacement=(id_, self.closest(str(id_))) if len(self) else None,
             )
         return index
 
-    def said(self) -> str:
+    def describe(self) -> str:
         """Say which ids these are: ``20 whole numbers, 1 to 30``."""
-        kind = "texts" if self.kind == "text" else "whole numbers"
-        return f"{len(self):,} {kind}, {self.ids[0]} to {self.ids[-1]}" if len(self) else "none"
+        noun = "texts" if self.dtype == "text" else "whole numbers"
+        return f"{len(self):,} {noun}, {self.ids[0]} to {self.ids[-1]}" if len(self) else "none"
 
-    def nearest(self, text: str) -> Any:
+    def closest(self, text: str) -> Any:
         """Return the known id that is most like a text; there must be one."""
-        if self.kind == "number" and is_canonical(text):
+        if self.dtype == "number" and is_plain_integer(text):
             return int(self.ids[np.argmin(abs(self.ids - int(text)))])
-        near = difflib.get_close_matches(text, map(str, self.ids[:100_000].tolist()), n=1)
-        return near[0] if near else self.ids[0]
+        matches = difflib.get_close_matches(text, map(str, self.ids[:100_000].tolist()), n=1)
+        return matches[0] if matches else self.ids[0]
 
-    def take(self, keep: npt.NDArray[Any]) -> IdIndex:
+    def take_ids(self, selection: AnyArray) -> IdIndex:
         """Return the index of some ids, by a mask or by increasing places."""
-        return IdIndex(self.ids[keep])
+        return IdIndex(self.ids[selection])
 
 
 def is_text_series(values: Any) -> bool:
@@ -225,7 +222,7 @@ def is_text_series(values: Any) -> bool:
     return str(getattr(values, "dtype", "")) == "String" and hasattr(values, "null_count")
 
 
-def is_canonical(text: str) -> bool:
+def is_plain_integer(text: str) -> bool:
     """Whether a text is a whole number as Python would print it: no leading zero, sign or space."""
     return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 18
 
@@ -235,79 +232,81 @@ def as_id_column(values: Any, name: str) -> IdArray:
 
     Raises
     ------
-    BadData
+    DataError
         If they are neither whole numbers nor text, mix both, or one is missing.
     """
-    column = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=_plain_dtype(values))
+    column = (
+        values if isinstance(values, np.ndarray) else np.asarray(values, dtype=_object_dtype_for_text(values))
+    )
     if column.ndim != 1:
-        raise BadData(f"{name} ids must be one column; their shape is {column.shape}")
+        raise DataError(f"{name} ids must be one column; their shape is {column.shape}")
     if column.dtype.kind in "iu":
         if column.dtype == np.uint64 and len(column) and column.max() > np.iinfo(np.int64).max:
-            raise BadData(f"{name} ids above 2**63 - 1 do not fit", hint="give them as text")
+            raise DataError(f"{name} ids above 2**63 - 1 do not fit", hint="give them as text")
         return column.astype(np.int64, copy=False)
     if column.dtype.kind in "UT":
         return column.astype(object)
     if column.dtype.kind == "O":
-        return _checked_objects(column, name)
+        return _check_object_ids(column, name)
     if len(column) == 0:
         return column.astype(np.int64)
-    raise BadData(
-        f"{name} ids are of type {column.dtype} ({plain(column[0])!r}); ids must be whole numbers or text",
+    raise DataError(
+        f"{name} ids are of type {column.dtype} ({to_python(column[0])!r}); ids must be whole numbers or text",
         hint=f"convert the {name} column with .astype('int64') or .astype(str)",
     )
 
 
-def _plain_dtype(values: Any) -> Any:
+def _object_dtype_for_text(values: Any) -> Any:
     """Keep numpy from turning a list that mixes 1 and "1" into text."""
     if isinstance(values, list | tuple) and any(isinstance(v, str) or v is None for v in values):
         return object
     return None
 
 
-def _checked_objects(column: IdArray, name: str) -> IdArray:
-    kinds = set(map(type, column.tolist()))
-    if kinds <= {str}:
+def _check_object_ids(column: IdArray, name: str) -> IdArray:
+    types = set(map(type, column.tolist()))
+    if types <= {str}:
         return column if len(column) else column.astype(np.int64)
-    if all(issubclass(k, int | np.integer) and k is not bool for k in kinds):
+    if all(issubclass(type_, int | np.integer) and type_ is not bool for type_ in types):
         return column.astype(np.int64)
     for row, value in enumerate(column):
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
-            raise BadData(
-                f"{name} id in row {row} is {plain(value)!r}; ids must be whole numbers or text",
+            raise DataError(
+                f"{name} id in row {row} is {to_python(value)!r}; ids must be whole numbers or text",
                 hint=f"fill or drop the rows without a {name} id first",
             )
-    raise BadData(
+    raise DataError(
         f"the {name} column mixes numbers and text: "
-        f"{_first(column, int | np.integer)!r} and {_first(column, str)!r}",
+        f"{_first_of_type(column, int | np.integer)!r} and {_first_of_type(column, str)!r}",
         hint=f"convert the whole {name} column with .astype(str)",
     )
 
 
-def _first(column: IdArray, kind: Any) -> object:
-    return plain(next(v for v in column if isinstance(v, kind)))
+def _first_of_type(column: IdArray, type_: Any) -> object:
+    return to_python(next(v for v in column if isinstance(v, type_)))
 
 
-def _distinct_numbers(column: npt.NDArray[np.int64]) -> tuple[IdArray, Indices]:
-    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+def _factorize_integers(column: Int64Array) -> tuple[IdArray, IndexArray]:
+    encoder = IdEncoder(resolve_threads(), empty_is_missing=False)
     encoder.feed_numbers(np.ascontiguousarray(column))
-    return encoded(encoder, texts_may_be_numbers=False)
+    return finish_encoding(encoder, texts_may_be_numbers=False)
 
 
-def _distinct_text(column: IdArray) -> tuple[IdArray, Indices]:
+def _factorize_strings(column: IdArray) -> tuple[IdArray, IndexArray]:
     import polars as pl
 
     series = pl.Series(values=column.tolist(), dtype=pl.String)
-    return distinct_text_series(series)
+    return factorize_text(series)
 
 
-def distinct_text_series(series: Any) -> tuple[IdArray, Indices]:
+def factorize_text(series: Any) -> tuple[IdArray, IndexArray]:
     """Return the sorted distinct texts of a polars series and the code of each row, -1 where it is null."""
-    encoder = IdEncoder(thread_count(), empty_is_missing=False)
+    encoder = IdEncoder(resolve_threads(), empty_is_missing=False)
     encoder.feed_texts(series)
-    return encoded(encoder, texts_may_be_numbers=False)
+    return finish_encoding(encoder, texts_may_be_numbers=False)
 
 
-def encoded(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray, Indices]:
+def finish_encoding(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray, IndexArray]:
     """Return the sorted distinct ids that an encoder was fed, and the code of each row, -1 where missing.
 
     Parameters
@@ -317,10 +316,10 @@ def encoded(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray,
     texts_may_be_numbers : bool
         Whether texts that are all canonical numbers become numbers.
     """
-    return encoded_ids(*encoder.finish(texts_may_be_numbers))
+    return as_id_array(*encoder.finish(texts_may_be_numbers))
 
 
-def encoded_ids(ids: Any, codes: Indices) -> tuple[IdArray, Indices]:
+def as_id_array(ids: Any, codes: IndexArray) -> tuple[IdArray, IndexArray]:
     """Return distinct ids, which a native encoder gave as numbers or as a list of texts, as an array."""
     if isinstance(ids, list):
         texts = np.empty(len(ids), dtype=object)

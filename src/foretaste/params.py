@@ -1,6 +1,6 @@
 """Hyperparameters and learned attributes, each declared once.
 
-A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``learned``
+A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``fitted``
 declares what ``fit`` sets: its shape, in named dimensions. Everything else (command-line options,
 documentation tables, model files, checks) reads these declarations.
 """
@@ -15,102 +15,102 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import InvalidParameterError, did_you_mean
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Declaration:
+class ParamSpec:
     """What is known of one hyperparameter: its default, meaning and bounds."""
 
     default: Any
-    meaning: str
+    doc: str
     low: float | None = None
     high: float | None = None
-    one_of: tuple[str, ...] | None = None
-    open_low: bool = False
+    choices: tuple[str, ...] | None = None
+    exclusive_low: bool = False
     optional: bool = False
-    models: bool = False
-    code: bool = False
-    real: bool = False
+    is_model_list: bool = False
+    allow_callable: bool = False
+    allow_float: bool = False
 
-    def allowed(self) -> str:
+    def describe(self) -> str:
         """Say in words which values are allowed."""
-        own = "a function or class of your own"
-        if self.one_of is not None:
-            words = "one of " + ", ".join(repr(choice) for choice in self.one_of)
-            return f"{words}, or {own}" if self.code else words
-        if self.code:
-            return f"{own}, or None"
+        custom = "a function or class of your own"
+        if self.choices is not None:
+            text = "one of " + ", ".join(repr(choice) for choice in self.choices)
+            return f"{text}, or {custom}" if self.allow_callable else text
+        if self.allow_callable:
+            return f"{custom}, or None"
         if isinstance(self.default, bool):
             return "True or False"
-        if self.models:
+        if self.is_model_list:
             return "a list of models and names of models"
-        kind = "a whole number" if self.whole else "a number"
+        noun = "a whole number" if self.is_integer else "a number"
         bounds = []
         if self.low is not None:
-            bounds.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+            bounds.append(f"{'above' if self.exclusive_low else 'at least'} {self.low:g}")
         if self.high is not None:
             bounds.append(f"at most {self.high:g}")
-        words = " ".join([kind, " and ".join(bounds)]).strip()
-        return f"{words}, or None" if self.optional else words
+        text = " ".join([noun, " and ".join(bounds)]).strip()
+        return f"{text}, or None" if self.optional else text
 
     @property
-    def whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether only whole numbers are allowed."""
-        whole = self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
-        return whole and not self.real
+        integer = self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
+        return integer and not self.allow_float
 
-    def accepts(self, value: object) -> bool:
+    def validate(self, value: object) -> bool:
         """Whether ``value`` is allowed; nothing is converted."""
-        if self.code and (callable(value) or self.one_of is None):
+        if self.allow_callable and (callable(value) or self.choices is None):
             return callable(value) or value is None
         if value is None:
             return self.optional
-        if self.one_of is not None:
-            return isinstance(value, str) and value in self.one_of
+        if self.choices is not None:
+            return isinstance(value, str) and value in self.choices
         if isinstance(self.default, bool):
             return isinstance(value, bool)
-        if self.models:
+        if self.is_model_list:
             return isinstance(value, list) and bool(value) and all(map(_is_model, value))
-        kind = numbers.Integral if self.whole else numbers.Real
-        if isinstance(value, bool) or not isinstance(value, kind):
+        number_type = numbers.Integral if self.is_integer else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, number_type):
             return False
         try:
             number = float(value)
         except OverflowError:  # a whole number that no float can hold
             return False
-        above = self.low is None or (number > self.low if self.open_low else number >= self.low)
-        return math.isfinite(number) and above and (self.high is None or number <= self.high)
+        above_low = self.low is None or (number > self.low if self.exclusive_low else number >= self.low)
+        return math.isfinite(number) and above_low and (self.high is None or number <= self.high)
 
 
 def _is_model(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, Parameters) and hasattr(value, "fit"))
+    return isinstance(value, str) or (isinstance(value, ParamsMixin) and hasattr(value, "fit"))
 
 
-def written(value: object) -> str:
+def to_source(value: object) -> str:
     """Return the Python of a hyperparameter: a function or class by its name, other things as ``repr``."""
     if callable(value):
         if isinstance(value, functools.partial):
-            parts = [written(value.func), *map(written, value.args)]
-            return f"partial({', '.join(parts + [f'{k}={written(v)}' for k, v in value.keywords.items()])})"
+            parts = [to_source(value.func), *map(to_source, value.args)]
+            return f"partial({', '.join(parts + [f'{k}={to_source(v)}' for k, v in value.keywords.items()])})"
         return str(getattr(value, "__name__", type(value).__name__))
     return repr(value)
 
 
 def param(
     default: Any,
-    meaning: str,
+    doc: str,
     *,
     low: float | None = None,
     high: float | None = None,
-    one_of: Sequence[str] | None = None,
-    open_low: bool = False,
+    choices: Sequence[str] | None = None,
+    exclusive_low: bool = False,
     optional: bool = False,
-    models: bool = False,
-    code: bool = False,
-    real: bool = False,
+    is_model_list: bool = False,
+    allow_callable: bool = False,
+    allow_float: bool = False,
 ) -> Any:
     """Declare a hyperparameter as a dataclass field.
 
@@ -118,58 +118,69 @@ def param(
     ----------
     default : object
         The value used when none is given. Its type decides which values are allowed.
-    meaning : str
+    doc : str
         One sentence for the documentation, the command line and the report.
     low, high : float, optional
-        Bounds, included (``open_low`` leaves ``low`` itself out).
-    one_of : sequence of str, optional
+        Bounds, included (``exclusive_low`` leaves ``low`` itself out).
+    choices : sequence of str, optional
         The allowed words.
     optional : bool
         Whether None is allowed beside numbers.
-    models : bool
+    is_model_list : bool
         Whether it is a list of models and names of models.
-    code : bool
-        Whether a function or class may be given, beside the words of ``one_of`` or None. A model file does
+    allow_callable : bool
+        Whether a function or class may be given, beside the words of ``choices`` or None. A model file does
         not hold it; it is given again to ``load``.
-    real : bool
+    allow_float : bool
         Whether an optional number need not be whole.
     """
-    choices = None if one_of is None else tuple(one_of)
-    declaration = Declaration(default, meaning, low, high, choices, open_low, optional, models, code, real)
-    if models:  # every model has a list of its own
-        return dataclasses.field(default_factory=lambda: list(default), metadata={"param": declaration})
-    return dataclasses.field(default=default, metadata={"param": declaration})
+    choice_tuple = None if choices is None else tuple(choices)
+    spec = ParamSpec(
+        default,
+        doc,
+        low,
+        high,
+        choice_tuple,
+        exclusive_low,
+        optional,
+        is_model_list,
+        allow_callable,
+        allow_float,
+    )
+    if is_model_list:  # every model has a list of its own
+        return dataclasses.field(default_factory=lambda: list(default), metadata={"param": spec})
+    return dataclasses.field(default=default, metadata={"param": spec})
 
 
-def learned(*shape: str, dtype: str = "float32", may_lack: bool = False) -> Any:
+def fitted(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``learned()`` is one number, ``learned("users", "factors")`` an array. The names ``users`` and ``items``
-    stand for the number of known users and items; others must agree within a model. ``learned("ids")`` is
-    an ``IdIndex``, ``learned("text")`` a text, ``learned("models")`` a list of fitted models,
-    ``learned("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
-    An array or id map that ``may_lack`` is empty if a file by an earlier version does not have it.
+    ``fitted()`` is one number, ``fitted("users", "factors")`` an array. The names ``users`` and ``load_items``
+    stand for the number of known users and items; others must agree within a model. ``fitted("ids")`` is
+    an ``IdIndex``, ``fitted("text")`` a text, ``fitted("models")`` a list of fitted models,
+    ``fitted("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
+    An array or id map that ``optional`` is empty if a file by an earlier version does not have it.
     """
-    metadata = {"learned": shape, "dtype": dtype, "may_lack": may_lack}
+    metadata = {"learned": shape, "dtype": dtype, "may_lack": optional}
     return dataclasses.field(init=False, repr=False, metadata=metadata)
 
 
-def model_class(cls: type[T]) -> type[T]:
+def estimator(cls: type[T]) -> type[T]:
     """Make a model out of a class body: keyword-only parameters, identity comparison.
 
     Its docstring gets a section of the parameters, from their declarations.
     """
-    made = dataclass(eq=False, repr=False, kw_only=True)(cls)
-    if made.__doc__ and issubclass(made, Parameters):
+    decorated = dataclass(eq=False, repr=False, kw_only=True)(cls)
+    if decorated.__doc__ and issubclass(decorated, ParamsMixin):
         lines = ["", "", "    Parameters", "    ----------"]
-        for name, declaration in made.declarations().items():
-            lines += [f"    {name} : {declaration.allowed()}", f"        Default {declaration.default!r}:"]
-            lines[-1] += f" {declaration.meaning}."
-        made.__doc__ = made.__doc__.rstrip() + "\n".join(lines) + "\n    "
-    return made
+        for name, spec in decorated.param_specs().items():
+            lines += [f"    {name} : {spec.describe()}", f"        Default {spec.default!r}:"]
+            lines[-1] += f" {spec.doc}."
+        decorated.__doc__ = decorated.__doc__.rstrip() + "\n".join(lines) + "\n    "
+    return decorated
 
 
-class Parameters:
+class ParamsMixin:
     """scikit-learn's parameter protocol over the declarations, without scikit-learn."""
 
     if TYPE_CHECKING:  # the dataclass makes it; type checkers would ask for learned attributes, too
@@ -177,7 +188,7 @@ class Parameters:
         def __init__(self, **params: Any) -> None: ...
 
     @classmethod
-    def declarations(cls) -> dict[str, Declaration]:
+    def param_specs(cls) -> dict[str, ParamSpec]:
         """Return the declared hyperparameters by name, in the order of their declaration."""
         return {
             f.name: f.metadata["param"]
@@ -186,7 +197,7 @@ class Parameters:
         }
 
     @classmethod
-    def learned_shapes(cls) -> dict[str, tuple[str, ...]]:
+    def fitted_shapes(cls) -> dict[str, tuple[str, ...]]:
         """Return the declared learned attributes and the names of their dimensions."""
         return {
             f.name: f.metadata["learned"]
@@ -195,29 +206,29 @@ class Parameters:
         }
 
     @classmethod
-    def learned_dtypes(cls) -> dict[str, str]:
+    def fitted_dtypes(cls) -> dict[str, str]:
         """Return the declared types of the learned attributes that are arrays."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        others = (), ("ids",), ("text",), ("models",), ("weights",)
-        arrays = [name for name, shape in cls.learned_shapes().items() if shape not in others]
+        non_array_shapes = (), ("ids",), ("text",), ("models",), ("weights",)
+        arrays = [name for name, shape in cls.fitted_shapes().items() if shape not in non_array_shapes]
         return {name: fields[name].metadata["dtype"] for name in arrays}
 
     @classmethod
-    def may_lack(cls) -> frozenset[str]:
+    def optional_attributes(cls) -> frozenset[str]:
         """Return the names of the learned attributes that files by an earlier version do not have."""
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         return frozenset(f.name for f in fields if f.metadata.get("may_lack"))
 
     @classmethod
-    def learned_integers(cls) -> frozenset[str]:
+    def fitted_integers(cls) -> frozenset[str]:
         """Return the names of the learned numbers that are counts or flags; the others are floats."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        numbers = (name for name, shape in cls.learned_shapes().items() if shape == ())
-        return frozenset(name for name in numbers if fields[name].type in ("int", int))
+        scalars = (name for name, shape in cls.fitted_shapes().items() if shape == ())
+        return frozenset(name for name in scalars if fields[name].type in ("int", int))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters by name (scikit-learn's protocol)."""
-        params = {name: getattr(self, name) for name in self.declarations()}
+        params = {name: getattr(self, name) for name in self.param_specs()}
         if deep:
             for name, value in list(params.items()):
                 nested: Callable[[], dict[str, Any]] | None = getattr(value, "get_params", None)
@@ -230,16 +241,16 @@ class Parameters:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If a name is not a parameter of this model.
         """
-        known = self.declarations()
+        specs = self.param_specs()
         for name, value in params.items():
             outer, _, inner = name.partition("__")
-            if outer not in known:
-                raise InvalidParameter(
-                    f'{type(self).__name__} has no parameter "{outer}"{did_you_mean(outer, known)}',
-                    hint="one of " + ", ".join(known),
+            if outer not in specs:
+                raise InvalidParameterError(
+                    f'{type(self).__name__} has no parameter "{outer}"{did_you_mean(outer, specs)}',
+                    hint="one of " + ", ".join(specs),
                 )
             if inner:
                 getattr(self, outer).set_params(**{inner: value})
@@ -252,22 +263,21 @@ class Parameters:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             Naming the parameter, its value and what is allowed.
         """
-        for name, declaration in self.declarations().items():
+        for name, spec in self.param_specs().items():
             value = getattr(self, name)
-            if not declaration.accepts(value):
-                raise InvalidParameter(
-                    f"{type(self).__name__}: {name}={value!r} is not allowed; "
-                    f"it must be {declaration.allowed()}",
-                    hint=f"{name}={declaration.default!r} (the default: {declaration.meaning})",
+            if not spec.validate(value):
+                raise InvalidParameterError(
+                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {spec.describe()}",
+                    hint=f"{name}={spec.default!r} (the default: {spec.doc})",
                 )
 
     def __repr__(self) -> str:
         changed = (
-            f"{name}={written(getattr(self, name))}"
-            for name, declaration in self.declarations().items()
-            if getattr(self, name) != declaration.default
+            f"{name}={to_source(getattr(self, name))}"
+            for name, spec in self.param_specs().items()
+            if getattr(self, name) != spec.default
         )
         return f"{type(self).__name__}({', '.join(changed)})"

@@ -18,36 +18,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.files import atomic_write
 from foretaste._utils.text_arrays import pack_texts, unpack_texts
 from foretaste.errors import (
-    BadModelFile,
     ForetasteError,
-    InvalidParameter,
-    MissingExtra,
-    NotFound,
-    NotSupported,
+    InvalidParameterError,
+    MissingDependencyError,
+    ModelFileError,
+    NotFoundError,
+    NotSupportedError,
     did_you_mean,
 )
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, Model
-from foretaste.models.nested_models import unfitted_members
+from foretaste.models import MODELS, Model
+from foretaste.models.nested_models import clone_members
 from foretaste.models.spec import from_spec, params_as_json
+from foretaste.typing import ArrayDict
 
 FORMAT = 1
 _KEY = "foretaste"
-_LARGEST = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
+_MAX_VALUE = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
 _FIELDS: dict[str, type] = {"format": int, "library": str, "model": str, "params": dict, "learned": dict}
-_SHARED = ("users_", "items_")  # id maps of the model around it, for one inside
-_MAKE_ONE = "foretaste fit MODEL ratings.csv -o model.foretaste"
+_SHARED_IDS = ("users_", "items_")  # id maps of the model around it, for one inside
+_FIT_HINT = "foretaste fit MODEL ratings.csv -o model.foretaste"
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"
 }  # fmt: skip
-_UPGRADE = "pip install --upgrade foretaste"
+_UPGRADE_HINT = "pip install --upgrade foretaste"
 
-Arrays = dict[str, npt.NDArray[Any]]
 PathLike = str | os.PathLike[str]
 
 
@@ -63,18 +62,18 @@ def save(model: Model, path: PathLike) -> None:
 
     Raises
     ------
-    NotFitted
+    NotFittedError
         If there is nothing learned to keep.
-    NotSupported
+    NotSupportedError
         If the model is none of ``foretaste.models.BY_NAME``, or holds what a file cannot.
-    NotFound, InvalidParameter
+    NotFoundError, InvalidParameterError
         If the path cannot be written.
     """
     from safetensors.numpy import save_file
 
     name = type(model).__name__
-    arrays, numbers = _packed(model, "")
-    params = {key: _plain_param(f"{name}: {key}", value) for key, value in params_as_json(model).items()}
+    arrays, numbers = _serialize_model(model, "")
+    params = {key: _check_json_param(f"{name}: {key}", value) for key, value in params_as_json(model).items()}
     header = {
         "format": FORMAT,
         "library": library_version(),
@@ -86,7 +85,7 @@ def save(model: Model, path: PathLike) -> None:
         save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
 
 
-def load(path: PathLike, *, memory_map: bool = False, **code: Any) -> Model:
+def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model:
     """Read a fitted model from a file.
 
     Parameters
@@ -107,33 +106,33 @@ def load(path: PathLike, *, memory_map: bool = False, **code: Any) -> Model:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such file.
-    BadModelFile
+    ModelFileError
         If it is truncated, no model file, newer than this library, or holds what no model of that name
         can have, or it was made with code that is not given.
-    InvalidParameter
+    InvalidParameterError
         If code is given that it does not need.
-    MissingExtra
+    MissingDependencyError
         If the model needs a package that is not installed.
     """
-    path = _existing(path)
-    header, arrays = _read(path, with_arrays=not memory_map)
-    needless = sorted(set(code) - _made_with(header["params"]))
-    if needless:
-        raise InvalidParameter(
-            f"{path} was not made with a {needless[0]} of your own", hint=f"load({str(path)!r})"
+    path = _check_exists(path)
+    header, arrays = _read_file(path, with_arrays=not memory_map)
+    unused = sorted(set(callables) - _callable_params(header["params"]))
+    if unused:
+        raise InvalidParameterError(
+            f"{path} was not made with a {unused[0]} of your own", hint=f"load({str(path)!r})"
         )
     if memory_map:
-        arrays = _mapped(path)
+        arrays = _memory_map_arrays(path)
     try:
-        model = from_spec({"model": header["model"], "params": header["params"]}, code=code)
-        _restore(model, arrays, header["learned"], {})
-    except MissingExtra:
+        model = from_spec({"model": header["model"], "params": header["params"]}, code=callables)
+        _restore_state(model, arrays, header["learned"], {})
+    except MissingDependencyError:
         raise
     except ForetasteError as error:
-        hint = error.hint if isinstance(error, BadModelFile) else None
-        raise BadModelFile(f"{path} cannot be used: {error.message}", hint=hint or _MAKE_ONE) from error
+        hint = error.hint if isinstance(error, ModelFileError) else None
+        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=hint or _FIT_HINT) from error
     return model
 
 
@@ -143,70 +142,77 @@ def inspect(path: PathLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``learned`` (numbers and
+        ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``fitted`` (numbers and
         texts, among them ``fingerprint_`` of the training ratings) and ``shapes`` (of each stored array).
 
     Raises
     ------
-    NotFound, BadModelFile
+    NotFoundError, ModelFileError
         As ``load``, as far as can be told from the header.
     """
-    header, arrays = _read(_existing(path), with_arrays=False)
+    header, arrays = _read_file(_check_exists(path), with_arrays=False)
     return header | {"shapes": dict(sorted(arrays.items()))}
 
 
 # Writing -----------------------------------------------------------------------------------------------
 
 
-def _packed(model: Model, prefix: str) -> tuple[Arrays, dict[str, Any]]:
+def _serialize_model(model: Model, prefix: str) -> tuple[ArrayDict, dict[str, Any]]:
     """Return the arrays of a model, by ``prefix`` and name, and its numbers; one inside has no own ids."""
-    arrays: Arrays = {}
+    arrays: ArrayDict = {}
     numbers: dict[str, Any] = {}
-    if BY_NAME.get(type(model).__name__) is not type(model):
-        raise NotSupported(
+    if MODELS.get(type(model).__name__) is not type(model):
+        raise NotSupportedError(
             f"a {type(model).__name__} cannot be kept in a file",
-            hint="models that can: " + ", ".join(BY_NAME.names()),
+            hint="models that can: " + ", ".join(MODELS.names()),
         )
-    for key, value in model._state().items():
+    for key, value in model.get_state().items():
         if isinstance(value, IdIndex):
-            own = {} if prefix and key in _SHARED else _pack_ids(key, value)
-            arrays |= {prefix + name: array for name, array in own.items()}
+            id_arrays = {} if prefix and key in _SHARED_IDS else _serialize_ids(key, value)
+            arrays |= {prefix + name: array for name, array in id_arrays.items()}
         elif isinstance(value, np.ndarray):
             arrays[prefix + key] = np.ascontiguousarray(value)
         elif isinstance(value, dict):
             arrays |= {f"{prefix}{key}.{name}": np.ascontiguousarray(array) for name, array in value.items()}
-        elif isinstance(value, list) and all(isinstance(one, Model) for one in value):
-            packed = [_packed(member, f"{prefix}{key}.{place}.") for place, member in enumerate(value)]
-            arrays |= {name: array for inner, _ in packed for name, array in inner.items()}
-            numbers[key] = [inner for _, inner in packed]
+        elif isinstance(value, list) and all(isinstance(element, Model) for element in value):
+            serialized = [
+                _serialize_model(member, f"{prefix}{key}.{position}.")
+                for position, member in enumerate(value)
+            ]
+            arrays |= {name: array for nested, _ in serialized for name, array in nested.items()}
+            numbers[key] = [nested for _, nested in serialized]
         else:
-            numbers[key] = _plain(f"{type(model).__name__}.{key}", value, (int, float, str))
+            numbers[key] = _check_json_value(f"{type(model).__name__}.{key}", value, (int, float, str))
     return arrays, numbers
 
 
-def _pack_ids(key: str, index: IdIndex) -> Arrays:
-    if index.kind == "number":
+def _serialize_ids(key: str, index: IdIndex) -> ArrayDict:
+    if index.dtype == "number":
         return {key: np.ascontiguousarray(index.ids)}
     data, offsets = pack_texts(index.ids.tolist())
     return {f"{key}.bytes": data, f"{key}.offsets": offsets}
 
 
-def _plain_param(name: str, value: Any) -> Any:
+def _check_json_param(name: str, value: Any) -> Any:
     """Return a hyperparameter after checking it, and those of models inside."""
     if isinstance(value, list):
-        return [_plain_param(name, one) for one in value]
+        return [_check_json_param(name, element) for element in value]
     if isinstance(value, dict) and "code" in value:  # the name of a function or class
         return value
     if isinstance(value, dict):  # a model inside
-        inner = {key: _plain_param(f"{name}, {key}", one) for key, one in value["params"].items()}
-        return value | {"params": inner}
-    return _plain(name, value)
+        nested = {
+            key: _check_json_param(f"{name}, {key}", element) for key, element in value["params"].items()
+        }
+        return value | {"params": nested}
+    return _check_json_value(name, value)
 
 
-def _plain(name: str, value: Any, kinds: tuple[type, ...] = (bool, int, float, str, type(None))) -> Any:
+def _check_json_value(
+    name: str, value: Any, types: tuple[type, ...] = (bool, int, float, str, type(None))
+) -> Any:
     """Return what JSON gives back exactly; a learned numpy number would come back as another type."""
-    if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
-        raise NotSupported(
+    if type(value) not in types or (isinstance(value, float) and not math.isfinite(value)):
+        raise NotSupportedError(
             f"{name} is {value!r} of type {type(value).__name__}, which a model file cannot hold"
         )
     return value
@@ -225,163 +231,171 @@ def library_version() -> str:
 # Reading -----------------------------------------------------------------------------------------------
 
 
-def _existing(path: PathLike) -> Path:
+def _check_exists(path: PathLike) -> Path:
     path = Path(path)
     if not path.exists():
         siblings = [p.name for p in path.parent.glob("*.foretaste")] if path.parent.is_dir() else []
-        raise NotFound(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=_MAKE_ONE)
+        raise NotFoundError(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=_FIT_HINT)
     if not path.is_file():
-        raise BadModelFile(f"{path} is not a file", hint="give the file that foretaste fit or save() wrote")
+        raise ModelFileError(f"{path} is not a file", hint="give the file that foretaste fit or save() wrote")
     return path
 
 
-def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_file(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checked header, and the arrays or their shapes by name."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
-            header = _header(path, file.metadata())
+            header = _parse_header(path, file.metadata())
             if with_arrays:
                 return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             return header, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
-        if isinstance(error, BadModelFile):
+        if isinstance(error, ModelFileError):
             raise
-        if not _begins_as_model(path):
-            raise BadModelFile(f"{path} is no foretaste model", hint=_MAKE_ONE) from error
-        raise BadModelFile(f"{path} is damaged or no foretaste model: {error}", hint=_MAKE_ONE) from error
+        if not _has_safetensors_header(path):
+            raise ModelFileError(f"{path} is no foretaste model", hint=_FIT_HINT) from error
+        raise ModelFileError(f"{path} is damaged or no foretaste model: {error}", hint=_FIT_HINT) from error
 
 
-def _mapped(path: Path) -> Arrays:
-    """Return the arrays of a file that ``_read`` has found to be whole, as read-only pages of it."""
+def _memory_map_arrays(path: Path) -> ArrayDict:
+    """Return the arrays of a file that ``_read_file`` has found to be whole, as read-only pages of it."""
     with path.open("rb") as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     start = 8 + int.from_bytes(pages[:8], "little")
-    described = json.loads(pages[8:start])
-    described.pop("__metadata__", None)
-    arrays: Arrays = {}
-    for name, tensor in described.items():
+    entries = json.loads(pages[8:start])
+    entries.pop("__metadata__", None)
+    arrays: ArrayDict = {}
+    for name, tensor in entries.items():
         if tensor["dtype"] not in _DTYPES:
-            raise BadModelFile(f"{path} holds {tensor['dtype']}, which no model does", hint=_MAKE_ONE)
-        first, last = tensor["data_offsets"]
+            raise ModelFileError(f"{path} holds {tensor['dtype']}, which no model does", hint=_FIT_HINT)
+        begin_offset, end_offset = tensor["data_offsets"]
         dtype = np.dtype(_DTYPES[tensor["dtype"]])
-        count = (last - first) // dtype.itemsize
-        flat = np.frombuffer(pages, dtype, count, start + first) if count else np.empty(0, dtype)
+        count = (end_offset - begin_offset) // dtype.itemsize
+        flat = np.frombuffer(pages, dtype, count, start + begin_offset) if count else np.empty(0, dtype)
         arrays[name] = np.require(flat.reshape(tensor["shape"]), requirements="A")  # aligned: else copied
     return arrays
 
 
-def _begins_as_model(path: Path) -> bool:
+def _has_safetensors_header(path: Path) -> bool:
     """Whether a file begins as safetensors do: the length of a header, and the header's brace."""
     with path.open("rb") as file:
         return file.read(9)[5:] == b"\0\0\0{"
 
 
-def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
+def _parse_header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     """Return the JSON header, its fields present and of the right type."""
-    if not found or _KEY not in found:
-        raise BadModelFile(f"{path} is a safetensors file, but no foretaste model", hint=_MAKE_ONE)
+    if not metadata or _KEY not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file, but no foretaste model", hint=_FIT_HINT)
     try:
-        header = json.loads(found[_KEY], parse_constant=_no_constant)
+        header = json.loads(metadata[_KEY], parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise BadModelFile(
-            f"{path} is damaged: its header cannot be read ({error})", hint=_MAKE_ONE
+        raise ModelFileError(
+            f"{path} is damaged: its header cannot be read ({error})", hint=_FIT_HINT
         ) from error
-    written = header.get("format") if isinstance(header, dict) else None
-    if type(written) is int and written > FORMAT:
-        raise BadModelFile(
-            f"{path} has format {written}, written by foretaste {str(header.get('library'))[:40]}; "
+    file_format = header.get("format") if isinstance(header, dict) else None
+    if type(file_format) is int and file_format > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {file_format}, written by foretaste {str(header.get('library'))[:40]}; "
             f"this version reads format {FORMAT}",
-            hint=_UPGRADE,
+            hint=_UPGRADE_HINT,
         )
-    wrong = [
-        k for k, kind in _FIELDS.items() if not isinstance(header, dict) or type(header.get(k)) is not kind
+    invalid = [
+        k for k, type_ in _FIELDS.items() if not isinstance(header, dict) or type(header.get(k)) is not type_
     ]
-    if wrong or written != FORMAT or len(header) != len(_FIELDS):
-        raise BadModelFile(f"{path} is damaged: its header is not that of a model", hint=_MAKE_ONE)
+    if invalid or file_format != FORMAT or len(header) != len(_FIELDS):
+        raise ModelFileError(f"{path} is damaged: its header is not that of a model", hint=_FIT_HINT)
     return dict(header)
 
 
-def _made_with(params: Any) -> set[str]:
+def _callable_params(params: Any) -> set[str]:
     """Return the parameters, also of models inside, that were functions or classes."""
     if isinstance(params, list):
-        return {name for one in params for name in _made_with(one)}
+        return {name for element in params for name in _callable_params(element)}
     if not isinstance(params, dict):
         return set()
-    own = {name for name, value in params.items() if isinstance(value, dict) and set(value) == {"code"}}
-    return own | {name for value in params.values() for name in _made_with(value)}
+    callables = {name for name, value in params.items() if isinstance(value, dict) and set(value) == {"code"}}
+    return callables | {name for value in params.values() for name in _callable_params(value)}
 
 
-def _no_constant(word: str) -> float:
+def _reject_constant(word: str) -> float:
     raise ValueError(f"{word} is no number of a model")
 
 
-def _restore(model: Model, stored: Arrays, numbers: dict[str, Any], ids: dict[str, IdIndex]) -> None:
+def _restore_state(
+    model: Model, file_arrays: ArrayDict, numbers: dict[str, Any], ids: dict[str, IdIndex]
+) -> None:
     """Give a model its learned state; shapes and finiteness are checked by the model itself.
 
     ``ids`` are the id maps of the model around it, if it is inside one.
     """
-    arrays: dict[str, Any] = dict(stored)
+    arrays: dict[str, Any] = dict(file_arrays)
     state: dict[str, Any] = {}
     numbers = dict(numbers)
-    for name, shape in model.learned_shapes().items():
-        lacks = name in model.may_lack() and not {name, f"{name}.bytes", f"{name}.offsets"} & set(arrays)
-        if shape == ("ids",) and not lacks:
-            state[name] = ids[name] if ids and name in _SHARED else _unpack_ids(name, arrays)
-    for name, shape in model.learned_shapes().items():
+    for name, shape in model.fitted_shapes().items():
+        is_absent = name in model.optional_attributes() and not {
+            name,
+            f"{name}.bytes",
+            f"{name}.offsets",
+        } & set(arrays)
+        if shape == ("ids",) and not is_absent:
+            state[name] = ids[name] if ids and name in _SHARED_IDS else _deserialize_ids(name, arrays)
+    for name, shape in model.fitted_shapes().items():
         if shape == ("models",):
-            own = {key: index for key, index in state.items() if isinstance(index, IdIndex)}
-            state[name] = _members(model, name, arrays, numbers.pop(name, None), own)
+            inner_ids = {key: index for key, index in state.items() if isinstance(index, IdIndex)}
+            state[name] = _restore_members(model, name, arrays, numbers.pop(name, None), inner_ids)
         if shape == ("weights",):
-            named = [key for key in arrays if key.startswith(f"{name}.")]
-            state[name] = {key.removeprefix(f"{name}."): arrays.pop(key) for key in named}
+            prefixed = [key for key in arrays if key.startswith(f"{name}.")]
+            state[name] = {key.removeprefix(f"{name}."): arrays.pop(key) for key in prefixed}
     for name, value in numbers.items():
-        if type(value) in (int, float) and abs(value) > _LARGEST:
-            raise BadModelFile(f"{name[:100]} in the file is too large for any rating")
+        if type(value) in (int, float) and abs(value) > _MAX_VALUE:
+            raise ModelFileError(f"{name[:100]} in the file is too large for any rating")
         if type(value) not in (int, float, str):
-            raise BadModelFile(f"{name[:100]} in the file is neither a number nor a text")
-    twice = (set(state) & set(numbers)) | (set(state) & set(arrays)) | (set(numbers) & set(arrays))
-    if twice:
-        raise BadModelFile(f"{sorted(twice)[0][:100]} stands in the file twice")
+            raise ModelFileError(f"{name[:100]} in the file is neither a number nor a text")
+    repeated = (set(state) & set(numbers)) | (set(state) & set(arrays)) | (set(numbers) & set(arrays))
+    if repeated:
+        raise ModelFileError(f"{sorted(repeated)[0][:100]} stands in the file twice")
     if type(numbers.get("n_ratings_")) is not int:
-        raise BadModelFile("n_ratings_ in the file is not a whole number")
-    model._from_state(state | numbers | arrays)
+        raise ModelFileError("n_ratings_ in the file is not a whole number")
+    model.set_state(state | numbers | arrays)
     if model.n_ratings_ < 1 or not model.low_ <= model.high_ or not len(model.users_) * len(model.items_):
-        raise BadModelFile("its range, its number of ratings or its id maps cannot come from any ratings")
+        raise ModelFileError("its range, its number of ratings or its id maps cannot come from any ratings")
 
 
-def _members(
+def _restore_members(
     model: Model, name: str, arrays: dict[str, Any], numbers: Any, ids: dict[str, IdIndex]
 ) -> list[Model]:
     """Take the models inside a model out of ``arrays``: as many, of such kinds, as its parameters say."""
-    members = unfitted_members(model)
+    members = clone_members(model)
     if not isinstance(numbers, list) or len(numbers) != len(members):
-        raise BadModelFile(f"{name} in the file are not as many models as there must be: {len(members)}")
-    for place, (member, own) in enumerate(zip(members, numbers, strict=True)):
-        if not isinstance(own, dict):
-            raise BadModelFile(f"{name} in the file does not hold what model {place} learned")
-        prefix = f"{name}.{place}."
-        inner = {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}
-        _restore(member, inner, own, ids)
+        raise ModelFileError(f"{name} in the file are not as many models as there must be: {len(members)}")
+    for position, (member, member_numbers) in enumerate(zip(members, numbers, strict=True)):
+        if not isinstance(member_numbers, dict):
+            raise ModelFileError(f"{name} in the file does not hold what model {position} learned")
+        prefix = f"{name}.{position}."
+        member_arrays = {
+            key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)
+        }
+        _restore_state(member, member_arrays, member_numbers, ids)
     return members
 
 
-def _unpack_ids(name: str, arrays: dict[str, Any]) -> IdIndex:
+def _deserialize_ids(name: str, arrays: dict[str, Any]) -> IdIndex:
     """Take the tensors of one id map out of ``arrays``, checking that ids are sorted and distinct."""
     ids = arrays.pop(name, None)
     if ids is None:
         data, offsets = arrays.pop(f"{name}.bytes", None), arrays.pop(f"{name}.offsets", None)
         if data is None or offsets is None:
-            raise BadModelFile(f"{name} is missing from the file")
+            raise ModelFileError(f"{name} is missing from the file")
         if data.dtype != np.uint8 or offsets.dtype != np.int64 or data.ndim != 1 or offsets.ndim != 1:
-            raise BadModelFile(f"{name} in the file is not made of bytes and offsets")
+            raise ModelFileError(f"{name} in the file is not made of bytes and offsets")
         try:
             ids = unpack_texts(data, offsets)
         except ValueError as error:
-            raise BadModelFile(f"{name} in the file cannot be read as texts: {error}") from error
+            raise ModelFileError(f"{name} in the file cannot be read as texts: {error}") from error
     elif ids.dtype != np.int64 or ids.ndim != 1:
-        raise BadModelFile(f"{name} in the file is not one column of int64")
+        raise ModelFileError(f"{name} in the file is not one column of int64")
     if not (ids[1:] > ids[:-1]).all():
-        raise BadModelFile(f"{name} in the file is not sorted, or holds an id twice")
+        raise ModelFileError(f"{name} in the file is not sorted, or holds an id twice")
     return IdIndex(ids)

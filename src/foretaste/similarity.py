@@ -15,13 +15,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.typing import AnyArray, Float64Array, IntpArray
 
 METRICS = ("cosine", "pearson", "adjusted_cosine")
-
-Similarities = npt.NDArray[np.float64]
 
 
 def check_metric(metric: str) -> None:
@@ -29,16 +27,16 @@ def check_metric(metric: str) -> None:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
     """
     if metric not in METRICS:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"metric={metric!r} is not allowed{did_you_mean(metric, METRICS)}",
             hint="one of " + ", ".join(METRICS),
         )
 
 
-def similarities(matrix: Any, row: int, metric: str = "cosine") -> Similarities:
+def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:
     r"""Return how alike one row is to every row.
 
     All three are the cosine of rows that were centred in different ways,
@@ -65,24 +63,26 @@ def similarities(matrix: Any, row: int, metric: str = "cosine") -> Similarities:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such metric.
     """
     check_metric(metric)
-    products, squares = (_dense if isinstance(matrix, np.ndarray) else _sparse)(matrix, row, metric)
+    products, squares = (_dense_products if isinstance(matrix, np.ndarray) else _sparse_products)(
+        matrix, row, metric
+    )
     norms = np.sqrt(squares) * np.sqrt(squares[row])
     cosines = np.zeros(len(norms))
     np.divide(products, norms, out=cosines, where=norms > 0)
     return np.clip(cosines, -1.0, 1.0, out=cosines)
 
 
-def nearest(similarity: Similarities, row: int, n: int) -> npt.NDArray[np.intp]:
+def nearest_rows(similarity: Float64Array, row: int, n: int) -> IntpArray:
     """Return the n most alike rows but ``row`` itself, the most alike first, equal ones in their order."""
-    order: npt.NDArray[np.intp] = np.argsort(-similarity, kind="stable")
+    order: IntpArray = np.argsort(-similarity, kind="stable")
     return np.asarray(order[order != row][:n])
 
 
-def _dense(matrix: npt.NDArray[Any], row: int, metric: str) -> tuple[Similarities, Similarities]:
+def _dense_products(matrix: AnyArray, row: int, metric: str) -> tuple[Float64Array, Float64Array]:
     """Return the products of all centred rows with one, and their squared norms."""
     values = matrix.astype(np.float64)
     if metric == "pearson":
@@ -92,19 +92,21 @@ def _dense(matrix: npt.NDArray[Any], row: int, metric: str) -> tuple[Similaritie
     return np.einsum("ru,u->r", values, values[row]), np.einsum("ru,ru->r", values, values)
 
 
-def _sparse(matrix: Any, row: int, metric: str) -> tuple[Similarities, Similarities]:
+def _sparse_products(matrix: Any, row: int, metric: str) -> tuple[Float64Array, Float64Array]:
     """Do the same from stored entries only."""
     values = matrix.tocsr()
     rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
-    entry = values.data.astype(np.float64)
+    entries = values.data.astype(np.float64)
     if metric != "cosine":
-        group = rows if metric == "pearson" else values.indices
+        group_index = rows if metric == "pearson" else values.indices
         size = values.shape[0 if metric == "pearson" else 1]
-        mean = np.bincount(group, entry, size) / np.maximum(np.bincount(group, minlength=size), 1)
-        entry -= mean[group]
-    one = np.zeros(values.shape[1])
-    own = slice(values.indptr[row], values.indptr[row + 1])
-    one[values.indices[own]] = entry[own]
-    products = np.bincount(rows, entry * one[values.indices], values.shape[0])
-    squares = np.bincount(rows, entry * entry, values.shape[0])
+        mean = np.bincount(group_index, entries, size) / np.maximum(
+            np.bincount(group_index, minlength=size), 1
+        )
+        entries -= mean[group_index]
+    row_values = np.zeros(values.shape[1])
+    row_slice = slice(values.indptr[row], values.indptr[row + 1])
+    row_values[values.indices[row_slice]] = entries[row_slice]
+    products = np.bincount(rows, entries * row_values[values.indices], values.shape[0])
+    squares = np.bincount(rows, entries * entries, values.shape[0])
     return products.astype(np.float64), squares.astype(np.float64)

@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.errors import DataError, InvalidParameterError
 from foretaste.ratings import Ratings
+from foretaste.typing import BoolArray, IndexArray, IntpArray
 from foretaste.validation import as_ratings
 
-Rows = npt.NDArray[np.intp]
 
-
-class Split:
+class Splitter:
     """Base of the splits: ``split(ratings)`` yields row numbers, ``get_n_splits()`` says how many."""
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield the rows to learn from and the rows to judge by (scikit-learn's protocol).
 
         Parameters
@@ -39,30 +37,32 @@ class Split:
         return 1
 
 
-def check_share(name: str, value: float) -> None:
+def check_fraction(name: str, value: float) -> None:
     """Refuse what is no fraction between 0 and 1."""
     if not isinstance(value, float) or not 0 < value < 1:
-        share = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
-        raise InvalidParameter(
+        suggestion = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
+        raise InvalidParameterError(
             f"{name}={value!r} is not allowed; it must be a fraction between 0 and 1",
-            hint=f"{name}={share:g}",
+            hint=f"{name}={suggestion:g}",
         )
 
 
-def _as_seen(X: Any, y: Any) -> Ratings:
+def _to_ratings(X: Any, y: Any) -> Ratings:
     """Encode whatever scikit-learn hands over; without ratings, zeros stand in."""
     return X if isinstance(X, Ratings) else as_ratings(X, np.zeros(len(X)) if y is None else y)
 
 
-def _parts(test: npt.NDArray[np.bool_], what: str) -> tuple[Rows, Rows]:
+def _train_test_rows(test: BoolArray, description: str) -> tuple[IntpArray, IntpArray]:
     train_rows, test_rows = np.flatnonzero(~test), np.flatnonzero(test)
     if len(train_rows) == 0 or len(test_rows) == 0:
-        raise BadData(f"{what} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by")
+        raise DataError(
+            f"{description} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by"
+        )
     return train_rows, test_rows
 
 
 @dataclass(frozen=True)
-class HoldOut(Split):
+class HoldOut(Splitter):
     """One random part: the same rows as scikit-learn's ``train_test_split(random_state=seed)``.
 
     Parameters
@@ -76,19 +76,19 @@ class HoldOut(Split):
     test_size: float = 0.2
     seed: int = 0
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield one pair of row numbers."""
-        check_share("test_size", self.test_size)
+        check_fraction("test_size", self.test_size)
         n = len(X)
         n_test = math.ceil(self.test_size * n)
         if n - n_test < 1 or n_test < 1:
-            raise BadData(f"{n} ratings are too few to hold out {self.test_size:g} of them")
+            raise DataError(f"{n} ratings are too few to hold out {self.test_size:g} of them")
         order = np.random.RandomState(self.seed).permutation(n)
         yield order[n_test:], order[:n_test]
 
 
 @dataclass(frozen=True)
-class KFold(Split):
+class KFold(Splitter):
     """Each row judged once: the same folds as scikit-learn's ``KFold(shuffle=True, random_state=seed)``.
 
     Parameters
@@ -102,11 +102,11 @@ class KFold(Split):
     folds: int = 5
     seed: int = 0
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield ``folds`` pairs of row numbers."""
         n = len(X)
         if not isinstance(self.folds, int) or not 2 <= self.folds <= n:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings",
                 hint=f"folds={min(5, n)}" if n > 1 else None,
             )
@@ -123,7 +123,7 @@ class KFold(Split):
 
 
 @dataclass(frozen=True)
-class LeaveNOut(Split):
+class LeaveNOut(Splitter):
     """n random ratings of each user who has more than n; the others are only learned from.
 
     Parameters
@@ -137,22 +137,22 @@ class LeaveNOut(Split):
     n: int = 1
     seed: int = 0
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield one pair of row numbers."""
         if not isinstance(self.n, int) or self.n < 1:
-            raise InvalidParameter(f"n={self.n!r} is not allowed; it must be a whole number, at least 1")
-        ratings = _as_seen(X, y)
+            raise InvalidParameterError(f"n={self.n!r} is not allowed; it must be a whole number, at least 1")
+        ratings = _to_ratings(X, y)
         shuffled = np.random.default_rng(self.seed).permutation(len(ratings))
         order = shuffled[np.argsort(ratings.user[shuffled], kind="stable")]
         counts = np.bincount(ratings.user, minlength=len(ratings.users))
-        place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        position_in_user = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         test = np.zeros(len(ratings), dtype=bool)
-        test[order[(place < self.n) & np.repeat(counts > self.n, counts)]] = True
-        yield _parts(test, f"leaving {self.n} out a user")
+        test[order[(position_in_user < self.n) & np.repeat(counts > self.n, counts)]] = True
+        yield _train_test_rows(test, f"leaving {self.n} out a user")
 
 
 @dataclass(frozen=True)
-class ByTime(Split):
+class TimeSplit(Splitter):
     """The latest ratings are judged, the earlier ones learned from; equal times stay together.
 
     Parameters
@@ -163,100 +163,102 @@ class ByTime(Split):
 
     test_size: float = 0.2
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield one pair of row numbers."""
-        check_share("test_size", self.test_size)
-        ratings = _as_seen(X, y)
-        if ratings.when is None:
-            raise BadData(
+        check_fraction("test_size", self.test_size)
+        ratings = _to_ratings(X, y)
+        if ratings.timestamp is None:
+            raise DataError(
                 "a split by time needs the time of each rating", hint="read_ratings(..., timestamp=COLUMN)"
             )
-        wanted = math.ceil(self.test_size * len(ratings))
-        border = np.sort(ratings.when)[len(ratings) - wanted]
-        yield _parts(ratings.when >= border, "the split by time")
+        n_test = math.ceil(self.test_size * len(ratings))
+        cutoff = np.sort(ratings.timestamp)[len(ratings) - n_test]
+        yield _train_test_rows(ratings.timestamp >= cutoff, "the split by time")
 
 
 @dataclass(frozen=True)
-class ColdUsers(Split):
+class ColdUsers(Splitter):
     """A share of the users is judged and never learned from.
 
     Parameters
     ----------
-    share : float
+    test_size : float
         Of the users, between 0 and 1.
     seed : int
         Chooses the users.
     """
 
-    share: float = 0.2
+    test_size: float = 0.2
     seed: int = 0
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield one pair of row numbers."""
-        ratings = _as_seen(X, y)
-        yield _cold(ratings.user, len(ratings.users), self.share, self.seed, "users")
+        ratings = _to_ratings(X, y)
+        yield _cold_split(ratings.user, len(ratings.users), self.test_size, self.seed, "users")
 
 
 @dataclass(frozen=True)
-class ColdItems(Split):
+class ColdItems(Splitter):
     """A share of the items is judged and never learned from.
 
     Parameters
     ----------
-    share : float
+    test_size : float
         Of the items, between 0 and 1.
     seed : int
         Chooses the items.
     """
 
-    share: float = 0.2
+    test_size: float = 0.2
     seed: int = 0
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield one pair of row numbers."""
-        ratings = _as_seen(X, y)
-        yield _cold(ratings.item, len(ratings.items), self.share, self.seed, "items")
+        ratings = _to_ratings(X, y)
+        yield _cold_split(ratings.item, len(ratings.items), self.test_size, self.seed, "items")
 
 
-def _cold(codes: npt.NDArray[np.int32], n: int, share: float, seed: int, what: str) -> tuple[Rows, Rows]:
-    check_share("share", share)
+def _cold_split(
+    codes: IndexArray, n: int, test_size: float, seed: int, noun: str
+) -> tuple[IntpArray, IntpArray]:
+    check_fraction("share", test_size)
     cold = np.zeros(n, dtype=bool)
-    cold[np.random.default_rng(seed).permutation(n)[: math.ceil(share * n)]] = True
-    return _parts(cold[codes], f"holding out {share:g} of the {what}")
+    cold[np.random.default_rng(seed).permutation(n)[: math.ceil(test_size * n)]] = True
+    return _train_test_rows(cold[codes], f"holding out {test_size:g} of the {noun}")
 
 
 @dataclass(frozen=True)
-class WarmOnly(Split):
+class WarmOnly(Splitter):
     """The rows of another split, without those judged whose user or item is not learned from.
 
     Parameters
     ----------
-    base : Split
+    splitter : Split
         ``WarmOnly(ByTime(0.2))``: the latest rows, of people and things known by then.
     """
 
-    base: Any
+    splitter: Any
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield the pairs of row numbers of the other split, fewer of them judged."""
-        ratings = _as_seen(X, y)
-        for train_rows, test_rows in self.base.split(ratings, y, groups):
-            kept = test_rows[_occurs(ratings.user, train_rows, test_rows)]
-            kept = kept[_occurs(ratings.item, train_rows, kept)]
-            if len(kept) == 0:
-                raise BadData(
-                    f"WarmOnly leaves no rows to judge by: of {self.base!r}, none has a user and an item "
+        ratings = _to_ratings(X, y)
+        for train_rows, test_rows in self.splitter.split(ratings, y, groups):
+            warm_rows = test_rows[_is_known(ratings.user, train_rows, test_rows)]
+            warm_rows = warm_rows[_is_known(ratings.item, train_rows, warm_rows)]
+            if len(warm_rows) == 0:
+                raise DataError(
+                    f"WarmOnly leaves no rows to judge by: of {self.splitter!r}, none has a user and an item "
                     "that are learned from",
                     hint="HoldOut(0.2) or KFold(5), which mix all users and items",
                 )
-            yield train_rows, kept
+            yield train_rows, warm_rows
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of splits of the other split."""
-        return int(self.base.get_n_splits(X, y, groups))
+        return int(self.splitter.get_n_splits(X, y, groups))
 
 
-def _occurs(codes: npt.NDArray[np.int32], train_rows: Rows, test_rows: Rows) -> npt.NDArray[np.bool_]:
+def _is_known(codes: IndexArray, train_rows: IntpArray, test_rows: IntpArray) -> BoolArray:
     """Whether the user (or item) of each row judged is among those learned from."""
     known = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
     known[codes[train_rows]] = True

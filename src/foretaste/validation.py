@@ -12,16 +12,16 @@ import numpy as np
 from foretaste.column_roles import (
     ROLES,
     as_numpy,
+    check_finite_column,
     check_scale,
-    finite_column,
+    check_timestamp_column,
+    check_weight_column,
     frame_columns,
-    guess_roles,
+    infer_roles,
     is_frame,
     require_roles,
-    time_column,
-    weight_column,
 )
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Pairs, Ratings
 
@@ -38,16 +38,20 @@ def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
     sample_weight : array-like, shape (n,), optional
     """
     if not isinstance(X, Ratings):
-        user, item, when, value = _pair_columns(X)
+        user, item, timestamp, value = _pair_columns(X)
         if y is None and value is None:
-            raise BadData("no ratings were given", hint="fit(ratings), or fit(pairs, y)")
-        return Ratings.from_columns(user, item, value if y is None else y, when=when, weight=sample_weight)
+            raise DataError("no ratings were given", hint="fit(ratings), or fit(pairs, y)")
+        return Ratings.from_columns(
+            user, item, value if y is None else y, timestamp=timestamp, weight=sample_weight
+        )
     changes: dict[str, Any] = {}
     for name, column in (("value", y), ("weight", sample_weight)):
         if column is not None:
-            changes[name] = finite_column(column, "rating") if name == "value" else weight_column(column)
+            changes[name] = (
+                check_finite_column(column, "rating") if name == "value" else check_weight_column(column)
+            )
             if len(changes[name]) != len(X):
-                raise BadData(
+                raise DataError(
                     f"{name} has {len(changes[name])} rows, the ratings have {len(X)}; they must agree"
                 )
     check_scale(X.scale, changes.get("value"))
@@ -66,44 +70,46 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
         The model's id maps.
     """
     if isinstance(X, Ratings):
-        check_kinds(X.users, users, "user")
-        check_kinds(X.items, items, "item")
-        user = X.user if X.users == users else users.remap(X.users.ids)[X.user]
-        item = X.item if X.items == items else items.remap(X.items.ids)[X.item]
-        rows = None if X.user_table is None else X.user, None if X.item_table is None else X.item
-        return Pairs(user, item, X.when, X.user_table, X.item_table, *rows)
+        check_id_types(X.users, users, "user")
+        check_id_types(X.items, items, "item")
+        user = X.user if X.users == users else users.indices_of(X.users.ids)[X.user]
+        item = X.item if X.items == items else items.indices_of(X.items.ids)[X.item]
+        rows = None if X.user_features is None else X.user, None if X.item_features is None else X.item
+        return Pairs(user, item, X.timestamp, X.user_features, X.item_features, *rows)
     if isinstance(X, Pairs):
         return X
-    user, item, when, _ = _pair_columns(X)
+    user, item, timestamp, _ = _pair_columns(X)
     return Pairs(
-        users.encode(user, "user"), items.encode(item, "item"), None if when is None else time_column(when)
+        users.encode(user, "user"),
+        items.encode(item, "item"),
+        None if timestamp is None else check_timestamp_column(timestamp),
     )
 
 
-def check_kinds(given: IdIndex, known: IdIndex, name: str) -> None:
+def check_id_types(index: IdIndex, known: IdIndex, name: str) -> None:
     """Refuse ids of another type than the known ones: 196 is not "196"."""
-    if len(given) and len(known) and given.kind != known.kind:
-        known.encode(given.ids[:1], name)
+    if len(index) and len(known) and index.dtype != known.dtype:
+        known.encode(index.ids[:1], name)
 
 
 def _pair_columns(X: Any) -> tuple[Any, Any, Any, Any]:
     """Return user, item, when and rating columns of a frame or of an (n, 2) array."""
     if is_frame(X):
         columns = frame_columns(X)
-        roles = guess_roles(columns, dict.fromkeys(ROLES))
+        roles = infer_roles(columns, dict.fromkeys(ROLES))
         require_roles(roles, columns, ("user", "item"))
-        found = {role: columns[name] for role, name in roles.items()}
-        when, rating = found.get("timestamp"), found.get("rating")
+        column_of_role = {role: columns[name] for role, name in roles.items()}
+        timestamp, rating = column_of_role.get("timestamp"), column_of_role.get("rating")
         value = None if rating is None else as_numpy(rating)
-        return as_numpy(found["user"]), as_numpy(found["item"]), when, value
+        return as_numpy(column_of_role["user"]), as_numpy(column_of_role["item"]), timestamp, value
     if isinstance(X, list | tuple):
         pairs = [tuple(pair) for pair in X]
         if any(len(pair) != 2 for pair in pairs):
-            raise BadData("pairs must have two entries each, a user id and an item id", hint="[(196, 242)]")
+            raise DataError("pairs must have two entries each, a user id and an item id", hint="[(196, 242)]")
         return [user for user, _ in pairs], [item for _, item in pairs], None, None
     array = np.asarray(X)
     if array.ndim != 2 or array.shape[1] != 2:
-        raise BadData(
+        raise DataError(
             f"pairs must have the shape (n, 2), a user and an item each; theirs is {array.shape}",
             hint="numpy.column_stack([users, items]), a data frame, or Ratings",
         )

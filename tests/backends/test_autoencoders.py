@@ -8,8 +8,8 @@ from needs_torch import torch
 
 from foretaste import Bias, HoldOut, ItemMean, Ratings, load, recommend, rmse, save
 from foretaste._utils import memory
-from foretaste.errors import NotSupported, TooLarge
-from foretaste.models import BY_NAME
+from foretaste.errors import NotEnoughMemoryError, NotSupportedError
+from foretaste.models import MODELS
 
 QUICK = {
     "hidden": 6,
@@ -24,21 +24,21 @@ QUICK = {
 
 
 def make(name: str, **params):
-    return BY_NAME[name](**(QUICK | params))
+    return MODELS[name](**(QUICK | params))
 
 
 @pytest.fixture
 def kept(monkeypatch):
     """The learnings of all fits, oldest first."""
-    from foretaste.models.pytorch._autoencoder import Autoencoder
+    from foretaste.models.pytorch._autoencoder import AutoencoderModel
 
-    seen, keep = [], Autoencoder._keep
+    seen, keep = [], AutoencoderModel._set_fitted
 
     def keeping(self, learning):
         seen.append(learning)
         keep(self, learning)
 
-    monkeypatch.setattr(Autoencoder, "_keep", keeping)
+    monkeypatch.setattr(AutoencoderModel, "_keep", keeping)
     return seen
 
 
@@ -58,8 +58,8 @@ def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         weight, bias = (x.detach().numpy().astype(float) for x in (layer.weight, layer.bias))
         weight = weight.T if layer.turned else weight
         kernel = np.ones_like(weight)
-        if hasattr(layer, "input_place"):
-            u, v = (x.detach().numpy() / 10.0 for x in (layer.input_place, layer.output_place))
+        if hasattr(layer, "input_position"):
+            u, v = (x.detach().numpy() / 10.0 for x in (layer.input_position, layer.output_position))
             kernel = np.maximum(0, 1 - ((u[:, None] - v[None]) ** 2).sum(axis=2))
         found.append((weight, kernel, bias))
     return found
@@ -78,12 +78,12 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
     weight = np.where(np.arange(len(ratings)) % 5 == 0, 0, np.arange(len(ratings)) % 3 + 0.5)
     weighted = ratings.replace(weight=weight.astype(np.float32))
     extra = {"kernel_regularization": 0.5} if name == "SparseFC" else {}
-    make(name, early_stopping=0.0, presence=2.0, **extra).fit(weighted)
+    make(name, validation_fraction=0.0, rated_offset=2.0, **extra).fit(weighted)
     (learning,) = kept
     if name == "SparseFC":  # places so far apart that some connections are cut
         with torch.no_grad():
             for layer in learning.network[0].layers:
-                layer.input_place.normal_(0, 5, generator=torch.Generator().manual_seed(1))
+                layer.input_position.normal_(0, 5, generator=torch.Generator().manual_seed(1))
     layers = numpy_layers(learning.network[0])
     if name == "SparseFC":
         assert 0.1 < (layers[0][1] == 0).mean() < 0.9
@@ -155,7 +155,7 @@ def test_validation_rows_do_not_go_in(ratings, kept):
 
 
 def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
-    make("AutoRec", dropout=0.5, early_stopping=0.0).fit(ratings)
+    make("AutoRec", dropout=0.5, validation_fraction=0.0).fit(ratings)
     learning = kept[-1]
     _, place = learning.rated(learning.learned, torch.arange(len(ratings.items)))
     every = learning.inputs[place]
@@ -176,7 +176,7 @@ def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
 def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
     from foretaste.models.pytorch import rated as sparse
 
-    monkeypatch.setattr(sparse, "_AT_ONCE", at_once)
+    monkeypatch.setattr(sparse, "_BLOCK_SIZE", at_once)
     random = torch.Generator().manual_seed(0)
     row, column = (torch.rand(6, 9, generator=random) < 0.4).nonzero().T
     cells = sparse.Rated(row, column, 6, 9)
@@ -203,7 +203,7 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
     model = make("AutoRec", clip=False).fit(ratings)
     folded = model._fold_in(others)
     assert folded.users_ == others.users
-    item = model.items_.remap(others.items.ids)[others.item]
+    item = model.items_.indices_of(others.items.ids)[others.item]
     for user in (0, 3):
         rows = np.flatnonzero((others.user == user) & (item >= 0))
         left = (others.value[rows] - model.mean_) / model.std_ - model.item_bias_[item[rows]]
@@ -213,14 +213,16 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
         np.testing.assert_allclose(
             np.r_[folded.user_bias_[user], folded.user_factors_[user]], wanted, rtol=1e-3, atol=1e-3
         )
-    with pytest.raises(NotSupported, match='side="user"'):
+    with pytest.raises(NotSupportedError, match='side="user"'):
         make("AutoRec", side="user").fit(ratings)._fold_in(others)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
 def test_it_is_refused_where_its_weights_would_not_fit(name, ratings, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
-    with pytest.raises(TooLarge, match=r"an autoencoder of \d+ cells a row with 500 hidden units"):
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"an autoencoder of \d+ cells a row with 500 hidden units"
+    ):
         make(name, hidden=500).fit(ratings)
 
 
@@ -231,7 +233,7 @@ def test_it_learns_more_than_means_and_recommends_from_a_file(name, tmp_path):
     sample = load_dataset("sample")
     ((train_rows, test_rows),) = HoldOut(0.2).split(sample)
     train, test = sample[train_rows], sample[test_rows]
-    model = BY_NAME[name](hidden=50, epochs=30, batch=16, threads=1, learning_rate=0.01).fit(train)
+    model = MODELS[name](hidden=50, epochs=30, batch=16, threads=1, learning_rate=0.01).fit(train)
     assert (
         rmse(test.value, model.predict(test)) < rmse(test.value, ItemMean().fit(train).predict(test)) - 0.02
     )

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from foretaste import Bias, Ratings, load, recommend, rmse, save
-from foretaste.errors import BadData, NotSupported
-from foretaste.models import BY_NAME
+from foretaste.errors import DataError, NotSupportedError
+from foretaste.models import MODELS
 from foretaste.models.outputs import BOTH, ITEM, NONE, USER
 
 NAMES = ["FactorizationMachine", "NeuralMF"]
@@ -20,7 +20,7 @@ each = pytest.mark.parametrize("name", NAMES)
 
 def make(name: str, **params):
     quick = {"factors": 4, "epochs": 4, "batch": 128, "learning_rate": 0.02, "threads": 1}
-    return BY_NAME[name](**(quick | params))
+    return MODELS[name](**(quick | params))
 
 
 def user_frame(ids) -> pl.DataFrame:
@@ -56,9 +56,9 @@ def parts(told) -> tuple[Ratings, Ratings, Ratings, Ratings]:
 def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
     train, _, _, new = parts
     kept = {}
-    model = make("FactorizationMachine", clip=False, hide_ids=0.5)
-    keep = type(model)._keep_network
-    model._keep_network = lambda network: (kept.update(network=network), keep(model, network))
+    model = make("FactorizationMachine", clip=False, id_dropout=0.5)
+    keep = type(model)._set_fitted_network
+    model._set_fitted_network = lambda network: (kept.update(network=network), keep(model, network))
     model.fit(train)
     network = kept["network"]
     sides = {
@@ -80,8 +80,8 @@ def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
 
     units = {side: getattr(model, f"{side}_units_").astype(float) for side in ("user", "item")}
     for ratings, known in ((train, True), (new, False)):
-        user_values = (ratings.user_table.values - units["user"][:, 0]) / units["user"][:, 1]
-        item_values = (ratings.item_table.values - units["item"][:, 0]) / units["item"][:, 1]
+        user_values = (ratings.user_features.values - units["user"][:, 0]) / units["user"][:, 1]
+        item_values = (ratings.item_features.values - units["item"][:, 0]) / units["item"][:, 1]
         rows = np.arange(0, len(ratings), 40)
         wanted = [
             second_order(u if known else -1, i if known else -1, user_values[u], item_values[i])
@@ -99,7 +99,7 @@ def test_features_serve_whom_nobody_knows(name, parts):
     for test, detail, mark in zip(new, details, (USER, ITEM, BOTH), strict=True):
         assert (detail.fallback == mark).all()
         assert rmse(test.value, detail.value) < 0.6 * rmse(test.value, biases.predict(test))
-        bare = model.predict(test.replace(user_table=None, item_table=None))
+        bare = model.predict(test.replace(user_features=None, item_features=None))
         assert np.abs(bare - detail.value).max() > 0.3
     assert (model.predict_details(train).fallback == NONE).all()
 
@@ -113,7 +113,7 @@ def test_those_added_are_predicted_as_their_features_say(name, parts, tmp_path):
     assert len(more.users_) == 120
     assert len(more.items_) == 60
     for test in (train, new_users, new_items, both):
-        bare = test.replace(user_table=None, item_table=None)
+        bare = test.replace(user_features=None, item_features=None)
         np.testing.assert_allclose(more.predict(bare), model.predict(test), rtol=0, atol=1e-5)
         assert (more.predict_details(bare).fallback == NONE).all()
     assert all(np.array_equal(value, getattr(model, key)) for key, value in before.items())
@@ -153,11 +153,11 @@ def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
     train, test, _, _ = parts
     model = make(name).fit(train)
     frame = user_frame(test.users.ids)
-    with pytest.raises(BadData, match='user feature "height" was not there when the model learned') as odd:
+    with pytest.raises(DataError, match='user feature "height" was not there when the model learned') as odd:
         model.predict(test.with_features(users=frame.with_columns(height=1.5)))
     assert "town, age" in odd.value.hint
     for lost in ("age", "town"):
-        with pytest.raises(BadData, match=f'user feature "{lost}" is missing'):
+        with pytest.raises(DataError, match=f'user feature "{lost}" is missing'):
             model.predict(test.with_features(users=frame.drop(lost)))
     far = model.with_new(users=frame.with_columns(town=pl.lit("nowhere"), user=pl.col("user") + 1000))
     nowhere = [
@@ -171,7 +171,7 @@ def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
 @each
 def test_without_features_there_is_nothing_to_add_by(name, ratings):
     model = make(name).fit(ratings)
-    with pytest.raises(NotSupported, match=f"this {name} has learned from no features of items"):
+    with pytest.raises(NotSupportedError, match=f"this {name} has learned from no features of items"):
         model.with_new(items=item_frame([1, 2]))
 
 
@@ -179,14 +179,14 @@ def test_without_features_there_is_nothing_to_add_by(name, ratings):
 def test_ids_of_another_kind_are_not_added(name, parts):
     model = make(name).fit(parts[0])
     frame = user_frame([200]).with_columns(user=pl.lit("somebody"))
-    with pytest.raises(BadData, match="user"):
+    with pytest.raises(DataError, match="user"):
         model.with_new(users=frame)
 
 
 @each
 def test_ids_are_hidden_only_where_there_are_features(name, parts, ratings):
     train, test, _, _ = parts
-    never, often = (make(name, hide_ids=share).fit(train).predict(test) for share in (0.0, 0.8))
+    never, often = (make(name, id_dropout=share).fit(train).predict(test) for share in (0.0, 0.8))
     assert np.abs(never - often).max() > 0.01
-    same = [make(name, hide_ids=share).fit(ratings).predict(ratings) for share in (0.0, 0.8)]
+    same = [make(name, id_dropout=share).fit(ratings).predict(ratings) for share in (0.0, 0.8)]
     np.testing.assert_array_equal(*same)

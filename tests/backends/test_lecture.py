@@ -18,7 +18,7 @@ from foretaste.models.pytorch import TorchMF
 def test_plain_takes_the_steps_of_the_taught_loop():
     """The same first factors and the same batches give the same factors, step by step."""
     ratings = planted()
-    ours = TorchMF.plain(epochs=3, batch=100, seed=7, clip=False).fit(ratings)
+    ours = TorchMF.vanilla(epochs=3, batch=100, seed=7, clip=False).fit(ratings)
     model = FactorModel(len(ratings.users), len(ratings.items))
     first = torch.Generator().manual_seed(7)
     for table in (model.user.weight, model.item.weight):
@@ -53,14 +53,14 @@ def test_plain_errs_as_the_taught_model_does(lecture):
     for _ in range(20):
         taught.epoch()
     user, item = (
-        train.users.remap(valid.users.ids)[valid.user],
-        train.items.remap(valid.items.ids)[valid.item],
+        train.users.indices_of(valid.users.ids)[valid.user],
+        train.items.indices_of(valid.items.ids)[valid.item],
     )
     known = (user >= 0) & (item >= 0)
     theirs = rmse(valid.value[known], taught.predict(user[known], item[known]))
     errors = []
     for seed in range(3):  # which moves the error by .01
-        model = TorchMF.plain(clip=False, seed=seed).fit(train)
+        model = TorchMF.vanilla(clip=False, seed=seed).fit(train)
         errors.append(rmse(valid.value[known], model.predict(valid)[known]))
     error = float(np.mean(errors))
     print(f"RMSE {theirs:.4f} taught, {errors} ours")

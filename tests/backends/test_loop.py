@@ -11,17 +11,23 @@ import numpy as np
 import pytest
 from needs_torch import torch
 
-from foretaste._utils.progress import Progress, Task
-from foretaste.errors import BadModelFile, InvalidParameter
+from foretaste._utils.progress import Progress, ProgressTask
+from foretaste.errors import InvalidParameterError, ModelFileError
 from foretaste.metrics.rating import rmse
 from foretaste.models.pytorch import AutoRec, TorchMF, TorchRecommender
-from foretaste.models.pytorch._session import device_of, session
-from foretaste.models.pytorch._trainer import Figures, Learning, Plan, State, learn
+from foretaste.models.pytorch._session import resolve_device, torch_session
+from foretaste.models.pytorch._trainer import (
+    EpochMetrics,
+    TrainConfig,
+    TrainingTask,
+    TrainState,
+    train_network,
+)
 
 SMALL = {"factors": 4, "epochs": 6, "batch": 64, "learning_rate": 0.02}
 
 
-class Scripted(Learning):
+class Scripted(TrainingTask):
     """One weight that each epoch moves by one; what it is worth stands in a list."""
 
     def __init__(self, worth, size=10):
@@ -39,20 +45,22 @@ class Scripted(Learning):
         assert not self.network.training
         assert not torch.is_grad_enabled()
         epoch = int(self.network.weight.item())
-        return Figures(1.0, 1.0, self.worth[epoch - 1], self.worth[epoch - 1])
+        return EpochMetrics(1.0, 1.0, self.worth[epoch - 1], self.worth[epoch - 1])
 
 
 def learned(worth, epochs=10, patience=2, batch=10, **plan):
     learning = Scripted(worth)
     optimizer = torch.optim.SGD(learning.network.parameters(), lr=1.0)
     settings = {"schedule": "constant", "learning_rate": 1.0, "whole": epochs} | plan
-    state = State(optimizer, torch.Generator().manual_seed(0))
-    return learning, learn(learning, Plan(epochs, batch=batch, patience=patience, **settings), state, Task())
+    state = TrainState(optimizer, torch.Generator().manual_seed(0))
+    return learning, train_network(
+        learning, TrainConfig(epochs, batch_size=batch, patience=patience, **settings), state, ProgressTask()
+    )
 
 
 def test_it_stops_when_patience_ends_and_keeps_the_best_weights():
     learning, history = learned([5.0, 3.0, 4.0, 2.0, 2.5, 2.2, 1.0])
-    assert len(history.figures) == 6
+    assert len(history.metrics) == 6
     assert history.best == 3
     assert learning.network.weight.item() == 4.0  # of the fourth epoch
     assert not learning.network.training
@@ -60,7 +68,7 @@ def test_it_stops_when_patience_ends_and_keeps_the_best_weights():
 
 def test_without_rows_held_out_it_goes_to_the_end_and_keeps_the_last():
     learning, history = learned([math.nan] * 4, epochs=4)
-    assert (len(history.figures), history.best, learning.network.weight.item()) == (4, 3, 4.0)
+    assert (len(history.metrics), history.best, learning.network.weight.item()) == (4, 3, 4.0)
 
 
 def test_each_epoch_sees_every_example_once_in_another_order():
@@ -75,16 +83,19 @@ def test_each_epoch_sees_every_example_once_in_another_order():
 @pytest.mark.parametrize(("schedule", "wanted"), [("constant", 4.0), ("linear", 2.5), ("cosine", 2.5)])
 def test_the_rate_follows_the_schedule(schedule, wanted):
     learning = Scripted([math.nan] * 9)
-    learning.judge = lambda: Figures(1.0, 1.0)
-    state = State(torch.optim.SGD(learning.network.parameters(), lr=9.0), torch.Generator())
-    learn(
-        learning, Plan(4, whole=4, batch=10, learning_rate=1.0, schedule=schedule, patience=1), state, Task()
+    learning.judge = lambda: EpochMetrics(1.0, 1.0)
+    state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=9.0), torch.Generator())
+    train_network(
+        learning,
+        TrainConfig(4, schedule_epochs=4, batch_size=10, learning_rate=1.0, schedule=schedule, patience=1),
+        state,
+        ProgressTask(),
     )
     assert learning.network.weight.item() == pytest.approx(wanted)
 
 
 def test_a_loss_without_end_is_refused(ratings):
-    with pytest.raises(InvalidParameter, match="the loss of epoch 1 is") as refused:
+    with pytest.raises(InvalidParameterError, match="the loss of epoch 1 is") as refused:
         TorchMF(**SMALL | {"learning_rate": 100.0, "optimizer": "sgd"}).fit(ratings)
     assert "a smaller learning_rate" in str(refused.value)
 
@@ -93,7 +104,7 @@ def test_a_loss_without_end_is_refused(ratings):
 
 
 def test_history_is_the_error_of_the_rows(ratings):
-    model = TorchMF(early_stopping=0.0, clip=False, **SMALL).fit(ratings)
+    model = TorchMF(validation_fraction=0.0, clip=False, **SMALL).fit(ratings)
     error = rmse(ratings.value, model.predict(ratings))
     assert list(model.history_) == ["train_loss", "train_rmse"]
     assert model.history_["train_rmse"][-1] == pytest.approx(error, abs=1e-4)
@@ -102,7 +113,7 @@ def test_history_is_the_error_of_the_rows(ratings):
 
 
 def test_validation_figures_are_those_of_rows_not_learned_from(ratings):
-    model = TorchMF(early_stopping=0.2, refit=False, clip=False, patience=6, **SMALL).fit(ratings)
+    model = TorchMF(validation_fraction=0.2, refit=False, clip=False, patience=6, **SMALL).fit(ratings)
     shuffled = np.random.default_rng(0).permutation(len(ratings))
     held, kept = np.sort(shuffled[:180]), np.sort(shuffled[180:])
     assert len(model.history_["valid_rmse"]) == len(model.history_["train_rmse"])
@@ -113,7 +124,7 @@ def test_validation_figures_are_those_of_rows_not_learned_from(ratings):
         assert model.history_[f"{name}_rmse"][best] == pytest.approx(error, abs=1e-4)
     other = ratings.value.copy()
     other[held] = 0.0  # of no consequence for the steps but through the mean and the spread
-    same_moments = TorchMF(standardize=False, biased=False, early_stopping=0.2, refit=False, **SMALL)
+    same_moments = TorchMF(standardize=False, biased=False, validation_fraction=0.2, refit=False, **SMALL)
     first = same_moments.fit(ratings.replace(scale=(-9, 9))).train_rmse_
     assert np.array_equal(
         first, same_moments.fit(ratings.replace(value=other, scale=(-9, 9))).train_rmse_[: len(first)]
@@ -121,21 +132,23 @@ def test_validation_figures_are_those_of_rows_not_learned_from(ratings):
 
 
 def test_refit_learns_from_all_rows_for_the_best_number_of_epochs(ratings):
-    stopped = TorchMF(early_stopping=0.2, **SMALL).fit(ratings)
-    whole = TorchMF(early_stopping=0.0, **SMALL | {"epochs": stopped.epochs_}).fit(ratings)
+    stopped = TorchMF(validation_fraction=0.2, **SMALL).fit(ratings)
+    whole = TorchMF(validation_fraction=0.0, **SMALL | {"epochs": stopped.epochs_}).fit(ratings)
     np.testing.assert_array_equal(stopped.predict(ratings), whole.predict(ratings))
-    kept = TorchMF(early_stopping=0.2, refit=False, **SMALL).fit(ratings)
+    kept = TorchMF(validation_fraction=0.2, refit=False, **SMALL).fit(ratings)
     assert kept.epochs_ == stopped.epochs_
     assert not np.array_equal(kept.predict(ratings), stopped.predict(ratings))
 
 
 def test_a_validation_loss_without_end_is_refused():
     learning = Scripted([1.0, 2.0, 3.0])
-    learning.judge = lambda: Figures(1.0, 1.0, math.nan, 1.0)
-    state = State(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
-    plan = Plan(3, whole=3, batch=10, learning_rate=1.0, schedule="constant", patience=1)
-    with pytest.raises(InvalidParameter, match="the loss of epoch 1 is nan"):
-        learn(learning, plan, state, Task())
+    learning.judge = lambda: EpochMetrics(1.0, 1.0, math.nan, 1.0)
+    state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
+    plan = TrainConfig(
+        3, schedule_epochs=3, batch_size=10, learning_rate=1.0, schedule="constant", patience=1
+    )
+    with pytest.raises(InvalidParameterError, match="the loss of epoch 1 is nan"):
+        train_network(learning, plan, state, ProgressTask())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +171,7 @@ def test_a_seed_gives_the_same_bits_whatever_torch_drew_before(ratings, model):
 def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
     torch.set_num_threads(1)
     seen = []
-    with session(0, 2, alone=True):
+    with torch_session(0, 2, alone=True):
         seen.append(torch.get_num_threads())
     assert seen == [2]
     assert torch.get_num_threads() == 1
@@ -171,10 +184,10 @@ def test_a_thread_keeps_its_number_whatever_another_asks_for():
     seen = []
 
     def other():
-        with session(0, 3, alone=False):
+        with torch_session(0, 3, alone=False):
             seen.append(torch.get_num_threads())
 
-    with session(0, 1, alone=False):
+    with torch_session(0, 1, alone=False):
         beside = threading.Thread(target=other)
         beside.start()
         beside.join(10)
@@ -215,9 +228,9 @@ def test_bfloat16_is_nearly_the_same(ratings):
 
 def test_a_device_that_is_not_there_is_refused(ratings):
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(InvalidParameter, match=f"device='{absent}' is not on this machine"):
+    with pytest.raises(InvalidParameterError, match=f"device='{absent}' is not on this machine"):
         TorchMF(device=absent, **SMALL).fit(ratings)
-    assert device_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class _Recorded(Progress):
@@ -227,7 +240,7 @@ class _Recorded(Progress):
     def task(self, label, total, unit=""):
         outer = self
 
-        class Noting(Task):
+        class Noting(ProgressTask):
             def step(self, n=1, note=""):
                 if note:
                     outer.notes.append((label, note))
@@ -277,7 +290,7 @@ def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
         "ranked": TorchRecommender(loss="bpr", **settings),
         "rows": AutoRec(dropout=0.3, **{k: v for k, v in settings.items() if k != "factors"}, hidden=4),
     }[kind]
-    whole = model.fit(ratings)._state()
+    whole = model.fit(ratings).get_state()
     file = tmp_path / "learning.checkpoint"
     with pytest.raises(KeyboardInterrupt):
         model.fit(ratings, checkpoint=file, progress=_Recorded(stop_after=stop))
@@ -287,7 +300,7 @@ def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
     model.fit(ratings, checkpoint=file, progress=shown)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert len(shown.notes) == len(whole["valid_rmse_"]) + whole["epochs_"] - stop
-    for name, value in model._state().items():
+    for name, value in model.get_state().items():
         if isinstance(value, dict):
             assert all(np.array_equal(value[key], whole[name][key]) for key in value)
         elif isinstance(value, np.ndarray):
@@ -306,12 +319,12 @@ def test_a_checkpoint_of_something_else_is_refused(ratings, others, tmp_path):
         (TorchMF(**SMALL), ratings[np.arange(len(ratings))[::-1]], "of other rows"),
         (TorchRecommender(**SMALL), ratings, "of other model"),
     ):
-        with pytest.raises(BadModelFile, match=words):
+        with pytest.raises(ModelFileError, match=words):
             model.fit(given, checkpoint=file)
         assert file.read_bytes() == kept
     for damaged in (kept[:200], b"", b"no such thing", kept[:-4] + b"\xff\xff\xff"):
         file.write_bytes(damaged)
         if damaged[:-3] == kept[:-3]:  # numbers are not looked at, only the form
             continue
-        with pytest.raises(BadModelFile, match="damaged or no checkpoint"):
+        with pytest.raises(ModelFileError, match="damaged or no checkpoint"):
             TorchMF(**SMALL).fit(ratings, checkpoint=file)

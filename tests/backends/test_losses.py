@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from needs_torch import torch
 from planting import planted
 
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 from foretaste.models.pytorch import TorchRecommender
-from foretaste.models.pytorch.losses import Binary, Huber, Loss, Ordinal, Own, Quantile, Ranking
+from foretaste.models.pytorch.losses import (
+    BinaryLoss,
+    BPRLoss,
+    CustomLoss,
+    HuberLoss,
+    Loss,
+    OrdinalLoss,
+    QuantileLoss,
+)
 from foretaste.ratings import Ratings
 
 FLOATS = st.floats(-6, 6, width=32)
@@ -38,23 +46,23 @@ def test_errors_of_the_rating_are_as_written_in_books(rows, delta, quantile):
     gap = np.abs(output - value)
     np.testing.assert_allclose(each(Loss(), rows), gap**2, rtol=1e-5, atol=1e-5)
     wanted = np.where(gap <= delta, gap**2 / 2, delta * (gap - delta / 2))
-    np.testing.assert_allclose(each(Huber(delta), rows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(each(HuberLoss(delta), rows), wanted, rtol=1e-4, atol=1e-5)
     wanted = np.where(value > output, quantile, 1 - quantile) * gap
-    np.testing.assert_allclose(each(Quantile(quantile), rows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(each(QuantileLoss(quantile), rows), wanted, rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=60)
 @given(rows=ROWS, threshold=st.floats(-2, 2, width=32))
 def test_binary_is_the_likelihood_of_being_above_the_threshold(rows, threshold):
     output, value = np.array(rows, np.float32).T
-    loss = Binary().know(value, None, threshold)
+    loss = BinaryLoss().fit_threshold(value, None, threshold)
     chance = sigmoid(output)
     wanted = -np.log(np.where(value >= threshold, chance, 1 - chance))
     np.testing.assert_allclose(each(loss, rows), wanted, rtol=1e-4, atol=1e-5)
     means = [
         value[rows].mean() if rows.any() else value.mean() for rows in (value < threshold, value >= threshold)
     ]
-    standard = loss.standard(torch.from_numpy(output)).numpy()
+    standard = loss.to_rating(torch.from_numpy(output)).numpy()
     np.testing.assert_allclose(standard, means[0] + chance * (means[1] - means[0]), rtol=1e-4, atol=1e-4)
 
 
@@ -68,32 +76,32 @@ def test_ordinal_is_the_likelihood_of_the_level(values, outputs, weighted):
     value = np.array(values, np.float32) / 2
     weight = np.arange(1, len(value) + 1, dtype=np.float32) if weighted else None
     levels = np.unique(value)
-    loss = Ordinal.of(value, weight)
+    loss = OrdinalLoss.from_ratings(value, weight)
     assert loss.levels.tolist() == levels.tolist()
     output = torch.tensor(outputs, dtype=torch.float32)
     ends = loss.thresholds().detach().numpy().astype(np.float64) if len(levels) > 1 else np.empty(0)
     assert (np.diff(ends) > 0).all()
     below = sigmoid(ends - output.numpy()[:, None].astype(np.float64))  # (outputs, levels - 1)
     chances = np.diff(np.c_[np.zeros(len(below)), below, np.ones(len(below))], axis=1)
-    np.testing.assert_allclose(loss.chances(output).detach().numpy(), chances, atol=1e-5)
+    np.testing.assert_allclose(loss.probabilities(output).detach().numpy(), chances, atol=1e-5)
     for place, level in enumerate(levels):
-        told = loss.each(output, torch.full_like(output, float(level))).detach().numpy()
+        told = loss.per_sample(output, torch.full_like(output, float(level))).detach().numpy()
         np.testing.assert_allclose(told, -np.log(np.maximum(chances[:, place], 1e-30)), rtol=2e-3, atol=1e-3)
     mean = chances @ levels
-    np.testing.assert_allclose(loss.standard(output).detach().numpy(), mean, atol=1e-4)
+    np.testing.assert_allclose(loss.to_rating(output).detach().numpy(), mean, atol=1e-4)
     spread = np.sqrt(np.maximum(chances @ levels**2 - mean**2, 0))
-    np.testing.assert_allclose(loss.spread(output).detach().numpy(), spread, atol=2e-2)
+    np.testing.assert_allclose(loss.predictive_std(output).detach().numpy(), spread, atol=2e-2)
 
 
 def test_thresholds_begin_where_an_output_of_0_gives_the_shares_of_the_levels():
     value = np.repeat(np.array([1, 2, 3, 5], np.float32), [10, 20, 60, 10])
-    chances = Ordinal.of(value, None).chances(torch.zeros(1))
+    chances = OrdinalLoss.from_ratings(value, None).probabilities(torch.zeros(1))
     np.testing.assert_allclose(chances.detach().numpy(), [[0.1, 0.2, 0.6, 0.1]], atol=1e-5)
 
 
 def test_many_different_ratings_are_cut_into_twenty_levels_of_equal_size():
     value = np.random.default_rng(0).normal(size=2000).astype(np.float32)
-    loss = Ordinal.of(value, None)
+    loss = OrdinalLoss.from_ratings(value, None)
     place = np.searchsorted(loss.edges.numpy(), value, side="right")
     assert np.bincount(place).tolist() == pytest.approx([100] * 20, abs=2)
     means = np.bincount(place, value) / np.bincount(place)
@@ -102,9 +110,9 @@ def test_many_different_ratings_are_cut_into_twenty_levels_of_equal_size():
 
 def test_a_certain_ordinal_loss_stays_finite_and_has_gradients():
     value = np.array([1, 2, 3], np.float32)
-    loss = Ordinal.of(value, None)
+    loss = OrdinalLoss.from_ratings(value, None)
     output = torch.tensor([-60.0, 0.0, 60.0], requires_grad=True)
-    total = loss.each(output, torch.tensor([3.0, 2.0, 1.0])).sum()
+    total = loss.per_sample(output, torch.tensor([3.0, 2.0, 1.0])).sum()
     total.backward()
     assert np.isfinite(float(total.detach()))
     assert torch.isfinite(output.grad).all()
@@ -113,7 +121,9 @@ def test_a_certain_ordinal_loss_stays_finite_and_has_gradients():
 
 def test_bpr_is_the_likelihood_of_the_order():
     gap = torch.tensor([-2.0, 0.0, 3.0])
-    np.testing.assert_allclose(Ranking().each(gap, None).numpy(), -np.log(sigmoid(gap.numpy())), rtol=1e-5)
+    np.testing.assert_allclose(
+        BPRLoss().per_sample(gap, None).numpy(), -np.log(sigmoid(gap.numpy())), rtol=1e-5
+    )
 
 
 # What they learn -----------------------------------------------------------------------------------------
@@ -175,7 +185,7 @@ def test_binary_is_about_its_threshold(many):
     [("bpr", 9.0, "no rating is"), ("binary", 9.0, "no rating is"), ("binary", -9.0, "all ratings are")],
 )
 def test_a_threshold_that_tells_nothing_apart_is_refused(many, loss, threshold, words):
-    with pytest.raises(InvalidParameter, match=f"threshold={threshold:g}: {words} at least that"):
+    with pytest.raises(InvalidParameterError, match=f"threshold={threshold:g}: {words} at least that"):
         TorchRecommender(loss=loss, threshold=threshold, **QUICK).fit(many)
     TorchRecommender(loss="mse", threshold=threshold, **QUICK | {"epochs": 1}).fit(many)
 
@@ -215,10 +225,10 @@ def test_a_loss_of_ones_own_gets_rating_units(many):
 
 @pytest.mark.parametrize("wrong", [lambda p, r: 1.0, lambda p, r: (p - r)[:, None], lambda p, r: (p - r)[:3]])
 def test_a_loss_of_the_wrong_shape_is_refused(many, wrong):
-    with pytest.raises(InvalidParameter, match="it must return one number a rating"):
+    with pytest.raises(InvalidParameterError, match="it must return one number a rating"):
         TorchRecommender(loss=wrong, **QUICK).fit(many)
 
 
 def test_own_says_what_it_was_given():
-    with pytest.raises(InvalidParameter, match="loss returned float for a batch of 4"):
-        Own(lambda p, r: 1.0, 0.0, 1.0).each(torch.zeros(4), torch.zeros(4))
+    with pytest.raises(InvalidParameterError, match="loss returned float for a batch of 4"):
+        CustomLoss(lambda p, r: 1.0, 0.0, 1.0).per_sample(torch.zeros(4), torch.zeros(4))

@@ -8,7 +8,7 @@ from needs_torch import torch
 
 from foretaste import explain, fold_in
 from foretaste.metrics.rating import rmse
-from foretaste.models.fold_in import spread_of
+from foretaste.models.fold_in import uncentered_covariance
 from foretaste.models.pytorch import TorchMF
 from foretaste.recommendation import question_gains
 
@@ -22,7 +22,7 @@ def model(request, ratings):
     light = {"user_regularization": 0.001, "item_regularization": 0.001}
     words = {"squares": {}, "norms": {"penalty": "norms"} | light, "unbiased": {"biased": False}}
     if request.param == "plain":
-        return TorchMF.plain(**QUICK).fit(ratings)
+        return TorchMF.vanilla(**QUICK).fit(ratings)
     return TorchMF(**QUICK, **words[request.param]).fit(ratings)
 
 
@@ -69,7 +69,7 @@ def test_single_ratings_add_up_to_the_taste(model, others):
                 assert "no ratings of known items" in told.note
                 continue
             taste = next(part.value for part in told.parts if part.name == "taste")
-            assert sum(reason.share for reason in told.reasons) == pytest.approx(taste, abs=1e-4)
+            assert sum(reason.contribution for reason in told.reasons) == pytest.approx(taste, abs=1e-4)
             said += 1
     assert said > 20
 
@@ -79,7 +79,7 @@ def test_questions_are_judged_by_the_error_of_the_epoch_that_stays(ratings):
     model = TorchMF(**QUICK | {"epochs": 60}, patience=5).fit(ratings)
     assert model.train_rmse_[-1] < 0.995 * model.train_rmse_[model.epochs_ - 1]
     items = np.column_stack([np.ones(len(model.items_)), model.item_factors_]).astype(np.float64)
-    people = spread_of(model.user_bias_, model.user_factors_)
+    people = uncentered_covariance(model.user_bias_, model.user_factors_)
     across = items @ people @ items.T
     noise = (model.train_rmse_[model.epochs_ - 1] / model.std_) ** 2
     wanted = model.std_**2 * (across**2).mean(axis=0) / (noise + np.diag(across))

@@ -12,7 +12,7 @@ import quality  # noqa: F401 - puts the benchmarks, which are no part of the pac
 from real_data import data_file
 
 from foretaste import Bias, Ratings, rmse
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 pytestmark = [pytest.mark.dataset, pytest.mark.slow]
 
@@ -41,7 +41,7 @@ def test_autoencoders_fill_in_more_than_biases(name, bound, benchmark, some):
     """The nine to one of the published comparison, of which all ratings are judged in the benchmark."""
     train_rows, test_rows = benchmark.nine_to_one(len(some))
     train, test = some[train_rows], some[test_rows]
-    model = BY_NAME[name](hidden=200, refit=False).fit(train)
+    model = MODELS[name](hidden=200, refit=False).fit(train)
     error = rmse(test.value, model.predict(test))
     print(f"{name}: RMSE {error:.4f}")
     assert error <= bound
@@ -53,7 +53,7 @@ def test_new_items_are_known_by_their_features(name, benchmark, some):
     told = some.with_features(users=benchmark.user_frame(), items=benchmark.item_frame())
     parts = benchmark.cold_parts(told, 1)
     train = told[parts["train"]]
-    model = BY_NAME[name](epochs=8, early_stopping=0.0).fit(train)
+    model = MODELS[name](epochs=8, validation_fraction=0.0).fit(train)
     biases = Bias().fit(train)
     for part, gain in (("new users", 0.003), ("new items", 0.05)):  # measured: .006 and .074 at least
         test = told[parts[part]]

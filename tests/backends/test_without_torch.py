@@ -16,8 +16,8 @@ from documents import ROOT
 
 from foretaste import compare, cross_validate, fold_in, load, save, tune
 from foretaste.cli import cli
-from foretaste.errors import BadData, BadModelFile, MissingExtra
-from foretaste.models import BY_NAME, Bias, registry
+from foretaste.errors import DataError, MissingDependencyError, ModelFileError
+from foretaste.models import MODELS, Bias, registry
 from foretaste.models.pytorch import TorchMF, TorchRecommender
 from foretaste.models.spec import from_spec
 from foretaste.persistence import inspect
@@ -41,7 +41,7 @@ def kept(ratings, tmp_path):
     model.users_, model.items_, model.fingerprint_ = ratings.users, ratings.items, "of nothing"
     model.low_, model.high_, model.n_ratings_, model.epochs_ = -8.0, 8.0, len(ratings), 2
     model.mean_, model.std_, model.unknown_ = 0.5, 2.0, 0.5
-    for name, shape in model.learned_shapes().items():
+    for name, shape in model.fitted_shapes().items():
         sizes = {
             "users": len(ratings.users),
             "items": len(ratings.items),
@@ -63,11 +63,11 @@ def test_names_are_known_and_learning_says_what_to_install(ratings, absent):
             lambda name=name: cross_validate(name, ratings, 2),
             lambda name=name: tune(name, ratings, {"epochs": [1, 2]}, method="grid"),
         ):
-            with pytest.raises(MissingExtra, match="needs PyTorch") as missing:
+            with pytest.raises(MissingDependencyError, match="needs PyTorch") as missing:
                 ask()
             assert f"try: {INSTALL}" in str(missing.value)
     for model in (TorchMF(), TorchRecommender()):
-        with pytest.raises(MissingExtra, match=f"{type(model).__name__} needs PyTorch"):
+        with pytest.raises(MissingDependencyError, match=f"{type(model).__name__} needs PyTorch"):
             model.fit(ratings)
         assert not hasattr(model, "users_")
 
@@ -123,7 +123,7 @@ def test_who_is_new_gets_the_best_answer_to_the_ratings(ratings, kept, absent, s
     new = ratings[getattr(ratings, side) < 5]
     folded = fold_in(model, **{f"{side}s": new})
     bias, factors = (getattr(model, f"{other}_{name}_") for name in ("bias", "factors"))
-    place = getattr(model, f"{other}s_").remap(getattr(new, f"{other}s").ids)[getattr(new, other)]
+    place = getattr(model, f"{other}s_").indices_of(getattr(new, f"{other}s").ids)[getattr(new, other)]
     penalty = np.diag(getattr(model, f"{side}_penalty_"))
 
     def total(numbers, one):
@@ -145,38 +145,39 @@ def test_penalties_in_a_file_must_fit(kept, tmp_path):
     for wrong in (np.eye(3), -np.eye(4), np.triu(np.ones((4, 4)))):
         model.item_penalty_ = np.ascontiguousarray(wrong)
         save(model, tmp_path / "wrong.foretaste")
-        with pytest.raises(BadModelFile, match="item_penalty_ in the file"):
+        with pytest.raises(ModelFileError, match="item_penalty_ in the file"):
             load(tmp_path / "wrong.foretaste")
 
 
 def test_going_through_the_models_gives_the_core_alone():
-    assert "TorchMF" in BY_NAME
-    assert BY_NAME["TorchMF"] is BY_NAME.get("TorchMF") is TorchMF
-    assert "TorchMF" not in list(BY_NAME)
-    assert BY_NAME.names()[len(BY_NAME) :] == list(registry.WITH_EXTRA)
-    assert BY_NAME.get("Torch") is None
+    assert "TorchMF" in MODELS
+    assert MODELS["TorchMF"] is MODELS.get("TorchMF") is TorchMF
+    assert "TorchMF" not in list(MODELS)
+    assert MODELS.names()[len(MODELS) :] == list(registry.OPTIONAL_MODELS)
+    assert MODELS.get("Torch") is None
     with pytest.raises(KeyError):
-        BY_NAME["Torch"]
+        MODELS["Torch"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    points = project["entry-points"][registry.GROUP]
-    assert points == {name: f"{module}:{name}" for name, module in registry.WITH_EXTRA.items()}
-    assert {BY_NAME[name].extra for name in points} <= set(project["optional-dependencies"])
+    points = project["entry-points"][registry.ENTRY_POINT_GROUP]
+    assert points == {name: f"{module}:{name}" for name, module in registry.OPTIONAL_MODELS.items()}
+    assert {MODELS[name].extra for name in points} <= set(project["optional-dependencies"])
 
 
 def test_models_of_other_packages_are_found_by_their_entry_points(monkeypatch, ratings, tmp_path):
-    point = EntryPoint("Tipsy", "a_package_of_others:Tipsy", registry.GROUP)
+    point = EntryPoint("Tipsy", "a_package_of_others:Tipsy", registry.ENTRY_POINT_GROUP)
     monkeypatch.setattr(
-        "importlib.metadata.entry_points", lambda group: [point] if group == registry.GROUP else []
+        "importlib.metadata.entry_points",
+        lambda group: [point] if group == registry.ENTRY_POINT_GROUP else [],
     )
     (tmp_path / "a_package_of_others.py").write_text(
         "from foretaste.models import Bias\nfrom foretaste.params import model_class\n\n"
         '@model_class\nclass Tipsy(Bias):\n    """Of others."""\n    summary = "of others"\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    tipsy = BY_NAME["Tipsy"]
-    assert "Tipsy" in BY_NAME.names()
+    tipsy = MODELS["Tipsy"]
+    assert "Tipsy" in MODELS.names()
     assert issubclass(tipsy, Bias)
-    assert compare(["tipsy"], ratings).best["model"] == "Tipsy"
+    assert compare(["tipsy"], ratings).best_row["model"] == "Tipsy"
     save(tipsy().fit(ratings), tmp_path / "tipsy.foretaste")
     assert type(load(tmp_path / "tipsy.foretaste")) is tipsy
 
@@ -191,14 +192,14 @@ def test_importing_the_classes_does_not_import_torch():
 
 
 def test_a_file_that_needs_torch_to_be_read_says_so(absent, tmp_path, ratings):
-    from foretaste.models.pytorch._network_model import TorchNetwork
+    from foretaste.models.pytorch._network_model import TorchNetworkModel
 
     model = TorchRecommender()
-    assert isinstance(model, TorchNetwork)
-    with pytest.raises(MissingExtra, match="TorchRecommender needs PyTorch"):
-        model._from_state(_state(ratings))
+    assert isinstance(model, TorchNetworkModel)
+    with pytest.raises(MissingDependencyError, match="TorchRecommender needs PyTorch"):
+        model.set_state(_state(ratings))
     assert isinstance(from_spec({"model": "TorchRecommender", "params": {"loss": "bpr"}}), TorchRecommender)
-    with pytest.raises(BadData, match="made with code"):
+    with pytest.raises(DataError, match="made with code"):
         from_spec({"model": "TorchRecommender", "params": {"module": {"code": "os.system"}}})
 
 

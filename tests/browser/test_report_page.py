@@ -26,9 +26,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     sample = load_dataset("sample")
     whole = compare(None, sample.replace(weight=np.ones(len(sample), np.float32)), name="the bundled sample")
-    with dirty_sample.path() as path:
+    with dirty_sample.as_path() as path:
         found = audit(path)
-    long = SVD(factors=3, epochs=12, learning_rate=0.012345, regularization=0.0625, initial_std=0.03125)
+    long = SVD(factors=3, epochs=12, learning_rate=0.012345, regularization=0.0625, init_std=0.03125)
     folds = compare(["Bias", "UserMean", long], sample, split=KFold(3), name="a_long_name_" * 12)
     return {
         "whole": write_report(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from foretaste.compat.surprise import AlgoBase, Dataset, Prediction, Reader, dump, prediction_algorithms
-from foretaste.errors import BadModelFile, ForetasteError
+from foretaste.errors import ForetasteError, ModelFileError
 
 BUILT_IN = {
     "NormalPredictor": {},
@@ -152,7 +152,7 @@ def test_a_pickle_is_refused_and_not_read(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"predictions": Bomb(), "algo": None}, protocol=pickle.HIGHEST_PROTOCOL))
     with pytest.raises(
-        BadModelFile, match=r"is a pickle, as scikit-surprise writes(.|\n)*algo\.fit\(trainset\)"
+        ModelFileError, match=r"is a pickle, as scikit-surprise writes(.|\n)*algo\.fit\(trainset\)"
     ):
         dump.load(path)
 
@@ -160,7 +160,7 @@ def test_a_pickle_is_refused_and_not_read(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\0" * 100, b"\xff" * 8 + b"{"])
 def test_what_is_no_dump_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(BadModelFile, match="damaged or no dump"):
+    with pytest.raises(ModelFileError, match="damaged or no dump"):
         dump.load(tmp_path / "file")
 
 
@@ -204,7 +204,7 @@ def kept(trainset, tmp_path):
 )
 def test_a_header_that_says_what_cannot_be_is_refused(kept, header, words):
     rewritten(kept, header)
-    with pytest.raises(BadModelFile, match=words):
+    with pytest.raises(ModelFileError, match=words):
         dump.load(kept)
 
 
@@ -222,7 +222,7 @@ def test_parameters_that_cannot_be_are_refused(kept, name, value):
     with safe_open(kept, framework="np") as file:
         params = json.loads(file.metadata()["foretaste-surprise"])["params"]
     rewritten(kept, {"params": params | {name: value}})
-    with pytest.raises(BadModelFile):
+    with pytest.raises(ModelFileError):
         dump.load(kept)
 
 
@@ -255,7 +255,7 @@ def test_parameters_that_cannot_be_are_refused(kept, name, value):
 )  # fmt: skip
 def test_arrays_that_do_not_belong_together_are_refused(kept, name, change):
     rewritten(kept, arrays={name: change(load_file(kept).get(name))})
-    with pytest.raises(BadModelFile):
+    with pytest.raises(ModelFileError):
         dump.load(kept)
 
 
@@ -264,7 +264,7 @@ def test_places_of_clusters_are_looked_at(trainset, tmp_path):
     dump.dump(tmp_path / "file", algo=made)
     place = load_file(tmp_path / "file")["learned.cltr_u"]
     rewritten(tmp_path / "file", arrays={"learned.cltr_u": place + 99})
-    with pytest.raises(BadModelFile, match=r"learned\.cltr_u holds a place"):
+    with pytest.raises(ModelFileError, match=r"learned\.cltr_u holds a place"):
         dump.load(tmp_path / "file")
 
 
@@ -280,7 +280,7 @@ def test_a_damaged_file_is_refused_or_read_and_never_anything_else(tmp_path_fact
     path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
     try:
         _, algo = dump.load(path)
-    except BadModelFile:
+    except ModelFileError:
         return
     if algo is not None and hasattr(algo, "trainset"):
         algo.test(algo.trainset.build_testset())

@@ -333,10 +333,10 @@ def test_before_fit():
 def test_without_scikit_learn_the_error_says_what_to_type():
     code = (
         "import sys; sys.modules['sklearn'] = None\n"
-        "from foretaste.errors import MissingExtra\n"
+        "from foretaste.errors import MissingDependencyError\n"
         "import foretaste.compat\n"
         "try:\n    import foretaste.compat.sklearn\n"
-        "except MissingExtra as error:\n    print(error)\n"
+        "except MissingDependencyError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "needs scikit-learn" in done.stdout

@@ -15,7 +15,7 @@ from foretaste.compat.surprise._warnings import SurpriseTrap
 from foretaste.compat.surprise.model_selection import parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import print_summary
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 
 SCALE = Reader(rating_scale=(1, 5))
 
@@ -140,9 +140,9 @@ def test_predefined_folds(tmp_path, ratings_file):
     cv = ours.PredefinedKFold()
     assert [(train.n_ratings, len(test)) for train, test in cv.split(data)] == [(200, 100), (200, 100)]
     assert cv.get_n_folds() == cv.n_splits == 2
-    with pytest.raises(InvalidParameter, match=r"its folds are files[^@]*PredefinedKFold"):
+    with pytest.raises(InvalidParameterError, match=r"its folds are files[^@]*PredefinedKFold"):
         ours.cross_validate(SlopeOne(), data)
-    with pytest.raises(InvalidParameter, match="refit cannot be used"):
+    with pytest.raises(InvalidParameterError, match="refit cannot be used"):
         ours.GridSearchCV(KNNBasic, {"k": [3]}, refit=True, cv=cv).fit(data)
 
 
@@ -165,7 +165,7 @@ def test_predefined_folds(tmp_path, ratings_file):
     ],
 )
 def test_folds_that_cannot_be_are_refused(data, make, message):
-    with pytest.raises(InvalidParameter, match=message):
+    with pytest.raises(InvalidParameterError, match=message):
         make(data)
 
 
@@ -271,12 +271,12 @@ def test_algorithms_of_foretaste_run_in_threads_at_once():
 
     def function(algo, *_):
         meet.wait()
-        limits.append(parallel.thread_count())
+        limits.append(parallel.resolve_threads())
         return {}, {}, 0.0, 0.0
 
     works = [parallel.Work(SlopeOne(), None, [], [], False)] * 4
     assert len(parallel.outcomes(function, works, 2, "2*n_jobs")) == 4
-    assert limits == [max(1, parallel.thread_count() // 2)] * 4
+    assert limits == [max(1, parallel.resolve_threads() // 2)] * 4
 
 
 def test_folds_are_made_when_there_is_room_for_them():
@@ -335,12 +335,12 @@ def test_without_joblib_it_runs_in_threads(data, monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
 def test_numbers_of_jobs_that_make_no_sense_are_refused(data, n_jobs):
-    with pytest.raises(InvalidParameter, match="n_jobs="):
+    with pytest.raises(InvalidParameterError, match="n_jobs="):
         ours.cross_validate(SlopeOne(), data, n_jobs=n_jobs)
 
 
 def test_numbers_of_jobs(monkeypatch):
-    monkeypatch.setattr(parallel, "thread_count", lambda: 4)
+    monkeypatch.setattr(parallel, "resolve_threads", lambda: 4)
     assert [parallel.job_count(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
 
 
@@ -362,13 +362,13 @@ def test_numbers_that_wait(given, means):
 
 @pytest.mark.parametrize("given", ["__import__('os')", "n_jobs**99", 0, "-1", "", "2*jobs", "n_jobs/0", [2]])
 def test_other_words_are_not_run(given):
-    with pytest.raises(InvalidParameter, match="pre_dispatch="):
+    with pytest.raises(InvalidParameterError, match="pre_dispatch="):
         parallel.waiting_count(given, 3)
 
 
 @pytest.mark.parametrize("measures", [["rsme"], [], "rmse", ["defaultdicts"]])
 def test_measures_that_do_not_exist_are_refused_before_anything_runs(data, measures):
-    with pytest.raises(InvalidParameter, match="measure"):
+    with pytest.raises(InvalidParameterError, match="measure"):
         ours.cross_validate(None, data, measures=measures)
 
 
@@ -465,7 +465,7 @@ def test_settings_drawn_from_lists_come_from_numpys_own_generator(peer):
     ],
 )
 def test_searches_that_cannot_be_are_refused(make, message):
-    with pytest.raises(InvalidParameter, match=message):
+    with pytest.raises(InvalidParameterError, match=message):
         make()
 
 

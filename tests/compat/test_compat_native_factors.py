@@ -42,8 +42,8 @@ class Case:
         self.rng, self.users, self.items = rng, users, items
         user, item = rng.integers(0, users, n), rng.integers(0, items, n)
         value = rng.integers(1, 6, n).astype(float) if whole else rng.normal(3, 1, n)
-        self.by_user = self._grouped(user, item, value, users)
-        self.by_item = self._grouped(item, user, value, items)
+        self.by_user = self._group_by_list(user, item, value, users)
+        self.by_item = self._group_by_list(item, user, value, items)
         self.tables = [rng.normal(0, 0.2, (size, factors)) for size in (users, items, items)]
         self.biases = [rng.normal(0, 0.3, size) for size in (users, items)]
 
@@ -114,7 +114,7 @@ def test_svdpp_equals_its_twin(isa, seed, users, items, n, factors, epochs, once
     if once:  # no pair twice: the way without |N|^2
         pairs = case.rng.permutation(users * items)[:n]
         value = case.rng.normal(3, 1, len(pairs))
-        case.by_user = case._grouped(pairs // items, pairs % items, value, users)
+        case.by_user = case._group_by_list(pairs // items, pairs % items, value, users)
     wanted = sgd_twin(case, epochs, implicit=True)
     assume(settled(wanted))
     _native.surprise_svdpp(*case.by_user, 3.0, *case.tables, *case.biases, RATES, REGS, epochs)

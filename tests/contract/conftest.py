@@ -14,7 +14,7 @@ def in_time(ratings: Ratings) -> Ratings:
     users = len(ratings.users)
     sittings = 1_700_000_000 + rng.integers(0, 365 * 86_400, size=(users, 3))
     when = sittings[ratings.user, rng.integers(0, 3, size=len(ratings))] + rng.integers(0, 600, len(ratings))
-    return ratings.replace(when=when)
+    return ratings.replace(timestamp=when)
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pytest
 
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, Model
-from foretaste.models.registry import WITH_EXTRA
-from foretaste.params import Declaration
+from foretaste.models import MODELS, Model
+from foretaste.models.registry import OPTIONAL_MODELS
+from foretaste.params import ParamSpec
 from foretaste.ratings import Ratings
 
 FRAMES: dict[str, Callable[..., Any]] = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
@@ -63,17 +63,17 @@ _DEVICES: dict[str, Callable[[], bool]] = {
 
 def make(name: str, **params: Any) -> Model:
     """Return an unfitted model with quick settings."""
-    return BY_NAME[name](**(SMALL.get(name, {}) | params))
+    return MODELS[name](**(SMALL.get(name, {}) | params))
 
 
 def all_models() -> dict[str, type[Model]]:
     """Return the models of the core and those that need an extra; the latter skip where it is missing."""
-    return {name: BY_NAME[name] for name in (*BY_NAME, *WITH_EXTRA)}
+    return {name: MODELS[name] for name in (*MODELS, *OPTIONAL_MODELS)}
 
 
-def settable(cls: type[Model]) -> dict[str, Declaration]:
+def settable(cls: type[Model]) -> dict[str, ParamSpec]:
     """Return the parameters that a file can hold: all but functions and classes of one's own."""
-    return {name: d for name, d in cls.declarations().items() if not d.code or d.one_of is not None}
+    return {name: d for name, d in cls.param_specs().items() if not d.allow_callable or d.choices is not None}
 
 
 def each_model(
@@ -86,7 +86,7 @@ def each_model(
             _case(check, model, (model,))
             for model, cls in all_models().items()
             if set(tags) <= cls.tags and not set(without) & cls.tags
-            if parameter is None or parameter in cls.declarations()
+            if parameter is None or parameter in cls.param_specs()
         ]
         return pytest.mark.parametrize("name", models)(check)
 
@@ -99,7 +99,7 @@ def each_setting(check: Callable[..., None]) -> Any:
         _case(check, f"{model}({parameter}={value!r})", (model, {parameter: value}))
         for model, cls in all_models().items()
         for parameter, declaration in settable(cls).items()
-        for value in declaration.one_of or [another_value(declaration)]
+        for value in declaration.choices or [another_value(declaration)]
         if parameter != "device" or _DEVICES.get(value, lambda: True)()  # a machine has the devices it has
     ]
     return pytest.mark.parametrize(("name", "setting"), settings)(check)
@@ -115,17 +115,17 @@ def _case(check: Callable[..., None], label: str, values: tuple[Any, ...]) -> An
     return pytest.param(*values, marks=marks, id=label)
 
 
-def another_value(declaration: Declaration) -> Any:
+def another_value(declaration: ParamSpec) -> Any:
     """Return an allowed value that is not the default."""
-    if declaration.models:
+    if declaration.is_model_list:
         return ["ItemMean", "UserMean"]
-    if declaration.one_of is not None:
-        return next(word for word in declaration.one_of if word != declaration.default)
+    if declaration.choices is not None:
+        return next(word for word in declaration.choices if word != declaration.default)
     if isinstance(declaration.default, bool):
         return not declaration.default
     start = declaration.default or 0
-    tries = [start + 1, start - 1] if declaration.whole else [start * 0.75 + 0.01, start / 2]
-    return next(value for value in tries if declaration.accepts(value) and value != declaration.default)
+    tries = [start + 1, start - 1] if declaration.is_integer else [start * 0.75 + 0.01, start / 2]
+    return next(value for value in tries if declaration.validate(value) and value != declaration.default)
 
 
 def plain_input(name: str, ratings: Ratings) -> Any:
@@ -133,7 +133,7 @@ def plain_input(name: str, ratings: Ratings) -> Any:
 
     A model that makes use of the time of each rating gets a frame, which carries it.
     """
-    timed = "when" in BY_NAME[name].needs or "times" in BY_NAME[name].tags
+    timed = "when" in MODELS[name].requires or "times" in MODELS[name].tags
     return frame_of("pandas", ratings) if timed else pairs_of(ratings)
 
 
@@ -141,7 +141,7 @@ def frame_of(kind: str, ratings: Ratings, *, value: bool = False) -> Any:
     """Return a frame of ids, times where there are some, and ratings if they are wanted."""
     columns: dict[str, Any] = {"userId": ratings.user_ids, "itemId": ratings.item_ids}
     columns |= {"rating": ratings.value} if value else {}
-    columns |= {} if ratings.when is None else {"timestamp": ratings.when}
+    columns |= {} if ratings.timestamp is None else {"timestamp": ratings.timestamp}
     return FRAMES[kind](columns)
 
 
@@ -180,6 +180,6 @@ def same_value(one: Any, other: Any) -> bool:
 
 def assert_same_learned(one: Model, other: Model) -> None:
     """Check that two models have learned the same, to the bit."""
-    first, second = one._state(), other._state()
+    first, second = one.get_state(), other.get_state()
     assert first.keys() == second.keys()
     assert [name for name in first if not same_value(first[name], second[name])] == []

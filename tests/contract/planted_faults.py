@@ -9,16 +9,16 @@ import dataclasses
 
 import numpy as np
 
-from foretaste.models import BY_NAME, SVD, Bias, NormalRandom, Prediction
-from foretaste.params import learned, model_class, param
+from foretaste.models import MODELS, SVD, Bias, NormalRandom, Prediction
+from foretaste.params import estimator, fitted, param
 
 
 def fault(check: str):
     """Register a model; ``check`` must find its fault: test_contract_faults reads it here."""
 
     def register(cls):
-        cls = model_class(cls)
-        BY_NAME[cls.__name__] = cls
+        cls = estimator(cls)
+        MODELS[cls.__name__] = cls
         return cls
 
     return register
@@ -111,7 +111,7 @@ class Shrinks(Bias):
 class ReadsIds(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
-        if train.users.kind == "number":
+        if train.users.dtype == "number":
             self.user_bias_[train.users.ids % 2 == 1] += 1e-6
 
 
@@ -146,10 +146,10 @@ class OtherMatrix(Bias):
 class ByBatch(Bias):
     def _predict(self, pairs):
         found = super()._predict(pairs)
-        return Prediction(found.value + np.float32(1e-3) * (pairs.when is None), found.fallback)
+        return Prediction(found.value + np.float32(1e-3) * (pairs.timestamp is None), found.fallback)
 
     def predict(self, X):
-        return super().predict(X.replace(when=np.zeros(len(X), np.int64)) if hasattr(X, "users") else X)
+        return super().predict(X.replace(timestamp=np.zeros(len(X), np.int64)) if hasattr(X, "users") else X)
 
 
 @fault("clip_keeps_predictions_inside_the_scale")
@@ -161,7 +161,7 @@ class Spills(Bias):
 @fault("the_parts_of_an_explanation_sum_to_the_prediction")
 class ExplainsOther(Bias):
     def _explain(self, pairs):
-        told = super()._explain(pairs)
+        told = super().contributions(pairs)
         told.values[0] += 0.01
         return told
 
@@ -169,7 +169,7 @@ class ExplainsOther(Bias):
 @fault("an_explanation_adds_up")
 class ExplainsMore(Bias):
     def _explain(self, pairs):
-        told = super()._explain(pairs)
+        told = super().contributions(pairs)
         told.values[:, 1] *= 1.01
         return told
 
@@ -177,8 +177,8 @@ class ExplainsMore(Bias):
 @fault("single_ratings_add_up_to_their_part")
 class SharesOut(SVD):
     def _sources(self, user, item, own):
-        told = super()._sources(user, item, own)
-        return told if told is None else dataclasses.replace(told, share=1.02 * told.share)
+        told = super().attribute_ratings(user, item, own)
+        return told if told is None else dataclasses.replace(told, share=1.02 * told.contribution)
 
 
 @fault("new_people_and_items_do_not_depend_on_each_other_or_on_order")
@@ -200,14 +200,14 @@ class LosesAnItem(Bias):
 @fault("biases_and_factors_are_the_prediction")
 class LinearOther(Bias):
     def _linear(self):
-        linear = super()._linear()
+        linear = super().as_linear()
         return dataclasses.replace(linear, user_bias=linear.user_bias + np.float32(0.01))
 
 
 @fault("recommendations_are_the_predictions_sorted")
 class LinearHides(Bias):
     def _linear(self):
-        linear = super()._linear()
+        linear = super().as_linear()
         hidden = linear.item_bias == linear.item_bias.max()
         return dataclasses.replace(linear, item_bias=np.where(hidden, np.float32(-9), linear.item_bias))
 
@@ -249,7 +249,7 @@ class ShortRepr(Bias):
 @fault("every_parameter_says_what_it_means")
 class Unsaid(Bias):
     depth: int = param(1, "", low=1)
-    depth_: int = learned()
+    depth_: int = fitted()
 
     def _fit(self, train, progress):
         super()._fit(train, progress)

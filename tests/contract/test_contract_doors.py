@@ -19,16 +19,16 @@ from contract_table import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretaste.errors import BadData, NotFitted
-from foretaste.models import BY_NAME
+from foretaste.errors import DataError, NotFittedError
+from foretaste.models import MODELS
 from foretaste.ratings import Ratings
 
 
 @each_model()
 def test_fit_has_two_doors_to_one_room(name, ratings):
     model = make(name).fit(ratings)
-    if not model.needs:  # bare pairs carry nothing but ids
-        pairs, bare = pairs_of(ratings), make(name).fit(ratings.replace(when=None))
+    if not model.requires:  # bare pairs carry nothing but ids
+        pairs, bare = pairs_of(ratings), make(name).fit(ratings.replace(timestamp=None))
         assert_same_learned(make(name).fit(pairs, ratings.value), bare)
         assert_same_learned(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), bare)
     for kind in FRAMES:
@@ -41,7 +41,7 @@ def test_predict_has_two_doors_to_one_room(name, ratings, others):
     model = make(name).fit(ratings)
     for asked in (ratings, others):
         pairs = pairs_of(asked)
-        for rows in (asked, asked.replace(when=None)):
+        for rows in (asked, asked.replace(timestamp=None)):
             value = model.predict(rows)
             assert value.dtype == np.float32
             assert value.shape == (len(asked),)
@@ -60,7 +60,7 @@ def test_a_slice_is_what_its_pairs_are(name, ratings, rows, shuffle):
     shuffle.shuffle(rows)
     rows = np.array(rows)
     pairs, part = pairs_of(ratings)[rows], ratings[rows]
-    part = part if BY_NAME[name].needs else part.replace(when=None)
+    part = part if MODELS[name].requires else part.replace(timestamp=None)
     sliced, anew = make(name).fit(part), make(name).fit(plain_input(name, part), part.value)
     assert_same_learned(sliced, anew)
     asked = every_pair(ratings)
@@ -86,14 +86,14 @@ def test_predict_matrix_is_predict_on_all_pairs(name, ratings, others):
 def test_ids_of_the_wrong_type_are_refused(name, ratings):
     model = make(name).fit(ratings)
     for pairs in ([("11", 5)], [(11, "5")], [("a", "b")], pl.DataFrame({"user": ["11"], "item": ["5"]})):
-        with pytest.raises(BadData, match="ids are given as text"):
+        with pytest.raises(DataError, match="ids are given as text"):
             model.predict(pairs)
-    with pytest.raises(BadData, match="mixes numbers and text"):
+    with pytest.raises(DataError, match="mixes numbers and text"):
         model.predict([(11, 5), ("11", 5)])
-    texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2], when=[3, 4])
-    with pytest.raises(BadData, match="ids are given as text"):
+    texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2], timestamp=[3, 4])
+    with pytest.raises(DataError, match="ids are given as text"):
         model.predict(texts)
-    with pytest.raises(BadData, match="ids are given as number"):
+    with pytest.raises(DataError, match="ids are given as number"):
         make(name).fit(texts).predict([(11, 5)])
 
 
@@ -108,7 +108,7 @@ def test_no_pairs_give_no_predictions(name, ratings):
 def test_nothing_is_answered_before_fit(name, ratings):
     model = make(name)
     for ask in (model.predict, model.predict_details, model.score, lambda _: model.predict_matrix()):
-        with pytest.raises(NotFitted, match=f"this {name} has not been fitted"):
+        with pytest.raises(NotFittedError, match=f"this {name} has not been fitted"):
             ask(ratings)
-    with pytest.raises(NotFitted, match=f"this {name} has not been fitted"):
-        model._state()
+    with pytest.raises(NotFittedError, match=f"this {name} has not been fitted"):
+        model.get_state()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from contract_table import each_model, make
 
-from foretaste.errors import NotSupported
+from foretaste.errors import NotSupportedError
 from foretaste.models import Model
 from foretaste.recommendation import explain, fold_in
 
@@ -16,14 +16,18 @@ KEPT = {"ItemKNN", "UserKNN", "EASE", "SlopeOne"}  # models that keep the rating
 
 
 def able(model: Model) -> bool:
-    return type(model)._linear is not Model._linear or type(model)._explain is not Model._explain
+    return (
+        type(model).as_linear is not Model.as_linear or type(model).contributions is not Model.contributions
+    )
 
 
 @each_model()
 def test_an_explanation_adds_up(name, ratings):
     model = make(name).fit(ratings)
     if not able(model):
-        with pytest.raises(NotSupported, match=f"{name} cannot say what a prediction is made of") as refused:
+        with pytest.raises(
+            NotSupportedError, match=f"{name} cannot say what a prediction is made of"
+        ) as refused:
             explain(model, 11, 5)
         assert "SVD" in str(refused.value)
         assert name not in (refused.value.hint or "").split(", ")
@@ -35,7 +39,7 @@ def test_an_explanation_adds_up(name, ratings):
             assert told.prediction == model.predict([(user, item)])[0]
             assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=3e-5)
             clipped += told.parts[-1].name == "kept inside the scale"
-            assert sum(value for _, value in told.pushes(3)) == pytest.approx(told.prediction, abs=3e-4)
+            assert sum(value for _, value in told.signed_rows(3)) == pytest.approx(told.prediction, abs=3e-4)
             assert json.dumps(told.to_dict(), allow_nan=False)
             assert str(told.item) in told.headline()
     told = explain(model.set_params(clip=False), user, item)
@@ -45,7 +49,7 @@ def test_an_explanation_adds_up(name, ratings):
 @each_model()
 def test_single_ratings_add_up_to_their_part(name, ratings, others):
     model = make(name, clip=False).fit(ratings)
-    if type(model)._sources is Model._sources:
+    if type(model).attribute_ratings is Model.attribute_ratings:
         return
     if name not in KEPT:
         assert explain(model, 11, 5).reasons == ()
@@ -58,15 +62,15 @@ def test_single_ratings_add_up_to_their_part(name, ratings, others):
             continue
         for item in model.items_.ids[::6].tolist():
             told = explain(model, user, item, ratings=own)
-            part = next(part.value for part in told.parts if part.name == told.moved)
-            assert sum(reason.share for reason in told.reasons) == pytest.approx(part, abs=1e-4)
-            shares = [abs(reason.share) for reason in told.reasons]
+            part = next(part.value for part in told.parts if part.name == told.main_part)
+            assert sum(reason.contribution for reason in told.reasons) == pytest.approx(part, abs=1e-4)
+            shares = [abs(reason.contribution) for reason in told.reasons]
             assert shares == sorted(shares, reverse=True)
             said += len(shares)
             given = {
                 (u, i): v for u, i, v in zip(own.user_ids, own.item_ids, own.value.tolist(), strict=True)
             }
             for reason in told.reasons:
-                pair = (user, reason.id) if told.side == "item" else (reason.id, item)
+                pair = (user, reason.id) if told.entity == "item" else (reason.id, item)
                 assert reason.rating == pytest.approx(given[pair], abs=1e-4)
     assert said > 50

@@ -17,22 +17,22 @@ from contract_table import (
     same_value,
 )
 
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.models import BY_NAME
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.models import MODELS
 from foretaste.persistence import inspect, load, save
 
 
 def names_learned(model):
-    return sorted(set(vars(model)) & set(model.learned_shapes()))
+    return sorted(set(vars(model)) & set(model.fitted_shapes()))
 
 
 @each_model()
 def test_fit_learns_what_it_declares(name, ratings):
     model = make(name)
     assert model.fit(ratings) is model
-    assert set(vars(model)) == set(model.declarations()) | set(model.learned_shapes())
+    assert set(vars(model)) == set(model.param_specs()) | set(model.fitted_shapes())
     assert (model.n_ratings_, model.users_, model.items_) == (900, ratings.users, ratings.items)
-    assert model._from_state(model._state()) is model  # shapes and finiteness
+    assert model.set_state(model.get_state()) is model  # shapes and finiteness
 
 
 @each_model()
@@ -43,15 +43,15 @@ def test_refit_forgets(name, ratings, others):
 
 
 @each_model()
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, BadData("no")])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, DataError("no")])
 def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
-    model, fit = make(name).fit(ratings), BY_NAME[name]._fit
+    model, fit = make(name).fit(ratings), MODELS[name]._fit
 
     def fail(self, train, progress):
         fit(self, train, progress)
         raise stop
 
-    monkeypatch.setattr(BY_NAME[name], "_fit", fail)
+    monkeypatch.setattr(MODELS[name], "_fit", fail)
     with pytest.raises(stop if isinstance(stop, type) else type(stop)):
         model.fit(others)
     assert names_learned(model) == []
@@ -59,8 +59,8 @@ def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
 
 @each_model()
 def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch):
-    model, fit = make(name), BY_NAME[name]._fit
-    state = model.fit(ratings)._state()
+    model, fit = make(name), MODELS[name]._fit
+    state = model.fit(ratings).get_state()
     for key, value in state.items():
         if (
             not isinstance(value, np.ndarray | float)
@@ -73,8 +73,10 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
             fit(self, train, progress)
             setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
 
-        monkeypatch.setattr(BY_NAME[name], "_fit", diverge)
-        with pytest.raises(InvalidParameter, match=f"does not settle on finite numbers: {key} is not finite"):
+        monkeypatch.setattr(MODELS[name], "_fit", diverge)
+        with pytest.raises(
+            InvalidParameterError, match=f"does not settle on finite numbers: {key} is not finite"
+        ):
             model.fit(ratings)
         assert names_learned(model) == []
 
@@ -83,10 +85,10 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
 def test_a_refused_fit_learns_nothing(name, ratings):
     model = make(name).fit(ratings)
     for nothing in ((ratings[[]],), (np.empty((0, 2), int), []), ([], [])):
-        with pytest.raises(BadData, match="cannot learn from no ratings"):
+        with pytest.raises(DataError, match="cannot learn from no ratings"):
             model.fit(*nothing)
         assert names_learned(model) == []
-    with pytest.raises(BadData, match="no ratings were given"):
+    with pytest.raises(DataError, match="no ratings were given"):
         model.fit(pairs_of(ratings))
     assert names_learned(model) == []
 
@@ -131,7 +133,7 @@ def test_another_seed_other_numbers(name, ratings):
     assert not np.array_equal(first, make(name, seed=2).fit(ratings).predict(ratings))
 
 
-@each_model(parameter="threads", without=["bits_depend_on_threads"])
+@each_model(parameter="threads", state_without=["bits_depend_on_threads"])
 def test_threads_do_not_change_a_bit(name, more):
     asked = every_pair(more)
     one = make(name, threads=1).fit(more)
@@ -147,7 +149,7 @@ def test_saved_and_loaded_is_the_same_to_the_bit(name, ratings, others, tmp_path
         [f"ü{u}" for u in ratings.user_ids],
         [f"i{i:03}" for i in ratings.item_ids],
         ratings.value,
-        when=ratings.when,
+        timestamp=ratings.timestamp,
     )
     for train, asked in ((ratings, every_pair(others)), (texts, texts)):
         model = make(name).fit(train)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from contract_table import each_model, make, same_bits
 
-from foretaste.errors import NotSupported
+from foretaste.errors import NotSupportedError
 from foretaste.models import Model
 from foretaste.recommendation import fold_in, next_question, question_gains
 
@@ -22,7 +22,7 @@ def test_who_cannot_take_in_others_says_who_can(name, ratings):
     model = make(name).fit(ratings)
     for side, hook in SIDES.items():
         if not able(model, side):
-            with pytest.raises(NotSupported, match=f"{name} cannot take in new {side}s") as refused:
+            with pytest.raises(NotSupportedError, match=f"{name} cannot take in new {side}s") as refused:
                 fold_in(model, **{f"{side}s": ratings})
             assert "models that can: " in str(refused.value)
             assert "SVD" in str(refused.value)
@@ -33,7 +33,7 @@ def test_who_cannot_take_in_others_says_who_can(name, ratings):
 @each_model()
 def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, ratings, others):
     model = make(name).fit(ratings)
-    before = {name: np.copy(v) for name, v in model._state().items() if isinstance(v, np.ndarray)}
+    before = {name: np.copy(v) for name, v in model.get_state().items() if isinstance(v, np.ndarray)}
     for side in SIDES:
         if not able(model, side):
             continue
@@ -43,7 +43,9 @@ def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, rati
         assert folded.get_params(deep=False) == model.get_params(deep=False)
         assert getattr(folded, f"{new}_") == getattr(others, new)
         assert getattr(folded, f"{kept}_") == getattr(model, f"{kept}_")
-        known = getattr(model, f"{kept}_").remap(getattr(others, kept).ids)[getattr(others, kept[:-1])] >= 0
+        known = (
+            getattr(model, f"{kept}_").indices_of(getattr(others, kept).ids)[getattr(others, kept[:-1])] >= 0
+        )
         assert 0 < known.sum() < len(others)
         whole = folded.predict_matrix()
         assert np.isfinite(whole).all()
@@ -69,7 +71,7 @@ def test_ratings_of_weight_0_are_none_and_others_count_by_their_weight(name, rat
         alone = fold_in(model, **{new: others[weight > 0].replace(weight=None)})
         whole = np.take(
             folded.predict_matrix(),
-            getattr(folded, f"{new}_").remap(getattr(alone, f"{new}_").ids),
+            getattr(folded, f"{new}_").indices_of(getattr(alone, f"{new}_").ids),
             axis=place,
         )
         np.testing.assert_allclose(alone.predict_matrix(), whole, rtol=0, atol=1e-4)
@@ -83,7 +85,7 @@ def test_a_model_of_new_people_asks_what_the_first_would(name, ratings, others):
     """What is told by an answer follows from what was learned, not from who has been taken in since."""
     model = make(name).fit(ratings)
     if not able(model, "user"):
-        with pytest.raises(NotSupported, match=f"{name} cannot make use of a new person's answers"):
+        with pytest.raises(NotSupportedError, match=f"{name} cannot make use of a new person's answers"):
             next_question(model)
         return
     ids, gain = question_gains(model, {5: 2.0}, model.items_.ids[::3])

@@ -15,29 +15,31 @@ from contract_table import (
     settable,
 )
 
-from foretaste.errors import InvalidParameter
-from foretaste.models import BY_NAME
-from foretaste.params import Declaration
+from foretaste.errors import InvalidParameterError
+from foretaste.models import MODELS
+from foretaste.params import ParamSpec
 from foretaste.persistence import load, save
 
 
-def refused_values(declaration: Declaration) -> list[object]:
+def refused_values(declaration: ParamSpec) -> list[object]:
     """Return a value of each kind that must be refused."""
-    if declaration.models:
-        return [[], None, "Bias", ("Bias",), [1], [None], ["Bias", 2.5], True, [[]], [BY_NAME["Bias"]]]
-    if declaration.one_of is not None:
+    if declaration.is_model_list:
+        return [[], None, "Bias", ("Bias",), [1], [None], ["Bias", 2.5], True, [[]], [MODELS["Bias"]]]
+    if declaration.choices is not None:
         return ["no such word", 1, True, None]
-    if declaration.code:
+    if declaration.allow_callable:
         return ["no such word", 1, True, [len]]
     if isinstance(declaration.default, bool):
         return [1, 0, None, "yes"]
     bad: list[object] = ["3", [1], True, float("nan"), float("inf"), 10**400]
     bad += [] if declaration.optional else [None]
     bad += (
-        [declaration.default + 0.5 if declaration.default is not None else 1.5] if declaration.whole else []
+        [declaration.default + 0.5 if declaration.default is not None else 1.5]
+        if declaration.is_integer
+        else []
     )
     if declaration.low is not None:
-        bad += [declaration.low - 1] + ([declaration.low] if declaration.open_low else [])
+        bad += [declaration.low - 1] + ([declaration.low] if declaration.exclusive_low else [])
     if declaration.high is not None:
         bad += [declaration.high + 1]
     return bad
@@ -45,20 +47,20 @@ def refused_values(declaration: Declaration) -> list[object]:
 
 @each_model()
 def test_a_refused_parameter_is_named(name, ratings):
-    for parameter, declaration in BY_NAME[name].declarations().items():
+    for parameter, declaration in MODELS[name].param_specs().items():
         for value in refused_values(declaration):
             model = make(name, **{parameter: value})
-            with pytest.raises(InvalidParameter) as refused:
+            with pytest.raises(InvalidParameterError) as refused:
                 model.fit(ratings)
             assert f"{name}: {parameter}={value!r} is not allowed; it must be " in str(refused.value)
-            assert declaration.allowed() in str(refused.value)
+            assert declaration.describe() in str(refused.value)
             assert f"try: {parameter}=" in str(refused.value)
             assert getattr(model, parameter) is value
 
 
 @each_model()
 def test_an_unknown_parameter_is_refused(name):
-    with pytest.raises(InvalidParameter, match=f'{name} has no parameter "clipp"; did you mean "clip"'):
+    with pytest.raises(InvalidParameterError, match=f'{name} has no parameter "clipp"; did you mean "clip"'):
         make(name).set_params(clipp=True)
     with pytest.raises(TypeError, match="clipp"):
         make(name, clipp=True)
@@ -66,24 +68,24 @@ def test_an_unknown_parameter_is_refused(name):
 
 @each_model()
 def test_the_repr_is_the_python_that_makes_it(name):
-    assert repr(BY_NAME[name]()) == f"{name}()"
-    for parameter, declaration in settable(BY_NAME[name]).items():
-        model = BY_NAME[name](**{parameter: another_value(declaration)})
+    assert repr(MODELS[name]()) == f"{name}()"
+    for parameter, declaration in settable(MODELS[name]).items():
+        model = MODELS[name](**{parameter: another_value(declaration)})
         assert repr(model) == f"{name}({parameter}={getattr(model, parameter)!r})"
-        again = eval(repr(model), {name: BY_NAME[name]})  # noqa: S307 - our own text
+        again = eval(repr(model), {name: MODELS[name]})  # noqa: S307 - our own text
         assert type(again) is type(model)
         assert again.get_params() == model.get_params()
-    everything = {p: another_value(d) for p, d in settable(BY_NAME[name]).items()}
-    again = eval(repr(BY_NAME[name](**everything)), {name: BY_NAME[name]})  # noqa: S307 - our own text
-    assert again.get_params() == BY_NAME[name]().get_params() | everything
+    everything = {p: another_value(d) for p, d in settable(MODELS[name]).items()}
+    again = eval(repr(MODELS[name](**everything)), {name: MODELS[name]})  # noqa: S307 - our own text
+    assert again.get_params() == MODELS[name]().get_params() | everything
 
 
 @each_model()
 def test_every_parameter_says_what_it_means(name):
-    assert BY_NAME[name].summary
-    for parameter, declaration in BY_NAME[name].declarations().items():
-        assert len(declaration.meaning) > 10, parameter
-        assert declaration.accepts(declaration.default), parameter
+    assert MODELS[name].summary
+    for parameter, declaration in MODELS[name].param_specs().items():
+        assert len(declaration.doc) > 10, parameter
+        assert declaration.validate(declaration.default), parameter
 
 
 @each_setting
@@ -115,4 +117,4 @@ def test_it_shows_itself_in_a_notebook(name, ratings):
     assert html.startswith("<table>")
     assert html.endswith("</table>")
     assert "fitted on 900 ratings" in html
-    assert all(parameter in html for parameter in model.declarations())
+    assert all(parameter in html for parameter in model.param_specs())

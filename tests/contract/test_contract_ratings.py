@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from contract_table import each_model, every_pair, make, plain_input, same_bits
 
-from foretaste.errors import BadData, NotSupported
-from foretaste.models import BY_NAME
+from foretaste.errors import DataError, NotSupportedError
+from foretaste.models import MODELS
 from foretaste.models.base import Model
 from foretaste.ratings import Pairs, Ratings
 
@@ -34,7 +34,7 @@ def test_other_ids_in_the_same_order_change_nothing(name, ratings):
     model = make(name).fit(ratings)
     for users, items in (numbers, texts, (numbers[0], texts[1])):
         ids = users[ratings.user], items[ratings.item]
-        renamed = Ratings.from_columns(*ids, ratings.value, when=ratings.when)
+        renamed = Ratings.from_columns(*ids, ratings.value, timestamp=ratings.timestamp)
         assert same_bits(make(name).fit(renamed).predict(renamed), model.predict(ratings))
         assert same_bits(make(name).fit(renamed).predict_matrix(), model.predict_matrix())
 
@@ -105,13 +105,13 @@ def test_the_parts_of_an_explanation_sum_to_the_prediction(name, ratings):
     user, item = model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item")
 
     pairs = Pairs(user, item)
-    if type(model)._linear is Model._linear and type(model)._explain is Model._explain:
-        with pytest.raises(NotSupported, match=f"{name} cannot be written as biases") as refused:
-            model._explain(pairs)
+    if type(model).as_linear is Model.as_linear and type(model).contributions is Model.contributions:
+        with pytest.raises(NotSupportedError, match=f"{name} cannot be written as biases") as refused:
+            model.contributions(pairs)
         assert "models that can: " in str(refused.value)
         assert "Bias" in str(refused.value)
         return
-    told = model._explain(pairs)
+    told = model.contributions(pairs)
     assert told.values.shape == (len(asked), len(told.parts))
     np.testing.assert_allclose(told.values.sum(axis=1), model.predict(asked), rtol=0, atol=2e-5)
 
@@ -119,11 +119,11 @@ def test_the_parts_of_an_explanation_sum_to_the_prediction(name, ratings):
 @each_model()
 def test_biases_and_factors_are_the_prediction(name, ratings):
     model = make(name, clip=False).fit(ratings)
-    if type(model)._linear is Model._linear:
-        with pytest.raises(NotSupported, match=f"{name} cannot be written as biases"):
-            model._linear()
+    if type(model).as_linear is Model.as_linear:
+        with pytest.raises(NotSupportedError, match=f"{name} cannot be written as biases"):
+            model.as_linear()
         return
-    linear = model._linear()
+    linear = model.as_linear()
     rating = linear.mean + linear.user_bias[:, None] + linear.item_bias
     rating = rating + linear.user_factors @ linear.item_factors.T
     np.testing.assert_allclose(rating, model.predict_matrix(), rtol=0, atol=2e-5)
@@ -131,8 +131,8 @@ def test_biases_and_factors_are_the_prediction(name, ratings):
 
 @each_model()
 def test_what_a_model_needs_is_asked_for_by_name(name, ratings):
-    for need in BY_NAME[name].needs:
-        with pytest.raises(BadData, match=f"{name} needs {need}, and the ratings have none") as refused:
+    for need in MODELS[name].requires:
+        with pytest.raises(DataError, match=f"{name} needs {need}, and the ratings have none") as refused:
             make(name).fit(ratings.replace(**{need: None}))
         assert "try: " in str(refused.value)
 

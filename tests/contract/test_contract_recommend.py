@@ -13,12 +13,12 @@ from foretaste.recommendation import recommend
 def test_recommendations_are_the_predictions_sorted(name, ratings):
     model = make(name).fit(ratings)
     asked = [*ratings.users.ids.tolist(), 100_001]
-    found = recommend(model, asked, 6, exclude=ratings, unknown="fallback")
+    found = recommend(model, asked, 6, exclude=ratings, unknown_users="fallback")
     item = np.arange(len(model.items_), dtype=np.int32)
     for user, part in found:
-        place = np.full(len(item), model.users_.remap(np.array([user]))[0])
+        place = np.full(len(item), model.users_.indices_of(np.array([user]))[0])
         score = model._predict(Pairs(place, item)).value
-        seen = model.items_.remap(ratings.item_ids[ratings.user_ids == user])
+        seen = model.items_.indices_of(ratings.item_ids[ratings.user_ids == user])
         best = [k for k in np.lexsort((item, -score)) if k not in set(seen.tolist())][:6]
         assert part.ids.tolist() == model.items_.ids[best].tolist()
         pairs = [(user, id_) for id_ in model.items_.ids[best]]

@@ -83,7 +83,7 @@ def test_stacking_with_another_model(name, ratings):
 def test_parameters_go_in_and_come_out(name):
     model = make(name)
     params = model.get_params()
-    assert list(params) == list(model.declarations())
+    assert list(params) == list(model.param_specs())
     assert model.set_params(**params) is model
     assert model.set_params(clip=False).get_params() == params | {"clip": False}
 

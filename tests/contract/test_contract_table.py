@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contract_table import EXCEPTIONS, SMALL, all_models
 
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 
 def test_exceptions_name_checks_that_exist_and_give_a_reason():
@@ -16,8 +16,8 @@ def test_exceptions_name_checks_that_exist_and_give_a_reason():
     assert len(checks) == len(set(checks)) > 30
     for (label, check), reason in EXCEPTIONS.items():
         model, setting = re.fullmatch(r"(\w+)(\(\w+=.+\))?", label).groups()
-        assert model in BY_NAME
-        assert setting is None or label == repr(eval(label, {model: BY_NAME[model]}))  # noqa: S307 - our own
+        assert model in MODELS
+        assert setting is None or label == repr(eval(label, {model: MODELS[model]}))  # noqa: S307 - our own
         assert check in checks
         assert len(reason) > 20
 
@@ -26,4 +26,4 @@ def test_models_are_named_as_they_are_called():
     for name, cls in all_models().items():
         assert cls.__name__ == name
         assert cls.__doc__
-        assert set(SMALL.get(name, {})) <= set(cls.declarations())
+        assert set(SMALL.get(name, {})) <= set(cls.param_specs())

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from contract_table import all_models, each_model, every_pair, make, plain_input
 
-from foretaste.errors import BadData, NotSupported
-from foretaste.models import BY_NAME
+from foretaste.errors import DataError, NotSupportedError
+from foretaste.models import MODELS
 
 
 @each_model()
@@ -16,10 +16,10 @@ def test_weights_are_honoured_or_refused(name, ratings):
     able = [other for other, cls in all_models().items() if "weights" in cls.tags]
     assert able
     if name not in able:
-        with pytest.raises(NotSupported, match=f"{name} cannot honour sample weights") as refused:
+        with pytest.raises(NotSupportedError, match=f"{name} cannot honour sample weights") as refused:
             make(name).fit(ratings, sample_weight=ones)
         assert all(other in str(refused.value) for other in able)
-        with pytest.raises(NotSupported, match="cannot honour"):
+        with pytest.raises(NotSupportedError, match="cannot honour"):
             make(name).fit(ratings.replace(weight=ones.astype(np.float32)))
         return
     asked = every_pair(ratings)
@@ -57,7 +57,7 @@ def test_weight_zero_is_no_rating_for_the_numbers_learned(name, ratings):
     weighted = make(name, clip=False).fit(ratings, sample_weight=chosen.astype(float))
     fewer = make(name, clip=False).fit(ratings[chosen])
     known = ratings[chosen]
-    if "random" not in BY_NAME[name].tags:  # its number depends on the places of user and item
+    if "random" not in MODELS[name].tags:  # its number depends on the places of user and item
         np.testing.assert_allclose(weighted.predict(known), fewer.predict(known), rtol=0, atol=1e-5)
     assert weighted.n_ratings_ == len(ratings)
 
@@ -73,9 +73,9 @@ def test_impossible_weights_are_refused(name, ratings):
         weight = np.ones(len(ratings))
         weight[7] = bad
         for X in (ratings, pairs):
-            with pytest.raises(BadData, match=words):
+            with pytest.raises(DataError, match=words):
                 make(name).fit(X, ratings.value, weight)
-    with pytest.raises(BadData, match="weight has 3 rows"):
+    with pytest.raises(DataError, match="weight has 3 rows"):
         make(name).fit(ratings, sample_weight=[1, 1, 1])
-    with pytest.raises((BadData, NotSupported), match=r"weights are all 0|cannot honour"):
+    with pytest.raises((DataError, NotSupportedError), match=r"weights are all 0|cannot honour"):
         make(name).fit(ratings, sample_weight=np.zeros(len(ratings)))

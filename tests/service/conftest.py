@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from foretaste.models.spec import as_spec
 from foretaste.service.app import create_app
-from foretaste.service.bootstrap import open_store
+from foretaste.service.bootstrap import open_database
 from foretaste.service.settings import Settings
 
 
@@ -124,7 +124,7 @@ def own_postgres():
 @pytest.fixture
 def store(settings):
     """Return an empty database of either kind, up to date."""
-    opened = open_store(settings)
+    opened = open_database(settings)
     yield opened
     opened.close()
 
@@ -143,7 +143,7 @@ def other_service(tmp_path, monkeypatch):
         def make(given, catalogue=None, model=None):
             if model is not None:
                 monkeypatch.setattr(serving_rig, "SPEC", as_spec(model))
-            settings = Settings(str(tmp_path / "other"), rate="")
+            settings = Settings(str(tmp_path / "other"), rate_limit="")
             prepared(settings, given, catalogue)
             inner = TestClient(create_app(settings), base_url="http://127.0.0.1")
             return Browser(open_until_the_end.enter_context(inner))

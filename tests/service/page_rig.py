@@ -111,8 +111,8 @@ class Browser:
 
 def rows_of(client: Any, user: Any = None) -> list[Any]:
     """Return the ratings that the database holds, of one person or of all."""
-    store = client.inner.app.state.house.store
+    store = client.inner.app.state.app_state.store
     query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown")))
-    with store.reading() as connection:
+    with store.read_connection() as connection:
         found = connection.execute(query).all()
     return [row for row in found if user is None or row.user == str(user)]

@@ -23,10 +23,10 @@ SPEC = as_spec(SVD(factors=4, epochs=20))
 
 def prepared(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
     """Fill a database, learn a model, make a key; return the key."""
-    store = bootstrap.open_store(settings)
-    bootstrap.fill(store, ratings, catalogue, "planted")
-    bootstrap.first_model(settings, store, SPEC, Progress())
-    key = bootstrap.first_key(store)
+    store = bootstrap.open_database(settings)
+    bootstrap.fill_database(store, ratings, catalogue, "planted")
+    bootstrap.train_first_model(settings, store, SPEC, Progress())
+    key = bootstrap.create_first_key(store)
     store.close()
     assert key is not None
     return key

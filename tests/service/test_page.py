@@ -12,8 +12,8 @@ from serving_rig import prepared
 from starlette.testclient import TestClient
 
 from foretaste import Ratings
-from foretaste.errors import BadData, NotFound
-from foretaste.features import Catalogue
+from foretaste.errors import DataError, NotFoundError
+from foretaste.features import ItemCatalog
 from foretaste.models import Bias, Blend, NormalRandom
 from foretaste.service import bootstrap
 from foretaste.service.app import create_app
@@ -214,10 +214,10 @@ def test_forget_me(client, browser):
     assert "All is deleted: 2 ratings" in gone.text
     assert not browser.client.cookies
     assert rows_of(client, user) == []
-    store = client.inner.app.state.house.store
-    with store.reading() as connection:
+    store = client.inner.app.state.app_state.store
+    with store.read_connection() as connection:
         assert connection.execute(sa.select(visitors)).all() == []
-        assert rating_store.history(connection, str(user)) == []
+        assert rating_store.get_user_ratings(connection, str(user)) == []
     assert browser.kept() == {"user": None, "ratings": [], "skipped": [], "shown_predictions": {}}
 
 
@@ -232,7 +232,7 @@ def test_the_operator_deletes_a_visitor_as_anybody(client, browser):
 
 def test_long_titles_are_texts_and_not_headings(other_service, ratings):
     titles = np.full(len(ratings.items), "A line.\nAnd another, " + "very " * 30 + "long.", object)
-    browser = other_service(ratings, Catalogue(ratings.items, {"title": titles}, "title"))
+    browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     screen = browser.rate(6)
     assert f">Item {screen.asked}</h2>" in screen.html
     assert '<p class="text">A line.\nAnd another' in screen.html
@@ -265,23 +265,23 @@ def test_a_model_that_cannot_take_people_in(other_service, ratings):
 
 
 def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
-    store = bootstrap.open_store(Settings(str(place)))
+    store = bootstrap.open_database(Settings(str(place)))
     first, second = (int(item) for item in list(ratings.items)[:2])
     path = tmp_path / "ids.txt"
     path.write_text(f"\ufeff{first}\n\n  {second} \n{first}\n", encoding="utf-8")
-    assert bootstrap.hidden_items(store, str(path)) == (str(first), str(second))
+    assert bootstrap.read_excluded_items(store, str(path)) == (str(first), str(second))
     for text, error, words in (
-        ("7777", NotFound, "line 1: there is no item '7777'"),
-        (f"{first}\nseven", BadData, "line 2: item ids of these ratings are whole numbers"),
+        ("7777", NotFoundError, "line 1: there is no item '7777'"),
+        (f"{first}\nseven", DataError, "line 2: item ids of these ratings are whole numbers"),
     ):
         path.write_text(text)
         with pytest.raises(error, match=re.escape(f"{path}, {words}")):
-            bootstrap.hidden_items(store, str(path))
+            bootstrap.read_excluded_items(store, str(path))
     path.write_bytes(b"\xff\xfe1")
-    with pytest.raises(BadData, match="is no text in UTF-8"):
-        bootstrap.hidden_items(store, str(path))
-    with pytest.raises(NotFound, match="cannot read"):
-        bootstrap.hidden_items(store, str(tmp_path / "nothing.txt"))
+    with pytest.raises(DataError, match="is no text in UTF-8"):
+        bootstrap.read_excluded_items(store, str(path))
+    with pytest.raises(NotFoundError, match="cannot read"):
+        bootstrap.read_excluded_items(store, str(tmp_path / "nothing.txt"))
     store.close()
 
 

@@ -39,8 +39,8 @@ def test_signing_in_and_out(client, browser):
     for secret in (client.key, token):
         assert secret not in page.html
         assert secret not in str(response.url)
-    store = client.inner.app.state.house.store
-    with store.reading() as connection:
+    store = client.inner.app.state.app_state.store
+    with store.read_connection() as connection:
         kept = connection.execute(sa.select(sessions)).all()
     assert len(kept) == 1
     assert token not in str(kept)
@@ -113,13 +113,15 @@ def test_the_audit(client, admin, ratings):
         f"{len(ratings):,} ratings of {len(ratings.users)} people for {len(ratings.items)} items"
         in screen.text
     )
-    kept = admin_queries.kept_audit(client.inner.app.state.house.store)
+    kept = admin_queries.load_audit(client.inner.app.state.app_state.store)
     for finding in kept["findings"]:
         assert finding["severity"] in screen.text
     assert kept["facts"]["ratings"] == len(ratings)
     client.rate(5, client.get("/items?limit=1")["items"][0]["item"], 1.0)
     assert do(admin, "audit").status == 200
-    assert admin_queries.kept_audit(client.inner.app.state.house.store)["facts"]["ratings"] >= len(ratings)
+    assert admin_queries.load_audit(client.inner.app.state.app_state.store)["facts"]["ratings"] >= len(
+        ratings
+    )
 
 
 def test_models_and_their_scores(client, admin):

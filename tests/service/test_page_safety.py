@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from page_rig import Browser, Screen, rows_of
 
-from foretaste.features import Catalogue
+from foretaste.features import ItemCatalog
 from foretaste.service.db.schema import visitors
 from foretaste.service.web import visitors as web_visitors
 
@@ -30,7 +30,7 @@ def test_visitors_are_people_of_their_own(client, make_client):
 def test_an_id_that_is_taken_is_not_given(client, monkeypatch):
     taken, free = "41", "-41"
     ids = iter([taken, taken, free])
-    monkeypatch.setattr(web_visitors, "_new_id", lambda kinds: next(ids))
+    monkeypatch.setattr(web_visitors, "_new_user_id", lambda kinds: next(ids))
     browser = Browser(client.inner)
     browser.rate(6)
     assert browser.kept()["user"] == int(free)
@@ -47,8 +47,8 @@ def test_the_cookie(client, browser):
     token = cookie.partition("=")[2].partition(".")[0]
     assert token not in response.text
     browser.rate(6)
-    store = client.inner.app.state.house.store
-    with store.reading() as connection:
+    store = client.inner.app.state.app_state.store
+    with store.read_connection() as connection:
         assert token not in str(connection.execute(sa.select(visitors)).all())
 
 
@@ -152,7 +152,7 @@ def test_files_come_with_the_package(client, browser):
 
 def test_titles_are_text_and_never_markup(other_service, ratings):
     titles = np.full(len(ratings.items), "<script>alert(1)</script>\" onx='&", object)
-    browser = other_service(ratings, Catalogue(ratings.items, {"title": titles}, "title"))
+    browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     for value in (6, -6, 5):
         screen = browser.rate(value)
     for path in ("/", "/mine", f"/about?item={screen.suggested[0]}"):
@@ -200,29 +200,29 @@ def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatc
 
 
 def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
-    from foretaste.service.db.database import StorageFull, Unavailable
+    from foretaste.service.db.database import DatabaseUnavailableError, StorageFullError
 
     browser.rate(6)
     fields = browser.get().form("/rate") | {"value": "2"}
-    house = client.inner.app.state.house
+    house = client.inner.app.state.app_state
 
     def fail(*_):
-        raise Unavailable("the database does not answer; nothing was stored")
+        raise DatabaseUnavailableError("the database does not answer; nothing was stored")
 
     def full(*_):
-        raise StorageFull("there is no room left to store this; nothing of it was stored")
+        raise StorageFullError("there is no room left to store this; nothing of it was stored")
 
     monkeypatch.setattr(house.store, "reading", fail)
     screen = browser.get()
     assert screen.status == 503
     assert "The database does not answer; nothing was stored. Try again in a moment." in screen.text
-    monkeypatch.undo()
+    monkeypatch.undo_rating()
     monkeypatch.setattr(house.store, "writing", full)
     screen = browser.send("/rate", fields)
     assert screen.status == 507
     assert "no room left" in screen.text
-    monkeypatch.undo()
-    monkeypatch.setattr(client.inner.app.state.page.views, "standing", lambda *_: 1 / 0)
+    monkeypatch.undo_rating()
+    monkeypatch.setattr(client.inner.app.state.page.views, "visitor_state", lambda *_: 1 / 0)
     screen = browser.get()
     assert screen.status == 500
     assert "division" not in screen.text

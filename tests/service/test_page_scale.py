@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste.errors import BadData
-from foretaste.service.web.rating_scale import WORDS, Scale, Unanswered
+from foretaste.errors import DataError
+from foretaste.service.web.rating_scale import LABELS, MissingRatingError, RatingScale
 
 
 @pytest.mark.parametrize(
@@ -30,56 +30,56 @@ from foretaste.service.web.rating_scale import WORDS, Scale, Unanswered
     ],
 )
 def test_controls(low, high, step, control, options, stride, nudge, leap):
-    scale = Scale(low, high, step)
+    scale = RatingScale(low, high, step)
     assert scale.control == control
     assert len(scale.options) == options
-    assert (scale.stride, scale.nudge) == (stride, nudge)
-    assert scale.leap == pytest.approx(leap)
+    assert (scale.slider_step, scale.button_step) == (stride, nudge)
+    assert scale.page_step == pytest.approx(leap)
     if options:
         assert (scale.options[0], scale.options[-1]) == (low, high)
 
 
 def test_words_and_signs():
-    wide, stars, halves = Scale(-10, 10, 0.1), Scale(1, 5, 1.0), Scale(0.5, 5, 0.5)
-    assert wide.written(2.1) == "+2.1"
-    assert wide.written(-3) == "−3.0"
-    assert wide.written(0.04) == "0.0"
-    assert wide.spoken(2.1) == "plus 2.1, liked it"
-    assert wide.spoken(-9) == "minus 9.0, hated it"
-    assert [wide.word(value) for value in (-10, -5, 0, 5, 10)] == list(WORDS)
-    assert stars.spoken(1) == "1 star, hated it"
-    assert stars.spoken(3) == "3 stars, so-so"
-    assert stars.written(3) == "3"
-    assert stars.guessed(3.456) == "3.5"
-    assert halves.spoken(3.5) == "3 and a half stars, liked it"
-    assert halves.spoken(0.5) == "half a star, hated it"
-    assert [wide.difference(value) for value in (1.234, -0.5, 0.001)] == ["+1.23", "−0.50", "±0.00"]
-    assert [wide.end(value) for value in (-10, 10, 0)] == ["−10", "+10", "0"]
+    wide, stars, halves = RatingScale(-10, 10, 0.1), RatingScale(1, 5, 1.0), RatingScale(0.5, 5, 0.5)
+    assert wide.format_rating(2.1) == "+2.1"
+    assert wide.format_rating(-3) == "−3.0"
+    assert wide.format_rating(0.04) == "0.0"
+    assert wide.aria_text(2.1) == "plus 2.1, liked it"
+    assert wide.aria_text(-9) == "minus 9.0, hated it"
+    assert [wide.label(value) for value in (-10, -5, 0, 5, 10)] == list(LABELS)
+    assert stars.aria_text(1) == "1 star, hated it"
+    assert stars.aria_text(3) == "3 stars, so-so"
+    assert stars.format_rating(3) == "3"
+    assert stars.format_prediction(3.456) == "3.5"
+    assert halves.aria_text(3.5) == "3 and a half stars, liked it"
+    assert halves.aria_text(0.5) == "half a star, hated it"
+    assert [wide.format_difference(value) for value in (1.234, -0.5, 0.001)] == ["+1.23", "−0.50", "±0.00"]
+    assert [wide.format_bound(value) for value in (-10, 10, 0)] == ["−10", "+10", "0"]
 
 
 def test_what_is_no_rating():
-    scale = Scale(-10, 10, 0.1)
+    scale = RatingScale(-10, 10, 0.1)
     for text in ("", "  "):
-        with pytest.raises(Unanswered, match=r"Move the slider first, or skip\."):
-            scale.parsed(text)
-    with pytest.raises(Unanswered, match="Choose a rating first"):
-        Scale(1, 5, 1.0).parsed("")
+        with pytest.raises(MissingRatingError, match=r"Move the slider first, or skip\."):
+            scale.parse_rating(text)
+    with pytest.raises(MissingRatingError, match="Choose a rating first"):
+        RatingScale(1, 5, 1.0).parse_rating("")
     for text in ("10.1", "-11", "nan", "inf", "x", "1 2", "0x1", "1_0 0"):
-        with pytest.raises(BadData, match=r"−10 to \+10"):
-            scale.parsed(text)
-    assert scale.parsed(" −3.25 ") == -3.25
+        with pytest.raises(DataError, match=r"−10 to \+10"):
+            scale.parse_rating(text)
+    assert scale.parse_rating(" −3.25 ") == -3.25
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0.001, 1e6), st.sampled_from([None, 0.01, 0.1, 0.5, 1.0, 2.0]))
 def test_every_scale_can_be_drawn(low, width, step):
-    scale = Scale(low, low + width, step)
-    assert scale.stride > 0
-    assert scale.nudge >= scale.stride
-    assert scale.leap >= scale.stride
+    scale = RatingScale(low, low + width, step)
+    assert scale.slider_step > 0
+    assert scale.button_step >= scale.slider_step
+    assert scale.page_step >= scale.slider_step
     assert len(scale.options) <= 11
-    assert low - scale.stride <= scale.middle <= low + width + scale.stride
+    assert low - scale.slider_step <= scale.midpoint <= low + width + scale.slider_step
     for value in (low, low + width / 2, low + width):
-        assert scale.word(value) in WORDS
-        assert scale.spoken(value).endswith(scale.word(value))
+        assert scale.label(value) in LABELS
+        assert scale.aria_text(value).endswith(scale.label(value))
         if low <= value <= low + width:
-            assert math.isclose(scale.parsed(repr(value)), value)
+            assert math.isclose(scale.parse_rating(repr(value)), value)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foretaste.errors import NotFound, NotSupported
+from foretaste.errors import NotFoundError, NotSupportedError
 from foretaste.ids import IdIndex
-from foretaste.models import BY_NAME, SVD, Bias, NormalRandom, Popularity, UserKNN
+from foretaste.models import MODELS, SVD, Bias, NormalRandom, Popularity, UserKNN
 from foretaste.models.base import Model
 from foretaste.ratings import Ratings
 from foretaste.recommendation import explain, fold_in, next_question, recommend, similar_items
 from foretaste.service import predictor
 
-FOLDING = [name for name, model in BY_NAME.items() if model._fold_in is not Model._fold_in]
+FOLDING = [name for name, model in MODELS.items() if model._fold_in is not Model._fold_in]
 
 
 def of_user(ratings, user):
@@ -26,72 +26,74 @@ def alone(user, items, values):
     return Ratings.from_columns([user] * len(items), items[order], np.array(values, np.float32)[order])
 
 
-@pytest.mark.parametrize("name", [name for name in FOLDING if not BY_NAME[name].needs])
+@pytest.mark.parametrize("name", [name for name in FOLDING if not MODELS[name].requires])
 def test_answers_are_those_of_the_folded_model(ratings, name):
-    model = BY_NAME[name]().fit(ratings)
+    model = MODELS[name]().fit(ratings)
     items, values, times = of_user(ratings, 41)
     mine = alone(41, items, values)
     folded = model._fold_in(mine)
-    who = predictor.person(model, 41, items[::-1], values[::-1], times)
-    assert (who.basis, who.used) == ("your ratings", len(items))
+    who = predictor.make_profile(model, 41, items[::-1], values[::-1], times)
+    assert (who.basis, who.n_ratings_used) == ("your ratings", len(items))
     wanted = recommend(folded, 41, 5, exclude=mine)
-    found = predictor.recommendations(who, 5)
+    found = predictor.recommend(who, 5)
     assert [one.item for one in found] == wanted.ids.tolist()
     assert np.float32([one.prediction for one in found]).tolist() == wanted.scores.tolist()
     pairs = [(41, item) for item in ratings.items.ids]
-    predicted = predictor.predictions(who, ratings.items.ids)
+    predicted = predictor.predict_items(who, ratings.items.ids)
     assert np.float32([one.prediction for one in predicted]).tolist() == folded.predict(pairs).tolist()
 
 
 def test_a_rating_more_changes_the_answers(ratings):
     model = SVD(factors=4).fit(ratings)
     items, values, times = of_user(ratings, 41)
-    before = predictor.predictions(predictor.person(model, 41, items, values, times), ratings.items.ids)
+    before = predictor.predict_items(
+        predictor.make_profile(model, 41, items, values, times), ratings.items.ids
+    )
     new = np.setdiff1d(ratings.items.ids, items)[:1]
-    who = predictor.person(model, 41, np.r_[items, new], [*values, 8.0], [*times, None])
-    after = predictor.predictions(who, ratings.items.ids)
+    who = predictor.make_profile(model, 41, np.r_[items, new], [*values, 8.0], [*times, None])
+    after = predictor.predict_items(who, ratings.items.ids)
     assert before != after
-    assert new[0] not in [one.item for one in predictor.recommendations(who, 100)]
+    assert new[0] not in [one.item for one in predictor.recommend(who, 100)]
 
 
 def test_a_person_without_ratings_gets_what_most_people_like(ratings):
     model = SVD(factors=4).fit(ratings)
     nobody = np.array([], np.int64)
-    one, other = (predictor.person(model, user, nobody, [], []) for user in (41, 10_000))
+    one, other = (predictor.make_profile(model, user, nobody, [], []) for user in (41, 10_000))
     assert one.basis == other.basis == "what most people like"
-    assert predictor.recommendations(one, 5) == predictor.recommendations(other, 5)
-    assert predictor.recommendations(one, 5) != predictor.recommendations(
-        predictor.person(model, 41, *of_user(ratings, 41)), 5
+    assert predictor.recommend(one, 5) == predictor.recommend(other, 5)
+    assert predictor.recommend(one, 5) != predictor.recommend(
+        predictor.make_profile(model, 41, *of_user(ratings, 41)), 5
     )
 
 
 def test_a_model_that_cannot_fold_answers_from_its_training(ratings):
     model = NormalRandom().fit(ratings)
     items, values, times = of_user(ratings, 41)
-    who = predictor.person(model, 41, items, values, times)
+    who = predictor.make_profile(model, 41, items, values, times)
     assert who.basis == "ratings at the last training"
     new = np.setdiff1d(ratings.items.ids, items)
-    found = [one.prediction for one in predictor.predictions(who, new)]
+    found = [one.prediction for one in predictor.predict_items(who, new)]
     assert np.float32(found).tolist() == model.predict([(41, item) for item in new]).tolist()
-    stranger = predictor.person(model, 10_000, items, values, times)
-    assert (stranger.basis, stranger.used) == ("what most people like", 0)
+    stranger = predictor.make_profile(model, 10_000, items, values, times)
+    assert (stranger.basis, stranger.n_ratings_used) == ("what most people like", 0)
 
 
 def test_what_was_rated_is_left_out_and_the_rest_is_all(ratings):
     model = Bias().fit(ratings)
     items, values, times = of_user(ratings, 41)
-    found = predictor.recommendations(predictor.person(model, 41, items, values, times), 1000)
+    found = predictor.recommend(predictor.make_profile(model, 41, items, values, times), 1000)
     assert sorted(one.item for one in found) == sorted(set(ratings.items) - set(items.tolist()))
 
 
 def test_items_that_the_model_does_not_know(ratings):
     model = SVD(factors=4).fit(ratings)
     items, values, times = of_user(ratings, 41)
-    strange = predictor.person(model, 41, np.r_[items, 999], [*values, 1.0], [*times, None])
-    plain = predictor.person(model, 41, items, values, times)
-    assert predictor.recommendations(strange, 5) == predictor.recommendations(plain, 5)
-    with pytest.raises(NotFound, match="'999'"):
-        predictor.predictions(plain, np.array([5, 999]))
+    strange = predictor.make_profile(model, 41, np.r_[items, 999], [*values, 1.0], [*times, None])
+    plain = predictor.make_profile(model, 41, items, values, times)
+    assert predictor.recommend(strange, 5) == predictor.recommend(plain, 5)
+    with pytest.raises(NotFoundError, match="'999'"):
+        predictor.predict_items(plain, np.array([5, 999]))
 
 
 def test_text_ids(ratings):
@@ -100,30 +102,30 @@ def test_text_ids(ratings):
     )
     model = SVD(factors=4).fit(texts)
     items = np.array(["i7", "i5"], object)
-    who = predictor.person(model, "new", items, [8.0, -8.0], [None, None])
-    mirrored = predictor.person(model, "new", items[::-1], [-8.0, 8.0], [None, None])
-    assert predictor.recommendations(who, 5) == predictor.recommendations(mirrored, 5)
-    swapped = predictor.person(model, "new", items, [-8.0, 8.0], [None, None])
-    assert predictor.recommendations(who, 5) != predictor.recommendations(swapped, 5)
+    who = predictor.make_profile(model, "new", items, [8.0, -8.0], [None, None])
+    mirrored = predictor.make_profile(model, "new", items[::-1], [-8.0, 8.0], [None, None])
+    assert predictor.recommend(who, 5) == predictor.recommend(mirrored, 5)
+    swapped = predictor.make_profile(model, "new", items, [-8.0, 8.0], [None, None])
+    assert predictor.recommend(who, 5) != predictor.recommend(swapped, 5)
 
 
 def test_similar_items_are_the_librarys(ratings):
     model = SVD(factors=4).fit(ratings)
     wanted = similar_items(model, 5, 4)
-    assert predictor.similar(model, 5, 4) == list(
+    assert predictor.find_similar(model, 5, 4) == list(
         zip(wanted.ids.tolist(), wanted.similarity.tolist(), strict=True)
     )
-    with pytest.raises(NotSupported, match="nothing to compare"):
-        predictor.similar(Popularity().fit(ratings), 5, 4)
-    with pytest.raises(NotFound, match="999"):
-        predictor.similar(model, 999, 4)
+    with pytest.raises(NotSupportedError, match="nothing to compare"):
+        predictor.find_similar(Popularity().fit(ratings), 5, 4)
+    with pytest.raises(NotFoundError, match="999"):
+        predictor.find_similar(model, 999, 4)
 
 
 def test_an_id_of_one():
-    from foretaste.service.id_codec import one_id
+    from foretaste.service.id_codec import single_id_index
 
-    assert one_id("a") == IdIndex(np.array(["a"], object))
-    assert one_id(3).kind == "number"
+    assert single_id_index("a") == IdIndex(np.array(["a"], object))
+    assert single_id_index(3).dtype == "number"
 
 
 def test_an_explanation_is_the_librarys(ratings):
@@ -131,22 +133,22 @@ def test_an_explanation_is_the_librarys(ratings):
     items, values, times = of_user(ratings, 41)
     mine = alone(41, items, values)
     wanted = explain(fold_in(model, users=mine), 41, 5, ratings=mine)
-    found = predictor.explained(predictor.person(model, 41, items, values, times), 41, 5)
+    found = predictor.explain_prediction(predictor.make_profile(model, 41, items, values, times), 41, 5)
     assert found.to_dict() == wanted.to_dict()
     assert sum(part.value for part in found.parts) == pytest.approx(found.prediction, abs=1e-4)
     assert {reason.id for reason in found.reasons} <= set(items.tolist())
-    nobody = predictor.person(model, 41, items[:0], [], [])
-    with pytest.raises(NotFound, match="nothing is known"):
-        predictor.explained(nobody, 41, 5)
+    nobody = predictor.make_profile(model, 41, items[:0], [], [])
+    with pytest.raises(NotFoundError, match="nothing is known"):
+        predictor.explain_prediction(nobody, 41, 5)
 
 
 def test_an_explanation_names_no_other_people(ratings):
     model = UserKNN().fit(ratings)
     items, values, times = of_user(ratings, 41)
     told = explain(model, 41, 5)
-    assert told.side == "user"
+    assert told.entity == "user"
     assert told.reasons
-    found = predictor.explained(predictor.person(model, 41, items, values, times), 41, 5)
+    found = predictor.explain_prediction(predictor.make_profile(model, 41, items, values, times), 41, 5)
     assert found.reasons == ()
     assert found.parts == told.parts
     assert not any(str(reason.id) in found.sentence() for reason in told.reasons)
@@ -157,13 +159,13 @@ def test_the_next_question_is_the_librarys(ratings):
     nothing = np.array([], np.int64)
     asked = []
     for _ in range(3):
-        who = predictor.person(
+        who = predictor.make_profile(
             model, 10_000, np.array(asked, np.int64), [3.0] * len(asked), [None] * len(asked)
         )
-        item = predictor.question(model, who.own, nothing)
+        item = predictor.next_item(model, who.ratings, nothing)
         assert item == next_question(model, dict.fromkeys(asked, 3.0))
         assert item not in asked
         asked.append(item)
-    assert predictor.question(model, None, np.array(asked[:1])) != asked[0]
-    with pytest.raises(NotFound, match="nothing left"):
-        predictor.question(model, None, ratings.items.ids)
+    assert predictor.next_item(model, None, np.array(asked[:1])) != asked[0]
+    with pytest.raises(NotFoundError, match="nothing left"):
+        predictor.next_item(model, None, ratings.items.ids)

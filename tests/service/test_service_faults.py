@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from serving_rig import Client, prepared, running_service
 
-from foretaste.service.bootstrap import open_store
+from foretaste.service.bootstrap import open_database
 from foretaste.service.settings import Settings
 
 
@@ -409,6 +409,6 @@ def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path
     finally:
         over.set()
         service.kill()
-    store = open_store(settings)
+    store = open_database(settings)
     assert store.is_ready()
     store.close()

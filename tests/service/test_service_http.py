@@ -14,7 +14,7 @@ from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.recommendation import recommend
 from foretaste.recommendation.ann_index import ItemIndex
-from foretaste.service.middleware.guard import JsonLines
+from foretaste.service.middleware.guard import JsonFormatter
 
 
 def test_health_and_readiness_need_no_key(client):
@@ -269,7 +269,7 @@ def test_export_and_deletion_of_one_person(client, place, ratings):
 def test_logs_hold_no_personal_data(client):
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     log = logging.getLogger("foretaste.service")
     log.addHandler(handler)
     before = log.level
@@ -305,25 +305,25 @@ def test_figures_for_prometheus(client):
 @pytest.mark.peer
 def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
-    client, other = make_client(), make_client(exact_up_to=39)
+    client, other = make_client(), make_client(max_exact_items=39)
     wanted = client.get("/recommendations?user=41")
     assert other.get("/recommendations?user=11")["items"]
-    serving, end = other.inner.app.state.house.serving, time.monotonic() + 30
+    serving, end = other.inner.app.state.app_state.model_server, time.monotonic() + 30
     while serving._active.index is None and time.monotonic() < end:
         time.sleep(0.02)
-    asked, best = [], ItemIndex.best
+    asked, best = [], ItemIndex.topk
     monkeypatch.setattr(ItemIndex, "best", lambda *given: asked.append(given) or best(*given))
     assert other.get("/recommendations?user=41") == wanted
     assert len(asked) == 1
     assert client.get("/recommendations?user=11")["items"]  # forty items are not more than the usual limit
-    assert client.inner.app.state.house.serving._active.index is None
+    assert client.inner.app.state.app_state.model_server._active.index is None
     assert other.get("/recommendations?user=10001")["basis"] == "what most people like"
 
 
 def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
     """The quick way, without SQLAlchemy, sees what others have written and activated."""
     client, other = make_client(), make_client()
-    serving = client.inner.app.state.house.serving
+    serving = client.inner.app.state.app_state.model_server
     client.get("/recommendations?user=41&n=3")
     told = serving.repeated("41", 3)
     assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")

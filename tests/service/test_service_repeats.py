@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foretaste.service.db.rating_store import Moment
-from foretaste.service.response_cache import Told
+from foretaste.service.db.rating_store import CacheVersion
+from foretaste.service.response_cache import ResponseCache
 
 ASKED = "/recommendations?user=41&n=3"
 
@@ -14,7 +14,7 @@ ASKED = "/recommendations?user=41&n=3"
 def repeated(client, monkeypatch):
     """Return a list of what the layer before the framework has told again, and None where it passed on."""
     client.get("/items")  # from now on the key and the types of ids are known without asking
-    found, serving = [], client.inner.app.state.house.serving
+    found, serving = [], client.inner.app.state.app_state.model_server
     inner = serving.repeated
 
     def noting(user, n):
@@ -72,7 +72,7 @@ def test_keys_are_asked_for_before_anything_is_told_again(client, repeated):
 
 def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
     client, other = make_client(), make_client()
-    serving = client.inner.app.state.house.serving
+    serving = client.inner.app.state.app_state.model_server
     for user in (41, 11):
         client.get(f"/recommendations?user={user}")
     assert (len(serving.told), len(serving._active.people)) == (2, 2)
@@ -82,24 +82,24 @@ def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
 
 
 def test_what_is_remembered_is_bounded_in_bytes():
-    told, now = Told(10_000), Moment(1, 0, 1)
+    told, now = ResponseCache(10_000), CacheVersion(1, 0, 1)
     for user in range(100):
         told.put(str(user), 10, now, b"x" * 600)
         assert told.get("0", 10, now) == b"x" * 600  # asked for all the time: kept
-    assert told.bytes == 1000 * len(told) == 10_000
+    assert told.n_bytes == 1000 * len(told) == 10_000
     assert told.get("50", 10, now) is None
     assert told.get("99", 10, now) is not None
     told.put("99", 10, now, b"y" * 100)
-    assert told.bytes == 9_500
+    assert told.n_bytes == 9_500
     told.put("large", 10, now, b"x" * 10_000)
     assert not told.has("large", 10)
 
 
 def test_an_answer_of_before_a_deletion_is_not_remembered_after_it():
-    told = Told()
-    told.put("1", 10, Moment(1, 0, 1), b"a")
-    assert told.get("2", 10, Moment(1, 1, 1)) is None  # somebody's data were deleted
-    assert len(told) == told.bytes == 0
-    told.put("1", 10, Moment(1, 0, 1), b"a")  # by a thread that began before
+    told = ResponseCache()
+    told.put("1", 10, CacheVersion(1, 0, 1), b"a")
+    assert told.get("2", 10, CacheVersion(1, 1, 1)) is None  # somebody's data were deleted
+    assert len(told) == told.n_bytes == 0
+    told.put("1", 10, CacheVersion(1, 0, 1), b"a")  # by a thread that began before
     assert len(told) == 0
-    assert told.get("1", 10, Moment(1, 0, 1)) is None
+    assert told.get("1", 10, CacheVersion(1, 0, 1)) is None

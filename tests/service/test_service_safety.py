@@ -177,7 +177,7 @@ def test_a_fault_tells_nothing(client, monkeypatch):
 
 def test_settings_go_through_text():
     settings = Settings("f", "postgresql://x", "", 1, 2, ("https://a",), ("b",))
-    assert Settings.from_text(settings.as_text()) == settings
+    assert Settings.from_json(settings.to_json()) == settings
 
 
 def test_all_that_the_document_lets_one_ask(make_client, key):
@@ -205,7 +205,7 @@ def test_all_that_the_document_lets_one_ask(make_client, key):
         asked.add(name)
 
         @how(max_examples=15, suppress_health_check=list(HealthCheck))
-        @given(case=operation.as_strategy())
+        @given(data=operation.as_strategy())
         def ask(case):
             if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):
                 return  # our own: all that follows would be refused for it

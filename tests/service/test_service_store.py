@@ -11,17 +11,17 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound
-from foretaste.features import Catalogue
+from foretaste.errors import DataError, InvalidParameterError, MissingDependencyError, NotFoundError
+from foretaste.features import ItemCatalog
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.service import api_keys, bootstrap
 from foretaste.service.db import model_store, rating_store
-from foretaste.service.db.database import StorageFull, Store, Unavailable
-from foretaste.service.db.rating_store import Rated
-from foretaste.service.db.schema import tables
-from foretaste.service.id_codec import Kinds, check_text
+from foretaste.service.db.database import Database, DatabaseUnavailableError, StorageFullError
+from foretaste.service.db.rating_store import StoredRating
+from foretaste.service.db.schema import metadata
+from foretaste.service.id_codec import IdCodec, check_id_text
 
 TEXTS = Ratings.from_columns(
     ["ü 1", "ü 1", "Ω/?&#", "O'Brien; DROP TABLE ratings"], ["a", "b%_", "a", "c\\"], [0.9, 5, 1, 0],
@@ -37,12 +37,12 @@ def column(texts):
 
 def titles(*pairs):
     ids, texts = zip(*sorted(pairs), strict=True)
-    return Catalogue(IdIndex(column(ids)), {"title": column(texts)}, "title")
+    return ItemCatalog(IdIndex(column(ids)), {"title": column(texts)}, "title")
 
 
 def test_tables_are_those_of_the_migrations(store):
-    with store.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables) == []
+    with store.read_connection() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_migrating_again_changes_nothing(store):
@@ -51,9 +51,9 @@ def test_migrating_again_changes_nothing(store):
 
 
 def test_a_newer_database_is_refused(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(BadData, match="newer"):
+    with pytest.raises(DataError, match="newer"):
         store.migrate()
     assert not store.is_ready()
 
@@ -63,37 +63,37 @@ def test_all_ratings_come_back(store, ratings, given):
     if given == "texts":
         ratings = TEXTS
     if given == "timed":
-        ratings = ratings.replace(when=np.arange(len(ratings), dtype=np.int64))
-    bootstrap.fill(store, ratings, None, "given")
-    found = rating_store.all_ratings(store)
+        ratings = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64))
+    bootstrap.fill_database(store, ratings, None, "given")
+    found = rating_store.load_training_ratings(store)
     assert fingerprint(found) == fingerprint(ratings)
     assert found.scale == ratings.scale
     assert found.users == ratings.users
-    assert rating_store.kinds_of(store).user == ratings.users.kind
-    assert bootstrap.name_in(store) == "given"
+    assert rating_store.load_id_codec(store).user_dtype == ratings.users.dtype
+    assert bootstrap.dataset_name(store) == "given"
 
 
 def test_values_are_stored_as_they_were_written(store):
-    bootstrap.fill(store, TEXTS, None, "given")
-    with store.reading() as connection:
-        assert [one.value for one in rating_store.history(connection, "ü 1")] == [0.9, 5.0]
+    bootstrap.fill_database(store, TEXTS, None, "given")
+    with store.read_connection() as connection:
+        assert [one.value for one in rating_store.get_user_ratings(connection, "ü 1")] == [0.9, 5.0]
 
 
 def test_an_empty_database_says_so(store):
-    with pytest.raises(BadData, match="no ratings"):
-        rating_store.kinds_of(store)
+    with pytest.raises(DataError, match="no ratings"):
+        rating_store.load_id_codec(store)
 
 
 def test_put_is_idempotent_and_moves_the_moment(store):
-    bootstrap.fill(store, TEXTS, None, "given")
+    bootstrap.fill_database(store, TEXTS, None, "given")
 
     def moment():
-        with store.reading() as connection:
-            return rating_store.moment(connection, "new")
+        with store.read_connection() as connection:
+            return rating_store.cache_version(connection, "new")
 
     def put(value, at):
-        with store.writing() as connection:
-            return rating_store.put(connection, "new", Rated("a", value, at, None))
+        with store.write_transaction() as connection:
+            return rating_store.put_rating(connection, "new", StoredRating("a", value, at, None))
 
     before = moment()
     assert put(2.5, 100) == (True, True)
@@ -102,70 +102,70 @@ def test_put_is_idempotent_and_moves_the_moment(store):
     assert put(2.5, 200) == (False, False)
     assert moment() == first
     assert put(3.5, 300) == (False, True)
-    assert moment().version > first.version
-    with store.reading() as connection:
-        assert rating_store.history(connection, "new") == [Rated("a", 3.5, 300, None)]
+    assert moment().user_version > first.user_version
+    with store.read_connection() as connection:
+        assert rating_store.get_user_ratings(connection, "new") == [StoredRating("a", 3.5, 300, None)]
 
 
 def test_the_same_rating_again_keeps_its_time(store):
-    bootstrap.fill(store, TEXTS, None, "given")
+    bootstrap.fill_database(store, TEXTS, None, "given")
     for at in (100, 200):
-        with store.writing() as connection:
-            rating_store.put(connection, "new", Rated("a", 2.5, at, 1.5))
-    with store.reading() as connection:
-        assert rating_store.history(connection, "new") == [Rated("a", 2.5, 100, 1.5)]
+        with store.write_transaction() as connection:
+            rating_store.put_rating(connection, "new", StoredRating("a", 2.5, at, 1.5))
+    with store.read_connection() as connection:
+        assert rating_store.get_user_ratings(connection, "new") == [StoredRating("a", 2.5, 100, 1.5)]
 
 
 def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
-    bootstrap.fill(store, TEXTS, None, "given")
-    with store.writing() as connection:
-        rating_store.put(connection, "new", Rated("a", 2.5, 100, 1.5))
-        rating_store.put(connection, "new", Rated("b%_", 3.5, 100, None))
-        rating_store.put(connection, "ü 1", Rated("a", 2.0, 100, 0.0))
-    found = rating_store.all_ratings(store)
+    bootstrap.fill_database(store, TEXTS, None, "given")
+    with store.write_transaction() as connection:
+        rating_store.put_rating(connection, "new", StoredRating("a", 2.5, 100, 1.5))
+        rating_store.put_rating(connection, "new", StoredRating("b%_", 3.5, 100, None))
+        rating_store.put_rating(connection, "ü 1", StoredRating("a", 2.0, 100, 0.0))
+    found = rating_store.load_training_ratings(store)
     assert len(found) == len(TEXTS)  # one more of each kind
     pairs = set(zip(found.user_ids.tolist(), found.item_ids.tolist(), strict=True))
     assert ("new", "b%_") in pairs
     assert not pairs & {("new", "a"), ("ü 1", "a")}
-    with store.reading() as connection:
-        assert rating_store.count_of_shown(connection) == 2
-    with store.writing() as connection:
+    with store.read_connection() as connection:
+        assert rating_store.count_excluded_ratings(connection) == 2
+    with store.write_transaction() as connection:
         connection.execute(sa.text("UPDATE ratings SET shown = 1"))
-    with pytest.raises(BadData, match="without a prediction in sight"):
-        rating_store.all_ratings(store)
+    with pytest.raises(DataError, match="without a prediction in sight"):
+        rating_store.load_training_ratings(store)
 
 
 def test_delete_and_erase(store):
-    bootstrap.fill(store, TEXTS, None, "given")
-    with store.writing() as connection:
-        assert rating_store.delete(connection, "ü 1", "a")
-        assert not rating_store.delete(connection, "ü 1", "a")
-    with store.reading() as connection:
-        before = rating_store.moment(connection, "ü 1")
-    with store.writing() as connection:
-        assert rating_store.erase(connection, "ü 1") == 1
-    with store.reading() as connection:
-        assert rating_store.history(connection, "ü 1") == []
-        after = rating_store.moment(connection, "ü 1")
-        assert (after.version, after.erasures) == (0, before.erasures + 1)
-        assert len(rating_store.history(connection, "Ω/?&#")) == 1
+    bootstrap.fill_database(store, TEXTS, None, "given")
+    with store.write_transaction() as connection:
+        assert rating_store.delete_rating(connection, "ü 1", "a")
+        assert not rating_store.delete_rating(connection, "ü 1", "a")
+    with store.read_connection() as connection:
+        before = rating_store.cache_version(connection, "ü 1")
+    with store.write_transaction() as connection:
+        assert rating_store.delete_user(connection, "ü 1") == 1
+    with store.read_connection() as connection:
+        assert rating_store.get_user_ratings(connection, "ü 1") == []
+        after = rating_store.cache_version(connection, "ü 1")
+        assert (after.user_version, after.deletion_count) == (0, before.deletion_count + 1)
+        assert len(rating_store.get_user_ratings(connection, "Ω/?&#")) == 1
         mentions = [
             connection.execute(sa.select(sa.func.count()).select_from(t).where(t.c.user == "ü 1")).scalar()
-            for t in (tables.tables["people"], tables.tables["ratings"])
+            for t in (metadata.tables["people"], metadata.tables["ratings"])
         ]
     assert mentions == [0, 0]
 
 
 def test_deletions_at_once_are_all_counted(store):
-    bootstrap.fill(store, TEXTS, None, "given")
+    bootstrap.fill_database(store, TEXTS, None, "given")
     together, failed = threading.Barrier(4), []
 
     def erase(user):
         try:
             together.wait(10)
             for _ in range(5):
-                with store.writing() as connection:
-                    rating_store.erase(connection, user)
+                with store.write_transaction() as connection:
+                    rating_store.delete_user(connection, user)
         except Exception as error:
             failed.append(error)
 
@@ -175,8 +175,8 @@ def test_deletions_at_once_are_all_counted(store):
     for thread in threads:
         thread.join(30)
     assert failed == []
-    with store.reading() as connection:
-        assert rating_store.moment(connection, "a").erasures == 20
+    with store.read_connection() as connection:
+        assert rating_store.cache_version(connection, "a").deletion_count == 20
 
 
 def row(name):
@@ -186,45 +186,45 @@ def row(name):
 
 
 def test_models_are_gone_back_to_in_turn_and_numbers_never_come_twice(store):
-    with store.writing() as connection:
-        numbers = [model_store.add(connection, row(name)) for name in "abc"]
-        seen = [model_store.activate(connection, number, "chosen") for number in numbers]
-        with pytest.raises(InvalidParameter, match="is active"):
-            model_store.remove(connection, numbers[2])
-        model_store.remove(connection, numbers[1])
-        seen.append(model_store.active(connection)[0])
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
+        numbers = [model_store.add_model(connection, row(name)) for name in "abc"]
+        seen = [model_store.activate_model(connection, number, "chosen") for number in numbers]
+        with pytest.raises(InvalidParameterError, match="is active"):
+            model_store.delete_model(connection, numbers[2])
+        model_store.delete_model(connection, numbers[1])
+        seen.append(model_store.get_active_model(connection)[0])
+    with store.write_transaction() as connection:
         assert model_store.roll_back(connection) == numbers[0]
-        seen.append(model_store.active(connection)[0])
-        seen.append(model_store.activate(connection, numbers[2], "chosen"))
+        seen.append(model_store.get_active_model(connection)[0])
+        seen.append(model_store.activate_model(connection, numbers[2], "chosen"))
         model_store.roll_back(connection)
-        model_store.remove(connection, numbers[2])  # the one with the greatest number
-        seen.append(model_store.active(connection)[0])
-        assert model_store.active(connection)[1].number == numbers[0]
-        with pytest.raises(InvalidParameter, match="no model before"):
+        model_store.delete_model(connection, numbers[2])  # the one with the greatest number
+        seen.append(model_store.get_active_model(connection)[0])
+        assert model_store.get_active_model(connection)[1].id == numbers[0]
+        with pytest.raises(InvalidParameterError, match="no model before"):
             model_store.roll_back(connection)
-        assert model_store.add(connection, row("d")) > numbers[2]
+        assert model_store.add_model(connection, row("d")) > numbers[2]
     assert len(set(seen)) == len(seen)
     assert seen == sorted(seen)
 
 
 @pytest.mark.postgres
 def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
-    store = bootstrap.open_store(postgres_settings)
-    with store.writing() as connection:
-        first, second = (model_store.add(connection, row(name)) for name in "ab")
-        model_store.activate(connection, first, "first")
+    store = bootstrap.open_database(postgres_settings)
+    with store.write_transaction() as connection:
+        first, second = (model_store.add_model(connection, row(name)) for name in "ab")
+        model_store.activate_model(connection, first, "first")
     said = []
 
     def remove():
         try:
-            with store.writing() as connection:
-                model_store.remove(connection, second)
-        except InvalidParameter as error:
+            with store.write_transaction() as connection:
+                model_store.delete_model(connection, second)
+        except InvalidParameterError as error:
             said.append(error.message)
 
-    with store.writing() as connection:
-        model_store.activate(connection, second, "chosen")
+    with store.write_transaction() as connection:
+        model_store.activate_model(connection, second, "chosen")
         thread = threading.Thread(target=remove)
         thread.start()
         thread.join(0.5)
@@ -235,26 +235,26 @@ def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
 
 
 def test_a_transaction_that_raises_leaves_nothing(store):
-    bootstrap.fill(store, TEXTS, None, "given")
+    bootstrap.fill_database(store, TEXTS, None, "given")
 
     def failing():
-        with store.writing() as connection:
-            rating_store.put(connection, "new", Rated("a", 2.5, 1, None))
+        with store.write_transaction() as connection:
+            rating_store.put_rating(connection, "new", StoredRating("a", 2.5, 1, None))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         failing()
-    with store.reading() as connection:
-        assert rating_store.history(connection, "new") == []
+    with store.read_connection() as connection:
+        assert rating_store.get_user_ratings(connection, "new") == []
 
 
 def test_search_takes_signs_as_they_are(store):
     named = titles(("a", "Straße 100%"), ("b%_", "A_B c"), ("d", "nobody rated this"))
-    bootstrap.fill(store, TEXTS, named, "given")
+    bootstrap.fill_database(store, TEXTS, named, "given")
 
     def found(words, after=-1, limit=10):
-        with store.reading() as connection:
-            return [row[1] for row in rating_store.search(connection, words, after, limit)]
+        with store.read_connection() as connection:
+            return [row[1] for row in rating_store.search_items(connection, words, after, limit)]
 
     assert found("") == ["a", "b%_", "c\\", "d"]
     assert found("STRASSE") == ["a"]
@@ -268,77 +268,77 @@ def test_search_takes_signs_as_they_are(store):
 
 
 def test_titles_of_another_type_are_refused(store):
-    other = Catalogue(IdIndex(np.array([1, 2])), {"title": column(["x", "y"])}, "title")
-    with pytest.raises(InvalidParameter, match="text in the ratings and number in the titles"):
-        bootstrap.fill(store, TEXTS, other, "given")
+    other = ItemCatalog(IdIndex(np.array([1, 2])), {"title": column(["x", "y"])}, "title")
+    with pytest.raises(InvalidParameterError, match="text in the ratings and number in the titles"):
+        bootstrap.fill_database(store, TEXTS, other, "given")
 
 
 @pytest.mark.parametrize("id_", ["", "a\x00b", "a\nb", "x" * 201, "\ud800"])
 def test_ids_that_no_database_holds(id_):
-    with pytest.raises(BadData, match="item id"):
-        check_text(id_, "item")
+    with pytest.raises(DataError, match="item id"):
+        check_id_text(id_, "item")
 
 
 def test_ids_between_requests_and_the_database():
-    kinds = Kinds("number", "text", 1, 5)
-    assert kinds.text(7, "user") == kinds.text("7", "user") == "7"
-    assert kinds.text(-7, "user") == "-7"
-    assert kinds.own("-7", "user") == -7
-    assert kinds.text(7, "item") == "7"
-    assert kinds.own("7", "item") == "7"
+    kinds = IdCodec("number", "text", 1, 5)
+    assert kinds.to_text(7, "user") == kinds.to_text("7", "user") == "7"
+    assert kinds.to_text(-7, "user") == "-7"
+    assert kinds.from_text("-7", "user") == -7
+    assert kinds.to_text(7, "item") == "7"
+    assert kinds.from_text("7", "item") == "7"
     for wrong in ("x", "07", "-0", "7.0", " 7", "٧", "9" * 19):
-        with pytest.raises(BadData, match="whole numbers"):
-            kinds.text(wrong, "user")
+        with pytest.raises(DataError, match="whole numbers"):
+            kinds.to_text(wrong, "user")
 
 
 def test_keys_are_kept_as_their_digest(store):
-    with store.writing() as connection:
-        key, known = api_keys.make(connection, "shop", "write")
+    with store.write_transaction() as connection:
+        key, known = api_keys.create_key(connection, "shop", "write")
     assert len(key.removeprefix("foretaste_")) == 64
-    with store.reading() as connection:
-        rows = connection.execute(sa.select(tables.tables["keys"])).all()
-    assert api_keys.digest(key) in rows[0]
+    with store.read_connection() as connection:
+        rows = connection.execute(sa.select(metadata.tables["keys"])).all()
+    assert api_keys.hash_key(key) in rows[0]
     assert key not in repr(rows)
     ring = api_keys.Keyring(store)
-    assert ring.find(key) == known
-    assert ring.find(key + "0") is None
-    assert [known.may(role) for role in api_keys.ROLES] == [True, True, False]
-    with store.writing() as connection:
-        api_keys.revoke(connection, known.number)
-    assert ring.known(key) == known  # for two seconds, without asking
-    ring.forget()
-    assert ring.find(key) is None
+    assert ring.lookup(key) == known
+    assert ring.lookup(key + "0") is None
+    assert [known.allows(role) for role in api_keys.ROLES] == [True, True, False]
+    with store.write_transaction() as connection:
+        api_keys.revoke_key(connection, known.id)
+    assert ring.get_cached(key) == known  # for two seconds, without asking
+    ring.clear()
+    assert ring.lookup(key) is None
 
 
 def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
-    with store.writing() as connection:
-        key, known = api_keys.make(connection, "shop", "write")
+    with store.write_transaction() as connection:
+        key, known = api_keys.create_key(connection, "shop", "write")
     ring = api_keys.Keyring(store)
-    ring.find(key)
-    with store.writing() as connection:
-        api_keys.revoke(connection, known.number)
-    monkeypatch.setattr(api_keys, "_TRUSTED", 60.0)
-    assert ring.known(key) == known  # not a second old: nobody asks
-    monkeypatch.setattr(api_keys, "_ASKED_AGAIN", 0.0)
-    assert ring.known(key) == known  # does not wait for the answer
+    ring.lookup(key)
+    with store.write_transaction() as connection:
+        api_keys.revoke_key(connection, known.id)
+    monkeypatch.setattr(api_keys, "_CACHE_TTL", 60.0)
+    assert ring.get_cached(key) == known  # not a second old: nobody asks
+    monkeypatch.setattr(api_keys, "_REFRESH_AFTER", 0.0)
+    assert ring.get_cached(key) == known  # does not wait for the answer
     ring.close()
-    assert ring.known(key) is None
+    assert ring.get_cached(key) is None
 
 
 def test_keys_that_cannot_be_made_or_revoked(store):
-    with store.writing() as connection:
-        _, admin = api_keys.make(connection, "first", "admin")
-        with pytest.raises(InvalidParameter, match="role='owner'"):
-            api_keys.make(connection, "shop", "owner")
-        with pytest.raises(InvalidParameter, match="last admin"):
-            api_keys.revoke(connection, admin.number)
-        with pytest.raises(NotFound, match="no key 99"):
-            api_keys.revoke(connection, 99)
-        api_keys.make(connection, "second", "admin")
-        api_keys.revoke(connection, admin.number)
+    with store.write_transaction() as connection:
+        _, admin = api_keys.create_key(connection, "first", "admin")
+        with pytest.raises(InvalidParameterError, match="role='owner'"):
+            api_keys.create_key(connection, "shop", "owner")
+        with pytest.raises(InvalidParameterError, match="last admin"):
+            api_keys.revoke_key(connection, admin.id)
+        with pytest.raises(NotFoundError, match="no key 99"):
+            api_keys.revoke_key(connection, 99)
+        api_keys.create_key(connection, "second", "admin")
+        api_keys.revoke_key(connection, admin.id)
         assert (
-            dataclasses.replace(admin, revoked_at=api_keys.listed(connection)[0].revoked_at)
-            == api_keys.listed(connection)[0]
+            dataclasses.replace(admin, revoked_at=api_keys.list_keys(connection)[0].revoked_at)
+            == api_keys.list_keys(connection)[0]
         )
 
 
@@ -348,20 +348,20 @@ def test_keys_that_cannot_be_made_or_revoked(store):
 @pytest.mark.parametrize(
     ("url", "kind", "words"),
     [
-        ("nonsense", InvalidParameter, "no URL"),
-        ("mysql://u:secret@127.0.0.1/x", InvalidParameter, "not in mysql"),
-        ("postgresql+pg8000://u:secret@127.0.0.1/x", MissingExtra, "driver pg8000"),
+        ("nonsense", InvalidParameterError, "no URL"),
+        ("mysql://u:secret@127.0.0.1/x", InvalidParameterError, "not in mysql"),
+        ("postgresql+pg8000://u:secret@127.0.0.1/x", MissingDependencyError, "driver pg8000"),
     ],
 )
 def test_other_databases_are_refused(url, kind, words):
     with pytest.raises(kind, match=words) as caught:
-        Store(url)
+        Database(url)
     assert "secret" not in str(caught.value)
 
 
 def test_a_server_that_is_not_there():
-    store = Store("postgresql://nobody:secret@127.0.0.1:1/none")
-    with pytest.raises(Unavailable, match="does not answer") as caught, store.reading():
+    store = Database("postgresql://nobody:secret@127.0.0.1:1/none")
+    with pytest.raises(DatabaseUnavailableError, match="does not answer") as caught, store.read_connection():
         pass
     assert "secret" not in str(caught.value)
 
@@ -369,9 +369,9 @@ def test_a_server_that_is_not_there():
 def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
     from foretaste.service.settings import Settings
 
-    store = bootstrap.open_store(Settings(str(tmp_path / "full")))
-    bootstrap.fill(store, TEXTS, None, "given")
-    with store.writing() as connection:
+    store = bootstrap.open_database(Settings(str(tmp_path / "full")))
+    bootstrap.fill_database(store, TEXTS, None, "given")
+    with store.write_transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     stored = 0
@@ -379,13 +379,15 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
     def fill_up():
         nonlocal stored
         for number in range(10_000):
-            with store.writing() as connection:
-                rating_store.put(connection, "full" * 40 + str(number), Rated("a", 1.0, 1, None))
+            with store.write_transaction() as connection:
+                rating_store.put_rating(
+                    connection, "full" * 40 + str(number), StoredRating("a", 1.0, 1, None)
+                )
             stored += 1
 
-    with pytest.raises(StorageFull, match="no room"):
+    with pytest.raises(StorageFullError, match="no room"):
         fill_up()
-    with store.reading() as connection:
+    with store.read_connection() as connection:
         kept = connection.execute(sa.text("SELECT count(*) FROM ratings WHERE user LIKE 'full%'")).scalar()
     assert kept == stored > 0
     store.close()
@@ -394,8 +396,8 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
 def test_commits_wait_for_the_disk(tmp_path):
     from foretaste.service.settings import Settings
 
-    store = bootstrap.open_store(Settings(str(tmp_path / "durable")))
-    with store.reading() as connection:
+    store = bootstrap.open_database(Settings(str(tmp_path / "durable")))
+    with store.read_connection() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1

@@ -73,7 +73,7 @@ def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name
 
 
 def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
-    client = make_client(upload_bytes=1000)
+    client = make_client(max_upload_bytes=1000)
     assert upload(client, b"x", **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 415
     assert upload(client, b"x" * 1001).status_code == 413
     assert upload(client, (b"x" * 100 for _ in range(20))).status_code == 413

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from foretaste.errors import InvalidParameter, NotFound
+from foretaste.errors import InvalidParameterError, NotFoundError
 
 
 @contextmanager
@@ -31,33 +31,33 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If the folder does not exist.
-    InvalidParameter
+    InvalidParameterError
         If the path cannot be written: a folder, a device, a place without permission.
     """
-    wanted = Path(path).resolve()
-    if wanted.exists() and not wanted.is_file():
-        kind = "a folder" if wanted.is_dir() else "not an ordinary file"
-        raise InvalidParameter(f"cannot write {path}: it is {kind}", hint="give the name of a file")
-    if not wanted.parent.is_dir():
-        raise NotFound(
-            f"cannot write {path}: there is no folder {wanted.parent}", hint=f"mkdir -p {Path(path).parent}"
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "not an ordinary file"
+        raise InvalidParameterError(f"cannot write {path}: it is {kind}", hint="give the name of a file")
+    if not target.parent.is_dir():
+        raise NotFoundError(
+            f"cannot write {path}: there is no folder {target.parent}", hint=f"mkdir -p {Path(path).parent}"
         )
-    partial = wanted.parent / f".{wanted.name[:100]}.{secrets.token_hex(8)}.partial"
+    partial = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.partial"
     try:
         partial.touch(exist_ok=False)  # not by tempfile: the file is to get the usual permissions
     except OSError as error:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"cannot write {path}: {error.strerror}", hint="choose another folder"
         ) from error
     try:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())  # the name must not be on disk before the bytes are
-        if wanted.exists():
-            shutil.copymode(wanted, partial)
-        partial.replace(wanted)
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

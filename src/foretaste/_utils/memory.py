@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from foretaste.errors import TooLarge
+from foretaste.errors import NotEnoughMemoryError
 
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -18,18 +18,18 @@ def available_bytes() -> int | None:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+    available = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
     for limit_file, used_file in _CGROUPS:
         try:
             limit, used = Path(limit_file).read_text().strip(), Path(used_file).read_text().strip()
         except OSError:
             continue
-        if free is not None and limit.isdigit():
-            free = min(free, max(0, int(limit) - int(used)))
-    return free
+        if available is not None and limit.isdigit():
+            available = min(available, max(0, int(limit) - int(used)))
+    return available
 
 
-def readable(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Write a number of bytes as people do: ``1.5 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
@@ -38,23 +38,26 @@ def readable(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def require(size: int, what: str, hint: str) -> None:
+def check_available(size: int, purpose: str, hint: str) -> None:
     """Refuse work that needs more memory than there is.
 
     Parameters
     ----------
     size : int
         Bytes needed at the peak.
-    what : str
+    purpose : str
         The work, for the message.
     hint : str
         An alternative that needs less.
 
     Raises
     ------
-    TooLarge
+    NotEnoughMemoryError
         With the figure, what is available and the alternative.
     """
-    free = available_bytes()
-    if free is not None and size > 0.9 * free:
-        raise TooLarge(f"{what} needs {readable(size)} of memory; {readable(free)} are available", hint=hint)
+    available = available_bytes()
+    if available is not None and size > 0.9 * available:
+        raise NotEnoughMemoryError(
+            f"{purpose} needs {format_bytes(size)} of memory; {format_bytes(available)} are available",
+            hint=hint,
+        )

@@ -17,4 +17,4 @@ class PlotMixin:
         """Return the charts of this object; a notebook shows them, ``save(path)`` writes them."""
         from foretaste.report import plot
 
-        return plot(self)
+        return plot(self)  # type: ignore[arg-type]  # the classes that mix this in are what plot takes

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 
-class Task:
+class ProgressTask:
     """One piece of work whose parts are counted; this one shows nothing."""
 
     def step(self, n: int = 1, note: str = "") -> None:
@@ -24,15 +24,15 @@ class Progress:
     """Shows nothing: the default inside the library."""
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Open a piece of work of ``total`` parts (0: unknown); it is over when the ``with`` block ends.
 
         Parts whose ``unit`` is ``"bytes"`` are shown as sizes, others are counted.
         """
-        yield Task()
+        yield ProgressTask()
 
 
-class _LineTask(Task):
+class _LineTask(ProgressTask):
     def __init__(self) -> None:
         self.note = ""
 
@@ -40,14 +40,14 @@ class _LineTask(Task):
         self.note = note or self.note
 
 
-class Lines(Progress):
+class LineProgress(Progress):
     """One line for each finished piece of work, for pipes and logs."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Open a piece of work and print one line when it is done."""
         task, start = _LineTask(), time.perf_counter()
         yield task
@@ -56,43 +56,45 @@ class Lines(Progress):
         print(f"{label}  {time.perf_counter() - start:.1f} s{note}", file=stream, flush=True)
 
 
-class _BarTask(Task):
-    def __init__(self, bars: Any, number: Any, total: int, unit: str) -> None:
-        self.bars, self.number = bars, number
-        self.total, self.unit, self.parts = total, unit, 0
+class _RichTask(ProgressTask):
+    def __init__(self, bars: Any, task_id: Any, total: int, unit: str) -> None:
+        self.bars, self.task_id = bars, task_id
+        self.total, self.unit, self.completed = total, unit, 0
 
     def step(self, n: int = 1, note: str = "") -> None:
-        self.parts += n
-        done = _done(self.parts, self.total, self.unit)
-        self.bars.update(self.number, advance=n, done=done, **({"note": note} if note else {}))
+        self.completed += n
+        completed = _format_completed(self.completed, self.total, self.unit)
+        self.bars.update(self.task_id, advance=n, done=completed, **({"note": note} if note else {}))
 
 
-def _done(parts: int, total: int, unit: str) -> str:
+def _format_completed(completed: int, total: int, unit: str) -> str:
     """Say how much is done: ``3 of 20``, ``1.2 MB of 4.9 MB``."""
     from rich.filesize import decimal
 
-    shown = [decimal(size) if unit == "bytes" else str(size) for size in (parts, total)]
-    return " of ".join(shown if total else shown[:1])
+    texts = [decimal(size) if unit == "bytes" else str(size) for size in (completed, total)]
+    return " of ".join(texts if total else texts[:1])
 
 
-class Bar(Progress):
+class RichProgress(Progress):
     """Bars that vanish when the work is done, by rich, in a terminal or a notebook."""
 
     def __init__(self) -> None:
         self.bars: Any = None
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Open a piece of work and draw a bar for it, below the bars of the work it is part of."""
         outermost = self.bars is None
         if outermost:
             self.bars = _rich_bars()
             self.bars.start()
-        number = self.bars.add_task(label, total=total or None, note="", done=_done(0, total, unit))
+        task_id = self.bars.add_task(
+            label, total=total or None, note="", done=_format_completed(0, total, unit)
+        )
         try:
-            yield _BarTask(self.bars, number, total, unit)
+            yield _RichTask(self.bars, task_id, total, unit)
         finally:
-            self.bars.remove_task(number)
+            self.bars.remove_task(task_id)
             if outermost:
                 self.bars.stop()
                 self.bars = None
@@ -122,10 +124,10 @@ def in_notebook() -> bool:
     return active is not None and hasattr(active, "kernel")
 
 
-def progress_for(wanted: bool | Progress) -> Progress:
+def get_progress(progress: bool | Progress) -> Progress:
     """Return what shows progress: False nothing, True bars or lines as fits the place, or one's own."""
-    if isinstance(wanted, Progress):
-        return wanted
-    if not wanted:
+    if isinstance(progress, Progress):
+        return progress
+    if not progress:
         return Progress()
-    return Bar() if in_notebook() or sys.stderr.isatty() else Lines()
+    return RichProgress() if in_notebook() or sys.stderr.isatty() else LineProgress()

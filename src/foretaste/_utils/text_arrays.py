@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-Offsets = npt.NDArray[np.int64]
+from foretaste.typing import AnyArray, Int64Array, UInt8Array
 
 
-def pack_texts(texts: Sequence[str]) -> tuple[Bytes, Offsets]:
+def pack_texts(texts: Sequence[str]) -> tuple[UInt8Array, Int64Array]:
     """Write texts one after the other.
 
     Parameters
@@ -33,7 +30,7 @@ def pack_texts(texts: Sequence[str]) -> tuple[Bytes, Offsets]:
     return np.frombuffer(b"".join(encoded), np.uint8), offsets
 
 
-def unpack_texts(data: Bytes, offsets: Offsets) -> npt.NDArray[Any]:
+def unpack_texts(data: UInt8Array, offsets: Int64Array) -> AnyArray:
     """Read what ``pack_texts`` wrote.
 
     Returns

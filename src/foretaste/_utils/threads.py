@@ -7,48 +7,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 
-_SHARE: ContextVar[int | None] = ContextVar("share", default=None)
+_THREAD_LIMIT: ContextVar[int | None] = ContextVar("share", default=None)
 
 
-def thread_count(threads: int | None = None) -> int:
+def resolve_threads(threads: int | None = None) -> int:
     """Return how many threads to use.
 
     Parameters
     ----------
     threads : int, optional
-        As asked; None takes the share of work that runs beside other work (``sharing``), else the
+        As asked; None takes the share of work that runs beside other work (``thread_limit``), else the
         environment variable FORETASTE_THREADS, else every core that this process may use.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If FORETASTE_THREADS is no whole number above 0.
     """
     if threads is not None:
         return int(threads)
-    share = _SHARE.get()
-    if share is not None:
-        return share
-    wanted = os.environ.get("FORETASTE_THREADS")
-    if wanted is not None:
-        if not wanted.isdigit() or int(wanted) < 1:
-            raise InvalidParameter(
-                f"FORETASTE_THREADS={wanted!r} is not allowed; it must be a whole number above 0",
+    limit = _THREAD_LIMIT.get()
+    if limit is not None:
+        return limit
+    env_value = os.environ.get("FORETASTE_THREADS")
+    if env_value is not None:
+        if not env_value.isdigit() or int(env_value) < 1:
+            raise InvalidParameterError(
+                f"FORETASTE_THREADS={env_value!r} is not allowed; it must be a whole number above 0",
                 hint="unset FORETASTE_THREADS",
             )
-        return int(wanted)
+        return int(env_value)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 @contextmanager
-def sharing(threads: int) -> Iterator[None]:
+def thread_limit(threads: int) -> Iterator[None]:
     """Let work begun here, by this thread, use so many threads unless it is told otherwise."""
-    before = _SHARE.set(threads)
+    token = _THREAD_LIMIT.set(threads)
     try:
         yield
     finally:
-        _SHARE.reset(before)
+        _THREAD_LIMIT.reset(token)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from foretaste.cli.framework import Root, no_such_command
+from foretaste.cli.framework import RootGroup, unknown_command_error
 
 _MODULES = {
     "demo": "compare",
@@ -47,7 +47,7 @@ foretaste predicts how much people will like what they have not tried, from rati
 foretaste --help lists every command; foretaste COMMAND --help its options."""
 
 
-class Commands(Root):
+class Commands(RootGroup):
     """The commands by name, in the order in which one meets them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -66,12 +66,12 @@ class Commands(Root):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the nearest one."""
         if args and args[0] not in _MODULES and not args[0].startswith("-"):
-            raise no_such_command(ctx, args[0], _MODULES)
+            raise unknown_command_error(ctx, args[0], _MODULES)
         return super().resolve_command(ctx, args)
 
 
-def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted and not ctx.resilient_parsing:
+def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
+    if requested and not ctx.resilient_parsing:
         import foretaste
 
         click.echo(f"foretaste {foretaste.__version__}")

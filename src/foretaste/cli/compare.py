@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.framework import INTERRUPTED, Outcome, command, wants_progress
-from foretaste.cli.options import READING_OPTIONS, SAMPLE, name_of, read
-from foretaste.cli.rendering import drawn
-from foretaste.cli.split_options import SPLIT_OPTIONS, split_of
-from foretaste.errors import BadData
+from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
+from foretaste.cli.options import READ_OPTIONS, SAMPLE, display_name, load_ratings
+from foretaste.cli.rendering import render_table
+from foretaste.cli.split_options import SPLIT_OPTIONS, make_split
+from foretaste.errors import DataError
 
 if TYPE_CHECKING:
     from foretaste.evaluation import RankingResults, Results
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("foretaste")
 
 
-def _table(results: Results) -> str:
-    lines = [*results.sentences, f"data: {results.about}", f"protocol: {results.protocol}", ""]
-    best = None if results.best is None else results.rows.index(results.best)
-    return "\n".join([*lines, drawn(*results.table(), strong=best)])
+def _render_results(results: Results) -> str:
+    lines = [*results.sentences, f"data: {results.dataset_summary}", f"protocol: {results.protocol}", ""]
+    best = None if results.best_row is None else results.rows.index(results.best_row)
+    return "\n".join([*lines, render_table(*results.table(), highlight_row=best)])
 
 
 @command(
@@ -31,7 +31,7 @@ def _table(results: Results) -> str:
     name="demo",
     short_help="Compare all models on the bundled ratings.",
 )
-def demo(seed: int) -> Outcome:
+def demo(seed: int) -> CommandResult:
     """Compare all models on the bundled ratings, and say what to try next."""
     from foretaste.datasets import load
     from foretaste.evaluation import compare as compare_models
@@ -48,13 +48,13 @@ def demo(seed: int) -> Outcome:
         ratings,
         split=HoldOut(0.2, seed),
         measure_memory=True,
-        progress=wants_progress(),
-        name=name_of(SAMPLE),
+        progress=progress_setting(),
+        name=display_name(SAMPLE),
     )
-    text = _table(results)
-    if results.best is not None and not results.stopped:
+    text = _render_results(results)
+    if results.best_row is not None and not results.interrupted:
         text += "\n" + _next_steps(results, ratings)
-    return Outcome(results.to_dict(), text, INTERRUPTED if results.stopped else 0)
+    return CommandResult(results.to_dict(), text, INTERRUPTED if results.interrupted else 0)
 
 
 def _next_steps(results: Results, ratings: Ratings) -> str:
@@ -76,7 +76,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     ]
     width = max(len(step) for step, _ in steps)
     return "\n".join(
-        ["", "try next:", *(f"  foretaste {step.ljust(width)}   # {why}" for step, why in steps)]
+        ["", "try next:", *(f"  foretaste {step.ljust(width)}   # {comment}" for step, comment in steps)]
     )
 
 
@@ -105,77 +105,81 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     ),
     click.option("--html", metavar="FILE", help="Write a report, as one page to be read in a browser."),
     click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="compare",
     short_help="Find out which model predicts ratings best.",
 )
 def compare(
     file: str | None,
     models: str | None,
-    kind: str | None,
+    split_name: str | None,
     test_size: float,
     folds: int | None,
     seed: int,
     warm_only: bool,
     train: str | None,
     test: str | None,
-    shared_rows: str,
+    overlap: str,
     metrics: str,
     breakdown: bool,
     memory: bool,
     html: str | None,
     save_best: str | None,
-    **reading: Any,
-) -> Outcome:
+    **read_options: Any,
+) -> CommandResult:
     """Find out which model predicts the ratings in FILE best (or in a data set: "sample").
 
     Every model learns from the same rows and is judged by the same other rows.
     """
-    source = _source(file, train, test, folds or kind)
-    split = None if test is not None else split_of(kind, test_size, folds, seed, warm_only)
+    source = _training_source(file, train, test, folds or split_name)
+    split = None if test is not None else make_split(split_name, test_size, folds, seed, warm_only)
     if html is not None:
-        from foretaste.cli.report import check_path, write_page
+        from foretaste.cli.report import check_writable, write_page
 
-        check_path(html)
+        check_writable(html)
     from foretaste.evaluation import compare as compare_models
-    from foretaste.evaluation.comparison import named
+    from foretaste.evaluation.comparison import model_from_name
 
-    chosen = None if models is None else [named(name.strip()) for name in models.split(",") if name.strip()]
-    ratings = read(source, reading)
-    apart = None if test is None else read(test, reading)
+    selected_models = (
+        None
+        if models is None
+        else [model_from_name(name.strip()) for name in models.split(",") if name.strip()]
+    )
+    ratings = load_ratings(source, read_options)
+    test_ratings = None if test is None else load_ratings(test, read_options)
     results = compare_models(
-        chosen,
+        selected_models,
         ratings,
         split=split,
-        test=apart,
+        test=test_ratings,
         metrics=[name.strip() for name in metrics.split(",")],
         warm_only=warm_only and test is not None,
-        shared_rows=shared_rows,
+        overlap=overlap,
         measure_memory=memory,
-        progress=wants_progress(),
-        name=name_of(source),
+        progress=progress_setting(),
+        name=display_name(source),
     )
-    check_judged(results)
+    raise_if_all_failed(results)
     if html is not None:
-        write_page(results, html, source, reading, ratings, split, apart)
-    if save_best is not None and results.best is not None and not results.stopped:
-        _keep(results, ratings, save_best, "rows of --train" if train else "rows")
-    data, text = results.to_dict(), _table(results)
-    if breakdown and results.best is not None:
-        parts = results.breakdown()
-        data["breakdown"] = parts.to_dict()
-        text += f"\n\n{parts}"
-    return Outcome(data, text, INTERRUPTED if results.stopped else 0)
+        write_page(results, html, source, read_options, ratings, split, test_ratings)
+    if save_best is not None and results.best_row is not None and not results.interrupted:
+        _save_best_model(results, ratings, save_best, "rows of --train" if train else "rows")
+    data, text = results.to_dict(), _render_results(results)
+    if breakdown and results.best_row is not None:
+        breakdown_result = results.breakdown()
+        data["breakdown"] = breakdown_result.to_dict()
+        text += f"\n\n{breakdown_result}"
+    return CommandResult(data, text, INTERRUPTED if results.interrupted else 0)
 
 
-def check_judged(results: Results | RankingResults) -> None:
+def raise_if_all_failed(results: Results | RankingResults) -> None:
     """Refuse results in which every model refused the ratings."""
-    if results.best is None and not results.stopped:
-        refused = results.rows[0]["refused"]
-        raise BadData(f"no model could be judged: {refused['message']}", hint=refused["hint"])
+    if results.best_row is None and not results.interrupted:
+        error = results.rows[0]["refused"]
+        raise DataError(f"no model could be judged: {error['message']}", hint=error["hint"])
 
 
-def _source(file: str | None, train: str | None, test: str | None, split: str | int | None) -> str:
+def _training_source(file: str | None, train: str | None, test: str | None, split: str | int | None) -> str:
     """Return where the ratings to learn from are, after checking which options go together."""
     if (train is None) != (test is None):
         raise click.UsageError("--train and --test go together", click.get_current_context())
@@ -191,13 +195,13 @@ def _source(file: str | None, train: str | None, test: str | None, split: str | 
     return source
 
 
-def _keep(results: Results, ratings: Ratings, path: str, which: str) -> None:
+def _save_best_model(results: Results, ratings: Ratings, path: str, rows_label: str) -> None:
     from foretaste.models.spec import from_spec
     from foretaste.persistence import save
 
-    best = results.best
+    best = results.best_row
     if best is None:
         return
     model = from_spec({"model": best["model"], "params": best["params"]}).fit(ratings)
     save(model, path)
-    log.info(f"wrote {path}: {best['python']} fitted on all {len(ratings):,} {which}")
+    log.info(f"wrote {path}: {best['python']} fitted on all {len(ratings):,} {rows_label}")

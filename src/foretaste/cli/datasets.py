@@ -8,22 +8,22 @@ from typing import Any
 
 import click
 
-from foretaste.cli.framework import Outcome, command, no_such_command, wants_progress
-from foretaste.cli.rendering import drawn
+from foretaste.cli.framework import CommandResult, command, progress_setting, unknown_command_error
+from foretaste.cli.rendering import render_table
 
 
-class _Commands(click.Group):
+class _DatasetGroup(click.Group):
     """The commands of the group; one that there is not is answered with the nearest."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            raise no_such_command(ctx, args[0], self.commands)
+            raise unknown_command_error(ctx, args[0], self.commands)
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Commands, name="datasets", short_help="List, fetch and find published data sets.")
+@click.group(cls=_DatasetGroup, name="datasets", short_help="List, fetch and find published data sets.")
 def datasets() -> None:
     """List, fetch and find published data sets, which every command that reads ratings knows by name.
 
@@ -34,11 +34,11 @@ def datasets() -> None:
 
 
 @command(name="list", short_help="The data sets and their terms.")
-def list_data_sets() -> Outcome:
+def list_datasets() -> CommandResult:
     """List the data sets: what they hold, on which terms, and whether they are on this machine."""
-    from foretaste.datasets import info, is_here, names
+    from foretaste.datasets import info, is_downloaded, names
 
-    data: list[dict[str, Any]] = [asdict(info(name)) | {"here": is_here(name)} for name in names()]
+    data: list[dict[str, Any]] = [asdict(info(name)) | {"here": is_downloaded(name)} for name in names()]
     rows = [
         [
             entry["name"],
@@ -51,10 +51,12 @@ def list_data_sets() -> Outcome:
         ]
         for entry in data
     ]
-    table = drawn(["name", "ratings", "users", "items", "scale", "here", "terms in short"], rows, "lrrrlll")
+    table = render_table(
+        ["name", "ratings", "users", "items", "scale", "here", "terms in short"], rows, "lrrrlll"
+    )
     text = f"{table}\n\nfetch one: foretaste datasets fetch {rows[1][0]}"
     text += "\nwhole terms, citations, addresses, checksums: foretaste datasets list --json"
-    return Outcome(data, text)
+    return CommandResult(data, text)
 
 
 @command(
@@ -62,32 +64,32 @@ def list_data_sets() -> Outcome:
     name="fetch",
     short_help="Bring a data set to this machine.",
 )
-def fetch_data_set(name: str) -> Outcome:
+def fetch_dataset(name: str) -> CommandResult:
     """Bring the data set NAME to this machine. What was cut off goes on where it was."""
     from foretaste.datasets import fetch, info
 
-    folder = fetch(name, progress=wants_progress())
+    folder = fetch(name, progress=progress_setting())
     entry = info(name)
     files = [folder / archive.file for archive in entry.archives]
-    said = [f"{name} is in {folder}", *(f"  {line}" for line in _sizes(files))]
+    lines = [f"{name} is in {folder}", *(f"  {line}" for line in _size_lines(files))]
     if not files:
-        said = [f"{name} comes with foretaste; there is nothing to fetch"]
-    said.append(f"compare models on it: foretaste compare {name}")
+        lines = [f"{name} comes with foretaste; there is nothing to fetch"]
+    lines.append(f"compare models on it: foretaste compare {name}")
     data = {
         "name": name,
         "folder": str(folder),
         "files": [{"file": file.name, "bytes": file.stat().st_size} for file in files],
-        "licence": entry.licence,
+        "licence": entry.license,
         "citation": entry.citation,
     }
-    return Outcome(data, "\n".join(said))
+    return CommandResult(data, "\n".join(lines))
 
 
-def _sizes(files: list[Path]) -> list[str]:
-    from foretaste._utils.memory import readable
+def _size_lines(files: list[Path]) -> list[str]:
+    from foretaste._utils.memory import format_bytes
 
     width = max((len(file.name) for file in files), default=0)
-    return [f"{file.name.ljust(width)}  {readable(file.stat().st_size)}" for file in files]
+    return [f"{file.name.ljust(width)}  {format_bytes(file.stat().st_size)}" for file in files]
 
 
 @command(
@@ -95,13 +97,13 @@ def _sizes(files: list[Path]) -> list[str]:
     name="path",
     short_help="Print the folder that holds a data set.",
 )
-def path_of_data_set(name: str) -> Outcome:
+def print_dataset_path(name: str) -> CommandResult:
     """Print the folder that holds the archives of the data set NAME."""
     from foretaste.datasets import path
 
     folder = str(path(name))
-    return Outcome({"name": name, "folder": folder}, folder)
+    return CommandResult({"name": name, "folder": folder}, folder)
 
 
-for _command in (list_data_sets, fetch_data_set, path_of_data_set):
+for _command in (list_datasets, fetch_dataset, print_dataset_path):
     datasets.add_command(_command)

@@ -1,4 +1,4 @@
-"""What a fitted model is used for: ``evaluate``, ``predict``, ``similar``."""
+"""What a fitted model is used for: ``evaluate``, ``predict``, ``find_similar``."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.framework import Outcome, command, wants_progress
-from foretaste.cli.hint_translation import shown
-from foretaste.cli.options import PAIRS_OPTIONS, READING_OPTIONS, as_arguments, is_data_set, load_model, read
-from foretaste.cli.rendering import drawn
-from foretaste.cli.suggestions import is_model
+from foretaste.cli.framework import CommandResult, command, progress_setting
+from foretaste.cli.hint_translation import shell_join
+from foretaste.cli.options import (
+    PAIRS_OPTIONS,
+    READ_OPTIONS,
+    is_dataset,
+    load_model,
+    load_ratings,
+    to_read_arguments,
+)
+from foretaste.cli.rendering import render_table
+from foretaste.cli.suggestions import is_model_file
 from foretaste.errors import (
-    BadData,
-    InvalidParameter,
-    MissingExtra,
-    NotFetched,
-    NotFound,
-    NotSupported,
-    plain,
+    DataError,
+    DownloadError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotFoundError,
+    NotSupportedError,
+    to_python,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("foretaste")
 
-FALLBACKS = ("", "user unknown", "item unknown", "user and item unknown")
+FALLBACK_LABELS = ("", "user unknown", "item unknown", "user and item unknown")
 
 
 # evaluate ------------------------------------------------------------------------------------------------
@@ -39,11 +46,11 @@ FALLBACKS = ("", "user unknown", "item unknown", "user and item unknown")
 @command(
     click.argument("model_file", metavar="MODEL_FILE"),
     click.argument("file"),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="evaluate",
     short_help="Judge a kept model by other ratings.",
 )
-def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
+def evaluate(model_file: str, file: str, **read_options: Any) -> CommandResult:
     """Judge the model in MODEL_FILE by the ratings in FILE (or by a data set)."""
     import numpy as np
 
@@ -52,12 +59,12 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
     from foretaste.models.spec import params_as_json
 
     model = load_model(model_file)
-    ratings = read(file, reading)
-    prediction = model.predict_details(_encoded(ratings, model))
+    ratings = load_ratings(file, read_options)
+    prediction = model.predict_details(_encode_ratings(ratings, model))
     mean = np.full(len(ratings), ratings.value.mean(dtype=np.float64))
-    own = fingerprint(ratings) == model.fingerprint_
+    is_training_data = fingerprint(ratings) == model.fingerprint_
     protocol = f"{len(ratings):,} rows of {file}; the model learned from {model.n_ratings_:,}"
-    protocol += ", these very rows" if own else ", which may share rows with these"
+    protocol += ", these very rows" if is_training_data else ", which may share rows with these"
     data: dict[str, Any] = {
         "model": type(model).__name__,
         "params": params_as_json(model),
@@ -67,7 +74,7 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
         "mae": mae(ratings.value, prediction.value),
         "fallback_rows": int(np.count_nonzero(prediction.fallback)),
         "baseline": {"rmse": rmse(ratings.value, mean), "mae": mae(ratings.value, mean)},
-        "same_rows_as_learned": own,
+        "same_rows_as_learned": is_training_data,
     }
     rows = [
         [
@@ -85,28 +92,30 @@ def evaluate(model_file: str, file: str, **reading: Any) -> Outcome:
             "0",
         ]
     )
-    text = f"protocol: {protocol}\n\n" + drawn(["", "RMSE", "MAE", "fallback rows"], rows, "lrrr", strong=0)
-    if own:
+    text = f"protocol: {protocol}\n\n" + render_table(
+        ["", "RMSE", "MAE", "fallback rows"], rows, "lrrr", highlight_row=0
+    )
+    if is_training_data:
         text += "\n\nThis is the error on what it learned from; how well it predicts other ratings tells\n"
         text += f"  foretaste compare {file} --models {data['model']}"
-    return Outcome(data, text)
+    return CommandResult(data, text)
 
 
-def _encoded(ratings: Ratings, model: Model) -> Pairs:
+def _encode_ratings(ratings: Ratings, model: Model) -> Pairs:
     """Encode ratings read from a file as ids of the types that the model knows."""
     from foretaste.ratings import Pairs
 
-    user = model.users_.remap(model.users_.parse([str(i) for i in ratings.users]))
-    item = model.items_.remap(model.items_.parse([str(i) for i in ratings.items]))
+    user = model.users_.indices_of(model.users_.parse([str(i) for i in ratings.users]))
+    item = model.items_.indices_of(model.items_.parse([str(i) for i in ratings.items]))
     if not (user >= 0).any() and not (item >= 0).any():
-        raise BadData(
+        raise DataError(
             f"none of the {len(user):,} users and {len(item):,} items is known to the model",
-            where=_known_ids(model),
+            where=_describe_known_ids(model),
         )
-    return Pairs(user[ratings.user], item[ratings.item], ratings.when)
+    return Pairs(user[ratings.user], item[ratings.item], ratings.timestamp)
 
 
-def _known_ids(model: Model) -> str:
+def _describe_known_ids(model: Model) -> str:
     return f"it knows users like {model.users_.ids[0]} and items like {model.items_.ids[0]}"
 
 
@@ -124,85 +133,96 @@ def _known_ids(model: Model) -> str:
     short_help="Predict ratings with a kept model.",
 )
 def predict(
-    model_file: str, pairs: str | None, user: str | None, item: str | None, output: str | None, **reading: Any
-) -> Outcome:
+    model_file: str,
+    pairs: str | None,
+    user: str | None,
+    item: str | None,
+    output: str | None,
+    **read_options: Any,
+) -> CommandResult:
     """Predict ratings: of the pairs of a user and an item in PAIRS (a file, or -), or of one pair."""
-    one = user is not None and item is not None
-    if one == (pairs is not None) or (user is None) != (item is None):
+    is_single = user is not None and item is not None
+    if is_single == (pairs is not None) or (user is None) != (item is None):
         message = "give either PAIRS (a file, or -), or --user and --item"
         raise click.UsageError(message, click.get_current_context())
     model = load_model(model_file)
-    if one:
+    if is_single:
         return _predict_one(model, str(user), str(item))
-    return _predict_file(model, str(pairs), output, reading)
+    return _predict_file(model, str(pairs), output, read_options)
 
 
-def _predict_one(model: Model, user: str, item: str) -> Outcome:
+def _predict_one(model: Model, user: str, item: str) -> CommandResult:
     from foretaste.ratings import Pairs
 
-    user_place = model.users_.remap(model.users_.parse([user]))
-    item_place = model.items_.remap(model.items_.parse([item]))
-    if user_place[0] < 0 and item_place[0] < 0:
-        raise NotFound(
+    user_index = model.users_.indices_of(model.users_.parse([user]))
+    item_index = model.items_.indices_of(model.items_.parse([item]))
+    if user_index[0] < 0 and item_index[0] < 0:
+        raise NotFoundError(
             f"user {user!r} and item {item!r} are both unknown to the model",
-            where=f"known users: {model.users_.said()}; known items: {model.items_.said()}",
-            hint=shown(_with_known(model, user, item)),
+            where=f"known users: {model.users_.describe()}; known items: {model.items_.describe()}",
+            hint=shell_join(_replace_unknown_ids(model, user, item)),
         )
-    prediction = model.predict_details(Pairs(user_place, item_place))
-    value, fallback = float(prediction.value[0]), FALLBACKS[prediction.fallback[0]]
+    prediction = model.predict_details(Pairs(user_index, item_index))
+    value, fallback = float(prediction.value[0]), FALLBACK_LABELS[prediction.fallback[0]]
     data = {
-        "user": user if user_place[0] < 0 else plain(model.users_.ids[user_place[0]]),
-        "item": item if item_place[0] < 0 else plain(model.items_.ids[item_place[0]]),
+        "user": user if user_index[0] < 0 else to_python(model.users_.ids[user_index[0]]),
+        "item": item if item_index[0] < 0 else to_python(model.items_.ids[item_index[0]]),
         "prediction": value,
         "fallback": fallback or None,
     }
     data |= {"model": type(model).__name__, "low": model.low_, "high": model.high_}
-    by = f"{data['model']}, learned from {model.n_ratings_:,} ratings; {model.low_:g} to {model.high_:g}"
+    model_text = (
+        f"{data['model']}, learned from {model.n_ratings_:,} ratings; {model.low_:g} to {model.high_:g}"
+    )
     note = f"   ({fallback}: a guess from what is left)" if fallback else ""
-    return Outcome(data, f"{value:.4g}   user {user}, item {item}   ({by}){note}")
+    return CommandResult(data, f"{value:.4g}   user {user}, item {item}   ({model_text}){note}")
 
 
-def _with_known(model: Model, user: str, item: str) -> list[str]:
+def _replace_unknown_ids(model: Model, user: str, item: str) -> list[str]:
     """Return what was typed with the nearest ids that a model knows."""
-    known = {f"--user={user}": model.users_.nearest(user), f"--item={item}": model.items_.nearest(item)}
-    typed, result = iter(click.get_current_context().obj or ()), []
-    for arg in typed:
+    known = {f"--user={user}": model.users_.closest(user), f"--item={item}": model.items_.closest(item)}
+    remaining_args, result = iter(click.get_current_context().obj or ()), []
+    for arg in remaining_args:
         if arg in ("--user", "--item"):
-            arg = f"{arg}={next(typed)}"
+            arg = f"{arg}={next(remaining_args)}"
         result += [arg.partition("=")[0], str(known[arg])] if arg in known else [arg]
     return result
 
 
-def _predict_file(model: Model, source: str, output: str | None, reading: dict[str, Any]) -> Outcome:
+def _predict_file(
+    model: Model, source: str, output: str | None, read_options: dict[str, Any]
+) -> CommandResult:
     from foretaste.io import encode_file_pairs, read_pairs
 
-    pairs = read_pairs(source, **as_arguments(reading))
+    pairs = read_pairs(source, **to_read_arguments(read_options))
     prediction = model.predict_details(encode_file_pairs(pairs, model.users_, model.items_))
-    users, items = pairs.table[pairs.user].to_list(), pairs.table[pairs.item].to_list()
-    text = _as_csv((pairs.user, pairs.item), users, items, prediction)
+    users, items = pairs.frame[pairs.user_column].to_list(), pairs.frame[pairs.item_column].to_list()
+    text = _to_csv((pairs.user_column, pairs.item_column), users, items, prediction)
     fallback_rows = int((prediction.fallback > 0).sum())
     data = {"model": type(model).__name__, "rows": len(users), "fallback_rows": fallback_rows}
     if output is None:
         keys = ("user", "item", "prediction", "fallback")
         rows = zip(users, items, prediction.value.tolist(), prediction.fallback.tolist(), strict=True)
-        predictions = [dict(zip(keys, (u, i, v, FALLBACKS[f] or None), strict=True)) for u, i, v, f in rows]
-        return Outcome({**data, "predictions": predictions}, text.rstrip("\n"))
+        predictions = [
+            dict(zip(keys, (u, i, v, FALLBACK_LABELS[f] or None), strict=True)) for u, i, v, f in rows
+        ]
+        return CommandResult({**data, "predictions": predictions}, text.rstrip("\n"))
     from foretaste._utils.files import atomic_write
 
     with atomic_write(output) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
-    said = f"{output}: {data['rows']:,} predictions by {data['model']}; "
-    said += f"{fallback_rows:,} with an unknown user or item"
-    return Outcome({**data, "file": output}, said)
+    message = f"{output}: {data['rows']:,} predictions by {data['model']}; "
+    message += f"{fallback_rows:,} with an unknown user or item"
+    return CommandResult({**data, "file": output}, message)
 
 
-def _as_csv(names: tuple[str, str], users: list[str], items: list[str], prediction: Prediction) -> str:
+def _to_csv(names: tuple[str, str], users: list[str], items: list[str], prediction: Prediction) -> str:
     """Return predictions beside the ids as they stand in the file, so that 007 stays 007."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*names, "prediction", "fallback"])
     values = (f"{value:.6g}" for value in prediction.value.tolist())
-    fallbacks = (FALLBACKS[code] for code in prediction.fallback.tolist())
+    fallbacks = (FALLBACK_LABELS[code] for code in prediction.fallback.tolist())
     writer.writerows(zip(users, items, values, fallbacks, strict=True))
     return stream.getvalue()
 
@@ -222,65 +242,77 @@ def _as_csv(names: tuple[str, str], users: list[str], items: list[str], predicti
         help="What similar means.",
     ),
     click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="similar",
     short_help="List the items most like one.",
 )
-def similar(file: str, item: str, n: int, metric: str, items: str | None, **reading: Any) -> Outcome:
+def similar(
+    file: str, item: str, n: int, metric: str, items: str | None, **read_options: Any
+) -> CommandResult:
     """List the items most like ITEM, by the ratings in FILE, by a model file, or by a data set."""
     from foretaste.recommendation import similar_items
 
-    source: Any = load_model(file) if _is_model(file) else read(file, reading)
+    source: Any = load_model(file) if _is_model_source(file) else load_ratings(file, read_options)
     index = source.items if hasattr(source, "items") else source.items_
     item_id = index.ids[index.index_of(item, "item")]
-    catalogue = catalogue_of(file, items, reading)
+    catalog = load_catalog(file, items, read_options)
     try:
-        found = similar_items(source, item_id, n, metric, catalogue)
-    except NotSupported as error:
+        result = similar_items(source, item_id, n, metric, catalog)
+    except NotSupportedError as error:
         hint = f"foretaste similar RATINGS_FILE {item}"
         error.hint = error.hint and error.hint.replace("similar_items(ratings, ...)", hint)
         raise
-    titles = found.titles or [None] * len(found.ids)
-    own = None if catalogue is None else catalogue.titles(index.ids[[index.index_of(item, "item")]])[0]
+    titles = result.titles or [None] * len(result.ids)
+    item_title = None if catalog is None else catalog.titles(index.ids[[index.index_of(item, "item")]])[0]
     rows: list[dict[str, Any]] = [
-        {"item": plain(i), "similarity": float(s), "title": title}
-        for i, s, title in zip(found.ids, found.similarity, titles, strict=True)
+        {"item": to_python(i), "similarity": float(s), "title": title}
+        for i, s, title in zip(result.ids, result.similarity, titles, strict=True)
     ]
-    basis = f"{type(source).__name__} in {file}" if _is_model(file) else f"the ratings in {file}"
-    data = {"item": plain(item_id), "title": own, "metric": metric, "basis": basis, "similar": rows}
+    basis = f"{type(source).__name__} in {file}" if _is_model_source(file) else f"the ratings in {file}"
+    data = {
+        "item": to_python(item_id),
+        "title": item_title,
+        "metric": metric,
+        "basis": basis,
+        "similar": rows,
+    }
     lines = [[str(r["item"]), f"{r['similarity']:.4f}", str(r["title"] or "")] for r in rows]
-    table = drawn(["item", metric, "title" if catalogue else ""], lines, "lrl")
-    about = f"most like item {item}{f': {own}' if own else ''}   ({metric}, {basis})"
-    return Outcome(data, f"{about}\n\n{table}")
+    table = render_table(["item", metric, "title" if catalog else ""], lines, "lrl")
+    about = f"most like item {item}{f': {item_title}' if item_title else ''}   ({metric}, {basis})"
+    return CommandResult(data, f"{about}\n\n{table}")
 
 
-def _is_model(path: str) -> bool:
+def _is_model_source(path: str) -> bool:
     """Whether a file is a model rather than ratings: by its name, or as safetensors begin."""
-    if path == "-" or is_data_set(path):
+    if path == "-" or is_dataset(path):
         return False
-    return path.endswith(".foretaste") or is_model(path)
+    return path.endswith(".foretaste") or is_model_file(path)
 
 
-def catalogue_of(file: str, items: str | None, reading: dict[str, Any]) -> Any:
+def load_catalog(file: str, items: str | None, read_options: dict[str, Any]) -> Any:
     """Return the titles: of the file that is named, else of the data set that the ratings are from."""
     from foretaste.datasets import load_items
 
-    if items is None and not is_data_set(file):
+    if items is None and not is_dataset(file):
         return None
     if items is None:
         try:
-            return load_items(file, progress=wants_progress())
-        except (NotFound, NotFetched, MissingExtra) as error:  # the answer is good without titles, too
+            return load_items(file, progress=progress_setting())
+        except (
+            NotFoundError,
+            DownloadError,
+            MissingDependencyError,
+        ) as error:  # the answer is good without titles, too
             log.warning("no titles: %s", error.message)
             return None
-    if is_data_set(items):
-        return load_items(items, progress=wants_progress())
+    if is_dataset(items):
+        return load_items(items, progress=progress_setting())
     from foretaste.io import read_items
 
     if items == "-":
-        raise InvalidParameter("--items must be a file, or the name of a data set")
+        raise InvalidParameterError("--items must be a file, or the name of a data set")
     try:
-        return read_items(items, encoding=reading["encoding"])
-    except BadData as error:
+        return read_items(items, encoding=read_options["encoding"])
+    except DataError as error:
         error.hint = f"items=None leaves the titles out; or {error.hint or 'another file'}"
         raise

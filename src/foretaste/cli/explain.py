@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.evaluate import catalogue_of
-from foretaste.cli.framework import Outcome, command
-from foretaste.cli.options import READING_OPTIONS, load_model, read
-from foretaste.cli.recommend import in_types_of, refuse_idle_options
-from foretaste.cli.rendering import drawn
-from foretaste.errors import InvalidParameter
+from foretaste.cli.evaluate import load_catalog
+from foretaste.cli.framework import CommandResult, command
+from foretaste.cli.options import READ_OPTIONS, load_model, load_ratings
+from foretaste.cli.recommend import check_unused_options, convert_id_types
+from foretaste.cli.rendering import render_table
+from foretaste.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from foretaste.models import Model
@@ -31,13 +31,13 @@ log = logging.getLogger("foretaste")
     ),
     click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
     click.option("-n", "--n", default=8, show_default=True, help="How many single ratings are shown."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="explain",
     short_help="Say why a prediction is what it is.",
 )
 def explain(
-    model_file: str, user: str, item: str, ratings: str | None, items: str | None, n: int, **reading: Any
-) -> Outcome:
+    model_file: str, user: str, item: str, ratings: str | None, items: str | None, n: int, **read_options: Any
+) -> CommandResult:
     """Say what the prediction for USER and ITEM by the model in MODEL_FILE is made of.
 
     The parts add up to the prediction. With --ratings, models of factors tell which ratings moved it, too,
@@ -46,34 +46,34 @@ def explain(
     from foretaste.recommendation import explain
 
     if n < 1:
-        raise InvalidParameter(f"n={n} is not allowed; it must be a whole number at least 1", hint="n=8")
-    refuse_idle_options("--ratings", ratings, items, reading)
+        raise InvalidParameterError(f"n={n} is not allowed; it must be a whole number at least 1", hint="n=8")
+    check_unused_options("--ratings", ratings, items, read_options)
     model = load_model(model_file)
-    own = None if ratings is None else in_types_of(model, read(ratings, reading))
-    model = _with_user(model, user, own)
-    catalogue = None if items is None else catalogue_of(items, items, reading)
-    told = explain(model, user, item, ratings=own, catalogue=catalogue)
-    return Outcome(told.to_dict(), _text(told, n))
+    user_ratings = None if ratings is None else convert_id_types(model, load_ratings(ratings, read_options))
+    model = _fold_in_user(model, user, user_ratings)
+    catalog = None if items is None else load_catalog(items, items, read_options)
+    explanation = explain(model, user, item, ratings=user_ratings, catalog=catalog)
+    return CommandResult(explanation.to_dict(), _render_text(explanation, n))
 
 
-def _with_user(model: Model, user: str, ratings: Ratings | None) -> Model:
+def _fold_in_user(model: Model, user: str, ratings: Ratings | None) -> Model:
     """Take a user in whom the model does not know, if the ratings hold some of theirs."""
-    if ratings is None or model.users_.remap(model.users_.parse([user]))[0] >= 0:
+    if ratings is None or model.users_.indices_of(model.users_.parse([user]))[0] >= 0:
         return model
     import numpy as np
 
     from foretaste.recommendation import fold_in
 
-    place = ratings.users.remap(ratings.users.parse([user]))[0]
-    rows = np.flatnonzero(ratings.user == place) if place >= 0 else np.empty(0, np.intp)
+    user_index = ratings.users.indices_of(ratings.users.parse([user]))[0]
+    rows = np.flatnonzero(ratings.user == user_index) if user_index >= 0 else np.empty(0, np.intp)
     if len(rows) == 0:
         return model  # and it will say that it does not know the user
     log.info("user %s is new to the model, and taken in by %d ratings", user, len(rows))
     return fold_in(model, users=ratings[rows])
 
 
-def _text(told: Explanation, n: int) -> str:
-    rows = told.rows(n)
-    table = drawn(["what", "adds"], rows, "lr", strong=len(rows) - 1)
-    note = f"\n\n{told.note.replace('ratings=...', '--ratings RATINGS')}" if told.note else ""
-    return f"{told.headline()}\n{told.sentence()}\n\n{table}{note}"
+def _render_text(explanation: Explanation, n: int) -> str:
+    rows = explanation.table_rows(n)
+    table = render_table(["what", "adds"], rows, "lr", highlight_row=len(rows) - 1)
+    note = f"\n\n{explanation.note.replace('ratings=...', '--ratings RATINGS')}" if explanation.note else ""
+    return f"{explanation.headline()}\n{explanation.sentence()}\n\n{table}{note}"

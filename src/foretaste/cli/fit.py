@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.framework import Command, Outcome, common_options, runner, wants_progress
-from foretaste.cli.options import READING_OPTIONS, read
-from foretaste.cli.suggestions import for_fit
-from foretaste.errors import NotFound
+from foretaste.cli.framework import Command, CommandResult, as_callback, common_options, progress_setting
+from foretaste.cli.options import READ_OPTIONS, load_ratings
+from foretaste.cli.suggestions import suggest_fit_command
+from foretaste.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from foretaste.params import Declaration
+    from foretaste.params import ParamSpec
 
     _ParamType = click.ParamType[Any]
 else:
@@ -24,14 +24,14 @@ else:
 class _NumberOrNone(_ParamType):
     """A number, or the word none."""
 
-    def __init__(self, kind: _ParamType) -> None:
-        self.kind = kind
-        self.name = f"{kind.name} or none"
+    def __init__(self, number_type: _ParamType) -> None:
+        self.number_type = number_type
+        self.name = f"{number_type.name} or none"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value is None or not isinstance(value, str):
             return value
-        return None if value.lower() == "none" else self.kind.convert(value, param, ctx)
+        return None if value.lower() == "none" else self.number_type.convert(value, param, ctx)
 
 
 class _ModelNames(_ParamType):
@@ -40,50 +40,50 @@ class _ModelNames(_ParamType):
     name = "A,B"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        from foretaste.evaluation.comparison import named
+        from foretaste.evaluation.comparison import model_from_name
 
-        words = value.split(",") if isinstance(value, str) else value
-        return [type(named(word.strip())).__name__ for word in words if word.strip()]
+        names = value.split(",") if isinstance(value, str) else value
+        return [type(model_from_name(name.strip())).__name__ for name in names if name.strip()]
 
 
-def option_for(name: str, declaration: Declaration) -> click.Option:
+def make_option(name: str, spec: ParamSpec) -> click.Option:
     """Return the option of a declared hyperparameter; its bounds are checked by the model itself."""
-    word = name.replace("_", "-")
-    default = declaration.default
+    flag = name.replace("_", "-")
+    default = spec.default
     if isinstance(default, bool):
-        return click.Option(
-            [f"--{word}/--no-{word}"], default=default, show_default=True, help=declaration.meaning
-        )
-    kind: _ParamType = click.FLOAT
-    if declaration.one_of is not None:
-        kind = click.Choice(declaration.one_of)
-    elif declaration.models:
-        kind, default = _ModelNames(), ",".join(default)
-    elif declaration.optional:
-        kind = _NumberOrNone(click.INT if declaration.whole else click.FLOAT)
-    elif declaration.whole:
-        kind = click.INT
-    shown = True if default is not None else "none"
+        return click.Option([f"--{flag}/--no-{flag}"], default=default, show_default=True, help=spec.doc)
+    param_type: _ParamType = click.FLOAT
+    if spec.choices is not None:
+        param_type = click.Choice(spec.choices)
+    elif spec.is_model_list:
+        param_type, default = _ModelNames(), ",".join(default)
+    elif spec.optional:
+        param_type = _NumberOrNone(click.INT if spec.is_integer else click.FLOAT)
+    elif spec.is_integer:
+        param_type = click.INT
+    show_default = True if default is not None else "none"
     return click.Option(
-        [f"--{word}"], type=kind, default=default, show_default=shown, help=declaration.meaning
+        [f"--{flag}"], type=param_type, default=default, show_default=show_default, help=spec.doc
     )
 
 
-def _command_for(model: Any) -> click.Command:
+def _make_fit_command(model: Any) -> click.Command:
     """Return the command that fits one model; functions and classes are given in Python only."""
-    declared = {name: d for name, d in model.declarations().items() if not d.code or d.one_of is not None}
+    specs = {
+        name: spec for name, spec in model.param_specs().items() if not spec.code or spec.one_of is not None
+    }
 
-    resumes = "checkpoint" in signature(model.fit).parameters
+    supports_checkpoint = "checkpoint" in signature(model.fit).parameters
 
-    @runner
-    def run(file: str, output: str, **values: Any) -> Outcome:
-        params = {name: values.pop(name) for name in declared}
-        going_on = {"checkpoint": values.pop("checkpoint")} if resumes else {}
-        return _fit(model(**params), file, output, values, going_on)
+    @as_callback
+    def run(file: str, output: str, **values: Any) -> CommandResult:
+        params = {name: values.pop(name) for name in specs}
+        resume_options = {"checkpoint": values.pop("checkpoint")} if supports_checkpoint else {}
+        return _fit_and_save(model(**params), file, output, values, resume_options)
 
-    for option in reversed(READING_OPTIONS):
+    for option in reversed(READ_OPTIONS):
         run = option(run)
-    reading = list(reversed(getattr(run, "__click_params__", [])))
+    read_options = list(reversed(getattr(run, "__click_params__", [])))
     return Command(
         model.__name__,
         callback=run,
@@ -92,43 +92,43 @@ def _command_for(model: Any) -> click.Command:
         params=[
             click.Argument(["file"]),
             click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to keep the model."),
-            *([_checkpoint()] if resumes else []),
-            *(option_for(name, declaration) for name, declaration in declared.items()),
-            *reading,
+            *([_checkpoint_option()] if supports_checkpoint else []),
+            *(make_option(name, spec) for name, spec in specs.items()),
+            *read_options,
             *common_options(),
         ],
         context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
     )
 
 
-def _checkpoint() -> click.Option:
-    words = "Written after each epoch; learning that was interrupted goes on from it."
-    return click.Option(["--checkpoint"], metavar="FILE", help=words)
+def _checkpoint_option() -> click.Option:
+    help_text = "Written after each epoch; learning that was interrupted goes on from it."
+    return click.Option(["--checkpoint"], metavar="FILE", help=help_text)
 
 
-class _Models(click.Group):
+class _ModelGroup(click.Group):
     """The models as commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from foretaste.models import BY_NAME
+        from foretaste.models import MODELS
 
-        return BY_NAME.names()
+        return MODELS.names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        from foretaste.evaluation.comparison import named
-        from foretaste.models import BY_NAME
+        from foretaste.evaluation.comparison import model_from_name
+        from foretaste.models import MODELS
 
         try:
-            return _command_for(type(named(name)))
-        except NotFound as error:
+            return _make_fit_command(type(model_from_name(name)))
+        except NotFoundError as error:
             if "." in name or "/" in name:
                 error.message = f"the model comes first; {name} is none"
-                error.hint = for_fit(name, ctx.find_root().obj or [name], BY_NAME.names())
+                error.hint = suggest_fit_command(name, ctx.find_root().obj or [name], MODELS.names())
             raise
 
 
 @click.group(
-    cls=_Models, name="fit", subcommand_metavar="MODEL FILE -o MODEL_FILE [OPTIONS]", options_metavar=""
+    cls=_ModelGroup, name="fit", subcommand_metavar="MODEL FILE -o MODEL_FILE [OPTIONS]", options_metavar=""
 )
 def fit() -> None:
     """Learn a model from ratings and keep it in a file.
@@ -137,7 +137,9 @@ def fit() -> None:
     """
 
 
-def _fit(model: Any, file: str, output: str, reading: dict[str, Any], going_on: dict[str, Any]) -> Outcome:
+def _fit_and_save(
+    model: Any, file: str, output: str, read_options: dict[str, Any], resume_options: dict[str, Any]
+) -> CommandResult:
     from foretaste.metrics.rating import rmse
     from foretaste.models.baselines import GlobalMean
     from foretaste.models.spec import params_as_json
@@ -145,13 +147,13 @@ def _fit(model: Any, file: str, output: str, reading: dict[str, Any], going_on: 
 
     model._check_extra()
     model.check_params()
-    ratings = read(file, reading)
+    ratings = load_ratings(file, read_options)
     start = time.perf_counter()
-    model.fit(ratings, progress=wants_progress(), **going_on)
+    model.fit(ratings, progress=progress_setting(), **resume_options)
     seconds = time.perf_counter() - start
     save(model, output)
-    training = rmse(ratings.value, model.predict(ratings))
-    mean = rmse(ratings.value, GlobalMean().fit(ratings).predict(ratings))
+    train_rmse = rmse(ratings.value, model.predict(ratings))
+    baseline_rmse = rmse(ratings.value, GlobalMean().fit(ratings).predict(ratings))
     name = type(model).__name__
     data = {
         "file": output,
@@ -162,12 +164,12 @@ def _fit(model: Any, file: str, output: str, reading: dict[str, Any], going_on: 
         "users": len(ratings.users),
         "items": len(ratings.items),
         "fit_seconds": seconds,
-        "train_rmse": training,
-        "baseline_train_rmse": mean,
+        "train_rmse": train_rmse,
+        "baseline_train_rmse": baseline_rmse,
     }
     text = (
         f"{output}: {model!r} learned from {len(ratings):,} ratings in {seconds:.2f} s\n"
-        f"error on those same ratings: RMSE {training:.4g} (always guessing the mean: {mean:.4g})\n"
+        f"error on those same ratings: RMSE {train_rmse:.4g} (always guessing the mean: {baseline_rmse:.4g})\n"
         f"how well it predicts others: foretaste compare {file} --models {name}"
     )
-    return Outcome(data, text)
+    return CommandResult(data, text)

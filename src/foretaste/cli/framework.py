@@ -14,15 +14,15 @@ from typing import Any
 
 import click
 
-from foretaste.cli.hint_translation import as_command, as_options
-from foretaste.cli.suggestions import UnknownCommand, mended
-from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
+from foretaste.cli.hint_translation import python_hint_to_command, python_hint_to_options
+from foretaste.cli.suggestions import UnknownCommandError, suggest_command
+from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
 
-FAULT, INTERRUPTED = 70, 130
+INTERNAL_ERROR, INTERRUPTED = 70, 130
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     """What a command returns.
 
     Parameters
@@ -31,31 +31,31 @@ class Outcome:
         What ``--json`` gives, as JSON can hold it.
     text : str
         What people read, without the last line end.
-    code : int
+    exit_code : int
         Exit code.
     """
 
     data: Any
     text: str
-    code: int = 0
+    exit_code: int = 0
 
 
-class Spoken(logging.Handler):
+class CliLogHandler(logging.Handler):
     """Prints what the library says on standard error: guesses as notes, the rest as warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record, Python arguments in it written as options."""
         ctx = click.get_current_context(silent=True)
-        fact, otherwise, how = record.getMessage().partition("(say otherwise:")
-        text = fact + otherwise + as_options(how, ctx.command.params if ctx else [])
-        word = "note" if record.levelno < logging.WARNING else "warning"
-        click.echo(f"{word}: {text}", err=True)
+        message, marker, override = record.getMessage().partition("(say otherwise:")
+        text = message + marker + python_hint_to_options(override, ctx.command.params if ctx else [])
+        level = "note" if record.levelno < logging.WARNING else "warning"
+        click.echo(f"{level}: {text}", err=True)
 
 
 @contextmanager
-def _speaking(*, quiet: bool) -> Any:
-    log, handler = logging.getLogger("foretaste"), Spoken()
-    before = log.level, log.propagate
+def _cli_logging(*, quiet: bool) -> Any:
+    log, handler = logging.getLogger("foretaste"), CliLogHandler()
+    previous = log.level, log.propagate
     log.setLevel(logging.CRITICAL if quiet else logging.INFO)
     log.propagate = False
     log.addHandler(handler)
@@ -63,8 +63,8 @@ def _speaking(*, quiet: bool) -> Any:
         yield
     finally:
         log.removeHandler(handler)
-        log.setLevel(before[0])
-        log.propagate = before[1]
+        log.setLevel(previous[0])
+        log.propagate = previous[1]
 
 
 # Commands ------------------------------------------------------------------------------------------------
@@ -84,15 +84,15 @@ def join_json(args: Iterable[str]) -> list[str]:
     So ``show --json model.foretaste`` is what it looks like; other names need ``--json=NAME``.
     """
     joined: list[str] = []
-    rest = iter(args)
-    for arg in rest:
+    remaining = iter(args)
+    for arg in remaining:
         if joined and joined[-1] == "--json":
             is_value = arg == "-" or arg.endswith(".json")
             joined[-1] = f"--json={arg}" if is_value else "--json=-"
             if is_value:
                 continue
         if arg == "--":
-            return [*joined, arg, *rest]
+            return [*joined, arg, *remaining]
         joined.append("--json" if arg == "-j" else arg)
     if joined and joined[-1] == "--json":
         joined[-1] = "--json=-"
@@ -112,55 +112,59 @@ def common_options() -> list[click.Parameter]:
     ]
 
 
-def runner(function: Callable[..., Outcome]) -> Callable[..., int]:
+def as_callback(function: Callable[..., CommandResult]) -> Callable[..., int]:
     """Turn a function that returns an Outcome into a click callback that emits it."""
 
     @functools.wraps(function)
     def run(*, json_target: str | None, quiet: bool, debug: bool, **values: Any) -> int:
-        with _speaking(quiet=quiet):
+        with _cli_logging(quiet=quiet):
             try:
-                outcome = function(**values)
+                result = function(**values)
             except ForetasteError as error:
                 ctx = click.get_current_context()
                 params = ctx.command.params
-                error.message = as_options(error.message, params)
-                error.where = error.where and as_options(error.where, params)
+                error.message = python_hint_to_options(error.message, params)
+                error.where = error.where and python_hint_to_options(error.where, params)
                 if error.hint:
-                    instead = isinstance(error, InvalidParameter)  # else what was typed is not enough
-                    whole = as_command(error.hint, params, ctx.obj or (), instead=instead)
-                    error.hint = whole or as_options(error.hint, params)
+                    replace_condition = isinstance(
+                        error, InvalidParameterError
+                    )  # else what was typed is not enough
+                    suggested_command = python_hint_to_command(
+                        error.hint, params, ctx.obj or (), replace_condition=replace_condition
+                    )
+                    error.hint = suggested_command or python_hint_to_options(error.hint, params)
                 raise
-            return _emit(outcome, json_target)
+            return _emit(result, json_target)
 
     return run
 
 
 def command(
     *options: Callable[[Any], Any], **attributes: Any
-) -> Callable[[Callable[..., Outcome]], click.Command]:
+) -> Callable[[Callable[..., CommandResult]], click.Command]:
     """Make a command out of a function that returns an Outcome (a decorator)."""
 
-    def wrap(function: Callable[..., Outcome]) -> click.Command:
-        made: Any = runner(function)
+    def wrap(function: Callable[..., CommandResult]) -> click.Command:
+        callback: Any = as_callback(function)
         for option in reversed(options):
-            made = option(made)
-        result = click.command(cls=Command, **attributes)(made)
+            callback = option(callback)
+        result = click.command(cls=Command, **attributes)(callback)
         result.params += common_options()
         return result
 
     return wrap
 
 
-def wants_progress() -> Any:
+def progress_setting() -> Any:
     """Return what shows progress: nothing if quiet, plain lines where no escape code may be printed."""
     if click.get_current_context().params.get("quiet", False):
         return False
-    from foretaste._utils.progress import Lines
+    from foretaste._utils.progress import LineProgress
 
-    return Lines() if is_plain() else True
+    return LineProgress() if is_plain_terminal() else True
 
 
-def is_plain() -> bool:
+def is_plain_terminal() -> bool:
     """Whether colours and moving bars are unwanted."""
     return "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
 
@@ -168,13 +172,13 @@ def is_plain() -> bool:
 # Success and failure -------------------------------------------------------------------------------------
 
 
-def _emit(outcome: Outcome, json_target: str | None) -> int:
-    envelope = {"ok": True, "data": outcome.data}
+def _emit(result: CommandResult, json_target: str | None) -> int:
+    envelope = {"ok": True, "data": result.data}
     if json_target is not None:
         _write_json(envelope, json_target)
     if json_target != "-":
-        _echo(outcome.text)
-    return outcome.code
+        _echo(result.text)
+    return result.exit_code
 
 
 def _write_json(envelope: dict[str, Any], target: str) -> None:
@@ -197,16 +201,16 @@ def _echo(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def no_such_command(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
+def unknown_command_error(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
     """Return the error for an unknown command, naming the nearest."""
-    return UnknownCommand(ctx, name, tuple(known), f'no command "{name}"{did_you_mean(name, known)}')
+    return UnknownCommandError(ctx, name, tuple(known), f'no command "{name}"{did_you_mean(name, known)}')
 
 
-class Root(click.Group):
+class RootGroup(click.Group):
     """The group of all commands; turns whatever is raised into an error in three parts and an exit code."""
 
     def main(
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *extra_args: Any, **kwargs: Any
     ) -> Any:
         """Run one command and exit with its code."""
         args = list(sys.argv[1:] if args is None else args)
@@ -214,35 +218,35 @@ class Root(click.Group):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a title must not fail in a poor terminal
         try:
-            extra |= {"standalone_mode": False, "obj": args}
-            code = super().main(args, prog_name or "foretaste", *more, **extra)
+            kwargs |= {"standalone_mode": False, "obj": args}
+            code = super().main(args, prog_name or "foretaste", *extra_args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
-            code = fail(error, args)
+            code = report_error(error, args)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def fail(error: BaseException, args: list[str]) -> int:
+def report_error(error: BaseException, args: list[str]) -> int:
     """Print an error (and its envelope where JSON is wanted); return the exit code."""
     if "--debug" in args:
         import traceback
 
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    code, message, where, hint, exit_code = _parts(error)
-    hint = mended(error, args) or hint
-    whole = f"{message}\n{where}" if where else message
+    code, message, where, hint, exit_code = _describe_error(error)
+    hint = suggest_command(error, args) or hint
+    full_message = f"{message}\n{where}" if where else message
     target = next((arg.removeprefix("--json=") for arg in join_json(args) if arg.startswith("--json=")), None)
     if target is not None:
         try:
-            _write_json({"ok": False, "error": {"code": code, "message": whole, "hint": hint}}, target)
-        except ForetasteError as second:  # the file for it cannot be written either
-            click.echo(f"error: {second.message}", err=True)
-    word = "stopped" if exit_code == INTERRUPTED else f"error: {message}"
-    lines = [word, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
+            _write_json({"ok": False, "error": {"code": code, "message": full_message, "hint": hint}}, target)
+        except ForetasteError as write_error:  # the file for it cannot be written either
+            click.echo(f"error: {write_error.message}", err=True)
+    headline = "stopped" if exit_code == INTERRUPTED else f"error: {message}"
+    lines = [headline, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
     click.echo("\n".join(lines), err=True)
     return exit_code
 
 
-def _parts(error: BaseException) -> tuple[str, str, str | None, str | None, int]:
+def _describe_error(error: BaseException) -> tuple[str, str, str | None, str | None, int]:
     """Return code, message, place, hint and exit code of an error."""
     if isinstance(error, ForetasteError):
         return error.code, error.message, error.where, error.hint, error.exit_code
@@ -253,12 +257,18 @@ def _parts(error: BaseException) -> tuple[str, str, str | None, str | None, int]
         usage = None if ctx is None else "usage: " + " ".join(ctx.get_usage().split()[1:])
         hint = f"{ctx.command_path if ctx else 'foretaste'} --help"
         return "usage", error.format_message(), usage, hint, 2
-    file = _keep_traceback(error)
+    file = _save_traceback(error)
     message = f"a fault in foretaste: {type(error).__name__}: {error}"
-    return "fault", message.split("\n")[0], f"all about it is in {file}", "report it with that file", FAULT
+    return (
+        "fault",
+        message.split("\n")[0],
+        f"all about it is in {file}",
+        "report it with that file",
+        INTERNAL_ERROR,
+    )
 
 
-def _keep_traceback(error: BaseException) -> str:
+def _save_traceback(error: BaseException) -> str:
     import platform
     import tempfile
     import traceback

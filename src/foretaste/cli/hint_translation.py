@@ -10,10 +10,12 @@ import click
 
 _CALL = re.compile(r"\bread_\w+\(\.\.\., (.*?)\)$")
 _ARGUMENT = re.compile(r"\b([a-z_]+)=('[^']*'|\"[^\"]*\"|\([^()]*\)|\.\.\.|[\w.+-]*[\w+-])")
-_RUN = re.compile(rf"(?:[^=:]*: )?(?P<run>{_ARGUMENT.pattern}(?:, {_ARGUMENT.pattern})*)(?P<rest>.*)$", re.S)
+_LEADING_ARGUMENTS = re.compile(
+    rf"(?:[^=:]*: )?(?P<run>{_ARGUMENT.pattern}(?:, {_ARGUMENT.pattern})*)(?P<rest>.*)$", re.S
+)
 
 
-def as_options(text: str, params: Sequence[click.Parameter]) -> str:
+def python_hint_to_options(text: str, params: Sequence[click.Parameter]) -> str:
     """Write the Python arguments in a text as options, where the command at work has such an option.
 
     Parameters
@@ -25,23 +27,23 @@ def as_options(text: str, params: Sequence[click.Parameter]) -> str:
     """
     options = {param.name: param for param in params if isinstance(param, click.Option)}
 
-    def option(match: re.Match[str]) -> str:
+    def replace_argument(match: re.Match[str]) -> str:
         name, value = match.groups()
-        found = options.get(f"{name}_column") or options.get(name)
-        if found is None:
+        click_option = options.get(f"{name}_column") or options.get(name)
+        if click_option is None:
             return match.group()
-        if found.secondary_opts and value in ("True", "False", "..."):
-            yes, no = found.opts[0], found.secondary_opts[0]
-            return {"True": yes, "False": no, "...": f"{yes} or {no}"}[value]
-        return f"{found.opts[-1]} {_value(value)}"
+        if click_option.secondary_opts and value in ("True", "False", "..."):
+            on_flag, off_flag = click_option.opts[0], click_option.secondary_opts[0]
+            return {"True": on_flag, "False": off_flag, "...": f"{on_flag} or {off_flag}"}[value]
+        return f"{click_option.opts[-1]} {_quote_value(value)}"
 
     if options:
         text = _CALL.sub(r"\1", text)
-    return _ARGUMENT.sub(option, text)
+    return _ARGUMENT.sub(replace_argument, text)
 
 
-def as_command(
-    hint: str, params: Sequence[click.Parameter], args: Sequence[str], *, instead: bool = False
+def python_hint_to_command(
+    hint: str, params: Sequence[click.Parameter], args: Sequence[str], *, replace_condition: bool = False
 ) -> str | None:
     """Write a hint that begins with arguments as the command at work with these options, to be run as it is.
 
@@ -53,7 +55,7 @@ def as_command(
         Of the command at work.
     args : sequence of str
         What was typed after ``foretaste``.
-    instead : bool
+    replace_condition : bool
         Whether a condition in the hint stands instead of one that was typed, rather than beside it.
 
     Returns
@@ -62,49 +64,49 @@ def as_command(
         The command, and what else the hint says in a second line; None if the hint is of another kind.
     """
     options = {param.name: param for param in params if isinstance(param, click.Option)}
-    found = _RUN.match(_CALL.sub(r"\1", hint))
-    if found is None or not args:
+    match = _LEADING_ARGUMENTS.match(_CALL.sub(r"\1", hint))
+    if match is None or not args:
         return None
-    typed, added = list(args), []
-    for name, value in _ARGUMENT.findall(found["run"]):
+    new_args, new_options = list(args), []
+    for name, value in _ARGUMENT.findall(match["run"]):
         option = options.get(f"{name}_column") or options.get(name)
         if option is None or value == "...":
             return None
-        old = _taken_out(typed, option)
-        if name == "where" and old is not None and not instead and value != "None":
-            value = f'"({old}) AND {value[1:-1]}"'
+        previous = _remove_option(new_args, option)
+        if name == "where" and previous is not None and not replace_condition and value != "None":
+            value = f'"({previous}) AND {value[1:-1]}"'
         if value != "None":
-            added.append(as_options(f"{name}={value}", params))
-    rest = as_options(found["rest"].strip().removeprefix("; "), params)
-    command = " ".join([shown(typed), *added])
-    rest = rest.lstrip(",; ")
-    if rest.startswith("(") and rest.endswith(")"):
-        rest = rest[1:-1]
-    return f"{command}\n  ({rest})" if rest else command
+            new_options.append(python_hint_to_options(f"{name}={value}", params))
+    remark = python_hint_to_options(match["rest"].strip().removeprefix("; "), params)
+    command = " ".join([shell_join(new_args), *new_options])
+    remark = remark.lstrip(",; ")
+    if remark.startswith("(") and remark.endswith(")"):
+        remark = remark[1:-1]
+    return f"{command}\n  ({remark})" if remark else command
 
 
-def _taken_out(typed: list[str], option: click.Option) -> str | None:
+def _remove_option(args: list[str], option: click.Option) -> str | None:
     """Take an option and its value out of what was typed; return the value."""
-    for place, arg in enumerate(typed):
-        name, equals, old = arg.partition("=")
+    for position, arg in enumerate(args):
+        name, equals, inline_value = arg.partition("=")
         if name in (*option.opts, *option.secondary_opts):
             has_value = not equals and not option.is_flag
-            value = typed[place + 1] if has_value else old
-            del typed[place : place + 1 + has_value]
+            value = args[position + 1] if has_value else inline_value
+            del args[position : position + 1 + has_value]
             return value
     return None
 
 
-def shown(args: Sequence[str]) -> str:
+def shell_join(args: Sequence[str]) -> str:
     """Return a command as it is typed in a shell."""
-    return " ".join(["foretaste", *(_value(f"'{arg}'") for arg in args)])
+    return " ".join(["foretaste", *(_quote_value(f"'{arg}'") for arg in args)])
 
 
-def _value(value: str) -> str:
+def _quote_value(value: str) -> str:
     if value[0] in "'\"":
         text = value[1:-1]
-        plain = not set(text) & set('"$`\\!')
-        return f'"{text}"' if "'" in text and plain else shlex.quote(text)
+        is_safe = not set(text) & set('"$`\\!')
+        return f'"{text}"' if "'" in text and is_safe else shlex.quote(text)
     if value[0] == "(":
         return ",".join(part.strip() for part in value[1:-1].split(","))
     return value

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.compare import check_judged
-from foretaste.cli.framework import INTERRUPTED, Outcome, command, wants_progress
-from foretaste.cli.options import READING_OPTIONS, name_of, read
-from foretaste.cli.rendering import drawn
-from foretaste.errors import InvalidParameter, NotFound, did_you_mean
+from foretaste.cli.compare import raise_if_all_failed
+from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
+from foretaste.cli.options import READ_OPTIONS, display_name, load_ratings
+from foretaste.cli.rendering import render_table
+from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from foretaste.models import Model
@@ -57,14 +57,14 @@ _METRICS = "ndcg, map, precision, recall, mrr, hit_rate, coverage, novelty, dive
     ),
     click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
     click.option("--test", metavar="FILE", help="Judge by this file."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="rank",
     short_help="Find out whose lists hold what people go on to rate.",
 )
 def rank(
     file: str | None, models: str | None, n: int, relevant: str, candidates: str, metrics: str | None,
-    gain: str, test_size: float, seed: int, train: str | None, test: str | None, **reading: Any,
-) -> Outcome:  # fmt: skip
+    gain: str, test_size: float, seed: int, train: str | None, test: str | None, **read_options: Any,
+) -> CommandResult:  # fmt: skip
     """Find out whose lists of n items hold what people went on to rate.
 
     Models learn from a part of the ratings in FILE (or in a data set: "sample"), make a list for each user
@@ -74,79 +74,81 @@ def rank(
     from foretaste.evaluation import evaluate_ranking
     from foretaste.splits import HoldOut
 
-    source = _source(file, train, test)
-    chosen = None if models is None else as_models(models)
-    ratings = read(source, reading)
+    source = _training_source(file, train, test)
+    selected_models = None if models is None else parse_models(models)
+    ratings = load_ratings(source, read_options)
     if test is None:
-        ((rows, held_out),) = HoldOut(test_size, seed).split(ratings)
-        learned, judged = ratings[rows], ratings[held_out]
+        ((train_rows, test_rows),) = HoldOut(test_size, seed).split(ratings)
+        train_ratings, test_ratings = ratings[train_rows], ratings[test_rows]
     else:
-        learned, judged = ratings, read(test, reading)
+        train_ratings, test_ratings = ratings, load_ratings(test, read_options)
     results = evaluate_ranking(
-        chosen,
-        learned,
-        judged,
+        selected_models,
+        train_ratings,
+        test_ratings,
         n=n,
-        relevant=_relevant(relevant),
-        candidates=_candidates(candidates),
+        relevant=_parse_relevant(relevant),
+        candidates=_parse_candidates(candidates),
         metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         gain=gain,
         seed=seed,
-        progress=wants_progress(),
-        name=name_of(source),
+        progress=progress_setting(),
+        name=display_name(source),
     )
-    check_judged(results)
-    best = None if results.best is None else results.rows.index(results.best)
-    text = "\n".join([results.headline, *results.about, "", drawn(*results.table(), strong=best)])
-    return Outcome(results.to_dict(), text, INTERRUPTED if results.stopped else 0)
+    raise_if_all_failed(results)
+    best = None if results.best_row is None else results.rows.index(results.best_row)
+    text = "\n".join(
+        [results.headline, *results.summary_lines, "", render_table(*results.table(), highlight_row=best)]
+    )
+    return CommandResult(results.to_dict(), text, INTERRUPTED if results.interrupted else 0)
 
 
-def as_models(text: str) -> list[Model]:
+def parse_models(text: str) -> list[Model]:
     """Return the models that a text names, with their parameters: ``EASE(values='binary'),SVD``.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it cannot be understood, or a parameter is not allowed.
-    NotFound
+    NotFoundError
         If there is no model of a name.
     """
-    from foretaste.evaluation.comparison import named
+    from foretaste.evaluation.comparison import model_from_name
 
     if "(" not in text:
-        return [named(name.strip()) for name in text.split(",") if name.strip()]
+        return [model_from_name(name.strip()) for name in text.split(",") if name.strip()]
     try:
         parsed = ast.parse(f"[{text}]", mode="eval").body
-        wanted = parsed.elts if isinstance(parsed, ast.List) else []
-        calls = [one if isinstance(one, ast.Call) else ast.Call(one, [], []) for one in wanted]
-        named_so = [
-            (one.func.id, {key.arg: ast.literal_eval(key.value) for key in one.keywords})
-            for one in calls
-            if isinstance(one.func, ast.Name) and not one.args
+        elements = parsed.elts if isinstance(parsed, ast.List) else []
+        calls = [node if isinstance(node, ast.Call) else ast.Call(node, [], []) for node in elements]
+        model_specs = [
+            (node.func.id, {key.arg: ast.literal_eval(key.value) for key in node.keywords})
+            for node in calls
+            if isinstance(node.func, ast.Name) and not node.args
         ]
-        if len(named_so) != len(calls) or not calls:
+        if len(model_specs) != len(calls) or not calls:
             raise ValueError
     except (SyntaxError, ValueError):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"models={text!r} cannot be understood", hint="models=\"EASE(values='binary'),SVD\""
         ) from None
-    return [_with(type(named(name)), params) for name, params in named_so]
+    return [_make_model(type(model_from_name(name)), params) for name, params in model_specs]
 
 
-def _with(model: type[Model], params: dict[Any, Any]) -> Model:
-    known = model.declarations()
+def _make_model(model: type[Model], params: dict[Any, Any]) -> Model:
+    known = model.param_specs()
     for name in params:
         if name not in known:
-            raise NotFound(
+            raise NotFoundError(
                 f"{model.__name__} has no parameter {name!r}{did_you_mean(name, known)}",
                 hint=f"foretaste models {model.__name__}",
             )
-    made = model(**params)
-    made.check_params()
-    return made
+    instance = model(**params)
+    instance.check_params()
+    return instance
 
 
-def _source(file: str | None, train: str | None, test: str | None) -> str:
+def _training_source(file: str | None, train: str | None, test: str | None) -> str:
     if (train is None) != (test is None):
         raise click.UsageError("--train and --test go together", click.get_current_context())
     if train is not None and file is not None:
@@ -159,7 +161,7 @@ def _source(file: str | None, train: str | None, test: str | None) -> str:
     return source
 
 
-def _relevant(text: str) -> float | str:
+def _parse_relevant(text: str) -> float | str:
     """Return the rating that a text is, or the text."""
     try:
         return float(text)
@@ -167,7 +169,7 @@ def _relevant(text: str) -> float | str:
         return text
 
 
-def _candidates(text: str) -> Any:
+def _parse_candidates(text: str) -> Any:
     """Return ``("sampled", 100)`` for ``sampled:100``; other words are judged by the library."""
     policy, colon, count = text.partition(":")
     if policy == "sampled":

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.evaluate import catalogue_of
-from foretaste.cli.framework import Outcome, command, wants_progress
-from foretaste.cli.options import READING_OPTIONS, is_given, read
-from foretaste.cli.rendering import drawn
-from foretaste.errors import InvalidParameter
+from foretaste.cli.evaluate import load_catalog
+from foretaste.cli.framework import CommandResult, command, progress_setting
+from foretaste.cli.options import READ_OPTIONS, is_option_set, load_ratings
+from foretaste.cli.rendering import render_table
+from foretaste.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from foretaste.models import Model
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("foretaste")
 
-_OF_TITLES = ("encoding",)  # reading options that --items takes as well
+_ITEM_OPTIONS = ("encoding",)  # reading options that --items takes as well
 
 
 @command(
@@ -40,14 +40,14 @@ _OF_TITLES = ("encoding",)  # reading options that --items takes as well
         help="What a user whom the model does not know gets.",
     ),
     click.option("-o", "--output", metavar="FILE", help="Write to FILE.parquet or FILE.csv."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="recommend",
     short_help="List the items that users will like best.",
 )
 def recommend(
-    model_file: str, users: tuple[str, ...], everyone: bool, n: int, exclude: str | None, items: str | None,
-    unknown: str, output: str | None, **reading: Any,
-) -> Outcome:  # fmt: skip
+    model_file: str, users: tuple[str, ...], all_users: bool, n: int, exclude: str | None, items: str | None,
+    unknown_users: str, output: str | None, **read_options: Any,
+) -> CommandResult:  # fmt: skip
     """List the items that the model in MODEL_FILE predicts the highest ratings for, user by user.
 
     The options of reading are about the ratings of --exclude.
@@ -56,49 +56,51 @@ def recommend(
     from foretaste.recommendation import recommend
 
     ctx = click.get_current_context()
-    if bool(users) == everyone:
+    if bool(users) == all_users:
         raise click.UsageError("give either --users (ids with commas between) or --all", ctx)
-    if everyone and output is None:
+    if all_users and output is None:
         raise click.UsageError("--all needs -o FILE, whose name ends in .parquet or .csv", ctx)
-    refuse_idle_options("--exclude", exclude, items, reading)
+    check_unused_options("--exclude", exclude, items, read_options)
     model = load(model_file)
-    catalogue = None if items is None else catalogue_of(items, items, reading)
+    catalog = None if items is None else load_catalog(items, items, read_options)
     arguments: dict[str, Any] = {
-        "users": None if everyone else _ids(users, model),
-        "exclude": _left_out(exclude, model, reading),
-        "catalogue": catalogue,
-        "unknown": unknown,
+        "users": None if all_users else _parse_user_ids(users, model),
+        "exclude": _read_excluded(exclude, model, read_options),
+        "catalogue": catalog,
+        "unknown": unknown_users,
     }
     if output is not None:
-        return _into_file(model, output, n, arguments)
-    return _shown(recommend(model, n=n, **arguments), exclude)
+        return _write_recommendations(model, output, n, arguments)
+    return _render_recommendations(recommend(model, n=n, **arguments), exclude)
 
 
-def refuse_idle_options(option: str, source: str | None, items: str | None, reading: dict[str, Any]) -> None:
+def check_unused_options(
+    option: str, source: str | None, items: str | None, read_options: dict[str, Any]
+) -> None:
     """Refuse options of reading where nothing is read, as the option that names the ratings is missing."""
     if source is not None:
         return
-    for name in reading:
-        if is_given(name) and not (items is not None and name in _OF_TITLES):
-            idle = "--" + name.replace("_", "-")
-            raise InvalidParameter(
-                f"{idle} says how to read the ratings of {option}, and there is no {option}",
-                hint=f"no {idle}, or {option} RATINGS",
+    for name in read_options:
+        if is_option_set(name) and not (items is not None and name in _ITEM_OPTIONS):
+            unused = "--" + name.replace("_", "-")
+            raise InvalidParameterError(
+                f"{unused} says how to read the ratings of {option}, and there is no {option}",
+                hint=f"no {unused}, or {option} RATINGS",
             )
 
 
-def _ids(users: tuple[str, ...], model: Model) -> list[str]:
+def _parse_user_ids(users: tuple[str, ...], model: Model) -> list[str]:
     """Return the ids that were typed: parts between commas, but for an id that has a comma itself."""
     ids: list[str] = []
     for text in users:
-        whole = model.users_.remap(model.users_.parse([text]))[0] >= 0
-        ids += [text] if whole else [part for part in text.split(",") if part]
+        is_known_id = model.users_.indices_of(model.users_.parse([text]))[0] >= 0
+        ids += [text] if is_known_id else [part for part in text.split(",") if part]
     if not ids:
-        raise InvalidParameter("--users names no user", hint="--users ID,ID")
+        raise InvalidParameterError("--users names no user", hint="--users ID,ID")
     return ids
 
 
-def _left_out(exclude: str | None, model: Model, reading: dict[str, Any]) -> Ratings | None:
+def _read_excluded(exclude: str | None, model: Model, read_options: dict[str, Any]) -> Ratings | None:
     """Read the ratings that are left out, their ids as the model's types."""
     if exclude is None:
         log.info(
@@ -106,50 +108,50 @@ def _left_out(exclude: str | None, model: Model, reading: dict[str, Any]) -> Rat
             "   (leave it out: --exclude RATINGS)"
         )
         return None
-    return in_types_of(model, read(exclude, reading))
+    return convert_id_types(model, load_ratings(exclude, read_options))
 
 
-def in_types_of(model: Model, ratings: Ratings) -> Ratings:
+def convert_id_types(model: Model, ratings: Ratings) -> Ratings:
     """Return ratings with ids of the types that a model knows; what cannot be such an id is left out."""
-    if (ratings.users.kind, ratings.items.kind) == (model.users_.kind, model.items_.kind):
+    if (ratings.users.dtype, ratings.items.dtype) == (model.users_.dtype, model.items_.dtype):
         return ratings
     import numpy as np
 
-    from foretaste.ids import is_canonical
+    from foretaste.ids import is_plain_integer
     from foretaste.ratings import Ratings as Made
 
     columns = []
-    fits = np.ones(len(ratings), bool)
-    for own, known, code in (
+    mask = np.ones(len(ratings), bool)
+    for index, model_index, codes in (
         (ratings.users, model.users_, ratings.user),
         (ratings.items, model.items_, ratings.item),
     ):
-        texts = [str(id_) for id_ in own]
-        if known.kind == "number":
-            fits &= np.array([is_canonical(text) for text in texts])[code]
-        columns.append(known.parse(texts)[code])
-    user, item = (column[fits] for column in columns)
-    return Made.from_columns(user, item, ratings.value[fits])
+        texts = [str(id_) for id_ in index]
+        if model_index.dtype == "number":
+            mask &= np.array([is_plain_integer(text) for text in texts])[codes]
+        columns.append(model_index.parse(texts)[codes])
+    user, item = (column[mask] for column in columns)
+    return Made.from_columns(user, item, ratings.value[mask])
 
 
-def _into_file(model: Model, output: str, n: int, arguments: dict[str, Any]) -> Outcome:
+def _write_recommendations(model: Model, output: str, n: int, arguments: dict[str, Any]) -> CommandResult:
     from foretaste.recommendation import recommend_all
 
-    rows = recommend_all(model, output, n, progress=wants_progress(), **arguments)
+    rows = recommend_all(model, output, n, progress=progress_setting(), **arguments)
     users = len(model.users_) if arguments["users"] is None else len(arguments["users"])
     name = type(model).__name__
     data = {"model": name, "n": n, "users": users, "rows": rows, "file": output}
-    return Outcome(data, f"{output}: {rows:,} recommendations for {users:,} users by {name}")
+    return CommandResult(data, f"{output}: {rows:,} recommendations for {users:,} users by {name}")
 
 
-def _shown(found: Recommendations, exclude: str | None) -> Outcome:
-    from foretaste.recommendation.recommendations import FALLBACKS
+def _render_recommendations(result: Recommendations, exclude: str | None) -> CommandResult:
+    from foretaste.recommendation.recommendations import FALLBACK_LABELS
 
     lists, sections = [], []
-    headers = ["rank", "item", "prediction", "title"][: 3 if found.titles is None else 4]
-    for number, (user, part) in enumerate(found):
-        fallback = FALLBACKS[found.fallback[number]]
-        rows = part.to_dict()[user]
+    headers = ["rank", "item", "prediction", "title"][: 3 if result.titles is None else 4]
+    for position, (user, user_list) in enumerate(result):
+        fallback = FALLBACK_LABELS[result.fallback[position]]
+        rows = user_list.to_dict()[user]
         lists.append({"user": user, "fallback": fallback, "items": rows})
         lines = []
         for rank, row in enumerate(rows, 1):
@@ -157,8 +159,8 @@ def _shown(found: Recommendations, exclude: str | None) -> Outcome:
             cells = [str(rank), str(row["item"]), f"{row['prediction']:.4g}", title]
             lines.append(cells[: len(headers)])
         note = f"   ({fallback}: what the model falls back to)" if fallback else ""
-        table = drawn(headers, lines, "rrrl") if lines else "no item is left"
+        table = render_table(headers, lines, "rrrl") if lines else "no item is left"
         sections.append(f"user {user}{note}\n\n{table}")
-    data = {"model": found.basis, "exclude": exclude, "recommendations": lists}
-    head = f"by {found.basis}" + (f", without what is in {exclude}" if exclude else "")
-    return Outcome(data, "\n\n".join([head, *sections]))
+    data = {"model": result.model, "exclude": exclude, "recommendations": lists}
+    header = f"by {result.model}" + (f", without what is in {exclude}" if exclude else "")
+    return CommandResult(data, "\n\n".join([header, *sections]))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from foretaste._utils.formatting import text_table
-from foretaste.cli.framework import is_plain
+from foretaste._utils.formatting import format_text_table
+from foretaste.cli.framework import is_plain_terminal
 
 
-def drawn(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, strong: int | None = None
+def render_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, highlight_row: int | None = None
 ) -> str:
     """Return a table as text for standard output.
 
@@ -18,20 +18,20 @@ def drawn(
     ----------
     headers, rows, align
         As for ``foretaste._utils.formatting.text_table``.
-    strong : int, optional
+    highlight_row : int, optional
         The row to be set off on a terminal; it must be plain without, too.
     """
-    plain = text_table(headers, rows, align)
-    if not sys.stdout.isatty() or is_plain():
-        return plain
+    plain_text = format_text_table(headers, rows, align)
+    if not sys.stdout.isatty() or is_plain_terminal():
+        return plain_text
     from rich.console import Console
     from rich.text import Text
 
-    lines = [Text(line) for line in plain.splitlines()]
+    lines = [Text(line) for line in plain_text.splitlines()]
     lines[0].stylize("bold")
     lines[1].stylize("dim")
-    if strong is not None:
-        lines[2 + strong].stylize("bold")
+    if highlight_row is not None:
+        lines[2 + highlight_row].stylize("bold")
     console = Console()
     with console.capture() as capture:
         for line in lines:

@@ -1,4 +1,4 @@
-"""``report``: a comparison as one page, and what ``compare --html`` shares with it."""
+"""``heartbeat``: a comparison as one page, and what ``compare --html`` shares with it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste._utils.files import atomic_write
-from foretaste.cli.framework import Outcome, command, wants_progress
-from foretaste.cli.hint_translation import as_options, shown
-from foretaste.cli.options import READING_OPTIONS, as_arguments, is_data_set, is_given, name_of, read
-from foretaste.cli.split_options import SPLIT_OPTIONS, SPLIT_PARAMS, split_of
-from foretaste.errors import InvalidParameter
+from foretaste.cli.framework import CommandResult, command, progress_setting
+from foretaste.cli.hint_translation import python_hint_to_options, shell_join
+from foretaste.cli.options import (
+    READ_OPTIONS,
+    display_name,
+    is_dataset,
+    is_option_set,
+    load_ratings,
+    to_read_arguments,
+)
+from foretaste.cli.split_options import SPLIT_OPTIONS, SPLIT_PARAMS, make_split
+from foretaste.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from foretaste.evaluation import Results
@@ -41,7 +48,7 @@ _DEFAULTS = {
     ),
     click.option("--models", metavar="A,B", help="Compare some models only.  [default: all]"),
     *SPLIT_OPTIONS,
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="report",
     short_help="Write a comparison as one page for a browser.",
 )
@@ -50,13 +57,13 @@ def report(
     output: str,
     ratings_file: str | None,
     models: str | None,
-    kind: str | None,
+    split_name: str | None,
     test_size: float,
     folds: int | None,
     seed: int,
     warm_only: bool,
-    **reading: Any,
-) -> Outcome:
+    **read_options: Any,
+) -> CommandResult:
     """Write a comparison as one page for a browser: RESULTS.json, or FILE of ratings, compared anew.
 
     RESULTS.json is what "compare --json RESULTS.json" wrote. With --ratings, and the options that say how
@@ -64,60 +71,66 @@ def report(
     """
     from foretaste.report.saved_results import read_results
 
-    check_path(output)
-    split = split_of(kind, test_size, folds, seed, warm_only)
+    check_writable(output)
+    split = make_split(split_name, test_size, folds, seed, warm_only)
     if source.endswith(".json"):
         if models is not None:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"models={models!r}: {source} holds its models already",
                 hint="no --models, or a file of ratings",
             )
         results = read_results(source)
-        ratings = None if ratings_file is None else read(ratings_file, reading)
-        chosen = split if any(map(is_given, SPLIT_PARAMS)) else None
-        written = write_page(results, output, ratings_file, reading, ratings, chosen, None)
+        ratings = None if ratings_file is None else load_ratings(ratings_file, read_options)
+        explicit_split = split if any(map(is_option_set, SPLIT_PARAMS)) else None
+        page_path = write_page(results, output, ratings_file, read_options, ratings, explicit_split, None)
     else:
         if ratings_file is not None:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 "--ratings stands beside RESULTS.json; what is given here is read as ratings",
                 hint=f"foretaste report {ratings_file} -o {output}",
             )
-        ratings = read(source, reading)
-        results = _compared(models, ratings, split, name_of(source))
-        written = write_page(results, output, source, reading, ratings, split, None)
-    size = written.stat().st_size
+        ratings = load_ratings(source, read_options)
+        results = _run_comparison(models, ratings, split, display_name(source))
+        page_path = write_page(results, output, source, read_options, ratings, split, None)
+    size = page_path.stat().st_size
     data = {"report": output, "bytes": size, "headline": results.headline}
-    return Outcome(data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, to be opened in a browser")
+    return CommandResult(
+        data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, to be opened in a browser"
+    )
 
 
-def _compared(models: str | None, ratings: Ratings, split: Any, name: str) -> Results:
+def _run_comparison(models: str | None, ratings: Ratings, split: Any, name: str) -> Results:
     from foretaste.evaluation import compare
-    from foretaste.evaluation.comparison import named
+    from foretaste.evaluation.comparison import model_from_name
 
-    chosen = None if models is None else [named(one.strip()) for one in models.split(",") if one.strip()]
-    return compare(chosen, ratings, split=split, progress=wants_progress(), name=name)
+    selected_models = (
+        None
+        if models is None
+        else [model_from_name(model_name.strip()) for model_name in models.split(",") if model_name.strip()]
+    )
+    return compare(selected_models, ratings, split=split, progress=progress_setting(), name=name)
 
 
-class _Checked(Exception):
+class _PathCheckDone(Exception):
     """Ends the trial of a path."""
 
 
-def check_path(path: str) -> None:
+def check_writable(path: str) -> None:
     """Fail before the work, not after it, if the page cannot be written.
 
     Parameters
     ----------
     path : str
     """
-    with suppress(_Checked), atomic_write(path):
-        raise _Checked  # which leaves an older file as it is
+    with suppress(_PathCheckDone), atomic_write(path):
+        raise _PathCheckDone  # which leaves an older file as it is
 
 
 def write_page(
     results: Results,
     path: str,
     source: str | None,
-    reading: dict[str, Any],
+    read_options: dict[str, Any],
     ratings: Ratings | None,
     split: Any,
     test: Ratings | None,
@@ -131,8 +144,8 @@ def write_page(
         Of the page.
     source : str or None
         What the ratings were read from.
-    reading : dict
-        The values of ``READING_OPTIONS``.
+    read_options : dict
+        The values of ``READ_OPTIONS``.
     ratings : Ratings or None
     split : Split or None
     test : Ratings or None
@@ -146,46 +159,51 @@ def write_page(
         params = click.get_current_context().command.params
         audit = audited(ratings)
         # Mends are written as what would be typed, as `foretaste audit` writes them.
-        said = tuple(
+        findings = tuple(
             dataclasses.replace(
-                found, mend=found.mend if _only_python(found.mend) else as_options(found.mend, params)
+                finding,
+                fix=finding.fix
+                if _is_python_only(finding.fix)
+                else python_hint_to_options(finding.fix, params),
             )
-            for found in audit.findings
+            for finding in audit.findings
         )
-        audit = dataclasses.replace(audit, name=str(results.dataset["name"]), findings=said)
-    again = _again(click.get_current_context().obj or ())
-    origin = None if source is None or ratings is None else _origin(source, reading)
-    written = write_report(
-        results, path, ratings=ratings, split=split, test=test, audit=audit, command=again, origin=origin,
-        progress=wants_progress() if sys.stderr.isatty() else False,
+        audit = dataclasses.replace(audit, name=str(results.dataset["name"]), findings=findings)
+    command_line = _command_line(click.get_current_context().obj or ())
+    source_expression = (
+        None if source is None or ratings is None else _source_expression(source, read_options)
+    )
+    page_path = write_report(
+        results, path, ratings=ratings, split=split, test=test, audit=audit, command=command_line, origin=source_expression,
+        progress=progress_setting() if sys.stderr.isatty() else False,
     )  # fmt: skip
     log.info("wrote %s", path)
-    return written
+    return page_path
 
 
-def _only_python(mend: str) -> bool:
-    return mend.startswith(("ratings.", "ratings["))
+def _is_python_only(fix: str) -> bool:
+    return fix.startswith(("ratings.", "ratings["))
 
 
-def _again(args: Any) -> str | None:
+def _command_line(args: Any) -> str | None:
     """Return the command at work as it was typed, a password in it masked."""
-    from foretaste.io.sql import masked
+    from foretaste.io.sql import mask_passwords
 
-    return shown([masked(arg) if "://" in arg else arg for arg in args]) if args else None
+    return shell_join([mask_passwords(arg) if "://" in arg else arg for arg in args]) if args else None
 
 
-def _origin(source: str, reading: dict[str, Any]) -> str:
+def _source_expression(source: str, read_options: dict[str, Any]) -> str:
     """Return the Python expression that reads the ratings in the same way."""
-    if is_data_set(source):
-        where = reading.get("where")
+    if is_dataset(source):
+        where = read_options.get("where")
         return f"load_dataset({source!r})" + (f".where({where!r})" if where is not None else "")
-    from foretaste.io.sql import masked
+    from foretaste.io.sql import mask_passwords
 
-    given = {
+    options = {
         name: value
-        for name, value in as_arguments(reading).items()
+        for name, value in to_read_arguments(read_options).items()
         if value is not None and value != _DEFAULTS.get(name)
     }
-    place = masked(source) if "://" in source else source
-    arguments = [repr(place), *(f"{name}={value!r}" for name, value in given.items())]
+    location = mask_passwords(source) if "://" in source else source
+    arguments = [repr(location), *(f"{name}={value!r}" for name, value in options.items())]
     return f"read_ratings({', '.join(arguments)})"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.evaluate import catalogue_of
-from foretaste.cli.framework import Outcome, command, wants_progress
-from foretaste.cli.options import READING_OPTIONS, name_of, read
-from foretaste.errors import InvalidParameter, MissingExtra, NotFound
+from foretaste.cli.evaluate import load_catalog
+from foretaste.cli.framework import CommandResult, command, progress_setting
+from foretaste.cli.options import READ_OPTIONS, display_name, load_ratings
+from foretaste.errors import InvalidParameterError, MissingDependencyError, NotFoundError
 
 if TYPE_CHECKING:
     from foretaste.service.settings import Settings
@@ -56,15 +56,15 @@ _KEY_FILE = "admin.key"
         help="Who may rate without a key, on a page: people at this machine, all who reach it, or nobody.",
     ),
     click.option("--hide", metavar="FILE", help="Items that the page does not show, an id on a line."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="serve",
     short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",
 )
 def serve(
     ratings: str | None, items: str | None, model: str | None, folder: str, database: str | None, port: int,
-    workers: int, rate: str, origins: tuple[str, ...], hosts: tuple[str, ...], page: str, hide: str | None,
-    **reading: Any,
-) -> Outcome:  # fmt: skip
+    workers: int, rate_limit: str, origins: tuple[str, ...], hosts: tuple[str, ...], web: str, exclude_items: str | None,
+    **read_options: Any,
+) -> CommandResult:  # fmt: skip
     """Serve recommendations, and a page to rate on, over HTTP on 127.0.0.1, until Ctrl-C.
 
     The first time, RATINGS (a file or a data set) go into a database, and a model learns from them. Later,
@@ -74,81 +74,84 @@ def serve(
         from foretaste.service import bootstrap, server
         from foretaste.service.settings import Settings
     except ImportError as error:
-        raise MissingExtra(f"serving needs {error.name}", hint='pip install "foretaste[serve]"') from None
+        raise MissingDependencyError(
+            f"serving needs {error.name}", hint='pip install "foretaste[serve]"'
+        ) from None
 
     settings = Settings(
-        folder, database or os.environ.get("FORETASTE_DATABASE"), "" if rate == "none" else rate,
-        origins=origins, hosts=hosts, page=page,
+        folder, database or os.environ.get("FORETASTE_DATABASE"), "" if rate_limit == "none" else rate_limit,
+        allowed_origins=origins, allowed_hosts=hosts, web=web,
     )  # fmt: skip
-    listener = server.bind(port)  # before the work, which would be in vain if it is taken
+    listener = server.bind_port(port)  # before the work, which would be in vain if it is taken
     try:
-        store = bootstrap.open_store(settings)
-        _prepare(settings, store, ratings, items, model, reading)
-        if hide is not None:
-            settings = replace(settings, hidden=bootstrap.hidden_items(store, hide))
+        store = bootstrap.open_database(settings)
+        _prepare_service(settings, store, ratings, items, model, read_options)
+        if exclude_items is not None:
+            settings = replace(settings, excluded_items=bootstrap.read_excluded_items(store, exclude_items))
         store.close()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        _welcome(settings, address, workers)
+        _log_addresses(settings, address, workers)
         server.run(settings, listener, workers)
     finally:
         listener.close()
-    return Outcome({"address": address, "folder": folder}, "stopped")
+    return CommandResult({"address": address, "folder": folder}, "stopped")
 
 
-def _prepare(
+def _prepare_service(
     settings: Settings,
     store: Any,
     ratings: str | None,
     items: str | None,
     model: str | None,
-    reading: dict[str, Any],
+    read_options: dict[str, Any],
 ) -> None:
     """Fill an empty database, learn the first model, make the first key."""
-    from foretaste._utils.progress import progress_for
-    from foretaste.evaluation.comparison import named
+    from foretaste._utils.progress import get_progress
+    from foretaste.evaluation.comparison import model_from_name
     from foretaste.models.spec import as_spec
     from foretaste.service import bootstrap
 
-    spec = as_spec(named(model or "SVD"))
-    kept = bootstrap.name_in(store)
-    if kept is None:
+    spec = as_spec(model_from_name(model or "SVD"))
+    stored_name = bootstrap.dataset_name(store)
+    if stored_name is None:
         if ratings is None:
-            raise NotFound(
+            raise NotFoundError(
                 f"there are no ratings in {settings.folder} yet",
                 hint="foretaste serve RATINGS, such as sample",
             )
-        given = read(ratings, reading)
-        name = name_of(ratings)
-        bootstrap.fill(store, given, catalogue_of(ratings, items, reading), name)
-        log.info("%s: %s ratings are now in the database", name, f"{len(given):,}")
-        bootstrap.first_audit(store, given)
-    elif ratings is not None and name_of(ratings) != kept:
-        raise InvalidParameter(
-            f"{settings.folder} serves {kept}, not {name_of(ratings)}", hint='folder="another-folder"'
+        loaded_ratings = load_ratings(ratings, read_options)
+        name = display_name(ratings)
+        bootstrap.fill_database(store, loaded_ratings, load_catalog(ratings, items, read_options), name)
+        log.info("%s: %s ratings are now in the database", name, f"{len(loaded_ratings):,}")
+        bootstrap.run_first_audit(store, loaded_ratings)
+    elif ratings is not None and display_name(ratings) != stored_name:
+        raise InvalidParameterError(
+            f"{settings.folder} serves {stored_name}, not {display_name(ratings)}",
+            hint='folder="another-folder"',
         )
     elif ratings is not None:
-        log.info("%s is in the database, with all that was rated since; it is not read again", kept)
-    if kept is not None and items is not None:
+        log.info("%s is in the database, with all that was rated since; it is not read again", stored_name)
+    if stored_name is not None and items is not None:
         log.info("nor is %s: titles are those of the first time", items)
-    bootstrap.tidy(settings, store)
-    active = bootstrap.active_model(store)
-    if active is None:
-        checks = bootstrap.first_model(settings, store, spec, progress_for(wants_progress()))
+    bootstrap.clean_up(settings, store)
+    active_spec = bootstrap.active_spec(store)
+    if active_spec is None:
+        checks = bootstrap.train_first_model(settings, store, spec, get_progress(progress_setting()))
         log.info(
             "%s: RMSE %.4g on %s held-out ratings (always guessing the mean: %.4g)",
             spec["model"], checks["rmse"], f"{checks['held_out']:,}", checks["rmse_of_the_mean"],
         )  # fmt: skip
-    elif model is not None and spec != active:
+    elif model is not None and spec != active_spec:
         log.warning(
             "another model serves: %s; --model is for the first time. To train %s: the page for "
-            "administrators, or POST /api/v1/jobs", active["model"], spec["model"],
+            "administrators, or POST /api/v1/jobs", active_spec["model"], spec["model"],
         )  # fmt: skip
-    key = bootstrap.first_key(store)
+    key = bootstrap.create_first_key(store)
     if key is not None:
-        _keep_key(Path(settings.folder) / _KEY_FILE, key)
+        _write_key(Path(settings.folder) / _KEY_FILE, key)
 
 
-def _keep_key(path: Path, key: str) -> None:
+def _write_key(path: Path, key: str) -> None:
     """Write the first key where only its owner can read it."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -156,13 +159,13 @@ def _keep_key(path: Path, key: str) -> None:
         file.write(key + "\n")
 
 
-def _welcome(settings: Settings, address: str, workers: int) -> None:
+def _log_addresses(settings: Settings, address: str, workers: int) -> None:
     key = Path(settings.folder) / _KEY_FILE
     log.info("%s   (%s; stop with Ctrl-C)", address, "1 worker" if workers == 1 else f"{workers} workers")
-    if settings.page != "off":
+    if settings.web != "off":
         log.info("to rate in a browser: %s/   to look after it: %s/admin", address, address)
     log.info("what can be asked: %s/api/v1/openapi.json", address)
     if key.exists():
         log.info("a key that may do all is in %s:", key)
-        shown = json.dumps(f"Authorization: Bearer $(cat {key})")
-        log.info("  curl -H %s %s/api/v1/items", shown, address)
+        header = json.dumps(f"Authorization: Bearer $(cat {key})")
+        log.info("  curl -H %s %s/api/v1/items", header, address)

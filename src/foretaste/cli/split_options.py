@@ -1,4 +1,4 @@
-"""Which rows are held out: the options of ``compare`` and ``report``, and the split that they name."""
+"""Which rows are held out: the options of ``compare`` and ``heartbeat``, and the split that they name."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ SPLIT_OPTIONS = (
 SPLIT_PARAMS = ("kind", "test_size", "folds", "seed", "warm_only")  # what click calls them
 
 
-def split_of(kind: str | None, test_size: float, folds: int | None, seed: int, warm_only: bool) -> Any:
+def make_split(
+    split_name: str | None, test_size: float, folds: int | None, seed: int, warm_only: bool
+) -> Any:
     """Return the split that the options name, after checking which of them go together.
 
     Parameters
     ----------
-    kind : one of SPLITS, or None
+    split_name : one of SPLITS, or None
     test_size : float
     folds : int or None
     seed : int
@@ -44,21 +46,23 @@ def split_of(kind: str | None, test_size: float, folds: int | None, seed: int, w
     """
     from foretaste import splits
 
-    if folds is not None and kind not in (None, "folds"):
-        raise click.UsageError(f"--folds goes with --split folds, not {kind}", click.get_current_context())
-    if folds is None and kind != "folds":
-        splits.check_share("test_size", test_size)
+    if folds is not None and split_name not in (None, "folds"):
+        raise click.UsageError(
+            f"--folds goes with --split folds, not {split_name}", click.get_current_context()
+        )
+    if folds is None and split_name != "folds":
+        splits.check_fraction("test_size", test_size)
     split: Any
-    match kind:
+    match split_name:
         case "by-time":
-            split = splits.ByTime(test_size)
+            split = splits.TimeSplit(test_size)
         case "leave-one-out":
             split = splits.LeaveNOut(1, seed)
         case "cold-users":
             split = splits.ColdUsers(test_size, seed)
         case "cold-items":
             split = splits.ColdItems(test_size, seed)
-        case _ if kind == "folds" or folds is not None:
+        case _ if split_name == "folds" or folds is not None:
             split = splits.KFold(5 if folds is None else folds, seed)
         case _:
             split = splits.HoldOut(test_size, seed)

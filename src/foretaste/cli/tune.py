@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.framework import INTERRUPTED, Outcome, command, wants_progress
-from foretaste.cli.hint_translation import as_options, shown
-from foretaste.cli.options import READING_OPTIONS, is_given, name_of, read
-from foretaste.cli.rendering import drawn
-from foretaste.cli.suggestions import WrongValue
-from foretaste.errors import InvalidParameter
+from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
+from foretaste.cli.hint_translation import python_hint_to_options, shell_join
+from foretaste.cli.options import READ_OPTIONS, display_name, is_option_set, load_ratings
+from foretaste.cli.rendering import render_table
+from foretaste.cli.suggestions import InvalidValueError
+from foretaste.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from foretaste.evaluation import Tuned
+    from foretaste.evaluation import TuningResult
     from foretaste.models import Model
 
 log = logging.getLogger("foretaste")
@@ -26,21 +26,21 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::(\w+))?")
 
 
-def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+def _parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
-    if found is None or float(found[1]) == 0:
-        raise WrongValue(f"{text!r} is no time: 90s, 5m, 1h", (text, "5m"))
-    return float(found[1]) * _UNITS[found[2]]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    if match is None or float(match[1]) == 0:
+        raise InvalidValueError(f"{text!r} is no time: 90s, 5m, 1h", (text, "5m"))
+    return float(match[1]) * _UNITS[match[2]]
 
 
-def _space(model: Model, text: str) -> dict[str, Any]:
+def _parse_space(model: Model, text: str) -> dict[str, Any]:
     """Read ``factors=16..128,learning_rate=0.001..0.1:log,schedule=linear|cosine``.
 
     ``default`` stands for the default space, to which what follows is added.
     """
-    from foretaste.evaluation.tuning.search_space import default_space, dimension
+    from foretaste.evaluation.tuning.search_space import default_space, make_dimension
 
     space: dict[str, Any] = {}
     for token in (part.strip() for part in text.split(",")):
@@ -50,23 +50,23 @@ def _space(model: Model, text: str) -> dict[str, Any]:
         name, equals, values = token.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not values:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f'--space: "{token}" is not PARAMETER=VALUES',
                 hint='--space "factors=16..128,learning_rate=0.001..0.1:log,schedule=linear|cosine"',
             )
-        space[name] = _values(values)
+        space[name] = _parse_values(values)
         try:
-            dimension(model, name, space[name])
-        except InvalidParameter as error:
-            near = re.search(r'did you mean "(\w+)"', error.message)
-            if near:
-                error.instead = (token, f"{near[1]}={values}")
-            error.hint = _as_typed(error.hint)
+            make_dimension(model, name, space[name])
+        except InvalidParameterError as error:
+            suggestion = re.search(r'did you mean "(\w+)"', error.message)
+            if suggestion:
+                error.replacement = (token, f"{suggestion[1]}={values}")
+            error.hint = _to_option_syntax(error.hint)
             raise
     return space
 
 
-def _as_typed(hint: str | None) -> str | None:
+def _to_option_syntax(hint: str | None) -> str | None:
     """Write the Python of a space in a hint as it is typed: ``"factors": (16, 64)`` is ``factors=16..64``."""
     if hint is None:
         return None
@@ -76,15 +76,15 @@ def _as_typed(hint: str | None) -> str | None:
     return re.sub(r'"(\w+)": ', r"--space \1=", hint)
 
 
-def _values(text: str) -> Any:
-    found = _RANGE.fullmatch(text.strip())
-    if found is not None:
-        low, high = _value(found[1]), _value(found[2])
-        return (found[3], low, high) if found[3] else (low, high)
-    return [_value(part.strip()) for part in text.split("|")]
+def _parse_values(text: str) -> Any:
+    match = _RANGE.fullmatch(text.strip())
+    if match is not None:
+        low, high = _parse_value(match[1]), _parse_value(match[2])
+        return (match[3], low, high) if match[3] else (low, high)
+    return [_parse_value(part.strip()) for part in text.split("|")]
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if re.fullmatch(r"[-+]?\d+", text):
@@ -103,7 +103,9 @@ def _value(text: str) -> Any:
         help="What is tried for which parameter.",
     ),
     click.option("--trials", type=int, help="The most settings a search tries.  [default: 50]"),
-    click.option("--budget", metavar="TIME", callback=_seconds, help="What all of it may take: 90s, 5m, 1h."),
+    click.option(
+        "--budget", metavar="TIME", callback=_parse_duration, help="What all of it may take: 90s, 5m, 1h."
+    ),
     click.option(
         "--folds",
         type=int,
@@ -128,7 +130,7 @@ def _value(text: str) -> Any:
     ),
     click.option("--study", metavar="FILE", help="Keep every fold there, and go on from what is there."),
     click.option("-o", "--output", metavar="FILE", help="Fit the best on all ratings and keep it in a file."),
-    *READING_OPTIONS,
+    *READ_OPTIONS,
     name="tune",
     short_help="Search the best setting of a model.",
 )
@@ -137,87 +139,100 @@ def tune(
     file: str,
     space: str,
     trials: int | None,
-    budget: float | None,
+    timeout: float | None,
     folds: int,
-    outer: int | None,
+    outer_folds: int | None,
     method: str,
     metric: str,
     seed: int,
     prune: bool,
     study: str | None,
     output: str | None,
-    **reading: Any,
-) -> Outcome:
+    **read_options: Any,
+) -> CommandResult:
     """Search the setting of MODEL that predicts the ratings in FILE best (or in a data set: "sample").
 
     With --outer the search itself is judged, on rows that took no part in it. With --study nothing that is
     finished is lost, however it ends: the same command goes on.
     """
     from foretaste.evaluation import tune as search
-    from foretaste.evaluation.comparison import named
+    from foretaste.evaluation.comparison import model_from_name
 
-    given = named(model)
-    wanted = "default" if space == "default" else _space(given, space)
-    ratings = read(file, reading)
-    tuned = search(
-        given,
+    base_model = model_from_name(model)
+    search_space = "default" if space == "default" else _parse_space(base_model, space)
+    ratings = load_ratings(file, read_options)
+    result = search(
+        base_model,
         ratings,
-        wanted,
+        search_space,
         method=method,
         trials=trials,
-        budget=budget,
+        timeout=timeout,
         folds=folds,
-        outer=outer,
+        outer_folds=outer_folds,
         metric=metric,
         seed=seed,
         prune=prune,
         study=study,
-        progress=wants_progress(),
-        name=name_of(file),
+        progress=progress_setting(),
+        name=display_name(file),
     )
-    fit = _fit_command(tuned, file, output, reading)
-    data = tuned.to_dict() | {"command": fit}
-    text = _text(tuned) + (f"\n\nfit it: {fit}" if output is None else "")
-    if tuned.stopped:
-        go_on = shown(click.get_current_context().obj or []) if study else "--study FILE keeps what is done"
-        return Outcome(data, f"{text}\ngo on with: {go_on}" if study else f"{text}\n{go_on}", INTERRUPTED)
+    fit_command = _make_fit_command(result, file, output, read_options)
+    data = result.to_dict() | {"command": fit_command}
+    text = _render_result(result) + (f"\n\nfit it: {fit_command}" if output is None else "")
+    if result.interrupted:
+        resume_hint = (
+            shell_join(click.get_current_context().obj or []) if study else "--study FILE keeps what is done"
+        )
+        return CommandResult(
+            data, f"{text}\ngo on with: {resume_hint}" if study else f"{text}\n{resume_hint}", INTERRUPTED
+        )
     if output is not None:
         from foretaste.persistence import save
 
-        save(tuned.model.fit(ratings), output)
-        log.info(f"wrote {output}: {tuned.model!r} fitted on all {len(ratings):,} rows")
-    return Outcome(data, text)
+        save(result.model.fit(ratings), output)
+        log.info(f"wrote {output}: {result.model!r} fitted on all {len(ratings):,} rows")
+    return CommandResult(data, text)
 
 
-def _text(tuned: Tuned) -> str:
+def _render_result(result: TuningResult) -> str:
     options = click.get_current_context().command.params
-    said = [tuned.headline, re.sub(r"\(keep .*?\)", lambda m: as_options(m[0], options), tuned.caution)]
-    said += [f"data: {tuned.about}", f"protocol: {tuned.protocol}"]
-    nested = tuned.nested_table()
-    if tuned.nested is not None:
-        said.append(f"outer: {tuned.nested['protocol']}")
-    parts = ["\n".join(said), drawn(*tuned.table(), strong=0), tuned.rest]
-    return "\n\n".join(parts + ([drawn(*nested)] if nested else []))
+    lines = [
+        result.headline,
+        re.sub(r"\(keep .*?\)", lambda m: python_hint_to_options(m[0], options), result.score_caveat),
+    ]
+    lines += [f"data: {result.dataset_summary}", f"protocol: {result.protocol}"]
+    nested = result.nested_table()
+    if result.nested is not None:
+        lines.append(f"outer: {result.nested['protocol']}")
+    parts = ["\n".join(lines), render_table(*result.table(), highlight_row=0), result.trials_summary]
+    return "\n\n".join(parts + ([render_table(*nested)] if nested else []))
 
 
-def _fit_command(tuned: Tuned, file: str, output: str | None, reading: dict[str, Any]) -> str:
+def _make_fit_command(
+    result: TuningResult, file: str, output: str | None, read_options: dict[str, Any]
+) -> str:
     """Return the command that fits the best setting on the same ratings."""
-    name = type(tuned.model).__name__
-    words = ["fit", name, file, "-o", output or f"{name.lower()}.foretaste"]
-    for key, declaration in tuned.model.declarations().items():
-        value, option = getattr(tuned.model, key), key.replace("_", "-")
-        if value == declaration.default:
+    name = type(result.model).__name__
+    args = ["fit", name, file, "-o", output or f"{name.lower()}.foretaste"]
+    for key, spec in result.model.param_specs().items():
+        value, option = getattr(result.model, key), key.replace("_", "-")
+        if value == spec.default:
             continue
         if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
+            args.append(f"--{option}" if value else f"--no-{option}")
         else:
-            words += [f"--{option}", ",".join(value) if isinstance(value, list) else str(value).lower()]
+            args += [f"--{option}", ",".join(value) if isinstance(value, list) else str(value).lower()]
     for parameter in click.get_current_context().command.params:
-        if parameter.name in reading and isinstance(parameter, click.Option) and is_given(parameter.name):
-            value = reading[parameter.name]
+        if (
+            parameter.name in read_options
+            and isinstance(parameter, click.Option)
+            and is_option_set(parameter.name)
+        ):
+            value = read_options[parameter.name]
             if isinstance(value, bool):
-                words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+                args.append(parameter.opts[0] if value else parameter.secondary_opts[0])
             else:
                 text = ",".join(f"{end:g}" for end in value) if isinstance(value, tuple) else str(value)
-                words += [parameter.opts[0], text]
-    return shown(words)
+                args += [parameter.opts[0], text]
+    return shell_join(args)

@@ -11,24 +11,23 @@ import numbers
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import impute_from
-from foretaste._utils.threads import thread_count
-from foretaste.errors import MissingExtra
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import MissingDependencyError
+from foretaste.typing import AnyArray, BoolArray
 
 try:
     from sklearn.impute import KNNImputer as _Original
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise MissingExtra(
+    raise MissingDependencyError(
         f"foretaste.compat.sklearn needs scikit-learn 1.6 or newer ({error})",
         hint='pip install "foretaste[sklearn]"',
     ) from None
 
 __all__ = ["KNNImputer"]
 
-Cells = npt.NDArray[Any]
 
 _log = logging.getLogger("foretaste")
 
@@ -72,7 +71,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
     Raises
     ------
-    MissingExtra
+    MissingDependencyError
         On import, without scikit-learn.
 
     Notes
@@ -147,12 +146,12 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
                 _with_nan(self._fit_X, self._mask_fit_X, kind),
                 int(min(self.n_neighbors, len(self._fit_X))),
                 self.weights == "distance",
-                thread_count(),
+                resolve_threads(),
             )
             rows[asked] = np.where(wanted[asked], filled, rows[asked])
         return self._finished(rows, missing)
 
-    def _foreign_cells(self, rows: Cells) -> str | None:
+    def _foreign_cells(self, rows: AnyArray) -> str | None:
         """Say what about the numbers is left to scikit-learn's own loops."""
         fitted = self._fit_X
         for cells in (rows, fitted):
@@ -172,7 +171,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         _log.info("KNNImputer: %s; imputed by scikit-learn's own loops", reason)
         return super().transform(X)
 
-    def _finished(self, rows: Cells, missing: Cells) -> Any:
+    def _finished(self, rows: AnyArray, missing: AnyArray) -> Any:
         """Leave out or zero the columns that ``fit`` saw empty, and append the indicator."""
         indicator = self._transform_indicator(missing)
         if self.keep_empty_features:
@@ -200,16 +199,16 @@ def _is_nan(value: Any) -> bool:
     return bool(value != value)  # NaN alone differs from itself
 
 
-def _missing(cells: Cells, value: Any) -> npt.NDArray[np.bool_]:
+def _missing(cells: AnyArray, value: Any) -> BoolArray:
     return np.isnan(cells) if _is_nan(value) else np.equal(cells, value)
 
 
-def _greatest(cells: Cells, missing: npt.NDArray[np.bool_]) -> float:
+def _greatest(cells: AnyArray, missing: BoolArray) -> float:
     """Return the greatest known cell without its sign; infinite or NaN if there is such a cell."""
     return float(np.max(np.abs(cells), initial=0, where=~missing))
 
 
-def _with_nan(cells: Cells, missing: npt.NDArray[np.bool_], kind: Any) -> Cells:
+def _with_nan(cells: AnyArray, missing: BoolArray, kind: Any) -> AnyArray:
     """Return the cells, contiguous, of this type and NaN where they are missing."""
     cells = np.ascontiguousarray(cells, dtype=kind)
     if np.isnan(cells[missing]).all():

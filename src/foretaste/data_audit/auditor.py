@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from foretaste._utils.progress import Progress, progress_for
+from foretaste._utils.progress import Progress, get_progress
 from foretaste.data_audit.findings import WARNING, Audit, Finding
-from foretaste.data_audit.id_checks import ids_of_many_writings
-from foretaste.data_audit.row_checks import odd_ratings, unusable_rows
-from foretaste.data_audit.source import opened
-from foretaste.data_audit.summary import facts_of
-from foretaste.data_audit.time_checks import odd_times
-from foretaste.data_audit.user_checks import left_unknown, odd_people
+from foretaste.data_audit.id_checks import check_id_spelling
+from foretaste.data_audit.row_checks import check_ratings, check_rows
+from foretaste.data_audit.source import load_input
+from foretaste.data_audit.summary import summarize
+from foretaste.data_audit.time_checks import check_timestamps
+from foretaste.data_audit.user_checks import check_cold_start, check_users
 
 _CHECKS = {
-    "rows": unusable_rows,
-    "ratings": odd_ratings,
-    "ids": ids_of_many_writings,
-    "times": odd_times,
-    "users and items": odd_people,
+    "rows": check_rows,
+    "ratings": check_ratings,
+    "ids": check_id_spelling,
+    "times": check_timestamps,
+    "users and items": check_users,
 }
 
 
@@ -28,7 +28,7 @@ def audit(
     scale: tuple[float, float] | None = None,
     seed: int = 0,
     progress: bool | Progress = False,
-    **reading: Any,
+    **read_options: Any,
 ) -> Audit:
     """Look over ratings before a model learns from them: what is there, and what is wrong with it.
 
@@ -54,11 +54,11 @@ def audit(
 
     Raises
     ------
-    BadData
+    DataError
         If a source has no columns of users, items and ratings.
-    NotFound
+    NotFoundError
         If there is no such file.
-    InvalidParameter
+    InvalidParameterError
         If an argument is not allowed.
 
     Examples
@@ -67,16 +67,16 @@ def audit(
     >>> audit(load_dataset("sample")).warnings
     ()
     """
-    with progress_for(progress).task("audit", len(_CHECKS) + 2) as task:
-        case = opened(source, scale, seed, reading)
+    with get_progress(progress).start_task("audit", len(_CHECKS) + 2) as task:
+        data = load_input(source, scale, seed, read_options)
         task.step(note="figures")
-        facts = facts_of(case)
-        found: list[Finding] = []
+        summary = summarize(data)
+        findings: list[Finding] = []
         for name, check in _CHECKS.items():
             task.step(note=name)
-            if name == "rows" or len(case.ratings):
-                found += check(case)
-        found += left_unknown(case, facts["cold"])
+            if name == "rows" or len(data.ratings):
+                findings += check(data)
+        findings += check_cold_start(data, summary["cold"])
         task.step()
-    found.sort(key=lambda finding: finding.severity != WARNING)  # else in the order of the checks
-    return Audit(case.name, facts, tuple(found))
+    findings.sort(key=lambda finding: finding.severity != WARNING)  # else in the order of the checks
+    return Audit(data.name, summary, tuple(findings))

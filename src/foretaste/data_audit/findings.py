@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import plural
+from foretaste._utils.formatting import format_count
 from foretaste._utils.plotting import PlotMixin
 
 WARNING, NOTE = "warning", "note"
@@ -22,13 +22,13 @@ class Finding:
         What it is, in one word: ``missing_marker``.
     severity : {"warning", "note"}
         A warning should be mended before a model learns; a note is to be known.
-    what : str
+    message : str
         A sentence with its counts.
     count : int
-        How many: rows, ids or users, as ``what`` says.
-    effect : str
+        How many: rows, ids or users, as ``message`` says.
+    impact : str
         What it does to a model.
-    mend : str
+    fix : str
         What mends it: arguments of ``read_ratings``, or a line of Python; empty where nothing needs to be
         done.
     where : tuple of str
@@ -37,10 +37,10 @@ class Finding:
 
     kind: str
     severity: str
-    what: str
+    message: str
     count: int
-    effect: str
-    mend: str = ""
+    impact: str
+    fix: str = ""
     where: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,16 +56,16 @@ class Audit(PlotMixin):
     ----------
     name : str
         What the source is called.
-    facts : dict
-        Figures, as JSON can hold them: those of ``Ratings.describe``, and ``rows``, ``unusable_rows``,
-        ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``histogram``,
+    summary : dict
+        Figures, as JSON can hold them: those of ``Ratings.describe``, and ``rows``, ``check_rows``,
+        ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``rating_histogram``,
         ``quantiles``, ``long_tail``, ``time`` and ``cold``.
     findings : tuple of Finding
         Warnings first.
     """
 
     name: str
-    facts: dict[str, Any]
+    summary: dict[str, Any]
     findings: tuple[Finding, ...]
 
     @property
@@ -78,27 +78,28 @@ class Audit(PlotMixin):
         """The findings that are to be known."""
         return tuple(f for f in self.findings if f.severity != WARNING)
 
-    def of_kind(self, kind: str) -> tuple[Finding, ...]:
+    def findings_of_kind(self, kind: str) -> tuple[Finding, ...]:
         """Return the findings of one kind."""
         return tuple(f for f in self.findings if f.kind == kind)
 
     @property
     def headline(self) -> str:
         """One sentence: how much there is, and how much is wrong with it."""
-        facts = self.facts
-        size = f"{plural(facts['ratings'], 'rating')}, {plural(facts['users'], 'user')} x "
-        size += plural(facts["items"], "item")
+        summary = self.summary
+        size = f"{format_count(summary['ratings'], 'rating')}, {format_count(summary['users'], 'user')} x "
+        size += format_count(summary["items"], "item")
         parts = [
-            plural(len(found), word) for found, word in ((self.warnings, "warning"), (self.notes, "note"))
+            format_count(len(findings), word)
+            for findings, word in ((self.warnings, "warning"), (self.notes, "note"))
         ]
         verdict = ", ".join(parts) if self.findings else "nothing was found to be wrong"
         return f"{self.name}: {size}; {verdict}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``name``, ``facts`` and ``findings`` as JSON can hold them."""
+        """Return ``name``, ``summary`` and ``findings`` as JSON can hold them."""
         return {
             "name": self.name,
-            "facts": self.facts,
+            "facts": self.summary,
             "findings": [finding.to_dict() for finding in self.findings],
         }
 

@@ -13,27 +13,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste._utils.formatting import plural
+from foretaste._utils.formatting import format_count
 from foretaste.data_audit.findings import NOTE, WARNING, Finding
-from foretaste.data_audit.source import Case
-from foretaste.data_audit.sql_conditions import SHOWN, leaving_out, quoted, without_ids
+from foretaste.data_audit.source import AuditInput
+from foretaste.data_audit.sql_conditions import MAX_EXAMPLES, exclude_ids_hint, quote, where_hint
+from foretaste.typing import Int64Array
 
 # What programs write where there was no id; as an id, all of them become one busy person.
 PLACEHOLDERS = frozenset(["null", "none", "nan", "n/a", "#n/a", "nil", "undefined", "(null)", "<na>", "\\n"])
 # Those that may also be a name or a title.
-PERHAPS = frozenset(["na", "unknown", "anonymous", "missing", "?", "-", "--", "."])
-CASE_MATTERS = 0.1  # of the ids: with so many twins in case, upper and lower case are part of the code
-FEW = 0.05  # of the ids: so few of the other kind are slips rather than a way of numbering
+AMBIGUOUS_PLACEHOLDERS = frozenset(["na", "unknown", "anonymous", "missing", "?", "-", "--", "."])
+CASE_SENSITIVE_SHARE = (
+    0.1  # of the ids: with so many twins in case, upper and lower case are part of the code
+)
+MAX_MIXED_SHARE = 0.05  # of the ids: so few of the other kind are slips rather than a way of numbering
 
 _INVISIBLE = r"[\u{AD}\u{200B}-\u{200F}\u{2028}-\u{202E}\u{2060}-\u{2064}\u{FEFF}\x00-\x08\x0E-\x1F\x7F]"
 # Letters of the Cyrillic and Greek alphabets that print like Latin ones (Unicode's confusables).
-_ALIKE = str.maketrans(
+_HOMOGLYPHS = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеіјорсухѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονα",
     "ABESIJKMHOPCTYXaeijopcyxshdqwABEZHIKMNOPTYXova",
 )
-_DIGITS = str.maketrans("OoIl", "0011")
+_DIGIT_LOOKALIKES = str.maketrans("OoIl", "0011")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class _Step:
 
     kind: str
     severity: str
-    differ: str
+    difference: str
 
 
 _STEPS = (
@@ -55,158 +57,190 @@ _STEPS = (
 )
 
 
-def ids_of_many_writings(case: Case) -> Iterator[Finding]:
+def check_id_spelling(data: AuditInput) -> Iterator[Finding]:
     """Yield what is suspicious about the ids of users and items, where they are text."""
-    for role, index in (("user", case.ratings.users), ("item", case.ratings.items)):
-        if index.kind == "text" and len(index):
-            yield from _mixed(case, role, index)
-            yield from _placeholders(case, role, index)
-            yield from _twins(case, role, index)
+    for entity, index in (("user", data.ratings.users), ("item", data.ratings.items)):
+        if index.dtype == "text" and len(index):
+            yield from _check_mixed_ids(data, entity, index)
+            yield from _check_placeholders(data, entity, index)
+            yield from _check_variants(data, entity, index)
 
 
-def _counts(case: Case, role: str) -> npt.NDArray[np.int64]:
-    return case.user_counts if role == "user" else case.item_counts
+def _counts(data: AuditInput, entity: str) -> Int64Array:
+    return data.user_counts if entity == "user" else data.item_counts
 
 
-def plainer(ids: list[str]) -> Any:
+def normalize_ids(ids: list[str]) -> Any:
     """Return a frame of the ids and what becomes of them: column ``0`` as they are, then one a step."""
     import polars as pl
 
     raw = pl.Series("0", ids, dtype=pl.String)
     steps = [raw]
     steps.append(raw.str.replace_all(_INVISIBLE, "").str.replace_all(r"\s+", " ").str.strip_chars())
-    tidy = steps[-1].to_list()
-    composed = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in tidy]
+    trimmed = steps[-1].to_list()
+    composed = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in trimmed]
     steps.append(pl.Series(composed, dtype=pl.String))
     steps.append(steps[-1].str.replace(r"^0+(\d+)$", "$1"))
     # Letters are compared before their case is lost: I prints like l, i does not.
-    latin = [text if text.isascii() else text.translate(_ALIKE) for text in steps[-1].to_list()]
-    for texts in (steps[-1], latin, [text.translate(_DIGITS) for text in latin]):
+    latin = [text if text.isascii() else text.translate(_HOMOGLYPHS) for text in steps[-1].to_list()]
+    for texts in (steps[-1], latin, [text.translate(_DIGIT_LOOKALIKES) for text in latin]):
         steps.append(pl.Series(values=texts, dtype=pl.String).str.to_lowercase())
-    return pl.DataFrame({str(place): step for place, step in enumerate(steps)})
+    return pl.DataFrame({str(position): step for position, step in enumerate(steps)})
 
 
-def _twins(case: Case, role: str, index: Any) -> Iterator[Finding]:
+def _check_variants(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
     """Find ids that become one at a step, and tidy those that only have stray blanks of their own."""
     import polars as pl
 
-    frame = plainer(index.ids.tolist()).with_row_index("code")
-    alone = _untidy(case, role, index, frame)
-    for place, step in enumerate(_STEPS):
-        before, after = str(place), str(place + 1)
+    frame = normalize_ids(index.ids.tolist()).with_row_index("code")
+    stray_spaces = _check_stray_spaces(data, entity, index, frame)
+    for position, step in enumerate(_STEPS):
+        before, after = str(position), str(position + 1)
         groups = frame.filter(pl.col(before).n_unique().over(after) > 1)
         if groups.is_empty():
-            if step.kind == "stray_spaces" and alone is not None:
-                yield alone
+            if step.kind == "stray_spaces" and stray_spaces is not None:
+                yield stray_spaces
             continue
-        yield _of_twins(case, role, index, step, groups, (before, after))
+        yield _variant_finding(data, entity, index, step, groups, (before, after))
 
 
-def _of_twins(case: Case, role: str, index: Any, step: _Step, groups: Any, keys: tuple[str, str]) -> Finding:
+def _variant_finding(
+    data: AuditInput, entity: str, index: Any, step: _Step, groups: Any, keys: tuple[str, str]
+) -> Finding:
     """Make the finding of ids that differ only in one way; the writing with most ratings is the plain one."""
-    counts = _counts(case, role)
+    counts = _counts(data, entity)
     before, after = keys
     by_group: dict[str, dict[str, list[int]]] = {}
-    for code, early, late in groups.select("code", before, after).iter_rows():
-        by_group.setdefault(late, {}).setdefault(early, []).append(code)
-    odd: list[int] = []
-    shown: list[str] = []
-    for writings in sorted(by_group.values(), key=lambda group: min(map(min, group.values()))):
-        weight = {early: int(counts[codes].sum()) for early, codes in writings.items()}
+    for code, spelling, normalized in groups.select("code", before, after).iter_rows():
+        by_group.setdefault(normalized, {}).setdefault(spelling, []).append(code)
+    variants: list[int] = []
+    examples: list[str] = []
+    for spellings in sorted(by_group.values(), key=lambda group: min(map(min, group.values()))):
+        weight = {spelling: int(counts[codes].sum()) for spelling, codes in spellings.items()}
         # Of equally many ratings the plainer writing counts as the right one: the shorter, then the later.
-        best = max(weight, key=lambda early: (weight[early], -len(early), early))
-        plain = quoted(index.ids[max(writings[best], key=lambda code: int(counts[code]))])
-        for early, codes in writings.items():
-            if early != best:
-                odd += codes
-                shown += [f"{_told_apart(step, index.ids[code])} beside {plain}" for code in codes]
-    n = sum(len(writings) - 1 for writings in by_group.values())
-    rows = int(counts[odd].sum())
+        main_spelling = max(weight, key=lambda spelling: (weight[spelling], -len(spelling), spelling))
+        canonical = quote(index.ids[max(spellings[main_spelling], key=lambda code: int(counts[code]))])
+        for spelling, codes in spellings.items():
+            if spelling != main_spelling:
+                variants += codes
+                examples += [
+                    f"{_describe_variant(step, index.ids[code])} beside {canonical}" for code in codes
+                ]
+    n = sum(len(spellings) - 1 for spellings in by_group.values())
+    rows = int(counts[variants].sum())
     severity = step.severity
-    if step.kind == "case_twins" and n > CASE_MATTERS * len(index):
+    if step.kind == "case_twins" and n > CASE_SENSITIVE_SHARE * len(index):
         severity = NOTE
-    what = (
-        f"{plural(n, f'{role} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
+    message = f"{format_count(n, f'{entity} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
+    message += f"{step.difference} ({format_count(rows, 'rating')})."
+    impact = f"One {entity} is learned as two, each from a part of the ratings."
+    return Finding(
+        step.kind,
+        severity,
+        message,
+        n,
+        impact,
+        _variant_fix(data, entity, step, variants),
+        _truncate_examples(examples),
     )
-    what += f"{step.differ} ({plural(rows, 'rating')})."
-    effect = f"One {role} is learned as two, each from a part of the ratings."
-    return Finding(step.kind, severity, what, n, effect, _mend(case, role, step, odd), _few(shown))
 
 
-def _told_apart(step: _Step, id_: str) -> str:
+def _describe_variant(step: _Step, id_: str) -> str:
     """Return an id in quotes, letters named that look like others."""
-    foreign = sorted({c for c in id_ if ord(c) in _ALIKE}) if step.kind == "look_alikes" else []
-    named = f" ({', '.join(f'U+{ord(c):04X}' for c in foreign)})" if foreign else ""
-    return quoted(id_) + named
+    homoglyphs = sorted({c for c in id_ if ord(c) in _HOMOGLYPHS}) if step.kind == "look_alikes" else []
+    note = f" ({', '.join(f'U+{ord(c):04X}' for c in homoglyphs)})" if homoglyphs else ""
+    return quote(id_) + note
 
 
-def _mend(case: Case, role: str, step: _Step, odd: list[int]) -> str:
-    listed = without_ids(case, role, odd)
-    if listed:
-        return listed
-    ids = [(case.ratings.users if role == "user" else case.ratings.items).ids[code] for code in odd]
+def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]) -> str:
+    hint = exclude_ids_hint(data, entity, variants)
+    if hint:
+        return hint
+    ids = [(data.ratings.users if entity == "user" else data.ratings.items).ids[code] for code in variants]
     patterns = {
-        "stray_spaces": f"{role} = TRIM({role}) AND {role} !~ '[[:space:]]{{2}}|[[:cntrl:]{_unseen(ids)}]'",
-        "leading_zeros": f"{role} !~ '^0[0-9]+$'",
-        "case_twins": f"{role} = LOWER({role})",
+        "stray_spaces": f"{entity} = TRIM({entity}) AND {entity} !~ '[[:space:]]{{2}}|[[:cntrl:]{_invisible_characters(ids)}]'",
+        "leading_zeros": f"{entity} !~ '^0[0-9]+$'",
+        "case_twins": f"{entity} = LOWER({entity})",
     }
     if step.kind not in patterns:
         return ""
-    return leaving_out(case, patterns[step.kind], "the rows of all ids written so")
+    return where_hint(data, patterns[step.kind], "the rows of all ids written so")
 
 
-def _unseen(ids: list[str]) -> str:
+def _invisible_characters(ids: list[str]) -> str:
     """Return the characters in some ids that leave no mark or another one than a blank; no control codes."""
-    odd = {c for id_ in ids for c in id_ if c > "\x7f" and (c.isspace() or unicodedata.category(c) == "Cf")}
-    return "".join(sorted(odd - set("\x85\u2028\u2029")))
+    invisible = {
+        c for id_ in ids for c in id_ if c > "\x7f" and (c.isspace() or unicodedata.category(c) == "Cf")
+    }
+    return "".join(sorted(invisible - set("\x85\u2028\u2029")))
 
 
-def _few(shown: list[str]) -> tuple[str, ...]:
-    return tuple(shown[:SHOWN]) + (("...",) if len(shown) > SHOWN else ())
+def _truncate_examples(examples: list[str]) -> tuple[str, ...]:
+    return tuple(examples[:MAX_EXAMPLES]) + (("...",) if len(examples) > MAX_EXAMPLES else ())
 
 
-def _untidy(case: Case, role: str, index: Any, frame: Any) -> Finding | None:
+def _check_stray_spaces(data: AuditInput, entity: str, index: Any, frame: Any) -> Finding | None:
     """Find ids with stray blanks of which there is no other writing: harmless until they are looked up."""
     codes = np.flatnonzero((frame["0"] != frame["1"]).to_numpy())
     if not len(codes):
         return None
     n = len(codes)
-    what = f"{plural(n, f'{role} id')} of {len(index):,} {'has' if n == 1 else 'have'} stray blanks or "
-    what += "invisible characters in them."
-    effect = f"Asked for as it is read by people, such a {role} is unknown to the model."
-    return Finding("stray_spaces", NOTE, what, n, effect, "", _few([quoted(index.ids[c]) for c in codes]))
+    message = (
+        f"{format_count(n, f'{entity} id')} of {len(index):,} {'has' if n == 1 else 'have'} stray blanks or "
+    )
+    message += "invisible characters in them."
+    impact = f"Asked for as it is read by people, such a {entity} is unknown to the model."
+    return Finding(
+        "stray_spaces", NOTE, message, n, impact, "", _truncate_examples([quote(index.ids[c]) for c in codes])
+    )
 
 
-def _mixed(case: Case, role: str, index: Any) -> Iterator[Finding]:
+def _check_mixed_ids(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
     """Find the few ids that are no numbers where the others are."""
     import polars as pl
 
-    number = pl.Series(index.ids.tolist(), dtype=pl.String).str.contains(r"^\s*[0-9]+\s*$").to_numpy()
-    odd = np.flatnonzero(~number)
-    if not 0 < len(odd) <= FEW * len(index):
+    is_number = pl.Series(index.ids.tolist(), dtype=pl.String).str.contains(r"^\s*[0-9]+\s*$").to_numpy()
+    mixed = np.flatnonzero(~is_number)
+    if not 0 < len(mixed) <= MAX_MIXED_SHARE * len(index):
         return
-    rows = int(_counts(case, role)[odd].sum())
-    what = (
-        f"{plural(len(odd), f'{role} id')} of {len(index):,} {'is' if len(odd) == 1 else 'are'} no number, "
+    rows = int(_counts(data, entity)[mixed].sum())
+    message = f"{format_count(len(mixed), f'{entity} id')} of {len(index):,} {'is' if len(mixed) == 1 else 'are'} no number, "
+    message += f"as the others are ({format_count(rows, 'rating')})."
+    impact = (
+        f"All {entity} ids are kept as text for their sake; asked for as the number 7, a {entity} is unknown."
     )
-    what += f"as the others are ({plural(rows, 'rating')})."
-    effect = (
-        f"All {role} ids are kept as text for their sake; asked for as the number 7, a {role} is unknown."
+    examples = _truncate_examples([quote(index.ids[code]) for code in mixed])
+    yield Finding(
+        "mixed_ids",
+        NOTE,
+        message,
+        len(mixed),
+        impact,
+        exclude_ids_hint(data, entity, mixed.tolist()),
+        examples,
     )
-    shown = _few([quoted(index.ids[code]) for code in odd])
-    yield Finding("mixed_ids", NOTE, what, len(odd), effect, without_ids(case, role, odd.tolist()), shown)
 
 
-def _placeholders(case: Case, role: str, index: Any) -> Iterator[Finding]:
+def _check_placeholders(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
     """Find ids that are what programs write where there is none."""
-    plain = [id_.strip().lower() for id_ in index.ids.tolist()]
-    odd = [code for code, id_ in enumerate(plain) if id_ in PLACEHOLDERS or id_ in PERHAPS]
-    if not odd:
+    normalized = [id_.strip().lower() for id_ in index.ids.tolist()]
+    placeholders = [
+        code for code, id_ in enumerate(normalized) if id_ in PLACEHOLDERS or id_ in AMBIGUOUS_PLACEHOLDERS
+    ]
+    if not placeholders:
         return
-    severity = WARNING if any(plain[code] in PLACEHOLDERS for code in odd) else NOTE
-    rows = int(_counts(case, role)[odd].sum())
-    what = f"{plural(rows, 'rating')} {'belongs' if rows == 1 else 'belong'} to "
-    what += f"{plural(len(odd), f'{role} id')} that {'means' if len(odd) == 1 else 'mean'} no id."
-    effect = f"Everybody without an id is learned as one {role}."
-    shown = _few([quoted(index.ids[code]) for code in odd])
-    yield Finding("placeholder_id", severity, what, rows, effect, without_ids(case, role, odd), shown)
+    severity = WARNING if any(normalized[code] in PLACEHOLDERS for code in placeholders) else NOTE
+    rows = int(_counts(data, entity)[placeholders].sum())
+    message = f"{format_count(rows, 'rating')} {'belongs' if rows == 1 else 'belong'} to "
+    message += f"{format_count(len(placeholders), f'{entity} id')} that {'means' if len(placeholders) == 1 else 'mean'} no id."
+    impact = f"Everybody without an id is learned as one {entity}."
+    examples = _truncate_examples([quote(index.ids[code]) for code in placeholders])
+    yield Finding(
+        "placeholder_id",
+        severity,
+        message,
+        rows,
+        impact,
+        exclude_ids_hint(data, entity, placeholders),
+        examples,
+    )

@@ -7,26 +7,26 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from foretaste._utils.progress import Progress, progress_for
+from foretaste._utils.progress import Progress, get_progress
 from foretaste.datasets import jester, movielens, sample
-from foretaste.datasets.cache import folder_of
-from foretaste.datasets.download import fetch_archives, missing
-from foretaste.datasets.registry import Archive, DataSet, catalogue, find
-from foretaste.errors import NotFound
-from foretaste.features import Catalogue
+from foretaste.datasets.cache import dataset_folder
+from foretaste.datasets.download import fetch_archives, missing_archives
+from foretaste.datasets.registry import Archive, Dataset, get_dataset, load_registry
+from foretaste.errors import NotFoundError
+from foretaste.features import ItemCatalog
 from foretaste.ratings import Ratings
 
-__all__ = ["Archive", "DataSet", "fetch", "info", "is_here", "load", "load_items", "names", "path"]
+__all__ = ["Archive", "Dataset", "fetch", "info", "is_downloaded", "load", "load_items", "names", "path"]
 
 log = logging.getLogger("foretaste")
 
 
 def names() -> tuple[str, ...]:
     """Return the names that ``load`` knows."""
-    return tuple(catalogue())
+    return tuple(load_registry())
 
 
-def info(name: str) -> DataSet:
+def info(name: str) -> Dataset:
     """Return what is known of a data set: figures, terms, addresses, checksums and where they come from.
 
     Parameters
@@ -35,10 +35,10 @@ def info(name: str) -> DataSet:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no data set of this name.
     """
-    return find(name)
+    return get_dataset(name)
 
 
 def load(name: str, *, progress: bool | Progress = True) -> Ratings:
@@ -61,26 +61,26 @@ def load(name: str, *, progress: bool | Progress = True) -> Ratings:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no data set of this name, or its server does not have it any more.
-    NotFetched
+    DownloadError
         If it cannot be fetched.
-    BadData
+    DataError
         If an archive is not what was published.
     """
-    data_set = find(name)
-    if not data_set.archives:
-        return sample.ratings()
-    folder = fetch_archives(data_set, data_set.holding("ratings"), progress_for(progress))
-    ratings: Ratings = _room_of(data_set).ratings(data_set, folder)
-    if data_set.exact and len(ratings) != data_set.ratings:
+    dataset = get_dataset(name)
+    if not dataset.archives:
+        return sample.load_ratings()
+    folder = fetch_archives(dataset, dataset.archives_with("ratings"), get_progress(progress))
+    ratings: Ratings = _reader_module(dataset).ratings(dataset, folder)
+    if dataset.is_exact and len(ratings) != dataset.ratings:
         log.warning(
-            "%s: %s ratings were published, %s were read", name, f"{data_set.ratings:,}", f"{len(ratings):,}"
+            "%s: %s ratings were published, %s were read", name, f"{dataset.ratings:,}", f"{len(ratings):,}"
         )
     return ratings
 
 
-def load_items(name: str, *, progress: bool | Progress = True) -> Catalogue:
+def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
     """Return what the items of a data set are called, fetched first if it is not on this machine.
 
     Parameters
@@ -95,14 +95,14 @@ def load_items(name: str, *, progress: bool | Progress = True) -> Catalogue:
 
     Raises
     ------
-    NotFound, NotFetched, BadData
+    NotFoundError, DownloadError, DataError
         As ``load``.
     """
-    data_set = find(name)
-    if not data_set.archives:
-        return sample.items()
-    folder = fetch_archives(data_set, data_set.holding("items"), progress_for(progress))
-    items: Catalogue = _room_of(data_set).items(data_set, folder)
+    dataset = get_dataset(name)
+    if not dataset.archives:
+        return sample.load_items()
+    folder = fetch_archives(dataset, dataset.archives_with("items"), get_progress(progress))
+    items: ItemCatalog = _reader_module(dataset).items(dataset, folder)
     return items
 
 
@@ -123,19 +123,19 @@ def fetch(name: str, progress: bool | Progress = True) -> Path:
 
     Raises
     ------
-    NotFound, NotFetched, BadData
+    NotFoundError, DownloadError, DataError
         As ``load``.
     """
-    data_set = find(name)
-    if not data_set.archives:
+    dataset = get_dataset(name)
+    if not dataset.archives:
         return path(name)
-    return fetch_archives(data_set, data_set.archives, progress_for(progress))
+    return fetch_archives(dataset, dataset.archives, get_progress(progress))
 
 
-def is_here(name: str) -> bool:
+def is_downloaded(name: str) -> bool:
     """Whether all archives of a data set are on this machine."""
-    data_set = find(name)
-    return not missing(data_set, data_set.archives)
+    dataset = get_dataset(name)
+    return not missing_archives(dataset, dataset.archives)
 
 
 def path(name: str) -> Path:
@@ -147,20 +147,20 @@ def path(name: str) -> Path:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such data set, or it is not on this machine.
     """
-    data_set = find(name)
-    if not data_set.archives:
+    dataset = get_dataset(name)
+    if not dataset.archives:
         return Path(str(files("foretaste.datasets") / "data"))
-    absent = missing(data_set, data_set.archives)
+    absent = missing_archives(dataset, dataset.archives)
     if absent:
-        raise NotFound(
-            f"{name} is not on this machine: there is no {absent[0].file} in {folder_of(data_set)}",
+        raise NotFoundError(
+            f"{name} is not on this machine: there is no {absent[0].file} in {dataset_folder(dataset)}",
             hint=f"foretaste datasets fetch {name}",
         )
-    return folder_of(data_set)
+    return dataset_folder(dataset)
 
 
-def _room_of(data_set: DataSet) -> Any:
-    return jester if data_set.name.startswith("jester") else movielens
+def _reader_module(dataset: Dataset) -> Any:
+    return jester if dataset.name.startswith("jester") else movielens

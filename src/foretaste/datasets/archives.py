@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils import memory
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 from foretaste.ratings import Ratings
+from foretaste.typing import Float64Array
 
 
-def ratings_in(archive: Path, member: str, **how: Any) -> Ratings:
+def read_member_ratings(archive: Path, member: str, **options: Any) -> Ratings:
     """Read a text member of an archive as ``read_ratings`` reads a file.
 
     Parameters
@@ -32,59 +32,59 @@ def ratings_in(archive: Path, member: str, **how: Any) -> Ratings:
     """
     from foretaste.io import read_ratings
 
-    with _opened(archive, member) as stream:  # which says what is wrong with what was fetched
+    with _open_member(archive, member) as stream:  # which says what is wrong with what was fetched
         stream.read(1)
-    return read_ratings(archive, member=member, **how)
+    return read_ratings(archive, member=member, **options)
 
 
-def text_in(archive: Path, member: str, encoding: str = "utf-8") -> str:
+def read_text(archive: Path, member: str, encoding: str = "utf-8") -> str:
     """Return a member of an archive as text.
 
     Raises
     ------
-    BadData
+    DataError
         If it is not there, damaged, or not of this encoding.
     """
-    data = bytes_in(archive, member)
+    data = read_bytes(archive, member)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise BadData(f"{member} in {archive} is no text in {encoding} (byte {error.start:,})") from None
+        raise DataError(f"{member} in {archive} is no text in {encoding} (byte {error.start:,})") from None
 
 
-def records_in(
-    archive: Path, member: str, separator: str, width: int, encoding: str = "utf-8"
+def read_records(
+    archive: Path, member: str, separator: str, n_fields: int, encoding: str = "utf-8"
 ) -> list[list[str]]:
     """Return the lines of a small text member, split into fields; quotes count where commas separate.
 
     Parameters
     ----------
     archive, member, encoding
-        As in ``text_in``.
+        As in ``read_text``.
     separator : str
-    width : int
+    n_fields : int
         How many fields each line must have.
 
     Raises
     ------
-    BadData
+    DataError
         If a line has another number of fields, by its number.
     """
-    text = text_in(archive, member, encoding).replace("\r\n", "\n").rstrip("\n")
+    text = read_text(archive, member, encoding).replace("\r\n", "\n").rstrip("\n")
     if separator == ",":
         records = list(csv.reader(io.StringIO(text, newline="")))
     else:  # not splitlines: in Latin-1 it takes the byte 0x85 for the end of a line
         records = [line.split(separator) for line in text.split("\n")] if text else []
-    for number, record in enumerate(records, 1):
-        if len(record) != width:
-            raise BadData(
-                f"{member} in {archive.name}: line {number} has {len(record)} fields, not {width}",
+    for line_number, record in enumerate(records, 1):
+        if len(record) != n_fields:
+            raise DataError(
+                f"{member} in {archive.name}: line {line_number} has {len(record)} fields, not {n_fields}",
                 hint=f"rm {archive}, and fetch it again",
             )
     return records
 
 
-def sheet_in(archive: Path, member: str | None = None) -> list[list[Any]]:
+def read_sheet_rows(archive: Path, member: str | None = None) -> list[list[Any]]:
     """Return the rows of the first sheet of a workbook in an archive, its first row among them.
 
     Parameters
@@ -93,93 +93,93 @@ def sheet_in(archive: Path, member: str | None = None) -> list[list[Any]]:
     member : str, optional
         The name of the workbook; else the only one that there is.
     """
-    return [list(row) for row in _sheet(archive, member).rows()]
+    return [list(row) for row in _read_sheet(archive, member).rows()]
 
 
-def numbers_in(archive: Path, member: str | None = None) -> npt.NDArray[np.float64]:
+def read_sheet_numbers(archive: Path, member: str | None = None) -> Float64Array:
     """Return the first sheet of a workbook as numbers, NaN where a cell is empty.
 
     Raises
     ------
-    BadData
+    DataError
         If a cell is neither empty nor a number.
     """
     import polars as pl
 
-    frame = _sheet(archive, member)
-    for place, column in enumerate(frame.get_columns(), 1):
+    frame = _read_sheet(archive, member)
+    for position, column in enumerate(frame.get_columns(), 1):
         if not (column.dtype.is_numeric() or column.dtype == pl.Null):
-            raise BadData(
-                f"the workbook in {archive.name} has text in column {place}, where ratings should be"
+            raise DataError(
+                f"the workbook in {archive.name} has text in column {position}, where ratings should be"
             )
     return np.asarray(frame.cast(pl.Float64).to_numpy(), dtype=np.float64)
 
 
-def _sheet(archive: Path, member: str | None) -> Any:
+def _read_sheet(archive: Path, member: str | None) -> Any:
     """Return the first sheet of a workbook as a polars frame."""
     from foretaste.io.excel import read_sheet
 
-    name = member or _workbook(archive)
-    return read_sheet(bytes_in(archive, name), f"{archive.name}: {name}", 0, header=False).frame
+    name = member or _find_workbook(archive)
+    return read_sheet(read_bytes(archive, name), f"{archive.name}: {name}", 0, header=False).frame
 
 
-def _workbook(archive: Path) -> str:
-    names = [name for name in members(archive) if name.lower().endswith((".xls", ".xlsx"))]
+def _find_workbook(archive: Path) -> str:
+    names = [name for name in list_members(archive) if name.lower().endswith((".xls", ".xlsx"))]
     if len(names) != 1:
-        raise BadData(f"{archive} holds {len(names)} workbooks, not one", where=", ".join(names))
+        raise DataError(f"{archive} holds {len(names)} workbooks, not one", where=", ".join(names))
     return names[0]
 
 
-def members(archive: Path) -> list[str]:
+def list_members(archive: Path) -> list[str]:
     """Return the names of the files in an archive, without folders and without what macOS adds."""
-    with _unzipped(archive) as file:
-        return [name for name in map(_plain, file.namelist()) if name and not name.startswith("._")]
+    with _open_zip(archive) as file:
+        return [name for name in map(_base_name, file.namelist()) if name and not name.startswith("._")]
 
 
-def bytes_in(archive: Path, member: str) -> bytes:
+def read_bytes(archive: Path, member: str) -> bytes:
     """Return a member of an archive.
 
     Raises
     ------
-    BadData
+    DataError
         If it is not there, or damaged.
-    TooLarge
+    NotEnoughMemoryError
         If it would not fit into memory.
     """
-    with _opened(archive, member) as stream:
+    with _open_member(archive, member) as stream:
         data: bytes = stream.read()
         return data
 
 
 @contextmanager
-def _unzipped(archive: Path) -> Iterator[zipfile.ZipFile]:
-    damaged = f"rm {archive}, and fetch it again"
+def _open_zip(archive: Path) -> Iterator[zipfile.ZipFile]:
+    hint = f"rm {archive}, and fetch it again"
     try:
         with zipfile.ZipFile(archive) as file:
             yield file
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise BadData(f"{archive} is a damaged zip archive, or none: {error}", hint=damaged) from None
+        raise DataError(f"{archive} is a damaged zip archive, or none: {error}", hint=hint) from None
     except (NotImplementedError, RuntimeError) as error:  # an unknown packing; a password
-        raise BadData(f"{archive} is packed in a way that cannot be read: {error}", hint=damaged) from None
+        raise DataError(f"{archive} is packed in a way that cannot be read: {error}", hint=hint) from None
 
 
 @contextmanager
-def _opened(archive: Path, member: str) -> Iterator[Any]:
+def _open_member(archive: Path, member: str) -> Iterator[Any]:
     """Open the one member that has this name, in whichever folder it is."""
-    with _unzipped(archive) as file:
-        found = [info for info in file.infolist() if _plain(info.filename) == member]
-        if len(found) != 1:
-            there = "more than one" if found else "no"
-            raise BadData(
-                f"{archive} has {there} {member}",
-                where="it holds " + ", ".join(filter(None, map(_plain, file.namelist()[:20]))),
+    with _open_zip(archive) as file:
+        matches = [info for info in file.infolist() if _base_name(info.filename) == member]
+        if len(matches) != 1:
+            count_text = "more than one" if matches else "no"
+            raise DataError(
+                f"{archive} has {count_text} {member}",
+                where="it holds " + ", ".join(filter(None, map(_base_name, file.namelist()[:20]))),
                 hint=f"rm {archive}, and fetch it again",
             )
-        size = found[0].file_size
-        memory.require(size, f"{member}, {memory.readable(size)} unpacked,", "a smaller data set")
-        with file.open(found[0]) as stream:
+        size = matches[0].file_size
+        memory.check_available(size, f"{member}, {memory.format_bytes(size)} unpacked,", "a smaller data set")
+        with file.open(matches[0]) as stream:
             yield stream
 
 
-def _plain(path: str) -> str:
+def _base_name(path: str) -> str:
     return path.rpartition("/")[2]

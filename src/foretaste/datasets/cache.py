@@ -10,48 +10,48 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from foretaste.datasets.registry import DataSet
-from foretaste.errors import InvalidParameter
+from foretaste.datasets.registry import Dataset
+from foretaste.errors import InvalidParameterError
 
 log = logging.getLogger("foretaste")
 
-VARIABLE = "FORETASTE_CACHE"
-LICENCE = "LICENCE.txt"
+CACHE_VARIABLE = "FORETASTE_CACHE"
+LICENSE_FILE = "LICENCE.txt"
 
 
 def cache_folder() -> Path:
     """Return the folder for all fetched data: FORETASTE_CACHE, or the usual one of the platform."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    configured = os.environ.get(CACHE_VARIABLE)
+    if configured:
+        return Path(configured).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "foretaste"
-    usual = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
+    base_folder = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
     # The standard of XDG says that a path that is not absolute must be ignored.
-    return (Path(usual) if Path(usual).is_absolute() else Path.home() / ".cache") / "foretaste"
+    return (Path(base_folder) if Path(base_folder).is_absolute() else Path.home() / ".cache") / "foretaste"
 
 
-def folder_of(data_set: DataSet) -> Path:
+def dataset_folder(dataset: Dataset) -> Path:
     """Return the folder of the archives of a data set, whether it exists or not."""
-    return cache_folder() / "datasets" / data_set.name
+    return cache_folder() / "datasets" / dataset.name
 
 
-def made_folder(data_set: DataSet) -> Path:
+def ensure_folder(dataset: Dataset) -> Path:
     """Return the folder of a data set, made if need be.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it cannot be made or written.
     """
-    folder = folder_of(data_set)
+    folder = dataset_folder(dataset)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
     except OSError as error:
-        raise InvalidParameter(
-            f"cannot keep {data_set.name} in {folder}: {error.strerror}",
-            hint=f"{VARIABLE}=/another/folder (in the environment)",
+        raise InvalidParameterError(
+            f"cannot keep {dataset.name} in {folder}: {error.strerror}",
+            hint=f"{CACHE_VARIABLE}=/another/folder (in the environment)",
         ) from None
     return folder
 
@@ -74,26 +74,26 @@ def lock(folder: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def licence_said(data_set: DataSet, folder: Path) -> Iterator[None]:
+def print_license_once(dataset: Dataset, folder: Path) -> Iterator[None]:
     """Say the terms of a data set before it is fetched for the first time; keep them beside it afterwards."""
-    file = folder / LICENCE
+    file = folder / LICENSE_FILE
     if file.exists():
         yield
         return
-    log.info("%s: %s   (%s)", data_set.name, data_set.licence, data_set.licence_source)
-    log.info("%s: cite %s", data_set.name, data_set.citation)
+    log.info("%s: %s   (%s)", dataset.name, dataset.license, dataset.license_source)
+    log.info("%s: cite %s", dataset.name, dataset.citation)
     yield
     lines = [
-        data_set.title,
-        data_set.page,
+        dataset.title,
+        dataset.homepage,
         "",
-        f"Terms: {data_set.licence}",
-        f"They stand in: {data_set.licence_source}",
-        f"Cite: {data_set.citation}",
+        f"Terms: {dataset.license}",
+        f"They stand in: {dataset.license_source}",
+        f"Cite: {dataset.citation}",
         "",
         f"Shown on {datetime.now(UTC):%Y-%m-%d}, when foretaste fetched it for the first time.",
     ]
     try:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:  # the archive is there all the same; they are said again the next time
-        log.warning("%s: its terms could not be kept in %s: %s", data_set.name, file, error.strerror)
+        log.warning("%s: its terms could not be kept in %s: %s", dataset.name, file, error.strerror)

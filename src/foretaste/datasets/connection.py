@@ -7,32 +7,32 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from foretaste.errors import NotFetched
+from foretaste.errors import DownloadError
 
-TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 18
+TIMEOUT_SECONDS = 30.0  # seconds without a byte
+CHUNK_BYTES = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 10
-_MIRROR = "try again later, or FORETASTE_MIRROR=folder-or-address that has the archive"
+_MAX_REDIRECTS = 10
+_MIRROR_HINT = "try again later, or FORETASTE_MIRROR=folder-or-address that has the archive"
 
 
-class PassingFault(Exception):
+class TransientError(Exception):
     """A fault that may be over at the next attempt.
 
     Parameters
     ----------
     message : str
-    pause : float, optional
+    retry_after : float, optional
         How many seconds the server wants one to wait.
     """
 
-    def __init__(self, message: str, pause: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.pause = pause
+        self.retry_after = retry_after
 
 
 @contextmanager
-def opened(url: str, headers: dict[str, str]) -> Iterator[Any]:
+def open_url(url: str, headers: dict[str, str]) -> Iterator[Any]:
     """Ask for a file and give the answer (of urllib3), its body not read yet.
 
     A redirect from https to http is refused: what comes from there could be anybody's.
@@ -41,55 +41,57 @@ def opened(url: str, headers: dict[str, str]) -> Iterator[Any]:
     ------
     PassingFault
         If the connection fails in a way that may pass.
-    NotFetched
+    DownloadError
         If it fails for good: an unknown host, a certificate that is not accepted, redirects in a circle.
     """
-    response, asked = _ask(url, headers), url
-    for _ in range(_MOST_REDIRECTS):
+    response, requested_url = _request(url, headers), url
+    for _ in range(_MAX_REDIRECTS):
         if response.status not in _REDIRECTS or "Location" not in response.headers:
             break
-        url, before = urljoin(url, response.headers["Location"]), url
+        url, previous_url = urljoin(url, response.headers["Location"]), url
         response.close()
-        if urlsplit(before).scheme == "https" and urlsplit(url).scheme != "https":
-            raise NotFetched(f"{asked} leads to {url}, which is not protected; refused", hint=_MIRROR)
-        response = _ask(url, headers)
+        if urlsplit(previous_url).scheme == "https" and urlsplit(url).scheme != "https":
+            raise DownloadError(
+                f"{requested_url} leads to {url}, which is not protected; refused", hint=_MIRROR_HINT
+            )
+        response = _request(url, headers)
     else:
-        raise NotFetched(f"{asked} leads on and on, at last to {url}", hint=_MIRROR)
+        raise DownloadError(f"{requested_url} leads on and on, at last to {url}", hint=_MIRROR_HINT)
     try:
         yield response
     finally:
         response.close()
 
 
-def chunks(response: Any, url: str) -> Iterator[bytes]:
+def iter_chunks(response: Any, url: str) -> Iterator[bytes]:
     """Yield the body of an answer from this address as it comes."""
     import urllib3
 
     try:
         # read1 gives what is there: what stream would hold back until a chunk is full, Ctrl-C would lose.
-        while chunk := response.read1(CHUNK, decode_content=False):
+        while chunk := response.read1(CHUNK_BYTES, decode_content=False):
             yield chunk
     except urllib3.exceptions.HTTPError as error:
-        raise _fault(error, url) from None
+        raise _translate_error(error, url) from None
 
 
-def _ask(url: str, headers: dict[str, str]) -> Any:
+def _request(url: str, headers: dict[str, str]) -> Any:
     import urllib3
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NotFetched(f"{url} is not an address that can be fetched", hint="https://..., or http://...")
-    own = {"User-Agent": "foretaste", "Accept-Encoding": "identity"}
+        raise DownloadError(f"{url} is not an address that can be fetched", hint="https://..., or http://...")
+    default_headers = {"User-Agent": "foretaste", "Accept-Encoding": "identity"}
     try:
-        return _pool(parts).request(
-            "GET", url, headers=own | headers, redirect=False, retries=False, preload_content=False,
-            timeout=urllib3.Timeout(connect=TIMEOUT, read=TIMEOUT),
+        return _connection_pool(parts).request(
+            "GET", url, headers=default_headers | headers, redirect=False, retries=False, preload_content=False,
+            timeout=urllib3.Timeout(connect=TIMEOUT_SECONDS, read=TIMEOUT_SECONDS),
         )  # fmt: skip
     except urllib3.exceptions.HTTPError as error:
-        raise _fault(error, url) from None
+        raise _translate_error(error, url) from None
 
 
-def _pool(parts: SplitResult) -> Any:
+def _connection_pool(parts: SplitResult) -> Any:
     """Return what connects to a host: straight, or by the proxy that the environment names."""
     from urllib.request import getproxies, proxy_bypass
 
@@ -99,40 +101,44 @@ def _pool(parts: SplitResult) -> Any:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return urllib3.PoolManager()
-    found = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    place = f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
-    if found.scheme not in ("http", "https"):
-        raise NotFetched(
-            f"the proxy {place} is of a kind that is not understood",
+    proxy_parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    proxy_url = f"{proxy_parts.scheme}://{proxy_parts.netloc.rpartition('@')[2]}"
+    if proxy_parts.scheme not in ("http", "https"):
+        raise DownloadError(
+            f"the proxy {proxy_url} is of a kind that is not understood",
             hint=f"{parts.scheme}_proxy=http://host:port (in the environment)",
         )
-    who = None
-    if found.username is not None:
-        who = f"{unquote(found.username)}:{unquote(found.password or '')}"
-    return urllib3.ProxyManager(place, proxy_headers=urllib3.make_headers(proxy_basic_auth=who))
+    credentials = None
+    if proxy_parts.username is not None:
+        credentials = f"{unquote(proxy_parts.username)}:{unquote(proxy_parts.password or '')}"
+    return urllib3.ProxyManager(proxy_url, proxy_headers=urllib3.make_headers(proxy_basic_auth=credentials))
 
 
-def _fault(error: Exception, url: str) -> Exception:
+def _translate_error(error: Exception, url: str) -> Exception:
     """Return what a fault of urllib3 means, in words."""
     from urllib3 import exceptions
 
     host = urlsplit(url).hostname
     if isinstance(error, exceptions.NameResolutionError):
-        return NotFetched(f"there is no address for {host}: no network, or a wrong name", hint=_MIRROR)
+        return DownloadError(
+            f"there is no address for {host}: no network, or a wrong name", hint=_MIRROR_HINT
+        )
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         reason = str(error).partition("verify failed: ")[2].partition(" (_ssl")[0] or "it cannot be checked"
-        return NotFetched(f"the certificate of {host} is not accepted: {reason}", hint=_MIRROR)
+        return DownloadError(f"the certificate of {host} is not accepted: {reason}", hint=_MIRROR_HINT)
     if isinstance(error, exceptions.LocationParseError):
-        return NotFetched(f"{url} is not an address that can be fetched", hint="https://..., or http://...")
+        return DownloadError(
+            f"{url} is not an address that can be fetched", hint="https://..., or http://..."
+        )
     if isinstance(error, exceptions.ProxyError):
-        return PassingFault(f"the proxy does not lead to {host}: {_last(error)}")
+        return TransientError(f"the proxy does not lead to {host}: {_error_reason(error)}")
     if isinstance(error, exceptions.NewConnectionError):  # by its class a timeout, too
-        return PassingFault(f"no connection to {host}: {_last(error)}")
+        return TransientError(f"no connection to {host}: {_error_reason(error)}")
     if isinstance(error, exceptions.TimeoutError):
-        return PassingFault(f"no answer from {host} for {TIMEOUT:g} s")
-    return PassingFault("the connection broke off")
+        return TransientError(f"no answer from {host} for {TIMEOUT_SECONDS:g} s")
+    return TransientError("the connection broke off")
 
 
-def _last(error: Exception) -> str:
+def _error_reason(error: Exception) -> str:
     """Return the last part of a message, where the reason stands."""
     return str(error).rpartition(": ")[2].strip(" '\")")

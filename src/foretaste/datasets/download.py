@@ -9,136 +9,144 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from foretaste._utils.memory import readable
+from foretaste._utils.memory import format_bytes
 from foretaste._utils.progress import Progress
-from foretaste.datasets.cache import folder_of, licence_said, lock, made_folder
-from foretaste.datasets.connection import CHUNK, PassingFault, chunks, opened
-from foretaste.datasets.registry import Archive, DataSet
-from foretaste.datasets.transfer import Partial, download
-from foretaste.errors import BadData, ForetasteError, NotFetched, NotFound
+from foretaste.datasets.cache import dataset_folder, ensure_folder, lock, print_license_once
+from foretaste.datasets.connection import CHUNK_BYTES, TransientError, iter_chunks, open_url
+from foretaste.datasets.registry import Archive, Dataset
+from foretaste.datasets.transfer import PartialFile, download
+from foretaste.errors import DataError, DownloadError, ForetasteError, NotFoundError
 
 log = logging.getLogger("foretaste")
 
-VARIABLE = "FORETASTE_MIRROR"
-_LONGEST_CHECKSUM_FILE = 4096
+MIRROR_VARIABLE = "FORETASTE_MIRROR"
+_MAX_CHECKSUM_FILE_BYTES = 4096
 
 
-def missing(data_set: DataSet, archives: Iterable[Archive]) -> list[Archive]:
+def missing_archives(dataset: Dataset, archives: Iterable[Archive]) -> list[Archive]:
     """Return those archives that are not in the cache."""
-    folder = folder_of(data_set)
+    folder = dataset_folder(dataset)
     return [archive for archive in archives if not (folder / archive.file).is_file()]
 
 
-def fetch_archives(data_set: DataSet, archives: Iterable[Archive], show: Progress) -> Path:
+def fetch_archives(dataset: Dataset, archives: Iterable[Archive], progress: Progress) -> Path:
     """Bring archives that are not there yet into the cache; return the folder that they are in.
 
     Parameters
     ----------
-    data_set : DataSet
+    dataset : DataSet
     archives : iterable of Archive
-    show : Progress
+    progress : Progress
 
     Raises
     ------
-    NotFound, NotFetched, BadData
+    NotFoundError, DownloadError, DataError
         If an archive cannot be had, or is not the one that was published.
     """
-    wanted = missing(data_set, archives)
-    if not wanted:
-        return folder_of(data_set)
-    folder = made_folder(data_set)
-    with lock(folder, data_set.name):
-        wanted = missing(data_set, wanted)  # another process may have brought them meanwhile
-        if wanted:
-            with licence_said(data_set, folder):
-                for archive in wanted:
-                    _bring(archive, Partial(folder / archive.file), show)
+    to_download = missing_archives(dataset, archives)
+    if not to_download:
+        return dataset_folder(dataset)
+    folder = ensure_folder(dataset)
+    with lock(folder, dataset.name):
+        to_download = missing_archives(
+            dataset, to_download
+        )  # another process may have brought them meanwhile
+        if to_download:
+            with print_license_once(dataset, folder):
+                for archive in to_download:
+                    _download_archive(archive, PartialFile(folder / archive.file), progress)
     return folder
 
 
 def mirror() -> str | None:
     """Return what FORETASTE_MIRROR names: a folder, or an address that ends before the file names."""
-    return os.environ.get(VARIABLE) or None
+    return os.environ.get(MIRROR_VARIABLE) or None
 
 
-def _bring(archive: Archive, partial: Partial, show: Progress) -> None:
+def _download_archive(archive: Archive, partial: PartialFile, progress: Progress) -> None:
     """Bring one archive, from the first place that gives it whole."""
-    place = mirror()
-    if place is not None and not re.match(r"https?://", place):
-        _copy(archive, Path(place).expanduser() / archive.file, partial, show)
+    location = mirror()
+    if location is not None and not re.match(r"https?://", location):
+        _copy_archive(archive, Path(location).expanduser() / archive.file, partial, progress)
         return
-    urls = archive.urls if place is None else (f"{place.rstrip('/')}/{archive.file}",)
-    sidecar = archive.md5_url if place is None else f"{urls[0]}.md5"
+    urls = archive.urls if location is None else (f"{location.rstrip('/')}/{archive.file}",)
+    sidecar = archive.md5_url if location is None else f"{urls[0]}.md5"
     errors: list[ForetasteError] = []
     for url in urls:
         if errors:
             log.warning("%s   (next: %s)", errors[-1].message, url)
         try:
-            download(url, partial, show, archive.bytes)
-            _check(archive, partial, url)
+            download(url, partial, progress, archive.bytes)
+            _verify(archive, partial, url)
             if not archive.checksums:
-                _check_published(archive, partial, sidecar)
-        except (NotFound, NotFetched, BadData) as error:
+                _verify_published_checksum(archive, partial, sidecar)
+        except (NotFoundError, DownloadError, DataError) as error:
             errors.append(error)
             continue
-        _finish(partial, url)
+        _finish_download(partial, url)
         return
     raise errors[0]
 
 
-def _finish(partial: Partial, source: str) -> None:
+def _finish_download(partial: PartialFile, source: str) -> None:
     size = partial.size()
     partial.finish()
-    log.info("%s: %s from %s, kept in %s", partial.target.name, readable(size), source, partial.target.parent)
+    log.info(
+        "%s: %s from %s, kept in %s", partial.target.name, format_bytes(size), source, partial.target.parent
+    )
 
 
-def _copy(archive: Archive, source: Path, partial: Partial, show: Progress) -> None:
+def _copy_archive(archive: Archive, source: Path, partial: PartialFile, progress: Progress) -> None:
     """Bring an archive from a folder."""
     if not source.is_file():
-        raise NotFound(
-            f"{VARIABLE} has no {archive.file}: there is no file {source}",
+        raise NotFoundError(
+            f"{MIRROR_VARIABLE} has no {archive.file}: there is no file {source}",
             hint=f"put it there; it is published at {archive.urls[0]}",
         )
     size = source.stat().st_size
-    partial.require_space(size)
-    partial.begin(str(source), None)
+    partial.check_disk_space(size)
+    partial.start(str(source), None)
     with (
-        show.task(archive.file, size, unit="bytes") as task,
-        source.open("rb") as read,
+        progress.start_task(archive.file, size, unit="bytes") as task,
+        source.open("rb") as stream,
         partial.open() as file,
     ):
-        while chunk := read.read(CHUNK):
+        while chunk := stream.read(CHUNK_BYTES):
             partial.append(file, chunk)
-            task.step(len(chunk), readable(size))
-    _check(archive, partial, str(source))
+            task.step(len(chunk), format_bytes(size))
+    _verify(archive, partial, str(source))
     sidecar = source.with_name(source.name + ".md5")
     if not archive.checksums and sidecar.is_file():
-        _compare(partial, {"md5": _digest_in(sidecar.read_text(encoding="utf-8", errors="replace"))}, sidecar)
-    _finish(partial, str(source))
+        _verify_checksums(
+            partial, {"md5": _parse_md5(sidecar.read_text(encoding="utf-8", errors="replace"))}, sidecar
+        )
+    _finish_download(partial, str(source))
 
 
-def _check(archive: Archive, partial: Partial, source: object) -> None:
+def _verify(archive: Archive, partial: PartialFile, source: object) -> None:
     """Refuse and remove what is not the archive that was published."""
     size = partial.size()
     if archive.bytes is not None and size != archive.bytes:
         partial.discard()
-        raise BadData(
+        raise DataError(
             f"{archive.file} from {source} has {size:,} bytes, not {archive.bytes:,}; it was removed",
             hint="fetch it again; look at the address in a browser",
         )
-    _compare(partial, dict(archive.checksums), source)
+    _verify_checksums(partial, dict(archive.checksums), source)
 
 
-def _compare(partial: Partial, checksums: dict[str, str | None], source: object) -> None:
-    digests = {name: hashlib.new(name, usedforsecurity=False) for name, wanted in checksums.items() if wanted}
+def _verify_checksums(partial: PartialFile, checksums: dict[str, str | None], source: object) -> None:
+    digests = {
+        name: hashlib.new(name, usedforsecurity=False) for name, expected in checksums.items() if expected
+    }
     with partial.path.open("rb") as file:
-        while digests and (chunk := file.read(CHUNK)):
+        while digests and (chunk := file.read(CHUNK_BYTES)):
             for digest in digests.values():
                 digest.update(chunk)
     for name, digest in digests.items():
         if digest.hexdigest() != checksums[name]:
             partial.discard()
-            raise BadData(
+            raise DataError(
                 f"{partial.target.name} is not the published file: its {name} is {digest.hexdigest()}, "
                 f"not {checksums[name]}; it was removed",
                 where=f"it came from {source}",
@@ -146,32 +154,32 @@ def _compare(partial: Partial, checksums: dict[str, str | None], source: object)
             )
 
 
-def _check_published(archive: Archive, partial: Partial, sidecar: str | None) -> None:
+def _verify_published_checksum(archive: Archive, partial: PartialFile, sidecar: str | None) -> None:
     """Compare with the checksum that the owner publishes beside the archive, if it can be had."""
-    wanted = None
+    published = None
     if sidecar is not None:
         try:
-            wanted = _digest_in(_start_of(sidecar))
-        except (PassingFault, NotFetched) as error:
+            published = _parse_md5(_fetch_text_start(sidecar))
+        except (TransientError, DownloadError) as error:
             log.debug("%s: %s", sidecar, error)
-    if wanted is None:
+    if published is None:
         log.warning("%s: no published checksum could be had; it is not checked", archive.file)
         return
-    _compare(partial, {"md5": wanted}, sidecar)
+    _verify_checksums(partial, {"md5": published}, sidecar)
 
 
-def _start_of(url: str) -> str:
+def _fetch_text_start(url: str) -> str:
     """Return the start of a small text; nothing if the server has none."""
     start = b""
-    with opened(url, {}) as response:
-        for chunk in chunks(response, url) if response.status == 200 else ():
+    with open_url(url, {}) as response:
+        for chunk in iter_chunks(response, url) if response.status == 200 else ():
             start += chunk
-            if len(start) >= _LONGEST_CHECKSUM_FILE:
+            if len(start) >= _MAX_CHECKSUM_FILE_BYTES:
                 break
     return start.decode(errors="replace")
 
 
-def _digest_in(text: str) -> str | None:
+def _parse_md5(text: str) -> str | None:
     """Return the md5 in a text like ``MD5 (ml-1m.zip) = c4d9...`` or ``c4d9...  ml-1m.zip``."""
-    found = re.search(r"\b[0-9a-fA-F]{32}\b", text)
-    return found[0].lower() if found else None
+    match = re.search(r"\b[0-9a-fA-F]{32}\b", text)
+    return match[0].lower() if match else None

@@ -8,71 +8,77 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.datasets.archives import members, numbers_in, ratings_in, sheet_in, text_in
-from foretaste.datasets.registry import DataSet
-from foretaste.errors import BadData
-from foretaste.features import Catalogue
+from foretaste.datasets.archives import (
+    list_members,
+    read_member_ratings,
+    read_sheet_numbers,
+    read_sheet_rows,
+    read_text,
+)
+from foretaste.datasets.registry import Dataset
+from foretaste.errors import DataError
+from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
+from foretaste.typing import BoolArray, Float32Array, Float64Array, Int64Array
 
 log = logging.getLogger("foretaste")
 
-NOT_RATED = 99.0
+UNRATED_VALUE = 99.0
 TITLE = "jokeText"
 _JOKE = re.compile(r"<!--\s*begin of joke\s*-->(.*?)<!--\s*end of joke\s*-->", re.DOTALL | re.IGNORECASE)
-_NUMBERED = re.compile(r"^(\d+):[ \t]*$", re.MULTILINE)
+_NUMBER_LINE = re.compile(r"^(\d+):[ \t]*$", re.MULTILINE)
 
 
 # Ratings -------------------------------------------------------------------------------------------------
 
 
-def ratings(data_set: DataSet, folder: Path) -> Ratings:
+def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
     """Read the ratings of a Jester data set from its archives.
 
     Parameters
     ----------
-    data_set : DataSet
+    dataset : DataSet
     folder : Path
         Where its archives are.
     """
-    archives = [folder / archive.file for archive in data_set.holding("ratings")]
-    scale = data_set.scale if data_set.declared else None
-    if data_set.name == "jester-2":
-        return ratings_in(
+    archives = [folder / archive.file for archive in dataset.archives_with("ratings")]
+    scale = dataset.scale if dataset.scale_is_declared else None
+    if dataset.name == "jester-2":
+        return read_member_ratings(
             archives[0], "jester_ratings.dat", user=0, item=1, rating=2, separator="\t\t",
             header=False, scale=scale,
         )  # fmt: skip
-    found = from_wide([_wide(archive, data_set.items) for archive in archives], scale)
-    return found if data_set.declared else _with_scale_if_inside(found, data_set)
+    result = from_wide([_read_wide(archive, dataset.items) for archive in archives], scale)
+    return result if dataset.scale_is_declared else _declare_scale_if_inside(result, dataset)
 
 
-def _wide(archive: Path, jokes: int) -> npt.NDArray[np.float64]:
+def _read_wide(archive: Path, n_jokes: int) -> Float64Array:
     """Return the ratings of one workbook, a row a user, after checking them against their count."""
-    table = numbers_in(archive)
-    if table.shape[1] != jokes + 1:
-        raise BadData(
-            f"the workbook in {archive.name} has {table.shape[1]} columns, not a count and {jokes} jokes",
+    table = read_sheet_numbers(archive)
+    if table.shape[1] != n_jokes + 1:
+        raise DataError(
+            f"the workbook in {archive.name} has {table.shape[1]} columns, not a count and {n_jokes} jokes",
             hint=f"rm {archive}, and fetch it again",
         )
-    counts = (~_unrated(table[:, 1:])).sum(axis=1)
-    wrong = np.flatnonzero(counts != table[:, 0])
-    if len(wrong):
-        row = int(wrong[0])
+    counts = (~_is_unrated(table[:, 1:])).sum(axis=1)
+    wrong_rows = np.flatnonzero(counts != table[:, 0])
+    if len(wrong_rows):
+        row = int(wrong_rows[0])
         log.warning(
             "%s: in %s rows the first column is not the number of ratings (first: row %s says %g, has %d)",
-            archive.name, f"{len(wrong):,}", f"{row + 1:,}", table[row, 0], counts[row],
+            archive.name, f"{len(wrong_rows):,}", f"{row + 1:,}", table[row, 0], counts[row],
         )  # fmt: skip
     return table[:, 1:]
 
 
-def _unrated(table: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    unrated: npt.NDArray[np.bool_] = (table == NOT_RATED) | np.isnan(table)
-    return unrated
+def _is_unrated(table: Float64Array) -> BoolArray:
+    mask: BoolArray = (table == UNRATED_VALUE) | np.isnan(table)
+    return mask
 
 
-def from_wide(parts: list[npt.NDArray[np.float64]], scale: tuple[float, float] | None) -> Ratings:
+def from_wide(parts: list[Float64Array], scale: tuple[float, float] | None) -> Ratings:
     """Make ratings of tables with a row a user and a column a joke, 99 or nothing where there is none.
 
     Parameters
@@ -81,86 +87,86 @@ def from_wide(parts: list[npt.NDArray[np.float64]], scale: tuple[float, float] |
         Users are numbered from 1 through all parts, jokes from 1.
     scale : (low, high), optional
     """
-    columns: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]] = []
+    columns: list[tuple[Int64Array, Int64Array, Float32Array]] = []
     start = 1
     for part in parts:
-        user, joke = np.nonzero(~_unrated(part))
+        user, joke = np.nonzero(~_is_unrated(part))
         columns.append((user + start, joke + 1, part[user, joke].astype(np.float32)))
         start += len(part)
     user, joke, value = (np.concatenate(column) for column in zip(*columns, strict=True))
     return Ratings.from_columns(user, joke, value, scale=scale)
 
 
-def _with_scale_if_inside(found: Ratings, data_set: DataSet) -> Ratings:
+def _declare_scale_if_inside(ratings: Ratings, dataset: Dataset) -> Ratings:
     """Declare the published scale if all ratings lie inside it; else say how many do not."""
-    low, high = data_set.scale
-    outside = int(((found.value < low) | (found.value > high)).sum())
-    if not outside:
-        return found.replace(scale=data_set.scale)
+    low, high = dataset.scale
+    n_outside = int(((ratings.value < low) | (ratings.value > high)).sum())
+    if not n_outside:
+        return ratings.replace(scale=dataset.scale)
     log.warning(
         '%s: %s ratings lie outside the published scale, so none is declared   (say otherwise: '
         'where="rating >= %g AND rating <= %g")',
-        data_set.name, f"{outside:,}", low, high,
+        dataset.name, f"{n_outside:,}", low, high,
     )  # fmt: skip
-    return found
+    return ratings
 
 
 # Joke texts ----------------------------------------------------------------------------------------------
 
 
-def items(data_set: DataSet, folder: Path) -> Catalogue:
+def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
     """Read the texts of the jokes, each on one line.
 
     Parameters
     ----------
-    data_set : DataSet
+    dataset : DataSet
     folder : Path
         Where its archives are.
     """
-    (archive,) = data_set.holding("items")
-    readers = {"jester-1": _from_pages, "jester-2": _from_numbered}
-    texts = readers.get(data_set.name, _from_workbook)(folder / archive.file, data_set)
-    wanted = list(range(1, data_set.items + 1))
-    if sorted(texts) != wanted:
-        lost = sorted(set(wanted) ^ set(texts))
-        raise BadData(
-            f"{archive.file} does not hold the texts of jokes 1 to {data_set.items}",
-            where=f"first fault: joke {lost[0]}",
+    (archive,) = dataset.archives_with("items")
+    readers = {"jester-1": _read_pages, "jester-2": _read_numbered_list}
+    texts = readers.get(dataset.name, _read_workbook)(folder / archive.file, dataset)
+    expected = list(range(1, dataset.items + 1))
+    if sorted(texts) != expected:
+        mismatched = sorted(set(expected) ^ set(texts))
+        raise DataError(
+            f"{archive.file} does not hold the texts of jokes 1 to {dataset.items}",
+            where=f"first fault: joke {mismatched[0]}",
         )
-    column = np.empty(len(wanted), dtype=object)
-    column[:] = [texts[number] for number in wanted]
-    return Catalogue(IdIndex(np.array(wanted, dtype=np.int64)), {TITLE: column}, TITLE)
+    column = np.empty(len(expected), dtype=object)
+    column[:] = [texts[number] for number in expected]
+    return ItemCatalog(IdIndex(np.array(expected, dtype=np.int64)), {TITLE: column}, TITLE)
 
 
-def _from_pages(archive: Path, _: DataSet) -> dict[int, str]:
+def _read_pages(archive: Path, _: Dataset) -> dict[int, str]:
     """Read ``init1.html`` and so on, a page a joke."""
     texts = {}
-    for name in members(archive):
+    for name in list_members(archive):
         number = re.fullmatch(r"init(\d+)\.html", name)
         if number is None:
             continue
-        joke = _JOKE.search(text_in(archive, name, "latin-1"))
+        joke = _JOKE.search(read_text(archive, name, "latin-1"))
         if joke is None:
-            raise BadData(f"{name} in {archive.name} has no joke between its marks")
-        texts[int(number[1])] = plain_text(joke[1])
+            raise DataError(f"{name} in {archive.name} has no joke between its marks")
+        texts[int(number[1])] = html_to_text(joke[1])
     return texts
 
 
-def _from_numbered(archive: Path, _: DataSet) -> dict[int, str]:
+def _read_numbered_list(archive: Path, _: Dataset) -> dict[int, str]:
     """Read ``jester_items.dat``: a number and a colon on a line, and the joke in the lines below."""
-    parts = _NUMBERED.split(text_in(archive, "jester_items.dat", "latin-1").replace("\r\n", "\n"))
-    return {int(n): plain_text(text) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
+    parts = _NUMBER_LINE.split(read_text(archive, "jester_items.dat", "latin-1").replace("\r\n", "\n"))
+    return {int(n): html_to_text(text) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def _from_workbook(archive: Path, data_set: DataSet) -> dict[int, str]:
+def _read_workbook(archive: Path, dataset: Dataset) -> dict[int, str]:
     """Read a workbook with a joke a row; a row too many is a heading."""
-    rows = [str(row[0]) for row in sheet_in(archive) if row and row[0] is not None]
-    if len(rows) == data_set.items + 1:
+    rows = [str(row[0]) for row in read_sheet_rows(archive) if row and row[0] is not None]
+    if len(rows) == dataset.items + 1:
         rows = rows[1:]
     return {number: " ".join(text.split()) for number, text in enumerate(rows, 1)}
 
 
-class _Words(HTMLParser):
+class _TextExtractor(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
@@ -172,9 +178,9 @@ class _Words(HTMLParser):
         self.parts.append(" " if tag in ("br", "p", "li", "ul", "tr", "td", "div") else "")
 
 
-def plain_text(html: str) -> str:
+def html_to_text(html: str) -> str:
     """Return the text of a piece of HTML on one line."""
-    words = _Words()
-    words.feed(html)
-    words.close()
-    return " ".join("".join(words.parts).split())
+    extractor = _TextExtractor()
+    extractor.feed(html)
+    extractor.close()
+    return " ".join("".join(extractor.parts).split())

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.datasets.archives import members, ratings_in, records_in
-from foretaste.datasets.registry import DataSet
-from foretaste.errors import BadData
-from foretaste.features import Catalogue
+from foretaste.datasets.archives import list_members, read_member_ratings, read_records
+from foretaste.datasets.registry import Dataset
+from foretaste.errors import DataError
+from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 
@@ -33,12 +33,12 @@ _OCCUPATIONS_1M = (
 )  # fmt: skip
 
 
-def ratings(data_set: DataSet, folder: Path) -> Ratings:
+def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
     """Read the ratings of a MovieLens data set, with what is known of its users and films as features.
 
     Parameters
     ----------
-    data_set : DataSet
+    dataset : DataSet
     folder : Path
         Where its archive is.
 
@@ -48,132 +48,138 @@ def ratings(data_set: DataSet, folder: Path) -> Ratings:
         Films have one feature a genre, 0 or 1 (``genre=Comedy``); users of 100K and 1M have ``age``,
         ``gender=...`` and ``occupation=...``.
     """
-    archive = _archive(data_set, folder)
-    by_place = {"user": 0, "item": 1, "rating": 2, "timestamp": 3, "header": False}
-    by_name = {
+    archive = _archive_path(dataset, folder)
+    columns_by_position = {"user": 0, "item": 1, "rating": 2, "timestamp": 3, "header": False}
+    columns_by_name = {
         "user": "userId",
         "item": "movieId",
         "rating": "rating",
         "timestamp": "timestamp",
         "header": True,
     }
-    member, how = {
-        "movielens-100k": ("u.data", {**by_place, "separator": "\t"}),
-        "movielens-1m": ("ratings.dat", {**by_place, "separator": "::"}),
-        "movielens-10m": ("ratings.dat", {**by_place, "separator": "::"}),
-    }.get(data_set.name, ("ratings.csv", {**by_name, "separator": ","}))
-    found = ratings_in(archive, member, scale=data_set.scale, **how)
-    return found.with_features(
-        users=_user_features(data_set, archive), items=_genre_features(data_set, archive)
+    member, options = {
+        "movielens-100k": ("u.data", {**columns_by_position, "separator": "\t"}),
+        "movielens-1m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
+        "movielens-10m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
+    }.get(dataset.name, ("ratings.csv", {**columns_by_name, "separator": ","}))
+    result = read_member_ratings(archive, member, scale=dataset.scale, **options)
+    return result.with_features(
+        users=_load_user_features(dataset, archive), items=_load_genre_features(dataset, archive)
     )
 
 
-def items(data_set: DataSet, folder: Path) -> Catalogue:
+def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
     """Read the titles of the films, with year, genres (between bars) and what else stands beside them.
 
     Parameters
     ----------
-    data_set : DataSet
+    dataset : DataSet
     folder : Path
         Where its archive is.
     """
-    films = _films(data_set, _archive(data_set, folder))
-    ids = np.array([_whole(film["movieId"], data_set) for film in films], dtype=np.int64)
+    films = _read_films(dataset, _archive_path(dataset, folder))
+    ids = np.array([_parse_id(film["movieId"], dataset) for film in films], dtype=np.int64)
     order = np.argsort(ids, kind="stable")
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):
-        twice = int(index.ids[np.bincount(codes).argmax()])
-        raise BadData(f"{data_set.name}: film {twice} stands more than once in its list")
+        duplicate = int(index.ids[np.bincount(codes).argmax()])
+        raise DataError(f"{dataset.name}: film {duplicate} stands more than once in its list")
     columns = {}
     for name in [name for name in films[0] if name != "movieId"]:
         columns[name] = np.empty(len(films), dtype=object)
-        columns[name][:] = [films[place][name] for place in order]
-    return Catalogue(index, columns, "title")
+        columns[name][:] = [films[position][name] for position in order]
+    return ItemCatalog(index, columns, "title")
 
 
-def _archive(data_set: DataSet, folder: Path) -> Path:
-    return folder / data_set.archives[0].file
+def _archive_path(dataset: Dataset, folder: Path) -> Path:
+    return folder / dataset.archives[0].file
 
 
-def _whole(text: str, data_set: DataSet) -> int:
+def _parse_id(text: str, dataset: Dataset) -> int:
     if not text.isdigit():
-        raise BadData(f"{data_set.name}: {text!r} stands where the number of a film should")
+        raise DataError(f"{dataset.name}: {text!r} stands where the number of a film should")
     return int(text)
 
 
 # Films ---------------------------------------------------------------------------------------------------
 
 
-def _films(data_set: DataSet, archive: Path) -> list[dict[str, str]]:
+def _read_films(dataset: Dataset, archive: Path) -> list[dict[str, str]]:
     """Return the films, each by the names of its fields."""
     readers: dict[str, Callable[[Path], list[dict[str, str]]]] = {
-        "movielens-100k": _films_100k,
-        "movielens-1m": lambda path: _films_dat(path, "latin-1"),
-        "movielens-10m": lambda path: _films_dat(path, "utf-8"),
+        "movielens-100k": _read_films_100k,
+        "movielens-1m": lambda path: _read_films_dat(path, "latin-1"),
+        "movielens-10m": lambda path: _read_films_dat(path, "utf-8"),
     }
-    films = readers.get(data_set.name, _films_csv)(archive)
+    films = readers.get(dataset.name, _read_films_csv)(archive)
     if not films:
-        raise BadData(f"{data_set.name}: its list of films is empty")
+        raise DataError(f"{dataset.name}: its list of films is empty")
     return films
 
 
-def _film(number: str, title: str, genres: str) -> dict[str, str]:
+def _make_film(number: str, title: str, genres: str) -> dict[str, str]:
     year = _YEAR.search(title)
     return {"movieId": number, "title": title, "year": year[1] if year else "", "genres": genres}
 
 
-def _films_100k(archive: Path) -> list[dict[str, str]]:
+def _read_films_100k(archive: Path) -> list[dict[str, str]]:
     films = []
-    for record in records_in(archive, "u.item", "|", 5 + len(_GENRES_100K), "latin-1"):
+    for record in read_records(archive, "u.item", "|", 5 + len(_GENRES_100K), "latin-1"):
         number, title, released, _, address, *flags = record
         genres = "|".join(name for name, flag in zip(_GENRES_100K, flags, strict=True) if flag == "1")
-        films.append(_film(number, title, genres) | {"released": released, "imdb": address})
+        films.append(_make_film(number, title, genres) | {"released": released, "imdb": address})
     return films
 
 
-def _films_dat(archive: Path, encoding: str) -> list[dict[str, str]]:
-    return [_film(*record) for record in records_in(archive, "movies.dat", "::", 3, encoding)]
+def _read_films_dat(archive: Path, encoding: str) -> list[dict[str, str]]:
+    return [_make_film(*record) for record in read_records(archive, "movies.dat", "::", 3, encoding)]
 
 
-def _films_csv(archive: Path) -> list[dict[str, str]]:
-    _, *records = records_in(archive, "movies.csv", ",", 3)
-    films = [_film(*record) for record in records]
-    if "links.csv" not in members(archive):
+def _read_films_csv(archive: Path) -> list[dict[str, str]]:
+    _, *records = read_records(archive, "movies.csv", ",", 3)
+    films = [_make_film(*record) for record in records]
+    if "links.csv" not in list_members(archive):
         return films
-    _, *links = records_in(archive, "links.csv", ",", 3)
+    _, *links = read_records(archive, "links.csv", ",", 3)
     known = {number: (imdb, tmdb) for number, imdb, tmdb in links}
     for film in films:
         film["imdbId"], film["tmdbId"] = known.get(film["movieId"], ("", ""))
     return films
 
 
-def genres_of(text: str) -> list[str]:
+def split_genres(text: str) -> list[str]:
     """Return the genres in a text like ``Comedy|Drama``; none where none is known."""
     return [genre for genre in text.split("|") if genre not in _NO_GENRE]
 
 
-def _genre_features(data_set: DataSet, archive: Path) -> Any:
+def _load_genre_features(dataset: Dataset, archive: Path) -> Any:
     """Return a frame with a column a genre, 1 where a film is of it."""
     import polars as pl
 
-    films = _films(data_set, archive)
-    sets = [frozenset(genres_of(film["genres"])) for film in films]
-    names = sorted(frozenset().union(*sets))
-    numbers = [_whole(film["movieId"], data_set) for film in films]
-    columns = {f"genre={name}": [float(name in genres) for genres in sets] for name in names}
+    films = _read_films(dataset, archive)
+    genre_sets = [frozenset(split_genres(film["genres"])) for film in films]
+    names = sorted(frozenset().union(*genre_sets))
+    numbers = [_parse_id(film["movieId"], dataset) for film in films]
+    columns = {f"genre={name}": [float(name in genres) for genres in genre_sets] for name in names}
     return pl.DataFrame({"movieId": numbers, **columns})
 
 
 # Users ---------------------------------------------------------------------------------------------------
 
 
-def _user_features(data_set: DataSet, archive: Path) -> Any:
+def _load_user_features(dataset: Dataset, archive: Path) -> Any:
     """Return a frame of age, gender and occupation, where they are published."""
-    if data_set.name == "movielens-100k":
-        rows = [(n, age, sex, work) for n, age, sex, work, _ in records_in(archive, "u.user", "|", 5)]
-    elif data_set.name == "movielens-1m":
-        records = records_in(archive, "users.dat", "::", 5)
-        rows = [(n, age, sex, _occupation(work)) for n, sex, age, work, _ in records]
+    if dataset.name == "movielens-100k":
+        rows = [
+            (number, age, gender, occupation)
+            for number, age, gender, occupation, _ in read_records(archive, "u.user", "|", 5)
+        ]
+    elif dataset.name == "movielens-1m":
+        records = read_records(archive, "users.dat", "::", 5)
+        rows = [
+            (number, age, gender, _occupation_name(occupation))
+            for number, gender, age, occupation, _ in records
+        ]
     else:
         return None
     import polars as pl
@@ -182,6 +188,6 @@ def _user_features(data_set: DataSet, archive: Path) -> Any:
     return pl.DataFrame(columns).with_columns(pl.col("userId").cast(pl.Int64), pl.col("age").cast(pl.Float64))
 
 
-def _occupation(number: str) -> str:
-    known = number.isdigit() and int(number) < len(_OCCUPATIONS_1M)
-    return _OCCUPATIONS_1M[int(number)] if known else number
+def _occupation_name(number: str) -> str:
+    is_known = number.isdigit() and int(number) < len(_OCCUPATIONS_1M)
+    return _OCCUPATIONS_1M[int(number)] if is_known else number

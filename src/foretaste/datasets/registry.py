@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from foretaste.errors import NotFound, did_you_mean
+from foretaste.errors import NotFoundError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Archive:
     ----------
     file : str
         Its name.
-    holds : {"ratings", "items", "both"}
+    contents : {"ratings", "items", "both"}
     urls : tuple of str
         Where it is published; tried in this order.
     bytes : int, optional
@@ -33,7 +33,7 @@ class Archive:
     """
 
     file: str
-    holds: str
+    contents: str
     urls: tuple[str, ...]
     bytes: int | None = None
     md5: str | None = None
@@ -49,7 +49,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class DataSet:
+class Dataset:
     """A data set of the catalogue.
 
     Parameters
@@ -57,21 +57,21 @@ class DataSet:
     name, title : str
     ratings, users, items : int
         As published. Users and items that have no rating are counted where the owner counts them.
-    exact : bool
-        Whether ``ratings`` is the exact number.
+    is_exact : bool
+        Whether ``load_ratings`` is the exact number.
     scale : (low, high)
         As published, in rating units.
-    declared : bool
+    scale_is_declared : bool
         Whether all ratings are known to lie inside it, so that it can be declared.
     item_column : str
         What its ids of items are called: ``movieId``, ``jokeId``.
-    beside : str
+    extra_contents : str
         What it holds beside users, items and ratings.
-    licence, licence_source, citation, page : str
+    license, license_source, citation, homepage : str
         Its terms, where they stand, what to cite, and the owner's page.
-    verified : bool
+    is_verified : bool
         Whether the archive of the checksum given here was read and its figures found.
-    checked, address_source : str
+    verification, url_source : str
         What has been checked, and where the addresses come from.
     archives : tuple of Archive
         None for the data set that comes with the package.
@@ -80,51 +80,52 @@ class DataSet:
     name: str
     title: str
     ratings: int
-    exact: bool
+    is_exact: bool
     users: int
     items: int
     scale: tuple[float, float]
-    declared: bool
+    scale_is_declared: bool
     item_column: str
-    beside: str
-    licence: str
-    licence_source: str
+    extra_contents: str
+    license: str
+    license_source: str
     citation: str
-    page: str
-    verified: bool
-    checked: str
-    address_source: str
+    homepage: str
+    is_verified: bool
+    verification: str
+    url_source: str
     archives: tuple[Archive, ...] = ()
 
-    def holding(self, what: str) -> tuple[Archive, ...]:
+    def archives_with(self, contents: str) -> tuple[Archive, ...]:
         """Return the archives that hold ``"ratings"`` or ``"items"``."""
-        return tuple(archive for archive in self.archives if archive.holds in (what, "both"))
+        return tuple(archive for archive in self.archives if archive.contents in (contents, "both"))
 
 
 @cache
-def catalogue() -> dict[str, DataSet]:
+def load_registry() -> dict[str, Dataset]:
     """Return all data sets by name, in the order of the file."""
     text = (files("foretaste.datasets") / "registry.toml").read_text(encoding="utf-8")
-    return {entry["name"]: _data_set(entry) for entry in tomllib.loads(text)["dataset"]}
+    return {entry["name"]: _parse_entry(entry) for entry in tomllib.loads(text)["dataset"]}
 
 
-def _data_set(entry: dict[str, Any]) -> DataSet:
+def _parse_entry(entry: dict[str, Any]) -> Dataset:
     archives = tuple(Archive(**{**a, "urls": tuple(a["urls"])}) for a in entry.pop("archive", []))
     low, high = entry.pop("scale")
-    return DataSet(**entry, scale=(low, high), archives=archives)
+    return Dataset(**entry, scale=(low, high), archives=archives)
 
 
-def find(name: str) -> DataSet:
+def get_dataset(name: str) -> Dataset:
     """Return a data set by its name.
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is none of this name, with the nearest.
     """
-    known = catalogue()
-    if name not in known:
-        raise NotFound(
-            f'there is no data set "{name}"{did_you_mean(name, known)}', hint="one of " + ", ".join(known)
+    registry = load_registry()
+    if name not in registry:
+        raise NotFoundError(
+            f'there is no data set "{name}"{did_you_mean(name, registry)}',
+            hint="one of " + ", ".join(registry),
         )
-    return known[name]
+    return registry[name]

@@ -16,23 +16,23 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from random import Random
 
-from foretaste.features import Catalogue
+from foretaste.features import ItemCatalog
 from foretaste.ratings import Ratings
 
 TASTES = ("home", "computers", "animals", "science")
 SCALE = (-10.0, 10.0)
 
-_PEOPLE, _JOKES, _LONELY = 300, 60, 8
-_START, _DAYS = 1_767_225_600, 150  # 1 January 2026, seconds since 1970
+_N_USERS, _N_JOKES, _N_SINGLE_RATING_USERS = 300, 60, 8
+_START_TIMESTAMP, _N_DAYS = 1_767_225_600, 150  # 1 January 2026, seconds since 1970
 _RATINGS_FILE, _ITEMS_FILE = "sample_ratings.csv.gz", "sample_items.csv"
 
 
-def taste_of(joke_id: int) -> str:
+def joke_taste(joke_id: int) -> str:
     """Return the taste that a joke belongs to."""
     return TASTES[(joke_id - 1) % len(TASTES)]
 
 
-def ratings() -> Ratings:
+def load_ratings() -> Ratings:
     """Return the ratings that come with the package."""
     from foretaste.io import read_ratings
 
@@ -43,7 +43,7 @@ def ratings() -> Ratings:
         )  # fmt: skip
 
 
-def items() -> Catalogue:
+def load_items() -> ItemCatalog:
     """Return the jokes."""
     from foretaste.io import read_items
 
@@ -60,19 +60,21 @@ def generate(seed: int = 0) -> str:
         The bundled file is made with 0.
     """
     random = Random(seed)
-    jokes = [_joke(random, place) for place in range(_JOKES)]
-    person_ids = _ids(random)
-    rows = [row for place, id_ in enumerate(person_ids) for row in _ratings_of(random, id_, place, jokes)]
-    lines = [f"{person},{joke},{rating:.1f},{when}" for when, person, joke, rating in sorted(rows)]
+    jokes = [_make_joke(random, index) for index in range(_N_JOKES)]
+    user_ids = _make_user_ids(random)
+    rows = [
+        row for index, id_ in enumerate(user_ids) for row in _generate_user_ratings(random, id_, index, jokes)
+    ]
+    lines = [f"{user},{joke},{rating:.1f},{timestamp}" for timestamp, user, joke, rating in sorted(rows)]
     return "\n".join(["userId,jokeId,rating,timestamp", *lines, ""])
 
 
-def write(folder: Path) -> None:
+def write_ratings_file(folder: Path) -> None:
     """Write the file of ratings that comes with the package."""
     (folder / _RATINGS_FILE).write_bytes(gzip.compress(generate().encode(), mtime=0))
 
 
-def _total(numbers: Iterable[float]) -> float:
+def _sum_in_order(numbers: Iterable[float]) -> float:
     """Add one by one: Python's own ``sum`` rounds otherwise since 3.12."""
     total = 0.0
     for number in numbers:
@@ -80,56 +82,67 @@ def _total(numbers: Iterable[float]) -> float:
     return total
 
 
-def _normal(random: Random) -> float:
+def _sample_normal(random: Random) -> float:
     """Return a number that is nearly normal, with mean 0 and deviation 1: a sum of twelve."""
-    return _total(random.random() for _ in range(12)) - 6
+    return _sum_in_order(random.random() for _ in range(12)) - 6
 
 
-def _joke(random: Random, place: int) -> tuple[float, float, list[float]]:
+def _make_joke(random: Random, index: int) -> tuple[float, float, list[float]]:
     """Return a joke's leaning, how widely it is known, and how much it has of each taste."""
-    share = [0.15 * _normal(random) for _ in TASTES]
-    share[place % len(TASTES)] += 1
-    known = random.random()
-    return 1.5 * _normal(random), 8.0 if place % 12 == 5 else 0.3 + 2 * known * known, share
+    taste_weights = [0.15 * _sample_normal(random) for _ in TASTES]
+    taste_weights[index % len(TASTES)] += 1
+    popularity = random.random()
+    return (
+        1.5 * _sample_normal(random),
+        8.0 if index % 12 == 5 else 0.3 + 2 * popularity * popularity,
+        taste_weights,
+    )
 
 
-def _ids(random: Random) -> list[int]:
+def _make_user_ids(random: Random) -> list[int]:
     """Return the ids of the people: increasing, with gaps."""
     ids, last = [], 0
-    for _ in range(_PEOPLE):
+    for _ in range(_N_USERS):
         last += 1 if random.random() < 0.85 else 2
         ids.append(last)
     return ids
 
 
-def _ratings_of(
-    random: Random, person: int, place: int, jokes: list[tuple[float, float, list[float]]]
+def _generate_user_ratings(
+    random: Random, user: int, index: int, jokes: list[tuple[float, float, list[float]]]
 ) -> Iterator[tuple[int, int, int, float]]:
     """Yield the ratings of one person: when, who, which joke, rating."""
-    leaning = 1.6 * _normal(random)
-    tastes = [3.2 * _normal(random) for _ in TASTES]
-    liking = [
-        0.9 + leaning + joke + _total(t * s for t, s in zip(tastes, share, strict=True))
-        for joke, _, share in jokes
+    user_bias = 1.6 * _sample_normal(random)
+    tastes = [3.2 * _sample_normal(random) for _ in TASTES]
+    preference = [
+        0.9 + user_bias + joke + _sum_in_order(t * s for t, s in zip(tastes, taste_weights, strict=True))
+        for joke, _, taste_weights in jokes
     ]
-    busy = random.random()
-    wanted = 1 if place % (_PEOPLE // _LONELY) == 7 else 6 + int(34 * busy * busy + 8 * random.random())
+    activity = random.random()
+    n_ratings = (
+        1
+        if index % (_N_USERS // _N_SINGLE_RATING_USERS) == 7
+        else 6 + int(34 * activity * activity + 8 * random.random())
+    )
     # A joke is met the more often the better it is liked; each is met once at most.
-    chances = {joke: known * (1 + max(-0.8, 0.25 * liking[joke])) for joke, (_, known, _) in enumerate(jokes)}
-    when = _START + int(86_400 * _DAYS * random.random())
-    for _ in range(wanted):
-        joke = _drawn(random, chances)
-        del chances[joke]
-        rating = min(10.0, max(-10.0, liking[joke] + 1.7 * _normal(random)))
-        yield when, person, joke + 1, round(rating, 1) + 0.0  # + 0.0: no minus before a zero
-        when += 8 + int(50 * random.random()) + (86_400 * (random.random() < 0.04))
+    weights = {
+        joke: popularity * (1 + max(-0.8, 0.25 * preference[joke]))
+        for joke, (_, popularity, _) in enumerate(jokes)
+    }
+    timestamp = _START_TIMESTAMP + int(86_400 * _N_DAYS * random.random())
+    for _ in range(n_ratings):
+        joke = _sample_joke(random, weights)
+        del weights[joke]
+        rating = min(10.0, max(-10.0, preference[joke] + 1.7 * _sample_normal(random)))
+        yield timestamp, user, joke + 1, round(rating, 1) + 0.0  # + 0.0: no minus before a zero
+        timestamp += 8 + int(50 * random.random()) + (86_400 * (random.random() < 0.04))
 
 
-def _drawn(random: Random, chances: dict[int, float]) -> int:
+def _sample_joke(random: Random, weights: dict[int, float]) -> int:
     """Draw a joke by its chance."""
-    left = random.random() * _total(chances.values())
-    for joke, chance in chances.items():
-        left -= chance
-        if left <= 0:
+    remaining = random.random() * _sum_in_order(weights.values())
+    for joke, weight in weights.items():
+        remaining -= weight
+        if remaining <= 0:
             return joke
     return joke

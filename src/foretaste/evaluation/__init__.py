@@ -6,7 +6,7 @@ from foretaste.evaluation.error_breakdown import Breakdown, breakdown
 from foretaste.evaluation.ranking import evaluate_ranking
 from foretaste.evaluation.ranking_results import RankingResults
 from foretaste.evaluation.results import Results
-from foretaste.evaluation.tuning.results import Tuned
+from foretaste.evaluation.tuning.results import TuningResult
 from foretaste.evaluation.tuning.search_space import default_space
 from foretaste.evaluation.tuning.tune import tune
 
@@ -15,7 +15,7 @@ __all__ = [
     "CrossValidation",
     "RankingResults",
     "Results",
-    "Tuned",
+    "TuningResult",
     "breakdown",
     "compare",
     "cross_validate",

@@ -6,26 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import top_of_rows
-from foretaste._utils.progress import Task
-from foretaste.errors import InvalidParameter, did_you_mean
-from foretaste.evaluation.ranking_task import Question
-from foretaste.ids import Indices
-from foretaste.metrics.ranking import is_whole
+from foretaste._utils.progress import ProgressTask
+from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.evaluation.ranking_task import RankingTask
+from foretaste.metrics.ranking import is_integer
 from foretaste.models import Model
 from foretaste.ratings import Pairs
-from foretaste.recommendation.topk import Ranking, Seen
+from foretaste.recommendation.topk import ExcludedItems, TopKRanker
+from foretaste.typing import Float32Array, IndexArray, Int64Array
 
-_PAIRS = 50_000_000  # ranked by a kernel in one step, so that progress is seen to move
-_PREDICTED = 1_000_000  # predicted one by one in one step
+_PAIRS_PER_STEP = 50_000_000  # ranked by a kernel in one step, so that progress is seen to move
+_PREDICTIONS_PER_STEP = 1_000_000  # predicted one by one in one step
 
-SAMPLED = (
+SAMPLED_WARNING = (
     "sampled candidates mislead: figures are far higher than among all items, and can put models in another "
     'order (Krichene and Rendle, "On sampled metrics for item recommendation", KDD 2020)'
 )
-OWN = (
+TEST_ITEMS_WARNING = (
     "among a user's own test items nothing unrated competes: this tells how well models order what people "
     "chose themselves, not what is worth recommending"
 )
@@ -49,7 +48,7 @@ class Candidates:
     seed: int = 0
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The policy as a sentence."""
         if self.policy == "all":
             return "all items of train that the user has not rated there"
@@ -61,19 +60,19 @@ class Candidates:
         )
 
     @property
-    def mark(self) -> str:
+    def label_suffix(self) -> str:
         """What stands behind each figure's name in a table."""
         return {"all": "", "test": " (test items)", "sampled": " (sampled)"}[self.policy]
 
     @property
     def warning(self) -> str | None:
         """Why figures by this policy are to be taken with care."""
-        return {"all": None, "test": OWN, "sampled": SAMPLED}[self.policy]
+        return {"all": None, "test": TEST_ITEMS_WARNING, "sampled": SAMPLED_WARNING}[self.policy]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the policy as JSON can hold it."""
-        drawn = {"negatives": self.negatives, "seed": self.seed} if self.policy == "sampled" else {}
-        return {"policy": self.policy, **drawn, "words": self.words}
+        sampling = {"negatives": self.negatives, "seed": self.seed} if self.policy == "sampled" else {}
+        return {"policy": self.policy, **sampling, "words": self.description}
 
 
 def as_candidates(candidates: Any, seed: int) -> Candidates:
@@ -81,134 +80,140 @@ def as_candidates(candidates: Any, seed: int) -> Candidates:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is none of these.
     """
     if candidates in ("all", "test"):
         return Candidates(candidates)
     if isinstance(candidates, tuple | list) and len(candidates) == 2 and candidates[0] == "sampled":
         count = candidates[1]
-        if is_whole(count) and count >= 1:
+        if is_integer(count) and count >= 1:
             return Candidates("sampled", int(count), seed)
-    near = did_you_mean(candidates, ("all", "test", "sampled")) if isinstance(candidates, str) else ""
-    raise InvalidParameter(
-        f"candidates={candidates!r} is not allowed{near}",
+    suggestion = did_you_mean(candidates, ("all", "test", "sampled")) if isinstance(candidates, str) else ""
+    raise InvalidParameterError(
+        f"candidates={candidates!r} is not allowed{suggestion}",
         hint='candidates="all" (or "test", or ("sampled", 100))',
     )
 
 
-class Lister:
+class ListBuilder:
     """Makes the lists of one model after the other, by one policy.
 
     Parameters
     ----------
-    question : Question
+    ranking_task : Question
     candidates : Candidates
     n : int
         How long the lists are.
     threads : int
     """
 
-    def __init__(self, question: Question, candidates: Candidates, n: int, threads: int) -> None:
-        self.question, self.n, self.threads = question, n, threads
-        self.short = 0
-        self.rows: tuple[npt.NDArray[np.int64], Indices] | None = None
+    def __init__(self, ranking_task: RankingTask, candidates: Candidates, n: int, threads: int) -> None:
+        self.ranking_task, self.n, self.threads = ranking_task, n, threads
+        self.n_short = 0
+        self.candidate_rows: tuple[Int64Array, IndexArray] | None = None
         if candidates.policy == "all":
-            self.rated = question.train_rows()
+            self.rated_rows = ranking_task.rated_in_train()
         elif candidates.policy == "test":
-            starts, item = question.test_rows()
-            self.rows = starts, question.items.remap(question.test.items.ids)[item]
+            starts, item = ranking_task.rated_in_test()
+            self.candidate_rows = starts, ranking_task.items.indices_of(ranking_task.test.items.ids)[item]
         else:
-            self.rows, self.short = _drawn(question, candidates)
+            self.candidate_rows, self.n_short = _sample_candidates(ranking_task, candidates)
 
-    def lists(self, model: Model, task: Task) -> tuple[Indices, int]:
+    def build_lists(self, model: Model, task: ProgressTask) -> tuple[IndexArray, int]:
         """Return the lists of a fitted model, and how many are of equal predictions.
 
         Lists are numbers of ``question.items``, shape (judged, n), -1 after the end of a shorter one.
         """
-        return self._of_all(model, task) if self.rows is None else self._of_few(model, *self.rows, task)
+        return (
+            self._rank_all_items(model, task)
+            if self.candidate_rows is None
+            else self._rank_candidates(model, *self.candidate_rows, task)
+        )
 
-    def _of_all(self, model: Model, task: Task) -> tuple[Indices, int]:
-        question = self.question
-        here = model.items_.remap(question.train.items.ids)  # of train, in the model
-        ranking = Ranking(model, np.unique(here[here >= 0]), self.n, self.threads)
-        user = model.users_.remap(question.users)
-        starts, item = self.rated[0], here[self.rated[1]]
+    def _rank_all_items(self, model: Model, task: ProgressTask) -> tuple[IndexArray, int]:
+        ranking_task = self.ranking_task
+        train_to_model = model.items_.indices_of(ranking_task.train.items.ids)  # of train, in the model
+        ranker = TopKRanker(model, np.unique(train_to_model[train_to_model >= 0]), self.n, self.threads)
+        user = model.users_.indices_of(ranking_task.users)
+        starts, item = self.rated_rows[0], train_to_model[self.rated_rows[1]]
         if (item < 0).any():  # a model fitted elsewhere, that does not know them
             starts = np.r_[0, np.cumsum(item >= 0)][starts].astype(np.int64)
             item = item[item >= 0]
-        seen = Seen(starts, item)
-        there = np.r_[question.items.remap(model.items_.ids), np.int32(-1)]
-        lists, tied = np.full((len(user), self.n), -1, np.int32), 0
-        step = max(1, _PAIRS // max(1, len(ranking.allowed)))
+        excluded = ExcludedItems(starts, item)
+        model_to_task = np.r_[ranking_task.items.indices_of(model.items_.ids), np.int32(-1)]
+        lists, n_tied = np.full((len(user), self.n), -1, np.int32), 0
+        step = max(1, _PAIRS_PER_STEP // max(1, len(ranker.candidates)))
         for start in range(0, len(user), step):
-            part = slice(start, min(len(user), start + step))
-            best, score = ranking.best(user[part], seen.take(part))
-            tied += _tied(score)
-            lists[part, : best.shape[1]] = there[best]
-            task.step(part.stop - part.start)
-        return lists, tied
+            batch = slice(start, min(len(user), start + step))
+            top, score = ranker.topk(user[batch], excluded.take_rows(batch))
+            n_tied += _count_tied(score)
+            lists[batch, : top.shape[1]] = model_to_task[top]
+            task.step(batch.stop - batch.start)
+        return lists, n_tied
 
-    def _of_few(
-        self, model: Model, starts: npt.NDArray[np.int64], item: Indices, task: Task
-    ) -> tuple[Indices, int]:
+    def _rank_candidates(
+        self, model: Model, starts: Int64Array, item: IndexArray, task: ProgressTask
+    ) -> tuple[IndexArray, int]:
         """Predict each candidate, and rank: users with equally many candidates together."""
-        question = self.question
-        user = model.users_.remap(question.users)
-        there = model.items_.remap(question.items.ids)
+        ranking_task = self.ranking_task
+        user = model.users_.indices_of(ranking_task.users)
+        task_to_model = model.items_.indices_of(ranking_task.items.ids)
         length = np.diff(starts)
         order = np.argsort(length, kind="stable")
-        lists, tied = np.full((len(user), self.n), -1, np.int32), 0
+        lists, n_tied = np.full((len(user), self.n), -1, np.int32), 0
         first = 0
         while first < len(order):
             # Widths increase; so many rows that even the widest leaves the block below its size.
             last = first + 1
-            while last < len(order) and (last + 1 - first) * length[order[last]] <= _PREDICTED:
+            while last < len(order) and (last + 1 - first) * length[order[last]] <= _PREDICTIONS_PER_STEP:
                 last += 1
             rows = order[first:last]
-            size, wide = length[rows], int(length[rows[-1]])
-            inside = np.arange(wide) < size[:, None]
-            names = np.full(inside.shape, -1, np.int32)
-            names[inside] = item[(starts[rows][:, None] + np.arange(wide))[inside]]
-            score = np.full(inside.shape, -np.inf, np.float32)
-            pairs = Pairs(np.repeat(user[rows], size), there[names[inside]])
-            score[inside] = model._predict(pairs).value
-            keep = min(self.n, wide)
-            lists[rows, :keep], best = top_of_rows(score, names, keep, self.threads)
-            tied += _tied(best)
+            size, max_size = length[rows], int(length[rows[-1]])
+            mask = np.arange(max_size) < size[:, None]
+            candidate_items = np.full(mask.shape, -1, np.int32)
+            candidate_items[mask] = item[(starts[rows][:, None] + np.arange(max_size))[mask]]
+            score = np.full(mask.shape, -np.inf, np.float32)
+            pairs = Pairs(np.repeat(user[rows], size), task_to_model[candidate_items[mask]])
+            score[mask] = model._predict(pairs).value
+            n_top = min(self.n, max_size)
+            lists[rows, :n_top], top_scores = top_of_rows(score, candidate_items, n_top, self.threads)
+            n_tied += _count_tied(top_scores)
             task.step(len(rows))
             first = last
-        return lists, tied
+        return lists, n_tied
 
 
-def _drawn(question: Question, candidates: Candidates) -> tuple[tuple[npt.NDArray[np.int64], Indices], int]:
+def _sample_candidates(
+    ranking_task: RankingTask, candidates: Candidates
+) -> tuple[tuple[Int64Array, IndexArray], int]:
     """Return the relevant items of each user and some that the user has not rated; and who had too few."""
     rng = np.random.default_rng(candidates.seed)
-    train_starts, train_item = question.train_rows()
-    test_starts, test_item = question.test_rows()
-    train_there = question.items.remap(question.train.items.ids)
-    test_there = question.items.remap(question.test.items.ids)
-    free = np.zeros(len(question.items), np.bool_)
-    free[train_there] = True
-    ends = np.searchsorted(question.user, np.arange(len(question.users) + 1))
-    parts, short = list[Indices](), 0
-    for row in range(len(question.users)):
-        rated = np.r_[
-            train_there[train_item[train_starts[row] : train_starts[row + 1]]],
-            test_there[test_item[test_starts[row] : test_starts[row + 1]]],
+    train_starts, train_item = ranking_task.rated_in_train()
+    test_starts, test_item = ranking_task.rated_in_test()
+    train_to_task = ranking_task.items.indices_of(ranking_task.train.items.ids)
+    test_to_task = ranking_task.items.indices_of(ranking_task.test.items.ids)
+    is_unrated = np.zeros(len(ranking_task.items), np.bool_)
+    is_unrated[train_to_task] = True
+    ends = np.searchsorted(ranking_task.user, np.arange(len(ranking_task.users) + 1))
+    parts, n_short = list[IndexArray](), 0
+    for row in range(len(ranking_task.users)):
+        rated_items = np.r_[
+            train_to_task[train_item[train_starts[row] : train_starts[row + 1]]],
+            test_to_task[test_item[test_starts[row] : test_starts[row + 1]]],
         ]
-        before, free[rated] = free[rated], False
-        left = np.flatnonzero(free)
-        free[rated] = before
-        short += len(left) < candidates.negatives
-        drawn = rng.choice(left, min(len(left), candidates.negatives), replace=False)
-        parts.append(np.r_[question.item[ends[row] : ends[row + 1]], drawn].astype(np.int32))
+        previous, is_unrated[rated_items] = is_unrated[rated_items], False
+        unrated = np.flatnonzero(is_unrated)
+        is_unrated[rated_items] = previous
+        n_short += len(unrated) < candidates.negatives
+        negatives = rng.choice(unrated, min(len(unrated), candidates.negatives), replace=False)
+        parts.append(np.r_[ranking_task.item[ends[row] : ends[row + 1]], negatives].astype(np.int32))
     starts = np.r_[0, np.cumsum([len(part) for part in parts])].astype(np.int64)
-    return (starts, np.concatenate(parts)), short
+    return (starts, np.concatenate(parts)), n_short
 
 
-def _tied(score: npt.NDArray[np.float32]) -> int:
+def _count_tied(score: Float32Array) -> int:
     """Return in how many rows, best first and minus infinity after their ends, all of several are equal."""
-    several = (score > -np.inf).sum(axis=1) > 1
+    has_several = (score > -np.inf).sum(axis=1) > 1
     last = np.where(score > -np.inf, score, np.inf).min(axis=1, initial=np.inf)
-    return int(np.count_nonzero(several & (score[:, 0] == last))) if score.shape[1] else 0
+    return int(np.count_nonzero(has_several & (score[:, 0] == last))) if score.shape[1] else 0

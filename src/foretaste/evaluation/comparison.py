@@ -13,21 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.progress import Lines, Progress, Task, progress_for
-from foretaste.errors import ForetasteError, InvalidParameter, NotFound
-from foretaste.evaluation.fit_and_score import Judgement, checked_metrics, refusal
-from foretaste.evaluation.leakage import exact_rows, too_good
-from foretaste.evaluation.parallel import judge_folds
-from foretaste.evaluation.plan import Protocol, make_protocol
-from foretaste.evaluation.plan_files import pack
-from foretaste.evaluation.prediction_store import Kept
+from foretaste._utils.progress import LineProgress, Progress, ProgressTask, get_progress
+from foretaste.errors import ForetasteError, InvalidParameterError, NotFoundError
+from foretaste.evaluation.fit_and_score import FoldResult, error_entry, validate_metrics
+from foretaste.evaluation.leakage import count_exact, leakage_warning
+from foretaste.evaluation.parallel import evaluate_folds
+from foretaste.evaluation.plan import EvaluationPlan, make_plan
+from foretaste.evaluation.plan_files import save_plan
+from foretaste.evaluation.prediction_store import PredictionStore
 from foretaste.evaluation.results import Results, Row
-from foretaste.evaluation.significance import Sums, UserSums, uncertainties
-from foretaste.evaluation.subprocess_evaluation import Judged, judge_apart
-from foretaste.models import BY_NAME, Model
+from foretaste.evaluation.significance import PerUserErrors, bootstrap_intervals
+from foretaste.evaluation.subprocess_evaluation import EvaluationOutcome, evaluate_in_subprocess
+from foretaste.models import MODELS, Model
 from foretaste.models.baselines import GlobalMean
-from foretaste.models.spec import as_spec, holds_code, params_as_json
+from foretaste.models.spec import as_spec, contains_code, params_as_json
 from foretaste.ratings import Ratings
+from foretaste.typing import Float64Array
 from foretaste.validation import as_ratings
 
 log = logging.getLogger("foretaste")
@@ -41,7 +42,7 @@ def compare(
     test: Ratings | None = None,
     metrics: Sequence[str] = ("rmse", "mae"),
     warm_only: bool = False,
-    shared_rows: str = "refuse",
+    overlap: str = "refuse",
     measure_memory: bool = False,
     threads: int | None = None,
     progress: bool | Progress = False,
@@ -71,11 +72,11 @@ def compare(
         Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
     warm_only : bool
         Judge only rows whose user and item are learned from.
-    shared_rows : {"refuse", "judge", "learn"}
-        What to do with pairs of a user and an item that stand in ``ratings`` and in ``test``: an error, or
+    overlap : {"refuse", "judge", "learn"}
+        What to do with pairs of a user and an item that stand in ``load_ratings`` and in ``test``: an error, or
         only judge by them, or only learn from them.
     measure_memory : bool
-        Judge each model of ``BY_NAME`` in a process of its own, fold after fold, and tell its peak
+        Judge each model of ``MODELS`` in a process of its own, fold after fold, and tell its peak
         memory. Others are judged in this process, without a figure.
     threads : int, optional
         How many in all; folds are judged side by side, each fit with an equal share. None is all cores. It
@@ -87,203 +88,221 @@ def compare(
     Returns
     -------
     Results
-        If it is interrupted (Ctrl-C), the models judged until then, with ``stopped`` set.
+        If it is interrupted (Ctrl-C), the models judged until then, with ``interrupted`` set.
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no model of a name.
-    InvalidParameter
+    InvalidParameterError
         If a hyperparameter, metric or split is not allowed.
-    BadData
+    DataError
         If the ratings cannot be split or judged so.
     """
     ratings = as_ratings(ratings)
-    candidates, notes = _candidates(models)
-    protocol = make_protocol(ratings, split, test, warm_only=warm_only, shared_rows=shared_rows)
-    wanted = checked_metrics(metrics, protocol)
+    model_list, notes = _resolve_models(models)
+    plan = make_plan(ratings, split, test, warm_only=warm_only, overlap=overlap)
+    metric_names = validate_metrics(metrics, plan)
     rows: list[Row] = []
-    stopped = False
+    interrupted = False
     with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
-        show = progress_for(progress)
-        apart = measure_memory and bool(sys.executable)  # an embedded interpreter cannot start another
-        run = _Run(protocol, wanted, show, Path(folder) if apart else None, threads)
+        display = get_progress(progress)
+        in_subprocess = measure_memory and bool(
+            sys.executable
+        )  # an embedded interpreter cannot start another
+        comparison = _Comparison(
+            plan, metric_names, display, Path(folder) if in_subprocess else None, threads
+        )
         try:
-            if apart:
-                pack(protocol, Path(folder) / "data.npz")
-            with show.task("compare", len(candidates) * len(protocol)) as task:
-                for place, model in enumerate(candidates):
-                    run.judge(model, rows, task, f"{place + 1} of {len(candidates)} models")
+            if in_subprocess:
+                save_plan(plan, Path(folder) / "data.npz")
+            with display.start_task("compare", len(model_list) * len(plan)) as task:
+                for index, model in enumerate(model_list):
+                    comparison.evaluate(model, rows, task, f"{index + 1} of {len(model_list)} models")
         except KeyboardInterrupt:
-            stopped = True
-            notes.append(f"stopped: {len(rows)} of {len(candidates)} models judged")
+            interrupted = True
+            notes.append(f"stopped: {len(rows)} of {len(model_list)} models judged")
     for note in notes:
         log.info(note)
-    for warning in run.warnings:
+    for warning in comparison.warnings:
         log.warning(warning)
-    dataset = {"name": name, **protocol.ratings.describe()}
-    rows = run.how_sure(sorted(rows, key=_order))
-    notes += run.warnings
-    return Results(dataset, protocol.words, tuple(rows), tuple(notes), stopped, run.sums.users, run.kept)
+    dataset = {"name": name, **plan.ratings.describe()}
+    rows = comparison.add_intervals(sorted(rows, key=_sort_key))
+    notes += comparison.warnings
+    return Results(
+        dataset,
+        plan.description,
+        tuple(rows),
+        tuple(notes),
+        interrupted,
+        comparison.user_errors.n_users,
+        comparison.predictions,
+    )
 
 
-def _order(row: Row) -> tuple[bool, float]:
+def _sort_key(row: Row) -> tuple[bool, float]:
     return ("refused" in row, row["rmse"] or 0.0)
 
 
-def _candidates(models: Iterable[str | Model] | str | Model | None) -> tuple[list[Model], list[str]]:
+def _resolve_models(models: Iterable[str | Model] | str | Model | None) -> tuple[list[Model], list[str]]:
     """Return the models to judge, the baseline among them, and what there is to say about that."""
     if models is None:
-        return [model() for model in BY_NAME.values()], []
-    given = [models] if isinstance(models, str | Model) else list(models)
-    found = [one_model(model) for model in given]
-    if not found:
-        raise InvalidParameter(
-            "models is empty", hint="None for all of them, or some of " + ", ".join(BY_NAME)
+        return [model() for model in MODELS.values()], []
+    requested = [models] if isinstance(models, str | Model) else list(models)
+    resolved = [resolve_model(model) for model in requested]
+    if not resolved:
+        raise InvalidParameterError(
+            "models is empty", hint="None for all of them, or some of " + ", ".join(MODELS)
         )
-    if any(type(model) is GlobalMean for model in found):
-        return found, []
-    return [GlobalMean(), *found], ["GlobalMean added: the baseline that the others are measured against"]
+    if any(type(model) is GlobalMean for model in resolved):
+        return resolved, []
+    return [GlobalMean(), *resolved], ["GlobalMean added: the baseline that the others are measured against"]
 
 
-def one_model(model: Any) -> Model:
+def resolve_model(model: Any) -> Model:
     """Return a model, or that of a name, after checking its hyperparameters."""
-    found = named(model) if isinstance(model, str) else model
-    if not isinstance(found, Model):
-        hint = "SVD(factors=20), not SVD" if isinstance(found, type) else "a name, or a foretaste model"
-        raise InvalidParameter(f"{found!r} is neither a name nor a model", hint=hint)
-    found._check_extra()
-    found.check_params()
-    return found
+    resolved = model_from_name(model) if isinstance(model, str) else model
+    if not isinstance(resolved, Model):
+        hint = "SVD(factors=20), not SVD" if isinstance(resolved, type) else "a name, or a foretaste model"
+        raise InvalidParameterError(f"{resolved!r} is neither a name nor a model", hint=hint)
+    resolved._check_extra()
+    resolved.check_params()
+    return resolved
 
 
-def named(name: str) -> Model:
+def model_from_name(name: str) -> Model:
     """Return the model of a name, at its defaults; case, ``-`` and ``_`` do not matter.
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is none, naming the nearest.
     """
-    names = BY_NAME.names()
-    squeezed = {key.lower(): key for key in names}
-    key = squeezed.get(name.replace("-", "").replace("_", "").lower())
+    names = MODELS.names()
+    lower_names = {key.lower(): key for key in names}
+    key = lower_names.get(name.replace("-", "").replace("_", "").lower())
     if key is None:
-        near = difflib.get_close_matches(name.lower(), squeezed, n=1)
-        meant = f'; did you mean "{squeezed[near[0]]}"?' if near else ""
-        raise NotFound(f'no model "{name}"{meant}', hint="one of " + ", ".join(names))
-    return BY_NAME[key]()
+        close_matches = difflib.get_close_matches(name.lower(), lower_names, n=1)
+        suggestion = f'; did you mean "{lower_names[close_matches[0]]}"?' if close_matches else ""
+        raise NotFoundError(f'no model "{name}"{suggestion}', hint="one of " + ", ".join(names))
+    return MODELS[key]()
 
 
-class _Run:
+class _Comparison:
     """One comparison at work; ``folder`` is where the protocol is packed, if memory is measured."""
 
     def __init__(
         self,
-        protocol: Protocol,
+        plan: EvaluationPlan,
         metrics: tuple[str, ...],
-        show: Progress,
+        progress: Progress,
         folder: Path | None,
         threads: int | None,
     ) -> None:
-        self.protocol, self.metrics, self.show = protocol, metrics, show
+        self.plan, self.metrics, self.progress = plan, metrics, progress
         self.folder, self.threads = folder, threads
         self.warnings: list[str] = []
-        self.sums = UserSums(protocol)
-        self.errors: dict[str, Sums] = {}
-        self.kept = Kept(protocol)
+        self.user_errors = PerUserErrors(plan)
+        self.errors_by_model: dict[str, Float64Array] = {}
+        self.predictions = PredictionStore(plan)
 
-    def judge(self, model: Model, rows: list[Row], task: Task, place: str) -> None:
+    def evaluate(self, model: Model, rows: list[Row], task: ProgressTask, position: str) -> None:
         """Judge one model on all folds and add its row; what is shown as done is kept."""
-        label = label_of(model)
+        label = model_label(model)
         with ExitStack() as stack:
             # On a pipe, one line a model; bars are drawn inside one another instead.
-            line = stack.enter_context(self.show.task(label, 1)) if isinstance(self.show, Lines) else Task()
-            task.step(0, f"{label}, {place}")
-            judged = self._judge(model, task.step)
-            if judged.refused is not None:
-                rows.append(self._refused(model, judged))
-                line.step(note=f"refused: {judged.refused['message']}")
-                task.step(len(self.protocol) - len(judged.figures))
+            line = (
+                stack.enter_context(self.progress.start_task(label, 1))
+                if isinstance(self.progress, LineProgress)
+                else ProgressTask()
+            )
+            task.step(0, f"{label}, {position}")
+            outcome = self._evaluate_folds(model, task.step)
+            if outcome.error is not None:
+                rows.append(self._error_row(model, outcome))
+                line.step(note=f"refused: {outcome.error['message']}")
+                task.step(len(self.plan) - len(outcome.metrics))
                 return
-            row = self._summary(model, judged)
+            row = self._result_row(model, outcome)
             rows.append(row)
-            self.errors[row["python"]] = self.sums.of(judged.predicted)
-            self.kept.keep(row["python"], row["rmse"], judged.predicted)
-            exact = [
-                exact_rows(self.protocol.judged_values(fold), values)
-                for fold, values in enumerate(judged.predicted)
+            self.errors_by_model[row["python"]] = self.user_errors.sum_errors(outcome.predictions)
+            self.predictions.add(row["python"], row["rmse"], outcome.predictions)
+            exact_counts = [
+                count_exact(self.plan.test_values(fold), values)
+                for fold, values in enumerate(outcome.predictions)
             ]
-            warning = too_good(label, exact)
+            warning = leakage_warning(label, exact_counts)
             self.warnings += [] if warning is None else [warning]
             line.step(note=f"RMSE {row['rmse']:.4g}")
 
-    def how_sure(self, rows: list[Row]) -> list[Row]:
+    def add_intervals(self, rows: list[Row]) -> list[Row]:
         """Return the rows, best first, with the intervals of their RMSE and of the difference to the best."""
-        judged = [row for row in rows if "refused" not in row]
-        if not judged or not self.sums.enough:
+        evaluated_rows = [row for row in rows if "refused" not in row]
+        if not evaluated_rows or not self.user_errors.has_enough_users:
             return rows
-        found = uncertainties([self.errors[row["python"]] for row in judged], self.sums.counts)
-        for place, (row, sure) in enumerate(zip(judged, found, strict=True)):
-            row["rmse_interval"] = [sure.rmse.low, sure.rmse.high]
-            if place:
-                interval = [sure.interval.low, sure.interval.high]
-                row["behind"] = {"rmse": sure.difference, "interval": interval, "p": sure.p}
+        estimates = bootstrap_intervals(
+            [self.errors_by_model[row["python"]] for row in evaluated_rows], self.user_errors.counts
+        )
+        for index, (row, uncertainty) in enumerate(zip(evaluated_rows, estimates, strict=True)):
+            row["rmse_interval"] = [uncertainty.rmse.low, uncertainty.rmse.high]
+            if index:
+                interval = [uncertainty.interval.low, uncertainty.interval.high]
+                row["behind"] = {"rmse": uncertainty.difference, "interval": interval, "p": uncertainty.p}
         return rows
 
-    def _judge(self, model: Model, on_fold: Callable[[], None]) -> Judged:
-        inner = Progress() if isinstance(self.show, Lines) else self.show
-        own = BY_NAME.get(type(model).__name__) is not type(model) or holds_code(as_spec(model))
-        if self.folder is not None and not own:
-            return judge_apart(model, self.folder, self.metrics, inner, lambda _: on_fold())
-        judged = Judged()
+    def _evaluate_folds(self, model: Model, on_fold: Callable[[], None]) -> EvaluationOutcome:
+        inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
+        is_custom = MODELS.get(type(model).__name__) is not type(model) or contains_code(as_spec(model))
+        if self.folder is not None and not is_custom:
+            return evaluate_in_subprocess(model, self.folder, self.metrics, inner, lambda _: on_fold())
+        outcome = EvaluationOutcome()
 
-        def take(judgement: Judgement) -> None:
-            judged.figures.append(judgement.figures)
-            judged.predicted.append(judgement.predicted)
+        def collect(result: FoldResult) -> None:
+            outcome.metrics.append(result.metrics)
+            outcome.predictions.append(result.predictions)
             on_fold()
 
         try:
-            judge_folds(model, self.protocol, self.metrics, inner, take, self.threads)
+            evaluate_folds(model, self.plan, self.metrics, inner, collect, self.threads)
         except (ForetasteError, MemoryError) as error:
-            judged.refused = refusal(error)
-        return judged
+            outcome.error = error_entry(error)
+        return outcome
 
-    def _head(self, model: Model) -> Row:
-        return {"model": type(model).__name__, "params": params_of(model), "python": repr(model)}
+    def _base_row(self, model: Model) -> Row:
+        return {"model": type(model).__name__, "params": json_params(model), "python": repr(model)}
 
-    def _summary(self, model: Model, judged: Judged) -> Row:
-        row = self._head(model)
-        several = len(judged.figures) > 1
-        for key in judged.figures[0]:
-            values = [figures[key] for figures in judged.figures]
+    def _result_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
+        row = self._base_row(model)
+        has_several_folds = len(outcome.metrics) > 1
+        for key in outcome.metrics[0]:
+            values = [fold_metrics[key] for fold_metrics in outcome.metrics]
             if key == "fallback_rows":
                 row[key] = int(sum(values))
                 continue
             row[key] = float(np.mean(values))
-            if several:
+            if has_several_folds:
                 row[f"{key}_std"] = float(np.std(values))
-        row |= judged.memory
-        if several:
-            row["folds"] = judged.figures
+        row |= outcome.memory
+        if has_several_folds:
+            row["folds"] = outcome.metrics
         return row
 
-    def _refused(self, model: Model, judged: Judged) -> Row:
+    def _error_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
         keys = ("train_rmse", *self.metrics, "fit_seconds", "predict_seconds", "fallback_rows")
-        return self._head(model) | dict.fromkeys(keys) | {"refused": judged.refused}
+        return self._base_row(model) | dict.fromkeys(keys) | {"refused": outcome.error}
 
 
-def params_of(model: Model) -> dict[str, Any]:
+def json_params(model: Model) -> dict[str, Any]:
     """Return the hyperparameters of a model as JSON can hold them."""
-    return {name: _as_json(value) for name, value in params_as_json(model).items()}
+    return {name: _json_value(value) for name, value in params_as_json(model).items()}
 
 
-def label_of(model: Model) -> str:
+def model_label(model: Model) -> str:
     """Return what a model is called: its name, and the parameters that differ from its defaults."""
     return repr(model).removesuffix("()")
 
 
-def _as_json(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return a hyperparameter as JSON can hold it."""
-    known = value is None or isinstance(value, bool | int | float | str | list | dict)
-    return value if known else repr(value)
+    is_json = value is None or isinstance(value, bool | int | float | str | list | dict)
+    return value if is_json else repr(value)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import html_table
-from foretaste._utils.progress import Lines, Progress, progress_for
-from foretaste.evaluation.comparison import label_of, one_model, params_of
-from foretaste.evaluation.fit_and_score import Figures, Judgement, checked_metrics
-from foretaste.evaluation.leakage import exact_rows, too_good
-from foretaste.evaluation.parallel import judge_folds
-from foretaste.evaluation.plan import Protocol, make_protocol
+from foretaste._utils.formatting import format_html_table
+from foretaste._utils.progress import LineProgress, Progress, get_progress
+from foretaste.evaluation.comparison import json_params, model_label, resolve_model
+from foretaste.evaluation.fit_and_score import FoldResult, Metrics, validate_metrics
+from foretaste.evaluation.leakage import count_exact, leakage_warning
+from foretaste.evaluation.parallel import evaluate_folds
+from foretaste.evaluation.plan import EvaluationPlan, make_plan
 from foretaste.metrics.rating import METRICS
 from foretaste.models import Model
 from foretaste.splits import KFold
@@ -53,7 +53,7 @@ class CrossValidation:
     params: dict[str, Any]
     protocol: str
     metrics: tuple[str, ...]
-    folds: tuple[Figures, ...]
+    folds: tuple[Metrics, ...]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -70,14 +70,14 @@ class CrossValidation:
         return {key: float(np.std([fold[key] for fold in self.folds])) for key in self.folds[0]}
 
     @property
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """What the figures say, beside the baseline."""
         mean, std = self.mean, self.std
         gain = 100 * (1 - mean["rmse"] / mean["mean_rmse"]) if mean["mean_rmse"] else 0.0
-        said = "better" if gain >= 0 else "worse"
-        spread = f" +- {std['rmse']:.4f}" if len(self) > 1 else ""
+        direction = "better" if gain >= 0 else "worse"
+        std_text = f" +- {std['rmse']:.4f}" if len(self) > 1 else ""
         return (
-            f"RMSE {mean['rmse']:.4f}{spread}: {abs(gain):.3g} % {said} than always guessing the mean "
+            f"RMSE {mean['rmse']:.4f}{std_text}: {abs(gain):.3g} % {direction} than always guessing the mean "
             f"({mean['mean_rmse']:.4f})."
         )
 
@@ -97,42 +97,43 @@ class CrossValidation:
         """Return a polars frame, one row a fold, ``fold`` from 1 in front."""
         import polars as pl
 
-        return pl.DataFrame([{"fold": number} | fold for number, fold in enumerate(self.folds, 1)])
+        return pl.DataFrame([{"fold": fold_number} | fold for fold_number, fold in enumerate(self.folds, 1)])
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment, as they are shown."""
-        headers = ["", *(f"Fold {number}" for number in range(1, len(self) + 1)), "Mean", "Std"]
+        headers = ["", *(f"Fold {fold_number}" for fold_number in range(1, len(self) + 1)), "Mean", "Std"]
         mean, std = self.mean, self.std
         rows = []
         for key in (*self.metrics, *_SECONDS):
-            form = ".2f" if key in _SECONDS else ".4f"
+            fmt = ".2f" if key in _SECONDS else ".4f"
             name = _SECONDS.get(key) or f"{METRICS[key].label} (testset)"
             values = [*(fold[key] for fold in self.folds), mean[key], std[key]]
-            rows.append([name, *(format(value, form) for value in values)])
+            rows.append([name, *(format(value, fmt) for value in values)])
         return headers, rows, "l" + "r" * (len(self) + 2)
 
     @property
-    def _head(self) -> str:
-        measured = ", ".join(METRICS[name].label for name in self.metrics)
-        return f"Evaluating {measured} of algorithm {self.model.removesuffix('()')} on {len(self)} split(s)."
+    def _title(self) -> str:
+        labels = ", ".join(METRICS[name].label for name in self.metrics)
+        return f"Evaluating {labels} of algorithm {self.model.removesuffix('()')} on {len(self)} split(s)."
 
     def __str__(self) -> str:
         headers, rows, _ = self.table()
-        first = max(18, *(len(row[0]) + 2 for row in rows))
-        width = max(8, *(len(cell) + 2 for row in [headers, *rows] for cell in row[1:]))
+        name_width = max(18, *(len(row[0]) + 2 for row in rows))
+        cell_width = max(8, *(len(cell) + 2 for row in [headers, *rows] for cell in row[1:]))
         lines = [
-            row[0].ljust(first) + "".join(cell.ljust(width) for cell in row[1:]) for row in [headers, *rows]
+            row[0].ljust(name_width) + "".join(cell.ljust(cell_width) for cell in row[1:])
+            for row in [headers, *rows]
         ]
         notes = (f"note: {note}" for note in self.notes)
-        return "\n".join([self._head, "", *lines, "", self.sentence, f"protocol: {self.protocol}", *notes])
+        return "\n".join([self._title, "", *lines, "", self.summary, f"protocol: {self.protocol}", *notes])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        said = [self.sentence, f"Protocol: {self.protocol}", *(f"Note: {note}" for note in self.notes)]
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in said)
-        return f"<p>{html.escape(self._head)}</p>" + html_table(*self.table()) + lines
+        paragraphs = [self.summary, f"Protocol: {self.protocol}", *(f"Note: {note}" for note in self.notes)]
+        body = "".join(f"<p>{html.escape(line)}</p>" for line in paragraphs)
+        return f"<p>{html.escape(self._title)}</p>" + format_html_table(*self.table()) + body
 
 
 def cross_validate(
@@ -166,7 +167,7 @@ def cross_validate(
     seed : int
         Chooses the folds.
     split : Split, optional
-        Instead of ``KFold(folds, seed)``: ``ByTime(0.2)``, ``LeaveNOut(1)``, ``ColdUsers(0.2)``, or anything
+        Instead of ``KFold(folds, seed)``: ``TimeSplit(0.2)``, ``LeaveNOut(1)``, ``ColdUsers(0.2)``, or anything
         that scikit-learn takes as ``cv=`` and that has a method ``split``.
     warm_only : bool
         Judge only rows whose user and item are learned from.
@@ -176,42 +177,42 @@ def cross_validate(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no model of this name.
-    InvalidParameter
+    InvalidParameterError
         If a hyperparameter, metric, split or number is not allowed.
-    BadData
+    DataError
         If the ratings cannot be split or judged so, or a row is both learned from and judged by.
     """
     ratings = as_ratings(ratings)
-    chosen = one_model(model)
-    protocol = make_protocol(
-        ratings, KFold(folds, seed) if split is None else split, None, warm_only=warm_only
-    )
-    wanted = checked_metrics(metrics, protocol)
-    found: list[Figures] = []
-    exact: list[int] = []
-    label, show = label_of(chosen), progress_for(progress)
-    with show.task(f"cross-validate {label}", len(protocol)) as task:
+    estimator = resolve_model(model)
+    plan = make_plan(ratings, KFold(folds, seed) if split is None else split, None, warm_only=warm_only)
+    metric_names = validate_metrics(metrics, plan)
+    fold_metrics: list[Metrics] = []
+    exact_counts: list[int] = []
+    label, display = model_label(estimator), get_progress(progress)
+    with display.start_task(f"cross-validate {label}", len(plan)) as task:
 
-        def take(judgement: Judgement) -> None:
-            exact.append(exact_rows(protocol.judged_values(len(found)), judgement.predicted))
-            found.append(judgement.figures | {"mean_rmse": _mean_rmse(protocol, len(found))})
-            task.step(note=f"fold {len(found)} of {len(protocol)}, RMSE {judgement.figures['rmse']:.4g}")
+        def collect(result: FoldResult) -> None:
+            exact_counts.append(count_exact(plan.test_values(len(fold_metrics)), result.predictions))
+            fold_metrics.append(result.metrics | {"mean_rmse": _global_mean_rmse(plan, len(fold_metrics))})
+            task.step(note=f"fold {len(fold_metrics)} of {len(plan)}, RMSE {result.metrics['rmse']:.4g}")
 
-        inner = Progress() if isinstance(show, Lines) else show  # on a pipe, one line for all
-        judge_folds(chosen, protocol, wanted, inner, take, threads)
-    warning = too_good(label, exact)
+        inner = Progress() if isinstance(display, LineProgress) else display  # on a pipe, one line for all
+        evaluate_folds(estimator, plan, metric_names, inner, collect, threads)
+    warning = leakage_warning(label, exact_counts)
     if warning is not None:
         log.warning(warning)
     notes = () if warning is None else (warning,)
-    return CrossValidation(repr(chosen), params_of(chosen), protocol.words, wanted, tuple(found), notes)
+    return CrossValidation(
+        repr(estimator), json_params(estimator), plan.description, metric_names, tuple(fold_metrics), notes
+    )
 
 
-def _mean_rmse(protocol: Protocol, fold: int) -> float:
+def _global_mean_rmse(plan: EvaluationPlan, fold: int) -> float:
     """Return the RMSE of always guessing the mean of the rows learned from."""
-    train_rows, test_rows = protocol.rows[fold]
-    value = protocol.ratings.value
-    weight = None if protocol.ratings.weight is None else protocol.ratings.weight[train_rows]
+    train_rows, test_rows = plan.fold_rows[fold]
+    value = plan.ratings.value
+    weight = None if plan.ratings.weight is None else plan.ratings.weight[train_rows]
     mean = np.average(value[train_rows].astype(np.float64), weights=weight)
     return float(np.sqrt(np.mean((value[test_rows] - mean) ** 2)))

@@ -9,21 +9,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste._utils.formatting import decimals_for, html_table, text_table
-from foretaste.errors import BadData
-from foretaste.evaluation.plan import Protocol
+from foretaste._utils.formatting import decimal_places, format_html_table, format_text_table
+from foretaste.errors import DataError
+from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
+from foretaste.typing import AnyArray, Float32Array, Float64Array, IndexArray, Int64Array
 
-Floats = npt.NDArray[np.float64]
 Bin = dict[str, Any]
 
-SUPPORT = (0, 1, 5, 10, 20, 50, 100, 500)  # where bins of training ratings begin
-_MOST_VALUES = 21  # so many different ratings stand for themselves; more are put into bins
-_BINS = 10
-_PERIODS = 8
+SUPPORT_EDGES = (0, 1, 5, 10, 20, 50, 100, 500)  # where bins of training ratings begin
+_MAX_DISTINCT_VALUES = 21  # so many different ratings stand for themselves; more are put into bins
+_N_BINS = 10
+_N_PERIODS = 8
 _TITLES = {
     "user_support": "ratings of the user learned from",
     "item_support": "ratings of the item learned from",
@@ -34,14 +33,14 @@ _TITLES = {
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _EvaluatedRows:
     """Columns of the rows judged, of all folds, shape (n,) each."""
 
-    true: Floats
-    predicted: Floats
-    user_support: npt.NDArray[np.int64]
-    item_support: npt.NDArray[np.int64]
-    when: npt.NDArray[np.int64] | None
+    y_true: Float64Array
+    y_pred: Float64Array
+    user_support: Int64Array
+    item_support: Int64Array
+    timestamp: Int64Array | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,36 +71,39 @@ class Breakdown:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        parts = {name: [dict(one) for one in bins] for name, bins in self.parts.items()}
+        parts = {name: [dict(entry) for entry in bins] for name, bins in self.parts.items()}
         return {"model": self.model, "rows": self.rows, "rmse": self.rmse, "parts": parts}
 
     def to_frame(self) -> Any:
         """Return a polars frame: one row a bin, ``part`` in front."""
         import polars as pl
 
-        return pl.DataFrame([{"part": part} | one for part, bins in self.parts.items() for one in bins])
+        return pl.DataFrame([{"part": part} | entry for part, bins in self.parts.items() for entry in bins])
 
     def table(self, part: str) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment of one part, as they are shown."""
         keys = ("rmse", "mae", "mean_rating", "mean_prediction")
         bins = self.parts[part]
-        places = decimals_for(abs(one[key]) for one in bins for key in keys)
-        rows = [[one["bin"], f"{one['rows']:,}", *(f"{one[key]:.{places}f}" for key in keys)] for one in bins]
+        decimals = decimal_places(abs(entry[key]) for entry in bins for key in keys)
+        rows = [
+            [entry["bin"], f"{entry['rows']:,}", *(f"{entry[key]:.{decimals}f}" for key in keys)]
+            for entry in bins
+        ]
         return [_TITLES[part], "rows", "RMSE", "MAE", "mean rating", "mean prediction"], rows, "lrrrrr"
 
     def __str__(self) -> str:
-        tables = "\n\n".join(text_table(*self.table(part)) for part in self.parts)
-        return f"{self._head}\n\n{tables}"
+        tables = "\n\n".join(format_text_table(*self.table(part)) for part in self.parts)
+        return f"{self._title}\n\n{tables}"
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        tables = "".join(html_table(*self.table(part)) for part in self.parts)
-        return f"<p>{html.escape(self._head)}</p>{tables}"
+        tables = "".join(format_html_table(*self.table(part)) for part in self.parts)
+        return f"<p>{html.escape(self._title)}</p>{tables}"
 
     @property
-    def _head(self) -> str:
+    def _title(self) -> str:
         return f"Where {self.model} errs: {self.rows:,} rows judged, RMSE {self.rmse:.4g} over all"
 
 
@@ -121,116 +123,139 @@ def breakdown(test: Ratings, prediction: Any, train: Ratings, *, model: str = "t
 
     Raises
     ------
-    BadData
+    DataError
         If there is nothing to judge by, or not one finite prediction for each row.
     """
-    predicted = np.asarray(prediction, np.float64)
+    y_pred = np.asarray(prediction, np.float64)
     if len(test) == 0:
-        raise BadData("there are no ratings to judge by")
-    if predicted.shape != (len(test),) or not np.isfinite(predicted).all():
-        raise BadData(
-            f"prediction has the shape {predicted.shape}; it must hold one finite number for each of the "
+        raise DataError("there are no ratings to judge by")
+    if y_pred.shape != (len(test),) or not np.isfinite(y_pred).all():
+        raise DataError(
+            f"prediction has the shape {y_pred.shape}; it must hold one finite number for each of the "
             f"{len(test)} rows of test",
             hint="breakdown(test, model.predict(test), train)",
         )
-    user = _support(train.users, train.user, test.users)[test.user]
-    item = _support(train.items, train.item, test.items)[test.item]
-    return _taken_apart(_Judged(test.value.astype(np.float64), predicted, user, item, test.when), model)
+    user = _count_support(train.users, train.user, test.users)[test.user]
+    item = _count_support(train.items, train.item, test.items)[test.item]
+    return _make_breakdown(
+        _EvaluatedRows(test.value.astype(np.float64), y_pred, user, item, test.timestamp), model
+    )
 
 
-def breakdown_of(protocol: Protocol, predicted: Sequence[npt.NDArray[np.float32]], model: str) -> Breakdown:
+def breakdown_from_plan(plan: EvaluationPlan, predictions: Sequence[Float32Array], model: str) -> Breakdown:
     """Take the error of predictions apart, one array a fold of a protocol."""
-    if protocol.test is not None:
-        return breakdown(protocol.test, predicted[0], protocol.ratings, model=model)
-    ratings = protocol.ratings
+    if plan.test is not None:
+        return breakdown(plan.test, predictions[0], plan.ratings, model=model)
+    ratings = plan.ratings
     columns = []
-    for (train_rows, test_rows), values in zip(protocol.rows, predicted, strict=True):
+    for (train_rows, test_rows), values in zip(plan.fold_rows, predictions, strict=True):
         user = np.bincount(ratings.user[train_rows], minlength=len(ratings.users))
         item = np.bincount(ratings.item[train_rows], minlength=len(ratings.items))
         columns.append((test_rows, values, user[ratings.user[test_rows]], item[ratings.item[test_rows]]))
     rows, values, user, item = (np.concatenate(column) for column in zip(*columns, strict=True))
-    when = None if ratings.when is None else ratings.when[rows]
-    true = ratings.value[rows].astype(np.float64)
-    return _taken_apart(_Judged(true, values.astype(np.float64), user, item, when), model)
+    timestamp = None if ratings.timestamp is None else ratings.timestamp[rows]
+    y_true = ratings.value[rows].astype(np.float64)
+    return _make_breakdown(_EvaluatedRows(y_true, values.astype(np.float64), user, item, timestamp), model)
 
 
-def _support(known: IdIndex, codes: npt.NDArray[np.int32], wanted: IdIndex) -> npt.NDArray[np.int64]:
+def _count_support(train_ids: IdIndex, codes: IndexArray, test_ids: IdIndex) -> Int64Array:
     """Return how many rows learned from each wanted id has."""
-    counts = np.append(np.bincount(codes, minlength=len(known)), 0)
-    return np.asarray(counts[known.remap(wanted.ids)], np.int64)  # -1, unknown, is the 0 at the end
+    counts = np.append(np.bincount(codes, minlength=len(train_ids)), 0)
+    return np.asarray(
+        counts[train_ids.indices_of(test_ids.ids)], np.int64
+    )  # -1, unknown, is the 0 at the end
 
 
-def _taken_apart(judged: _Judged, model: str) -> Breakdown:
+def _make_breakdown(evaluated: _EvaluatedRows, model: str) -> Breakdown:
     parts = {
-        "user_support": _by_support(judged, judged.user_support),
-        "item_support": _by_support(judged, judged.item_support),
-        "rating": _by_rating(judged),
+        "user_support": _bin_by_support(evaluated, evaluated.user_support),
+        "item_support": _bin_by_support(evaluated, evaluated.item_support),
+        "rating": _bin_by_rating(evaluated),
     }
-    if judged.when is not None:
-        parts["time"] = _by_edges(judged, judged.when, _tiles(judged.when, _PERIODS), _date)
-    parts["prediction"] = _by_edges(judged, judged.predicted, _tiles(judged.predicted, _BINS), _number)
-    error = judged.true - judged.predicted
+    if evaluated.timestamp is not None:
+        parts["time"] = _bin_by_edges(
+            evaluated, evaluated.timestamp, _quantile_edges(evaluated.timestamp, _N_PERIODS), _format_date
+        )
+    parts["prediction"] = _bin_by_edges(
+        evaluated, evaluated.y_pred, _quantile_edges(evaluated.y_pred, _N_BINS), _format_number
+    )
+    error = evaluated.y_true - evaluated.y_pred
     return Breakdown(model, len(error), float(np.sqrt(np.mean(error**2))), parts)
 
 
-def _by_support(judged: _Judged, support: npt.NDArray[np.int64]) -> list[Bin]:
-    place = np.searchsorted(SUPPORT, support, side="right") - 1
-    names = []
-    for low, after in zip(SUPPORT, (*SUPPORT[1:], None), strict=True):
-        last = None if after is None else after - 1
+def _bin_by_support(evaluated: _EvaluatedRows, support: Int64Array) -> list[Bin]:
+    bin_index = np.searchsorted(SUPPORT_EDGES, support, side="right") - 1
+    bounds = []
+    for low, next_low in zip(SUPPORT_EDGES, (*SUPPORT_EDGES[1:], None), strict=True):
+        last = None if next_low is None else next_low - 1
         name = "0 (cold)" if low == 0 else f"{low} or more" if last is None else f"{low} to {last}"
-        names.append((name, low, last))
-    return _bins(judged, place, names)
+        bounds.append((name, low, last))
+    return _bin_metrics(evaluated, bin_index, bounds)
 
 
-def _by_rating(judged: _Judged) -> list[Bin]:
-    values = np.unique(judged.true)
-    if len(values) <= _MOST_VALUES:
-        names = [(_number(value), float(value), float(value)) for value in values]
-        return _bins(judged, np.searchsorted(values, judged.true), names)
-    return _by_edges(judged, judged.true, np.linspace(values[0], values[-1], _BINS + 1), _number)
+def _bin_by_rating(evaluated: _EvaluatedRows) -> list[Bin]:
+    values = np.unique(evaluated.y_true)
+    if len(values) <= _MAX_DISTINCT_VALUES:
+        bounds = [(_format_number(value), float(value), float(value)) for value in values]
+        return _bin_metrics(evaluated, np.searchsorted(values, evaluated.y_true), bounds)
+    return _bin_by_edges(
+        evaluated, evaluated.y_true, np.linspace(values[0], values[-1], _N_BINS + 1), _format_number
+    )
 
 
-def _tiles(values: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+def _quantile_edges(values: AnyArray, n: int) -> AnyArray:
     """Return edges between which about equally many values lie; equal values stay together."""
-    ordered = np.sort(values)
-    inner = ordered[[(len(ordered) * place) // n for place in range(1, n)]]
-    return np.unique(np.concatenate([ordered[:1], inner, ordered[-1:]]))
+    sorted_values = np.sort(values)
+    inner_edges = sorted_values[[(len(sorted_values) * bin_index) // n for bin_index in range(1, n)]]
+    return np.unique(np.concatenate([sorted_values[:1], inner_edges, sorted_values[-1:]]))
 
 
-def _by_edges(judged: _Judged, values: npt.NDArray[Any], edges: npt.NDArray[Any], word: Any) -> list[Bin]:
+def _bin_by_edges(
+    evaluated: _EvaluatedRows, values: AnyArray, edges: AnyArray, format_value: Any
+) -> list[Bin]:
     """Bin by edges, each bin from its edge up to the next, the last one closed."""
-    inner = edges[1:-1]
-    place = np.searchsorted(inner, values, side="right")
-    names = []
-    for number in range(len(inner) + 1):
-        low, high = edges[number], edges[min(number + 1, len(edges) - 1)]
-        name = word(low) if low == high or word(low) == word(high) else f"{word(low)} to {word(high)}"
-        names.append((name, low.item(), high.item()))
-    return _bins(judged, place, names)
+    inner_edges = edges[1:-1]
+    bin_index = np.searchsorted(inner_edges, values, side="right")
+    bounds = []
+    for index in range(len(inner_edges) + 1):
+        low, high = edges[index], edges[min(index + 1, len(edges) - 1)]
+        name = (
+            format_value(low)
+            if low == high or format_value(low) == format_value(high)
+            else f"{format_value(low)} to {format_value(high)}"
+        )
+        bounds.append((name, low.item(), high.item()))
+    return _bin_metrics(evaluated, bin_index, bounds)
 
 
-def _bins(judged: _Judged, place: npt.NDArray[Any], names: list[tuple[str, Any, Any]]) -> list[Bin]:
+def _bin_metrics(
+    evaluated: _EvaluatedRows, bin_index: AnyArray, bounds: list[tuple[str, Any, Any]]
+) -> list[Bin]:
     """Return the figures of each bin that has rows."""
-    error = judged.true - judged.predicted
-    rows = np.bincount(place, minlength=len(names))
+    error = evaluated.y_true - evaluated.y_pred
+    rows = np.bincount(bin_index, minlength=len(bounds))
 
-    def mean(values: Floats) -> Floats:
-        return np.bincount(place, values, len(names)) / np.maximum(rows, 1)
+    def bin_mean(values: Float64Array) -> Float64Array:
+        return np.bincount(bin_index, values, len(bounds)) / np.maximum(rows, 1)
 
-    columns = np.sqrt(mean(error**2)), mean(np.abs(error)), mean(judged.true), mean(judged.predicted)
+    columns = (
+        np.sqrt(bin_mean(error**2)),
+        bin_mean(np.abs(error)),
+        bin_mean(evaluated.y_true),
+        bin_mean(evaluated.y_pred),
+    )
     keys = ("rmse", "mae", "mean_rating", "mean_prediction")
     return [
-        {"bin": name, "low": low, "high": high, "rows": int(rows[number])}
-        | {key: float(column[number]) for key, column in zip(keys, columns, strict=True)}
-        for number, (name, low, high) in enumerate(names)
-        if rows[number]
+        {"bin": name, "low": low, "high": high, "rows": int(rows[index])}
+        | {key: float(column[index]) for key, column in zip(keys, columns, strict=True)}
+        for index, (name, low, high) in enumerate(bounds)
+        if rows[index]
     ]
 
 
-def _number(value: Any) -> str:
+def _format_number(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def _date(value: Any) -> str:
+def _format_date(value: Any) -> str:
     return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%d")

@@ -8,36 +8,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
-from foretaste.evaluation.plan import Protocol
+from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.metrics.rating import METRICS, rmse
 from foretaste.models import Model
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array
 from foretaste.validation import encode_pairs
 
-Figures = dict[str, float | int]
-Floats = npt.NDArray[np.float32]
+Metrics = dict[str, float | int]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class FoldResult:
     """What came of one fold: figures, and the predictions of the rows judged, shape (n,)."""
 
-    figures: Figures
-    predicted: Floats
+    metrics: Metrics
+    predictions: Float32Array
 
 
-def fresh(model: Model) -> Model:
+def clone(model: Model) -> Model:
     """Return an unfitted model with the same parameters, so that the one given is never changed."""
     return type(model)(**model.get_params(deep=False))
 
 
-def judge(
+def fit_and_score(
     model: Model, train: Ratings, test: Ratings, metrics: Sequence[str], progress: bool | Progress = False
-) -> Judgement:
+) -> FoldResult:
     """Fit on ``train``, predict ``test``, and measure.
 
     The model is asked about pairs: the ratings of ``test`` never reach it, they are only compared with.
@@ -45,28 +44,28 @@ def judge(
     Returns
     -------
     Judgement
-        Figures: ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
+        Figures: ``train_rmse``, each of ``get_metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
         ``test``) and ``fallback_rows``, how many of them named an unknown user or item.
     """
-    fitted = fresh(model)
+    fitted_model = clone(model)
     start = time.perf_counter()
-    fitted.fit(train, progress=progress)
+    fitted_model.fit(train, progress=progress)
     fit_seconds = time.perf_counter() - start
     start = time.perf_counter()
-    prediction = fitted.predict_details(encode_pairs(test, fitted.users_, fitted.items_))
+    prediction = fitted_model.predict_details(encode_pairs(test, fitted_model.users_, fitted_model.items_))
     predict_seconds = time.perf_counter() - start
-    trained = fitted.predict(encode_pairs(train, fitted.users_, fitted.items_))
-    figures: Figures = {
-        "train_rmse": rmse(train.value, trained),
-        **{name: measure(name, test, prediction.value) for name in metrics},
+    train_predictions = fitted_model.predict(encode_pairs(train, fitted_model.users_, fitted_model.items_))
+    values: Metrics = {
+        "train_rmse": rmse(train.value, train_predictions),
+        **{name: compute_metric(name, test, prediction.value) for name in metrics},
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
         "fallback_rows": int(np.count_nonzero(prediction.fallback)),
     }
-    return Judgement(figures, np.asarray(prediction.value, np.float32))
+    return FoldResult(values, np.asarray(prediction.value, np.float32))
 
 
-def refusal(error: BaseException) -> dict[str, str | None]:
+def error_entry(error: BaseException) -> dict[str, str | None]:
     """Return why a model was not judged, as it stands in a row of results."""
     if isinstance(error, ForetasteError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
@@ -77,38 +76,40 @@ def refusal(error: BaseException) -> dict[str, str | None]:
     }
 
 
-def measure(name: str, test: Ratings, predicted: Any) -> float:
+def compute_metric(name: str, test: Ratings, y_pred: Any) -> float:
     """Return one metric of predictions for ``test``."""
     metric = METRICS[name]
-    if metric.needs == "user":
-        return metric.function(test.value, predicted, test.user)
-    if metric.needs == "scale":
-        return metric.function(test.value, predicted, test.scale)
-    return metric.function(test.value, predicted)
+    if metric.requires == "user":
+        return metric.function(test.value, y_pred, test.user)
+    if metric.requires == "scale":
+        return metric.function(test.value, y_pred, test.scale)
+    return metric.function(test.value, y_pred)
 
 
-def checked_metrics(metrics: Sequence[str], protocol: Protocol) -> tuple[str, ...]:
+def validate_metrics(metrics: Sequence[str], plan: EvaluationPlan) -> tuple[str, ...]:
     """Return the metrics wanted, RMSE always among them, after trying that each can be computed.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a name is no metric, or NMAE is wanted and no scale was declared.
-    BadData
+    DataError
         If the rows to judge by cannot give a metric (FCP of one row a user).
     """
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in names:
         if name not in METRICS:
-            near = did_you_mean(name, METRICS)
-            raise InvalidParameter(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
+            suggestion = did_you_mean(name, METRICS)
+            raise InvalidParameterError(
+                f'no metric "{name}"{suggestion}', hint="one of " + ", ".join(METRICS)
+            )
     names = list(dict.fromkeys(["rmse", *names] if "rmse" not in names else names))
-    for fold in range(len(protocol)):
-        test = protocol.judged(fold)
+    for fold in range(len(plan)):
+        test = plan.test_ratings(fold)
         for name in names:
-            if METRICS[name].needs == "scale" and test.scale is None:
-                raise InvalidParameter(
+            if METRICS[name].requires == "scale" and test.scale is None:
+                raise InvalidParameterError(
                     f"{name} needs the scale of the ratings", hint="read_ratings(..., scale=(1, 5))"
                 )
-            measure(name, test, test.value)
+            compute_metric(name, test, test.value)
     return tuple(names)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from foretaste._utils.formatting import plural
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.evaluation.leakage import SHARED_WORDS, checked_rows, without_shared
+from foretaste._utils.formatting import format_count
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.evaluation.leakage import OVERLAP_DESCRIPTIONS, check_no_overlap, drop_overlap
 from foretaste.ratings import Ratings
-from foretaste.splits import ByTime, ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, Rows, WarmOnly
-from foretaste.validation import check_kinds
+from foretaste.splits import ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, TimeSplit, WarmOnly
+from foretaste.typing import Float32Array, IndexArray, IntpArray
+from foretaste.validation import check_id_types
 
 
 @dataclass(frozen=True, eq=False)
-class Protocol:
+class EvaluationPlan:
     """The folds of one comparison.
 
     Parameters
@@ -25,49 +23,49 @@ class Protocol:
     ratings : Ratings
         All ratings; with ``test``, only those learned from.
     test : Ratings, optional
-        Judged by instead of a part of ``ratings``.
-    rows : tuple of (train_rows, test_rows)
+        Judged by instead of a part of ``load_ratings``.
+    fold_rows : tuple of (train_rows, test_rows)
         One pair a fold; empty with ``test``.
-    words : str
+    description : str
         The protocol as a sentence.
     """
 
     ratings: Ratings
     test: Ratings | None
-    rows: tuple[tuple[Rows, Rows], ...]
-    words: str
+    fold_rows: tuple[tuple[IntpArray, IntpArray], ...]
+    description: str
 
     def __len__(self) -> int:
-        return len(self.rows) or 1
+        return len(self.fold_rows) or 1
 
-    def parts(self, fold: int) -> tuple[Ratings, Ratings]:
+    def train_test(self, fold: int) -> tuple[Ratings, Ratings]:
         """Return the ratings to learn from and those to judge by; ids of one part stay in that part."""
         if self.test is not None:
             return self.ratings, self.test
-        train_rows, test_rows = self.rows[fold]
+        train_rows, test_rows = self.fold_rows[fold]
         return self.ratings[train_rows], self.ratings[test_rows]
 
-    def judged(self, fold: int) -> Ratings:
+    def test_ratings(self, fold: int) -> Ratings:
         """Return the ratings to judge by."""
-        return self.ratings[self.rows[fold][1]] if self.test is None else self.test
+        return self.ratings[self.fold_rows[fold][1]] if self.test is None else self.test
 
-    def judged_users(self, fold: int) -> npt.NDArray[np.int32]:
+    def test_users(self, fold: int) -> IndexArray:
         """Return the user of each row judged, as one number in all folds, shape (n,)."""
-        return self.ratings.user[self.rows[fold][1]] if self.test is None else self.test.user
+        return self.ratings.user[self.fold_rows[fold][1]] if self.test is None else self.test.user
 
-    def judged_values(self, fold: int) -> npt.NDArray[np.float32]:
+    def test_values(self, fold: int) -> Float32Array:
         """Return the rating of each row judged, shape (n,)."""
-        return self.ratings.value[self.rows[fold][1]] if self.test is None else self.test.value
+        return self.ratings.value[self.fold_rows[fold][1]] if self.test is None else self.test.value
 
 
-def make_protocol(
+def make_plan(
     ratings: Ratings,
     split: Any,
     test: Ratings | None,
     *,
     warm_only: bool = False,
-    shared_rows: str = "refuse",
-) -> Protocol:
+    overlap: str = "refuse",
+) -> EvaluationPlan:
     """Fix the folds of a comparison.
 
     Parameters
@@ -79,116 +77,120 @@ def make_protocol(
         Instead of a split.
     warm_only : bool
         Judge only rows whose user and item are learned from.
-    shared_rows : {"refuse", "judge", "learn"}
-        What to do with pairs that stand in ``ratings`` and in ``test``.
+    overlap : {"refuse", "judge", "learn"}
+        What to do with pairs that stand in ``load_ratings`` and in ``test``.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If both are given, or the split is none.
-    BadData
-        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``ratings``.
+    DataError
+        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``load_ratings``.
     """
     if test is not None:
         if split is not None:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 "split and test are both given; rows are either split or given apart", hint="test="
             )
-        return _apart(ratings, test, warm_only, shared_rows)
+        return _external_test_plan(ratings, test, warm_only, overlap)
     split = HoldOut(0.2, seed=0) if split is None else split
     if not hasattr(split, "split"):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"split={split!r} is no split", hint="HoldOut(0.2, seed=0), KFold(5), ByTime(0.2), ..."
         )
     split = WarmOnly(split) if warm_only and not isinstance(split, WarmOnly) else split
-    rows = tuple(checked_rows(split, part, ratings) for part in split.split(ratings))
+    rows = tuple(check_no_overlap(split, fold, ratings) for fold in split.split(ratings))
     if not rows:
-        raise BadData(f"{split!r} yields no rows to learn from and to judge by")
-    return Protocol(ratings, None, rows, f"{_words(split)}: {_counts(rows, len(ratings))}")
+        raise DataError(f"{split!r} yields no rows to learn from and to judge by")
+    return EvaluationPlan(
+        ratings, None, rows, f"{_describe_split(split)}: {_describe_counts(rows, len(ratings))}"
+    )
 
 
-def _apart(ratings: Ratings, test: Ratings, warm_only: bool, shared_rows: str) -> Protocol:
+def _external_test_plan(ratings: Ratings, test: Ratings, warm_only: bool, overlap: str) -> EvaluationPlan:
     """Return the protocol of rows given apart."""
-    _check_apart(ratings, test)
-    ratings, test, said = without_shared(ratings, test, shared_rows)
+    _check_external_test(ratings, test)
+    ratings, test, overlap_text = drop_overlap(ratings, test, overlap)
     if warm_only:
         user, item = (
-            known.remap(given.ids)[codes] >= 0
-            for known, given, codes in (
+            train_ids.indices_of(test_ids.ids)[codes] >= 0
+            for train_ids, test_ids, codes in (
                 (ratings.users, test.users, test.user),
                 (ratings.items, test.items, test.item),
             )
         )
         if not (user & item).any():
-            raise BadData("no row to judge by has a user and an item that are learned from")
+            raise DataError("no row to judge by has a user and an item that are learned from")
         test = test[user & item]
-    kind = "rows given apart" + said + (_WARM if warm_only else "")
-    words = f"{kind}: {len(ratings):,} to learn from, {len(test):,} to judge by"
-    return Protocol(ratings, test, (), words)
+    source = "rows given apart" + overlap_text + (_WARM_ONLY_TEXT if warm_only else "")
+    description = f"{source}: {len(ratings):,} to learn from, {len(test):,} to judge by"
+    return EvaluationPlan(ratings, test, (), description)
 
 
-_WARM = ", judged only where user and item are known"
+_WARM_ONLY_TEXT = ", judged only where user and item are known"
 
 
-def apart_arguments(words: str) -> list[str]:
+def arguments_from_description(description: str) -> list[str]:
     """Return the arguments of ``compare`` that the words of a protocol of rows given apart tell of.
 
     Parameters
     ----------
-    words : str
-        Of a ``Protocol``.
+    description : str
+        Of a ``EvaluationPlan``.
     """
-    told = [f'shared_rows="{how}"' for how, said in SHARED_WORDS.items() if said in words]
-    return told + ["warm_only=True"] * (_WARM in words)
+    arguments = [
+        f'shared_rows="{policy}"' for policy, text in OVERLAP_DESCRIPTIONS.items() if text in description
+    ]
+    return arguments + ["warm_only=True"] * (_WARM_ONLY_TEXT in description)
 
 
-def _check_apart(ratings: Ratings, test: Ratings) -> None:
-    for part, name in ((ratings, "learn from"), (test, "judge by")):
-        if len(part) == 0:
-            raise BadData(f"there are no ratings to {name}")
-    check_kinds(test.users, ratings.users, "user")
-    check_kinds(test.items, ratings.items, "item")
-    known = (ratings.users.remap(test.users.ids) >= 0).any() or (
-        ratings.items.remap(test.items.ids) >= 0
+def _check_external_test(ratings: Ratings, test: Ratings) -> None:
+    for subset, name in ((ratings, "learn from"), (test, "judge by")):
+        if len(subset) == 0:
+            raise DataError(f"there are no ratings to {name}")
+    check_id_types(test.users, ratings.users, "user")
+    check_id_types(test.items, ratings.items, "item")
+    any_known = (ratings.users.indices_of(test.users.ids) >= 0).any() or (
+        ratings.items.indices_of(test.items.ids) >= 0
     ).any()
-    if not known:
-        raise BadData(
+    if not any_known:
+        raise DataError(
             "no user and no item to judge by occurs in the ratings to learn from; are both of one data set?"
         )
 
 
-def _words(split: Any) -> str:
+def _describe_split(split: Any) -> str:
     """Say in words what a split does, without its counts."""
     match split:
         case HoldOut():
-            return f"hold-out, {_percent(split.test_size)} of the rows, seed {split.seed}"
+            return f"hold-out, {_format_percent(split.test_size)} of the rows, seed {split.seed}"
         case KFold():
             return f"{split.folds}-fold cross-validation, seed {split.seed}"
         case WarmOnly():
-            return _words(split.base) + _WARM
+            return _describe_split(split.splitter) + _WARM_ONLY_TEXT
         case LeaveNOut(n=1):
             return f"leave one out: 1 rating of each user who has more held out, seed {split.seed}"
         case LeaveNOut():
-            return f"{plural(split.n, 'rating')} of each user who has more held out, seed {split.seed}"
-        case ByTime():
-            return f"the latest {_percent(split.test_size)} of the rows held out"
+            return f"{format_count(split.n, 'rating')} of each user who has more held out, seed {split.seed}"
+        case TimeSplit():
+            return f"the latest {_format_percent(split.test_size)} of the rows held out"
         case ColdUsers():
-            return f"{_percent(split.share)} of the users never learned from, seed {split.seed}"
+            return f"{_format_percent(split.test_size)} of the users never learned from, seed {split.seed}"
         case ColdItems():
-            return f"{_percent(split.share)} of the items never learned from, seed {split.seed}"
+            return f"{_format_percent(split.test_size)} of the items never learned from, seed {split.seed}"
     return f"split by {split!r}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+def _format_percent(fraction: float) -> str:
+    return f"{100 * fraction:.4g} %"
 
 
-def _counts(rows: tuple[tuple[Rows, Rows], ...], total: int) -> str:
+def _describe_counts(rows: tuple[tuple[IntpArray, IntpArray], ...], total: int) -> str:
     if len(rows) == 1:
         return f"{len(rows[0][0]):,} to learn from, {len(rows[0][1]):,} to judge by"
-    judged = sum(len(test_rows) for _, test_rows in rows)
-    if judged == total:
+    n_test = sum(len(test_rows) for _, test_rows in rows)
+    if n_test == total:
         return (
             f"each of the {total:,} rows judged once; means of {len(rows)} folds, +- their standard deviation"
         )
-    return f"{judged:,} rows judged in {len(rows)} folds; their means, +- their standard deviation"
+    return f"{n_test:,} rows judged in {len(rows)} folds; their means, +- their standard deviation"

@@ -7,67 +7,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.evaluation.plan import Protocol
-from foretaste.features import Table
+from foretaste.evaluation.plan import EvaluationPlan
+from foretaste.features import FeatureTable
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
+from foretaste.typing import AnyArray, ArrayDict, Int64Array
 
-Arrays = dict[str, npt.NDArray[Any]]
-PREDICTED = "predicted_{}.npy"  # of one fold, written by the other process
+PREDICTIONS_FILE = "predicted_{}.npy"  # of one fold, written by the other process
 
 
-def pack(protocol: Protocol, path: Path) -> None:
+def save_plan(plan: EvaluationPlan, path: Path) -> None:
     """Write a protocol to an npz file (not compressed; no array holds objects, so no pickles)."""
-    ratings = protocol.ratings
-    arrays: Arrays = {"user": ratings.user, "item": ratings.item, **_columns(ratings, "")}
-    arrays["sizes"] = np.array([len(ratings.users), len(ratings.items), len(protocol.rows)])
-    for name in ("user_table", "item_table"):
-        table: Table | None = getattr(ratings, name)
-        if table is not None:
-            arrays[name], arrays[f"{name}_columns"] = table.values, np.array(table.columns, dtype=np.str_)
-    for fold, (train_rows, test_rows) in enumerate(protocol.rows):
+    ratings = plan.ratings
+    arrays: ArrayDict = {"user": ratings.user, "item": ratings.item, **_rating_columns(ratings, "")}
+    arrays["sizes"] = np.array([len(ratings.users), len(ratings.items), len(plan.fold_rows)])
+    for name in ("user_features", "item_features"):
+        features: FeatureTable | None = getattr(ratings, name)
+        if features is not None:
+            arrays[name], arrays[f"{name}_columns"] = (
+                features.values,
+                np.array(features.columns, dtype=np.str_),
+            )
+    for fold, (train_rows, test_rows) in enumerate(plan.fold_rows):
         arrays[f"train_{fold}"], arrays[f"test_{fold}"] = train_rows, test_rows
-    if protocol.test is not None:
-        arrays["test_user"] = _places(protocol.test.users, ratings.users)[protocol.test.user]
-        arrays["test_item"] = _places(protocol.test.items, ratings.items)[protocol.test.item]
-        arrays |= _columns(protocol.test, "test_")
+    if plan.test is not None:
+        arrays["test_user"] = _encode_ids(plan.test.users, ratings.users)[plan.test.user]
+        arrays["test_item"] = _encode_ids(plan.test.items, ratings.items)[plan.test.item]
+        arrays |= _rating_columns(plan.test, "test_")
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def _columns(ratings: Ratings, prefix: str) -> Arrays:
-    columns = {"value": ratings.value, "when": ratings.when, "weight": ratings.weight}
+def _rating_columns(ratings: Ratings, prefix: str) -> ArrayDict:
+    columns = {"value": ratings.value, "when": ratings.timestamp, "weight": ratings.weight}
     columns["scale"] = None if ratings.scale is None else np.array(ratings.scale)
     return {prefix + name: column for name, column in columns.items() if column is not None}
 
 
-def _places(index: IdIndex, known: IdIndex) -> npt.NDArray[np.int64]:
-    """Return the place of each id in ``known``; unknown ids get numbers after the last one."""
-    places = known.remap(index.ids).astype(np.int64)
-    places[places < 0] = len(known) + np.arange(np.count_nonzero(places < 0))
-    return places
+def _encode_ids(index: IdIndex, train_ids: IdIndex) -> Int64Array:
+    """Return the place of each id in ``train_ids``; unknown ids get numbers after the last one."""
+    codes = train_ids.indices_of(index.ids).astype(np.int64)
+    codes[codes < 0] = len(train_ids) + np.arange(np.count_nonzero(codes < 0))
+    return codes
 
 
-def unpack(path: Path) -> Protocol:
+def load_plan(path: Path) -> EvaluationPlan:
     """Read what ``pack`` wrote; ids are numbers from 0 on, in the order of the true ids."""
-    with np.load(path, allow_pickle=False) as stored:
-        arrays: Arrays = {name: stored[name] for name in stored.files}
-    users, items, folds = (int(size) for size in arrays["sizes"])
+    with np.load(path, allow_pickle=False) as archive:
+        arrays: ArrayDict = {name: archive[name] for name in archive.files}
+    n_users, n_items, n_folds = (int(size) for size in arrays["sizes"])
     ratings = Ratings(
         user=arrays["user"],
         item=arrays["item"],
-        when=arrays.get("when"),
-        user_table=_table(arrays, "user_table"),
-        item_table=_table(arrays, "item_table"),
+        timestamp=arrays.get("when"),
+        user_features=_load_features(arrays, "user_features"),
+        item_features=_load_features(arrays, "item_features"),
         value=arrays["value"],
         weight=arrays.get("weight"),
-        users=IdIndex(np.arange(users, dtype=np.int64)),
-        items=IdIndex(np.arange(items, dtype=np.int64)),
-        scale=_scale(arrays, "scale"),
+        users=IdIndex(np.arange(n_users, dtype=np.int64)),
+        items=IdIndex(np.arange(n_items, dtype=np.int64)),
+        scale=_load_scale(arrays, "scale"),
     )
     test = None
     if "test_user" in arrays:
@@ -75,20 +76,20 @@ def unpack(path: Path) -> Protocol:
             arrays["test_user"],
             arrays["test_item"],
             arrays["test_value"],
-            when=arrays.get("test_when"),
-            scale=_scale(arrays, "test_scale"),
+            timestamp=arrays.get("test_when"),
+            scale=_load_scale(arrays, "test_scale"),
         )
-    rows = tuple((arrays[f"train_{fold}"], arrays[f"test_{fold}"]) for fold in range(folds))
-    return Protocol(ratings, test, rows, "")
+    rows = tuple((arrays[f"train_{fold}"], arrays[f"test_{fold}"]) for fold in range(n_folds))
+    return EvaluationPlan(ratings, test, rows, "")
 
 
-def _table(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Table | None:
+def _load_features(arrays: Mapping[str, AnyArray], name: str) -> FeatureTable | None:
     if name not in arrays:
         return None
-    return Table(tuple(arrays[f"{name}_columns"].tolist()), arrays[name])
+    return FeatureTable(tuple(arrays[f"{name}_columns"].tolist()), arrays[name])
 
 
-def _scale(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[float, float] | None:
+def _load_scale(arrays: Mapping[str, AnyArray], name: str) -> tuple[float, float] | None:
     if name not in arrays:
         return None
     low, high = arrays[name].tolist()

@@ -4,50 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
+from foretaste.errors import NotFoundError
+from foretaste.evaluation.error_breakdown import Breakdown, breakdown_from_plan
+from foretaste.evaluation.plan import EvaluationPlan
+from foretaste.typing import Float32Array
 
-from foretaste.errors import NotFound
-from foretaste.evaluation.error_breakdown import Breakdown, breakdown_of
-from foretaste.evaluation.plan import Protocol
-
-LIMIT = 256_000_000  # bytes
+MAX_BYTES = 256_000_000  # bytes
 
 
-class Kept:
+class PredictionStore:
     """Predictions as float32, 4 bytes for each row judged and model, the best models first.
 
-    When they would take more than ``limit`` bytes, those of the worst models are let go; those of the best
+    When they would take more than ``max_bytes`` bytes, those of the worst models are let go; those of the best
     are always there.
     """
 
-    def __init__(self, protocol: Protocol, limit: int = LIMIT) -> None:
-        self.protocol, self.limit = protocol, limit
-        self.predicted: dict[str, tuple[float, list[npt.NDArray[np.float32]]]] = {}
+    def __init__(self, plan: EvaluationPlan, max_bytes: int = MAX_BYTES) -> None:
+        self.plan, self.max_bytes = plan, max_bytes
+        self.predictions: dict[str, tuple[float, list[Float32Array]]] = {}
 
     @property
     def nbytes(self) -> int:
         """How many bytes are kept."""
-        return sum(part.nbytes for _, parts in self.predicted.values() for part in parts)
+        return sum(part.nbytes for _, parts in self.predictions.values() for part in parts)
 
-    def keep(self, name: str, rmse: float, predicted: Sequence[npt.NDArray[np.float32]]) -> None:
+    def add(self, name: str, rmse: float, predictions: Sequence[Float32Array]) -> None:
         """Keep the predictions of one model, one array a fold."""
-        self.predicted[name] = rmse, list(predicted)
-        while self.nbytes > self.limit and len(self.predicted) > 1:
-            del self.predicted[max(self.predicted, key=lambda one: self.predicted[one][0])]
+        self.predictions[name] = rmse, list(predictions)
+        while self.nbytes > self.max_bytes and len(self.predictions) > 1:
+            del self.predictions[max(self.predictions, key=lambda key: self.predictions[key][0])]
 
     def breakdown(self, name: str, label: str) -> Breakdown:
         """Take the error of one model apart.
 
         Raises
         ------
-        NotFound
+        NotFoundError
             If its predictions were let go.
         """
-        if name not in self.predicted:
-            raise NotFound(
+        if name not in self.predictions:
+            raise NotFoundError(
                 f"the predictions of {label} were not kept: those of better models filled "
-                f"{self.limit / 1e6:,.0f} MB",
+                f"{self.max_bytes / 1e6:,.0f} MB",
                 hint=f"compare([{name}], ratings).breakdown()",
             )
-        return breakdown_of(self.protocol, self.predicted[name][1], label)
+        return breakdown_from_plan(self.plan, self.predictions[name][1], label)

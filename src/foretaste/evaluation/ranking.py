@@ -10,24 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import resampled_means
 from foretaste._utils import memory
-from foretaste._utils.formatting import plural
-from foretaste._utils.progress import Lines, Progress, Task, progress_for
-from foretaste._utils.threads import thread_count
-from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
-from foretaste.evaluation.candidates import Candidates, Lister, as_candidates
-from foretaste.evaluation.comparison import named
-from foretaste.evaluation.fit_and_score import fresh, refusal
-from foretaste.evaluation.plan import make_protocol
+from foretaste._utils.formatting import format_count
+from foretaste._utils.progress import LineProgress, Progress, ProgressTask, get_progress
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.evaluation.candidates import Candidates, ListBuilder, as_candidates
+from foretaste.evaluation.comparison import model_from_name
+from foretaste.evaluation.fit_and_score import clone, error_entry
+from foretaste.evaluation.plan import make_plan
 from foretaste.evaluation.ranking_results import RANKING_METRICS, RankingResults, Row
-from foretaste.evaluation.ranking_task import Question, ask
+from foretaste.evaluation.ranking_task import RankingTask, make_ranking_task
 from foretaste.fingerprint import fingerprint
-from foretaste.ids import Indices
-from foretaste.metrics.beyond_accuracy import coverage, diversity_by_list, gini, novelty_by_list
-from foretaste.metrics.ranking import is_whole, list_figures
+from foretaste.metrics.beyond_accuracy import coverage, diversity_per_list, gini, novelty_per_list
+from foretaste.metrics.ranking import is_integer, score_lists
 from foretaste.models import Model
 from foretaste.models.als import ALS
 from foretaste.models.ease import EASE
@@ -35,19 +33,19 @@ from foretaste.models.item_knn import ItemKNN
 from foretaste.models.popularity import Popularity
 from foretaste.models.spec import params_as_json
 from foretaste.models.svd import SVD
+from foretaste.typing import Float64Array, IndexArray
 from foretaste.validation import as_ratings
 
 log = logging.getLogger("foretaste")
 
-Doubles = npt.NDArray[np.float64]
-Models = Mapping[str, str | Model] | Iterable[str | Model] | str | Model
+ModelsArgument = Mapping[str, str | Model] | Iterable[str | Model] | str | Model
 
-USUAL = ("ndcg", "map", "precision", "recall", "mrr", "hit_rate", "coverage", "novelty")
-_INSIDE = (0.025, 0.975)  # the interval of 95 %
+DEFAULT_METRICS = ("ndcg", "map", "precision", "recall", "mrr", "hit_rate", "coverage", "novelty")
+_QUANTILES = (0.025, 0.975)  # the interval of 95 %
 
 
 def evaluate_ranking(
-    models: Models | None,
+    models: ModelsArgument | None,
     train: Any,
     test: Any,
     *,
@@ -57,7 +55,7 @@ def evaluate_ranking(
     metrics: Sequence[str] | None = None,
     gain: str = "binary",
     seed: int = 0,
-    draws: int = 1000,
+    n_samples: int = 1000,
     threads: int | None = None,
     progress: bool | Progress = False,
     name: str = "ratings",
@@ -94,7 +92,7 @@ def evaluate_ranking(
         lowest is below 0.
     seed : int
         Chooses sampled items, and users for the intervals.
-    draws : int
+    n_samples : int
         How often users are drawn for an interval; 0 for none.
     threads : int, optional
         None is all; never changes a result.
@@ -105,170 +103,197 @@ def evaluate_ranking(
     Returns
     -------
     RankingResults
-        If it is interrupted (Ctrl-C), the models judged until then, with ``stopped`` set.
+        If it is interrupted (Ctrl-C), the models judged until then, with ``interrupted`` set.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If an argument is not allowed.
-    NotFound
+    NotFoundError
         If there is no model of a name.
-    BadData
+    DataError
         If nothing is relevant, or ``train`` and ``test`` share a pair.
     """
-    policy = as_candidates(candidates, _checked("seed", seed, 0))
-    _checked("n", n, 1)
-    _checked("draws", draws, 0)
-    wanted = _metrics(metrics, policy)
-    chosen, notes = _models(models)
+    policy = as_candidates(candidates, _check_int("seed", seed, 0))
+    _check_int("n", n, 1)
+    _check_int("draws", n_samples, 0)
+    metric_names = _resolve_metrics(metrics, policy)
+    named_models, notes = _resolve_models(models)
     train, test = as_ratings(train), as_ratings(test)
-    protocol = make_protocol(train, None, test, shared_rows="judge")  # what they share, ``ask`` refuses
-    question = ask(train, test, relevant, gain)
-    users = len(question.users)
-    memory.require(100 * users * n, f"lists of {n} for {users} users", "fewer users in test, or a smaller n")
-    lister = Lister(question, policy, n, thread_count(threads))
-    notes += question.notes()
-    if lister.short:
-        notes.append(f"with fewer items left than are drawn: {lister.short:,} users")
+    plan = make_plan(train, None, test, overlap="judge")  # what they share, ``ask`` refuses
+    ranking_task = make_ranking_task(train, test, relevant, gain)
+    n_users = len(ranking_task.users)
+    memory.check_available(
+        100 * n_users * n, f"lists of {n} for {n_users} users", "fewer users in test, or a smaller n"
+    )
+    list_builder = ListBuilder(ranking_task, policy, n, resolve_threads(threads))
+    notes += ranking_task.notes()
+    if list_builder.n_short:
+        notes.append(f"with fewer items left than are drawn: {list_builder.n_short:,} users")
     notes += [policy.warning] if policy.warning else []
-    run = _Run(question, lister, wanted, n, gain, seed, draws, progress_for(progress), notes)
-    stopped = run.all(chosen)
-    judged = f"{plural(users, 'user')} judged by {plural(len(question.item), 'relevant rating')}"
-    words = f"{protocol.words}; {question.words}; {judged}"
+    comparison = _RankingComparison(
+        ranking_task, list_builder, metric_names, n, gain, seed, n_samples, get_progress(progress), notes
+    )
+    interrupted = comparison.run(named_models)
+    test_text = (
+        f"{format_count(n_users, 'user')} judged by {format_count(len(ranking_task.item), 'relevant rating')}"
+    )
+    description = f"{plan.description}; {ranking_task.description}; {test_text}"
     dataset = {"name": name, **train.describe()}
     for note in notes:
         log.info(note)
     return RankingResults(
-        dataset, words, policy.to_dict(), int(n), tuple(wanted), run.sorted(), tuple(notes), stopped
+        dataset,
+        description,
+        policy.to_dict(),
+        int(n),
+        tuple(metric_names),
+        comparison.sorted_rows(),
+        tuple(notes),
+        interrupted,
     )
 
 
 @dataclass
-class _Run:
+class _RankingComparison:
     """One comparison at work."""
 
-    question: Question
-    lister: Lister
+    ranking_task: RankingTask
+    list_builder: ListBuilder
     metrics: list[str]
     n: int
     gain: str
     seed: int
-    draws: int
-    show: Progress
+    n_samples: int
+    progress: Progress
     notes: list[str]
 
     def __post_init__(self) -> None:
-        self.rows: list[tuple[Row, Doubles | None]] = []
-        self.source = fingerprint(self.question.train)
+        self.rows: list[tuple[Row, Float64Array | None]] = []
+        self.train_fingerprint = fingerprint(self.ranking_task.train)
 
-    def all(self, models: list[tuple[str, Model]]) -> bool:
+    def run(self, models: list[tuple[str, Model]]) -> bool:
         """Judge the models one after the other; say whether it was interrupted."""
         try:
-            with self.show.task("rank", len(models)) as task:
-                for place, (name, model) in enumerate(models):
-                    task.step(0, f"{name}, {place + 1} of {len(models)} models")
-                    self.one(name, model)
+            with self.progress.start_task("rank", len(models)) as task:
+                for index, (name, model) in enumerate(models):
+                    task.step(0, f"{name}, {index + 1} of {len(models)} models")
+                    self.evaluate(name, model)
                     task.step()
         except KeyboardInterrupt:
             self.notes.append(f"stopped: {len(self.rows)} of {len(models)} models judged")
             return True
         return False
 
-    def one(self, name: str, model: Model) -> None:
+    def evaluate(self, name: str, model: Model) -> None:
         """Judge one model and keep its row; a model that refuses has a row with its reason."""
         row: Row = {"name": name, "model": type(model).__name__, "params": params_as_json(model)}
         row["python"] = repr(model)
-        inner = Progress() if isinstance(self.show, Lines) else self.show
+        inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
         with ExitStack() as stack:
-            line = stack.enter_context(self.show.task(name, 1)) if isinstance(self.show, Lines) else Task()
+            line = (
+                stack.enter_context(self.progress.start_task(name, 1))
+                if isinstance(self.progress, LineProgress)
+                else ProgressTask()
+            )
             try:
                 start = time.perf_counter()
-                fitted = model
+                fitted_model = model
                 if model.__sklearn_is_fitted__():
-                    self._check_source(name, model)
+                    self._check_train_fingerprint(name, model)
                 else:
-                    fitted = fresh(model).fit(self.question.train, progress=inner)
+                    fitted_model = clone(model).fit(self.ranking_task.train, progress=inner)
                 fit_seconds = time.perf_counter() - start
                 start = time.perf_counter()
-                with inner.task(f"lists of {name}", len(self.question.users)) as task:
-                    lists, tied = self.lister.lists(fitted, task)
-                row |= self._figures(lists)
+                with inner.start_task(f"lists of {name}", len(self.ranking_task.users)) as task:
+                    lists, n_tied = self.list_builder.build_lists(fitted_model, task)
+                row |= self._score_lists(lists)
                 row |= {"fit_seconds": fit_seconds, "rank_seconds": time.perf_counter() - start}
-                row |= {"short_lists": int(np.count_nonzero(lists[:, -1] < 0)), "tied_lists": tied}
-                means = self._intervals(row)
-                if tied:
+                row |= {"short_lists": int(np.count_nonzero(lists[:, -1] < 0)), "tied_lists": n_tied}
+                means = self._add_intervals(row)
+                if n_tied:
                     self.notes.append(
-                        f"{name} predicts the same for all items of {plural(tied, 'list')}, which stand in "
+                        f"{name} predicts the same for all items of {format_count(n_tied, 'list')}, which stand in "
                         "the order of their ids"
                     )
                 line.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
             except (ForetasteError, MemoryError) as error:
-                row |= dict.fromkeys(self.metrics) | {"refused": refusal(error)}
+                row |= dict.fromkeys(self.metrics) | {"refused": error_entry(error)}
                 means = None
                 line.step(note=f"refused: {row['refused']['message']}")
         self.rows.append((row, means))
 
-    def _check_source(self, name: str, model: Model) -> None:
-        if model.fingerprint_ != self.source:
+    def _check_train_fingerprint(self, name: str, model: Model) -> None:
+        if model.fingerprint_ != self.train_fingerprint:
             self.notes.append(
                 f"{name} was fitted elsewhere, on {model.n_ratings_:,} ratings that are not train: it may "
                 "have learned from what it is judged by"
             )
 
-    def _figures(self, lists: Indices) -> Row:
+    def _score_lists(self, lists: IndexArray) -> Row:
         """Measure lists; what each list has is kept for the intervals."""
-        question, self.columns = self.question, dict[str, Doubles]()
-        found = list_figures(
-            lists, question.user, question.item, question.gain, n=self.n, threads=self.lister.threads
+        ranking_task, self.per_user = self.ranking_task, dict[str, Float64Array]()
+        scores = score_lists(
+            lists,
+            ranking_task.user,
+            ranking_task.item,
+            ranking_task.gain,
+            n=self.n,
+            threads=self.list_builder.threads,
         )
-        train = question.train
-        shown = np.r_[train.items.remap(question.items.ids), np.int32(-1)][lists]
-        figures: Row = {}
+        train = ranking_task.train
+        list_items = np.r_[train.items.indices_of(ranking_task.items.ids), np.int32(-1)][lists]
+        metrics: Row = {}
         for name in self.metrics:
             if name == "coverage":
-                figures[name] = coverage(shown, len(train.items))
+                metrics[name] = coverage(list_items, len(train.items))
             elif name == "gini":
-                figures[name] = gini(shown, len(train.items)) if (shown >= 0).any() else None
+                metrics[name] = gini(list_items, len(train.items)) if (list_items >= 0).any() else None
             else:
                 if name == "novelty":
                     count = np.bincount(train.item, minlength=len(train.items))
-                    values = novelty_by_list(shown, count, len(train.users))
+                    values = novelty_per_list(list_items, count, len(train.users))
                 elif name == "diversity":
-                    values = _rated_together(shown, train)
+                    values = _co_rating_diversity(list_items, train)
                 else:
-                    values = found.of(name)
-                there = values[~np.isnan(values)]
-                figures[name] = float(there.mean()) if len(there) else None
-                if len(there) == len(values):
-                    self.columns[name] = values
-        return figures
+                    values = scores.per_list(name)
+                defined_values = values[~np.isnan(values)]
+                metrics[name] = float(defined_values.mean()) if len(defined_values) else None
+                if len(defined_values) == len(values):
+                    self.per_user[name] = values
+        return metrics
 
-    def _intervals(self, row: Row) -> Doubles | None:
+    def _add_intervals(self, row: Row) -> Float64Array | None:
         """Add the ends of each interval; return the means of the first metric, a number a draw."""
-        if not self.draws or not self.columns:
+        if not self.n_samples or not self.per_user:
             return None
-        table = np.ascontiguousarray(np.column_stack(list(self.columns.values())))
-        means = resampled_means(table, self.draws, self.seed, self.lister.threads)
-        for name, ends in zip(self.columns, np.quantile(means, _INSIDE, axis=0).T.tolist(), strict=True):
-            row[f"{name}_low"], row[f"{name}_high"] = ends
-        first = self.metrics[0]
-        if first not in self.columns:
+        table = np.ascontiguousarray(np.column_stack(list(self.per_user.values())))
+        means = resampled_means(table, self.n_samples, self.seed, self.list_builder.threads)
+        for name, bounds in zip(
+            self.per_user, np.quantile(means, _QUANTILES, axis=0).T.tolist(), strict=True
+        ):
+            row[f"{name}_low"], row[f"{name}_high"] = bounds
+        main_metric = self.metrics[0]
+        if main_metric not in self.per_user:
             return None
-        return np.asarray(means[:, list(self.columns).index(first)])
+        return np.asarray(means[:, list(self.per_user).index(main_metric)])
 
-    def sorted(self) -> tuple[Row, ...]:
+    def sorted_rows(self) -> tuple[Row, ...]:
         """Return the rows, the best first, each with how far it is above the most popular items."""
-        first = self.metrics[0]
-        base = next(((row, means) for row, means in self.rows if is_baseline(row)), (None, None))
+        main_metric = self.metrics[0]
+        popularity = next(((row, means) for row, means in self.rows if is_baseline(row)), (None, None))
         for row, means in self.rows:
-            if row is not base[0] and base[0] is not None and row[first] is not None:
-                row["over_popularity"] = row[first] - base[0][first]
-                if means is not None and base[1] is not None:  # the same users in each draw
-                    ends = np.quantile(means - base[1], _INSIDE).tolist()
-                    row["over_popularity_low"], row["over_popularity_high"] = ends
-        sign = 1 if RANKING_METRICS[first].greater_is_better else -1
+            if row is not popularity[0] and popularity[0] is not None and row[main_metric] is not None:
+                row["over_popularity"] = row[main_metric] - popularity[0][main_metric]
+                if means is not None and popularity[1] is not None:  # the same users in each draw
+                    bounds = np.quantile(means - popularity[1], _QUANTILES).tolist()
+                    row["over_popularity_low"], row["over_popularity_high"] = bounds
+        sign = 1 if RANKING_METRICS[main_metric].greater_is_better else -1
         return tuple(
-            sorted((row for row, _ in self.rows), key=lambda r: (r[first] is None, -sign * (r[first] or 0.0)))
+            sorted(
+                (row for row, _ in self.rows),
+                key=lambda r: (r[main_metric] is None, -sign * (r[main_metric] or 0.0)),
+            )
         )
 
 
@@ -277,70 +302,76 @@ def is_baseline(row: Row) -> bool:
     return row["model"] == "Popularity" and row["params"]["by"] == "count" and "refused" not in row
 
 
-def _rated_together(shown: Indices, train: Any) -> Doubles:
+def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
     """Return the diversity of each list, by the cosine of who rated the items."""
-    known, place = np.unique(shown, return_inverse=True)
-    place = place.reshape(shown.shape).astype(np.int32)
-    if known[0] < 0:
-        known, place = known[1:], place - 1
-    memory.require(32 * len(known) ** 2, f"similarities of {len(known)} items", "metrics without diversity")
-    rated = train.to_sparse()[:, known]
-    rated.data = np.ones(len(rated.data))
-    both = (rated.T @ rated).toarray()
-    length = np.sqrt(np.diag(both))
-    return diversity_by_list(place, similarity=both / np.outer(length, length))
+    items, positions = np.unique(list_items, return_inverse=True)
+    positions = positions.reshape(list_items.shape).astype(np.int32)
+    if items[0] < 0:
+        items, positions = items[1:], positions - 1
+    memory.check_available(
+        32 * len(items) ** 2, f"similarities of {len(items)} items", "metrics without diversity"
+    )
+    ratings = train.to_sparse()[:, items]
+    ratings.data = np.ones(len(ratings.data))
+    co_counts = (ratings.T @ ratings).toarray()
+    norms = np.sqrt(np.diag(co_counts))
+    return diversity_per_list(positions, similarity=co_counts / np.outer(norms, norms))
 
 
-def _checked(name: str, value: Any, least: int) -> int:
-    if not is_whole(value) or not least <= value < 2**63:
-        raise InvalidParameter(
-            f"{name}={value!r} is not allowed; it must be a whole number at least {least}",
+def _check_int(name: str, value: Any, minimum: int) -> int:
+    if not is_integer(value) or not minimum <= value < 2**63:
+        raise InvalidParameterError(
+            f"{name}={value!r} is not allowed; it must be a whole number at least {minimum}",
             hint={"n": "n=10", "seed": "seed=0", "draws": "draws=1000"}[name],
         )
     return int(value)
 
 
-def _metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[str]:
+def _resolve_metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[str]:
     """Return the metrics wanted, those that apply by default."""
-    apart = policy.policy != "all"
+    is_restricted = policy.policy != "all"
     if metrics is None:
-        return [name for name in USUAL if not (apart and RANKING_METRICS[name].of_lists)]
+        return [
+            name for name in DEFAULT_METRICS if not (is_restricted and RANKING_METRICS[name].beyond_accuracy)
+        ]
     names = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
     for name in names:
         if name not in RANKING_METRICS:
-            near = did_you_mean(name, RANKING_METRICS)
-            raise InvalidParameter(
-                f'no ranking metric "{name}"{near}', hint="some of " + ", ".join(RANKING_METRICS)
+            suggestion = did_you_mean(name, RANKING_METRICS)
+            raise InvalidParameterError(
+                f'no ranking metric "{name}"{suggestion}', hint="some of " + ", ".join(RANKING_METRICS)
             )
-        if apart and RANKING_METRICS[name].of_lists:
-            raise InvalidParameter(
+        if is_restricted and RANKING_METRICS[name].beyond_accuracy:
+            raise InvalidParameterError(
                 f"{name} says what lists out of all items are like; with candidates={policy.policy!r} there "
                 "are none",
                 hint='candidates="all"',
             )
     if not names:
-        raise InvalidParameter("metrics is empty", hint='metrics=["ndcg", "recall"]')
+        raise InvalidParameterError("metrics is empty", hint='metrics=["ndcg", "recall"]')
     return names
 
 
-def _models(models: Models | None) -> tuple[list[tuple[str, Model]], list[str]]:
+def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Model]], list[str]]:
     """Return the models by name, the most popular items among them, and what there is to say about that."""
     if models is None:
         models = [EASE(values="binary"), EASE(), ALS(), ItemKNN(), SVD()]
     elif isinstance(models, str | Model):
         models = [models]
-    given = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
-    found = list[tuple[str, Model]]()
-    for name, one in given:
-        model = named(one) if isinstance(one, str) else one
+    pairs = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
+    resolved = list[tuple[str, Model]]()
+    for name, entry in pairs:
+        model = model_from_name(entry) if isinstance(entry, str) else entry
         if not isinstance(model, Model):
             hint = "SVD(factors=20), not SVD" if isinstance(model, type) else "a name, or a foretaste model"
-            raise InvalidParameter(f"models holds {model!r}, which is neither a name nor a model", hint=hint)
+            raise InvalidParameterError(
+                f"models holds {model!r}, which is neither a name nor a model", hint=hint
+            )
         model.check_params()
-        found.append((repr(model).removesuffix("()") if name is None else str(name), model))
-    if not found:
-        raise InvalidParameter("models is empty", hint='models=["EASE", "SVD"]')
-    if any(isinstance(model, Popularity) and model.by == "count" for _, model in found):
-        return found, []
+        resolved.append((repr(model).removesuffix("()") if name is None else str(name), model))
+    if not resolved:
+        raise InvalidParameterError("models is empty", hint='models=["EASE", "SVD"]')
+    if any(isinstance(model, Popularity) and model.rank_by == "count" for _, model in resolved):
+        return resolved, []
     note = "Popularity added: the line that lists made for each user are to beat"
-    return [("Popularity", Popularity()), *found], [note]
+    return [("Popularity", Popularity()), *resolved], [note]

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import decimals_for, html_table, text_table
+from foretaste._utils.formatting import decimal_places, format_html_table, format_text_table
 
 Row = dict[str, Any]
 
@@ -18,7 +18,7 @@ class RankingMetric:
     name: str
     label: str
     greater_is_better: bool = True
-    of_lists: bool = False  # of what they are like, whatever is relevant
+    beyond_accuracy: bool = False  # of what they are like, whatever is relevant
 
 
 RANKING_METRICS = {
@@ -30,13 +30,13 @@ RANKING_METRICS = {
         RankingMetric("recall", "recall@{n}"),
         RankingMetric("mrr", "MRR@{n}"),
         RankingMetric("hit_rate", "hit rate@{n}"),
-        RankingMetric("coverage", "coverage@{n}", of_lists=True),
-        RankingMetric("novelty", "novelty@{n}", of_lists=True),
-        RankingMetric("diversity", "diversity@{n}", of_lists=True),
-        RankingMetric("gini", "Gini@{n}", greater_is_better=False, of_lists=True),
+        RankingMetric("coverage", "coverage@{n}", beyond_accuracy=True),
+        RankingMetric("novelty", "novelty@{n}", beyond_accuracy=True),
+        RankingMetric("diversity", "diversity@{n}", beyond_accuracy=True),
+        RankingMetric("gini", "Gini@{n}", greater_is_better=False, beyond_accuracy=True),
     )
 }
-_MARKS = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
+_LABEL_SUFFIXES = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,7 +56,7 @@ class RankingResults:
     metrics : tuple of str
         The first orders the models.
     rows : tuple of dict
-        One a model: ``name``, ``model``, ``params``, ``python``, each metric, ``..._low`` and ``..._high``
+        One a model: ``name``, ``model``, ``params``, ``to_python_code``, each metric, ``..._low`` and ``..._high``
         (95 % of the means over users drawn with replacement; not for coverage and Gini, which are of all
         lists together), ``over_popularity`` (the first metric, less that of the most popular items;
         ``_low`` and ``_high`` by the same draws), ``short_lists`` (fewer than n items), ``tied_lists`` (all
@@ -64,7 +64,7 @@ class RankingResults:
         last may be models that refused: ``refused`` says why.
     notes : tuple of str
         What there is to say beside.
-    stopped : bool
+    interrupted : bool
         Whether it was interrupted, so that models are missing.
     """
 
@@ -75,18 +75,18 @@ class RankingResults:
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    stopped: bool = False
+    interrupted: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def best(self) -> Row | None:
+    def best_row(self) -> Row | None:
         """The row that is best by the first metric, or None if no model was judged."""
         return next((row for row in self.rows if row[self.metrics[0]] is not None), None)
 
     @property
-    def popularity(self) -> Row | None:
+    def popularity_row(self) -> Row | None:
         """The row of the most popular items, or None if it was not judged."""
         rows = (row for row in self.rows if row["model"] == "Popularity" and row["params"]["by"] == "count")
         return next((row for row in rows if row[self.metrics[0]] is not None), None)
@@ -94,89 +94,100 @@ class RankingResults:
     @property
     def headline(self) -> str:
         """One sentence: whose lists are best, and whether they are better than the most popular items."""
-        best, line = self.best, self.popularity
+        best, popularity = self.best_row, self.popularity_row
         if best is None:
             return "No model was judged."
-        first = self.metrics[0]
-        metric, form = self.label(first), _form(first)
-        value = f"{best[first]:{form}}"
-        if f"{first}_low" in best:
-            value += f" (95 %: {best[f'{first}_low']:{form}} to {best[f'{first}_high']:{form}})"
-        if line is None or line is best:
-            beaten = "No model is better than the most popular items" if line else f"{best['name']} is best"
-            return f"{beaten}: {metric} {value}."
+        main_metric = self.metrics[0]
+        metric, fmt = self.metric_label(main_metric), _metric_format(main_metric)
+        value = f"{best[main_metric]:{fmt}}"
+        if f"{main_metric}_low" in best:
+            value += f" (95 %: {best[f'{main_metric}_low']:{fmt}} to {best[f'{main_metric}_high']:{fmt}})"
+        if popularity is None or popularity is best:
+            verdict = (
+                "No model is better than the most popular items" if popularity else f"{best['name']} is best"
+            )
+            return f"{verdict}: {metric} {value}."
         low, high = best.get("over_popularity_low", 0.0), best.get("over_popularity_high", 0.0)
-        seen = "" if not low <= 0 <= high or low == high else "; that may be chance"
-        return (
-            f"{best['name']} is best: {metric} {value}; the most popular items: {line[first]:{form}}{seen}."
-        )
+        chance_note = "" if not low <= 0 <= high or low == high else "; that may be chance"
+        return f"{best['name']} is best: {metric} {value}; the most popular items: {popularity[main_metric]:{fmt}}{chance_note}."
 
-    def label(self, metric: str) -> str:
+    def metric_label(self, metric: str) -> str:
         """Return what a metric is called here, with what competed unless all items did."""
-        return RANKING_METRICS[metric].label.format(n=self.n) + _MARKS[self.candidates["policy"]]
+        return RANKING_METRICS[metric].label.format(n=self.n) + _LABEL_SUFFIXES[self.candidates["policy"]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it; ``stopped`` is there, and true, if it was interrupted."""
+        """Return everything as JSON can hold it; ``interrupted`` is there, and true, if it was interrupted."""
         data = {
             "dataset": dict(self.dataset),
             "protocol": self.protocol,
             "candidates": dict(self.candidates),
             "n": self.n,
-            "metrics": {name: self.label(name) for name in self.metrics},
+            "metrics": {name: self.metric_label(name) for name in self.metrics},
             "results": [{**row, "candidates": self.candidates["policy"]} for row in self.rows],
             "notes": list(self.notes),
         }
-        return data | ({"stopped": True} if self.stopped else {})
+        return data | ({"stopped": True} if self.interrupted else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
-        first = self.metrics[0]
-        judged = [row for row in self.rows if "refused" not in row]
-        columns = [first, *(["95 %"] if any(f"{first}_low" in row for row in judged) else [])]
+        main_metric = self.metrics[0]
+        evaluated_rows = [row for row in self.rows if "refused" not in row]
+        columns = [
+            main_metric,
+            *(["95 %"] if any(f"{main_metric}_low" in row for row in evaluated_rows) else []),
+        ]
         columns += [*self.metrics[1:], "fit_seconds", "rank_seconds"]
         names = {"95 %": "95 %", "fit_seconds": "fit s", "rank_seconds": "rank s"}
-        headers = ["model", *(names.get(key) or self.label(key) for key in columns)]
+        headers = ["model", *(names.get(key) or self.metric_label(key) for key in columns)]
         rows = []
         for row in self.rows:
             if "refused" in row:
                 rows.append([row["name"], f"refused: {row['refused']['message']}"])
             else:
-                rows.append([row["name"], *(_cell(row, key, first, judged) for key in columns)])
+                rows.append(
+                    [row["name"], *(_format_cell(row, key, main_metric, evaluated_rows) for key in columns)]
+                )
         return headers, rows, "l" + "r" * len(columns)
 
     @property
-    def about(self) -> tuple[str, ...]:
+    def summary_lines(self) -> tuple[str, ...]:
         """The lines between the headline and the table: the ratings, the protocol, what competed."""
         d = self.dataset
-        facts = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
+        text = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
         return (
-            f"data: {facts} to learn from",
+            f"data: {text} to learn from",
             f"protocol: {self.protocol}",
             f"candidates: {self.candidates['words']}",
         )
 
     def __str__(self) -> str:
-        lines = [self.headline, *self.about, "", text_table(*self.table())]
+        lines = [self.headline, *self.summary_lines, "", format_text_table(*self.table())]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        said = [self.headline, *self.about, *(f"note: {note}" for note in self.notes)]
-        return "".join(f"<p>{html.escape(line)}</p>" for line in said) + html_table(*self.table())
+        paragraphs = [self.headline, *self.summary_lines, *(f"note: {note}" for note in self.notes)]
+        return "".join(f"<p>{html.escape(line)}</p>" for line in paragraphs) + format_html_table(
+            *self.table()
+        )
 
 
-def _cell(row: Row, key: str, first: str, judged: list[Row]) -> str:
+def _format_cell(row: Row, key: str, main_metric: str, evaluated_rows: list[Row]) -> str:
     if key == "95 %":
-        ends = row.get(f"{first}_low"), row.get(f"{first}_high")
-        return "-" if ends[0] is None else f"{ends[0]:{_form(first)}} to {ends[1]:{_form(first)}}"
+        bounds = row.get(f"{main_metric}_low"), row.get(f"{main_metric}_high")
+        return (
+            "-"
+            if bounds[0] is None
+            else f"{bounds[0]:{_metric_format(main_metric)}} to {bounds[1]:{_metric_format(main_metric)}}"
+        )
     if row.get(key) is None:
         return "-"
     if key.endswith("seconds"):
-        return f"{row[key]:.{min(3, decimals_for((r[key] for r in judged), 3))}f}"
-    return f"{row[key]:{_form(key)}}"
+        return f"{row[key]:.{min(3, decimal_places((r[key] for r in evaluated_rows), 3))}f}"
+    return f"{row[key]:{_metric_format(key)}}"
 
 
-def _form(metric: str) -> str:
+def _metric_format(metric: str) -> str:
     return ".2f" if metric == "novelty" else ".4f"

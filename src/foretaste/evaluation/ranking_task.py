@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import count_repeats, group_rows
-from foretaste._utils.formatting import plural
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
-from foretaste.ids import IdArray, IdIndex, Indices
+from foretaste._utils.formatting import format_count
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-
-Doubles = npt.NDArray[np.float64]
+from foretaste.typing import BoolArray, Float64Array, IdArray, IndexArray, Int64Array
 
 GAINS = ("binary", "linear", "exponential")
-_WORDS = ("all", "above_user_mean")
+_RELEVANCE_RULES = ("all", "above_user_mean")
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class RankingTask:
     """What lists are to answer: for each judged user, which items are relevant.
 
     Parameters
@@ -30,140 +28,148 @@ class Question:
     train, test : Ratings
     users : array of int64 or of str, shape (judged,)
         Those with a relevant item, increasing.
-    place : int32 array, shape (judged,)
+    train_indices : int32 array, shape (judged,)
         The index of each of them in ``train.users``; -1 = not there.
-    own : int32 array, shape (judged,)
+    test_indices : int32 array, shape (judged,)
         The same in ``test.users``.
     items : IdIndex
         The items of both parts: the numbers by which lists are compared.
     user, item : int32 array, shape (pairs,)
-        The relevant pairs: a number of ``users``, grouped, and one of ``items``.
+        The relevant pairs: a number of ``users``, grouped, and one of ``load_items``.
     gain : float64 array, shape (pairs,), or None
-    words : str
+    description : str
         What is relevant.
-    left_out : int
+    n_without_relevant : int
         How many users of ``test`` have no relevant item.
     """
 
     train: Ratings
     test: Ratings
     users: IdArray
-    place: Indices
-    own: Indices
+    train_indices: IndexArray
+    test_indices: IndexArray
     items: IdIndex
-    user: Indices
-    item: Indices
-    gain: Doubles | None
-    words: str
-    left_out: int
+    user: IndexArray
+    item: IndexArray
+    gain: Float64Array | None
+    description: str
+    n_without_relevant: int
 
-    def train_rows(self) -> tuple[npt.NDArray[np.int64], Indices]:
+    def rated_in_train(self) -> tuple[Int64Array, IndexArray]:
         """Return starts, shape (judged + 1,), and items (of ``train.items``) that each user has rated."""
-        return _rows_of(self.train, self.place)
+        return _rated_items(self.train, self.train_indices)
 
-    def test_rows(self) -> tuple[npt.NDArray[np.int64], Indices]:
+    def rated_in_test(self) -> tuple[Int64Array, IndexArray]:
         """Return the same of ``test``, in items of ``test.items``."""
-        return _rows_of(self.test, self.own)
+        return _rated_items(self.test, self.test_indices)
 
     @property
-    def unreachable(self) -> int:
+    def n_unreachable(self) -> int:
         """How many relevant pairs have an item that nobody rated in ``train``."""
-        known = self.train.items.remap(self.items.ids) >= 0
+        known = self.train.items.indices_of(self.items.ids) >= 0
         return int(np.count_nonzero(~known[self.item]))
 
     def notes(self) -> list[str]:
         """Return what there is to say about who and what is judged."""
         notes = []
-        if self.left_out:
-            notes.append(f"left out, because nothing is relevant for them: {plural(self.left_out, 'user')}")
-        new = int(np.count_nonzero(self.place < 0))
-        if new:
+        if self.n_without_relevant:
             notes.append(
-                f"judged by what models fall back to, as they rated nothing in train: {plural(new, 'user')}"
+                f"left out, because nothing is relevant for them: {format_count(self.n_without_relevant, 'user')}"
             )
-        if self.unreachable:
-            what = plural(self.unreachable, "relevant rating")
-            notes.append(f"{what} of {len(self.item):,} out of reach: nobody rated the item in train")
+        n_new = int(np.count_nonzero(self.train_indices < 0))
+        if n_new:
+            notes.append(
+                f"judged by what models fall back to, as they rated nothing in train: {format_count(n_new, 'user')}"
+            )
+        if self.n_unreachable:
+            subject = format_count(self.n_unreachable, "relevant rating")
+            notes.append(f"{subject} of {len(self.item):,} out of reach: nobody rated the item in train")
         return notes
 
 
-def ask(train: Ratings, test: Ratings, relevant: Any, gain: str) -> Question:
+def make_ranking_task(train: Ratings, test: Ratings, relevant: Any, gain: str) -> RankingTask:
     """Decide who is judged, and by what.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If ``relevant`` or ``gain`` is not allowed.
-    BadData
+    DataError
         If a pair stands in both parts, or nothing is relevant.
     """
     if gain not in GAINS:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"gain={gain!r} is not allowed{did_you_mean(gain, GAINS)}",
-            hint=" or ".join(f'gain="{word}"' for word in GAINS),
+            hint=" or ".join(f'gain="{option}"' for option in GAINS),
         )
-    chosen, words = _relevant(train, test, relevant)
+    mask, description = _relevant_rows(train, test, relevant)
     items = IdIndex(np.union1d(train.items.ids, test.items.ids))
-    _check_apart(train, test, items)
-    rows = np.flatnonzero(chosen)
+    _check_disjoint(train, test, items)
+    rows = np.flatnonzero(mask)
     starts, order = group_rows(test.user[rows], len(test.users))
-    own = np.flatnonzero(np.diff(starts)).astype(np.int32)
+    test_indices = np.flatnonzero(np.diff(starts)).astype(np.int32)
     rows = rows[order]
-    user = np.repeat(np.arange(len(own), dtype=np.int32), np.diff(starts)[own])
-    users = test.users.ids[own]
-    return Question(
-        train=train, test=test, users=users, place=train.users.remap(users), own=own, items=items,
-        user=user, item=items.remap(test.items.ids)[test.item[rows]],
-        gain=_gain(test.value[rows], train, test, gain), words=words, left_out=len(test.users) - len(own),
+    user = np.repeat(np.arange(len(test_indices), dtype=np.int32), np.diff(starts)[test_indices])
+    users = test.users.ids[test_indices]
+    return RankingTask(
+        train=train, test=test, users=users, train_indices=train.users.indices_of(users), test_indices=test_indices, items=items,
+        user=user, item=items.indices_of(test.items.ids)[test.item[rows]],
+        gain=_compute_gains(test.value[rows], train, test, gain), description=description, n_without_relevant=len(test.users) - len(test_indices),
     )  # fmt: skip
 
 
-def _relevant(train: Ratings, test: Ratings, relevant: Any) -> tuple[npt.NDArray[np.bool_], str]:
+def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolArray, str]:
     """Return which rows of ``test`` are relevant, and what that means."""
-    if isinstance(relevant, str) and relevant in _WORDS:
+    if isinstance(relevant, str) and relevant in _RELEVANCE_RULES:
         if relevant == "all":
             return np.ones(len(test), np.bool_), "every rating is relevant"
         mean = train.value.mean(dtype=np.float64)
         counts = np.bincount(train.user, minlength=len(train.users))
-        own = np.bincount(train.user, train.value, len(train.users)) / np.maximum(counts, 1)
-        place = train.users.remap(test.users.ids)
-        bar = np.where(place >= 0, own[place], mean)[test.user]
-        words = "relevant is what was rated above the user's mean in train"
-        chosen = np.asarray(test.value > bar)
+        user_mean = np.bincount(train.user, train.value, len(train.users)) / np.maximum(counts, 1)
+        indices = train.users.indices_of(test.users.ids)
+        threshold = np.where(indices >= 0, user_mean[indices], mean)[test.user]
+        description = "relevant is what was rated above the user's mean in train"
+        mask = np.asarray(test.value > threshold)
     elif isinstance(relevant, int | float) and not isinstance(relevant, bool) and np.isfinite(relevant):
-        words = f"relevant is what was rated at least {float(relevant):g}"
-        chosen = np.asarray(test.value >= relevant)
+        description = f"relevant is what was rated at least {float(relevant):g}"
+        mask = np.asarray(test.value >= relevant)
     else:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"relevant={relevant!r} is not allowed; it must be a rating"
-            + (", " + ", ".join(f'"{word}"' for word in _WORDS) + did_you_mean(relevant, _WORDS)),
+            + (
+                ", "
+                + ", ".join(f'"{option}"' for option in _RELEVANCE_RULES)
+                + did_you_mean(relevant, _RELEVANCE_RULES)
+            ),
             hint='relevant=4.0, relevant="all" or relevant="above_user_mean"',
         )
-    if not chosen.any():
-        raise BadData(
-            f"nothing is relevant: {words}, and test has ratings from {test.value.min():g} to "
+    if not mask.any():
+        raise DataError(
+            f"nothing is relevant: {description}, and test has ratings from {test.value.min():g} to "
             f"{test.value.max():g}",
             hint='relevant="above_user_mean"',
         )
-    return chosen, words
+    return mask, description
 
 
-def _check_apart(train: Ratings, test: Ratings, items: IdIndex) -> None:
+def _check_disjoint(train: Ratings, test: Ratings, items: IdIndex) -> None:
     """Refuse parts that share pairs: lists leave out what was rated in train."""
-    known = train.users.remap(test.users.ids)[test.user]
-    rows = known >= 0
-    item = np.r_[items.remap(train.items.ids)[train.item], items.remap(test.items.ids)[test.item[rows]]]
-    user = np.r_[train.user, known[rows]]
-    shared = count_repeats(user, item, len(train.users), len(items), thread_count())
-    if shared:
-        raise BadData(
-            f"{plural(shared, 'rating')} of test is of a user and an item that train has a rating of, too; "
+    indices = train.users.indices_of(test.users.ids)[test.user]
+    rows = indices >= 0
+    item = np.r_[
+        items.indices_of(train.items.ids)[train.item], items.indices_of(test.items.ids)[test.item[rows]]
+    ]
+    user = np.r_[train.user, indices[rows]]
+    n_shared = count_repeats(user, item, len(train.users), len(items), resolve_threads())
+    if n_shared:
+        raise DataError(
+            f"{format_count(n_shared, 'rating')} of test is of a user and an item that train has a rating of, too; "
             "what is learned from must not be judged by",
             hint="rows of test that are not in train",
         )
 
 
-def _gain(value: Any, train: Ratings, test: Ratings, gain: str) -> Doubles | None:
+def _compute_gains(value: Any, train: Ratings, test: Ratings, gain: str) -> Float64Array | None:
     """Return the gain of each relevant row: ratings, moved up where some are below 0."""
     if gain == "binary":
         return None
@@ -172,15 +178,15 @@ def _gain(value: Any, train: Ratings, test: Ratings, gain: str) -> Doubles | Non
     if gain == "linear":
         return np.asarray(gains)
     if gains.max() > 1000:
-        raise BadData(f"a gain of 2**{gains.max():g} is no number to count with", hint='gain="linear"')
+        raise DataError(f"a gain of 2**{gains.max():g} is no number to count with", hint='gain="linear"')
     return np.asarray(np.exp2(gains) - 1)
 
 
-def _rows_of(ratings: Ratings, place: Indices) -> tuple[npt.NDArray[np.int64], Indices]:
-    starts, order = ratings.by_user()
+def _rated_items(ratings: Ratings, indices: IndexArray) -> tuple[Int64Array, IndexArray]:
+    starts, order = ratings.group_by_user()
     starts = np.r_[starts, starts[-1]]  # a last row that is empty, for those who are not there
-    rows = np.where(place < 0, len(ratings.users), place)
+    rows = np.where(indices < 0, len(ratings.users), indices)
     length = np.diff(starts)[rows]
     ends = np.r_[0, np.cumsum(length)].astype(np.int64)
-    places = np.arange(ends[-1]) + np.repeat(starts[rows] - ends[:-1], length)
-    return ends, ratings.item[order[places]]
+    positions = np.arange(ends[-1]) + np.repeat(starts[rows] - ends[:-1], length)
+    return ends, ratings.item[order[positions]]

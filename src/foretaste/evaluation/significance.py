@@ -11,20 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.evaluation.plan import Protocol
-from foretaste.evaluation.results import LEAST_USERS
+from foretaste.evaluation.plan import EvaluationPlan
+from foretaste.evaluation.results import MIN_USERS
+from foretaste.typing import Float32Array, Float64Array
 
-Sums = npt.NDArray[np.float64]
-
-GROUPS = 10_000  # users are drawn in so many groups at most: as sure, and quick for millions of users
-RESAMPLES = 2_000
+MAX_GROUPS = 10_000  # users are drawn in so many groups at most: as sure, and quick for millions of users
+N_RESAMPLES = 2_000
 _CHUNK = 100  # resamples at a time, 8 MB of weights
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A 95 % interval, ``low`` to ``high``."""
 
     low: float
@@ -48,53 +46,60 @@ class Uncertainty:
         chance if both were equally good.
     """
 
-    rmse: Interval
+    rmse: ConfidenceInterval
     difference: float
-    interval: Interval
+    interval: ConfidenceInterval
     p: float
 
 
-class UserSums:
+class PerUserErrors:
     """Adds up squared errors by groups of users, so that models can be compared without their predictions.
 
-    With at most ``GROUPS`` users judged every user is a group; else users are dealt out at random. Needs
+    With at most ``MAX_GROUPS`` users judged every user is a group; else users are dealt out at random. Needs
     ``8 * groups * folds`` bytes a model.
     """
 
-    def __init__(self, protocol: Protocol, seed: int = 0) -> None:
-        self.protocol = protocol
-        folds = range(len(protocol))
-        users = [protocol.judged_users(fold) for fold in folds]
-        seen = np.zeros(1 + max(int(codes.max()) for codes in users), dtype=bool)
+    def __init__(self, plan: EvaluationPlan, seed: int = 0) -> None:
+        self.plan = plan
+        folds = range(len(plan))
+        users = [plan.test_users(fold) for fold in folds]
+        is_test_user = np.zeros(1 + max(int(codes.max()) for codes in users), dtype=bool)
         for codes in users:
-            seen[codes] = True
-        self.users = int(np.count_nonzero(seen))
-        self.groups = min(self.users, GROUPS)
-        places = np.full(len(seen), -1, np.int32)
-        dealt = np.random.default_rng(seed).permutation(self.users) % self.groups
-        places[seen] = np.arange(self.users) if self.groups == self.users else dealt
-        self.places = places
+            is_test_user[codes] = True
+        self.n_users = int(np.count_nonzero(is_test_user))
+        self.n_groups = min(self.n_users, MAX_GROUPS)
+        group_of_user = np.full(len(is_test_user), -1, np.int32)
+        random_groups = np.random.default_rng(seed).permutation(self.n_users) % self.n_groups
+        group_of_user[is_test_user] = (
+            np.arange(self.n_users) if self.n_groups == self.n_users else random_groups
+        )
+        self.group_of_user = group_of_user
         self.counts = np.stack(  # (groups, folds)
-            [np.bincount(places[codes], minlength=self.groups) for codes in users], axis=1
+            [np.bincount(group_of_user[codes], minlength=self.n_groups) for codes in users], axis=1
         ).astype(np.float64)
 
     @property
-    def enough(self) -> bool:
+    def has_enough_users(self) -> bool:
         """Whether each fold judges enough users for intervals."""
-        return bool((np.count_nonzero(self.counts, axis=0) >= LEAST_USERS).all())
+        return bool((np.count_nonzero(self.counts, axis=0) >= MIN_USERS).all())
 
-    def of(self, predicted: Sequence[npt.NDArray[np.float32]]) -> Sums:
+    def sum_errors(self, predictions: Sequence[Float32Array]) -> Float64Array:
         """Return the summed squared errors of predictions, one array a fold, shape (groups, folds)."""
         columns = []
-        for fold, values in enumerate(predicted):
-            error = self.protocol.judged_values(fold).astype(np.float64) - values
-            group = self.places[self.protocol.judged_users(fold)]
-            columns.append(np.bincount(group, error * error, self.groups))
+        for fold, values in enumerate(predictions):
+            error = self.plan.test_values(fold).astype(np.float64) - values
+            group = self.group_of_user[self.plan.test_users(fold)]
+            columns.append(np.bincount(group, error * error, self.n_groups))
         return np.stack(columns, axis=1)
 
 
-def uncertainties(
-    sums: Sequence[Sums], counts: Sums, *, best: int = 0, resamples: int = RESAMPLES, seed: int = 0
+def bootstrap_intervals(
+    sums: Sequence[Float64Array],
+    counts: Float64Array,
+    *,
+    best: int = 0,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
 ) -> list[Uncertainty]:
     """Say how sure the RMSE of each model is, and its difference to the best.
 
@@ -106,66 +111,77 @@ def uncertainties(
         How many rows of each group were judged.
     best : int
         Which of the models the others are compared with.
-    resamples : int
+    n_resamples : int
         How often all groups are drawn anew; the intervals are the middle 95 % of the figures that result.
     seed : int
     """
     errors = np.stack(sums, axis=1)  # (groups, models, folds)
-    exact = _rmse(errors.sum(axis=0)[None], counts.sum(axis=0)[None])[0]
-    drawn = _resampled(errors, counts, resamples, seed)  # (resamples, models)
-    apart = drawn - drawn[:, [best]]
-    found = []
+    rmse = _rmse(errors.sum(axis=0)[None], counts.sum(axis=0)[None])[0]
+    resampled = _resample_rmse(errors, counts, n_resamples, seed)  # (resamples, models)
+    differences = resampled - resampled[:, [best]]
+    results = []
     for model in range(len(sums)):
-        difference = float(exact[model] - exact[best])
-        p = paired_p(sums[model].sum(axis=1), sums[best].sum(axis=1))
-        found.append(Uncertainty(_middle(drawn[:, model]), difference, _middle(apart[:, model]), p))
-    return found
+        difference = float(rmse[model] - rmse[best])
+        p = paired_t_test(sums[model].sum(axis=1), sums[best].sum(axis=1))
+        results.append(
+            Uncertainty(
+                _central_interval(resampled[:, model]),
+                difference,
+                _central_interval(differences[:, model]),
+                p,
+            )
+        )
+    return results
 
 
-def paired_p(one: Sums, other: Sums) -> float:
+def paired_t_test(first: Float64Array, second: Float64Array) -> float:
     """Return p of a paired t-test (two-sided) that two models have equal summed squared errors a user.
 
     Parameters
     ----------
-    one, other : float64 arrays, shape (groups,)
+    first, second : float64 arrays, shape (groups,)
     """
     from scipy.special import stdtr
 
-    apart = one - other
-    if len(apart) < 2 or not apart.any():
+    differences = first - second
+    if len(differences) < 2 or not differences.any():
         return 1.0
-    spread = float(np.std(apart, ddof=1)) / math.sqrt(len(apart))
-    if spread == 0:
+    standard_error = float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    if standard_error == 0:
         return 0.0
-    return float(2 * stdtr(len(apart) - 1, -abs(float(apart.mean())) / spread))
+    return float(2 * stdtr(len(differences) - 1, -abs(float(differences.mean())) / standard_error))
 
 
-def _resampled(errors: Sums, counts: Sums, resamples: int, seed: int) -> Sums:
+def _resample_rmse(errors: Float64Array, counts: Float64Array, n_resamples: int, seed: int) -> Float64Array:
     """Return the RMSE of each model in each resample, a mean over folds, shape (resamples, models)."""
     from threadpoolctl import threadpool_limits
 
-    groups, models, folds = errors.shape
-    flat = errors.reshape(groups, models * folds)
-    random = np.random.default_rng(seed)
+    n_groups, n_models, n_folds = errors.shape
+    flat = errors.reshape(n_groups, n_models * n_folds)
+    rng = np.random.default_rng(seed)
     parts = []
     with threadpool_limits(1):  # the same bits whatever the number of cores
-        for start in range(0, resamples, _CHUNK):
-            n = min(_CHUNK, resamples - start)
-            draws = random.integers(0, groups, (n, groups), dtype=np.int32) + (
-                groups * np.arange(n, dtype=np.int32)[:, None]
+        for start in range(0, n_resamples, _CHUNK):
+            n = min(_CHUNK, n_resamples - start)
+            sampled_groups = rng.integers(0, n_groups, (n, n_groups), dtype=np.int32) + (
+                n_groups * np.arange(n, dtype=np.int32)[:, None]
             )
-            times = np.bincount(draws.ravel(), minlength=n * groups).reshape(n, groups).astype(np.float64)
-            parts.append(_rmse((times @ flat).reshape(n, models, folds), times @ counts))
-    drawn = np.concatenate(parts)
-    return drawn[np.isfinite(drawn).all(axis=1)]  # but for draws that leave a fold without a row
+            weights = (
+                np.bincount(sampled_groups.ravel(), minlength=n * n_groups)
+                .reshape(n, n_groups)
+                .astype(np.float64)
+            )
+            parts.append(_rmse((weights @ flat).reshape(n, n_models, n_folds), weights @ counts))
+    rmse = np.concatenate(parts)
+    return rmse[np.isfinite(rmse).all(axis=1)]  # but for draws that leave a fold without a row
 
 
-def _rmse(errors: Sums, counts: Sums) -> Sums:
+def _rmse(errors: Float64Array, counts: Float64Array) -> Float64Array:
     """Return means over folds of RMSE, shape (n, models), from sums (n, models, folds), (n, folds)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.sqrt(errors / counts[:, None, :]).mean(axis=2))
 
 
-def _middle(values: Sums) -> Interval:
+def _central_interval(values: Float64Array) -> ConfidenceInterval:
     low, high = np.quantile(values, (0.025, 0.975))
-    return Interval(float(low), float(high))
+    return ConfidenceInterval(float(low), float(high))

@@ -19,31 +19,32 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.progress import Progress, Task
-from foretaste.evaluation.fit_and_score import Figures, Floats
-from foretaste.evaluation.plan_files import PREDICTED
+from foretaste._utils.progress import Progress, ProgressTask
+from foretaste.evaluation.fit_and_score import Metrics
+from foretaste.evaluation.plan_files import PREDICTIONS_FILE
 from foretaste.models import Model
 from foretaste.models.spec import as_spec
+from foretaste.typing import Float32Array
 
 
 @dataclass
-class Judged:
+class EvaluationOutcome:
     """What came of judging one model: figures and predictions a fold, memory, or why it refused."""
 
-    figures: list[Figures] = field(default_factory=list)
-    predicted: list[Floats] = field(default_factory=list)
+    metrics: list[Metrics] = field(default_factory=list)
+    predictions: list[Float32Array] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
-    refused: dict[str, str | None] | None = None
+    error: dict[str, str | None] | None = None
 
 
-def judge_apart(
+def evaluate_in_subprocess(
     model: Model,
     folder: Path,
     metrics: tuple[str, ...],
     progress: Progress,
-    on_fold: Callable[[Figures], None],
-) -> Judged:
-    """Judge one model of ``BY_NAME`` on the protocol packed in ``folder``.
+    on_fold: Callable[[Metrics], None],
+) -> EvaluationOutcome:
+    """Judge one model of ``MODELS`` on the protocol packed in ``folder``.
 
     Raises
     ------
@@ -52,89 +53,89 @@ def judge_apart(
     RuntimeError
         If it failed unexpectedly, with its traceback.
     """
-    watched = type(progress) is not Progress
-    job = {"spec": as_spec(model), "metrics": metrics, "progress": watched}
+    show_progress = type(progress) is not Progress
+    job = {"spec": as_spec(model), "metrics": metrics, "progress": show_progress}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "foretaste.evaluation.subprocess_worker", str(folder)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        env=_environment(),
+        env=_child_environment(),
     )
-    judged, mirror = Judged(), _Mirror(progress)
+    outcome, relay = EvaluationOutcome(), _ProgressRelay(progress)
     try:
-        _listen(process, folder, judged, mirror, on_fold)
+        _read_messages(process, folder, outcome, relay, on_fold)
         code = process.wait()
     finally:
-        mirror.close()
+        relay.close()
         if process.poll() is None:
             process.kill()
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-    _check_end(code, judged)
-    return judged
+    _check_exit_code(code, outcome)
+    return outcome
 
 
-def _listen(
+def _read_messages(
     process: subprocess.Popen[str],
     folder: Path,
-    judged: Judged,
-    mirror: _Mirror,
-    on_fold: Callable[[Figures], None],
+    outcome: EvaluationOutcome,
+    relay: _ProgressRelay,
+    on_fold: Callable[[Metrics], None],
 ) -> None:
     """Take in the lines of the other process until it ends."""
     for line in process.stdout or ():
         message: dict[str, Any] = json.loads(line)
         if "figures" in message:
-            file = folder / PREDICTED.format(len(judged.figures))
-            judged.predicted.append(np.load(file, allow_pickle=False))
+            file = folder / PREDICTIONS_FILE.format(len(outcome.metrics))
+            outcome.predictions.append(np.load(file, allow_pickle=False))
             file.unlink()
-            judged.figures.append(message["figures"])
+            outcome.metrics.append(message["figures"])
             on_fold(message["figures"])
         elif "refused" in message:
-            judged.refused = message["refused"]
+            outcome.error = message["refused"]
         elif "failed" in message:
             raise RuntimeError(f"the process that judges the model failed:\n{message['failed']}")
-        elif not mirror.shows(message):
-            judged.memory |= {name: value for name, value in message.items() if value is not None}
+        elif not relay.handle(message):
+            outcome.memory |= {name: value for name, value in message.items() if value is not None}
 
 
-class _Mirror:
+class _ProgressRelay:
     """Shows here how far the work of the other process is."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.open: list[tuple[ExitStack, Task]] = []
+        self.open_tasks: list[tuple[ExitStack, ProgressTask]] = []
 
-    def shows(self, message: dict[str, Any]) -> bool:
+    def handle(self, message: dict[str, Any]) -> bool:
         """Show a message, if it is about progress."""
         if "task" in message:
             stack = ExitStack()
-            self.open.append(
-                (stack, stack.enter_context(self.progress.task(message["task"], message["total"])))
+            self.open_tasks.append(
+                (stack, stack.enter_context(self.progress.start_task(message["task"], message["total"])))
             )
         elif "step" in message:
-            self.open[-1][1].step(message["step"], message["note"])
+            self.open_tasks[-1][1].step(message["step"], message["note"])
         elif "task_over" in message:
-            self.open.pop()[0].close()
+            self.open_tasks.pop()[0].close()
         else:
             return False
         return True
 
     def close(self) -> None:
         """Close what the other process left open."""
-        while self.open:
-            self.open.pop()[0].close()
+        while self.open_tasks:
+            self.open_tasks.pop()[0].close()
 
 
-def _check_end(code: int, judged: Judged) -> None:
+def _check_exit_code(code: int, outcome: EvaluationOutcome) -> None:
     if code in (130, -signal.SIGINT):
         raise KeyboardInterrupt
     if code < 0:
         name = signal.Signals(-code).name
-        judged.refused = {
+        outcome.error = {
             "code": "too_large" if -code == 9 else "stopped",
             "message": f"its process was ended by {name}"
             + (", most likely because memory ran out" if -code == 9 else ""),
@@ -144,12 +145,12 @@ def _check_end(code: int, judged: Judged) -> None:
         raise RuntimeError(f"the process that judges the model ended with exit code {code}")
 
 
-def _environment() -> dict[str, str]:
+def _child_environment() -> dict[str, str]:
     """Return an environment in which this very package is found, installed or not."""
     environment = dict(os.environ)
     root = str(Path(__file__).resolve().parents[2])
     installed = {str(Path(path).resolve()) for path in [*site.getsitepackages(), site.getusersitepackages()]}
     if root not in installed:
-        known = environment.get("PYTHONPATH", "")
-        environment["PYTHONPATH"] = f"{known}{os.pathsep}{root}" if known else root
+        python_path = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = f"{python_path}{os.pathsep}{root}" if python_path else root
     return environment

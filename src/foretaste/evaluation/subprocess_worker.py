@@ -19,16 +19,16 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from foretaste._utils.progress import Progress, Task
+from foretaste._utils.progress import Progress, ProgressTask
 from foretaste.errors import ForetasteError
-from foretaste.evaluation.fit_and_score import judge, refusal
-from foretaste.evaluation.plan_files import PREDICTED, unpack
+from foretaste.evaluation.fit_and_score import error_entry, fit_and_score
+from foretaste.evaluation.plan_files import PREDICTIONS_FILE, load_plan
 from foretaste.models.spec import from_spec
 
-REPORT_EVERY = 0.1  # seconds between two reports of progress
+REPORT_INTERVAL = 0.1  # seconds between two reports of progress
 
 
-class _Reporter:
+class _JsonReporter:
     """Writes JSON lines."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -39,37 +39,37 @@ class _Reporter:
         self.stream.flush()
 
 
-class _Reported(Task):
+class _JsonTask(ProgressTask):
     """A task whose steps are reported, some at a time."""
 
-    def __init__(self, report: _Reporter) -> None:
+    def __init__(self, report: _JsonReporter) -> None:
         self.report = report
-        self.waiting, self.said = 0, 0.0
+        self.pending_steps, self.last_report = 0, 0.0
 
     def step(self, n: int = 1, note: str = "") -> None:
-        self.waiting += n
-        if time.monotonic() - self.said >= REPORT_EVERY:
-            self.report(step=self.waiting, note=note)
-            self.waiting, self.said = 0, time.monotonic()
+        self.pending_steps += n
+        if time.monotonic() - self.last_report >= REPORT_INTERVAL:
+            self.report(step=self.pending_steps, note=note)
+            self.pending_steps, self.last_report = 0, time.monotonic()
 
 
-class Reported(Progress):
+class JsonProgress(Progress):
     """Progress as JSON lines, to be shown by the process that waits for them."""
 
-    def __init__(self, report: _Reporter) -> None:
+    def __init__(self, report: _JsonReporter) -> None:
         self.report = report
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Report a piece of work, its steps and its end."""
         self.report(task=label, total=total)
         try:
-            yield _Reported(self.report)
+            yield _JsonTask(self.report)
         finally:
             self.report(task_over=True)
 
 
-def resident_mb(*, peak: bool) -> float | None:
+def resident_memory_mb(*, peak: bool) -> float | None:
     """Return the resident memory of this process in MB (10**6 bytes), now or at its peak so far.
 
     ``ru_maxrss`` is not used where /proc is there: it begins with the peak of the process that started
@@ -78,44 +78,44 @@ def resident_mb(*, peak: bool) -> float | None:
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        return _maximum_mb()
-    wanted = "VmHWM:" if peak else "VmRSS:"
-    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(wanted)), None)
+        return _peak_memory_from_rusage()
+    field = "VmHWM:" if peak else "VmRSS:"
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(field)), None)
 
 
-def _maximum_mb() -> float | None:
+def _peak_memory_from_rusage() -> float | None:
     try:
         import resource
     except ImportError:  # Windows
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6  # macOS counts bytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # macOS counts bytes
 
 
-def work(folder: Path, report: _Reporter) -> None:
+def run_job(folder: Path, report: _JsonReporter) -> None:
     """Judge the model of ``job.json`` on every fold of ``data.npz``."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    protocol = unpack(folder / "data.npz")
+    plan = load_plan(folder / "data.npz")
     model = from_spec(job["spec"])
-    report(data_memory_mb=resident_mb(peak=False))
-    progress = Reported(report) if job["progress"] else Progress()
+    report(data_memory_mb=resident_memory_mb(peak=False))
+    progress = JsonProgress(report) if job["progress"] else Progress()
     try:
-        for fold in range(len(protocol)):
-            train, test = protocol.parts(fold)
-            judgement = judge(model, train, test, job["metrics"], progress)
-            np.save(folder / PREDICTED.format(fold), judgement.predicted, allow_pickle=False)
-            report(figures=judgement.figures)
+        for fold in range(len(plan)):
+            train, test = plan.train_test(fold)
+            result = fit_and_score(model, train, test, job["metrics"], progress)
+            np.save(folder / PREDICTIONS_FILE.format(fold), result.predictions, allow_pickle=False)
+            report(figures=result.metrics)
     except (ForetasteError, MemoryError) as error:
-        report(refused=refusal(error))
-    report(peak_memory_mb=resident_mb(peak=True))
+        report(refused=error_entry(error))
+    report(peak_memory_mb=resident_memory_mb(peak=True))
 
 
 def main() -> None:
     """Run one job; an unexpected failure is reported with its traceback."""
-    report = _Reporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    report = _JsonReporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     try:
-        work(Path(sys.argv[1]), report)
+        run_job(Path(sys.argv[1]), report)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:

@@ -16,16 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from foretaste._utils.formatting import plural
-from foretaste._utils.memory import available_bytes, readable, require
-from foretaste.errors import BadData, NotFound, did_you_mean
+from foretaste._utils.formatting import format_count
+from foretaste._utils.memory import available_bytes, check_available, format_bytes
+from foretaste.errors import DataError, NotFoundError, did_you_mean
 
 # A file is refused that unpacks to more than this and to more than so many times its size. Tables of
 # ratings are packed to a third or a tenth; deflate can reach a thousandth, and only with one byte repeated.
-LARGEST = 1_000_000_000
-LARGEST_RATIO = 200
-_CHUNK = 1 << 22
-_LISTED = 10
+MAX_UNPACKED_BYTES = 1_000_000_000
+MAX_COMPRESSION_RATIO = 200
+_CHUNK_SIZE = 1 << 22
+_MAX_LISTED = 10
 
 # First bytes of files that are no text.
 _MAGIC = {
@@ -48,7 +48,7 @@ _MAGIC = {
 }
 
 # What files of a kind are called, and what to type to get at what they hold.
-FOREIGN = {
+FILE_FORMATS = {
     "zip": ("a zip archive", "unzip {name}"),
     "xlsx": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
     "xls": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
@@ -70,7 +70,7 @@ FOREIGN = {
 }
 
 # What the standard library raises on archives that are no archives.
-DAMAGE = (
+ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -81,19 +81,19 @@ DAMAGE = (
     RuntimeError,
 )
 
-_METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._[^/]*$)", re.IGNORECASE)
-_TABLE = re.compile(r"\.(data|dat|csv|tsv|inter|xlsx?|parquet|sqlite|db)(\.gz)?$", re.IGNORECASE)
+_COMPRESSION_METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}
+_SYSTEM_FILES = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._[^/]*$)", re.IGNORECASE)
+_TABLE_SUFFIX = re.compile(r"\.(data|dat|csv|tsv|inter|xlsx?|parquet|sqlite|db)(\.gz)?$", re.IGNORECASE)
 
 
-class Unpacked(NamedTuple):
+class SourceBytes(NamedTuple):
     """What was in an archive, or the file itself if it is none.
 
     Parameters
     ----------
     data : bytes
     kind : str
-        As ``kind_of`` says; never ``"gzip"`` or ``"zip"``.
+        As ``detect_kind`` says; never ``"gzip"`` or ``"zip"``.
     name : str
         For messages: ``ml-100k.zip``, or with its member ``ml-100k.zip: ml-100k/u.data``.
     """
@@ -103,15 +103,15 @@ class Unpacked(NamedTuple):
     name: str
 
 
-def kind_of(data: bytes) -> str:
-    """Return what a file is by its content, never by its name: a key of ``FOREIGN``, or ``"text"``."""
+def detect_kind(data: bytes) -> str:
+    """Return what a file is by its content, never by its name: a key of ``FILE_FORMATS``, or ``"text"``."""
     kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), "text")
     if kind == "text" and data[257:262] == b"ustar":
         return "tar"
-    return _zip_kind(data) if kind == "zip" else kind
+    return _detect_zip_kind(data) if kind == "zip" else kind
 
 
-def _zip_kind(data: bytes) -> str:
+def _detect_zip_kind(data: bytes) -> str:
     """Tell workbooks, which are zip archives too, from others."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -122,7 +122,7 @@ def _zip_kind(data: bytes) -> str:
                 return "xlsx"
             if "content.xml" in names and "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return "ods" if b"opendocument.spreadsheet" in archive.read("mimetype") else "zip"
-    except DAMAGE:
+    except ARCHIVE_ERRORS:
         pass  # a damaged archive is an archive; unpacking it says what is wrong
     return "zip"
 
@@ -132,23 +132,23 @@ def read_bytes(path: Path) -> bytes:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such file.
-    BadData
+    DataError
         If it cannot be read.
     """
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotFound(
-            f"there is no file {path}{did_you_mean(path.name, near)}", hint=f"ls {path.parent}"
+        candidates = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise NotFoundError(
+            f"there is no file {path}{did_you_mean(path.name, candidates)}", hint=f"ls {path.parent}"
         ) from None
     except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
 
 
-def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpacked:
+def unpack(data: bytes | Path, path: Path, member: str | None = None) -> SourceBytes:
     """Return the file inside a gzip file or a zip archive, or the data themselves if they are neither.
 
     An archive inside an archive is unpacked too, one inside that is refused.
@@ -170,185 +170,191 @@ def unpacked(data: bytes | Path, path: Path, member: str | None = None) -> Unpac
 
     Raises
     ------
-    BadData
+    DataError
         If the archive is damaged, encrypted or hostile, holds several files and none is named, or if
         ``member`` is given for a file that is no zip archive.
-    NotFound
+    NotFoundError
         If there is no such file or no such member.
-    TooLarge
+    NotEnoughMemoryError
         If what is inside would not fit into memory.
     """
     packed = read_bytes(data) if isinstance(data, Path) else data
-    result = Unpacked(packed, kind_of(packed), str(path))
+    result = SourceBytes(packed, detect_kind(packed), str(path))
     if member is not None and result.kind != "zip":
-        raise BadData(
+        raise DataError(
             f"member={member!r} names a file of a zip archive, but {path} is none", hint="member=None"
         )
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):
             break
         if depth == 2:
-            raise BadData(f"{result.name} is packed more than twice", hint="unpack it first")
+            raise DataError(f"{result.name} is packed more than twice", hint="unpack it first")
         if result.kind == "gzip":
-            inside, name = _gunzipped(result.data, path, result.name), result.name
+            content, name = _gunzip(result.data, path, result.name), result.name
         else:
-            inside, name = _member(result, path, member if depth == 0 else None)
-        result = Unpacked(inside, kind_of(inside), name)
+            content, name = _read_member(result, path, member if depth == 0 else None)
+        result = SourceBytes(content, detect_kind(content), name)
     return result._replace(name=path.name + result.name[len(str(path)) :])
 
 
-def check_parts(data: bytes, name: str) -> None:
+def check_workbook_parts(data: bytes, name: str) -> None:
     """Check the parts of a workbook, which is a zip archive that others unpack: their sizes and checksums.
 
     Raises
     ------
-    BadData
+    DataError
         Naming a part that is damaged or would unpack to an absurd size.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as opened:
-            for part in opened.infolist():
-                if part.file_size > max(LARGEST, LARGEST_RATIO * part.compress_size):
-                    raise _absurd(f"{name}: {part.filename}", part.compress_size, readable(part.file_size))
-            damaged = opened.testzip()
-    except BadData:
+        with zipfile.ZipFile(io.BytesIO(data)) as zip_file:
+            for part in zip_file.infolist():
+                if part.file_size > max(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * part.compress_size):
+                    raise _unpacked_size_error(
+                        f"{name}: {part.filename}", part.compress_size, format_bytes(part.file_size)
+                    )
+            problem = zip_file.testzip()
+    except DataError:
         raise
-    except DAMAGE as error:
-        damaged = str(error)
-    if damaged is not None:
-        raise BadData(
-            f"{name} is a workbook that is cut off or damaged ({damaged})",
+    except ARCHIVE_ERRORS as error:
+        problem = str(error)
+    if problem is not None:
+        raise DataError(
+            f"{name} is a workbook that is cut off or damaged ({problem})",
             hint="fetch it again, or open it and save it again",
         )
 
 
-def _gunzipped(packed: bytes, path: Path, name: str) -> bytes:
+def _gunzip(packed: bytes, path: Path, name: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            return _collected(iter(lambda: file.read(_CHUNK), b""), len(packed), name)
+            return _read_limited(iter(lambda: file.read(_CHUNK_SIZE), b""), len(packed), name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(
+        raise DataError(
             f"{name} is a gzip file that is cut off or damaged ({error})",
             hint=f"fetch it again; test it with: gzip -t {path}",
         ) from None
 
 
-def _collected(pieces: Iterator[bytes], packed: int, name: str) -> bytes:
+def _read_limited(chunks: Iterator[bytes], packed: int, name: str) -> bytes:
     """Join what is unpacked piece by piece, and stop where it becomes absurd or too much for this machine."""
     result = io.BytesIO()
-    limit = max(LARGEST, LARGEST_RATIO * packed)
-    checked = 0
-    for piece in pieces:
-        result.write(piece)
+    limit = max(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * packed)
+    checked_size = 0
+    for chunk in chunks:
+        result.write(chunk)
         size = result.tell()
         if size > limit:
-            raise _absurd(name, packed, f"more than {readable(limit)}")
-        if size > checked:  # what is in the buffer already counts as used
-            require(len(piece) + (size >> 3), f"unpacking {name}", "a machine with more memory")
-            checked = size + (available_bytes() or 0) // 16
+            raise _unpacked_size_error(name, packed, f"more than {format_bytes(limit)}")
+        if size > checked_size:  # what is in the buffer already counts as used
+            check_available(len(chunk) + (size >> 3), f"unpacking {name}", "a machine with more memory")
+            checked_size = size + (available_bytes() or 0) // 16
     return result.getvalue()
 
 
-def _absurd(name: str, packed: int, size: str) -> BadData:
-    return BadData(
-        f"{name} holds {readable(packed)} that would unpack to {size}: no table of ratings is so regular",
+def _unpacked_size_error(name: str, packed: int, size: str) -> DataError:
+    return DataError(
+        f"{name} holds {format_bytes(packed)} that would unpack to {size}: no table of ratings is so regular",
         hint="if you trust it, unpack it yourself and read the file",
     )
 
 
-def _member(archive: Unpacked, path: Path, member: str | None) -> tuple[bytes, str]:
+def _read_member(source: SourceBytes, path: Path, member: str | None) -> tuple[bytes, str]:
     """Return one file of a zip archive, and its name for messages."""
     try:
-        with zipfile.ZipFile(io.BytesIO(archive.data)) as opened:
-            info = _chosen(opened, archive.name, member, nested=archive.name != str(path))
-            return _inflated(opened, info, path, archive.name), f"{archive.name}: {info.filename}"
-    except DAMAGE as error:
-        if isinstance(error, BadData):
+        with zipfile.ZipFile(io.BytesIO(source.data)) as zip_file:
+            info = _select_member(zip_file, source.name, member, nested=source.name != str(path))
+            return _decompress_member(zip_file, info, path, source.name), f"{source.name}: {info.filename}"
+    except ARCHIVE_ERRORS as error:
+        if isinstance(error, DataError):
             raise
-        raise BadData(
-            f"{archive.name} is a zip archive that is cut off or damaged ({error})",
+        raise DataError(
+            f"{source.name} is a zip archive that is cut off or damaged ({error})",
             hint=f"fetch it again; test it with: unzip -t {path}",
         ) from None
 
 
-def _chosen(opened: zipfile.ZipFile, name: str, member: str | None, *, nested: bool) -> zipfile.ZipInfo:
+def _select_member(
+    zip_file: zipfile.ZipFile, name: str, member: str | None, *, nested: bool
+) -> zipfile.ZipInfo:
     """Return the member that is meant."""
-    files = [info for info in opened.infolist() if info.filename]  # a name may be empty in a broken archive
-    files = [info for info in files if not info.is_dir() and not _JUNK.search(info.filename)]
+    files = [info for info in zip_file.infolist() if info.filename]  # a name may be empty in a broken archive
+    files = [info for info in files if not info.is_dir() and not _SYSTEM_FILES.search(info.filename)]
     if not files:
-        raise BadData(f"{name} is a zip archive without a file in it", hint=f"unzip -l {name}")
+        raise DataError(f"{name} is a zip archive without a file in it", hint=f"unzip -l {name}")
     if member is None:
         if len(files) == 1:
             return files[0]
-        raise BadData(
+        raise DataError(
             f"{name} holds {len(files):,} files" + (" inside an archive" if nested else "; say which one"),
-            where=_listing(files),
+            where=_format_members(files),
             hint=f"unzip {name}, and read one of its files"
             if nested
-            else f'member="{_likeliest(files).filename}"',
+            else f'member="{_guess_member(files).filename}"',
         )
-    found = [info for info in files if info.filename == member] or [
+    matches = [info for info in files if info.filename == member] or [
         info for info in files if PurePosixPath(info.filename).name == member
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise BadData(
-            f"{name} holds {len(found):,} files called {member!r}",
-            where=_listing(found),
-            hint=f'member="{_likeliest(found).filename}"'
-            if found[0].filename != member
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise DataError(
+            f"{name} holds {len(matches):,} files called {member!r}",
+            where=_format_members(matches),
+            hint=f'member="{_guess_member(matches).filename}"'
+            if matches[0].filename != member
             else f"unzip {name}, and read the file that you mean",
         )
     names = [info.filename for info in files]
-    near = did_you_mean(member, names) or did_you_mean(member, [PurePosixPath(n).name for n in names])
-    raise NotFound(
-        f"{name} holds no file called {member!r}{near}",
-        where=_listing(files),
-        hint=f'member="{_likeliest(files).filename}"',
+    suggestion = did_you_mean(member, names) or did_you_mean(member, [PurePosixPath(n).name for n in names])
+    raise NotFoundError(
+        f"{name} holds no file called {member!r}{suggestion}",
+        where=_format_members(files),
+        hint=f'member="{_guess_member(files).filename}"',
     )
 
 
-def _listing(files: list[zipfile.ZipInfo]) -> str:
-    shown = "\n  ".join(f"{info.filename}   {readable(info.file_size)}" for info in files[:_LISTED])
-    more = len(files) - _LISTED
-    return shown + (f"\n  and {plural(more, 'file')} more" if more > 0 else "")
+def _format_members(files: list[zipfile.ZipInfo]) -> str:
+    listing = "\n  ".join(f"{info.filename}   {format_bytes(info.file_size)}" for info in files[:_MAX_LISTED])
+    n_more = len(files) - _MAX_LISTED
+    return listing + (f"\n  and {format_count(n_more, 'file')} more" if n_more > 0 else "")
 
 
-def _likeliest(files: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+def _guess_member(files: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     """Return the file that most likely holds the ratings: by name, by ending, by size."""
 
-    def worth(info: zipfile.ZipInfo) -> tuple[bool, bool, int]:
-        table = bool(_TABLE.search(info.filename))
+    def score(info: zipfile.ZipInfo) -> tuple[bool, bool, int]:
+        table = bool(_TABLE_SUFFIX.search(info.filename))
         return table and "rating" in info.filename.lower(), table, info.file_size
 
-    return max(files, key=worth)
+    return max(files, key=score)
 
 
-def _inflated(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, archive: str) -> bytes:
+def _decompress_member(
+    zip_file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, archive_name: str
+) -> bytes:
     """Unpack a member in pieces; its checksum and its declared size are checked on the way."""
-    name = f"{archive}: {info.filename}"
+    name = f"{archive_name}: {info.filename}"
     if info.flag_bits & 0x41 or info.compress_type == 99:
-        raise BadData(f"{name} is encrypted", hint=f"unpack it with its password: 7z x {path}")
+        raise DataError(f"{name} is encrypted", hint=f"unpack it with its password: 7z x {path}")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
-        raise BadData(
+        method = _COMPRESSION_METHODS.get(info.compress_type, f"method {info.compress_type}")
+        raise DataError(
             f"{name} is packed by {method}; stored and deflated files can be read",
             hint=f"7z x {path}, and read the file",
         )
-    if info.file_size > max(LARGEST, LARGEST_RATIO * info.compress_size):
-        raise _absurd(name, info.compress_size, readable(info.file_size))
-    require(info.file_size, f"unpacking {name}", "a machine with more memory")
+    if info.file_size > max(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * info.compress_size):
+        raise _unpacked_size_error(name, info.compress_size, format_bytes(info.file_size))
+    check_available(info.file_size, f"unpacking {name}", "a machine with more memory")
 
-    def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    def iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
         total = 0
-        while piece := file.read(_CHUNK):
-            total += len(piece)
-            yield piece
+        while chunk := file.read(_CHUNK_SIZE):
+            total += len(chunk)
+            yield chunk
         if total != info.file_size:
             raise EOFError(
                 f"{info.filename} is shorter than the {info.file_size:,} bytes that it should have"
             )
 
-    with opened.open(info) as file:
-        return _collected(pieces(file), info.compress_size, name)
+    with zip_file.open(info) as file:
+        return _read_limited(iter_chunks(file), info.compress_size, name)

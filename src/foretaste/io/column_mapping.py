@@ -6,50 +6,50 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from foretaste.column_roles import ROLES, guess_roles, require_roles, role_of
-from foretaste.errors import BadData, InvalidParameter
+from foretaste.column_roles import ROLES, column_role, infer_roles, require_roles
+from foretaste.errors import DataError, InvalidParameterError
 from foretaste.io.dialect import guess_dialect, is_number, is_time
 from foretaste.io.frame_table import FrameTable
-from foretaste.io.row_errors import Sieve
-from foretaste.io.text_source import Text
+from foretaste.io.row_errors import RowErrorCollector
+from foretaste.io.text_source import TextSource
 from foretaste.io.text_table import TextTable
 
 log = logging.getLogger("foretaste")
 
-_WIDE = 12  # so many columns without a usual name are no list of ratings
+_MIN_WIDE_COLUMNS = 12  # so many columns without a usual name are no list of ratings
 
-Chosen = Mapping[str, "str | int | None"]
+RequestedColumns = Mapping[str, "str | int | None"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ColumnMapping:
     """The columns of a table and what they are for.
 
     Parameters
     ----------
     names : list of str
         Of all columns.
-    places : dict of role to place
+    positions : dict of role to place
         From 0; only the roles that were found.
     """
 
     names: list[str]
-    places: dict[str, int]
+    positions: dict[str, int]
 
-    def name(self, role: str) -> str:
+    def column_name(self, role: str) -> str:
         """Return the name of a role's column."""
-        return self.names[self.places[role]]
+        return self.names[self.positions[role]]
 
 
 def open_table(
-    text: Text,
+    source: TextSource,
     name: str,
     *,
     separator: str | None,
     header: bool | None,
-    least: int,
-    known: Iterable[str] = (),
-    sieve: Sieve,
+    min_columns: int,
+    known_names: Iterable[str] = (),
+    error_collector: RowErrorCollector,
     decimal: str = ".",
     wide: bool = False,
 ) -> TextTable:
@@ -57,256 +57,277 @@ def open_table(
 
     Parameters
     ----------
-    text : Text
+    source : Text
     name : str
         What it is called.
     separator, header
         What the caller said.
-    least : int
+    min_columns : int
         The least number of columns.
-    known : iterable of str
+    known_names : iterable of str
         Names, squeezed to lower-case letters, that headers use beside those of the roles.
-    sieve : Sieve
+    error_collector : Sieve
         What happens to lines that cannot be used.
     decimal : str
         What stands before the fraction of a number.
     wide : bool
         Whether a row is a user and a column an item.
     """
-    others = frozenset(known)
+    extra_names = frozenset(known_names)
     dialect, sample = guess_dialect(
-        text.start,
+        source.start,
         name,
         separator=separator,
         header=header,
-        known=lambda name: role_of(name) is not None or squeezed(name) in others,
-        least=least,
+        is_known_name=lambda name: column_role(name) is not None or normalize_name(name) in extra_names,
+        min_columns=min_columns,
         wide=wide,
-        whole=text.is_whole(),
+        is_complete=source.is_complete(),
     )
-    if dialect.guessed:
+    if dialect.guessed_options:
         log.info(
             "%s: %s   (say otherwise: %s)",
             name,
             dialect,
-            ", ".join(f"{name}=..." for name in dialect.guessed),
+            ", ".join(f"{name}=..." for name in dialect.guessed_options),
         )
-    if dialect.header and not any(map(str.strip, sample[0])):
-        raise BadData(f"{name}: the header is empty", hint="header=False")
-    table = TextTable(text, name, dialect, sample, sieve, decimal)
-    table.check_first()
+    if dialect.has_header and not any(map(str.strip, sample[0])):
+        raise DataError(f"{name}: the header is empty", hint="header=False")
+    table = TextTable(source, name, dialect, sample, error_collector, decimal)
+    table.check_first_record()
     return table
 
 
-def squeezed(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the letters of a name, in lower case."""
     return "".join(filter(str.isalpha, name.lower()))
 
 
-def choose_columns(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+def map_columns(
+    table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
+) -> ColumnMapping:
     """Decide which column of a table is which, and say so.
 
     Parameters
     ----------
     table : TextTable or FrameTable
-    chosen : mapping of role to name, place or None
+    requested : mapping of role to name, place or None
         What the caller said.
-    needed : sequence of str
+    required : sequence of str
         The roles that must be found.
 
     Raises
     ------
-    BadData
+    DataError
         If a chosen column does not exist or a needed one is not recognised.
-    InvalidParameter
+    InvalidParameterError
         If a choice is neither a name nor a place.
     """
     if table.header is None:
-        choice = _by_place(table, chosen, needed)
+        mapping = _map_by_position(table, requested, required)
     else:
-        choice = _by_name(table, table.header, chosen, needed)
-    _require_apart(choice, table.name)
-    return choice
+        mapping = _map_by_name(table, table.header, requested, required)
+    _check_distinct(mapping, table.name)
+    return mapping
 
 
-def _require_apart(choice: Choice, name: str) -> None:
+def _check_distinct(mapping: ColumnMapping, name: str) -> None:
     """Refuse a column that was chosen for two roles."""
-    role_at: dict[int, str] = {}
-    for role, place in choice.places.items():
-        if place in role_at:
-            other, column = role_at[place], choice.names[place]
-            wrong = other if role_of(column) == role else role
-            raise BadData(
-                f'{name}: the column "{column}" cannot be both {other} and {role}',
-                where="columns are: " + ", ".join(choice.names),
-                hint=f"{wrong}=None",
+    role_by_position: dict[int, str] = {}
+    for role, position in mapping.positions.items():
+        if position in role_by_position:
+            other_role, column = role_by_position[position], mapping.names[position]
+            wrong_role = other_role if column_role(column) == role else role
+            raise DataError(
+                f'{name}: the column "{column}" cannot be both {other_role} and {role}',
+                where="columns are: " + ", ".join(mapping.names),
+                hint=f"{wrong_role}=None",
             )
-        role_at[place] = role
+        role_by_position[position] = role
 
 
-def _by_name(
-    table: TextTable | FrameTable, header: Sequence[str], chosen: Chosen, needed: Sequence[str]
-) -> Choice:
+def _map_by_name(
+    table: TextTable | FrameTable, header: Sequence[str], requested: RequestedColumns, required: Sequence[str]
+) -> ColumnMapping:
     """Find the columns of a table by what its header says, and say so."""
-    names = unique_names(header)
-    found = guess_roles(names, {role: named_column(names, role, column) for role, column in chosen.items()})
-    for role, name in found.items():
-        if header.count(name) > 1 and not isinstance(chosen[role], int):
-            same = [place for place, other in enumerate(header) if other == name]
-            raise BadData(
-                f'{table.name}: {len(same)} columns are called "{name}"',
-                where=f"they are at the positions {', '.join(map(str, same))} (from 0)",
-                hint=f"{role}={same[0]}",
+    names = deduplicate_names(header)
+    name_by_role = infer_roles(
+        names, {role: resolve_column(names, role, column) for role, column in requested.items()}
+    )
+    for role, name in name_by_role.items():
+        if header.count(name) > 1 and not isinstance(requested[role], int):
+            duplicates = [position for position, title in enumerate(header) if title == name]
+            raise DataError(
+                f'{table.name}: {len(duplicates)} columns are called "{name}"',
+                where=f"they are at the positions {', '.join(map(str, duplicates))} (from 0)",
+                hint=f"{role}={duplicates[0]}",
             )
-    places = {role: names.index(found[role]) for role in chosen if role in found}
-    unnamed = [role for role in needed if role not in places]
-    _refuse_wide(table, unnamed, needed)
-    if unnamed and (len(names) > 4 or not table.by_position):
-        require_roles(found, names, needed)
-    if any(role_of(found[role]) in unnamed for role in found):
-        require_roles(found, names, needed)
-    _refuse_numbers_as_names(table, header, unnamed)
-    _fill(table, places, chosen, unnamed)
-    places = {role: places[role] for role in chosen if role in places}
-    if unnamed:
-        require_roles(_names_of(names, places), names, needed)
+    positions = {role: names.index(name_by_role[role]) for role in requested if role in name_by_role}
+    unmatched = [role for role in required if role not in positions]
+    _reject_wide(table, unmatched, required)
+    if unmatched and (len(names) > 4 or not table.allow_positional):
+        require_roles(name_by_role, names, required)
+    if any(column_role(name_by_role[role]) in unmatched for role in name_by_role):
+        require_roles(name_by_role, names, required)
+    _reject_numeric_header(table, header, unmatched)
+    _assign_by_position(table, positions, requested, unmatched)
+    positions = {role: positions[role] for role in requested if role in positions}
+    if unmatched:
+        require_roles(_role_names(names, positions), names, required)
         log.warning(
             "%s: no usual column name for %s; read by position: %s   (say otherwise: %s)",
-            table.name, ", ".join(unnamed), _listed(names, places), _otherwise(places),
+            table.name, ", ".join(unmatched), _format_mapping(names, positions), _override_hint(positions),
         )  # fmt: skip
-    elif any(chosen[role] is None for role in places):
-        log.info("columns: %s   (say otherwise: %s)", _listed(names, places), _otherwise(places))
-    return Choice(names, places)
+    elif any(requested[role] is None for role in positions):
+        log.info(
+            "columns: %s   (say otherwise: %s)", _format_mapping(names, positions), _override_hint(positions)
+        )
+    return ColumnMapping(names, positions)
 
 
-def _refuse_numbers_as_names(
-    table: TextTable | FrameTable, header: Sequence[str], unnamed: Sequence[str]
+def _reject_numeric_header(
+    table: TextTable | FrameTable, header: Sequence[str], unmatched: Sequence[str]
 ) -> None:
     """Refuse a first line of numbers as a header: it is a rating, which would be lost."""
-    if unnamed and header and all(map(is_number, header)):
-        raise BadData(
+    if unmatched and header and all(map(is_number, header)):
+        raise DataError(
             f"{table.name}, line 1: this is no header, but a rating: {', '.join(header[:8])}",
             hint="header=False",
         )
 
 
-def _refuse_wide(table: TextTable | FrameTable, unnamed: Sequence[str], needed: Sequence[str]) -> None:
+def _reject_wide(table: TextTable | FrameTable, unmatched: Sequence[str], required: Sequence[str]) -> None:
     """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
-    if table.width < _WIDE or len(unnamed) < len(needed):
+    if table.width < _MIN_WIDE_COLUMNS or len(unmatched) < len(required):
         return
-    raise BadData(
-        f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unnamed)}",
-        where=_head(table.header or next(iter(table.sample), [])),
-        hint=f'layout="wide"{", user=0" if _first_are_ids(table) else ""} if a row is a user and a column an '
+    raise DataError(
+        f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unmatched)}",
+        where=_format_start(table.header or next(iter(table.sample), [])),
+        hint=f'layout="wide"{", user=0" if _first_column_is_ids(table) else ""} if a row is a user and a column an '
         "item (if not, say which columns: user=..., item=..., rating=...)",
     )
 
 
-def _first_are_ids(table: TextTable | FrameTable) -> bool:
+def _first_column_is_ids(table: TextTable | FrameTable) -> bool:
     """Whether the first column of a table without names looks like ids: whole numbers, each once."""
     first = [record[0].strip() for record in table.sample if record]
-    return table.header is None and len(set(first)) == len(first) >= _WIDE and all(map(str.isdigit, first))
+    return (
+        table.header is None
+        and len(set(first)) == len(first) >= _MIN_WIDE_COLUMNS
+        and all(map(str.isdigit, first))
+    )
 
 
-def _head(cells: Sequence[str]) -> str:
+def _format_start(cells: Sequence[str]) -> str:
     return "it begins: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
 
 
-def _by_place(table: TextTable | FrameTable, chosen: Chosen, needed: Sequence[str]) -> Choice:
+def _map_by_position(
+    table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
+) -> ColumnMapping:
     """Read a table without a header by position, and say so."""
-    places: dict[str, int] = {}
-    for role, column in chosen.items():
+    positions: dict[str, int] = {}
+    for role, column in requested.items():
         if isinstance(column, str) and column != role:
-            raise BadData(
+            raise DataError(
                 f'{table.name} is read without a header: no column "{column}" (asked for as {role})',
-                hint=f"header=True, or a position from 0: {role}={list(chosen).index(role)}",
+                hint=f"header=True, or a position from 0: {role}={list(requested).index(role)}",
             )
         if column is not None and not isinstance(column, str):
-            places[role] = _checked_place(column, role, table.width)
-    told = dict(places)
-    _refuse_wide(table, [role for role in needed if role not in places], needed)
-    _fill(table, places, chosen, needed)
-    places = {role: places[role] for role in chosen if role in places}
-    names = table.numbered()
-    for role, place in places.items():
-        names[place] = role
-    require_roles(_names_of(names, places), names, needed)
-    if told != places:
-        listed = " ".join(f"{role}={_ordinal(place + 1)}" for role, place in places.items())
-        otherwise = ", ".join(f"{role}={place}" for role, place in places.items())
+            positions[role] = _check_position(column, role, table.width)
+    explicit = dict(positions)
+    _reject_wide(table, [role for role in required if role not in positions], required)
+    _assign_by_position(table, positions, requested, required)
+    positions = {role: positions[role] for role in requested if role in positions}
+    names = table.default_names()
+    for role, position in positions.items():
+        names[position] = role
+    require_roles(_role_names(names, positions), names, required)
+    if explicit != positions:
+        mapping_text = " ".join(
+            f"{role}={_format_ordinal(position + 1)}" for role, position in positions.items()
+        )
+        override = ", ".join(f"{role}={position}" for role, position in positions.items())
         log.warning(
             "%s: no header; columns are read by position: %s   (say otherwise: %s, or header=True)",
-            table.name, listed, otherwise,
+            table.name, mapping_text, override,
         )  # fmt: skip
-    return Choice(names, places)
+    return ColumnMapping(names, positions)
 
 
-def _fill(
-    table: TextTable | FrameTable, places: dict[str, int], chosen: Chosen, unnamed: Sequence[str]
+def _assign_by_position(
+    table: TextTable | FrameTable,
+    positions: dict[str, int],
+    requested: RequestedColumns,
+    unmatched: Sequence[str],
 ) -> None:
     """Give the roles not found yet the columns not taken yet, in order; a time only where times stand."""
-    if not unnamed:
+    if not unmatched:
         return
-    free = [place for place in range(table.width) if place not in places.values()]
+    free = [position for position in range(table.width) if position not in positions.values()]
     for role in ROLES:
-        if role in places or not free:
+        if role in positions or not free:
             continue
-        times = _holds_times(table, free[0])
-        if role in unnamed or (role == "timestamp" and times and chosen.get(role, "not wanted") is None):
-            places[role] = free.pop(0)
-        elif role == "rating" and role not in chosen and not times:
+        holds_times = _is_time_column(table, free[0])
+        if role in unmatched or (
+            role == "timestamp" and holds_times and requested.get(role, "not wanted") is None
+        ):
+            positions[role] = free.pop(0)
+        elif role == "rating" and role not in requested and not holds_times:
             free.pop(
                 0
             )  # a table of pairs may carry its ratings: the third column is taken for them, and left
 
 
-def _holds_times(table: TextTable | FrameTable, place: int) -> bool:
-    cells = [record[place] for record in table.sample if len(record) == table.width]
+def _is_time_column(table: TextTable | FrameTable, position: int) -> bool:
+    cells = [record[position] for record in table.sample if len(record) == table.width]
     return bool(cells) and all(map(is_time, cells))
 
 
-def named_column(names: Sequence[str], role: str, column: str | int | None) -> str | None:
+def resolve_column(names: Sequence[str], role: str, column: str | int | None) -> str | None:
     """Return the name that a choice stands for: itself, or that of the column at a position."""
     return (
         column
         if column is None or isinstance(column, str)
-        else names[_checked_place(column, role, len(names))]
+        else names[_check_position(column, role, len(names))]
     )
 
 
-def _checked_place(column: object, role: str, width: int) -> int:
+def _check_position(column: object, role: str, width: int) -> int:
     if not isinstance(column, int) or isinstance(column, bool):
-        raise InvalidParameter(f"{role}={column!r} is neither a column name nor a position", hint=f"{role}=0")
+        raise InvalidParameterError(
+            f"{role}={column!r} is neither a column name nor a position", hint=f"{role}=0"
+        )
     if not 0 <= column < width:
-        raise BadData(
+        raise DataError(
             f"there is no column at position {column} (asked for as {role})", hint=f"0 to {width - 1}"
         )
     return column
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
+def deduplicate_names(names: Sequence[str]) -> list[str]:
     """Return the names, those that stand twice with their place, those that are empty by their place."""
     seen: set[str] = set()
     result = []
-    for place, name in enumerate(names):
-        distinct = name if name and name not in seen else f"{name or 'column'}_{place + 1}"
-        seen.add(distinct)
-        result.append(distinct)
+    for position, name in enumerate(names):
+        unique = name if name and name not in seen else f"{name or 'column'}_{position + 1}"
+        seen.add(unique)
+        result.append(unique)
     return result
 
 
-def _names_of(names: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
-    return {role: names[place] for role, place in places.items()}
+def _role_names(names: Sequence[str], positions: Mapping[str, int]) -> dict[str, str]:
+    return {role: names[position] for role, position in positions.items()}
 
 
-def _listed(names: Sequence[str], places: Mapping[str, int]) -> str:
-    return " ".join(f"{role}={names[place]}" for role, place in places.items())
+def _format_mapping(names: Sequence[str], positions: Mapping[str, int]) -> str:
+    return " ".join(f"{role}={names[position]}" for role, position in positions.items())
 
 
-def _otherwise(places: Iterable[str]) -> str:
-    return ", ".join(f"{role}=..." for role in places)
+def _override_hint(positions: Iterable[str]) -> str:
+    return ", ".join(f"{role}=..." for role in positions)
 
 
-def _ordinal(number: int) -> str:
+def _format_ordinal(number: int) -> str:
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
     return f"{number}{ending}"

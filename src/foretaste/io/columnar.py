@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from foretaste.errors import BadData, did_you_mean
-from foretaste.io.archive import FOREIGN, kind_of, read_bytes
+from foretaste.errors import DataError, did_you_mean
+from foretaste.io.archive import FILE_FORMATS, detect_kind, read_bytes
 
-_HEAD = 1 << 12
+_HEAD_SIZE = 1 << 12
 
 
 def read_columnar(
@@ -36,38 +36,39 @@ def read_columnar(
 
     Raises
     ------
-    BadData
+    DataError
         If the file is damaged, of another kind, or lacks a column.
-    NotFound
+    NotFoundError
         If there is no such file.
     """
     import polars as pl
 
-    head = _head(source)
-    kind = kind_of(head)
+    head = _read_head(source)
+    kind = detect_kind(head)
     if kind not in ("parquet", "arrow"):
-        what = FOREIGN[kind][0] if kind in FOREIGN else "no Parquet or Arrow file"
-        raise BadData(f"{name} is {what}", hint="read it as what it is")
-    opened = io.BytesIO(source) if isinstance(source, bytes) else source
+        description = FILE_FORMATS[kind][0] if kind in FILE_FORMATS else "no Parquet or Arrow file"
+        raise DataError(f"{name} is {description}", hint="read it as what it is")
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         if columns is not None:
-            _check_columns(_names(opened, kind, head), columns, name)
-        chosen = None if columns is None else list(columns)
+            _check_columns(_read_column_names(file, kind, head), columns, name)
+        selected = None if columns is None else list(columns)
         if kind == "parquet":
-            frame = pl.read_parquet(opened, columns=chosen, n_rows=rows)
+            frame = pl.read_parquet(file, columns=selected, n_rows=rows)
         elif head.startswith(b"ARROW1"):
-            frame = pl.read_ipc(opened, columns=chosen, n_rows=rows)
+            frame = pl.read_ipc(file, columns=selected, n_rows=rows)
         else:
-            frame = pl.read_ipc_stream(opened, columns=chosen, n_rows=rows)
+            frame = pl.read_ipc_stream(file, columns=selected, n_rows=rows)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        if isinstance(error, BadData):
+        if isinstance(error, DataError):
             raise
-        what = "a Parquet file" if kind == "parquet" else "an Arrow file"
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadData(
-            f"{name} is {what} that is cut off or damaged ({said[:200]})", hint="fetch or write it again"
+        description = "a Parquet file" if kind == "parquet" else "an Arrow file"
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{name} is {description} that is cut off or damaged ({message[:200]})",
+            hint="fetch or write it again",
         ) from None
-    return frame if chosen is None else frame.select(chosen)
+    return frame if selected is None else frame.select(selected)
 
 
 class LazyColumns(Mapping[str, Any]):
@@ -83,14 +84,14 @@ class LazyColumns(Mapping[str, Any]):
     def __init__(self, source: bytes | Path, name: str) -> None:
         self._source, self._name = source, name
         self._names = list(read_columnar(source, name, rows=0).columns)
-        self._read: dict[str, Any] = {}
+        self._cache: dict[str, Any] = {}
 
     def __getitem__(self, column: str) -> Any:
         if column not in self._names:
             raise KeyError(column)
-        if column not in self._read:
-            self._read[column] = read_columnar(self._source, self._name, [column]).to_series()
-        return self._read[column]
+        if column not in self._cache:
+            self._cache[column] = read_columnar(self._source, self._name, [column]).to_series()
+        return self._cache[column]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -99,35 +100,35 @@ class LazyColumns(Mapping[str, Any]):
         return len(self._names)
 
 
-def _head(source: bytes | Path) -> bytes:
+def _read_head(source: bytes | Path) -> bytes:
     if isinstance(source, bytes):
-        return source[:_HEAD]
+        return source[:_HEAD_SIZE]
     try:
         with source.open("rb") as file:
-            return file.read(_HEAD)
+            return file.read(_HEAD_SIZE)
     except OSError:
-        return read_bytes(source)[:_HEAD]  # which says what is wrong
+        return read_bytes(source)[:_HEAD_SIZE]  # which says what is wrong
 
 
-def _names(opened: Any, kind: str, head: bytes) -> list[str]:
+def _read_column_names(file: Any, kind: str, head: bytes) -> list[str]:
     """Return the names of the columns, reading no more than the file's description of itself."""
     import polars as pl
 
     if kind == "parquet":
-        names = list(pl.read_parquet_schema(opened))
+        names = list(pl.read_parquet_schema(file))
     elif head.startswith(b"ARROW1"):
-        names = list(pl.read_ipc_schema(opened))
+        names = list(pl.read_ipc_schema(file))
     else:
-        names = pl.read_ipc_stream(opened, n_rows=0).columns
-    if isinstance(opened, io.BytesIO):
-        opened.seek(0)
+        names = pl.read_ipc_stream(file, n_rows=0).columns
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
     return names
 
 
 def _check_columns(names: Sequence[str], columns: Sequence[str], name: str) -> None:
     for column in columns:
         if column not in names:
-            raise BadData(
+            raise DataError(
                 f'{name}: no column "{column}"{did_you_mean(column, names)}',
                 where="columns are: " + ", ".join(names),
             )

@@ -11,21 +11,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.column_roles import role_of
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
-from foretaste.io.archive import check_parts
-from foretaste.io.column_mapping import unique_names
-from foretaste.io.excel_xls import Damaged, Locked, OldWorkbook
-from foretaste.io.excel_xlsx import check_extent, check_repeats, error_cells, sheet_xml
+from foretaste.column_roles import column_role
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotFoundError,
+    did_you_mean,
+)
+from foretaste.io.archive import check_workbook_parts
+from foretaste.io.column_mapping import deduplicate_names
+from foretaste.io.excel_xls import CorruptFileError, EncryptedFileError, XlsWorkbook
+from foretaste.io.excel_xlsx import check_extent, check_repeats, error_cells, read_sheet_xml
+from foretaste.typing import Int64Array
 
 log = logging.getLogger("foretaste")
 
-_EXACT = 2.0**53  # up to here a float64 holds every whole number
-_DIGITS = 1e15  # Excel keeps fifteen digits of a number, and makes the rest zeros
-_SAMPLE = 100
-_COUNTING = 5  # so many numbers 1, 2, 3, ... in the first row are the names of columns, not ratings
+_MAX_EXACT_INTEGER = 2.0**53  # up to here a float64 holds every whole number
+_EXCEL_PRECISION = 1e15  # Excel keeps fifteen digits of a number, and makes the rest zeros
+_SAMPLE_ROWS = 100
+_MIN_NUMBERED_COLUMNS = (
+    5  # so many numbers 1, 2, 3, ... in the first row are the names of columns, not ratings
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +48,12 @@ class Sheet:
         A blank cell is null.
     name : str
         Of the sheet.
-    header : bool
+    has_header : bool
         Whether the first row gave the names of the columns; without, they are ``column_1`` and so on.
     titles : tuple of str, one a column
         What the header says, as it stands: names may be empty or stand twice; in the frame they are told
         apart. Empty without a header.
-    rows : int64 array, shape (n,)
+    row_numbers : int64 array, shape (n,)
         The row of the sheet, from 1, that each row of the frame stands in.
     first_column : int
         The column of the sheet, from 0, that the first column of the frame stands in.
@@ -53,27 +61,29 @@ class Sheet:
 
     frame: Any
     name: str
-    header: bool
+    has_header: bool
     titles: tuple[str, ...]
-    rows: npt.NDArray[np.int64]
+    row_numbers: Int64Array
     first_column: int
 
-    def place(self, row: int) -> str:
+    def row_label(self, row: int) -> str:
         """Say where a row of the frame stands: ``sheet "Ratings", row 12``."""
-        return f'sheet "{self.name}", row {self.rows[row]:,}'
+        return f'sheet "{self.name}", row {self.row_numbers[row]:,}'
 
-    def cell(self, row: int, column: int) -> str:
+    def cell_label(self, row: int, column: int) -> str:
         """Say where a cell of the frame stands: ``sheet "Ratings", cell D12``."""
-        return f'sheet "{self.name}", cell {column_letters(self.first_column + column)}{self.rows[row]}'
+        return (
+            f'sheet "{self.name}", cell {column_letters(self.first_column + column)}{self.row_numbers[row]}'
+        )
 
 
-def column_letters(place: int) -> str:
+def column_letters(index: int) -> str:
     """Return what Excel calls a column: 0 is ``A``, 27 is ``AB``."""
     letters = ""
-    while place >= 0:
-        place, digit = divmod(place, 26)
+    while index >= 0:
+        index, digit = divmod(index, 26)
         letters = chr(ord("A") + digit) + letters
-        place -= 1
+        index -= 1
     return letters
 
 
@@ -99,147 +109,162 @@ def read_sheet(
 
     Raises
     ------
-    BadData
+    DataError
         If the workbook is damaged or has a password, or the sheet is empty.
-    NotFound
+    NotFoundError
         If there is no such sheet.
-    TooLarge
+    NotEnoughMemoryError
         If the sheet would not fit into memory.
-    MissingExtra
+    MissingDependencyError
         If python-calamine is not installed.
     """
     import polars as pl
 
     if header is not None and not isinstance(header, bool):
-        raise InvalidParameter(f"header={header!r} is not allowed; it must be True, False or None (guess)")
-    workbook, old = _opened(data, name)
-    chosen = _chosen(workbook, name, sheet)
-    names = workbook.sheet_names
-    place = names.index(chosen)
-    errors = _errors(data, name, place) if old is None else old.errors[place]
-    rows, top, left = _cells(workbook, name, chosen, errors)
-    filled = np.array([any(cell != "" for cell in row) for row in rows], dtype=bool)
-    if not filled.any():
-        others = [other for other in names if other != chosen]
-        raise BadData(
-            f'{name}: sheet "{chosen}" is empty', hint=f'sheet="{others[0]}"' if others else "another file"
+        raise InvalidParameterError(
+            f"header={header!r} is not allowed; it must be True, False or None (guess)"
         )
-    kept = np.flatnonzero(filled)
-    rows = [rows[row] for row in kept]
-    guessed = _looks_like_header(rows[0], rows[1 : 1 + _SAMPLE]) if header is None else header
-    _say(name, chosen, names, said=sheet is not None, header=guessed if header is None else None)
-    body = rows[int(guessed) :]
-    titles = [(_text(cell) or "").strip() for cell in rows[0]] if guessed else [""] * len(rows[0])
+    workbook, xls_workbook = _open_workbook(data, name)
+    sheet_name = _select_sheet(workbook, name, sheet)
+    names = workbook.sheet_names
+    index = names.index(sheet_name)
+    error_cells = (
+        _find_error_cells(data, name, index) if xls_workbook is None else xls_workbook.error_cells[index]
+    )
+    rows, first_row, first_column = _read_cells(workbook, name, sheet_name, error_cells)
+    non_blank = np.array([any(cell != "" for cell in row) for row in rows], dtype=bool)
+    if not non_blank.any():
+        other_sheets = [candidate for candidate in names if candidate != sheet_name]
+        raise DataError(
+            f'{name}: sheet "{sheet_name}" is empty',
+            hint=f'sheet="{other_sheets[0]}"' if other_sheets else "another file",
+        )
+    row_indices = np.flatnonzero(non_blank)
+    rows = [rows[row] for row in row_indices]
+    has_header = _looks_like_header(rows[0], rows[1 : 1 + _SAMPLE_ROWS]) if header is None else header
+    _log_guess(
+        name,
+        sheet_name,
+        names,
+        sheet_is_explicit=sheet is not None,
+        header=has_header if header is None else None,
+    )
+    body = rows[int(has_header) :]
+    titles = [(_cell_text(cell) or "").strip() for cell in rows[0]] if has_header else [""] * len(rows[0])
     columns = list(zip(*body, strict=True)) if body else [()] * len(titles)
-    series = [_series(title, cells) for title, cells in zip(unique_names(titles), columns, strict=True)]
-    wide = [place for place, cells in enumerate(series) if titles[place] or cells.null_count() < len(cells)]
-    first, last = (wide[0], wide[-1] + 1) if wide else (0, len(series))
-    _warn_of_long_numbers(series, name)
+    series = [
+        _to_series(title, cells) for title, cells in zip(deduplicate_names(titles), columns, strict=True)
+    ]
+    used_columns = [
+        index for index, cells in enumerate(series) if titles[index] or cells.null_count() < len(cells)
+    ]
+    first, last = (used_columns[0], used_columns[-1] + 1) if used_columns else (0, len(series))
+    _warn_about_long_numbers(series, name)
     return Sheet(
         frame=pl.DataFrame(series[first:last]),
-        name=chosen,
-        header=guessed,
-        titles=tuple(titles[first:last]) if guessed else (),
-        rows=top + kept[int(guessed) :] + 1,
-        first_column=left + first,
+        name=sheet_name,
+        has_header=has_header,
+        titles=tuple(titles[first:last]) if has_header else (),
+        row_numbers=first_row + row_indices[int(has_header) :] + 1,
+        first_column=first_column + first,
     )
 
 
-def _opened(data: bytes, name: str) -> tuple[Any, OldWorkbook | None]:
+def _open_workbook(data: bytes, name: str) -> tuple[Any, XlsWorkbook | None]:
     """Return the workbook, its parts checked, and the records of an .xls."""
     try:
         import python_calamine as calamine
     except ImportError:
-        raise MissingExtra(
+        raise MissingDependencyError(
             f"{name} is a workbook; reading it needs python-calamine", hint='pip install "foretaste[excel]"'
         ) from None
-    with _reading(name):
-        old = None
+    with _translate_errors(name):
+        xls_workbook = None
         if data.startswith(b"PK"):
-            check_parts(data, name)
+            check_workbook_parts(data, name)
             check_repeats(data, name)
         else:
-            old = OldWorkbook(data, name)
-        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)), old
+            xls_workbook = XlsWorkbook(data, name)
+        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)), xls_workbook
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
+def _translate_errors(name: str) -> Iterator[None]:
     """Turn the reader's errors into ours; on some damaged files it panics, which is no Exception."""
     import python_calamine as calamine
 
     try:
         yield
-    except (calamine.PasswordError, Locked):
-        raise BadData(
+    except (calamine.PasswordError, EncryptedFileError):
+        raise DataError(
             f"{name} is a workbook with a password", hint="open it, take the password off, and save it again"
         ) from None
     except BaseException as error:
-        if isinstance(error, calamine.CalamineError | Damaged):
-            raise _damaged(name, error) from None
+        if isinstance(error, calamine.CalamineError | CorruptFileError):
+            raise _corrupt_file_error(name, error) from None
         if type(error).__name__ == "PanicException":
-            raise _damaged(name, Damaged("its reader gave up")) from None
+            raise _corrupt_file_error(name, CorruptFileError("its reader gave up")) from None
         raise
 
 
-def _damaged(name: str, error: BaseException) -> BadData:
-    said = (str(error).splitlines() or ["unreadable"])[0][:200]
-    return BadData(
-        f"{name} is a workbook that is cut off or damaged ({said})",
+def _corrupt_file_error(name: str, error: BaseException) -> DataError:
+    message = (str(error).splitlines() or ["unreadable"])[0][:200]
+    return DataError(
+        f"{name} is a workbook that is cut off or damaged ({message})",
         hint="fetch it again, or open it and save it again",
     )
 
 
-def _chosen(workbook: Any, name: str, sheet: str | int | None) -> str:
+def _select_sheet(workbook: Any, name: str, sheet: str | int | None) -> str:
     """Return the name of the sheet that is meant."""
     names: list[str] = workbook.sheet_names
     if not names:
-        raise BadData(f"{name} is a workbook without a sheet", hint="another file")
-    listed = "sheets are: " + ", ".join(f'"{other}"' for other in names)
+        raise DataError(f"{name} is a workbook without a sheet", hint="another file")
+    listing = "sheets are: " + ", ".join(f'"{title}"' for title in names)
     if sheet is None:
-        for about in workbook.sheets_metadata:
-            if str(about.typ).endswith("WorkSheet") and str(about.visible).endswith(".Visible"):
-                return str(about.name)
+        for metadata in workbook.sheets_metadata:
+            if str(metadata.typ).endswith("WorkSheet") and str(metadata.visible).endswith(".Visible"):
+                return str(metadata.name)
         return names[0]
     if isinstance(sheet, int) and not isinstance(sheet, bool):
         if 0 <= sheet < len(names):
             return names[sheet]
-        raise NotFound(
-            f"{name} has no sheet at position {sheet}", where=listed, hint=f"0 to {len(names) - 1}"
+        raise NotFoundError(
+            f"{name} has no sheet at position {sheet}", where=listing, hint=f"0 to {len(names) - 1}"
         )
     if not isinstance(sheet, str):
-        raise InvalidParameter(f"sheet={sheet!r} is neither a name nor a position", hint="sheet=0")
+        raise InvalidParameterError(f"sheet={sheet!r} is neither a name nor a position", hint="sheet=0")
     if sheet not in names:
-        raise NotFound(
+        raise NotFoundError(
             f'{name} has no sheet "{sheet}"{did_you_mean(sheet, names)}',
-            where=listed,
+            where=listing,
             hint=f'sheet="{names[0]}"',
         )
     return sheet
 
 
-def _cells(
-    workbook: Any, name: str, sheet: str, errors: Sequence[tuple[int, int, str]]
+def _read_cells(
+    workbook: Any, name: str, sheet: str, error_cells: Sequence[tuple[int, int, str]]
 ) -> tuple[list[list[Any]], int, int]:
     """Return a sheet's cells by rows, and the row and column of the sheet, from 0, of the first."""
-    with _reading(name):
-        opened = workbook.get_sheet_by_name(sheet)
-        rows = opened.to_python(skip_empty_area=True)
-    top, left = opened.start or (0, 0)
-    for row, column, text in errors:
+    with _translate_errors(name):
+        worksheet = workbook.get_sheet_by_name(sheet)
+        rows = worksheet.to_python(skip_empty_area=True)
+    first_row, first_column = worksheet.start or (0, 0)
+    for row, column, text in error_cells:
         # The library gives these as blank, and leaves one out that has no value.
-        if not (0 <= row - top < len(rows) and 0 <= column - left < len(rows[0])):
-            raise BadData(
+        if not (0 <= row - first_row < len(rows) and 0 <= column - first_column < len(rows[0])):
+            raise DataError(
                 f'{name}: sheet "{sheet}", cell {column_letters(column)}{row + 1} holds the error {text}',
                 hint="mend or empty that cell",
             )
-        rows[row - top][column - left] = text
-    return rows, top, left
+        rows[row - first_row][column - first_column] = text
+    return rows, first_row, first_column
 
 
-def _errors(data: bytes, name: str, place: int) -> list[tuple[int, int, str]]:
+def _find_error_cells(data: bytes, name: str, index: int) -> list[tuple[int, int, str]]:
     """Return the cells of a newer workbook with errors; refuses a sheet that reaches too far."""
-    xml = sheet_xml(data, place)
+    xml = read_sheet_xml(data, index)
     check_extent(xml, name)
     return list(error_cells(xml, name))
 
@@ -247,20 +272,22 @@ def _errors(data: bytes, name: str, place: int) -> list[tuple[int, int, str]]:
 def _looks_like_header(first: Sequence[Any], body: Sequence[Sequence[Any]]) -> bool:
     """Whether the first row holds names: known ones, or 1, 2, 3, ..., or text above what is no text."""
     texts = [cell for cell in first if isinstance(cell, str) and cell.strip()]
-    if any(role_of(cell) for cell in texts):
+    if any(column_role(cell) for cell in texts):
         return True
     numbers = [cell for cell in first if isinstance(cell, int | float) and not isinstance(cell, bool)]
-    counted = [numbers[0] + place for place in range(len(numbers))] if numbers else []
-    if len(numbers) >= _COUNTING and numbers[0] in (0, 1) and numbers == counted:
+    sequence = [numbers[0] + index for index in range(len(numbers))] if numbers else []
+    if len(numbers) >= _MIN_NUMBERED_COLUMNS and numbers[0] in (0, 1) and numbers == sequence:
         return True
     if not texts or any(not isinstance(cell, str) for cell in first):
         return False
     return any(cell != "" and not isinstance(cell, str) for row in body for cell in row)
 
 
-def _say(name: str, sheet: str, names: Sequence[str], *, said: bool, header: bool | None) -> None:
+def _log_guess(
+    name: str, sheet: str, names: Sequence[str], *, sheet_is_explicit: bool, header: bool | None
+) -> None:
     parts, arguments = [], []
-    if len(names) > 1 and not said:
+    if len(names) > 1 and not sheet_is_explicit:
         parts.append(f'sheet "{sheet}" of {", ".join(map(repr, names))}')
         arguments.append("sheet=...")
     if header is not None:
@@ -270,23 +297,23 @@ def _say(name: str, sheet: str, names: Sequence[str], *, said: bool, header: boo
         log.info("%s: %s   (say otherwise: %s)", name, ", ".join(parts), ", ".join(arguments))
 
 
-def _series(title: str, cells: Sequence[Any]) -> Any:
+def _to_series(title: str, cells: Sequence[Any]) -> Any:
     """Return a column in its own type if all its cells are of one kind, else as text."""
     import polars as pl
 
-    kinds = set(map(type, cells))
-    if str in kinds and not any(filter(None, (cell for cell in cells if type(cell) is str))):
-        kinds.discard(str)
+    types = set(map(type, cells))
+    if str in types and not any(filter(None, (cell for cell in cells if type(cell) is str))):
+        types.discard(str)
         cells = [None if cell == "" else cell for cell in cells]
-    if kinds and kinds <= {int, float}:
+    if types and types <= {int, float}:
         numbers = pl.Series(title, cells, dtype=pl.Float64, strict=False)
-        whole = bool((numbers.drop_nulls().floor() == numbers.drop_nulls()).all())
-        exact = bool((numbers.drop_nulls().abs() <= _EXACT).all())
-        return numbers.cast(pl.Int64) if whole and exact else numbers
-    if kinds == {bool}:
+        is_integral = bool((numbers.drop_nulls().floor() == numbers.drop_nulls()).all())
+        is_exact = bool((numbers.drop_nulls().abs() <= _MAX_EXACT_INTEGER).all())
+        return numbers.cast(pl.Int64) if is_integral and is_exact else numbers
+    if types == {bool}:
         return pl.Series(title, cells, dtype=pl.Boolean)
-    if kinds and kinds <= {datetime.date, datetime.datetime}:
-        moments = [
+    if types and types <= {datetime.date, datetime.datetime}:
+        datetimes = [
             None
             if cell is None
             else cell
@@ -294,31 +321,32 @@ def _series(title: str, cells: Sequence[Any]) -> Any:
             else datetime.datetime.combine(cell, datetime.time())
             for cell in cells
         ]
-        return pl.Series(title, moments, dtype=pl.Datetime("us"))
-    return pl.Series(title, [_text(cell) for cell in cells], dtype=pl.String)
+        return pl.Series(title, datetimes, dtype=pl.Datetime("us"))
+    return pl.Series(title, [_cell_text(cell) for cell in cells], dtype=pl.String)
 
 
-def _text(cell: Any) -> str | None:
+def _cell_text(cell: Any) -> str | None:
     """Return what a person sees in a cell: 7, not 7.0; TRUE; a time as ISO writes it."""
     if cell is None or cell == "":
         return None
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) <= _EXACT else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) <= _MAX_EXACT_INTEGER else repr(cell)
     return str(cell)
 
 
-def _warn_of_long_numbers(series: Sequence[Any], name: str) -> None:
+def _warn_about_long_numbers(series: Sequence[Any], name: str) -> None:
     import polars as pl
 
-    long = [
+    long_columns = [
         column.name
         for column in series
-        if column.dtype in (pl.Int64, pl.Float64) and (column.cast(pl.Float64).abs().max() or 0) >= _DIGITS
+        if column.dtype in (pl.Int64, pl.Float64)
+        and (column.cast(pl.Float64).abs().max() or 0) >= _EXCEL_PRECISION
     ]
-    if long:
+    if long_columns:
         log.warning(
             "%s: numbers in column %s have more than fifteen digits, of which Excel keeps fifteen; "
-            "ids like that belong in cells formatted as text", name, ", ".join(long),
+            "ids like that belong in cells formatted as text", name, ", ".join(long_columns),
         )  # fmt: skip

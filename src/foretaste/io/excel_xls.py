@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from foretaste._utils.memory import require
+from foretaste._utils.memory import check_available
 
 _CELL_BYTES = 64  # of memory, in the reader and in Python
-_MOST_ROWS, _MOST_COLUMNS = 65_536, 256
-_FREE = 0xFFFFFFFA  # from here on a number of a sector means that there is none
+_MAX_ROWS, _MAX_COLUMNS = 65_536, 256
+_FREE_SECTOR = 0xFFFFFFFA  # from here on a number of a sector means that there is none
 _BOF, _EOF, _SHEET, _STRINGS, _PASSWORD, _EXTENT = 0x0809, 0x000A, 0x0085, 0x00FC, 0x002F, 0x0200
 _FORMULA, _BOOLEAN_OR_ERROR, _NUMBERS, _BLANKS = 0x0006, 0x0205, 0x00BD, 0x00BE
 _CELLS = frozenset(
@@ -30,15 +30,15 @@ _ERRORS = {
 }
 
 
-class Damaged(Exception):
+class CorruptFileError(Exception):
     """The file is not put together as it should be."""
 
 
-class Locked(Exception):
+class EncryptedFileError(Exception):
     """The file is encrypted."""
 
 
-class OldWorkbook:
+class XlsWorkbook:
     """The records of an .xls, walked through and found possible.
 
     Parameters
@@ -50,7 +50,7 @@ class OldWorkbook:
 
     Attributes
     ----------
-    errors : list of lists
+    error_cells : list of lists
         For each sheet, the cells that hold an error: row and column, from 0, and the error.
 
     Raises
@@ -59,39 +59,39 @@ class OldWorkbook:
         If it is not put together as it should be, or announces more than it can hold.
     Locked
         If it has a password.
-    TooLarge
+    NotEnoughMemoryError
         If the cells of a sheet, blank ones among them, would not fit into memory.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
         try:
-            self._stream = _workbook_stream(data)
-            self.errors = [self._walk(start, name) for start in list(self._globals())]
+            self._stream = _read_workbook_stream(data)
+            self.error_cells = [self._scan_sheet(start, name) for start in list(self._iter_sheet_offsets())]
         except (struct.error, IndexError, UnicodeDecodeError) as error:
-            raise Damaged(str(error)) from None
+            raise CorruptFileError(str(error)) from None
 
-    def _globals(self) -> Iterator[int]:
+    def _iter_sheet_offsets(self) -> Iterator[int]:
         """Yield where each sheet starts, checking what the reader trusts."""
-        for kind, start, size in self._records(0):
+        for kind, start, size in self._iter_records(0):
             if kind == _PASSWORD:
-                raise Locked
+                raise EncryptedFileError
             if kind == _SHEET:
                 yield struct.unpack_from("<I", self._stream, start)[0]
             if kind == _STRINGS and struct.unpack_from("<I", self._stream, start + 4)[0] * 3 > len(
                 self._stream
             ):
-                raise Damaged(f"more strings than would fit into its {size} bytes")
+                raise CorruptFileError(f"more strings than would fit into its {size} bytes")
 
-    def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
+    def _iter_records(self, start: int) -> Iterator[tuple[int, int, int]]:
         """Yield the kind, the start and the size of each record from a place on, to the end of its part."""
         depth = 0
         while True:
             kind, size = struct.unpack_from("<HH", self._stream, start)
             if depth == 0 and kind != _BOF:
-                raise Damaged("a part of it has no start")
+                raise CorruptFileError("a part of it has no start")
             start += 4
             if start + size > len(self._stream):
-                raise Damaged("it ends too early")
+                raise CorruptFileError("it ends too early")
             depth += (kind == _BOF) - (kind == _EOF)
             if depth == 0:
                 return
@@ -99,99 +99,108 @@ class OldWorkbook:
                 yield kind, start, size
             start += size
 
-    def _walk(self, start: int, name: str) -> list[tuple[int, int, str]]:
+    def _scan_sheet(self, start: int, name: str) -> list[tuple[int, int, str]]:
         """Return the cells of a sheet that hold an error, having found out how far the sheet reaches."""
-        found, rows, columns = [], 1, 1
+        error_cells, rows, columns = [], 1, 1
         stream, unpack = self._stream, struct.Struct("<HH").unpack_from
-        for kind, at, size in self._records(start):
+        for kind, offset, size in self._iter_records(start):
             if kind == _EXTENT:
                 layout = "<IIHH" if size >= 14 else "<4H"
-                top, row, left, column = struct.unpack_from(layout, stream, at)
-                if top > row or left > column:  # their difference, without a sign, is in the billions
-                    raise Damaged("a sheet that ends before it starts")
+                first_row, row, first_column, column = struct.unpack_from(layout, stream, offset)
+                if (
+                    first_row > row or first_column > column
+                ):  # their difference, without a sign, is in the billions
+                    raise CorruptFileError("a sheet that ends before it starts")
             elif kind in _CELLS:
-                row, column = (number + 1 for number in unpack(stream, at))
+                row, column = (number + 1 for number in unpack(stream, offset))
                 if kind in (_NUMBERS, _BLANKS):
-                    column = max(column, unpack(stream, at + size - 4)[1] + 1)
-                code = self._error_in(kind, at)
+                    column = max(column, unpack(stream, offset + size - 4)[1] + 1)
+                code = self._error_code(kind, offset)
                 if code is not None:
-                    found.append((row - 1, column - 1, _ERRORS.get(code, "#ERROR")))
+                    error_cells.append((row - 1, column - 1, _ERRORS.get(code, "#ERROR")))
             else:
                 continue
             rows, columns = max(rows, row), max(columns, column)
-        if columns > _MOST_COLUMNS or rows > _MOST_ROWS:
-            raise Damaged(f"a sheet of {rows:,} rows and {columns:,} columns")
-        require(
+        if columns > _MAX_COLUMNS or rows > _MAX_ROWS:
+            raise CorruptFileError(f"a sheet of {rows:,} rows and {columns:,} columns")
+        check_available(
             rows * columns * _CELL_BYTES,
             f"{name}: a sheet of {rows:,} rows and {columns} columns, blank ones among them,",
             "delete the rows and columns beyond the table, and save",
         )
-        return found
+        return error_cells
 
-    def _error_in(self, kind: int, at: int) -> int | None:
+    def _error_code(self, kind: int, offset: int) -> int | None:
         """Return the code of the error in a cell, if there is one."""
         stream = self._stream
-        if kind == _BOOLEAN_OR_ERROR and stream[at + 7]:
-            return stream[at + 6]
-        if kind == _FORMULA and stream[at + 12 : at + 14] == b"\xff\xff" and stream[at + 6] == 2:
-            return stream[at + 8]
+        if kind == _BOOLEAN_OR_ERROR and stream[offset + 7]:
+            return stream[offset + 6]
+        if kind == _FORMULA and stream[offset + 12 : offset + 14] == b"\xff\xff" and stream[offset + 6] == 2:
+            return stream[offset + 8]
         return None
 
 
-def _workbook_stream(data: bytes) -> bytes:
+def _read_workbook_stream(data: bytes) -> bytes:
     """Return the stream of the workbook out of the file system inside the file."""
-    shift, small_shift = struct.unpack_from("<HH", data, 30)
-    if shift not in (9, 12) or small_shift != 6:
-        raise Damaged("sectors of an odd size")
-    first_folder, cutoff, first_small = (struct.unpack_from("<I", data, at)[0] for at in (48, 56, 60))
+    shift, mini_shift = struct.unpack_from("<HH", data, 30)
+    if shift not in (9, 12) or mini_shift != 6:
+        raise CorruptFileError("sectors of an odd size")
+    directory_start, mini_cutoff, mini_fat_start = (
+        struct.unpack_from("<I", data, offset)[0] for offset in (48, 56, 60)
+    )
 
-    def sector(number: int) -> bytes:
+    def read_sector(number: int) -> bytes:
         return data[(number + 1) << shift : (number + 2) << shift]
 
-    def whole(first: int, table: tuple[int, ...]) -> bytes:
-        return b"".join(sector(number) for number in _chain(first, table))
+    def read_chain(first: int, fat: tuple[int, ...]) -> bytes:
+        return b"".join(read_sector(number) for number in _iter_chain(first, fat))
 
-    table = _integers(b"".join(sector(number) for number in _table_sectors(data, sector)))
-    entries = whole(first_folder, table)
+    fat = _unpack_uint32(b"".join(read_sector(number) for number in _fat_sectors(data, read_sector)))
+    entries = read_chain(directory_start, fat)
     streams = {}
-    for at in range(0, len(entries) - 127, 128):
-        length, kind = struct.unpack_from("<HB", entries, at + 64)
+    for offset in range(0, len(entries) - 127, 128):
+        length, kind = struct.unpack_from("<HB", entries, offset + 64)
         if kind in (2, 5):
-            title = entries[at : at + max(0, length - 2)].decode("utf-16-le")
-            streams["root" if kind == 5 else title.lower()] = struct.unpack_from("<II", entries, at + 116)
+            title = entries[offset : offset + max(0, length - 2)].decode("utf-16-le")
+            streams["root" if kind == 5 else title.lower()] = struct.unpack_from("<II", entries, offset + 116)
     if "encryptedpackage" in streams:
-        raise Locked
-    first, size = streams.get("workbook") or streams.get("book") or (_FREE, 0)
-    if size >= cutoff:
-        return whole(first, table)[:size]
+        raise EncryptedFileError
+    first, size = streams.get("workbook") or streams.get("book") or (_FREE_SECTOR, 0)
+    if size >= mini_cutoff:
+        return read_chain(first, fat)[:size]
     if "root" not in streams or not size:
-        raise Damaged("no workbook in it")
-    small, small_table = whole(streams["root"][0], table), _integers(whole(first_small, table))
-    return b"".join(small[number << 6 : (number + 1) << 6] for number in _chain(first, small_table))[:size]
+        raise CorruptFileError("no workbook in it")
+    mini_stream, mini_fat = (
+        read_chain(streams["root"][0], fat),
+        _unpack_uint32(read_chain(mini_fat_start, fat)),
+    )
+    return b"".join(mini_stream[number << 6 : (number + 1) << 6] for number in _iter_chain(first, mini_fat))[
+        :size
+    ]
 
 
-def _table_sectors(data: bytes, sector: Callable[[int], bytes]) -> list[int]:
+def _fat_sectors(data: bytes, read_sector: Callable[[int], bytes]) -> list[int]:
     """Return which sectors hold the table that says which sector follows which."""
     numbers = list(struct.unpack_from("<109I", data, 76))
-    (more,) = struct.unpack_from("<I", data, 68)
+    (next_sector,) = struct.unpack_from("<I", data, 68)
     seen = set()
-    while more < _FREE and more not in seen:
-        seen.add(more)
-        *listed, more = _integers(sector(more)) or (_FREE,)
-        numbers += listed
-    return [number for number in numbers if number < _FREE]
+    while next_sector < _FREE_SECTOR and next_sector not in seen:
+        seen.add(next_sector)
+        *entries, next_sector = _unpack_uint32(read_sector(next_sector)) or (_FREE_SECTOR,)
+        numbers += entries
+    return [number for number in numbers if number < _FREE_SECTOR]
 
 
-def _integers(data: bytes) -> tuple[int, ...]:
+def _unpack_uint32(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
 
 
-def _chain(first: int, table: tuple[int, ...]) -> Iterator[int]:
+def _iter_chain(first: int, fat: tuple[int, ...]) -> Iterator[int]:
     """Yield the sectors of a stream one after the other."""
-    steps = 0
-    while first < _FREE:
+    n_steps = 0
+    while first < _FREE_SECTOR:
         yield first
-        first = table[first]
-        steps += 1
-        if steps > len(table):
-            raise Damaged("a ring of sectors")
+        first = fat[first]
+        n_steps += 1
+        if n_steps > len(fat):
+            raise CorruptFileError("a ring of sectors")

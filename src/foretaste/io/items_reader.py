@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.column_roles import guess_roles, role_of
-from foretaste.errors import BadData, plain
-from foretaste.features import Catalogue
+from foretaste.column_roles import column_role, infer_roles
+from foretaste.errors import DataError, to_python
+from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
-from foretaste.io.column_mapping import named_column, squeezed, unique_names
-from foretaste.io.frame_table import FrameTable, column_values, text_cells
-from foretaste.io.table_source import Opened, Written, open_source
-from foretaste.io.text_parser import check_ids, typed_ids
+from foretaste.io.column_mapping import deduplicate_names, normalize_name, resolve_column
+from foretaste.io.frame_table import FrameTable, column_values, to_text_series
+from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.text_parser import check_ids, parse_ids
 
 log = logging.getLogger("foretaste")
 
 # Squeezed to lower-case letters, the best first.
-_TITLES = (
+_TITLE_NAMES = (
     "title",
     "name",
     "text",
@@ -31,7 +31,7 @@ _TITLES = (
     "label",
     "headline",
 )
-_OTHERS = (*_TITLES, "id", "genre", "genres", "description", "year", "author", "url", "category")
+_KNOWN_NAMES = (*_TITLE_NAMES, "id", "genre", "genres", "description", "year", "author", "url", "category")
 
 
 def read_items(
@@ -46,7 +46,7 @@ def read_items(
     sheet: str | int | None = None,
     table: str | None = None,
     query: str | None = None,
-) -> Catalogue:
+) -> ItemCatalog:
     """Read what items are called from a text file or a data frame.
 
     Parameters
@@ -67,92 +67,113 @@ def read_items(
 
     Raises
     ------
-    BadData
+    DataError
         If an item stands twice or has no id, or there is nothing beside the ids.
-    NotFound
+    NotFoundError
         If there is no such file.
     """
-    opened = open_source(
-        source, Written(separator, header, encoding, ".", member, sheet, table, query), least=2, known=_OTHERS
+    source_table = open_source(
+        source,
+        SourceOptions(separator, header, encoding, ".", member, sheet, table, query),
+        min_columns=2,
+        known_names=_KNOWN_NAMES,
     )
-    names = unique_names(opened.header if opened.header is not None else [""] * opened.width)
-    if isinstance(opened, FrameTable) and len(names) == 1 and item is None and role_of(names[0]) is None:
-        return _numbered(opened, names[0])
-    item_name, title_name = _choose(names, item, title, opened.name, by_name=opened.header is not None)
-    texts = dict(zip(names, texts_of(opened), strict=True))
-    if isinstance(opened, FrameTable):
-        ids = column_values(opened.columns[list(opened.columns)[names.index(item_name)]])
+    names = deduplicate_names(
+        source_table.header if source_table.header is not None else [""] * source_table.width
+    )
+    if (
+        isinstance(source_table, FrameTable)
+        and len(names) == 1
+        and item is None
+        and column_role(names[0]) is None
+    ):
+        return _number_titles(source_table, names[0])
+    item_name, title_name = _choose_columns(
+        names, item, title, source_table.name, has_header=source_table.header is not None
+    )
+    texts = dict(zip(names, columns_as_text(source_table), strict=True))
+    if isinstance(source_table, FrameTable):
+        ids = column_values(source_table.columns[list(source_table.columns)[names.index(item_name)]])
         del texts[item_name]
-        if not opened.typed:
-            ids = typed_ids(opened, text_cells(ids), "item")
+        if not source_table.has_typed_ids:
+            ids = parse_ids(source_table, to_text_series(ids), "item")
     else:
         cells = texts.pop(item_name)
-        check_ids(opened, cells, "item", item_name, "give that item an id, or drop the line")
-        ids = typed_ids(opened, cells, "item")
-    return _catalogue(ids, texts, title_name, opened)
+        check_ids(source_table, cells, "item", item_name, "give that item an id, or drop the line")
+        ids = parse_ids(source_table, cells, "item")
+    return _build_catalog(ids, texts, title_name, source_table)
 
 
-def _numbered(opened: FrameTable, title: str) -> Catalogue:
+def _number_titles(source_table: FrameTable, title: str) -> ItemCatalog:
     """Return the titles of a table that has nothing else, numbered."""
-    log.warning("%s: one column only; taken for the titles, and items numbered from 1 by row", opened.name)
-    texts = {title or "title": texts_of(opened)[0]}
-    return _catalogue(np.arange(1, len(opened) + 1), texts, title or "title", opened)
+    log.warning(
+        "%s: one column only; taken for the titles, and items numbered from 1 by row", source_table.name
+    )
+    texts = {title or "title": columns_as_text(source_table)[0]}
+    return _build_catalog(np.arange(1, len(source_table) + 1), texts, title or "title", source_table)
 
 
-def texts_of(opened: Opened) -> list[Any]:
+def columns_as_text(source_table: SourceTable) -> list[Any]:
     """Return all columns of a table as polars series of text."""
-    if isinstance(opened, FrameTable):
-        return [text_cells(column) for column in opened.columns.values()]
-    columns: list[Any] = opened.texts().get_columns()
+    if isinstance(source_table, FrameTable):
+        return [to_text_series(column) for column in source_table.columns.values()]
+    columns: list[Any] = source_table.as_text_frame().get_columns()
     return columns
 
 
-def _choose(
-    names: list[str], item: str | int | None, title: str | int | None, source: str, by_name: bool = True
+def _choose_columns(
+    names: list[str], item: str | int | None, title: str | int | None, source: str, has_header: bool = True
 ) -> tuple[str, str]:
     """Decide which columns hold the ids and the titles, and say so."""
-    said = {"item": named_column(names, "item", item), "title": named_column(names, "title", title)}
-    found = guess_roles(names, {role: name for role, name in said.items() if name is not None})
-    if "item" not in found:
-        ids = [name for name in names if role_of(name) == "item" and name != found.get("title")]
-        ids = [name for name in ids if squeezed(name).endswith("id")] or ids
-        ids = ids or [name for name in names if squeezed(name) == "id"]
-        found["item"] = ids[0] if ids else next(name for name in names if name != found.get("title"))
-    others = [name for name in names if name != found["item"]]
-    if not others:
-        raise BadData(
+    requested = {"item": resolve_column(names, "item", item), "title": resolve_column(names, "title", title)}
+    name_by_role = infer_roles(names, {role: name for role, name in requested.items() if name is not None})
+    if "item" not in name_by_role:
+        ids = [name for name in names if column_role(name) == "item" and name != name_by_role.get("title")]
+        ids = [name for name in ids if normalize_name(name).endswith("id")] or ids
+        ids = ids or [name for name in names if normalize_name(name) == "id"]
+        name_by_role["item"] = (
+            ids[0] if ids else next(name for name in names if name != name_by_role.get("title"))
+        )
+    other_names = [name for name in names if name != name_by_role["item"]]
+    if not other_names:
+        raise DataError(
             f"{source} has ids only, nothing that items are called", where=f"columns are: {names[0]}"
         )
-    if found.get("title") == found["item"]:
-        raise BadData(
-            f'the column "{found["item"]}" cannot be both item and title', hint=f'title="{others[0]}"'
+    if name_by_role.get("title") == name_by_role["item"]:
+        raise DataError(
+            f'the column "{name_by_role["item"]}" cannot be both item and title',
+            hint=f'title="{other_names[0]}"',
         )
-    if "title" not in found:
-        usual = [name for name in others if squeezed(name) in _TITLES]
-        found["title"] = min(usual, key=lambda name: _TITLES.index(squeezed(name))) if usual else others[0]
+    if "title" not in name_by_role:
+        known_titles = [name for name in other_names if normalize_name(name) in _TITLE_NAMES]
+        name_by_role["title"] = (
+            min(known_titles, key=lambda name: _TITLE_NAMES.index(normalize_name(name)))
+            if known_titles
+            else other_names[0]
+        )
     if item is None or title is None:
-        level, heading = (
-            (logging.INFO, "columns:") if by_name else (logging.WARNING, f"{source}: no header; columns:")
+        level, prefix = (
+            (logging.INFO, "columns:") if has_header else (logging.WARNING, f"{source}: no header; columns:")
         )
         log.log(
             level, "%s item=%s title=%s   (say otherwise: item=..., title=...)",
-            heading, found["item"], found["title"],
+            prefix, name_by_role["item"], name_by_role["title"],
         )  # fmt: skip
-    return found["item"], found["title"]
+    return name_by_role["item"], name_by_role["title"]
 
 
-def _catalogue(ids: Any, texts: dict[str, Any], title: str, opened: Opened) -> Catalogue:
+def _build_catalog(ids: Any, texts: dict[str, Any], title: str, source_table: SourceTable) -> ItemCatalog:
     """Put the rows into the order of their ids."""
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):
         code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
         rows = np.flatnonzero(codes == code)
-        problem = f"item {plain(index.ids[code])!r} stands {len(rows)} times"
-        raise opened.refusal(rows, problem, "keep one row an item")
+        problem = f"item {to_python(index.ids[code])!r} stands {len(rows)} times"
+        raise source_table.make_data_error(rows, problem, "keep one row an item")
     order = np.argsort(codes)
     columns = {}
     for name, cells in texts.items():
         column = np.empty(len(codes), dtype=object)
         column[:] = cells.fill_null("").gather(order).to_list()
         columns[name] = column
-    return Catalogue(index, columns, title)
+    return ItemCatalog(index, columns, title)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.column_roles import filter_rows
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.io.frame_table import FrameTable, column_values, series_of
-from foretaste.io.read_options import Wanted, finished, meet_scale
-from foretaste.io.row_errors import Fault
-from foretaste.io.table_source import Opened
-from foretaste.io.wide import Long, melt
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.io.frame_table import FrameTable, column_values, to_series
+from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
+from foretaste.io.row_errors import RowError
+from foretaste.io.table_source import SourceTable
+from foretaste.io.wide import MeltedRatings, melt
 from foretaste.ratings import Ratings
+from foretaste.typing import AnyArray, BoolArray, Int64Array
 
-_SHOWN = 3
+_MAX_SHOWN = 3
 
 
-class Cells:
+class WideCells:
     """The cells of a wide table as rows that can be named; their numbers go along the rows of the table.
 
     Parameters
@@ -30,112 +30,116 @@ class Cells:
         Where each rating stands.
     """
 
-    def __init__(self, opened: Opened, row: npt.NDArray[np.int64], column: npt.NDArray[np.int64]) -> None:
-        self.name = opened.name
-        self.sieve = opened.sieve
-        self._opened = opened
+    def __init__(self, table: SourceTable, row: Int64Array, column: Int64Array) -> None:
+        self.name = table.name
+        self.error_collector = table.error_collector
+        self._table = table
         self._row, self._column = row, column
 
-    def place(self, row: int) -> str:
+    def row_label(self, row: int) -> str:
         """Say where a rating stands: ``line 12, column "j7"``."""
         line, column = int(self._row[row]), int(self._column[row])
-        if isinstance(self._opened, FrameTable) and self._opened.cell is not None:
-            return self._opened.cell(line, column)
-        header = self._opened.header
+        if isinstance(self._table, FrameTable) and self._table.cell_label is not None:
+            return self._table.cell_label(line, column)
+        header = self._table.header
         title = f'"{header[column]}"' if header and header[column] else f"{column + 1}"
-        return f"{self._opened.place(line)}, column {title}"
+        return f"{self._table.row_label(line)}, column {title}"
 
-    def fault(self, kind: str, rows: npt.NDArray[Any], problem: str, hint: str) -> Fault:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
         """Make the fault of some ratings."""
-        numbers = self._row[rows] * self._opened.width + self._column[rows]
-        places = tuple(self.place(int(row)) for row in rows[:_SHOWN])
-        return Fault(kind, problem, places[0], hint, numbers, places)
+        cell_numbers = self._row[rows] * self._table.width + self._column[rows]
+        row_labels = tuple(self.row_label(int(row)) for row in rows[:_MAX_SHOWN])
+        return RowError(kind, problem, row_labels[0], hint, cell_numbers, row_labels)
 
-    def filter(self, kept: npt.NDArray[np.bool_]) -> None:
+    def filter(self, mask: BoolArray) -> None:
         """Let only some count from now on."""
-        self._row, self._column = self._row[kept], self._column[kept]
+        self._row, self._column = self._row[mask], self._column[mask]
 
 
-def read_wide(opened: Opened, wanted: Wanted) -> Ratings:
+def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     """Read a wide table.
 
     Raises
     ------
-    BadData
+    DataError
         Naming the row and the column of what cannot be used.
-    InvalidParameter
+    InvalidParameterError
         If a column is asked for that a wide table has not.
     """
-    for role, column in wanted.columns.items():
+    for role, column in options.columns.items():
         if column is not None and role != "user":
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f'{role}={column!r} is not allowed with layout="wide": the columns are the items',
                 hint='layout="long"',
             )
-    long = melt(
-        _frame(opened), name=opened.name, header=opened.header is not None, titles=_titles(opened),
-        missing=wanted.missing, user=wanted.columns.get("user"), counts=wanted.counts, place=opened.place,
+    melted = melt(
+        _to_frame(table), name=table.name, header=table.header is not None, titles=_column_titles(table),
+        missing=options.missing, user=options.columns.get("user"), first_column_is_count=options.first_column_is_count, row_label=table.row_label,
     )  # fmt: skip
-    _meet_bad_cells(opened, long)
-    cells = Cells(opened, long.row, long.column)
-    users, items, values = long.user, long.item, long.value
-    gone = users.is_null().to_numpy()
-    if gone.any():
-        rows = np.flatnonzero(gone)
+    _record_invalid_cells(table, melted)
+    cells = WideCells(table, melted.row, melted.column)
+    users, items, values = melted.user, melted.item, melted.value
+    missing_user = users.is_null().to_numpy()
+    if missing_user.any():
+        rows = np.flatnonzero(missing_user)
         problem = "the user id is missing"
-        opened.sieve.meet(cells.fault("missing_id", rows, problem, "fill or drop such rows"))
-    meet_scale(cells, values, wanted.scale)
-    good = opened.sieve.good(len(values)) & ~gone
-    if wanted.where is not None:
+        table.error_collector.record(
+            cells.make_row_error("missing_id", rows, problem, "fill or drop such rows")
+        )
+    record_out_of_scale(cells, values, options.scale)
+    valid = table.error_collector.valid_mask(len(values)) & ~missing_user
+    if options.where is not None:
         import polars as pl
 
         frame = pl.DataFrame({"user": users, "item": items, "rating": values})
-        good &= filter_rows(frame, wanted.where)
-    if not good.any():
-        if wanted.where is not None:
-            raise BadData(
-                f"{opened.name}: no rating fulfils where={wanted.where!r}",
+        valid &= filter_rows(frame, options.where)
+    if not valid.any():
+        if options.where is not None:
+            raise DataError(
+                f"{table.name}: no rating fulfils where={options.where!r}",
                 hint="where=None reads all of them; or a wider condition",
             )
-        raise BadData(f"{opened.name} has no ratings", hint='missing=... says what means "no rating"')
-    if not good.all():
+        raise DataError(f"{table.name} has no ratings", hint='missing=... says what means "no rating"')
+    if not valid.all():
         import polars as pl
 
-        users, items, values = users.filter(pl.Series(good)), items.filter(pl.Series(good)), values[good]
-        cells.filter(good)
-    return finished(cells, _ids(users), _ids(items), {"rating": values}, wanted)
+        users, items, values = users.filter(pl.Series(valid)), items.filter(pl.Series(valid)), values[valid]
+        cells.filter(valid)
+    return encode_ratings(cells, _id_values(users), _id_values(items), {"rating": values}, options)
 
 
-def _ids(series: Any) -> Any:
+def _id_values(series: Any) -> Any:
     return column_values(series)
 
 
-def _titles(opened: Opened) -> list[str] | None:
-    if isinstance(opened, FrameTable) and opened.titles is not None:
-        return list(opened.titles)
-    return None if opened.header is None else list(opened.header)
+def _column_titles(table: SourceTable) -> list[str] | None:
+    if isinstance(table, FrameTable) and table.titles is not None:
+        return list(table.titles)
+    return None if table.header is None else list(table.header)
 
 
-def _frame(opened: Opened) -> Any:
+def _to_frame(table: SourceTable) -> Any:
     """Return the whole table as a polars frame."""
     import polars as pl
 
-    if not isinstance(opened, FrameTable):
-        frame = opened.texts()
-        if opened.decimal != ".":
-            frame = frame.with_columns(pl.all().str.replace(opened.decimal, ".", literal=True))
+    if not isinstance(table, FrameTable):
+        frame = table.as_text_frame()
+        if table.decimal != ".":
+            frame = frame.with_columns(pl.all().str.replace(table.decimal, ".", literal=True))
         return frame
-    return pl.DataFrame({name: series_of(column) for name, column in opened.columns.items()})
+    return pl.DataFrame({name: to_series(column) for name, column in table.columns.items()})
 
 
-def _meet_bad_cells(opened: Opened, long: Long) -> None:
-    if not len(long.bad_row):
+def _record_invalid_cells(table: SourceTable, melted: MeltedRatings) -> None:
+    if not len(melted.bad_row):
         return
-    first = long.bad_text[0]
-    others = long.bad_text.unique(maintain_order=True).head(5).to_list()
+    first = melted.bad_text[0]
+    distinct = melted.bad_text.unique(maintain_order=True).head(5).to_list()
     hint = 'on_error="skip" leaves such cells out'
-    if len(others) == 1:
+    if len(distinct) == 1:
         hint = f'missing="{first}" if that means no rating; on_error="skip" leaves such cells out'
-    bad = Cells(opened, long.bad_row, long.bad_column)
-    rows = np.arange(len(long.bad_row))
-    opened.sieve.meet(bad.fault("not_a_number", rows, f'the rating is "{first}", not a number', hint))
+    invalid_cells = WideCells(table, melted.bad_row, melted.bad_column)
+    rows = np.arange(len(melted.bad_row))
+    table.error_collector.record(
+        invalid_cells.make_row_error("not_a_number", rows, f'the rating is "{first}", not a number', hint)
+    )

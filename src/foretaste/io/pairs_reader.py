@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData
-from foretaste.ids import IdIndex, Indices, distinct_text_series
-from foretaste.io.column_mapping import Choice, choose_columns
+from foretaste.errors import DataError
+from foretaste.ids import IdIndex, factorize_text
+from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable
-from foretaste.io.frame_table import time_column as frame_times
-from foretaste.io.items_reader import texts_of
-from foretaste.io.table_source import Opened, Written, open_source
-from foretaste.io.text_parser import time_column as text_times
+from foretaste.io.frame_table import parse_timestamps as frame_times
+from foretaste.io.items_reader import columns_as_text
+from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.text_parser import parse_timestamps as text_times
 from foretaste.ratings import Pairs
+from foretaste.typing import IndexArray, Int64Array
 
 log = logging.getLogger("foretaste")
 
-_TRIED = 10_000  # ids of a column that are looked up to find out whether it holds what the model knows
+_SAMPLE_IDS = 10_000  # ids of a column that are looked up to find out whether it holds what the model knows
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,30 +30,30 @@ class FilePairs:
 
     Parameters
     ----------
-    table : polars.DataFrame
+    frame : polars.DataFrame
         All columns, text as read, in the order of the rows.
-    user, item : str
+    user_column, item_column : str
         The columns of ids.
-    timestamp : str or None
+    timestamp_column : str or None
         The column of times, if there is one.
     name : str
         What the source is called, for errors.
-    when : int64 array, shape (n,), or None
+    timestamps : int64 array, shape (n,), or None
         The times in seconds since 1970.
-    source : TextTable or FrameTable
+    source_table : TextTable or FrameTable
         The rows as they stand, for errors.
     """
 
-    table: Any
-    user: str
-    item: str
-    timestamp: str | None
+    frame: Any
+    user_column: str
+    item_column: str
+    timestamp_column: str | None
     name: str
-    when: npt.NDArray[np.int64] | None
-    source: Opened = field(repr=False)
+    timestamps: Int64Array | None
+    source_table: SourceTable = field(repr=False)
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.frame)
 
 
 def read_pairs(
@@ -82,35 +82,45 @@ def read_pairs(
 
     Raises
     ------
-    BadData
+    DataError
         If a line or a column cannot be used.
-    NotFound
+    NotFoundError
         If there is no such file.
     """
     import polars as pl
 
-    opened = open_source(
-        source, Written(separator, header, encoding, ".", member, sheet, table, query), least=2
+    source_table = open_source(
+        source, SourceOptions(separator, header, encoding, ".", member, sheet, table, query), min_columns=2
     )
-    choice = choose_columns(opened, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
-    columns = dict(zip(choice.names, texts_of(opened), strict=True))
-    timestamp = choice.name("timestamp") if "timestamp" in choice.places else None
-    when = None
-    if timestamp is not None and len(columns[timestamp]):
+    mapping = map_columns(source_table, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
+    columns = dict(zip(mapping.names, columns_as_text(source_table), strict=True))
+    timestamp_column = mapping.column_name("timestamp") if "timestamp" in mapping.positions else None
+    timestamps = None
+    if timestamp_column is not None and len(columns[timestamp_column]):
         try:
-            when = _times(opened, columns[timestamp], timestamp, choice)
-        except BadData as error:
+            timestamps = _parse_timestamps(source_table, columns[timestamp_column], timestamp_column, mapping)
+        except DataError as error:
             log.warning("%s   (times left out)", error.message)
-            timestamp = None
+            timestamp_column = None
     frame = pl.DataFrame(columns)
-    return FilePairs(frame, choice.name("user"), choice.name("item"), timestamp, opened.name, when, opened)
+    return FilePairs(
+        frame,
+        mapping.column_name("user"),
+        mapping.column_name("item"),
+        timestamp_column,
+        source_table.name,
+        timestamps,
+        source_table,
+    )
 
 
-def _times(opened: Opened, cells: Any, column: str, choice: Choice) -> npt.NDArray[np.int64]:
-    if not isinstance(opened, FrameTable):
-        return text_times(opened, cells, column)
-    values = opened.read({"timestamp": choice.places["timestamp"]})["timestamp"]
-    return frame_times(opened, values, column)
+def _parse_timestamps(
+    source_table: SourceTable, cells: Any, column: str, mapping: ColumnMapping
+) -> Int64Array:
+    if not isinstance(source_table, FrameTable):
+        return text_times(source_table, cells, column)
+    values = source_table.read_columns({"timestamp": mapping.positions["timestamp"]})["timestamp"]
+    return frame_times(source_table, values, column)
 
 
 def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:
@@ -129,46 +139,53 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
 
     Raises
     ------
-    BadData
+    DataError
         If an id is missing, or not one user and not one item is known, which means another data set or
         the wrong columns.
     """
-    user, item = _encoded(pairs, pairs.user, "user", users), _encoded(pairs, pairs.item, "item", items)
+    user, item = (
+        _encode_ids(pairs, pairs.user_column, "user", users),
+        _encode_ids(pairs, pairs.item_column, "item", items),
+    )
     if len(pairs) and (user < 0).all() and (item < 0).all():
-        found = {
-            "user": _likeliest(pairs.table, users, pairs.item),
-            "item": _likeliest(pairs.table, items, pairs.user),
+        likely_columns = {
+            "user": _guess_id_column(pairs.frame, users, pairs.item_column),
+            "item": _guess_id_column(pairs.frame, items, pairs.user_column),
         }
-        better = ", ".join(f'{role}="{column}"' for role, column in found.items() if column is not None)
-        raise BadData(
-            f"{pairs.name}: not one user and not one item is known to the model",
-            where=f"the first is user {pairs.table[pairs.user][0]!r}, item {pairs.table[pairs.item][0]!r}; "
-            f"known are users such as {_such(users)} and items such as {_such(items)}",
-            hint=f"{better} holds ids that the model knows"
-            if better
-            else f'are the columns right? user="{pairs.user}", item="{pairs.item}" were taken',
+        suggestion = ", ".join(
+            f'{role}="{column}"' for role, column in likely_columns.items() if column is not None
         )
-    return Pairs(user, item, pairs.when)
+        raise DataError(
+            f"{pairs.name}: not one user and not one item is known to the model",
+            where=f"the first is user {pairs.frame[pairs.user_column][0]!r}, item {pairs.frame[pairs.item_column][0]!r}; "
+            f"known are users such as {_format_examples(users)} and items such as {_format_examples(items)}",
+            hint=f"{suggestion} holds ids that the model knows"
+            if suggestion
+            else f'are the columns right? user="{pairs.user_column}", item="{pairs.item_column}" were taken',
+        )
+    return Pairs(user, item, pairs.timestamps)
 
 
-def _likeliest(table: Any, index: IdIndex, first: str) -> str | None:
-    """Return the column with the most ids that the model knows, if any has one; ``first`` where two have."""
-    known = {}
-    for column in sorted(table.columns, key=lambda name: name != first):
-        cells = table.get_column(column).drop_nulls().head(_TRIED)
-        known[column] = int((index.remap(index.parse(cells.to_list())) >= 0).sum())
-    best = max(known, key=lambda column: known[column])
-    return best if known[best] else None
+def _guess_id_column(frame: Any, index: IdIndex, preferred: str) -> str | None:
+    """Return the column with the most ids that the model knows, if any has one; ``preferred`` where two have."""
+    known_counts = {}
+    for column in sorted(frame.columns, key=lambda name: name != preferred):
+        cells = frame.get_column(column).drop_nulls().head(_SAMPLE_IDS)
+        known_counts[column] = int((index.indices_of(index.parse(cells.to_list())) >= 0).sum())
+    best = max(known_counts, key=lambda column: known_counts[column])
+    return best if known_counts[best] else None
 
 
-def _encoded(pairs: FilePairs, column: str, role: str, index: IdIndex) -> Indices:
-    cells = pairs.table.get_column(column)
+def _encode_ids(pairs: FilePairs, column: str, role: str, index: IdIndex) -> IndexArray:
+    cells = pairs.frame.get_column(column)
     missing = np.flatnonzero((cells.is_null() | (cells == "")).to_numpy())
     if len(missing):
-        raise pairs.source.refusal(missing, f"the {role} id is missing", "fill or drop such rows")
-    texts, codes = distinct_text_series(cells)
-    return index.remap(index.parse(texts.tolist()))[codes]
+        raise pairs.source_table.make_data_error(
+            missing, f"the {role} id is missing", "fill or drop such rows"
+        )
+    texts, codes = factorize_text(cells)
+    return index.indices_of(index.parse(texts.tolist()))[codes]
 
 
-def _such(index: IdIndex) -> str:
+def _format_examples(index: IdIndex) -> str:
     return ", ".join(repr(id_) for id_ in index.ids[:2].tolist())

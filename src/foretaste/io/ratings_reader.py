@@ -8,47 +8,47 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.column_roles import ROLES, check_scale, filter_rows, names_in
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.column_roles import ROLES, check_scale, filter_rows, referenced_columns
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean
 from foretaste.ids import EncodedIds
 from foretaste.io import frame_table as frame_columns
 from foretaste.io import text_parser as text_columns
-from foretaste.io.column_mapping import Choice, choose_columns
-from foretaste.io.frame_table import FrameTable, series_of
+from foretaste.io.column_mapping import ColumnMapping, map_columns
+from foretaste.io.frame_table import FrameTable, to_series
 from foretaste.io.melt import read_wide
-from foretaste.io.read_options import Wanted, finished, meet_scale
-from foretaste.io.row_errors import Fault
-from foretaste.io.table_source import Opened, Written, open_source
-from foretaste.io.text_table import TextTable, column_name
-from foretaste.io.wide import Missing
+from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
+from foretaste.io.row_errors import RowError
+from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.text_table import TextTable, default_column_name
+from foretaste.io.wide import MissingValues
 from foretaste.ratings import Ratings
+from foretaste.typing import BoolArray, Int64Array
 
 log = logging.getLogger("foretaste")
 
-_NEEDED = ("user", "item", "rating")
-_KINDS = {"user": "id", "item": "id", "rating": "real", "weight": "real", "timestamp": "whole"}
+_REQUIRED_ROLES = ("user", "item", "rating")
+_COLUMN_KINDS = {"user": "id", "item": "id", "rating": "real", "weight": "real", "timestamp": "whole"}
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class ReadReport:
     """What a source holds: the ratings that can be used, and the rows that cannot.
 
     Parameters
     ----------
     ratings : Ratings
-    faults : tuple of Fault
+    row_errors : tuple of Fault
         The rows that were left out, by reason.
-    rows : int
+    n_rows : int
         Rows in the source (of those that fulfil ``where``), used or not.
     name : str
         What the source is called.
     """
 
     ratings: Ratings
-    faults: tuple[Fault, ...]
-    rows: int
+    row_errors: tuple[RowError, ...]
+    n_rows: int
     name: str
 
 
@@ -65,8 +65,8 @@ def read_ratings(
     encoding: str = "utf-8",
     decimal: str = ".",
     layout: str = "long",
-    missing: Missing = None,
-    counts: bool | None = None,
+    missing: MissingValues = None,
+    first_column_is_count: bool | None = None,
     member: str | None = None,
     sheet: str | int | None = None,
     table: str | None = None,
@@ -101,7 +101,7 @@ def read_ratings(
         One row a rating, or one row a user and one column an item, whose names are the item ids.
     missing : number, str, or several, optional
         What means "no rating" in the wide layout, beside blank cells; a far-off 99 is recognised, aloud.
-    counts : bool, optional
+    first_column_is_count : bool, optional
         Whether the first column of a wide table counts the ratings of its row; found out.
     member : str, optional
         Which file of a zip archive.
@@ -115,7 +115,7 @@ def read_ratings(
         What to do when a user rated an item twice.
     on_error : {"raise", "skip"}
         What to do with a row that cannot be used. ``"skip"`` leaves such rows out and says, as a warning,
-        how many there are, why, and where the first stand; ``survey`` gives all of them. A repeated pair
+        how many there are, why, and where the first stand; ``read_ratings_with_report`` gives all of them. A repeated pair
         keeps its first row then, unless ``duplicates`` says otherwise.
     where : str, optional
         An SQL condition over all columns of the source; rows that do not fulfil it are left out before
@@ -128,33 +128,35 @@ def read_ratings(
 
     Raises
     ------
-    BadData
+    DataError
         Naming the line, the value and how to mend it.
-    NotFound
+    NotFoundError
         If there is no such file.
-    InvalidParameter
+    InvalidParameterError
         If an argument is not allowed.
     """
     if on_error not in ("raise", "skip"):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
             hint='on_error="skip" leaves out what cannot be used; "raise" refuses it',
         )
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
-    written = Written(separator, header, encoding, decimal, member, sheet, table, query)
-    wanted = Wanted(columns, scale, duplicates, where, layout, missing, counts, written)
-    found = _surveyed(source, wanted, skip=on_error == "skip")
-    if found.faults:
-        lost = found.rows - len(found.ratings)
+    source_options = SourceOptions(separator, header, encoding, decimal, member, sheet, table, query)
+    options = ReadOptions(
+        columns, scale, duplicates, where, layout, missing, first_column_is_count, source_options
+    )
+    report = _read_source(source, options, skip=on_error == "skip")
+    if report.row_errors:
+        n_skipped = report.n_rows - len(report.ratings)
         log.warning(
             "%s: %s of %s rows cannot be used and are left out: %s",
-            found.name, f"{lost:,}", f"{found.rows:,}", "; ".join(map(str, found.faults)),
+            report.name, f"{n_skipped:,}", f"{report.n_rows:,}", "; ".join(map(str, report.row_errors)),
         )  # fmt: skip
-    return found.ratings
+    return report.ratings
 
 
-def survey(source: Any, **reading: Any) -> Survey:
+def read_ratings_with_report(source: Any, **options: Any) -> ReadReport:
     """Read ratings as ``read_ratings(on_error="skip")`` does, and return the rows left out beside them.
 
     Parameters
@@ -164,177 +166,200 @@ def survey(source: Any, **reading: Any) -> Survey:
     **reading
         The other arguments of ``read_ratings``, but for ``on_error``.
     """
-    columns = {role: reading.pop(role, None) for role in ROLES}
-    columns |= {role: reading.pop(role) for role in ("weight",) if reading.get(role) is not None}
+    columns = {role: options.pop(role, None) for role in ROLES}
+    columns |= {role: options.pop(role) for role in ("weight",) if options.get(role) is not None}
     names = ("scale", "duplicates", "where", "layout", "missing", "counts")
-    checks = {name: reading.pop(name) for name in names if name in reading}
-    return _surveyed(source, Wanted(columns, **checks, written=Written(**reading)), skip=True)
+    checks = {name: options.pop(name) for name in names if name in options}
+    return _read_source(
+        source, ReadOptions(columns, **checks, source_options=SourceOptions(**options)), skip=True
+    )
 
 
-def _surveyed(source: Any, wanted: Wanted, *, skip: bool) -> Survey:
-    check_scale(wanted.scale)
-    wide = wanted.layout == "wide"
-    opened = open_source(source, wanted.written, least=2 if wide else len(_NEEDED), skip=skip, wide=wide)
-    ratings = read_wide(opened, wanted) if wide else _read_long(opened, wanted)
-    faults = tuple(opened.sieve.faults)
-    return Survey(ratings, faults, len(ratings) + opened.sieve.lost(), opened.name)
+def _read_source(source: Any, options: ReadOptions, *, skip: bool) -> ReadReport:
+    check_scale(options.scale)
+    wide = options.layout == "wide"
+    table = open_source(
+        source, options.source_options, min_columns=2 if wide else len(_REQUIRED_ROLES), skip=skip, wide=wide
+    )
+    ratings = read_wide(table, options) if wide else _read_long(table, options)
+    row_errors = tuple(table.error_collector.row_errors)
+    return ReadReport(ratings, row_errors, len(ratings) + table.error_collector.n_skipped(), table.name)
 
 
-def _read_long(opened: Opened, wanted: Wanted) -> Ratings:
+def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
     """Read a table of one rating a row."""
-    choice = choose_columns(opened, wanted.columns, _NEEDED)
-    columns = _columns(opened, choice, wanted.where)
+    mapping = map_columns(table, options.columns, _REQUIRED_ROLES)
+    columns = _read_columns(table, mapping, options.where)
     n = len(columns["rating"])
     if n == 0:
-        raise _nothing(opened, wanted)
-    parse: Any = _parser(opened)
-    parsed: dict[str, Any] = {
-        role: parse.number_column(opened, columns[role], choice.places[role], role, choice.name(role))
+        raise _no_ratings_error(table, options)
+    parser: Any = _parser_for(table)
+    parsed_columns: dict[str, Any] = {
+        role: parser.parse_numbers(
+            table, columns[role], mapping.positions[role], role, mapping.column_name(role)
+        )
         for role in ("rating", "weight")
         if role in columns
     }
     for role in ("user", "item"):
-        parse.check_ids(opened, columns[role], role, choice.name(role))
-    parsed["timestamp"] = _times(opened, columns, choice, guessed=wanted.columns["timestamp"] is None)
+        parser.check_ids(table, columns[role], role, mapping.column_name(role))
+    parsed_columns["timestamp"] = _parse_timestamps(
+        table, columns, mapping, is_guessed=options.columns["timestamp"] is None
+    )
     ids = {role: columns[role] for role in ("user", "item")}
-    meet_scale(opened, parsed["rating"], wanted.scale)
-    if opened.sieve.faults:
-        good = opened.sieve.good(n)
-        if not good.any():
-            first = opened.sieve.faults[0]
-            raise BadData(
-                f"{opened.name}: not one row can be used: {first.problem}", where=first.where, hint=first.hint
+    record_out_of_scale(table, parsed_columns["rating"], options.scale)
+    if table.error_collector.row_errors:
+        valid = table.error_collector.valid_mask(n)
+        if not valid.any():
+            first = table.error_collector.row_errors[0]
+            raise DataError(
+                f"{table.name}: not one row can be used: {first.problem}", where=first.where, hint=first.hint
             )
-        opened.filter(good)
-        parsed = {role: None if values is None else values[good] for role, values in parsed.items()}
-        ids = {role: _picked(values, good) for role, values in ids.items()}
-    users, items = (parse.typed_ids(opened, ids[role], role) for role in ("user", "item"))
-    return finished(opened, users, items, parsed, wanted)
+        table.filter(valid)
+        parsed_columns = {
+            role: None if values is None else values[valid] for role, values in parsed_columns.items()
+        }
+        ids = {role: _select_rows(values, valid) for role, values in ids.items()}
+    users, items = (parser.parse_ids(table, ids[role], role) for role in ("user", "item"))
+    return encode_ratings(table, users, items, parsed_columns, options)
 
 
-def _parser(opened: Opened) -> ModuleType:
-    return frame_columns if isinstance(opened, FrameTable) else text_columns
+def _parser_for(table: SourceTable) -> ModuleType:
+    return frame_columns if isinstance(table, FrameTable) else text_columns
 
 
-def _nothing(opened: Opened, wanted: Wanted) -> BadData:
-    if wanted.where is not None:
-        return BadData(
-            f"{opened.name}: no row fulfils where={wanted.where!r}",
+def _no_ratings_error(table: SourceTable, options: ReadOptions) -> DataError:
+    if options.where is not None:
+        return DataError(
+            f"{table.name}: no row fulfils where={options.where!r}",
             hint="where=None reads all of them; or a wider condition",
         )
-    hint = None if isinstance(opened, FrameTable) else "header=False if its first line is a rating"
-    return BadData(f"{opened.name} has a header but no ratings", hint=hint)
+    hint = None if isinstance(table, FrameTable) else "header=False if its first line is a rating"
+    return DataError(f"{table.name} has a header but no ratings", hint=hint)
 
 
-def _picked(values: Any, good: npt.NDArray[np.bool_]) -> Any:
+def _select_rows(values: Any, mask: BoolArray) -> Any:
     if isinstance(values, np.ndarray | EncodedIds):
-        return values[good]
+        return values[mask]
     import polars as pl
 
-    return values.filter(pl.Series(good))
+    return values.filter(pl.Series(mask))
 
 
-def _columns(opened: Opened, choice: Choice, where: str | None) -> dict[str, Any]:
+def _read_columns(table: SourceTable, mapping: ColumnMapping, where: str | None) -> dict[str, Any]:
     """Read the columns that have a role, and only the rows that fulfil a condition."""
-    if isinstance(opened, FrameTable):
-        columns = opened.read(choice.places)
+    if isinstance(table, FrameTable):
+        columns = table.read_columns(mapping.positions)
         if where is None:
             return columns
-        mask = filter_rows(_typed_frame(opened, choice, where), where)
-        opened.filter(mask)
-        return {role: _picked(values, mask) for role, values in columns.items()}
-    return _text_columns(opened, choice, where)
+        mask = filter_rows(_typed_condition_frame(table, mapping, where), where)
+        table.filter(mask)
+        return {role: _select_rows(values, mask) for role, values in columns.items()}
+    return _read_text_columns(table, mapping, where)
 
 
-def _text_columns(table: TextTable, choice: Choice, where: str | None) -> dict[str, Any]:
+def _read_text_columns(table: TextTable, mapping: ColumnMapping, where: str | None) -> dict[str, Any]:
     import polars as pl
 
     if where is None:
-        plain = _plain_columns(table, choice)
-        if plain is not None:
-            return plain
+        native_columns = _read_native_columns(table, mapping)
+        if native_columns is not None:
+            return native_columns
         types: dict[int, Any] = {
-            choice.places[role]: pl.Float32
+            mapping.positions[role]: pl.Float32
             for role in ("rating", "weight")
-            if role in choice.places and table.decimal == "."
+            if role in mapping.positions and table.decimal == "."
         }
-        if "timestamp" in choice.places:
-            place = choice.places["timestamp"]
-            if all(record[place].isdigit() for record in table.sample if len(record) == table.width):
-                types[place] = pl.Int64
-        read = table.read(sorted(set(choice.places.values())), types)
-        return {role: read[place] for role, place in choice.places.items()}
-    texts = table.texts()
-    columns = dict(zip(choice.names, texts.get_columns(), strict=True))
-    mask = filter_rows(_conditional(columns, choice.places, where), where)
+        if "timestamp" in mapping.positions:
+            index = mapping.positions["timestamp"]
+            if all(record[index].isdigit() for record in table.sample if len(record) == table.width):
+                types[index] = pl.Int64
+        columns_by_index = table.read_columns(sorted(set(mapping.positions.values())), types)
+        return {role: columns_by_index[index] for role, index in mapping.positions.items()}
+    texts = table.as_text_frame()
+    columns = dict(zip(mapping.names, texts.get_columns(), strict=True))
+    mask = filter_rows(_text_condition_frame(columns, mapping.positions, where), where)
     table.filter(mask)
     return {
-        role: texts.get_column(column_name(place)).filter(pl.Series(mask))
-        for role, place in choice.places.items()
+        role: texts.get_column(default_column_name(index)).filter(pl.Series(mask))
+        for role, index in mapping.positions.items()
     }
 
 
-def _plain_columns(table: TextTable, choice: Choice) -> dict[str, Any] | None:
+def _read_native_columns(table: TextTable, mapping: ColumnMapping) -> dict[str, Any] | None:
     """Read the columns natively if the table is plainly written, which most are."""
-    kinds = {place: _KINDS[role] for role, place in choice.places.items()}
-    if len(kinds) < len(choice.places) or table.decimal != ".":
+    kinds = {index: _COLUMN_KINDS[role] for role, index in mapping.positions.items()}
+    if len(kinds) < len(mapping.positions) or table.decimal != ".":
         return None
-    read = table.plain(kinds)
-    return None if read is None else {role: read[place] for role, place in choice.places.items()}
+    columns_by_index = table.read_native(kinds)
+    return (
+        None
+        if columns_by_index is None
+        else {role: columns_by_index[index] for role, index in mapping.positions.items()}
+    )
 
 
-def _conditional(columns: dict[str, Any], places: dict[str, int], where: str) -> Any:
+def _text_condition_frame(columns: dict[str, Any], positions: dict[str, int], where: str) -> Any:
     """Return the frame that a condition is about: numbers as numbers, roles beside the file's own names."""
     import polars as pl
 
     names = list(columns)
-    columns = columns | {role: columns[names[place]] for role, place in places.items() if role not in columns}
-    asked = set(names_in(where))
-    asked |= {role for role in places if not asked <= set(columns)}
+    columns = columns | {
+        role: columns[names[index]] for role, index in positions.items() if role not in columns
+    }
+    used_names = set(referenced_columns(where))
+    used_names |= {role for role in positions if not used_names <= set(columns)}
     return pl.DataFrame(
-        {name: text_columns.typed(cells) if name in asked else cells for name, cells in columns.items()}
+        {
+            name: text_columns.infer_numeric(cells) if name in used_names else cells
+            for name, cells in columns.items()
+        }
     )
 
 
-def _typed_frame(table: FrameTable, choice: Choice, where: str) -> Any:
+def _typed_condition_frame(table: FrameTable, mapping: ColumnMapping, where: str) -> Any:
     """Return the columns that a condition is about, the roles beside the frame's own names."""
     import polars as pl
 
     # The choice calls the columns of a table without a header by their roles.
-    roles = {list(table.columns)[place]: role for role, place in choice.places.items()}
-    asked = set(names_in(where))
+    roles = {list(table.columns)[index]: role for role, index in mapping.positions.items()}
+    used_names = set(referenced_columns(where))
     series = {}
     for name in table.columns:
-        if name in asked or name in roles or not asked <= set(table.columns):
-            series[name] = series_of(table.columns[name])
+        if name in used_names or name in roles or not used_names <= set(table.columns):
+            series[name] = to_series(table.columns[name])
     for name, role in roles.items():
         series.setdefault(role, series[name])
     return pl.DataFrame(series)
 
 
-def _times(
-    opened: Opened, columns: dict[str, Any], choice: Choice, *, guessed: bool
-) -> npt.NDArray[np.int64] | None:
+def _parse_timestamps(
+    table: SourceTable, columns: dict[str, Any], mapping: ColumnMapping, *, is_guessed: bool
+) -> Int64Array | None:
     """Return the times; a column that was only guessed to hold them is left out, aloud, if it does not.
 
     Where rows are skipped, it is left out only if most of its cells are no times.
     """
     if "timestamp" not in columns:
         return None
-    before = len(opened.sieve.faults)
+    n_before = len(table.error_collector.row_errors)
     try:
-        times: npt.NDArray[np.int64] = _parser(opened).time_column(
-            opened, columns["timestamp"], choice.name("timestamp")
+        timestamps: Int64Array = _parser_for(table).time_column(
+            table, columns["timestamp"], mapping.column_name("timestamp")
         )
-    except BadData as error:
-        if not guessed:
+    except DataError as error:
+        if not is_guessed:
             raise
         problem = error.message
     else:
-        fault = opened.sieve.faults[-1] if len(opened.sieve.faults) > before else None
-        if fault is None or not guessed or 2 * len(fault.rows) < len(times):
-            return times
-        opened.sieve.forget()
-        problem = f"{opened.name}, {fault.places[0]}: {fault.problem}"
-    log.warning("%s   (column left out; to insist on it: timestamp=%r)", problem, choice.name("timestamp"))
+        row_error = (
+            table.error_collector.row_errors[-1] if len(table.error_collector.row_errors) > n_before else None
+        )
+        if row_error is None or not is_guessed or 2 * len(row_error.rows) < len(timestamps):
+            return timestamps
+        table.error_collector.pop()
+        problem = f"{table.name}, {row_error.row_labels[0]}: {row_error.problem}"
+    log.warning(
+        "%s   (column left out; to insist on it: timestamp=%r)", problem, mapping.column_name("timestamp")
+    )
     return None

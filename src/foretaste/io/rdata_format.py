@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 MAGIC = (b"RDX2\n", b"RDX3\n", b"X\n")  # an .rda of two versions, an .rds
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 # Types of R's things, by their numbers there.
-_SYMBOL, _LINKS, _ENVIRONMENT, _TEXT, _LIST, _OBJECT = 1, (2, 3, 5, 6, 17), 4, 9, (19, 20), 25
+_SYMBOL, _PAIRLISTS, _ENVIRONMENT, _CHAR, _VECTOR_LISTS, _S4 = 1, (2, 3, 5, 6, 17), 4, 9, (19, 20), 25
 _NUMBERS = {10: ">i4", 13: ">i4", 14: ">f8", 15: ">c16", 24: "u1"}
-_STRINGS, _REFERENCE, _PLACES, _OTHER_WAY = 16, 255, (247, 248, 249), 238
-_NOTHING = (254, 253, 252, 251, 250, 242, 241)
+_STRINGS, _REFERENCE, _NAMESPACES, _ALTREP = 16, 255, (247, 248, 249), 238
+_NULLS = (254, 253, 252, 251, 250, 242, 241)
 
 
-class Damaged(ValueError):
+class CorruptFileError(ValueError):
     """The bytes are not what R writes, or are written in a way that is not read here."""
 
 
 @dataclass
-class Thing:
+class RObject:
     """A thing of R.
 
     Parameters
@@ -40,10 +40,10 @@ class Thing:
     """
 
     value: Any = None
-    slots: dict[str, Thing] = field(default_factory=dict)
+    slots: dict[str, RObject] = field(default_factory=dict)
 
 
-def things(data: bytes) -> dict[str, Thing]:
+def parse_rdata(data: bytes) -> dict[str, RObject]:
     """Return what is in a file by name; of an .rds, under an empty name.
 
     Raises
@@ -51,145 +51,147 @@ def things(data: bytes) -> dict[str, Thing]:
     Damaged
         If that cannot be read.
     """
-    named = data.startswith(MAGIC[:2])
-    reader = _Reader(data[5:] if named else data)
-    thing = reader.file()
-    return thing.slots if named else {"": thing}
+    is_rda = data.startswith(MAGIC[:2])
+    reader = _Reader(data[5:] if is_rda else data)
+    obj = reader.read_file()
+    return obj.slots if is_rda else {"": obj}
 
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        self._data, self._place = data, 0
-        self._seen: list[Thing] = []
+        self._data, self._offset = data, 0
+        self._references: list[RObject] = []
         self._depth = 0
 
-    def file(self) -> Thing:
-        if self._take(2) != b"X\n":
-            raise Damaged("it is not in R's binary format")
-        version, _, _ = self._int(), self._int(), self._int()
+    def read_file(self) -> RObject:
+        if self._read_bytes(2) != b"X\n":
+            raise CorruptFileError("it is not in R's binary format")
+        version, _, _ = self._read_int(), self._read_int(), self._read_int()
         if version not in (2, 3):
-            raise Damaged(f"it is of version {version} of the format")
+            raise CorruptFileError(f"it is of version {version} of the format")
         if version == 3:
-            self._take(self._length(1))  # the encoding of the machine that wrote it
-        return self._thing()
+            self._read_bytes(self._read_length(1))  # the encoding of the machine that wrote it
+        return self._read_object()
 
-    def _take(self, size: int) -> bytes:
-        part = self._data[self._place : self._place + size]
-        if size < 0 or len(part) < size:
-            raise Damaged("it ends too early")
-        self._place += size
-        return part
+    def _read_bytes(self, size: int) -> bytes:
+        chunk = self._data[self._offset : self._offset + size]
+        if size < 0 or len(chunk) < size:
+            raise CorruptFileError("it ends too early")
+        self._offset += size
+        return chunk
 
-    def _int(self) -> int:
-        number: int = struct.unpack(">i", self._take(4))[0]
+    def _read_int(self) -> int:
+        number: int = struct.unpack(">i", self._read_bytes(4))[0]
         return number
 
-    def _length(self, size: int) -> int:
+    def _read_length(self, size: int) -> int:
         """Read how many parts of at least ``size`` bytes follow."""
-        length = self._int()
-        if length < 0 or length * size > len(self._data) - self._place:
-            raise Damaged(f"it says that {length} parts follow where there is no room for them")
+        length = self._read_int()
+        if length < 0 or length * size > len(self._data) - self._offset:
+            raise CorruptFileError(f"it says that {length} parts follow where there is no room for them")
         return length
 
-    def _thing(self, flags: int | None = None) -> Thing:
+    def _read_object(self, flags: int | None = None) -> RObject:
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise Damaged("its parts stand in one another too deep")
-        flags = self._int() & 0xFFFFFFFF if flags is None else flags
+        if self._depth > _MAX_DEPTH:
+            raise CorruptFileError("its parts stand in one another too deep")
+        flags = self._read_int() & 0xFFFFFFFF if flags is None else flags
         kind, has_slots, has_name = flags & 0xFF, bool(flags & 0x200), bool(flags & 0x400)
-        if kind in _LINKS:
-            found = self._links(has_slots, has_name)
+        if kind in _PAIRLISTS:
+            obj = self._read_pairlist(has_slots, has_name)
         elif kind == _REFERENCE:
-            found = self._reference(flags >> 8)
+            obj = self._resolve_reference(flags >> 8)
         else:
-            found = self._plain(kind)
-            if has_slots and kind != _TEXT:
-                found.slots = self._thing().slots
+            obj = self._read_value(kind)
+            if has_slots and kind != _CHAR:
+                obj.slots = self._read_object().slots
         self._depth -= 1
-        return found
+        return obj
 
-    def _plain(self, kind: int) -> Thing:
-        if kind in _NOTHING:
-            return Thing()
-        if kind == _TEXT:
-            length = self._int()
-            return Thing(None if length == -1 else self._take(length).decode("utf-8", "replace"))
+    def _read_value(self, kind: int) -> RObject:
+        if kind in _NULLS:
+            return RObject()
+        if kind == _CHAR:
+            length = self._read_int()
+            return RObject(None if length == -1 else self._read_bytes(length).decode("utf-8", "replace"))
         if kind in _NUMBERS:
             dtype = np.dtype(_NUMBERS[kind])
-            return Thing(np.frombuffer(self._take(self._length(dtype.itemsize) * dtype.itemsize), dtype))
+            return RObject(
+                np.frombuffer(self._read_bytes(self._read_length(dtype.itemsize) * dtype.itemsize), dtype)
+            )
         if kind == _STRINGS:
-            return Thing([self._thing().value for _ in range(self._length(4))])
-        if kind in _LIST:
-            return Thing([self._thing() for _ in range(self._length(4))])
-        if kind == _OBJECT:
-            return Thing()
-        if kind in (_SYMBOL, _ENVIRONMENT, *_PLACES):
-            return self._kept(kind)
-        if kind == _OTHER_WAY:
-            return self._other_way()
-        raise Damaged(f"it holds a thing of kind {kind}, which no table of ratings has")
+            return RObject([self._read_object().value for _ in range(self._read_length(4))])
+        if kind in _VECTOR_LISTS:
+            return RObject([self._read_object() for _ in range(self._read_length(4))])
+        if kind == _S4:
+            return RObject()
+        if kind in (_SYMBOL, _ENVIRONMENT, *_NAMESPACES):
+            return self._read_referable(kind)
+        if kind == _ALTREP:
+            return self._read_altrep()
+        raise CorruptFileError(f"it holds a thing of kind {kind}, which no table of ratings has")
 
-    def _kept(self, kind: int) -> Thing:
+    def _read_referable(self, kind: int) -> RObject:
         """Read a thing that later ones may refer to."""
-        found = Thing()
+        obj = RObject()
         if kind == _SYMBOL:
-            found.value = self._thing().value
-            self._seen.append(found)
+            obj.value = self._read_object().value
+            self._references.append(obj)
         elif kind == _ENVIRONMENT:
-            self._int()
-            self._seen.append(found)
+            self._read_int()
+            self._references.append(obj)
             for _ in range(4):
-                self._thing()
+                self._read_object()
         else:
-            self._int()
-            found.value = [self._thing().value for _ in range(self._length(4))]
-            self._seen.append(found)
-        return found
+            self._read_int()
+            obj.value = [self._read_object().value for _ in range(self._read_length(4))]
+            self._references.append(obj)
+        return obj
 
-    def _reference(self, number: int) -> Thing:
-        number = number or self._int()
-        if not 1 <= number <= len(self._seen):
-            raise Damaged("it refers to what it does not hold")
-        return self._seen[number - 1]
+    def _resolve_reference(self, number: int) -> RObject:
+        number = number or self._read_int()
+        if not 1 <= number <= len(self._references):
+            raise CorruptFileError("it refers to what it does not hold")
+        return self._references[number - 1]
 
-    def _links(self, has_slots: bool, has_name: bool) -> Thing:
+    def _read_pairlist(self, has_slots: bool, has_name: bool) -> RObject:
         """Read a linked list: its values by name, those without one by their place."""
-        found = Thing([])
+        obj = RObject([])
         while True:
             if has_slots:
-                self._thing()
-            name = self._thing().value if has_name else None
-            value = self._thing()
-            found.value.append(value)
-            found.slots[str(len(found.value) - 1 if name is None else name)] = value
-            flags = self._int() & 0xFFFFFFFF
+                self._read_object()
+            name = self._read_object().value if has_name else None
+            value = self._read_object()
+            obj.value.append(value)
+            obj.slots[str(len(obj.value) - 1 if name is None else name)] = value
+            flags = self._read_int() & 0xFFFFFFFF
             kind, has_slots, has_name = flags & 0xFF, bool(flags & 0x200), bool(flags & 0x400)
-            if kind not in _LINKS:
-                if kind not in _NOTHING:  # what stands in the place of an end
-                    found.value.append(self._thing(flags))
-                return found
+            if kind not in _PAIRLISTS:
+                if kind not in _NULLS:  # what stands in the place of an end
+                    obj.value.append(self._read_object(flags))
+                return obj
 
-    def _other_way(self) -> Thing:
+    def _read_altrep(self) -> RObject:
         """Read numbers that R keeps in another way than one by one."""
-        how, state, slots = self._thing(), self._thing(), self._thing()
-        name = how.value[0].value if isinstance(how.value, list) and how.value else None
-        ways: dict[Any, Callable[[], Any]] = {
-            "compact_intseq": lambda: _sequence(state.value),
-            "compact_realseq": lambda: _sequence(state.value),
+        class_info, state, slots = self._read_object(), self._read_object(), self._read_object()
+        name = class_info.value[0].value if isinstance(class_info.value, list) and class_info.value else None
+        decoders: dict[Any, Callable[[], Any]] = {
+            "compact_intseq": lambda: _expand_sequence(state.value),
+            "compact_realseq": lambda: _expand_sequence(state.value),
             "wrap_integer": lambda: state.value[0].value,
             "wrap_real": lambda: state.value[0].value,
             "wrap_string": lambda: state.value[0].value,
         }
-        if name not in ways:
-            raise Damaged("it is written in a way that is not read here; save it with version = 2")
+        if name not in decoders:
+            raise CorruptFileError("it is written in a way that is not read here; save it with version = 2")
         try:
-            return Thing(ways[name](), slots.slots)
+            return RObject(decoders[name](), slots.slots)
         except (TypeError, IndexError, AttributeError):
-            raise Damaged("numbers in it are kept in a way that R does not use") from None
+            raise CorruptFileError("numbers in it are kept in a way that R does not use") from None
 
 
-def _sequence(state: Any) -> Any:
+def _expand_sequence(state: Any) -> Any:
     count, first, step = (float(number) for number in state[:3])
     if not (0 <= count <= 1e8 and np.isfinite([first, step]).all()):
-        raise Damaged("a sequence in it is too long")
+        raise CorruptFileError("a sequence in it is too long")
     return first + step * np.arange(int(count))

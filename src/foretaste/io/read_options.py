@@ -7,97 +7,99 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, did_you_mean, plain
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean, to_python
 from foretaste.ids import EncodedIds
-from foretaste.io.column_mapping import Chosen
-from foretaste.io.row_errors import Rows, Sieve
-from foretaste.io.table_source import Written
-from foretaste.io.wide import Missing
+from foretaste.io.column_mapping import RequestedColumns
+from foretaste.io.row_errors import RowErrorCollector, RowSource
+from foretaste.io.table_source import SourceOptions
+from foretaste.io.wide import MissingValues
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReadOptions:
     """What is to be read, as the caller of ``read_ratings`` said it."""
 
-    columns: Chosen
+    columns: RequestedColumns
     scale: tuple[float, float] | None = None
     duplicates: str = "refuse"
     where: str | None = None
     layout: str = "long"
-    missing: Missing = None
-    counts: bool | None = None
-    written: Written = field(default_factory=Written)
+    missing: MissingValues = None
+    first_column_is_count: bool | None = None
+    source_options: SourceOptions = field(default_factory=SourceOptions)
 
     def __post_init__(self) -> None:
         if self.layout not in ("long", "wide"):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"layout={self.layout!r} is not allowed{did_you_mean(self.layout, ['long', 'wide'])}",
                 hint='layout="long" (one row a rating) or "wide" (one row a user, one column an item)',
             )
         for name in ("missing", "counts"):
             if self.layout == "long" and getattr(self, name) is not None:
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f'{name}={getattr(self, name)!r} is for layout="wide" only',
                     hint='layout="wide" if a row is a user and a column an item; else where="rating <> 99"',
                 )
 
 
-def finished(opened: Rows, users: Any, items: Any, parsed: dict[str, Any], wanted: Wanted) -> Ratings:
+def encode_ratings(
+    table: RowSource, users: Any, items: Any, parsed_columns: dict[str, Any], options: ReadOptions
+) -> Ratings:
     """Encode parsed columns; a repeated pair is a fault where rows are skipped.
 
     Parameters
     ----------
-    opened : Rows
+    table : Rows
         For places and the sieve.
     users, items
         Ids, typed.
-    parsed : dict of role to array or None
+    parsed_columns : dict of role to array or None
         ``rating``, ``timestamp``, ``weight``.
-    wanted : Wanted
+    options : Wanted
     """
-    sieve: Sieve = opened.sieve
-    keep_first = sieve.skip and wanted.duplicates == "refuse"
+    error_collector: RowErrorCollector = table.error_collector
+    use_first = error_collector.skip and options.duplicates == "refuse"
     try:
         ratings = Ratings.from_columns(
-            users, items, parsed["rating"], when=parsed.get("timestamp"), weight=parsed.get("weight"),
-            scale=wanted.scale, duplicates="first" if keep_first else wanted.duplicates, place=opened.place,
+            users, items, parsed_columns["rating"], timestamp=parsed_columns.get("timestamp"), weight=parsed_columns.get("weight"),
+            scale=options.scale, duplicates="first" if use_first else options.duplicates, row_label=table.row_label,
         )  # fmt: skip
-    except BadData as error:
-        raise BadData(f"{opened.name}: {error.message}", where=error.where, hint=error.hint) from None
-    if keep_first and len(ratings) < len(parsed["rating"]):
-        _meet_repeated(opened, users, items, parsed["rating"])
+    except DataError as error:
+        raise DataError(f"{table.name}: {error.message}", where=error.where, hint=error.hint) from None
+    if use_first and len(ratings) < len(parsed_columns["rating"]):
+        _record_duplicates(table, users, items, parsed_columns["rating"])
     return ratings
 
 
-def _meet_repeated(opened: Rows, users: Any, items: Any, values: npt.NDArray[np.float32]) -> None:
+def _record_duplicates(table: RowSource, users: Any, items: Any, values: Float32Array) -> None:
     import polars as pl
 
     keys = [ids.codes if isinstance(ids, EncodedIds) else ids for ids in (users, items)]
     frame = pl.DataFrame({"user": keys[0], "item": keys[1], "rating": values})
     pairs = frame.select("user", "item").to_struct()
     rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
-    user, item = (plain(_id_at(ids, int(rows[0]))) for ids in (users, items))
+    user, item = (to_python(_id_of_row(ids, int(rows[0]))) for ids in (users, items))
     problem = f"user {user!r} rated item {item!r} before"
-    fault = opened.fault("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
-    other = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
-    opened.sieve.meet(dataclasses.replace(fault, conflicting=int(other.sum())), rows)
+    row_error = table.make_row_error("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
+    differs = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
+    table.error_collector.record(dataclasses.replace(row_error, n_conflicting=int(differs.sum())), rows)
 
 
-def _id_at(ids: Any, row: int) -> object:
+def _id_of_row(ids: Any, row: int) -> object:
     return ids.index.ids[ids.codes[row]] if isinstance(ids, EncodedIds) else ids[row]
 
 
-def meet_scale(opened: Rows, values: npt.NDArray[np.float32], scale: tuple[float, float] | None) -> None:
+def record_out_of_scale(table: RowSource, values: Float32Array, scale: tuple[float, float] | None) -> None:
     """Meet the ratings outside a declared scale; where they are refused, that is left to the encoding."""
-    if scale is None or not opened.sieve.skip:
+    if scale is None or not table.error_collector.skip:
         return
     low, high = (float(end) for end in scale)
     rows = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
     if len(rows):
         problem = f"the rating {values[rows[0]]:g} lies outside the declared scale {low:g} to {high:g}"
-        inside = values[np.isfinite(values)]
-        hint = f"scale=({inside.min():g}, {inside.max():g}), or mend these rows"
-        opened.sieve.meet(opened.fault("outside_scale", rows, problem, hint), rows)
+        finite = values[np.isfinite(values)]
+        hint = f"scale=({finite.min():g}, {finite.max():g}), or mend these rows"
+        table.error_collector.record(table.make_row_error("outside_scale", rows, problem, hint), rows)

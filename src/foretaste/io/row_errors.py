@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData
+from foretaste.errors import DataError
+from foretaste.typing import AnyArray, BoolArray, Int64Array
 
-KINDS = {
+ROW_ERROR_KINDS = {
     "ragged": "too many or too few fields",
     "missing_id": "an id is missing",
     "not_a_number": "a rating is no finite number",
@@ -22,13 +22,13 @@ KINDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Fault:
+class RowError:
     """Rows that cannot be used, all for the same reason.
 
     Parameters
     ----------
     kind : str
-        A key of ``KINDS``.
+        A key of ``ROW_ERROR_KINDS``.
     problem : str
         What is wrong with the first of them: ``rating is "N/A", not a number``.
     where : str
@@ -37,9 +37,9 @@ class Fault:
         What mends it, as arguments of ``read_ratings``.
     rows : int64 array, shape (n,)
         The rows, from 0, in the order of the source.
-    places : tuple of str
+    row_labels : tuple of str
         What the first few are called: ``line 48,213``.
-    conflicting : int
+    n_conflicting : int
         Of repeated pairs: how many rows have another rating than the first.
     """
 
@@ -47,38 +47,38 @@ class Fault:
     problem: str
     where: str
     hint: str
-    rows: npt.NDArray[np.int64]
-    places: tuple[str, ...]
-    conflicting: int = 0
+    rows: Int64Array
+    row_labels: tuple[str, ...]
+    n_conflicting: int = 0
 
-    def error(self, name: str) -> BadData:
+    def to_exception(self, name: str) -> DataError:
         """Return the fault as the error that refuses the source of this name."""
         where = self.where
         if len(self.rows) > 1:
-            word = self.places[0].split()[0] if self.places else "row"
-            first = ", ".join(place.split()[-1].replace(",", "") for place in self.places)
-            where += f"\n  {len(self.rows):,} {word}s are like this (first: {first})"
-        return BadData(f"{name}, {self.places[0]}: {self.problem}", where=where, hint=self.hint)
+            unit = self.row_labels[0].split()[0] if self.row_labels else "row"
+            first = ", ".join(label.split()[-1].replace(",", "") for label in self.row_labels)
+            where += f"\n  {len(self.rows):,} {unit}s are like this (first: {first})"
+        return DataError(f"{name}, {self.row_labels[0]}: {self.problem}", where=where, hint=self.hint)
 
     def __str__(self) -> str:
-        more = ", ..." if len(self.rows) > len(self.places) else ""
-        return f"{len(self.rows):,} because {KINDS[self.kind]} ({', '.join(self.places)}{more})"
+        more = ", ..." if len(self.rows) > len(self.row_labels) else ""
+        return f"{len(self.rows):,} because {ROW_ERROR_KINDS[self.kind]} ({', '.join(self.row_labels)}{more})"
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """A table whose rows can be named."""
 
     name: str
-    sieve: Sieve
+    error_collector: RowErrorCollector
 
-    def fault(self, kind: str, rows: npt.NDArray[Any], problem: str, hint: str) -> Fault:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
         """Make the fault of some rows at hand."""
 
-    def place(self, row: int) -> str:
+    def row_label(self, row: int) -> str:
         """Say where a row at hand stands."""
 
 
-class Texts(Rows, Protocol):
+class TextRowSource(RowSource, Protocol):
     """A table of which columns can be had as texts."""
 
     decimal: str
@@ -88,11 +88,11 @@ class Texts(Rows, Protocol):
     def sample(self) -> Sequence[Sequence[str]]:
         """The first rows as they stand, without the header."""
 
-    def cells(self, place: int) -> Any:
+    def column_text(self, index: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""
 
 
-class Sieve:
+class RowErrorCollector:
     """What happens to rows that cannot be used: they are refused at once, or left out and kept account of.
 
     Parameters
@@ -106,41 +106,45 @@ class Sieve:
     def __init__(self, name: str, *, skip: bool) -> None:
         self.name = name
         self.skip = skip
-        self.faults: list[Fault] = []
-        self._bad: list[npt.NDArray[np.int64]] = []
+        self.row_errors: list[RowError] = []
+        self._invalid_rows: list[Int64Array] = []
 
-    def meet(self, fault: Fault, rows: npt.NDArray[np.int64] | None = None) -> None:
+    def record(self, row_error: RowError, rows: Int64Array | None = None) -> None:
         """Take a fault.
 
         Parameters
         ----------
-        fault : Fault
+        row_error : Fault
         rows : int64 array, optional
             The places of its rows among those at hand, where these are still there to be left out.
 
         Raises
         ------
-        BadData
+        DataError
             If rows are not to be skipped.
         """
         if not self.skip:
-            raise fault.error(self.name)
-        self.faults.append(fault)
+            raise row_error.to_exception(self.name)
+        self.row_errors.append(row_error)
         if rows is not None:
-            self._bad.append(rows)
+            self._invalid_rows.append(rows)
 
-    def forget(self) -> None:
+    def pop(self) -> None:
         """Forget the fault met last: its rows count again."""
-        self.faults.pop()
-        self._bad.pop()
+        self.row_errors.pop()
+        self._invalid_rows.pop()
 
-    def good(self, n: int) -> npt.NDArray[np.bool_]:
+    def valid_mask(self, n: int) -> BoolArray:
         """Return which of ``n`` rows at hand can be used."""
-        good = np.ones(n, dtype=bool)
-        for rows in self._bad:
-            good[rows] = False
-        return good
+        mask = np.ones(n, dtype=bool)
+        for rows in self._invalid_rows:
+            mask[rows] = False
+        return mask
 
-    def lost(self) -> int:
+    def n_skipped(self) -> int:
         """Return how many rows of the source are left out."""
-        return len(np.unique(np.concatenate([fault.rows for fault in self.faults]))) if self.faults else 0
+        return (
+            len(np.unique(np.concatenate([row_error.rows for row_error in self.row_errors])))
+            if self.row_errors
+            else 0
+        )

@@ -15,17 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foretaste.errors import BadData, InvalidParameter, MissingExtra, NotFound, did_you_mean
-from foretaste.io.sql_types import BATCH, batches_of, collect
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    MissingDependencyError,
+    NotFoundError,
+    did_you_mean,
+)
+from foretaste.io.sql_types import BATCH_SIZE, collect_frame, iter_batches
 
 log = logging.getLogger("foretaste")
 
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
-_LISTED = 20
+_MAX_LISTED = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class QueryResult:
     """What a database gave.
 
     Parameters
@@ -39,7 +45,7 @@ class Rows:
     frame: Any
     name: str
 
-    def place(self, row: int) -> str:
+    def row_label(self, row: int) -> str:
         """Say which row of the answer it is, from 1."""
         return f"row {row + 1:,}"
 
@@ -51,13 +57,13 @@ def is_database(source: Any) -> bool:
     return isinstance(source, sqlite3.Connection) or type(source).__module__.split(".")[0] == "sqlalchemy"
 
 
-def masked(url: str) -> str:
+def mask_passwords(url: str) -> str:
     """Return a URL without the passwords in it."""
     url = re.sub(r"://([^:/?#@]*):.*@", r"://\1:***@", url)
     return re.sub(r"((?:password|passwd|pwd|token|secret)\w*=)[^&\s]*", r"\1***", url, flags=re.IGNORECASE)
 
 
-def read_table(source: Any, *, table: str | None = None, query: str | None = None) -> Rows:
+def read_table(source: Any, *, table: str | None = None, query: str | None = None) -> QueryResult:
     """Read a table, or the answer to a query.
 
     Parameters
@@ -77,64 +83,64 @@ def read_table(source: Any, *, table: str | None = None, query: str | None = Non
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If both a table and a query are given, the query is none, or the source is no database.
-    NotFound
+    NotFoundError
         If there is no such file or table.
-    BadData
+    DataError
         If the database refuses, in its own words and without any password; or if a column mixes numbers
         and text, as SQLite lets it.
-    MissingExtra
+    MissingDependencyError
         If SQLAlchemy or the driver is not installed.
     """
     if table is not None and query is not None:
-        raise InvalidParameter("both a table and a query are given", hint="leave out table or query")
+        raise InvalidParameterError("both a table and a query are given", hint="leave out table or query")
     for name, value in (("table", table), ("query", query)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise InvalidParameter(f"{name}={value!r} is no text", hint=f'{name}="..."')
+            raise InvalidParameterError(f"{name}={value!r} is no text", hint=f'{name}="..."')
     if query is not None:
-        query = _checked_query(query)
+        query = _check_query(query)
     if isinstance(source, str) and not source.lower().startswith("sqlite:///") and _URL.match(source):
-        return _from_url(source, table, query)
+        return _read_url(source, table, query)
     if isinstance(source, str | Path | bytes | sqlite3.Connection):
-        with _sqlite(source) as (connection, name):
-            return _from_sqlite(connection, name, table, query)
+        with _connect_sqlite(source) as (connection, name):
+            return _read_sqlite(connection, name, table, query)
     if type(source).__module__.split(".")[0] == "sqlalchemy":
-        return _from_sqlalchemy(source, table, query)
-    raise InvalidParameter(
+        return _read_sqlalchemy(source, table, query)
+    raise InvalidParameterError(
         f"source={type(source).__name__} is no database",
         hint="a file of SQLite, a URL, or a connection or engine of SQLAlchemy",
     )
 
 
-def _checked_query(query: str) -> str:
+def _check_query(query: str) -> str:
     text = re.sub(r"\A(?:\s|\(|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", "", query, flags=re.DOTALL)
     if not re.match(r"(?:select|with|values|table)\b", text, re.IGNORECASE):
         word = text.split(maxsplit=1)[0] if text else "nothing"
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"the query starts with {word[:20]}; only a SELECT is sent to a database",
             hint='query="SELECT user, item, rating FROM ratings"',
         )
     return query.strip().rstrip(";").rstrip()
 
 
-def _the_table(names: Sequence[str], source: str, table: str | None) -> str:
+def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
     """Return the table that is meant: the one said, or the only one there is."""
-    listed = "tables are: " + ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    listing = "tables are: " + ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")
     if table is None:
         if len(names) == 1:
             log.info("%s: table=%s   (say otherwise: table=..., query=...)", source, names[0])
             return names[0]
         if not names:
-            raise BadData(f"{source} has no tables", hint="another database")
+            raise DataError(f"{source} has no tables", hint="another database")
         likely = next((name for name in names if "rating" in name.lower()), names[0])
-        raise BadData(
-            f"{source} has {len(names)} tables; say which one", where=listed, hint=f'table="{likely}"'
+        raise DataError(
+            f"{source} has {len(names)} tables; say which one", where=listing, hint=f'table="{likely}"'
         )
     if table not in names:
-        raise NotFound(
+        raise NotFoundError(
             f"{source} has no table {table!r}{did_you_mean(table, names)}",
-            where=listed if names else None,
+            where=listing if names else None,
             hint=f'table="{names[0]}"' if names else "another database",
         )
     return table
@@ -144,15 +150,17 @@ def _the_table(names: Sequence[str], source: str, table: str | None) -> str:
 
 
 @contextmanager
-def _sqlite(source: str | Path | bytes | sqlite3.Connection) -> Iterator[tuple[sqlite3.Connection, str]]:
+def _connect_sqlite(
+    source: str | Path | bytes | sqlite3.Connection,
+) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Open an SQLite database for reading, or let an open one only read for a while."""
     if isinstance(source, sqlite3.Connection):
-        (before,) = source.cursor().execute("PRAGMA query_only").fetchone()
+        (previous,) = source.cursor().execute("PRAGMA query_only").fetchone()
         source.execute("PRAGMA query_only = ON")
         try:
             yield source, "the SQLite database"
         finally:
-            source.execute(f"PRAGMA query_only = {int(before)}")
+            source.execute(f"PRAGMA query_only = {int(previous)}")
         return
     if isinstance(source, bytes):
         connection, name = sqlite3.connect(":memory:"), "the SQLite database"
@@ -162,9 +170,9 @@ def _sqlite(source: str | Path | bytes | sqlite3.Connection) -> Iterator[tuple[s
         path = Path(re.sub(r"\Asqlite:///", "", str(source), flags=re.IGNORECASE).partition("?")[0])
         path = path if isinstance(source, str) else Path(source)
         if not path.is_file():
-            near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise NotFound(
-                f"there is no database {path}{did_you_mean(path.name, near)}", hint=f"ls {path.parent}"
+            candidates = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise NotFoundError(
+                f"there is no database {path}{did_you_mean(path.name, candidates)}", hint=f"ls {path.parent}"
             )
         connection, name = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True), path.name
     try:
@@ -173,143 +181,154 @@ def _sqlite(source: str | Path | bytes | sqlite3.Connection) -> Iterator[tuple[s
         connection.close()
 
 
-def _from_sqlite(connection: sqlite3.Connection, name: str, table: str | None, query: str | None) -> Rows:
+def _read_sqlite(
+    connection: sqlite3.Connection, name: str, table: str | None, query: str | None
+) -> QueryResult:
     cursor = connection.cursor()
     cursor.row_factory = None
     try:
-        quoted = None
+        quoted_table = None
         if query is None:
-            quoted = _sqlite_table(cursor, name, table)
-            query = f"SELECT * FROM {quoted}"  # noqa: S608 - a name in quotes
-            label = f"{name}: table {quoted}".replace('"', "")
+            quoted_table = _select_sqlite_table(cursor, name, table)
+            query = f"SELECT * FROM {quoted_table}"  # noqa: S608 - a name in quotes
+            label = f"{name}: table {quoted_table}".replace('"', "")
         else:
             label = f"{name}: query"
         cursor.execute(query)
         names = [column[0] for column in cursor.description]
-        return Rows(collect(names, batches_of(cursor.fetchmany), label, quoted), label)
+        return QueryResult(collect_frame(names, iter_batches(cursor.fetchmany), label, quoted_table), label)
     except sqlite3.Error as error:
-        raise BadData(f"{name}: SQLite says: {error}", hint=f'sqlite3 {name} ".schema"') from None
+        raise DataError(f"{name}: SQLite says: {error}", hint=f'sqlite3 {name} ".schema"') from None
     finally:
         cursor.close()
 
 
-def _sqlite_table(cursor: sqlite3.Cursor, name: str, table: str | None) -> str:
+def _select_sqlite_table(cursor: sqlite3.Cursor, name: str, table: str | None) -> str:
     """Return a table's name in quotes."""
 
-    def tables(schema: str) -> list[str]:
-        query = f"SELECT name FROM {_quoted(schema)}.sqlite_master WHERE type IN ('table', 'view')"  # noqa: S608 - quoted
+    def list_tables(schema: str) -> list[str]:
+        query = f"SELECT name FROM {_quote(schema)}.sqlite_master WHERE type IN ('table', 'view')"  # noqa: S608 - quoted
         names = [row[0] for row in cursor.execute(query).fetchall()]
         return [name for name in names if not name.startswith("sqlite_")]
 
-    names = tables("main")
-    schema, dot, rest = (table or "").partition(".")
-    if dot and table not in names:
+    names = list_tables("main")
+    schema, has_schema, bare_name = (table or "").partition(".")
+    if has_schema and table not in names:
         schemas = [row[1] for row in cursor.execute("PRAGMA database_list").fetchall()]
         if schema in schemas:
-            return f"{_quoted(schema)}.{_quoted(_the_table(tables(schema), f'{name}, {schema}', rest))}"
-    return _quoted(_the_table(names, name, table))
+            return f"{_quote(schema)}.{_quote(_select_table(list_tables(schema), f'{name}, {schema}', bare_name))}"
+    return _quote(_select_table(names, name, table))
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 # SQLAlchemy ----------------------------------------------------------------------------------------
 
 
-def _sqlalchemy(what: str) -> Any:
+def _import_sqlalchemy(purpose: str) -> Any:
     try:
         import sqlalchemy
     except ImportError:
-        raise MissingExtra(f"{what} needs SQLAlchemy", hint='pip install "foretaste[sql]"') from None
+        raise MissingDependencyError(
+            f"{purpose} needs SQLAlchemy", hint='pip install "foretaste[sql]"'
+        ) from None
     return sqlalchemy
 
 
-def _from_url(url: str, table: str | None, query: str | None) -> Rows:
-    shown = masked(url)
-    sqlalchemy = _sqlalchemy(f"reading {shown}")
+def _read_url(url: str, table: str | None, query: str | None) -> QueryResult:
+    safe_url = mask_passwords(url)
+    sqlalchemy = _import_sqlalchemy(f"reading {safe_url}")
     try:
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
     except ModuleNotFoundError as error:
         hint = f"pip install {error.name}"
         if error.name == "psycopg2":
             hint = 'pip install "psycopg[binary]", and write postgresql+psycopg://'
-        raise MissingExtra(f"{shown} needs the driver {error.name}", hint=hint) from None
+        raise MissingDependencyError(f"{safe_url} needs the driver {error.name}", hint=hint) from None
     except sqlalchemy.exc.NoSuchModuleError:
-        kind = url.partition(":")[0]
+        dialect = url.partition(":")[0]
         known = ["sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql", "mssql", "oracle"]
-        raise InvalidParameter(
-            f"SQLAlchemy knows no database {kind!r}{did_you_mean(kind, known)}",
+        raise InvalidParameterError(
+            f"SQLAlchemy knows no database {dialect!r}{did_you_mean(dialect, known)}",
             hint="postgresql+psycopg://user@server/database",
         ) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise InvalidParameter(
-            f"{shown} is no URL of a database", hint="postgresql+psycopg://user@server/database"
+        raise InvalidParameterError(
+            f"{safe_url} is no URL of a database", hint="postgresql+psycopg://user@server/database"
         ) from None
-    return _from_sqlalchemy(engine, table, query)
+    return _read_sqlalchemy(engine, table, query)
 
 
-def _from_sqlalchemy(source: Any, table: str | None, query: str | None) -> Rows:
-    sqlalchemy = _sqlalchemy("reading through SQLAlchemy")
+def _read_sqlalchemy(source: Any, table: str | None, query: str | None) -> QueryResult:
+    sqlalchemy = _import_sqlalchemy("reading through SQLAlchemy")
     url = source.engine.url
-    shown = masked(url.render_as_string(hide_password=True))
+    safe_url = mask_passwords(url.render_as_string(hide_password=True))
     try:
         if not isinstance(source, sqlalchemy.engine.Engine):
-            return _asked(sqlalchemy, source, shown, table, query)
+            return _run_query(sqlalchemy, source, safe_url, table, query)
         with source.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection = connection.execution_options(postgresql_readonly=True)
-            return _asked(sqlalchemy, connection, shown, table, query)
+            return _run_query(sqlalchemy, connection, safe_url, table, query)
     except sqlalchemy.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip()
+        message = str(getattr(error, "orig", None) or error).strip()
         if url.password:
-            said = said.replace(str(url.password), "***")
-        lines = said.splitlines() or [type(error).__name__]
-        raise BadData(
-            f"{shown}: the database says: {masked(lines[0])}",
-            where="\n  ".join(map(masked, lines[1:4])) or None,
+            message = message.replace(str(url.password), "***")
+        lines = message.splitlines() or [type(error).__name__]
+        raise DataError(
+            f"{safe_url}: the database says: {mask_passwords(lines[0])}",
+            where="\n  ".join(map(mask_passwords, lines[1:4])) or None,
             hint="the query as the database takes it" if query else "the address and the name of the table",
         ) from None
 
 
-def _asked(sqlalchemy: Any, connection: Any, shown: str, table: str | None, query: str | None) -> Rows:
+def _run_query(
+    sqlalchemy: Any, connection: Any, safe_url: str, table: str | None, query: str | None
+) -> QueryResult:
     """Send a query over a connection, leaving its transactions as they were."""
-    began = not connection.in_transaction()
-    label, quoted, before = f"{shown}: query", None, None
+    starts_transaction = not connection.in_transaction()
+    label, quoted_table, previous = f"{safe_url}: query", None, None
     try:
         if connection.dialect.name == "sqlite":  # its driver may commit what no INSERT starts
-            before = connection.exec_driver_sql("PRAGMA query_only").scalar()
+            previous = connection.exec_driver_sql("PRAGMA query_only").scalar()
             connection.exec_driver_sql("PRAGMA query_only = ON")
         if query is None:
-            quoted, plain = _sqlalchemy_table(sqlalchemy, connection, shown, table)
-            query, label = f"SELECT * FROM {quoted}", f"{shown}: table {plain}"  # noqa: S608 - quoted
+            quoted_table, plain_name = _select_sqlalchemy_table(sqlalchemy, connection, safe_url, table)
+            query, label = f"SELECT * FROM {quoted_table}", f"{safe_url}: table {plain_name}"  # noqa: S608 - quoted
         # The text goes to the driver as it is: neither a colon nor a per cent sign in it means a parameter.
         result = connection.exec_driver_sql(
-            query, execution_options={"stream_results": True, "max_row_buffer": BATCH, "no_parameters": True}
+            query,
+            execution_options={"stream_results": True, "max_row_buffer": BATCH_SIZE, "no_parameters": True},
         )
         try:
-            return Rows(collect(list(result.keys()), batches_of(result.fetchmany), label, quoted), label)
+            return QueryResult(
+                collect_frame(list(result.keys()), iter_batches(result.fetchmany), label, quoted_table), label
+            )
         finally:
             result.close()
     finally:
-        if before is not None:
-            connection.exec_driver_sql(f"PRAGMA query_only = {int(before)}")
-        if began:
+        if previous is not None:
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(previous)}")
+        if starts_transaction:
             connection.rollback()
 
 
-def _sqlalchemy_table(sqlalchemy: Any, connection: Any, shown: str, table: str | None) -> tuple[str, str]:
+def _select_sqlalchemy_table(
+    sqlalchemy: Any, connection: Any, safe_url: str, table: str | None
+) -> tuple[str, str]:
     """Return a table's name in the quotes of its database, and without."""
     inspector = sqlalchemy.inspect(connection)
 
-    def tables(schema: str | None) -> list[str]:
+    def list_tables(schema: str | None) -> list[str]:
         return [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
 
     quote = connection.dialect.identifier_preparer.quote_identifier
-    names = tables(None)
-    schema, dot, rest = (table or "").partition(".")
-    if dot and table not in names and schema in inspector.get_schema_names():
-        chosen = _the_table(tables(schema), f"{shown}, {schema}", rest)
-        return f"{quote(schema)}.{quote(chosen)}", f"{schema}.{chosen}"
-    chosen = _the_table(names, shown, table)
-    return quote(chosen), chosen
+    names = list_tables(None)
+    schema, has_schema, bare_name = (table or "").partition(".")
+    if has_schema and table not in names and schema in inspector.get_schema_names():
+        selected = _select_table(list_tables(schema), f"{safe_url}, {schema}", bare_name)
+        return f"{quote(schema)}.{quote(selected)}", f"{schema}.{selected}"
+    selected = _select_table(names, safe_url, table)
+    return quote(selected), selected

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from foretaste._utils.memory import require
-from foretaste.errors import BadData
+from foretaste._utils.memory import check_available
+from foretaste.errors import DataError
 
-BATCH = 50_000  # rows; enough that the work a batch costs is lost in that of its rows
+BATCH_SIZE = 50_000  # rows; enough that the work a batch costs is lost in that of its rows
 
-_TEXT = (str, uuid.UUID)
-_NUMBER = (int, float, decimal.Decimal)
-_MOMENT = (datetime.datetime, datetime.date)
+_TEXT_TYPES = (str, uuid.UUID)
+_NUMBER_TYPES = (int, float, decimal.Decimal)
+_DATETIME_TYPES = (datetime.datetime, datetime.date)
 
 
-class Columns:
+class ColumnBuilder:
     """Columns that grow by batches of rows.
 
     Parameters
@@ -34,141 +34,152 @@ class Columns:
 
     Raises
     ------
-    BadData
+    DataError
         If two columns have the same name.
     """
 
     def __init__(self, names: Sequence[str], source: str, table: str | None) -> None:
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise BadData(
-                f'{source}: two columns are called "{twice[0]}"', hint=f'in the query: ... AS "{twice[0]}_2"'
+        duplicates = [name for name, count in Counter(names).items() if count > 1]
+        if duplicates:
+            raise DataError(
+                f'{source}: two columns are called "{duplicates[0]}"',
+                hint=f'in the query: ... AS "{duplicates[0]}_2"',
             )
         self._names = list(names)
         self._source = source
         self._table = table
-        self._parts: list[list[Any]] = [[] for _ in names]
-        self._seen: list[dict[str, tuple[int, Any]]] = [{} for _ in names]
-        self._rows = 0
-        self._bytes = 0
+        self._chunks: list[list[Any]] = [[] for _ in names]
+        self._first_values: list[dict[str, tuple[int, Any]]] = [{} for _ in names]
+        self._n_rows = 0
+        self._n_bytes = 0
 
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+    def add_batch(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take up a batch of rows.
 
         Raises
         ------
-        BadData
+        DataError
             If a column mixes numbers and text, or holds what is neither.
-        TooLarge
+        NotEnoughMemoryError
             If the memory is running out.
         """
-        for place, cells in enumerate(zip(*rows, strict=True)):
-            part = self._part(place, cells)
-            self._parts[place].append(part)
-            self._bytes += part.estimated_size()
-        self._rows += len(rows)
-        require(self._bytes // 8, f"reading {self._source}", 'fewer columns or rows: query="SELECT ..."')
+        for index, cells in enumerate(zip(*rows, strict=True)):
+            chunk = self._make_chunk(index, cells)
+            self._chunks[index].append(chunk)
+            self._n_bytes += chunk.estimated_size()
+        self._n_rows += len(rows)
+        check_available(
+            self._n_bytes // 8, f"reading {self._source}", 'fewer columns or rows: query="SELECT ..."'
+        )
 
-    def _part(self, place: int, cells: Sequence[Any]) -> Any:
+    def _make_chunk(self, index: int, cells: Sequence[Any]) -> Any:
         import polars as pl
 
-        kinds = {kind: _family(kind) for kind in set(map(type, cells)) if kind is not type(None)}
-        seen = self._seen[place]
+        kinds = {kind: _type_family(kind) for kind in set(map(type, cells)) if kind is not type(None)}
+        first_values = self._first_values[index]
         for kind, family in kinds.items():
-            if family not in seen:
-                at = next(row for row, cell in enumerate(cells) if type(cell) is kind)
-                seen[family] = (self._rows + at, cells[at])
-        if len(seen) > 1 or "" in seen:
-            raise self._mixed(place)
+            if family not in first_values:
+                position = next(row for row, cell in enumerate(cells) if type(cell) is kind)
+                first_values[family] = (self._n_rows + position, cells[position])
+        if len(first_values) > 1 or "" in first_values:
+            raise self._mixed_types_error(index)
         try:
             if not kinds:
                 return pl.Series(cells, dtype=pl.Null)
-            if "text" in seen:
-                return pl.Series(cells if set(kinds) == {str} else _texts(cells), dtype=pl.String)
-            if "numbers" in seen:
-                return _numbers(cells, set(kinds))
-            if "times" in seen:
-                return pl.Series(_moments(cells), dtype=pl.Datetime("us"))
+            if "text" in first_values:
+                return pl.Series(cells if set(kinds) == {str} else _to_strings(cells), dtype=pl.String)
+            if "numbers" in first_values:
+                return _to_numeric_series(cells, set(kinds))
+            if "times" in first_values:
+                return pl.Series(_to_naive_datetimes(cells), dtype=pl.Datetime("us"))
             return pl.Series(cells, dtype=pl.Boolean)
         except (OverflowError, TypeError, pl.exceptions.PolarsError):
-            name, first = self._names[place], next(cell for cell in cells if _is_large(cell))
-            raise BadData(
+            name, first = self._names[index], next(cell for cell in cells if _overflows_int64(cell))
+            raise DataError(
                 f'{self._source}: column "{name}" holds numbers beyond 64 bits (first: {first!r})',
-                hint=self._cast(place),
+                hint=self._cast_hint(index),
             ) from None
 
-    def _mixed(self, place: int) -> BadData:
-        seen = dict(sorted(self._seen[place].items(), key=lambda one: one[1][0]))
-        shown = [f"{value!r:.60} in row {row + 1:,}" for row, value in seen.values()]
-        name = self._names[place]
-        if "" in seen:
-            kind = type(seen[""][1]).__name__
-            return BadData(
+    def _mixed_types_error(self, index: int) -> DataError:
+        first_values = dict(sorted(self._first_values[index].items(), key=lambda entry: entry[1][0]))
+        examples = [f"{value!r:.60} in row {row + 1:,}" for row, value in first_values.values()]
+        name = self._names[index]
+        if "" in first_values:
+            kind = type(first_values[""][1]).__name__
+            return DataError(
                 f'{self._source}: column "{name}" holds {kind}, neither numbers, text nor times',
-                where=shown[list(seen).index("")],
+                where=examples[list(first_values).index("")],
                 hint='leave it out: query="SELECT ..." of the other columns',
             )
-        return BadData(
-            f'{self._source}: column "{name}" mixes {" and ".join(seen)}',
-            where=", ".join(shown),
-            hint=self._cast(place),
+        return DataError(
+            f'{self._source}: column "{name}" mixes {" and ".join(first_values)}',
+            where=", ".join(examples),
+            hint=self._cast_hint(index),
         )
 
-    def _cast(self, place: int) -> str:
+    def _cast_hint(self, index: int) -> str:
         """Say the query that makes text of a column."""
-        cast = f"CAST({_plain(self._names[place])} AS TEXT) AS {_plain(self._names[place])}"
+        cast = (
+            f"CAST({_quote_if_needed(self._names[index])} AS TEXT) AS {_quote_if_needed(self._names[index])}"
+        )
         table = re.sub(r'"([a-z_][a-z0-9_]*)"', r"\1", self._table or "")
         if not table or len(self._names) > 8 or '"' in cast + table:
             return f"in the query: {cast}"
-        names = [cast if at == place else _plain(name) for at, name in enumerate(self._names)]
+        names = [
+            cast if position == index else _quote_if_needed(name) for position, name in enumerate(self._names)
+        ]
         return f'query="SELECT {", ".join(names)} FROM {table}"'  # noqa: S608 - for a person to type
 
-    def frame(self) -> Any:
+    def to_frame(self) -> Any:
         """Return all rows as a polars frame; a column is Int64, Float64, String, Datetime or Boolean."""
         import polars as pl
 
         series = []
-        for name, parts in zip(self._names, self._parts, strict=True):
-            types = {part.dtype for part in parts} - {pl.Null}
-            one = types.pop() if len(types) == 1 else pl.Float64 if types else pl.String
-            whole = [part if part.dtype == one else part.cast(one) for part in parts]
-            parts.clear()
-            series.append(pl.concat(whole).alias(name) if whole else pl.Series(name, [], dtype=pl.String))
+        for name, chunks in zip(self._names, self._chunks, strict=True):
+            types = {chunk.dtype for chunk in chunks} - {pl.Null}
+            dtype = types.pop() if len(types) == 1 else pl.Float64 if types else pl.String
+            cast_chunks = [chunk if chunk.dtype == dtype else chunk.cast(dtype) for chunk in chunks]
+            chunks.clear()
+            series.append(
+                pl.concat(cast_chunks).alias(name) if cast_chunks else pl.Series(name, [], dtype=pl.String)
+            )
         return pl.DataFrame(series)
 
 
-def collect(names: Sequence[str], batches: Iterable[Sequence[Any]], source: str, table: str | None) -> Any:
-    """Return the rows of all batches as a frame; see ``Columns``."""
-    columns = Columns(names, source, table)
+def collect_frame(
+    names: Sequence[str], batches: Iterable[Sequence[Any]], source: str, table: str | None
+) -> Any:
+    """Return the rows of all batches as a frame; see ``ColumnBuilder``."""
+    builder = ColumnBuilder(names, source, table)
     for rows in batches:
-        columns.add(rows)
-    return columns.frame()
+        builder.add_batch(rows)
+    return builder.to_frame()
 
 
-def batches_of(fetch: Callable[[int], Sequence[Any]]) -> Iterable[Sequence[Any]]:
+def iter_batches(fetch: Callable[[int], Sequence[Any]]) -> Iterable[Sequence[Any]]:
     """Yield what a cursor's ``fetchmany`` gives, until there is nothing left."""
-    while rows := fetch(BATCH):
+    while rows := fetch(BATCH_SIZE):
         yield rows
 
 
-def _family(kind: type) -> str:
+def _type_family(kind: type) -> str:
     if issubclass(kind, bool):
         return "truth values"
-    for name, kinds in (("numbers", _NUMBER), ("text", _TEXT), ("times", _MOMENT)):
+    for name, kinds in (("numbers", _NUMBER_TYPES), ("text", _TEXT_TYPES), ("times", _DATETIME_TYPES)):
         if issubclass(kind, kinds):
             return name
     return ""
 
 
-def _texts(cells: Sequence[Any]) -> list[str | None]:
+def _to_strings(cells: Sequence[Any]) -> list[str | None]:
     return [None if cell is None else str(cell) for cell in cells]
 
 
-def _is_large(cell: Any) -> bool:
+def _overflows_int64(cell: Any) -> bool:
     return cell is not None and abs(cell) >= 1 << 63
 
 
-def _all_whole(cells: Sequence[Any]) -> bool:
+def _all_integers(cells: Sequence[Any]) -> bool:
     """Whether decimals are whole numbers, which some databases give for ids."""
     return all(
         cell is None or isinstance(cell, int) or (cell.is_finite() and cell == cell.to_integral_value())
@@ -176,31 +187,31 @@ def _all_whole(cells: Sequence[Any]) -> bool:
     )
 
 
-def _numbers(cells: Sequence[Any], kinds: set[type]) -> Any:
+def _to_numeric_series(cells: Sequence[Any], kinds: set[type]) -> Any:
     import polars as pl
 
     if kinds == {int}:
         return pl.Series(cells, dtype=pl.Int64)
     if kinds <= {int, float}:
         return pl.Series(cells, dtype=pl.Float64, strict=False)
-    if float not in kinds and _all_whole(cells):
+    if float not in kinds and _all_integers(cells):
         return pl.Series([None if cell is None else int(cell) for cell in cells], dtype=pl.Int64)
     return pl.Series([None if cell is None else float(cell) for cell in cells], dtype=pl.Float64)
 
 
-def _moments(cells: Sequence[Any]) -> list[datetime.datetime | None]:
+def _to_naive_datetimes(cells: Sequence[Any]) -> list[datetime.datetime | None]:
     """Return times without a zone, in UTC if they had one."""
     result: list[datetime.datetime | None] = []
     for cell in cells:
-        moment = cell
+        value = cell
         if cell is not None and not isinstance(cell, datetime.datetime):
-            moment = datetime.datetime.combine(cell, datetime.time())
+            value = datetime.datetime.combine(cell, datetime.time())
         elif cell is not None and cell.tzinfo is not None:
-            moment = cell.astimezone(datetime.UTC).replace(tzinfo=None)
-        result.append(moment)
+            value = cell.astimezone(datetime.UTC).replace(tzinfo=None)
+        result.append(value)
     return result
 
 
-def _plain(name: str) -> str:
+def _quote_if_needed(name: str) -> str:
     """Return a column's name as SQL takes it."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name != "user" else f'"{name}"'

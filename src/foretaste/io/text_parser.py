@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.column_roles import role_of
-from foretaste.ids import EncodedIds, is_canonical, is_text_series
+from foretaste.column_roles import column_role
+from foretaste.ids import EncodedIds, is_plain_integer, is_text_series
 from foretaste.io.dialect import is_number
-from foretaste.io.row_errors import Rows, Texts
+from foretaste.io.row_errors import RowSource, TextRowSource
+from foretaste.typing import BoolArray, Float32Array, Int64Array
 
 log = logging.getLogger("foretaste")
 
@@ -22,7 +22,7 @@ _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
 
 
-def check_ids(table: Rows, cells: Any, role: str, column: str, hint: str | None = None) -> None:
+def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: str | None = None) -> None:
     """Meet the rows whose id is missing.
 
     Parameters
@@ -38,41 +38,43 @@ def check_ids(table: Rows, cells: Any, role: str, column: str, hint: str | None 
         return
     empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
     if len(empty):
-        hint = hint or f'where="{quoted_name(column)} IS NOT NULL" leaves such lines out'
-        table.sieve.meet(table.fault("missing_id", empty, f"the {role} id is missing", hint), empty)
+        hint = hint or f'where="{quote_name(column)} IS NOT NULL" leaves such lines out'
+        table.error_collector.record(
+            table.make_row_error("missing_id", empty, f"the {role} id is missing", hint), empty
+        )
 
 
-def typed_ids(table: Rows, cells: Any, role: str) -> Any:
+def parse_ids(table: RowSource, cells: Any, role: str) -> Any:
     """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves."""
     if isinstance(cells, EncodedIds):
-        _say_texts(table, cells, role)
+        _log_encoded_text_ids(table, cells, role)
         return cells
-    numbers = whole_numbers(cells)
-    plain = ~numbers.is_null().to_numpy()
-    if plain.all():
+    numbers = parse_integers(cells)
+    is_integer = ~numbers.is_null().to_numpy()
+    if is_integer.all():
         return numbers.to_numpy()
-    if plain.any():
-        _say_as_texts(table, plain, cells[int(np.argmin(plain))], role)
+    if is_integer.any():
+        _log_text_ids(table, is_integer, cells[int(np.argmin(is_integer))], role)
     return cells
 
 
-def _say_texts(table: Rows, cells: EncodedIds, role: str) -> None:
-    if cells.index.kind == "text":
-        plain = np.fromiter(map(is_canonical, cells.index.ids.tolist()), bool, len(cells.index))
-        if plain.any():
-            rows = plain[cells.codes]
-            _say_as_texts(table, rows, cells.index.ids[cells.codes[int(np.argmin(rows))]], role)
+def _log_encoded_text_ids(table: RowSource, cells: EncodedIds, role: str) -> None:
+    if cells.index.dtype == "text":
+        is_integer = np.fromiter(map(is_plain_integer, cells.index.ids.tolist()), bool, len(cells.index))
+        if is_integer.any():
+            rows = is_integer[cells.codes]
+            _log_text_ids(table, rows, cells.index.ids[cells.codes[int(np.argmin(rows))]], role)
 
 
-def _say_as_texts(table: Rows, plain: npt.NDArray[np.bool_], first: str, role: str) -> None:
-    others = len(plain) - int(plain.sum())
+def _log_text_ids(table: RowSource, is_integer: BoolArray, first: str, role: str) -> None:
+    n_text = len(is_integer) - int(is_integer.sum())
     log.info(
         "%s ids are read as text: %s of %s are no plain whole numbers (first: %r in %s)",
-        role, f"{others:,}", f"{len(plain):,}", first, table.place(int(np.argmin(plain))),
+        role, f"{n_text:,}", f"{len(is_integer):,}", first, table.row_label(int(np.argmin(is_integer))),
     )  # fmt: skip
 
 
-def whole_numbers(cells: Any) -> Any:
+def parse_integers(cells: Any) -> Any:
     """Return texts as int64, null where one is no canonical whole number (see ``ids.is_canonical``)."""
     import polars as pl
 
@@ -80,16 +82,16 @@ def whole_numbers(cells: Any) -> Any:
     if numbers.null_count() == len(numbers):
         return numbers
     # A number of so many digits is at least this large; one written with a zero, sign or blank more is not.
-    least = np.array([0, 0] + [10**digits for digits in range(1, 18)], dtype=np.int64)
+    min_values = np.array([0, 0] + [10**digits for digits in range(1, 18)], dtype=np.int64)
     digits = cells.str.len_bytes().fill_null(0).to_numpy()
     value = numbers.fill_null(-1).to_numpy()
-    canonical = (digits < len(least)) & (value >= least[np.minimum(digits, len(least) - 1)])
+    canonical = (digits < len(min_values)) & (value >= min_values[np.minimum(digits, len(min_values) - 1)])
     if canonical.all():
         return numbers
     return numbers.set(pl.Series(~canonical), None)
 
 
-def number_column(table: Texts, cells: Any, place: int, role: str, column: str) -> npt.NDArray[np.float32]:
+def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, column: str) -> Float32Array:
     """Return numbers as float32, meeting what is no finite number.
 
     Parameters
@@ -97,7 +99,7 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
     table : Texts
     cells : polars Series
         Float32, or text where the fast reader found something else.
-    place : int
+    index : int
         Which column of the table it is, from 0.
     role, column : str
         What the column is for, and what it is called.
@@ -108,20 +110,20 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
         return cells
     numbers = cells
     if cells.dtype != pl.Float32:
-        written = cells.str.strip_chars()
+        stripped = cells.str.strip_chars()
         if table.decimal != ".":
-            written = written.set(written.str.contains(".", literal=True), None)
-            written = written.str.replace(table.decimal, ".", literal=True)
-        numbers = written.cast(pl.Float32, strict=False)
-    bad = np.flatnonzero(~np.isfinite(numbers.to_numpy()))  # null is NaN here
-    if not len(bad):
+            stripped = stripped.set(stripped.str.contains(".", literal=True), None)
+            stripped = stripped.str.replace(table.decimal, ".", literal=True)
+        numbers = stripped.cast(pl.Float32, strict=False)
+    invalid = np.flatnonzero(~np.isfinite(numbers.to_numpy()))  # null is NaN here
+    if not len(invalid):
         return np.asarray(numbers.to_numpy())
     if cells.dtype == pl.Float32:
-        cells = table.cells(place)
-    texts = cells.gather(bad)
+        cells = table.column_text(index)
+    texts = cells.gather(invalid)
     first = texts[0]
-    hint = _leave_out(texts, quoted_name(column))
-    if table.header is None and bad[0] == 0 and _are_names(table.sample[0], place, first, role):
+    hint = _exclude_hint(texts, quote_name(column))
+    if table.header is None and invalid[0] == 0 and _looks_like_header(table.sample[0], index, first, role):
         hint = "header=True"
     if first is None or first == "":
         problem = f"the {role} is missing"
@@ -129,20 +131,20 @@ def number_column(table: Texts, cells: Any, place: int, role: str, column: str) 
         problem = f'{role} is "{first}", with a decimal comma; a decimal point is expected'
         hint = 'decimal=","'
     else:
-        what = "not a finite number" if numbers[int(bad[0])] is not None else "not a number"
-        problem = f'{role} is "{first}", {what}'
-    table.sieve.meet(table.fault("not_a_number", bad, problem, hint), bad)
+        reason = "not a finite number" if numbers[int(invalid[0])] is not None else "not a number"
+        problem = f'{role} is "{first}", {reason}'
+    table.error_collector.record(table.make_row_error("not_a_number", invalid, problem, hint), invalid)
     return np.asarray(numbers.to_numpy())
 
 
-def _are_names(record: Sequence[str], place: int, cell: str | None, role: str) -> bool:
+def _looks_like_header(record: Sequence[str], index: int, cell: str | None, role: str) -> bool:
     """Whether a first row is a header that is read as a row: no number in it, or the name of the column."""
-    if len(record) <= place or record[place] != cell:
+    if len(record) <= index or record[index] != cell:
         return False
-    return role_of(cell) == role or not any(map(is_number, record))
+    return column_role(cell) == role or not any(map(is_number, record))
 
 
-def _leave_out(texts: Any, column: str) -> str:
+def _exclude_hint(texts: Any, column: str) -> str:
     """Say which ``where`` would leave bad cells out; a comparison leaves missing ones out by itself."""
     values = [text for text in texts.unique(maintain_order=True).head(7).to_list() if text]
     if len(values) > 5:
@@ -152,53 +154,55 @@ def _leave_out(texts: Any, column: str) -> str:
     return f'where="{column} {condition}" leaves such lines out'
 
 
-def quoted_name(column: str) -> str:
+def quote_name(column: str) -> str:
     """Return a column name as SQL takes it."""
     return column if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII) else f"`{column}`"
 
 
-def time_column(table: Rows, cells: Any, column: str) -> npt.NDArray[np.int64]:
+def parse_timestamps(table: RowSource, cells: Any, column: str) -> Int64Array:
     """Return times as whole seconds since 1970, from seconds or ISO dates, meeting what is neither."""
     if isinstance(cells, np.ndarray):  # read natively, all of them whole numbers
-        return _plausible(table, cells, column)
-    seconds = cells if not is_text_series(cells) else _seconds(cells.str.strip_chars())
-    bad = np.flatnonzero(seconds.is_null().to_numpy())
-    if len(bad):
-        problem = f'{column} is "{cells[int(bad[0])] or ""}", neither whole seconds since 1970 nor a date'
+        return _warn_if_milliseconds(table, cells, column)
+    seconds = cells if not is_text_series(cells) else _parse_seconds(cells.str.strip_chars())
+    invalid = np.flatnonzero(seconds.is_null().to_numpy())
+    if len(invalid):
+        problem = f'{column} is "{cells[int(invalid[0])] or ""}", neither whole seconds since 1970 nor a date'
         hint = 'on_error="skip" leaves such lines out; or convert the column to one of these'
-        table.sieve.meet(table.fault("bad_time", bad, f"{problem} like 2026-11-24", hint), bad)
-    return _plausible(table, np.asarray(seconds.fill_null(0).to_numpy()), column)
+        table.error_collector.record(
+            table.make_row_error("bad_time", invalid, f"{problem} like 2026-11-24", hint), invalid
+        )
+    return _warn_if_milliseconds(table, np.asarray(seconds.fill_null(0).to_numpy()), column)
 
 
-def _plausible(table: Rows, values: npt.NDArray[np.int64], column: str) -> npt.NDArray[np.int64]:
+def _warn_if_milliseconds(table: RowSource, values: Int64Array, column: str) -> Int64Array:
     """Return seconds, with a warning if they look like milliseconds."""
     if len(values) and values.max() >= _MILLISECONDS:
         log.warning("%s: %s is taken as seconds since 1970, but looks like milliseconds", table.name, column)
     return values
 
 
-def _seconds(texts: Any) -> Any:
+def _parse_seconds(texts: Any) -> Any:
     """Return the seconds of texts by the first way of writing that fits all, else the one that fits most."""
     import polars as pl
 
-    whole = texts.cast(pl.Int64, strict=False)
-    if whole.null_count() == 0:
-        return whole
-    number = texts.cast(pl.Float64, strict=False)
-    tried = [
-        whole,
-        number.set(number.is_nan() | (number != number.floor()), None).cast(pl.Int64, strict=False),
+    integers = texts.cast(pl.Int64, strict=False)
+    if integers.null_count() == 0:
+        return integers
+    numbers = texts.cast(pl.Float64, strict=False)
+    candidates = [
+        integers,
+        numbers.set(numbers.is_nan() | (numbers != numbers.floor()), None).cast(pl.Int64, strict=False),
     ]
     dates = texts.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})T", "$1 ").str.replace("Z$", "")
-    for written in _TIME_FORMATS:
-        if tried[-1].null_count() == 0:
+    for time_format in _TIME_FORMATS:
+        if candidates[-1].null_count() == 0:
             break
-        moments = dates.str.to_datetime(written, time_unit="us", strict=False)
-        tried.append(moments.dt.epoch("s"))
-    return min(tried, key=lambda column: column.null_count())
+        datetimes = dates.str.to_datetime(time_format, time_unit="us", strict=False)
+        candidates.append(datetimes.dt.epoch("s"))
+    return min(candidates, key=lambda column: column.null_count())
 
 
-def typed(cells: Any) -> Any:
+def infer_numeric(cells: Any) -> Any:
     """Return a column of text as numbers where every cell is one or empty, for conditions on it.
 
     With a zero before it, a number is an id and stays text, as ids do: 007.
@@ -206,8 +210,8 @@ def typed(cells: Any) -> Any:
     import polars as pl
 
     cells = cells.set(cells == "", None)
-    whole = whole_numbers(cells)
-    if whole.null_count() == cells.null_count():
-        return whole
-    number = cells.str.contains(r"^\s*-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$")
-    return cells.str.strip_chars().cast(pl.Float64) if number.all() else cells
+    integers = parse_integers(cells)
+    if integers.null_count() == cells.null_count():
+        return integers
+    is_numeric = cells.str.contains(r"^\s*-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$")
+    return cells.str.strip_chars().cast(pl.Float64) if is_numeric.all() else cells

@@ -11,22 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import PlainLines
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadData
-from foretaste.ids import EncodedIds, IdIndex, encoded_ids
-from foretaste.io.dialect import SPACES, Dialect
-from foretaste.io.row_errors import Fault, Sieve
-from foretaste.io.text_source import Text, in_batches
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import DataError
+from foretaste.ids import EncodedIds, IdIndex, as_id_array
+from foretaste.io.dialect import WHITESPACE, Dialect
+from foretaste.io.row_errors import RowError, RowErrorCollector
+from foretaste.io.text_source import TextSource, split_batches
+from foretaste.typing import AnyArray, BoolArray, Int64Array
 
-_LINES_SHOWN = 3
+_MAX_SHOWN_LINES = 3
 
 
-def column_name(place: int) -> str:
+def default_column_name(index: int) -> str:
     """Return the name of a column in a table without a header, as polars gives it too."""
-    return f"column_{place + 1}"
+    return f"column_{index + 1}"
 
 
 class TextTable:
@@ -40,44 +40,46 @@ class TextTable:
     dialect : Dialect
     sample : list of list of str
         Its first records.
-    sieve : Sieve
+    error_collector : Sieve
         What happens to records that cannot be used.
     decimal : str
         What stands before the fraction of a number.
     """
 
-    by_position = True
+    allow_positional = True
 
     def __init__(
         self,
-        text: Text,
+        source: TextSource,
         name: str,
         dialect: Dialect,
         sample: Sequence[Sequence[str]],
-        sieve: Sieve,
+        error_collector: RowErrorCollector,
         decimal: str = ".",
     ) -> None:
         self.decimal = decimal
         self.name = name
         self.dialect = dialect
-        self._text, self._single = text, b""
+        self._source, self._single_byte_data = source, b""
         self._delimiter = dialect.separator
-        if dialect.separator == SPACES or len(dialect.separator.encode()) > 1:
-            self._single, self._delimiter = _single_byte(text.data(), dialect.separator)
-        self.header = [field.strip() for field in sample[0]] if dialect.header else None
-        self.sample = sample[1:] if dialect.header else sample
+        if dialect.separator == WHITESPACE or len(dialect.separator.encode()) > 1:
+            self._single_byte_data, self._delimiter = _to_single_byte_separator(
+                source.all_bytes(), dialect.separator
+            )
+        self.header = [field.strip() for field in sample[0]] if dialect.has_header else None
+        self.sample = sample[1:] if dialect.has_header else sample
         self.width = Counter(map(len, sample)).most_common(1)[0][0]
-        self.sieve = sieve
-        self._texts: Any = None
-        self._records_of_texts: npt.NDArray[np.int64] | None = None  # where records had to be left out
-        self._at_hand: npt.NDArray[np.int64] | None = None  # rows of the texts, where some were filtered out
+        self.error_collector = error_collector
+        self._text_frame: Any = None
+        self._source_records: Int64Array | None = None  # where records had to be left out
+        self._selection: Int64Array | None = None  # rows of the texts, where some were filtered out
 
     @property
     def _data(self) -> bytes:
         """All of the text, with a separator of one byte."""
-        return self._single or self._text.data()
+        return self._single_byte_data or self._source.all_bytes()
 
-    def plain(self, kinds: Mapping[int, str]) -> dict[int, Any] | None:
+    def read_native(self, kinds: Mapping[int, str]) -> dict[int, Any] | None:
         """Read some columns natively, a part of the text at a time, if all lines are plainly written.
 
         Parameters
@@ -91,31 +93,35 @@ class TextTable:
             None if a line has a quote, an id is missing, a number is written otherwise than plainly, or
             whatever else is for the careful readers.
         """
-        columns = [kinds.get(place, "") for place in range(self.width)]
-        reader = PlainLines(self._delimiter, self.dialect.quoted, columns, thread_count())
-        skip = self._body_start() if self.dialect.header else 0
-        for batch in in_batches(self._single, skip) if self._single else self._text.batches(skip):
+        columns = [kinds.get(index, "") for index in range(self.width)]
+        reader = PlainLines(self._delimiter, self.dialect.allows_quotes, columns, resolve_threads())
+        offset = self._body_offset() if self.dialect.has_header else 0
+        for batch in (
+            split_batches(self._single_byte_data, offset)
+            if self._single_byte_data
+            else self._source.iter_batches(offset)
+        ):
             if not reader.feed(batch):
                 return None
-        read = dict(enumerate(reader.finish()))
-        for place, kind in kinds.items():
+        arrays = dict(enumerate(reader.finish()))
+        for index, kind in kinds.items():
             if kind == "id":
-                ids, codes = encoded_ids(*read[place])
+                ids, codes = as_id_array(*arrays[index])
                 if len(codes) and codes.min() < 0:
                     return None
-                read[place] = EncodedIds(IdIndex(ids), codes)
-        return {place: read[place] for place in kinds}
+                arrays[index] = EncodedIds(IdIndex(ids), codes)
+        return {index: arrays[index] for index in kinds}
 
-    def numbered(self) -> list[str]:
+    def default_names(self) -> list[str]:
         """Return names for the columns of a table without a header."""
-        return [column_name(place) for place in range(self.width)]
+        return [default_column_name(index) for index in range(self.width)]
 
-    def read(self, places: Sequence[int], types: Mapping[int, Any]) -> dict[int, Any]:
+    def read_columns(self, indices: Sequence[int], types: Mapping[int, Any]) -> dict[int, Any]:
         """Read some columns.
 
         Parameters
         ----------
-        places : sequence of int
+        indices : sequence of int
             Which columns, from 0.
         types : mapping of place to polars type
             Columns of numbers; the others are text. Where a cell is no number, all columns come as text.
@@ -127,32 +133,32 @@ class TextTable:
 
         Raises
         ------
-        BadData
+        DataError
             If a line has more or fewer fields than most of the first hundred.
         """
         import polars as pl
 
-        if self._texts is None:
+        if self._text_frame is None:
             frame = None
             with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                frame = self._fast(places, types)
+                frame = self._read_polars(indices, types)
             if frame is not None:
-                return {place: frame.get_column(column_name(place)) for place in places}
-        texts = self.texts()
-        return {place: texts.get_column(column_name(place)) for place in places}
+                return {index: frame.get_column(default_column_name(index)) for index in indices}
+        texts = self.as_text_frame()
+        return {index: texts.get_column(default_column_name(index)) for index in indices}
 
-    def texts(self) -> Any:
-        """Return all columns as text, a polars frame whose columns are named by ``column_name``."""
+    def as_text_frame(self) -> Any:
+        """Return all columns as text, a polars frame whose columns are named by ``default_column_name``."""
         import polars as pl
 
-        if self._texts is None:
+        if self._text_frame is None:
             with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                self._texts = self._fast(range(self.width), {})
-            if self._texts is None:
-                self._texts = self._careful()
-        return self._texts
+                self._text_frame = self._read_polars(range(self.width), {})
+            if self._text_frame is None:
+                self._text_frame = self._read_csv_module()
+        return self._text_frame
 
-    def _fast(self, places: Sequence[int], types: Mapping[int, Any]) -> Any:
+    def _read_polars(self, indices: Sequence[int], types: Mapping[int, Any]) -> Any:
         """Read by polars; None if the lines may differ in their number of fields.
 
         It lets a line with too few fields pass, and one with too many unless it reads all columns. So the
@@ -161,111 +167,119 @@ class TextTable:
         """
         import polars as pl
 
-        body = self._data[self._body_start() :] if self.dialect.header else self._data
-        quoted = self.dialect.quoted and b'"' in body
-        if quoted and not _well_quoted(body, self._delimiter):
+        body = self._data[self._body_offset() :] if self.dialect.has_header else self._data
+        has_quotes = self.dialect.allows_quotes and b'"' in body
+        if has_quotes and not _is_well_quoted(body, self._delimiter):
             return None
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
             return None  # a stray one would become a part of a field
-        schema = {column_name(place): types.get(place, pl.String) for place in range(self.width)}
-        wanted = range(self.width) if quoted else sorted({*places, self.width - 1})
+        schema = {default_column_name(index): types.get(index, pl.String) for index in range(self.width)}
+        selected = range(self.width) if has_quotes else sorted({*indices, self.width - 1})
         frame = pl.read_csv(
             body,
             has_header=False,
             separator=self._delimiter,
-            quote_char='"' if quoted else None,
+            quote_char='"' if has_quotes else None,
             schema=schema,
-            columns=[column_name(place) for place in wanted],
+            columns=[default_column_name(index) for index in selected],
         )
-        blank = 0
+        n_blank = 0
         if b"\n\n" in body or b"\n\r\n" in body or body.startswith((b"\n", b"\r\n")):
-            blank = len(frame)
+            n_blank = len(frame)
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-            blank -= len(frame)
-        ends_with_all = frame.get_column(column_name(self.width - 1)).null_count() == 0
-        if quoted:
-            return frame if blank == 0 and ends_with_all else None
-        separators = len(frame) * (self.width - 1)
-        complete = body.count(self._delimiter.encode()) == separators and (
-            blank == 0 or blank == body.count(b"\n") - len(_filled(body))
+            n_blank -= len(frame)
+        ends_with_all = frame.get_column(default_column_name(self.width - 1)).null_count() == 0
+        if has_quotes:
+            return frame if n_blank == 0 and ends_with_all else None
+        n_separators = len(frame) * (self.width - 1)
+        is_complete = body.count(self._delimiter.encode()) == n_separators and (
+            n_blank == 0 or n_blank == body.count(b"\n") - len(_nonblank_lines(body))
         )
-        whole = len(wanted) == self.width or ends_with_all
-        return frame if complete and (whole or _even(body, self._delimiter, self.width - 1)) else None
+        is_full_width = len(selected) == self.width or ends_with_all
+        return (
+            frame
+            if is_complete
+            and (is_full_width or _has_constant_separators(body, self._delimiter, self.width - 1))
+            else None
+        )
 
-    def _body_start(self) -> int:
+    def _body_offset(self) -> int:
         """Return where the first record after the header starts."""
-        start, data = 0, self._single or self._text.start
-        _, end, _ = next(self._records(data))
+        start, data = 0, self._single_byte_data or self._source.start
+        _, end, _ = next(self._iter_records(data))
         for _ in range(end):
             start = data.find(b"\n", start) + 1 or len(data)
         return start
 
-    def check_first(self) -> None:
+    def check_first_record(self) -> None:
         """Refuse a table whose first record is not as long as most: a heading above the table, mostly."""
-        first, end, record = next(self._records(self._single or self._text.start))
+        first, end, record = next(self._iter_records(self._single_byte_data or self._source.start))
         if len(record) != self.width:
-            error = self._ragged(first, end, len(record))
+            error = self._ragged_error(first, end, len(record))
             error.hint = f"mend or remove that line; or separator=... if it is not {self.dialect.separator!r}"
             raise error
 
-    def _careful(self) -> Any:
+    def _read_csv_module(self) -> Any:
         """Read record by record, which is slow, and meet those that have too many or too few fields."""
         import polars as pl
 
-        records = self._records()
-        if self.dialect.header:
+        records = self._iter_records()
+        if self.dialect.has_header:
             next(records)
         rows: list[list[str]] = []
-        kept: list[int] = []
+        mask: list[int] = []
         ragged: list[tuple[int, int, int, int]] = []
         for row, (first, end, record) in enumerate(records):
             if len(record) == self.width:
                 rows.append(record)
-                kept.append(row)
+                mask.append(row)
                 continue
-            if not self.sieve.skip:
-                raise self._ragged(first, end, len(record))
+            if not self.error_collector.skip:
+                raise self._ragged_error(first, end, len(record))
             ragged.append((row, first, end, len(record)))
         if ragged:
-            self._records_of_texts = np.array(kept, np.int64)
-            self._meet_ragged(ragged)
+            self._source_records = np.array(mask, np.int64)
+            self._record_ragged(ragged)
         columns = list(zip(*rows, strict=True)) if rows else [()] * self.width
         return pl.DataFrame(
-            {column_name(place): [cell or None for cell in cells] for place, cells in enumerate(columns)},
-            schema={column_name(place): pl.String for place in range(self.width)},
+            {
+                default_column_name(index): [cell or None for cell in cells]
+                for index, cells in enumerate(columns)
+            },
+            schema={default_column_name(index): pl.String for index in range(self.width)},
         )
 
-    def _meet_ragged(self, ragged: Sequence[tuple[int, int, int, int]]) -> None:
-        _, first, end, fields = ragged[0]
-        error = self._ragged(first, end, fields)
-        self.sieve.meet(
-            Fault(
+    def _record_ragged(self, ragged: Sequence[tuple[int, int, int, int]]) -> None:
+        _, first, end, n_fields = ragged[0]
+        error = self._ragged_error(first, end, n_fields)
+        self.error_collector.record(
+            RowError(
                 "ragged",
-                _fields_said(fields, self.width),
+                _field_count_message(n_fields, self.width),
                 error.where or "",
                 error.hint or "",
                 np.array([row for row, *_ in ragged], np.int64),
-                tuple(f"line {first + 1:,}" for _, first, _, _ in ragged[:_LINES_SHOWN]),
+                tuple(f"line {first + 1:,}" for _, first, _, _ in ragged[:_MAX_SHOWN_LINES]),
             )
         )
 
-    def _ragged(self, first: int, end: int, fields: int) -> BadData:
+    def _ragged_error(self, first: int, end: int, n_fields: int) -> DataError:
         separator = self.dialect.separator
         hint = f'on_error="skip" leaves such lines out; or separator=... if it is not {separator!r}'
-        if end - first > 1 and '"' in self._text_of(first, end):
+        if end - first > 1 and '"' in self._lines_text(first, end):
             hint = "a quote on that line is probably never closed; mend that line"
-        return BadData(
-            f"{self.name}, line {first + 1:,}: {_fields_said(fields, self.width)}",
-            where=self._shown(first, end),
+        return DataError(
+            f"{self.name}, line {first + 1:,}: {_field_count_message(n_fields, self.width)}",
+            where=self._excerpt(first, end),
             hint=hint,
         )
 
-    def _records(self, data: bytes | None = None) -> Iterator[tuple[int, int, list[str]]]:
+    def _iter_records(self, data: bytes | None = None) -> Iterator[tuple[int, int, list[str]]]:
         """Yield each record that is not blank with its first line and the line after its last, from 0."""
         text = io.TextIOWrapper(
             io.BytesIO(data or self._data), "utf-8", newline="\n"
         )  # decodes as far as it is read
-        if self.dialect.quoted:
+        if self.dialect.allows_quotes:
             reader = csv.reader(text, delimiter=self._delimiter)
         else:
             reader = csv.reader(text, delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
@@ -279,22 +293,22 @@ class TextTable:
             hint = "a quote on that line is probably never closed; mend that line"
             if "new-line" in str(error):
                 hint = f"line ends are mixed; make them one kind: tr '\\r' '\\n' < {self.name}"
-            raise BadData(
+            raise DataError(
                 f"{self.name}, line {first + 1:,}: this record cannot be read ({error})", hint=hint
             ) from None
 
     def _line_numbers(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Return the first line of each row and the line after its last, from 0."""
-        if not self.dialect.quoted or b'"' not in self._data:
-            filled = _filled(self._data)[int(self.dialect.header) :]
-            return [(int(filled[row]), int(filled[row]) + 1) for row in rows]
-        wanted, found = set(rows), {}
-        for row, (first, end, _) in enumerate(self._records(), start=-int(self.dialect.header)):
-            if row in wanted:
-                found[row] = (first, end)
-        return [found[row] for row in rows]
+        if not self.dialect.allows_quotes or b'"' not in self._data:
+            nonblank = _nonblank_lines(self._data)[int(self.dialect.has_header) :]
+            return [(int(nonblank[row]), int(nonblank[row]) + 1) for row in rows]
+        requested, lines = set(rows), {}
+        for row, (first, end, _) in enumerate(self._iter_records(), start=-int(self.dialect.has_header)):
+            if row in requested:
+                lines[row] = (first, end)
+        return [lines[row] for row in rows]
 
-    def _text_of(self, first: int, end: int) -> str:
+    def _lines_text(self, first: int, end: int) -> str:
         start = 0
         for _ in range(first):
             start = self._data.index(b"\n", start) + 1
@@ -302,51 +316,51 @@ class TextTable:
         text = b"\n".join(lines).decode(errors="replace").rstrip("\r\n")
         return (
             text
-            if self.dialect.separator == SPACES
+            if self.dialect.separator == WHITESPACE
             else text.replace(self._delimiter, self.dialect.separator)
         )
 
-    def _shown(self, first: int, end: int) -> str:
-        text = self._text_of(first, end)
+    def _excerpt(self, first: int, end: int) -> str:
+        text = self._lines_text(first, end)
         head = text.splitlines()[0] if text else ""
         return f"{first + 1} | {head[:200]}{'...' if len(head) > 200 or head != text else ''}"
 
-    def filter(self, kept: npt.NDArray[np.bool_]) -> None:
+    def filter(self, mask: BoolArray) -> None:
         """Let only some of the rows at hand count from now on; lines stay those of the file."""
-        self._at_hand = np.flatnonzero(kept) if self._at_hand is None else self._at_hand[kept]
+        self._selection = np.flatnonzero(mask) if self._selection is None else self._selection[mask]
 
-    def cells(self, place: int) -> Any:
+    def column_text(self, index: int) -> Any:
         """Return a column of the rows at hand as a polars series of text."""
-        texts = self.texts().get_column(column_name(place))
-        return texts if self._at_hand is None else texts.gather(self._at_hand)
+        texts = self.as_text_frame().get_column(default_column_name(index))
+        return texts if self._selection is None else texts.gather(self._selection)
 
-    def _original(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def _source_rows(self, rows: AnyArray) -> Int64Array:
         rows = np.asarray(rows, np.int64)
-        rows = rows if self._at_hand is None else self._at_hand[rows]
-        return rows if self._records_of_texts is None else self._records_of_texts[rows]
+        rows = rows if self._selection is None else self._selection[rows]
+        return rows if self._source_records is None else self._source_records[rows]
 
-    def place(self, row: int) -> str:
+    def row_label(self, row: int) -> str:
         """Say where a row stands: ``line 48,213``."""
-        first, _ = self._line_numbers(self._original(np.array([row])).tolist())[0]
+        first, _ = self._line_numbers(self._source_rows(np.array([row])).tolist())[0]
         return f"line {first + 1:,}"
 
-    def fault(self, kind: str, rows: npt.NDArray[Any], problem: str, hint: str) -> Fault:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
         """Make the fault of some rows at hand: the first shown, a few named, all kept."""
-        original = self._original(rows)
-        lines = self._line_numbers(original[:_LINES_SHOWN].tolist())
-        places = tuple(f"line {first + 1:,}" for first, _ in lines)
-        return Fault(kind, problem, self._shown(*lines[0]), hint, original, places)
+        source_rows = self._source_rows(rows)
+        lines = self._line_numbers(source_rows[:_MAX_SHOWN_LINES].tolist())
+        row_labels = tuple(f"line {first + 1:,}" for first, _ in lines)
+        return RowError(kind, problem, self._excerpt(*lines[0]), hint, source_rows, row_labels)
 
-    def refusal(self, rows: npt.NDArray[Any], problem: str, hint: str) -> BadData:
+    def make_data_error(self, rows: AnyArray, problem: str, hint: str) -> DataError:
         """Make the error for some rows that cannot be used: the first shown, the others counted."""
-        return self.fault("missing_id", rows, problem, hint).error(self.name)
+        return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
 
-def _fields_said(fields: int, width: int) -> str:
-    return f"{fields} field{'s' * (fields != 1)}, most lines have {width}"
+def _field_count_message(n_fields: int, width: int) -> str:
+    return f"{n_fields} field{'s' * (n_fields != 1)}, most lines have {width}"
 
 
-def _filled(data: bytes) -> npt.NDArray[np.int64]:
+def _nonblank_lines(data: bytes) -> Int64Array:
     """Return which lines of a text without quotes are not blank, from 0."""
     codes = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(codes == ord("\n"))
@@ -355,15 +369,15 @@ def _filled(data: bytes) -> npt.NDArray[np.int64]:
     return np.flatnonzero(ends - starts - carriage > 0)
 
 
-def _even(data: bytes, delimiter: str, separators: int) -> bool:
+def _has_constant_separators(data: bytes, delimiter: str, n_separators: int) -> bool:
     """Whether every line that is not blank has so many separators."""
     codes = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(codes == ord("\n"))
-    found = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
-    return bool((found[_filled(data)] == separators).all())
+    counts = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
+    return bool((counts[_nonblank_lines(data)] == n_separators).all())
 
 
-def _well_quoted(data: bytes, delimiter: str) -> bool:
+def _is_well_quoted(data: bytes, delimiter: str) -> bool:
     """Whether every quote opens or closes a field, or is one of two inside a quoted field."""
     codes = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(codes == ord('"'))
@@ -378,9 +392,9 @@ def _well_quoted(data: bytes, delimiter: str) -> bool:
     return bool((before | np.append(False, doubled)).all() and (after | np.append(doubled, False)).all())
 
 
-def _single_byte(data: bytes, separator: str) -> tuple[bytes, str]:
+def _to_single_byte_separator(data: bytes, separator: str) -> tuple[bytes, str]:
     """Return the text with a separator of one byte, which is all that the fast reader takes."""
-    if separator == SPACES:
+    if separator == WHITESPACE:
         if (
             b"\t" in data
             or b"  " in data
@@ -396,4 +410,4 @@ def _single_byte(data: bytes, separator: str) -> tuple[bytes, str]:
     for code in (*range(31, 13, -1), *range(8, 0, -1), 127):  # control characters, which texts do without
         if bytes([code]) not in data:
             return data.replace(separator.encode(), bytes([code])), chr(code)
-    raise BadData("the text holds every control character there is", hint="convert it to CSV first")
+    raise DataError("the text holds every control character there is", hint="convert it to CSV first")

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste._utils.formatting import plural
-from foretaste._utils.memory import require
-from foretaste.column_roles import role_of, row_place
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
-from foretaste.io.text_parser import whole_numbers
+from foretaste._utils.formatting import format_count
+from foretaste._utils.memory import check_available
+from foretaste.column_roles import column_role, default_row_label
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.io.text_parser import parse_integers
+from foretaste.typing import BoolArray, Float32Array, Int64Array
 
 log = logging.getLogger("foretaste")
 
 # What sheets are filled with where there is no rating; guessed only if it stands far away from all else.
 _MARKERS = (99.0, -99.0, 999.0, -999.0, 9999.0, -9999.0)
-_OFTEN = 0.05  # of all cells; a marker that is rarer is asked about, not guessed
-_COUNTS_ROWS = 5  # so many rows must agree before a first column is taken for counts
-_NEARLY = 0.9  # of the rows; a column of ratings does not come near that by chance
+_MIN_MARKER_SHARE = 0.05  # of all cells; a marker that is rarer is asked about, not guessed
+_MIN_COUNT_ROWS = 5  # so many rows must agree before a first column is taken for counts
+_MIN_COUNT_SHARE = 0.9  # of the rows; a column of ratings does not come near that by chance
 
-Missing = float | str | Sequence[float | str] | None
+MissingValues = float | str | Sequence[float | str] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Long:
+class MeltedRatings:
     """Ratings out of a wide table, row by row.
 
     Parameters
@@ -47,11 +47,11 @@ class Long:
 
     user: Any
     item: Any
-    value: npt.NDArray[np.float32]
-    row: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]
-    bad_row: npt.NDArray[np.int64]
-    bad_column: npt.NDArray[np.int64]
+    value: Float32Array
+    row: Int64Array
+    column: Int64Array
+    bad_row: Int64Array
+    bad_column: Int64Array
     bad_text: Any
 
 
@@ -61,11 +61,11 @@ def melt(
     name: str,
     header: bool,
     titles: Sequence[str] | None = None,
-    missing: Missing = None,
+    missing: MissingValues = None,
     user: str | int | None = None,
-    counts: bool | None = None,
-    place: Callable[[int], str] = row_place,
-) -> Long:
+    first_column_is_count: bool | None = None,
+    row_label: Callable[[int], str] = default_row_label,
+) -> MeltedRatings:
     """Turn a wide table into ratings.
 
     Parameters
@@ -86,10 +86,10 @@ def melt(
     user : str or int, optional
         The column with the user ids, by name or position from 0. Unsaid, it is recognised by its name, or
         by being the first and the only one without a name; without one, users are numbered from 1.
-    counts : bool, optional
+    first_column_is_count : bool, optional
         Whether the first other column holds the number of ratings in the row. Unsaid, it does if that is
         true of every row, aloud.
-    place : callable
+    row_label : callable
         What a row is called in messages.
 
     Returns
@@ -98,45 +98,51 @@ def melt(
 
     Raises
     ------
-    BadData
+    DataError
         If columns have no name or the same, no such column exists, or a column nearly holds counts.
-    InvalidParameter
-        If ``missing`` or ``user`` is neither of these.
-    TooLarge
+    InvalidParameterError
+        If ``missing_archives`` or ``user`` is neither of these.
+    NotEnoughMemoryError
         If the table would not fit into memory.
     """
     names = list(frame.columns if titles is None else titles)
-    markers = _markers(missing)
-    user_place = _user_place(frame, names, user, header=header)
-    places = [column for column in range(frame.width) if column != user_place]
-    if not places or not len(frame):
-        raise BadData(f"{name} has no {'columns of items' if len(frame) else 'rows'}", hint="another table")
-    require(len(frame) * len(places) * 6, f"{name} in the wide layout", "a long table: user, item, rating")
-    values, bad, texts = _matrix(frame, places, markers)
-    counted = missing is None and _guess_marker(values[:, 1:], name, aloud=False)
-    if _is_counts(values, bad, counted, name, place, counts):
-        places, values, bad = places[1:], values[:, 1:], bad[:, 1:]
-        texts = {column: cells for column, cells in texts.items() if column in places}
+    markers = _parse_missing(missing)
+    user_index = _find_user_column(frame, names, user, header=header)
+    positions = [column for column in range(frame.width) if column != user_index]
+    if not positions or not len(frame):
+        raise DataError(f"{name} has no {'columns of items' if len(frame) else 'rows'}", hint="another table")
+    check_available(
+        len(frame) * len(positions) * 6, f"{name} in the wide layout", "a long table: user, item, rating"
+    )
+    values, bad, texts = _to_matrix(frame, positions, markers)
+    tentative_marker = missing is None and _guess_marker(values[:, 1:], name, log_guess=False)
+    if _is_count_column(values, bad, tentative_marker, name, row_label, first_column_is_count):
+        positions, values, bad = positions[1:], values[:, 1:], bad[:, 1:]
+        texts = {column: cells for column, cells in texts.items() if column in positions}
     if missing is None:
-        marker = _guess_marker(values, name, aloud=True)
+        marker = _guess_marker(values, name, log_guess=True)
         if marker is not None:
             values[values == np.float32(marker)] = np.nan
-    _check_user(frame, names, places, bad, user_place, name)
-    return _long(frame, values, bad, texts, places, user_place, _item_ids(names, places, header, name))
+    _check_user_column(frame, names, positions, bad, user_index, name)
+    return _build_ratings(
+        frame, values, bad, texts, positions, user_index, _item_ids(names, positions, header, name)
+    )
 
 
-def _markers(missing: Missing) -> tuple[list[float], list[str]]:
+def _parse_missing(missing: MissingValues) -> tuple[list[float], list[str]]:
     """Return what means that there is no rating, numbers and texts apart."""
     if missing is None:
         return [], []
-    said = [missing] if isinstance(missing, str | int | float) else list(missing)
-    wrong = [
-        one for one in said if isinstance(one, bool) or not isinstance(one, str | int | float | np.number)
+    markers = [missing] if isinstance(missing, str | int | float) else list(missing)
+    invalid = [
+        marker
+        for marker in markers
+        if isinstance(marker, bool) or not isinstance(marker, str | int | float | np.number)
     ]
-    if wrong:
-        raise InvalidParameter(f"missing={wrong[0]!r} is neither a number nor text", hint="missing=99")
-    texts = [one.strip() for one in said if isinstance(one, str)]
-    numbers = [float(one) for one in said if not isinstance(one, str)]
+    if invalid:
+        raise InvalidParameterError(f"missing={invalid[0]!r} is neither a number nor text", hint="missing=99")
+    texts = [marker.strip() for marker in markers if isinstance(marker, str)]
+    numbers = [float(marker) for marker in markers if not isinstance(marker, str)]
     for text in texts:  # the command line has only texts
         try:
             numbers.append(float(text))
@@ -145,11 +151,13 @@ def _markers(missing: Missing) -> tuple[list[float], list[str]]:
     return numbers, texts
 
 
-def _user_place(frame: Any, names: Sequence[str], user: str | int | None, *, header: bool) -> int | None:
+def _find_user_column(
+    frame: Any, names: Sequence[str], user: str | int | None, *, header: bool
+) -> int | None:
     if user is None:
         if not header:
             return None
-        known = [place for place, title in enumerate(names) if role_of(title) == "user"]
+        known = [index for index, title in enumerate(names) if column_role(title) == "user"]
         if not known and frame.width > 1 and names[0] in ("", "column_1") and all(names[1:]):
             known = [0]
         if known:
@@ -157,14 +165,14 @@ def _user_place(frame: Any, names: Sequence[str], user: str | int | None, *, hea
         return known[0] if known else None
     if isinstance(user, int) and not isinstance(user, bool):
         if not 0 <= user < frame.width:
-            raise BadData(
+            raise DataError(
                 f"there is no column at position {user} (asked for as user)", hint=f"0 to {frame.width - 1}"
             )
         return user
     if not isinstance(user, str):
-        raise InvalidParameter(f"user={user!r} is neither a column name nor a position", hint="user=0")
+        raise InvalidParameterError(f"user={user!r} is neither a column name nor a position", hint="user=0")
     if not header or user not in names:
-        raise BadData(
+        raise DataError(
             f'no column "{user}" (asked for as user){did_you_mean(user, names if header else [])}',
             where="columns are: " + ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
             if header
@@ -174,19 +182,19 @@ def _user_place(frame: Any, names: Sequence[str], user: str | int | None, *, hea
     return names.index(user)
 
 
-def _matrix(
-    frame: Any, places: Sequence[int], markers: tuple[list[float], list[str]]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, Any]]:
+def _to_matrix(
+    frame: Any, positions: Sequence[int], markers: tuple[list[float], list[str]]
+) -> tuple[Float32Array, BoolArray, dict[int, Any]]:
     """Return the cells as numbers, NaN where there is none, which are bad, and the texts beside bad ones."""
     import polars as pl
 
-    values = np.full((len(frame), len(places)), np.nan, dtype=np.float32)
+    values = np.full((len(frame), len(positions)), np.nan, dtype=np.float32)
     bad = np.zeros(values.shape, dtype=bool)
     texts = {}
-    for index, column in enumerate(places):
+    for index, column in enumerate(positions):
         cells = frame.to_series(column)
         if cells.dtype.is_numeric():
-            numbers, blank = cells.cast(pl.Float64), cells.is_null()
+            numbers, is_blank = cells.cast(pl.Float64), cells.is_null()
         else:
             cells = cells.cast(pl.String).str.strip_chars()
             numbers = (
@@ -194,44 +202,44 @@ def _matrix(
                 if frame.dtypes[column] == pl.String
                 else cells.clear(len(cells)).cast(pl.Float64)
             )
-            blank = cells.is_null() | (cells == "") | cells.is_in(markers[1])
+            is_blank = cells.is_null() | (cells == "") | cells.is_in(markers[1])
         array = numbers.to_numpy()
-        empty = blank.fill_null(value=True).to_numpy() | np.isin(array, markers[0])
+        is_empty = is_blank.fill_null(value=True).to_numpy() | np.isin(array, markers[0])
         if cells.dtype != pl.String:
-            empty = empty | np.isnan(array)
+            is_empty = is_empty | np.isnan(array)
         with np.errstate(over="ignore"):
-            single = array.astype(np.float32)
-        wrong = ~empty & ~np.isfinite(single)
-        if wrong.any():
-            bad[:, index] = wrong
+            float32 = array.astype(np.float32)
+        invalid = ~is_empty & ~np.isfinite(float32)
+        if invalid.any():
+            bad[:, index] = invalid
             texts[column] = cells.cast(pl.String)
-        single[empty | wrong] = np.nan
-        values[:, index] = single
+        float32[is_empty | invalid] = np.nan
+        values[:, index] = float32
     return values, bad, texts
 
 
-def _guess_marker(values: npt.NDArray[np.float32], name: str, *, aloud: bool) -> float | None:
+def _guess_marker(values: Float32Array, name: str, *, log_guess: bool) -> float | None:
     """Return the value that means "not rated": it is far outside of all others, and frequent."""
     for marker in _MARKERS:
-        here = values == np.float32(marker)
-        count = int(np.count_nonzero(here))
+        is_marker = values == np.float32(marker)
+        count = int(np.count_nonzero(is_marker))
         if not count:
             continue
-        others = values[~here & ~np.isnan(values)]
-        if not len(others):
+        rest = values[~is_marker & ~np.isnan(values)]
+        if not len(rest):
             continue
-        low, high = float(others.min()), float(others.max())
+        low, high = float(rest.min()), float(rest.max())
         gap = max(low - marker, marker - high)
         if gap <= max(1.0, (high - low) / 2):
             continue
-        if count < _OFTEN * values.size:
-            if aloud:
+        if count < _MIN_MARKER_SHARE * values.size:
+            if log_guess:
                 log.warning(
                     "%s: %s hold %g, the others %g to %g; if that means no rating, say missing=%g",
-                    name, plural(count, "cell"), marker, low, high, marker,
+                    name, format_count(count, "cell"), marker, low, high, marker,
                 )  # fmt: skip
             continue
-        if aloud:
+        if log_guess:
             log.info(
                 "%s: missing=%g in %s of %s cells, the others are %g to %g   (say otherwise: missing=...)",
                 name, marker, f"{count:,}", f"{values.size:,}", low, high,
@@ -240,143 +248,143 @@ def _guess_marker(values: npt.NDArray[np.float32], name: str, *, aloud: bool) ->
     return None
 
 
-def _is_counts(
-    values: npt.NDArray[np.float32],
-    bad: npt.NDArray[np.bool_],
+def _is_count_column(
+    values: Float32Array,
+    bad: BoolArray,
     marker: float | bool | None,
     name: str,
-    place: Callable[[int], str],
-    said: bool | None,
+    row_label: Callable[[int], str],
+    explicit: bool | None,
 ) -> bool:
     """Whether the first column holds the number of ratings in its row; refuses one that nearly does."""
-    if said is not None:
-        return said
-    first, others = values[:, 0], values[:, 1:]
-    if len(first) < _COUNTS_ROWS or others.shape[1] < 2:
+    if explicit is not None:
+        return explicit
+    first, rest = values[:, 0], values[:, 1:]
+    if len(first) < _MIN_COUNT_ROWS or rest.shape[1] < 2:
         return False
-    rated = ~np.isnan(others) | bad[:, 1:]
+    rated = ~np.isnan(rest) | bad[:, 1:]
     if isinstance(marker, float):
-        rated &= others != np.float32(marker)
-    number = np.count_nonzero(rated, axis=1)
-    right = first == number
-    share = np.count_nonzero(right) / len(first)
-    known = others[rated & ~np.isnan(others)]
-    if (number == number[0]).all() and len(known) and known.min() <= number[0] <= known.max():
+        rated &= rest != np.float32(marker)
+    n_ratings = np.count_nonzero(rated, axis=1)
+    matches = first == n_ratings
+    fraction = np.count_nonzero(matches) / len(first)
+    known = rest[rated & ~np.isnan(rest)]
+    if (n_ratings == n_ratings[0]).all() and len(known) and known.min() <= n_ratings[0] <= known.max():
         return False  # ratings that are all alike in a table without gaps look the same
-    if share == 1:
+    if fraction == 1:
         log.info(
             "%s: the first column counts the ratings of its row; left out   (say otherwise: counts=False)",
             name,
         )
         return True
-    if share >= _NEARLY:
-        row = int(np.argmin(right))
-        raise BadData(
+    if fraction >= _MIN_COUNT_SHARE:
+        row = int(np.argmin(matches))
+        raise DataError(
             f"{name}: the first column counts the ratings of its row, but not in "
-            f"{plural(len(first) - int(right.sum()), 'row')} of {len(first):,}",
-            where=f"{place(row)}: it says {first[row]:g}, and {plural(int(number[row]), 'rating')} follow",
+            f"{format_count(len(first) - int(matches.sum()), 'row')} of {len(first):,}",
+            where=f"{row_label(row)}: it says {first[row]:g}, and {format_count(int(n_ratings[row]), 'rating')} follow",
             hint="counts=True leaves it out, counts=False reads it as ratings",
         )
     return False
 
 
-def _check_user(
+def _check_user_column(
     frame: Any,
     names: Sequence[str],
-    places: Sequence[int],
-    bad: npt.NDArray[np.bool_],
-    user_place: int | None,
+    positions: Sequence[int],
+    bad: BoolArray,
+    user_index: int | None,
     name: str,
 ) -> None:
     """Refuse a first column without any number where no column is the users': it is probably theirs."""
-    if user_place is not None or not places:
+    if user_index is not None or not positions:
         return
     if int(np.count_nonzero(bad[:, 0])) == len(frame):
-        title = f'"{names[places[0]]}"' if names[places[0]] else "at the left"
-        raise BadData(
+        title = f'"{names[positions[0]]}"' if names[positions[0]] else "at the left"
+        raise DataError(
             f"{name}: the column {title} holds no number, and no column was recognised for the user",
-            hint=f"if these are the user ids: user={places[0]}",
+            hint=f"if these are the user ids: user={positions[0]}",
         )
 
 
-def _item_ids(names: Sequence[str], places: Sequence[int], header: bool, name: str) -> Any:
+def _item_ids(names: Sequence[str], positions: Sequence[int], header: bool, name: str) -> Any:
     """Return the ids of the items: the names of their columns, or their numbers from 1."""
     import polars as pl
 
     if not header:
-        return pl.Series("item", range(1, len(places) + 1), dtype=pl.Int64)
-    titles = [names[column] for column in places]
+        return pl.Series("item", range(1, len(positions) + 1), dtype=pl.Int64)
+    titles = [names[column] for column in positions]
     if "" in titles:
-        raise BadData(
-            f"{name}: the column at position {places[titles.index('')]} (from 0) has no name, and the names "
+        raise DataError(
+            f"{name}: the column at position {positions[titles.index('')]} (from 0) has no name, and the names "
             "are the item ids",
             hint="name or remove it, or header=False",
         )
-    twice = [title for title, count in Counter(titles).items() if count > 1]
-    if twice:
-        same = [place for place in places if names[place] == twice[0]]
-        raise BadData(
-            f'{name}: {len(same)} columns are called "{twice[0]}", and the names are the item ids',
-            where=f"they are at the positions {', '.join(map(str, same[:5]))} (from 0)",
+    duplicates = [title for title, count in Counter(titles).items() if count > 1]
+    if duplicates:
+        indices = [index for index in positions if names[index] == duplicates[0]]
+        raise DataError(
+            f'{name}: {len(indices)} columns are called "{duplicates[0]}", and the names are the item ids',
+            where=f"they are at the positions {', '.join(map(str, indices[:5]))} (from 0)",
             hint="rename or remove all but one",
         )
-    return _ids(pl.Series("item", titles, dtype=pl.String))
+    return _parse_ids(pl.Series("item", titles, dtype=pl.String))
 
 
-def _ids(texts: Any) -> Any:
+def _parse_ids(texts: Any) -> Any:
     """Return ids as whole numbers if all are, else as they are."""
-    numbers = whole_numbers(texts)
+    numbers = parse_integers(texts)
     return numbers if numbers.null_count() == texts.null_count() else texts
 
 
-def _user_ids(frame: Any, place: int | None) -> Any:
+def _user_ids(frame: Any, index: int | None) -> Any:
     import polars as pl
 
-    if place is None:
+    if index is None:
         return pl.Series("user", range(1, len(frame) + 1), dtype=pl.Int64)
-    cells = frame.to_series(place)
+    cells = frame.to_series(index)
     if cells.dtype == pl.String:
-        return _ids(cells.set(cells == "", None))
+        return _parse_ids(cells.set(cells == "", None))
     if cells.dtype.is_integer():
         numbers = cells.cast(pl.Int64, strict=False)
         if numbers.null_count() > cells.null_count():
-            raise BadData(
-                f'column "{frame.columns[place]}": user ids above 2**63 - 1 do not fit',
+            raise DataError(
+                f'column "{frame.columns[index]}": user ids above 2**63 - 1 do not fit',
                 hint="give them as text",
             )
         return numbers
     numbers = cells.fill_nan(None) if cells.dtype.is_float() else cells
     if numbers.dtype.is_float() and bool((numbers.drop_nulls().floor() == numbers.drop_nulls()).all()):
         return numbers.cast(pl.Int64)  # whole numbers, which some missing one made floats of
-    raise BadData(
-        f'column "{frame.columns[place]}" (taken for the user ids) is of type {cells.dtype}; '
+    raise DataError(
+        f'column "{frame.columns[index]}" (taken for the user ids) is of type {cells.dtype}; '
         "ids must be whole numbers or text",
         hint="user=... names another column",
     )
 
 
-def _long(
+def _build_ratings(
     frame: Any,
-    values: npt.NDArray[np.float32],
-    bad: npt.NDArray[np.bool_],
+    values: Float32Array,
+    bad: BoolArray,
     texts: dict[int, Any],
-    places: Sequence[int],
-    user_place: int | None,
+    positions: Sequence[int],
+    user_index: int | None,
     items: Any,
-) -> Long:
+) -> MeltedRatings:
     import polars as pl
 
     row, index = np.nonzero(~np.isnan(values))
     bad_row, bad_index = np.nonzero(bad)
-    column = np.asarray(places, dtype=np.int64)
-    wrong = [texts[places[where]][at] for at, where in zip(bad_row.tolist(), bad_index.tolist(), strict=True)]
-    return Long(
-        user=_user_ids(frame, user_place).gather(row),
+    column = np.asarray(positions, dtype=np.int64)
+    bad_texts = [texts[positions[j]][i] for i, j in zip(bad_row.tolist(), bad_index.tolist(), strict=True)]
+    return MeltedRatings(
+        user=_user_ids(frame, user_index).gather(row),
         item=items.gather(index),
         value=values[row, index],
         row=row,
         column=column[index],
         bad_row=bad_row,
         bad_column=column[bad_index],
-        bad_text=pl.Series("text", wrong, dtype=pl.String),
+        bad_text=pl.Series("text", bad_texts, dtype=pl.String),
     )

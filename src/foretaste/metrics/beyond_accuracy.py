@@ -9,28 +9,28 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter
-from foretaste.metrics.ranking import Doubles, Lists, as_lists, is_whole
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.metrics.ranking import as_lists, is_integer
+from foretaste.typing import Float64Array, IndexArray, Int64Array
 
 _BLOCK = 1 << 22  # numbers held at a time
 
 
-def coverage(lists: Any, items: int, *, n: int | None = None) -> float:
+def coverage(lists: Any, n_items: int, *, n: int | None = None) -> float:
     """Return the share of a catalogue that stands in any list.
 
     Parameters
     ----------
     lists, n
-        As in ``list_figures``.
-    items : int
+        As in ``score_lists``.
+    n_items : int
         How many items the catalogue has; they are numbered from 0.
     """
-    return float(np.count_nonzero(_exposure(lists, items, n)) / items)
+    return float(np.count_nonzero(_count_exposure(lists, n_items, n)) / n_items)
 
 
-def gini(lists: Any, items: int, *, n: int | None = None) -> float:
+def gini(lists: Any, n_items: int, *, n: int | None = None) -> float:
     """Return the Gini coefficient of exposure: 0 if all items are listed equally often, near 1 if few are.
 
     Half the mean difference between the numbers of places of two items, divided by their mean.
@@ -38,24 +38,24 @@ def gini(lists: Any, items: int, *, n: int | None = None) -> float:
     Parameters
     ----------
     lists, n
-        As in ``list_figures``.
-    items : int
+        As in ``score_lists``.
+    n_items : int
         How many items the catalogue has; those in no list count, too.
 
     Raises
     ------
-    BadData
+    DataError
         If all lists are empty.
     """
-    shown = np.sort(_exposure(lists, items, n))
-    total = int(shown.sum())
+    exposure = np.sort(_count_exposure(lists, n_items, n))
+    total = int(exposure.sum())
     if total == 0:
-        raise BadData("all lists are empty: no item is shown to anyone")
-    order = 2 * np.arange(1, items + 1, dtype=np.int64) - items - 1
-    return int(order @ shown) / (items * total)
+        raise DataError("all lists are empty: no item is shown to anyone")
+    rank_weights = 2 * np.arange(1, n_items + 1, dtype=np.int64) - n_items - 1
+    return int(rank_weights @ exposure) / (n_items * total)
 
 
-def novelty_by_list(lists: Any, count: Any, users: int, *, n: int | None = None) -> Doubles:
+def novelty_per_list(lists: Any, rating_counts: Any, n_users: int, *, n: int | None = None) -> Float64Array:
     """Return the mean self-information of the items of each list, in bits; NaN for an empty list.
 
     Parameters
@@ -63,18 +63,20 @@ def novelty_by_list(lists: Any, count: Any, users: int, *, n: int | None = None)
     lists, count, users, n
         As in ``novelty``.
     """
-    ranked, counts = as_lists(lists, n), np.asarray(count, dtype=np.float64)
-    if not is_whole(users) or users < 1:
-        raise InvalidParameter(f"users={users!r} is not allowed; it must be a whole number at least 1")
-    if counts.ndim != 1 or not ((counts >= 0) & (counts <= users)).all():
-        raise BadData(f"count must hold a number from 0 to {users} for each item: how many users rated it")
-    if ranked.max(initial=-1) >= len(counts):
-        raise BadData(f"lists hold item {ranked.max()}; count tells of {len(counts)} items, from 0")
-    bits = np.r_[-np.log2(np.maximum(counts, 1) / users), 0.0]  # the last is for empty places
-    return _mean_of_places(bits[ranked].sum(axis=1), (ranked >= 0).sum(axis=1))
+    ranked, user_counts = as_lists(lists, n), np.asarray(rating_counts, dtype=np.float64)
+    if not is_integer(n_users) or n_users < 1:
+        raise InvalidParameterError(f"users={n_users!r} is not allowed; it must be a whole number at least 1")
+    if user_counts.ndim != 1 or not ((user_counts >= 0) & (user_counts <= n_users)).all():
+        raise DataError(
+            f"count must hold a number from 0 to {n_users} for each item: how many users rated it"
+        )
+    if ranked.max(initial=-1) >= len(user_counts):
+        raise DataError(f"lists hold item {ranked.max()}; count tells of {len(user_counts)} items, from 0")
+    bits = np.r_[-np.log2(np.maximum(user_counts, 1) / n_users), 0.0]  # the last is for empty places
+    return _mean_per_list(bits[ranked].sum(axis=1), (ranked >= 0).sum(axis=1))
 
 
-def novelty(lists: Any, count: Any, users: int, *, n: int | None = None) -> float:
+def novelty(lists: Any, rating_counts: Any, n_users: int, *, n: int | None = None) -> float:
     """Return how far lists are from what everybody knows: -log2 of the share of users who rated an item.
 
     The mean over the items of a list, then over lists that are not empty (Zhou et al. 2010). An item that
@@ -83,18 +85,18 @@ def novelty(lists: Any, count: Any, users: int, *, n: int | None = None) -> floa
     Parameters
     ----------
     lists, n
-        As in ``list_figures``.
-    count : int array, shape (items,)
+        As in ``score_lists``.
+    rating_counts : int array, shape (items,)
         How many users rated each item.
-    users : int
+    n_users : int
         How many users there are.
     """
-    return _mean_of_lists(novelty_by_list(lists, count, users, n=n), "is not empty")
+    return _mean_over_lists(novelty_per_list(lists, rating_counts, n_users, n=n), "is not empty")
 
 
-def diversity_by_list(
+def diversity_per_list(
     lists: Any, *, vectors: Any = None, similarity: Any = None, n: int | None = None
-) -> Doubles:
+) -> Float64Array:
     """Return the diversity inside each list; NaN for a list of fewer than two items.
 
     Parameters
@@ -104,28 +106,30 @@ def diversity_by_list(
     """
     ranked = as_lists(lists, n)
     if (vectors is None) == (similarity is None):
-        raise InvalidParameter("diversity needs either vectors or similarity", hint="vectors=features")
-    table = np.asarray(similarity if vectors is None else vectors, dtype=np.float64)
-    if table.ndim != 2 or (vectors is None and table.shape[0] != table.shape[1]):
-        raise BadData(
-            f"{'similarity' if vectors is None else 'vectors'} has the shape {table.shape}; "
+        raise InvalidParameterError("diversity needs either vectors or similarity", hint="vectors=features")
+    matrix = np.asarray(similarity if vectors is None else vectors, dtype=np.float64)
+    if matrix.ndim != 2 or (vectors is None and matrix.shape[0] != matrix.shape[1]):
+        raise DataError(
+            f"{'similarity' if vectors is None else 'vectors'} has the shape {matrix.shape}; "
             f"it must be ({'items, items' if vectors is None else 'items, features'})"
         )
-    if not np.isfinite(table).all():
-        raise BadData("similarities and vectors must be finite numbers")
-    if ranked.max(initial=-1) >= len(table):
-        raise BadData(f"lists hold item {ranked.max()}; there are {len(table)} items, from 0")
+    if not np.isfinite(matrix).all():
+        raise DataError("similarities and vectors must be finite numbers")
+    if ranked.max(initial=-1) >= len(matrix):
+        raise DataError(f"lists hold item {ranked.max()}; there are {len(matrix)} items, from 0")
     if vectors is not None:
-        length = np.linalg.norm(table, axis=1, keepdims=True)
-        table = np.divide(table, length, out=np.zeros_like(table), where=length > 0)
-    alike = np.empty(len(ranked))
-    wide = ranked.shape[1] * (ranked.shape[1] if vectors is None else table.shape[1])
-    step = max(1, _BLOCK // max(1, wide))
-    for start in range(0, len(ranked), step):
-        part = ranked[start : start + step]
-        alike[start : start + step] = (_alike_by_table if vectors is None else _alike_by_vectors)(part, table)
+        length = np.linalg.norm(matrix, axis=1, keepdims=True)
+        matrix = np.divide(matrix, length, out=np.zeros_like(matrix), where=length > 0)
+    similarity_sum = np.empty(len(ranked))
+    row_size = ranked.shape[1] * (ranked.shape[1] if vectors is None else matrix.shape[1])
+    block_rows = max(1, _BLOCK // max(1, row_size))
+    for start in range(0, len(ranked), block_rows):
+        block = ranked[start : start + block_rows]
+        similarity_sum[start : start + block_rows] = (
+            _similarity_sum_from_matrix if vectors is None else _similarity_sum_from_vectors
+        )(block, matrix)
     size = (ranked >= 0).sum(axis=1)
-    return 1 - _mean_of_places(alike, size * (size - 1) // 2)
+    return 1 - _mean_per_list(similarity_sum, size * (size - 1) // 2)
 
 
 def diversity(lists: Any, *, vectors: Any = None, similarity: Any = None, n: int | None = None) -> float:
@@ -136,46 +140,46 @@ def diversity(lists: Any, *, vectors: Any = None, similarity: Any = None, n: int
     Parameters
     ----------
     lists, n
-        As in ``list_figures``.
+        As in ``score_lists``.
     vectors : float array, shape (items, features), optional
         What describes items; similar is what has a high cosine, and zeros are like nothing.
     similarity : float array, shape (items, items), optional
         Instead: how similar items are, 1 at most, symmetric.
     """
-    values = diversity_by_list(lists, vectors=vectors, similarity=similarity, n=n)
-    return _mean_of_lists(values, "holds two items")
+    values = diversity_per_list(lists, vectors=vectors, similarity=similarity, n=n)
+    return _mean_over_lists(values, "holds two items")
 
 
-def _alike_by_table(part: Lists, table: Doubles) -> Doubles:
+def _similarity_sum_from_matrix(block: IndexArray, matrix: Float64Array) -> Float64Array:
     """Return the sum of the similarities of all pairs within each list."""
-    there = part >= 0
-    pairs = table[part[:, :, None], part[:, None, :]] * (there[:, :, None] & there[:, None, :])
-    first, second = np.triu_indices(part.shape[1], 1)
+    valid = block >= 0
+    pairs = matrix[block[:, :, None], block[:, None, :]] * (valid[:, :, None] & valid[:, None, :])
+    first, second = np.triu_indices(block.shape[1], 1)
     return np.asarray(pairs[:, first, second].sum(axis=1))
 
 
-def _alike_by_vectors(part: Lists, table: Doubles) -> Doubles:
+def _similarity_sum_from_vectors(block: IndexArray, matrix: Float64Array) -> Float64Array:
     """Return the same by unit vectors: the square of their sum holds each pair twice, and each itself."""
-    those = table[part] * (part >= 0)[:, :, None]
-    return np.asarray(((those.sum(axis=1) ** 2).sum(axis=1) - (those**2).sum(axis=(1, 2))) / 2)
+    list_vectors = matrix[block] * (block >= 0)[:, :, None]
+    return np.asarray(((list_vectors.sum(axis=1) ** 2).sum(axis=1) - (list_vectors**2).sum(axis=(1, 2))) / 2)
 
 
-def _exposure(lists: Any, items: int, n: int | None) -> npt.NDArray[np.int64]:
+def _count_exposure(lists: Any, n_items: int, n: int | None) -> Int64Array:
     """Return in how many places each item stands."""
     ranked = as_lists(lists, n)
-    if not is_whole(items) or items < 1:
-        raise InvalidParameter(f"items={items!r} is not allowed; it must be a whole number at least 1")
-    if ranked.max(initial=-1) >= items:
-        raise BadData(f"lists hold item {ranked.max()}; with items={items} they are numbered from 0")
-    return np.bincount(ranked[ranked >= 0], minlength=items)
+    if not is_integer(n_items) or n_items < 1:
+        raise InvalidParameterError(f"items={n_items!r} is not allowed; it must be a whole number at least 1")
+    if ranked.max(initial=-1) >= n_items:
+        raise DataError(f"lists hold item {ranked.max()}; with items={n_items} they are numbered from 0")
+    return np.bincount(ranked[ranked >= 0], minlength=n_items)
 
 
-def _mean_of_places(total: Doubles, count: Any) -> Doubles:
+def _mean_per_list(total: Float64Array, count: Any) -> Float64Array:
     return np.asarray(np.divide(total, count, out=np.full(len(total), math.nan), where=count > 0))
 
 
-def _mean_of_lists(values: Doubles, what: str) -> float:
-    there = values[~np.isnan(values)]
-    if len(there) == 0:
-        raise BadData(f"no list {what}, so there is nothing to average")
-    return float(there.mean())
+def _mean_over_lists(values: Float64Array, condition: str) -> float:
+    defined = values[~np.isnan(values)]
+    if len(defined) == 0:
+        raise DataError(f"no list {condition}, so there is nothing to average")
+    return float(defined.mean())

@@ -13,55 +13,52 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import group_rows, rank_figures
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.typing import Float64Array, IndexArray, Int64Array
 
-Doubles = npt.NDArray[np.float64]
-Lists = npt.NDArray[np.int32]
-
-BY_LIST = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate")
+LIST_METRICS = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate")
 GAINS = ("linear", "exponential")
-_MOST = 2**31 - 1
+_MAX_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class ListFigures:
-    """The figures of each list; made by ``list_figures``.
+class RankingScores:
+    """The figures of each list; made by ``score_lists``.
 
     Parameters
     ----------
-    table : float64 array, shape (lists, 6)
+    values : float64 array, shape (lists, 6)
         Precision, recall, nDCG, average precision, reciprocal rank and hit (0 or 1); all 0 where nothing is
         relevant.
-    relevant : int64 array, shape (lists,)
+    n_relevant : int64 array, shape (lists,)
         How many items are relevant.
     """
 
-    table: Doubles
-    relevant: npt.NDArray[np.int64]
+    values: Float64Array
+    n_relevant: Int64Array
 
-    def of(self, name: str) -> Doubles:
-        """Return one figure of the lists for which anything is relevant, by its name in ``BY_LIST``."""
-        return np.ascontiguousarray(self.table[self.relevant > 0, BY_LIST.index(name)])
+    def per_list(self, name: str) -> Float64Array:
+        """Return one figure of the lists for which anything is relevant, by its name in ``LIST_METRICS``."""
+        return np.ascontiguousarray(self.values[self.n_relevant > 0, LIST_METRICS.index(name)])
 
     def mean(self, name: str) -> float:
         """Return the mean of a figure over the lists for which anything is relevant.
 
         Raises
         ------
-        BadData
+        DataError
             If nothing is relevant for any list.
         """
-        values = self.of(name)
+        values = self.per_list(name)
         if len(values) == 0:
-            raise BadData("no list has a relevant item, so there is nothing to average")
+            raise DataError("no list has a relevant item, so there is nothing to average")
         return float(values.mean())
 
 
-def list_figures(
+def score_lists(
     lists: Any,
     user: Any,
     item: Any,
@@ -71,7 +68,7 @@ def list_figures(
     gains: str = "linear",
     denominator: str = "relevant",
     threads: int | None = None,
-) -> ListFigures:
+) -> RankingScores:
     """Return all figures of each list at once.
 
     Parameters
@@ -96,32 +93,32 @@ def list_figures(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If an option is not allowed.
-    BadData
+    DataError
         If an item stands twice in a list or is relevant twice for it, or arrays do not fit together.
     """
     ranked = as_lists(lists, n)
-    _one_of("gains", gains, GAINS)
-    _one_of("denominator", denominator, ("relevant", "reachable"))
-    users, items = _numbers(user, "user"), _numbers(item, "item")
+    _check_choice("gains", gains, GAINS)
+    _check_choice("denominator", denominator, ("relevant", "reachable"))
+    users, items = _check_indices(user, "user"), _check_indices(item, "item")
     if len(users) != len(items):
-        raise BadData(f"item has {len(items)} entries, user has {len(users)}; they must agree")
+        raise DataError(f"item has {len(items)} entries, user has {len(users)}; they must agree")
     if len(users) and not 0 <= users.min() <= users.max() < len(ranked):
-        raise BadData(f"user must be row numbers of the {len(ranked)} lists, from 0 to {len(ranked) - 1}")
+        raise DataError(f"user must be row numbers of the {len(ranked)} lists, from 0 to {len(ranked) - 1}")
     if len(items) and items.min() < 0:
-        raise BadData("item holds a number below 0; -1 ends lists, and cannot be relevant")
-    weights = None if gain is None else _gains(gain, len(users), gains)
-    ranked, items, top = _packed(ranked, items)
-    starts, order = _grouped(users, len(ranked))
+        raise DataError("item holds a number below 0; -1 ends lists, and cannot be relevant")
+    weights = None if gain is None else _check_gains(gain, len(users), gains)
+    ranked, items, n_items = _compact_items(ranked, items)
+    starts, order = _group_by_list(users, len(ranked))
     if order is not None:
         items, weights = items[order], None if weights is None else weights[order]
-    most = _MOST if denominator == "relevant" else ranked.shape[1]
+    max_relevant = _MAX_NUMBER if denominator == "relevant" else ranked.shape[1]
     try:
-        table = rank_figures(ranked, starts, items, weights, top, most, thread_count(threads))
+        values = rank_figures(ranked, starts, items, weights, n_items, max_relevant, resolve_threads(threads))
     except ValueError as error:
-        raise BadData(str(error), hint="each item once") from error
-    return ListFigures(table, np.diff(starts))
+        raise DataError(str(error), hint="each item once") from error
+    return RankingScores(values, np.diff(starts))
 
 
 def precision(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
@@ -132,9 +129,9 @@ def precision(lists: Any, user: Any, item: Any, *, n: int | None = None) -> floa
     Parameters
     ----------
     lists, user, item, n
-        As in ``list_figures``: ranked item numbers, and the pairs that are relevant.
+        As in ``score_lists``: ranked item numbers, and the pairs that are relevant.
     """
-    return list_figures(lists, user, item, n=n).mean("precision")
+    return score_lists(lists, user, item, n=n).mean("precision")
 
 
 def recall(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
@@ -143,9 +140,9 @@ def recall(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
     Parameters
     ----------
     lists, user, item, n
-        As in ``list_figures``.
+        As in ``score_lists``.
     """
-    return list_figures(lists, user, item, n=n).mean("recall")
+    return score_lists(lists, user, item, n=n).mean("recall")
 
 
 def ndcg(
@@ -159,9 +156,9 @@ def ndcg(
     Parameters
     ----------
     lists, user, item, gain, n, gains
-        As in ``list_figures``; without gains each relevant item counts 1.
+        As in ``score_lists``; without gains each relevant item counts 1.
     """
-    return list_figures(lists, user, item, gain, n=n, gains=gains).mean("ndcg")
+    return score_lists(lists, user, item, gain, n=n, gains=gains).mean("ndcg")
 
 
 def average_precision(
@@ -172,9 +169,9 @@ def average_precision(
     Parameters
     ----------
     lists, user, item, n, denominator
-        As in ``list_figures``.
+        As in ``score_lists``.
     """
-    return list_figures(lists, user, item, n=n, denominator=denominator).mean("map")
+    return score_lists(lists, user, item, n=n, denominator=denominator).mean("map")
 
 
 def reciprocal_rank(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
@@ -183,9 +180,9 @@ def reciprocal_rank(lists: Any, user: Any, item: Any, *, n: int | None = None) -
     Parameters
     ----------
     lists, user, item, n
-        As in ``list_figures``.
+        As in ``score_lists``.
     """
-    return list_figures(lists, user, item, n=n).mean("mrr")
+    return score_lists(lists, user, item, n=n).mean("mrr")
 
 
 def hit_rate(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
@@ -194,101 +191,108 @@ def hit_rate(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float
     Parameters
     ----------
     lists, user, item, n
-        As in ``list_figures``.
+        As in ``score_lists``.
     """
-    return list_figures(lists, user, item, n=n).mean("hit_rate")
+    return score_lists(lists, user, item, n=n).mean("hit_rate")
 
 
 # Checks ---------------------------------------------------------------------------------------------------
 
 
-def as_lists(lists: Any, n: int | None = None) -> Lists:
+def as_lists(lists: Any, n: int | None = None) -> IndexArray:
     """Return lists as an int32 array of n columns, -1 after the end of each.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If ``n`` is no whole number above 0.
-    BadData
+    DataError
         If it holds anything but item numbers, or an item after an end.
     """
-    if n is not None and (not is_whole(n) or n < 1):
-        raise InvalidParameter(f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10")
+    if n is not None and (not is_integer(n) or n < 1):
+        raise InvalidParameterError(
+            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10"
+        )
     if isinstance(lists, list | tuple):
         longest = max((len(row) for row in lists), default=0)
         lists = [[*row, *[-1] * (longest - len(row))] for row in lists]
         lists = np.asarray(lists, dtype=None if longest else np.int32).reshape(len(lists), longest)
     ranked = np.asarray(lists)
     if ranked.ndim != 2 or ranked.dtype.kind not in "iu":
-        raise BadData(
+        raise DataError(
             f"lists is {ranked.dtype} of the shape {ranked.shape}; it must be item numbers, a row a list"
         )
-    wide = ranked.shape[1] if n is None else int(n)
-    ranked = ranked[:, :wide]
-    if ranked.size and (ranked.min() < -1 or ranked.max() > _MOST - 1):
-        raise BadData("lists hold a number that is neither an item nor the -1 after the end of a list")
-    out = np.full((len(ranked), max(1, wide)), -1, np.int32)
-    out[:, : ranked.shape[1]] = ranked
-    if ((out[:, 1:] >= 0) & (out[:, :-1] < 0)).any():
-        raise BadData("a list holds an item after its end (-1)")
-    return out
+    width = ranked.shape[1] if n is None else int(n)
+    ranked = ranked[:, :width]
+    if ranked.size and (ranked.min() < -1 or ranked.max() > _MAX_NUMBER - 1):
+        raise DataError("lists hold a number that is neither an item nor the -1 after the end of a list")
+    padded = np.full((len(ranked), max(1, width)), -1, np.int32)
+    padded[:, : ranked.shape[1]] = ranked
+    if ((padded[:, 1:] >= 0) & (padded[:, :-1] < 0)).any():
+        raise DataError("a list holds an item after its end (-1)")
+    return padded
 
 
-def is_whole(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
     """Whether it is a whole number, and no truth value."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"{name}={value!r} is not allowed{did_you_mean(value, allowed)}",
             hint=" or ".join(f'{name}="{word}"' for word in allowed),
         )
 
 
-def _numbers(values: Any, name: str) -> npt.NDArray[np.int32]:
+def _check_indices(values: Any, name: str) -> IndexArray:
     column = np.asarray(values)
     if column.size == 0:
         return np.empty(0, np.int32)
-    if column.ndim != 1 or column.dtype.kind not in "iu" or column.max() > _MOST - 1 or column.min() < -_MOST:
-        raise BadData(f"{name} is {column.dtype} of the shape {column.shape}; it must be one row of numbers")
+    if (
+        column.ndim != 1
+        or column.dtype.kind not in "iu"
+        or column.max() > _MAX_NUMBER - 1
+        or column.min() < -_MAX_NUMBER
+    ):
+        raise DataError(
+            f"{name} is {column.dtype} of the shape {column.shape}; it must be one row of numbers"
+        )
     return np.ascontiguousarray(column, np.int32)
 
 
-def _gains(gain: Any, length: int, gains: str) -> Doubles:
+def _check_gains(gain: Any, length: int, gains: str) -> Float64Array:
     weights = np.ascontiguousarray(gain, dtype=np.float64)
     if weights.shape != (length,):
-        raise BadData(f"gain has the shape {weights.shape}; it must be ({length},), as user and item")
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(wrong):
-        raise BadData(
-            f"gain is {weights[wrong[0]]:g} in row {wrong[0]}; it must be at least 0, and finite",
+        raise DataError(f"gain has the shape {weights.shape}; it must be ({length},), as user and item")
+    invalid = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(invalid):
+        raise DataError(
+            f"gain is {weights[invalid[0]]:g} in row {invalid[0]}; it must be at least 0, and finite",
             hint="gain=rating - lowest",
         )
     if gains == "linear":
         return weights
     if weights.max(initial=0) > 1000:
-        raise BadData(
+        raise DataError(
             f"2**{weights.max():g} is no number to count with; gains are at most 1000",
             hint='gains="linear"',
         )
     return np.asarray(np.exp2(weights) - 1)
 
 
-def _packed(ranked: Lists, items: npt.NDArray[np.int32]) -> tuple[Lists, npt.NDArray[np.int32], int]:
+def _compact_items(ranked: IndexArray, items: IndexArray) -> tuple[IndexArray, IndexArray, int]:
     """Return items numbered without large gaps, and how many numbers there are."""
-    top = 1 + max(int(ranked.max(initial=-1)), int(items.max(initial=-1)))
-    if top <= 4 * (ranked.size + len(items)) + 1_000_000:
-        return ranked, items, top
-    known = np.unique(np.r_[ranked[ranked >= 0], items])
-    packed = np.where(ranked >= 0, np.searchsorted(known, ranked), -1).astype(np.int32)
-    return packed, np.searchsorted(known, items).astype(np.int32), len(known)
+    n_items = 1 + max(int(ranked.max(initial=-1)), int(items.max(initial=-1)))
+    if n_items <= 4 * (ranked.size + len(items)) + 1_000_000:
+        return ranked, items, n_items
+    distinct = np.unique(np.r_[ranked[ranked >= 0], items])
+    compact = np.where(ranked >= 0, np.searchsorted(distinct, ranked), -1).astype(np.int32)
+    return compact, np.searchsorted(distinct, items).astype(np.int32), len(distinct)
 
 
-def _grouped(
-    users: npt.NDArray[np.int32], rows: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32] | None]:
+def _group_by_list(users: IndexArray, rows: int) -> tuple[Int64Array, IndexArray | None]:
     """Return where the pairs of each row start, and their order if they are not grouped already."""
     if (users[1:] >= users[:-1]).all():
         return np.searchsorted(users, np.arange(rows + 1)).astype(np.int64), None

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import concordant_pairs, group_rows
-from foretaste.errors import BadData, InvalidParameter
-
-Floats = npt.NDArray[np.float64]
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.typing import Float64Array, IntpArray
 
 
 def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
@@ -28,7 +26,7 @@ def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
     weight : array-like, shape (n,), optional
         Sample weights.
     """
-    true, pred, weights = _aligned(y_true, y_pred, weight)
+    true, pred, weights = _check_targets(y_true, y_pred, weight)
     return float(np.sqrt(np.average((true - pred) ** 2, weights=weights)))
 
 
@@ -44,8 +42,8 @@ def rmse_per_user(y_true: Any, y_pred: Any, user: Any) -> float:
     user : int array, shape (n,)
         An index or number for each row's user.
     """
-    true, pred, _ = _aligned(y_true, y_pred, None)
-    codes = _user_codes(user, true)
+    true, pred, _ = _check_targets(y_true, y_pred, None)
+    codes = _encode_users(user, true)
     counts = np.bincount(codes)
     return float(np.mean(np.sqrt(np.bincount(codes, (true - pred) ** 2) / counts)))
 
@@ -59,7 +57,7 @@ def mae(y_true: Any, y_pred: Any, weight: Any = None) -> float:
     weight : array-like, shape (n,), optional
         Sample weights.
     """
-    true, pred, weights = _aligned(y_true, y_pred, weight)
+    true, pred, weights = _check_targets(y_true, y_pred, weight)
     return float(np.average(np.abs(true - pred), weights=weights))
 
 
@@ -76,7 +74,7 @@ def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = Non
     """
     low, high = scale
     if not low < high:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
         )
     return mae(y_true, y_pred, weight) / (high - low)
@@ -93,17 +91,17 @@ def r2(y_true: Any, y_pred: Any, weight: Any = None) -> float:
 
     Raises
     ------
-    BadData
+    DataError
         If there are fewer than two ratings.
     """
-    true, pred, weights = _aligned(y_true, y_pred, weight)
+    true, pred, weights = _check_targets(y_true, y_pred, weight)
     if len(true) < 2:
-        raise BadData(f"R squared needs at least two ratings; there are {len(true)}")
-    around = np.average((true - np.average(true, weights=weights)) ** 2, weights=weights)
-    wrong = np.average((true - pred) ** 2, weights=weights)
-    if around == 0:  # as scikit-learn: perfect is 1, anything else 0
-        return 1.0 if wrong == 0 else 0.0
-    return float(1 - wrong / around)
+        raise DataError(f"R squared needs at least two ratings; there are {len(true)}")
+    total_variance = np.average((true - np.average(true, weights=weights)) ** 2, weights=weights)
+    error_variance = np.average((true - pred) ** 2, weights=weights)
+    if total_variance == 0:  # as scikit-learn: perfect is 1, anything else 0
+        return 1.0 if error_variance == 0 else 0.0
+    return float(1 - error_variance / total_variance)
 
 
 def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
@@ -120,45 +118,47 @@ def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
 
     Raises
     ------
-    BadData
+    DataError
         If no user rated two items differently.
     """
-    true, pred, _ = _aligned(y_true, y_pred, None)
-    codes = _user_codes(user, true)
+    true, pred, _ = _check_targets(y_true, y_pred, None)
+    codes = _encode_users(user, true)
     starts, order = group_rows(codes.astype(np.int32), int(codes.max(initial=-1)) + 1)
     concordant, discordant = (
         float(counts.sum()) for counts in concordant_pairs(starts, true[order], pred[order])
     )
     if concordant + discordant == 0:
-        raise BadData("FCP needs a user who rated two items differently; there is none")
+        raise DataError("FCP needs a user who rated two items differently; there is none")
     return concordant / (concordant + discordant)
 
 
-def _user_codes(user: Any, true: Floats) -> npt.NDArray[np.intp]:
+def _encode_users(user: Any, true: Float64Array) -> IntpArray:
     """Return the users of rows as numbers from 0 on, all of which occur."""
     user = np.asarray(user)
     if user.shape != true.shape:
-        raise BadData(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
+        raise DataError(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
     return np.unique(user, return_inverse=True)[1]
 
 
-def _aligned(y_true: Any, y_pred: Any, weight: Any) -> tuple[Floats, Floats, Floats | None]:
+def _check_targets(
+    y_true: Any, y_pred: Any, weight: Any
+) -> tuple[Float64Array, Float64Array, Float64Array | None]:
     """Return the rated cells of both as float64 vectors, checked."""
     true = np.asarray(y_true, dtype=np.float64)
     pred = np.asarray(y_pred, dtype=np.float64)
     weights = None if weight is None else np.asarray(weight, dtype=np.float64)
     if true.shape != pred.shape:
-        raise BadData(f"y_true has the shape {true.shape}, y_pred {pred.shape}; they must agree")
+        raise DataError(f"y_true has the shape {true.shape}, y_pred {pred.shape}; they must agree")
     if weights is not None and weights.shape != true.shape:
-        raise BadData(f"weight has the shape {weights.shape}, y_true {true.shape}; they must agree")
+        raise DataError(f"weight has the shape {weights.shape}, y_true {true.shape}; they must agree")
     rated = np.isfinite(true)
     if true.ndim == 1 and not rated.all():
-        raise BadData(f"y_true in row {int(np.flatnonzero(~rated)[0])} is not a finite number")
+        raise DataError(f"y_true in row {int(np.flatnonzero(~rated)[0])} is not a finite number")
     if not rated.any():
-        raise BadData("there is no rating to compare predictions with")
+        raise DataError("there is no rating to compare predictions with")
     true, pred = true[rated], pred[rated]
     if not np.isfinite(pred).all():
-        raise BadData("y_pred has no finite number where y_true has a rating")
+        raise DataError("y_pred has no finite number where y_true has a rating")
     return true, pred, None if weights is None else weights[rated]
 
 
@@ -170,17 +170,17 @@ class Metric:
     label: str
     function: Callable[..., float]
     greater_is_better: bool = False
-    needs: str | None = None
+    requires: str | None = None
 
 
 METRICS = {
     metric.name: metric
     for metric in (
         Metric("rmse", "RMSE", rmse),
-        Metric("rmse_per_user", "RMSE per user", rmse_per_user, needs="user"),
+        Metric("rmse_per_user", "RMSE per user", rmse_per_user, requires="user"),
         Metric("mae", "MAE", mae),
-        Metric("nmae", "NMAE", nmae, needs="scale"),
+        Metric("nmae", "NMAE", nmae, requires="scale"),
         Metric("r2", "R2", r2, greater_is_better=True),
-        Metric("fcp", "FCP", fcp, greater_is_better=True, needs="user"),
+        Metric("fcp", "FCP", fcp, greater_is_better=True, requires="user"),
     )
 }

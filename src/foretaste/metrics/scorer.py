@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import InvalidParameterError, did_you_mean
 from foretaste.metrics.rating import METRICS, Metric
+from foretaste.typing import Int64Array
 
 
 class Scorer:
@@ -25,7 +25,7 @@ class Scorer:
         """Score a fitted model on pairs (or Ratings) and their ratings."""
         true = np.asarray(X.value if y is None else y)
         options = dict(self.options)
-        if self.metric.needs == "user":
+        if self.metric.requires == "user":
             options["user"] = _user_numbers(X)
         score = self.metric.function(true, model.predict(X), **options)
         return score if self.metric.greater_is_better else -score
@@ -34,15 +34,15 @@ class Scorer:
         return f"scorer({self.metric.name!r})"
 
 
-def _user_numbers(X: Any) -> npt.NDArray[np.int64]:
+def _user_numbers(X: Any) -> Int64Array:
     """Return a number for each row's user, whatever kind of pairs X is."""
     if hasattr(X, "users"):
         return np.asarray(X.user, dtype=np.int64)
-    from foretaste.column_roles import as_numpy, frame_columns, guess_roles, is_frame
+    from foretaste.column_roles import as_numpy, frame_columns, infer_roles, is_frame
 
     if is_frame(X):
         columns = frame_columns(X)
-        users = as_numpy(columns[guess_roles(columns, {"user": None})["user"]])
+        users = as_numpy(columns[infer_roles(columns, {"user": None})["user"]])
     else:
         users = np.asarray(X, dtype=object)[:, 0]
     return np.unique(users.astype(str), return_inverse=True)[1].astype(np.int64)
@@ -60,13 +60,13 @@ def scorer(name: str, **options: Any) -> Scorer:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such metric, or nmae is asked for without a scale.
     """
     if name not in METRICS:
         near = did_you_mean(name, METRICS)
-        raise InvalidParameter(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
+        raise InvalidParameterError(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
     metric = METRICS[name]
-    if metric.needs == "scale" and "scale" not in options:
-        raise InvalidParameter("nmae needs the scale", hint='scorer("nmae", scale=(1, 5))')
+    if metric.requires == "scale" and "scale" not in options:
+        raise InvalidParameterError("nmae needs the scale", hint='scorer("nmae", scale=(1, 5))')
     return Scorer(metric, **options)

@@ -12,16 +12,16 @@ from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
-from foretaste.models.outputs import Contributions, Linear, Prediction
+from foretaste.models.outputs import Contributions, LinearForm, Prediction
 from foretaste.models.popularity import Popularity
-from foretaste.models.registry import Models
+from foretaste.models.registry import ModelRegistry
 from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.svdpp import SVDpp
 from foretaste.models.time_svdpp import TimeSVDpp
 from foretaste.models.user_knn import UserKNN
 
-BY_NAME = Models(
+MODELS = ModelRegistry(
     (
         NormalRandom,
         GlobalMean,
@@ -46,4 +46,4 @@ BY_NAME = Models(
     )
 )
 
-__all__ = ["BY_NAME", "Contributions", "Linear", "Model", "Prediction", *BY_NAME]
+__all__ = ["MODELS", "Contributions", "LinearForm", "Model", "Prediction", *MODELS]

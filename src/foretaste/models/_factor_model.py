@@ -5,31 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.models.base import Model
 from foretaste.models.fold_in import (
-    SPREAD,
-    Doubles,
-    KnownRows,
+    PRIOR_NAME,
+    FoldInRows,
     check_penalties,
-    fold,
-    known_rows,
-    penalty_of,
-    require_kept,
-    ridge_shares,
-    solved_for,
+    design_matrix,
+    fold_in_rows,
+    prior_precision,
+    require_fitted_attr,
+    ridge_attribution,
+    solve_ridge,
     with_items,
     with_users,
 )
-from foretaste.models.outputs import Floats, Linear, Prediction, Sources
-from foretaste.params import learned, model_class
+from foretaste.models.outputs import LinearForm, Prediction, RatingAttribution
+from foretaste.params import estimator, fitted
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import AnyArray, Float32Array, Float64Array
 
 
-@model_class
+@estimator
 class FactorModel(Model):
     """``mean_ + std_ * (user_bias + item_bias + user_factors . item_factors)``.
 
@@ -39,60 +38,60 @@ class FactorModel(Model):
 
     if TYPE_CHECKING:
         threads: int | None
-        train_rmse_: Floats
+        train_rmse_: Float32Array
 
-    mean_: float = learned()
-    std_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    user_factors_: Floats = learned("users", "factors")
-    item_factors_: Floats = learned("items", "factors")
+    mean_: float = fitted()
+    std_: float = fitted()
+    user_bias_: Float32Array = fitted("users")
+    item_bias_: Float32Array = fitted("items")
+    user_factors_: Float32Array = fitted("users", "factors")
+    item_factors_: Float32Array = fitted("items", "factors")
 
-    def _level(self) -> float:
+    def _intercept(self) -> float:
         """Return the rating that biases and factors of 0 stand for."""
         return self.mean_
 
-    def _rmse(self) -> float:
+    def _final_train_rmse(self) -> float:
         """Return the error in training of what was learned, in rating units."""
         return float(self.train_rmse_[-1])
 
-    def _standardized(self, value: npt.NDArray[Any]) -> Doubles:
+    def _standardize(self, value: AnyArray) -> Float64Array:
         """Return ratings as biases and factors explain them, in standard deviations from the level."""
-        return np.asarray((value.astype(np.float64) - self._level()) / (self.std_ or 1.0))
+        return np.asarray((value.astype(np.float64) - self._intercept()) / (self.std_ or 1.0))
 
-    def _scaled(self, standard: Floats) -> Floats:
+    def _to_rating(self, standardized: Float32Array) -> Float32Array:
         """Return standard deviations from the level as ratings."""
-        return np.float32(self._level()) + np.float32(self.std_) * standard
+        return np.float32(self._intercept()) + np.float32(self.std_) * standardized
 
-    def _standard(self, pairs: Pairs) -> Floats:
+    def _predict_standardized(self, pairs: Pairs) -> Float32Array:
         """Predict in standard deviations from the level."""
         factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
-        return dot_pairs(pairs.user, pairs.item, *factors, 0.0, thread_count(self.threads))
+        return dot_pairs(pairs.user, pairs.item, *factors, 0.0, resolve_threads(self.threads))
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, self._scaled(self._standard(pairs)))
+        return self._make_prediction(pairs, self._to_rating(self._predict_standardized(pairs)))
 
-    def _linear(self) -> Linear:
+    def as_linear(self) -> LinearForm:
         std = np.float32(self.std_)
         factors = self.user_factors_ * std, self.item_factors_
-        return Linear(self._level(), self.user_bias_ * std, self.item_bias_ * std, *factors)
+        return LinearForm(self._intercept(), self.user_bias_ * std, self.item_bias_ * std, *factors)
 
 
-@model_class
+@estimator
 class RidgeFactorModel(FactorModel):
     """A model of factors that takes in new users, and new items, by one ridge regression each.
 
     The numbers of the other side stay as they are. Those of a new one are drawn to 0 by how the numbers of
-    its like are spread, which ``_keep_spread`` measures once they are learned; see ``folding.penalty_of``.
+    its like are spread, which ``_set_prior_precision`` measures once they are learned; see ``folding.penalty_of``.
     """
 
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64", may_lack=True)
+    user_penalty_: Float64Array = fitted("vector", "vector", dtype="float64", optional=True)
+    item_penalty_: Float64Array = fitted("vector", "vector", dtype="float64", optional=True)
 
     def _has_biases(self) -> bool:
         return True
 
-    def _keep_spread(self, rmse: float, user_factors: Floats | None = None) -> None:
+    def _set_prior_precision(self, rmse: float, user_factors: Float32Array | None = None) -> None:
         """Set what draws the numbers of new ones to 0.
 
         Parameters
@@ -105,48 +104,54 @@ class RidgeFactorModel(FactorModel):
         noise = rmse / (self.std_ or 1.0)
         users = self.user_factors_ if user_factors is None else user_factors
         self.user_penalty_, self.item_penalty_ = (
-            penalty_of(bias if self._has_biases() else None, factors, noise)
+            prior_precision(bias if self._has_biases() else None, factors, noise)
             for bias, factors in ((self.user_bias_, users), (self.item_bias_, self.item_factors_))
         )
 
-    def _left(self, rows: KnownRows, side: str) -> Doubles:
+    def _residual(self, rows: FoldInRows, entity: str) -> Float64Array:
         """Return what the numbers of the other side leave of the ratings of new users, or of new items."""
-        others = self.item_bias_ if side == "user" else self.user_bias_
-        return np.asarray(self._standardized(rows.value) - others[rows.other])
+        fixed_bias = self.item_bias_ if entity == "user" else self.user_bias_
+        return np.asarray(self._standardize(rows.value) - fixed_bias[rows.known_indices])
 
-    def _solved(self, rows: KnownRows, side: str) -> tuple[Floats, Floats]:
+    def _solve_fold_in(self, rows: FoldInRows, entity: str) -> tuple[Float32Array, Float32Array]:
         """Return the biases and factors that are best for new users, or for new items, given the others."""
-        if side == "user":
-            others, penalty = self.item_factors_, self.user_penalty_
+        if entity == "user":
+            fixed_factors, penalty = self.item_factors_, self.user_penalty_
         else:
-            others, penalty = self.user_factors_, self.item_penalty_
-        require_kept(self, penalty, SPREAD)
-        return fold(rows, self._left(rows, side), others, penalty, self.threads, self._has_biases())
+            fixed_factors, penalty = self.user_factors_, self.item_penalty_
+        require_fitted_attr(self, penalty, PRIOR_NAME)
+        return solve_ridge(
+            rows, self._residual(rows, entity), fixed_factors, penalty, self.threads, self._has_biases()
+        )
 
     def _fold_in(self, new: Ratings) -> Self:
-        bias, factors = self._solved(known_rows(self, new), "user")
+        bias, factors = self._solve_fold_in(fold_in_rows(self, new), "user")
         return with_users(self, new, user_bias_=bias, user_factors_=factors)
 
     def _fold_in_items(self, new: Ratings) -> Self:
-        bias, factors = self._solved(known_rows(self, new, "item"), "item")
+        bias, factors = self._solve_fold_in(fold_in_rows(self, new, "item"), "item")
         return with_items(self, new, item_bias_=bias, item_factors_=factors)
 
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
-        if own is None:
+    def attribute_ratings(
+        self, user: int, item: int, user_ratings: Ratings | None
+    ) -> RatingAttribution | None:
+        if user_ratings is None:
             return None
-        require_kept(self, self.user_penalty_, SPREAD)
-        rows = known_rows(self, own)
-        share = self.std_ * self._shares(rows, self.item_factors_[item].astype(np.float64))
-        return Sources("taste", "item", rows.other, rows.value, share)
+        require_fitted_attr(self, self.user_penalty_, PRIOR_NAME)
+        rows = fold_in_rows(self, user_ratings)
+        contribution = self.std_ * self._rating_contributions(
+            rows, self.item_factors_[item].astype(np.float64)
+        )
+        return RatingAttribution("taste", "item", rows.known_indices, rows.value, contribution)
 
-    def _shares(self, rows: KnownRows, toward: Doubles) -> Doubles:
+    def _rating_contributions(self, rows: FoldInRows, item_factors: Float64Array) -> Float64Array:
         """Return what each rating of a user adds to the product with an item's factors."""
-        biases = int(self._has_biases())
-        vectors = solved_for(self.item_factors_, bool(biases))
-        goal = np.r_[np.zeros(biases), toward]
-        return ridge_shares(rows, self._left(rows, "user"), vectors, self.user_penalty_, goal)
+        biased = int(self._has_biases())
+        design = design_matrix(self.item_factors_, bool(biased))
+        target = np.r_[np.zeros(biased), item_factors]
+        return ridge_attribution(rows, self._residual(rows, "user"), design, self.user_penalty_, target)
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
         check_penalties(self, self.item_factors_.shape[1] + int(self._has_biases()))
         return self

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import SvdppPlan
-from foretaste.ids import Indices
-from foretaste.models._sgd import aligned_zeros, padded
-from foretaste.models.outputs import Floats
+from foretaste.models._sgd import aligned_zeros, pad_to_simd
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array, IndexArray
 
 
 @dataclass
-class Learner:
+class ImplicitSgdState:
     """Ratings in the order of the visits, and tables while they are learned, padded for the kernel.
 
     Parameters
@@ -29,11 +28,11 @@ class Learner:
     """
 
     plan: SvdppPlan
-    user: Indices
-    item: Indices
-    user_factors: Floats
-    item_factors: Floats
-    implicit_factors: Floats
+    user: IndexArray
+    item: IndexArray
+    user_factors: Float32Array
+    item_factors: Float32Array
+    implicit_factors: Float32Array
     total_weight: float
     threads: int
 
@@ -41,67 +40,72 @@ class Learner:
         self.user_bias = np.zeros(len(self.user_factors), np.float32)
         self.item_bias = np.zeros(len(self.item_factors), np.float32)
 
-    def epoch(
+    def run_epoch(
         self,
-        rate: float,
+        learning_rate: float,
         regularization: float,
-        implicit_rate: float,
+        implicit_learning_rate: float,
         implicit_regularization: float,
-        **time: Any,
+        **time_tables: Any,
     ) -> float:
         """Visit every user once; return the error met on the way, in standard deviations.
 
-        ``time`` are the tables of timeSVD++ as the kernel takes them.
+        ``time_tables`` are the tables of timeSVD++ as the kernel takes them.
         """
         loss = self.plan.epoch(
             self.user_factors, self.item_factors, self.implicit_factors, self.user_bias, self.item_bias,
-            rate, regularization, implicit_rate, implicit_regularization, self.threads, **time,
+            learning_rate, regularization, implicit_learning_rate, implicit_regularization, self.threads, **time_tables,
         )  # fmt: skip
         return float(np.sqrt(loss / self.total_weight))
 
 
-def start(
+def init_implicit_sgd(
     train: Ratings,
-    standard: Floats,
+    standardized: Float32Array,
     factors: int,
-    initial_std: float,
+    init_std: float,
     seed: int,
     threads: int,
-    time: dict[str, Any],
-) -> Learner:
+    time_features: dict[str, Any],
+) -> ImplicitSgdState:
     """Lay out the ratings for the visits and draw the first factors.
 
     Parameters
     ----------
     train : Ratings
-    standard : float32 array, shape (n,)
+    standardized : float32 array, shape (n,)
         The ratings in standard deviations.
     factors, initial_std, seed, threads
         As the model's parameters.
-    time : dict
+    time_features : dict
         What the plan of timeSVD++ knows of each row, and how many sessions and bins there are.
     """
     users, items = len(train.users), len(train.items)
     weight = train.weight
-    rated = slice(None) if weight is None else np.flatnonzero(weight)  # a row of weight 0 is no row
-    user, item = train.user[rated], train.item[rated]
-    known: dict[str, Any] = {
-        name: rows[rated] if isinstance(rows, np.ndarray) else rows for name, rows in time.items()
+    nonzero_rows = slice(None) if weight is None else np.flatnonzero(weight)  # a row of weight 0 is no row
+    user, item = train.user[nonzero_rows], train.item[nonzero_rows]
+    plan_features: dict[str, Any] = {
+        name: rows[nonzero_rows] if isinstance(rows, np.ndarray) else rows
+        for name, rows in time_features.items()
     }
     random = np.random.default_rng(seed)
-    visits = random.permutation(users).astype(np.int32)
-    kept = None if weight is None else weight[rated]
-    plan = SvdppPlan(user, item, standard[rated], kept, users, items, visits, **known)
+    visit_order = random.permutation(users).astype(np.int32)
+    nonzero_weight = None if weight is None else weight[nonzero_rows]
+    plan = SvdppPlan(
+        user, item, standardized[nonzero_rows], nonzero_weight, users, items, visit_order, **plan_features
+    )
     tables = []
     for n in (users, items, items):
-        table = aligned_zeros(n, padded(factors))
-        table[:, :factors] = random.normal(0, initial_std, (n, factors))
+        table = aligned_zeros(n, pad_to_simd(factors))
+        table[:, :factors] = random.normal(0, init_std, (n, factors))
         tables.append(table)
     total = float(len(user) if weight is None else weight.sum(dtype=np.float64))
-    return Learner(plan, user, item, tables[0], tables[1], tables[2], total, threads)
+    return ImplicitSgdState(plan, user, item, tables[0], tables[1], tables[2], total, threads)
 
 
-def implicit_sum(user: Indices, item: Indices, users: int, implicit_factors: Floats) -> Floats:
+def sum_implicit_factors(
+    user: IndexArray, item: IndexArray, users: int, implicit_factors: Float32Array
+) -> Float32Array:
     """Return for each user ``|N|^-1/2`` times the sum of the implicit factors of the rated items.
 
     Parameters
@@ -120,7 +124,9 @@ def implicit_sum(user: Indices, item: Indices, users: int, implicit_factors: Flo
 
     count = np.bincount(user, minlength=users)
     order = np.argsort(user, kind="stable")
-    starts = np.r_[0, np.cumsum(count)]
+    indptr = np.r_[0, np.cumsum(count)]
     norm = 1 / np.sqrt(np.maximum(count, 1))
-    rated = csr_array((np.repeat(norm, count), item[order], starts), shape=(users, len(implicit_factors)))
-    return np.asarray(rated @ implicit_factors.astype(np.float64), np.float32)
+    rated_matrix = csr_array(
+        (np.repeat(norm, count), item[order], indptr), shape=(users, len(implicit_factors))
+    )
+    return np.asarray(rated_matrix @ implicit_factors.astype(np.float64), np.float32)

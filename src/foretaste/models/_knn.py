@@ -9,36 +9,34 @@ import numpy.typing as npt
 
 from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
 from foretaste._utils import memory
-from foretaste._utils.progress import Progress, Task
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadModelFile, NotSupported
-from foretaste.ids import IdIndex, Indices
-from foretaste.models._groupby import damped_mean, mean_by
-from foretaste.models._knn_fold_in import Base
+from foretaste._utils.progress import Progress, ProgressTask
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import ModelFileError, NotSupportedError
+from foretaste.ids import IdIndex
+from foretaste.models._groupby import damped_group_mean, group_mean
+from foretaste.models._knn_fold_in import NeighborSource
 from foretaste.models.base import Model
-from foretaste.models.bias import alternate
+from foretaste.models.bias import fit_biases
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
-from foretaste.models.outputs import Contributions, Floats, Prediction, Sources
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
-
-_Doubles = npt.NDArray[np.float64]
-_Starts = npt.NDArray[np.int64]
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
 
-@model_class
-class Neighbors(Model):
+@estimator
+class KNNBase(Model):
     """Predict from the most alike rows (items or users) that have a rating in the same column.
 
     ``ItemKNN`` and ``UserKNN`` say which side is the rows, and hold the equations.
     """
 
-    rows: ClassVar[str] = "item"
-    columns: ClassVar[str] = "user"
+    row_entity: ClassVar[str] = "item"
+    column_entity: ClassVar[str] = "user"
 
     neighbors: int = param(40, "how many neighbours a prediction is taken from, at most", low=1)
     min_neighbors: int = param(1, "with fewer, the prediction is what it starts from", low=1)
-    stored: int | None = param(
+    max_stored_neighbors: int | None = param(
         500, "how many of the most alike are kept for each; None is all that have a rater in common",
         low=1, optional=True,
     )  # fmt: skip
@@ -46,10 +44,10 @@ class Neighbors(Model):
         "pearson_bias",
         "of ratings as they are (cosine, msd), less the mean of the own side (pearson) or of the other "
         "(adjusted_cosine), or less biases (pearson_bias)",
-        one_of=("cosine", "adjusted_cosine", "pearson", "pearson_bias", "msd"),
+        choices=("cosine", "adjusted_cosine", "pearson", "pearson_bias", "msd"),
     )
-    norms: str = param(
-        "all", "whether lengths and means run over all ratings, or those in common", one_of=("all", "common")
+    norm_over: str = param(
+        "all", "whether lengths and means run over all ratings, or those in common", choices=("all", "common")
     )
     standardize: bool = param(
         True,
@@ -60,15 +58,15 @@ class Neighbors(Model):
         30.0, "similarities from n ratings in common count (n - 1) / (n - 1 + shrinkage); 0 is off", low=0
     )
     min_support: int = param(1, "with fewer ratings in common, two are not alike", low=1)
-    significance: int = param(
+    significance_weighting: int = param(
         0, "similarities from n ratings in common count n / significance if that is below 1; 0 is off", low=0
     )
     negative: bool = param(False, "whether opposites count, too: by the size of the similarity")
-    centring: str = param(
+    centering: str = param(
         "bias",
         "what a prediction starts from, and ratings are deviations from: the mean of all, the mean of the "
         "own side, that in its standard deviations, or biases",
-        one_of=("none", "mean", "z_score", "bias"),
+        choices=("none", "mean", "z_score", "bias"),
     )
     damping: float = param(0.2, "how much similarity of neighbours without deviation is added", low=0)
     user_damping: float = param(5.0, "biases: how many ratings at the mean a user has beforehand", low=0)
@@ -81,252 +79,291 @@ class Neighbors(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    list_start_: _Starts = learned("row bounds", dtype="int64")
-    neighbor_: Indices = learned("kept", dtype="int32")
-    similarity_: Floats = learned("kept")
-    rated_start_: _Starts = learned("column bounds", dtype="int64")
-    rated_: Indices = learned("ratings", dtype="int32")
-    deviation_: Floats = learned("ratings")
-    spread_: Floats  # of the rows, so that subclasses declare it
+    mean_: float = fitted()
+    user_bias_: Float32Array = fitted("users")
+    item_bias_: Float32Array = fitted("items")
+    list_start_: Int64Array = fitted("row bounds", dtype="int64")
+    neighbor_: IndexArray = fitted("kept", dtype="int32")
+    similarity_: Float32Array = fitted("kept")
+    rated_start_: Int64Array = fitted("column bounds", dtype="int64")
+    rated_: IndexArray = fitted("ratings", dtype="int32")
+    deviation_: Float32Array = fitted("ratings")
+    row_std_: Float32Array  # of the rows, so that subclasses declare it
     # The rows that neighbours are from, where they are not the model's own, who were taken in; else empty.
-    base_: IdIndex = learned("ids", may_lack=True)
-    base_bias_: Floats = learned("base", may_lack=True)
-    base_spread_: Floats = learned("base", may_lack=True)
+    source_ids_: IdIndex = fitted("ids", optional=True)
+    source_bias_: Float32Array = fitted("base", optional=True)
+    source_std_: Float32Array = fitted("base", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        row, column = getattr(train, self.rows), getattr(train, self.columns)
-        rows, columns = len(getattr(train, f"{self.rows}s")), len(getattr(train, f"{self.columns}s"))
-        threads = thread_count(self.threads)
-        keep = rows if self.stored is None else min(int(self.stored), rows)
-        self._require_memory(row, column, rows, columns, keep, threads)
-        nobody = np.empty(0, np.float32)
-        self.base_, self.base_bias_, self.base_spread_ = IdIndex(np.empty(0, np.int64)), nobody, nobody
-        with progress.task(type(self).__name__, 3) as task:
-            residual = self._residual(train, task)
-            start = self._centre(train, residual)
+        row, column = getattr(train, self.row_entity), getattr(train, self.column_entity)
+        rows, columns = (
+            len(getattr(train, f"{self.row_entity}s")),
+            len(getattr(train, f"{self.column_entity}s")),
+        )
+        threads = resolve_threads(self.threads)
+        max_stored = rows if self.max_stored_neighbors is None else min(int(self.max_stored_neighbors), rows)
+        self._check_memory(row, column, rows, columns, max_stored, threads)
+        empty = np.empty(0, np.float32)
+        self.source_ids_, self.source_bias_, self.source_std_ = IdIndex(np.empty(0, np.int64)), empty, empty
+        with progress.start_task(type(self).__name__, 3) as task:
+            residual = self._fit_residual(train, task)
+            deviation = self._center(train, residual)
             task.step(note="similarities")
-            compared = self._compared(row, column, train.value, residual, train)
-            lists = self._nearest(row, column, compared, (rows, columns), keep)
+            values = self._similarity_values(row, column, train.value, residual, train)
+            lists = self._find_neighbors(row, column, values, (rows, columns), max_stored)
             self.list_start_, self.neighbor_, self.similarity_ = lists
             task.step()
-        self._rate(train, start)
+        self._store_ratings(train, deviation)
 
-    def _nearest(
-        self, row: Indices, column: Indices, compared: npt.NDArray[np.floating], size: tuple[int, int],
-        keep: int, first: int = 0,
-    ) -> tuple[_Starts, Indices, Floats]:  # fmt: skip
-        """Return the rows most alike to each; from ``first`` on, if given, those before it."""
-        rules = self.shrinkage, self.min_support, self.significance, self.negative, not self.standardize
-        kernel, threads = self._kernel(), thread_count(self.threads)
+    def _find_neighbors(
+        self, row: IndexArray, column: IndexArray, values: npt.NDArray[np.floating], size: tuple[int, int],
+        max_stored: int, first_row: int = 0,
+    ) -> tuple[Int64Array, IndexArray, Float32Array]:  # fmt: skip
+        """Return the rows most alike to each; from ``first_row`` on, if given, those before it."""
+        options = (
+            self.shrinkage,
+            self.min_support,
+            self.significance_weighting,
+            self.negative,
+            not self.standardize,
+        )
+        kernel, threads = self._kernel_name(), resolve_threads(self.threads)
         rows, columns = size
-        return nearest_rows(row, column, compared, rows, columns, kernel, keep, *rules, threads, first)
+        return nearest_rows(
+            row, column, values, rows, columns, kernel, max_stored, *options, threads, first_row
+        )
 
-    def _residual(self, train: Ratings, task: Task) -> _Doubles:
+    def _fit_residual(self, train: Ratings, task: ProgressTask) -> Float64Array:
         """Find the biases, if anything asks for them; return what they leave of the ratings."""
-        self.mean_, _ = train.moments()
-        users, items = np.zeros(len(train.users)), np.zeros(len(train.items))
-        if "bias" in (self.centring, self.similarity.removeprefix("pearson_")):
-            users, items = self._biases(train)
+        self.mean_, _ = train.mean_std()
+        user_bias, item_bias = np.zeros(len(train.users)), np.zeros(len(train.items))
+        if "bias" in (self.centering, self.similarity.removeprefix("pearson_")):
+            user_bias, item_bias = self._fit_biases(train)
         task.step(note="biases")
-        self.user_bias_, self.item_bias_ = users.astype(np.float32), items.astype(np.float32)
-        return train.value.astype(np.float64) - (self.mean_ + users[train.user] + items[train.item])
+        self.user_bias_, self.item_bias_ = user_bias.astype(np.float32), item_bias.astype(np.float32)
+        return train.value.astype(np.float64) - (self.mean_ + user_bias[train.user] + item_bias[train.item])
 
-    def _biases(self, train: Ratings) -> tuple[_Doubles, _Doubles]:
+    def _fit_biases(self, train: Ratings) -> tuple[Float64Array, Float64Array]:
         """Return the biases of users and of items."""
-        fixed, epochs = self.bias_epochs is not None, int(self.bias_epochs or 200)
-        return alternate(train, self.user_damping, self.item_damping, epochs, fixed, Task())
+        items_first, epochs = self.bias_epochs is not None, int(self.bias_epochs or 200)
+        return fit_biases(train, self.user_damping, self.item_damping, epochs, items_first, ProgressTask())
 
-    def _centre(self, train: Ratings, residual: _Doubles) -> _Doubles:
+    def _center(self, train: Ratings, residual: Float64Array) -> Float64Array:
         """Settle what predictions start from; return the deviations from it."""
-        row, rows = getattr(train, self.rows), len(getattr(train, f"{self.rows}s"))
-        spread = np.ones(rows)
-        if self.centring != "bias":
+        row, rows = getattr(train, self.row_entity), len(getattr(train, f"{self.row_entity}s"))
+        row_std = np.ones(rows)
+        if self.centering != "bias":
             self.user_bias_, self.item_bias_ = np.zeros_like(self.user_bias_), np.zeros_like(self.item_bias_)
             residual = train.value.astype(np.float64) - self.mean_
-        if self.centring in ("mean", "z_score"):
-            mean = mean_by(row, residual, rows)
-            setattr(self, f"{self.rows}_bias_", mean.astype(np.float32))
+        if self.centering in ("mean", "z_score"):
+            mean = group_mean(row, residual, rows)
+            setattr(self, f"{self.row_entity}_bias_", mean.astype(np.float32))
             residual -= mean[row]
-        if self.centring == "z_score":
-            spread = self._spread(row, residual, rows, train.moments()[1])
-            residual /= spread[row]
-        self.spread_ = spread.astype(np.float32)
+        if self.centering == "z_score":
+            row_std = self._compute_row_std(row, residual, rows, train.mean_std()[1])
+            residual /= row_std[row]
+        self.row_std_ = row_std.astype(np.float32)
         return residual
 
-    def _spread(self, row: Indices, deviation: _Doubles, rows: int, std: float) -> _Doubles:
+    def _compute_row_std(
+        self, row: IndexArray, deviation: Float64Array, rows: int, std: float
+    ) -> Float64Array:
         """Return the standard deviation of each row; that of all ratings where it has none."""
-        spread = np.sqrt(mean_by(row, deviation**2, rows))
-        spread[spread <= 1e-6 * std] = std or 1.0
-        return np.asarray(spread)
+        row_std = np.sqrt(group_mean(row, deviation**2, rows))
+        row_std[row_std <= 1e-6 * std] = std or 1.0
+        return np.asarray(row_std)
 
-    def _kernel(self) -> str:
+    def _kernel_name(self) -> str:
         """Return the kernel's name of the similarity."""
         if self.similarity == "msd":
             return "msd"
-        if self.norms == "all":
+        if self.norm_over == "all":
             return "product"
         return "pearson" if self.similarity == "pearson" else "cosine"
 
-    def _compared(
-        self, row: Indices, column: Indices, value: Floats, residual: _Doubles, train: Ratings
+    def _similarity_values(
+        self, row: IndexArray, column: IndexArray, value: Float32Array, residual: Float64Array, train: Ratings
     ) -> npt.NDArray[np.floating]:
         """Return the numbers that are compared; what is said of columns and of all is from ``train``."""
-        mean, std = train.moments() if self.standardize else (0.0, 1.0)
-        number = (value.astype(np.float64) - mean) / (std or 1.0)
+        mean, std = train.mean_std() if self.standardize else (0.0, 1.0)
+        values = (value.astype(np.float64) - mean) / (std or 1.0)
         if self.similarity == "pearson_bias":
-            number = residual
+            values = residual
         elif self.similarity == "adjusted_cosine":
-            given, where = (
+            train_values, train_columns = (
                 (train.value.astype(np.float64) - mean) / (std or 1.0),
-                getattr(train, self.columns),
+                getattr(train, self.column_entity),
             )
-            number = number - mean_by(where, given, len(getattr(train, f"{self.columns}s")))[column]
-        elif (self.similarity, self.norms) == ("pearson", "all"):
-            number = number - mean_by(row, number, int(row.max(initial=0)) + 1)[row]
-        return number.astype(np.float32) if self._kernel() == "product" else number
+            values = (
+                values
+                - group_mean(train_columns, train_values, len(getattr(train, f"{self.column_entity}s")))[
+                    column
+                ]
+            )
+        elif (self.similarity, self.norm_over) == ("pearson", "all"):
+            values = values - group_mean(row, values, int(row.max(initial=0)) + 1)[row]
+        return values.astype(np.float32) if self._kernel_name() == "product" else values
 
-    def _rate(self, ratings: Ratings, deviation: _Doubles) -> None:
+    def _store_ratings(self, ratings: Ratings, deviation: Float64Array) -> None:
         """Keep who rated what, by columns."""
-        self.rated_start_, order = ratings.by_user() if self.columns == "user" else ratings.by_item()
-        self.rated_ = np.ascontiguousarray(getattr(ratings, self.rows)[order])
+        self.rated_start_, order = (
+            ratings.group_by_user() if self.column_entity == "user" else ratings.group_by_item()
+        )
+        self.rated_ = np.ascontiguousarray(getattr(ratings, self.row_entity)[order])
         self.deviation_ = deviation[order].astype(np.float32)
 
-    def _with_columns(self, new: Ratings) -> Self:
+    def _with_new_columns(self, new: Ratings) -> Self:
         """Return a model of new columns: people by the items that they rated, or items by their raters."""
-        side, row = self.columns, self.rows
-        if len(self.base_):
-            raise NotSupported(
-                f"new {side}s are rated by {row}s that learning knew, and this {type(self).__name__} has "
-                f"taken in its {row}s",
-                hint=f"fold_in(model, {side}s=...) first, then fold_in(of_what_it_returns, {row}s=...)",
+        column_entity, row_entity = self.column_entity, self.row_entity
+        if len(self.source_ids_):
+            raise NotSupportedError(
+                f"new {column_entity}s are rated by {row_entity}s that learning knew, and this {type(self).__name__} has "
+                f"taken in its {row_entity}s",
+                hint=f"fold_in(model, {column_entity}s=...) first, then fold_in(of_what_it_returns, {row_entity}s=...)",
             )
-        known = known_items(self, new) if side == "user" else known_users(self, new)
-        rows, columns = getattr(known, row), getattr(known, side)
-        start = self.mean_ + getattr(self, f"{row}_bias_")[rows].astype(np.float64)
-        residual, bias = known.value - start, np.zeros(len(getattr(new, f"{side}s")))
-        if self.centring == "bias":  # their step of the alternation that found the biases of the rows
-            damping = self.user_damping if side == "user" else self.item_damping
-            bias = damped_mean(columns, residual, np.ones(len(known)), len(bias), damping)
-        learned_ = {f"{side}_bias_": bias.astype(np.float32)}
-        folded = with_users(self, new, **learned_) if side == "user" else with_items(self, new, **learned_)
-        folded._rate(known, (residual - bias[columns]) / self.spread_[rows])
+        known = known_items(self, new) if column_entity == "user" else known_users(self, new)
+        rows, columns = getattr(known, row_entity), getattr(known, column_entity)
+        baseline = self.mean_ + getattr(self, f"{row_entity}_bias_")[rows].astype(np.float64)
+        residual, bias = known.value - baseline, np.zeros(len(getattr(new, f"{column_entity}s")))
+        if self.centering == "bias":  # their step of the alternation that found the biases of the rows
+            damping = self.user_damping if column_entity == "user" else self.item_damping
+            bias = damped_group_mean(columns, residual, np.ones(len(known)), len(bias), damping)
+        attributes = {f"{column_entity}_bias_": bias.astype(np.float32)}
+        folded = (
+            with_users(self, new, **attributes)
+            if column_entity == "user"
+            else with_items(self, new, **attributes)
+        )
+        folded._store_ratings(known, (residual - bias[columns]) / self.row_std_[rows])
         return folded
 
-    def _base(self) -> Base:
+    def _neighbor_source(self) -> NeighborSource:
         """Return the rows that neighbours are from: those that were learned from."""
-        if len(self.base_):
-            return Base(self.base_, self.base_bias_, self.base_spread_)
-        side = self.rows
-        return Base(getattr(self, f"{side}s_"), getattr(self, f"{side}_bias_"), self.spread_)
+        if len(self.source_ids_):
+            return NeighborSource(self.source_ids_, self.source_bias_, self.source_std_)
+        entity = self.row_entity
+        return NeighborSource(getattr(self, f"{entity}s_"), getattr(self, f"{entity}_bias_"), self.row_std_)
 
-    def _placed(self, row: Indices) -> Indices:
+    def _kernel_rows(self, row: IndexArray) -> IndexArray:
         """Return rows as the kernels know them: those taken in come after those that neighbours are from."""
-        return np.where(row >= 0, row + np.int32(len(self.base_)), row)
+        return np.where(row >= 0, row + np.int32(len(self.source_ids_)), row)
 
-    def _lists(self) -> tuple[_Starts, Indices, Floats, _Starts, Indices, Floats]:
-        none_of_them = np.zeros(len(self.base_), np.int64)
+    def _kernel_arrays(
+        self,
+    ) -> tuple[Int64Array, IndexArray, Float32Array, Int64Array, IndexArray, Float32Array]:
+        empty_lists = np.zeros(len(self.source_ids_), np.int64)
         return (
-            np.r_[none_of_them, self.list_start_], self.neighbor_, self.similarity_,
+            np.r_[empty_lists, self.list_start_], self.neighbor_, self.similarity_,
             self.rated_start_, self.rated_, self.deviation_,
         )  # fmt: skip
 
-    def _start(self, pairs: Pairs) -> _Doubles:
+    def _baseline(self, pairs: Pairs) -> Float64Array:
         user = np.where(pairs.user >= 0, self.user_bias_[pairs.user], 0)
         item = np.where(pairs.item >= 0, self.item_bias_[pairs.item], 0)
         return np.asarray(self.mean_ + user.astype(np.float64) + item)
 
-    def _mean(self, pairs: Pairs) -> Floats:
+    def _neighbor_mean(self, pairs: Pairs) -> Float32Array:
         """Return the mean deviation over the neighbours, in rating units."""
-        row, column = getattr(pairs, self.rows), getattr(pairs, self.columns)
+        row, column = getattr(pairs, self.row_entity), getattr(pairs, self.column_entity)
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         mean = neighbor_means(
-            self._placed(row), column, *self._lists(), *counts, self.damping, thread_count(self.threads)
+            self._kernel_rows(row),
+            column,
+            *self._kernel_arrays(),
+            *counts,
+            self.damping,
+            resolve_threads(self.threads),
         )
-        return np.asarray(mean * self.spread_[row])
+        return np.asarray(mean * self.row_std_[row])
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, self._start(pairs) + self._mean(pairs))
+        return self._make_prediction(pairs, self._baseline(pairs) + self._neighbor_mean(pairs))
 
-    def _explain(self, pairs: Pairs) -> Contributions:
+    def contributions(self, pairs: Pairs) -> Contributions:
         user = np.where(pairs.user >= 0, self.user_bias_[pairs.user], 0)
         item = np.where(pairs.item >= 0, self.item_bias_[pairs.item], 0)
         mean = np.full(len(pairs), self.mean_)
-        values = np.column_stack([mean, user, item, self._mean(pairs)]).astype(np.float32)
+        values = np.column_stack([mean, user, item, self._neighbor_mean(pairs)]).astype(np.float32)
         return Contributions(("mean", "user", "item", "neighbors"), values)
 
-    def _shares(self, pairs: Pairs) -> tuple[Indices, Floats]:
+    def _neighbor_contributions(self, pairs: Pairs) -> tuple[IndexArray, Float32Array]:
         """Return which neighbours the part "neighbors" of each prediction comes from, and how much from each.
 
         Returns
         -------
         neighbor : int32 array, shape (n, neighbors)
             Indices of items (or users), the most alike first; -1 behind the last.
-        share : float32 array, shape (n, neighbors)
+        contribution : float32 array, shape (n, neighbors)
             In rating units.
         """
-        row, column = getattr(pairs, self.rows), getattr(pairs, self.columns)
+        row, column = getattr(pairs, self.row_entity), getattr(pairs, self.column_entity)
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
-        neighbor, share = neighbor_shares(self._placed(row), column, *self._lists(), *counts, self.damping)
-        return neighbor, share * self.spread_[row][:, None]
+        neighbor, contribution = neighbor_shares(
+            self._kernel_rows(row), column, *self._kernel_arrays(), *counts, self.damping
+        )
+        return neighbor, contribution * self.row_std_[row][:, None]
 
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+    def attribute_ratings(
+        self, user: int, item: int, user_ratings: Ratings | None
+    ) -> RatingAttribution | None:
         """Return the neighbours and their ratings in the column, which the model keeps."""
-        neighbor, share = self._shares(Pairs(np.array([user], np.int32), np.array([item], np.int32)))
-        there = neighbor[0] >= 0
-        rows = neighbor[0][there]
-        column = user if self.columns == "user" else item
-        part = slice(*self.rated_start_[column : column + 2].tolist())
-        order = np.argsort(self.rated_[part])
-        found = order[np.searchsorted(self.rated_[part], rows, sorter=order)]
-        base, bias = self._base(), float(getattr(self, f"{self.columns}_bias_")[column])
-        rating = self.mean_ + bias + base.bias[rows].astype(np.float64)
-        rating += self.deviation_[part][found].astype(np.float64) * base.spread[rows]
-        own_share = share[0][there].astype(np.float64)
-        return Sources("neighbors", self.rows, rows, rating, own_share, base.ids)
+        neighbor, contribution = self._neighbor_contributions(
+            Pairs(np.array([user], np.int32), np.array([item], np.int32))
+        )
+        mask = neighbor[0] >= 0
+        rows = neighbor[0][mask]
+        column = user if self.column_entity == "user" else item
+        rated_slice = slice(*self.rated_start_[column : column + 2].tolist())
+        order = np.argsort(self.rated_[rated_slice])
+        positions = order[np.searchsorted(self.rated_[rated_slice], rows, sorter=order)]
+        source, bias = self._neighbor_source(), float(getattr(self, f"{self.column_entity}_bias_")[column])
+        rating = self.mean_ + bias + source.bias[rows].astype(np.float64)
+        rating += self.deviation_[rated_slice][positions].astype(np.float64) * source.std[rows]
+        contributions = contribution[0][mask].astype(np.float64)
+        return RatingAttribution("neighbors", self.row_entity, rows, rating, contributions, source.ids)
 
-    def _require_memory(
-        self, row: Indices, column: Indices, rows: int, columns: int, keep: int, threads: int
+    def _check_memory(
+        self, row: IndexArray, column: IndexArray, rows: int, columns: int, max_stored: int, threads: int
     ) -> None:
-        others = np.bincount(row, np.bincount(column, minlength=columns)[column] - 1.0, rows)
-        size = lists_bytes(np.minimum(others, rows - 1), keep, len(row), threads)
-        memory.require(
+        n_candidates = np.bincount(row, np.bincount(column, minlength=columns)[column] - 1.0, rows)
+        size = neighbor_lists_bytes(np.minimum(n_candidates, rows - 1), max_stored, len(row), threads)
+        memory.check_available(
             size,
-            f"{type(self).__name__} keeping up to {keep} of {rows} {self.rows}s for each",
-            f"stored={min(keep // 10 or 1, 100)}, or SVD(), which needs memory by the rating",
+            f"{type(self).__name__} keeping up to {max_stored} of {rows} {self.row_entity}s for each",
+            f"stored={min(max_stored // 10 or 1, 100)}, or SVD(), which needs memory by the rating",
         )
 
-    def _from_state(self, state: dict[str, object]) -> Self:
-        super()._from_state(state)
-        rows, columns = len(self.spread_), len(getattr(self, f"{self.columns}s_"))
-        known = len(self._base().ids)
+    def set_state(self, state: dict[str, object]) -> Self:
+        super().set_state(state)
+        rows, columns = len(self.row_std_), len(getattr(self, f"{self.column_entity}s_"))
+        known = len(self._neighbor_source().ids)
         lists = ((self.list_start_, self.neighbor_, rows), (self.rated_start_, self.rated_, columns))
         for start, index, size in lists:
-            whole = len(start) == size + 1 and start[0] == 0 and start[-1] == len(index)
-            whole = whole and known == len(self._base().bias)
-            if not whole or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
-                raise BadModelFile(f"the lists of {self.rows}s in the file are not lists of known ones")
+            well_formed = len(start) == size + 1 and start[0] == 0 and start[-1] == len(index)
+            well_formed = well_formed and known == len(self._neighbor_source().bias)
+            if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
+                raise ModelFileError(
+                    f"the lists of {self.row_entity}s in the file are not lists of known ones"
+                )
         return self
 
 
-def lists_bytes(others: _Doubles, keep: int, ratings: int, threads: int) -> int:
+def neighbor_lists_bytes(n_candidates: Float64Array, max_stored: int, ratings: int, threads: int) -> int:
     """Return about how many bytes fitting needs at its peak, beside the ratings.
 
     Parameters
     ----------
-    others : float64 array, shape (rows,)
+    n_candidates : float64 array, shape (rows,)
         With how many others each row has a column in common, at most.
-    keep : int
+    max_stored : int
         How many are kept for each.
     ratings, threads : int
     """
-    kept = int(np.minimum(others, keep).sum())
-    gathered = threads * len(others) * (keep + keep // 2 + 8) * 16
+    n_stored = int(np.minimum(n_candidates, max_stored).sum())
+    gathered = threads * len(n_candidates) * (max_stored + max_stored // 2 + 8) * 16
     return (
-        (gathered if gathered <= 1_000_000_000 else 16 * kept)
-        + 8 * kept
-        + threads * 80 * len(others)
+        (gathered if gathered <= 1_000_000_000 else 16 * n_stored)
+        + 8 * n_stored
+        + threads * 80 * len(n_candidates)
         + 60 * ratings
     )

@@ -6,41 +6,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.ids import IdIndex, Indices
-from foretaste.models._groupby import Numbers, damped_mean, mean_by
+from foretaste.ids import IdIndex
+from foretaste.models._groupby import damped_group_mean, group_mean
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
-from foretaste.models.outputs import Floats
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
 if TYPE_CHECKING:
-    from foretaste.models._knn import Neighbors
+    from foretaste.models._knn import KNNBase
 
-M = TypeVar("M", bound="Neighbors")
-Lists = tuple[npt.NDArray[np.int64], Indices, Floats]
+M = TypeVar("M", bound="KNNBase")
+NeighborLists = tuple[Int64Array, IndexArray, Float32Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
+class NeighborSource:
     """The rows that neighbours are from: their ids, their biases and spreads, shape (rows,)."""
 
     ids: IdIndex
-    bias: Floats
-    spread: Floats
+    bias: Float32Array
+    std: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class _NewRows:
     """The biases and spreads of new rows, and what is left of their ratings and of those learned from."""
 
-    bias: Floats
-    spread: Floats
-    residual: Numbers
-    others: Numbers
+    bias: Float32Array
+    std: Float32Array
+    residual: Float64Array
+    train_residual: Float64Array
 
 
-def with_rows(model: M, new: Ratings) -> M:
+def with_new_rows(model: M, new: Ratings) -> M:
     """Return a model of new rows, whose neighbours are among those that the model learned from.
 
     Nobody is a neighbour of their own: of one whom the model knows by that id, the others are.
@@ -51,65 +50,82 @@ def with_rows(model: M, new: Ratings) -> M:
     new : Ratings
         Of new items, or of new people.
     """
-    side, base, train = model.rows, model._base(), learned_from(model)
-    known = known_items(model, new) if side == "user" else known_users(model, new)
-    n, m, columns = len(base.ids), len(getattr(new, f"{side}s")), len(getattr(model, f"{model.columns}s_"))
-    found = _rows_of(model, known, train)
-    row = np.r_[getattr(train, side), getattr(known, side) + np.int32(n)]
-    column = np.r_[getattr(train, model.columns), getattr(known, model.columns)]
-    residual = np.r_[found.others, found.residual]
-    compared = model._compared(row, column, np.r_[train.value, known.value], residual, train)
-    keep = n if model.stored is None else min(int(model.stored), n)
-    lists = model._nearest(row, column, compared, (n + m, columns), keep + 1, n)
-    start, neighbor, similarity = _without(lists, base.ids.remap(getattr(new, f"{side}s").ids), n, keep)
-    learned = {"list_start_": start, "neighbor_": neighbor, "similarity_": similarity}
-    learned |= {"base_": base.ids, "base_bias_": base.bias, "base_spread_": base.spread}
-    learned |= {f"{side}_bias_": found.bias, "spread_": found.spread}
-    return with_users(model, new, **learned) if side == "user" else with_items(model, new, **learned)
+    entity, source, train = model.row_entity, model._neighbor_source(), reconstruct_train_ratings(model)
+    known = known_items(model, new) if entity == "user" else known_users(model, new)
+    n, m, columns = (
+        len(source.ids),
+        len(getattr(new, f"{entity}s")),
+        len(getattr(model, f"{model.column_entity}s_")),
+    )
+    new_rows = _compute_new_rows(model, known, train)
+    row = np.r_[getattr(train, entity), getattr(known, entity) + np.int32(n)]
+    column = np.r_[getattr(train, model.column_entity), getattr(known, model.column_entity)]
+    residual = np.r_[new_rows.train_residual, new_rows.residual]
+    values = model._similarity_values(row, column, np.r_[train.value, known.value], residual, train)
+    max_stored = n if model.max_stored_neighbors is None else min(int(model.max_stored_neighbors), n)
+    lists = model._find_neighbors(row, column, values, (n + m, columns), max_stored + 1, n)
+    start, neighbor, similarity = _drop_self(
+        lists, source.ids.indices_of(getattr(new, f"{entity}s").ids), n, max_stored
+    )
+    attributes = {"list_start_": start, "neighbor_": neighbor, "similarity_": similarity}
+    attributes |= {"base_": source.ids, "base_bias_": source.bias, "base_spread_": source.std}
+    attributes |= {f"{entity}_bias_": new_rows.bias, "spread_": new_rows.std}
+    return with_users(model, new, **attributes) if entity == "user" else with_items(model, new, **attributes)
 
 
-def learned_from(model: Neighbors) -> Ratings:
+def reconstruct_train_ratings(model: KNNBase) -> Ratings:
     """Return the ratings by which rows were compared: the model keeps them, up to rounding."""
-    side, base, index = model.columns, model._base(), getattr(model, f"{model.columns}s_")
-    column = np.repeat(np.arange(len(index), dtype=np.int32), np.diff(model.rated_start_))
+    column_entity, source, column_ids = (
+        model.column_entity,
+        model._neighbor_source(),
+        getattr(model, f"{model.column_entity}s_"),
+    )
+    column = np.repeat(np.arange(len(column_ids), dtype=np.int32), np.diff(model.rated_start_))
     row, deviation = model.rated_, model.deviation_.astype(np.float64)
-    value = model.mean_ + base.bias[row].astype(np.float64) + getattr(model, f"{side}_bias_")[column]
-    value += deviation * base.spread[row]
-    codes = {model.rows: row, side: column, f"{model.rows}s": base.ids, f"{side}s": index}
+    value = (
+        model.mean_ + source.bias[row].astype(np.float64) + getattr(model, f"{column_entity}_bias_")[column]
+    )
+    value += deviation * source.std[row]
+    codes = {
+        model.row_entity: row,
+        column_entity: column,
+        f"{model.row_entity}s": source.ids,
+        f"{column_entity}s": column_ids,
+    }
     return Ratings(value=value.astype(np.float32), **codes)
 
 
-def _rows_of(model: Neighbors, known: Ratings, train: Ratings) -> _Rows:
-    side, other = model.rows, model.columns
-    row, m = getattr(known, side), len(getattr(known, f"{side}s"))
+def _compute_new_rows(model: KNNBase, known: Ratings, train: Ratings) -> _NewRows:
+    entity, column_entity = model.row_entity, model.column_entity
+    row, m = getattr(known, entity), len(getattr(known, f"{entity}s"))
     value = known.value.astype(np.float64) - model.mean_
-    biases = {side: model._base().bias, other: getattr(model, f"{other}_bias_")}
-    if model.similarity == "pearson_bias" and model.centring != "bias":  # compared by what is not kept
-        biases = dict(zip(("user", "item"), model._biases(train), strict=True))
-    left = train.value.astype(np.float64) - model.mean_
+    biases = {entity: model._neighbor_source().bias, column_entity: getattr(model, f"{column_entity}_bias_")}
+    if model.similarity == "pearson_bias" and model.centering != "bias":  # compared by what is not kept
+        biases = dict(zip(("user", "item"), model._fit_biases(train), strict=True))
+    train_residual = train.value.astype(np.float64) - model.mean_
     for name, bias in biases.items():
-        left = left - bias[getattr(train, name)]
-    residual = value - biases[other][getattr(known, other)]
-    damping = model.user_damping if side == "user" else model.item_damping
-    bias = damped_mean(row, residual, np.ones(len(known)), m, damping)
+        train_residual = train_residual - bias[getattr(train, name)]
+    residual = value - biases[column_entity][getattr(known, column_entity)]
+    damping = model.user_damping if entity == "user" else model.item_damping
+    bias = damped_group_mean(row, residual, np.ones(len(known)), m, damping)
     residual = residual - bias[row]
-    own, spread = np.zeros(m), np.ones(m)
-    if model.centring == "bias":
-        own = bias
-    elif model.centring in ("mean", "z_score"):
-        own = mean_by(row, value, m)
-    if model.centring == "z_score":
-        spread = model._spread(row, value - own[row], m, train.moments()[1])
-    return _Rows(own.astype(np.float32), spread.astype(np.float32), residual, left)
+    row_mean, std = np.zeros(m), np.ones(m)
+    if model.centering == "bias":
+        row_mean = bias
+    elif model.centering in ("mean", "z_score"):
+        row_mean = group_mean(row, value, m)
+    if model.centering == "z_score":
+        std = model._compute_row_std(row, value - row_mean[row], m, train.mean_std()[1])
+    return _NewRows(row_mean.astype(np.float32), std.astype(np.float32), residual, train_residual)
 
 
-def _without(lists: Lists, same: Indices, first: int, keep: int) -> Lists:
-    """Return the lists of the rows from ``first`` on, without the rows themselves, cut to ``keep``."""
-    start, other, similarity = lists
-    count = np.diff(start[first:])
+def _drop_self(lists: NeighborLists, own_index: IndexArray, first_row: int, max_stored: int) -> NeighborLists:
+    """Return the lists of the rows from ``first_row`` on, without the rows themselves, cut to ``max_stored``."""
+    start, neighbor, similarity = lists
+    count = np.diff(start[first_row:])
     row = np.repeat(np.arange(len(count)), count)
-    kept = other != same[row]
-    before = np.r_[0, np.cumsum(np.bincount(row, kept, len(count)))][row]
-    kept &= np.cumsum(kept) - before <= keep
-    ends = np.r_[0, np.cumsum(np.bincount(row[kept], minlength=len(count)))]
-    return ends.astype(np.int64), other[kept], similarity[kept]
+    mask = neighbor != own_index[row]
+    n_before = np.r_[0, np.cumsum(np.bincount(row, mask, len(count)))][row]
+    mask &= np.cumsum(mask) - n_before <= max_stored
+    ends = np.r_[0, np.cumsum(np.bincount(row[mask], minlength=len(count)))]
+    return ends.astype(np.int64), neighbor[mask], similarity[mask]

@@ -8,24 +8,23 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import SgdPlan
-from foretaste.ids import Indices
-from foretaste.models.outputs import Floats
 from foretaste.params import param
+from foretaste.typing import Float32Array, IndexArray
 
 _PAD = 16  # the kernel's rows are a multiple of this many factors
 
 
-def start(
-    user: Indices,
-    item: Indices,
-    value: Floats,
-    weight: Floats | None,
+def init_sgd(
+    user: IndexArray,
+    item: IndexArray,
+    value: Float32Array,
+    weight: Float32Array | None,
     size: tuple[int, int],
     factors: int,
-    initial_std: float,
+    init_std: float,
     seed: int,
     threads: int,
-) -> Learner:
+) -> SgdState:
     """Lay out the ratings in blocks and draw the first factors.
 
     Parameters
@@ -38,24 +37,24 @@ def start(
     factors, initial_std, seed, threads
         As the model's parameters.
     """
-    plan = SgdPlan(user, item, value, weight, *size, grid_of(len(value), *size))
+    plan = SgdPlan(user, item, value, weight, *size, n_blocks(len(value), *size))
     random = np.random.default_rng(seed)
     tables = []
     for n, order in zip(size, (plan.user_order(), plan.item_order()), strict=True):
-        table = aligned_zeros(n, padded(factors))
-        table[:, :factors] = random.normal(0, initial_std, (n, factors))[order]
+        table = aligned_zeros(n, pad_to_simd(factors))
+        table[:, :factors] = random.normal(0, init_std, (n, factors))[order]
         tables.append(table)
     total = float(len(value) if weight is None else weight.sum(dtype=np.float64))
-    return Learner(plan, tables[0], tables[1], total, threads)
+    return SgdState(plan, tables[0], tables[1], total, threads)
 
 
 def schedule_param(default: str) -> Any:
-    """Declare the parameter that ``rate_at`` follows."""
-    meaning = "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine"
-    return param(default, meaning, one_of=("constant", "linear", "cosine"))
+    """Declare the parameter that ``learning_rate_at`` follows."""
+    doc = "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine"
+    return param(default, doc, choices=("constant", "linear", "cosine"))
 
 
-def rate_at(schedule: str, learning_rate: float, done: float) -> float:
+def learning_rate_at(schedule: str, learning_rate: float, fraction: float) -> float:
     """Return the learning rate when this share of the epochs is done.
 
     Parameters
@@ -63,40 +62,40 @@ def rate_at(schedule: str, learning_rate: float, done: float) -> float:
     schedule : {"constant", "linear", "cosine"}
     learning_rate : float
         Of the first epoch.
-    done : float
+    fraction : float
         From 0 to 1.
     """
     if schedule == "linear":
-        return learning_rate * (1 - done)
+        return learning_rate * (1 - fraction)
     if schedule == "cosine":
-        return learning_rate * (1 + float(np.cos(np.pi * done))) / 2
+        return learning_rate * (1 + float(np.cos(np.pi * fraction))) / 2
     return learning_rate
 
 
-def padded(factors: int) -> int:
+def pad_to_simd(factors: int) -> int:
     """Return the number of factors with which the kernel works: more of them, always 0."""
     return -(-factors // _PAD) * _PAD
 
 
-def aligned_zeros(rows: int, columns: int) -> Floats:
+def aligned_zeros(rows: int, columns: int) -> Float32Array:
     """Return zeros that start at a cache line, so that no vector of the kernel crosses two."""
-    memory = np.zeros(rows * columns + 16, np.float32)
-    start = -memory.ctypes.data // 4 % 16
-    return memory[start : start + rows * columns].reshape(rows, columns)
+    buffer = np.zeros(rows * columns + 16, np.float32)
+    start = -buffer.ctypes.data // 4 % 16
+    return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
-def grid_of(ratings: int, users: int, items: int) -> int:
+def n_blocks(ratings: int, users: int, items: int) -> int:
     """Return how many groups users and items are cut into: it follows the data, never the threads."""
     return int(np.clip(min(ratings // 2000, users // 2, items // 2), 1, 16))
 
 
 @dataclass
-class Learner:
+class SgdState:
     """Factors while they are learned, in the order of the plan."""
 
     plan: SgdPlan
-    user_factors: Floats  # (users, width)
-    item_factors: Floats  # (items, width)
+    user_factors: Float32Array  # (users, width)
+    item_factors: Float32Array  # (items, width)
     total_weight: float
     threads: int
 
@@ -105,16 +104,16 @@ class Learner:
         self.user_bias = np.zeros(len(self.user_factors), np.float32)
         self.item_bias = np.zeros(len(self.item_factors), np.float32)
 
-    def epoch(self, rate: float, regularization: float, biased: bool = True) -> float:
+    def run_epoch(self, learning_rate: float, regularization: float, biased: bool = True) -> float:
         """Visit every rating once; return the error met on the way, in standard deviations."""
-        bias_rate = rate if biased else 0.0  # biases begin at 0 and stay there
+        bias_learning_rate = learning_rate if biased else 0.0  # biases begin at 0 and stay there
         loss = self.plan.epoch(
             self.user_factors, self.item_factors, self.user_bias, self.item_bias,
-            rate, regularization, bias_rate, regularization, self.threads,
+            learning_rate, regularization, bias_learning_rate, regularization, self.threads,
         )  # fmt: skip
         return float(np.sqrt(loss / self.total_weight))
 
-    def factors(self) -> tuple[Floats, Floats, Floats, Floats]:
+    def to_index_order(self) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
         """Return factors and biases of users and items, in the order of their indices."""
         tables = []
         for order, table in (
@@ -123,14 +122,14 @@ class Learner:
             (self.user_order, self.user_bias),
             (self.item_order, self.item_bias),
         ):
-            back = np.empty_like(table)
-            back[order] = table
-            tables.append(back)
+            restored = np.empty_like(table)
+            restored[order] = table
+            tables.append(restored)
         return tables[0], tables[1], tables[2], tables[3]
 
-    def learned(self, factors: int) -> tuple[Floats, Floats, Floats, Floats]:
+    def result(self, factors: int) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
         """Return biases and factors of users and items, without the padding."""
-        p, q, user_bias, item_bias = self.factors()
+        p, q, user_bias, item_bias = self.to_index_order()
         return (
             user_bias,
             item_bias,

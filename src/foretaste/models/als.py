@@ -7,18 +7,18 @@ from typing import ClassVar
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import InvalidParameter
-from foretaste.models._als import Alternating
-from foretaste.models._als_factors import Side, Steps
-from foretaste.params import model_class, param
+from foretaste.errors import InvalidParameterError
+from foretaste.models._als import AlsBase
+from foretaste.models._als_factors import AlsSolver, EntityFactors
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
-_MANY = 64  # above so many factors, conjugate gradients are much quicker
-_SWEEPS = 50  # of coordinate descent over the factors of a row; it mostly ends earlier
+_CG_MIN_FACTORS = 64  # above so many factors, conjugate gradients are much quicker
+_MAX_SWEEPS = 50  # of coordinate descent over the factors of a row; it mostly ends earlier
 
 
-@model_class
-class ALS(Alternating):
+@estimator
+class ALS(AlsBase):
     r"""Matrix factorisation with biases, learned by alternating least squares.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
@@ -51,43 +51,45 @@ class ALS(Alternating):
         "auto",
         "exact (cholesky), or a few conjugate gradients (cg) from where the last epoch ended; auto: exact up "
         "to 64 factors",
-        one_of=("auto", "cholesky", "cg"),
+        choices=("auto", "cholesky", "cg"),
     )
-    steps: int = param(3, "conjugate gradients of a user or item in an epoch", low=1, high=1000)
-    initial_std: float = param(0.1, "the spread of the first random factors", low=0, high=1000, open_low=True)
+    cg_steps: int = param(3, "conjugate gradients of a user or item in an epoch", low=1, high=1000)
+    init_std: float = param(
+        0.1, "the spread of the first random factors", low=0, high=1000, exclusive_low=True
+    )
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         if self.non_negative and self.solver != "auto":
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"ALS: solver={self.solver!r} cannot keep factors at 0 or above; non_negative=True has a "
                 "solver of its own",
                 hint='solver="auto"',
             )
-        self._learn(train, self.epochs, progress)
+        self._fit_alternating(train, self.epochs, progress)
 
-    def _first(self, random: np.random.Generator, users: Side, items: Side) -> None:
-        def draw(n: int) -> np.ndarray:
-            drawn = random.normal(0, self.initial_std, (n, self.factors))
-            return np.abs(drawn) if self.non_negative else drawn
+    def _init_factors(self, random: np.random.Generator, users: EntityFactors, items: EntityFactors) -> None:
+        def sample(n: int) -> np.ndarray:
+            values = random.normal(0, self.init_std, (n, self.factors))
+            return np.abs(values) if self.non_negative else values
 
-        users.begin(draw)
+        users.init_factors(sample)
 
-    def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
-        solver = self._exact()
-        if solver == "cholesky" and (self.solver == "cg" or self._many()):
+    def _run_epoch(self, als_solver: AlsSolver, users: EntityFactors, items: EntityFactors) -> float:
+        solver = self._fold_in_solver()
+        if solver == "cholesky" and (self.solver == "cg" or self._prefers_cg()):
             solver = "gradients"
-        most = _SWEEPS if self.non_negative else self.steps
-        steps.learn(items, users, solver, most)
-        return steps.learn(users, items, solver, most)
+        max_steps = _MAX_SWEEPS if self.non_negative else self.cg_steps
+        als_solver.solve(items, users, solver, max_steps)
+        return als_solver.solve(users, items, solver, max_steps)
 
-    def _many(self) -> bool:
-        return self.solver == "auto" and self.factors > _MANY
+    def _prefers_cg(self) -> bool:
+        return self.solver == "auto" and self.factors > _CG_MIN_FACTORS
 
-    def _exact(self) -> str:
+    def _fold_in_solver(self) -> str:
         return "coordinates" if self.non_negative else "cholesky"
 
-    def _margin(self) -> float | None:
-        return 0.0 if self.non_negative and not self.biases else None
+    def _origin_margin(self) -> float | None:
+        return 0.0 if self.non_negative and not self.biased else None
 
-    def _growth(self) -> float:
+    def _growth_exponent(self) -> float:
         return self.growth

@@ -13,23 +13,29 @@ from inspect import isabstract
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils import memory
-from foretaste._utils.progress import Progress, progress_for
-from foretaste.column_roles import finite_column
-from foretaste.errors import BadData, BadModelFile, InvalidParameter, NotFitted, NotSupported
+from foretaste._utils.progress import Progress, get_progress
+from foretaste.column_roles import check_finite_column
+from foretaste.errors import (
+    DataError,
+    InvalidParameterError,
+    ModelFileError,
+    NotFittedError,
+    NotSupportedError,
+)
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
-from foretaste.models.outputs import ITEM, USER, Contributions, Floats, Linear, Prediction, Sources
-from foretaste.params import Parameters, learned, model_class, param, written
+from foretaste.models.outputs import ITEM, USER, Contributions, LinearForm, Prediction, RatingAttribution
+from foretaste.params import ParamsMixin, estimator, fitted, param, to_source
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import AnyArray, BoolArray, Float32Array, IndexArray
 from foretaste.validation import as_ratings, encode_pairs
 
 
-@model_class
-class Model(Parameters, ABC):
+@estimator
+class Model(ParamsMixin, ABC):
     """Base of all models; see ``foretaste.models`` for those there are.
 
     Attributes after ``fit``
@@ -44,7 +50,7 @@ class Model(Parameters, ABC):
         Of the training ratings, whatever their order.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     tags: ClassVar[frozenset[str]] = frozenset()
     extra: ClassVar[str] = ""  # of pip install "foretaste[...]", without which it cannot learn
     summary: ClassVar[str] = ""
@@ -53,12 +59,12 @@ class Model(Parameters, ABC):
         True, "keep predictions inside the declared scale, else the range of the training ratings"
     )
 
-    users_: IdIndex = learned("ids")
-    items_: IdIndex = learned("ids")
-    low_: float = learned()
-    high_: float = learned()
-    n_ratings_: int = learned()
-    fingerprint_: str = learned("text")
+    users_: IdIndex = fitted("ids")
+    items_: IdIndex = fitted("ids")
+    low_: float = fitted()
+    high_: float = fitted()
+    n_ratings_: int = fitted()
+    fingerprint_: str = fitted("text")
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False
@@ -78,16 +84,16 @@ class Model(Parameters, ABC):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If a hyperparameter is not allowed, or what was learned is not finite.
-        BadData
+        DataError
             If the ratings cannot be used, or something that this model needs is missing.
-        NotSupported
+        NotSupportedError
             If weights are given to a model that cannot honour them.
-        MissingExtra
+        MissingDependencyError
             If this model learns with a package that is not installed.
         """
-        self._forget()
+        self._reset()
         self._check_extra()
         self.check_params()
         train = as_ratings(X, y, sample_weight)
@@ -96,14 +102,14 @@ class Model(Parameters, ABC):
         self.low_, self.high_, self.n_ratings_ = float(low), float(high), len(train)
         self.users_, self.items_, self.fingerprint_ = train.users, train.items, fingerprint(train)
         try:
-            self._fit(train, progress_for(progress))
+            self._fit(train, get_progress(progress))
             self._check_finite()
         except BaseException:
-            self._forget()
+            self._reset()
             raise
         return self
 
-    def predict(self, X: Any) -> Floats:
+    def predict(self, X: Any) -> Float32Array:
         """Predict ratings.
 
         Parameters
@@ -120,10 +126,10 @@ class Model(Parameters, ABC):
 
     def predict_details(self, X: Any) -> Prediction:
         """Predict ratings, and say which rows used a fallback (and how sure, if the model knows)."""
-        self._check_fitted()
-        return self._clipped(self._predict(encode_pairs(X, self.users_, self.items_)))
+        self.check_fitted()
+        return self.clip_predictions(self._predict(encode_pairs(X, self.users_, self.items_)))
 
-    def predict_matrix(self, users: IdIndex | None = None, items: IdIndex | None = None) -> Floats:
+    def predict_matrix(self, users: IdIndex | None = None, items: IdIndex | None = None) -> Float32Array:
         """Predict every user for every item.
 
         Parameters
@@ -135,25 +141,27 @@ class Model(Parameters, ABC):
         -------
         float32 array, shape (users, items)
         """
-        self._check_fitted()
+        self.check_fitted()
         users, items = users or self.users_, items or self.items_
         size = 4 * len(users) * len(items)
-        memory.require(
+        memory.check_available(
             size, f"a matrix of {len(users)} x {len(items)} predictions", "predict(pairs) in parts"
         )
-        user, item = self.users_.remap(users.ids), self.items_.remap(items.ids)
+        user, item = self.users_.indices_of(users.ids), self.items_.indices_of(items.ids)
         matrix = np.empty((len(users), len(items)), np.float32)
         step = max(1, 1_000_000 // max(1, len(items)))
         for start in range(0, len(users), step):
             rows = user[start : start + step]
             pairs = Pairs(np.repeat(rows, len(item)), np.tile(item, len(rows)))
-            matrix[start : start + step] = self._clipped(self._predict(pairs)).value.reshape(len(rows), -1)
+            matrix[start : start + step] = self.clip_predictions(self._predict(pairs)).value.reshape(
+                len(rows), -1
+            )
         return matrix
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return R squared of the predictions, as scikit-learn's regressors do; y may stand in X."""
-        true = as_ratings(X).value if y is None else finite_column(y, "rating")
-        return r2(true, self.predict(X), sample_weight)
+        y_true = as_ratings(X).value if y is None else check_finite_column(y, "rating")
+        return r2(y_true, self.predict(X), sample_weight)
 
     # What a model writes ---------------------------------------------------------------------------
 
@@ -167,22 +175,22 @@ class Model(Parameters, ABC):
 
     # Hooks with a general answer -------------------------------------------------------------------
 
-    def _linear(self) -> Linear:
+    def as_linear(self) -> LinearForm:
         """Return the model as biases and factors, in rating units."""
-        raise self._cannot("_linear", "be written as biases and factors")
+        raise self._not_supported("_linear", "be written as biases and factors")
 
     def _fold_in(self, new: Ratings) -> Self:
         """Return a fitted model whose users are those of ``new``, with what it knows of items."""
-        raise self._cannot("_fold_in", "take in new users without refitting")
+        raise self._not_supported("_fold_in", "take in new users without refitting")
 
     def _fold_in_items(self, new: Ratings) -> Self:
         """Return a fitted model whose items are those of ``new``, with what it knows of users."""
-        raise self._cannot("_fold_in_items", "take in new items without refitting")
+        raise self._not_supported("_fold_in_items", "take in new items without refitting")
 
-    def _explain(self, pairs: Pairs) -> Contributions:
-        """Return the parts of each prediction; in general, those of ``_linear``."""
-        linear = self._linear()
-        known = self._known(pairs)
+    def contributions(self, pairs: Pairs) -> Contributions:
+        """Return the parts of each prediction; in general, those of ``as_linear``."""
+        linear = self.as_linear()
+        known = self._known_mask(pairs)
         user, item = np.where(known, pairs.user, 0), np.where(known, pairs.item, 0)
         dot = np.einsum("nf,nf->n", linear.user_factors[user], linear.item_factors[item])
         values = np.column_stack(
@@ -193,35 +201,37 @@ class Model(Parameters, ABC):
             values[~known, 0] = self._predict(pairs).value[~known]
         return Contributions(("mean", "user", "item", "taste"), values)
 
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+    def attribute_ratings(
+        self, user: int, item: int, user_ratings: Ratings | None
+    ) -> RatingAttribution | None:
         """Return which single ratings a prediction comes from; None where it cannot be told.
 
-        ``own`` are ratings of this user alone, in the model's items, for models that do not keep them.
+        ``user_ratings`` are ratings of this user alone, in the model's items, for models that do not keep them.
         """
         return None
 
-    def _state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return what ``fit`` learned, by name: arrays, numbers, id maps and models inside."""
-        self._check_fitted()
-        return {name: getattr(self, name) for name in self.learned_shapes()}
+        self.check_fitted()
+        return {name: getattr(self, name) for name in self.fitted_shapes()}
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
+    def set_state(self, state: dict[str, Any]) -> Self:
         """Take over a learned state, checking every shape against its declaration.
 
         What files by an earlier version do not have is empty.
 
         Raises
         ------
-        BadModelFile
+        ModelFileError
             If something is missing, too much, of the wrong shape or type or not finite.
         """
-        shapes, dtypes, integers = self.learned_shapes(), self.learned_dtypes(), self.learned_integers()
-        for name in self.may_lack() - set(state):
+        shapes, dtypes, integers = self.fitted_shapes(), self.fitted_dtypes(), self.fitted_integers()
+        for name in self.optional_attributes() - set(state):
             ids = shapes[name] == ("ids",)
             empty = np.empty((0,) * len(shapes[name]), np.int64 if ids else dtypes[name])
             state = state | {name: IdIndex(empty) if ids else empty}
         if set(state) != set(shapes):
-            raise BadModelFile(
+            raise ModelFileError(
                 f"the file does not hold what {type(self).__name__} learns: "
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
@@ -230,73 +240,76 @@ class Model(Parameters, ABC):
             value = state[name]
             if shape == () and type(value) is int and name not in integers:
                 value = float(value)  # JSON may write 3.0 as 3
-            kind = "int" if name in integers else dtypes.get(name)
-            _check_state(name, value, shape, sizes, kind)
+            dtype = "int" if name in integers else dtypes.get(name)
+            _check_state(name, value, shape, sizes, dtype)
             setattr(self, name, value)
         return self
 
     # Helpers for models ----------------------------------------------------------------------------
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Drop what was learned, so that a failed fit cannot pass for a fitted model."""
-        for name in self.learned_shapes():
+        for name in self.fitted_shapes():
             self.__dict__.pop(name, None)
 
-    def _known(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
+    def _known_mask(self, pairs: Pairs) -> BoolArray:
         return np.asarray((pairs.user >= 0) & (pairs.item >= 0))
 
-    def _prediction(self, pairs: Pairs, value: npt.NDArray[Any]) -> Prediction:
+    def _make_prediction(self, pairs: Pairs, value: AnyArray) -> Prediction:
         """Wrap predicted values, marking the rows whose user or item is unknown."""
         fallback = USER * (pairs.user < 0) + ITEM * (pairs.item < 0)
         return Prediction(value.astype(np.float32, copy=False), fallback.astype(np.int8))
 
-    def _clipped(self, prediction: Prediction) -> Prediction:
+    def clip_predictions(self, prediction: Prediction) -> Prediction:
         if not self.clip:
             return prediction
         value = np.clip(prediction.value, np.float32(self.low_), np.float32(self.high_))
         return Prediction(value, prediction.fallback, prediction.std)
 
     def _check_finite(self) -> None:
-        for name in self.learned_shapes():
+        for name in self.fitted_shapes():
             value = getattr(self, name)
             arrays = value.values() if isinstance(value, dict) else [value]
             if any(isinstance(a, np.ndarray | float) and not np.isfinite(a).all() for a in arrays):
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"{self!r} does not settle on finite numbers: {name} is not finite",
                     hint="smaller steps or more regularization; the defaults suit most ratings",
                 )
 
-    def _check_fitted(self) -> None:
+    def check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
-            raise NotFitted(
+            raise NotFittedError(
                 f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first"
             )
 
     def _check_extra(self) -> None:
-        """Raise MissingExtra if this model cannot learn without a package that is not installed."""
+        """Raise MissingDependencyError if this model cannot learn without a package that is not installed."""
 
     def _check_train(self, train: Ratings) -> None:
         name = type(self).__name__
         if len(train) == 0:
-            raise BadData(f"{name} cannot learn from no ratings")
-        for need in sorted(self.needs):
-            if getattr(train, need) is None:
-                raise BadData(f"{name} needs {need}, and the ratings have none", hint=_NEED_HINTS[need])
+            raise DataError(f"{name} cannot learn from no ratings")
+        for requirement in sorted(self.requires):
+            if getattr(train, requirement) is None:
+                raise DataError(
+                    f"{name} needs {requirement}, and the ratings have none",
+                    hint=_REQUIREMENT_HINTS[requirement],
+                )
         if train.weight is not None:
             if "weights" not in self.tags:
-                raise NotSupported(
+                raise NotSupportedError(
                     f"{name} cannot honour sample weights",
-                    hint="models that can: " + ", ".join(_tagged("weights")),
+                    hint="models that can: " + ", ".join(_models_with_tag("weights")),
                 )
             if not train.weight.any():
-                raise BadData(f"{name} cannot learn from ratings whose weights are all 0")
+                raise DataError(f"{name} cannot learn from ratings whose weights are all 0")
 
-    def _cannot(self, hook: str, words: str) -> NotSupported:
-        able = ", ".join(
-            sorted(c.__name__ for c in known_models() if getattr(c, hook) is not getattr(Model, hook))
+    def _not_supported(self, hook: str, action: str) -> NotSupportedError:
+        capable = ", ".join(
+            sorted(c.__name__ for c in all_models() if getattr(c, hook) is not getattr(Model, hook))
         )
-        return NotSupported(
-            f"{type(self).__name__} cannot {words}", hint=f"models that can: {able or 'none yet'}"
+        return NotSupportedError(
+            f"{type(self).__name__} cannot {action}", hint=f"models that can: {capable or 'none yet'}"
         )
 
     # scikit-learn's protocol -----------------------------------------------------------------------
@@ -321,9 +334,9 @@ class Model(Parameters, ABC):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td>{escape(written(getattr(self, name)))}</td>"
-            f"<td style='text-align:left'>{declaration.meaning}</td></tr>"
-            for name, declaration in self.declarations().items()
+            f"<tr><th style='text-align:left'>{name}</th><td>{escape(to_source(getattr(self, name)))}</td>"
+            f"<td style='text-align:left'>{spec.doc}</td></tr>"
+            for name, spec in self.param_specs().items()
         )
         state = "not fitted"
         if self.__sklearn_is_fitted__():
@@ -332,62 +345,62 @@ class Model(Parameters, ABC):
         return f"<table><caption>{type(self).__name__}: {state}</caption><tbody>{rows}</tbody></table>"
 
 
-_NEED_HINTS = {
+_REQUIREMENT_HINTS = {
     "when": "read_ratings(..., timestamp=COLUMN)",
-    "user_table": "ratings.with_features(users=frame)",
-    "item_table": "ratings.with_features(items=frame)",
+    "user_features": "ratings.with_features(users=frame)",
+    "item_features": "ratings.with_features(items=frame)",
     "weight": "Ratings.from_columns(..., weight=COLUMN)",
 }
 
 
-def known_models() -> list[type[Model]]:
+def all_models() -> list[type[Model]]:
     """Return the model classes of this package that have been imported."""
-    found, queue = [], [Model]
+    classes, queue = [], [Model]
     while queue:
         for subclass in queue.pop().__subclasses__():
             queue.append(subclass)
             if subclass.__module__.startswith("foretaste.") and not isabstract(subclass):
-                found.append(subclass)
-    return found
+                classes.append(subclass)
+    return classes
 
 
-def _tagged(tag: str) -> list[str]:
-    return sorted(model.__name__ for model in known_models() if tag in model.tags)
+def _models_with_tag(tag: str) -> list[str]:
+    return sorted(model.__name__ for model in all_models() if tag in model.tags)
 
 
 def _check_state(
     name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
 ) -> None:
     if shape == ("ids",):
-        ok = isinstance(value, IdIndex)
+        valid = isinstance(value, IdIndex)
     elif shape == ("text",):
-        ok = isinstance(value, str)
+        valid = isinstance(value, str)
     elif shape == ("models",):
-        ok = isinstance(value, list) and all(
+        valid = isinstance(value, list) and all(
             isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value
         )
     elif shape == ("weights",):
-        ok = isinstance(value, dict) and all(
+        valid = isinstance(value, dict) and all(
             isinstance(name, str) and isinstance(array, np.ndarray) and bool(np.isfinite(array).all())
             for name, array in value.items()
         )
     elif shape == ():
-        ok = type(value) is (int if dtype == "int" else float) and math.isfinite(value)
+        valid = type(value) is (int if dtype == "int" else float) and math.isfinite(value)
     else:
-        ok = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
-        ok = ok and all(sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True))
-        ok = ok and bool(np.isfinite(value).all())
-    if not ok:
-        wanted = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
-        raise BadModelFile(f"{name} in the file is not what it must be: {wanted}, finite")
+        valid = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
+        valid = valid and all(
+            sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True)
+        )
+        valid = valid and bool(np.isfinite(value).all())
+    if not valid:
+        expected = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
+        raise ModelFileError(f"{name} in the file is not what it must be: {expected}, finite")
 
 
-def group_means(
-    codes: npt.NDArray[np.int32], n: int, train: Ratings, empty: float
-) -> npt.NDArray[np.float32]:
-    """Return the (weighted) mean rating of each of n groups, ``empty`` where all weights are 0."""
+def group_mean_rating(codes: IndexArray, n: int, train: Ratings, default: float) -> Float32Array:
+    """Return the (weighted) mean rating of each of n groups, ``default`` where all weights are 0."""
     weight = None if train.weight is None else train.weight.astype(np.float64)
     value = train.value.astype(np.float64)
     total = np.bincount(codes, value if weight is None else value * weight, n)
     count = np.bincount(codes, weight, n)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), empty).astype(np.float32)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), default).astype(np.float32)

@@ -7,15 +7,15 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.models._groupby import Numbers
-from foretaste.models.base import Model, group_means
+from foretaste.models.base import Model, group_mean_rating
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
-from foretaste.models.outputs import Floats, Linear, Prediction
-from foretaste.params import learned, model_class
+from foretaste.models.outputs import LinearForm, Prediction
+from foretaste.params import estimator, fitted
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array
 
 
-@model_class
+@estimator
 class GlobalMean(Model):
     r"""Predict the mean of all ratings, for everyone and everything.
 
@@ -25,16 +25,16 @@ class GlobalMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean of all ratings"
 
-    mean_: float = learned()
+    mean_: float = fitted()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, _ = train.moments()
+        self.mean_, _ = train.mean_std()
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, np.full(len(pairs), self.mean_))
+        return self._make_prediction(pairs, np.full(len(pairs), self.mean_))
 
-    def _linear(self) -> Linear:
-        return _biases(self.mean_, np.zeros(len(self.users_)), np.zeros(len(self.items_)))
+    def as_linear(self) -> LinearForm:
+        return _bias_form(self.mean_, np.zeros(len(self.users_)), np.zeros(len(self.items_)))
 
     def _fold_in(self, new: Ratings) -> Self:
         return with_users(self, new)
@@ -43,7 +43,7 @@ class GlobalMean(Model):
         return with_items(self, new)
 
 
-@model_class
+@estimator
 class UserMean(Model):
     r"""Predict the mean rating of the user.
 
@@ -53,27 +53,29 @@ class UserMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the user"
 
-    mean_: float = learned()
-    user_mean_: Floats = learned("users")
+    mean_: float = fitted()
+    user_mean_: Float32Array = fitted("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, _ = train.moments()
-        self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
+        self.mean_, _ = train.mean_std()
+        self.user_mean_ = group_mean_rating(train.user, len(train.users), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, np.where(pairs.user >= 0, self.user_mean_[pairs.user], self.mean_))
+        return self._make_prediction(
+            pairs, np.where(pairs.user >= 0, self.user_mean_[pairs.user], self.mean_)
+        )
 
-    def _linear(self) -> Linear:
-        return _biases(self.mean_, self.user_mean_ - np.float64(self.mean_), np.zeros(len(self.items_)))
+    def as_linear(self) -> LinearForm:
+        return _bias_form(self.mean_, self.user_mean_ - np.float64(self.mean_), np.zeros(len(self.items_)))
 
     def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new, user_mean_=_user_means(self, new))
+        return with_users(self, new, user_mean_=_fold_in_user_means(self, new))
 
     def _fold_in_items(self, new: Ratings) -> Self:
         return with_items(self, new)
 
 
-@model_class
+@estimator
 class ItemMean(Model):
     r"""Predict the mean rating of the item.
 
@@ -83,27 +85,29 @@ class ItemMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the item"
 
-    mean_: float = learned()
-    item_mean_: Floats = learned("items")
+    mean_: float = fitted()
+    item_mean_: Float32Array = fitted("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, _ = train.moments()
-        self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
+        self.mean_, _ = train.mean_std()
+        self.item_mean_ = group_mean_rating(train.item, len(train.items), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, np.where(pairs.item >= 0, self.item_mean_[pairs.item], self.mean_))
+        return self._make_prediction(
+            pairs, np.where(pairs.item >= 0, self.item_mean_[pairs.item], self.mean_)
+        )
 
-    def _linear(self) -> Linear:
-        return _biases(self.mean_, np.zeros(len(self.users_)), self.item_mean_ - np.float64(self.mean_))
+    def as_linear(self) -> LinearForm:
+        return _bias_form(self.mean_, np.zeros(len(self.users_)), self.item_mean_ - np.float64(self.mean_))
 
     def _fold_in(self, new: Ratings) -> Self:
         return with_users(self, new)
 
     def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new, item_mean_=_item_means(self, new))
+        return with_items(self, new, item_mean_=_fold_in_item_means(self, new))
 
 
-@model_class
+@estimator
 class UserItemMean(Model):
     r"""Predict halfway between the mean rating of the user and that of the item.
 
@@ -114,42 +118,42 @@ class UserItemMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "halfway between the means of the user and of the item"
 
-    mean_: float = learned()
-    user_mean_: Floats = learned("users")
-    item_mean_: Floats = learned("items")
+    mean_: float = fitted()
+    user_mean_: Float32Array = fitted("users")
+    item_mean_: Float32Array = fitted("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, _ = train.moments()
-        self.user_mean_ = group_means(train.user, len(train.users), train, self.mean_)
-        self.item_mean_ = group_means(train.item, len(train.items), train, self.mean_)
+        self.mean_, _ = train.mean_std()
+        self.user_mean_ = group_mean_rating(train.user, len(train.users), train, self.mean_)
+        self.item_mean_ = group_mean_rating(train.item, len(train.items), train, self.mean_)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         user = np.where(pairs.user >= 0, self.user_mean_[pairs.user], self.mean_)
         item = np.where(pairs.item >= 0, self.item_mean_[pairs.item], self.mean_)
-        return self._prediction(pairs, (user + item) / 2)
+        return self._make_prediction(pairs, (user + item) / 2)
 
-    def _linear(self) -> Linear:
+    def as_linear(self) -> LinearForm:
         mean = np.float64(self.mean_)
-        return _biases(self.mean_, (self.user_mean_ - mean) / 2, (self.item_mean_ - mean) / 2)
+        return _bias_form(self.mean_, (self.user_mean_ - mean) / 2, (self.item_mean_ - mean) / 2)
 
     def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new, user_mean_=_user_means(self, new))
+        return with_users(self, new, user_mean_=_fold_in_user_means(self, new))
 
     def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new, item_mean_=_item_means(self, new))
+        return with_items(self, new, item_mean_=_fold_in_item_means(self, new))
 
 
-def _user_means(model: UserMean | UserItemMean, new: Ratings) -> Floats:
+def _fold_in_user_means(model: UserMean | UserItemMean, new: Ratings) -> Float32Array:
     """Return the means of new users over items that the model knows, as training would have it."""
-    rated = known_items(model, new)
-    return group_means(rated.user, len(rated.users), rated, model.mean_)
+    known = known_items(model, new)
+    return group_mean_rating(known.user, len(known.users), known, model.mean_)
 
 
-def _item_means(model: ItemMean | UserItemMean, new: Ratings) -> Floats:
-    rated = known_users(model, new)
-    return group_means(rated.item, len(rated.items), rated, model.mean_)
+def _fold_in_item_means(model: ItemMean | UserItemMean, new: Ratings) -> Float32Array:
+    known = known_users(model, new)
+    return group_mean_rating(known.item, len(known.items), known, model.mean_)
 
 
-def _biases(mean: float, user_bias: Numbers, item_bias: Numbers) -> Linear:
-    none = np.zeros((len(user_bias), 0), np.float32), np.zeros((len(item_bias), 0), np.float32)
-    return Linear(mean, user_bias.astype(np.float32), item_bias.astype(np.float32), *none)
+def _bias_form(mean: float, user_bias: Float64Array, item_bias: Float64Array) -> LinearForm:
+    no_factors = np.zeros((len(user_bias), 0), np.float32), np.zeros((len(item_bias), 0), np.float32)
+    return LinearForm(mean, user_bias.astype(np.float32), item_bias.astype(np.float32), *no_factors)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import BadModelFile, NotSupported
+from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.models import nested_models
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_items, with_users
-from foretaste.models.outputs import Contributions, Floats, Prediction
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import Contributions, Prediction
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
+from foretaste.typing import Float32Array, Float64Array
 
-_Numbers = npt.NDArray[np.float64]
 
-
-@model_class
+@estimator
 class Blend(Model):
     r"""Weigh several models by ridge regression on what they predict for ratings that they have not seen.
 
@@ -54,79 +52,82 @@ class Blend(Model):
     models: list[str | Model] = param(
         ["GlobalEffects", "ItemKNN", "SVD", "SVDpp"],
         "the models that are weighed, by name or as they are",
-        models=True,
+        is_model_list=True,
     )
     folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
     support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
     regularization: float = param(
-        10.0, "how strongly the weights are drawn to the plain mean of the models", low=0, open_low=True
+        10.0, "how strongly the weights are drawn to the plain mean of the models", low=0, exclusive_low=True
     )
     seed: int = param(0, "chooses the folds", low=0, high=2**32 - 1)
 
-    mean_: float = learned()
-    std_: float = learned()
-    members_: list[Model] = learned("models")
-    weight_: _Numbers = learned("supports", "terms", dtype="float64")
-    user_support_: Floats = learned("users")
-    item_support_: Floats = learned("items")
+    mean_: float = fitted()
+    std_: float = fitted()
+    members_: list[Model] = fitted("models")
+    weight_: Float64Array = fitted("supports", "terms", dtype="float64")
+    user_support_: Float32Array = fitted("users")
+    item_support_: Float32Array = fitted("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, spread = train.moments()
-        self.std_ = spread or 1.0
+        self.mean_, std = train.mean_std()
+        self.std_ = std or 1.0
         folds = min(self.folds, len(train))
-        parts = list(KFold(folds, self.seed).split(train)) if folds > 1 else []
-        guess, support = np.zeros((len(self.models), len(train))), np.zeros((2, len(train)))
-        with progress.task("Blend", len(parts) + 1) as task:
-            for kept_rows, held_rows in parts:
-                kept, held = train[kept_rows], train[held_rows]
-                for place, model in enumerate(nested_models.unfitted_members(self)):
-                    guess[place, held_rows] = model.fit(kept, progress=progress).predict(held)
-                support[:, held_rows] = _support_of(held, kept)
+        splits = list(KFold(folds, self.seed).split(train)) if folds > 1 else []
+        predicted, support = np.zeros((len(self.models), len(train))), np.zeros((2, len(train)))
+        with progress.start_task("Blend", len(splits) + 1) as task:
+            for train_rows, test_rows in splits:
+                fold_train, fold_test = train[train_rows], train[test_rows]
+                for index, model in enumerate(nested_models.clone_members(self)):
+                    predicted[index, test_rows] = model.fit(fold_train, progress=progress).predict(fold_test)
+                support[:, test_rows] = _lookup_support(fold_test, fold_train)
                 task.step()
-            self.weight_ = self._weights(train, guess, support) if parts else self._equal_weights()
-            self.user_support_, self.item_support_ = _supports(train)
+            self.weight_ = self._fit_weights(train, predicted, support) if splits else self._equal_weights()
+            self.user_support_, self.item_support_ = _log_support(train)
             self.members_ = [
-                model.fit(train, progress=progress) for model in nested_models.unfitted_members(self)
+                model.fit(train, progress=progress) for model in nested_models.clone_members(self)
             ]
             task.step()
 
-    def _weights(self, train: Ratings, guess: _Numbers, support: _Numbers) -> _Numbers:
+    def _fit_weights(self, train: Ratings, predicted: Float64Array, support: Float64Array) -> Float64Array:
         """Return the weights by ridge regression, shape (1 and supports, models and constant)."""
-        scaled = np.vstack([(guess - self.mean_) / self.std_, np.ones((1, len(train)))])
-        left = (train.value - self.mean_) / self.std_ - scaled[:-1].mean(axis=0)
-        middle, spread = support.mean(axis=1), support.std(axis=1)
-        rows = [np.ones(len(train)), *(s - m for s, m in zip(support, middle, strict=True))]
-        unit = np.r_[1.0, np.where(spread > 0, spread, 1)]
+        scaled = np.vstack([(predicted - self.mean_) / self.std_, np.ones((1, len(train)))])
+        residual = (train.value - self.mean_) / self.std_ - scaled[:-1].mean(axis=0)
+        mean, std = support.mean(axis=1), support.std(axis=1)
+        rows = [np.ones(len(train)), *(s - m for s, m in zip(support, mean, strict=True))]
+        unit = np.r_[1.0, np.where(std > 0, std, 1)]
         rows = rows[: 3 if self.support else 1]
         terms = [row / scale * column for row, scale in zip(rows, unit, strict=False) for column in scaled]
-        found = _ridge(terms, left, train.weight, self.regularization).reshape(len(rows), -1)
-        weights: _Numbers = np.zeros((3, len(scaled)))
-        weights[: len(rows)] = found / unit[: len(rows), None]
-        weights[0] -= middle @ weights[1:]  # from supports less their mean to supports as they are
+        solution = _ridge(terms, residual, train.weight, self.regularization).reshape(len(rows), -1)
+        weights: Float64Array = np.zeros((3, len(scaled)))
+        weights[: len(rows)] = solution / unit[: len(rows), None]
+        weights[0] -= mean @ weights[1:]  # from supports less their mean to supports as they are
         return weights + self._equal_weights()
 
-    def _equal_weights(self) -> _Numbers:
+    def _equal_weights(self) -> Float64Array:
         weights = np.zeros((3, len(self.models) + 1))
         weights[0, :-1] = 1 / len(self.models)
         return weights
 
-    def _parts(self, pairs: Pairs) -> _Numbers:
+    def _member_contributions(self, pairs: Pairs) -> Float64Array:
         """Return the mean and what each model adds to it, shape (1 + models, n)."""
         supports = (
             np.where(codes >= 0, table[codes].astype(np.float64), 0)
             for codes, table in ((pairs.user, self.user_support_), (pairs.item, self.item_support_))
         )
         weight = np.einsum("sn,sm->mn", np.stack([np.ones(len(pairs)), *supports]), self.weight_)
-        guesses = [member._clipped(member._predict(pairs)).value for member in self.members_]
-        added = [w * (guess - self.mean_) for w, guess in zip(weight[:-1], guesses, strict=True)]
-        return np.stack([self.mean_ + self.std_ * weight[-1], *added])
+        predictions = [member.clip_predictions(member._predict(pairs)).value for member in self.members_]
+        contributions = [
+            w * (prediction - self.mean_) for w, prediction in zip(weight[:-1], predictions, strict=True)
+        ]
+        return np.stack([self.mean_ + self.std_ * weight[-1], *contributions])
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, self._parts(pairs).sum(axis=0))
+        return self._make_prediction(pairs, self._member_contributions(pairs).sum(axis=0))
 
-    def _explain(self, pairs: Pairs) -> Contributions:
+    def contributions(self, pairs: Pairs) -> Contributions:
         return Contributions(
-            ("mean", *nested_models.names(self.models)), self._parts(pairs).T.astype(np.float32)
+            ("mean", *nested_models.model_names(self.models)),
+            self._member_contributions(pairs).T.astype(np.float32),
         )
 
     def _fold_in(self, new: Ratings) -> Self:
@@ -139,63 +140,66 @@ class Blend(Model):
         support = np.log1p(np.bincount(new.item, new.weight, len(new.items))).astype(np.float32)
         return with_items(self, new, members_=members, item_support_=support)
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
-        wanted = [type(model) for model in nested_models.unfitted_members(self)]
-        shape = (3, len(wanted) + 1)
-        if [type(member) for member in self.members_] != wanted or self.weight_.shape != shape:
-            raise BadModelFile("the models and weights in the file are not those that the blend names")
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
+        expected = [type(model) for model in nested_models.clone_members(self)]
+        shape = (3, len(expected) + 1)
+        if [type(member) for member in self.members_] != expected or self.weight_.shape != shape:
+            raise ModelFileError("the models and weights in the file are not those that the blend names")
         return self
 
     def _check_train(self, train: Ratings) -> None:
         super()._check_train(train)
-        unable = [
-            type(model).__name__
-            for model in nested_models.unfitted_members(self)
-            if "weights" not in model.tags
+        unsupported = [
+            type(model).__name__ for model in nested_models.clone_members(self) if "weights" not in model.tags
         ]
-        if train.weight is not None and unable:
-            raise NotSupported(
-                f"this Blend cannot honour sample weights, because {unable[0]} cannot",
+        if train.weight is not None and unsupported:
+            raise NotSupportedError(
+                f"this Blend cannot honour sample weights, because {unsupported[0]} cannot",
                 hint='models=["GlobalEffects", "SVD"], or others that can',
             )
 
     def check_params(self) -> None:
         """Check every hyperparameter, and those of the models inside."""
         super().check_params()
-        nested_models.check("Blend", self.models)
+        nested_models.check_models("Blend", self.models)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters, and with ``deep`` those of models given as such (``SVD__factors``)."""
         params = super().get_params(deep=False)
-        return params | nested_models.params_inside(self.models) if deep else params
+        return params | nested_models.nested_params(self.models) if deep else params
 
     def set_params(self, **params: Any) -> Self:
         """Set hyperparameters by name, also those of the models inside; a name becomes its model then."""
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
-        inside = {name: value for name, value in params.items() if "__" in name}
-        if inside:
-            self.models = nested_models.with_params_inside("Blend", self.models, inside)
+        nested = {name: value for name, value in params.items() if "__" in name}
+        if nested:
+            self.models = nested_models.set_nested_params("Blend", self.models, nested)
         return self
 
 
-def _supports(ratings: Ratings) -> tuple[Floats, Floats]:
+def _log_support(ratings: Ratings) -> tuple[Float32Array, Float32Array]:
     """Return the logarithm of 1 and the number of ratings (the sum of their weights), by user and by item."""
     user = np.bincount(ratings.user, ratings.weight, len(ratings.users))
     item = np.bincount(ratings.item, ratings.weight, len(ratings.items))
     return np.log1p(user).astype(np.float32), np.log1p(item).astype(np.float32)
 
 
-def _support_of(held: Ratings, kept: Ratings) -> _Numbers:
+def _lookup_support(test: Ratings, train: Ratings) -> Float64Array:
     """Return the supports that the user and the item of each held row have in the kept rows, shape (2, n)."""
-    user, item = kept.users.remap(held.users.ids)[held.user], kept.items.remap(held.items.ids)[held.item]
-    by_user, by_item = _supports(kept)
-    return np.stack([np.where(user >= 0, by_user[user], 0), np.where(item >= 0, by_item[item], 0)])
+    user, item = (
+        train.users.indices_of(test.users.ids)[test.user],
+        train.items.indices_of(test.items.ids)[test.item],
+    )
+    user_support, item_support = _log_support(train)
+    return np.stack([np.where(user >= 0, user_support[user], 0), np.where(item >= 0, item_support[item], 0)])
 
 
-def _ridge(terms: list[_Numbers], target: _Numbers, weight: Floats | None, penalty: float) -> _Numbers:
+def _ridge(
+    terms: list[Float64Array], target: Float64Array, weight: Float32Array | None, penalty: float
+) -> Float64Array:
     """Return the ridge regression of a target on terms; sums in a fixed order, so bits do not change."""
-    heavy = terms if weight is None else [weight * term for term in terms]
-    gram = np.array([[float(np.sum(one * other)) for other in terms] for one in heavy])
-    along = np.array([float(np.sum(one * target)) for one in heavy])
-    return np.asarray(np.linalg.solve(gram + penalty * np.eye(len(terms)), along))
+    weighted = terms if weight is None else [weight * term for term in terms]
+    gram = np.array([[float(np.sum(a * b)) for b in terms] for a in weighted])
+    rhs = np.array([float(np.sum(a * target)) for a in weighted])
+    return np.asarray(np.linalg.solve(gram + penalty * np.eye(len(terms)), rhs))

@@ -5,29 +5,28 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import gram_matrix, group_rows, item_scores
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.ids import Indices
-from foretaste.models._calibration import rising_line
-from foretaste.models._groupby import Numbers, damped_mean
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.models._calibration import fit_increasing_line
+from foretaste.models._groupby import damped_group_mean
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_items, with_users
-from foretaste.models.outputs import Contributions, Floats, Prediction, Sources
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
 
-@model_class
+@estimator
 class EASE(Model):
     r"""Predict from the user's other ratings by linear weights between items, found in closed form.
 
-    :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``values="centred"``
+    :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``target="centred"``
     :math:`x_{uj}` is how far the rating lies from mean and biases (those of ``Bias``), in standard
     deviations, and 0 where there is none. :math:`B` minimises :math:`\lVert X - XB \rVert^2 + \lambda
     \lVert B \rVert^2` with :math:`B_{ii} = 0`: with :math:`P = (X^\top X + \lambda I)^{-1}`,
@@ -39,7 +38,7 @@ class EASE(Model):
     written down without learning again: with :math:`s_{ui}` the sum, the sum without the user is
     :math:`x_{ui} - (x_{ui} - s_{ui}) / (1 - x_u^\top P x_u + P_{ii} (x_{ui} - s_{ui})^2)`.
 
-    With ``values="binary"`` (as published) :math:`x` is 1 where there is a rating, whatever it is: the sum
+    With ``target="binary"`` (as published) :math:`x` is 1 where there is a rating, whatever it is: the sum
     says how well the item goes with what the user has rated, and the prediction is the rating to expect at
     such a sum, by least squares, with a slope that is never below a small positive one, so that it ranks as
     the sums do. Then there are no biases.
@@ -53,44 +52,50 @@ class EASE(Model):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "biases plus a weighted sum of the user's other ratings, in closed form"
 
-    values: str = param(
-        "centred", "what a rating counts: how far it lies from its biases, or 1", one_of=("centred", "binary")
+    target: str = param(
+        "centred",
+        "what a rating counts: how far it lies from its biases, or 1",
+        choices=("centred", "binary"),
     )
-    regularization: float = param(1000.0, "how strongly the weights are drawn to 0", low=0, open_low=True)
+    regularization: float = param(
+        1000.0, "how strongly the weights are drawn to 0", low=0, exclusive_low=True
+    )
     user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
     item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
-    std_: float = learned()
-    slope_: float = learned()
-    user_bias_: Floats = learned("users")
-    item_bias_: Floats = learned("items")
-    weight_: Floats = learned("items", "items")
-    count_: Indices = learned("users", dtype="int32")
-    rated_: Indices = learned("ratings", dtype="int32")
-    left_: Floats = learned("ratings")
+    mean_: float = fitted()
+    std_: float = fitted()
+    slope_: float = fitted()
+    user_bias_: Float32Array = fitted("users")
+    item_bias_: Float32Array = fitted("items")
+    weight_: Float32Array = fitted("items", "items")
+    count_: IndexArray = fitted("users", dtype="int32")
+    rated_: IndexArray = fitted("ratings", dtype="int32")
+    residual_: Float32Array = fitted("ratings")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         n = len(train.items)
         hint = "GlobalEffects() or SVD(), which need memory by the rating, or ratings.at_least(item=20)"
-        memory.require(ease_bytes(n, len(train)), f"EASE of {n} items", hint)
-        threads = thread_count(self.threads)
-        self.mean_, spread = train.moments()
-        self.std_ = spread or 1.0
-        if self.values == "centred":
+        memory.check_available(ease_bytes(n, len(train)), f"EASE of {n} items", hint)
+        threads = resolve_threads(self.threads)
+        self.mean_, std = train.mean_std()
+        self.std_ = std or 1.0
+        if self.target == "centred":
             bias = Bias(user_damping=self.user_damping, item_damping=self.item_damping).fit(train)
             self.user_bias_, self.item_bias_ = bias.user_bias_, bias.item_bias_
         else:
             self.user_bias_, self.item_bias_ = (np.zeros(k, np.float32) for k in (len(train.users), n))
-        with progress.task("EASE", 3) as task:
-            rows = self._note_rows(train)
-            gram = gram_matrix(*self._by_user(), *_by_item(self.count_, self.rated_, self.left_, n), threads)
+        with progress.start_task("EASE", 3) as task:
+            rows = self._store_rows(train)
+            gram = gram_matrix(
+                *self._user_csr(), *_to_item_csr(self.count_, self.rated_, self.residual_, n), threads
+            )
             task.step()
             gram[np.diag_indices(n)] += self.regularization
-            inverse = _inverse(gram, self.regularization)
+            inverse = _invert(gram, self.regularization)
             task.step()
             diagonal = inverse.diagonal().copy()
             self.weight_ = (inverse / -diagonal[:, None]).astype(np.float32)  # row i: what i is predicted by
@@ -98,74 +103,84 @@ class EASE(Model):
             self._calibrate(train, rows, diagonal, threads)
             task.step()
 
-    def _note_rows(self, ratings: Ratings) -> Indices:
+    def _store_rows(self, ratings: Ratings) -> IndexArray:
         """Note what each user rated, sorted by item; return the rows in that order."""
-        _, by_item = ratings.by_item()
-        _, within = group_rows(ratings.user[by_item], len(ratings.users))
-        rows = by_item[within]
-        base = self.mean_ + self.user_bias_[ratings.user].astype(np.float64) + self.item_bias_[ratings.item]
-        left = np.ones(len(ratings)) if self.values == "binary" else (ratings.value - base) / self.std_
+        _, item_order = ratings.group_by_item()
+        _, user_order = group_rows(ratings.user[item_order], len(ratings.users))
+        rows = item_order[user_order]
+        baseline = (
+            self.mean_ + self.user_bias_[ratings.user].astype(np.float64) + self.item_bias_[ratings.item]
+        )
+        residual = (
+            np.ones(len(ratings)) if self.target == "binary" else (ratings.value - baseline) / self.std_
+        )
         self.count_ = np.bincount(ratings.user, minlength=len(ratings.users)).astype(np.int32)
-        self.rated_, self.left_ = ratings.item[rows], left[rows].astype(np.float32)
+        self.rated_, self.residual_ = ratings.item[rows], residual[rows].astype(np.float32)
         return rows
 
-    def _by_user(self) -> tuple[npt.NDArray[np.int64], Indices, Floats]:
-        return np.r_[0, np.cumsum(self.count_, dtype=np.int64)], self.rated_, self.left_
+    def _user_csr(self) -> tuple[Int64Array, IndexArray, Float32Array]:
+        return np.r_[0, np.cumsum(self.count_, dtype=np.int64)], self.rated_, self.residual_
 
-    def _calibrate(self, train: Ratings, rows: Indices, diagonal: Numbers, threads: int) -> None:
+    def _calibrate(self, train: Ratings, rows: IndexArray, diagonal: Float64Array, threads: int) -> None:
         """Learn what a sum is worth from the sums that each rating would get without its user."""
-        user, item, own = train.user[rows], train.item[rows], self.left_.astype(np.float64)
-        error = own - item_scores(*self._by_user(), self.weight_, user, item, threads)
-        power = np.bincount(user, own * diagonal[item] * error, len(self.count_))[user]
-        apart = own - error / np.maximum(1 - power + diagonal[item] * error**2, 1e-6)
-        if self.values == "binary":
-            self.mean_, self.slope_ = rising_line(apart, train.value[rows])
+        user, item, residual = train.user[rows], train.item[rows], self.residual_.astype(np.float64)
+        error = residual - item_scores(*self._user_csr(), self.weight_, user, item, threads)
+        leverage = np.bincount(user, residual * diagonal[item] * error, len(self.count_))[user]
+        leave_one_out = residual - error / np.maximum(1 - leverage + diagonal[item] * error**2, 1e-6)
+        if self.target == "binary":
+            self.mean_, self.slope_ = fit_increasing_line(leave_one_out, train.value[rows])
         else:
-            square = float(np.sum(apart**2))
-            self.slope_ = self.std_ * max(0.0, float(np.sum(apart * own)) / square) if square > 0 else 0.0
+            sum_squares = float(np.sum(leave_one_out**2))
+            self.slope_ = (
+                self.std_ * max(0.0, float(np.sum(leave_one_out * residual)) / sum_squares)
+                if sum_squares > 0
+                else 0.0
+            )
 
-    def _parts(self, pairs: Pairs) -> tuple[Numbers, Numbers, Numbers]:
+    def _prediction_parts(self, pairs: Pairs) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return what the user, the item and the user's other ratings add."""
-        threads = thread_count(self.threads)
-        score = item_scores(*self._by_user(), self.weight_, pairs.user, pairs.item, threads)
+        threads = resolve_threads(self.threads)
+        score = item_scores(*self._user_csr(), self.weight_, pairs.user, pairs.item, threads)
         user = np.where(pairs.user >= 0, self.user_bias_[pairs.user].astype(np.float64), 0)
         item = np.where(pairs.item >= 0, self.item_bias_[pairs.item].astype(np.float64), 0)
         return user, item, self.slope_ * score.astype(np.float64)
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        user, item, others = self._parts(pairs)
-        return self._prediction(pairs, self.mean_ + user + item + others)
+        user, item, score = self._prediction_parts(pairs)
+        return self._make_prediction(pairs, self.mean_ + user + item + score)
 
-    def _explain(self, pairs: Pairs) -> Contributions:
-        values = np.column_stack([np.full(len(pairs), self.mean_), *self._parts(pairs)])
+    def contributions(self, pairs: Pairs) -> Contributions:
+        values = np.column_stack([np.full(len(pairs), self.mean_), *self._prediction_parts(pairs)])
         return Contributions(("mean", "user", "item", "other ratings"), values.astype(np.float32))
 
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+    def attribute_ratings(
+        self, user: int, item: int, user_ratings: Ratings | None
+    ) -> RatingAttribution | None:
         start = int(self.count_[:user].sum(dtype=np.int64))
         rows = slice(start, start + int(self.count_[user]))
-        rated, left = self.rated_[rows], self.left_[rows].astype(np.float64)
-        share = self.slope_ * left * self.weight_[item, rated]
+        rated, residual = self.rated_[rows], self.residual_[rows].astype(np.float64)
+        contribution = self.slope_ * residual * self.weight_[item, rated]
         rating = np.full(len(rated), np.nan)  # of which nothing is left where it counts as 1
-        if self.values == "centred":
-            rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * left
-        return Sources("other ratings", "item", rated, rating, share)
+        if self.target == "centred":
+            rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * residual
+        return RatingAttribution("other ratings", "item", rated, rating, contribution)
 
     def _fold_in(self, new: Ratings) -> Self:
         known = known_items(self, new)
-        bias: Numbers = np.zeros(len(new.users))
-        if self.values == "centred":
-            above = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
-            bias = damped_mean(known.user, above, np.ones(len(known)), len(bias), self.user_damping)
+        bias: Float64Array = np.zeros(len(new.users))
+        if self.target == "centred":
+            deviation = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
+            bias = damped_group_mean(known.user, deviation, np.ones(len(known)), len(bias), self.user_damping)
         folded = with_users(self, new, user_bias_=bias.astype(np.float32))
-        folded._note_rows(known)
+        folded._store_rows(known)
         return folded
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
         counts = self.count_.astype(np.int64)
-        inside = len(self.rated_) == 0 or 0 <= self.rated_.min() <= self.rated_.max() < len(self.items_)
-        if (counts < 0).any() or counts.sum() != len(self.rated_) or not inside:
-            raise BadModelFile("what the users in the file have rated does not fit its users and items")
+        in_range = len(self.rated_) == 0 or 0 <= self.rated_.min() <= self.rated_.max() < len(self.items_)
+        if (counts < 0).any() or counts.sum() != len(self.rated_) or not in_range:
+            raise ModelFileError("what the users in the file have rated does not fit its users and items")
         return self
 
 
@@ -174,25 +189,25 @@ def ease_bytes(items: int, ratings: int) -> int:
     return 20 * items * items + 60 * ratings
 
 
-def _by_item(
-    count: Indices, item: Indices, value: Floats, items: int
-) -> tuple[npt.NDArray[np.int64], Indices, Floats]:
+def _to_item_csr(
+    count: IndexArray, item: IndexArray, value: Float32Array, items: int
+) -> tuple[Int64Array, IndexArray, Float32Array]:
     """Return ratings that are grouped by user as grouped by item, users in their order."""
     user = np.repeat(np.arange(len(count), dtype=np.int32), count)
-    starts, rows = group_rows(item, items)
-    return starts, user[rows], value[rows]
+    indptr, rows = group_rows(item, items)
+    return indptr, user[rows], value[rows]
 
 
-def _inverse(matrix: Numbers, regularization: float) -> Numbers:
+def _invert(matrix: Float64Array, regularization: float) -> Float64Array:
     """Invert a positive definite matrix in its own memory, on one thread: its bits are always the same."""
     from scipy.linalg import lapack
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        factor, failed = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
-    if failed:
-        raise InvalidParameter(
+        factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, strip_control_chars=0)
+        inverse, info = lapack.dpotri(factor, lower=1, overwrite_c=1) if not info else (factor, info)
+    if info:
+        raise InvalidParameterError(
             f"EASE: regularization={regularization!r} is too small: items that the same users rated in the "
             "same way cannot be told apart",
             hint="regularization=1000.0",
@@ -200,6 +215,6 @@ def _inverse(matrix: Numbers, regularization: float) -> Numbers:
     for start in range(0, len(inverse), 512):  # LAPACK gives one triangle
         end = start + 512
         inverse[start:end, end:] = inverse[end:, start:end].T
-        corner = np.tril(inverse[start:end, start:end])
-        inverse[start:end, start:end] = corner + np.tril(corner, -1).T
+        diagonal_block = np.tril(inverse[start:end, start:end])
+        inverse[start:end, start:end] = diagonal_block + np.tril(diagonal_block, -1).T
     return np.asarray(inverse.T)  # symmetric; so its rows lie together

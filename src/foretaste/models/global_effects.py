@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste._utils.progress import Progress, Task
-from foretaste.models._effects import LADDER, Step, codes_of, places
-from foretaste.models._groupby import Numbers, damped_mean, ratio, sum_by, weights_of
+from foretaste._utils.progress import Progress, ProgressTask
+from foretaste.models._effects import EFFECTS, Effect, entity_codes, n_effects
+from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide, sample_weights
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
-from foretaste.models.outputs import Contributions, Floats, Prediction
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import Contributions, Prediction
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array, Int64Array
 
 _DAY = 86_400.0  # seconds
-_SIDES = ("user", "item")
+_ENTITIES = ("user", "item")
 
 
-@model_class
+@estimator
 class GlobalEffects(Model):
     r"""Regress what is left on one effect after another: item, user, and their drifts and leanings.
 
@@ -49,155 +49,174 @@ class GlobalEffects(Model):
     user_damping: float = param(5.0, "how many ratings without an effect a user is given beforehand", low=0)
     item_damping: float = param(5.0, "how many ratings without an effect an item is given beforehand", low=0)
     slope_damping: float = param(
-        70.0, "the same for the effects of time, average and support", low=0, open_low=True
+        70.0, "the same for the effects of time, average and support", low=0, exclusive_low=True
     )
     sweeps: int = param(5, "how often it goes through all effects; 1 is the ladder as published", low=1)
 
-    mean_: float = learned()
-    timed_: int = learned()
-    user_effect_: Floats = learned("users", "user_steps")
-    item_effect_: Floats = learned("items", "item_steps")
-    user_centre_: Floats = learned("users", "user_steps")
-    item_centre_: Floats = learned("items", "item_steps")
-    user_spread_: Floats = learned("user_steps")
-    item_spread_: Floats = learned("item_steps")
-    user_average_: Floats = learned("users")
-    item_average_: Floats = learned("items")
-    user_support_: Floats = learned("users")
-    item_support_: Floats = learned("items")
-    user_first_: npt.NDArray[np.int64] = learned("users", dtype="int64")
-    item_first_: npt.NDArray[np.int64] = learned("items", dtype="int64")
+    mean_: float = fitted()
+    has_timestamps_: int = fitted()
+    user_effect_: Float32Array = fitted("users", "user_steps")
+    item_effect_: Float32Array = fitted("items", "item_steps")
+    user_center_: Float32Array = fitted("users", "user_steps")
+    item_center_: Float32Array = fitted("items", "item_steps")
+    user_mean_square_: Float32Array = fitted("user_steps")
+    item_mean_square_: Float32Array = fitted("item_steps")
+    user_average_: Float32Array = fitted("users")
+    item_average_: Float32Array = fitted("items")
+    user_support_: Float32Array = fitted("users")
+    item_support_: Float32Array = fitted("items")
+    user_first_: Int64Array = fitted("users", dtype="int64")
+    item_first_: Int64Array = fitted("items", dtype="int64")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, _ = train.moments()
-        self.timed_ = int(train.when is not None)
-        self.user_spread_, self.item_spread_ = (np.zeros(places(side), np.float32) for side in _SIDES)
-        with progress.task("GlobalEffects", self.sweeps) as task:
-            self._climb(train, _SIDES, task)
+        self.mean_, _ = train.mean_std()
+        self.has_timestamps_ = int(train.timestamp is not None)
+        self.user_mean_square_, self.item_mean_square_ = (
+            np.zeros(n_effects(entity), np.float32) for entity in _ENTITIES
+        )
+        with progress.start_task("GlobalEffects", self.sweeps) as task:
+            self._fit_effects(train, _ENTITIES, task)
 
-    def _climb(self, ratings: Ratings, sides: tuple[str, ...], task: Task) -> None:
+    def _fit_effects(self, ratings: Ratings, entities: tuple[str, ...], task: ProgressTask) -> None:
         """Learn the effects of these sides; those of the other side are taken as they are."""
-        for side in sides:
-            self._note_facts(side, ratings)
-        left = ratings.value.astype(np.float64) - self.mean_
+        for entity in entities:
+            self._init_statistics(entity, ratings)
+        residual = ratings.value.astype(np.float64) - self.mean_
         for sweep in range(self.sweeps):
-            for step in self._steps():
-                x = self._variable(step, ratings)
-                if step.side in sides:
+            for effect in self._effects():
+                x = self._variable(effect, ratings)
+                if effect.entity in entities:
                     if sweep == 0:
-                        x = self._centred(step, ratings, x, learn_spread=sides == _SIDES)
-                    left = self._regress(step, ratings, x, left)
+                        x = self._center(effect, ratings, x, fit_mean_square=entities == _ENTITIES)
+                    residual = self._regress(effect, ratings, x, residual)
                 elif sweep == 0:
-                    left -= self._column("effect", step)[codes_of(step.side, ratings)] * x
+                    residual -= (
+                        self._effect_column("effect", effect)[entity_codes(effect.entity, ratings)] * x
+                    )
             task.step()
 
-    def _note_facts(self, side: str, ratings: Ratings) -> None:
+    def _init_statistics(self, entity: str, ratings: Ratings) -> None:
         """Note the average, the support and the first time of every user or item; no effects yet."""
-        codes, n, weight = codes_of(side, ratings), len(getattr(ratings, f"{side}s")), weights_of(ratings)
-        damping = self.user_damping if side == "user" else self.item_damping
-        above = damped_mean(codes, ratings.value.astype(np.float64) - self.mean_, weight, n, damping)
+        codes, n, weight = (
+            entity_codes(entity, ratings),
+            len(getattr(ratings, f"{entity}s")),
+            sample_weights(ratings),
+        )
+        damping = self.user_damping if entity == "user" else self.item_damping
+        deviation = damped_group_mean(
+            codes, ratings.value.astype(np.float64) - self.mean_, weight, n, damping
+        )
         first = np.zeros(n, np.int64)
-        if ratings.when is not None:
+        if ratings.timestamp is not None:
             latest = np.iinfo(np.int64).max
             first[:] = latest
-            np.minimum.at(first, codes[weight > 0], ratings.when[weight > 0])
+            np.minimum.at(first, codes[weight > 0], ratings.timestamp[weight > 0])
             first[first == latest] = 0
-        facts = {
-            "average": (self.mean_ + above).astype(np.float32),
-            "support": np.sqrt(sum_by(codes, weight, n)).astype(np.float32),
+        statistics = {
+            "average": (self.mean_ + deviation).astype(np.float32),
+            "support": np.sqrt(group_sum(codes, weight, n)).astype(np.float32),
             "first": first,
-            "effect": np.zeros((n, places(side)), np.float32),
-            "centre": np.zeros((n, places(side)), np.float32),
+            "effect": np.zeros((n, n_effects(entity)), np.float32),
+            "centre": np.zeros((n, n_effects(entity)), np.float32),
         }
-        for name, fact in facts.items():
-            setattr(self, f"{side}_{name}_", fact)
+        for name, value in statistics.items():
+            setattr(self, f"{entity}_{name}_", value)
 
-    def _centred(self, step: Step, ratings: Ratings, x: Numbers, *, learn_spread: bool) -> Numbers:
+    def _center(
+        self, effect: Effect, ratings: Ratings, x: Float64Array, *, fit_mean_square: bool
+    ) -> Float64Array:
         """Note the mean of a variable for each user or item, and its mean square; return it centred."""
-        codes, weight, centre = (
-            codes_of(step.side, ratings),
-            weights_of(ratings),
-            self._column("centre", step),
+        codes, weight, center = (
+            entity_codes(effect.entity, ratings),
+            sample_weights(ratings),
+            self._effect_column("centre", effect),
         )
-        if step.variable != "one":
-            count = sum_by(codes, weight, len(centre))
-            centre[:] = ratio(sum_by(codes, weight * x, len(centre)), count)
-            x = x - centre[codes]
-        if learn_spread:
-            getattr(self, f"{step.side}_spread_")[step.place] = float(np.sum(weight * x * x) / weight.sum())
+        if effect.variable != "one":
+            count = group_sum(codes, weight, len(center))
+            center[:] = safe_divide(group_sum(codes, weight * x, len(center)), count)
+            x = x - center[codes]
+        if fit_mean_square:
+            getattr(self, f"{effect.entity}_spread_")[effect.column] = float(
+                np.sum(weight * x * x) / weight.sum()
+            )
         return x
 
-    def _regress(self, step: Step, ratings: Ratings, x: Numbers, left: Numbers) -> Numbers:
+    def _regress(
+        self, step: Effect, ratings: Ratings, x: Float64Array, residual: Float64Array
+    ) -> Float64Array:
         """Fit the numbers of one step to what is left without them; return what is left with them."""
-        codes, weight, effect = (
-            codes_of(step.side, ratings),
-            weights_of(ratings),
-            self._column("effect", step),
+        codes, weight, coefficient = (
+            entity_codes(step.entity, ratings),
+            sample_weights(ratings),
+            self._effect_column("effect", step),
         )
-        left = left + effect[codes] * x
-        along = sum_by(codes, weight * x * left, len(effect))
-        power = sum_by(codes, weight * x * x, len(effect))
-        spread = float(getattr(self, f"{step.side}_spread_")[step.place])
-        effect[:] = ratio(along, power + self._damping(step) * spread)
-        return np.asarray(left - effect[codes] * x)
+        residual = residual + coefficient[codes] * x
+        numerator = group_sum(codes, weight * x * residual, len(coefficient))
+        denominator = group_sum(codes, weight * x * x, len(coefficient))
+        mean_square = float(getattr(self, f"{step.entity}_spread_")[step.column])
+        coefficient[:] = safe_divide(numerator, denominator + self._effect_damping(step) * mean_square)
+        return np.asarray(residual - coefficient[codes] * x)
 
-    def _steps(self) -> list[Step]:
-        return [step for step in LADDER if self.timed_ or not step.variable.endswith("time")]
+    def _effects(self) -> list[Effect]:
+        return [effect for effect in EFFECTS if self.has_timestamps_ or not effect.variable.endswith("time")]
 
-    def _damping(self, step: Step) -> float:
-        if step.variable != "one":
+    def _effect_damping(self, effect: Effect) -> float:
+        if effect.variable != "one":
             return self.slope_damping
-        return self.user_damping if step.side == "user" else self.item_damping
+        return self.user_damping if effect.entity == "user" else self.item_damping
 
-    def _column(self, what: str, step: Step) -> Floats:
-        table: Floats = getattr(self, f"{step.side}_{what}_")
-        return table[:, step.place]
+    def _effect_column(self, statistic: str, effect: Effect) -> Float32Array:
+        table: Float32Array = getattr(self, f"{effect.entity}_{statistic}_")
+        return table[:, effect.column]
 
-    def _variable(self, step: Step, pairs: Pairs) -> Numbers:
+    def _variable(self, effect: Effect, pairs: Pairs) -> Float64Array:
         """Return what the numbers of a step multiply, shape (n,); 0 where something is unknown."""
-        if step.variable == "one":
+        if effect.variable == "one":
             return np.ones(len(pairs))
-        side, what = step.variable.split("_")
-        codes = codes_of(side, pairs)
-        if what == "time":
-            if pairs.when is None:
+        entity, statistic = effect.variable.split("_")
+        codes = entity_codes(entity, pairs)
+        if statistic == "time":
+            if pairs.timestamp is None:
                 return np.zeros(len(pairs))
-            days = (pairs.when - getattr(self, f"{side}_first_")[codes]) / _DAY
+            days = (pairs.timestamp - getattr(self, f"{entity}_first_")[codes]) / _DAY
             value = np.sqrt(np.maximum(days, 0))
         else:
-            value = getattr(self, f"{side}_{what}_")[codes].astype(np.float64)
-        centred = value - self._column("centre", step)[codes_of(step.side, pairs)]
-        return np.where((pairs.user >= 0) & (pairs.item >= 0), centred, 0)
+            value = getattr(self, f"{entity}_{statistic}_")[codes].astype(np.float64)
+        centered = value - self._effect_column("centre", effect)[entity_codes(effect.entity, pairs)]
+        return np.where((pairs.user >= 0) & (pairs.item >= 0), centered, 0)
 
-    def _part(self, step: Step, pairs: Pairs) -> Numbers:
+    def _effect_contribution(self, effect: Effect, pairs: Pairs) -> Float64Array:
         """Return what one step adds to each prediction."""
-        codes = codes_of(step.side, pairs)
-        added = self._column("effect", step)[codes] * self._variable(step, pairs)
-        return np.where(codes >= 0, added, 0)
+        codes = entity_codes(effect.entity, pairs)
+        contribution = self._effect_column("effect", effect)[codes] * self._variable(effect, pairs)
+        return np.where(codes >= 0, contribution, 0)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         value = np.full(len(pairs), self.mean_)
-        for step in self._steps():
-            value += self._part(step, pairs)
-        return self._prediction(pairs, value)
+        for effect in self._effects():
+            value += self._effect_contribution(effect, pairs)
+        return self._make_prediction(pairs, value)
 
-    def _explain(self, pairs: Pairs) -> Contributions:
-        parts = [np.full(len(pairs), self.mean_), *(self._part(step, pairs) for step in self._steps())]
-        names = "mean", *(step.name for step in self._steps())
+    def contributions(self, pairs: Pairs) -> Contributions:
+        parts = [
+            np.full(len(pairs), self.mean_),
+            *(self._effect_contribution(effect, pairs) for effect in self._effects()),
+        ]
+        names = "mean", *(effect.name for effect in self._effects())
         return Contributions(names, np.column_stack(parts).astype(np.float32))
 
     def _fold_in(self, new: Ratings) -> Self:
         known = known_items(self, new)
-        if not self.timed_:
-            known = known.replace(when=None)
+        if not self.has_timestamps_:
+            known = known.replace(timestamp=None)
         folded = with_users(self, new)
-        folded._climb(known, ("user",), Task())
+        folded._fit_effects(known, ("user",), ProgressTask())
         return folded
 
     def _fold_in_items(self, new: Ratings) -> Self:
         known = known_users(self, new)
-        if not self.timed_:
-            known = known.replace(when=None)
+        if not self.has_timestamps_:
+            known = known.replace(timestamp=None)
         folded = with_items(self, new)
-        folded._climb(known, ("item",), Task())
+        folded._fit_effects(known, ("item",), ProgressTask())
         return folded

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from foretaste.models._knn import Neighbors
-from foretaste.models._knn_fold_in import with_rows
-from foretaste.models.outputs import Floats
-from foretaste.params import learned, model_class
+from foretaste.models._knn import KNNBase
+from foretaste.models._knn_fold_in import with_new_rows
+from foretaste.params import estimator, fitted
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array
 
 
-@model_class
-class ItemKNN(Neighbors):
+@estimator
+class ItemKNN(KNNBase):
     r"""Predict from how the user rated the items most like this one.
 
     With :math:`N` the ``neighbors`` items most alike to :math:`i` among those that :math:`u` rated (and
@@ -49,10 +49,10 @@ class ItemKNN(Neighbors):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the user rated the items most like this one"
 
-    spread_: Floats = learned("items")
+    row_std_: Float32Array = fitted("items")
 
     def _fold_in(self, new: Ratings) -> Self:
-        return self._with_columns(new)
+        return self._with_new_columns(new)
 
     def _fold_in_items(self, new: Ratings) -> Self:
-        return with_rows(self, new)
+        return with_new_rows(self, new)

@@ -5,24 +5,23 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import impute_from, impute_nearest
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadModelFile
-from foretaste.ids import Indices
-from foretaste.models.base import Model, group_means
-from foretaste.models.fold_in import known_items, require_kept, with_users
-from foretaste.models.outputs import Floats, Prediction
-from foretaste.params import learned, model_class, param
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import ModelFileError
+from foretaste.models.base import Model, group_mean_rating
+from foretaste.models.fold_in import known_items, require_fitted_attr, with_users
+from foretaste.models.outputs import Prediction
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, IndexArray, Int64Array
 
 _BLOCK_BYTES = 16_000_000  # distances of one block of users, for each thread
 
 
-@model_class
+@estimator
 class KNNImputation(Model):
     r"""Fill each missing rating with the mean over the nearest users who rated the item.
 
@@ -54,37 +53,37 @@ class KNNImputation(Model):
     summary: ClassVar[str] = "the mean over the nearest users who rated the item"
 
     neighbors: int = param(10, "how many users each missing rating is taken from", low=1)
-    weights: str = param("uniform", "whether nearer users count more", one_of=("uniform", "distance"))
+    weights: str = param("uniform", "whether nearer users count more", choices=("uniform", "distance"))
     unknown_item: str = param(
-        "user_mean", "what an item without training ratings gets", one_of=("user_mean", "zero")
+        "user_mean", "what an item without training ratings gets", choices=("user_mean", "zero")
     )
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, optional=True
     )
 
-    mean_: float = learned()
-    user_mean_: Floats = learned("users")
-    item_mean_: Floats = learned("items")
-    imputed_: Floats = learned("users", "items")
+    mean_: float = fitted()
+    user_mean_: Float32Array = fitted("users")
+    item_mean_: Float32Array = fitted("items")
+    imputed_: Float32Array = fitted("users", "items")
     # Those who were learned from, and what they rated: also where others have been taken in since.
-    rated_start_: npt.NDArray[np.int64] = learned("row bounds", dtype="int64", may_lack=True)
-    rated_: Indices = learned("ratings", dtype="int32", may_lack=True)
-    rating_: Floats = learned("ratings", may_lack=True)
+    rated_start_: Int64Array = fitted("row bounds", dtype="int64", optional=True)
+    rated_: IndexArray = fitted("ratings", dtype="int32", optional=True)
+    rating_: Float32Array = fitted("ratings", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        threads = thread_count(self.threads)
+        threads = resolve_threads(self.threads)
         users, items = len(train.users), len(train.items)
-        memory.require(
+        memory.check_available(
             imputation_bytes(users, items, len(train), threads),
             f"KNNImputation of {users} users x {items} items",
             "SVD() or Bias(), which need memory by the rating, or fewer items: ratings.at_least(item=20)",
         )
-        self.mean_, _ = train.moments()
-        self.user_mean_ = group_means(train.user, users, train, self.mean_)
-        self.item_mean_ = group_means(train.item, items, train, self.mean_)
-        self.rated_start_, rows = train.by_user()
+        self.mean_, _ = train.mean_std()
+        self.user_mean_ = group_mean_rating(train.user, users, train, self.mean_)
+        self.item_mean_ = group_mean_rating(train.item, items, train, self.mean_)
+        self.rated_start_, rows = train.group_by_user()
         self.rated_, self.rating_ = train.item[rows], train.value[rows]
-        with progress.task("KNNImputation", 1) as task:
+        with progress.start_task("KNNImputation", 1) as task:
             neighbors = min(int(self.neighbors), users)  # more than all users are all users
             self.imputed_ = impute_nearest(train.to_matrix(), neighbors, self.weights == "distance", threads)
             task.step()
@@ -95,31 +94,33 @@ class KNNImputation(Model):
         value[new_user] = self.item_mean_[pairs.item[new_user]]
         value[new_item] = 0 if self.unknown_item == "zero" else self.user_mean_[pairs.user[new_item]]
         value[new_user & new_item] = 0 if self.unknown_item == "zero" else self.mean_
-        return self._prediction(pairs, value)
+        return self._make_prediction(pairs, value)
 
     def _fold_in(self, new: Ratings) -> Self:
-        require_kept(self, self.rating_, "the ratings that it learned from")
+        require_fitted_attr(self, self.rating_, "the ratings that it learned from")
         known = known_items(self, new)
-        people, items = len(self.rated_start_) - 1, len(self.items_)
-        memory.require(
-            4 * items * (people + 2 * len(new.users)),
+        n_users, items = len(self.rated_start_) - 1, len(self.items_)
+        memory.check_available(
+            4 * items * (n_users + 2 * len(new.users)),
             f"KNNImputation taking in {len(new.users)} users", "fold_in(model, users=some_of_them) in parts",
         )  # fmt: skip
-        given = np.full((people, items), np.nan, np.float32)
-        given[np.repeat(np.arange(people), np.diff(self.rated_start_)), self.rated_] = self.rating_
-        rules = min(int(self.neighbors), people), self.weights == "distance", thread_count(self.threads)
-        filled = impute_from(known.to_matrix(), given, *rules)
-        mean = group_means(known.user, len(new.users), known.replace(weight=None), self.mean_)
-        return with_users(self, new, imputed_=filled, user_mean_=mean)
+        train_matrix = np.full((n_users, items), np.nan, np.float32)
+        train_matrix[np.repeat(np.arange(n_users), np.diff(self.rated_start_)), self.rated_] = self.rating_
+        options = min(int(self.neighbors), n_users), self.weights == "distance", resolve_threads(self.threads)
+        imputed = impute_from(known.to_matrix(), train_matrix, *options)
+        mean = group_mean_rating(known.user, len(new.users), known.replace(weight=None), self.mean_)
+        return with_users(self, new, imputed_=imputed, user_mean_=mean)
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
         start, rated = self.rated_start_, self.rated_
         if len(start) == len(rated) == 0:  # a file by an earlier version
             return self
-        whole = len(start) > 1 and start[0] == 0 and start[-1] == len(rated) and (np.diff(start) >= 0).all()
-        if not whole or (rated < 0).any() or (rated >= len(self.items_)).any():
-            raise BadModelFile("the lists of rated items in the file are not lists of known ones")
+        well_formed = (
+            len(start) > 1 and start[0] == 0 and start[-1] == len(rated) and (np.diff(start) >= 0).all()
+        )
+        if not well_formed or (rated < 0).any() or (rated >= len(self.items_)).any():
+            raise ModelFileError("the lists of rated items in the file are not lists of known ones")
         return self
 
 

@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.models._als import Alternating
-from foretaste.models._als_factors import Side, Steps
-from foretaste.params import model_class, param
+from foretaste.models._als import AlsBase
+from foretaste.models._als_factors import AlsSolver, EntityFactors
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
 
-@model_class
-class NMF(Alternating):
+@estimator
+class NMF(AlsBase):
     r"""Factors that are never below 0, beside biases, learned by multiplicative updates.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)` with :math:`p_u, q_i \ge 0`: a user's
@@ -44,11 +44,11 @@ class NMF(Alternating):
     summary: ClassVar[str] = "biases, and factors that are never below 0, by multiplicative updates"
 
     epochs: int = param(100, "how many times items and users are updated", low=1)
-    updates: str = param(
+    update_order: str = param(
         "alternating",
         "items, then users by the new items; or both by what was before (as in scikit-surprise), which may "
         "swing and never settle",
-        one_of=("alternating", "simultaneous"),
+        choices=("alternating", "simultaneous"),
     )
     margin: float = param(
         0.0,
@@ -56,27 +56,27 @@ class NMF(Alternating):
         low=0,
         high=1000,
     )
-    initial_high: float = param(
-        0.3, "the first factors are random numbers from 0 to this", low=0, high=1000, open_low=True
+    init_max: float = param(
+        0.3, "the first factors are random numbers from 0 to this", low=0, high=1000, exclusive_low=True
     )
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self._learn(train, self.epochs, progress)
+        self._fit_alternating(train, self.epochs, progress)
 
-    def _first(self, random: np.random.Generator, users: Side, items: Side) -> None:
-        for side in (users, items):
-            side.begin(lambda n: random.uniform(0, self.initial_high, (n, self.factors)))
+    def _init_factors(self, random: np.random.Generator, users: EntityFactors, items: EntityFactors) -> None:
+        for entity_factors in (users, items):
+            entity_factors.init_factors(lambda n: random.uniform(0, self.init_max, (n, self.factors)))
 
-    def _epoch(self, steps: Steps, users: Side, items: Side) -> float:
-        if self.updates == "alternating":
-            steps.learn(items, users, "multiplicative")
-            return steps.learn(users, items, "multiplicative")
-        before = items.before()
-        steps.learn(items, users, "multiplicative")
-        return steps.learn(users, before, "multiplicative")
+    def _run_epoch(self, als_solver: AlsSolver, users: EntityFactors, items: EntityFactors) -> float:
+        if self.update_order == "alternating":
+            als_solver.solve(items, users, "multiplicative")
+            return als_solver.solve(users, items, "multiplicative")
+        previous = items.copy()
+        als_solver.solve(items, users, "multiplicative")
+        return als_solver.solve(users, previous, "multiplicative")
 
-    def _exact(self) -> str:
+    def _fold_in_solver(self) -> str:
         return "coordinates"
 
-    def _margin(self) -> float | None:
-        return None if self.biases else self.margin
+    def _origin_margin(self) -> float | None:
+        return None if self.biased else self.margin

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.progress import Progress
 from foretaste.models.base import Model
 from foretaste.models.outputs import Prediction
-from foretaste.params import learned, model_class, param
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float64Array, UInt64Array
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
-@model_class
+@estimator
 class NormalRandom(Model):
     r"""Predict a random number from the normal distribution of the training ratings.
 
@@ -30,21 +30,21 @@ class NormalRandom(Model):
 
     seed: int = param(0, "of the random numbers", low=0, high=2**32 - 1)
 
-    mean_: float = learned()
-    std_: float = learned()
+    mean_: float = fitted()
+    std_: float = fitted()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, self.std_ = train.moments()
+        self.mean_, self.std_ = train.mean_std()
 
     def _predict(self, pairs: Pairs) -> Prediction:
         key = (pairs.user.astype(np.int64) + 1).astype(np.uint64) << np.uint64(32)
         key |= (pairs.item.astype(np.int64) + 1).astype(np.uint64)
         first, second = _uniform(key, 2 * self.seed), _uniform(key, 2 * self.seed + 1)
         normal = np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)  # Box and Muller 1958
-        return self._prediction(pairs, self.mean_ + self.std_ * normal)
+        return self._make_prediction(pairs, self.mean_ + self.std_ * normal)
 
 
-def _uniform(key: npt.NDArray[np.uint64], stream: int) -> npt.NDArray[np.float64]:
+def _uniform(key: UInt64Array, stream: int) -> Float64Array:
     """Return numbers in (0, 1] from a counter (splitmix64: Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):
         x = (key ^ np.uint64(stream)) * _MIX[0] + _MIX[0] * np.uint64(stream + 1)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from foretaste.ids import IdIndex
-
-Floats = npt.NDArray[np.float32]
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int8Array
 
 NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
 
@@ -28,23 +24,23 @@ class Prediction:
         Standard deviation in rating units, from models that know it.
     """
 
-    value: Floats
-    fallback: npt.NDArray[np.int8]
-    std: Floats | None = None
+    value: Float32Array
+    fallback: Int8Array
+    std: Float32Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class LinearForm:
     """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, rating units.
 
     Shapes: () , (users,), (items,), (users, factors), (items, factors).
     """
 
     mean: float
-    user_bias: Floats
-    item_bias: Floats
-    user_factors: Floats
-    item_factors: Floats
+    user_bias: Float32Array
+    item_bias: Float32Array
+    user_factors: Float32Array
+    item_factors: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,32 +55,32 @@ class Contributions:
     """
 
     parts: tuple[str, ...]
-    values: Floats
+    values: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
-class Sources:
+class RatingAttribution:
     """The single ratings that one part of a prediction comes from, and how much from each.
 
     Parameters
     ----------
     part : str
         The name of that part.
-    side : {"item", "user"}
+    entity : {"item", "user"}
         Own ratings of the user, of these items; or those of these users, of the item.
-    index : int32 array, shape (n,)
+    indices : int32 array, shape (n,)
         The items, or the users.
     rating : float64 array, shape (n,)
         As it was given, in rating units; NaN where the model does not keep it.
-    share : float64 array, shape (n,)
+    contribution : float64 array, shape (n,)
         In rating units. They add up to the part, but for what the model learned otherwise.
     ids : IdIndex, optional
-        What ``index`` counts in, if that is not the model's own index.
+        What ``indices`` counts in, if that is not the model's own index.
     """
 
     part: str
-    side: str
-    index: npt.NDArray[np.int32]
-    rating: npt.NDArray[np.float64]
-    share: npt.NDArray[np.float64]
+    entity: str
+    indices: IndexArray
+    rating: Float64Array
+    contribution: Float64Array
     ids: IdIndex | None = None

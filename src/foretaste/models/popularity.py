@@ -7,20 +7,21 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.models._calibration import rising_line
-from foretaste.models._groupby import damped_mean, sum_by, weights_of
+from foretaste.models._calibration import fit_increasing_line
+from foretaste.models._groupby import damped_group_mean, group_sum, sample_weights
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_users
-from foretaste.models.outputs import Floats, Linear, Prediction
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import LinearForm, Prediction
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array
 
 
-@model_class
+@estimator
 class Popularity(Model):
     r"""Predict a rating that rises with how popular the item is.
 
-    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
+    By ``count_visitors``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
     the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
     ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
     ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a
@@ -40,33 +41,35 @@ class Popularity(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "a rating that rises with the number of ratings, or with the damped mean"
 
-    by: str = param(
-        "count", "what makes an item popular: many ratings, or good ones", one_of=("count", "mean")
+    rank_by: str = param(
+        "count", "what makes an item popular: many ratings, or good ones", choices=("count", "mean")
     )
     damping: float = param(5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0)
 
-    mean_: float = learned()
-    item_bias_: Floats = learned("items")
+    mean_: float = fitted()
+    item_bias_: Float32Array = fitted("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        weight, n = weights_of(train), len(train.items)
-        mean, _ = train.moments()
-        if self.by == "mean":
-            bias = damped_mean(train.item, train.value.astype(np.float64) - mean, weight, n, self.damping)
+        weight, n = sample_weights(train), len(train.items)
+        mean, _ = train.mean_std()
+        if self.rank_by == "mean":
+            bias = damped_group_mean(
+                train.item, train.value.astype(np.float64) - mean, weight, n, self.damping
+            )
         else:
-            score = np.log1p(sum_by(train.item, weight, n))
+            score = np.log1p(group_sum(train.item, weight, n))
             ends = (0.0, float(score.max())), (self.low_, self.high_)
-            mean, slope = rising_line(score[train.item], train.value, weight, ends)
+            mean, slope = fit_increasing_line(score[train.item], train.value, weight, ends)
             bias = slope * score
         self.mean_, self.item_bias_ = mean, bias.astype(np.float32)
 
     def _predict(self, pairs: Pairs) -> Prediction:
         value = self.mean_ + np.where(pairs.item >= 0, self.item_bias_[pairs.item], 0)
-        return self._prediction(pairs, value)
+        return self._make_prediction(pairs, value)
 
-    def _linear(self) -> Linear:
-        none = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
-        return Linear(self.mean_, np.zeros(len(self.users_), np.float32), self.item_bias_, *none)
+    def as_linear(self) -> LinearForm:
+        no_factors = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
+        return LinearForm(self.mean_, np.zeros(len(self.users_), np.float32), self.item_bias_, *no_factors)
 
     def _fold_in(self, new: Ratings) -> Self:
         return with_users(self, new)

@@ -8,10 +8,10 @@ from typing import Any
 
 from foretaste.models.base import Model
 
-GROUP = "foretaste.models"  # the entry points with which other packages add models
+ENTRY_POINT_GROUP = "foretaste.models"  # the entry points with which other packages add models
 
 # As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
-WITH_EXTRA = {
+OPTIONAL_MODELS = {
     "TorchMF": "foretaste.models.pytorch",
     "TorchRecommender": "foretaste.models.pytorch",
     "AutoRec": "foretaste.models.pytorch",
@@ -21,7 +21,7 @@ WITH_EXTRA = {
 }
 
 
-class Models(dict[str, type[Model]]):
+class ModelRegistry(dict[str, type[Model]]):
     """Model classes by name.
 
     Iterating gives the models of the core, which are the same on every machine: ``compare(None, ...)`` takes
@@ -33,12 +33,12 @@ class Models(dict[str, type[Model]]):
         super().__init__({model.__name__: model for model in core})
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in WITH_EXTRA or name in _entry_points()
+        return super().__contains__(name) or name in OPTIONAL_MODELS or name in _entry_points()
 
     def __missing__(self, name: str) -> type[Model]:
-        if name in WITH_EXTRA:
-            found: type[Model] = getattr(import_module(WITH_EXTRA[name]), name)
-            return found
+        if name in OPTIONAL_MODELS:
+            builtin: type[Model] = getattr(import_module(OPTIONAL_MODELS[name]), name)
+            return builtin
         points = _entry_points()
         if name not in points:
             raise KeyError(name)
@@ -52,11 +52,15 @@ class Models(dict[str, type[Model]]):
     def names(self) -> list[str]:
         """Return all names: of the core, of foretaste's own models with an extra, of other packages."""
         core = list(self)
-        return core + [name for name in (*WITH_EXTRA, *_entry_points()) if name not in core]
+        return core + [name for name in (*OPTIONAL_MODELS, *_entry_points()) if name not in core]
 
 
 def _entry_points() -> dict[str, Any]:
     """Return what other packages add, by name."""
     from importlib.metadata import entry_points  # slow to import, and only a name of no other kind asks
 
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in WITH_EXTRA}
+    return {
+        point.name: point
+        for point in entry_points(group=ENTRY_POINT_GROUP)
+        if point.name not in OPTIONAL_MODELS
+    }

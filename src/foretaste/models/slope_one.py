@@ -5,24 +5,21 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import deviation_sums, deviations
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadModelFile
-from foretaste.ids import Indices
-from foretaste.models.base import Model, group_means
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import ModelFileError
+from foretaste.models.base import Model, group_mean_rating
 from foretaste.models.fold_in import known_items, with_users
-from foretaste.models.outputs import Contributions, Floats, Prediction, Sources
-from foretaste.params import learned, model_class, param
+from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
-_Doubles = npt.NDArray[np.float64]
 
-
-@model_class
+@estimator
 class SlopeOne(Model):
     r"""Predict from each item that the user rated, moved by how much more this one usually gets.
 
@@ -32,7 +29,7 @@ class SlopeOne(Model):
     .. math:: \hat r_{ui} = \frac{\sum_{j \in I_u \setminus i} c_{ij} (d_{ij} + r_{uj})}
               {\sum_{j \in I_u \setminus i} c_{ij}} ,
 
-    and ``plain``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
+    and ``to_python``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
     :math:`\hat r_{ui} = \bar r_u + \operatorname{mean}_j d_{ij}`. ``bi_polar`` is ``weighted`` with
     :math:`c_{ij}` and :math:`d_{ij}` over the people who liked both items, where :math:`u` liked :math:`j`,
     and over those who disliked both, where :math:`u` did not; to like is to rate above the own mean.
@@ -51,35 +48,35 @@ class SlopeOne(Model):
         "weighted",
         "whether items that more people rated together count more (weighted), all the same (plain), or "
         "weighted with likes and dislikes apart (bi_polar)",
-        one_of=("weighted", "plain", "bi_polar"),
+        choices=("weighted", "plain", "bi_polar"),
     )
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = learned()
-    user_mean_: Floats = learned("users")
-    item_mean_: Floats = learned("items")
-    rated_start_: npt.NDArray[np.int64] = learned("user bounds", dtype="int64")
-    rated_: Indices = learned("ratings", dtype="int32")
-    rating_: Floats = learned("ratings")
-    difference_: Floats = learned("poles", "items", "items")
-    common_: Indices = learned("poles", "items", "items", dtype="int32")
+    mean_: float = fitted()
+    user_mean_: Float32Array = fitted("users")
+    item_mean_: Float32Array = fitted("items")
+    rated_start_: Int64Array = fitted("user bounds", dtype="int64")
+    rated_: IndexArray = fitted("ratings", dtype="int32")
+    rating_: Float32Array = fitted("ratings")
+    difference_: Float32Array = fitted("poles", "items", "items")
+    common_: IndexArray = fitted("poles", "items", "items", dtype="int32")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         items, poles = len(train.items), 2 if self.scheme == "bi_polar" else 1
-        memory.require(
+        memory.check_available(
             slope_one_bytes(items, len(train), poles),
             f"SlopeOne of {items} x {items} items",
             "ItemKNN(), which keeps the most alike items only, or fewer items: ratings.at_least(item=20)",
         )
-        self.mean_, _ = train.moments()
-        self.item_mean_ = group_means(train.item, items, train, self.mean_)
-        self._rate(train)
+        self.mean_, _ = train.mean_std()
+        self.item_mean_ = group_mean_rating(train.item, items, train, self.mean_)
+        self._store_ratings(train)
         self.difference_ = np.empty((poles, items, items), np.float32)
         self.common_ = np.empty((poles, items, items), np.int32)
         liked = train.value > self.user_mean_[train.user]
-        with progress.task("SlopeOne", poles) as task:
+        with progress.start_task("SlopeOne", poles) as task:
             for pole in range(poles):
                 rows = slice(None) if poles == 1 else liked == (pole == 0)
                 part = train.item[rows], train.user[rows], train.value[rows]
@@ -88,81 +85,83 @@ class SlopeOne(Model):
                     len(train.users),
                     self.difference_[pole],
                     self.common_[pole],
-                    thread_count(self.threads),
+                    resolve_threads(self.threads),
                 )
                 task.step()
 
-    def _rate(self, ratings: Ratings) -> None:
+    def _store_ratings(self, ratings: Ratings) -> None:
         """Keep what each user rated, and how."""
-        self.user_mean_ = group_means(ratings.user, len(ratings.users), ratings, self.mean_)
-        self.rated_start_, order = ratings.by_user()
+        self.user_mean_ = group_mean_rating(ratings.user, len(ratings.users), ratings, self.mean_)
+        self.rated_start_, order = ratings.group_by_user()
         self.rated_ = ratings.item[order]
         self.rating_ = ratings.value[order]
 
     def _predict(self, pairs: Pairs) -> Prediction:
         total, weight = np.zeros(len(pairs)), np.zeros(len(pairs))
         for pole in range(len(self.common_)):
-            one_total, one_weight = self._sums(pairs, pole)
-            total, weight = total + one_total, weight + one_weight
+            pole_total, pole_weight = self._deviation_sums(pairs, pole)
+            total, weight = total + pole_total, weight + pole_weight
         new_user, new_item = pairs.user < 0, pairs.item < 0
-        start = self.user_mean_[pairs.user] if self.scheme == "plain" else 0
-        value = start + np.divide(total, weight, out=np.zeros(len(pairs)), where=weight > 0)
-        none = weight == 0
-        value[none] = self.user_mean_[pairs.user[none]]
+        baseline = self.user_mean_[pairs.user] if self.scheme == "plain" else 0
+        value = baseline + np.divide(total, weight, out=np.zeros(len(pairs)), where=weight > 0)
+        no_overlap = weight == 0
+        value[no_overlap] = self.user_mean_[pairs.user[no_overlap]]
         value[new_user] = self.item_mean_[pairs.item[new_user]]
         value[new_user & new_item] = self.mean_
-        return self._prediction(pairs, value)
+        return self._make_prediction(pairs, value)
 
-    def _sums(self, pairs: Pairs, pole: int) -> tuple[_Doubles, _Doubles]:
+    def _deviation_sums(self, pairs: Pairs, pole: int) -> tuple[Float64Array, Float64Array]:
         start, rated, rating = self.rated_start_, self.rated_, self.rating_
         if self.scheme == "bi_polar":
             user = np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start))
-            chosen = (rating > self.user_mean_[user]) == (pole == 0)
-            start = np.r_[0, np.cumsum(chosen)][start]
-            rated, rating = rated[chosen], rating[chosen]
+            mask = (rating > self.user_mean_[user]) == (pole == 0)
+            start = np.r_[0, np.cumsum(mask)][start]
+            rated, rating = rated[mask], rating[mask]
         return deviation_sums(
             pairs.item, pairs.user, self.difference_[pole], self.common_[pole], start, rated, rating,
-            self.scheme != "plain", thread_count(self.threads),
+            self.scheme != "plain", resolve_threads(self.threads),
         )  # fmt: skip
 
-    def _explain(self, pairs: Pairs) -> Contributions:
+    def contributions(self, pairs: Pairs) -> Contributions:
         """Tell the user's mean, the item's (of an unknown user), and how far other ratings move them."""
         new_user, new_item = pairs.user < 0, pairs.item < 0
         user = np.where(new_user, 0, self.user_mean_[pairs.user].astype(np.float64) - self.mean_)
         item = np.where(new_user & ~new_item, self.item_mean_[pairs.item].astype(np.float64) - self.mean_, 0)
-        others = self._predict(pairs).value - self.mean_ - user - item
+        other_ratings = self._predict(pairs).value - self.mean_ - user - item
         mean = np.full(len(pairs), self.mean_)
-        values = np.column_stack([mean, user, item, others]).astype(np.float32)
+        values = np.column_stack([mean, user, item, other_ratings]).astype(np.float32)
         return Contributions(("mean", "user", "item", "other ratings"), values)
 
-    def _sources(self, user: int, item: int, own: Ratings | None) -> Sources | None:
+    def attribute_ratings(
+        self, user: int, item: int, user_ratings: Ratings | None
+    ) -> RatingAttribution | None:
         rows = slice(*self.rated_start_[user : user + 2].tolist())
         rated, rating = self.rated_[rows], self.rating_[rows].astype(np.float64)
         pole = (rating <= self.user_mean_[user]).astype(np.intp) if len(self.common_) > 1 else 0
         common = self.common_[pole, item, rated] * (rated != item)
         weight = (common > 0 if self.scheme == "plain" else common).astype(np.float64)
-        moved = self.difference_[pole, item, rated].astype(np.float64)
+        shift = self.difference_[pole, item, rated].astype(np.float64)
         if self.scheme != "plain":
-            moved += rating - self.user_mean_[user]
+            shift += rating - self.user_mean_[user]
         used = weight > 0
-        share = weight[used] * moved[used] / max(weight.sum(), 1e-300)
-        return Sources("other ratings", "item", rated[used], rating[used], share)
+        contribution = weight[used] * shift[used] / max(weight.sum(), 1e-300)
+        return RatingAttribution("other ratings", "item", rated[used], rating[used], contribution)
 
     def _fold_in(self, new: Ratings) -> Self:
         folded = with_users(self, new)
-        folded._rate(known_items(self, new).replace(weight=None))
+        folded._store_ratings(known_items(self, new).replace(weight=None))
         return folded
 
-    def _from_state(self, state: dict[str, object]) -> Self:
-        super()._from_state(state)
+    def set_state(self, state: dict[str, object]) -> Self:
+        super().set_state(state)
         start, items, users = self.rated_start_, len(self.items_), len(self.users_)
-        whole = len(start) == users + 1 and start[0] == 0 and start[-1] == len(self.rated_)
-        known = bool(((self.rated_ >= 0) & (self.rated_ < items)).all())
+        well_formed = len(start) == users + 1 and start[0] == 0 and start[-1] == len(self.rated_)
+        in_range = bool(((self.rated_ >= 0) & (self.rated_ < items)).all())
         poles = 2 if self.scheme == "bi_polar" else 1
-        if not whole or (np.diff(start) < 0).any() or not known or (self.common_ < 0).any():
-            raise BadModelFile("the lists of rated items in the file are not lists of known ones")
+        if not well_formed or (np.diff(start) < 0).any() or not in_range or (self.common_ < 0).any():
+            raise ModelFileError("the lists of rated items in the file are not lists of known ones")
         if len(self.common_) != poles:
-            raise BadModelFile(f"a SlopeOne of scheme {self.scheme!r} has {poles} tables of differences")
+            raise ModelFileError(f"a SlopeOne of scheme {self.scheme!r} has {poles} tables of differences")
         return self
 
 

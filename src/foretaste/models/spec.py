@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from foretaste.errors import BadModelFile, did_you_mean, plain
+from foretaste.errors import ModelFileError, did_you_mean, to_python
 from foretaste.models.base import Model
-from foretaste.params import written
+from foretaste.params import to_source
 
-_DEEPEST = 3  # blends of blends of blends
-_UPGRADE = "pip install --upgrade foretaste"
+_MAX_DEPTH = 3  # blends of blends of blends
+_UPGRADE_HINT = "pip install --upgrade foretaste"
 
 
 def params_as_json(model: Model) -> dict[str, Any]:
@@ -27,15 +27,15 @@ def as_spec(model: Model) -> dict[str, Any]:
     return {"model": type(model).__name__, "params": params_as_json(model)}
 
 
-def holds_code(spec: Any) -> bool:
+def contains_code(spec: Any) -> bool:
     """Whether somewhere in a spec a function or class stands as its name alone."""
     if isinstance(spec, dict):
-        return "code" in spec or any(holds_code(value) for value in spec.values())
-    return isinstance(spec, list) and any(holds_code(value) for value in spec)
+        return "code" in spec or any(contains_code(value) for value in spec.values())
+    return isinstance(spec, list) and any(contains_code(value) for value in spec)
 
 
 def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyType({})) -> Model:
-    """Return an unfitted model of ``BY_NAME``; parameters that the spec does not know have their defaults.
+    """Return an unfitted model of ``MODELS``; parameters that the spec does not know have their defaults.
 
     Parameters
     ----------
@@ -48,41 +48,43 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If it is no spec, or there is no such model or parameter.
-    InvalidParameter
+    InvalidParameterError
         If a parameter is not allowed.
     """
-    from foretaste.models import BY_NAME  # here, because a blend is one of them
+    from foretaste.models import MODELS  # here, because a blend is one of them
 
-    if not isinstance(spec, dict) or set(spec) != {"model", "params"} or depth > _DEEPEST:
-        raise BadModelFile("a model inside the model is not described as it must be: a name and parameters")
+    if not isinstance(spec, dict) or set(spec) != {"model", "params"} or depth > _MAX_DEPTH:
+        raise ModelFileError("a model inside the model is not described as it must be: a name and parameters")
     name, params = spec["model"], spec["params"]
     if not isinstance(name, str) or not isinstance(params, dict):
-        raise BadModelFile("a model inside the model is not described as it must be: a name and parameters")
-    if name not in BY_NAME:
+        raise ModelFileError("a model inside the model is not described as it must be: a name and parameters")
+    if name not in MODELS:
         name = name[:100]
-        raise BadModelFile(f'there is no model "{name}"{did_you_mean(name, BY_NAME.names())}', hint=_UPGRADE)
-    declared = BY_NAME[name].declarations()
-    unknown = sorted(set(params) - set(declared))
+        raise ModelFileError(
+            f'there is no model "{name}"{did_you_mean(name, MODELS.names())}', hint=_UPGRADE_HINT
+        )
+    specs = MODELS[name].param_specs()
+    unknown = sorted(set(params) - set(specs))
     if unknown:
-        raise BadModelFile(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE)
-    missing = [key for key, value in params.items() if declared[key].code and _code_name(value)]
+        raise ModelFileError(f"{name} has no parameter {unknown[0][:100]!r}", hint=_UPGRADE_HINT)
+    missing = [key for key, value in params.items() if specs[key].allow_callable and _code_name(value)]
     if not set(missing) <= set(code):
-        called = {key: _code_name(params[key]) for key in missing}
-        asked = ", ".join(f"{key}={name}" for key, name in called.items())
-        raise BadModelFile(
-            f"this {name} was made with code that no file holds: {asked}", hint=f"load(path, {asked})"
+        code_names = {key: _code_name(params[key]) for key in missing}
+        arguments = ", ".join(f"{key}={name}" for key, name in code_names.items())
+        raise ModelFileError(
+            f"this {name} was made with code that no file holds: {arguments}", hint=f"load(path, {arguments})"
         )
     values = {
-        key: [one if isinstance(one, str) else from_spec(one, depth + 1, code) for one in value]
-        if declared[key].models and isinstance(value, list)
+        key: [member if isinstance(member, str) else from_spec(member, depth + 1, code) for member in value]
+        if specs[key].is_model_list and isinstance(value, list)
         else code[key]
         if key in missing
         else value
         for key, value in params.items()
     }
-    model = BY_NAME[name](**values)
+    model = MODELS[name](**values)
     model.check_params()
     return model
 
@@ -95,7 +97,7 @@ def _code_name(value: Any) -> str:
 
 def _as_json(value: Any) -> Any:
     if callable(value):
-        return {"code": written(value)}
+        return {"code": to_source(value)}
     if isinstance(value, list):
-        return [as_spec(one) if isinstance(one, Model) else _as_json(one) for one in value]
-    return plain(value)
+        return [as_spec(member) if isinstance(member, Model) else _as_json(member) for member in value]
+    return to_python(value)

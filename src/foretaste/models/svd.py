@@ -6,21 +6,20 @@ import logging
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import dot_pairs
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
-from foretaste.models._sgd import Learner, rate_at, schedule_param, start
-from foretaste.models.outputs import Floats
-from foretaste.params import learned, model_class, param
+from foretaste.models._sgd import SgdState, init_sgd, learning_rate_at, schedule_param
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array, IntpArray
 
 log = logging.getLogger("foretaste")
 
 
-@model_class
+@estimator
 class SVD(RidgeFactorModel):
     r"""Matrix factorisation with biases, learned by stochastic gradient descent.
 
@@ -56,12 +55,12 @@ class SVD(RidgeFactorModel):
     biased: bool = param(True, "give users and items biases; without them it is PMF")
     epochs: int = param(50, "how many times each rating is visited", low=1)
     learning_rate: float = param(
-        0.02, "the step of the first updates, in standard deviations", low=0, high=1, open_low=True
+        0.02, "the step of the first updates, in standard deviations", low=0, high=1, exclusive_low=True
     )
     regularization: float = param(0.04, "how strongly biases and factors are drawn to 0", low=0)
-    initial_std: float = param(0.001, "the spread of the first random factors", low=0)
+    init_std: float = param(0.001, "the spread of the first random factors", low=0)
     schedule: str = schedule_param("linear")
-    early_stopping: float = param(
+    validation_fraction: float = param(
         0.0,
         "share of the training ratings held out to find the best number of epochs, with which it then "
         "learns from all of them; 0 is off",
@@ -74,71 +73,77 @@ class SVD(RidgeFactorModel):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    epochs_: int = learned()
-    train_rmse_: Floats = learned("epochs")
-    valid_rmse_: Floats = learned("validated")
+    epochs_: int = fitted()
+    train_rmse_: Float32Array = fitted("epochs")
+    valid_rmse_: Float32Array = fitted("validated")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self.mean_, self.std_ = train.moments()
-        standard = self._standardized(train.value).astype(np.float32)
+        self.mean_, self.std_ = train.mean_std()
+        standardized = self._standardize(train.value).astype(np.float32)
         rows = np.arange(len(train))
         epochs, self.valid_rmse_ = self.epochs, np.empty(0, np.float32)
-        held_out = round(self.early_stopping * len(train))
-        if held_out:
+        n_valid = round(self.validation_fraction * len(train))
+        if n_valid:
             shuffled = np.random.default_rng(self.seed).permutation(len(train))
-            held, kept = np.sort(shuffled[:held_out]), np.sort(shuffled[held_out:])
-            epochs, self.valid_rmse_ = self._best_epochs(train, standard, kept, held, progress)
-        learner, loss = self._start(train, standard, rows), []
-        with progress.task("SVD", epochs) as task:
+            valid_rows, train_rows = np.sort(shuffled[:n_valid]), np.sort(shuffled[n_valid:])
+            epochs, self.valid_rmse_ = self._find_best_epochs(
+                train, standardized, train_rows, valid_rows, progress
+            )
+        state, losses = self._init_state(train, standardized, rows), []
+        with progress.start_task("SVD", epochs) as task:
             for epoch in range(epochs):
-                loss.append(self.std_ * self._epoch(learner, epoch))
-                task.step(note=f"train RMSE {loss[-1]:.4f}")
-        self.epochs_, self.train_rmse_ = epochs, np.array(loss, np.float32)
-        if not self.biased and loss[-1] > 0.98 * self.std_:  # factors near 0 grow slowly
+                losses.append(self.std_ * self._run_epoch(state, epoch))
+                task.step(note=f"train RMSE {losses[-1]:.4f}")
+        self.epochs_, self.train_rmse_ = epochs, np.array(losses, np.float32)
+        if not self.biased and losses[-1] > 0.98 * self.std_:  # factors near 0 grow slowly
             log.warning(
                 "SVD has hardly left the mean (train RMSE %.4f, standard deviation %.4f); these ratings are "
                 "too few for its steps: more epochs, or a larger initial_std, such as 0.03",
-                loss[-1], self.std_,
+                losses[-1], self.std_,
             )  # fmt: skip
-        self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = learner.learned(
-            self.factors
-        )
-        self._keep_spread(loss[-1])
+        self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state.result(self.factors)
+        self._set_prior_precision(losses[-1])
 
     def _has_biases(self) -> bool:
         return self.biased
 
-    def _best_epochs(
+    def _find_best_epochs(
         self,
         train: Ratings,
-        standard: Floats,
-        kept: npt.NDArray[np.intp],
-        held: npt.NDArray[np.intp],
+        standardized: Float32Array,
+        train_rows: IntpArray,
+        valid_rows: IntpArray,
         progress: Progress,
-    ) -> tuple[int, Floats]:
+    ) -> tuple[int, Float32Array]:
         """Return the number of epochs that predicts the held-out rows best, and the error of each epoch."""
-        learner, errors = self._start(train, standard, kept), list[float]()
-        with progress.task("SVD early stopping", self.epochs) as task:
+        state, errors = self._init_state(train, standardized, train_rows), list[float]()
+        with progress.start_task("SVD early stopping", self.epochs) as task:
             for epoch in range(self.epochs):
-                self._epoch(learner, epoch)
-                guess = dot_pairs(
-                    train.user[held], train.item[held], *learner.factors(), 0.0, learner.threads
+                self._run_epoch(state, epoch)
+                predicted = dot_pairs(
+                    train.user[valid_rows],
+                    train.item[valid_rows],
+                    *state.to_index_order(),
+                    0.0,
+                    state.threads,
                 )
-                errors.append(self.std_ * float(np.sqrt(np.mean((guess - standard[held]) ** 2))))
+                errors.append(
+                    self.std_ * float(np.sqrt(np.mean((predicted - standardized[valid_rows]) ** 2)))
+                )
                 task.step(note=f"valid RMSE {errors[-1]:.4f}")
                 if epoch - int(np.argmin(errors)) >= self.patience:
                     break
         return int(np.argmin(errors)) + 1, np.array(errors, np.float32)
 
-    def _start(self, train: Ratings, standard: Floats, rows: npt.NDArray[np.intp]) -> Learner:
-        part = train.user[rows], train.item[rows], standard[rows]
+    def _init_state(self, train: Ratings, standardized: Float32Array, rows: IntpArray) -> SgdState:
+        part = train.user[rows], train.item[rows], standardized[rows]
         weight = None if train.weight is None else train.weight[rows]
         size = len(train.users), len(train.items)
-        return start(
-            *part, weight, size, self.factors, self.initial_std, self.seed, thread_count(self.threads)
+        return init_sgd(
+            *part, weight, size, self.factors, self.init_std, self.seed, resolve_threads(self.threads)
         )
 
-    def _epoch(self, learner: Learner, epoch: int) -> float:
+    def _run_epoch(self, state: SgdState, epoch: int) -> float:
         """Visit every rating once; return the error met on the way, in standard deviations."""
-        rate = rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
-        return learner.epoch(rate, self.regularization, self.biased)
+        learning_rate = learning_rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
+        return state.run_epoch(learning_rate, self.regularization, self.biased)

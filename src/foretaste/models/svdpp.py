@@ -8,17 +8,17 @@ import numpy as np
 
 from foretaste._native import dot_pairs
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
-from foretaste.models._implicit_sgd import Learner, implicit_sum, start
-from foretaste.models._sgd import rate_at, schedule_param
-from foretaste.models.fold_in import Doubles, KnownRows, known_rows, with_users
-from foretaste.models.outputs import Floats
-from foretaste.params import learned, model_class, param
+from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
+from foretaste.models._sgd import learning_rate_at, schedule_param
+from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_users
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array, Float64Array
 
 
-@model_class
+@estimator
 class SVDpp(RidgeFactorModel):
     r"""Matrix factorisation that also learns from which items a user rated, whatever the ratings (SVD++).
 
@@ -44,55 +44,61 @@ class SVDpp(RidgeFactorModel):
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
     epochs: int = param(50, "how many times each rating is visited", low=1)
     learning_rate: float = param(
-        0.02, "the step of the first updates, in standard deviations", low=0, high=1, open_low=True
+        0.02, "the step of the first updates, in standard deviations", low=0, high=1, exclusive_low=True
     )
     regularization: float = param(0.045, "how strongly biases and factors are drawn to 0", low=0)
-    implicit_rate: float = param(
+    implicit_learning_rate: float = param(
         0.1, "the step of the implicit factors, as a share of the learning rate", low=0, high=1
     )
     implicit_regularization: float = param(0.01, "how strongly the implicit factors are drawn to 0", low=0)
-    initial_std: float = param(0.001, "the spread of the first random factors", low=0)
+    init_std: float = param(0.001, "the spread of the first random factors", low=0)
     schedule: str = schedule_param("linear")
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    implicit_factors_: Floats = learned("items", "factors")
-    train_rmse_: Floats = learned("epochs")
+    implicit_factors_: Float32Array = fitted("items", "factors")
+    train_rmse_: Float32Array = fitted("epochs")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self._learn(self._start(train, {}), progress)
+        self._train(self._init_state(train, {}), progress)
 
-    def _start(self, train: Ratings, time: dict[str, Any]) -> Learner:
-        """Standardise and lay out; ``time`` is what timeSVD++ knows of each row."""
-        self.mean_, self.std_ = train.moments()
-        standard = self._standardized(train.value).astype(np.float32)
-        threads = thread_count(self.threads)
-        return start(train, standard, self.factors, self.initial_std, self.seed, threads, time)
+    def _init_state(self, train: Ratings, time_features: dict[str, Any]) -> ImplicitSgdState:
+        """Standardise and lay out; ``time_features`` is what timeSVD++ knows of each row."""
+        self.mean_, self.std_ = train.mean_std()
+        standardized = self._standardize(train.value).astype(np.float32)
+        threads = resolve_threads(self.threads)
+        return init_implicit_sgd(
+            train, standardized, self.factors, self.init_std, self.seed, threads, time_features
+        )
 
-    def _learn(self, learner: Learner, progress: Progress, **tables: Any) -> None:
-        """Walk the epochs; ``tables`` are those of timeSVD++, learned in place."""
-        loss = []
-        with progress.task(type(self).__name__, self.epochs) as task:
+    def _train(self, state: ImplicitSgdState, progress: Progress, **tables: Any) -> None:
+        """Walk the epochs; ``metadata`` are those of timeSVD++, learned in place."""
+        losses = []
+        with progress.start_task(type(self).__name__, self.epochs) as task:
             for epoch in range(self.epochs):
-                rate = rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
-                implicit = rate * self.implicit_rate, self.implicit_regularization
-                loss.append(self.std_ * learner.epoch(rate, self.regularization, *implicit, **tables))
-                task.step(note=f"train RMSE {loss[-1]:.4f}")
-        self.train_rmse_ = np.array(loss, np.float32)
-        self.user_bias_, self.item_bias_ = learner.user_bias, learner.item_bias
-        self.item_factors_ = np.ascontiguousarray(learner.item_factors[:, : self.factors])
-        self.implicit_factors_ = np.ascontiguousarray(learner.implicit_factors[:, : self.factors])
-        rated = implicit_sum(learner.user, learner.item, len(learner.user_bias), self.implicit_factors_)
-        own = learner.user_factors[:, : self.factors]
-        self.user_factors_ = own + rated
-        self._keep_spread(loss[-1], own)
+                learning_rate = learning_rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
+                implicit_step = learning_rate * self.implicit_learning_rate, self.implicit_regularization
+                losses.append(
+                    self.std_ * state.run_epoch(learning_rate, self.regularization, *implicit_step, **tables)
+                )
+                task.step(note=f"train RMSE {losses[-1]:.4f}")
+        self.train_rmse_ = np.array(losses, np.float32)
+        self.user_bias_, self.item_bias_ = state.user_bias, state.item_bias
+        self.item_factors_ = np.ascontiguousarray(state.item_factors[:, : self.factors])
+        self.implicit_factors_ = np.ascontiguousarray(state.implicit_factors[:, : self.factors])
+        implicit_part = sum_implicit_factors(
+            state.user, state.item, len(state.user_bias), self.implicit_factors_
+        )
+        user_factors = state.user_factors[:, : self.factors]
+        self.user_factors_ = user_factors + implicit_part
+        self._set_prior_precision(losses[-1], user_factors)
 
     def _fold_in(self, new: Ratings) -> Self:
-        rows = known_rows(self, new)
-        bias, own = self._solved(rows, "user")
-        return with_users(self, new, user_bias_=bias, user_factors_=own + self._rated(rows))
+        rows = fold_in_rows(self, new)
+        bias, user_factors = self._solve_fold_in(rows, "user")
+        return with_users(self, new, user_bias_=bias, user_factors_=user_factors + self._implicit_part(rows))
 
     def _fold_in_items(self, new: Ratings) -> Self:
         """Return a model of the new items; that somebody rated one of them says nothing of that user."""
@@ -100,28 +106,32 @@ class SVDpp(RidgeFactorModel):
         folded.implicit_factors_ = np.zeros_like(folded.item_factors_)
         return folded
 
-    def _rated(self, rows: KnownRows) -> Floats:
+    def _implicit_part(self, rows: FoldInRows) -> Float32Array:
         """Return what it says of new users to have rated their items at all."""
-        return implicit_sum(rows.own, rows.other, rows.size, self.implicit_factors_)
+        return sum_implicit_factors(rows.new_indices, rows.known_indices, rows.n_new, self.implicit_factors_)
 
-    def _left(self, rows: KnownRows, side: str) -> Doubles:
-        if side == "item":
-            return super()._left(rows, side) - self._users_in_time(rows)
-        explained = dot_pairs(
-            rows.own, rows.other, self._rated(rows), self.item_factors_, np.zeros(rows.size, np.float32),
-            self.item_bias_, 0.0, thread_count(self.threads),
+    def _residual(self, rows: FoldInRows, entity: str) -> Float64Array:
+        if entity == "item":
+            return super()._residual(rows, entity) - self._user_time_effect(rows)
+        predicted = dot_pairs(
+            rows.new_indices, rows.known_indices, self._implicit_part(rows), self.item_factors_, np.zeros(rows.n_new, np.float32),
+            self.item_bias_, 0.0, resolve_threads(self.threads),
         )  # fmt: skip
-        return np.asarray(self._standardized(rows.value) - explained - self._items_in_time(rows))
+        return np.asarray(self._standardize(rows.value) - predicted - self._item_time_effect(rows))
 
-    def _shares(self, rows: KnownRows, toward: Doubles) -> Doubles:
+    def _rating_contributions(self, rows: FoldInRows, item_factors: Float64Array) -> Float64Array:
         """Return what each rating says by its value and by having been given at all, together."""
-        given = self.implicit_factors_[rows.other] @ toward / np.sqrt(max(1, len(rows.other)))
-        return np.asarray(super()._shares(rows, toward) + given)
+        implicit = (
+            self.implicit_factors_[rows.known_indices]
+            @ item_factors
+            / np.sqrt(max(1, len(rows.known_indices)))
+        )
+        return np.asarray(super()._rating_contributions(rows, item_factors) + implicit)
 
-    def _items_in_time(self, rows: KnownRows) -> Floats:
+    def _item_time_effect(self, rows: FoldInRows) -> Float32Array:
         """Return what time alone says of the items when they were rated, in standard deviations."""
-        return np.zeros(len(rows.other), np.float32)
+        return np.zeros(len(rows.known_indices), np.float32)
 
-    def _users_in_time(self, rows: KnownRows) -> Floats:
+    def _user_time_effect(self, rows: FoldInRows) -> Float32Array:
         """Return what time alone says of the users when they rated, in standard deviations."""
-        return np.zeros(len(rows.other), np.float32)
+        return np.zeros(len(rows.known_indices), np.float32)

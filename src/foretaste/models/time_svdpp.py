@@ -9,28 +9,26 @@ import numpy as np
 from foretaste._native import dot_pairs
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.ids import Indices
-from foretaste.models._sgd import aligned_zeros, padded
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.models._sgd import aligned_zeros, pad_to_simd
 from foretaste.models._time_features import (
-    Doubles,
-    Longs,
-    bin_of,
-    drifted,
-    find_sessions,
-    mean_of_each,
+    compute_drift,
+    index_sessions,
+    lookup_sessions,
     session_number,
-    sessions_of,
+    time_bin,
+    weighted_group_mean,
 )
-from foretaste.models.fold_in import KnownRows
-from foretaste.models.outputs import Contributions, Floats, Prediction
+from foretaste.models.fold_in import FoldInRows
+from foretaste.models.outputs import Contributions, Prediction
 from foretaste.models.svdpp import SVDpp
-from foretaste.params import learned, model_class, param
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
 
-@model_class
+@estimator
 class TimeSVDpp(SVDpp):
     r"""SVD++ whose users and items change with time (timeSVD++); needs the time of each rating.
 
@@ -56,40 +54,43 @@ class TimeSVDpp(SVDpp):
     2009).
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"when"})
+    requires: ClassVar[frozenset[str]] = frozenset({"when"})
     summary: ClassVar[str] = "SVD++ with each user's sessions, items' fashions and drift (timeSVD++)"
 
     session_hours: float = param(1.0, "how long a session of a user is; 0: no effect of sessions", low=0)
     session_damping: float = param(10.0, "how many ratings a session must outweigh", low=0)
     bins: int = param(30, "into how many parts the time of an item is cut; 0: no bins", low=0, high=10_000)
     bin_damping: float = param(100.0, "how many ratings an item's bin must outweigh", low=0)
-    drift: str = param("bias", "what of a user moves with time", one_of=("none", "bias", "factors"))
+    drift: str = param("bias", "what of a user moves with time", choices=("none", "bias", "factors"))
     drift_damping: float = param(50.0, "how many ratings a user's drift must outweigh", low=0)
     drift_exponent: float = param(
-        0.4, "how far a long time carries, compared with a short one", low=0, high=1, open_low=True
+        0.4, "how far a long time carries, compared with a short one", low=0, high=1, exclusive_low=True
     )
 
-    first_: float = learned()
-    last_: float = learned()
-    user_first_: Doubles = learned("users", dtype="float64")
-    user_last_: Doubles = learned("users", dtype="float64")
-    user_when_: Doubles = learned("users", dtype="float64")
-    session_number_: Longs = learned("numbers", dtype="int64")
-    session_key_: Longs = learned("sessions", dtype="int64")
-    session_bias_: Floats = learned("sessions")
-    bin_bias_: Floats = learned("items", "bins")
-    drift_bias_: Floats = learned("users")
-    drift_factors_: Floats = learned("users", "drifting")
-    drift_center_: Floats = learned("users")
+    first_: float = fitted()
+    last_: float = fitted()
+    user_first_: Float64Array = fitted("users", dtype="float64")
+    user_last_: Float64Array = fitted("users", dtype="float64")
+    user_mean_time_: Float64Array = fitted("users", dtype="float64")
+    session_number_: Int64Array = fitted("numbers", dtype="int64")
+    session_key_: Int64Array = fitted("sessions", dtype="int64")
+    session_bias_: Float32Array = fitted("sessions")
+    bin_bias_: Float32Array = fitted("items", "bins")
+    drift_bias_: Float32Array = fitted("users")
+    drift_factors_: Float32Array = fitted("users", "drifting")
+    drift_center_: Float32Array = fitted("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         users, items = len(train.users), len(train.items)
         self._check_bins(items)
-        when = self._read_times(train)
+        timestamp = self._init_times(train)
         weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
-        sessions, bins = self._read_sessions(train, when), bin_of(when, self.first_, self.last_, self.bins)
+        sessions, bins = (
+            self._init_sessions(train, timestamp),
+            time_bin(timestamp, self.first_, self.last_, self.bins),
+        )
         cell = train.item * np.int32(self.bins) + bins
-        deviation = self._deviation(train.user, when)
+        deviation = self._drift_deviation(train.user, timestamp)
         rows: dict[str, Any] = {}
         tables: dict[str, Any] = {}
         if self.session_hours > 0:
@@ -102,107 +103,125 @@ class TimeSVDpp(SVDpp):
             rows["deviation"] = deviation
             tables |= {"drift_bias": self.drift_bias_, "drift_damping": self.drift_damping}
         if self.drift == "factors":
-            tables["drift_factors"] = aligned_zeros(users, padded(self.factors))
+            tables["drift_factors"] = aligned_zeros(users, pad_to_simd(self.factors))
             self.drift_factors_ = tables["drift_factors"][:, : self.factors]
-        self._learn(self._start(train, rows), progress, **tables)
+        self._train(self._init_state(train, rows), progress, **tables)
         self._center_users(train, sessions, deviation, weight)
         self._center_items(train, cell, weight)
 
     def _check_bins(self, items: int) -> None:
-        fewer = f"bins={max(1, self.bins // 10)}"
+        hint = f"bins={max(1, self.bins // 10)}"
         if items * self.bins >= 2**31:
-            raise InvalidParameter(f"TimeSVDpp: bins={self.bins} of {items} items are too many", hint=fewer)
-        memory.require(8 * items * self.bins, f"TimeSVDpp with {self.bins} bins of {items} items", fewer)
+            raise InvalidParameterError(
+                f"TimeSVDpp: bins={self.bins} of {items} items are too many", hint=hint
+            )
+        memory.check_available(
+            8 * items * self.bins, f"TimeSVDpp with {self.bins} bins of {items} items", hint
+        )
 
-    def _read_times(self, train: Ratings) -> Doubles:
+    def _init_times(self, train: Ratings) -> Float64Array:
         """Learn when there were ratings, nothing of their effects yet; return the time of each."""
-        assert train.when is not None  # noqa: S101 - ``needs`` has it refused before
-        when, users, items = train.when.astype(np.float64), len(train.users), len(train.items)
-        self.first_, self.last_ = float(when.min()), float(when.max())
+        assert train.timestamp is not None  # noqa: S101 - ``require_role`` has it refused before
+        timestamp, users, items = train.timestamp.astype(np.float64), len(train.users), len(train.items)
+        self.first_, self.last_ = float(timestamp.min()), float(timestamp.max())
         self.user_first_, self.user_last_ = np.full(users, np.inf), np.full(users, -np.inf)
-        np.minimum.at(self.user_first_, train.user, when)
-        np.maximum.at(self.user_last_, train.user, when)
+        np.minimum.at(self.user_first_, train.user, timestamp)
+        np.maximum.at(self.user_last_, train.user, timestamp)
         # from the first time on: sums of seconds since 1970 would lose digits
-        later = np.bincount(train.user, when - self.first_, users) / np.bincount(train.user, minlength=users)
-        self.user_when_ = self.first_ + later
+        mean_offset = np.bincount(train.user, timestamp - self.first_, users) / np.bincount(
+            train.user, minlength=users
+        )
+        self.user_mean_time_ = self.first_ + mean_offset
         self.bin_bias_ = np.zeros((items, self.bins), np.float32)
         self.drift_bias_ = np.zeros(users, np.float32)
         self.drift_factors_ = np.zeros((users, 0), np.float32)
-        return when
+        return timestamp
 
-    def _read_sessions(self, train: Ratings, when: Doubles) -> Indices:
+    def _init_sessions(self, train: Ratings, timestamp: Float64Array) -> IndexArray:
         """Learn which sessions users had; return the session of each rating."""
         rows = slice(None) if self.session_hours > 0 else slice(0, 0)
-        number = session_number(when[rows], self.session_hours)
-        self.session_number_, self.session_key_, session = sessions_of(train.user[rows], number)
+        number = session_number(timestamp[rows], self.session_hours)
+        self.session_number_, self.session_key_, session = index_sessions(train.user[rows], number)
         self.session_bias_ = np.zeros(len(self.session_key_), np.float32)
         return session
 
-    def _deviation(self, user: Indices, when: Doubles) -> Floats:
-        inside = np.clip(when, self.user_first_[user], self.user_last_[user])
-        return drifted(inside, self.user_when_[user], self.last_ - self.first_, self.drift_exponent)
+    def _drift_deviation(self, user: IndexArray, timestamp: Float64Array) -> Float32Array:
+        clipped = np.clip(timestamp, self.user_first_[user], self.user_last_[user])
+        return compute_drift(
+            clipped, self.user_mean_time_[user], self.last_ - self.first_, self.drift_exponent
+        )
 
     # Biases and factors become the average over time, and the effects of time differ from it.
 
-    def _center_users(self, train: Ratings, session: Indices, deviation: Floats, weight: Doubles) -> None:
+    def _center_users(
+        self, train: Ratings, session: IndexArray, deviation: Float32Array, weight: Float64Array
+    ) -> None:
         users = len(train.users)
         if self.session_hours > 0:
-            usual = mean_of_each(train.user, users, self.session_bias_[session], weight)
-            self.user_bias_ = self.user_bias_ + usual
-            self.session_bias_ = self.session_bias_ - usual[self.session_key_ // len(self.session_number_)]
-        self.drift_center_ = mean_of_each(train.user, users, deviation, weight)
+            mean_effect = weighted_group_mean(train.user, users, self.session_bias_[session], weight)
+            self.user_bias_ = self.user_bias_ + mean_effect
+            self.session_bias_ = (
+                self.session_bias_ - mean_effect[self.session_key_ // len(self.session_number_)]
+            )
+        self.drift_center_ = weighted_group_mean(train.user, users, deviation, weight)
         self.user_bias_ = self.user_bias_ + self.drift_bias_ * self.drift_center_
         self.drift_factors_ = np.ascontiguousarray(self.drift_factors_)
         if self.drift == "factors":
             self.user_factors_ = self.user_factors_ + self.drift_factors_ * self.drift_center_[:, None]
 
-    def _center_items(self, train: Ratings, cell: Indices, weight: Doubles) -> None:
+    def _center_items(self, train: Ratings, cell: IndexArray, weight: Float64Array) -> None:
         if not self.bins:
             return
-        usual = mean_of_each(train.item, len(train.items), self.bin_bias_.ravel()[cell], weight)
+        mean_effect = weighted_group_mean(train.item, len(train.items), self.bin_bias_.ravel()[cell], weight)
         rated = np.bincount(cell, weight, self.bin_bias_.size).reshape(self.bin_bias_.shape) > 0
-        self.item_bias_ = self.item_bias_ + usual
-        self.bin_bias_ = np.where(rated, self.bin_bias_ - usual[:, None], np.float32(0))
+        self.item_bias_ = self.item_bias_ + mean_effect
+        self.bin_bias_ = np.where(rated, self.bin_bias_ - mean_effect[:, None], np.float32(0))
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        return self._prediction(pairs, self._scaled(self._standard(pairs) + self._of_time(pairs)))
+        return self._make_prediction(
+            pairs, self._to_rating(self._predict_standardized(pairs) + self._time_effect(pairs))
+        )
 
-    def _of_time(self, pairs: Pairs) -> Floats:
+    def _time_effect(self, pairs: Pairs) -> Float32Array:
         """Return how a rating at its time differs from one at no particular time, in standard deviations."""
-        if pairs.when is None:
+        if pairs.timestamp is None:
             return np.zeros(len(pairs), np.float32)
-        when = pairs.when.astype(np.float64)
+        timestamp = pairs.timestamp.astype(np.float64)
         user, item = np.maximum(pairs.user, 0), np.maximum(pairs.item, 0)
-        of_item = np.zeros(len(pairs), np.float32)
+        item_effect = np.zeros(len(pairs), np.float32)
         if self.bin_bias_.shape[1]:
-            bins = bin_of(when, self.first_, self.last_, self.bin_bias_.shape[1])
-            of_item += self.bin_bias_[item, bins]
-        number = session_number(when, self.session_hours)
-        session = find_sessions(user, number, self.session_number_, self.session_key_)
-        of_user = np.r_[self.session_bias_, np.float32(0)][session]  # the last, 0, where there was none
+            bins = time_bin(timestamp, self.first_, self.last_, self.bin_bias_.shape[1])
+            item_effect += self.bin_bias_[item, bins]
+        number = session_number(timestamp, self.session_hours)
+        session = lookup_sessions(user, number, self.session_number_, self.session_key_)
+        user_effect = np.r_[self.session_bias_, np.float32(0)][session]  # the last, 0, where there was none
         if self.drift != "none":
-            moved = self._deviation(user, when) - self.drift_center_[user]
-            of_user += moved * self.drift_bias_[user]
+            drift = self._drift_deviation(user, timestamp) - self.drift_center_[user]
+            user_effect += drift * self.drift_bias_[user]
             if self.drift == "factors":
-                of_user += moved * self._drifting_taste(pairs)
+                user_effect += drift * self._drift_dot(pairs)
         zero = np.float32(0)
-        return np.where(pairs.user >= 0, of_user, zero) + np.where(pairs.item >= 0, of_item, zero)
+        return np.where(pairs.user >= 0, user_effect, zero) + np.where(pairs.item >= 0, item_effect, zero)
 
-    def _drifting_taste(self, pairs: Pairs) -> Floats:
+    def _drift_dot(self, pairs: Pairs) -> Float32Array:
         no_bias = np.zeros(len(self.users_), np.float32), np.zeros(len(self.items_), np.float32)
         factors = self.drift_factors_, self.item_factors_
-        return dot_pairs(pairs.user, pairs.item, *factors, *no_bias, 0.0, thread_count(self.threads))
+        return dot_pairs(pairs.user, pairs.item, *factors, *no_bias, 0.0, resolve_threads(self.threads))
 
-    def _explain(self, pairs: Pairs) -> Contributions:
-        told = super()._explain(Pairs(pairs.user, pairs.item))
-        time = np.float32(self.std_) * self._of_time(pairs)
-        return Contributions((*told.parts, "time"), np.column_stack([told.values, time]))
+    def contributions(self, pairs: Pairs) -> Contributions:
+        contributions = super().contributions(Pairs(pairs.user, pairs.item))
+        time = np.float32(self.std_) * self._time_effect(pairs)
+        return Contributions((*contributions.parts, "time"), np.column_stack([contributions.values, time]))
 
-    def _items_in_time(self, rows: KnownRows) -> Floats:
-        return self._of_time(Pairs(np.full(len(rows.other), -1, np.int32), rows.other, rows.when))
+    def _item_time_effect(self, rows: FoldInRows) -> Float32Array:
+        return self._time_effect(
+            Pairs(np.full(len(rows.known_indices), -1, np.int32), rows.known_indices, rows.timestamp)
+        )
 
-    def _users_in_time(self, rows: KnownRows) -> Floats:
-        return self._of_time(Pairs(rows.other, np.full(len(rows.other), -1, np.int32), rows.when))
+    def _user_time_effect(self, rows: FoldInRows) -> Float32Array:
+        return self._time_effect(
+            Pairs(rows.known_indices, np.full(len(rows.known_indices), -1, np.int32), rows.timestamp)
+        )
 
     def _fold_in_items(self, new: Ratings) -> Self:
         folded = super()._fold_in_items(new)
@@ -219,11 +238,11 @@ class TimeSVDpp(SVDpp):
         folded.session_key_, folded.session_bias_ = self.session_key_[:0], self.session_bias_[:0]
         return folded
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
-        wanted = self.item_factors_.shape[1] if self.drift == "factors" else 0
-        if self.drift_factors_.shape[1] != wanted or (
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
+        n_factors = self.item_factors_.shape[1] if self.drift == "factors" else 0
+        if self.drift_factors_.shape[1] != n_factors or (
             len(self.session_key_) and not len(self.session_number_)
         ):
-            raise BadModelFile(f"its tables of time do not fit drift={self.drift!r} and its factors")
+            raise ModelFileError(f"its tables of time do not fit drift={self.drift!r} and its factors")
         return self

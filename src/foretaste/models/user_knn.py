@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from foretaste.models._knn import Neighbors
-from foretaste.models._knn_fold_in import with_rows
-from foretaste.models.outputs import Floats
-from foretaste.params import learned, model_class
+from foretaste.models._knn import KNNBase
+from foretaste.models._knn_fold_in import with_new_rows
+from foretaste.params import estimator, fitted
 from foretaste.ratings import Ratings
+from foretaste.typing import Float32Array
 
 
-@model_class
-class UserKNN(Neighbors):
+@estimator
+class UserKNN(KNNBase):
     r"""Predict from how the users most like this one rated the item.
 
     ``ItemKNN`` with users and items in each other's place: with :math:`N` the ``neighbors`` users most alike
@@ -36,15 +36,15 @@ class UserKNN(Neighbors):
     shrinkage).
     """
 
-    rows: ClassVar[str] = "user"
-    columns: ClassVar[str] = "item"
+    row_entity: ClassVar[str] = "user"
+    column_entity: ClassVar[str] = "item"
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the users most like this one rated the item"
 
-    spread_: Floats = learned("users")
+    row_std_: Float32Array = fitted("users")
 
     def _fold_in_items(self, new: Ratings) -> Self:
-        return self._with_columns(new)
+        return self._with_new_columns(new)
 
     def _fold_in(self, new: Ratings) -> Self:
-        return with_rows(self, new)
+        return with_new_rows(self, new)

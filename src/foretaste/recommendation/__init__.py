@@ -6,7 +6,7 @@ from foretaste.recommendation.explainer import explain
 from foretaste.recommendation.explanation import Explanation, Part, Reason
 from foretaste.recommendation.new_entities import fold_in
 from foretaste.recommendation.recommendations import Recommendations
-from foretaste.recommendation.similar import Similar, similar_items, similar_users
+from foretaste.recommendation.similar import SimilarEntities, similar_items, similar_users
 from foretaste.recommendation.top_n import recommend
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "Part",
     "Reason",
     "Recommendations",
-    "Similar",
+    "SimilarEntities",
     "explain",
     "fold_in",
     "next_question",

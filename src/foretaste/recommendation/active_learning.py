@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadData, InvalidParameter, NotFound, NotSupported, plain
-from foretaste.ids import IdArray, IdIndex, Indices, as_id_column
-from foretaste.models.base import Model, known_models
-from foretaste.models.fold_in import SPREAD, known_items, require_kept
-from foretaste.models.outputs import Linear
+from foretaste.errors import DataError, InvalidParameterError, NotFoundError, NotSupportedError, to_python
+from foretaste.ids import IdIndex, as_id_column
+from foretaste.models.base import Model, all_models
+from foretaste.models.fold_in import PRIOR_NAME, known_items, require_fitted_attr
+from foretaste.models.outputs import LinearForm
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommendation.top_n import allowed_items
+from foretaste.recommendation.top_n import resolve_candidates
+from foretaste.typing import Float64Array, IdArray, IndexArray
 from foretaste.validation import as_ratings
 
-_Doubles = npt.NDArray[np.float64]
-
-_JUDGED = 2000  # items whose error counts, where there are more: every so many
+_MAX_EVAL_ITEMS = 2000  # items whose error counts, where there are more: every so many
 _BLOCK = 2_000_000  # predictions at a time
-_LEAST = 1e-9
+_MIN_NOISE = 1e-9
 
 
 def next_question(model: Model, answers: Any = None, candidates: Any = None) -> Any:
@@ -46,18 +44,18 @@ def next_question(model: Model, answers: Any = None, candidates: Any = None) -> 
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If not one of the candidates is known, or all have been answered.
-    NotSupported
+    NotSupportedError
         If the model cannot take in new people; the hint names those that can.
-    BadData
+    DataError
         If the answers are those of several people, or their ids of another type than the model's.
     """
     ids, gain = question_gains(model, answers, candidates)
-    return plain(ids[int(np.argmax(gain))])
+    return to_python(ids[int(np.argmax(gain))])
 
 
-def question_gains(model: Model, answers: Any = None, candidates: Any = None) -> tuple[IdArray, _Doubles]:
+def question_gains(model: Model, answers: Any = None, candidates: Any = None) -> tuple[IdArray, Float64Array]:
     r"""Return what each item's rating by a new person can be expected to tell.
 
     A model of factors predicts :math:`v_i \cdot x` (:math:`v_i` being 1 and the factors of an item). Before
@@ -86,56 +84,60 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
     gain : float64 array, shape (n,)
         By how much the mean squared error is expected to fall, in squared rating units.
     """
-    _check(model)
-    own = None if answers is None else _answers(model, answers)
-    asked = allowed_items(model.items_, candidates)
-    if own is not None:
-        asked = np.setdiff1d(asked, own.item).astype(np.int32)
-    if len(asked) == 0:
-        raise NotFound("every candidate has been answered", hint="candidates=None for all that are known")
-    judged = np.arange(0, len(model.items_), -(-len(model.items_) // _JUDGED), dtype=np.int32)
-    linear = _linear_of(model)
+    _check_supported(model)
+    answered = None if answers is None else _encode_answers(model, answers)
+    query_items = resolve_candidates(model.items_, candidates)
+    if answered is not None:
+        query_items = np.setdiff1d(query_items, answered.item).astype(np.int32)
+    if len(query_items) == 0:
+        raise NotFoundError(
+            "every candidate has been answered", hint="candidates=None for all that are known"
+        )
+    eval_items = np.arange(0, len(model.items_), -(-len(model.items_) // _MAX_EVAL_ITEMS), dtype=np.int32)
+    linear = _linear_form_with_prior(model)
     if linear is not None:
-        return model.items_.ids[asked], _by_covariance(model, linear, own, asked, judged)
-    return model.items_.ids[asked], _by_folding(model, own, asked, judged)
+        return model.items_.ids[query_items], _gains_by_covariance(
+            model, linear, answered, query_items, eval_items
+        )
+    return model.items_.ids[query_items], _gains_by_fold_in(model, answered, query_items, eval_items)
 
 
-def _check(model: Any) -> None:
+def _check_supported(model: Any) -> None:
     if not isinstance(model, Model):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"questions are chosen by a fitted model, not by {type(model).__name__}",
             hint="next_question(SVD().fit(ratings))",
         )
-    model._check_fitted()
+    model.check_fitted()
     for inner in [model, *getattr(model, "members_", ())]:
         if type(inner)._fold_in is Model._fold_in:
-            able = sorted(m.__name__ for m in known_models() if m._fold_in is not Model._fold_in)
-            raise NotSupported(
+            supported = sorted(m.__name__ for m in all_models() if m._fold_in is not Model._fold_in)
+            raise NotSupportedError(
                 f"{type(inner).__name__} cannot make use of a new person's answers",
-                hint=f"models that can: {', '.join(able)}",
+                hint=f"models that can: {', '.join(supported)}",
             )
 
 
-def _answers(model: Model, answers: Any) -> Ratings | None:
+def _encode_answers(model: Model, answers: Any) -> Ratings | None:
     """Return the answers in the model's items, None if there are none."""
     if isinstance(answers, dict):
         if not answers:
             return None
         items = as_id_column(list(answers), "item")
-        if items.dtype == object and model.items_.kind == "number":
+        if items.dtype == object and model.items_.dtype == "number":
             items = model.items_.parse(items.tolist())
         answers = Ratings.from_columns(np.zeros(len(items), np.int64), items, list(answers.values()))
-    own = as_ratings(answers)
-    if len(own.users) > 1:
-        raise BadData(
-            f"the answers are those of {len(own.users)} people; questions are for one at a time",
+    answered = as_ratings(answers)
+    if len(answered.users) > 1:
+        raise DataError(
+            f"the answers are those of {len(answered.users)} people; questions are for one at a time",
             hint="answers[answers.user_ids == one]",
         )
-    rated = known_items(model, own)
+    rated = known_items(model, answered)
     return rated if len(rated) else None
 
 
-def _linear_of(model: Model) -> Linear | None:
+def _linear_form_with_prior(model: Model) -> LinearForm | None:
     """Return a model of factors as such, if it keeps how the people are spread whom it learned from.
 
     The people whom it knows will not do: a model of new people knows these alone.
@@ -143,68 +145,73 @@ def _linear_of(model: Model) -> Linear | None:
     known = getattr(model, "user_covariance_", None)
     if not hasattr(model, "user_penalty_") and (known is None or known.size == 0):
         return None
-    return model._linear()
+    return model.as_linear()
 
 
-def _by_covariance(
-    model: Any, linear: Linear, own: Ratings | None, asked: Indices, judged: Indices
-) -> _Doubles:
-    noise = max(model._rmse() ** 2, _LEAST)
-    spread = _spread_of(model, linear, noise)
+def _gains_by_covariance(
+    model: Any, linear: LinearForm, answered: Ratings | None, query_items: IndexArray, eval_items: IndexArray
+) -> Float64Array:
+    noise = max(model._rmse() ** 2, _MIN_NOISE)
+    covariance = _user_covariance(model, linear, noise)
     items = np.column_stack([np.ones(len(linear.item_factors)), linear.item_factors]).astype(np.float64)
-    for item in () if own is None else own.item:
-        along = np.einsum("ab,b->a", spread, items[item])
-        spread = spread - np.outer(along, along) / (noise + along @ items[item])
-    shared = np.einsum("ia,ab->ib", items, spread)  # (items, numbers of a person)
-    own_variance = np.einsum("ia,ia->i", shared[asked], items[asked])
+    for item in () if answered is None else answered.item:
+        direction = np.einsum("ab,b->a", covariance, items[item])
+        covariance = covariance - np.outer(direction, direction) / (noise + direction @ items[item])
+    projected = np.einsum("ia,ab->ib", items, covariance)  # (items, numbers of a person)
+    variance = np.einsum("ia,ia->i", projected[query_items], items[query_items])
     # sum over judged i of (v_i C v_j)^2 = v_j C (sum v_i v_i') C v_j, so that no items x items is needed
-    square = np.einsum("ia,ib->ab", items[judged], items[judged]) / len(judged)
+    second_moment = np.einsum("ia,ib->ab", items[eval_items], items[eval_items]) / len(eval_items)
     return np.asarray(
-        np.einsum("ja,ab,jb->j", shared[asked], square, shared[asked], optimize=True) / (noise + own_variance)
+        np.einsum("ja,ab,jb->j", projected[query_items], second_moment, projected[query_items], optimize=True)
+        / (noise + variance)
     )
 
 
-def _spread_of(model: Any, linear: Linear, noise: float) -> _Doubles:
+def _user_covariance(model: Any, linear: LinearForm, noise: float) -> Float64Array:
     """Return the covariance of the numbers of people, the bias first, in rating units."""
     size = 1 + linear.item_factors.shape[1]
     if not hasattr(model, "user_penalty_"):
         return np.asarray(model.std_**2 * model.user_covariance_)
-    require_kept(model, model.user_penalty_, SPREAD)
+    require_fitted_attr(model, model.user_penalty_, PRIOR_NAME)
     start = size - len(model.user_penalty_)  # without biases it has none of them
-    spread = np.zeros((size, size))
-    spread[start:, start:] = noise * np.linalg.inv(model.user_penalty_)
-    return spread
+    covariance = np.zeros((size, size))
+    covariance[start:, start:] = noise * np.linalg.inv(model.user_penalty_)
+    return covariance
 
 
-def _by_folding(model: Model, own: Ratings | None, asked: Indices, judged: Indices) -> _Doubles:
+def _gains_by_fold_in(
+    model: Model, answered: Ratings | None, query_items: IndexArray, eval_items: IndexArray
+) -> Float64Array:
     """Ask the model itself how far two answers, one above and one below, part its predictions."""
-    spread = (model.high_ - model.low_) / 4
-    start = np.zeros(1, np.int32) if own is not None else np.full(1, -1, np.int32)
-    current = model if own is None else model._fold_in(own)
-    expected = current._predict(Pairs(np.repeat(start, len(asked)), asked)).value.astype(np.float64)
-    gain = np.empty(len(asked))
-    step = max(1, _BLOCK // (2 * len(judged)))
-    for first in range(0, len(asked), step):
-        some = slice(first, first + step)
-        people = _imagined(own, asked[some], expected[some], spread, model)
-        folded = model._fold_in(people)
-        n = len(people.users)
-        pairs = Pairs(np.repeat(np.arange(n, dtype=np.int32), len(judged)), np.tile(judged, n))
-        value = folded._predict(pairs).value.astype(np.float64).reshape(2, -1, len(judged))
-        gain[some] = (((value[0] - value[1]) / 2) ** 2).mean(axis=1)
+    rating_std = (model.high_ - model.low_) / 4
+    user_index = np.zeros(1, np.int32) if answered is not None else np.full(1, -1, np.int32)
+    current = model if answered is None else model._fold_in(answered)
+    expected = current._predict(Pairs(np.repeat(user_index, len(query_items)), query_items)).value.astype(
+        np.float64
+    )
+    gain = np.empty(len(query_items))
+    block_size = max(1, _BLOCK // (2 * len(eval_items)))
+    for first in range(0, len(query_items), block_size):
+        block = slice(first, first + block_size)
+        hypothetical = _hypothetical_ratings(answered, query_items[block], expected[block], rating_std, model)
+        folded = model._fold_in(hypothetical)
+        n = len(hypothetical.users)
+        pairs = Pairs(np.repeat(np.arange(n, dtype=np.int32), len(eval_items)), np.tile(eval_items, n))
+        value = folded._predict(pairs).value.astype(np.float64).reshape(2, -1, len(eval_items))
+        gain[block] = (((value[0] - value[1]) / 2) ** 2).mean(axis=1)
     return gain
 
 
-def _imagined(
-    own: Ratings | None, asked: Indices, expected: _Doubles, spread: float, model: Model
+def _hypothetical_ratings(
+    answered: Ratings | None, query_items: IndexArray, expected: Float64Array, rating_std: float, model: Model
 ) -> Ratings:
     """Return two people a question, with the answers so far and one above or below what is expected."""
-    n = len(asked)
-    known = np.empty(0, np.int32) if own is None else own.item
-    given = np.empty(0, np.float32) if own is None else own.value
-    item = np.column_stack([np.tile(known, (2 * n, 1)), np.tile(asked, 2)]).astype(np.int32)
-    told = np.r_[expected + spread, expected - spread]
-    value = np.column_stack([np.tile(given, (2 * n, 1)), told]).astype(np.float32)
+    n = len(query_items)
+    known = np.empty(0, np.int32) if answered is None else answered.item
+    known_values = np.empty(0, np.float32) if answered is None else answered.value
+    item = np.column_stack([np.tile(known, (2 * n, 1)), np.tile(query_items, 2)]).astype(np.int32)
+    hypothetical = np.r_[expected + rating_std, expected - rating_std]
+    value = np.column_stack([np.tile(known_values, (2 * n, 1)), hypothetical]).astype(np.float32)
     user = np.repeat(np.arange(2 * n, dtype=np.int32), item.shape[1])
     users = IdIndex(np.arange(2 * n, dtype=np.int64))
     return Ratings(user, item.ravel(), value=value.ravel(), users=users, items=model.items_)

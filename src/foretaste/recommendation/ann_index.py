@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import top_of_rows
-from foretaste._utils.threads import thread_count
-from foretaste.errors import MissingExtra, NotSupported
-from foretaste.ids import Indices
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import MissingDependencyError, NotSupportedError
 from foretaste.models.base import Model
-from foretaste.models.outputs import Floats, Linear
+from foretaste.models.outputs import LinearForm
 from foretaste.ratings import Pairs
-from foretaste.recommendation.topk import Ranking, Seen, linear_of
+from foretaste.recommendation.topk import ExcludedItems, TopKRanker, as_kernel_linear
+from foretaste.typing import Float32Array, IndexArray
 
-TOP = 10  # of so many is the recall measured
+RECALL_AT = 10  # of so many is the recall measured
 _CANDIDATES = (200, 400, 800, 1600, 3200, 6400)
-_SAMPLE = 200  # users compared with the exact way
-_TRAINED_ON = 40_000  # items that the sixteen steps of each number are found from
+_N_SAMPLE_USERS = 200  # users compared with the exact way
+_N_TRAIN_ITEMS = 40_000  # items that the sixteen steps of each number are found from
 
 
 class ItemIndex:
@@ -49,9 +49,9 @@ class ItemIndex:
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If the model cannot be written as biases and factors, or learned from nobody.
-    MissingExtra
+    MissingDependencyError
         If faiss is not installed.
     """
 
@@ -59,47 +59,55 @@ class ItemIndex:
         try:
             import faiss
         except ImportError:
-            raise MissingExtra(
+            raise MissingDependencyError(
                 "an index of items needs faiss", hint='pip install "foretaste[index]"'
             ) from None
-        linear = linear_of(model)
+        linear = as_kernel_linear(model)
         if linear is None or not linear.item_factors.shape[1] or not len(linear.user_factors):
-            raise NotSupported(
+            raise NotSupportedError(
                 f"{type(model).__name__} has no factors of items to put in an index",
                 hint="a model with factors, such as SVD or ALS",
             )
         self._faiss: Any = faiss
         vectors = np.hstack([linear.item_factors, linear.item_bias[:, None]])
         size = vectors.shape[1] + vectors.shape[1] % 2  # faiss takes the numbers in twos
-        turned, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))
-        self._rotation = np.ascontiguousarray(turned[: vectors.shape[1]], np.float32)
+        orthogonal, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))
+        self._rotation = np.ascontiguousarray(orthogonal[: vectors.shape[1]], np.float32)
         vectors = vectors @ self._rotation
-        faiss.omp_set_num_threads(thread_count(threads))  # of this thread alone
-        self._inner = faiss.IndexPQFastScan(size, size, 4, faiss.METRIC_INNER_PRODUCT)
-        self._inner.pq.cp.niter = 10  # of sixteen steps on a line
-        chosen = np.random.default_rng(0).permutation(len(vectors))[:_TRAINED_ON]
-        self._inner.train(np.ascontiguousarray(vectors[np.sort(chosen)]))
-        self._inner.add(vectors)
-        self.candidates_, self.recall_ = self._measured(model, linear, recall)
+        faiss.omp_set_num_threads(resolve_threads(threads))  # of this thread alone
+        self._faiss_index = faiss.IndexPQFastScan(size, size, 4, faiss.METRIC_INNER_PRODUCT)
+        self._faiss_index.pq.cp.niter = 10  # of sixteen steps on a line
+        sample = np.random.default_rng(0).permutation(len(vectors))[:_N_TRAIN_ITEMS]
+        self._faiss_index.train(np.ascontiguousarray(vectors[np.sort(sample)]))
+        self._faiss_index.add(vectors)
+        self.candidates_, self.recall_ = self._choose_n_candidates(model, linear, recall)
 
-    def _measured(self, model: Model, linear: Linear, wanted: float) -> tuple[int, float]:
+    def _choose_n_candidates(
+        self, model: Model, linear: LinearForm, target_recall: float
+    ) -> tuple[int, float]:
         """Return how many candidates are needed, and the recall with these."""
         rng = np.random.default_rng(0)
-        people = np.sort(rng.permutation(len(linear.user_factors))[:_SAMPLE]).astype(np.int32)
-        every = np.arange(len(linear.item_factors), dtype=np.int32)
-        exact, _ = Ranking(model, every, TOP, 1).best(people, None)
-        found = 0.0
-        for candidates in _CANDIDATES:
-            share = [
-                len(np.intersect1d(best, self._few(model, linear, int(one), candidates, TOP)[0])) / len(best)
-                for one, best in zip(people, exact, strict=True)
+        users = np.sort(rng.permutation(len(linear.user_factors))[:_N_SAMPLE_USERS]).astype(np.int32)
+        all_items = np.arange(len(linear.item_factors), dtype=np.int32)
+        exact, _ = TopKRanker(model, all_items, RECALL_AT, 1).topk(users, None)
+        recall = 0.0
+        for n_candidates in _CANDIDATES:
+            recalls = [
+                len(
+                    np.intersect1d(
+                        exact_items,
+                        self._rank_candidates(model, linear, int(user), n_candidates, RECALL_AT)[0],
+                    )
+                )
+                / len(exact_items)
+                for user, exact_items in zip(users, exact, strict=True)
             ]
-            found = float(np.mean(share))
-            if found >= wanted:
+            recall = float(np.mean(recalls))
+            if recall >= target_recall:
                 break
-        return candidates, found
+        return n_candidates, recall
 
-    def best(self, model: Model, user: int, seen: Indices, n: int) -> tuple[Indices, Floats]:
+    def topk(self, model: Model, user: int, excluded: IndexArray, n: int) -> tuple[IndexArray, Float32Array]:
         """Return the best items of a user, those left out that they have seen.
 
         Parameters
@@ -108,7 +116,7 @@ class ItemIndex:
             That of the index, or the same with other users taken in.
         user : int
             Its index in ``model``.
-        seen : int32 array, shape (m,)
+        excluded : int32 array, shape (m,)
             Items to leave out.
         n : int
 
@@ -119,28 +127,36 @@ class ItemIndex:
         score : float32 array, shape (k,)
             As the model predicts, unclipped.
         """
-        items = len(model.items_)
-        linear = linear_of(model)
-        candidates = len(seen) + self.candidates_ * -(-n // TOP)
-        if linear is None or 4 * candidates > items:
-            ranking = Ranking(model, np.arange(items, dtype=np.int32), n, 1)
-            rows = Seen(np.array([0, len(seen)], np.int64), seen)
-            found, scores = (one[0] for one in ranking.best(np.array([user], np.int32), rows))
+        n_items = len(model.items_)
+        linear = as_kernel_linear(model)
+        n_candidates = len(excluded) + self.candidates_ * -(-n // RECALL_AT)
+        if linear is None or 4 * n_candidates > n_items:
+            ranker = TopKRanker(model, np.arange(n_items, dtype=np.int32), n, 1)
+            excluded_rows = ExcludedItems(np.array([0, len(excluded)], np.int64), excluded)
+            ranked, scores = (row[0] for row in ranker.topk(np.array([user], np.int32), excluded_rows))
         else:
-            found, scores = self._few(model, linear, user, candidates, n, seen)
-        there = found >= 0
-        return found[there], scores[there]
+            ranked, scores = self._rank_candidates(model, linear, user, n_candidates, n, excluded)
+        valid = ranked >= 0
+        return ranked[valid], scores[valid]
 
-    def _few(
-        self, model: Model, linear: Linear, user: int, candidates: int, n: int, seen: Indices | None = None
-    ) -> tuple[Indices, Floats]:
+    def _rank_candidates(
+        self,
+        model: Model,
+        linear: LinearForm,
+        user: int,
+        n_candidates: int,
+        n: int,
+        excluded: IndexArray | None = None,
+    ) -> tuple[IndexArray, Float32Array]:
         """Predict the candidates, and rank."""
         query = np.r_[linear.user_factors[user], np.float32(1)] @ self._rotation
         self._faiss.omp_set_num_threads(1)  # of this thread alone: one search is too short for two
-        _, found = self._inner.search(query[None].astype(np.float32), min(candidates, len(model.items_)))
-        items = np.sort(found[0][found[0] >= 0]).astype(np.int32)
-        if seen is not None:
-            items = items[~np.isin(items, seen)]
+        _, found_items = self._faiss_index.search(
+            query[None].astype(np.float32), min(n_candidates, len(model.items_))
+        )
+        items = np.sort(found_items[0][found_items[0] >= 0]).astype(np.int32)
+        if excluded is not None:
+            items = items[~np.isin(items, excluded)]
         scores = np.array(model._predict(Pairs(np.full(len(items), user, np.int32), items)).value, np.float32)
-        best, best_scores = top_of_rows(scores[None], items[None], min(n, len(items)), 1)
-        return best[0], best_scores[0]
+        top_indices, top_scores = top_of_rows(scores[None], items[None], min(n, len(items)), 1)
+        return top_indices[0], top_scores[0]

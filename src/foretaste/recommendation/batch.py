@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from foretaste._utils.files import atomic_write
-from foretaste._utils.progress import Progress, progress_for
-from foretaste.errors import InvalidParameter
-from foretaste.features import Catalogue
+from foretaste._utils.progress import Progress, get_progress
+from foretaste.errors import InvalidParameterError
+from foretaste.features import ItemCatalog
 from foretaste.models.base import Model
 from foretaste.recommendation.recommendations import Recommendations
-from foretaste.recommendation.top_n import Work
+from foretaste.recommendation.top_n import RecommendJob
 
 FORMATS = (".parquet", ".csv")
-_PAIRS = 50_000_000  # pairs ranked in one step, so that progress is seen to move
-_ROWS = 250_000  # recommendations kept in memory before they are written
+_MAX_PAIRS = 50_000_000  # pairs ranked in one step, so that progress is seen to move
+_MAX_ROWS = 250_000  # recommendations kept in memory before they are written
 
 
 def recommend_all(
@@ -29,8 +29,8 @@ def recommend_all(
     users: Any = None,
     exclude: Any = None,
     candidates: Any = None,
-    catalogue: Catalogue | None = None,
-    unknown: str = "refuse",
+    catalog: ItemCatalog | None = None,
+    unknown_users: str = "refuse",
     threads: int | None = None,
     progress: bool | Progress = False,
 ) -> int:
@@ -58,39 +58,42 @@ def recommend_all(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If the name ends in something else, or an argument is not allowed.
-    NotFound
+    NotFoundError
         If the folder does not exist, a user is unknown, or not one of the candidates is known.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        raise InvalidParameter(
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise InvalidParameterError(
             f"cannot write recommendations to {os.fspath(path)}: its name must end in {' or '.join(FORMATS)}",
             hint=f"{Path(path).with_suffix('.parquet')}",
         )
-    work = Work(model, users, n, exclude, candidates, unknown, threads)
-    with atomic_write(path) as partial, progress_for(progress).task("recommend", len(work.user)) as task:
-        batches = _batches(work, catalogue, task)
-        return _write_csv(batches, partial) if ending == ".csv" else _write_parquet(batches, partial)
+    job = RecommendJob(model, users, n, exclude, candidates, unknown_users, threads)
+    with (
+        atomic_write(path) as partial,
+        get_progress(progress).start_task("recommend", len(job.user_indices)) as task,
+    ):
+        batches = _iter_batches(job, catalog, task)
+        return _write_csv(batches, partial) if suffix == ".csv" else _write_parquet(batches, partial)
 
 
-def _batches(work: Work, catalogue: Catalogue | None, task: Any) -> Iterator[Any]:
-    """Give frames of at most about ``_ROWS`` rows; at least one."""
-    ranking, users = work.ranking, len(work.user)
-    step = max(1, min(_PAIRS // max(1, len(ranking.allowed)), _ROWS // max(1, ranking.n)))
-    waiting: list[Recommendations] = []
+def _iter_batches(job: RecommendJob, catalog: ItemCatalog | None, task: Any) -> Iterator[Any]:
+    """Give frames of at most about ``_MAX_ROWS`` rows; at least one."""
+    ranker, users = job.ranker, len(job.user_indices)
+    step = max(1, min(_MAX_PAIRS // max(1, len(ranker.candidates)), _MAX_ROWS // max(1, ranker.n)))
+    pending: list[Recommendations] = []
     for start in range(0, users, step):
-        waiting.append(work.part(slice(start, min(users, start + step)), catalogue))
+        pending.append(job.recommend_rows(slice(start, min(users, start + step)), catalog))
         task.step(min(users, start + step) - start)
-        if sum(map(len, waiting)) >= _ROWS:
-            yield _joined(waiting)
-            waiting.clear()
-    if waiting or not users:
-        yield _joined(waiting or [work.part(slice(0, 0), catalogue)])
+        if sum(map(len, pending)) >= _MAX_ROWS:
+            yield _concat_frames(pending)
+            pending.clear()
+    if pending or not users:
+        yield _concat_frames(pending or [job.recommend_rows(slice(0, 0), catalog)])
 
 
-def _joined(parts: list[Recommendations]) -> Any:
+def _concat_frames(parts: list[Recommendations]) -> Any:
     import polars as pl
 
     return pl.concat([part.to_frame() for part in parts])
@@ -99,8 +102,8 @@ def _joined(parts: list[Recommendations]) -> Any:
 def _write_csv(frames: Iterator[Any], path: Path) -> int:
     rows = 0
     with path.open("wb") as file:
-        for number, frame in enumerate(frames):
-            frame.write_csv(file, include_header=number == 0)
+        for index, frame in enumerate(frames):
+            frame.write_csv(file, include_header=index == 0)
             rows += len(frame)
     return rows
 
@@ -111,8 +114,8 @@ def _write_parquet(frames: Iterator[Any], path: Path) -> int:
 
     rows, parts = 0, list[Path]()
     with tempfile.TemporaryDirectory(prefix=f"{path.name[:100]}.", dir=path.parent) as folder:
-        for number, frame in enumerate(frames):
-            parts.append(Path(folder) / f"{number:09d}.parquet")
+        for index, frame in enumerate(frames):
+            parts.append(Path(folder) / f"{index:09d}.parquet")
             frame.write_parquet(parts[-1])
             rows += len(frame)
         if len(parts) == 1:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import plural, text_table
+from foretaste._utils.formatting import format_count, format_text_table
 from foretaste._utils.plotting import PlotMixin
-from foretaste.recommendation.recommendations import short
+from foretaste.recommendation.recommendations import truncate_title
 
-_SHOWN = 8  # ratings that are shown one by one
-_IN_WORDS = {
+_MAX_REASONS = 8  # ratings that are shown one by one
+_PART_LABELS = {
     "mean": "mean of all ratings",
     "user": "how this user rates",
     "item": "how this item is rated",
@@ -18,7 +18,7 @@ _IN_WORDS = {
     "neighbors": "neighbors",
     "time": "time",
 }
-_NOTHING = 5e-13  # no more than rounding
+_EPSILON = 5e-13  # no more than rounding
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Reason:
         The item that the user rated; of neighbours who are users, the one who rated the item.
     rating : float or None
         In rating units; None where only counts that it was given.
-    share : float
+    contribution : float
         How far it moved the prediction, in rating units.
     title : str or None
     """
 
     id: Any
     rating: float | None
-    share: float
+    contribution: float
     title: str | None = None
 
 
@@ -68,13 +68,13 @@ class Explanation(PlotMixin):
         As ``predict`` gives it, in rating units.
     parts : tuple of Part
         They add up to the prediction.
-    moved : str or None
+    main_part : str or None
         The part that comes from single ratings; None where that cannot be told.
-    side : {"item", "user"}
+    entity : {"item", "user"}
         Whether the ratings behind it are the user's own, or those of other users of this item.
     reasons : tuple of Reason
-        These ratings, the one that moved it most first. With ``rest`` their shares add up to the part.
-    basis : str
+        These ratings, the one that moved it most first. With ``residual`` their shares add up to the part.
+    model : str
         The model, as it is written in Python.
     title : str or None
         Of the item.
@@ -86,122 +86,139 @@ class Explanation(PlotMixin):
     item: Any
     prediction: float
     parts: tuple[Part, ...]
-    moved: str | None
-    side: str
+    main_part: str | None
+    entity: str
     reasons: tuple[Reason, ...]
-    basis: str
+    model: str
     title: str | None = None
     note: str | None = None
 
     @property
-    def rest(self) -> float:
+    def residual(self) -> float:
         """What of the part that comes from ratings is none's share: it was learned otherwise."""
-        if self.moved is None:
+        if self.main_part is None:
             return 0.0
-        return next(p.value for p in self.parts if p.name == self.moved) - sum(r.share for r in self.reasons)
+        return next(p.value for p in self.parts if p.name == self.main_part) - sum(
+            r.contribution for r in self.reasons
+        )
 
     def sentence(self) -> str:
         """Say in one sentence what moved the prediction most."""
-        ups = [reason for reason in self.reasons if reason.share > _NOTHING]
-        downs = [reason for reason in self.reasons if reason.share < -_NOTHING]
-        told = [
-            f"{word} most by {_said(found[0], self.side)} ({found[0].share:+.2g})"
-            for word, found in (("up", ups), ("down", downs))
-            if found
+        positive = [reason for reason in self.reasons if reason.contribution > _EPSILON]
+        negative = [reason for reason in self.reasons if reason.contribution < -_EPSILON]
+        phrases = [
+            f"{sign} most by {_format_phrase(group[0], self.entity)} ({group[0].contribution:+.2g})"
+            for sign, group in (("up", positive), ("down", negative))
+            if group
         ]
-        if told:
-            return "; ".join(told)
-        pushes = [part for part in self.parts if part.name != "mean"]
-        if not any(part.value for part in pushes):
+        if phrases:
+            return "; ".join(phrases)
+        deviations = [part for part in self.parts if part.name != "mean"]
+        if not any(part.value for part in deviations):
             return "the mean of all ratings, whoever and whatever it is"
-        most = max(pushes, key=lambda part: abs(part.value))
-        way = "up" if most.value > 0 else "down"
-        return f"moved {way} most by {in_words(most.name)} ({most.value:+.2g})"
+        largest = max(deviations, key=lambda part: abs(part.value))
+        sign_word = "up" if largest.value > 0 else "down"
+        return f"moved {sign_word} most by {part_label(largest.name)} ({largest.value:+.2g})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it."""
-        id_name = "item" if self.side == "item" else "user"
+        id_name = "item" if self.entity == "item" else "user"
         return {
             "user": self.user,
             "item": self.item,
             "title": self.title,
             "prediction": self.prediction,
-            "model": self.basis,
+            "model": self.model,
             "sentence": self.sentence(),
             "parts": [{"name": part.name, "value": part.value} for part in self.parts],
-            "moved_by_ratings": self.moved,
+            "moved_by_ratings": self.main_part,
             "reasons": [
-                {id_name: r.id, "rating": r.rating, "share": r.share, "title": r.title} for r in self.reasons
+                {id_name: r.id, "rating": r.rating, "share": r.contribution, "title": r.title}
+                for r in self.reasons
             ],
-            "rest": self.rest,
+            "rest": self.residual,
             "note": self.note,
         }
 
-    def pushes(self, most: int = _SHOWN) -> list[tuple[str, float]]:
+    def signed_rows(self, max_reasons: int = _MAX_REASONS) -> list[tuple[str, float]]:
         """Return all that adds up to the prediction, in words, with single ratings in place of their part.
 
         Parameters
         ----------
-        most : int
+        max_reasons : int
             How many single ratings; the others are one line together.
         """
         lines = []
         for part in self.parts:
-            if part.name != self.moved or not self.reasons:
-                lines.append((in_words(part.name), part.value))
+            if part.name != self.main_part or not self.reasons:
+                lines.append((part_label(part.name), part.value))
                 continue
-            lines += [(_line(reason, self.side), reason.share) for reason in self.reasons[:most]]
-            left = self.reasons[most:]
-            if left:
-                lines.append((plural(len(left), "more rating"), sum(reason.share for reason in left)))
-            if abs(self.rest) > 1e-5 * max(1.0, abs(self.prediction)):
-                lines.append((f"{in_words(part.name)}, as learned in training", self.rest))
+            lines += [
+                (_format_row(reason, self.entity), reason.contribution)
+                for reason in self.reasons[:max_reasons]
+            ]
+            remaining = self.reasons[max_reasons:]
+            if remaining:
+                lines.append(
+                    (
+                        format_count(len(remaining), "more rating"),
+                        sum(reason.contribution for reason in remaining),
+                    )
+                )
+            if abs(self.residual) > 1e-5 * max(1.0, abs(self.prediction)):
+                lines.append((f"{part_label(part.name)}, as learned in training", self.residual))
         return lines
 
-    def rows(self, most: int = _SHOWN) -> list[list[str]]:
-        """Return ``pushes`` as the rows of a table, the prediction last.
+    def table_rows(self, max_reasons: int = _MAX_REASONS) -> list[list[str]]:
+        """Return ``entries`` as the rows of a table, the prediction last.
 
         Parameters
         ----------
-        most : int
-            As for ``pushes``.
+        max_reasons : int
+            As for ``entries``.
         """
-        pushes = self.pushes(most)
+        entries = self.signed_rows(max_reasons)
         rows = [
-            [what, f"{value:+.3f}" if place else f"{value:.3f}"] for place, (what, value) in enumerate(pushes)
+            [label, f"{value:+.3f}" if position else f"{value:.3f}"]
+            for position, (label, value) in enumerate(entries)
         ]
         return [*rows, ["= prediction", f"{self.prediction:.3f}"]]
 
     def headline(self) -> str:
         """Say who, what and how much."""
-        title = f": {short(self.title)}" if self.title else ""
-        return f"{self.prediction:.4g}   user {self.user}, item {self.item}{title}   (by {self.basis})"
+        title = f": {truncate_title(self.title)}" if self.title else ""
+        return f"{self.prediction:.4g}   user {self.user}, item {self.item}{title}   (by {self.model})"
 
     def __repr__(self) -> str:
-        lines = [self.headline(), self.sentence(), "", text_table(["what", "adds"], self.rows(), "lr")]
+        lines = [
+            self.headline(),
+            self.sentence(),
+            "",
+            format_text_table(["what", "adds"], self.table_rows(), "lr"),
+        ]
         return "\n".join(lines + ([f"note: {self.note}"] if self.note else []))
 
     def _repr_html_(self) -> str:
         return str(self.plot()._repr_html_())
 
 
-def in_words(name: str) -> str:
+def part_label(name: str) -> str:
     """Return what a part is called."""
-    return _IN_WORDS.get(name, name)
+    return _PART_LABELS.get(name, name)
 
 
-def _line(reason: Reason, side: str) -> str:
+def _format_row(reason: Reason, entity: str) -> str:
     """Return one rating as a line of the table."""
-    given = "rated" if reason.rating is None else f"gave {reason.rating:.3g}"
-    if side == "user":
-        return f"user {reason.id} {given}"
-    name = f"{reason.id}: {short(reason.title)}" if reason.title else f"item {reason.id}"
-    return f"{given} to {name}" if reason.rating is not None else f"{given} {name}"
+    verb = "rated" if reason.rating is None else f"gave {reason.rating:.3g}"
+    if entity == "user":
+        return f"user {reason.id} {verb}"
+    name = f"{reason.id}: {truncate_title(reason.title)}" if reason.title else f"item {reason.id}"
+    return f"{verb} to {name}" if reason.rating is not None else f"{verb} {name}"
 
 
-def _said(reason: Reason, side: str) -> str:
+def _format_phrase(reason: Reason, entity: str) -> str:
     """Return one rating in a sentence."""
-    name = f'"{short(reason.title)}"' if reason.title else f"item {reason.id}"
-    if side == "user":
+    name = f'"{truncate_title(reason.title)}"' if reason.title else f"item {reason.id}"
+    if entity == "user":
         return f"user {reason.id}, who gave it {reason.rating:.3g}"
     return f"having rated {name}" if reason.rating is None else f"the {reason.rating:.3g} given to {name}"

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from foretaste.errors import BadData, InvalidParameter, NotSupported, plain
-from foretaste.models.base import Model, known_models
+from foretaste.errors import DataError, InvalidParameterError, NotSupportedError, to_python
+from foretaste.models.base import Model, all_models
 from foretaste.ratings import Ratings
-from foretaste.validation import as_ratings, check_kinds
+from foretaste.validation import as_ratings, check_id_types
 
 log = logging.getLogger("foretaste")
 
@@ -44,13 +44,13 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If the model cannot; the hint names those that can.
-    InvalidParameter
-        If not just one of ``users`` and ``items`` is given.
-    BadData
+    InvalidParameterError
+        If not just one of ``users`` and ``load_items`` is given.
+    DataError
         If there are no ratings, or not one that the model can use.
-    NotFitted
+    NotFittedError
         If the model has not learned.
 
     Examples
@@ -62,55 +62,55 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
     (1,)
     """
     if not isinstance(model, Model):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"new people are taken in by a fitted model, not by {type(model).__name__}",
             hint="fold_in(SVD().fit(ratings), users=new_ratings)",
         )
     if (users is None) == (items is None):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"fold_in takes new users or new items, {'one of them' if users is None else 'not both'}",
             hint="fold_in(model, users=new_ratings), or fold_in(model, items=new_ratings)",
         )
-    model._check_fitted()
-    side = "user" if items is None else "item"
+    model.check_fitted()
+    entity = "user" if items is None else "item"
     new = as_ratings(users if items is None else items)
-    _check_able(model, side, weighted=new.weight is not None)
-    _check_known(model, new, side)
-    return model._fold_in(new) if side == "user" else model._fold_in_items(new)
+    _check_supported(model, entity, weighted=new.weight is not None)
+    _check_overlap(model, new, entity)
+    return model._fold_in(new) if entity == "user" else model._fold_in_items(new)
 
 
-def _check_able(model: Model, side: str, *, weighted: bool) -> None:
+def _check_supported(model: Model, entity: str, *, weighted: bool) -> None:
     """Refuse what a model cannot do, also one inside, before anything is computed."""
-    hook = "_fold_in" if side == "user" else "_fold_in_items"
+    hook = "_fold_in" if entity == "user" else "_fold_in_items"
     for inner in [model, *getattr(model, "members_", ())]:
         if getattr(type(inner), hook) is getattr(Model, hook):
             getattr(inner, hook)(None)  # the base class says which models can
         if weighted and "weights" not in inner.tags:
-            able = sorted(m.__name__ for m in known_models() if "weights" in m.tags)
-            raise NotSupported(
+            supported = sorted(m.__name__ for m in all_models() if "weights" in m.tags)
+            raise NotSupportedError(
                 f"{type(inner).__name__} cannot honour sample weights",
-                hint="ratings without weights, or a model that can: " + ", ".join(able),
+                hint="ratings without weights, or a model that can: " + ", ".join(supported),
             )
 
 
-def _check_known(model: Model, new: Ratings, side: str) -> None:
+def _check_overlap(model: Model, new: Ratings, entity: str) -> None:
     """Refuse ratings of which the model can use none, and say how many it cannot."""
-    other = "item" if side == "user" else "user"
-    given, known = getattr(new, f"{other}s"), getattr(model, f"{other}s_")
+    opposite = "item" if entity == "user" else "user"
+    new_index, known = getattr(new, f"{opposite}s"), getattr(model, f"{opposite}s_")
     if len(new) == 0:
-        raise BadData(f"there are no ratings of new {side}s")
-    check_kinds(given, known, other)
-    unknown = known.remap(given.ids)[getattr(new, other)] < 0
-    left_out = int(np.count_nonzero(unknown))
-    if left_out == len(new):
-        first = plain(getattr(new, f"{other}_ids")[0])
-        raise BadData(
-            f"the model knows none of the {len(given):,} {other}s in the ratings of new {side}s "
+        raise DataError(f"there are no ratings of new {entity}s")
+    check_id_types(new_index, known, opposite)
+    unknown = known.indices_of(new_index.ids)[getattr(new, opposite)] < 0
+    n_ignored = int(np.count_nonzero(unknown))
+    if n_ignored == len(new):
+        first = to_python(getattr(new, f"{opposite}_ids")[0])
+        raise DataError(
+            f"the model knows none of the {len(new_index):,} {opposite}s in the ratings of new {entity}s "
             f"(first: {first!r})",
             where=f"known are {known.said()}",
         )
-    if left_out:
+    if n_ignored:
         log.info(
             "%d of %d ratings are of %ss that the model does not know, and are left out",
-            left_out, len(new), other,
+            n_ignored, len(new), opposite,
         )  # fmt: skip

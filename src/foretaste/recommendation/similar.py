@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import top_items
 from foretaste._utils import memory
-from foretaste.errors import InvalidParameter, NotSupported
-from foretaste.features import Catalogue
-from foretaste.ids import IdArray, IdIndex
-from foretaste.models.base import Model, known_models
+from foretaste.errors import InvalidParameterError, NotSupportedError
+from foretaste.features import ItemCatalog
+from foretaste.ids import IdIndex
+from foretaste.models.base import Model, all_models
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.ratings import Ratings
-from foretaste.recommendation.recommendations import short
-from foretaste.similarity import check_metric, nearest, similarities
+from foretaste.recommendation.recommendations import truncate_title
+from foretaste.similarity import check_metric, nearest_rows, similarities
+from foretaste.typing import Float32Array, Float64Array, IdArray, IntpArray
 
-_SPARE = 8  # rows compared beyond those wanted
+_EXTRA_CANDIDATES = 8  # rows compared beyond those wanted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Similar:
+class SimilarEntities:
     """Items or users and how alike they are to one, the most alike first.
 
     Parameters
@@ -38,34 +38,34 @@ class Similar:
     """
 
     ids: IdArray
-    similarity: npt.NDArray[np.float64]
+    similarity: Float64Array
     titles: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def _rows(self) -> list[list[str]]:
+    def _text_rows(self) -> list[list[str]]:
         """Return the cells of the table as text."""
         columns = [[str(id_) for id_ in self.ids.tolist()], [f"{value:.3f}" for value in self.similarity]]
         if self.titles is not None:
-            columns.append([short(title) for title in self.titles])
+            columns.append([truncate_title(title) for title in self.titles])
         return [list(row) for row in zip(*columns, strict=True)]
 
-    def _names(self) -> list[str]:
+    def _headers(self) -> list[str]:
         return ["id", "similarity", "title"][: 2 if self.titles is None else 3]
 
     def __repr__(self) -> str:
-        lines = [self._names(), *self._rows()]
+        lines = [self._headers(), *self._text_rows()]
         width = max(len(line[0]) for line in lines)
         return "\n".join(
             "  ".join([line[0].rjust(width), line[1].rjust(len("similarity")), *line[2:]]) for line in lines
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in self._names())
+        head = "".join(f"<th>{name}</th>" for name in self._headers())
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
+            for row in self._text_rows()
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -75,8 +75,8 @@ def similar_items(
     item_id: Any,
     n: int = 5,
     metric: str = "cosine",
-    catalogue: Catalogue | None = None,
-) -> Similar:
+    catalog: ItemCatalog | None = None,
+) -> SimilarEntities:
     """Return the items most alike to one, which is itself left out.
 
     Parameters
@@ -91,7 +91,7 @@ def similar_items(
     metric : {"cosine", "pearson", "adjusted_cosine"}
         The cosine of the two items' ratings: as they are, centred by the mean of each item, or by the mean
         of each user (Sarwar et al. 2001, section 3.1); see ``foretaste.similarity.similarities``.
-    catalogue : Catalogue, optional
+    catalog : Catalogue, optional
         For titles beside the ids.
 
     Returns
@@ -101,18 +101,24 @@ def similar_items(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If the item is unknown.
-    NotSupported
+    NotSupportedError
         If the model has nothing to compare items by; the hint names those that have.
-    InvalidParameter
+    InvalidParameterError
         If ``n`` or ``metric`` is not allowed.
     """
-    found = _similar(source, item_id, n, metric, "item")
-    return found if catalogue is None else Similar(found.ids, found.similarity, catalogue.titles(found.ids))
+    similar = _find_similar(source, item_id, n, metric, "item")
+    return (
+        similar
+        if catalog is None
+        else SimilarEntities(similar.ids, similar.similarity, catalog.titles(similar.ids))
+    )
 
 
-def similar_users(source: Ratings | Model, user_id: Any, n: int = 5, metric: str = "cosine") -> Similar:
+def similar_users(
+    source: Ratings | Model, user_id: Any, n: int = 5, metric: str = "cosine"
+) -> SimilarEntities:
     """Return the users most alike to one, who is left out.
 
     Parameters
@@ -133,89 +139,96 @@ def similar_users(source: Ratings | Model, user_id: Any, n: int = 5, metric: str
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If the user is unknown.
-    NotSupported
+    NotSupportedError
         If the model has nothing to compare users by; the hint names those that have.
-    InvalidParameter
+    InvalidParameterError
         If ``n`` or ``metric`` is not allowed.
     """
-    return _similar(source, user_id, n, metric, "user")
+    return _find_similar(source, user_id, n, metric, "user")
 
 
-def _similar(source: Any, id_: Any, n: int, metric: str, side: str) -> Similar:
+def _find_similar(source: Any, id_: Any, n: int, metric: str, entity: str) -> SimilarEntities:
     check_metric(metric)
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameter(f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=5")
-    index, matrix, is_factors = _vectors(source, metric, side)
-    row = index.index_of(id_, side)
-    found = _proposed(matrix, row, int(n)) if is_factors else None
-    if found is None:
+        raise InvalidParameterError(
+            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=5"
+        )
+    index, matrix, is_factors = _entity_vectors(source, metric, entity)
+    row = index.index_of(id_, entity)
+    nearest_pair = _nearest_by_kernel(matrix, row, int(n)) if is_factors else None
+    if nearest_pair is None:
         similarity = similarities(matrix, row, metric)
-        chosen = nearest(similarity, row, int(n))
-        found = chosen, similarity[chosen]
-    return Similar(index.ids[found[0]], found[1])
+        nearest_indices = nearest_rows(similarity, row, int(n))
+        nearest_pair = nearest_indices, similarity[nearest_indices]
+    return SimilarEntities(index.ids[nearest_pair[0]], nearest_pair[1])
 
 
-def _proposed(
-    factors: npt.NDArray[np.float32], row: int, n: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]] | None:
+def _nearest_by_kernel(factors: Float32Array, row: int, n: int) -> tuple[IntpArray, Float64Array] | None:
     """Return the n rows most alike to one and their cosines, comparing only those that a kernel proposes.
 
     None where it does not pay, or where rounding leaves a doubt whether these are all.
     """
     lengths = np.sqrt(np.einsum("if,if->i", factors, factors))
-    keep = n + _SPARE
-    if keep >= len(factors) - 1 or not 1e-15 < lengths.min() <= lengths.max() < 1e15:
+    n_candidates = n + _EXTRA_CANDIDATES
+    if n_candidates >= len(factors) - 1 or not 1e-15 < lengths.min() <= lengths.max() < 1e15:
         return None
-    unit = np.ascontiguousarray(factors / lengths[:, None], np.float32)
-    none = np.zeros(len(factors), np.float32)
-    others = np.delete(np.arange(len(factors), dtype=np.int32), row)
-    who = np.zeros(1, np.int32)
-    places, rough = top_items(unit[row : row + 1], unit, none, who, others, None, None, keep, 1)
-    cosine = similarities(factors[np.r_[row, places[0]]], 0, "cosine")[1:]
-    order = np.lexsort((places[0], -cosine))[:n]
-    slack = (2 * factors.shape[1] + 16) * 2.0**-24
-    if cosine[order[-1]] <= rough[0, -1] + slack:
+    normalized = np.ascontiguousarray(factors / lengths[:, None], np.float32)
+    zero_bias = np.zeros(len(factors), np.float32)
+    other_rows = np.delete(np.arange(len(factors), dtype=np.int32), row)
+    query = np.zeros(1, np.int32)
+    candidates, kernel_scores = top_items(
+        normalized[row : row + 1], normalized, zero_bias, query, other_rows, None, None, n_candidates, 1
+    )
+    cosine = similarities(factors[np.r_[row, candidates[0]]], 0, "cosine")[1:]
+    order = np.lexsort((candidates[0], -cosine))[:n]
+    tolerance = (2 * factors.shape[1] + 16) * 2.0**-24
+    if cosine[order[-1]] <= kernel_scores[0, -1] + tolerance:
         return None
-    return places[0, order].astype(np.intp), cosine[order]
+    return candidates[0, order].astype(np.intp), cosine[order]
 
 
-def _vectors(source: Any, metric: str, side: str) -> tuple[IdIndex, Any, bool]:
+def _entity_vectors(source: Any, metric: str, entity: str) -> tuple[IdIndex, Any, bool]:
     """Return the ids of a side, a matrix with a row for each of them, and whether it holds factors."""
     if isinstance(source, Ratings):
         matrix = source.to_sparse()
-        return (source.users, matrix, False) if side == "user" else (source.items, matrix.T, False)
+        return (source.users, matrix, False) if entity == "user" else (source.items, matrix.T, False)
     if not isinstance(source, Model):
-        raise InvalidParameter(
-            f"similar {side}s come from Ratings or a fitted model, not from {type(source).__name__}",
-            hint=f"similar_{side}s(ratings, {side}_id)",
+        raise InvalidParameterError(
+            f"similar {entity}s come from Ratings or a fitted model, not from {type(source).__name__}",
+            hint=f"similar_{entity}s(ratings, {entity}_id)",
         )
-    source._check_fitted()
-    index = source.users_ if side == "user" else source.items_
+    source.check_fitted()
+    index = source.users_ if entity == "user" else source.items_
     if isinstance(source, KNNImputation):
         size = 8 * source.imputed_.size
-        memory.require(size, f"comparing {side}s by the imputed matrix", f"similar_{side}s(ratings, ...)")
-        return index, source.imputed_ if side == "user" else source.imputed_.T, False
-    return index, _factors(source, metric, side), True
+        memory.check_available(
+            size, f"comparing {entity}s by the imputed matrix", f"similar_{entity}s(ratings, ...)"
+        )
+        return index, source.imputed_ if entity == "user" else source.imputed_.T, False
+    return index, _entity_factors(source, metric, entity), True
 
 
-def _factors(model: Model, metric: str, side: str) -> npt.NDArray[np.float32]:
+def _entity_factors(model: Model, metric: str, entity: str) -> Float32Array:
     name = type(model).__name__
-    linear = model._linear() if type(model)._linear is not Model._linear else None
+    linear = model.as_linear() if type(model).as_linear is not Model.as_linear else None
     if linear is None or linear.item_factors.shape[1] == 0:
-        able = [KNNImputation.__name__, *(other.__name__ for other in known_models() if _has_factors(other))]
-        raise NotSupported(
-            f"{name} has nothing to compare {side}s by",
-            hint=f"similar_{side}s(ratings, ...), or a model that can: {', '.join(sorted(able))}",
+        supported = [
+            KNNImputation.__name__,
+            *(model_type.__name__ for model_type in all_models() if _has_factors(model_type)),
+        ]
+        raise NotSupportedError(
+            f"{name} has nothing to compare {entity}s by",
+            hint=f"similar_{entity}s(ratings, ...), or a model that can: {', '.join(sorted(supported))}",
         )
     if metric != "cosine":
-        raise NotSupported(
-            f"{name} compares {side}s by the cosine of their factors, not by {metric}",
-            hint='metric="cosine", or similar_' + f"{side}s(ratings, ..., metric={metric!r})",
+        raise NotSupportedError(
+            f"{name} compares {entity}s by the cosine of their factors, not by {metric}",
+            hint='metric="cosine", or similar_' + f"{entity}s(ratings, ..., metric={metric!r})",
         )
-    return linear.user_factors if side == "user" else linear.item_factors
+    return linear.user_factors if entity == "user" else linear.item_factors
 
 
 def _has_factors(model: type[Model]) -> bool:
-    return model._linear is not Model._linear and "factors" in model.declarations()
+    return model.as_linear is not Model.as_linear and "factors" in model.param_specs()

@@ -7,19 +7,19 @@ import numbers
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import group_rows
 from foretaste._utils import memory
-from foretaste._utils.threads import thread_count
-from foretaste.errors import InvalidParameter, NotFound, did_you_mean, plain
-from foretaste.features import Catalogue
-from foretaste.ids import IdArray, IdIndex, Indices, as_id_column, is_canonical
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean, to_python
+from foretaste.features import ItemCatalog
+from foretaste.ids import IdIndex, as_id_column, is_plain_integer
 from foretaste.models.base import Model
 from foretaste.models.outputs import USER, Prediction
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation.recommendations import Recommendations
-from foretaste.recommendation.topk import Ranking, Seen
+from foretaste.recommendation.topk import ExcludedItems, TopKRanker
+from foretaste.typing import IdArray, IndexArray
 from foretaste.validation import encode_pairs
 
 log = logging.getLogger("foretaste")
@@ -34,8 +34,8 @@ def recommend(
     *,
     exclude: Any = None,
     candidates: Any = None,
-    catalogue: Catalogue | None = None,
-    unknown: str = "refuse",
+    catalog: ItemCatalog | None = None,
+    unknown_users: str = "refuse",
     threads: int | None = None,
 ) -> Recommendations:
     """Return the items that a model predicts the highest ratings for, user by user.
@@ -58,9 +58,9 @@ def recommend(
     candidates : id, or array-like of ids, optional
         The items to choose from; those that the model does not know are left out, and it is said how many.
         Default: all that the model knows.
-    catalogue : Catalogue, optional
+    catalog : Catalogue, optional
         For titles beside the ids.
-    unknown : {"refuse", "fallback"}
+    unknown_users : {"refuse", "fallback"}
         Whether a user whom the model does not know is an error, or gets what the model falls back to for
         users whom it does not know (see the model's page), marked in ``fallback``.
     threads : int, optional
@@ -72,22 +72,24 @@ def recommend(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If a user is unknown, or not one of the candidates is known.
-    InvalidParameter
-        If ``n``, ``unknown``, ``threads`` or ``exclude`` is not allowed.
-    BadData
+    InvalidParameterError
+        If ``n``, ``unknown_users``, ``threads`` or ``exclude`` is not allowed.
+    DataError
         If ids are of another type than the model's.
-    TooLarge
+    NotEnoughMemoryError
         If it would not fit into memory; ``recommend_all`` writes to a file, piece by piece.
     """
-    work = Work(model, users, n, exclude, candidates, unknown, threads)
-    size = _ROW_BYTES * len(work.user) * work.ranking.n
-    memory.require(size, f"a list for each of {len(work.user)} users", "recommend_all(model, path, ...)")
-    return work.part(slice(0, len(work.user)), catalogue)
+    job = RecommendJob(model, users, n, exclude, candidates, unknown_users, threads)
+    size = _ROW_BYTES * len(job.user_indices) * job.ranker.n
+    memory.check_available(
+        size, f"a list for each of {len(job.user_indices)} users", "recommend_all(model, path, ...)"
+    )
+    return job.recommend_rows(slice(0, len(job.user_indices)), catalog)
 
 
-class Work:
+class RecommendJob:
     """What is asked for, encoded: whom to recommend to, which items, what is left out.
 
     Parameters
@@ -97,89 +99,100 @@ class Work:
     """
 
     def __init__(
-        self, model: Any, users: Any, n: Any, exclude: Any, candidates: Any, unknown: str, threads: int | None
+        self,
+        model: Any,
+        users: Any,
+        n: Any,
+        exclude: Any,
+        candidates: Any,
+        unknown_users: str,
+        threads: int | None,
     ) -> None:
-        _check(model, n, unknown, threads)
+        _check_arguments(model, n, unknown_users, threads)
         self.model = model
-        self.ids, self.user = _whom(model.users_, users, unknown)
-        allowed = allowed_items(model.items_, candidates)
-        self.ranking = Ranking(model, allowed, int(n), thread_count(threads))
-        self.seen = None if exclude is None else _left_out(exclude, self.ids, model)
+        self.user_ids, self.user_indices = _resolve_users(model.users_, users, unknown_users)
+        candidate_indices = resolve_candidates(model.items_, candidates)
+        self.ranker = TopKRanker(model, candidate_indices, int(n), resolve_threads(threads))
+        self.excluded = None if exclude is None else _encode_excluded(exclude, self.user_ids, model)
 
-    def part(self, rows: slice, catalogue: Catalogue | None) -> Recommendations:
+    def recommend_rows(self, rows: slice, catalog: ItemCatalog | None) -> Recommendations:
         """Return the recommendations of some of the users."""
-        user = self.user[rows]
-        whole = rows.start == 0 and rows.stop == len(self.user)
-        items, scores = self.ranking.best(user, self.seen if whole else self.seen and self.seen.take(rows))
-        there = items >= 0
-        item = items[there]
+        user_indices = self.user_indices[rows]
+        all_rows = rows.start == 0 and rows.stop == len(self.user_indices)
+        items, scores = self.ranker.topk(
+            user_indices, self.excluded if all_rows else self.excluded and self.excluded.take_rows(rows)
+        )
+        valid = items >= 0
+        item = items[valid]
         return Recommendations(
-            users=self.ids[rows],
-            starts=np.r_[0, np.cumsum(there.sum(axis=1))].astype(np.int64),
+            users=self.user_ids[rows],
+            starts=np.r_[0, np.cumsum(valid.sum(axis=1))].astype(np.int64),
             ids=self.model.items_.ids[item],
-            scores=self.model._clipped(Prediction(scores[there], np.zeros(len(item), np.int8))).value,
-            fallback=np.where(user < 0, USER, 0).astype(np.int8),
-            basis=repr(self.model),
-            titles=None if catalogue is None else _titles(item, self.model.items_, catalogue),
+            scores=self.model._clipped(Prediction(scores[valid], np.zeros(len(item), np.int8))).value,
+            fallback=np.where(user_indices < 0, USER, 0).astype(np.int8),
+            model=repr(self.model),
+            titles=None if catalog is None else _item_titles(item, self.model.items_, catalog),
         )
 
 
-def _check(model: Any, n: Any, unknown: Any, threads: Any) -> None:
+def _check_arguments(model: Any, n: Any, unknown_users: Any, threads: Any) -> None:
     if not isinstance(model, Model):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"recommendations come from a fitted model, not from {type(model).__name__}",
             hint="recommend(SVD().fit(ratings), users, exclude=ratings)",
         )
-    model._check_fitted()
+    model.check_fitted()
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameter(f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10")
-    if unknown not in ("refuse", "fallback"):
-        raise InvalidParameter(
-            f"unknown={unknown!r} is not allowed{did_you_mean(unknown, ('refuse', 'fallback'))}",
+        raise InvalidParameterError(
+            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10"
+        )
+    if unknown_users not in ("refuse", "fallback"):
+        raise InvalidParameterError(
+            f"unknown={unknown_users!r} is not allowed{did_you_mean(unknown_users, ('refuse', 'fallback'))}",
             hint='unknown="refuse" or "fallback"',
         )
     if threads is not None and (
         isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
     ):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"threads={threads!r} is not allowed; it must be a whole number from 1 to 1024, or None",
             hint="threads=None",
         )
 
 
-def _places(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, Indices]:
+def _resolve_ids(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, IndexArray]:
     """Return ids as one array, and the index of each, -1 where it is unknown; text is read as numbers."""
     if isinstance(ids, IdIndex):
         ids = ids.ids
     elif isinstance(ids, str | numbers.Integral):
         ids = [ids]
     column = as_id_column(ids, name)
-    if column.dtype == object and index.kind == "number":
-        wrong = next((text for text in column if not is_canonical(text)), None)
-        if wrong is not None:
-            raise NotFound(f"the model does not know {name} {wrong!r}: its {name} ids are numbers")
+    if column.dtype == object and index.dtype == "number":
+        invalid = next((text for text in column if not is_plain_integer(text)), None)
+        if invalid is not None:
+            raise NotFoundError(f"the model does not know {name} {invalid!r}: its {name} ids are numbers")
         column = index.parse(column.tolist())
     return column, index.encode(column, name)
 
 
-def _whom(known: IdIndex, users: Any, unknown: str) -> tuple[IdArray, Indices]:
+def _resolve_users(known: IdIndex, users: Any, unknown_users: str) -> tuple[IdArray, IndexArray]:
     if users is None or users is known:
         return known.ids, np.arange(len(known), dtype=np.int32)
-    ids, places = _places(known, users, "user")
-    missing = np.flatnonzero(places < 0)
-    if len(missing) and unknown == "refuse":
-        first = plain(ids[missing[0]])
-        near = did_you_mean(first, known.ids[:100_000].tolist())
-        many = f" (and {len(missing) - 1} more of {len(ids)})" if len(missing) > 1 else ""
-        raise NotFound(
-            f"the model does not know user {first!r}{many}{near}",
-            where=f"it knows users like {plain(known.ids[0])!r}",
+    ids, indices = _resolve_ids(known, users, "user")
+    missing = np.flatnonzero(indices < 0)
+    if len(missing) and unknown_users == "refuse":
+        first = to_python(ids[missing[0]])
+        suggestion = did_you_mean(first, known.ids[:100_000].tolist())
+        more = f" (and {len(missing) - 1} more of {len(ids)})" if len(missing) > 1 else ""
+        raise NotFoundError(
+            f"the model does not know user {first!r}{more}{suggestion}",
+            where=f"it knows users like {to_python(known.ids[0])!r}",
             hint='unknown="fallback" for what the model falls back to',
         )
-    return ids, places
+    return ids, indices
 
 
-def allowed_items(known: IdIndex, candidates: Any) -> Indices:
+def resolve_candidates(known: IdIndex, candidates: Any) -> IndexArray:
     """Return the items to choose from, increasing.
 
     Parameters
@@ -190,52 +203,52 @@ def allowed_items(known: IdIndex, candidates: Any) -> Indices:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If not one of the candidates is known.
     """
     if candidates is None:
         return np.arange(len(known), dtype=np.int32)
-    ids, places = _places(known, candidates, "item")
-    missing = np.flatnonzero(places < 0)
+    ids, indices = _resolve_ids(known, candidates, "item")
+    missing = np.flatnonzero(indices < 0)
     if len(missing):
-        first = plain(ids[missing[0]])
+        first = to_python(ids[missing[0]])
         if len(missing) == len(ids):
-            near = did_you_mean(first, known.ids[:100_000].tolist())
-            raise NotFound(
-                f"not one of {len(ids)} candidates is known to the model (first: {first!r}){near}",
-                where=f"it knows items like {plain(known.ids[0])!r}",
+            suggestion = did_you_mean(first, known.ids[:100_000].tolist())
+            raise NotFoundError(
+                f"not one of {len(ids)} candidates is known to the model (first: {first!r}){suggestion}",
+                where=f"it knows items like {to_python(known.ids[0])!r}",
             )
         log.warning(
             "%d of %d candidates are unknown to the model and left out (first: %r)",
             len(missing), len(ids), first,
         )  # fmt: skip
-    return np.unique(places[places >= 0])
+    return np.unique(indices[indices >= 0])
 
 
-def _left_out(exclude: Any, ids: IdArray, model: Model) -> Seen:
+def _encode_excluded(exclude: Any, ids: IdArray, model: Model) -> ExcludedItems:
     """Return the items that each user leaves out, a row for each of ``ids``."""
     if isinstance(exclude, Pairs) and not isinstance(exclude, Ratings):
-        raise InvalidParameter("exclude must hold ids, not indices", hint="exclude=ratings")
+        raise InvalidParameterError("exclude must hold ids, not indices", hint="exclude=ratings")
     if ids is model.users_.ids:
         users, rows = model.users_, None
     else:
         users, rows = IdIndex.from_column(ids, "user")
     pairs = encode_pairs(exclude, users, model.items_)
-    among = (pairs.user >= 0) & (pairs.item >= 0)
-    user, item = (pairs.user, pairs.item) if among.all() else (pairs.user[among], pairs.item[among])
+    is_known = (pairs.user >= 0) & (pairs.item >= 0)
+    user, item = (pairs.user, pairs.item) if is_known.all() else (pairs.user[is_known], pairs.item[is_known])
     if len(user) == 0 and len(ids):
         log.warning("exclude holds no item of these users that the model knows: nothing is left out")
     starts, order = group_rows(user, len(users))
-    seen = Seen(starts, item[order])
-    return seen if rows is None else seen.take(rows)
+    excluded = ExcludedItems(starts, item[order])
+    return excluded if rows is None else excluded.take_rows(rows)
 
 
-def _titles(item: npt.NDArray[np.int32], known: IdIndex, catalogue: Catalogue) -> list[str | None]:
-    distinct, place = np.unique(item, return_inverse=True)
-    titles = catalogue.titles(known.ids[distinct])
+def _item_titles(item: IndexArray, known: IdIndex, catalog: ItemCatalog) -> list[str | None]:
+    unique_items, inverse = np.unique(item, return_inverse=True)
+    titles = catalog.titles(known.ids[unique_items])
     if titles and not any(title is not None for title in titles):
         log.warning(
             "no titles: the catalogue knows none of the items (it knows items like %r)",
-            plain(catalogue.items.ids[0]) if len(catalogue) else None,
+            to_python(catalog.items.ids[0]) if len(catalog) else None,
         )
-    return [titles[k] for k in place.tolist()]
+    return [titles[k] for k in inverse.tolist()]

@@ -14,23 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste._native import top_items, top_of_rows
-from foretaste.errors import NotSupported
-from foretaste.ids import Indices
+from foretaste.errors import NotSupportedError
 from foretaste.models.base import Model
-from foretaste.models.outputs import Floats, Linear
+from foretaste.models.outputs import LinearForm
 from foretaste.ratings import Pairs
+from foretaste.typing import BoolArray, Float32Array, Float64Array, IndexArray, Int64Array, IntpArray
 
-Doubles = npt.NDArray[np.float64]
-
-_SPARE = 4  # items taken beyond those wanted, at first
-_GROWTH = 8  # how many times as many where there is a doubt
-_MANY = 64  # users for whom it pays to sort the items first
+_EXTRA_CANDIDATES = 4  # items taken beyond those wanted, at first
+_CANDIDATE_GROWTH = 8  # how many times as many where there is a doubt
+_MIN_USERS_TO_SORT = 64  # users for whom it pays to sort the items first
 _BLOCK = 1_000_000  # pairs predicted at a time
 _ROUNDING = 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ExcludedItems:
     """Items that are left out: those of row r stand in ``item[starts[r] : starts[r + 1]]``, in any order.
 
     Parameters
@@ -39,52 +37,52 @@ class Seen:
     item : int32 array, shape (n,)
     """
 
-    starts: npt.NDArray[np.int64]
-    item: Indices
+    starts: Int64Array
+    item: IndexArray
 
-    def take(self, rows: npt.NDArray[np.integer] | slice) -> Seen:
+    def take_rows(self, rows: npt.NDArray[np.integer] | slice) -> ExcludedItems:
         """Return what some rows leave out."""
         if isinstance(rows, slice):
             starts = self.starts[rows.start : rows.stop + 1]
-            return Seen(starts - starts[0], self.item[starts[0] : starts[-1]])
+            return ExcludedItems(starts - starts[0], self.item[starts[0] : starts[-1]])
         first, length = self.starts[rows], np.diff(self.starts)[rows]
         starts = np.r_[0, np.cumsum(length)].astype(np.int64)
-        places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], length)
-        return Seen(starts, self.item[places])
+        positions = np.arange(starts[-1]) + np.repeat(first - starts[:-1], length)
+        return ExcludedItems(starts, self.item[positions])
 
-    def cells(self) -> tuple[npt.NDArray[np.intp], Indices]:
+    def entries(self) -> tuple[IntpArray, IndexArray]:
         """Return the row and the item of each entry."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts)), self.item
 
 
-class Ranking:
+class TopKRanker:
     """Ranks items for users by one model.
 
     Parameters
     ----------
     model : Model
         Fitted.
-    allowed : int32 array, shape (m,)
+    candidates : int32 array, shape (m,)
         The items to choose from, increasing.
     n : int
         How many are wanted.
     threads : int
     """
 
-    def __init__(self, model: Model, allowed: Indices, n: int, threads: int) -> None:
-        self.model, self.allowed, self.threads = model, allowed, threads
-        self.n = min(n, len(allowed))
-        linear = linear_of(model)
-        self.filter = None if linear is None else Filter(linear, allowed, threads)
+    def __init__(self, model: Model, candidates: IndexArray, n: int, threads: int) -> None:
+        self.model, self.candidates, self.threads = model, candidates, threads
+        self.n = min(n, len(candidates))
+        linear = as_kernel_linear(model)
+        self.candidate_filter = None if linear is None else CandidateFilter(linear, candidates, threads)
 
-    def best(self, user: Indices, seen: Seen | None) -> tuple[Indices, Floats]:
+    def topk(self, user: IndexArray, excluded: ExcludedItems | None) -> tuple[IndexArray, Float32Array]:
         """Return the best items of users.
 
         Parameters
         ----------
         user : int32 array, shape (rows,)
             -1 = unknown: ranked by the model's fallback.
-        seen : Seen or None
+        excluded : Seen or None
             A row for each of ``user``.
 
         Returns
@@ -96,102 +94,116 @@ class Ranking:
         """
         items = np.full((len(user), self.n), -1, np.int32)
         scores = np.full((len(user), self.n), -np.inf, np.float32)
-        rest = np.arange(len(user))
-        keep = self.n + _SPARE
-        if self.filter is not None and self.n:
-            rest, unknown = np.flatnonzero(user >= 0), np.flatnonzero(user < 0)
-            while len(rest) and keep < len(self.allowed):
-                part = seen if len(rest) == len(user) else seen and seen.take(rest)
-                found, score, sure = self._of_few(self.filter, user[rest], part, keep)
-                items[rest[sure]], scores[rest[sure]] = found[sure], score[sure]
-                rest, keep = rest[~sure], keep * _GROWTH
-            rest = np.sort(np.r_[rest, unknown])
-        step = max(1, _BLOCK // max(1, len(self.allowed)))
-        for start in range(0, len(rest) if self.n else 0, step):
-            rows = rest[start : start + step]
-            items[rows], scores[rows] = self._of_all(user[rows], seen and seen.take(rows))
+        pending = np.arange(len(user))
+        n_candidates = self.n + _EXTRA_CANDIDATES
+        if self.candidate_filter is not None and self.n:
+            pending, unknown = np.flatnonzero(user >= 0), np.flatnonzero(user < 0)
+            while len(pending) and n_candidates < len(self.candidates):
+                excluded_part = (
+                    excluded if len(pending) == len(user) else excluded and excluded.take_rows(pending)
+                )
+                ranked, score, is_final = self._rank_candidates(
+                    self.candidate_filter, user[pending], excluded_part, n_candidates
+                )
+                items[pending[is_final]], scores[pending[is_final]] = ranked[is_final], score[is_final]
+                pending, n_candidates = pending[~is_final], n_candidates * _CANDIDATE_GROWTH
+            pending = np.sort(np.r_[pending, unknown])
+        step = max(1, _BLOCK // max(1, len(self.candidates)))
+        for start in range(0, len(pending) if self.n else 0, step):
+            rows = pending[start : start + step]
+            items[rows], scores[rows] = self._rank_all(user[rows], excluded and excluded.take_rows(rows))
         return items, scores
 
-    def _of_all(self, user: Indices, seen: Seen | None) -> tuple[Indices, Floats]:
+    def _rank_all(self, user: IndexArray, excluded: ExcludedItems | None) -> tuple[IndexArray, Float32Array]:
         """Predict every allowed item, and rank."""
-        shape = len(user), len(self.allowed)
-        pairs = Pairs(np.repeat(user, shape[1]), np.tile(self.allowed, shape[0]))
+        shape = len(user), len(self.candidates)
+        pairs = Pairs(np.repeat(user, shape[1]), np.tile(self.candidates, shape[0]))
         score = np.array(self.model._predict(pairs).value, np.float32).reshape(shape)
-        if seen is not None:
-            row, item = seen.cells()
-            place = np.full(len(self.model.items_), -1, np.int32)
-            place[self.allowed] = np.arange(shape[1], dtype=np.int32)
-            among = place[item] >= 0
-            score[row[among], place[item[among]]] = -np.inf
-        place, best = top_of_rows(score, None, self.n, self.threads)
-        return np.where(place >= 0, self.allowed[place], np.int32(-1)), best
+        if excluded is not None:
+            row, item = excluded.entries()
+            position = np.full(len(self.model.items_), -1, np.int32)
+            position[self.candidates] = np.arange(shape[1], dtype=np.int32)
+            is_candidate = position[item] >= 0
+            score[row[is_candidate], position[item[is_candidate]]] = -np.inf
+        position, best_scores = top_of_rows(score, None, self.n, self.threads)
+        return np.where(position >= 0, self.candidates[position], np.int32(-1)), best_scores
 
-    def _of_few(
-        self, rough: Filter, user: Indices, seen: Seen | None, keep: int
-    ) -> tuple[Indices, Floats, npt.NDArray[np.bool_]]:
+    def _rank_candidates(
+        self,
+        candidate_filter: CandidateFilter,
+        user: IndexArray,
+        excluded: ExcludedItems | None,
+        n_candidates: int,
+    ) -> tuple[IndexArray, Float32Array, BoolArray]:
         """Predict and rank only what may be among the best; say for which rows that surely suffices."""
-        found, kernel = rough.items(user, seen, keep)
-        there = found >= 0
-        score = np.full(found.shape, -np.inf, np.float32)
-        score[there] = self.model._predict(Pairs(user[np.nonzero(there)[0]], found[there])).value
-        items, best = top_of_rows(score, found, self.n, self.threads)
-        offset = rough.offset(user)
-        error = np.zeros(found.shape)
-        np.subtract(score, kernel + offset[:, None], out=error, where=there)
-        slack = np.maximum(rough.rounding(user), 2 * np.abs(error).max(axis=1))
-        return items, best, ~there[:, -1] | (best[:, -1] > kernel[:, -1] + offset + slack)
+        candidate_items, kernel_scores = candidate_filter.top_candidates(user, excluded, n_candidates)
+        valid = candidate_items >= 0
+        score = np.full(candidate_items.shape, -np.inf, np.float32)
+        score[valid] = self.model._predict(Pairs(user[np.nonzero(valid)[0]], candidate_items[valid])).value
+        items, best_scores = top_of_rows(score, candidate_items, self.n, self.threads)
+        offset = candidate_filter.offset(user)
+        error = np.zeros(candidate_items.shape)
+        np.subtract(score, kernel_scores + offset[:, None], out=error, where=valid)
+        tolerance = np.maximum(candidate_filter.rounding_error(user), 2 * np.abs(error).max(axis=1))
+        return (
+            items,
+            best_scores,
+            ~valid[:, -1] | (best_scores[:, -1] > kernel_scores[:, -1] + offset + tolerance),
+        )
 
 
-class Filter:
+class CandidateFilter:
     """Finds the items that may be among the best by a kernel, for a model of biases and factors.
 
     Parameters
     ----------
     linear : Linear
-    allowed : int32 array, shape (m,)
+    candidates : int32 array, shape (m,)
         The items to choose from, increasing.
     threads : int
     """
 
-    def __init__(self, linear: Linear, allowed: Indices, threads: int) -> None:
-        self.linear, self.allowed, self.threads = linear, allowed, threads
-        self.by_bias: Indices | None = None
-        self.longest = float(_lengths(linear.item_factors).max(initial=0))
-        self.largest = float(np.abs(linear.item_bias).max(initial=0))
+    def __init__(self, linear: LinearForm, candidates: IndexArray, threads: int) -> None:
+        self.linear, self.candidates, self.threads = linear, candidates, threads
+        self.bias_order: IndexArray | None = None
+        self.max_norm = float(_norm_bounds(linear.item_factors).max(initial=0))
+        self.max_bias = float(np.abs(linear.item_bias).max(initial=0))
 
-    def items(self, user: Indices, seen: Seen | None, keep: int) -> tuple[Indices, Floats]:
-        """Return the best ``keep`` items by the kernel's scores, and these; shapes (rows, keep)."""
-        linear, order = self.linear, self.allowed
-        if len(user) >= _MANY:
+    def top_candidates(
+        self, user: IndexArray, excluded: ExcludedItems | None, n_candidates: int
+    ) -> tuple[IndexArray, Float32Array]:
+        """Return the best ``n_candidates`` items by the kernel's scores, and these; shapes (rows, keep)."""
+        linear, order = self.linear, self.candidates
+        if len(user) >= _MIN_USERS_TO_SORT:
             # Met in this order, most items are met when better ones are kept already.
-            if self.by_bias is None:
-                self.by_bias = order[np.argsort(-linear.item_bias[order], kind="stable")]
-            order = self.by_bias
+            if self.bias_order is None:
+                self.bias_order = order[np.argsort(-linear.item_bias[order], kind="stable")]
+            order = self.bias_order
         tables = linear.user_factors, linear.item_factors, linear.item_bias
-        starts, item = (None, None) if seen is None else (seen.starts, seen.item)
-        return top_items(*tables, user, order, starts, item, keep, self.threads)
+        starts, item = (None, None) if excluded is None else (excluded.starts, excluded.item)
+        return top_items(*tables, user, order, starts, item, n_candidates, self.threads)
 
-    def offset(self, user: Indices) -> Doubles:
+    def offset(self, user: IndexArray) -> Float64Array:
         """Return what the model predicts beyond the kernel's scores: the mean and the user's bias."""
         return np.asarray(self.linear.mean + self.linear.user_bias[user].astype(np.float64))
 
-    def rounding(self, user: Indices) -> Doubles:
+    def rounding_error(self, user: IndexArray) -> Float64Array:
         """Return how far apart rounding can bring the kernel's scores and the model's predictions."""
-        size = np.abs(self.offset(user)) + self.largest
-        size += _lengths(self.linear.user_factors[user]) * self.longest
+        size = np.abs(self.offset(user)) + self.max_bias
+        size += _norm_bounds(self.linear.user_factors[user]) * self.max_norm
         return np.asarray((2 * self.linear.user_factors.shape[1] + 16) * _ROUNDING * size)
 
 
-def _lengths(factors: Floats) -> Doubles:
+def _norm_bounds(factors: Float32Array) -> Float64Array:
     """Return how long each row is, rather too much than too little."""
     return np.asarray(np.sqrt(np.einsum("rf,rf->r", factors, factors)) * 1.001, np.float64)
 
 
-def linear_of(model: Model) -> Linear | None:
+def as_kernel_linear(model: Model) -> LinearForm | None:
     """Return a model as biases and factors as the kernel takes them, or None if it has none."""
     try:
-        linear = model._linear()
-    except NotSupported:
+        linear = model.as_linear()
+    except NotSupportedError:
         return None
     arrays = linear.user_bias, linear.item_bias, linear.user_factors, linear.item_factors
-    return Linear(linear.mean, *(np.ascontiguousarray(array, np.float32) for array in arrays))
+    return LinearForm(linear.mean, *(np.ascontiguousarray(array, np.float32) for array in arrays))

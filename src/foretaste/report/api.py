@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from foretaste._utils.files import atomic_write
-from foretaste._utils.progress import Progress, progress_for
+from foretaste._utils.progress import Progress, get_progress
 from foretaste.data_audit import Audit
 from foretaste.data_audit import audit as audited
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 from foretaste.evaluation import Results
 from foretaste.models import Model
 from foretaste.ratings import Ratings
 from foretaste.recommendation import Explanation
 from foretaste.report.chart import Charts
 from foretaste.report.figures_explanation import explanation_chart
-from foretaste.report.figures_ratings import histogram
+from foretaste.report.figures_ratings import rating_histogram
 from foretaste.report.figures_results import results_charts
-from foretaste.report.figures_training import learning_chart
-from foretaste.report.page import Material, page
-from foretaste.report.refit import check_ratings, look_again, protocol_of
-from foretaste.report.reproduce import python
+from foretaste.report.figures_training import training_chart
+from foretaste.report.page import ReportData, render_page
+from foretaste.report.refit import check_ratings, get_plan, refit_for_report
+from foretaste.report.reproduce import to_python_code
 
 
 def write_report(
@@ -42,7 +42,7 @@ def write_report(
     """Write a comparison as one HTML page: sentences, the table, charts, the audit, and how to do it again.
 
     The page fetches nothing, runs no script and is at most 300 kB, however many ratings there are. With
-    ``ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
+    ``load_ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
     fold, so that single predictions can be looked at. An older file of the name is replaced when the new
     one is whole.
 
@@ -74,10 +74,10 @@ def write_report(
 
     Raises
     ------
-    InvalidParameter
-        If ``results`` are none, ``ratings``, ``split`` or ``test`` are not those of the results, or the
+    InvalidParameterError
+        If ``results`` are none, ``load_ratings``, ``split`` or ``test`` are not those of the results, or the
         file cannot be written.
-    NotFound
+    NotFoundError
         If there is no such folder.
 
     Examples
@@ -87,25 +87,25 @@ def write_report(
     >>> results = compare(["Bias", "SVD"], ratings)
     >>> write_report(results, "report.html", ratings=ratings)  # doctest: +SKIP
     """
-    _check(results)
+    _check_results(results)
     if ratings is None and (split is not None or test is not None):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             "split and test say which ratings were held out; the ratings are missing", hint="ratings=ratings"
         )
-    protocol = protocol_of(results)
-    if protocol is not None:
-        ratings = protocol.ratings
+    plan = get_plan(results)
+    if plan is not None:
+        ratings = plan.ratings
     elif ratings is not None:
         check_ratings(results, ratings)
     with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
-        held, left_out = look_again(results, ratings, split, test, progress_for(progress))
+        held_out, omission_reason = refit_for_report(results, ratings, split, test, get_progress(progress))
         if ratings is not None and audit is None:
             audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
-        made_of = Material(
-            results, ratings, audit, held, left_out, command,
-            python(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
+        data = ReportData(
+            results, ratings, audit, held_out, omission_reason, command,
+            to_python_code(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
         )  # fmt: skip
-        partial.write_text(page(made_of), encoding="utf-8", newline="\n")
+        partial.write_text(render_page(data), encoding="utf-8", newline="\n")
     return Path(path)
 
 
@@ -119,28 +119,28 @@ def plot(source: Results | Audit | Explanation | Model) -> Charts:
     Returns
     -------
     Charts
-        Of results: ``errors`` and ``time``; of an audit: ``ratings``; of a model that learns in epochs:
-        ``learned``. As text, what each shows.
+        Of results: ``errors`` and ``time``; of an audit: ``load_ratings``; of a model that learns in epochs:
+        ``fitted``. As text, what each shows.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is none of these, or a model that has nothing to show of how it learned.
     """
     if isinstance(source, Model):
-        return Charts((learning_chart(source),))
+        return Charts((training_chart(source),))
     if isinstance(source, Audit):
-        chart = histogram(source.facts)
+        chart = rating_histogram(source.summary)
         return Charts(() if chart is None else (chart,))
     if isinstance(source, Explanation):
         return Charts((explanation_chart(source),))
-    _check(source)
+    _check_results(source)
     return Charts(tuple(results_charts(source)))
 
 
-def _check(results: Any) -> None:
+def _check_results(results: Any) -> None:
     if not isinstance(results, Results):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"{type(results).__name__} is not what a comparison ends in",
             hint="results = compare(None, ratings)",
         )

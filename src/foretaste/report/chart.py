@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from foretaste._utils.formatting import Cells
-from foretaste.report.html import Node, element, raw, table, written
+from foretaste._utils.formatting import TableRows
+from foretaste.report.html import Node, element, raw_element, table_element, to_html
 
-LINES = ("first", "second", "third", "fourth")  # of curves, as they can be told apart
+LINE_CLASSES = ("first", "second", "third", "fourth")  # of curves, as they can be told apart
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,12 +22,12 @@ class Chart:
         Of its place in the page.
     title : str
         What is shown.
-    finding : str
+    caption : str
         What is to be seen, in one sentence, computed from the figures.
     drawing : Node
     headers, rows, align
         The figures, as ``foretaste._utils.formatting.html_table`` takes them.
-    key : sequence of (str, str)
+    legend : sequence of (str, str)
         The marks and what they stand for.
     note : str
         How to read it.
@@ -35,33 +35,33 @@ class Chart:
 
     name: str
     title: str
-    finding: str
+    caption: str
     drawing: Node
     headers: Sequence[str]
-    rows: Cells
+    rows: TableRows
     align: str
-    key: Sequence[tuple[str, str]] = ()
+    legend: Sequence[tuple[str, str]] = ()
     note: str = ""
 
-    def figure(self) -> Node:
+    def to_figure(self) -> Node:
         """Return the chart as it stands in a page."""
         head = element("h3", self.title, id=self.name)
-        figures = table(self.headers, self.rows, self.align, f"Figures of the chart: {self.title}")
+        data_table = table_element(self.headers, self.rows, self.align, f"Figures of the chart: {self.title}")
         # Always five rows, so that those of neighbours stand in one line.
         return element(
             "figure",
-            element("figcaption", head, element("p", self.finding)),
-            _key(self.key) if self.key else element("div"),
+            element("figcaption", head, element("p", self.caption)),
+            _legend(self.legend) if self.legend else element("div"),
             self.drawing,
             element("p", self.note, class_="note"),
-            element("details", element("summary", "Figures", *_of(self.title)), figures),
+            element("details", element("summary", "Figures", *_hidden_suffix(self.title)), data_table),
         )
 
     def _repr_html_(self) -> str:
         return Charts((self,))._repr_html_()
 
     def __repr__(self) -> str:
-        return f"{self.title}: {self.finding}"
+        return f"{self.title}: {self.caption}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,42 +83,46 @@ class Charts:
 
     def __getitem__(self, name: str) -> Chart:
         """Return a chart by its name."""
-        from foretaste.errors import NotFound, did_you_mean
+        from foretaste.errors import NotFoundError, did_you_mean
 
         for chart in self.charts:
             if chart.name == name:
                 return chart
         names = [chart.name for chart in self.charts]
-        raise NotFound(f'no chart "{name}"{did_you_mean(name, names)}', hint="one of " + ", ".join(names))
+        raise NotFoundError(
+            f'no chart "{name}"{did_you_mean(name, names)}', hint="one of " + ", ".join(names)
+        )
 
     def _repr_html_(self) -> str:
-        drawn = element("div", *(chart.figure() for chart in self.charts), class_="charts")
-        return written(element("div", raw("style", style("charts.css")), drawn, class_="foretaste"))
+        figures = element("div", *(chart.to_figure() for chart in self.charts), class_="charts")
+        return to_html(
+            element("div", raw_element("style", read_stylesheet("charts.css")), figures, class_="foretaste")
+        )
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self.charts))
 
 
-def style(name: str) -> str:
+def read_stylesheet(name: str) -> str:
     """Return a style sheet of this room."""
     return (files("foretaste.report") / name).read_text(encoding="utf-8")
 
 
-def _key(marks: Sequence[tuple[str, str]]) -> Node:
+def _legend(entries: Sequence[tuple[str, str]]) -> Node:
     """Return what the marks of a chart stand for."""
-    listed = element("ul", class_="key")
-    for kind, meaning in marks:
-        if kind in LINES:
-            mark = element("line", x1=0, x2=22, y1=6, y2=6, class_=f"curve {kind}")
-        elif kind == "reference":
-            mark = element("line", x1=0, x2=22, y1=6, y2=6, class_=kind)
+    legend = element("ul", class_="key")
+    for css_class, label in entries:
+        if css_class in LINE_CLASSES:
+            symbol = element("line", x1=0, x2=22, y1=6, y2=6, class_=f"curve {css_class}")
+        elif css_class == "reference":
+            symbol = element("line", x1=0, x2=22, y1=6, y2=6, class_=css_class)
         else:
-            mark = element("circle", cx=11, cy=6, r=5, class_=kind)
-        picture = element("svg", mark, width=22, height=12, aria_hidden="true")
-        listed.append(element("li", picture, f" {meaning}"))
-    return listed
+            symbol = element("circle", cx=11, cy=6, r=5, class_=css_class)
+        icon = element("svg", symbol, width=22, height=12, aria_hidden="true")
+        legend.append(element("li", icon, f" {label}"))
+    return legend
 
 
-def _of(title: str) -> tuple[Node]:
+def _hidden_suffix(title: str) -> tuple[Node]:
     """Return what tells one summary from the others, for those who hear them one after the other."""
     return (element("span", f" of {title}", class_="unseen"),)

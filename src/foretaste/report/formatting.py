@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MANY = 30  # entries of a list in a sentence
+_MAX_ENTRIES = 30  # entries of a list in a sentence
 
 
-def three(value: float) -> str:
+def format_sig(value: float) -> str:
     """Write three significant figures: 4.52, 0.871, 1,230."""
     text = f"{value:#,.3g}" if 0.001 <= abs(value) < 1000 else f"{value:,.0f}" if abs(value) >= 1000 else "0"
-    return signed(text.rstrip("."))
+    return format_minus(text.rstrip("."))
 
 
-def signed(text: str) -> str:
+def format_minus(text: str) -> str:
     """Write a minus as a minus, not as a hyphen."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def time(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Say how long something takes: 3.2 ms, 0.5 s, 12 s, 5 minutes."""
     if seconds < 0.0005:
         return "under 1 ms"
@@ -27,21 +27,21 @@ def time(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds / 60:.2g} minutes"
 
 
-def share(part: float) -> str:
+def format_share(fraction: float) -> str:
     """Write a share of 1 in per cent: 9 %, 0.4 %, under 0.1 %."""
-    if part == 0:
+    if fraction == 0:
         return "none"
-    if part < 0.001:
+    if fraction < 0.001:
         return "under 0.1 %"
-    return f"{100 * part:.2g} %" if part < 0.995 else f"{100 * part:.3g} %"
+    return f"{100 * fraction:.2g} %" if fraction < 0.995 else f"{100 * fraction:.3g} %"
 
 
-def few(entries: Sequence[str]) -> str:
+def truncate_list(entries: Sequence[str]) -> str:
     """Join entries by commas, and say how many are left out."""
-    left = len(entries) - _MANY
-    return ", ".join(entries[:_MANY]) + (f" and {left} more" if left > 0 else "")
+    n_omitted = len(entries) - _MAX_ENTRIES
+    return ", ".join(entries[:_MAX_ENTRIES]) + (f" and {n_omitted} more" if n_omitted > 0 else "")
 
 
-def joined(entries: Sequence[str]) -> str:
+def join_words(entries: Sequence[str]) -> str:
     """Join entries as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return entries[0] if len(entries) == 1 else f"{', '.join(entries[:-1])} and {entries[-1]}"

@@ -5,85 +5,94 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from foretaste._utils.formatting import decimals_for
+from foretaste._utils.formatting import decimal_places
 from foretaste.evaluation import Results
-from foretaste.report.figures_results import interval, judged
-from foretaste.report.formatting import signed, time
-from foretaste.report.html import Node, add, element, short, table
-from foretaste.report.refit import name_of
+from foretaste.report.figures_results import evaluated_rows, rmse_interval
+from foretaste.report.formatting import format_minus, format_seconds
+from foretaste.report.html import Node, append_children, element, table_element, truncate
+from foretaste.report.refit import model_label
 
 Row = dict[str, Any]
 
 
-def models_table(results: Results, most: int) -> Node:
-    """Return the models, best first, ``most`` at most, and a table of all their figures.
+def models_table(results: Results, max_models: int) -> Node:
+    """Return the models, best first, ``max_models`` at most, and a table of all their figures.
 
     Parameters
     ----------
     results : Results
-    most : int
+    max_models : int
     """
-    rows = judged(results)
-    form = f".{decimals_for([row['rmse'] for row in rows])}f"
-    heads = [("place", "number", ""), ("model", None, ""), ("RMSE", "number", "")]
-    heads += [("vs the mean", "number", ""), ("time to learn", "number", "wide")]
+    rows = evaluated_rows(results)
+    number_format = f".{decimal_places([row['rmse'] for row in rows])}f"
+    columns = [("place", "number", ""), ("model", None, ""), ("RMSE", "number", "")]
+    columns += [("vs the mean", "number", ""), ("time to learn", "number", "wide")]
     head = element("tr")
-    for words, side, kind in heads:
-        shown: Any = element("span", words, class_="unseen") if words == "place" else words
-        head.append(element("th", shown, scope="col", class_=" ".join(filter(None, (side, kind))) or None))
+    for text, align, css_class in columns:
+        content: Any = element("span", text, class_="unseen") if text == "place" else text
+        head.append(
+            element("th", content, scope="col", class_=" ".join(filter(None, (align, css_class))) or None)
+        )
     body = element("tbody")
-    for place, row in enumerate(results.rows[:most], 1):
-        body.append(_refused(row) if "refused" in row else _line(place, row, results, form))
+    for rank, row in enumerate(results.rows[:max_models], 1):
+        body.append(_error_row(row) if "refused" in row else _model_row(rank, row, results, number_format))
     caption = "The models, best first"
-    whole = element(
+    table_node = element(
         "table", element("caption", element("span", caption, class_="unseen")), element("thead", head), body
     )
-    box = element("div", whole, class_="scroll", role="region", tabindex=0, aria_label=caption)
-    every = table(*_figures(results, most), "All figures of the models", strong=0 if rows else None)
-    details = element("details", element("summary", "All figures of the models"), every)
-    found = element("div", box, class_="models")
-    left = len(results.rows) - most
-    if left > 0:
-        add(found, element("p", f"{left:,} more models, which are worse, are not shown.", class_="note"))
-    return add(found, details)
+    box = element("div", table_node, class_="scroll", role="region", tabindex=0, aria_label=caption)
+    metrics_table = table_element(
+        *_all_metrics(results, max_models), "All figures of the models", highlighted_row=0 if rows else None
+    )
+    details = element("details", element("summary", "All figures of the models"), metrics_table)
+    container = element("div", box, class_="models")
+    n_hidden = len(results.rows) - max_models
+    if n_hidden > 0:
+        append_children(
+            container,
+            element("p", f"{n_hidden:,} more models, which are worse, are not shown.", class_="note"),
+        )
+    return append_children(container, details)
 
 
-def _figures(results: Results, most: int) -> tuple[list[str], list[list[str]], str]:
-    headers, rows, align = with_figures(results).table()
-    return headers, rows[:most], align
+def _all_metrics(results: Results, max_models: int) -> tuple[list[str], list[list[str]], str]:
+    headers, rows, align = without_intervals(results).table()
+    return headers, rows[:max_models], align
 
 
-def with_figures(results: Results) -> Results:
+def without_intervals(results: Results) -> Results:
     """Return results without what is drawn otherwise: intervals, which are more than one number."""
-    kept = ("params", "folds", "refused")
+    other_keys = ("params", "folds", "refused")
     rows = tuple(
-        {key: value for key, value in row.items() if key in kept or not isinstance(value, list | dict)}
+        {key: value for key, value in row.items() if key in other_keys or not isinstance(value, list | dict)}
         for row in results.rows
     )
     return dataclasses.replace(results, rows=rows)
 
 
-def _line(place: int, row: Row, results: Results, form: str) -> Node:
-    error = [signed(f"{row['rmse']:{form}}")]
-    span = interval(row)
-    spread: Node | None = None
-    if span is not None:
-        around = f"\N{PLUS-MINUS SIGN} {row['rmse_std']:{form}}" if "rmse_interval" not in row else ""
-        words = around or f"{span[0]:{form}} to {span[1]:{form}}"
-        spread = element("small", f" {words}".replace(" ", "\N{NO-BREAK SPACE}"))
-    timed = row.get("fit_seconds")
+def _model_row(rank: int, row: Row, results: Results, number_format: str) -> Node:
+    error = [format_minus(f"{row['rmse']:{number_format}}")]
+    bounds = rmse_interval(row)
+    interval_node: Node | None = None
+    if bounds is not None:
+        deviation = (
+            f"\N{PLUS-MINUS SIGN} {row['rmse_std']:{number_format}}" if "rmse_interval" not in row else ""
+        )
+        text = deviation or f"{bounds[0]:{number_format}} to {bounds[1]:{number_format}}"
+        interval_node = element("small", f" {text}".replace(" ", "\N{NO-BREAK SPACE}"))
+    seconds = row.get("fit_seconds")
     return element(
         "tr",
-        element("td", str(place), class_="number place"),
-        element("th", short(name_of(row), 120), scope="row"),
-        element("td", *error, spread, class_="number"),
-        element("td", _against(row, results.baseline), class_="number"),
-        element("td", time(timed) if timed is not None else "unknown", class_="number wide"),
-        class_="best" if row is results.best else None,
+        element("td", str(rank), class_="number place"),
+        element("th", truncate(model_label(row), 120), scope="row"),
+        element("td", *error, interval_node, class_="number"),
+        element("td", _format_gain(row, results.baseline_row), class_="number"),
+        element("td", format_seconds(seconds) if seconds is not None else "unknown", class_="number wide"),
+        class_="best" if row is results.best_row else None,
     )
 
 
-def _against(row: Row, baseline: Row | None) -> str:
+def _format_gain(row: Row, baseline: Row | None) -> str:
     if baseline is None:
         return "unknown"
     if row is baseline:
@@ -94,13 +103,13 @@ def _against(row: Row, baseline: Row | None) -> str:
     return f"{abs(gain):.1f} % {'less' if gain > 0 else 'more'}"
 
 
-def _refused(row: Row) -> Node:
-    why = row["refused"]
-    hint = f" (try: {why['hint']})" if why.get("hint") else ""
+def _error_row(row: Row) -> Node:
+    failure = row["refused"]
+    hint = f" (try: {failure['hint']})" if failure.get("hint") else ""
     return element(
         "tr",
         element("td", class_="number place"),
-        element("th", short(name_of(row), 120), scope="row"),
-        element("td", short(f"refused: {why['message']}{hint}"), colspan=3),
+        element("th", truncate(model_label(row), 120), scope="row"),
+        element("td", truncate(f"refused: {failure['message']}{hint}"), colspan=3),
         class_="refused",
     )

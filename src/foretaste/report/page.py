@@ -7,60 +7,69 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from foretaste._utils.formatting import plural
+from foretaste._utils.formatting import format_count
 from foretaste.data_audit import Audit, Finding
-from foretaste.data_audit.rendering import facts_in_words
+from foretaste.data_audit.rendering import describe_summary
 from foretaste.evaluation import Results
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 from foretaste.ratings import Ratings
-from foretaste.report.chart import Chart, style
+from foretaste.report.chart import Chart, read_stylesheet
 from foretaste.report.figures_breakdown import breakdown_charts
-from foretaste.report.figures_predictions import held_out_charts
-from foretaste.report.figures_ratings import histogram, tails
+from foretaste.report.figures_predictions import prediction_charts
+from foretaste.report.figures_ratings import rating_count_charts, rating_histogram
 from foretaste.report.figures_results import results_charts
-from foretaste.report.html import Child, Node, add, element, raw, short, table, written
+from foretaste.report.html import (
+    Child,
+    Node,
+    append_children,
+    element,
+    raw_element,
+    table_element,
+    to_html,
+    truncate,
+)
 from foretaste.report.models_table import models_table
-from foretaste.report.refit import HeldOut
+from foretaste.report.refit import HeldOutPredictions
 from foretaste.report.reproduce import versions
-from foretaste.report.summary import sentences
+from foretaste.report.summary import summary_sentences
 
-LARGEST = 300_000  # bytes of a page
-MOST = (200, 60, 20, 6)  # models shown, as many as there is room for
-_VALUES = 6  # of a parameter that models of one kind differ in
-_CODE = 2000  # characters of what can be copied
-_PARAMETERS = 40  # of a model
-_NOTES = 20
+MAX_BYTES = 300_000  # bytes of a page
+MODEL_LIMITS = (200, 60, 20, 6)  # models shown, as many as there is room for
+_MAX_VALUES = 6  # of a parameter that models of one kind differ in
+_MAX_CODE_CHARS = 2000  # characters of what can be copied
+_MAX_PARAMETERS = 40  # of a model
+_MAX_NOTES = 20
 # Nothing is fetched, nothing is run, nothing is sent.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """All that a page is made of."""
 
     results: Results
     ratings: Ratings | None
     audit: Audit | None
-    held: HeldOut | None
-    left_out: str
+    held_out: HeldOutPredictions | None
+    omission_reason: str
     command: str | None
     code: str | None
     now: datetime
 
 
-def page(made_of: Material) -> str:
+def render_page(data: ReportData) -> str:
     """Return the page as HTML, of at most ``LARGEST`` bytes, with as many models as there is room for."""
-    drawn = ""
-    for most in MOST:
-        drawn = _page(made_of, most)
-        if len(drawn.encode()) <= LARGEST:
+    html = ""
+    for max_models in MODEL_LIMITS:
+        html = _render_page(data, max_models)
+        if len(html.encode()) <= MAX_BYTES:
             break
-    return drawn
+    return html
 
 
-def _page(made_of: Material, most: int) -> str:
-    results = made_of.results
-    title = short(str(results.dataset["name"]), 120)
+def _render_page(data: ReportData, max_models: int) -> str:
+    results = data.results
+    title = truncate(str(results.dataset["name"]), 120)
     title = f"The{title[3:]}" if title.startswith("the ") else title  # a name of words, not of a file
     head = element(
         "head",
@@ -70,124 +79,126 @@ def _page(made_of: Material, most: int) -> str:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="generator", content="foretaste"),
         element("title", f"{title}: which model predicts it best"),
-        raw("style", style("charts.css") + style("page.css")),
+        raw_element("style", read_stylesheet("charts.css") + read_stylesheet("page.css")),
     )
-    sections = list(_sections(made_of, most))
+    sections = list(_sections(data, max_models))
     main = element("main", *(section for _, _, section in sections), id="content")
     body = element(
         "body",
         element("a", "To the content", href="#content", class_="skip"),
-        element("div", _header(made_of, title, sections), main, _footer(made_of), class_="page"),
+        element("div", _header_node(data, title, sections), main, _footer_node(data), class_="page"),
         class_="foretaste",
     )
-    return "<!DOCTYPE html>\n" + written(element("html", head, body, lang="en")) + "\n"
+    return "<!DOCTYPE html>\n" + to_html(element("html", head, body, lang="en")) + "\n"
 
 
 Section = tuple[str, str, Node]
 
 
-def _header(made_of: Material, title: str, sections: list[Section]) -> Node:
-    results = made_of.results
-    places = {name for name, _, _ in sections} | {
+def _header_node(data: ReportData, title: str, sections: list[Section]) -> Node:
+    results = data.results
+    anchors = {name for name, _, _ in sections} | {
         heading.get("id", "") for _, _, section in sections for heading in section.iter("h3")
     }
     lead = element("ul", class_="lead")
-    for sentence, place in sentences(results, made_of.audit):
-        more = element(
+    for sentence, anchor in summary_sentences(results, data.audit):
+        link = element(
             "a",
             "figures",
-            element("span", f" of: {short(sentence, 60)}", class_="unseen"),
-            href=f"#{place}",
+            element("span", f" of: {truncate(sentence, 60)}", class_="unseen"),
+            href=f"#{anchor}",
             class_="more",
         )
-        together = short(sentence, 600).replace(" %", "\N{NO-BREAK SPACE}%")
-        lead.append(element("li", f"{together} ", more if place in places else None))
-    listed = [element("li", element("a", words, href=f"#{name}")) for name, words, _ in sections]
-    day = made_of.now.strftime("%d %B %Y").lstrip("0")
+        text = truncate(sentence, 600).replace(" %", "\N{NO-BREAK SPACE}%")
+        lead.append(element("li", f"{text} ", link if anchor in anchors else None))
+    items = [element("li", element("a", label, href=f"#{name}")) for name, label, _ in sections]
+    day = data.now.strftime("%d %B %Y").lstrip("0")
     return element(
         "header",
         element(
             "p", "foretaste report, ",
-            element("time", day, datetime=made_of.now.isoformat(timespec="seconds")), class_="overline",
+            element("time", day, datetime=data.now.isoformat(timespec="seconds")), class_="overline",
         ),
         element("h1", title),
-        element("p", short(results.about.removeprefix(f"{results.dataset['name']}: ")), class_="about"),
+        element("p", truncate(results.dataset_summary.removeprefix(f"{results.dataset['name']}: ")), class_="about"),
         lead,
-        element("nav", element("ul", *listed), aria_label="Contents"),
+        element("nav", element("ul", *items), aria_label="Contents"),
     )  # fmt: skip
 
 
-def _sections(made_of: Material, most: int) -> Iterator[Section]:
-    results = made_of.results
+def _sections(data: ReportData, max_models: int) -> Iterator[Section]:
+    results = data.results
     yield _section(
-        "models", "The models", models_table(results, most), _charts(results_charts(results), "uneven")
+        "models", "The models", models_table(results, max_models), _charts(results_charts(results), "uneven")
     )
-    if made_of.held is not None:
-        charts = [*held_out_charts(made_of.held), *_taken_apart(results, made_of.held)]
+    if data.held_out is not None:
+        charts = [*prediction_charts(data.held_out), *_breakdown_charts(results, data.held_out)]
         yield _section("predictions", "The predictions", _charts(charts))
-    elif made_of.left_out:
-        words = element(
-            "p", f"How far single predictions miss is not shown: {made_of.left_out}.", class_="quiet"
+    elif data.omission_reason:
+        message = element(
+            "p", f"How far single predictions miss is not shown: {data.omission_reason}.", class_="quiet"
         )
-        yield _section("predictions", "The predictions", words)
-    spread = [histogram(made_of.audit.facts)] if made_of.audit is not None else []
-    spread += list(tails(made_of.ratings)) if made_of.ratings is not None else []
-    drawn = [chart for chart in spread if chart is not None]
-    if drawn:
-        yield _section("spread", "The ratings", _charts(drawn))
-    if made_of.audit is not None:
-        yield _section("audit", "The audit", *_audit(made_of.audit))
-    yield _section("protocol", "How it was measured", *_protocol(made_of))
-    yield _section("settings", "Settings", *_settings(results, most))
-    yield _section("again", "Do it again", *_again(made_of))
+        yield _section("predictions", "The predictions", message)
+    rating_charts = [rating_histogram(data.audit.summary)] if data.audit is not None else []
+    rating_charts += list(rating_count_charts(data.ratings)) if data.ratings is not None else []
+    visible = [chart for chart in rating_charts if chart is not None]
+    if visible:
+        yield _section("spread", "The ratings", _charts(visible))
+    if data.audit is not None:
+        yield _section("audit", "The audit", *_audit_nodes(data.audit))
+    yield _section("protocol", "How it was measured", *_protocol_nodes(data))
+    yield _section("settings", "Settings", *_settings_nodes(results, max_models))
+    yield _section("again", "Do it again", *_reproduce_nodes(data))
 
 
-def _taken_apart(results: Results, held: HeldOut) -> Iterator[Chart]:
+def _breakdown_charts(results: Results, held_out: HeldOutPredictions) -> Iterator[Chart]:
     """Yield the charts of the error in parts, from results that still hold their predictions."""
     if getattr(results, "kept", None) is not None:
         parts = getattr(results, "breakdown")().parts  # noqa: B009 - not all results can
-        yield from breakdown_charts(parts, held.model, float(held.true.std()))
+        yield from breakdown_charts(parts, held_out.model, float(held_out.true.std()))
 
 
 def _section(name: str, title: str, *children: Child) -> Section:
     return name, title, element("section", element("h2", title, id=name), *children, aria_labelledby=name)
 
 
-def _charts(charts: Iterable[Chart], kind: str = "") -> Node | None:
-    drawn = [chart.figure() for chart in charts]
-    kind = kind or ("three" if len(drawn) == 3 else "")
-    return element("div", *drawn, class_=f"charts {kind}".strip()) if drawn else None
+def _charts(charts: Iterable[Chart], css_class: str = "") -> Node | None:
+    figures = [chart.to_figure() for chart in charts]
+    css_class = css_class or ("three" if len(figures) == 3 else "")
+    return element("div", *figures, class_=f"charts {css_class}".strip()) if figures else None
 
 
-def _described(pairs: Iterable[tuple[str, Child]], kind: str | None = None) -> Node:
-    listed = element("dl", class_=kind)
-    for word, meaning in pairs:
-        add(listed, element("dt", word), element("dd", meaning))
-    return listed
+def _description_list(pairs: Iterable[tuple[str, Child]], css_class: str | None = None) -> Node:
+    items = element("dl", class_=css_class)
+    for term, meaning in pairs:
+        append_children(items, element("dt", term), element("dd", meaning))
+    return items
 
 
-def _audit(audit: Audit) -> Iterator[Node]:
-    yield element("p", short(audit.headline))
+def _audit_nodes(audit: Audit) -> Iterator[Node]:
+    yield element("p", truncate(audit.headline))
     for finding in audit.findings:
-        yield _finding(finding)
-    facts = _described(((label, short(fact)) for label, fact in facts_in_words(audit.facts)), "facts")
+        yield _finding_node(finding)
+    facts = _description_list(
+        ((label, truncate(fact)) for label, fact in describe_summary(audit.summary)), "facts"
+    )
     yield element("details", element("summary", "All figures of the audit"), facts)
 
 
-def _finding(finding: Finding) -> Node:
+def _finding_node(finding: Finding) -> Node:
     badge = element("span", finding.severity, class_=f"badge {finding.severity}")
-    head = element("h3", badge, " ", short(finding.what, 600))
-    pairs: list[tuple[str, Child]] = [("effect", short(finding.effect, 600))]
+    head = element("h3", badge, " ", truncate(finding.message, 600))
+    pairs: list[tuple[str, Child]] = [("effect", truncate(finding.impact, 600))]
     if finding.where:
-        pairs.insert(0, ("where", "; ".join(short(place, 100) for place in finding.where)))
-    if finding.mend:
-        pairs.append(("mend", element("code", short(finding.mend, _CODE))))
-    return element("div", head, _described(pairs), class_="finding")
+        pairs.insert(0, ("where", "; ".join(truncate(location, 100) for location in finding.where)))
+    if finding.fix:
+        pairs.append(("mend", element("code", truncate(finding.fix, _MAX_CODE_CHARS))))
+    return element("div", head, _description_list(pairs), class_="finding")
 
 
-def _protocol(made_of: Material) -> Iterator[Node]:
-    results = made_of.results
-    yield element("p", f"{short(results.protocol[:1].upper() + results.protocol[1:], 600)}.")
+def _protocol_nodes(data: ReportData) -> Iterator[Node]:
+    results = data.results
+    yield element("p", f"{truncate(results.protocol[:1].upper() + results.protocol[1:], 600)}.")
     yield element(
         "p",
         "Every model learned from the same rows and was judged by the same other rows, none of which it saw "
@@ -195,63 +206,66 @@ def _protocol(made_of: Material) -> Iterator[Node]:
         "rating, MAE the mean difference; both are in rating units, and lower is better. Rows whose user or "
         "item was unknown were answered by a fallback, and count.",
     )
-    if made_of.held is not None:
+    if data.held_out is not None:
         yield element(
             "p",
-            f"For the charts of predictions, {short(made_of.held.model)} was fitted once more in the same "
+            f"For the charts of predictions, {truncate(data.held_out.model)} was fitted once more in the same "
             "way; so were the models whose learning is drawn.",
         )
-    for note in results.notes[:_NOTES]:
-        yield element("p", short(f"{note[:1].upper()}{note[1:]}", 600) + ".")
+    for note in results.notes[:_MAX_NOTES]:
+        yield element("p", truncate(f"{note[:1].upper()}{note[1:]}", 600) + ".")
 
 
-def _settings(results: Results, most: int) -> Iterator[Node]:
+def _settings_nodes(results: Results, max_models: int) -> Iterator[Node]:
     yield element("p", "All hyperparameters of each model. What differs from the defaults is marked.")
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for row in results.rows[:most]:
-        kinds.setdefault(short(str(row["model"]), 80), []).append(row)
-    listed = element("div", class_="settings")
-    for kind, rows in kinds.items():
-        many = f", {len(rows)} settings" if len(rows) > 1 else ""
-        details = element("details", element("summary", kind + many))
-        lines = list(_parameters(rows))
+    by_model: dict[str, list[dict[str, Any]]] = {}
+    for row in results.rows[:max_models]:
+        by_model.setdefault(truncate(str(row["model"]), 80), []).append(row)
+    items = element("div", class_="settings")
+    for model_name, rows in by_model.items():
+        count_label = f", {len(rows)} settings" if len(rows) > 1 else ""
+        details = element("details", element("summary", model_name + count_label))
+        lines = list(_parameter_rows(rows))
         headers = ["parameter", "value", "default", "meaning"]
         if lines:
-            details.append(table(headers, lines, "llll", f"Settings of {kind}"))
+            details.append(table_element(headers, lines, "llll", f"Settings of {model_name}"))
         else:
             details.append(element("p", "It has no hyperparameters."))
-        listed.append(details)
-    yield listed
+        items.append(details)
+    yield items
 
 
-def _parameters(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
-    model = BY_NAME.get(rows[0]["model"])
-    declared = {} if model is None else model.declarations()
+def _parameter_rows(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
+    model = MODELS.get(rows[0]["model"])
+    specs = {} if model is None else model.param_specs()
     names = list(dict.fromkeys(name for row in rows for name in row["params"]))
-    if len(names) > _PARAMETERS:
-        yield [f"the first {_PARAMETERS} of {len(names)}", "", "", ""]
-    for name in names[:_PARAMETERS]:
+    if len(names) > _MAX_PARAMETERS:
+        yield [f"the first {_MAX_PARAMETERS} of {len(names)}", "", "", ""]
+    for name in names[:_MAX_PARAMETERS]:
         values = list(dict.fromkeys(repr(row["params"].get(name)) for row in rows))
-        more = f" and {len(values) - _VALUES} others" if len(values) > _VALUES else ""
-        known = declared.get(name)
+        more = f" and {len(values) - _MAX_VALUES} others" if len(values) > _MAX_VALUES else ""
+        known = specs.get(name)
         default = "" if known is None else repr(known.default)
-        changed = known is not None and values != [default]
-        said = "; ".join(short(value, 80) for value in values[:_VALUES]) + more
-        yield [name, said + (" (changed)" if changed else ""), short(default), known.meaning if known else ""]
+        is_changed = known is not None and values != [default]
+        shown_values = "; ".join(truncate(value, 80) for value in values[:_MAX_VALUES]) + more
+        yield [
+            name,
+            shown_values + (" (changed)" if is_changed else ""),
+            truncate(default),
+            known.meaning if known else "",
+        ]
 
 
-def _again(made_of: Material) -> Iterator[Node]:
-    for words, text in (("On the command line", made_of.command), ("In Python", made_of.code)):
+def _reproduce_nodes(data: ReportData) -> Iterator[Node]:
+    for label, text in (("On the command line", data.command), ("In Python", data.code)):
         if text:
-            yield element("h3", words)
-            yield element("pre", element("code", short(text, _CODE)), tabindex=0)
+            yield element("h3", label)
+            yield element("pre", element("code", truncate(text, _MAX_CODE_CHARS)), tabindex=0)
     yield element("h3", "Written with")
-    yield _described(versions(), "facts")
+    yield _description_list(versions(), "facts")
 
 
-def _footer(made_of: Material) -> Node:
-    judged: Sequence[Any] = [row for row in made_of.results.rows if "refused" not in row]
-    words = (
-        f"{plural(len(judged), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
-    )
-    return element("footer", element("p", words))
+def _footer_node(data: ReportData) -> Node:
+    evaluated: Sequence[Any] = [row for row in data.results.rows if "refused" not in row]
+    text = f"{format_count(len(evaluated), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
+    return element("footer", element("p", text))

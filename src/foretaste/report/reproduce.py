@@ -8,19 +8,19 @@ import textwrap
 from typing import Any
 
 from foretaste.evaluation import Results
-from foretaste.evaluation.plan import apart_arguments
+from foretaste.evaluation.plan import arguments_from_description
 from foretaste.metrics.rating import METRICS
-from foretaste.models import BY_NAME
-from foretaste.report.figures_results import judged
+from foretaste.models import MODELS
+from foretaste.report.figures_results import evaluated_rows
 
-_MODELS = 40  # in the Python shown
-_LINE = 80  # characters of it
+_MAX_MODELS = 40  # in the Python shown
+_LINE_CHARS = 80  # characters of it
 _SPLITS = ("HoldOut", "KFold", "LeaveNOut", "ByTime", "ColdUsers", "ColdItems", "WarmOnly")
 _FILE = '"report.html"'
 _READERS = ("read_ratings", "load_dataset", "Ratings")
 
 
-def python(results: Results, origin: str, split: Any, made_with_test: bool) -> str:
+def to_python_code(results: Results, origin: str, split: Any, has_test: bool) -> str:
     """Return the Python that makes the comparison and the report again.
 
     Parameters
@@ -29,40 +29,40 @@ def python(results: Results, origin: str, split: Any, made_with_test: bool) -> s
     origin : str
         The expression that makes the ratings.
     split : Split or None
-    made_with_test : bool
+    has_test : bool
         Whether the rows to judge by were given apart; they are called ``test`` then.
     """
-    rows = [row for row in results.rows if row["model"] in BY_NAME][:_MODELS]
-    made = [row["python"] for row in rows]
-    every = sorted(made) == sorted(f"{name}()" for name in BY_NAME)
-    models = "None" if every else _listed([_model(one) for one in made])
-    metrics = [key for row in judged(results)[:1] for key in row if key in METRICS]
-    beside = ["test=test"] if made_with_test else ["split=split"] if split is not None else []
-    told = [f"metrics={metrics!r}"] if metrics not in (["rmse", "mae"], []) else []
-    told += apart_arguments(results.protocol) if made_with_test else []
+    rows = [row for row in results.rows if row["model"] in MODELS][:_MAX_MODELS]
+    reprs = [row["python"] for row in rows]
+    all_defaults = sorted(reprs) == sorted(f"{name}()" for name in MODELS)
+    models = "None" if all_defaults else _format_list([_format_model(expression) for expression in reprs])
+    metrics = [key for row in evaluated_rows(results)[:1] for key in row if key in METRICS]
+    split_arguments = ["test=test"] if has_test else ["split=split"] if split is not None else []
+    options = [f"metrics={metrics!r}"] if metrics not in (["rmse", "mae"], []) else []
+    options += arguments_from_description(results.protocol) if has_test else []
     lines = [f"ratings = {origin}"]
-    lines += [f"split = {split!r}"] if beside == ["split=split"] else []
-    lines.append(f"results = compare({', '.join([models, 'ratings', *beside, *told])})")
-    lines.append(f"write_report({', '.join(['results', _FILE, 'ratings=ratings', *beside])})")
+    lines += [f"split = {split!r}"] if split_arguments == ["split=split"] else []
+    lines.append(f"results = compare({', '.join([models, 'ratings', *split_arguments, *options])})")
+    lines.append(f"write_report({', '.join(['results', _FILE, 'ratings=ratings', *split_arguments])})")
     text = "\n".join(lines)
-    known = (*BY_NAME, *_SPLITS, *_READERS, "compare", "write_report")
+    known = (*MODELS, *_SPLITS, *_READERS, "compare", "write_report")
     # Names in quotes are names of models, which need no import.
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
-    names = sorted({word for word in re.findall(r"\b[A-Za-z_]+\b(?=\()", bare) if word in known})
+    unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
+    names = sorted({word for word in re.findall(r"\b[A-Za-z_]+\b(?=\()", unquoted) if word in known})
     return f"from foretaste import {', '.join(names)}\n\n{text}"
 
 
-def _listed(models: list[str]) -> str:
+def _format_list(models: list[str]) -> str:
     """Return a list of models, over several lines if it is long."""
     line = ", ".join(models)
-    if len(line) <= _LINE:
+    if len(line) <= _LINE_CHARS:
         return f"[{line}]"
-    return "[\n" + textwrap.fill(line, _LINE, initial_indent="    ", subsequent_indent="    ") + ",\n]"
+    return "[\n" + textwrap.fill(line, _LINE_CHARS, initial_indent="    ", subsequent_indent="    ") + ",\n]"
 
 
-def _model(made_by: str) -> str:
+def _format_model(expression: str) -> str:
     """Return a model as compare takes it: by its name, if it has its defaults."""
-    return f'"{made_by[:-2]}"' if made_by.endswith("()") else made_by
+    return f'"{expression[:-2]}"' if expression.endswith("()") else expression
 
 
 def versions() -> list[tuple[str, str]]:
@@ -71,12 +71,12 @@ def versions() -> list[tuple[str, str]]:
 
     import foretaste
     from foretaste._native import isa
-    from foretaste._utils.threads import thread_count
+    from foretaste._utils.threads import resolve_threads
 
     return [
         ("foretaste", foretaste.__version__),
         ("Python", platform.python_version()),
         ("numpy", np.__version__),
-        ("processor", f"{platform.machine()}, instruction set {isa()}, threads {thread_count(None)}"),
+        ("processor", f"{platform.machine()}, instruction set {isa()}, threads {resolve_threads(None)}"),
         ("system", platform.system()),
     ]

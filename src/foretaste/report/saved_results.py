@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from foretaste.errors import BadData, NotFound
+from foretaste.errors import DataError, NotFoundError
 from foretaste.evaluation import Results
-from foretaste.report.models_table import with_figures
+from foretaste.report.models_table import without_intervals
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KeptResults(Results):
+class SavedResults(Results):
     """Results from a file, with the sentences that were said when they were made."""
 
-    said: tuple[str, ...] = ()
+    saved_sentences: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the figures say."""
-        return self.said
+        return self.saved_sentences
 
 
-_FACTS = {"name": str, "ratings": int, "users": int, "items": int}
-_WORDS = ("model", "python")  # of a row; everything else in it is a figure, but for these:
-_NO_FIGURES = (*_WORDS, "params", "folds", "refused")
+_DATASET_FIELDS = {"name": str, "ratings": int, "users": int, "items": int}
+_TEXT_KEYS = ("model", "python")  # of a row; everything else in it is a figure, but for these:
+_NON_METRIC_KEYS = (*_TEXT_KEYS, "params", "folds", "refused")
 _HINT = "foretaste compare ratings.csv --json results.json"
 
 
@@ -46,79 +46,85 @@ def read_results(path: str) -> Results:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such file.
-    BadData
+    DataError
         If it does not hold results.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise NotFound(f"cannot read {path}: {error.strerror}") from error
+        raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        _refuse(path, "it is no text in UTF-8")
+        _raise_invalid(path, "it is no text in UTF-8")
     try:
-        data = json.loads(text, parse_constant=lambda name: _refuse(path, f"{name} is no JSON"))
+        data = json.loads(text, parse_constant=lambda name: _raise_invalid(path, f"{name} is no JSON"))
     except (json.JSONDecodeError, RecursionError) as error:
-        _refuse(path, f"it is no JSON ({error})")
+        _raise_invalid(path, f"it is no JSON ({error})")
     if isinstance(data, dict) and data.get("ok") is False:
-        _refuse(path, "it holds an error, not results")
+        _raise_invalid(path, "it holds an error, not results")
     if isinstance(data, dict) and isinstance(data.get("data"), dict):
         data = data["data"]
-    return _results(path, data)
+    return _parse_results(path, data)
 
 
-def _results(path: str, data: Any) -> Results:
+def _parse_results(path: str, data: Any) -> Results:
     if not isinstance(data, dict) or not isinstance(data.get("results"), list) or not data["results"]:
-        _refuse(path, "there is no list of results in it")
+        _raise_invalid(path, "there is no list of results in it")
     dataset, protocol = data.get("dataset"), data.get("protocol")
     if not isinstance(protocol, str):
-        _refuse(path, "it does not say which rows were held out")
+        _raise_invalid(path, "it does not say which rows were held out")
     if not isinstance(dataset, dict):
-        _refuse(path, "it does not say of which ratings they are")
-    for name, kind in _FACTS.items():
+        _raise_invalid(path, "it does not say of which ratings they are")
+    for name, kind in _DATASET_FIELDS.items():
         if not isinstance(dataset.get(name), kind) or isinstance(dataset[name], bool):
-            _refuse(path, f"of the ratings, {name} is missing or is none")
+            _raise_invalid(path, f"of the ratings, {name} is missing or is none")
     for name in ("filled", "mean"):
         if dataset["ratings"] and not _is_number(dataset.get(name)):
-            _refuse(path, f"of the ratings, {name} is missing or no number")
-    rows = tuple(_row(path, place, row) for place, row in enumerate(data["results"], 1))
+            _raise_invalid(path, f"of the ratings, {name} is missing or no number")
+    rows = tuple(_parse_row(path, number, row) for number, row in enumerate(data["results"], 1))
     ordered = sorted(rows, key=lambda row: ("refused" in row, row["rmse"] or 0.0))
-    said = data.get("sentences", [])
-    if not isinstance(said, list) or not all(isinstance(sentence, str) for sentence in said):
-        _refuse(path, "its sentences are no texts")
+    saved_sentences = data.get("sentences", [])
+    if not isinstance(saved_sentences, list) or not all(
+        isinstance(sentence, str) for sentence in saved_sentences
+    ):
+        _raise_invalid(path, "its sentences are no texts")
     stopped = data.get("stopped") is True
-    return _nameable(KeptResults(dataset, protocol, tuple(ordered), stopped=stopped, said=tuple(said)))
+    return _drop_unknown_metrics(
+        SavedResults(
+            dataset, protocol, tuple(ordered), interrupted=stopped, saved_sentences=tuple(saved_sentences)
+        )
+    )
 
 
-def _row(path: str, place: int, row: Any) -> dict[str, Any]:
+def _parse_row(path: str, number: int, row: Any) -> dict[str, Any]:
     """Return one row, after checking that everything that is drawn of it can be drawn."""
-    where = f"result {place}"
-    if not isinstance(row, dict) or not all(isinstance(row.get(word), str) for word in _WORDS):
-        _refuse(path, f"{where} names no model")
+    location = f"result {number}"
+    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _TEXT_KEYS):
+        _raise_invalid(path, f"{location} names no model")
     if not isinstance(row.get("params"), dict):
-        _refuse(path, f"{where} has no parameters")
+        _raise_invalid(path, f"{location} has no parameters")
     if "refused" in row:
-        why = row["refused"]
-        if not isinstance(why, dict) or not isinstance(why.get("message"), str):
-            _refuse(path, f"{where} does not say why it was refused")
-        if not isinstance(why.get("hint"), str | None):
-            _refuse(path, f"{where} has a hint that is no text")
+        failure = row["refused"]
+        if not isinstance(failure, dict) or not isinstance(failure.get("message"), str):
+            _raise_invalid(path, f"{location} does not say why it was refused")
+        if not isinstance(failure.get("hint"), str | None):
+            _raise_invalid(path, f"{location} has a hint that is no text")
         return row | {"rmse": None}
     for name, value in row.items():
-        if name not in _NO_FIGURES and not _is_number(value) and not isinstance(value, list | dict):
-            _refuse(path, f"{where}: {name} is no number")
+        if name not in _NON_METRIC_KEYS and not _is_number(value) and not isinstance(value, list | dict):
+            _raise_invalid(path, f"{location}: {name} is no number")
     for name in ("rmse", "fit_seconds"):
         if not _is_number(row.get(name)):
-            _refuse(path, f"{where}: {name} is missing or no number")
+            _raise_invalid(path, f"{location}: {name} is missing or no number")
     interval = row.get("rmse_interval", [0, 0])
     if not isinstance(interval, list) or len(interval) != 2 or not all(map(_is_number, interval)):
-        _refuse(path, f"{where}: rmse_interval is not two numbers")
+        _raise_invalid(path, f"{location}: rmse_interval is not two numbers")
     folds = row.get("folds", [])
     if not isinstance(folds, list) or not all(
         isinstance(fold, dict) and _is_number(fold.get("rmse")) for fold in folds
     ):
-        _refuse(path, f"{where}: its folds have no RMSE")
+        _raise_invalid(path, f"{location}: its folds have no RMSE")
     return row
 
 
@@ -126,12 +132,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _nameable(results: KeptResults) -> KeptResults:
+def _drop_unknown_metrics(results: SavedResults) -> SavedResults:
     """Leave out the figures that the table of this version has no name for."""
     unknown: list[str] = []
     while True:
         try:
-            with_figures(results).table()
+            without_intervals(results).table()
         except KeyError as error:
             unknown.append(str(error.args[0]))
             rows = tuple({k: v for k, v in row.items() if k != unknown[-1]} for row in results.rows)
@@ -141,5 +147,5 @@ def _nameable(results: KeptResults) -> KeptResults:
             return results
 
 
-def _refuse(path: str, why: str) -> NoReturn:
-    raise BadData(f"{path} does not hold the results of a comparison: {why}", hint=_HINT)
+def _raise_invalid(path: str, reason: str) -> NoReturn:
+    raise DataError(f"{path} does not hold the results of a comparison: {reason}", hint=_HINT)

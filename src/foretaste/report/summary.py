@@ -5,109 +5,115 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from foretaste._utils.formatting import plural
+from foretaste._utils.formatting import format_count
 from foretaste.data_audit import Audit
 from foretaste.evaluation import Results
-from foretaste.report.figures_results import judged
-from foretaste.report.formatting import few, joined, share, three
-from foretaste.report.html import short
-from foretaste.report.refit import name_of
+from foretaste.report.figures_results import evaluated_rows
+from foretaste.report.formatting import format_share, format_sig, join_words, truncate_list
+from foretaste.report.html import truncate
+from foretaste.report.refit import model_label
 
 Row = dict[str, Any]
 
-AVERAGES = ("UserMean", "ItemMean", "UserItemMean")
-_NAMED = 3  # models in a sentence
-_NAME = 60  # characters of a model in a sentence
+MEAN_MODELS = ("UserMean", "ItemMean", "UserItemMean")
+_MAX_NAMED = 3  # models in a sentence
+_MAX_NAME_CHARS = 60  # characters of a model in a sentence
 
 
-def sentences(results: Results, audit: Audit | None) -> Iterator[tuple[str, str]]:
+def summary_sentences(results: Results, audit: Audit | None) -> Iterator[tuple[str, str]]:
     """Yield the findings, each with the name of the place in the page where its figures are."""
-    ours = [(sentence, "models") for sentence in _of_models(results)]
+    model_sentences = [(sentence, "models") for sentence in _model_sentences(results)]
     # The first sentence of results is their headline, which here says what to use.
-    theirs = [(str(sentence), "models") for sentence in getattr(results, "sentences", ())[1:]]
-    yield from ours[:1] + (theirs or ours[1:])
-    if results.stopped:
+    result_sentences = [(str(sentence), "models") for sentence in getattr(results, "sentences", ())[1:]]
+    yield from model_sentences[:1] + (result_sentences or model_sentences[1:])
+    if results.interrupted:
         yield "The comparison was interrupted: there are models that were not judged.", "models"
-    refused = [row for row in results.rows if "refused" in row]
-    if refused:
-        names = few([short(name_of(row), _NAME) for row in refused])
-        yield f"{plural(len(refused), 'model')} refused these ratings: {names}.", "models"
+    failed = [row for row in results.rows if "refused" in row]
+    if failed:
+        names = truncate_list([truncate(model_label(row), _MAX_NAME_CHARS) for row in failed])
+        yield f"{format_count(len(failed), 'model')} refused these ratings: {names}.", "models"
     if audit is not None:
-        yield from _of_audit(audit)
+        yield from _audit_sentences(audit)
 
 
-def _of_models(results: Results) -> Iterator[str]:
-    rows, baseline = judged(results), results.baseline
+def _model_sentences(results: Results) -> Iterator[str]:
+    rows, baseline = evaluated_rows(results), results.baseline_row
     if not rows:
         yield "No model could be judged by these ratings."
         return
     best = rows[0]
-    name, error = short(name_of(best), _NAME), three(best["rmse"])
+    name, error = truncate(model_label(best), _MAX_NAME_CHARS), format_sig(best["rmse"])
     if baseline is None:
         yield f"{name} predicts these ratings best: RMSE {error}. Guessing the mean was not judged."
     elif best["rmse"] >= baseline["rmse"]:
-        yield f"No model is better than always guessing the mean: RMSE {three(baseline['rmse'])}."
+        yield f"No model is better than always guessing the mean: RMSE {format_sig(baseline['rmse'])}."
         return
     else:
-        yield _best_in_words(name, best, baseline, rows)
-    yield from _as_good(rows)
+        yield _describe_best(name, best, baseline, rows)
+    yield from _tied_models(rows)
 
 
-def _best_in_words(name: str, best: Row, baseline: Row, rows: list[Row]) -> str:
+def _describe_best(name: str, best: Row, baseline: Row, rows: list[Row]) -> str:
     gain = 100 * (1 - best["rmse"] / baseline["rmse"])
-    text = f"Use {name}: it misses held-out ratings by {three(best['rmse'])}, {gain:.3g} % less than always "
-    text += f"guessing the mean ({three(baseline['rmse'])})"
-    average = next((row for row in rows if row["model"] in AVERAGES), None)
+    text = f"Use {name}: it misses held-out ratings by {format_sig(best['rmse'])}, {gain:.3g} % less than always "
+    text += f"guessing the mean ({format_sig(baseline['rmse'])})"
+    average = next((row for row in rows if row["model"] in MEAN_MODELS), None)
     if average is None or average is best:
         return text + "."
     gain = 100 * (1 - best["rmse"] / average["rmse"])
-    return f"{text} and {gain:.3g} % less than the best plain average, {name_of(average)}."
+    return f"{text} and {gain:.3g} % less than the best plain average, {model_label(average)}."
 
 
-def _as_good(rows: list[Row]) -> Iterator[str]:
+def _tied_models(rows: list[Row]) -> Iterator[str]:
     """Say which models are as good as the best, as far as the folds tell."""
     if len(rows) == 1:
         return
     best, second = rows[0], rows[1]
-    behind = 100 * (second["rmse"] / best["rmse"] - 1)
-    name, next_ = short(name_of(best), _NAME), short(name_of(second), _NAME)
+    gap = 100 * (second["rmse"] / best["rmse"] - 1)
+    name, runner_up = (
+        truncate(model_label(best), _MAX_NAME_CHARS),
+        truncate(model_label(second), _MAX_NAME_CHARS),
+    )
     if not best.get("folds"):
         yield (
-            f"{next_} comes next, {behind:.2g} % behind. One hold-out cannot tell how much of that is "
+            f"{runner_up} comes next, {gap:.2g} % behind. One hold-out cannot tell how much of that is "
             "chance; cross-validation can."
         )
         return
-    wins = [(row, _won(best, row)) for row in rows[1:]]
-    equals = [(row, n) for row, n in wins if n]
+    wins = [(row, _count_wins(best, row)) for row in rows[1:]]
+    tied = [(row, n) for row, n in wins if n]
     folds = len(best["folds"])
-    if not equals:
-        yield f"{name} is best in each of the {folds} folds; {next_} comes next, {behind:.2g} % behind."
+    if not tied:
+        yield f"{name} is best in each of the {folds} folds; {runner_up} comes next, {gap:.2g} % behind."
         return
-    named = [f"{short(name_of(row), _NAME)} (better in {n} of {folds} folds)" for row, n in equals[:_NAMED]]
-    more = f", and {len(equals) - _NAMED} more" if len(equals) > _NAMED else ""
-    verb = "is" if len(equals) == 1 else "are"
-    yield f"As good, as far as these folds tell, {verb} {joined(named)}{more}."
+    descriptions = [
+        f"{truncate(model_label(row), _MAX_NAME_CHARS)} (better in {n} of {folds} folds)"
+        for row, n in tied[:_MAX_NAMED]
+    ]
+    more = f", and {len(tied) - _MAX_NAMED} more" if len(tied) > _MAX_NAMED else ""
+    verb = "is" if len(tied) == 1 else "are"
+    yield f"As good, as far as these folds tell, {verb} {join_words(descriptions)}{more}."
 
 
-def _won(best: Row, row: Row) -> int:
+def _count_wins(best: Row, row: Row) -> int:
     """Return in how many folds a model was better than the one that is best in the mean."""
     pairs = zip(best["folds"], row.get("folds") or (), strict=False)
-    return sum(theirs["rmse"] < ours["rmse"] for ours, theirs in pairs)
+    return sum(fold["rmse"] < best_fold["rmse"] for best_fold, fold in pairs)
 
 
-def _of_audit(audit: Audit) -> Iterator[tuple[str, str]]:
-    single, users = audit.facts["single"]["users"], audit.facts["users"]
+def _audit_sentences(audit: Audit) -> Iterator[tuple[str, str]]:
+    single, users = audit.summary["single"]["users"], audit.summary["users"]
     if single:
         count = round(single * users)
         verb = "has" if count == 1 else "have"
         yield (
-            f"{count:,} of {plural(users, 'user')} ({share(single)}) {verb} a single rating: of them "
+            f"{count:,} of {format_count(users, 'user')} ({format_share(single)}) {verb} a single rating: of them "
             "a model knows next to nothing, and for them nothing helps yet.",
             "of-users",
         )
     if audit.warnings:
         yield (
-            f"The audit of the ratings has {plural(len(audit.warnings), 'warning')}: what is wrong there "
+            f"The audit of the ratings has {format_count(len(audit.warnings), 'warning')}: what is wrong there "
             "is in all figures of this page.",
             "audit",
         )

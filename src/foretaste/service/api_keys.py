@@ -11,77 +11,79 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from foretaste.errors import InvalidParameter, NotFound
-from foretaste.service.db.database import Connection, Store, Unavailable
+from foretaste.errors import InvalidParameterError, NotFoundError
+from foretaste.service.db.database import Connection, Database, DatabaseUnavailableError
 from foretaste.service.db.schema import keys
 
 ROLES = ("read", "write", "admin")  # each may do what those before it may
 _PREFIX = "foretaste_"
-_TRUSTED = 2.0  # seconds that a worker trusts a key for without asking whether it was revoked
-_ASKED_AGAIN = 1.0  # seconds after which it asks anew, while answers go on: else all would wait at once
+_CACHE_TTL = 2.0  # seconds that a worker trusts a key for without asking whether it was revoked
+_REFRESH_AFTER = 1.0  # seconds after which it asks anew, while answers go on: else all would wait at once
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """What is known of a key; the key itself is not."""
 
-    number: int
+    id: int
     name: str
     role: str
-    made_at: int
+    created_at: int
     revoked_at: int | None
 
-    def may(self, role: str) -> bool:
+    def allows(self, role: str) -> bool:
         """Whether this key may do what needs a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-def digest(key: str) -> str:
+def hash_key(key: str) -> str:
     """Return the SHA-256 of a key, in hexadecimal digits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def make(connection: Connection, name: str, role: str) -> tuple[str, Key]:
+def create_key(connection: Connection, name: str, role: str) -> tuple[str, ApiKey]:
     """Make a key; it is shown this once and never again.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such role.
     """
     if role not in ROLES:
-        raise InvalidParameter(f"role={role!r} is not allowed", hint="one of " + ", ".join(ROLES))
+        raise InvalidParameterError(f"role={role!r} is not allowed", hint="one of " + ", ".join(ROLES))
     key = _PREFIX + secrets.token_hex(32)
-    values = {"sha256": digest(key), "name": name, "role": role, "made_at": int(time.time())}
-    number = connection.execute(sa.insert(keys).values(**values).returning(keys.c.number)).scalar_one()
-    return key, Key(number, name, role, values["made_at"], None)  # type: ignore[arg-type]
+    values = {"sha256": hash_key(key), "name": name, "role": role, "made_at": int(time.time())}
+    key_id = connection.execute(sa.insert(keys).values(**values).returning(keys.c.number)).scalar_one()
+    return key, ApiKey(key_id, name, role, values["made_at"], None)  # type: ignore[arg-type]
 
 
-def listed(connection: Connection) -> list[Key]:
+def list_keys(connection: Connection) -> list[ApiKey]:
     """Return all keys, revoked ones, too."""
     columns = (keys.c.number, keys.c.name, keys.c.role, keys.c.made_at, keys.c.revoked_at)
-    return [Key(*row) for row in connection.execute(sa.select(*columns).order_by(keys.c.number))]
+    return [ApiKey(*row) for row in connection.execute(sa.select(*columns).order_by(keys.c.number))]
 
 
-def revoke(connection: Connection, number: int) -> None:
+def revoke_key(connection: Connection, key_id: int) -> None:
     """Make a key worthless.
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such key.
-    InvalidParameter
+    InvalidParameterError
         If it is the last one that may do everything.
     """
-    known = {key.number: key for key in listed(connection)}
-    if number not in known:
-        raise NotFound(f"there is no key {number}", hint="GET /api/v1/keys")
-    key = known[number]
-    others = [k for k in known.values() if k.role == "admin" and k.revoked_at is None and k.number != number]
-    if key.role == "admin" and key.revoked_at is None and not others:
-        raise InvalidParameter("this is the last admin key", hint="make another one first")
+    keys_by_id = {key.id: key for key in list_keys(connection)}
+    if key_id not in keys_by_id:
+        raise NotFoundError(f"there is no key {key_id}", hint="GET /api/v1/keys")
+    key = keys_by_id[key_id]
+    other_admins = [
+        k for k in keys_by_id.values() if k.role == "admin" and k.revoked_at is None and k.id != key_id
+    ]
+    if key.role == "admin" and key.revoked_at is None and not other_admins:
+        raise InvalidParameterError("this is the last admin key", hint="make another one first")
     if key.revoked_at is None:
-        connection.execute(sa.update(keys).where(keys.c.number == number).values(revoked_at=int(time.time())))
+        connection.execute(sa.update(keys).where(keys.c.number == key_id).values(revoked_at=int(time.time())))
 
 
 class Keyring:
@@ -89,43 +91,45 @@ class Keyring:
 
     Parameters
     ----------
-    store : Store
+    database : Store
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._known: dict[str, tuple[float, Key]] = {}
-        self._asking = ThreadPoolExecutor(1, "foretaste-keys")
-        self._asked: set[str] = set()
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._cache: dict[str, tuple[float, ApiKey]] = {}
+        self._executor = ThreadPoolExecutor(1, "foretaste-keys")
+        self._refreshing: set[str] = set()
 
-    def known(self, key: str) -> Key | None:
+    def get_cached(self, key: str) -> ApiKey | None:
         """Return what is known of a key without asking the database; None if it has to be asked."""
-        name = digest(key)
-        at, known = self._known.get(name, (0.0, None))
-        age = time.monotonic() - at
-        if known is None or age >= _TRUSTED:
+        key_hash = hash_key(key)
+        cached_at, api_key = self._cache.get(key_hash, (0.0, None))
+        age = time.monotonic() - cached_at
+        if api_key is None or age >= _CACHE_TTL:
             return None
-        if age >= _ASKED_AGAIN and name not in self._asked:
-            self._asked.add(name)
-            self._asking.submit(self._ask_again, key, name)
-        return known
+        if age >= _REFRESH_AFTER and key_hash not in self._refreshing:
+            self._refreshing.add(key_hash)
+            self._executor.submit(self._refresh, key, key_hash)
+        return api_key
 
-    def _ask_again(self, key: str, name: str) -> None:
+    def _refresh(self, key: str, key_hash: str) -> None:
         try:
-            with suppress(Unavailable):  # then it is asked once more when it is trusted no longer
-                self.find(key)
+            with suppress(
+                DatabaseUnavailableError
+            ):  # then it is asked once more when it is trusted no longer
+                self.lookup(key)
         finally:
-            self._asked.discard(name)
+            self._refreshing.discard(key_hash)
 
     def close(self) -> None:
         """Wait until nothing is asked any more."""
-        self._asking.shutdown()
+        self._executor.shutdown()
 
-    def was_known(self, key: str) -> bool:
+    def was_valid(self, key: str) -> bool:
         """Whether a key was good when it was looked up last, however long ago."""
-        return digest(key) in self._known
+        return hash_key(key) in self._cache
 
-    def find(self, key: str) -> Key | None:
+    def lookup(self, key: str) -> ApiKey | None:
         """Return what is known of a key; None if it is none of ours, or revoked.
 
         Raises
@@ -133,18 +137,18 @@ class Keyring:
         Unavailable
             If the database does not answer.
         """
-        name = digest(key)
+        key_hash = hash_key(key)
         columns = (keys.c.number, keys.c.name, keys.c.role, keys.c.made_at, keys.c.revoked_at)
-        with self.store.reading() as connection:
-            row = connection.execute(sa.select(*columns).where(keys.c.sha256 == name)).one_or_none()
+        with self.database.read_connection() as connection:
+            row = connection.execute(sa.select(*columns).where(keys.c.sha256 == key_hash)).one_or_none()
         if row is None or row.revoked_at is not None:
-            self._known.pop(name, None)
+            self._cache.pop(key_hash, None)
             return None
-        if len(self._known) > 1000:
-            self._known.clear()
-        self._known[name] = time.monotonic(), Key(*row)
-        return self._known[name][1]
+        if len(self._cache) > 1000:
+            self._cache.clear()
+        self._cache[key_hash] = time.monotonic(), ApiKey(*row)
+        return self._cache[key_hash][1]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Ask the database again at once."""
-        self._known.clear()
+        self._cache.clear()

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 
-class Figures:
+class PrometheusMetrics:
     """The figures of this worker; of all of them together where several share a folder for it."""
 
     def __init__(self) -> None:
@@ -15,27 +15,27 @@ class Figures:
         self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
         name = "foretaste_requests"
-        self.requests = Counter(name, "Requests answered.", labels, registry=self.registry)
-        self.seconds = Histogram(
+        self.request_count = Counter(name, "Requests answered.", labels, registry=self.registry)
+        self.request_seconds = Histogram(
             "foretaste_request_seconds", "How long answers took.", ("route",), registry=self.registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
         )  # fmt: skip
-        self.written = Counter(
+        self.ratings_written = Counter(
             "foretaste_ratings_written", "Ratings stored, changed or deleted.", registry=self.registry
         )
 
-        self._of: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        found = self._of.get((method, route, status))
-        if found is None:
-            found = self.requests.labels(method, route, str(status)), self.seconds.labels(route)
-            self._of[method, route, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self.request_count.labels(method, route, str(status)), self.request_seconds.labels(route)
+            self._series[method, route, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
-    def text(self, model: int | None) -> bytes:
+    def render(self, model_id: int | None) -> bytes:
         """Return all figures as Prometheus reads them."""
         from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
@@ -43,8 +43,8 @@ class Figures:
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        own = (
+        active_model_lines = (
             "# HELP foretaste_model Number of the active model.\n"
-            f"# TYPE foretaste_model gauge\nforetaste_model {model or 0}\n"
+            f"# TYPE foretaste_model gauge\nforetaste_model {model_id or 0}\n"
         )
-        return bytes(generate_latest(registry)) + own.encode()
+        return bytes(generate_latest(registry)) + active_model_lines.encode()

@@ -6,26 +6,26 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from foretaste.service.id_codec import LONGEST
+from foretaste.service.id_codec import MAX_ID_LENGTH
 
 T = TypeVar("T")
 
-LARGEST_ID = 10**18 - 1
+MAX_INTEGER_ID = 10**18 - 1
 Id = Annotated[
-    Annotated[StrictInt, Field(ge=-LARGEST_ID, le=LARGEST_ID)]
-    | Annotated[StrictStr, Field(min_length=1, max_length=LONGEST)],
+    Annotated[StrictInt, Field(ge=-MAX_INTEGER_ID, le=MAX_INTEGER_ID)]
+    | Annotated[StrictStr, Field(min_length=1, max_length=MAX_ID_LENGTH)],
     Field(description="A whole number or text, as the ratings have it."),
 ]
-Rating = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+RatingValue = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
-class Shape(BaseModel):
+class Schema(BaseModel):
     """Base of all: nothing that is not declared is taken."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-class ErrorShape(Shape):
+class ErrorDetail(Schema):
     """What went wrong, and what to do about it."""
 
     code: str
@@ -33,33 +33,33 @@ class ErrorShape(Shape):
     hint: str | None = None
 
 
-class Failure(Shape):
+class Failure(Schema):
     """The envelope of a failure."""
 
     ok: Literal[False] = False
-    error: ErrorShape
+    error: ErrorDetail
 
 
-class Success(Shape, Generic[T]):
+class Success(Schema, Generic[T]):
     """The envelope of a success."""
 
     ok: Literal[True] = True
     data: T
 
 
-class RatingGiven(Shape):
+class RatingIn(Schema):
     """A rating to store."""
 
     user: Id
     item: Id
-    value: Rating
+    value: RatingValue
     shown_prediction: Annotated[
-        Rating | None,
+        RatingValue | None,
         Field(description="What the person saw predicted before rating. No model learns from such a rating."),
     ] = None
 
 
-class RatingKept(Shape):
+class RatingStored(Schema):
     """A rating as it is stored; ``created`` says whether there was none before."""
 
     user: Id
@@ -69,7 +69,7 @@ class RatingKept(Shape):
     changed: bool
 
 
-class RatingListed(Shape):
+class RatingOut(Schema):
     """One of a person's ratings; times are seconds since 1970."""
 
     item: Id
@@ -79,186 +79,186 @@ class RatingListed(Shape):
     shown_prediction: float | None
 
 
-class RatingPage(Shape):
+class RatingPage(Schema):
     """Some ratings of a person; ``next`` is ``after`` of the next page, if there is one."""
 
     user: Id
-    ratings: list[RatingListed]
+    ratings: list[RatingOut]
     next: str | None
 
 
-class Deleted(Shape):
+class DeleteResult(Schema):
     """Whether there was something to delete."""
 
     deleted: bool
 
 
-class Item(Shape):
+class ItemOut(Schema):
     """An item."""
 
     item: Id
     title: str | None
 
 
-class ItemPage(Shape):
+class ItemPage(Schema):
     """Some items; ``next`` is ``after`` of the next page, if there is one."""
 
-    items: list[Item]
+    items: list[ItemOut]
     next: int | None
 
 
-class Predicted(Item):
+class PredictedItem(ItemOut):
     """An item and the rating that is predicted for it."""
 
     prediction: float
 
 
-class Predictions(Shape):
+class PredictionsOut(Schema):
     """Predictions for a person, and what they rest on."""
 
     user: Id
-    model: int
+    model_id: int
     basis: str
-    ratings_used: int
-    items: list[Predicted]
+    n_ratings_used: int
+    items: list[PredictedItem]
 
 
-class PredictionsWanted(Shape):
+class PredictionsIn(Schema):
     """Which predictions are wanted."""
 
     user: Id
     items: Annotated[list[Id], Field(min_length=1, max_length=1000)]
 
 
-class ExplainedPart(Shape):
+class ExplanationPart(Schema):
     """One part of a prediction, in rating units."""
 
     name: str
     value: float
 
 
-class ExplainedReason(Item):
+class ExplanationReason(ItemOut):
     """One of the person's ratings, and how far it moved the prediction."""
 
     rating: float | None
-    share: float
+    contribution: float
 
 
-class Explained(Shape):
-    """What a prediction is made of: ``parts`` add up to it; shares and ``rest`` to the part ``moved``."""
+class ExplanationOut(Schema):
+    """What a prediction is made of: ``parts`` add up to it; shares and ``residual`` to the part ``main_part``."""
 
     user: Id
     item: Id
     title: str | None
-    model: int
+    model_id: int
     prediction: float
     sentence: str
-    parts: list[ExplainedPart]
-    moved: str | None
-    reasons: list[ExplainedReason]
-    rest: float
+    parts: list[ExplanationPart]
+    main_part: str | None
+    reasons: list[ExplanationReason]
+    residual: float
     note: str | None
 
 
-class Question(Item):
+class NextItem(ItemOut):
     """The item whose rating would tell most about a person who has answered so many."""
 
     user: Id
-    model: int
-    answered: int
+    model_id: int
+    n_answered: int
 
 
-class SimilarItem(Item):
+class SimilarItem(ItemOut):
     """An item and how alike it is, from -1 to 1."""
 
     similarity: float
 
 
-class SimilarItems(Shape):
+class SimilarItems(Schema):
     """Items like one."""
 
     item: Id
     title: str | None
-    model: int
+    model_id: int
     items: list[SimilarItem]
 
 
-class ModelShape(Shape):
+class ModelOut(Schema):
     """A model that the service keeps."""
 
-    number: int
-    active: bool
+    id: int
+    is_active: bool
     model: str
     params: dict[str, Any]
     origin: str
-    made_at: int
-    ratings: int
+    created_at: int
+    n_ratings: int
     checks: dict[str, Any]
     sha256: str
 
 
-class JobWanted(Shape):
+class JobIn(Schema):
     """What to learn; without a model, the active one's settings."""
 
     model: Annotated[str, Field(max_length=100)] | None = None
     params: dict[str, Any] = {}
 
 
-class JobShape(Shape):
+class JobOut(Schema):
     """A training and how far it is."""
 
-    number: int
+    id: int
     state: str
     spec: dict[str, Any]
     started_at: int
-    ended_at: int | None
+    finished_at: int | None
     label: str
     done: int
     total: int
     note: str
-    model: int | None
+    model_id: int | None
 
 
-class KeyWanted(Shape):
+class KeyIn(Schema):
     """The key that is wanted."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     role: Literal["read", "write", "admin"]
 
 
-class KeyShape(Shape):
+class KeyOut(Schema):
     """What is known of a key."""
 
-    number: int
+    id: int
     name: str
     role: str
-    made_at: int
+    created_at: int
     revoked_at: int | None
 
 
-class KeyMade(KeyShape):
+class KeyCreated(KeyOut):
     """A new key: the only time that it is shown."""
 
     key: str
 
 
-class Export(Shape):
+class UserExport(Schema):
     """All that is kept of a person."""
 
     user: Id
-    ratings: list[RatingListed]
-    models: list[int]
+    ratings: list[RatingOut]
+    model_ids: list[int]
 
 
-class Erased(Shape):
+class UserDeleted(Schema):
     """What was deleted, and which models were learned from it."""
 
-    ratings: int
-    models: list[int]
+    n_ratings: int
+    model_ids: list[int]
 
 
-class State(Shape):
+class Readiness(Schema):
     """Whether the service can answer."""
 
     state: str
-    model: int | None = None
+    model_id: int | None = None

@@ -19,7 +19,7 @@ from foretaste.compat import surprise
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, get_dataset_dir
 from foretaste.compat.surprise.dataset import Dataset
 from foretaste.compat.surprise.reader import Reader
-from foretaste.errors import ForetasteError, InvalidParameter, did_you_mean
+from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
 
 ALGORITHMS = (
     "NormalPredictor", "BaselineOnly", "KNNBasic", "KNNBaseline", "KNNWithMeans", "KNNWithZScore",
@@ -40,7 +40,7 @@ def main() -> None:
     """Read the command line, cross-validate and print the table."""
     parser = _parser()
     args = parser.parse_args()
-    if args.clean:
+    if args.strip_control_chars:
         folder = get_dataset_dir()
         shutil.rmtree(folder)
         print("Removed", folder)  # noqa: T201 - a command line answers
@@ -106,7 +106,7 @@ def _reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Reader
     except ForetasteError:
         raise
     except (SyntaxError, ValueError, TypeError) as error:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"-reader {args.reader} is not allowed: {error}",
             hint="-reader \"Reader(line_format='user item rating timestamp', sep='\\t')\"",
         ) from None
@@ -117,7 +117,7 @@ def _literal(option: str, text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError) as error:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"{option} {text} is not allowed: {error}", hint=f"{option} \"{{'n_epochs': 10}}\""
         ) from None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import concordant_pairs, group_rows
 from foretaste.compat.surprise.trainset import inner_ids
-from foretaste.errors import BadData
+from foretaste.errors import DataError
+from foretaste.typing import Float64Array
 
 
 def rmse(predictions: Any, verbose: bool = True) -> Any:
@@ -24,7 +24,7 @@ def rmse(predictions: Any, verbose: bool = True) -> Any:
 
     Raises
     ------
-    BadData
+    DataError
         If there are no predictions, or one has no true rating (a ``ValueError``).
     """
     return _said("RMSE: ", np.sqrt(np.mean(_errors(predictions) ** 2)), verbose)
@@ -40,7 +40,7 @@ def mse(predictions: Any, verbose: bool = True) -> Any:
 
     Raises
     ------
-    BadData
+    DataError
         As ``rmse``.
     """
     return _said("MSE: ", np.mean(_errors(predictions) ** 2), verbose)
@@ -56,7 +56,7 @@ def mae(predictions: Any, verbose: bool = True) -> Any:
 
     Raises
     ------
-    BadData
+    DataError
         As ``rmse``.
     """
     return _said("MAE:  ", np.mean(np.abs(_errors(predictions))), verbose)
@@ -75,7 +75,7 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
 
     Raises
     ------
-    BadData
+    DataError
         As ``rmse``; and if no user has two different true ratings.
     """
     true, predicted = _columns(predictions)
@@ -85,7 +85,7 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
     concordant = np.mean(right[right > 0]) if right.any() else 0.0
     discordant = np.mean(wrong[wrong > 0]) if wrong.any() else 0.0
     if concordant + discordant == 0:
-        raise BadData(
+        raise DataError(
             "cannot compute fcp on this list of prediction. Does every user have at least two predictions? "
             "No user here has two with different true ratings",
             hint="accuracy.rmse(predictions), or more ratings of each user in the testset",
@@ -93,19 +93,19 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
     return _said("FCP:  ", concordant / (concordant + discordant), verbose)
 
 
-def _errors(predictions: Any) -> npt.NDArray[np.float64]:
+def _errors(predictions: Any) -> Float64Array:
     true, predicted = _columns(predictions)
     return true - predicted
 
 
-def _columns(predictions: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _columns(predictions: Any) -> tuple[Float64Array, Float64Array]:
     """Return true and predicted ratings."""
     if len(predictions) == 0:
-        raise BadData("Prediction list is empty.", hint="predictions = algo.test(testset)")
+        raise DataError("Prediction list is empty.", hint="predictions = algo.test(testset)")
     true = [rating for _, _, rating, _, _ in predictions]
     if None in true:
         row = true.index(None)
-        raise BadData(
+        raise DataError(
             "a prediction has no true rating, so that no error can be computed",
             where=f"row {row}: {predictions[row]}",
             hint="algo.predict(uid, iid, r_ui=4.0), or algo.test(testset)",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from foretaste import datasets
 from foretaste.datasets.cache import cache_folder
-from foretaste.errors import InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean
 
 VARIABLE = "SURPRISE_DATA_FOLDER"
 _OLD_FOLDER = ".surprise_data"  # of scikit-surprise, in the home folder
@@ -58,14 +58,14 @@ def get_dataset_dir() -> str:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it cannot be made.
     """
     folder = _folder()
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"cannot make the folder {folder}: {error.strerror}",
             hint=f"{VARIABLE}=/another/folder (in the environment)",
         ) from None
@@ -89,7 +89,7 @@ class _Builtins(Mapping[str, BuiltinDataset]):
 
     def __getitem__(self, name: str) -> BuiltinDataset:
         file, reader = _FILES[name]
-        url = datasets.info(_NOW_CALLED[name]).holding("ratings")[0].urls[0]
+        url = datasets.info(_NOW_CALLED[name]).archives_with("ratings")[0].urls[0]
         return BuiltinDataset(url, _path(file), dict(reader))
 
     def __iter__(self) -> Iterator[str]:
@@ -114,15 +114,15 @@ def download_builtin_dataset(name: str) -> None:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such data set, or its server does not have it any more.
-    NotFetched
+    DownloadError
         If it cannot be fetched.
-    BadData
+    DataError
         If the archive is not what was published.
     """
     if name not in _FILES:
-        raise NotFound(
+        raise NotFoundError(
             f"unknown dataset {name}. Accepted values are {', '.join(_FILES)}{did_you_mean(name, _FILES)}",
             hint="Dataset.load_builtin('ml-100k')",
         )
@@ -130,7 +130,7 @@ def download_builtin_dataset(name: str) -> None:
     print(f"Trying to download dataset from {BUILTIN_DATASETS[name].url}...")  # noqa: T201 - as surprise says
     folder = datasets.fetch(data_set.name)
     target = Path(get_dataset_dir()) / name
-    for archive in data_set.holding("ratings"):
+    for archive in data_set.archives_with("ratings"):
         _unpack(folder / archive.file, target)
     print(f"Done! Dataset {name} has been saved to {target}")  # noqa: T201 - as surprise says
 

@@ -14,12 +14,12 @@ from foretaste.compat.surprise._warnings import odd_ratings
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from foretaste.compat.surprise.reader import Reader
 from foretaste.compat.surprise.trainset import Trainset, inner_ids
-from foretaste.errors import BadData, ForetasteError, InvalidParameter, NotFound, did_you_mean
+from foretaste.errors import DataError, ForetasteError, InvalidParameterError, NotFoundError, did_you_mean
 
 Rating = tuple[Any, Any, float, Any]
 
 
-class UnknownName(NotFound, ValueError):
+class UnknownName(NotFoundError, ValueError):
     """A data set or a file that does not exist; programs written for scikit-surprise catch ``ValueError``."""
 
 
@@ -53,7 +53,7 @@ class Dataset:
         ------
         UnknownName
             If there is no such data set (a ``ValueError``).
-        NotFetched, BadData
+        DownloadError, DataError
             If it cannot be fetched, or is not what was published.
         """
         if name not in BUILTIN_DATASETS:
@@ -84,7 +84,7 @@ class Dataset:
         ------
         FileNotFoundError
             If there is no such file.
-        BadData
+        DataError
             If a line cannot be read (a ``ValueError``).
         """
         return DatasetAutoFolds(ratings_file=file_path, reader=reader)
@@ -119,7 +119,7 @@ class Dataset:
 
         Raises
         ------
-        InvalidParameter, BadData
+        InvalidParameterError, DataError
             If it has not three columns, or a rating is no number (``ValueError``).
         """
         return DatasetAutoFolds(reader=reader, df=df)
@@ -143,9 +143,9 @@ class Dataset:
                 ratings.extend(self.reader._parsed(islice(lines, skip, None)))
             except ForetasteError as error:
                 where = f"line {skip + len(ratings) + 1} of {file_name}"
-                raise BadData(error.message, where=where, hint=error.hint) from None
+                raise DataError(error.message, where=where, hint=error.hint) from None
             except UnicodeDecodeError as error:
-                raise BadData(
+                raise DataError(
                     f"{file_name} is no text in utf-8: {error.reason}", hint="write it as utf-8 first"
                 ) from None
         odd_ratings(ratings, self.reader.rating_scale, lambda row: f"line {skip + row + 1} of {file_name}")
@@ -227,7 +227,7 @@ class DatasetAutoFolds(Dataset):
             self.raw_ratings = _frame_ratings(df)
             odd_ratings(self.raw_ratings, reader.rating_scale, lambda row: f"row {row} of the frame")
         else:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 "Must specify ratings file or dataframe.", hint="Dataset.load_from_file(path, reader)"
             )
 
@@ -256,11 +256,11 @@ def _frame_ratings(df: Any) -> list[Rating]:
     except (TypeError, ValueError) as error:
         width = len(list(getattr(df, "columns", ())))
         if width != 3:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"the frame has {width} columns; it must have three: user, item and rating, in this order",
                 hint='df[["user", "item", "rating"]]',
             ) from None
-        raise BadData(
+        raise DataError(
             f"a rating is no number: {error}",
             where=f"row {len(ratings)} of the frame",
             hint="look at that row",
@@ -280,7 +280,7 @@ def _frame_rows(df: Any) -> Iterable[Any]:
 
         frame = df.collect() if isinstance(df, pl.LazyFrame) else pl.DataFrame(df)
         return frame.iter_rows()
-    raise InvalidParameter(
+    raise InvalidParameterError(
         f"df is a {type(df).__name__}; it must be a frame of pandas, polars, pyarrow or another library that "
         "speaks Arrow",
         hint='pandas.DataFrame({"user": users, "item": items, "rating": ratings})',

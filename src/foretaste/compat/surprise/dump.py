@@ -19,7 +19,6 @@ import numpy as np
 
 from foretaste._utils.files import atomic_write
 from foretaste.compat.surprise.dump_format import (
-    Arrays,
     pack_predictions,
     pack_random,
     pack_trainset,
@@ -29,8 +28,9 @@ from foretaste.compat.surprise.dump_format import (
     unpack_trainset,
 )
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
-from foretaste.errors import BadModelFile, ForetasteError, NotFound, NotSupported
+from foretaste.errors import ForetasteError, ModelFileError, NotFoundError, NotSupportedError
 from foretaste.persistence import library_version
+from foretaste.typing import ArrayDict
 
 FORMAT = 1
 _KEY = "foretaste-surprise"
@@ -64,9 +64,9 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If the algorithm is of a class of your own, or has an attribute that a file cannot hold.
-    NotFound, InvalidParameter
+    NotFoundError, InvalidParameterError
         If the file cannot be written.
     """
     from safetensors.numpy import save_file
@@ -74,7 +74,7 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
     header: dict[str, Any] = {
         "format": FORMAT, "library": library_version(), "algo": None, "params": {}, "fitted": False,
     }  # fmt: skip
-    arrays: Arrays = {}
+    arrays: ArrayDict = {}
     if algo is not None:
         header |= _packed_algo(algo, arrays)
     if predictions is not None:
@@ -100,23 +100,23 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is no such file.
-    BadModelFile
+    ModelFileError
         If it is no dump of this package (one of scikit-surprise is a pickle, which can run code when it is
         read), damaged, or says what cannot be.
     """
     path = Path(file_name)
     if not path.is_file():
-        raise NotFound(f"there is no file {path}", hint=_AGAIN)
+        raise NotFoundError(f"there is no file {path}", hint=_AGAIN)
     header, arrays = _read(path)
     try:
         predictions = unpack_predictions(arrays) if "predictions" in arrays else None
         algo = None if header["algo"] is None else _unpacked_algo(header, arrays)
         if arrays:
-            raise BadModelFile(f"there is something more in it: {sorted(arrays)[0][:80]}")
+            raise ModelFileError(f"there is something more in it: {sorted(arrays)[0][:80]}")
     except ForetasteError as error:
-        raise BadModelFile(f"{path} cannot be used: {error.message}", hint=_AGAIN) from error
+        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=_AGAIN) from error
     return predictions, algo
 
 
@@ -129,11 +129,11 @@ def _classes() -> dict[str, Any]:
     return {name: getattr(prediction_algorithms, name) for name in (*_SIZES, *_LEARNS_AGAIN)}
 
 
-def _packed_algo(algo: Any, arrays: Arrays) -> dict[str, Any]:
+def _packed_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
     """Return what the header says of an algorithm; its arrays go into ``arrays``."""
     name = type(algo).__name__
     if _classes().get(name) is not type(algo):
-        raise NotSupported(
+        raise NotSupportedError(
             f"a {name} is none of the algorithms of this package, so a dump cannot hold it",
             hint=f"dump.dump(file_name, predictions), and numpy.savez for what {name} learned; or pickle, if "
             "only you read the file; algorithms that can be kept: " + ", ".join(_classes()),
@@ -150,7 +150,7 @@ def _packed_algo(algo: Any, arrays: Arrays) -> dict[str, Any]:
             arrays |= _learned(algo, template)
     own = sorted(key for key in unknown if not key.startswith("_"))
     if own:
-        raise NotSupported(
+        raise NotSupportedError(
             f"{name}.{own[0]} is an attribute of your own, which a dump cannot hold",
             hint=f"del algo.{own[0]}, and keep it in a file of your own",
         )
@@ -187,15 +187,15 @@ def _template(name: str, params: dict[str, Any], trainset: Any) -> Any:
     )
 
 
-def _learned(algo: Any, template: Any) -> Arrays:
+def _learned(algo: Any, template: Any) -> ArrayDict:
     """Return the learned arrays and numbers of an algorithm."""
-    learned: Arrays = {}
+    learned: ArrayDict = {}
     for key, like in vars(template).items():
         value = vars(algo).get(key)
         if isinstance(like, np.ndarray):
             found = np.ascontiguousarray(value)
             if found.dtype != like.dtype or found.shape != like.shape:
-                raise NotSupported(
+                raise NotSupportedError(
                     f"{type(algo).__name__}.{key} is {found.dtype} {found.shape}; it should be "
                     f"{like.dtype} {like.shape}",
                     hint="fit it again",
@@ -204,17 +204,17 @@ def _learned(algo: Any, template: Any) -> Arrays:
     return learned
 
 
-def _unpacked_algo(header: dict[str, Any], arrays: Arrays) -> Any:
+def _unpacked_algo(header: dict[str, Any], arrays: ArrayDict) -> Any:
     name, params = header["algo"], dict(header["params"])
     if name not in _classes():
-        raise BadModelFile(f"there is no algorithm {name[:80]!r}")
+        raise ModelFileError(f"there is no algorithm {name[:80]!r}")
     if "random_state" in params:
         params["random_state"] = unpack_random(params["random_state"])
     _refuse_endless(params)
     try:
         algo = _fresh(_classes()[name], params)
         if set(_params(algo)) != set(params):
-            raise BadModelFile(f"its parameters are not those of {name}")
+            raise ModelFileError(f"its parameters are not those of {name}")
         if not header["fitted"]:
             return algo
         trainset = unpack_trainset(arrays)
@@ -237,23 +237,23 @@ def _unpacked_algo(header: dict[str, Any], arrays: Arrays) -> Any:
     ) as error:
         if isinstance(error, ForetasteError):
             raise
-        raise BadModelFile(f"its parameters cannot be those of {name}: {error}") from error
+        raise ModelFileError(f"its parameters cannot be those of {name}: {error}") from error
     if "verbose" in params:
         algo.verbose = params["verbose"]
     return algo
 
 
-def _check_sizes(name: str, params: dict[str, Any], arrays: Arrays) -> None:
+def _check_sizes(name: str, params: dict[str, Any], arrays: ArrayDict) -> None:
     """Refuse parameters that would need other arrays than there are, before memory is asked for."""
     for param, array, axis in _SIZES[name]:
         found = arrays.get(f"learned.{array}")
         if found is None or found.ndim <= axis or found.shape[axis] != params.get(param):
-            raise BadModelFile(
+            raise ModelFileError(
                 f"learned.{array} has not the shape that {param}={params.get(param)!r:.40} says"
             )
 
 
-def _restore(algo: Any, template: Any, arrays: Arrays) -> None:
+def _restore(algo: Any, template: Any, arrays: ArrayDict) -> None:
     """Give an algorithm what the file says that it learned; everything else is as in the template."""
     own = vars(algo).copy()
     vars(algo).update(vars(template))
@@ -263,11 +263,11 @@ def _restore(algo: Any, template: Any, arrays: Arrays) -> None:
             continue
         found = arrays.pop(f"learned.{key}", None)
         if found is None or found.dtype != like.dtype or found.shape != like.shape:
-            raise BadModelFile(
+            raise ModelFileError(
                 f"learned.{key} is missing, or has another shape or type than {like.shape} {like.dtype}"
             )
         if key in _PLACES and (found.min() < 0 or found.max() >= getattr(algo, _PLACES[key])):
-            raise BadModelFile(f"learned.{key} holds a place that there is not")
+            raise ModelFileError(f"learned.{key} holds a place that there is not")
         setattr(algo, key, found)
 
 
@@ -279,21 +279,21 @@ def _refuse_endless(params: dict[str, Any]) -> None:
     for one in options:
         epochs = one.get("n_epochs", 0)
         if not isinstance(epochs, int) or not 0 <= epochs <= _MOST_EPOCHS:
-            raise BadModelFile(
+            raise ModelFileError(
                 f"n_epochs={epochs!r:.40} is not allowed; it must be between 0 and {_MOST_EPOCHS:,}"
             )
 
 
 def _finite(value: Any, name: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        raise NotSupported(f"{name}={value} is no number, which a dump cannot hold")
+        raise NotSupportedError(f"{name}={value} is no number, which a dump cannot hold")
     return value
 
 
 # Files ---------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+def _read(path: Path) -> tuple[dict[str, Any], ArrayDict]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -301,30 +301,30 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
             header = _header(path, file.metadata())
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
-        if isinstance(error, BadModelFile):
+        if isinstance(error, ModelFileError):
             raise
         with path.open("rb") as opened:
             if opened.read(1) == b"\x80":
-                raise BadModelFile(
+                raise ModelFileError(
                     f"{path} is a pickle, as scikit-surprise writes: reading it could run any code",
                     hint="fit again: algo.fit(trainset), then " + _AGAIN,
                 ) from None
-        raise BadModelFile(f"{path} is damaged or no dump: {error}", hint=_AGAIN) from error
+        raise ModelFileError(f"{path} is damaged or no dump: {error}", hint=_AGAIN) from error
 
 
 def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
     if not found or _KEY not in found:
-        raise BadModelFile(
+        raise ModelFileError(
             f"{path} is a safetensors file, but no dump of this package",
             hint="foretaste.load(path), if foretaste fit or foretaste.save wrote it",
         )
     try:
         header = json.loads(found[_KEY])
     except (ValueError, RecursionError) as error:
-        raise BadModelFile(f"{path} is damaged: its header cannot be read: {error}", hint=_AGAIN) from None
+        raise ModelFileError(f"{path} is damaged: its header cannot be read: {error}", hint=_AGAIN) from None
     written = header.get("format") if isinstance(header, dict) else None
     if type(written) is int and written > FORMAT:
-        raise BadModelFile(
+        raise ModelFileError(
             f"{path} has format {written}; this version reads format {FORMAT}",
             hint="pip install --upgrade foretaste",
         )
@@ -334,5 +334,5 @@ def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
         or written != FORMAT
         or not all(isinstance(header[key], kind) for key, kind in _FIELDS.items())  # type: ignore[arg-type]
     ):
-        raise BadModelFile(f"{path} is damaged: its header is not that of a dump", hint=_AGAIN)
+        raise ModelFileError(f"{path} is damaged: its header is not that of a dump", hint=_AGAIN)
     return header

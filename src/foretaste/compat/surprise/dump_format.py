@@ -7,13 +7,11 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
 from foretaste.compat.surprise.trainset import Rows, Trainset
-from foretaste.errors import BadModelFile, NotSupported
-
-Arrays = dict[str, npt.NDArray[Any]]
+from foretaste.errors import ModelFileError, NotSupportedError
+from foretaste.typing import ArrayDict, UInt8Array
 
 _TEXTS = {"trainset.raw_users": "users", "trainset.raw_items": "items"}
 _SIDES = ("by_user", "by_item")
@@ -36,7 +34,7 @@ def plain(value: Any, name: str, depth: int = 0) -> Any:
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If a file cannot hold it.
     """
     if isinstance(value, np.generic):
@@ -47,13 +45,13 @@ def plain(value: Any, name: str, depth: int = 0) -> Any:
         return [plain(one, name, depth + 1) for one in value]
     if depth < _DEEPEST and isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: plain(one, f"{name}[{key!r}]", depth + 1) for key, one in value.items()}
-    raise NotSupported(
+    raise NotSupportedError(
         f"{name} is {value!r:.80} of type {type(value).__name__}, which a dump cannot hold",
         hint="numbers, texts, None, lists and dicts by texts can be kept",
     )
 
 
-def packed_json(value: Any) -> npt.NDArray[np.uint8]:
+def packed_json(value: Any) -> UInt8Array:
     """Return a value that JSON can hold as bytes, ASCII alone."""
     return np.frombuffer(json.dumps(value).encode("ascii"), np.uint8)
 
@@ -63,26 +61,26 @@ def unpacked_json(array: Any, name: str) -> Any:
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If it is not there, or no JSON.
     """
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 1:
-        raise BadModelFile(f"{name} is missing from the file, or not made of bytes")
+        raise ModelFileError(f"{name} is missing from the file, or not made of bytes")
     try:
         return json.loads(array.tobytes().decode("ascii"))
     except (ValueError, RecursionError) as error:
-        raise BadModelFile(f"{name} in the file cannot be read: {error}") from None
+        raise ModelFileError(f"{name} in the file cannot be read: {error}") from None
 
 
 # Predictions ---------------------------------------------------------------------------------------------
 
 
-def pack_predictions(predictions: Any) -> Arrays:
+def pack_predictions(predictions: Any) -> ArrayDict:
     """Return predictions as one array of bytes.
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If an id or a detail is of a type that a file cannot hold.
     """
     rows = [
@@ -95,17 +93,17 @@ def pack_predictions(predictions: Any) -> Arrays:
     return {"predictions": packed_json(rows)}
 
 
-def unpack_predictions(arrays: Arrays) -> list[Prediction]:
+def unpack_predictions(arrays: ArrayDict) -> list[Prediction]:
     """Return the predictions of a file.
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If one is none.
     """
     rows = unpacked_json(arrays.pop("predictions", None), "predictions")
     if not isinstance(rows, list):
-        raise BadModelFile("the predictions in the file are no list")
+        raise ModelFileError("the predictions in the file are no list")
     for number, row in enumerate(rows):
         if not (
             isinstance(row, list)
@@ -115,22 +113,22 @@ def unpack_predictions(arrays: Arrays) -> list[Prediction]:
             and type(row[3]) in (int, float)
             and isinstance(row[4], dict)
         ):
-            raise BadModelFile(f"prediction {number} in the file is none")
+            raise ModelFileError(f"prediction {number} in the file is none")
     return [Prediction(*row) for row in rows]
 
 
 # Trainsets -----------------------------------------------------------------------------------------------
 
 
-def pack_trainset(trainset: Trainset) -> Arrays:
+def pack_trainset(trainset: Trainset) -> ArrayDict:
     """Return a trainset as arrays, in both its orders.
 
     Raises
     ------
-    NotSupported
+    NotSupportedError
         If raw ids are of a type that a file cannot hold.
     """
-    arrays: Arrays = {}
+    arrays: ArrayDict = {}
     for side in _SIDES:
         rows: Rows = getattr(trainset, side)()
         arrays |= {f"trainset.{side}.{name}": np.ascontiguousarray(getattr(rows, name)) for name in _COLUMNS}
@@ -146,16 +144,16 @@ def pack_trainset(trainset: Trainset) -> Arrays:
 def _plain_id(raw: Any, what: str) -> Any:
     kept = plain(raw, f"a raw id of {what}")
     if isinstance(kept, (list, dict)):
-        raise NotSupported(f"a raw id of {what} is {kept!r:.80}, which a dump cannot hold")
+        raise NotSupportedError(f"a raw id of {what} is {kept!r:.80}, which a dump cannot hold")
     return kept
 
 
-def unpack_trainset(arrays: Arrays) -> Trainset:
+def unpack_trainset(arrays: ArrayDict) -> Trainset:
     """Take the trainset of a file out of its arrays.
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If it is none, or the two orders do not hold the same ratings.
     """
     sides = {side: _unpack_rows(arrays, side) for side in _SIDES}
@@ -168,42 +166,42 @@ def unpack_trainset(arrays: Arrays) -> Trainset:
         for column, many in (("users", len(users)), ("items", len(items))):
             found = rows[column]
             if len(found) == 0 or found.min() < 0 or len(np.unique(found)) != many or found.max() != many - 1:
-                raise BadModelFile(
+                raise ModelFileError(
                     f"the {column} of the trainset in the file are not numbered from 0 to {many - 1}"
                 )
         if len(groups) != len(rows["values"]) or (np.diff(groups) < 0).any() or n == 0:
-            raise BadModelFile("the ratings of the trainset in the file are not in their order")
+            raise ModelFileError("the ratings of the trainset in the file are not in their order")
     sorted_rows = [
         [rows[name][np.lexsort(list(rows.values()))] for name in _COLUMNS] for rows in sides.values()
     ]
     if not all(np.array_equal(one, other, equal_nan=True) for one, other in zip(*sorted_rows, strict=True)):
-        raise BadModelFile("the two orders of the trainset in the file do not hold the same ratings")
+        raise ModelFileError("the two orders of the trainset in the file do not hold the same ratings")
     return Trainset._from_rows(sides["by_user"], sides["by_item"], _unpack_scale(arrays), users, items)
 
 
-def _unpack_rows(arrays: Arrays, side: str) -> Arrays:
-    rows: Arrays = {}
+def _unpack_rows(arrays: ArrayDict, side: str) -> ArrayDict:
+    rows: ArrayDict = {}
     for name, kind in _COLUMNS.items():
         found = arrays.pop(f"trainset.{side}.{name}", None)
         if found is None or found.dtype != kind or found.ndim != 1:
-            raise BadModelFile(f"trainset.{side}.{name} is missing from the file, or of another type")
+            raise ModelFileError(f"trainset.{side}.{name} is missing from the file, or of another type")
         rows[name] = found
     if len({len(found) for found in rows.values()}) != 1:
-        raise BadModelFile(f"the columns of trainset.{side} in the file differ in length")
+        raise ModelFileError(f"the columns of trainset.{side} in the file differ in length")
     return rows
 
 
-def _unpack_ids(arrays: Arrays, name: str) -> dict[Any, int]:
+def _unpack_ids(arrays: ArrayDict, name: str) -> dict[Any, int]:
     raw = unpacked_json(arrays.pop(name, None), name)
     if not isinstance(raw, list) or any(isinstance(one, (list, dict)) for one in raw):
-        raise BadModelFile(f"{name} in the file is no list of ids")
+        raise ModelFileError(f"{name} in the file is no list of ids")
     inner = {one: place for place, one in enumerate(raw)}
     if len(inner) != len(raw):
-        raise BadModelFile(f"{name} in the file holds an id twice")
+        raise ModelFileError(f"{name} in the file holds an id twice")
     return inner
 
 
-def _unpack_scale(arrays: Arrays) -> tuple[Any, Any]:
+def _unpack_scale(arrays: ArrayDict) -> tuple[Any, Any]:
     name = "trainset.rating_scale"
     scale = unpacked_json(arrays.pop(name, None), name)
     if not (
@@ -212,7 +210,7 @@ def _unpack_scale(arrays: Arrays) -> tuple[Any, Any]:
         and all(type(end) in (int, float) and not math.isnan(end) for end in scale)
         and scale[0] <= scale[1]
     ):
-        raise BadModelFile("the rating scale in the file is not two numbers in their order")
+        raise ModelFileError("the rating scale in the file is not two numbers in their order")
     return scale[0], scale[1]
 
 
@@ -232,7 +230,7 @@ def unpack_random(kept: Any) -> Any:
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If it is no state of a generator.
     """
     if not isinstance(kept, dict):
@@ -244,5 +242,5 @@ def unpack_random(kept: Any) -> Any:
         made = np.random.RandomState()
         made.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise BadModelFile(f"random_state in the file is no state of a generator: {error}") from None
+        raise ModelFileError(f"random_state in the file is no state of a generator: {error}") from None
     return made

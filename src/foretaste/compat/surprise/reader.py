@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS
-from foretaste.errors import BadData, InvalidParameter, did_you_mean
+from foretaste.errors import DataError, InvalidParameterError, did_you_mean
 
 _FIELDS = ("user", "item", "rating")
 
@@ -31,7 +31,7 @@ class Reader:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a field or the name is none of these, or the scale is not two numbers (a ``ValueError``).
     """
 
@@ -45,7 +45,7 @@ class Reader:
     ) -> None:
         if name:
             if name not in BUILTIN_DATASETS:
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"unknown reader {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
                     f"{did_you_mean(name, BUILTIN_DATASETS)}",
                     hint='Reader("ml-100k"), or Reader(line_format="user item rating", sep=",")',
@@ -63,7 +63,7 @@ class Reader:
         absent = [field for field in _FIELDS if field not in fields]
         if wrong or absent:
             what = f"has no {absent[0]}" if absent else f"names {wrong[0]!r}"
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"line_format parameter is incorrect: {line_format!r} {what}; the fields are user, item, "
                 "rating and timestamp, with spaces between",
                 hint='line_format="user item rating", and sep="," for what stands between them in the file',
@@ -84,14 +84,14 @@ class Reader:
 
         Raises
         ------
-        BadData
+        DataError
             If there are too few fields, or the rating is no number (a ``ValueError``).
         """
         parts = line.split(self.sep)
         try:
             fields = [parts[index].strip() for index in self.indexes]
         except IndexError:
-            raise BadData(
+            raise DataError(
                 f"Impossible to parse line {line[:80].rstrip()!r}: {len(parts)} fields, where at least "
                 f"{max(self.indexes) + 1} are needed",
                 hint='Check the line_format and sep parameters, as in Reader(line_format="user item rating", '
@@ -100,7 +100,7 @@ class Reader:
         try:
             rating = float(fields[2])
         except ValueError:
-            raise BadData(
+            raise DataError(
                 f"could not convert string to float: the rating {fields[2][:80]!r} is no number",
                 hint="skip_lines=1 leaves a line of titles out; line_format says which field is the rating",
             ) from None
@@ -127,11 +127,11 @@ def _scale(given: Any) -> Any:
         low, high = given
         ordered = low <= high
     except (TypeError, ValueError):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"rating_scale={given!r} is not allowed; it must be two numbers", hint="rating_scale=(1, 5)"
         ) from None
     if not ordered:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"rating_scale={given!r} is not allowed; the lower end comes first",
             hint=f"rating_scale=({high!r}, {low!r})",
         )

@@ -6,13 +6,11 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-_Doubles = npt.NDArray[np.float64]
-_Starts = npt.NDArray[np.int64]
+from foretaste.typing import Float64Array, Int64Array
 
 
-def row_means(values: _Doubles, starts: _Starts) -> _Doubles:
+def row_means(values: Float64Array, starts: Int64Array) -> Float64Array:
     """Return ``np.mean(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
 
     Parameters
@@ -27,7 +25,7 @@ def row_means(values: _Doubles, starts: _Starts) -> _Doubles:
     return _of_each_row(np.mean, values, starts)
 
 
-def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
+def row_stds(values: Float64Array, starts: Int64Array) -> Float64Array:
     """Return ``np.std(values[starts[r]:starts[r + 1]])`` of each row; 0 for an empty one.
 
     Parameters
@@ -42,7 +40,9 @@ def row_stds(values: _Doubles, starts: _Starts) -> _Doubles:
     return _of_each_row(np.std, values, starts)
 
 
-def _of_each_row(moment: Callable[..., _Doubles], values: _Doubles, starts: _Starts) -> _Doubles:
+def _of_each_row(
+    moment: Callable[..., Float64Array], values: Float64Array, starts: Int64Array
+) -> Float64Array:
     """Take rows of one length together: numpy adds up each row of a block as it does a row alone."""
     found = np.zeros(len(starts) - 1)
     sizes = np.diff(starts)

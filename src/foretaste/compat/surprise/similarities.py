@@ -8,22 +8,20 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
-from foretaste._utils.threads import thread_count
-from foretaste.errors import BadData, InvalidParameter
+from foretaste._utils.threads import resolve_threads
+from foretaste.errors import DataError, InvalidParameterError
+from foretaste.typing import Float64Array, IndexArray, Int64Array
 
-_Doubles = npt.NDArray[np.float64]
 
-
-class SimilarityUndefined(BadData, ZeroDivisionError):
+class SimilarityUndefined(DataError, ZeroDivisionError):
     """A similarity that would divide by 0; programs for scikit-surprise catch ``ZeroDivisionError``."""
 
     code = "similarity_undefined"
 
 
-def cosine(n_x: int, yr: Any, min_support: int) -> _Doubles:
+def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
     r"""Compute the cosine of the angle between the ratings that two have in common.
 
     .. math:: \frac{\sum_y r_{xy} r_{x'y}}{\sqrt{\sum_y r_{xy}^2 \sum_y r_{x'y}^2}}
@@ -47,13 +45,13 @@ def cosine(n_x: int, yr: Any, min_support: int) -> _Doubles:
     SimilarityUndefined
         If one of two has only zeros in common with the other, or ``min_support`` is 0 and two have nothing
         in common (a ``ZeroDivisionError``).
-    InvalidParameter
+    InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
     return _from_mapping("cosine", n_x, yr, min_support)
 
 
-def msd(n_x: int, yr: Any, min_support: int) -> _Doubles:
+def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
     r"""Compute 1 / (1 + mean squared difference) of the ratings that two have in common.
 
     Parameters
@@ -74,13 +72,13 @@ def msd(n_x: int, yr: Any, min_support: int) -> _Doubles:
     ------
     SimilarityUndefined
         If ``min_support`` is 0 and two have nothing in common (a ``ZeroDivisionError``).
-    InvalidParameter
+    InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
     return _from_mapping("msd", n_x, yr, min_support)
 
 
-def pearson(n_x: int, yr: Any, min_support: int) -> _Doubles:
+def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
     r"""Compute the correlation of the ratings that two have in common.
 
     Parameters
@@ -99,7 +97,7 @@ def pearson(n_x: int, yr: Any, min_support: int) -> _Doubles:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
     return _from_mapping("pearson", n_x, yr, min_support)
@@ -113,7 +111,7 @@ def pearson_baseline(
     x_biases: Any,
     y_biases: Any,
     shrinkage: float = 100.0,
-) -> _Doubles:
+) -> Float64Array:
     r"""Compute the cosine of what baselines leave of the ratings that two have in common, shrunk.
 
     The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
@@ -143,7 +141,7 @@ def pearson_baseline(
     ------
     SimilarityUndefined
         If baselines leave nothing of what one of two has in common with the other (a ``ZeroDivisionError``).
-    InvalidParameter
+    InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
     baselines = (float(global_mean), np.asarray(x_biases, np.float64), np.asarray(y_biases, np.float64))
@@ -152,12 +150,12 @@ def pearson_baseline(
 
 def similarity_source(
     measure: str,
-    starts: npt.NDArray[np.int64],
-    row: npt.NDArray[np.int32],
-    rating: _Doubles,
+    starts: Int64Array,
+    row: IndexArray,
+    rating: Float64Array,
     n_x: int,
     min_support: int,
-    baseline: _Doubles | None = None,
+    baseline: Float64Array | None = None,
     shrinkage: float = 100.0,
 ) -> SurpriseNeighbors:
     """Return the kernel that computes similarities as they are asked for.
@@ -178,7 +176,7 @@ def similarity_source(
     rating = np.ascontiguousarray(rating, np.float64)
     compared = rating if baseline is None else rating - baseline
     return SurpriseNeighbors(
-        starts, row, rating, compared, n_x, measure, float(min_support), float(shrinkage), thread_count()
+        starts, row, rating, compared, n_x, measure, float(min_support), float(shrinkage), resolve_threads()
     )
 
 
@@ -196,11 +194,11 @@ def whole(name: str, value: Any) -> int:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is no number.
     """
     if not isinstance(value, (Real, np.number)) or not np.isfinite(float(value)):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"{name}={value!r} is not allowed; it must be a whole number", hint=f"{name}=1"
         )
     return int(float(value))
@@ -211,30 +209,30 @@ def _from_mapping(
     n_x: Any,
     yr: Any,
     min_support: Any,
-    baselines: tuple[float, _Doubles, _Doubles] | None = None,
+    baselines: tuple[float, Float64Array, Float64Array] | None = None,
     shrinkage: float = 100.0,
-) -> _Doubles:
+) -> Float64Array:
     n_x, min_support = whole("n_x", n_x), whole("min_support", min_support)
     starts, row, rating, y = _flat(yr, n_x)
     baseline = None
     if baselines is not None:
         mean, of_x, of_y = baselines
         if len(of_x) < n_x or (len(y) and (y.min() < 0 or y.max() >= len(of_y))):
-            raise InvalidParameter("x_biases and y_biases must have a number for each row and each key of yr")
+            raise InvalidParameterError(
+                "x_biases and y_biases must have a number for each row and each key of yr"
+            )
         baseline = (mean + of_y[y]) + of_x[row]
     source = similarity_source(measure, starts, row, rating, n_x, min_support, baseline, shrinkage)
     try:
-        return source.matrix(thread_count())
+        return source.matrix(resolve_threads())
     except UndefinedSimilarity as error:
         raise undefined(error, measure) from None
 
 
-def _flat(
-    yr: Any, n_x: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], _Doubles, npt.NDArray[np.int64]]:
+def _flat(yr: Any, n_x: int) -> tuple[Int64Array, IndexArray, Float64Array, Int64Array]:
     """Return a mapping's lists one behind another: starts, rows, ratings and the key of each."""
     if not isinstance(yr, Mapping):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"yr is a {type(yr).__name__}; it must be a mapping of ids to lists of (id, rating)",
             hint="yr=trainset.ir to compare users, yr=trainset.ur to compare items",
         )
@@ -243,7 +241,7 @@ def _flat(
     row = np.fromiter((one for one, _ in pairs), np.int64, len(pairs))
     if len(row) and (row.min() < 0 or row.max() >= n_x):
         worst = row.max() if row.max() >= n_x else row.min()
-        raise InvalidParameter(f"yr holds {worst}, but n_x={n_x} says that ids go from 0 to {n_x - 1}")
+        raise InvalidParameterError(f"yr holds {worst}, but n_x={n_x} says that ids go from 0 to {n_x - 1}")
     rating = np.fromiter((rating for _, rating in pairs), np.float64, len(pairs))
     starts = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(np.asarray(sizes, np.int64), out=starts[1:])

@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise._warnings import other_type
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
+from foretaste.typing import ArrayDict, Float64Array, IndexArray, Int64Array
 
 Lists = defaultdict[int, list[tuple[int, float]]]
 
@@ -30,10 +30,10 @@ class Rows:
         Group ``g`` has the rows ``starts[g]`` to ``starts[g + 1]``; groups are inner ids in order.
     """
 
-    users: npt.NDArray[np.int32]
-    items: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float64]
-    starts: npt.NDArray[np.int64]
+    users: IndexArray
+    items: IndexArray
+    values: Float64Array
+    starts: Int64Array
 
 
 class _Side:
@@ -93,13 +93,13 @@ class _Side:
         return Rows(users, items, values, starts_of(groups, n_groups))
 
 
-def inner_ids(raw: list[Any]) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
+def inner_ids(raw: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
     """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
     inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
     return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
 
-def starts_of(groups: npt.NDArray[np.int32], n_groups: int) -> npt.NDArray[np.int64]:
+def starts_of(groups: IndexArray, n_groups: int) -> Int64Array:
     """Return where each group begins in sorted ``groups``, and the end: shape (n_groups + 1,)."""
     starts = np.zeros(n_groups + 1, np.int64)
     np.cumsum(np.bincount(groups, minlength=n_groups), out=starts[1:])
@@ -157,15 +157,15 @@ class Trainset:
     @classmethod
     def _from_codes(
         cls,
-        users: npt.NDArray[np.int32],
-        items: npt.NDArray[np.int32],
-        values: npt.NDArray[np.float64],
+        users: IndexArray,
+        items: IndexArray,
+        values: Float64Array,
         rating_scale: Any,
         inner_users: dict[Any, int],
         inner_items: dict[Any, int],
     ) -> Trainset:
         """Make one of inner ids and ratings in the order of their file."""
-        columns: dict[str, npt.NDArray[Any]] = {"users": users, "items": items, "values": values}
+        columns: ArrayDict = {"users": users, "items": items, "values": values}
         orders = (np.argsort(users, kind="stable"), np.argsort(items, kind="stable"))
         by_user, by_item = [{name: column[order] for name, column in columns.items()} for order in orders]
         return cls._from_rows(by_user, by_item, rating_scale, inner_users, inner_items)
@@ -179,7 +179,7 @@ class Trainset:
         inner_users: dict[Any, int],
         inner_items: dict[Any, int],
     ) -> Trainset:
-        """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
+        """Make one of the columns ``users``, ``load_items`` and ``values`` in both orders."""
         n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
         made = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
         rows = Rows(**by_user, starts=starts_of(by_user["users"], n_users))
@@ -189,7 +189,7 @@ class Trainset:
         return made
 
     def by_user(self) -> Rows:
-        """Return the ratings grouped by user, in the order of ``all_ratings``.
+        """Return the ratings grouped by user, in the order of ``load_training_ratings``.
 
         Returns
         -------
@@ -251,7 +251,7 @@ class Trainset:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If no rating here is of this user (a ``ValueError``).
         """
         try:
@@ -269,7 +269,7 @@ class Trainset:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If no rating here is of this item (a ``ValueError``).
         """
         try:
@@ -282,7 +282,7 @@ class Trainset:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there is no such inner id (a ``ValueError``).
         """
         if self._inner2raw_id_users is None:
@@ -297,7 +297,7 @@ class Trainset:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there is no such inner id (a ``ValueError``).
         """
         if self._inner2raw_id_items is None:
@@ -359,9 +359,9 @@ def _knows(side: _Side, n: int, inner: Any) -> bool:
     return isinstance(inner, (int, float, np.number)) and bool(0 <= inner < n and inner == int(inner))
 
 
-def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameter:
+def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameterError:
     near = other_type(raw, known)
-    return InvalidParameter(
+    return InvalidParameterError(
         f"{what} {raw} is not part of the trainset.",
         hint=None
         if near is None
@@ -369,7 +369,7 @@ def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameter:
     )
 
 
-def _no_inner(inner: Any, what: str, n: int) -> InvalidParameter:
-    return InvalidParameter(
+def _no_inner(inner: Any, what: str, n: int) -> InvalidParameterError:
+    return InvalidParameterError(
         f"{inner} is not a valid inner id.", hint=f"inner ids of {what}s go from 0 to {n - 1} here"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 
 
 def get_rng(random_state: Any) -> np.random.RandomState:
@@ -20,7 +20,7 @@ def get_rng(random_state: Any) -> np.random.RandomState:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is anything else (a ``ValueError``).
     """
     if random_state is None:
@@ -30,7 +30,7 @@ def get_rng(random_state: Any) -> np.random.RandomState:
         return np.random.RandomState(int(random_state))
     if isinstance(random_state, np.random.RandomState):
         return random_state
-    raise InvalidParameter(
+    raise InvalidParameterError(
         f"Wrong random state: {random_state!r} is a {type(random_state).__name__}; it must be a whole "
         "number, a numpy RandomState or None",
         hint="random_state=0",

@@ -10,33 +10,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.evaluation.tuning.samplers import Drawn, Params, key
-from foretaste.evaluation.tuning.search_space import Choice, Range, Space
-from foretaste.evaluation.tuning.study import REFUSED, Trial
+from foretaste.evaluation.tuning.samplers import Params, RandomSampler, setting_key
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.study import FAILED, Trial
+from foretaste.typing import Float64Array, IntpArray
 
-Floats = npt.NDArray[np.float64]
-
-_MOST = 256  # trials that the surface goes through: its cost grows with their cube
-_DRAWN = 2000  # places looked at everywhere
-_NEAR, _STEPS = 5, (0.1, 0.03, 0.01)  # and around so many of the best, at such distances
-_EACH = 100
+_MAX_TRIALS = 256  # trials that the surface goes through: its cost grows with their cube
+_N_RANDOM = 2000  # places looked at everywhere
+_N_BEST, _STEP_SIZES = 5, (0.1, 0.03, 0.01)  # and around so many of the best, at such distances
+_N_PER_STEP = 100
 # Each third trial asks where there may be much to gain (in standard deviations of the scores), not a little
 # more beside the best: another word may have a better bottom than the one that looked good early.
-_FAR, _FAR_EVERY = 0.2, 3
+_EXPLORE_MARGIN, _EXPLORE_EVERY = 0.2, 3
 # What is expected of lengths (of a side of the space), and of the variances of surface and noise (of the
 # variance of the scores), as logarithms and their spread: enough to hold them where there are few trials.
-_LENGTH, _SURFACE, _NOISE = (np.log(0.5), 1.0), (0.0, 1.0), (np.log(0.01), 2.0)
-_AGAIN = 1.1  # lengths and variances are found again when there are so many times the trials
+_LENGTH_PRIOR, _SIGNAL_PRIOR, _NOISE_PRIOR = (np.log(0.5), 1.0), (0.0, 1.0), (np.log(0.01), 2.0)
+_REFIT_FACTOR = 1.1  # lengths and variances are found again when there are so many times the trials
 
 
-def surface_start(dimensions: int) -> int:
+def n_startup_trials(dimensions: int) -> int:
     """Return how many settings are drawn before the surface has something to say."""
     return max(8, 3 * dimensions)
 
 
-class Surface:
+class GPSampler:
     """Settings of which a Gaussian process expects most.
 
     A score of few folds counts with more noise than one of many, so that what was dropped early tells its
@@ -46,276 +44,299 @@ class Surface:
     def __init__(self, space: Space, seed: int, maximize: bool) -> None:
         self.space, self.seed = space, seed
         self.sign = -1.0 if maximize else 1.0
-        self.drawn = Drawn(space, seed)
-        self.cube = Cube(space)
+        self.random_sampler = RandomSampler(space, seed)
+        self.cube = UnitCube(space)
         self.trials: list[Trial] = []
-        self.places: list[Floats] = []
-        self.found = 0, np.empty(0)  # after how many trials, which constants
+        self.points: list[Float64Array] = []
+        self.hyperparameters = 0, np.empty(0)  # after how many trials, which constants
 
-    def learn(self, trial: Trial, params: Params) -> None:
+    def tell(self, trial: Trial, params: Params) -> None:
         """Take in a finished trial, if the space holds it; one that was refused counts as the worst."""
-        if all(self.space[name].holds(value) for name, value in params.items()):
+        if all(self.space[name].contains(value) for name, value in params.items()):
             self.trials.append(trial)
-            self.places.append(self.cube.place(params))
+            self.points.append(self.cube.encode(params))
 
-    def propose(self, number: int, seen: set[str]) -> Params | None:
+    def ask(self, index: int, known_keys: set[str]) -> Params | None:
         """Return the setting of which most improvement is expected; if all were seen, a drawn one."""
-        if len(self.trials) < surface_start(len(self.space)) - 1:
-            return self.drawn.propose(number, seen)
+        if len(self.trials) < n_startup_trials(len(self.space)) - 1:
+            return self.random_sampler.ask(index, known_keys)
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # the same bits whatever the number of cores
-            wanted = _FAR if number % _FAR_EVERY == 0 else 0.0
-            ranked = self._ranked(np.random.default_rng([self.seed, number]), wanted)
-        for place in ranked:
-            params = self.cube.params(place)
-            if key(self.space, params) not in seen:
+            margin = _EXPLORE_MARGIN if index % _EXPLORE_EVERY == 0 else 0.0
+            candidates = self._rank_candidates(np.random.default_rng([self.seed, index]), margin)
+        for point in candidates:
+            params = self.cube.decode(point)
+            if setting_key(self.space, params) not in known_keys:
                 return params
-        return self.drawn.propose(number, seen)
+        return self.random_sampler.ask(index, known_keys)
 
-    def _ranked(self, random: np.random.Generator, wanted: float) -> Floats:
+    def _rank_candidates(self, rng: np.random.Generator, margin: float) -> Float64Array:
         """Return places to try, those first of which most is expected beyond the gain wanted."""
-        score, folds = comparable(self.trials, self.sign)
-        places = np.array(self.places)
-        process = self._process(places, score, folds)
-        mean, _ = process.at(places)
-        best = places[np.argsort(mean, kind="stable")[:_NEAR]]
-        candidates = np.concatenate([self.cube.draw(random, _DRAWN), self.cube.around(random, best)])
-        gain = process.expected_gain(candidates, float(mean.min()) - wanted * process.spread)
-        return candidates[np.argsort(-gain, kind="stable")]
+        score, n_folds = comparable_scores(self.trials, self.sign)
+        points = np.array(self.points)
+        process = self._build_process(points, score, n_folds)
+        mean, _ = process.predict(points)
+        best = points[np.argsort(mean, kind="stable")[:_N_BEST]]
+        candidates = np.concatenate([self.cube.sample(rng, _N_RANDOM), self.cube.perturb(rng, best)])
+        improvement = process.expected_improvement(candidates, float(mean.min()) - margin * process.std)
+        return candidates[np.argsort(-improvement, kind="stable")]
 
-    def _process(self, places: Floats, score: Floats, folds: Floats) -> Process:
+    def _build_process(
+        self, points: Float64Array, score: Float64Array, n_folds: Float64Array
+    ) -> GaussianProcess:
         """Return the process, its constants found again from time to time (from the first trials only)."""
-        kept = _most_telling(score)
-        due = 1
-        while due * _AGAIN + 1 <= len(score):  # a row of numbers that follows from nothing but itself
-            due = int(due * _AGAIN + 1)
-        if self.found[0] != due:
-            first, count = comparable(self.trials[:due], self.sign)
-            some = _most_telling(first)
-            self.found = due, fitted(places[:due][some], first[some], count[some], self.cube.groups)
-        return Process(places[kept], score[kept], folds[kept], self.cube.groups, self.found[1])
+        selected = _select_trials(score)
+        refit_at = 1
+        while refit_at * _REFIT_FACTOR + 1 <= len(
+            score
+        ):  # a row of numbers that follows from nothing but itself
+            refit_at = int(refit_at * _REFIT_FACTOR + 1)
+        if self.hyperparameters[0] != refit_at:
+            first_scores, first_n_folds = comparable_scores(self.trials[:refit_at], self.sign)
+            subset = _select_trials(first_scores)
+            self.hyperparameters = (
+                refit_at,
+                fit_hyperparameters(
+                    points[:refit_at][subset], first_scores[subset], first_n_folds[subset], self.cube.groups
+                ),
+            )
+        return GaussianProcess(
+            points[selected], score[selected], n_folds[selected], self.cube.groups, self.hyperparameters[1]
+        )
 
 
-def _most_telling(score: Floats) -> npt.NDArray[np.intp]:
+def _select_trials(score: Float64Array) -> IntpArray:
     """Return which trials the surface goes through: the better half of what there is room for, the latest."""
-    if len(score) <= _MOST:
+    if len(score) <= _MAX_TRIALS:
         return np.arange(len(score))
-    best = np.argsort(score, kind="stable")[: _MOST // 2]
-    late = np.setdiff1d(np.arange(len(score)), best)[-(_MOST // 2) :]
-    return np.sort(np.concatenate([best, late]))
+    best = np.argsort(score, kind="stable")[: _MAX_TRIALS // 2]
+    latest = np.setdiff1d(np.arange(len(score)), best)[-(_MAX_TRIALS // 2) :]
+    return np.sort(np.concatenate([best, latest]))
 
 
-def comparable(trials: list[Trial], sign: float) -> tuple[Floats, Floats]:
+def comparable_scores(trials: list[Trial], sign: float) -> tuple[Float64Array, Float64Array]:
     """Return one score a trial, less being better, whatever folds it was judged on, and how many those were.
 
     Trials are judged on the first fold, the second, and so on; how much harder a fold is than those before it
     is the median of what the trials say that came as far.
     """
     rows = [sign * np.array(trial.scores) for trial in trials]
-    harder: list[float] = []
+    fold_offsets: list[float] = []
     for fold in range(max(map(len, rows), default=0)):
-        more = [row[fold] - np.mean(row[:fold] - harder) if fold else 0.0 for row in rows if len(row) > fold]
-        harder.append(float(np.median(more)))
-    score = np.array([np.mean(row - harder[: len(row)]) if len(row) else np.nan for row in rows])
-    judged = score[np.isfinite(score)]
-    if len(judged) == 0:
+        differences = [
+            row[fold] - np.mean(row[:fold] - fold_offsets) if fold else 0.0 for row in rows if len(row) > fold
+        ]
+        fold_offsets.append(float(np.median(differences)))
+    score = np.array([np.mean(row - fold_offsets[: len(row)]) if len(row) else np.nan for row in rows])
+    finite_scores = score[np.isfinite(score)]
+    if len(finite_scores) == 0:
         return np.zeros(len(rows)), np.ones(len(rows))
     # Far off it matters not how far: one that diverged would bend the surface everywhere.
-    middle = float(np.median(judged))
-    worst = middle + 2 * (middle - float(judged.min()))
-    refused = np.array([trial.state == REFUSED for trial in trials])
-    score[refused | ~np.isfinite(score)] = worst
+    median = float(np.median(finite_scores))
+    worst = median + 2 * (median - float(finite_scores.min()))
+    failed_mask = np.array([trial.state == FAILED for trial in trials])
+    score[failed_mask | ~np.isfinite(score)] = worst
     return np.minimum(score, worst), np.array([max(1, len(row)) for row in rows], np.float64)
 
 
 @dataclass
-class Cube:
+class UnitCube:
     """A space as a cube of side 1: logarithms where they are meant, one axis for each word."""
 
     space: Space
 
     def __post_init__(self) -> None:
         groups: list[int] = []  # which parameter an axis belongs to
-        for number, dimension in enumerate(self.space.values()):
-            words = isinstance(dimension, Choice) and dimension.ordered() is None
-            groups += [number] * (len(dimension.values) if words and isinstance(dimension, Choice) else 1)
+        for index, dimension in enumerate(self.space.values()):
+            is_nominal = isinstance(dimension, Categorical) and dimension.sorted_values() is None
+            groups += [index] * (
+                len(dimension.values) if is_nominal and isinstance(dimension, Categorical) else 1
+            )
         self.groups = np.array(groups)
 
-    def place(self, params: Params) -> Floats:
+    def encode(self, params: Params) -> Float64Array:
         """Return where a setting lies."""
         axes: list[float] = []
         for name, dimension in self.space.items():
-            if isinstance(dimension, Range):
-                axes.append(_share(dimension, params[name]))
+            if isinstance(dimension, Interval):
+                axes.append(_to_unit(dimension, params[name]))
             else:
-                axes += _axes(dimension, _index(dimension, params[name]))
+                axes += _encode_category(dimension, _value_index(dimension, params[name]))
         return np.array(axes)
 
-    def params(self, place: Floats) -> Params:
+    def decode(self, point: Float64Array) -> Params:
         """Return the setting at a place."""
         params: Params = {}
-        for number, (name, dimension) in enumerate(self.space.items()):
-            axes = place[self.groups == number]
-            if isinstance(dimension, Range):
-                params[name] = dimension.at(float(axes[0]))
-            elif (numbers := dimension.ordered()) is not None:
-                params[name] = numbers[round(float(axes[0]) * (len(numbers) - 1))]
+        for index, (name, dimension) in enumerate(self.space.items()):
+            axes = point[self.groups == index]
+            if isinstance(dimension, Interval):
+                params[name] = dimension.from_unit(float(axes[0]))
+            elif (sorted_values := dimension.sorted_values()) is not None:
+                params[name] = sorted_values[round(float(axes[0]) * (len(sorted_values) - 1))]
             else:
                 params[name] = dimension.values[int(np.argmax(axes))]
         return params
 
-    def draw(self, random: np.random.Generator, n: int) -> Floats:
+    def sample(self, rng: np.random.Generator, n: int) -> Float64Array:
         """Return random places, shape (n, axes)."""
         columns = []
         for dimension in self.space.values():
-            if isinstance(dimension, Range):
-                columns.append(random.random((n, 1)))
+            if isinstance(dimension, Interval):
+                columns.append(rng.random((n, 1)))
             else:
-                each = [_axes(dimension, index) for index in range(len(dimension.values))]
-                columns.append(np.array(each)[random.integers(len(each), size=n)])
+                encoded_values = [
+                    _encode_category(dimension, index) for index in range(len(dimension.values))
+                ]
+                columns.append(np.array(encoded_values)[rng.integers(len(encoded_values), size=n)])
         return np.concatenate(columns, axis=1)
 
-    def around(self, random: np.random.Generator, centres: Floats) -> Floats:
+    def perturb(self, rng: np.random.Generator, centers: Float64Array) -> Float64Array:
         """Return random places near some; each parameter that is a choice changes in one of five."""
-        near = np.repeat(centres, _EACH * len(_STEPS), axis=0)
-        steps = np.tile(np.repeat(_STEPS, _EACH), len(centres))[:, None]
-        anew = self.draw(random, len(near))
-        moved = np.clip(near + steps * random.normal(size=near.shape), 0, 1)
-        for number, dimension in enumerate(self.space.values()):
-            if isinstance(dimension, Choice):
-                changed = (random.random(len(near)) < 0.2)[:, None]
-                axes = self.groups == number
-                moved[:, axes] = np.where(changed, anew[:, axes], near[:, axes])
-        return moved
+        base = np.repeat(centers, _N_PER_STEP * len(_STEP_SIZES), axis=0)
+        steps = np.tile(np.repeat(_STEP_SIZES, _N_PER_STEP), len(centers))[:, None]
+        resampled = self.sample(rng, len(base))
+        perturbed = np.clip(base + steps * rng.normal(size=base.shape), 0, 1)
+        for index, dimension in enumerate(self.space.values()):
+            if isinstance(dimension, Categorical):
+                is_resampled = (rng.random(len(base)) < 0.2)[:, None]
+                axes = self.groups == index
+                perturbed[:, axes] = np.where(is_resampled, resampled[:, axes], base[:, axes])
+        return perturbed
 
 
-def _share(dimension: Range, value: float) -> float:
+def _to_unit(dimension: Interval, value: float) -> float:
     low, high = dimension.low, dimension.high
     if dimension.log:
         return float(np.log(value / low) / np.log(high / low))
     return float((value - low) / (high - low))
 
 
-def _index(choice: Choice, value: Any) -> int:
-    values = [choice.to_json(one) for one in choice.ordered() or choice.values]
-    return values.index(choice.to_json(value))
+def _value_index(categorical: Categorical, value: Any) -> int:
+    values = [
+        categorical.to_json(candidate) for candidate in categorical.sorted_values() or categorical.values
+    ]
+    return values.index(categorical.to_json(value))
 
 
-def _axes(choice: Choice, index: int) -> list[float]:
+def _encode_category(categorical: Categorical, index: int) -> list[float]:
     """Return the place of one of some values: numbers along a line, words each on an axis of its own."""
-    count = len(choice.values)
-    if choice.ordered() is not None:
-        return [index / max(1, count - 1)]
-    return [float(place == index) for place in range(count)]
+    n_values = len(categorical.values)
+    if categorical.sorted_values() is not None:
+        return [index / max(1, n_values - 1)]
+    return [float(point == index) for point in range(n_values)]
 
 
 # The process ---------------------------------------------------------------------------------------------
 
 
-def _kernel(a: Floats, b: Floats, lengths: Floats) -> tuple[Floats, Floats]:
+def _matern52(
+    a: Float64Array, b: Float64Array, length_scales: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Return Matern's covariance (5/2) of places, and how it falls with the square of the distance."""
     from scipy.spatial.distance import cdist
 
-    far = np.sqrt(5) * cdist(a / lengths, b / lengths)
-    fall = np.exp(-far)
-    return (1 + far + far**2 / 3) * fall, 5 / 6 * (1 + far) * fall
+    scaled_distance = np.sqrt(5) * cdist(a / length_scales, b / length_scales)
+    decay = np.exp(-scaled_distance)
+    return (1 + scaled_distance + scaled_distance**2 / 3) * decay, 5 / 6 * (1 + scaled_distance) * decay
 
 
 @dataclass
-class Process:
+class GaussianProcess:
     """A Gaussian process through scores.
 
     Parameters
     ----------
-    places : array, shape (n, axes)
-    score : array, shape (n,)
-    folds : array, shape (n,)
+    points : array, shape (n, axes)
+    scores : array, shape (n,)
+    n_folds : array, shape (n,)
         How many folds a score is the mean of: its noise is so many times smaller.
     groups : array, shape (axes,)
         Which parameter an axis belongs to.
-    constants : array
+    log_hyperparameters : array
         The logarithms of a length a parameter, of the variance of the surface, and of that of the noise.
     """
 
-    places: Floats
-    score: Floats
-    folds: Floats
-    groups: npt.NDArray[np.intp]
-    constants: Floats
+    points: Float64Array
+    scores: Float64Array
+    n_folds: Float64Array
+    groups: IntpArray
+    log_hyperparameters: Float64Array
 
     def __post_init__(self) -> None:
         from scipy.linalg import cho_factor, cho_solve
 
-        self.middle, self.spread = float(np.mean(self.score)), float(np.std(self.score)) or 1.0
-        *lengths, surface, noise = np.exp(self.constants)
-        self.lengths, self.surface = np.array(lengths)[self.groups], surface
-        covariance = surface * _kernel(self.places, self.places, self.lengths)[0]
-        covariance[np.diag_indices_from(covariance)] += noise / self.folds + 1e-8
-        self.factor = cho_factor(covariance, lower=True)
-        self.solved = cho_solve(self.factor, (self.score - self.middle) / self.spread)
+        self.mean, self.std = float(np.mean(self.scores)), float(np.std(self.scores)) or 1.0
+        *length_scales, signal_variance, noise_variance = np.exp(self.log_hyperparameters)
+        self.length_scales, self.signal_variance = np.array(length_scales)[self.groups], signal_variance
+        covariance = signal_variance * _matern52(self.points, self.points, self.length_scales)[0]
+        covariance[np.diag_indices_from(covariance)] += noise_variance / self.n_folds + 1e-8
+        self.cholesky = cho_factor(covariance, lower=True)
+        self.alpha = cho_solve(self.cholesky, (self.scores - self.mean) / self.std)
 
-    def at(self, places: Floats) -> tuple[Floats, Floats]:
+    def predict(self, points: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return what is expected at places, without noise, and its standard deviation."""
         from scipy.linalg import solve_triangular
 
-        across = self.surface * _kernel(places, self.places, self.lengths)[0]
-        known = solve_triangular(self.factor[0], across.T, lower=True)
-        doubt = np.sqrt(np.maximum(self.surface - np.sum(known**2, axis=0), 1e-12))
-        return self.middle + self.spread * (across @ self.solved), self.spread * doubt
+        cross_covariance = self.signal_variance * _matern52(points, self.points, self.length_scales)[0]
+        whitened = solve_triangular(self.cholesky[0], cross_covariance.T, lower=True)
+        std = np.sqrt(np.maximum(self.signal_variance - np.sum(whitened**2, axis=0), 1e-12))
+        return self.mean + self.std * (cross_covariance @ self.alpha), self.std * std
 
-    def expected_gain(self, places: Floats, best: float) -> Floats:
+    def expected_improvement(self, points: Float64Array, best: float) -> Float64Array:
         """Return how much below ``best`` a place is expected to be, what is above counting as 0."""
         from scipy.special import ndtr
 
-        mean, doubt = self.at(places)
-        off = (best - mean) / doubt
-        gain = (best - mean) * ndtr(off) + doubt * np.exp(-(off**2) / 2) / np.sqrt(2 * np.pi)
-        return np.asarray(gain, np.float64)
+        mean, std = self.predict(points)
+        z = (best - mean) / std
+        improvement = (best - mean) * ndtr(z) + std * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        return np.asarray(improvement, np.float64)
 
 
-def fitted(places: Floats, score: Floats, folds: Floats, groups: npt.NDArray[np.intp]) -> Floats:
+def fit_hyperparameters(
+    points: Float64Array, score: Float64Array, n_folds: Float64Array, groups: IntpArray
+) -> Float64Array:
     """Return the constants of a process that are likeliest, given the scores and what is expected of them."""
     from scipy.optimize import minimize
 
-    standard = (score - np.mean(score)) / (float(np.std(score)) or 1.0)
-    count = int(groups.max()) + 1
-    expected = np.array([*[_LENGTH] * count, _SURFACE, _NOISE])
+    standardized = (score - np.mean(score)) / (float(np.std(score)) or 1.0)
+    n_length_scales = int(groups.max()) + 1
+    priors = np.array([*[_LENGTH_PRIOR] * n_length_scales, _SIGNAL_PRIOR, _NOISE_PRIOR])
 
-    def cost(constants: Floats) -> tuple[float, Floats]:
-        return _cost(constants, places, standard, folds, groups, expected)
+    def objective(log_hyperparameters: Float64Array) -> tuple[float, Float64Array]:
+        return _negative_log_posterior(log_hyperparameters, points, standardized, n_folds, groups, priors)
 
-    bounds = np.log([*[(0.03, 10.0)] * count, (0.05, 20.0), (1e-6, 2.0)])
-    return np.asarray(minimize(cost, expected[:, 0], jac=True, method="L-BFGS-B", bounds=bounds).x)
+    bounds = np.log([*[(0.03, 10.0)] * n_length_scales, (0.05, 20.0), (1e-6, 2.0)])
+    return np.asarray(minimize(objective, priors[:, 0], jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
-def _cost(
-    constants: Floats,
-    places: Floats,
-    standard: Floats,
-    folds: Floats,
-    groups: npt.NDArray[np.intp],
-    expected: Floats,
-) -> tuple[float, Floats]:
+def _negative_log_posterior(
+    log_hyperparameters: Float64Array,
+    points: Float64Array,
+    standardized: Float64Array,
+    n_folds: Float64Array,
+    groups: IntpArray,
+    priors: Float64Array,
+) -> tuple[float, Float64Array]:
     """Return the negative logarithm of likelihood and expectation together, and its gradient."""
     from scipy.linalg import cho_factor, cho_solve
 
-    *lengths, surface, noise = np.exp(constants)
-    axes = np.array(lengths)[groups]
-    kernel, fall = _kernel(places, places, axes)
-    covariance = surface * kernel
-    covariance[np.diag_indices_from(covariance)] += noise / folds + 1e-8
-    factor = cho_factor(covariance, lower=True)
-    inverse = cho_solve(factor, np.eye(len(standard)))
-    solved = inverse @ standard
-    pull = inverse - np.outer(solved, solved)  # twice the derivative by the covariance
-    off = (constants - expected[:, 0]) / expected[:, 1]
-    value = 0.5 * float(standard @ solved) + float(np.log(np.diag(factor[0])).sum()) + 0.5 * float(off @ off)
-    slope = off / expected[:, 1]
-    weighed = surface * pull * fall
+    *length_scales, signal_variance, noise_variance = np.exp(log_hyperparameters)
+    axis_scales = np.array(length_scales)[groups]
+    kernel, decay = _matern52(points, points, axis_scales)
+    covariance = signal_variance * kernel
+    covariance[np.diag_indices_from(covariance)] += noise_variance / n_folds + 1e-8
+    cholesky = cho_factor(covariance, lower=True)
+    inverse = cho_solve(cholesky, np.eye(len(standardized)))
+    alpha = inverse @ standardized
+    covariance_gradient = inverse - np.outer(alpha, alpha)  # twice the derivative by the covariance
+    z = (log_hyperparameters - priors[:, 0]) / priors[:, 1]
+    value = 0.5 * float(standardized @ alpha) + float(np.log(np.diag(cholesky[0])).sum()) + 0.5 * float(z @ z)
+    gradient = z / priors[:, 1]
+    weighted = signal_variance * covariance_gradient * decay
     for axis, group in enumerate(groups):
-        apart = (places[:, axis, None] - places[:, axis]) / axes[axis]
-        slope[group] += float(np.sum(weighed * apart**2))
-    slope[-2] += 0.5 * float(np.sum(pull * surface * kernel))
-    slope[-1] += 0.5 * float(np.sum(np.diag(pull) * noise / folds))
-    return value, slope
+        difference = (points[:, axis, None] - points[:, axis]) / axis_scales[axis]
+        gradient[group] += float(np.sum(weighted * difference**2))
+    gradient[-2] += 0.5 * float(np.sum(covariance_gradient * signal_variance * kernel))
+    gradient[-1] += 0.5 * float(np.sum(np.diag(covariance_gradient) * noise_variance / n_folds))
+    return value, gradient

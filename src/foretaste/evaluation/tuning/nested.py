@@ -8,113 +8,119 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import plural
+from foretaste._utils.formatting import format_count
 from foretaste._utils.progress import Progress
-from foretaste.errors import BadData
-from foretaste.evaluation.plan import Protocol, make_protocol
-from foretaste.evaluation.tuning.results import Row, Tuned
-from foretaste.evaluation.tuning.search import Limits, Search
+from foretaste.errors import DataError
+from foretaste.evaluation.plan import EvaluationPlan, make_plan
+from foretaste.evaluation.tuning.results import Row, TuningResult
+from foretaste.evaluation.tuning.search import Budget, Search
 from foretaste.evaluation.tuning.study import Study, Trial
 
 log = logging.getLogger("foretaste")
 
-_ALL = "all ratings"
+_ALL_RATINGS = "all ratings"
 
 
 @dataclass
-class Work:
+class NestedSearch:
     """All searches of one call.
 
     Parameters
     ----------
     search : Search
     study : Study
-    inner : Split
+    inner_split : Split
         The inner folds of any part of the ratings.
-    protocol : Protocol
+    plan : Protocol
         Those of all ratings.
-    outer : Protocol or None
+    outer_plan : Protocol or None
     outer_name : str
         What the outer folds are called in the study, so that other outer folds are searched anew.
     """
 
     search: Search
     study: Study
-    inner: Any
-    protocol: Protocol
-    outer: Protocol | None
+    inner_split: Any
+    plan: EvaluationPlan
+    outer_plan: EvaluationPlan | None
     outer_name: str
     trials: list[Trial] = field(default_factory=list)
-    judged: list[Row] = field(default_factory=list)
+    outer_results: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    stopped: bool = False
+    interrupted: bool = False
 
-    def run(self, trials: int | None, budget: float | None, show: Progress) -> None:
+    def run(self, trials: int | None, timeout: float | None, display: Progress) -> None:
         """Do what is missing; the search on all ratings comes first, so that its best is there soonest."""
-        before = len(self.study.trials(_ALL))
-        if before:
-            self._say(
-                f"{self.study.path} holds {plural(before, 'trial')} on all ratings; going on from there"
+        n_resumed = len(self.study.trials(_ALL_RATINGS))
+        if n_resumed:
+            self._add_note(
+                f"{self.study.path} holds {format_count(n_resumed, 'trial')} on all ratings; going on from there"
             )
-        folds = 0 if self.outer is None else len(self.outer)
+        folds = 0 if self.outer_plan is None else len(self.outer_plan)
         try:
             for fold in range(folds + 1):
-                limits = Limits(trials, self._share(budget, fold, folds), 2.5 if fold else 0.0)
+                search_budget = Budget(
+                    trials, self._timeout_share(timeout, fold, folds), 2.5 if fold else 0.0
+                )
                 label = (
                     f"outer fold {fold} of {folds}" if fold else f"tune {type(self.search.model).__name__}"
                 )
-                with show.task(label, trials or 0) as task:
+                with display.start_task(label, trials or 0) as task:
                     if fold == 0:
-                        self.trials = self.search.run(self.study, _ALL, self.protocol, limits, task)
-                        self._check()
+                        self.trials = self.search.run(
+                            self.study, _ALL_RATINGS, self.plan, search_budget, task
+                        )
+                        self._check_has_best()
                     else:
-                        self._without(fold, limits, task)
+                        self._search_without_fold(fold, search_budget, task)
         except KeyboardInterrupt:
-            self.stopped = True
-            self.trials = self.trials or [t for t in self.study.trials(_ALL) if t.state is not None]
-            if self.search.best(self.trials) is None:
+            self.interrupted = True
+            self.trials = self.trials or [
+                trial for trial in self.study.trials(_ALL_RATINGS) if trial.state is not None
+            ]
+            if self.search.best_trial(self.trials) is None:
                 raise
-            self._say(self._where_it_stopped(folds))
+            self._add_note(self._interruption_note(folds))
 
-    def _say(self, note: str) -> None:
+    def _add_note(self, note: str) -> None:
         self.notes.append(note)
         log.info(note)
 
-    def _share(self, budget: float | None, fold: int, folds: int) -> float | None:
+    def _timeout_share(self, timeout: float | None, fold: int, folds: int) -> float | None:
         """Return what one search may take: an equal share of what those before it left."""
-        if budget is None:
+        if timeout is None:
             return None
-        used = sum(self.study.seconds(self._part(before)) for before in range(fold))
-        return max(0.0, budget - used) / (folds + 1 - fold)
+        used = sum(self.study.total_seconds(self._search_name(previous)) for previous in range(fold))
+        return max(0.0, timeout - used) / (folds + 1 - fold)
 
-    def _part(self, fold: int) -> str:
+    def _search_name(self, fold: int) -> str:
         """Return what a search is called in the study."""
-        return f"{self.outer_name} without fold {fold}" if fold else _ALL
+        return f"{self.outer_name} without fold {fold}" if fold else _ALL_RATINGS
 
-    def _without(self, fold: int, limits: Limits, task: Any) -> None:
+    def _search_without_fold(self, fold: int, budget: Budget, task: Any) -> None:
         """Search without an outer fold (from 1), and judge by it what is found, and the model as given."""
-        part = self._part(fold)
-        train, test = (self.outer or self.protocol).parts(fold - 1)
-        protocol = make_protocol(train, self.inner, None)
-        trials = self.search.run(self.study, part, protocol, limits, task)
-        best = self.search.best(trials)
+        search_name = self._search_name(fold)
+        train, test = (self.outer_plan or self.plan).train_test(fold - 1)
+        plan = make_plan(train, self.inner_split, None)
+        trials = self.search.run(self.study, search_name, plan, budget, task)
+        best = self.search.best_trial(trials)
         if best is None:
-            raise BadData(f"no setting could be judged without outer fold {fold}: {trials[0].reason}")
+            raise DataError(f"no setting could be judged without outer fold {fold}: {trials[0].reason}")
         scores = []
         for params, model in (
-            (best.params, self.search.model_of(best)),
+            (best.params, self.search.build_model(best)),
             (trials[0].params, self.search.model),
         ):
-            score = self.study.judged(part, params)
+            score = self.study.outer_score(search_name, params)
             if score is None:
-                self.search.lap()
+                self.search.elapsed()
                 score = self.search.score(model, train, test)
-                self.study.add_judged(part, params, score, self.search.lap())
+                self.study.add_outer_score(search_name, params, score, self.search.elapsed())
             scores.append(score)
-        self.judged.append(
+        self.outer_results.append(
             {
                 "params": best.params,
-                "python": repr(self.search.model_of(best)),
+                "python": repr(self.search.build_model(best)),
                 "trials": len(trials),
                 "inner": best.mean,
                 "outer": scores[0],
@@ -122,41 +128,41 @@ class Work:
             }
         )
 
-    def _check(self) -> None:
-        if self.search.best(self.trials) is None:
-            raise BadData(
+    def _check_has_best(self) -> None:
+        if self.search.best_trial(self.trials) is None:
+            raise DataError(
                 f"none of {len(self.trials)} settings could be judged; the first: {self.trials[0].reason}",
                 hint="another space",
             )
 
-    def _where_it_stopped(self, folds: int) -> str:
-        outer = f" and {len(self.judged)} of {folds} outer folds" if folds else ""
-        kept = f"kept in {self.study.path}" if self.study.path else "and no study file keeps them"
-        return f"stopped: {plural(len(self.trials), 'trial')}{outer} done, {kept}"
+    def _interruption_note(self, folds: int) -> str:
+        outer_text = f" and {len(self.outer_results)} of {folds} outer folds" if folds else ""
+        storage_text = f"kept in {self.study.path}" if self.study.path else "and no study file keeps them"
+        return f"stopped: {format_count(len(self.trials), 'trial')}{outer_text} done, {storage_text}"
 
     # What comes of it ----------------------------------------------------------------------------------
 
-    def result(self, dataset: dict[str, Any]) -> Tuned:
+    def build_result(self, dataset: dict[str, Any]) -> TuningResult:
         """Return the result of what is done."""
         search = self.search
-        return Tuned(
-            model=search.model_of(search.best(self.trials) or self.trials[0]),
-            given=search.model,
+        return TuningResult(
+            model=search.build_model(search.best_trial(self.trials) or self.trials[0]),
+            initial_model=search.model,
             metric=search.metric,
             dataset=dataset,
-            protocol=self.protocol.words,
-            trials=tuple(self._row(trial) for trial in self.trials),
-            nested=self._nested(),
-            seconds=self.study.seconds(),
+            protocol=self.plan.description,
+            trials=tuple(self._trial_row(trial) for trial in self.trials),
+            nested=self._nested_result(),
+            seconds=self.study.total_seconds(),
             notes=tuple(self.notes),
-            stopped=self.stopped,
+            interrupted=self.interrupted,
         )
 
-    def _row(self, trial: Trial) -> Row:
+    def _trial_row(self, trial: Trial) -> Row:
         row: Row = {
             "trial": trial.number,
             "params": trial.params,
-            "python": repr(self.search.model_of(trial)),
+            "python": repr(self.search.build_model(trial)),
             "state": trial.state,
             self.search.metric: trial.mean if trial.scores else None,
         }
@@ -165,15 +171,18 @@ class Work:
         row |= {"folds": trial.scores, "seconds": trial.seconds}
         return row | ({"reason": trial.reason} if trial.reason else {})
 
-    def _nested(self) -> dict[str, Any] | None:
-        if self.outer is None or not self.judged:
+    def _nested_result(self) -> dict[str, Any] | None:
+        if self.outer_plan is None or not self.outer_results:
             return None
-        metric, several = self.search.metric, len(self.judged) > 1
-        columns = {name: [row[name] for row in self.judged] for name in ("outer", "given")}
-        nested: dict[str, Any] = {"protocol": self.outer.words, metric: float(np.mean(columns["outer"]))}
-        if several:
+        metric, has_several_folds = self.search.metric, len(self.outer_results) > 1
+        columns = {name: [row[name] for row in self.outer_results] for name in ("outer", "given")}
+        nested: dict[str, Any] = {
+            "protocol": self.outer_plan.description,
+            metric: float(np.mean(columns["outer"])),
+        }
+        if has_several_folds:
             nested[f"{metric}_std"] = float(np.std(columns["outer"]))
         nested["given"] = float(np.mean(columns["given"]))
-        if several:
+        if has_several_folds:
             nested["given_std"] = float(np.std(columns["given"]))
-        return nested | {"folds": list(self.judged)}
+        return nested | {"folds": list(self.outer_results)}

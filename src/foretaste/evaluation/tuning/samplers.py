@@ -12,180 +12,188 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from foretaste.errors import InvalidParameter, MissingExtra
-from foretaste.evaluation.tuning.search_space import Choice, Range, Space
-from foretaste.evaluation.tuning.study import COMPLETE, Trial, key_of
+from foretaste.errors import InvalidParameterError, MissingDependencyError
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.study import COMPLETE, Trial, params_key
 
 METHODS = ("gp", "tpe", "random", "grid")
-_STARTUP = 10  # trials before the estimators have something to say; the first is the model as it is
-_ATTEMPTS = 200  # draws until one is taken for the last of a space
-_LARGEST_GRID = 1_000_000
+_N_STARTUP_TRIALS = 10  # trials before the estimators have something to say; the first is the model as it is
+_MAX_ATTEMPTS = 200  # draws until one is taken for the last of a space
+_MAX_GRID_SIZE = 1_000_000
 
 Params = dict[str, Any]
 
 
-class Proposer(Protocol):
+class Sampler(Protocol):
     """Something that chooses settings."""
 
-    def learn(self, trial: Trial, params: Params) -> None:
+    def tell(self, trial: Trial, params: Params) -> None:
         """Take in a finished trial."""
 
-    def propose(self, number: int, seen: set[str]) -> Params | None:
+    def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
         """Return a setting whose ``key`` is not among those seen; None if there is none left."""
 
 
-def make_proposer(method: str, space: Space, seed: int, maximize: bool) -> Proposer:
+def make_sampler(method: str, space: Space, seed: int, maximize: bool) -> Sampler:
     """Return what chooses settings by one of ``METHODS``.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such method, or a grid is too large.
-    MissingExtra
+    MissingDependencyError
         If optuna is needed and not installed.
     """
     if method == "gp":
-        from foretaste.evaluation.tuning.gp_sampler import Surface
+        from foretaste.evaluation.tuning.gp_sampler import GPSampler
 
-        return Surface(space, seed, maximize)
+        return GPSampler(space, seed, maximize)
     if method == "grid":
-        return Grid(space, seed)
+        return GridSampler(space, seed)
     if method == "random":
-        return Drawn(space, seed)
+        return RandomSampler(space, seed)
     if method == "tpe":
-        return Parzen(space, seed, maximize)
-    raise InvalidParameter(f"method={method!r} is not allowed", hint="one of " + ", ".join(METHODS))
+        return TPESampler(space, seed, maximize)
+    raise InvalidParameterError(f"method={method!r} is not allowed", hint="one of " + ", ".join(METHODS))
 
 
-def key(space: Space, params: Params) -> str:
+def setting_key(space: Space, params: Params) -> str:
     """Return a setting as text, equal for equal settings."""
-    return key_of({name: space[name].to_json(value) for name, value in params.items()})
+    return params_key({name: space[name].to_json(value) for name, value in params.items()})
 
 
-class Grid:
+class GridSampler:
     """Every combination once, in an order drawn by the seed, so that a part of a grid is a fair one."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space
-        self.points = {name: dimension.points() for name, dimension in space.items()}
-        self.size = math.prod(map(len, self.points.values()))
-        if self.size > _LARGEST_GRID:
-            raise InvalidParameter(
-                f"this grid has {self.size:,} settings; at most {_LARGEST_GRID:,} are allowed",
+        self.values = {name: dimension.grid() for name, dimension in space.items()}
+        self.size = math.prod(map(len, self.values.values()))
+        if self.size > _MAX_GRID_SIZE:
+            raise InvalidParameterError(
+                f"this grid has {self.size:,} settings; at most {_MAX_GRID_SIZE:,} are allowed",
                 hint='fewer values, or method="random"',
             )
-        self.order = np.random.default_rng(seed).permutation(self.size)
-        self.place = 0
+        self.permutation = np.random.default_rng(seed).permutation(self.size)
+        self.position = 0
 
-    def learn(self, trial: Trial, params: Params) -> None:
+    def tell(self, trial: Trial, params: Params) -> None:
         """Nothing: a grid does not learn."""
 
-    def propose(self, number: int, seen: set[str]) -> Params | None:
+    def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
         """Return the next combination that was not seen."""
-        while self.place < self.size:
-            left, params = int(self.order[self.place]), {}
-            self.place += 1
-            for name, points in self.points.items():
-                left, at = divmod(left, len(points))
-                params[name] = points[at]
-            if key(self.space, params) not in seen:
+        while self.position < self.size:
+            remainder, params = int(self.permutation[self.position]), {}
+            self.position += 1
+            for name, values in self.values.items():
+                remainder, index = divmod(remainder, len(values))
+                params[name] = values[index]
+            if setting_key(self.space, params) not in known_keys:
                 return params
         return None
 
 
-class Drawn:
+class RandomSampler:
     """Settings drawn at random, each parameter for itself."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space, self.seed = space, seed
 
-    def learn(self, trial: Trial, params: Params) -> None:
+    def tell(self, trial: Trial, params: Params) -> None:
         """Nothing: draws do not learn."""
 
-    def propose(self, number: int, seen: set[str]) -> Params | None:
+    def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
         """Return a setting that was not seen; after many vain draws the space counts as exhausted."""
-        random = np.random.default_rng([self.seed, number])
-        for _ in range(_ATTEMPTS):
-            params = {name: dimension.draw(random) for name, dimension in self.space.items()}
-            if key(self.space, params) not in seen:
+        rng = np.random.default_rng([self.seed, trial_number])
+        for _ in range(_MAX_ATTEMPTS):
+            params = {name: dimension.sample(rng) for name, dimension in self.space.items()}
+            if setting_key(self.space, params) not in known_keys:
                 return params
         return None
 
 
-class Parzen:
+class TPESampler:
     """optuna's tree of Parzen estimators, all parameters together (Bergstra et al., NIPS 2011)."""
 
     def __init__(self, space: Space, seed: int, maximize: bool) -> None:
         try:
             import optuna
         except ImportError:
-            raise MissingExtra(
+            raise MissingDependencyError(
                 'tuning by method="tpe" needs optuna; method="gp", method="random" and method="grid" do not',
                 hint='pip install "foretaste[tune]"',
             ) from None
         self.optuna, self.space, self.seed, self.maximize = optuna, space, seed, maximize
-        self.drawn = Drawn(space, seed)
+        self.random_sampler = RandomSampler(space, seed)
         self.distributions = {name: self._distribution(dimension) for name, dimension in space.items()}
-        said = optuna.logging.get_verbosity()
+        verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print that there is a study now
         try:
             self.study = optuna.create_study(direction="maximize" if maximize else "minimize")
         finally:
-            optuna.logging.set_verbosity(said)
+            optuna.logging.set_verbosity(verbosity)
 
-    def _distribution(self, dimension: Range | Choice) -> Any:
-        known = self.optuna.distributions
-        if isinstance(dimension, Choice):  # by place: any value may stand there, and numbers keep their order
+    def _distribution(self, dimension: Interval | Categorical) -> Any:
+        module = self.optuna.distributions
+        if isinstance(
+            dimension, Categorical
+        ):  # by place: any value may stand there, and numbers keep their order
             last = len(dimension.values) - 1
-            if dimension.ordered() is not None:
-                return known.IntDistribution(0, last)
-            return known.CategoricalDistribution(range(last + 1))
-        kind = known.IntDistribution if dimension.whole else known.FloatDistribution
+            if dimension.sorted_values() is not None:
+                return module.IntDistribution(0, last)
+            return module.CategoricalDistribution(range(last + 1))
+        kind = module.IntDistribution if dimension.is_integer else module.FloatDistribution
         return kind(dimension.low, dimension.high, log=dimension.log)
 
-    def _encoded(self, name: str, value: Any) -> Any:
+    def _encode(self, name: str, value: Any) -> Any:
         dimension = self.space[name]
-        if isinstance(dimension, Range):
+        if isinstance(dimension, Interval):
             return value
-        return [dimension.to_json(one) for one in dimension.ordered() or dimension.values].index(
-            dimension.to_json(value)
-        )
+        return [
+            dimension.to_json(candidate) for candidate in dimension.sorted_values() or dimension.values
+        ].index(dimension.to_json(value))
 
-    def _decoded(self, name: str, value: Any) -> Any:
+    def _decode(self, name: str, value: Any) -> Any:
         dimension = self.space[name]
-        if isinstance(dimension, Range):
-            return dimension.rounded(value)
-        return (dimension.ordered() or dimension.values)[int(value)]
+        if isinstance(dimension, Interval):
+            return dimension.round_value(value)
+        return (dimension.sorted_values() or dimension.values)[int(value)]
 
-    def learn(self, trial: Trial, params: Params) -> None:
+    def tell(self, trial: Trial, params: Params) -> None:
         """Take in a finished trial, if the space holds it; one that was refused counts as the worst."""
-        if not all(self.space[name].holds(value) for name, value in params.items()):
+        if not all(self.space[name].contains(value) for name, value in params.items()):
             return  # the model as it was given may lie outside
         states = self.optuna.trial.TrialState
-        complete = trial.state == COMPLETE
+        is_complete = trial.state == COMPLETE
         means = np.cumsum(trial.scores) / np.arange(1, len(trial.scores) + 1)
         self.study.add_trial(
             self.optuna.trial.create_trial(
-                params={name: self._encoded(name, value) for name, value in params.items()},
+                params={name: self._encode(name, value) for name, value in params.items()},
                 distributions=self.distributions,
-                value=trial.mean if complete else None,
-                state=states.COMPLETE if complete else states.PRUNED,
+                value=trial.mean if is_complete else None,
+                state=states.COMPLETE if is_complete else states.PRUNED,
                 intermediate_values=dict(enumerate(means.tolist())),
             )
         )
 
-    def propose(self, number: int, seen: set[str]) -> Params | None:
+    def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
         """Return what the estimators expect most of; if that was seen, a drawn setting."""
-        if len(seen) < _STARTUP:
-            return self.drawn.propose(number, seen)
+        if len(known_keys) < _N_STARTUP_TRIALS:
+            return self.random_sampler.ask(trial_number, known_keys)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self.optuna.exceptions.ExperimentalWarning)
             self.study.sampler = self.optuna.samplers.TPESampler(
-                seed=int(np.random.default_rng([self.seed, number]).integers(2**31)),
+                seed=int(np.random.default_rng([self.seed, trial_number]).integers(2**31)),
                 n_startup_trials=1,
                 multivariate=True,
             )
-        asked = self.study.ask(self.distributions)
-        self.study.tell(asked, state=self.optuna.trial.TrialState.FAIL)  # it comes back by learn, rounded
-        params = {name: self._decoded(name, value) for name, value in asked.params.items()}
-        return params if key(self.space, params) not in seen else self.drawn.propose(number, seen)
+        optuna_trial = self.study.ask(self.distributions)
+        self.study.tell(
+            optuna_trial, state=self.optuna.trial.TrialState.FAIL
+        )  # it comes back by learn, rounded
+        params = {name: self._decode(name, value) for name, value in optuna_trial.params.items()}
+        return (
+            params
+            if setting_key(self.space, params) not in known_keys
+            else self.random_sampler.ask(trial_number, known_keys)
+        )

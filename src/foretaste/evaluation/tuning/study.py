@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from foretaste.errors import BadData, InvalidParameter, NotFound
+from foretaste.errors import DataError, InvalidParameterError, NotFoundError
 
-_OURS = 0x46545354  # SQLite's application_id
-_TABLES = """
+_APPLICATION_ID = 0x46545354  # SQLite's application_id
+_SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE trials (part TEXT, number INTEGER, params TEXT NOT NULL, state TEXT, reason TEXT,
                      PRIMARY KEY (part, number));
@@ -28,7 +28,7 @@ CREATE TABLE judged (part TEXT, params TEXT, score REAL NOT NULL, seconds REAL N
                      PRIMARY KEY (part, params));
 """
 # What makes a study another one, and how to say so.
-_OTHERS = {
+_MISMATCH_TEXTS = {
     "format": "in a format of another version of foretaste",
     "fingerprint": "of other ratings",
     "order": "of the same ratings in another order, so that its folds are others",
@@ -42,7 +42,7 @@ _OTHERS = {
     "prune": "with other rules of pruning",
 }
 
-COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
+COMPLETE, PRUNED, FAILED = "complete", "pruned", "refused"
 
 
 @dataclass
@@ -74,85 +74,90 @@ class Study:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If the file is a study of something else.
-    BadData
+    DataError
         If the file is no study, or in use.
-    NotFound
+    NotFoundError
         If there is no such folder.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, about: dict[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, metadata: dict[str, Any]) -> None:
         self.path = None if path is None else str(path)
         if path is not None and not Path(path).resolve().parent.is_dir():
-            raise NotFound(
+            raise NotFoundError(
                 f"cannot keep a study in {path}: there is no folder {Path(path).resolve().parent}",
                 hint=f"mkdir -p {Path(path).parent}",
             )
-        with self._explained():
-            self._base = sqlite3.connect(self.path or ":memory:", isolation_level=None, timeout=1)
+        with self._translate_errors():
+            self._connection = sqlite3.connect(self.path or ":memory:", isolation_level=None, timeout=1)
         try:
-            with self._explained():
-                self._begin(about)
+            with self._translate_errors():
+                self._open(metadata)
         except BaseException:
-            self._base.close()
+            self._connection.close()
             raise
 
-    def _begin(self, about: dict[str, Any]) -> None:
-        self._base.execute("PRAGMA locking_mode = EXCLUSIVE")  # two searches would run the same trials
-        self._base.execute("BEGIN EXCLUSIVE")
-        (ours,), (tables,) = (
-            self._base.execute(query).fetchone()
+    def _open(self, metadata: dict[str, Any]) -> None:
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # two searches would run the same trials
+        self._connection.execute("BEGIN EXCLUSIVE")
+        (application_id,), (n_tables,) = (
+            self._connection.execute(query).fetchone()
             for query in ("PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
         )
-        if tables and ours != _OURS:
-            raise BadData(f"{self.path} is a database, but no study of foretaste", hint=self._elsewhere())
-        if tables:
-            self._check(about)
+        if n_tables and application_id != _APPLICATION_ID:
+            raise DataError(
+                f"{self.path} is a database, but no study of foretaste", hint=self._suggest_path()
+            )
+        if n_tables:
+            self._check_metadata(metadata)
         else:
-            for statement in _TABLES.split(";"):
-                self._base.execute(statement)
-            self._base.execute(f"PRAGMA application_id = {_OURS}")
-            rows = [(name, json.dumps(value)) for name, value in about.items()]
-            self._base.executemany("INSERT INTO about VALUES (?, ?)", rows)
-        self._base.execute("COMMIT")
+            for statement in _SCHEMA.split(";"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            rows = [(name, json.dumps(value)) for name, value in metadata.items()]
+            self._connection.executemany("INSERT INTO about VALUES (?, ?)", rows)
+        self._connection.execute("COMMIT")
 
-    def _check(self, about: dict[str, Any]) -> None:
-        kept = {
-            name: json.loads(value) for name, value in self._base.execute("SELECT name, value FROM about")
+    def _check_metadata(self, metadata: dict[str, Any]) -> None:
+        stored = {
+            name: json.loads(value)
+            for name, value in self._connection.execute("SELECT name, value FROM about")
         }
-        wanted = json.loads(json.dumps(about))
-        for name, words in _OTHERS.items():
-            if kept.get(name) != wanted[name]:
-                raise InvalidParameter(
-                    f"{self.path} is a study {words}: {_short(kept.get(name))} there, "
-                    f"{_short(wanted[name])} here",
-                    hint=self._elsewhere(),
+        expected = json.loads(json.dumps(metadata))
+        for name, text in _MISMATCH_TEXTS.items():
+            if stored.get(name) != expected[name]:
+                raise InvalidParameterError(
+                    f"{self.path} is a study {text}: {_shorten(stored.get(name))} there, "
+                    f"{_shorten(expected[name])} here",
+                    hint=self._suggest_path(),
                 )
 
-    def _elsewhere(self) -> str:
+    def _suggest_path(self) -> str:
         """Return the hint to keep the study in a file that is not there yet."""
         path = Path(self.path or "tune.db")
         names = (path.with_name(f"{path.stem}-{n}{path.suffix or '.db'}") for n in range(2, 1000))
         return f'study="{next(name for name in names if not name.exists())}"'
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Turn what SQLite says into errors of ours."""
         try:
             yield
         except sqlite3.DatabaseError as error:
             if "locked" in str(error):
-                raise BadData(
-                    f"{self.path} is in use by another search", hint=f"wait for it, or {self._elsewhere()}"
+                raise DataError(
+                    f"{self.path} is in use by another search", hint=f"wait for it, or {self._suggest_path()}"
                 ) from None
             if "not a database" in str(error):
-                raise BadData(f"{self.path} is no study of foretaste", hint=self._elsewhere()) from None
-            raise BadData(f"cannot keep the study in {self.path}: {error}", hint=self._elsewhere()) from None
+                raise DataError(f"{self.path} is no study of foretaste", hint=self._suggest_path()) from None
+            raise DataError(
+                f"cannot keep the study in {self.path}: {error}", hint=self._suggest_path()
+            ) from None
 
     def close(self) -> None:
         """Let go of the file."""
-        self._base.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -162,74 +167,86 @@ class Study:
 
     # What is kept --------------------------------------------------------------------------------------
 
-    def trials(self, part: str) -> list[Trial]:
+    def trials(self, search_name: str) -> list[Trial]:
         """Return the trials of one search, in their order; only the last may be unfinished."""
-        found = {}
-        with self._explained():
-            for number, params, state, reason in self._base.execute(
-                "SELECT number, params, state, reason FROM trials WHERE part = ? ORDER BY number", (part,)
+        trials = {}
+        with self._translate_errors():
+            for number, params, state, reason in self._connection.execute(
+                "SELECT number, params, state, reason FROM trials WHERE part = ? ORDER BY number",
+                (search_name,),
             ):
-                found[number] = Trial(number, json.loads(params), state=state, reason=reason)
-            for number, score, seconds in self._base.execute(
-                "SELECT number, score, seconds FROM folds WHERE part = ? ORDER BY number, fold", (part,)
+                trials[number] = Trial(number, json.loads(params), state=state, reason=reason)
+            for number, score, seconds in self._connection.execute(
+                "SELECT number, score, seconds FROM folds WHERE part = ? ORDER BY number, fold",
+                (search_name,),
             ):
-                found[number].scores.append(score)
-                found[number].seconds += seconds
-        return list(found.values())
+                trials[number].scores.append(score)
+                trials[number].seconds += seconds
+        return list(trials.values())
 
-    def begin(self, part: str, trial: Trial) -> None:
+    def start_trial(self, search_name: str, trial: Trial) -> None:
         """Keep what a trial is going to try."""
-        self._write(
-            "INSERT INTO trials VALUES (?, ?, ?, NULL, NULL)", part, trial.number, json.dumps(trial.params)
+        self._execute(
+            "INSERT INTO trials VALUES (?, ?, ?, NULL, NULL)",
+            search_name,
+            trial.number,
+            json.dumps(trial.params),
         )
 
-    def add_fold(self, part: str, trial: Trial, score: float, seconds: float) -> None:
+    def add_fold_score(self, search_name: str, trial: Trial, score: float, seconds: float) -> None:
         """Keep the score of the next fold of a trial."""
-        self._write(
-            "INSERT INTO folds VALUES (?, ?, ?, ?, ?)", part, trial.number, len(trial.scores), score, seconds
+        self._execute(
+            "INSERT INTO folds VALUES (?, ?, ?, ?, ?)",
+            search_name,
+            trial.number,
+            len(trial.scores),
+            score,
+            seconds,
         )
         trial.scores.append(score)
         trial.seconds += seconds
 
-    def finish(self, part: str, trial: Trial, state: str, reason: str | None = None) -> None:
+    def finish_trial(self, search_name: str, trial: Trial, state: str, reason: str | None = None) -> None:
         """Keep how a trial ended."""
-        self._write(
+        self._execute(
             "UPDATE trials SET state = ?, reason = ? WHERE part = ? AND number = ?",
-            state, reason, part, trial.number,
+            state, reason, search_name, trial.number,
         )  # fmt: skip
         trial.state, trial.reason = state, reason
 
-    def judged(self, part: str, params: dict[str, Any]) -> float | None:
+    def outer_score(self, search_name: str, params: dict[str, Any]) -> float | None:
         """Return the score of a setting on the outer fold of a part, if it is there."""
-        with self._explained():
-            row = self._base.execute(
-                "SELECT score FROM judged WHERE part = ? AND params = ?", (part, key_of(params))
+        with self._translate_errors():
+            row = self._connection.execute(
+                "SELECT score FROM judged WHERE part = ? AND params = ?", (search_name, params_key(params))
             ).fetchone()
         return None if row is None else float(row[0])
 
-    def add_judged(self, part: str, params: dict[str, Any], score: float, seconds: float) -> None:
+    def add_outer_score(self, search_name: str, params: dict[str, Any], score: float, seconds: float) -> None:
         """Keep the score of a setting on an outer fold."""
-        self._write("INSERT INTO judged VALUES (?, ?, ?, ?)", part, key_of(params), score, seconds)
+        self._execute(
+            "INSERT INTO judged VALUES (?, ?, ?, ?)", search_name, params_key(params), score, seconds
+        )
 
-    def seconds(self, part: str = "") -> float:
+    def total_seconds(self, search_name: str = "") -> float:
         """Return how long one search took with its outer fold; without a name, all of them."""
         total = 0.0
         for table in ("folds", "judged"):
             query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (part, '')"  # noqa: S608 - ours
-            with self._explained():
-                total += float(self._base.execute(query, (part,)).fetchone()[0])
+            with self._translate_errors():
+                total += float(self._connection.execute(query, (search_name,)).fetchone()[0])
         return total
 
-    def _write(self, statement: str, *values: Any) -> None:
-        with self._explained():
-            self._base.execute(statement, values)
+    def _execute(self, statement: str, *values: Any) -> None:
+        with self._translate_errors():
+            self._connection.execute(statement, values)
 
 
-def key_of(params: dict[str, Any]) -> str:
+def params_key(params: dict[str, Any]) -> str:
     """Return a setting as text, equal for equal settings."""
     return json.dumps(params, sort_keys=True)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 90 else text[:87] + "..."

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.progress import Progress, progress_for
-from foretaste.errors import InvalidParameter
-from foretaste.evaluation.comparison import named
-from foretaste.evaluation.fit_and_score import checked_metrics, fresh
-from foretaste.evaluation.plan import make_protocol
-from foretaste.evaluation.tuning.nested import Work
-from foretaste.evaluation.tuning.results import Tuned
+from foretaste._utils.progress import Progress, get_progress
+from foretaste.errors import InvalidParameterError
+from foretaste.evaluation.comparison import model_from_name
+from foretaste.evaluation.fit_and_score import clone, validate_metrics
+from foretaste.evaluation.plan import make_plan
+from foretaste.evaluation.tuning.nested import NestedSearch
+from foretaste.evaluation.tuning.results import TuningResult
 from foretaste.evaluation.tuning.search import Search
 from foretaste.evaluation.tuning.search_space import make_space
 from foretaste.evaluation.tuning.study import Study
@@ -26,7 +26,7 @@ from foretaste.ratings import Ratings
 from foretaste.splits import KFold
 from foretaste.validation import as_ratings
 
-_TRIALS = 50  # where neither trials nor a budget is given
+DEFAULT_TRIALS = 50  # where neither trials nor a budget is given
 
 
 def tune(
@@ -36,20 +36,20 @@ def tune(
     *,
     method: str = "gp",
     trials: int | None = None,
-    budget: float | None = None,
+    timeout: float | None = None,
     folds: Any = 10,
-    outer: Any = None,
+    outer_folds: Any = None,
     metric: str = "rmse",
     seed: int = 0,
     prune: bool = True,
     study: str | os.PathLike[str] | None = None,
     progress: bool | Progress = False,
     name: str = "ratings",
-) -> Tuned:
+) -> TuningResult:
     """Search the setting of a model that predicts best, and say what the search is worth.
 
     Every setting is judged on the same folds. The first is the model as given, so that the gain is seen.
-    The best score is the best of many and so too good; with ``outer`` the whole search is done again without
+    The best score is the best of many and so too good; with ``outer_folds`` the whole search is done again without
     each outer fold in turn, and what it finds is judged on the rows that took no part: the score to report.
 
     Parameters
@@ -66,13 +66,13 @@ def tune(
         and the middle.
     trials : int, optional
         The most settings a search tries. Default: 50, with a budget no limit, for a grid all of it.
-    budget : float, optional
+    timeout : float, optional
         Seconds that all of it may take, outer folds included, which get equal shares. How many trials are
         done then depends on the machine; the trials themselves do not.
     folds : int or Split
         Inner folds, by which settings are compared; a number means ``KFold(folds, seed)``. Many make the
         parts learned from nearly as large as all ratings, and what is dropped early sees few of them.
-    outer : int or Split, optional
+    outer_folds : int or Split, optional
         Outer folds, by which the search is judged.
     metric : str
         One of ``foretaste.metrics.METRICS``.
@@ -95,72 +95,83 @@ def tune(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If an argument is not allowed, a parameter of the space is not one of the model or reaches outside
         its bounds, or the study is of something else.
-    MissingExtra
+    MissingDependencyError
         If "tpe" is asked for and optuna is not installed.
-    BadData
+    DataError
         If the ratings cannot be used, or no setting could be judged.
     """
     ratings = as_ratings(ratings)
-    found = named(model) if isinstance(model, str) else model
-    if not isinstance(found, Model):
-        raise InvalidParameter(f"model={found!r} is neither a name nor a model", hint='"SVD", or SVD()')
-    given = fresh(found)
-    given._check_extra()
-    given.check_params()
-    made = make_space(given, space)
-    _check_numbers(trials, budget, seed)
-    inner = _split("folds", folds, seed)
-    protocol = make_protocol(ratings, inner, None)
-    checked_metrics([metric], protocol)
-    search = Search(given, made, method, metric, seed, prune)
-    search.proposer()  # an extra that is missing is missed before anything is run
-    apart = None if outer is None else make_protocol(ratings, _split("outer", outer, seed), None)
-    with Study(study, _about(search, ratings, inner)) as kept:
-        work = Work(search, kept, inner, protocol, apart, repr(_split("outer", outer, seed)) if apart else "")
-        work.run(_limit(search, trials, budget), budget, progress_for(progress))
-        return work.result({"name": name, **ratings.describe()})
+    resolved = model_from_name(model) if isinstance(model, str) else model
+    if not isinstance(resolved, Model):
+        raise InvalidParameterError(
+            f"model={resolved!r} is neither a name nor a model", hint='"SVD", or SVD()'
+        )
+    initial_model = clone(resolved)
+    initial_model._check_extra()
+    initial_model.check_params()
+    search_space = make_space(initial_model, space)
+    _check_limits(trials, timeout, seed)
+    inner_split = _resolve_split("folds", folds, seed)
+    plan = make_plan(ratings, inner_split, None)
+    validate_metrics([metric], plan)
+    search = Search(initial_model, search_space, method, metric, seed, prune)
+    search.make_sampler()  # an extra that is missing is missed before anything is run
+    outer_plan = (
+        None if outer_folds is None else make_plan(ratings, _resolve_split("outer", outer_folds, seed), None)
+    )
+    with Study(study, _study_metadata(search, ratings, inner_split)) as open_study:
+        nested_search = NestedSearch(
+            search,
+            open_study,
+            inner_split,
+            plan,
+            outer_plan,
+            repr(_resolve_split("outer", outer_folds, seed)) if outer_plan else "",
+        )
+        nested_search.run(_max_trials(search, trials, timeout), timeout, get_progress(progress))
+        return nested_search.build_result({"name": name, **ratings.describe()})
 
 
-def _check_numbers(trials: Any, budget: Any, seed: Any) -> None:
+def _check_limits(trials: Any, timeout: Any, seed: Any) -> None:
     """Refuse limits that are none."""
     if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"trials={trials!r} is not allowed; it must be a whole number, at least 1",
-            hint=f"trials={_TRIALS}",
+            hint=f"trials={DEFAULT_TRIALS}",
         )
-    number = isinstance(budget, int | float) and not isinstance(budget, bool)
-    if budget is not None and not (number and 0 < budget < math.inf):
-        raise InvalidParameter(
-            f"budget={budget!r} is not allowed; it must be a number of seconds above 0", hint="budget=300"
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout < math.inf):
+        raise InvalidParameterError(
+            f"budget={timeout!r} is not allowed; it must be a number of seconds above 0", hint="budget=300"
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"seed={seed!r} is not allowed; it must be a whole number, 0 to {2**32 - 1}", hint="seed=0"
         )
 
 
-def _split(name: str, wanted: Any, seed: int) -> Any:
-    if hasattr(wanted, "split") and not isinstance(wanted, str):
-        return wanted
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 2:
-        raise InvalidParameter(
-            f"{name}={wanted!r} is not allowed; it must be a whole number, at least 2, or a split",
+def _resolve_split(name: str, value: Any, seed: int) -> Any:
+    if hasattr(value, "split") and not isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise InvalidParameterError(
+            f"{name}={value!r} is not allowed; it must be a whole number, at least 2, or a split",
             hint="folds=10" if name == "folds" else "outer=5",
         )
-    return KFold(wanted, seed)
+    return KFold(value, seed)
 
 
-def _limit(search: Search, trials: int | None, budget: float | None) -> int | None:
+def _max_trials(search: Search, trials: int | None, timeout: float | None) -> int | None:
     """Return the most trials of one search."""
     if trials is not None:
         return trials
-    return _TRIALS if budget is None and search.method != "grid" else None
+    return DEFAULT_TRIALS if timeout is None and search.method != "grid" else None
 
 
-def _about(search: Search, ratings: Ratings, split: Any) -> dict[str, Any]:
+def _study_metadata(search: Search, ratings: Ratings, split: Any) -> dict[str, Any]:
     """Return what a study must agree in to be gone on with."""
     order = hashlib.sha256()
     for column in (ratings.user, ratings.item, ratings.value):
@@ -171,7 +182,7 @@ def _about(search: Search, ratings: Ratings, split: Any) -> dict[str, Any]:
         "order": order.hexdigest()[:32],
         "scale": ratings.scale,
         "model": as_spec(search.model),
-        "space": {name: dimension.typed() for name, dimension in search.space.items()},
+        "space": {name: dimension.to_cli() for name, dimension in search.space.items()},
         "method": search.method,
         "split": repr(split),
         "metric": search.metric,

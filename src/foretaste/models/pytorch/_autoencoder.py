@@ -9,22 +9,26 @@ import numpy as np
 
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
-from foretaste.models._als_factors import Steps, learned_side, side_of
+from foretaste._utils.threads import resolve_threads
+from foretaste.models._als_factors import AlsSolver, as_entity_factors, make_entity_factors
 from foretaste.models._sgd import schedule_param
 from foretaste.models.fold_in import known_items, with_users
-from foretaste.models.pytorch._base import Parts
-from foretaste.models.pytorch._linear_form import LinearTorchModel, as_array, centred
-from foretaste.models.pytorch._trainer import Learning
-from foretaste.params import model_class, param
+from foretaste.models.pytorch._base import TrainValidRows
+from foretaste.models.pytorch._linear_form import LinearTorchModel, center_vectors, to_numpy
+from foretaste.models.pytorch._trainer import TrainingTask
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
-_COPIES = 6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
-_FACTORS = 4  # of hidden layers and decoders, as factors: themselves, and as exact numbers while centred
+_WEIGHT_COPIES = (
+    6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
+)
+_FACTOR_COPIES = (
+    4  # of hidden layers and decoders, as factors: themselves, and as exact numbers while centred
+)
 
 
-@model_class
-class Autoencoder(LinearTorchModel):
+@estimator
+class AutoencoderModel(LinearTorchModel):
     """Base of the autoencoders: rows of items or of users, learned with a last hidden layer and its decoder.
 
     The last hidden layer of a row and the decoder's weights of a cell are the factors of an item and of a
@@ -32,9 +36,9 @@ class Autoencoder(LinearTorchModel):
     that an unknown item gets the mean of the user's predictions, and an unknown user that of the item's.
     """
 
-    draws_alone: ClassVar[bool] = False
+    uses_global_rng: ClassVar[bool] = False
 
-    networks: int = param(
+    n_ensemble: int = param(
         1,
         "how many networks learn, each from other first weights; predictions are their mean. Each takes as "
         "long as one",
@@ -47,12 +51,12 @@ class Autoencoder(LinearTorchModel):
     )
     hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
     activation: str = param(
-        "tanh", "what hidden units make of their sum", one_of=("sigmoid", "tanh", "elu", "identity")
+        "tanh", "what hidden units make of their sum", choices=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
         320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
     )
-    presence: float = param(
+    rated_offset: float = param(
         3.0,
         "what is added to a rating that goes in, in standard deviations, to differ from none",
         low=0,
@@ -62,95 +66,109 @@ class Autoencoder(LinearTorchModel):
         0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
     )
     epochs: int = param(14, "how many times each row is visited, at most", low=1)
-    batch: int = param(128, "how many rows a step looks at", low=1)
+    batch_size: int = param(128, "how many rows a step looks at", low=1)
     schedule: str = schedule_param("cosine")
     patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
 
-    def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
+    def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
         import torch
 
-        from foretaste.models.pytorch._row_task import Level, RowLearning
+        from foretaste.models.pytorch._row_task import Baseline, RowTask
 
-        by_item = self._by_item()
-        rows, cells = len(train.items), len(train.users)
-        rows, cells = (rows, cells) if by_item else (cells, rows)
-        self._check_memory(rows, cells)
-        level = Level.of(train, parts.learned, self.bias_damping if self.biased else None)
+        item_based = self._is_item_based()
+        rows, columns = len(train.items), len(train.users)
+        rows, columns = (rows, columns) if item_based else (columns, rows)
+        self._check_memory(rows, columns)
+        baseline = Baseline.fit(train, split.train, self.bias_damping if self.biased else None)
         random = torch.Generator().manual_seed(self.seed)
-        coders = [self._coder(cells, random) for _ in range(self.networks)]
-        return RowLearning(
-            coders, train, parts, by_item=by_item, level=level, presence=self.presence,
+        networks = [self._build_network(columns, random) for _ in range(self.n_ensemble)]
+        return RowTask(
+            networks, train, split, item_based=item_based, baseline=baseline, rated_offset=self.rated_offset,
             dropout=self.dropout, random=random, device=device,
         )  # fmt: skip
 
-    def _check_memory(self, rows: int, cells: int) -> None:
-        units = self.networks * self.hidden
-        several = f"{self.networks} autoencoders" if self.networks > 1 else "an autoencoder"
-        memory.require(
-            4 * (_COPIES * self.networks * self._weights(cells) + _FACTORS * units * (rows + cells)),
-            f"{several} of {cells} cells a row with {self.hidden} hidden units",
+    def _check_memory(self, rows: int, columns: int) -> None:
+        units = self.n_ensemble * self.hidden
+        description = f"{self.n_ensemble} autoencoders" if self.n_ensemble > 1 else "an autoencoder"
+        memory.check_available(
+            4
+            * (
+                _WEIGHT_COPIES * self.n_ensemble * self._count_weights(columns)
+                + _FACTOR_COPIES * units * (rows + columns)
+            ),
+            f"{description} of {columns} cells a row with {self.hidden} hidden units",
             "fewer hidden units or networks, or SVD, which needs memory for factors alone",
         )
 
     @abstractmethod
-    def _by_item(self) -> bool:
+    def _is_item_based(self) -> bool:
         """Whether a row is an item."""
 
     @abstractmethod
-    def _coder(self, cells: int, random: Any) -> Any:
+    def _build_network(self, columns: int, random: Any) -> Any:
         """Return the network."""
 
     @abstractmethod
-    def _weights(self, cells: int) -> int:
+    def _count_weights(self, columns: int) -> int:
         """Return how many numbers its layers hold."""
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
-        self._centre(train)
+        self._center(train)
 
-    def _keep(self, learning: Any) -> None:
+    def _set_fitted(self, training: Any) -> None:
         """Take the hidden layer of each row and the decoder of each cell as they are."""
         import torch
 
-        level, n = learning.level, len(learning.network)
-        self.mean_, self.std_ = level.mean, level.std
+        baseline, n = training.level, len(training.network)
+        self.mean_, self.std_ = baseline.mean, baseline.std
         with torch.no_grad():
-            hidden = as_array(torch.cat(learning.hidden(), 1))
-            decoders = [coder.layers[-1] for coder in learning.network]
-            cells = as_array(torch.cat([decoder.effective() for decoder in decoders], 1) / n)
-            bias = as_array(sum(decoder.bias for decoder in decoders) / n)
-        units = level.std or 1.0
-        users, items = level.user_bias / units, level.item_bias / units
-        if self._by_item():
+            hidden = to_numpy(torch.cat(training.hidden(), 1))
+            decoders = [network.layers[-1] for network in training.network]
+            decoder_weights = to_numpy(torch.cat([decoder.effective_weight() for decoder in decoders], 1) / n)
+            bias = to_numpy(sum(decoder.bias for decoder in decoders) / n)
+        scale = baseline.std or 1.0
+        users, items = baseline.user_bias / scale, baseline.item_bias / scale
+        if self._is_item_based():
             users = users + bias
-            self.item_factors_, self.user_factors_ = hidden, cells
+            self.item_factors_, self.user_factors_ = hidden, decoder_weights
         else:
             items = items + bias
-            self.user_factors_, self.item_factors_ = hidden, cells
+            self.user_factors_, self.item_factors_ = hidden, decoder_weights
         self.user_bias_, self.item_bias_ = users.astype(np.float32), items.astype(np.float32)
 
-    def _centre(self, train: Ratings) -> None:
+    def _center(self, train: Ratings) -> None:
         """Move what users and items have in common into biases; no prediction of a known pair changes."""
-        user_mean, users = centred(train.user, self.user_factors_, train.weight)
-        item_mean, items = centred(train.item, self.item_factors_, train.weight)
+        user_mean, users = center_vectors(train.user, self.user_factors_, train.weight)
+        item_mean, items = center_vectors(train.item, self.item_factors_, train.weight)
         user_bias = self.user_bias_ + users @ item_mean
         item_bias = self.item_bias_ + items @ user_mean
-        user_level, user_bias = centred(train.user, user_bias[:, None], train.weight)
-        item_level, item_bias = centred(train.item, item_bias[:, None], train.weight)
-        level = float(user_mean @ item_mean) + float(user_level[0]) + float(item_level[0])
-        self.mean_ += self.std_ * level
+        user_shift, user_bias = center_vectors(train.user, user_bias[:, None], train.weight)
+        item_shift, item_bias = center_vectors(train.item, item_bias[:, None], train.weight)
+        shift = float(user_mean @ item_mean) + float(user_shift[0]) + float(item_shift[0])
+        self.mean_ += self.std_ * shift
         self.user_factors_, self.item_factors_ = users.astype(np.float32), items.astype(np.float32)
         self.user_bias_ = user_bias[:, 0].astype(np.float32)
         self.item_bias_ = item_bias[:, 0].astype(np.float32)
 
-    def _decode_users(self, new: Ratings) -> Self:
+    def _fold_in_users(self, new: Ratings) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, the items as they are."""
-        rated = known_items(self, new)
-        standard = self._standardized(rated.value).astype(np.float32)
+        known_ratings = known_items(self, new)
+        standardized = self._standardize(known_ratings.value).astype(np.float32)
         ridge = max(self.regularization, 1e-3)
         width = self.item_factors_.shape[1]
-        users = side_of(rated.user, rated.item, standard, rated.weight, len(new.users), width, True)
-        items = learned_side(self.item_bias_, self.item_factors_, True)
-        Steps(width, 0.0, ridge, 0.0, 1e-3, thread_count(self.threads)).learn(users, items, "cholesky", 1)
-        bias, factors = users.learned(width)
+        users = make_entity_factors(
+            known_ratings.user,
+            known_ratings.item,
+            standardized,
+            known_ratings.weight,
+            len(new.users),
+            width,
+            True,
+        )
+        items = as_entity_factors(self.item_bias_, self.item_factors_, True)
+        AlsSolver(width, 0.0, ridge, 0.0, 1e-3, resolve_threads(self.threads)).solve(
+            users, items, "cholesky", 1
+        )
+        bias, factors = users.result(width)
         return with_users(self, new, user_bias_=bias, user_factors_=factors)

@@ -9,42 +9,39 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._utils.progress import Progress
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.models._sgd import schedule_param
 from foretaste.models.base import Model
-from foretaste.models.outputs import Floats
 from foretaste.models.pytorch._optimizers import OPTIMIZERS, make_optimizer
-from foretaste.models.pytorch._session import device_of, require_torch, session
-from foretaste.models.pytorch._trainer import History, Learning, Plan, State, learn
+from foretaste.models.pytorch._session import require_torch, resolve_device, torch_session
+from foretaste.models.pytorch._trainer import History, TrainConfig, TrainingTask, TrainState, train_network
 from foretaste.models.pytorch.checkpoint import Checkpoint
-from foretaste.params import learned, model_class, param
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Ratings
-
-Rows = npt.NDArray[np.int64]
+from foretaste.typing import Float32Array, Int64Array
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainValidRows:
     """The rows of the training ratings to learn from, and those to choose the epoch by.
 
     Parameters
     ----------
-    learned, held : int64 array, increasing
-        ``held`` may be empty.
+    train, valid : int64 array, increasing
+        ``valid`` may be empty.
     """
 
-    learned: Rows
-    held: Rows
+    train: Int64Array
+    valid: Int64Array
 
 
-@model_class
+@estimator
 class TorchModel(Model):
     """Base of the models that learn with PyTorch: it holds out rows, runs the loop and keeps its history.
 
-    A model writes ``_learning`` (what is learned from what) and ``_keep`` (what of it stays).
+    A model writes ``_make_training_task`` (what is learned from what) and ``_set_fitted`` (what of it stays).
 
     Attributes after ``fit``
     ------------------------
@@ -56,14 +53,14 @@ class TorchModel(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "bits_depend_on_threads"})
     extra: ClassVar[str] = "torch"
-    draws_alone: ClassVar[bool] = True  # whether its network draws from torch's own random numbers
+    uses_global_rng: ClassVar[bool] = True  # whether its network draws from torch's own random numbers
 
     epochs: int = param(50, "how many times each rating is visited, at most", low=1)
-    batch: int = param(1024, "how many ratings a step looks at", low=1)
-    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, open_low=True)
-    optimizer: Any = param("adam", "how steps follow from gradients", one_of=OPTIMIZERS, code=True)
+    batch_size: int = param(1024, "how many ratings a step looks at", low=1)
+    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, exclusive_low=True)
+    optimizer: Any = param("adam", "how steps follow from gradients", choices=OPTIMIZERS, allow_callable=True)
     schedule: str = schedule_param("constant")
-    early_stopping: float = param(
+    validation_fraction: float = param(
         0.1,
         "share of the training ratings held out to find the best number of epochs; 0 is off",
         low=0,
@@ -76,7 +73,7 @@ class TorchModel(Model):
         "weights are kept",
     )
     device: str = param(
-        "auto", "where to learn; auto is a GPU if there is one", one_of=("auto", "cpu", "cuda", "mps")
+        "auto", "where to learn; auto is a GPU if there is one", choices=("auto", "cpu", "cuda", "mps")
     )
     seed: int = param(0, "of the random numbers", low=0)
     threads: int | None = param(
@@ -88,20 +85,20 @@ class TorchModel(Model):
         optional=True,
     )
 
-    epochs_: int = learned()
-    train_loss_: Floats = learned("epochs")
-    train_rmse_: Floats = learned("epochs")
-    valid_loss_: Floats = learned("validated")
-    valid_rmse_: Floats = learned("validated")
+    epochs_: int = fitted()
+    train_loss_: Float32Array = fitted("epochs")
+    train_rmse_: Float32Array = fitted("epochs")
+    valid_loss_: Float32Array = fitted("validated")
+    valid_rmse_: Float32Array = fitted("validated")
 
     # What a model writes ---------------------------------------------------------------------------
 
     @abstractmethod
-    def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
+    def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
         """Return what is learned from the rows ``parts.learned``, judged by ``parts.held``."""
 
     @abstractmethod
-    def _keep(self, learning: Learning) -> None:
+    def _set_fitted(self, training: TrainingTask) -> None:
         """Set the learned attributes from what was learned."""
 
     def fit(
@@ -125,9 +122,9 @@ class TorchModel(Model):
 
         Raises
         ------
-        MissingExtra
+        MissingDependencyError
             If PyTorch is not installed.
-        BadModelFile
+        ModelFileError
             If ``checkpoint`` is a file, but no checkpoint of this model and these ratings.
         """
         self.__dict__["_checkpoint"] = checkpoint
@@ -136,7 +133,7 @@ class TorchModel(Model):
         finally:
             del self.__dict__["_checkpoint"]
 
-    def _mixed(self) -> bool:
+    def _uses_mixed_precision(self) -> bool:
         """Whether matrix products are computed in bfloat16; in general there are none."""
         return False
 
@@ -145,81 +142,85 @@ class TorchModel(Model):
     @property
     def history_(self) -> dict[str, list[float]]:
         """Figures after each epoch: of the learning with rows held out, if there was one."""
-        self._check_fitted()
-        found = {"train_loss": self.train_loss_, "train_rmse": self.train_rmse_}
-        found |= (
+        self.check_fitted()
+        curves = {"train_loss": self.train_loss_, "train_rmse": self.train_rmse_}
+        curves |= (
             {"valid_loss": self.valid_loss_, "valid_rmse": self.valid_rmse_} if len(self.valid_loss_) else {}
         )
-        return {name: [float(figure) for figure in values] for name, values in found.items()}
+        return {name: [float(value) for value in values] for name, values in curves.items()}
 
     def _check_extra(self) -> None:
         require_torch(type(self).__name__)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        device, parts = device_of(self.device), self._parts(len(train))
+        device, split = resolve_device(self.device), self._split_rows(len(train))
         path = self.__dict__.get("_checkpoint")
-        kept = None if path is None else Checkpoint(path, self, train)
-        run = _Run(self, train, device, progress, kept)
-        history = None if kept is None else kept.history(0)
-        learning: Learning | None = None
+        checkpoint = None if path is None else Checkpoint(path, self, train)
+        run = _TrainingRun(self, train, device, progress, checkpoint)
+        history = None if checkpoint is None else checkpoint.stage_history(0)
+        training: TrainingTask | None = None
         if history is None:
-            learning, history = run.learn(0, parts, self.epochs, None)
+            training, history = run.run_stage(0, split, self.epochs, None)
         self.epochs_ = history.best + 1
-        if len(parts.held) and self.refit:
-            learning = None  # its copy of the ratings goes before the next is made
-            everything = Parts(np.arange(len(train)), np.empty(0, np.int64))
-            learning, _ = run.learn(1, everything, self.epochs_, history)
-        assert learning is not None  # noqa: S101 - one of the two has been done
-        self._keep(learning)
-        if kept is not None:
-            kept.remove()
+        if len(split.valid) and self.refit:
+            training = None  # its copy of the ratings goes before the next is made
+            all_rows = TrainValidRows(np.arange(len(train)), np.empty(0, np.int64))
+            training, _ = run.run_stage(1, all_rows, self.epochs_, history)
+        assert training is not None  # noqa: S101 - one of the two has been done
+        self._set_fitted(training)
+        if checkpoint is not None:
+            checkpoint.remove()
         for name in ("train_loss", "train_rmse", "valid_loss", "valid_rmse"):
-            figures = [getattr(one, name) for one in history.figures]
-            told = figures if len(parts.held) or name.startswith("train") else []
-            setattr(self, f"{name}_", np.array(told, np.float32))
+            values = [getattr(epoch, name) for epoch in history.metrics]
+            curve = values if len(split.valid) or name.startswith("train") else []
+            setattr(self, f"{name}_", np.array(curve, np.float32))
 
     def _session(self) -> AbstractContextManager[None]:
-        return session(self.seed, thread_count(self.threads), alone=self.draws_alone)
+        return torch_session(self.seed, resolve_threads(self.threads), exclusive_rng=self.uses_global_rng)
 
-    def _parts(self, n: int) -> Parts:
+    def _split_rows(self, n: int) -> TrainValidRows:
         """Hold out a share of n rows, but never all."""
-        held = min(round(self.early_stopping * n), n - 1)
+        n_valid = min(round(self.validation_fraction * n), n - 1)
         shuffled = np.random.default_rng(self.seed).permutation(n)
-        return Parts(np.sort(shuffled[held:]), np.sort(shuffled[:held]))
+        return TrainValidRows(np.sort(shuffled[n_valid:]), np.sort(shuffled[:n_valid]))
 
 
 @dataclass(frozen=True)
-class _Run:
+class _TrainingRun:
     """One fit at work."""
 
     model: TorchModel
     train: Ratings
     device: Any
     progress: Progress
-    kept: Checkpoint | None
+    checkpoint: Checkpoint | None
 
-    def learn(
-        self, stage: int, parts: Parts, epochs: int, earlier: History | None
-    ) -> tuple[Learning, History]:
+    def run_stage(
+        self, stage: int, split: TrainValidRows, epochs: int, previous_history: History | None
+    ) -> tuple[TrainingTask, History]:
         """Learn once, from the beginning or from where a checkpoint of this stage is."""
         import torch
 
-        model, kept = self.model, self.kept
-        plan = Plan(
-            epochs, model.epochs, model.batch, model.learning_rate, model.schedule, model.patience,
-            model._mixed(),
+        model, checkpoint = self.model, self.checkpoint
+        config = TrainConfig(
+            epochs, model.epochs, model.batch_size, model.learning_rate, model.schedule, model.patience,
+            model._uses_mixed_precision(),
         )  # fmt: skip
-        label = f"{type(model).__name__} early stopping" if len(parts.held) else type(model).__name__
-        with model._session(), self.progress.task(label, epochs) as task:
-            learning = model._learning(self.train, parts, self.device)
-            state = State(
-                make_optimizer(model.optimizer, learning.network, model.learning_rate),
+        label = f"{type(model).__name__} early stopping" if len(split.valid) else type(model).__name__
+        with model._session(), self.progress.start_task(label, epochs) as task:
+            training = model._make_training_task(self.train, split, self.device)
+            state = TrainState(
+                make_optimizer(model.optimizer, training.network, model.learning_rate),
                 torch.Generator().manual_seed(model.seed),
             )
-            if kept is None:
-                return learning, learn(learning, plan, state, task)
-            kept.resume(stage, learning, state)
-            task.step(len(state.history.figures))
-            return learning, learn(
-                learning, plan, state, task, lambda now: kept.write(stage, learning, now, earlier)
+            if checkpoint is None:
+                return training, train_network(training, config, state, task)
+            checkpoint.resume(stage, training, state)
+            task.step(len(state.history.metrics))
+            return training, train_network(
+                training,
+                config,
+                state,
+                task,
+                lambda current: checkpoint.save(stage, training, current, previous_history),
             )

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 
-class Factors(nn.Module):
+class FactorModule(nn.Module):
     """``user_factors . item_factors``, plus biases if they are wanted.
 
     Parameters
@@ -19,12 +19,12 @@ class Factors(nn.Module):
     spread : float
         Of the first random factors: their standard deviation, or the top of the uniform ones.
     uniform : bool
-        Whether the first factors are uniform from 0 to ``spread``, instead of normal around 0.
+        Whether the first factors are uniform from 0 to ``count_quantiles``, instead of normal around 0.
     random : torch.Generator
-    weights : (float, float, float, float)
+    regularization : (float, float, float, float)
         Of the regularization of user factors, item factors, user biases and item biases.
-    squares : bool
-        Whether ``scored`` tells the squares of what was looked up.
+    penalize_squares : bool
+        Whether ``forward_with_penalty`` tells the squares of what was looked up.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Factors(nn.Module):
         factors: int,
         *,
         biased: bool,
-        spread: float,
+        init_std: float,
         uniform: bool,
         random: Any,
-        weights: tuple[float, float, float, float],
-        squares: bool = True,
+        regularization: tuple[float, float, float, float],
+        penalize_squares: bool = True,
     ) -> None:
         super().__init__()
-        self.weights, self.squares = weights, squares
+        self.regularization, self.penalize_squares = regularization, penalize_squares
         self.user_factors = nn.Parameter(torch.empty(users, factors))
         self.item_factors = nn.Parameter(torch.empty(items, factors))
         self.user_bias = nn.Parameter(torch.zeros(users)) if biased else None
@@ -49,34 +49,34 @@ class Factors(nn.Module):
         with torch.no_grad():
             for table in (self.user_factors, self.item_factors):
                 if uniform:
-                    table.uniform_(0, spread, generator=random)
+                    table.uniform_(0, init_std, generator=random)
                 else:
-                    table.normal_(0, spread, generator=random)
+                    table.normal_(0, init_std, generator=random)
 
     def forward(self, user: Any, item: Any) -> Any:
         """Predict pairs of indices, shape (n,) each."""
-        return _predicted(self._looked_up(user, item))
+        return _predict(self._lookup(user, item))
 
-    def scored(self, user: Any, item: Any) -> tuple[Any, Any]:
+    def forward_with_penalty(self, user: Any, item: Any) -> tuple[Any, Any]:
         """Return predictions, and the squares of what was looked up, each by its weight; shape (n,) each."""
-        found = self._looked_up(user, item)
+        embeddings = self._lookup(user, item)
         squares = [
             strength * (rows * rows if rows.ndim == 1 else (rows * rows).sum(1))
-            for strength, rows in zip(self.weights, found, strict=True)
-            if self.squares and strength and rows is not None
+            for strength, rows in zip(self.regularization, embeddings, strict=True)
+            if self.penalize_squares and strength and rows is not None
         ]
-        return _predicted(found), sum(squares) if squares else 0.0
+        return _predict(embeddings), sum(squares) if squares else 0.0
 
     def norms(self) -> Any:
         """Return the norms of all tables, each by its weight, summed."""
         tables = self.user_factors, self.item_factors, self.user_bias, self.item_bias
         return sum(
             strength * _Norm.apply(table)
-            for strength, table in zip(self.weights, tables, strict=True)
+            for strength, table in zip(self.regularization, tables, strict=True)
             if strength and table is not None
         )
 
-    def _looked_up(self, user: Any, item: Any) -> tuple[Any, ...]:
+    def _lookup(self, user: Any, item: Any) -> tuple[Any, ...]:
         """Return factors of the users and of the items, (n, factors), and their biases, (n,), or None."""
         return (
             functional.embedding(user, self.user_factors),
@@ -86,9 +86,9 @@ class Factors(nn.Module):
         )
 
 
-def _predicted(found: tuple[Any, ...]) -> Any:
+def _predict(embeddings: tuple[Any, ...]) -> Any:
     """Predict from what was looked up."""
-    p, q, user_bias, item_bias = found
+    p, q, user_bias, item_bias = embeddings
     dot = (p * q).sum(1)
     return dot if user_bias is None else dot + user_bias + item_bias
 

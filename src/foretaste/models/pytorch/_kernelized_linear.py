@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
-_BLOCK = 131_072  # weights worked out at once: half a megabyte of each of the four tables that meet there
+_BLOCK_SIZE = (
+    131_072  # weights worked out at once: half a megabyte of each of the four tables that meet there
+)
 
 
-def under_kernel(weight: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
+def apply_kernel(weight: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
     """Return ``weight * kernel``, where the kernel is ``max(0, 1 - |u_j - v_k|^2)``.
 
     Parameters
@@ -28,39 +30,43 @@ def under_kernel(weight: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
     # 1 - |u - v|^2 as one product of both: no table but the kernel itself need be written
     left = torch.cat([2 * u, 1 - u.square().sum(1, keepdim=True), torch.ones_like(u[:, :1])], 1)
     right = torch.cat([v, torch.ones_like(v[:, :1]), -v.square().sum(1, keepdim=True)], 1)
-    found: tuple[Any, Any, Any] = _UnderKernel.apply(weight, left, right)
-    return found
+    result: tuple[Any, Any, Any] = _ApplyKernel.apply(weight, left, right)
+    return result
 
 
-class _UnderKernel(torch.autograd.Function):
+class _ApplyKernel(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Any, left: Any, right: Any) -> Any:
         ctx.save_for_backward(weight, left, right)
-        under, turned = torch.empty_like(weight), right.T.contiguous()
-        of_weight, of_kernel = weight.new_zeros(()), weight.new_zeros(())
+        output, right_transposed = torch.empty_like(weight), right.T.contiguous()
+        weight_norm, kernel_norm = weight.new_zeros(()), weight.new_zeros(())
         for rows in _blocks(weight):
-            kernel, own = torch.mm(left[rows], turned).relu_(), weight[rows]
-            torch.mul(own, kernel, out=under[rows])
-            of_weight += torch.dot(own.reshape(-1), own.reshape(-1))
-            of_kernel += torch.dot(kernel.view(-1), kernel.view(-1))
-        return under, of_weight, of_kernel
+            kernel, block = torch.mm(left[rows], right_transposed).relu_(), weight[rows]
+            torch.mul(block, kernel, out=output[rows])
+            weight_norm += torch.dot(block.reshape(-1), block.reshape(-1))
+            kernel_norm += torch.dot(kernel.view(-1), kernel.view(-1))
+        return output, weight_norm, kernel_norm
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any, of_weight: Any, of_kernel: Any) -> Any:
+    def backward(ctx: Any, grad_output: Any, grad_weight_norm: Any, grad_kernel_norm: Any) -> Any:
         weight, left, right = ctx.saved_tensors
-        turned = right.T.contiguous()
-        to_weight, to_left, to_right = (torch.zeros_like(one) for one in (weight, left, right))
+        right_transposed = right.T.contiguous()
+        grad_weight, grad_left, grad_right = (torch.zeros_like(tensor) for tensor in (weight, left, right))
         for rows in _blocks(weight):
-            kernel, given, own = torch.mm(left[rows], turned).relu_(), gradient[rows], weight[rows]
-            torch.mul(given, kernel, out=to_weight[rows])
-            to_weight[rows] += 2 * of_weight * own
-            to_kernel = torch.addcmul(2 * of_kernel * kernel, given, own)
-            to_kernel *= kernel > 0
-            torch.mm(to_kernel, right, out=to_left[rows])
-            to_right.addmm_(to_kernel.T, left[rows])
-        return to_weight, to_left, to_right
+            kernel, grad_block, block = (
+                torch.mm(left[rows], right_transposed).relu_(),
+                grad_output[rows],
+                weight[rows],
+            )
+            torch.mul(grad_block, kernel, out=grad_weight[rows])
+            grad_weight[rows] += 2 * grad_weight_norm * block
+            grad_kernel = torch.addcmul(2 * grad_kernel_norm * kernel, grad_block, block)
+            grad_kernel *= kernel > 0
+            torch.mm(grad_kernel, right, out=grad_left[rows])
+            grad_right.addmm_(grad_kernel.T, left[rows])
+        return grad_weight, grad_left, grad_right
 
 
 def _blocks(table: Any) -> list[slice]:
-    step = max(1, _BLOCK // max(table.shape[1], 1))
+    step = max(1, _BLOCK_SIZE // max(table.shape[1], 1))
     return [slice(start, start + step) for start in range(0, table.shape[0], step)]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import dot_pairs
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import FactorModel
-from foretaste.models.outputs import Floats
 from foretaste.models.pytorch._base import TorchModel
-from foretaste.params import model_class
+from foretaste.params import estimator
+from foretaste.typing import AnyArray, Float32Array, Float64Array
 
 
-@model_class
+@estimator
 class LinearTorchModel(FactorModel, TorchModel):
     """A ``FactorModel`` that is kept without torch.
 
@@ -23,24 +22,28 @@ class LinearTorchModel(FactorModel, TorchModel):
     network, and recommending and similar items are those of any model of factors.
     """
 
-    def _rmse(self) -> float:
+    def _final_train_rmse(self) -> float:
         return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
 
-    def _in_units(
-        self, user: Any, item: Any, factors: tuple[Floats, Floats], biases: tuple[Floats, Floats]
-    ) -> Floats:
+    def _predict_from(
+        self,
+        user: Any,
+        item: Any,
+        factors: tuple[Float32Array, Float32Array],
+        biases: tuple[Float32Array, Float32Array],
+    ) -> Float32Array:
         """Return predictions by other factors and biases than the model's; an index of -1 has 0 of both."""
-        return self._scaled(dot_pairs(user, item, *factors, *biases, 0.0, thread_count(self.threads)))
+        return self._to_rating(dot_pairs(user, item, *factors, *biases, 0.0, resolve_threads(self.threads)))
 
 
-def as_array(tensor: Any) -> Floats:
+def to_numpy(tensor: Any) -> Float32Array:
     """Return a tensor as a float32 array of its own."""
     return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
 
 
-def centred(
-    codes: npt.NDArray[Any], vectors: npt.NDArray[Any], weight: npt.NDArray[Any] | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def center_vectors(
+    codes: AnyArray, vectors: AnyArray, weight: AnyArray | None
+) -> tuple[Float64Array, Float64Array]:
     """Return the mean of the vectors that ratings name, and all vectors less that mean.
 
     Parameters
@@ -51,6 +54,6 @@ def centred(
     weight : float32 array, shape (ratings,), or None
     """
     total = np.bincount(codes, None if weight is None else weight.astype(np.float64), len(vectors))
-    exact = vectors.astype(np.float64)
-    mean = (total / total.sum()) @ exact
-    return mean, exact - mean
+    doubles = vectors.astype(np.float64)
+    mean = (total / total.sum()) @ doubles
+    return mean, doubles - mean

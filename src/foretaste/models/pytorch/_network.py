@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from foretaste.errors import InvalidParameter
-from foretaste.models.pytorch._factors import Factors
+from foretaste.errors import InvalidParameterError
+from foretaste.models.pytorch._factors import FactorModule
 from foretaste.models.pytorch.losses import Loss
 
 
@@ -31,15 +31,15 @@ class Network(nn.Module):
         output = self.module(user, item)
         if not isinstance(output, torch.Tensor) or output.shape != user.shape:
             shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"{type(self.module).__name__} returned {shape} for {len(user)} pairs; "
                 f"it must return a tensor of the shape ({len(user)},)",
                 hint="return output.squeeze(1), if it has one column",
             )
         return output
 
-    def scored(self, user: Any, item: Any) -> tuple[Any, Any]:
+    def forward_with_penalty(self, user: Any, item: Any) -> tuple[Any, Any]:
         """Return the outputs, and what regularization adds to the loss of each row."""
-        if isinstance(self.module, Factors):
-            return self.module.scored(user, item)
+        if isinstance(self.module, FactorModule):
+            return self.module.forward_with_penalty(user, item)
         return self(user, item), 0.0

@@ -7,21 +7,19 @@ from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.errors import BadModelFile, InvalidParameter
+from foretaste.errors import InvalidParameterError, ModelFileError
 from foretaste.models.pytorch._base import TorchModel
-from foretaste.models.pytorch._session import device_of, require_torch
-from foretaste.params import learned, model_class, param
+from foretaste.models.pytorch._session import require_torch, resolve_device
+from foretaste.params import estimator, fitted, param
+from foretaste.typing import ArrayDict
 
-Weights = dict[str, npt.NDArray[Any]]
-
-_LIVE: WeakKeyDictionary[TorchModel, tuple[Weights, Any]] = WeakKeyDictionary()
+_NETWORK_CACHE: WeakKeyDictionary[TorchModel, tuple[ArrayDict, Any]] = WeakKeyDictionary()
 
 
-@model_class
-class TorchNetwork(TorchModel):
-    """Base of the models that predict with a network; a model writes ``_empty``, too.
+@estimator
+class TorchNetworkModel(TorchModel):
+    """Base of the models that predict with a network; a model writes ``_rebuild_network``, too.
 
     Attributes after ``fit``
     ------------------------
@@ -33,52 +31,52 @@ class TorchNetwork(TorchModel):
         False, "learn with matrix products in bfloat16, where a module has some; pays on a GPU"
     )
 
-    weights_: Weights = learned("weights")
+    weights_: ArrayDict = fitted("weights")
 
     @abstractmethod
-    def _empty(self) -> Any:
+    def _rebuild_network(self) -> Any:
         """Return a network of the right form, whatever its weights, from what a fitted model holds."""
 
-    def _mixed(self) -> bool:
+    def _uses_mixed_precision(self) -> bool:
         return self.mixed_precision
 
-    def _hold(self, network: Any) -> None:
+    def _store_weights(self, network: Any) -> None:
         """Take the weights of a network as learned."""
         self.weights_ = {
             name: np.ascontiguousarray(value.detach().cpu().numpy())
             for name, value in network.state_dict().items()
         }
 
-    def _network(self) -> Any:
+    def _get_network(self) -> Any:
         """Return the network with the learned weights, to predict with, on its device."""
         import torch
 
-        held = _LIVE.get(self)
-        if held is not None and held[0] is self.weights_:
-            return held[1]
+        cached = _NETWORK_CACHE.get(self)
+        if cached is not None and cached[0] is self.weights_:
+            return cached[1]
         with self._session():
-            network = self._empty()
+            network = self._rebuild_network()
         weights = {name: torch.from_numpy(array) for name, array in self.weights_.items()}
         network.load_state_dict(weights)
-        network = network.to(self._device()).eval()
-        _LIVE[self] = self.weights_, network
+        network = network.to(self._prediction_device()).eval()
+        _NETWORK_CACHE[self] = self.weights_, network
         return network
 
-    def _device(self) -> Any:
+    def _prediction_device(self) -> Any:
         """Return where to predict: where it learned, or on the CPU if this machine has no such device."""
         try:
-            return device_of(self.device)
-        except InvalidParameter:
-            return device_of("cpu")
+            return resolve_device(self.device)
+        except InvalidParameterError:
+            return resolve_device("cpu")
 
-    def _from_state(self, state: dict[str, Any]) -> Self:
-        super()._from_state(state)
+    def set_state(self, state: dict[str, Any]) -> Self:
+        super().set_state(state)
         require_torch(type(self).__name__)
         try:
-            self._network()
+            self._get_network()
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
-            first = str(error).strip().splitlines()[-1].strip()
-            raise BadModelFile(
-                f"the weights in the file are not those of this {type(self).__name__}: {first[:200]}"
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ModelFileError(
+                f"the weights in the file are not those of this {type(self).__name__}: {reason[:200]}"
             ) from error
         return self

@@ -8,12 +8,12 @@ from typing import Any
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd")
 
 
-def make_optimizer(wanted: str | Callable[..., Any], network: Any, learning_rate: float) -> Any:
+def make_optimizer(optimizer: str | Callable[..., Any], network: Any, learning_rate: float) -> Any:
     """Return a torch optimiser of all weights of a network.
 
     Parameters
     ----------
-    wanted : str or callable
+    optimizer : str or callable
         A word of ``OPTIMIZERS``, or what is called with the parameters and ``lr=``, such as a class of
         ``torch.optim``.
     network : torch.nn.Module
@@ -22,9 +22,9 @@ def make_optimizer(wanted: str | Callable[..., Any], network: Any, learning_rate
     import torch
 
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    if callable(wanted):
-        return wanted(weights, lr=learning_rate)
-    known = {
+    if callable(optimizer):
+        return optimizer(weights, lr=learning_rate)
+    classes = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
         "adagrad": torch.optim.Adagrad,
@@ -32,4 +32,4 @@ def make_optimizer(wanted: str | Callable[..., Any], network: Any, learning_rate
     }
     # On the CPU one kernel for each table instead of a dozen calls; elsewhere torch knows what is best.
     fused = all(weight.device.type == "cpu" for weight in weights) or None
-    return known[wanted](weights, lr=learning_rate, fused=fused)
+    return classes[optimizer](weights, lr=learning_rate, fused=fused)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils import memory
-from foretaste.models.pytorch._base import Parts
+from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._network import Network
-from foretaste.models.pytorch._trainer import Figures, Learning
+from foretaste.models.pytorch._trainer import EpochMetrics, TrainingTask
 from foretaste.ratings import Ratings
 
-_BYTES = 48  # a rating, beside the ratings themselves
-_JUDGED = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
-_BLOCK = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
+_BYTES_PER_RATING = 48  # a rating, beside the ratings themselves
+_MAX_EVAL_ROWS = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
+_BLOCK_SIZE = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
 
 
-class PairLearning(Learning):
+class PairTask(TrainingTask):
     """A network that predicts the rating of pairs, in standard deviations from the mean.
 
     Parameters
@@ -39,40 +39,40 @@ class PairLearning(Learning):
         self,
         network: Network,
         train: Ratings,
-        parts: Parts,
-        moments: tuple[float, float],
+        split: TrainValidRows,
+        mean_std: tuple[float, float],
         device: Any,
         regularizer: Callable[[Any], Any] | None = None,
-        batch: int = 0,
+        batch_size: int = 0,
     ) -> None:
         # Columns, parts and order of the rows, as measured; a weight has a gradient, two moments and a best.
         weights = sum(weight.numel() for weight in network.parameters())
         ids = len(train.users) + len(train.items)
-        looked_up = 10 * 4 * min(batch, len(train)) * weights // ids
-        memory.require(
-            _BYTES * len(train) + 5 * 4 * weights + looked_up,
+        lookup_bytes = 10 * 4 * min(batch_size, len(train)) * weights // ids
+        memory.check_available(
+            _BYTES_PER_RATING * len(train) + 5 * 4 * weights + lookup_bytes,
             f"learning {weights:,} numbers from {len(train):,} ratings",
             "fewer ratings: ratings.sample(n)",
         )
         self.network, self.device, self.regularizer = network.to(device), device, regularizer
-        self.mean, self.std = moments
-        self.size, self.items = len(parts.learned), len(train.items)
-        self.train_rows = self.tensors(train, parts.learned)
-        self.held_rows = self.tensors(train, parts.held)
-        step = -(-self.size // _JUDGED)
-        self.judged_rows: tuple[Any, ...] = tuple(
+        self.mean, self.std = mean_std
+        self.size, self.n_items = len(split.train), len(train.items)
+        self.train_rows = self.to_tensors(train, split.train)
+        self.valid_rows = self.to_tensors(train, split.valid)
+        step = -(-self.size // _MAX_EVAL_ROWS)
+        self.train_eval_rows: tuple[Any, ...] = tuple(
             None if column is None else column[::step] for column in self.train_rows
         )
 
-    def tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
+    def to_tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
         """Return user, item, standardised rating and weight of some rows, on the device."""
         import torch
 
         value = (train.value[rows] - np.float32(self.mean)) / np.float32(self.std or 1.0)
         columns = (train.user[rows], train.item[rows], value)
-        found = [torch.from_numpy(column).to(self.device) for column in columns]
+        tensors = [torch.from_numpy(column).to(self.device) for column in columns]
         weight = None if train.weight is None else torch.from_numpy(train.weight[rows]).to(self.device)
-        return (*found, weight)
+        return (*tensors, weight)
 
     def loss(self, examples: Any) -> Any:
         """Return the mean loss of a batch, and what regularization adds."""
@@ -90,23 +90,23 @@ class PairLearning(Learning):
             In standard deviations from the mean.
         weight : float32 tensor, shape (batch,), or None
         """
-        output, penalty = self.network.scored(user, item)
+        output, penalty = self.network.forward_with_penalty(user, item)
         return weighted_mean(self.network.loss.each(output, value) + penalty, weight) + self.regularization()
 
     def regularization(self) -> Any:
         """Return what the regularizer of the module adds to the loss of a batch."""
         return 0.0 if self.regularizer is None else self.regularizer(self.network.module)
 
-    def judge(self) -> Figures:
+    def evaluate(self) -> EpochMetrics:
         """Return loss and RMSE of the training rows (of 200 000 at most) and of the validation rows."""
-        train = self._figures(self.judged_rows)
-        held = self._figures(self.held_rows) if len(self.held_rows[0]) else ()
-        return Figures(*train, *held)
+        train = self._metrics(self.train_eval_rows)
+        valid = self._metrics(self.valid_rows) if len(self.valid_rows[0]) else ()
+        return EpochMetrics(*train, *valid)
 
-    def _figures(self, columns: tuple[Any, ...]) -> tuple[float, float]:
+    def _metrics(self, columns: tuple[Any, ...]) -> tuple[float, float]:
         loss = self.network.loss
         total = losses = squares = 0.0
-        for user, item, value, weight in blocks(columns):
+        for user, item, value, weight in iter_blocks(columns):
             output = self.network(user.long(), item.long()).float()
             weights = 1.0 if weight is None else weight
             losses += float((weights * loss.each(output, value)).sum())
@@ -124,7 +124,7 @@ def weighted_mean(loss: Any, weight: Any) -> Any:
     return (weight * loss).sum() / weight.sum().clamp_min(1e-12)
 
 
-def blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def iter_blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     """Return the rows of some columns, so many at a time that memory stays small."""
-    for start in range(0, len(columns[0]), _BLOCK):
-        yield tuple(None if column is None else column[start : start + _BLOCK] for column in columns)
+    for start in range(0, len(columns[0]), _BLOCK_SIZE):
+        yield tuple(None if column is None else column[start : start + _BLOCK_SIZE] for column in columns)

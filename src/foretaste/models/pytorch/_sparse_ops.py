@@ -15,45 +15,45 @@ from torch.nn import functional
 
 from foretaste._native import dot_pairs
 
-_AT_ONCE = 65_536  # cells multiplied out at once where the kernel of the processor is of no use
+_BLOCK_SIZE = 65_536  # cells multiplied out at once where the kernel of the processor is of no use
 
 
 @dataclass(frozen=True)
-class Rated:
+class SparsityPattern:
     """The rated cells of some rows, row after row.
 
     Parameters
     ----------
     row, column : int64 tensor, shape (cells,)
         ``row`` counts within the rows, and does not fall.
-    rows, columns : int
+    n_rows, n_columns : int
         How many there are.
     """
 
     row: Any
     column: Any
-    rows: int
-    columns: int
+    n_rows: int
+    n_columns: int
 
     @cached_property
     def row_starts(self) -> Any:
         """Where the cells of each row begin."""
-        return _starts(self.row, self.rows)
+        return _group_starts(self.row, self.n_rows)
 
     @cached_property
-    def by_column(self) -> tuple[Any, Any, Any]:
+    def column_order(self) -> tuple[Any, Any, Any]:
         """The cells in order of their columns: which ones, in which rows, and where each column begins."""
         order = torch.argsort(self.column.to(torch.int32), stable=True)
-        return order, self.row[order], _starts(self.column, self.columns)
+        return order, self.row[order], _group_starts(self.column, self.n_columns)
 
 
-def summed(table: Any, rated: Rated, values: Any) -> Any:
-    """Return for each row the sum of ``values`` times the rows of ``table`` that its columns name.
+def sparse_embedding_sum(table: Any, pattern: SparsityPattern, values: Any) -> Any:
+    """Return for each row the sum of ``values`` times the rows of ``table_element`` that its columns name.
 
     Parameters
     ----------
     table : float32 tensor, shape (columns, units)
-    rated : Rated
+    pattern : Rated
     values : float32 tensor, shape (cells,)
         No gradient reaches them.
 
@@ -61,70 +61,70 @@ def summed(table: Any, rated: Rated, values: Any) -> Any:
     -------
     tensor, shape (rows, units)
     """
-    return _Sum.apply(table, rated, values)
+    return _SparseEmbeddingSum.apply(table, pattern, values)
 
 
-def products(rows: Any, table: Any, rated: Rated) -> Any:
-    """Return for each cell the product of its row of ``rows`` and its column's row of ``table``.
+def sampled_dot(rows: Any, table: Any, pattern: SparsityPattern) -> Any:
+    """Return for each cell the product of its row of ``rows`` and its column's row of ``table_element``.
 
     Parameters
     ----------
     rows : float32 tensor, shape (rows, units)
     table : float32 tensor, shape (columns, units)
-    rated : Rated
+    pattern : Rated
 
     Returns
     -------
     tensor, shape (cells,)
     """
-    return _Product.apply(rows, table, rated)
+    return _SampledDot.apply(rows, table, pattern)
 
 
-def squares(weights: Any) -> Any:
+def squared_norm(weights: Any) -> Any:
     """Return the sum of squares, with one pass forwards and one backwards."""
-    return _Squares.apply(weights)
+    return _SquaredNorm.apply(weights)
 
 
-class _Sum(torch.autograd.Function):
+class _SparseEmbeddingSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, table: Any, rated: Rated, values: Any) -> Any:
-        ctx.rated = rated
+    def forward(ctx: Any, table: Any, pattern: SparsityPattern, values: Any) -> Any:
+        ctx.rated = pattern
         ctx.save_for_backward(values)
-        return _bag(rated.column, table, rated.row_starts, values)
+        return _embedding_bag(pattern.column, table, pattern.row_starts, values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
+    def backward(ctx: Any, grad_output: Any) -> Any:
         (values,) = ctx.saved_tensors
-        order, row, starts = ctx.rated.by_column
-        return _bag(row, gradient.contiguous(), starts, values[order]), None, None
+        order, row, starts = ctx.rated.column_order
+        return _embedding_bag(row, grad_output.contiguous(), starts, values[order]), None, None
 
 
-class _Product(torch.autograd.Function):
+class _SampledDot(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Any, table: Any, rated: Rated) -> Any:
-        ctx.rated = rated
+    def forward(ctx: Any, rows: Any, table: Any, pattern: SparsityPattern) -> Any:
+        ctx.rated = pattern
         ctx.save_for_backward(rows, table)
         if rows.device.type != "cpu":
-            parts = zip(rated.row.split(_AT_ONCE), rated.column.split(_AT_ONCE), strict=True)
-            return torch.cat([(rows[row] * table[column]).sum(1) for row, column in parts])
-        found = dot_pairs(
-            rated.row.to(torch.int32).numpy(), rated.column.to(torch.int32).numpy(),
+            blocks = zip(pattern.row.split(_BLOCK_SIZE), pattern.column.split(_BLOCK_SIZE), strict=True)
+            return torch.cat([(rows[row] * table[column]).sum(1) for row, column in blocks])
+        dots = dot_pairs(
+            pattern.row.to(torch.int32).numpy(), pattern.column.to(torch.int32).numpy(),
             rows.detach().contiguous().numpy(), table.detach().contiguous().numpy(),
-            torch.zeros(rated.rows).numpy(), torch.zeros(rated.columns).numpy(),
+            torch.zeros(pattern.n_rows).numpy(), torch.zeros(pattern.n_columns).numpy(),
             0.0, torch.get_num_threads(),
         )  # fmt: skip
-        return torch.from_numpy(found)
+        return torch.from_numpy(dots)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
+    def backward(ctx: Any, grad_output: Any) -> Any:
         rows, table = ctx.saved_tensors
-        rated, gradient = ctx.rated, gradient.contiguous()
-        order, row, starts = rated.by_column
-        of_rows = _bag(rated.column, table, rated.row_starts, gradient)
-        return of_rows, _bag(row, rows, starts, gradient[order]), None
+        pattern, grad_output = ctx.rated, grad_output.contiguous()
+        order, row, starts = pattern.column_order
+        grad_rows = _embedding_bag(pattern.column, table, pattern.row_starts, grad_output)
+        return grad_rows, _embedding_bag(row, rows, starts, grad_output[order]), None
 
 
-class _Squares(torch.autograd.Function):
+class _SquaredNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weights: Any) -> Any:
         ctx.save_for_backward(weights)
@@ -132,15 +132,15 @@ class _Squares(torch.autograd.Function):
         return torch.dot(flat, flat)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
+    def backward(ctx: Any, grad_output: Any) -> Any:
         (weights,) = ctx.saved_tensors
-        return weights * (2 * gradient)
+        return weights * (2 * grad_output)
 
 
-def _bag(index: Any, table: Any, starts: Any, values: Any) -> Any:
+def _embedding_bag(index: Any, table: Any, starts: Any, values: Any) -> Any:
     return functional.embedding_bag(index, table, starts, mode="sum", per_sample_weights=values)
 
 
-def _starts(codes: Any, n: int) -> Any:
+def _group_starts(codes: Any, n: int) -> Any:
     counts = torch.bincount(codes, minlength=n)
     return torch.cumsum(counts, 0) - counts

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from foretaste.models.pytorch._two_tower import Side
+from foretaste.models.pytorch._two_tower import EntityTower
 
 
-class Machine(Side):
+class FmTower(EntityTower):
     """One side of a factorisation machine: each id and each feature has a weight and factors.
 
     Parameters
@@ -23,32 +23,32 @@ class Machine(Side):
     """
 
     def __init__(
-        self, features: Any, factors: int, spread: float, costs: tuple[float, float], random: Any
+        self, features: Any, factors: int, init_std: float, penalties: tuple[float, float], random: Any
     ) -> None:
-        super().__init__(features, factors, spread, random)
+        super().__init__(features, factors, init_std, random)
         columns = features.shape[1]
-        self.id_cost, self.feature_cost = costs
+        self.id_penalty, self.feature_penalty = penalties
         self.weights = nn.Parameter(torch.zeros(columns))
         self.feature_factors = nn.Parameter(
-            torch.empty(columns, factors).normal_(0, spread, generator=random)
+            torch.empty(columns, factors).normal_(0, init_std, generator=random)
         )
 
-    def combined(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
+    def combine(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
         """Return bias and factors of ids and features together, and what they cost."""
-        own = (factors * factors).sum(1)
-        cost = self.id_cost * (bias * bias + own)
+        id_norm = (factors * factors).sum(1)
+        penalty = self.id_penalty * (bias * bias + id_norm)
         if not features.shape[1]:
-            return bias, factors, cost
+            return bias, factors, penalty
         squares = features * features
-        each = self.feature_factors.square().sum(1)
-        alone = squares @ each
-        made = factors + features @ self.feature_factors
-        pairs = 0.5 * ((made * made).sum(1) - own - alone)
-        cost = cost + self.feature_cost * (alone + squares @ self.weights.square())
-        return bias + features @ self.weights + pairs, made, cost
+        feature_norm = self.feature_factors.square().sum(1)
+        self_products = squares @ feature_norm
+        combined = factors + features @ self.feature_factors
+        interactions = 0.5 * ((combined * combined).sum(1) - id_norm - self_products)
+        penalty = penalty + self.feature_penalty * (self_products + squares @ self.weights.square())
+        return bias + features @ self.weights + interactions, combined, penalty
 
 
-class Tower(Side):
+class MlpTower(EntityTower):
     """Factors and bias of an id, plus what a network of two layers makes of these and the features.
 
     Parameters
@@ -62,27 +62,35 @@ class Tower(Side):
     """
 
     def __init__(
-        self, features: Any, factors: int, hidden: int, spread: float, costs: tuple[float, float], random: Any
+        self,
+        features: Any,
+        factors: int,
+        hidden: int,
+        init_std: float,
+        penalties: tuple[float, float],
+        random: Any,
     ) -> None:
-        super().__init__(features, factors, spread, random)
+        super().__init__(features, factors, init_std, random)
         columns = features.shape[1]
-        self.id_cost, self.added_cost = costs
-        self.of_factors = _drawn(factors, hidden, random, fan_in=factors + columns)
-        self.of_columns = _drawn(columns, hidden, random, fan_in=factors + columns)
+        self.id_penalty, self.output_penalty = penalties
+        self.factor_weights = _init_weights(factors, hidden, random, fan_in=factors + columns)
+        self.feature_weights = _init_weights(columns, hidden, random, fan_in=factors + columns)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
-        self.out = _drawn(hidden, factors + 1, random, fan_in=100 * hidden)
-        self.out_bias = nn.Parameter(torch.zeros(factors + 1))
+        self.output_weights = _init_weights(hidden, factors + 1, random, fan_in=100 * hidden)
+        self.output_bias = nn.Parameter(torch.zeros(factors + 1))
 
-    def combined(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
+    def combine(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
         """Return bias and factors of ids and features together, and what they cost."""
-        hidden = torch.tanh(factors @ self.of_factors + features @ self.of_columns + self.hidden_bias)
-        added = hidden @ self.out + self.out_bias
-        cost = self.id_cost * (bias * bias + (factors * factors).sum(1))
-        cost = cost + self.added_cost * (added * added).sum(1)
-        return bias + added[:, -1], factors + added[:, :-1], cost
+        hidden = torch.tanh(
+            factors @ self.factor_weights + features @ self.feature_weights + self.hidden_bias
+        )
+        output = hidden @ self.output_weights + self.output_bias
+        penalty = self.id_penalty * (bias * bias + (factors * factors).sum(1))
+        penalty = penalty + self.output_penalty * (output * output).sum(1)
+        return bias + output[:, -1], factors + output[:, :-1], penalty
 
 
-def _drawn(inputs: int, outputs: int, random: Any, *, fan_in: int) -> Any:
+def _init_weights(inputs: int, outputs: int, random: Any, *, fan_in: int) -> Any:
     """Return first weights of a layer, uniform, the narrower the more there is to sum up."""
     bound = math.sqrt(3 / fan_in)
     return nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound, generator=random))

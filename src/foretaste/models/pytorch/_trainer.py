@@ -1,6 +1,6 @@
 """The loop by which every model of this room learns.
 
-A ``Learning`` holds what is learned and the examples, on the device; ``learn`` goes through them in batches,
+A ``TrainingTask`` holds what is learned and the examples, on the device; ``train_network`` goes through them in batches,
 judges after each epoch, and keeps the best. Batches are gathered from tensors, never item by item.
 """
 
@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from foretaste._utils.progress import Task
-from foretaste.errors import InvalidParameter
-from foretaste.models._sgd import rate_at
+from foretaste._utils.progress import ProgressTask
+from foretaste.errors import InvalidParameterError
+from foretaste.models._sgd import learning_rate_at
 
 Tensors = dict[str, Any]
 
-_BATCHES_A_STEP = 64  # between two looks at whether the work is still wanted
+_BATCHES_PER_STEP = 64  # between two looks at whether the work is still wanted
 
 
 @dataclass(frozen=True)
-class Figures:
+class EpochMetrics:
     """How good the weights are at the end of an epoch.
 
     Parameters
@@ -40,17 +40,17 @@ class Figures:
     valid_rmse: float = math.nan
 
     @property
-    def validated(self) -> bool:
+    def has_validation(self) -> bool:
         """Whether there are validation rows."""
         return not math.isnan(self.valid_rmse)
 
     @property
     def losses(self) -> tuple[float, ...]:
         """The loss of each part that there is."""
-        return (self.train_loss, self.valid_loss) if self.validated else (self.train_loss,)
+        return (self.train_loss, self.valid_loss) if self.has_validation else (self.train_loss,)
 
 
-class Learning(ABC):
+class TrainingTask(ABC):
     """What is learned from what: a network and its examples, on one device.
 
     Attributes
@@ -84,7 +84,7 @@ class Learning(ABC):
         """
 
     @abstractmethod
-    def judge(self) -> Figures:
+    def evaluate(self) -> EpochMetrics:
         """Return how good the weights are now; called without gradients, the network in evaluation mode."""
 
 
@@ -94,44 +94,44 @@ class History:
 
     Parameters
     ----------
-    figures : list of Figures
+    metrics : list of Figures
     best : int
         The best epoch by the loss of validation rows; without such rows, the last.
     weights : dict of tensors, optional
         Of the best epoch, if there are validation rows.
     """
 
-    figures: list[Figures] = field(default_factory=list)
+    metrics: list[EpochMetrics] = field(default_factory=list)
     best: int = -1
     weights: Tensors | None = None
 
-    def add(self, now: Figures, network: Any) -> None:
+    def add(self, metrics: EpochMetrics, network: Any) -> None:
         """Take in one more epoch, and its weights if they are the best so far."""
-        self.figures.append(now)
-        last = len(self.figures) - 1
-        if not now.validated:
+        self.metrics.append(metrics)
+        last = len(self.metrics) - 1
+        if not metrics.has_validation:
             self.best = last
-        elif self.best < 0 or now.valid_loss < self.figures[self.best].valid_loss:
+        elif self.best < 0 or metrics.valid_loss < self.metrics[self.best].valid_loss:
             self.best = last
             self.weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     @property
-    def waited(self) -> int:
+    def epochs_since_best(self) -> int:
         """How many epochs have passed since the best one."""
-        return len(self.figures) - 1 - self.best
+        return len(self.metrics) - 1 - self.best
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainConfig:
     """How to learn: the parameters of the loop.
 
     Parameters
     ----------
     epochs : int
         How many epochs to go through at most.
-    whole : int
+    schedule_epochs : int
         How many epochs the schedule of the learning rate is made for.
-    batch : int
+    batch_size : int
         Examples a step.
     learning_rate : float
     schedule : {"constant", "linear", "cosine"}
@@ -141,8 +141,8 @@ class Plan:
     """
 
     epochs: int
-    whole: int
-    batch: int
+    schedule_epochs: int
+    batch_size: int
     learning_rate: float
     schedule: str
     patience: int
@@ -150,7 +150,7 @@ class Plan:
 
 
 @dataclass
-class State:
+class TrainState:
     """Everything that changes while learning, so that it can be kept and gone on with.
 
     Parameters
@@ -166,12 +166,12 @@ class State:
     history: History = field(default_factory=History)
 
 
-def learn(
-    learning: Learning,
-    plan: Plan,
-    state: State,
-    task: Task,
-    after_epoch: Callable[[State], None] = lambda _: None,
+def train_network(
+    training: TrainingTask,
+    config: TrainConfig,
+    state: TrainState,
+    task: ProgressTask,
+    after_epoch: Callable[[TrainState], None] = lambda _: None,
 ) -> History:
     """Go through the examples epoch after epoch, from where ``state`` is.
 
@@ -179,8 +179,8 @@ def learn(
 
     Parameters
     ----------
-    learning : Learning
-    plan : Plan
+    training : Learning
+    config : Plan
     state : State
     task : Task
         Counts epochs.
@@ -189,61 +189,67 @@ def learn(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If the loss is no finite number any more.
     """
     history = state.history
-    while len(history.figures) < plan.epochs and not (history.figures and history.waited >= plan.patience):
-        epoch = len(history.figures)
-        _epoch(learning, plan, state, epoch, task)
-        now = judged(learning)
-        wrong = [loss for loss in now.losses if not math.isfinite(loss)]
-        if wrong:
-            loss = f"the loss of epoch {epoch + 1} is {wrong[0]}"
-            raise InvalidParameter(
+    while len(history.metrics) < config.epochs and not (
+        history.metrics and history.epochs_since_best >= config.patience
+    ):
+        epoch = len(history.metrics)
+        _run_epoch(training, config, state, epoch, task)
+        metrics = evaluate(training)
+        not_finite = [loss for loss in metrics.losses if not math.isfinite(loss)]
+        if not_finite:
+            loss = f"the loss of epoch {epoch + 1} is {not_finite[0]}"
+            raise InvalidParameterError(
                 f"learning does not settle on finite numbers: {loss}",
                 hint="a smaller learning_rate, or more regularization",
             )
-        history.add(now, learning.network)
+        history.add(metrics, training.network)
         after_epoch(state)
-        task.step(note=_note(now))
+        task.step(note=_format_metrics(metrics))
     if history.weights is not None:
-        learning.network.load_state_dict(history.weights)
-    learning.network.eval()
+        training.network.load_state_dict(history.weights)
+    training.network.eval()
     return history
 
 
-def judged(learning: Learning) -> Figures:
+def evaluate(training: TrainingTask) -> EpochMetrics:
     """Return how good the weights are now."""
     import torch
 
-    learning.network.eval()
+    training.network.eval()
     with torch.no_grad():
-        return learning.judge()
+        return training.evaluate()
 
 
-def _epoch(learning: Learning, plan: Plan, state: State, epoch: int, task: Task) -> None:
+def _run_epoch(
+    training: TrainingTask, config: TrainConfig, state: TrainState, epoch: int, task: ProgressTask
+) -> None:
     """Go through all examples once, in an order drawn anew."""
     import torch
 
-    learning.network.train()
-    order = torch.randperm(learning.size, generator=state.random).to(learning.device)
-    batches = order.split(plan.batch)
-    mixed = torch.autocast(learning.device.type, torch.bfloat16, enabled=plan.mixed_precision)
-    for place, examples in enumerate(batches):
-        if place % _BATCHES_A_STEP == 0:
+    training.network.train()
+    order = torch.randperm(training.size, generator=state.random).to(training.device)
+    batches = order.split(config.batch_size)
+    autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=config.mixed_precision)
+    for step, examples in enumerate(batches):
+        if step % _BATCHES_PER_STEP == 0:
             task.step(0)  # where Ctrl-C reaches a thread
-        rate = rate_at(plan.schedule, plan.learning_rate, (epoch + place / len(batches)) / plan.whole)
+        rate = learning_rate_at(
+            config.schedule, config.learning_rate, (epoch + step / len(batches)) / config.schedule_epochs
+        )
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         state.optimizer.zero_grad(set_to_none=True)
-        with mixed:
-            loss = learning.loss(examples)
+        with autocast:
+            loss = training.loss(examples)
         loss.backward()
         state.optimizer.step()
 
 
-def _note(now: Figures) -> str:
-    if not now.validated:
-        return f"train RMSE {now.train_rmse:.4f}"
-    return f"train RMSE {now.train_rmse:.4f}, valid RMSE {now.valid_rmse:.4f}"
+def _format_metrics(metrics: EpochMetrics) -> str:
+    if not metrics.has_validation:
+        return f"train RMSE {metrics.train_rmse:.4f}"
+    return f"train RMSE {metrics.train_rmse:.4f}, valid RMSE {metrics.valid_rmse:.4f}"

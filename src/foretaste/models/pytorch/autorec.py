@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from foretaste.models.pytorch._autoencoder import Autoencoder
-from foretaste.params import model_class, param
+from foretaste.models.pytorch._autoencoder import AutoencoderModel
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
 
-@model_class
-class AutoRec(Autoencoder):
+@estimator
+class AutoRec(AutoencoderModel):
     r"""An autoencoder that fills in the rows of items, or of users.
 
     A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
@@ -24,7 +24,7 @@ class AutoRec(Autoencoder):
     .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2
               + \lambda (\lVert W \rVert^2 + \lVert V \rVert^2)
 
-    smaller, some rows a step. ``side="user"`` has the rows of users instead. An unknown item gets the mean of
+    smaller, some rows a step. ``entity="user"`` has the rows of users instead. An unknown item gets the mean of
     the user's predictions over the ratings, an unknown user that of the item's, and a pair of both their
     mean.
 
@@ -36,22 +36,24 @@ class AutoRec(Autoencoder):
 
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
 
-    side: str = param("item", "what a row is: all ratings of an item, or of a user", one_of=("item", "user"))
+    entity: str = param(
+        "item", "what a row is: all ratings of an item, or of a user", choices=("item", "user")
+    )
 
-    def _by_item(self) -> bool:
-        return self.side == "item"
+    def _is_item_based(self) -> bool:
+        return self.entity == "item"
 
-    def _coder(self, cells: int, random: Any) -> Any:
-        from foretaste.models.pytorch._autoencoder_layers import Coder, Dense
+    def _build_network(self, columns: int, random: Any) -> Any:
+        from foretaste.models.pytorch._autoencoder_layers import AutoencoderNetwork, Linear
 
-        first = Dense(cells, self.hidden, self.regularization, random)
-        last = Dense(self.hidden, cells, self.regularization, random, turned=True)
-        return Coder([first, last], self.activation)
+        encoder = Linear(columns, self.hidden, self.regularization, random)
+        decoder = Linear(self.hidden, columns, self.regularization, random, transposed=True)
+        return AutoencoderNetwork([encoder, decoder], self.activation)
 
-    def _weights(self, cells: int) -> int:
-        return 2 * cells * self.hidden
+    def _count_weights(self, columns: int) -> int:
+        return 2 * columns * self.hidden
 
     def _fold_in(self, new: Ratings) -> Self:
-        if self.side == "user":
-            raise self._cannot("_fold_in", 'take in new users without refitting with side="user"')
-        return self._decode_users(new)
+        if self.entity == "user":
+            raise self._not_supported("_fold_in", 'take in new users without refitting with side="user"')
+        return self._fold_in_users(new)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foretaste._utils.files import atomic_write
-from foretaste.errors import BadModelFile
-from foretaste.models.pytorch._trainer import Figures, History, Learning, State
+from foretaste.errors import ModelFileError
+from foretaste.models.pytorch._trainer import EpochMetrics, History, TrainingTask, TrainState
 from foretaste.models.spec import params_as_json
 from foretaste.ratings import Ratings
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from foretaste.models.pytorch._base import TorchModel
 
 _KEY = "foretaste checkpoint"
-_FREE = ("clip", "device", "threads")  # parameters that may be others when learning goes on
+_IGNORED_PARAMS = ("clip", "device", "threads")  # parameters that may be others when learning goes on
 
 
 class Checkpoint:
@@ -38,100 +38,104 @@ class Checkpoint:
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If there is a file that is no checkpoint, or one of another model or other ratings.
     """
 
     def __init__(self, path: Any, model: TorchModel, train: Ratings) -> None:
         self.path = Path(path)
-        params = {name: value for name, value in params_as_json(model).items() if name not in _FREE}
+        params = {name: value for name, value in params_as_json(model).items() if name not in _IGNORED_PARAMS}
         rows = zlib.crc32(train.item.tobytes(), zlib.crc32(train.user.tobytes()))
-        self.of = {
+        self.identity = {
             "model": type(model).__name__,
             "params": params,
             "fingerprint": model.fingerprint_,
             "rows": rows,
         }
-        self.shared = model.draws_alone  # whether it draws from torch's own random numbers
+        self.uses_global_rng = model.uses_global_rng  # whether it draws from torch's own random numbers
         self.header: dict[str, Any] = {"stage": -1}
         self.tensors: dict[str, Any] = {}
         if self.path.exists():
-            self._read()
+            self._load()
 
-    def _read(self) -> None:
+    def _load(self) -> None:
         from safetensors import SafetensorError, safe_open
 
-        another = "another name, or remove the file to begin anew"
+        fix = "another name, or remove the file to begin anew"
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})[_KEY])
                 self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             names = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
-            others = [name for key, name in names.items() if header["of"][key] != self.of[key]]
+            mismatches = [name for key, name in names.items() if header["of"][key] != self.identity[key]]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise BadModelFile(f"{self.path} is damaged or no checkpoint", hint=another) from error
-        if others:
-            raise BadModelFile(f"{self.path} is a checkpoint of other {others[0]}", hint=another)
+            raise ModelFileError(f"{self.path} is damaged or no checkpoint", hint=fix) from error
+        if mismatches:
+            raise ModelFileError(f"{self.path} is a checkpoint of other {mismatches[0]}", hint=fix)
         self.header = header
 
-    def history(self, stage: int) -> History | None:
+    def stage_history(self, stage: int) -> History | None:
         """Return the figures of a stage that is over, or None."""
         if self.header["stage"] <= stage:
             return None
-        return _history(self.header["earlier"])
+        return _history_from_json(self.header["earlier"])
 
-    def resume(self, stage: int, learning: Learning, state: State) -> None:
+    def resume(self, stage: int, training: TrainingTask, state: TrainState) -> None:
         """Give network, random numbers and state what they were, if the file was written in this stage."""
         import torch
 
         if self.header["stage"] != stage:
             return
         try:
-            learning.network.load_state_dict(self._named("network."))
-            known = state.optimizer.state_dict()
-            numbers = {int(place): dict(found) for place, found in self.header["optimizer"].items()}
-            for name, tensor in self._named("optimizer.").items():
-                place, _, key = name.partition(".")
-                numbers[int(place)][key] = tensor
-            state.optimizer.load_state_dict({"state": numbers, "param_groups": known["param_groups"]})
+            training.network.load_state_dict(self._tensors_with_prefix("network."))
+            state_dict = state.optimizer.state_dict()
+            optimizer_state = {int(index): dict(values) for index, values in self.header["optimizer"].items()}
+            for name, tensor in self._tensors_with_prefix("optimizer.").items():
+                index, _, key = name.partition(".")
+                optimizer_state[int(index)][key] = tensor
+            state.optimizer.load_state_dict(
+                {"state": optimizer_state, "param_groups": state_dict["param_groups"]}
+            )
             state.random.set_state(self.tensors["random"])
-            if self.shared:
+            if self.uses_global_rng:
                 torch.set_rng_state(self.tensors["drawn"])
-            if learning.random is not None:
-                learning.random.set_state(self.tensors["own"])
-            state.history = _history(self.header["history"])
-            state.history.weights = self._named("best.") or None
+            if training.random is not None:
+                training.random.set_state(self.tensors["own"])
+            state.history = _history_from_json(self.header["history"])
+            state.history.weights = self._tensors_with_prefix("best.") or None
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise BadModelFile(
+            raise ModelFileError(
                 f"{self.path} is damaged: {error}", hint="remove the file to begin anew"
             ) from error
 
-    def write(self, stage: int, learning: Learning, state: State, earlier: History | None) -> None:
-        """Keep what there is after an epoch; ``earlier`` is the history of the stage before this one."""
+    def save(
+        self, stage: int, training: TrainingTask, state: TrainState, previous_history: History | None
+    ) -> None:
+        """Keep what there is after an epoch; ``previous_history`` is the history of the stage before this one."""
         import torch
         from safetensors.torch import save_file
 
-        tensors = {f"network.{name}": value for name, value in learning.network.state_dict().items()}
+        tensors = {f"network.{name}": value for name, value in training.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in (state.history.weights or {}).items()}
-        numbers: dict[int, dict[str, Any]] = {}
-        for place, found in state.optimizer.state_dict()["state"].items():
-            numbers[place] = {
-                key: value for key, value in found.items() if not isinstance(value, torch.Tensor)
+        optimizer_state: dict[int, dict[str, Any]] = {}
+        for index, values in state.optimizer.state_dict()["state"].items():
+            optimizer_state[index] = {
+                key: value for key, value in values.items() if not isinstance(value, torch.Tensor)
             }
             tensors |= {
-                f"optimizer.{place}.{key}": value
-                for key, value in found.items()
+                f"optimizer.{index}.{key}": value
+                for key, value in values.items()
                 if isinstance(value, torch.Tensor)
             }
         tensors |= {"random": state.random.get_state()}
-        tensors |= {"drawn": torch.get_rng_state()} if self.shared else {}
-        tensors |= {} if learning.random is None else {"own": learning.random.get_state()}
+        tensors |= {"drawn": torch.get_rng_state()} if self.uses_global_rng else {}
+        tensors |= {} if training.random is None else {"own": training.random.get_state()}
         header = {
-            "of": self.of,
+            "of": self.identity,
             "stage": stage,
-            "optimizer": numbers,
-            "history": _as_json(state.history),
-            "earlier": None if earlier is None else _as_json(earlier),
+            "optimizer": optimizer_state,
+            "history": _history_to_json(state.history),
+            "earlier": None if previous_history is None else _history_to_json(previous_history),
         }
         # One tensor each: safetensors refuses those that share memory.
         copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
@@ -142,21 +146,25 @@ class Checkpoint:
         """Remove the file: learning is over."""
         self.path.unlink(missing_ok=True)
 
-    def _named(self, prefix: str) -> dict[str, Any]:
-        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+    def _tensors_with_prefix(self, prefix: str) -> dict[str, Any]:
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
 
 
-def _as_json(history: History) -> dict[str, Any]:
-    figures = [
-        {name: None if math.isnan(value) else value for name, value in asdict(one).items()}
-        for one in history.figures
+def _history_to_json(history: History) -> dict[str, Any]:
+    metrics = [
+        {name: None if math.isnan(value) else value for name, value in asdict(epoch).items()}
+        for epoch in history.metrics
     ]
-    return {"figures": figures, "best": history.best}
+    return {"figures": metrics, "best": history.best}
 
 
-def _history(found: dict[str, Any]) -> History:
-    figures = [
-        Figures(**{name: math.nan if value is None else value for name, value in one.items()})
-        for one in found["figures"]
+def _history_from_json(data: dict[str, Any]) -> History:
+    metrics = [
+        EpochMetrics(**{name: math.nan if value is None else value for name, value in epoch.items()})
+        for epoch in data["figures"]
     ]
-    return History(figures, found["best"])
+    return History(metrics, data["best"])

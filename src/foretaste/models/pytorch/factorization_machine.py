@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from foretaste.models.outputs import Floats
-from foretaste.models.pytorch._linear_form import as_array
+from foretaste.models.pytorch._linear_form import to_numpy
 from foretaste.models.pytorch._tower import FeatureModel
-from foretaste.params import learned, model_class, param
+from foretaste.params import estimator, fitted, param
+from foretaste.typing import Float32Array
 
 
-@model_class
+@estimator
 class FactorizationMachine(FeatureModel):
     r"""A factorisation machine of the second order.
 
@@ -44,33 +44,35 @@ class FactorizationMachine(FeatureModel):
     feature_regularization: float = param(
         0.03, "how strongly weights and factors of features are drawn to 0", low=0
     )
-    spread: float = param(0.05, "the standard deviation of the first factors", low=0)
-    learning_rate: float = param(0.005, "the step of the optimiser", low=0, high=100, open_low=True)
+    init_std: float = param(0.05, "the standard deviation of the first factors", low=0)
+    learning_rate: float = param(0.005, "the step of the optimiser", low=0, high=100, exclusive_low=True)
 
-    user_weights_: Floats = learned("user_features")
-    item_weights_: Floats = learned("item_features")
-    user_feature_factors_: Floats = learned("user_features", "factors")
-    item_feature_factors_: Floats = learned("item_features", "factors")
+    user_weights_: Float32Array = fitted("user_features")
+    item_weights_: Float32Array = fitted("item_features")
+    user_feature_factors_: Float32Array = fitted("user_features", "factors")
+    item_feature_factors_: Float32Array = fitted("item_features", "factors")
 
-    def _network(self, sizes: tuple[int, int], features: tuple[Floats, Floats], random: Any) -> Any:
-        from foretaste.models.pytorch._towers import Machine
-        from foretaste.models.pytorch._two_tower import TwoSides
+    def _build_network(
+        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
+    ) -> Any:
+        from foretaste.models.pytorch._towers import FmTower
+        from foretaste.models.pytorch._two_tower import TwoTower
 
-        costs = self.regularization, self.feature_regularization
-        user, item = (Machine(values, self.factors, self.spread, costs, random) for values in features)
-        return TwoSides(user, item)
+        penalties = self.regularization, self.feature_regularization
+        user, item = (FmTower(values, self.factors, self.init_std, penalties, random) for values in features)
+        return TwoTower(user, item)
 
-    def _keep_network(self, network: Any) -> None:
-        self.user_weights_ = as_array(network.user.weights)
-        self.item_weights_ = as_array(network.item.weights)
-        self.user_feature_factors_ = as_array(network.user.feature_factors)
-        self.item_feature_factors_ = as_array(network.item.feature_factors)
+    def _set_fitted_network(self, network: Any) -> None:
+        self.user_weights_ = to_numpy(network.user.weights)
+        self.item_weights_ = to_numpy(network.item.weights)
+        self.user_feature_factors_ = to_numpy(network.user.feature_factors)
+        self.item_feature_factors_ = to_numpy(network.item.feature_factors)
 
-    def _of_features(self, name: str, values: Floats) -> tuple[Floats, Floats]:
-        weights = getattr(self, f"{name}_weights_").astype(np.float64)
-        each = getattr(self, f"{name}_feature_factors_").astype(np.float64)
-        exact = values.astype(np.float64)
-        factors = np.einsum("nf,fk->nk", exact, each)
-        alone = np.einsum("nf,f->n", exact**2, (each**2).sum(axis=1))
-        bias = np.einsum("nf,f->n", exact, weights) + 0.5 * ((factors**2).sum(axis=1) - alone)
+    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
+        weights = getattr(self, f"{entity}_weights_").astype(np.float64)
+        feature_factors = getattr(self, f"{entity}_feature_factors_").astype(np.float64)
+        doubles = values.astype(np.float64)
+        factors = np.einsum("nf,fk->nk", doubles, feature_factors)
+        self_products = np.einsum("nf,f->n", doubles**2, (feature_factors**2).sum(axis=1))
+        bias = np.einsum("nf,f->n", doubles, weights) + 0.5 * ((factors**2).sum(axis=1) - self_products)
         return bias.astype(np.float32), factors.astype(np.float32)

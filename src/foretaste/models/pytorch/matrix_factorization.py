@@ -8,16 +8,17 @@ import numpy as np
 
 from foretaste._utils.progress import Progress
 from foretaste.models._factor_model import RidgeFactorModel
-from foretaste.models.fold_in import Doubles, KnownRows
-from foretaste.models.outputs import Floats, Prediction
-from foretaste.models.pytorch._base import Parts
-from foretaste.models.pytorch._linear_form import LinearTorchModel, as_array
-from foretaste.models.pytorch._trainer import Learning
-from foretaste.params import learned, model_class, param
+from foretaste.models.fold_in import FoldInRows
+from foretaste.models.outputs import Prediction
+from foretaste.models.pytorch._base import TrainValidRows
+from foretaste.models.pytorch._linear_form import LinearTorchModel, to_numpy
+from foretaste.models.pytorch._trainer import TrainingTask
+from foretaste.params import estimator, fitted, param
 from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, Float64Array
 
 
-@model_class
+@estimator
 class TorchMF(LinearTorchModel, RidgeFactorModel):
     r"""Matrix factorisation with biases, learned by PyTorch.
 
@@ -43,7 +44,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
     """
 
     summary: ClassVar[str] = "biases and factors of users and items, by PyTorch"
-    draws_alone: ClassVar[bool] = False
+    uses_global_rng: ClassVar[bool] = False
 
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
     biased: bool = param(True, "give users and items biases, beside the mean")
@@ -58,20 +59,20 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
     penalty: str = param(
         "squares",
         "what regularization weighs: squares of what a batch looks up, or norms of the whole tables",
-        one_of=("squares", "norms"),
+        choices=("squares", "norms"),
     )
-    initial: str = param("normal", "how the first factors are drawn", one_of=("normal", "uniform"))
-    spread: float = param(
+    init: str = param("normal", "how the first factors are drawn", choices=("normal", "uniform"))
+    init_std: float = param(
         0.01, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
     )
 
-    unknown_: float = learned()
+    unknown_: float = fitted()
     # None of its files lacks them, as some by an earlier version do of the core's models.
-    user_penalty_: Doubles = learned("vector", "vector", dtype="float64")
-    item_penalty_: Doubles = learned("vector", "vector", dtype="float64")
+    user_penalty_: Float64Array = fitted("vector", "vector", dtype="float64")
+    item_penalty_: Float64Array = fitted("vector", "vector", dtype="float64")
 
     @classmethod
-    def plain(cls, **params: Any) -> Self:
+    def vanilla(cls, **params: Any) -> Self:
         """Return matrix factorisation as it is first taught: embeddings, their dot product, Adam.
 
         100 factors, uniform from 0 to .05 at first; no biases; the squared error of ratings as they are plus
@@ -83,69 +84,71 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
         **params
             Other settings.
         """
-        taught: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "factors": 100, "biased": False, "standardize": False, "penalty": "norms", "initial": "uniform",
             "spread": 0.05, "user_regularization": 0.001, "item_regularization": 0.001, "epochs": 20,
             "batch": 512, "learning_rate": 0.001, "optimizer": "adam", "schedule": "constant",
             "early_stopping": 0.0,
         }  # fmt: skip
-        return cls(**(taught | params))
+        return cls(**(settings | params))
 
-    def _learning(self, train: Ratings, parts: Parts, device: Any) -> Learning:
+    def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
         import torch
 
-        from foretaste.models.pytorch._factors import Factors
+        from foretaste.models.pytorch._factors import FactorModule
         from foretaste.models.pytorch._network import Network
-        from foretaste.models.pytorch._pair_task import PairLearning
+        from foretaste.models.pytorch._pair_task import PairTask
         from foretaste.models.pytorch.losses import Loss
 
-        mean, std = train.moments()
+        mean, std = train.mean_std()
         self.unknown_ = mean
-        moments = (mean, std) if self.standardize else (mean if self.biased else 0.0, 1.0)
-        weights = (
+        mean_std = (mean, std) if self.standardize else (mean if self.biased else 0.0, 1.0)
+        regularization = (
             self.user_regularization,
             self.item_regularization,
             self.user_bias_regularization,
             self.item_bias_regularization,
         )
-        squares = self.penalty == "squares"
-        factors = Factors(
-            len(train.users), len(train.items), self.factors, biased=self.biased, spread=self.spread,
-            uniform=self.initial == "uniform", random=torch.Generator().manual_seed(self.seed),
-            weights=weights, squares=squares,
+        penalize_squares = self.penalty == "squares"
+        factors = FactorModule(
+            len(train.users), len(train.items), self.factors, biased=self.biased, init_std=self.init_std,
+            uniform=self.init == "uniform", random=torch.Generator().manual_seed(self.seed),
+            regularization=regularization, penalize_squares=penalize_squares,
         )  # fmt: skip
-        regularizer = None if squares else Factors.norms
-        return PairLearning(Network(factors, Loss()), train, parts, moments, device, regularizer, self.batch)
+        regularizer = None if penalize_squares else FactorModule.norms
+        return PairTask(
+            Network(factors, Loss()), train, split, mean_std, device, regularizer, self.batch_size
+        )
 
-    def _keep(self, learning: Any) -> None:
-        self.mean_, self.std_ = learning.mean, learning.std
-        learned_ = learning.network.module
-        self.user_factors_ = as_array(learned_.user_factors)
-        self.item_factors_ = as_array(learned_.item_factors)
+    def _set_fitted(self, training: Any) -> None:
+        self.mean_, self.std_ = training.mean, training.std
+        module = training.network.module
+        self.user_factors_ = to_numpy(module.user_factors)
+        self.item_factors_ = to_numpy(module.item_factors)
         self.user_bias_, self.item_bias_ = (
-            np.zeros(len(factors), np.float32) if bias is None else as_array(bias)
+            np.zeros(len(factors), np.float32) if bias is None else to_numpy(bias)
             for bias, factors in (
-                (learned_.user_bias, self.user_factors_),
-                (learned_.item_bias, self.item_factors_),
+                (module.user_bias, self.user_factors_),
+                (module.item_bias, self.item_factors_),
             )
         )
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
-        self._keep_spread(self._rmse())
+        self._set_prior_precision(self._final_train_rmse())
 
     def _has_biases(self) -> bool:
         return self.biased
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        told = super()._predict(pairs)
+        prediction = super()._predict(pairs)
         if not self.biased:
-            told.value[~self._known(pairs)] = np.float32(self.unknown_)
-        return told
+            prediction.value[~self._known_mask(pairs)] = np.float32(self.unknown_)
+        return prediction
 
-    def _solved(self, rows: KnownRows, side: str) -> tuple[Floats, Floats]:
-        bias, factors = super()._solved(rows, side)
+    def _solve_fold_in(self, rows: FoldInRows, entity: str) -> tuple[Float32Array, Float32Array]:
+        bias, factors = super()._solve_fold_in(rows, entity)
         # Of whom there is no rating to learn from, the answer is that for the unknown: without a mean, no 0.
-        none = np.bincount(rows.own, minlength=rows.size) == 0
-        bias[none] = np.float32((self.unknown_ - self.mean_) / (self.std_ or 1.0))
+        unrated = np.bincount(rows.new_indices, minlength=rows.n_new) == 0
+        bias[unrated] = np.float32((self.unknown_ - self.mean_) / (self.std_ or 1.0))
         return bias, factors

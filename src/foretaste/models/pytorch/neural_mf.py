@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from foretaste.models.outputs import Floats
-from foretaste.models.pytorch._linear_form import as_array
+from foretaste.models.pytorch._linear_form import to_numpy
 from foretaste.models.pytorch._tower import FeatureModel
-from foretaste.params import learned, model_class, param
+from foretaste.params import estimator, fitted, param
+from foretaste.typing import Float32Array
 
 
-@model_class
+@estimator
 class NeuralMF(FeatureModel):
     r"""Matrix factorisation whose factors two small networks make of ids and features.
 
@@ -41,41 +41,44 @@ class NeuralMF(FeatureModel):
     hidden: int = param(64, "how many hidden units each of the two networks has", low=1, high=8192)
     regularization: float = param(0.05, "how strongly factors and biases of ids are drawn to 0", low=0)
     feature_regularization: float = param(0.01, "how strongly what the networks add is drawn to 0", low=0)
-    spread: float = param(0.05, "the standard deviation of the first factors of ids", low=0)
-    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, open_low=True)
+    init_std: float = param(0.05, "the standard deviation of the first factors of ids", low=0)
+    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, exclusive_low=True)
 
-    user_input_: Floats = learned("user_features", "hidden")
-    item_input_: Floats = learned("item_features", "hidden")
-    user_hidden_bias_: Floats = learned("hidden")
-    item_hidden_bias_: Floats = learned("hidden")
-    user_output_: Floats = learned("hidden", "made")
-    item_output_: Floats = learned("hidden", "made")
-    user_output_bias_: Floats = learned("made")
-    item_output_bias_: Floats = learned("made")
+    user_input_: Float32Array = fitted("user_features", "hidden")
+    item_input_: Float32Array = fitted("item_features", "hidden")
+    user_hidden_bias_: Float32Array = fitted("hidden")
+    item_hidden_bias_: Float32Array = fitted("hidden")
+    user_output_: Float32Array = fitted("hidden", "made")
+    item_output_: Float32Array = fitted("hidden", "made")
+    user_output_bias_: Float32Array = fitted("made")
+    item_output_bias_: Float32Array = fitted("made")
 
-    def _network(self, sizes: tuple[int, int], features: tuple[Floats, Floats], random: Any) -> Any:
-        from foretaste.models.pytorch._towers import Tower
-        from foretaste.models.pytorch._two_tower import TwoSides
+    def _build_network(
+        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
+    ) -> Any:
+        from foretaste.models.pytorch._towers import MlpTower
+        from foretaste.models.pytorch._two_tower import TwoTower
 
-        costs = self.regularization, self.feature_regularization
+        penalties = self.regularization, self.feature_regularization
         user, item = (
-            Tower(values, self.factors, self.hidden, self.spread, costs, random) for values in features
+            MlpTower(values, self.factors, self.hidden, self.init_std, penalties, random)
+            for values in features
         )
-        return TwoSides(user, item)
+        return TwoTower(user, item)
 
-    def _keep_network(self, network: Any) -> None:
-        for name in ("user", "item"):
-            side = getattr(network, name)
-            setattr(self, f"{name}_input_", as_array(side.of_columns))
-            setattr(self, f"{name}_hidden_bias_", as_array(side.hidden_bias))
-            setattr(self, f"{name}_output_", as_array(side.out))
-            setattr(self, f"{name}_output_bias_", as_array(side.out_bias))
+    def _set_fitted_network(self, network: Any) -> None:
+        for entity in ("user", "item"):
+            tower = getattr(network, entity)
+            setattr(self, f"{entity}_input_", to_numpy(tower.feature_weights))
+            setattr(self, f"{entity}_hidden_bias_", to_numpy(tower.hidden_bias))
+            setattr(self, f"{entity}_output_", to_numpy(tower.out))
+            setattr(self, f"{entity}_output_bias_", to_numpy(tower.output_bias))
 
-    def _of_features(self, name: str, values: Floats) -> tuple[Floats, Floats]:
+    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
         layer = {
-            part: getattr(self, f"{name}_{part}_").astype(np.float64)
+            part: getattr(self, f"{entity}_{part}_").astype(np.float64)
             for part in ("input", "hidden_bias", "output", "output_bias")
         }
         hidden = np.tanh(np.einsum("nf,fh->nh", values, layer["input"]) + layer["hidden_bias"])
-        made = (np.einsum("nh,hk->nk", hidden, layer["output"]) + layer["output_bias"]).astype(np.float32)
-        return made[:, -1], np.ascontiguousarray(made[:, :-1])
+        output = (np.einsum("nh,hk->nk", hidden, layer["output"]) + layer["output_bias"]).astype(np.float32)
+        return output[:, -1], np.ascontiguousarray(output[:, :-1])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
-from foretaste.models.pytorch._autoencoder import Autoencoder
-from foretaste.params import model_class, param
+from foretaste.models.pytorch._autoencoder import AutoencoderModel
+from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
 
-@model_class
-class SparseFC(Autoencoder):
+@estimator
+class SparseFC(AutoencoderModel):
     r"""A kernelised sparse autoencoder of the ratings of items.
 
     As ``AutoRec`` of items, with ``layers`` hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what
@@ -38,26 +38,26 @@ class SparseFC(Autoencoder):
     dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
     kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
 
-    def _by_item(self) -> bool:
+    def _is_item_based(self) -> bool:
         return True
 
-    def _coder(self, cells: int, random: Any) -> Any:
-        from foretaste.models.pytorch._autoencoder_layers import Coder, Dense, Kernelised
+    def _build_network(self, columns: int, random: Any) -> Any:
+        from foretaste.models.pytorch._autoencoder_layers import AutoencoderNetwork, KernelizedLinear, Linear
 
-        sizes = [cells, *[self.hidden] * self.layers, cells]
-        layers: list[Dense] = [
-            Kernelised(
+        sizes = [columns, *[self.hidden] * self.layers, columns]
+        layers: list[Linear] = [
+            KernelizedLinear(
                 *size, self.regularization, random, dimensions=self.dimensions,
-                kernel_regularization=self.kernel_regularization, turned=place == self.layers,
+                kernel_regularization=self.kernel_regularization, transposed=depth == self.layers,
             )
-            for place, size in enumerate(pairwise(sizes))
+            for depth, size in enumerate(pairwise(sizes))
         ]  # fmt: skip
-        return Coder(layers, self.activation)
+        return AutoencoderNetwork(layers, self.activation)
 
-    def _weights(self, cells: int) -> int:
+    def _count_weights(self, columns: int) -> int:
         # The kernel, its square and the weights under it have a gradient each while a step is worked out.
-        return 2 * (2 * cells * self.hidden + (self.layers - 1) * self.hidden**2)
+        return 2 * (2 * columns * self.hidden + (self.layers - 1) * self.hidden**2)
 
     def _fold_in(self, new: Ratings) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
-        return self._decode_users(new)
+        return self._fold_in_users(new)

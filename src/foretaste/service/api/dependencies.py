@@ -12,29 +12,29 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from foretaste.errors import ForetasteError
 from foretaste.service.api_keys import Keyring
-from foretaste.service.db.database import Store
-from foretaste.service.metrics import Figures
-from foretaste.service.model_server import Serving
+from foretaste.service.db.database import Database
+from foretaste.service.metrics import PrometheusMetrics
+from foretaste.service.model_server import ModelServer
 from foretaste.service.schemas import Failure
 from foretaste.service.settings import Settings
-from foretaste.service.training.jobs import Starter
+from foretaste.service.training.jobs import JobRunner
 
 _bearer = HTTPBearer(auto_error=False, description="A key: Authorization: Bearer foretaste_...")
 
 
-class Unauthorized(ForetasteError):
+class UnauthorizedError(ForetasteError):
     """No key, or none of ours."""
 
     code = "unauthorized"
 
 
-class Forbidden(ForetasteError):
+class ForbiddenError(ForetasteError):
     """A key that may not do this."""
 
     code = "forbidden"
 
 
-class House:
+class AppState:
     """All that a worker holds.
 
     Parameters
@@ -44,64 +44,69 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.store = Store(settings.url)
-        self.keyring = Keyring(self.store)
-        self.serving = Serving(settings, self.store)
-        self.starter = Starter(settings, self.store)
-        self.figures = Figures()
+        self.database = Database(settings.database_url)
+        self.keyring = Keyring(self.database)
+        self.model_server = ModelServer(settings, self.database)
+        self.job_runner = JobRunner(settings, self.database)
+        self.metrics = PrometheusMetrics()
 
     def close(self) -> None:
         """End jobs and close connections."""
-        self.starter.close()
+        self.job_runner.close()
         self.keyring.close()
-        self.store.close()
+        self.database.close()
 
 
-async def house_of(request: Request) -> House:  # async, or it would be sent to another thread
+async def get_state(request: Request) -> AppState:  # async, or it would be sent to another thread
     """Return the service behind a request."""
-    return house_behind(request)
+    return state_from_request(request)
 
 
-def house_behind(request: Request) -> House:
+def state_from_request(request: Request) -> AppState:
     """Return the service behind a request."""
-    house: House = request.app.state.house
-    return house
+    app_state: AppState = request.app.state.app_state
+    return app_state
 
 
-InHouse = Annotated[House, Depends(house_of)]
+StateDep = Annotated[AppState, Depends(get_state)]
 
 
-def needs(role: str) -> Callable[..., Awaitable[None]]:
+def require_role(role: str) -> Callable[..., Awaitable[None]]:
     """Return a dependency that refuses requests without a key of this role."""
 
-    async def check(
-        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None
+    async def check_role(
+        request: Request,
+        authorization: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None,
     ) -> None:
-        if given is None:
-            raise Unauthorized("a key is needed", hint="Authorization: Bearer KEY")
-        keyring = house_behind(request).keyring
-        key = keyring.known(given.credentials) or await run_in_threadpool(keyring.find, given.credentials)
+        if authorization is None:
+            raise UnauthorizedError("a key is needed", hint="Authorization: Bearer KEY")
+        keyring = state_from_request(request).keyring
+        key = keyring.get_cached(authorization.credentials) or await run_in_threadpool(
+            keyring.lookup, authorization.credentials
+        )
         if key is None:
-            raise Unauthorized("this key is not known here, or was revoked", hint="another key")
-        if not key.may(role):
-            raise Forbidden(f"this needs a key that may {role}; this one may {key.role}", hint="another key")
+            raise UnauthorizedError("this key is not known here, or was revoked", hint="another key")
+        if not key.allows(role):
+            raise ForbiddenError(
+                f"this needs a key that may {role}; this one may {key.role}", hint="another key"
+            )
 
-    return check
+    return check_role
 
 
-def envelope(data: Any) -> bytes:
+def success_envelope(data: Any) -> bytes:
     """Return data in the envelope of a success, as JSON."""
     return json.dumps({"ok": True, "data": data}, ensure_ascii=False, allow_nan=False).encode()
 
 
-def answer(data: Any, status: int = 200) -> Response:
+def json_response(data: Any, status: int = 200) -> Response:
     """Return the answer that holds data in the envelope of a success."""
-    return Response(envelope(data), status, media_type="application/json")
+    return Response(success_envelope(data), status, media_type="application/json")
 
 
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what the OpenAPI document says of failures, with those that are possible everywhere."""
-    meaning = {
+    descriptions = {
         400: "The request cannot be read, or the service is not called by this name.",
         401: "No key, or one that is not known here.",
         403: "A key that may not do this.",
@@ -115,6 +120,6 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
         507: "There is no room to store it.",
     }
     return {
-        status: {"model": Failure, "description": meaning[status]}
+        status: {"model": Failure, "description": descriptions[status]}
         for status in sorted({400, 401, 403, 413, 422, 429, 503, *statuses})
     }

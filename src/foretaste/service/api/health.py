@@ -6,40 +6,45 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
-from foretaste.service.api.dependencies import InHouse, answer, failures, needs
+from foretaste.service.api.dependencies import StateDep, error_responses, json_response, require_role
 from foretaste.service.db import model_store
-from foretaste.service.db.database import Unavailable
-from foretaste.service.model_server import NoModel
-from foretaste.service.schemas import Failure, State, Success
+from foretaste.service.db.database import DatabaseUnavailableError
+from foretaste.service.model_server import NoActiveModelError
+from foretaste.service.schemas import Failure, Readiness, Success
 
 router = APIRouter(tags=["health"])
 
-_OPEN: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 413, 503)}
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 413, 503)}
 
 
-@router.get("/health", response_model=Success[State], responses=_OPEN)
-async def health() -> Response:
+@router.get("/health", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
+async def get_health() -> Response:
     """Say that the service lives; needs no key."""
-    return answer({"state": "alive", "model": None})
+    return json_response({"state": "alive", "model": None})
 
 
-@router.get("/ready", response_model=Success[State], responses=_OPEN)
-def ready(house: InHouse) -> Response:
+@router.get("/ready", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
+def get_readiness(app_state: StateDep) -> Response:
     """Say whether the database answers and a model is loaded; needs no key."""
-    if not house.store.is_ready():
-        raise Unavailable("the database is not up to date", hint="start foretaste serve again")
-    with house.store.reading() as connection:
-        active = house.serving.active(connection)
-    return answer({"state": "ready", "model": active.kept.number})
+    if not app_state.database.is_ready():
+        raise DatabaseUnavailableError("the database is not up to date", hint="start foretaste serve again")
+    with app_state.database.read_connection() as connection:
+        active = app_state.model_server.get_active(connection)
+    return json_response({"state": "ready", "model": active.stored.id})
 
 
-@router.get("/metrics", responses=failures(), dependencies=[Depends(needs("read"))], response_class=Response)
-def metrics(house: InHouse) -> Response:
+@router.get(
+    "/metrics",
+    responses=error_responses(),
+    dependencies=[Depends(require_role("read"))],
+    response_class=Response,
+)
+def get_metrics(app_state: StateDep) -> Response:
     """Give the figures that Prometheus collects."""
     try:
-        with house.store.reading() as connection:
-            active = model_store.active(connection)
-    except (NoModel, Unavailable):
+        with app_state.database.read_connection() as connection:
+            active = model_store.get_active_model(connection)
+    except (NoActiveModelError, DatabaseUnavailableError):
         active = None
-    number = None if active is None else active[1].number
-    return Response(house.figures.text(number), media_type="text/plain; version=0.0.4; charset=utf-8")
+    model_id = None if active is None else active[1].id
+    return Response(app_state.metrics.render(model_id), media_type="text/plain; version=0.0.4; charset=utf-8")

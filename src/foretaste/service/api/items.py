@@ -6,22 +6,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from foretaste.service.api.dependencies import InHouse, answer, failures, needs
+from foretaste.service.api.dependencies import StateDep, error_responses, json_response, require_role
 from foretaste.service.db import rating_store
 from foretaste.service.schemas import ItemPage, Success
 
-router = APIRouter(prefix="/items", tags=["items"], dependencies=[Depends(needs("read"))])
+router = APIRouter(prefix="/items", tags=["items"], dependencies=[Depends(require_role("read"))])
 
 
-@router.get("", response_model=Success[ItemPage], responses=failures())
+@router.get("", response_model=Success[ItemPage], responses=error_responses())
 def list_items(
-    house: InHouse, search: Annotated[str, Query(max_length=200)] = "",
+    app_state: StateDep, search: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1, limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:  # fmt: skip
-    """List items in the order of their ids; with ``search``, those whose id or title has all its words."""
-    kinds = house.serving.kinds
-    words = "".join(sign if sign.isprintable() else " " for sign in search)
-    with house.store.reading() as connection:
-        found = rating_store.search(connection, words, after, limit)
-    items = [{"item": kinds.own(item, "item"), "title": title} for _, item, title in found]
-    return answer({"items": items, "next": found[-1][0] if len(found) == limit else None})
+    """List items in the order of their ids; with ``search_items``, those whose id or title has all its words."""
+    codec = app_state.model_server.id_codec
+    words = "".join(char if char.isprintable() else " " for char in search)
+    with app_state.database.read_connection() as connection:
+        rows = rating_store.search_items(connection, words, after, limit)
+    items = [{"item": codec.from_text(item, "item"), "title": title} for _, item, title in rows]
+    return json_response({"items": items, "next": rows[-1][0] if len(rows) == limit else None})

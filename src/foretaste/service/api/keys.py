@@ -7,39 +7,39 @@ from dataclasses import asdict
 from fastapi import APIRouter, Depends, Response
 from starlette.exceptions import HTTPException
 
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 from foretaste.service import api_keys
-from foretaste.service.api.dependencies import InHouse, answer, failures, needs
-from foretaste.service.api.models import Number
-from foretaste.service.schemas import Deleted, KeyMade, KeyShape, KeyWanted, Success
+from foretaste.service.api.dependencies import StateDep, error_responses, json_response, require_role
+from foretaste.service.api.models import RowId
+from foretaste.service.schemas import DeleteResult, KeyCreated, KeyIn, KeyOut, Success
 
-router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(needs("admin"))])
+router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(require_role("admin"))])
 
 
-@router.get("", response_model=Success[list[KeyShape]], responses=failures())
-def list_keys(house: InHouse) -> Response:
+@router.get("", response_model=Success[list[KeyOut]], responses=error_responses())
+def list_keys(app_state: StateDep) -> Response:
     """List what is known of the keys; the keys themselves are not."""
-    with house.store.reading() as connection:
-        return answer([asdict(key) for key in api_keys.listed(connection)])
+    with app_state.database.read_connection() as connection:
+        return json_response([asdict(key) for key in api_keys.list_keys(connection)])
 
 
-@router.post("", status_code=201, response_model=Success[KeyMade], responses=failures(507))
-def make_key(wanted: KeyWanted, house: InHouse) -> Response:
+@router.post("", status_code=201, response_model=Success[KeyCreated], responses=error_responses(507))
+def create_key(body: KeyIn, app_state: StateDep) -> Response:
     """Make a key; it is shown this once."""
-    if not wanted.name.isprintable():
-        raise InvalidParameter("the name of a key must be one line of text", hint='"name": "shop"')
-    with house.store.writing() as connection:
-        key, known = api_keys.make(connection, wanted.name, wanted.role)
-    return answer(asdict(known) | {"key": key}, 201)
+    if not body.name.isprintable():
+        raise InvalidParameterError("the name of a key must be one line of text", hint='"name": "shop"')
+    with app_state.database.write_transaction() as connection:
+        key, api_key = api_keys.create_key(connection, body.name, body.role)
+    return json_response(asdict(api_key) | {"key": key}, 201)
 
 
-@router.delete("/{number}", response_model=Success[Deleted], responses=failures(404, 409, 507))
-def revoke_key(number: Number, house: InHouse) -> Response:
+@router.delete("/{number}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
+def revoke_key(key_id: RowId, app_state: StateDep) -> Response:
     """Make a key worthless: in this worker at once, in others within two seconds."""
-    with house.store.writing() as connection:
+    with app_state.database.write_transaction() as connection:
         try:
-            api_keys.revoke(connection, number)
-        except InvalidParameter as error:
+            api_keys.revoke_key(connection, key_id)
+        except InvalidParameterError as error:
             raise HTTPException(409, error.message) from None
-    house.keyring.forget()
-    return answer({"deleted": True})
+    app_state.keyring.clear()
+    return json_response({"deleted": True})

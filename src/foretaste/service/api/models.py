@@ -11,130 +11,146 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.service.api.dependencies import House, InHouse, answer, failures, house_behind, needs
+from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.service.api.dependencies import (
+    AppState,
+    StateDep,
+    error_responses,
+    json_response,
+    require_role,
+    state_from_request,
+)
 from foretaste.service.db import model_store, rating_store
-from foretaste.service.db.database import StorageFull
-from foretaste.service.db.model_store import KeptModel
-from foretaste.service.schemas import Deleted, ModelShape, Success
-from foretaste.service.training.train import examine
+from foretaste.service.db.database import StorageFullError
+from foretaste.service.db.model_store import StoredModel
+from foretaste.service.schemas import DeleteResult, ModelOut, Success
+from foretaste.service.training.train import validate_upload
 
-router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(needs("admin"))])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(require_role("admin"))])
 
-_TYPE = "application/octet-stream"
-_BODY = {
-    "requestBody": {"required": True, "content": {_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_MEDIA_TYPE = "application/octet-stream"
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@router.get("", response_model=Success[list[ModelShape]], responses=failures())
-def list_models(house: InHouse) -> Response:
+@router.get("", response_model=Success[list[ModelOut]], responses=error_responses())
+def list_models(app_state: StateDep) -> Response:
     """List the models, the newest first."""
-    with house.store.reading() as connection:
-        active = model_store.active(connection)
-        models = model_store.listed(connection)
-    number = None if active is None else active[1].number
-    return answer([_shown(kept, number) for kept in models])
+    with app_state.database.read_connection() as connection:
+        active = model_store.get_active_model(connection)
+        stored_models = model_store.list_models(connection)
+    active_id = None if active is None else active[1].id
+    return json_response([_model_out(stored, active_id) for stored in stored_models])
 
 
 @router.post(
-    "", status_code=201, response_model=Success[ModelShape], responses=failures(415, 507), openapi_extra=_BODY
+    "",
+    status_code=201,
+    response_model=Success[ModelOut],
+    responses=error_responses(415, 507),
+    openapi_extra=_UPLOAD_BODY,
 )
 async def upload_model(request: Request) -> Response:
     """Take in a model file as ``foretaste fit`` writes it; it is checked, and not activated."""
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _TYPE:
-        raise HTTPException(415, f"a model file comes as {_TYPE}")
-    house = house_behind(request)
-    path = house.settings.models / f"model-{secrets.token_hex(8)}.foretaste"  # never a name that was sent
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _MEDIA_TYPE:
+        raise HTTPException(415, f"a model file comes as {_MEDIA_TYPE}")
+    app_state = state_from_request(request)
+    path = (
+        app_state.settings.models_dir / f"model-{secrets.token_hex(8)}.foretaste"
+    )  # never a name that was sent
     try:
         with path.open("wb") as file:
-            async for part in request.stream():
-                await run_in_threadpool(file.write, part)
-        number = await run_in_threadpool(_take_in, house, path)
+            async for chunk in request.stream():
+                await run_in_threadpool(file.write, chunk)
+        model_id = await run_in_threadpool(_add_upload, app_state, path)
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("there is no room for this model", hint="make room on the disk") from error
+            raise StorageFullError("there is no room for this model", hint="make room on the disk") from error
         raise
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    with house.store.reading() as connection:
-        return answer(_shown(model_store.one(connection, number), None), 201)
+    with app_state.database.read_connection() as connection:
+        return json_response(_model_out(model_store.get_model(connection, model_id), None), 201)
 
 
-def _take_in(house: House, path: FilePath) -> int:
+def _add_upload(app_state: AppState, path: FilePath) -> int:
     """Check a model file and add it; return its number."""
     from foretaste.persistence import inspect
 
     try:
-        checks = examine(path, rating_store.all_ratings(house.store))
+        checks = validate_upload(path, rating_store.load_training_ratings(app_state.database))
         header = inspect(path)
-    except BadModelFile as error:
-        raise BadModelFile(
+    except ModelFileError as error:
+        raise ModelFileError(
             error.message.replace(str(path), "the file"), hint="the file that foretaste fit wrote"
         ) from None
-    model_store.sync_folder(path.parent)
+    model_store.fsync_directory(path.parent)
     row: dict[str, Any] = {
-        "file": path.name, "sha256": model_store.sha256_of(path), "origin": "uploaded", "checks": checks,
+        "file": path.name, "sha256": model_store.file_sha256(path), "origin": "uploaded", "checks": checks,
         "spec": {"model": header["model"], "params": header["params"]},
         "ratings": header["learned"]["n_ratings_"],
     }  # fmt: skip
-    with house.store.writing() as connection:
-        return model_store.add(connection, row)
+    with app_state.database.write_transaction() as connection:
+        return model_store.add_model(connection, row)
 
 
-@router.post("/rollback", response_model=Success[ModelShape], responses=failures(409, 507))
-def roll_back(house: InHouse) -> Response:
+@router.post("/rollback", response_model=Success[ModelOut], responses=error_responses(409, 507))
+def roll_back_model(app_state: StateDep) -> Response:
     """Let the model serve that did before the active one."""
-    with house.store.writing() as connection:
+    with app_state.database.write_transaction() as connection:
         try:
-            number = model_store.roll_back(connection)
-        except InvalidParameter as error:
+            model_id = model_store.roll_back(connection)
+        except InvalidParameterError as error:
             raise HTTPException(409, error.message) from None
-        kept = model_store.one(connection, number)
-    return answer(_shown(kept, number))
+        stored = model_store.get_model(connection, model_id)
+    return json_response(_model_out(stored, model_id))
 
 
-@router.post("/{number}/activate", response_model=Success[ModelShape], responses=failures(404, 507))
-def activate_model(number: Number, house: InHouse) -> Response:
+@router.post("/{number}/activate", response_model=Success[ModelOut], responses=error_responses(404, 507))
+def activate_model(model_id: RowId, app_state: StateDep) -> Response:
     """Let a model serve from now on."""
-    return answer(_shown(activate_kept(house, number), number))
+    return json_response(_model_out(activate_stored_model(app_state, model_id), model_id))
 
 
-def activate_kept(house: House, number: int) -> KeptModel:
+def activate_stored_model(app_state: AppState, model_id: int) -> StoredModel:
     """Let a model serve from now on, if its file is sound."""
-    with house.store.writing() as connection:
-        kept = model_store.one(connection, number)
-        path = house.settings.models / kept.file
-        if not path.is_file() or model_store.sha256_of(path) != kept.sha256:
-            raise BadModelFile(f"the file of model {number} is missing or damaged", hint="another model")
-        model_store.activate(connection, number, "chosen")
-    return kept
+    with app_state.database.write_transaction() as connection:
+        stored = model_store.get_model(connection, model_id)
+        path = app_state.settings.models_dir / stored.file
+        if not path.is_file() or model_store.file_sha256(path) != stored.sha256:
+            raise ModelFileError(f"the file of model {model_id} is missing or damaged", hint="another model")
+        model_store.activate_model(connection, model_id, "chosen")
+    return stored
 
 
-@router.delete("/{number}", response_model=Success[Deleted], responses=failures(404, 409, 507))
-def delete_model(number: Number, house: InHouse) -> Response:
+@router.delete("/{number}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
+def delete_model(model_id: RowId, app_state: StateDep) -> Response:
     """Delete a model that is not active, and its file; it is no longer rolled back to."""
-    delete_kept(house, number)
-    return answer({"deleted": True})
+    delete_stored_model(app_state, model_id)
+    return json_response({"deleted": True})
 
 
-def delete_kept(house: House, number: int) -> None:
+def delete_stored_model(app_state: AppState, model_id: int) -> None:
     """Delete a model that is not active, and its file."""
-    with house.store.writing() as connection:
-        kept = model_store.one(connection, number)
+    with app_state.database.write_transaction() as connection:
+        stored = model_store.get_model(connection, model_id)
         try:
-            model_store.remove(connection, number)
-        except InvalidParameter as error:
+            model_store.delete_model(connection, model_id)
+        except InvalidParameterError as error:
             raise HTTPException(409, f"{error.message}; {error.hint}") from None
-    (house.settings.models / kept.file).unlink(missing_ok=True)
+    (app_state.settings.models_dir / stored.file).unlink(missing_ok=True)
 
 
-def _shown(kept: KeptModel, active: int | None) -> dict[str, Any]:
+def _model_out(stored: StoredModel, active_id: int | None) -> dict[str, Any]:
     return {
-        "number": kept.number, "active": kept.number == active, "model": kept.spec["model"],
-        "params": kept.spec["params"], "origin": kept.origin, "made_at": kept.made_at,
-        "ratings": kept.ratings, "checks": kept.checks, "sha256": kept.sha256,
+        "number": stored.id, "active": stored.id == active_id, "model": stored.spec["model"],
+        "params": stored.spec["params"], "origin": stored.origin, "made_at": stored.created_at,
+        "ratings": stored.n_ratings, "checks": stored.checks, "sha256": stored.sha256,
     }  # fmt: skip

@@ -7,77 +7,89 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from foretaste.errors import BadData, NotFound
-from foretaste.service.api.dependencies import House, InHouse, answer, failures, needs
+from foretaste.errors import DataError, NotFoundError
+from foretaste.service.api.dependencies import (
+    AppState,
+    StateDep,
+    error_responses,
+    json_response,
+    require_role,
+)
 from foretaste.service.db import rating_store
-from foretaste.service.db.rating_store import Rated
-from foretaste.service.id_codec import LONGEST
-from foretaste.service.schemas import Deleted, RatingGiven, RatingKept, RatingPage, Success
+from foretaste.service.db.rating_store import StoredRating
+from foretaste.service.id_codec import MAX_ID_LENGTH
+from foretaste.service.schemas import DeleteResult, RatingIn, RatingPage, RatingStored, Success
 
 router = APIRouter(prefix="/ratings", tags=["ratings"])
 
-IdInQuery = Annotated[str, Query(min_length=1, max_length=LONGEST)]
+IdQuery = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
 @router.put(
     "",
-    response_model=Success[RatingKept],
-    responses=failures(404, 507),
-    dependencies=[Depends(needs("write"))],
+    response_model=Success[RatingStored],
+    responses=error_responses(404, 507),
+    dependencies=[Depends(require_role("write"))],
 )
-def put_rating(given: RatingGiven, house: InHouse) -> Response:
+def put_rating(body: RatingIn, app_state: StateDep) -> Response:
     """Store a rating, or change it; the person's recommendations change at once."""
-    kinds = house.serving.kinds
-    user, item = kinds.text(given.user, "user"), kinds.text(given.item, "item")
-    if not kinds.low <= given.value <= kinds.high:
-        raise BadData(f"ratings go from {kinds.low:g} to {kinds.high:g}", hint=f"such as {kinds.high:g}")
-    rated = Rated(item, given.value, int(time.time()), given.shown_prediction)
-    with house.store.writing() as connection:
+    codec = app_state.model_server.id_codec
+    user, item = codec.to_text(body.user, "user"), codec.to_text(body.item, "item")
+    if not codec.low <= body.value <= codec.high:
+        raise DataError(f"ratings go from {codec.low:g} to {codec.high:g}", hint=f"such as {codec.high:g}")
+    rating = StoredRating(item, body.value, int(time.time()), body.shown_prediction)
+    with app_state.database.write_transaction() as connection:
         if not rating_store.has_item(connection, item):
-            raise NotFound("there is no such item", hint="one of GET /api/v1/items")
-        created, changed = rating_store.put(connection, user, rated)
-    house.figures.written.inc(int(changed))
-    return answer({
-        "user": kinds.own(user, "user"), "item": kinds.own(item, "item"), "value": given.value,
+            raise NotFoundError("there is no such item", hint="one of GET /api/v1/items")
+        created, changed = rating_store.put_rating(connection, user, rating)
+    app_state.metrics.ratings_written.inc(int(changed))
+    return json_response({
+        "user": codec.from_text(user, "user"), "item": codec.from_text(item, "item"), "value": body.value,
         "created": created, "changed": changed,
     })  # fmt: skip
 
 
 @router.delete(
-    "", response_model=Success[Deleted], responses=failures(507), dependencies=[Depends(needs("write"))]
+    "",
+    response_model=Success[DeleteResult],
+    responses=error_responses(507),
+    dependencies=[Depends(require_role("write"))],
 )
-def delete_rating(user: IdInQuery, item: IdInQuery, house: InHouse) -> Response:
+def delete_rating(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
     """Delete a rating; to delete one that is not there is no error."""
-    kinds = house.serving.kinds
-    user, item = kinds.text(user, "user"), kinds.text(item, "item")
-    with house.store.writing() as connection:
-        gone = rating_store.delete(connection, user, item)
-    house.figures.written.inc(int(gone))
-    return answer({"deleted": gone})
+    codec = app_state.model_server.id_codec
+    user, item = codec.to_text(user, "user"), codec.to_text(item, "item")
+    with app_state.database.write_transaction() as connection:
+        is_deleted = rating_store.delete_rating(connection, user, item)
+    app_state.metrics.ratings_written.inc(int(is_deleted))
+    return json_response({"deleted": is_deleted})
 
 
 @router.get(
-    "", response_model=Success[RatingPage], responses=failures(), dependencies=[Depends(needs("read"))]
+    "",
+    response_model=Success[RatingPage],
+    responses=error_responses(),
+    dependencies=[Depends(require_role("read"))],
 )
 def list_ratings(
-    user: IdInQuery, house: InHouse,
-    after: Annotated[str, Query(max_length=LONGEST)] = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    user: IdQuery, app_state: StateDep,
+    after: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:  # fmt: skip
     """List the ratings of a person, by item id as text; of an unknown person there are none."""
-    kinds = house.serving.kinds
-    user = kinds.text(user, "user")
+    codec = app_state.model_server.id_codec
+    user = codec.to_text(user, "user")
     if after:
-        after = kinds.text(after, "item")
-    with house.store.reading() as connection:
-        found = rating_store.page(connection, user, after, limit)
-    rows = [listed(one, house) for one in found]
-    following = found[-1].item if len(found) == limit else None
-    return answer({"user": kinds.own(user, "user"), "ratings": rows, "next": following})
+        after = codec.to_text(after, "item")
+    with app_state.database.read_connection() as connection:
+        ratings = rating_store.get_ratings_page(connection, user, after, limit)
+    rows = [rating_out(rating, app_state) for rating in ratings]
+    next_item = ratings[-1].item if len(ratings) == limit else None
+    return json_response({"user": codec.from_text(user, "user"), "ratings": rows, "next": next_item})
 
 
-def listed(one: Rated, house: House) -> dict[str, Any]:
+def rating_out(rating: StoredRating, app_state: AppState) -> dict[str, Any]:
     """Return a rating as it is listed."""
     return {
-        "item": house.serving.kinds.own(one.item, "item"), "title": house.serving.title(one.item),
-        "value": one.value, "rated_at": one.rated_at, "shown_prediction": one.shown,
+        "item": app_state.model_server.id_codec.from_text(rating.item, "item"), "title": app_state.model_server.item_title(rating.item),
+        "value": rating.value, "rated_at": rating.rated_at, "shown_prediction": rating.shown_prediction,
     }  # fmt: skip

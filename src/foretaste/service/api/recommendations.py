@@ -8,118 +8,138 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from foretaste.service import predictor
-from foretaste.service.api.dependencies import House, InHouse, answer, envelope, failures, needs
-from foretaste.service.api.ratings import IdInQuery
+from foretaste.service.api.dependencies import (
+    AppState,
+    StateDep,
+    error_responses,
+    json_response,
+    require_role,
+    success_envelope,
+)
+from foretaste.service.api.ratings import IdQuery
 from foretaste.service.db import rating_store
-from foretaste.service.id_codec import LONGEST
-from foretaste.service.model_server import Active
-from foretaste.service.predictor import Answer, Person
+from foretaste.service.id_codec import MAX_ID_LENGTH
+from foretaste.service.model_server import ActiveModel
+from foretaste.service.predictor import ItemPrediction, UserProfile
 from foretaste.service.response_cache import DEFAULT_N
 from foretaste.service.schemas import (
-    Explained,
-    Predictions,
-    PredictionsWanted,
-    Question,
+    ExplanationOut,
+    NextItem,
+    PredictionsIn,
+    PredictionsOut,
     SimilarItems,
     Success,
 )
 
-router = APIRouter(tags=["recommending"], dependencies=[Depends(needs("read"))])
+router = APIRouter(tags=["recommending"], dependencies=[Depends(require_role("read"))])
 
-Ids = Annotated[list[Annotated[str, Field(min_length=1, max_length=LONGEST)]], Query(max_length=500)]
-HowMany = Annotated[int, Query(ge=1, le=1000)]
+IdsQuery = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]], Query(max_length=500)
+]
+CountQuery = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("/recommendations", response_model=Success[Predictions], responses=failures())
-def get_recommendations(user: IdInQuery, house: InHouse, n: HowMany = DEFAULT_N) -> Response:
+@router.get("/recommendations", response_model=Success[PredictionsOut], responses=error_responses())
+def get_recommendations(user: IdQuery, app_state: StateDep, n: CountQuery = DEFAULT_N) -> Response:
     """List the items that a person has not rated and will like best, the best first."""
-    serving = house.serving
-    text = serving.kinds.text(user, "user")
-    with house.store.reading() as connection:
-        moment = rating_store.moment(connection, text)
-        told = serving.told.get(text, n, moment)
-        if told is None:
-            active, who = serving.person(connection, text, moment)
-    if told is None:
-        with serving.at_work:
-            told = _told(house, text, active, who, predictor.recommendations(who, n, active.index))
-        serving.told.put(text, n, moment, told)
-    return Response(told, media_type="application/json")
+    model_server = app_state.model_server
+    text = model_server.id_codec.to_text(user, "user")
+    with app_state.database.read_connection() as connection:
+        version = rating_store.cache_version(connection, text)
+        content = model_server.responses.get(text, n, version)
+        if content is None:
+            active, profile = model_server.get_user(connection, text, version)
+    if content is None:
+        with model_server.cpu_slots:
+            content = _predictions_json(
+                app_state, text, active, profile, predictor.recommend(profile, n, active.index)
+            )
+        model_server.responses.put(text, n, version, content)
+    return Response(content, media_type="application/json")
 
 
-@router.post("/predictions", response_model=Success[Predictions], responses=failures(404))
-def post_predictions(wanted: PredictionsWanted, house: InHouse) -> Response:
+@router.post("/predictions", response_model=Success[PredictionsOut], responses=error_responses(404))
+def post_predictions(body: PredictionsIn, app_state: StateDep) -> Response:
     """Predict what a person would give some items."""
-    kinds = house.serving.kinds
-    text = kinds.text(wanted.user, "user")
-    items = kinds.column([kinds.text(item, "item") for item in wanted.items], "item")
-    with house.store.reading() as connection:
-        active, who = house.serving.person(connection, text)
-    told = _told(house, text, active, who, predictor.predictions(who, items))
-    return Response(told, media_type="application/json")
+    codec = app_state.model_server.id_codec
+    text = codec.to_text(body.user, "user")
+    items = codec.to_array([codec.to_text(item, "item") for item in body.items], "item")
+    with app_state.database.read_connection() as connection:
+        active, profile = app_state.model_server.get_user(connection, text)
+    content = _predictions_json(app_state, text, active, profile, predictor.predict_items(profile, items))
+    return Response(content, media_type="application/json")
 
 
-@router.get("/similar", response_model=Success[SimilarItems], responses=failures(404, 409))
-def get_similar(item: IdInQuery, house: InHouse, n: HowMany = 10) -> Response:
+@router.get("/similar", response_model=Success[SimilarItems], responses=error_responses(404, 409))
+def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Response:
     """List the items most like one."""
-    kinds = house.serving.kinds
-    text = kinds.text(item, "item")
-    own = kinds.own(text, "item")
-    with house.store.reading() as connection:
-        active = house.serving.active(connection)
-        found = predictor.similar(active.model, own, n)
-    title = house.serving.title
-    rows = [{"item": id_, "title": title(id_), "similarity": round(value, 6)} for id_, value in found]
-    return answer({"item": own, "title": title(own), "model": active.kept.number, "items": rows})
+    codec = app_state.model_server.id_codec
+    text = codec.to_text(item, "item")
+    item_id = codec.from_text(text, "item")
+    with app_state.database.read_connection() as connection:
+        active = app_state.model_server.get_active(connection)
+        similar = predictor.find_similar(active.model, item_id, n)
+    title = app_state.model_server.item_title
+    rows = [{"item": id_, "title": title(id_), "similarity": round(value, 6)} for id_, value in similar]
+    return json_response({"item": item_id, "title": title(item_id), "model": active.stored.id, "items": rows})
 
 
-@router.get("/explanations", response_model=Success[Explained], responses=failures(404, 409))
-def get_explanation(user: IdInQuery, item: IdInQuery, house: InHouse) -> Response:
+@router.get("/explanations", response_model=Success[ExplanationOut], responses=error_responses(404, 409))
+def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
     """Say what a prediction is made of, and which of the person's ratings moved it."""
-    kinds = house.serving.kinds
-    text, what = kinds.text(user, "user"), kinds.text(item, "item")
-    with house.store.reading() as connection:
-        active, who = house.serving.person(connection, text)
-    found = predictor.explained(who, kinds.own(text, "user"), kinds.own(what, "item"))
-    title = house.serving.title
+    codec = app_state.model_server.id_codec
+    text, item_text = codec.to_text(user, "user"), codec.to_text(item, "item")
+    with app_state.database.read_connection() as connection:
+        active, profile = app_state.model_server.get_user(connection, text)
+    explanation = predictor.explain_prediction(
+        profile, codec.from_text(text, "user"), codec.from_text(item_text, "item")
+    )
+    title = app_state.model_server.item_title
     reasons = [
-        {"item": one.id, "title": title(one.id), "rating": one.rating, "share": one.share}
-        for one in found.reasons
+        {"item": reason.id, "title": title(reason.id), "rating": reason.rating, "share": reason.contribution}
+        for reason in explanation.reasons
     ]
-    return answer({
-        "user": found.user, "item": found.item, "title": title(what), "model": active.kept.number,
-        "prediction": found.prediction, "sentence": found.sentence(),
-        "parts": [{"name": part.name, "value": part.value} for part in found.parts],
-        "moved": found.moved, "reasons": reasons, "rest": found.rest, "note": found.note,
+    return json_response({
+        "user": explanation.user, "item": explanation.item, "title": title(item_text), "model": active.stored.id,
+        "prediction": explanation.prediction, "sentence": explanation.sentence(),
+        "parts": [{"name": part.name, "value": part.value} for part in explanation.parts],
+        "moved": explanation.main_part, "reasons": reasons, "rest": explanation.residual, "note": explanation.note,
     })  # fmt: skip
 
 
-@router.get("/questions", response_model=Success[Question], responses=failures(404, 409))
-def get_question(
-    user: IdInQuery,
-    house: InHouse,
-    skip: Ids = [],  # noqa: B006 - FastAPI gives each request its own
+@router.get("/questions", response_model=Success[NextItem], responses=error_responses(404, 409))
+def get_next_item(
+    user: IdQuery,
+    app_state: StateDep,
+    skip: IdsQuery = [],  # noqa: B006 - FastAPI gives each request its own
 ) -> Response:
     """Say which item to ask a person about next: the one whose rating would tell most, none of ``skip``."""
-    kinds = house.serving.kinds
-    text = kinds.text(user, "user")
-    skipped = kinds.column([kinds.text(item, "item") for item in skip], "item")
-    with house.store.reading() as connection:
-        active, who = house.serving.person(connection, text)
-    item = predictor.question(active.model, who.own, skipped)
-    return answer({
-        "user": kinds.own(text, "user"), "model": active.kept.number, "answered": len(who.rated),
-        "item": item, "title": house.serving.title(item),
+    codec = app_state.model_server.id_codec
+    text = codec.to_text(user, "user")
+    excluded_items = codec.to_array([codec.to_text(item, "item") for item in skip], "item")
+    with app_state.database.read_connection() as connection:
+        active, profile = app_state.model_server.get_user(connection, text)
+    item = predictor.next_item(active.model, profile.ratings, excluded_items)
+    return json_response({
+        "user": codec.from_text(text, "user"), "model": active.stored.id, "answered": len(profile.rated_items),
+        "item": item, "title": app_state.model_server.item_title(item),
     })  # fmt: skip
 
 
-def _told(house: House, user: str, active: Active, who: Person, found: list[Answer]) -> bytes:
+def _predictions_json(
+    app_state: AppState,
+    user: str,
+    active: ActiveModel,
+    profile: UserProfile,
+    predictions: list[ItemPrediction],
+) -> bytes:
     """Return an answer in words: the bytes of its JSON."""
-    title = house.serving.title
+    title = app_state.model_server.item_title
     rows: list[dict[str, Any]] = [
-        {"item": one.item, "title": title(one.item), "prediction": one.prediction} for one in found
+        {"item": prediction.item, "title": title(prediction.item), "prediction": prediction.prediction}
+        for prediction in predictions
     ]
-    return envelope({
-        "user": house.serving.kinds.own(user, "user"), "model": active.kept.number, "basis": who.basis,
-        "ratings_used": who.used, "items": rows,
+    return success_envelope({
+        "user": app_state.model_server.id_codec.from_text(user, "user"), "model": active.stored.id, "basis": profile.basis,
+        "ratings_used": profile.n_ratings_used, "items": rows,
     })  # fmt: skip

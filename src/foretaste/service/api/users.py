@@ -4,47 +4,58 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Response
 
-from foretaste.service.api.dependencies import House, InHouse, answer, failures, needs
-from foretaste.service.api.ratings import IdInQuery, listed
+from foretaste.service.api.dependencies import (
+    AppState,
+    StateDep,
+    error_responses,
+    json_response,
+    require_role,
+)
+from foretaste.service.api.ratings import IdQuery, rating_out
 from foretaste.service.db import model_store, rating_store
-from foretaste.service.id_codec import one_id
-from foretaste.service.schemas import Erased, Export, Success
+from foretaste.service.id_codec import single_id_index
+from foretaste.service.schemas import Success, UserDeleted, UserExport
 
-router = APIRouter(prefix="/people", tags=["people"], dependencies=[Depends(needs("admin"))])
+router = APIRouter(prefix="/people", tags=["people"], dependencies=[Depends(require_role("admin"))])
 
 
-@router.get("", response_model=Success[Export], responses=failures())
-def export_person(user: IdInQuery, house: InHouse) -> Response:
+@router.get("", response_model=Success[UserExport], responses=error_responses())
+def export_user(user: IdQuery, app_state: StateDep) -> Response:
     """Hand out all that is kept of a person, and which models were learned from it."""
-    kinds = house.serving.kinds
-    text = kinds.text(user, "user")
-    with house.store.reading() as connection:
-        found = rating_store.history(connection, text)
-    rows = [listed(one, house) for one in found]
-    own = kinds.own(text, "user")
-    return answer({"user": own, "ratings": rows, "models": models_that_know(house, own)})
+    codec = app_state.model_server.id_codec
+    text = codec.to_text(user, "user")
+    with app_state.database.read_connection() as connection:
+        ratings = rating_store.get_user_ratings(connection, text)
+    rows = [rating_out(rating, app_state) for rating in ratings]
+    user_id = codec.from_text(text, "user")
+    return json_response({"user": user_id, "ratings": rows, "models": models_with_user(app_state, user_id)})
 
 
-@router.delete("", response_model=Success[Erased], responses=failures(507))
-def erase_person(user: IdInQuery, house: InHouse) -> Response:
+@router.delete("", response_model=Success[UserDeleted], responses=error_responses(507))
+def delete_user(user: IdQuery, app_state: StateDep) -> Response:
     """Delete all that is kept of a person; models that learned from it are named."""
-    kinds = house.serving.kinds
-    text = kinds.text(user, "user")
-    with house.store.writing() as connection:
-        gone = rating_store.erase(connection, text)
-    house.serving.forget(text)
-    return answer({"ratings": gone, "models": models_that_know(house, kinds.own(text, "user"))})
+    codec = app_state.model_server.id_codec
+    text = codec.to_text(user, "user")
+    with app_state.database.write_transaction() as connection:
+        n_deleted = rating_store.delete_user(connection, text)
+    app_state.model_server.evict_user(text)
+    return json_response(
+        {"ratings": n_deleted, "models": models_with_user(app_state, codec.from_text(text, "user"))}
+    )
 
 
-def models_that_know(house: House, user: int | str) -> list[int]:
+def models_with_user(app_state: AppState, user: int | str) -> list[int]:
     """Return the numbers of the models that learned from ratings of a person."""
     from foretaste.persistence import load
 
-    with house.store.reading() as connection:
-        models = model_store.listed(connection)
-    known = []
-    for kept in models:
-        path = house.settings.models / kept.file
-        if path.is_file() and int(load(path, memory_map=True).users_.remap(one_id(user).ids)[0]) >= 0:
-            known.append(kept.number)
-    return sorted(known)
+    with app_state.database.read_connection() as connection:
+        stored_models = model_store.list_models(connection)
+    model_ids = []
+    for stored in stored_models:
+        path = app_state.settings.models_dir / stored.file
+        if (
+            path.is_file()
+            and int(load(path, memory_map=True).users_.indices_of(single_id_index(user).ids)[0]) >= 0
+        ):
+            model_ids.append(stored.id)
+    return sorted(model_ids)

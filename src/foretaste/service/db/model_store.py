@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from foretaste.errors import InvalidParameter, NotFound
+from foretaste.errors import InvalidParameterError, NotFoundError
 from foretaste.service.db.database import Connection
 from foretaste.service.db.schema import activations, jobs, models
 
@@ -20,49 +20,49 @@ _COLUMNS = tuple(models.c)
 
 
 @dataclass(frozen=True)
-class KeptModel:
+class StoredModel:
     """A model file that passed its checks."""
 
-    number: int
+    id: int
     file: str
     sha256: str
     spec: dict[str, Any]
     origin: str
-    made_at: int
-    ratings: int
+    created_at: int
+    n_ratings: int
     checks: dict[str, Any]
 
 
-def _from_row(row: Any) -> KeptModel:
+def _from_row(row: Any) -> StoredModel:
     return _from_values(dict(row._mapping))
 
 
-def _from_values(values: dict[str, Any]) -> KeptModel:
-    return KeptModel(**values | {name: json.loads(values[name]) for name in ("spec", "checks")})
+def _from_values(values: dict[str, Any]) -> StoredModel:
+    return StoredModel(**values | {name: json.loads(values[name]) for name in ("spec", "checks")})
 
 
-def listed(connection: Connection) -> list[KeptModel]:
+def list_models(connection: Connection) -> list[StoredModel]:
     """Return all models, the newest first."""
     return [
         _from_row(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(models.c.number.desc()))
     ]
 
 
-def one(connection: Connection, number: int) -> KeptModel:
+def get_model(connection: Connection, model_id: int) -> StoredModel:
     """Return a model by its number.
 
     Raises
     ------
-    NotFound
+    NotFoundError
         If there is none.
     """
-    row = connection.execute(sa.select(*_COLUMNS).where(models.c.number == number)).one_or_none()
+    row = connection.execute(sa.select(*_COLUMNS).where(models.c.number == model_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no model {number}", hint="GET /api/v1/models")
+        raise NotFoundError(f"there is no model {model_id}", hint="GET /api/v1/models")
     return _from_row(row)
 
 
-def active(connection: Connection) -> tuple[int, KeptModel] | None:
+def get_active_model(connection: Connection) -> tuple[int, StoredModel] | None:
     """Return the number of the activation in force and its model; None if there is none."""
     query = sa.select(activations.c.number.label("activation"), *_COLUMNS)
     query = query.join(models, models.c.number == activations.c.model)
@@ -70,33 +70,33 @@ def active(connection: Connection) -> tuple[int, KeptModel] | None:
     if row is None:
         return None
     values = dict(row._mapping)
-    activation = values.pop("activation")
-    return activation, _from_values(values)
+    activation_id = values.pop("activation")
+    return activation_id, _from_values(values)
 
 
-def add(connection: Connection, kept: dict[str, Any]) -> int:
+def add_model(connection: Connection, row: dict[str, Any]) -> int:
     """Add a row for a model file that is in its place; return its number."""
-    values = kept | {"made_at": int(time.time())}
+    values = row | {"made_at": int(time.time())}
     values |= {name: json.dumps(values[name], allow_nan=False) for name in ("spec", "checks")}
     return int(connection.execute(sa.insert(models).values(**values).returning(models.c.number)).scalar_one())
 
 
-def _one_at_a_time(connection: Connection) -> None:
+def _lock_activations(connection: Connection) -> None:
     """Wait for others who change activations; SQLite has one writer anyway. Reading goes on."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE activations IN EXCLUSIVE MODE"))
 
 
-def activate(connection: Connection, number: int, reason: str) -> int:
+def activate_model(connection: Connection, model_id: int, reason: str) -> int:
     """Let a model serve from now on; return the number of the activation."""
-    _one_at_a_time(connection)
-    one(connection, number)
-    now = active(connection)
-    if now is not None and now[1].number == number:
-        return now[0]
-    values = {"model": number, "at": int(time.time()), "reason": reason}
-    added = sa.insert(activations).values(**values).returning(activations.c.number)
-    return int(connection.execute(added).scalar_one())
+    _lock_activations(connection)
+    get_model(connection, model_id)
+    current = get_active_model(connection)
+    if current is not None and current[1].id == model_id:
+        return current[0]
+    values = {"model": model_id, "at": int(time.time()), "reason": reason}
+    statement = sa.insert(activations).values(**values).returning(activations.c.number)
+    return int(connection.execute(statement).scalar_one())
 
 
 def roll_back(connection: Connection) -> int:
@@ -106,80 +106,84 @@ def roll_back(connection: Connection) -> int:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is none before it.
     """
-    _one_at_a_time(connection)
-    stack = _in_turn(connection)
+    _lock_activations(connection)
+    stack = _activation_stack(connection)
     if len(stack) < 2:
-        raise InvalidParameter("there is no model before the active one", hint="GET /api/v1/models")
+        raise InvalidParameterError("there is no model before the active one", hint="GET /api/v1/models")
     values = {"model": stack[-2], "at": int(time.time()), "reason": "rolled back"}
     connection.execute(sa.insert(activations).values(**values))
     return stack[-2]
 
 
-def remove(connection: Connection, number: int) -> None:
+def delete_model(connection: Connection, model_id: int) -> None:
     """Remove a model and its activations; its trainings stay, without it.
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is active.
     """
-    _one_at_a_time(connection)
-    now = active(connection)
-    if now is not None and now[1].number == number:
-        raise InvalidParameter("this model is active", hint="activate another one first")
-    connection.execute(sa.update(jobs).where(jobs.c.model == number).values(model=None))
-    kept = [model for model in _in_turn(connection) if model != number]
+    _lock_activations(connection)
+    current = get_active_model(connection)
+    if current is not None and current[1].id == model_id:
+        raise InvalidParameterError("this model is active", hint="activate another one first")
+    connection.execute(sa.update(jobs).where(jobs.c.model == model_id).values(model=None))
+    remaining_ids = [
+        remaining_id for remaining_id in _activation_stack(connection) if remaining_id != model_id
+    ]
     connection.execute(sa.delete(activations))
-    for model in kept:  # under new numbers, which never come twice: workers know activations by them
-        values = {"model": model, "at": int(time.time()), "reason": "chosen"}
+    for (
+        remaining_id
+    ) in remaining_ids:  # under new numbers, which never come twice: workers know activations by them
+        values = {"model": remaining_id, "at": int(time.time()), "reason": "chosen"}
         connection.execute(sa.insert(activations).values(**values))
-    connection.execute(sa.delete(models).where(models.c.number == number))
+    connection.execute(sa.delete(models).where(models.c.number == model_id))
 
 
-def _in_turn(connection: Connection) -> list[int]:
+def _activation_stack(connection: Connection) -> list[int]:
     """Return the models that can be gone back to, the active one last."""
     query = sa.select(activations.c.model, activations.c.reason).order_by(activations.c.number)
     stack: list[int] = []
-    for model, reason in connection.execute(query):
+    for model_id, reason in connection.execute(query):
         if reason == "rolled back":
             stack.pop()
         else:
-            stack.append(model)
+            stack.append(model_id)
     return stack
 
 
-def sha256_of(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sweep(connection: Connection, folder: Path, *, older_than: float = 3600.0) -> list[str]:
+def delete_orphan_files(connection: Connection, directory: Path, *, min_age: float = 3600.0) -> list[str]:
     """Remove model files that no row knows: what an upload or a job left that was killed.
 
     Parameters
     ----------
     connection : Connection
-    folder : Path
-    older_than : float
+    directory : Path
+    min_age : float
         Seconds since the file was last written: younger ones may be at work.
     """
-    known = {kept.file for kept in listed(connection)}
-    gone = []
-    for path in folder.iterdir():
-        if path.name not in known and time.time() - path.stat().st_mtime > older_than:
+    known = {model.file for model in list_models(connection)}
+    deleted_names = []
+    for path in directory.iterdir():
+        if path.name not in known and time.time() - path.stat().st_mtime > min_age:
             path.unlink(missing_ok=True)
-            gone.append(path.name)
-    return gone
+            deleted_names.append(path.name)
+    return deleted_names
 
 
-def sync_folder(folder: Path) -> None:
+def fsync_directory(directory: Path) -> None:
     """Wait until the names in a folder are on disk."""
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

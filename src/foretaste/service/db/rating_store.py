@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from foretaste.errors import BadData
+from foretaste.errors import DataError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.service.db.database import Connection, Store, put_fact, upsert
-from foretaste.service.db.schema import activations, facts, items, people, ratings, visitors
-from foretaste.service.id_codec import Kinds
+from foretaste.service.db.database import Connection, Database, put_setting, upsert
+from foretaste.service.db.schema import activations, items, ratings, settings, user_versions, visitors
+from foretaste.service.id_codec import IdCodec
 
 _CHUNK = 20_000
 
 
 @dataclass(frozen=True)
-class Rated:
+class StoredRating:
     """One rating of a person, as the database holds it.
 
     Parameters
@@ -29,7 +29,7 @@ class Rated:
     value : float
     rated_at : int or None
         Seconds since 1970.
-    shown : float or None
+    shown_prediction : float or None
         The prediction that the person saw before rating. No model learns from such a rating, but answers
         about the person rest on it.
     """
@@ -37,181 +37,197 @@ class Rated:
     item: str
     value: float
     rated_at: int | None
-    shown: float | None
+    shown_prediction: float | None
 
 
 @dataclass(frozen=True)
-class Moment:
+class CacheVersion:
     """What an answer about a person depends on: the same moment, the same answer.
 
     Parameters
     ----------
-    version : int
+    user_version : int
         Of the person's ratings; 0 if none were changed since they were first read.
-    erasures : int
+    deletion_count : int
         How many people's data were deleted.
-    activation : int
+    activation_id : int
         Number of the activation in force; 0 if there is no model.
     """
 
-    version: int
-    erasures: int
-    activation: int
+    user_version: int
+    deletion_count: int
+    activation_id: int
 
 
-_MOMENT = sa.select(
-    sa.select(people.c.version).where(people.c.user == sa.bindparam("who")).scalar_subquery(),
-    sa.select(facts.c.value).where(facts.c.name == "erasures").scalar_subquery(),
+_VERSION_QUERY = sa.select(
+    sa.select(user_versions.c.version).where(user_versions.c.user == sa.bindparam("who")).scalar_subquery(),
+    sa.select(settings.c.value).where(settings.c.name == "erasures").scalar_subquery(),
     sa.select(sa.func.max(activations.c.number)).scalar_subquery(),
 )
-_GLANCE = (  # _MOMENT as SQLite is asked without SQLAlchemy
+_VERSION_SQL = (  # _MOMENT as SQLite is asked without SQLAlchemy
     "SELECT (SELECT version FROM people WHERE user = ?), (SELECT value FROM facts WHERE name = 'erasures'), "
     "(SELECT max(number) FROM activations)"
 )
-_OF_USER = (
+_USER_RATINGS_QUERY = (
     sa.select(ratings.c.item, ratings.c.value, ratings.c.rated_at, ratings.c.shown)
     .where(ratings.c.user == sa.bindparam("who"))
     .order_by(ratings.c.item)
 )
 
 
-def moment(connection: Connection, user: str) -> Moment:
+def cache_version(connection: Connection, user: str) -> CacheVersion:
     """Return what answers about a person depend on."""
-    version, erasures, activation = connection.execute(_MOMENT, {"who": user}).one()
-    return Moment(version or 0, int(erasures or 0), activation or 0)
+    user_version, deletion_count, activation_id = connection.execute(_VERSION_QUERY, {"who": user}).one()
+    return CacheVersion(user_version or 0, int(deletion_count or 0), activation_id or 0)
 
 
-def glance(store: Store, user: str) -> Moment | None:
+def cache_version_nowait(database: Database, user: str) -> CacheVersion | None:
     """Return ``moment`` if it can be had without waiting, else None."""
-    found = store.glance(_GLANCE, (user,))
-    return None if found is None else Moment(found[0] or 0, int(found[1] or 0), found[2] or 0)
+    row = database.fetch_nowait(_VERSION_SQL, (user,))
+    return None if row is None else CacheVersion(row[0] or 0, int(row[1] or 0), row[2] or 0)
 
 
-def history(connection: Connection, user: str) -> list[Rated]:
+def get_user_ratings(connection: Connection, user: str) -> list[StoredRating]:
     """Return all ratings of a person, by item as text."""
-    return [Rated(*row) for row in connection.execute(_OF_USER, {"who": user})]
+    return [StoredRating(*row) for row in connection.execute(_USER_RATINGS_QUERY, {"who": user})]
 
 
-def page(connection: Connection, user: str, after: str, limit: int) -> list[Rated]:
+def get_ratings_page(connection: Connection, user: str, after: str, limit: int) -> list[StoredRating]:
     """Return some ratings of a person, those behind an item, by item as text."""
-    some = _OF_USER.where(ratings.c.item > after).limit(limit)
-    return [Rated(*row) for row in connection.execute(some, {"who": user})]
+    query = _USER_RATINGS_QUERY.where(ratings.c.item > after).limit(limit)
+    return [StoredRating(*row) for row in connection.execute(query, {"who": user})]
 
 
-def put(connection: Connection, user: str, rated: Rated) -> tuple[bool, bool]:
+def put_rating(connection: Connection, user: str, rating: StoredRating) -> tuple[bool, bool]:
     """Store a rating; return whether there was none before, and whether anything changed.
 
     The same rating once more changes nothing, not even its time.
     """
-    where = (ratings.c.user == user) & (ratings.c.item == rated.item)
-    before = connection.execute(sa.select(ratings.c.value).where(where).with_for_update()).scalar()
-    if before is not None and before == rated.value:
+    condition = (ratings.c.user == user) & (ratings.c.item == rating.item)
+    previous = connection.execute(sa.select(ratings.c.value).where(condition).with_for_update()).scalar()
+    if previous is not None and previous == rating.value:
         return False, False
-    keys = {"user": user, "item": rated.item}
-    values = {"value": rated.value, "rated_at": rated.rated_at, "shown": rated.shown}
+    keys = {"user": user, "item": rating.item}
+    values = {"value": rating.value, "rated_at": rating.rated_at, "shown": rating.shown_prediction}
     upsert(connection, ratings, keys | values, ("user", "item"))
-    _touch(connection, user)
-    return before is None, True
+    _bump_user_version(connection, user)
+    return previous is None, True
 
 
-def delete(connection: Connection, user: str, item: str) -> bool:
+def delete_rating(connection: Connection, user: str, item: str) -> bool:
     """Delete a rating; return whether there was one."""
-    where = (ratings.c.user == user) & (ratings.c.item == item)
-    gone = connection.execute(sa.delete(ratings).where(where)).rowcount > 0
-    if gone:
-        _touch(connection, user)
-    return gone
+    condition = (ratings.c.user == user) & (ratings.c.item == item)
+    is_deleted = connection.execute(sa.delete(ratings).where(condition)).rowcount > 0
+    if is_deleted:
+        _bump_user_version(connection, user)
+    return is_deleted
 
 
-def erase(connection: Connection, user: str) -> int:
+def delete_user(connection: Connection, user: str) -> int:
     """Delete all that is kept of a person; return how many ratings that were."""
-    gone = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
-    connection.execute(sa.delete(people).where(people.c.user == user))
+    n_deleted = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
+    connection.execute(sa.delete(user_versions).where(user_versions.c.user == user))
     connection.execute(sa.delete(visitors).where(visitors.c.user == user))
     # Counted by the database, for there may be two at once.
-    one_more = sa.cast(sa.cast(facts.c.value, sa.BigInteger) + 1, sa.Text)
-    connection.execute(sa.update(facts).where(facts.c.name == "erasures").values(value=one_more))
-    return gone
+    incremented = sa.cast(sa.cast(settings.c.value, sa.BigInteger) + 1, sa.Text)
+    connection.execute(sa.update(settings).where(settings.c.name == "erasures").values(value=incremented))
+    return n_deleted
 
 
-def _touch(connection: Connection, user: str) -> None:
-    before = connection.execute(sa.select(people.c.version).where(people.c.user == user)).scalar() or 0
-    upsert(connection, people, {"user": user, "version": max(before + 1, time.time_ns())}, ("user",))
+def _bump_user_version(connection: Connection, user: str) -> None:
+    previous = (
+        connection.execute(sa.select(user_versions.c.version).where(user_versions.c.user == user)).scalar()
+        or 0
+    )
+    upsert(connection, user_versions, {"user": user, "version": max(previous + 1, time.time_ns())}, ("user",))
 
 
 # All of them -----------------------------------------------------------------------------------------
 
 
-def fill(connection: Connection, given: Ratings, titles: dict[str, str], name: str) -> None:
+def import_ratings(connection: Connection, dataset: Ratings, titles: dict[str, str], name: str) -> None:
     """Store ratings and items in an empty database.
 
     Parameters
     ----------
     connection : Connection
         Of ``writing``.
-    given : Ratings
+    dataset : Ratings
     titles : dict of str to str
         By item id as text; items without ratings are stored, too.
     name : str
         What the ratings are called, so that another file is not taken for this one.
     """
-    low, high = given.scale or (float(given.value.min()), float(given.value.max()))
-    for fact, value in (
-        ("user_kind", given.users.kind), ("item_kind", given.items.kind), ("low", repr(float(low))),
-        ("high", repr(float(high))), ("declared", str(given.scale is not None)), ("name", name),
+    low, high = dataset.scale or (float(dataset.value.min()), float(dataset.value.max()))
+    for setting, value in (
+        ("user_kind", dataset.users.dtype), ("item_kind", dataset.items.dtype), ("low", repr(float(low))),
+        ("high", repr(float(high))), ("declared", str(dataset.scale is not None)), ("name", name),
         ("erasures", "0"),
     ):  # fmt: skip
-        put_fact(connection, fact, value)
-    known = {str(item) for item in given.items}
-    own = int if given.items.kind == "number" else str
-    ids = sorted(known | set(titles), key=own)
+        put_setting(connection, setting, value)
+    known = {str(item) for item in dataset.items}
+    id_type = int if dataset.items.dtype == "number" else str
+    ids = sorted(known | set(titles), key=id_type)
     rows: list[dict[str, Any]] = [
-        {"item": id_, "place": place, "title": titles.get(id_),
+        {"item": id_, "place": position, "title": titles.get(id_),
          "searched": f"{id_}\n{titles.get(id_, '')}".casefold()}
-        for place, id_ in enumerate(ids)
+        for position, id_ in enumerate(ids)
     ]  # fmt: skip
     for start in range(0, len(rows), _CHUNK):
         connection.execute(sa.insert(items), rows[start : start + _CHUNK])
-    _insert(connection, given)
+    _insert_ratings(connection, dataset)
 
 
-def _insert(connection: Connection, given: Ratings) -> None:
+def _insert_ratings(connection: Connection, dataset: Ratings) -> None:
     """Insert ratings, sorted as the table is."""
-    users, names = [str(user) for user in given.users], [str(item) for item in given.items]
-    order = np.lexsort((given.item, given.user))
-    distinct, code = np.unique(given.value, return_inverse=True)
+    user_ids, item_ids = [str(user) for user in dataset.users], [str(item) for item in dataset.items]
+    order = np.lexsort((dataset.item, dataset.user))
+    distinct, value_codes = np.unique(dataset.value, return_inverse=True)
     shortest = np.array([float(str(value)) for value in distinct])  # 0.9, not 0.8999999761581421
     for start in range(0, len(order), _CHUNK):
         rows = order[start : start + _CHUNK]
-        when = [None] * len(rows) if given.when is None else given.when[rows].tolist()
-        columns = (given.user[rows].tolist(), given.item[rows].tolist(), shortest[code[rows]].tolist(), when)
-        some = [(users[u], names[i], value, at) for u, i, value, at in zip(*columns, strict=True)]
+        timestamps = [None] * len(rows) if dataset.timestamp is None else dataset.timestamp[rows].tolist()
+        columns = (
+            dataset.user[rows].tolist(),
+            dataset.item[rows].tolist(),
+            shortest[value_codes[rows]].tolist(),
+            timestamps,
+        )
+        batch = [
+            (user_ids[u], item_ids[i], value, timestamp)
+            for u, i, value, timestamp in zip(*columns, strict=True)
+        ]
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(
-                "INSERT INTO ratings (user, item, value, rated_at) VALUES (?, ?, ?, ?)", some
+                "INSERT INTO ratings (user, item, value, rated_at) VALUES (?, ?, ?, ?)", batch
             )
         else:
             cursor = connection.connection.cursor()
             with cursor.copy('COPY ratings ("user", item, value, rated_at) FROM STDIN') as copy:
-                for row in some:
+                for row in batch:
                     copy.write_row(row)
 
 
-def kinds_of(store: Store) -> Kinds:
+def load_id_codec(database: Database) -> IdCodec:
     """Return the types of the ids and the scale.
 
     Raises
     ------
-    BadData
+    DataError
         If the database is empty.
     """
-    known = store.facts()
-    if "user_kind" not in known:
-        raise BadData("the database holds no ratings", hint="foretaste serve RATINGS")
-    return Kinds(known["user_kind"], known["item_kind"], float(known["low"]), float(known["high"]))
+    stored_settings = database.get_settings()
+    if "user_kind" not in stored_settings:
+        raise DataError("the database holds no ratings", hint="foretaste serve RATINGS")
+    return IdCodec(
+        stored_settings["user_kind"],
+        stored_settings["item_kind"],
+        float(stored_settings["low"]),
+        float(stored_settings["high"]),
+    )
 
 
-def all_ratings(store: Store) -> Ratings:
+def load_training_ratings(database: Database) -> Ratings:
     """Return all ratings to learn from, as of one moment.
 
     Ratings given to items whose prediction was shown are left out: people are drawn towards what they see,
@@ -220,54 +236,54 @@ def all_ratings(store: Store) -> Ratings:
 
     Raises
     ------
-    BadData
+    DataError
         If there are none.
     """
-    kinds, known = kinds_of(store), store.facts()
-    users, names = dict[str, int](), dict[str, int]()
-    user, item, value, when = list[int](), list[int](), list[float](), list[int | None]()
+    codec, stored_settings = load_id_codec(database), database.get_settings()
+    user_codes, item_codes = dict[str, int](), dict[str, int]()
+    user, item, value, timestamps = list[int](), list[int](), list[float](), list[int | None]()
     query = sa.select(ratings.c.user, ratings.c.item, ratings.c.value, ratings.c.rated_at)
     query = query.where(ratings.c.shown.is_(None))
-    with store.reading() as connection:
-        found = connection.execution_options(yield_per=_CHUNK).execute(query)
-        for who, what, much, at in found:
-            user.append(users.setdefault(who, len(users)))
-            item.append(names.setdefault(what, len(names)))
-            value.append(much)
-            when.append(at)
+    with database.read_connection() as connection:
+        result = connection.execution_options(yield_per=_CHUNK).execute(query)
+        for user_text, item_text, rating_value, rated_at in result:
+            user.append(user_codes.setdefault(user_text, len(user_codes)))
+            item.append(item_codes.setdefault(item_text, len(item_codes)))
+            value.append(rating_value)
+            timestamps.append(rated_at)
     if not value:
-        raise BadData(
+        raise DataError(
             "the database holds no ratings that were given without a prediction in sight",
             hint="rate items before their predictions are shown",
         )
-    return _as_ratings(kinds, known, (users, names), (user, item), value, when)
+    return _to_ratings(codec, stored_settings, (user_codes, item_codes), (user, item), value, timestamps)
 
 
-def count_of_shown(connection: Connection) -> int:
-    """Return how many ratings ``all_ratings`` leaves out."""
+def count_excluded_ratings(connection: Connection) -> int:
+    """Return how many ratings ``load_training_ratings`` leaves out."""
     query = sa.select(sa.func.count()).select_from(ratings).where(ratings.c.shown.is_not(None))
     return int(connection.execute(query).scalar_one())
 
 
-def _as_ratings(
-    kinds: Kinds, known: dict[str, str], ids: tuple[dict[str, int], dict[str, int]],
-    codes: tuple[list[int], list[int]], value: list[float], when: list[int | None],
+def _to_ratings(
+    codec: IdCodec, stored_settings: dict[str, str], ids: tuple[dict[str, int], dict[str, int]],
+    codes: tuple[list[int], list[int]], value: list[float], timestamps: list[int | None],
 ) -> Ratings:  # fmt: skip
-    index, coded = [], []
-    for side, texts, places in zip(("user", "item"), ids, codes, strict=True):
-        column = kinds.column(list(texts), side)
+    indexes, encoded = [], []
+    for entity, texts, entity_codes in zip(("user", "item"), ids, codes, strict=True):
+        column = codec.to_array(list(texts), entity)
         order = np.argsort(column, kind="stable")
-        place = np.empty(len(order), np.int32)
-        place[order] = np.arange(len(order), dtype=np.int32)
-        index.append(IdIndex(column[order]))
-        coded.append(place[np.array(places, np.int64)])
-    order = np.lexsort((coded[1], coded[0]))  # the same whatever order the database gives
-    timed = None not in when
+        inverse = np.empty(len(order), np.int32)
+        inverse[order] = np.arange(len(order), dtype=np.int32)
+        indexes.append(IdIndex(column[order]))
+        encoded.append(inverse[np.array(entity_codes, np.int64)])
+    order = np.lexsort((encoded[1], encoded[0]))  # the same whatever order the database gives
+    has_timestamps = None not in timestamps
     return Ratings(
-        user=coded[0][order], item=coded[1][order], value=np.array(value, np.float32)[order], weight=None,
-        when=np.array(when, np.int64)[order] if timed else None, user_table=None, item_table=None,
-        users=index[0], items=index[1],
-        scale=(kinds.low, kinds.high) if known.get("declared") == "True" else None,
+        user=encoded[0][order], item=encoded[1][order], value=np.array(value, np.float32)[order], weight=None,
+        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps else None, user_features=None, item_features=None,
+        users=indexes[0], items=indexes[1],
+        scale=(codec.low, codec.high) if stored_settings.get("declared") == "True" else None,
     )  # fmt: skip
 
 
@@ -276,16 +292,18 @@ def has_item(connection: Connection, item: str) -> bool:
     return connection.execute(sa.select(items.c.place).where(items.c.item == item)).scalar() is not None
 
 
-def titles(connection: Connection) -> dict[str, str]:
+def get_item_titles(connection: Connection) -> dict[str, str]:
     """Return the titles of all items that have one, by id as text."""
-    found = connection.execute(sa.select(items.c.item, items.c.title).where(items.c.title.is_not(None)))
-    return {row.item: row.title for row in found}
+    rows = connection.execute(sa.select(items.c.item, items.c.title).where(items.c.title.is_not(None)))
+    return {row.item: row.title for row in rows}
 
 
-def search(connection: Connection, words: str, after: int, limit: int) -> list[tuple[int, str, str | None]]:
+def search_items(
+    connection: Connection, words: str, after: int, limit: int
+) -> list[tuple[int, str, str | None]]:
     """Return items whose id or title contains all words, in the order of ids, those behind a place."""
     query = sa.select(items.c.place, items.c.item, items.c.title).where(items.c.place > after)
     for word in words.casefold().split():
         query = query.where(items.c.searched.contains(word, autoescape=True))
-    found = connection.execute(query.order_by(items.c.place).limit(limit))
-    return [(row.place, row.item, row.title) for row in found]
+    rows = connection.execute(query.order_by(items.c.place).limit(limit))
+    return [(row.place, row.item, row.title) for row in rows]

@@ -1,6 +1,6 @@
 """The tables of the service's database, as they are after all migrations.
 
-Ids are kept as text, whatever their type: ``facts`` says whether those of users and of items are numbers.
+Ids are kept as text, whatever their type: ``settings`` says whether those of users and of items are numbers.
 Times are whole seconds since 1970, versions nanoseconds.
 """
 
@@ -20,34 +20,34 @@ from sqlalchemy import (
     Text,
 )
 
-tables = MetaData()
+metadata = MetaData()
 
-facts = Table(
+settings = Table(
     "facts",
-    tables,
+    metadata,
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
 items = Table(
     "items",
-    tables,
+    metadata,
     Column("item", Text, primary_key=True),
     Column("place", Integer, nullable=False, unique=True),  # in the order of ids: numbers as numbers
     Column("title", Text),
     Column("searched", Text, nullable=False),  # id and title, without case
 )
 
-people = Table(  # who has changed something since the ratings were first read
+user_versions = Table(  # who has changed something since the ratings were first read
     "people",
-    tables,
+    metadata,
     Column("user", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
 )
 
 ratings = Table(
     "ratings",
-    tables,
+    metadata,
     Column("user", Text, primary_key=True),
     Column("item", Text, primary_key=True),
     Column("value", Float, nullable=False),
@@ -58,7 +58,7 @@ ratings = Table(
 
 visitors = Table(  # people of the page, who rate without a key
     "visitors",
-    tables,
+    metadata,
     Column("user", Text, primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),  # of the secret in their cookie
     Column("made_at", BigInteger, nullable=False),
@@ -68,7 +68,7 @@ visitors = Table(  # people of the page, who rate without a key
 
 keys = Table(
     "keys",
-    tables,
+    metadata,
     Column("number", Integer, primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("name", Text, nullable=False),
@@ -79,7 +79,7 @@ keys = Table(
 
 sessions = Table(  # administrators who have signed in on the page
     "sessions",
-    tables,
+    metadata,
     Column("sha256", String(64), primary_key=True),  # of the secret in their cookie
     Column("key", Integer, ForeignKey("keys.number"), nullable=False),
     Column("made_at", BigInteger, nullable=False),
@@ -88,7 +88,7 @@ sessions = Table(  # administrators who have signed in on the page
 
 models = Table(
     "models",
-    tables,
+    metadata,
     Column("number", Integer, primary_key=True),
     Column("file", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -102,7 +102,7 @@ models = Table(
 
 activations = Table(
     "activations",
-    tables,
+    metadata,
     Column("number", Integer, primary_key=True),
     Column("model", Integer, ForeignKey("models.number"), nullable=False),
     Column("at", BigInteger, nullable=False),
@@ -112,7 +112,7 @@ activations = Table(
 
 jobs = Table(
     "jobs",
-    tables,
+    metadata,
     Column("number", Integer, primary_key=True),
     Column("slot", String(10), unique=True),  # "retrain" while it is at work, so that there is one at a time
     Column("state", String(10), nullable=False),  # running, done, refused, failed, cancelled, lost

@@ -16,8 +16,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from foretaste.errors import InvalidParameter
-from foretaste.service.metrics import Figures
+from foretaste.errors import InvalidParameterError
+from foretaste.service.metrics import PrometheusMetrics
 from foretaste.service.settings import Settings
 
 log = logging.getLogger("foretaste.service")
@@ -31,22 +31,22 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _METHODS = frozenset(("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"))
-_FREE = ("/api/v1/health", "/api/v1/ready")  # asked by machines, as often as they like
+_UNLIMITED_PATHS = ("/api/v1/health", "/api/v1/ready")  # asked by machines, as often as they like
 
 
-def is_page(path: str) -> bool:
+def is_web_path(path: str) -> bool:
     """Whether an address is one of the page and not of the interface for programs."""
     return not path.startswith("/api/")
 
 
-class TooMuch(HTTPException):
+class BodyTooLargeError(HTTPException):
     """A body larger than is allowed."""
 
     def __init__(self) -> None:
         super().__init__(413, "the body of the request is larger than is allowed")
 
 
-def envelope(code: str, message: str, hint: str | None = None) -> bytes:
+def error_envelope(code: str, message: str, hint: str | None = None) -> bytes:
     """Return an error as JSON."""
     error = {"code": code, "message": message, "hint": hint}
     return json.dumps({"ok": False, "error": error}, ensure_ascii=True).encode()
@@ -59,10 +59,10 @@ class Guard:
     ----------
     app : ASGI application
     settings : Settings
-    figures : Figures
-    is_known : callable
+    metrics : Figures
+    is_known_key : callable
         Whether a key was good lately.
-    problem : function, optional
+    error_page : function, optional
         Returns the page that says what went wrong, by status, message and headers: the answer where the page
         is asked for. Default: JSON everywhere.
     """
@@ -71,135 +71,137 @@ class Guard:
         self,
         app: Any,
         settings: Settings,
-        figures: Figures,
-        is_known: Callable[[str], bool],
-        problem: Callable[..., Any] | None = None,
+        metrics: PrometheusMetrics,
+        is_known_key: Callable[[str], bool],
+        error_page: Callable[..., Any] | None = None,
     ) -> None:
-        self.app, self.settings, self.figures = app, settings, figures
-        self.is_known, self.problem = is_known, problem
-        self.hosts = {"localhost", *(host.lower() for host in settings.hosts)}
-        self._limiter, self._rate = limiter(settings.rate)
-        self._ours: dict[str, bool] = {}
-        self._numbers = random.Random()  # of requests: they need not be secret
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.is_known_key, self.error_page = is_known_key, error_page
+        self.allowed_hosts = {"localhost", *(host.lower() for host in settings.allowed_hosts)}
+        self._limiter, self._rate = make_limiter(settings.rate_limit)
+        self._host_cache: dict[str, bool] = {}
+        self._request_ids = random.Random()  # of requests: they need not be secret
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status, number = time.perf_counter(), 0, f"{self._numbers.getrandbits(64):016x}"
+        start, status, request_id = time.perf_counter(), 0, f"{self._request_ids.getrandbits(64):016x}"
 
-        async def send_on(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = message.get("headers", ())
-                names = {name for name, _ in given}
-                ours = [pair for pair in _HEADERS if pair[0] not in names]
-                message["headers"] = [*given, (b"x-request-id", number.encode()), *ours]
+                headers = message.get("headers", ())
+                present = {name for name, _ in headers}
+                added_headers = [pair for pair in _HEADERS if pair[0] not in present]
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *added_headers]
             await send(message)
 
         try:
-            refusal = self._refusal(scope, _first_of(scope["headers"]))
-            if refusal is not None:
-                await self._refuse(scope, send_on, *refusal)
+            rejection = self._check_request(scope, _headers_by_name(scope["headers"]))
+            if rejection is not None:
+                await self._send_error(scope, send_with_headers, *rejection)
             else:
-                await self.app(scope, self._counted(receive, self._limit(scope)), send_on)
+                await self.app(
+                    scope, self._limit_body(receive, self._max_body_bytes(scope)), send_with_headers
+                )
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
-            _tell_fault(error, number)
+            _log_exception(error, request_id)
             if status == 0:
-                told = f"a fault in foretaste; the log has it under {number}"
-                await self._refuse(scope, send_on, 500, "fault", told, None, {})
+                detail = f"a fault in foretaste; the log has it under {request_id}"
+                await self._send_error(scope, send_with_headers, 500, "fault", detail, None, {})
         finally:
-            self._tell(scope, status, time.perf_counter() - start, number)
+            self._log_request(scope, status, time.perf_counter() - start, request_id)
 
-    def _limit(self, scope: Any) -> int:
+    def _max_body_bytes(self, scope: Any) -> int:
         is_upload = scope["method"] == "POST" and scope["path"] == "/api/v1/models"
-        return self.settings.upload_bytes if is_upload else self.settings.body_bytes
+        return self.settings.max_upload_bytes if is_upload else self.settings.max_body_bytes
 
-    async def _refuse(
+    async def _send_error(
         self, scope: Any, send: Any, status: int, code: str, message: str, hint: str | None,
         headers: dict[str, str],
     ) -> None:  # fmt: skip
         """Answer an error, in the way of the page where that is asked for."""
-        if self.problem is not None and is_page(scope["path"]):
-            response = self.problem(status, message, headers)
+        if self.error_page is not None and is_web_path(scope["path"]):
+            response = self.error_page(status, message, headers)
             await response(scope, None, send)
         else:
-            await _answer(send, status, envelope(code, message, hint), headers)
+            await _send_json(send, status, error_envelope(code, message, hint), headers)
 
-    def _refusal(
+    def _check_request(
         self, scope: Any, headers: dict[bytes, bytes]
     ) -> tuple[int, str, str, str | None, dict[str, str]] | None:
         """Return what is answered at once, if the request goes no further."""
-        if not self._is_our_name(headers.get(b"host", b"").decode("latin-1")):
+        if not self._is_allowed_host(headers.get(b"host", b"").decode("latin-1")):
             message = "the service is not called by this name"
             return 400, "wrong_host", message, "http://127.0.0.1, or start it with --allow-host", {}
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:20]) > self._limit(scope):
-            message = f"the body of a request must have at most {self._limit(scope):,} bytes here"
+        if not length.isdigit() or int(length[:20]) > self._max_body_bytes(scope):
+            message = f"the body of a request must have at most {self._max_body_bytes(scope):,} bytes here"
             return 413, "too_large", message, None, {"Connection": "close"}
-        if self._limiter is not None and scope["path"] not in _FREE:
-            name = self._client(scope, headers)
+        if self._limiter is not None and scope["path"] not in _UNLIMITED_PATHS:
+            name = self._client_key(scope, headers)
             if not self._limiter.hit(self._rate, name):
                 wait = max(1, int(self._limiter.get_window_stats(self._rate, name).reset_time - time.time()))
-                message = f"more than {self.settings.rate} requests"
+                message = f"more than {self.settings.rate_limit} requests"
                 return 429, "too_many", message, f"wait {wait} s", {"Retry-After": str(wait)}
         return None
 
-    def _client(self, scope: Any, headers: dict[bytes, bytes]) -> str:
+    def _client_key(self, scope: Any, headers: dict[bytes, bytes]) -> str:
         """Return by what a client is counted: its key if that is good, else its address.
 
         Whoever tries keys is counted by the address, however many they try.
         """
-        given = headers.get(b"authorization", b"").decode("latin-1")
-        if given.startswith("Bearer ") and self.is_known(given[7:]):
-            return hashlib.sha256(given.encode()).hexdigest()
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        if authorization.startswith("Bearer ") and self.is_known_key(authorization[7:]):
+            return hashlib.sha256(authorization.encode()).hexdigest()
         return str((scope.get("client") or ("",))[0])
 
-    def _is_our_name(self, host: str) -> bool:
-        found = self._ours.get(host)
-        if found is None:
-            if len(self._ours) > 1000:
-                self._ours.clear()
-            name = _name_in(host)
-            found = self._ours[host] = name in self.hosts or is_loopback(name)
-        return found
+    def _is_allowed_host(self, host: str) -> bool:
+        is_allowed = self._host_cache.get(host)
+        if is_allowed is None:
+            if len(self._host_cache) > 1000:
+                self._host_cache.clear()
+            name = _host_name(host)
+            is_allowed = self._host_cache[host] = name in self.allowed_hosts or is_loopback(name)
+        return is_allowed
 
     @staticmethod
-    def _counted(receive: Any, limit: int) -> Any:
+    def _limit_body(receive: Any, max_bytes: int) -> Any:
         """Return a ``receive`` that stops where a body is larger than was said, or said nothing."""
-        got = 0
+        n_bytes = 0
 
-        async def counting() -> Any:
-            nonlocal got
+        async def receive_limited() -> Any:
+            nonlocal n_bytes
             message = await receive()
-            got += len(message.get("body", b""))
-            if got > limit:
-                raise TooMuch
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > max_bytes:
+                raise BodyTooLargeError
             return message
 
-        return counting
+        return receive_limited
 
-    def _tell(self, scope: Any, status: int, seconds: float, number: str) -> None:
+    def _log_request(self, scope: Any, status: int, seconds: float, request_id: str) -> None:
         """Write one line of log, without ids, addresses and keys, and count."""
         route = getattr(scope.get("route"), "path", None) or "none"
-        if not route.startswith("/api") and route != "none" and not is_page(scope["path"]):
+        if not route.startswith("/api") and route != "none" and not is_web_path(scope["path"]):
             route = "/api/v1" + route
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self.figures.count(method, route, status, seconds)
+        self.metrics.observe_request(method, route, status, seconds)
         log.info(
             "request",
             extra={"told": {
                 "method": method, "route": route, "status": status, "ms": round(1000 * seconds, 2),
-                "request": number, "process": os.getpid(),
+                "request": request_id, "process": os.getpid(),
             }},
         )  # fmt: skip
 
 
-def _first_of(headers: Any) -> dict[bytes, bytes]:
+def _headers_by_name(headers: Any) -> dict[bytes, bytes]:
     """Return headers by name, of several of one name the first."""
     return dict(reversed(list(headers)))
 
@@ -212,47 +214,49 @@ def is_loopback(name: str) -> bool:
         return False
 
 
-def _name_in(host: str) -> str:
+def _host_name(host: str) -> str:
     """Return the name or address in a ``Host``, without the port."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
     return name.strip("[]").lower()
 
 
-def limiter(rate: str) -> tuple[Any, Any]:
+def make_limiter(rate_limit: str) -> tuple[Any, Any]:
     """Return what counts requests, and how many are allowed; None and None without a limit."""
-    if not rate:
+    if not rate_limit:
         return None, None
     from limits import parse
     from limits.storage import MemoryStorage
     from limits.strategies import FixedWindowRateLimiter
 
     try:
-        return FixedWindowRateLimiter(MemoryStorage()), parse(rate)
+        return FixedWindowRateLimiter(MemoryStorage()), parse(rate_limit)
     except ValueError:
-        raise InvalidParameter(f"rate={rate!r} is no limit", hint='rate="600/minute"') from None
+        raise InvalidParameterError(f"rate={rate_limit!r} is no limit", hint='rate="600/minute"') from None
 
 
-def _tell_fault(error: Exception, number: str) -> None:
+def _log_exception(error: Exception, request_id: str) -> None:
     """Log where a fault is; its message may hold what people sent."""
     frames = [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)[-12:]
     ]
-    log.error("fault", extra={"told": {"request": number, "error": type(error).__name__, "at": frames}})
+    log.error("fault", extra={"told": {"request": request_id, "error": type(error).__name__, "at": frames}})
 
 
-async def _answer(send: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
+async def _send_json(send: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
     pairs = {"Content-Type": "application/json", "Content-Length": str(len(body))} | headers
     raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, what, and what else is told."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of one record."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        told = {"at": at, "level": record.levelname.lower(), "what": record.getMessage()}
-        return json.dumps(told | getattr(record, "told", {}))
+        timestamp = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        )
+        fields = {"at": timestamp, "level": record.levelname.lower(), "what": record.getMessage()}
+        return json.dumps(fields | getattr(record, "told", {}))

@@ -15,14 +15,16 @@ from foretaste.models.baselines import GlobalMean
 from foretaste.models.spec import as_spec, from_spec
 from foretaste.persistence import load, save
 from foretaste.ratings import Ratings
-from foretaste.service.db.model_store import sha256_of, sync_folder
+from foretaste.service.db.model_store import file_sha256, fsync_directory
 from foretaste.splits import HoldOut
 
-HELD_OUT = 0.1
-_WORSE = 1.01  # how much larger the error of a new model may be than that of the active one's settings
+TEST_SIZE = 0.1
+_MAX_RMSE_RATIO = (
+    1.01  # how much larger the error of a new model may be than that of the active one's settings
+)
 
 
-class Refused(ForetasteError):
+class QualityGateError(ForetasteError):
     """A new model did not pass its checks; the active one goes on serving."""
 
     code = "refused"
@@ -30,7 +32,7 @@ class Refused(ForetasteError):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """A model file that has passed, and what it was checked by.
 
     Parameters
@@ -39,7 +41,7 @@ class Trained:
         Its name in the folder of models.
     sha256 : str
     spec : dict
-    ratings : int
+    n_ratings : int
         How many it learned from.
     checks : dict
         ``held_out``, how many ratings; ``rmse`` of a model with these settings that has not seen them;
@@ -49,17 +51,17 @@ class Trained:
     file: str
     sha256: str
     spec: dict[str, Any]
-    ratings: int
+    n_ratings: int
     checks: dict[str, Any]
 
-    def row(self, origin: str) -> dict[str, Any]:
+    def to_row(self, origin: str) -> dict[str, Any]:
         """Return what the table of models holds of it."""
         return {**self.__dict__, "origin": origin}
 
 
 def train(
-    ratings: Ratings, spec: dict[str, Any], active: dict[str, Any] | None, path: Path, progress: Progress
-) -> Trained:
+    ratings: Ratings, spec: dict[str, Any], active_spec: dict[str, Any] | None, path: Path, progress: Progress
+) -> TrainingResult:
     """Learn a model and keep it in a file if it passes its checks.
 
     A tenth of the ratings is held out. A model with these settings that has not seen them must predict them
@@ -71,7 +73,7 @@ def train(
     ratings : Ratings
     spec : dict
         ``{"model": name, "params": {...}}``
-    active : dict, optional
+    active_spec : dict, optional
         That of the active model.
     path : Path
         The file to write.
@@ -84,65 +86,76 @@ def train(
     """
     model = from_spec(spec)
     spec = as_spec(model)
-    train_rows, test_rows = next(iter(HoldOut(test_size=HELD_OUT, seed=0).split(ratings)))
-    part, test = ratings[train_rows], ratings[test_rows]
-    checks: dict[str, Any] = {"held_out": len(test), "rmse": _error(spec, part, test, progress)}
-    checks["rmse_of_the_mean"] = rmse(test.value, GlobalMean().fit(part).predict(test))
-    if active is not None and active != spec:
-        checks["rmse_of_the_active"] = _error(active, part, test, progress)
-    _compare(checks)
+    train_rows, test_rows = next(iter(HoldOut(test_size=TEST_SIZE, seed=0).split(ratings)))
+    train_ratings, test_ratings = ratings[train_rows], ratings[test_rows]
+    checks: dict[str, Any] = {
+        "held_out": len(test_ratings),
+        "rmse": _test_rmse(spec, train_ratings, test_ratings, progress),
+    }
+    checks["rmse_of_the_mean"] = rmse(
+        test_ratings.value, GlobalMean().fit(train_ratings).predict(test_ratings)
+    )
+    if active_spec is not None and active_spec != spec:
+        checks["rmse_of_the_active"] = _test_rmse(active_spec, train_ratings, test_ratings, progress)
+    _check_quality(checks)
     model.fit(ratings, progress=progress)
     save(model, path)
-    sync_folder(path.parent)
-    if not np.array_equal(load(path).predict(test), model.predict(test)):
+    fsync_directory(path.parent)
+    if not np.array_equal(load(path).predict(test_ratings), model.predict(test_ratings)):
         path.unlink()
-        raise Refused("the file of the new model does not give its predictions", hint="try again")
-    return Trained(path.name, sha256_of(path), spec, len(ratings), checks)
+        raise QualityGateError("the file of the new model does not give its predictions", hint="try again")
+    return TrainingResult(path.name, file_sha256(path), spec, len(ratings), checks)
 
 
-def _error(spec: dict[str, Any], part: Ratings, test: Ratings, progress: Progress) -> float:
-    return rmse(test.value, from_spec(spec).fit(part, progress=progress).predict(test))
+def _test_rmse(
+    spec: dict[str, Any], train_ratings: Ratings, test_ratings: Ratings, progress: Progress
+) -> float:
+    return rmse(
+        test_ratings.value, from_spec(spec).fit(train_ratings, progress=progress).predict(test_ratings)
+    )
 
 
-def _compare(checks: dict[str, Any]) -> None:
-    found = f"RMSE {checks['rmse']:.4g} on {checks['held_out']:,} held-out ratings"
-    for name, factor, words in (
+def _check_quality(checks: dict[str, Any]) -> None:
+    summary = f"RMSE {checks['rmse']:.4g} on {checks['held_out']:,} held-out ratings"
+    for check, factor, baseline in (
         ("rmse_of_the_mean", 1.0, "always guessing the mean"),
-        ("rmse_of_the_active", _WORSE, "the active model's settings"),
+        ("rmse_of_the_active", _MAX_RMSE_RATIO, "the active model's settings"),
     ):
-        if name in checks and checks["rmse"] > factor * checks[name]:
-            raise Refused(
-                f"the new model is not good enough: {found}; {words}: {checks[name]:.4g}",
+        if check in checks and checks["rmse"] > factor * checks[check]:
+            raise QualityGateError(
+                f"the new model is not good enough: {summary}; {baseline}: {checks[check]:.4g}",
                 hint="other settings; the active model goes on serving",
             )
 
 
-def examine(path: Path, ratings_of: Ratings) -> dict[str, Any]:
+def validate_upload(path: Path, ratings: Ratings) -> dict[str, Any]:
     """Check an uploaded model against ratings of the service; return figures as in ``Trained.checks``.
 
     Raises
     ------
-    BadModelFile
+    ModelFileError
         If it is none.
     Refused
         If its ids are of other types, or it knows none of the items or people.
     """
     model = load(path)
-    for side, own, known in (
-        ("user", ratings_of.users, model.users_), ("item", ratings_of.items, model.items_)
+    for entity, service_ids, model_ids in (
+        ("user", ratings.users, model.users_), ("item", ratings.items, model.items_)
     ):  # fmt: skip
-        if own.kind != known.kind:
-            raise Refused(f"the {side} ids of the model are {known.kind}, those of the service {own.kind}")
-    shared = int((model.items_.remap(ratings_of.items.ids) >= 0).sum())
-    if not shared:
-        raise Refused("the model knows none of the items of the service")
-    test = ratings_of if len(ratings_of) <= 100_000 else ratings_of.sample(100_000)
-    found = model.predict(test)
-    if not np.isfinite(found).all():
-        raise Refused("the model predicts what is not finite")
+        if service_ids.dtype != model_ids.dtype:
+            raise QualityGateError(
+                f"the {entity} ids of the model are {model_ids.dtype}, those of the service {service_ids.dtype}"
+            )
+    n_known_items = int((model.items_.indices_of(ratings.items.ids) >= 0).sum())
+    if not n_known_items:
+        raise QualityGateError("the model knows none of the items of the service")
+    test_ratings = ratings if len(ratings) <= 100_000 else ratings.sample(100_000)
+    predictions = model.predict(test_ratings)
+    if not np.isfinite(predictions).all():
+        raise QualityGateError("the model predicts what is not finite")
     return {
-        "compared_with": len(test),
-        "rmse": rmse(test.value, found),
-        "rmse_of_the_mean": float(test.value.std()),
-        "items_known": shared,
+        "compared_with": len(test_ratings),
+        "rmse": rmse(test_ratings.value, predictions),
+        "rmse_of_the_mean": float(test_ratings.value.std()),
+        "items_known": n_known_items,
     }

@@ -15,65 +15,67 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from foretaste._utils.progress import Progress, Task
+from foretaste._utils.progress import Progress, ProgressTask
 from foretaste.errors import ForetasteError
 from foretaste.service.db import model_store, rating_store
-from foretaste.service.db.database import Store
+from foretaste.service.db.database import Database
 from foretaste.service.settings import Settings
 from foretaste.service.training import jobs
-from foretaste.service.training.train import Refused, train
+from foretaste.service.training.train import QualityGateError, train
 
-_PAUSE = 0.5  # seconds between reports
+_REPORT_INTERVAL = 0.5  # seconds between reports
 
 
-class _Told(Progress):
+class _JobProgress(Progress):
     """Remembers how far the innermost piece of work is, for the thread that reports it."""
 
     def __init__(self) -> None:
         self.label, self.done, self.total, self.note = "reading ratings", 0, 0, ""
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str = "") -> Iterator[Task]:
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Open a piece of work."""
         self.label, self.done, self.total, self.note = label, 0, total, ""
-        yield _ToldTask(self)
+        yield _JobTask(self)
 
 
-class _ToldTask(Task):
-    def __init__(self, told: _Told) -> None:
-        self.told = told
+class _JobTask(ProgressTask):
+    def __init__(self, progress: _JobProgress) -> None:
+        self.progress = progress
 
     def step(self, n: int = 1, note: str = "") -> None:
-        self.told.done += n
-        self.told.note = note or self.told.note
+        self.progress.done += n
+        self.progress.note = note or self.progress.note
 
 
-_interrupting = threading.Lock()
+_interrupt_lock = threading.Lock()
 
 
 def _interrupt() -> None:
     """Raise KeyboardInterrupt in the main thread, once: native code asks for signals, too."""
-    if _interrupting.acquire(blocking=False):
+    if _interrupt_lock.acquire(blocking=False):
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def _watch(store: Store, number: int, told: _Told, over: threading.Event) -> None:
+def _watch_job(database: Database, job_id: int, progress: _JobProgress, stop_event: threading.Event) -> None:
     """Report how far the job is, and interrupt it when it is not to go on."""
-    while not over.wait(_PAUSE):
+    while not stop_event.wait(_REPORT_INTERVAL):
         try:
-            with store.writing() as connection:
-                goes_on = jobs.report(connection, number, told.label, told.done, told.total, told.note)
+            with database.write_transaction() as connection:
+                should_continue = jobs.heartbeat(
+                    connection, job_id, progress.label, progress.done, progress.total, progress.note
+                )
         except ForetasteError:  # the database is away: training can go on without it
             continue
-        if not goes_on:
+        if not should_continue:
             _interrupt()
             return
 
 
-def _end_with_service(over: threading.Event) -> None:
+def _exit_with_parent(stop_event: threading.Event) -> None:
     while os.read(0, 4096):  # nothing more is written: the end comes when the service has ended
         pass
-    if not over.is_set():
+    if not stop_event.is_set():
         _interrupt()
 
 
@@ -82,19 +84,21 @@ def main() -> int:
     line = b""
     while not line.endswith(b"\n"):
         line += os.read(0, 1)
-    given = json.loads(line)
-    settings, number = Settings.from_text(given["settings"]), int(given["job"])
+    request = json.loads(line)
+    settings, job_id = Settings.from_json(request["settings"]), int(request["job"])
     os.nice(10)  # answers go before training
-    store, told, over = Store(settings.url), _Told(), threading.Event()
-    path = settings.models / f"model-{secrets.token_hex(8)}.foretaste"
+    database, progress, stop_event = Database(settings.database_url), _JobProgress(), threading.Event()
+    path = settings.models_dir / f"model-{secrets.token_hex(8)}.foretaste"
     try:
         # Inside, for each of the two may interrupt this thread as soon as it lives.
-        threading.Thread(target=_watch, args=(store, number, told, over), daemon=True).start()
-        threading.Thread(target=_end_with_service, args=(over,), daemon=True).start()
-        state, note = _work(store, number, path, told, over)
+        threading.Thread(
+            target=_watch_job, args=(database, job_id, progress, stop_event), daemon=True
+        ).start()
+        threading.Thread(target=_exit_with_parent, args=(stop_event,), daemon=True).start()
+        state, note = _run_job(database, job_id, path, progress, stop_event)
     except KeyboardInterrupt:
         state, note = "cancelled", "stopped; the active model goes on serving"
-    except Refused as error:
+    except QualityGateError as error:
         state, note = "refused", error.message
     except ForetasteError as error:
         state, note = "failed", error.message
@@ -105,32 +109,34 @@ def main() -> int:
         import traceback
 
         traceback.print_exc()
-    over.set()
+    stop_event.set()
     if state != "done":
         path.unlink(missing_ok=True)
-        with store.writing() as connection:
-            jobs.end(connection, number, state, note)
-    store.close()
+        with database.write_transaction() as connection:
+            jobs.finish_job(connection, job_id, state, note)
+    database.close()
     return 0 if state == "done" else 1
 
 
-def _work(store: Store, number: int, path: Path, told: _Told, over: threading.Event) -> tuple[str, str]:
-    ratings = rating_store.all_ratings(store)
-    with store.reading() as connection:
-        spec = jobs.one(connection, number).spec
-        active = model_store.active(connection)
-        left_out = rating_store.count_of_shown(connection)
-    trained = train(ratings, spec, None if active is None else active[1].spec, path, told)
-    over.set()  # from here on it is kept or not, and not interrupted
+def _run_job(
+    database: Database, job_id: int, path: Path, progress: _JobProgress, stop_event: threading.Event
+) -> tuple[str, str]:
+    ratings = rating_store.load_training_ratings(database)
+    with database.read_connection() as connection:
+        spec = jobs.get_job(connection, job_id).spec
+        active = model_store.get_active_model(connection)
+        n_excluded = rating_store.count_excluded_ratings(connection)
+    result = train(ratings, spec, None if active is None else active[1].spec, path, progress)
+    stop_event.set()  # from here on it is kept or not, and not interrupted
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with store.writing() as connection:
-        model = model_store.add(connection, trained.row("trained"))
-        model_store.activate(connection, model, "retrained")
-        note = f"RMSE {trained.checks['rmse']:.4g} on {trained.checks['held_out']:,} held-out ratings"
-        if left_out:
-            note += f"; left out, for their predictions were shown: {left_out:,}"
-        if not jobs.end(connection, number, "done", note, model):
-            raise Refused("the job was given up for lost")
+    with database.write_transaction() as connection:
+        model_id = model_store.add_model(connection, result.to_row("trained"))
+        model_store.activate_model(connection, model_id, "retrained")
+        note = f"RMSE {result.checks['rmse']:.4g} on {result.checks['held_out']:,} held-out ratings"
+        if n_excluded:
+            note += f"; left out, for their predictions were shown: {n_excluded:,}"
+        if not jobs.finish_job(connection, job_id, "done", note, model_id):
+            raise QualityGateError("the job was given up for lost")
     return "done", note
 
 

@@ -10,106 +10,106 @@ from foretaste.data_audit import audit
 from foretaste.models.spec import from_spec
 from foretaste.ratings import Ratings
 from foretaste.service.db import model_store, rating_store
-from foretaste.service.db.database import Store, put_fact
-from foretaste.service.db.model_store import KeptModel
+from foretaste.service.db.database import Database, put_setting
+from foretaste.service.db.model_store import StoredModel
 from foretaste.service.training import jobs
 from foretaste.service.training.jobs import Job
 
-_FACT = "audit"
-_FINDINGS = 20
-_JOBS = 5
+_AUDIT_SETTING = "audit"
+_MAX_FINDINGS = 20
+_MAX_JOBS = 5
 
 
-def keep_audit(store: Store, ratings: Ratings) -> None:
+def store_audit(database: Database, ratings: Ratings) -> None:
     """Audit ratings and keep what was found."""
-    found = audit(ratings)
-    facts = {name: found.facts[name] for name in ("ratings", "users", "items")}
-    quantiles = {name: found.facts["quantiles"][name] for name in ("ratings_a_user", "ratings_an_item")}
-    kept = {
+    result = audit(ratings)
+    facts = {name: result.summary[name] for name in ("ratings", "users", "items")}
+    quantiles = {name: result.summary["quantiles"][name] for name in ("ratings_a_user", "ratings_an_item")}
+    summary = {
         "at": int(time.time()), "facts": facts, "quantiles": quantiles,
-        "warnings": len(found.warnings), "notes": len(found.notes),
-        "findings": [one.to_dict() for one in found.findings[:_FINDINGS]],
+        "warnings": len(result.warnings), "notes": len(result.notes),
+        "findings": [finding.to_dict() for finding in result.findings[:_MAX_FINDINGS]],
     }  # fmt: skip
-    with store.writing() as connection:
-        put_fact(connection, _FACT, json.dumps(kept))
+    with database.write_transaction() as connection:
+        put_setting(connection, _AUDIT_SETTING, json.dumps(summary))
 
 
-def audit_again(store: Store) -> None:
+def rerun_audit(database: Database) -> None:
     """Audit the ratings that the database holds now."""
-    keep_audit(store, rating_store.all_ratings(store))
+    store_audit(database, rating_store.load_training_ratings(database))
 
 
-def kept_audit(store: Store) -> dict[str, Any] | None:
+def load_audit(database: Database) -> dict[str, Any] | None:
     """Return what the last audit has found; None if there was none."""
-    text = store.facts().get(_FACT)
+    text = database.get_settings().get(_AUDIT_SETTING)
     if text is None:
         return None
-    found: dict[str, Any] = json.loads(text)
-    return found | {"when": moment(found["at"])}
+    summary: dict[str, Any] = json.loads(text)
+    return summary | {"when": format_timestamp(summary["at"])}
 
 
-def models_of(store: Store) -> list[dict[str, Any]]:
+def model_rows(database: Database) -> list[dict[str, Any]]:
     """Return the models, the newest first, with their figures in words."""
-    with store.reading() as connection:
-        active = model_store.active(connection)
-        models = model_store.listed(connection)
-    number = None if active is None else active[1].number
+    with database.read_connection() as connection:
+        active = model_store.get_active_model(connection)
+        stored_models = model_store.list_models(connection)
+    active_id = None if active is None else active[1].id
     return [
         {
-            "number": kept.number, "is_active": kept.number == number, "made_by": written(kept.spec),
-            "when": moment(kept.made_at), "ratings": f"{kept.ratings:,}", "origin": kept.origin,
-            "score": _score(kept), "beside": _beside(kept),
+            "number": model.id, "is_active": model.id == active_id, "made_by": format_spec(model.spec),
+            "when": format_timestamp(model.created_at), "ratings": f"{model.n_ratings:,}", "origin": model.origin,
+            "score": _format_rmse(model), "beside": _rmse_context(model),
         }
-        for kept in models
+        for model in stored_models
     ]  # fmt: skip
 
 
-def _score(kept: KeptModel) -> str:
-    return f"{kept.checks['rmse']:#.3g}"
+def _format_rmse(model: StoredModel) -> str:
+    return f"{model.checks['rmse']:#.3g}"
 
 
-def _beside(kept: KeptModel) -> str:
+def _rmse_context(model: StoredModel) -> str:
     """Return what an error was measured on, and beside what it stands."""
-    checks = kept.checks
-    mean = f"always guessing the mean: {checks['rmse_of_the_mean']:#.3g}"
+    checks = model.checks
+    mean_text = f"always guessing the mean: {checks['rmse_of_the_mean']:#.3g}"
     if "held_out" in checks:
-        return f"on {checks['held_out']:,} held-out ratings; {mean}"
-    return f"on {checks['compared_with']:,} ratings, which it may have learned from; {mean}"
+        return f"on {checks['held_out']:,} held-out ratings; {mean_text}"
+    return f"on {checks['compared_with']:,} ratings, which it may have learned from; {mean_text}"
 
 
-def trainings_of(store: Store) -> dict[str, Any]:
+def job_rows(database: Database) -> dict[str, Any]:
     """Return the training that is at work, and those before it."""
-    with store.writing() as connection:
-        jobs.reap(connection)
-    with store.reading() as connection:
-        found = jobs.listed(connection, _JOBS)
-    shown = [_shown(job) for job in found]
-    running = next((job for job in shown if job["state"] == "running"), None)
-    return {"running": running, "before": [job for job in shown if job["state"] != "running"]}
+    with database.write_transaction() as connection:
+        jobs.mark_lost_jobs(connection)
+    with database.read_connection() as connection:
+        recent_jobs = jobs.list_jobs(connection, _MAX_JOBS)
+    rows = [_job_row(job) for job in recent_jobs]
+    running = next((job for job in rows if job["state"] == "running"), None)
+    return {"running": running, "before": [job for job in rows if job["state"] != "running"]}
 
 
-def _shown(job: Job) -> dict[str, Any]:
-    took = (job.ended_at or int(time.time())) - job.started_at
+def _job_row(job: Job) -> dict[str, Any]:
+    duration = (job.finished_at or int(time.time())) - job.started_at
     return {
-        "number": job.number, "state": job.state, "made_by": written(job.spec), "label": job.label,
-        "done": min(job.done, job.total), "total": job.total, "note": job.note, "model": job.model,
-        "when": moment(job.started_at), "took": f"{took} s" if took < 120 else f"{took // 60} min",
-        "is_stopping": job.cancel,
+        "number": job.id, "state": job.state, "made_by": format_spec(job.spec), "label": job.label,
+        "done": min(job.done, job.total), "total": job.total, "note": job.note, "model": job.model_id,
+        "when": format_timestamp(job.started_at), "took": f"{duration} s" if duration < 120 else f"{duration // 60} min",
+        "is_stopping": job.cancel_requested,
     }  # fmt: skip
 
 
-def written(spec: dict[str, Any]) -> str:
+def format_spec(spec: dict[str, Any]) -> str:
     """Return a model as Python makes it, with what differs from the defaults."""
     return repr(from_spec(spec))
 
 
-def moment(seconds: int) -> str:
+def format_timestamp(seconds: int) -> str:
     """Return a time as it is written, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
 def model_names() -> list[str]:
     """Return the models of the core by name, to train."""
-    from foretaste.models import BY_NAME
+    from foretaste.models import MODELS
 
-    return list(BY_NAME)
+    return list(MODELS)

@@ -13,22 +13,22 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from foretaste.service.api.dependencies import House
-from foretaste.service.middleware.guard import limiter
-from foretaste.service.web.sessions import Signer, is_local, new_token, put_cookie, secret_of
-from foretaste.service.web.static_files import Looks
-from foretaste.service.web.views import Views
+from foretaste.service.api.dependencies import AppState
+from foretaste.service.middleware.guard import make_limiter
+from foretaste.service.web.sessions import CookieSigner, is_local_request, load_secret, new_token, set_cookie
+from foretaste.service.web.static_files import Templates
+from foretaste.service.web.views import PageViews
 
-_FORM = "application/x-www-form-urlencoded"
-_FIELDS = 30
-_ATTEMPTS = "10/minute"  # with a wrong key, from an address, to a worker
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 30
+_LOGIN_RATE = "10/minute"  # with a wrong key, from an address, to a worker
 
 
-class Attempts:
+class LoginLimiter:
     """Counts wrong keys by the address that they came from."""
 
     def __init__(self) -> None:
-        self._limiter, self._rate = limiter(_ATTEMPTS)
+        self._limiter, self._rate = make_limiter(_LOGIN_RATE)
 
     def check(self, address: str) -> None:
         """Refuse an address from which too many wrong keys came.
@@ -39,60 +39,60 @@ class Attempts:
             429, with the seconds to wait.
         """
         if not self._limiter.test(self._rate, address):
-            left = self._limiter.get_window_stats(self._rate, address).reset_time - time.time()
-            wait = str(max(1, int(left)))
-            raise HTTPException(429, "There were too many wrong keys.", {"Retry-After": wait})
+            seconds_left = self._limiter.get_window_stats(self._rate, address).reset_time - time.time()
+            retry_after = str(max(1, int(seconds_left)))
+            raise HTTPException(429, "There were too many wrong keys.", {"Retry-After": retry_after})
 
-    def count(self, address: str) -> None:
+    def record_failure(self, address: str) -> None:
         """Count a wrong key."""
         self._limiter.hit(self._rate, address)
 
 
-class Page:
+class WebState:
     """All that a worker holds for the page.
 
     Parameters
     ----------
-    house : House
+    app_state : House
     """
 
-    def __init__(self, house: House) -> None:
-        self.house, self.looks = house, Looks()
-        self.views = Views(house.serving, house.settings.hidden)
-        self.attempts = Attempts()
-        self._signer: Signer | None = None
-        self._making = threading.Lock()
+    def __init__(self, app_state: AppState) -> None:
+        self.app_state, self.templates = app_state, Templates()
+        self.views = PageViews(app_state.model_server, app_state.settings.excluded_items)
+        self.login_limiter = LoginLimiter()
+        self._signer: CookieSigner | None = None
+        self._signer_lock = threading.Lock()
 
     @property
-    def signer(self) -> Signer:
+    def signer(self) -> CookieSigner:
         """What signs cookies; its secret is read once."""
         signer = self._signer
         return self._read_signer() if signer is None else signer
 
-    async def signer_elsewhere(self) -> Signer:
+    async def load_signer(self) -> CookieSigner:
         """Return ``signer``; another thread reads the secret, if it has to be read."""
         signer = self._signer
         return await run_in_threadpool(self._read_signer) if signer is None else signer
 
-    def _read_signer(self) -> Signer:
-        with self._making:
-            signer = self._signer or Signer(secret_of(self.house.store))
+    def _read_signer(self) -> CookieSigner:
+        with self._signer_lock:
+            signer = self._signer or CookieSigner(load_secret(self.app_state.database))
             self._signer = signer
         return signer
 
-    def facts(self) -> dict[str, Any]:
+    def base_context(self) -> dict[str, Any]:
         """Return what every template shows."""
         return {"scale": self.views.scale, "name": self.views.name}
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageRequest:
     """A request of a visitor.
 
     Parameters
     ----------
     request : Request
-    page : Page
+    web : Page
     token : str
         What the visitor's cookie holds, or will hold.
     is_new : bool
@@ -100,31 +100,31 @@ class Visit:
     """
 
     request: Request
-    page: Page
+    web: WebState
     token: str
     is_new: bool
 
     @property
-    def form_token(self) -> str:
+    def csrf_token(self) -> str:
         """What forms must hold."""
-        return self.page.signer.form_token(self.token)
+        return self.web.signer.csrf_token(self.token)
 
-    def show(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
+    def render(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
         """Return a page, with the cookie if the visitor has none."""
-        everything = self.page.facts() | {"form_token": self.form_token} | context
-        response = self.page.looks.page(template, everything, status)
+        full_context = self.web.base_context() | {"form_token": self.csrf_token} | context
+        response = self.web.templates.render(template, full_context, status)
         if self.is_new:
-            signer = self.page.signer
-            put_cookie(response, self.request, signer.visitor, signer.sealed(self.token), is_admin=False)
+            signer = self.web.signer
+            set_cookie(response, self.request, signer.visitor_cookie, signer.sign(self.token), is_admin=False)
         return response
 
-    def check(self, form: dict[str, str]) -> None:
+    def check_csrf(self, form: dict[str, str]) -> None:
         """Refuse a form that no page of ours has made; see ``Signer.check_form``."""
         token = None if self.is_new else self.token
-        self.page.signer.check_form(self.request, token, form.get("form_token", ""))
+        self.web.signer.check_csrf(self.request, token, form.get("form_token", ""))
 
 
-def page_behind(request: Request) -> Page:
+def get_web(request: Request) -> WebState:
     """Return the page behind a request.
 
     Raises
@@ -132,21 +132,21 @@ def page_behind(request: Request) -> Page:
     HTTPException
         404 if it is not for those who ask.
     """
-    page: Page = request.app.state.page
-    if page.house.settings.page == "local" and not is_local(request):
+    web: WebState = request.app.state.page
+    if web.app_state.settings.web == "local" and not is_local_request(request):
         raise HTTPException(404, "This page is for people at the machine that serves it.")
-    return page
+    return web
 
 
-async def visit_of(request: Request) -> Visit:
+async def get_page_request(request: Request) -> PageRequest:
     """Return who asks."""
-    page = page_behind(request)
-    signer = await page.signer_elsewhere()
-    token = signer.opened(request.cookies.get(signer.visitor))
-    return Visit(request, page, token or new_token(), token is None)
+    web = get_web(request)
+    signer = await web.load_signer()
+    token = signer.unsign(request.cookies.get(signer.visitor_cookie))
+    return PageRequest(request, web, token or new_token(), token is None)
 
 
-async def form_of(request: Request) -> dict[str, str]:
+async def parse_form(request: Request) -> dict[str, str]:
     """Return the fields of a form; of those with the same name, the last.
 
     Raises
@@ -154,21 +154,21 @@ async def form_of(request: Request) -> dict[str, str]:
     HTTPException
         415 if it is sent in another way, 422 if it cannot be read.
     """
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
-        raise HTTPException(415, f"A form comes as {_FORM}.")
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM_TYPE:
+        raise HTTPException(415, f"A form comes as {_FORM_TYPE}.")
     try:
         text = (await request.body()).decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
         raise HTTPException(422, "The form cannot be read.") from None
     return dict(pairs)
 
 
-def go_to(path: str, **query: str | None) -> RedirectResponse:
+def redirect_to(path: str, **query: str | None) -> RedirectResponse:
     """Return the answer that sends a browser to another page by GET."""
-    given = {name: value for name, value in query.items() if value is not None}
-    return RedirectResponse(path + ("?" + urlencode(given) if given else ""), 303)
+    parameters = {name: value for name, value in query.items() if value is not None}
+    return RedirectResponse(path + ("?" + urlencode(parameters) if parameters else ""), 303)
 
 
-AVisit = Annotated[Visit, Depends(visit_of)]
-AForm = Annotated[dict[str, str], Depends(form_of)]
+PageRequestDep = Annotated[PageRequest, Depends(get_page_request)]
+FormDep = Annotated[dict[str, str], Depends(parse_form)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from foretaste.recommendation import Explanation
-from foretaste.service.web.rating_scale import Scale
+from foretaste.service.web.rating_scale import RatingScale
 
-_PARTS = {
+_PART_LABELS = {
     "mean": "the mean of all ratings",
     "user": "how you rate in general",
     "item": "how people rate this one",
@@ -15,49 +15,59 @@ _PARTS = {
     "neighbors": "people, or items, most alike",
     "time": "the time",
 }
-_SHOWN = 5  # ratings of the sum, one by one
-_NOTHING = 5e-3  # what is written as 0.00
+_MAX_REASONS = 5  # ratings of the sum, one by one
+_EPSILON = 5e-3  # what is written as 0.00
 
-Named = Callable[[int | str], str]
+ItemNamer = Callable[[int | str], str]
 
 
-def because(told: Explanation, named: Named, scale: Scale) -> str:
+def reason_line(explanation: Explanation, item_namer: ItemNamer, scale: RatingScale) -> str:
     """Return one line that names what raised a prediction most."""
-    raised = [one for one in told.reasons if one.share > _NOTHING]
-    parts = {part.name: part.value for part in told.parts}
-    if raised and raised[0].share >= 0.2 * max(0.0, parts.get("item", 0.0)):
-        said = [
-            f"you gave {scale.written(one.rating)} to {named(one.id)}"
-            if one.rating is not None
-            else f"you rated {named(one.id)}"
-            for one in raised[:2]
+    positive = [reason for reason in explanation.reasons if reason.contribution > _EPSILON]
+    parts = {part.name: part.value for part in explanation.parts}
+    if positive and positive[0].contribution >= 0.2 * max(0.0, parts.get("item", 0.0)):
+        clauses = [
+            f"you gave {scale.format_rating(reason.rating)} to {item_namer(reason.id)}"
+            if reason.rating is not None
+            else f"you rated {item_namer(reason.id)}"
+            for reason in positive[:2]
         ]
-        return "because " + " and ".join(said)
-    if parts.get("item", 0.0) > _NOTHING:
+        return "because " + " and ".join(clauses)
+    if parts.get("item", 0.0) > _EPSILON:
         return "because most people like it"
-    if told.side == "user" and told.moved is not None and parts.get(told.moved, 0.0) > _NOTHING:
+    if (
+        explanation.entity == "user"
+        and explanation.main_part is not None
+        and parts.get(explanation.main_part, 0.0) > _EPSILON
+    ):
         return "because people who rate like you like it"
     return "because it comes nearest to what you like, by all that is known so far"
 
 
-def sum_of(told: Explanation, named: Named, scale: Scale) -> tuple[tuple[str, float], ...]:
+def explanation_rows(
+    explanation: Explanation, item_namer: ItemNamer, scale: RatingScale
+) -> tuple[tuple[str, float], ...]:
     """Return what adds up to a prediction: parts, with single ratings in place of the part they make."""
-    lines: list[tuple[str, float]] = []
-    for part in told.parts:
-        name = _PARTS.get(part.name, part.name)
-        if part.name != told.moved or not told.reasons:
-            lines.append((name, part.value))
+    rows: list[tuple[str, float]] = []
+    for part in explanation.parts:
+        name = _PART_LABELS.get(part.name, part.name)
+        if part.name != explanation.main_part or not explanation.reasons:
+            rows.append((name, part.value))
             continue
-        shown = [one for one in told.reasons if abs(one.share) >= _NOTHING][:_SHOWN]
-        for one in shown:
-            given = "rated" if one.rating is None else f"gave {scale.written(one.rating)} to"
-            lines.append((f"you {given} {named(one.id)}", one.share))
-        if len(told.reasons) > len(shown):
-            others = sum(one.share for one in told.reasons) - sum(one.share for one in shown)
-            lines.append(("your other ratings" if shown else "your ratings", others))
-        if abs(told.rest) > _NOTHING:
-            lines.append((name + ", as learned in training", told.rest))
-    beyond = told.prediction - sum(value for _, value in lines)
-    if abs(beyond) > _NOTHING:
-        lines.append(("what would lie beyond the scale", beyond))
-    return tuple(lines)
+        top_reasons = [reason for reason in explanation.reasons if abs(reason.contribution) >= _EPSILON][
+            :_MAX_REASONS
+        ]
+        for reason in top_reasons:
+            verb = "rated" if reason.rating is None else f"gave {scale.format_rating(reason.rating)} to"
+            rows.append((f"you {verb} {item_namer(reason.id)}", reason.contribution))
+        if len(explanation.reasons) > len(top_reasons):
+            remainder = sum(reason.contribution for reason in explanation.reasons) - sum(
+                reason.contribution for reason in top_reasons
+            )
+            rows.append(("your other ratings" if top_reasons else "your ratings", remainder))
+        if abs(explanation.residual) > _EPSILON:
+            rows.append((name + ", as learned in training", explanation.residual))
+    clipped_part = explanation.prediction - sum(value for _, value in rows)
+    if abs(clipped_part) > _EPSILON:
+        rows.append(("what would lie beyond the scale", clipped_part))
+    return tuple(rows)

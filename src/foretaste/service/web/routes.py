@@ -10,239 +10,270 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from foretaste.errors import BadData
-from foretaste.service.api.users import models_that_know
+from foretaste.errors import DataError
+from foretaste.service.api.users import models_with_user
 from foretaste.service.db import rating_store
-from foretaste.service.db.rating_store import Rated
-from foretaste.service.id_codec import LONGEST
+from foretaste.service.db.rating_store import StoredRating
+from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.web import visitors
-from foretaste.service.web.dependencies import AForm, AVisit, Visit, go_to, page_behind
-from foretaste.service.web.sessions import drop_cookie
-from foretaste.service.web.views import Standing, Views, basis_of
+from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, get_web, redirect_to
+from foretaste.service.web.sessions import delete_cookie
+from foretaste.service.web.views import PageViews, VisitorState, basis_line
 from foretaste.service.web.visitors import Visitor
 
 router = APIRouter(include_in_schema=False)
 
-Id = Annotated[str, Query(max_length=LONGEST)]
+IdParam = Annotated[str, Query(max_length=MAX_ID_LENGTH)]
 
 
 @router.get("/")
 def rate_page(
-    visit: AVisit, item: Id = "", rated: Id = "", before: Annotated[str, Query(max_length=30)] = "",
-    skipped: Id = "",
+    page_request: PageRequestDep, item: IdParam = "", rated: IdParam = "", before: Annotated[str, Query(max_length=30)] = "",
+    skipped: IdParam = "",
 ) -> Response:  # fmt: skip
     """Ask about an item, and show what the visitor will like; ``rated`` and ``skipped`` say what was done."""
-    return _rating(visit, {"item": item, "rated": rated, "before": before, "skipped": skipped})
+    return _render_rate_page(
+        page_request, {"item": item, "rated": rated, "before": before, "skipped": skipped}
+    )
 
 
-def _rating(visit: Visit, asked: dict[str, str], error: str | None = None) -> Response:
-    views, store = visit.page.views, visit.page.house.store
-    with store.reading() as connection:
-        visitor = visitors.find(connection, visit.token)
-        now = views.standing(connection, visitor)
-        if asked["item"]:
-            item: int | str | None = views.checked(connection, asked["item"])
+def _render_rate_page(page_request: PageRequest, query: dict[str, str], error: str | None = None) -> Response:
+    views, database = page_request.web.views, page_request.web.app_state.database
+    with database.read_connection() as connection:
+        visitor = visitors.find_visitor(connection, page_request.token)
+        state = views.visitor_state(connection, visitor)
+        if query["item"]:
+            item: int | str | None = views.parse_item(connection, query["item"])
         else:
-            item = views.question(connection, now, visitor)
-    best = views.best(now, visitor, item)
-    done, before, shown = _done(views, now, visitor, asked)
-    entries = views.entries(now, best, before, visitor)
-    shown |= {str(one.item): one.prediction for one in best}
-    _remember(visit, visitor, shown)
+            item = views.next_item(connection, state, visitor)
+    predictions = views.recommend(state, visitor, item)
+    last_rating, previous_state, shown_predictions = _last_rating(views, state, visitor, query)
+    suggestions = views.make_suggestions(state, predictions, previous_state, visitor)
+    shown_predictions |= {str(suggestion.item): suggestion.prediction for suggestion in predictions}
+    _store_shown_predictions(page_request, visitor, shown_predictions)
     context = {
-        "item": item, "error": error, "entries": entries, "done": done, "rated": len(now.rated),
-        "basis": basis_of(now), "given": now.rated.get(str(item)), "earlier": _earlier(views, now, item),
-        "skipped": asked["skipped"] if asked["skipped"] in visitor.skipped else None,
-        "heading": None if item is None else views.heading(item),
-        "text": None if item is None else views.text(item), "named": views.named,
-        "changed": sum(one.is_new or one.was is not None or one.climbed != 0 for one in entries),
+        "item": item, "error": error, "entries": suggestions, "done": last_rating, "rated": len(state.ratings),
+        "basis": basis_line(state), "given": state.ratings.get(str(item)), "earlier": _earlier_ratings(views, state, item),
+        "skipped": query["skipped"] if query["skipped"] in visitor.skipped_items else None,
+        "heading": None if item is None else views.item_heading(item),
+        "text": None if item is None else views.item_text(item), "named": views.inline_title,
+        "changed": sum(suggestion.is_new or suggestion.previous_prediction is not None or suggestion.rank_change != 0 for suggestion in suggestions),
     }  # fmt: skip
-    return visit.show("rate.html", context, 422 if error else 200)
+    return page_request.render("rate.html", context, 422 if error else 200)
 
 
-def _done(
-    views: Views, now: Standing, visitor: Visitor, asked: dict[str, str]
-) -> tuple[dict[str, Any] | None, Standing | None, dict[str, float]]:
+def _last_rating(
+    views: PageViews, state: VisitorState, visitor: Visitor, query: dict[str, str]
+) -> tuple[dict[str, Any] | None, VisitorState | None, dict[str, float]]:
     """Return what a visitor has just rated, how they stood before, and which prediction is told of it."""
-    last = now.rated.get(asked["rated"])
-    if last is None or visitor.user is None:
+    stored = state.ratings.get(query["rated"])
+    if stored is None or visitor.user is None:
         return None, None, {}
     try:
-        value = views.scale.parsed(asked["before"]) if asked["before"] else None
-    except BadData:
-        value = None
-    before = views.without(now, last.item, value)
-    item = views.serving.kinds.own(last.item, "item")
-    guess = views.predicted(before, item) if value is None else None
-    shown = {} if guess is None else {last.item: guess}
-    done = {
-        "item": item, "name": views.named(item), "value": last.value, "guess": guess,
-        "before": asked["before"] if value is not None else "", "by_most": not before.rated,
+        previous_value = views.scale.parse_rating(query["before"]) if query["before"] else None
+    except DataError:
+        previous_value = None
+    previous_state = views.state_without(state, stored.item, previous_value)
+    item = views.model_server.id_codec.from_text(stored.item, "item")
+    predicted = views.predict(previous_state, item) if previous_value is None else None
+    shown_predictions = {} if predicted is None else {stored.item: predicted}
+    last_rating = {
+        "item": item, "name": views.inline_title(item), "value": stored.value, "guess": predicted,
+        "before": query["before"] if previous_value is not None else "", "by_most": not previous_state.ratings,
     }  # fmt: skip
-    return done, before, shown
+    return last_rating, previous_state, shown_predictions
 
 
-def _earlier(views: Views, now: Standing, item: int | str | None) -> list[tuple[float, str]]:
+def _earlier_ratings(
+    views: PageViews, state: VisitorState, item: int | str | None
+) -> list[tuple[float, str]]:
     """Return the visitor's ratings, for reminders of like ones."""
-    kinds = views.serving.kinds
-    others = [one for one in now.rated.values() if one.item != str(item)]
-    return [(one.value, views.named(kinds.own(one.item, "item"))) for one in others[-100:]]
+    codec = views.model_server.id_codec
+    other_ratings = [rating for rating in state.ratings.values() if rating.item != str(item)]
+    return [
+        (rating.value, views.inline_title(codec.from_text(rating.item, "item")))
+        for rating in other_ratings[-100:]
+    ]
 
 
-def _remember(visit: Visit, visitor: Visitor, shown: dict[str, float]) -> None:
+def _store_shown_predictions(
+    page_request: PageRequest, visitor: Visitor, shown_predictions: dict[str, float]
+) -> None:
     """Keep which predictions are shown, so that ratings that follow them are known as such."""
-    if visitor.user is None or all(visitor.shown.get(item) == value for item, value in shown.items()):
+    if visitor.user is None or all(
+        visitor.shown_predictions.get(item) == value for item, value in shown_predictions.items()
+    ):
         return
-    house = visit.page.house
-    with house.store.writing() as connection:
-        visitors.keep_shown(connection, house.serving.kinds, visit.token, shown)
+    app_state = page_request.web.app_state
+    with app_state.database.write_transaction() as connection:
+        visitors.add_shown_predictions(
+            connection, app_state.model_server.id_codec, page_request.token, shown_predictions
+        )
 
 
 @router.post("/rate")
-def rate(visit: AVisit, form: AForm) -> Response:
+def rate_item(page_request: PageRequestDep, form: FormDep) -> Response:
     """Store a rating."""
-    visit.check(form)
-    views, house = visit.page.views, visit.page.house
+    page_request.check_csrf(form)
+    views, app_state = page_request.web.views, page_request.web.app_state
     try:
-        value = views.scale.parsed(form.get("value", ""))
-    except BadData as error:
-        asked = {"item": form.get("item", ""), "rated": "", "before": "", "skipped": ""}
-        return _rating(visit, asked, error.message)
-    with house.store.writing() as connection:
-        item = str(views.checked(connection, form.get("item", "")))
-        visitor = visitors.take_in(connection, house.serving.kinds, visit.token)
+        value = views.scale.parse_rating(form.get("value", ""))
+    except DataError as error:
+        query = {"item": form.get("item", ""), "rated": "", "before": "", "skipped": ""}
+        return _render_rate_page(page_request, query, error.message)
+    with app_state.database.write_transaction() as connection:
+        item = str(views.parse_item(connection, form.get("item", "")))
+        visitor = visitors.get_or_create_visitor(
+            connection, app_state.model_server.id_codec, page_request.token
+        )
         user = str(visitor.user)
-        before = {one.item: one.value for one in rating_store.history(connection, user)}.get(item)
-        rated = Rated(item, value, int(time.time()), visitor.shown.get(item))
-        changed = rating_store.put(connection, user, rated)[1]
-        left = tuple(one for one in visitor.skipped if one != item)
-        visitors.keep_skipped(connection, user, left)
-    house.figures.written.inc(int(changed))
-    return go_to("/", rated=item, before=None if before is None else repr(before))
+        previous = {entry.item: entry.value for entry in rating_store.get_user_ratings(connection, user)}.get(
+            item
+        )
+        rating = StoredRating(item, value, int(time.time()), visitor.shown_predictions.get(item))
+        changed = rating_store.put_rating(connection, user, rating)[1]
+        skipped_items = tuple(entry for entry in visitor.skipped_items if entry != item)
+        visitors.set_skipped_items(connection, user, skipped_items)
+    app_state.metrics.ratings_written.inc(int(changed))
+    return redirect_to("/", rated=item, before=None if previous is None else repr(previous))
 
 
 @router.post("/skip")
-def skip(visit: AVisit, form: AForm) -> Response:
+def skip_item(page_request: PageRequestDep, form: FormDep) -> Response:
     """Ask about another item, and this one no more."""
-    return _skipped(visit, form, is_skipped=True)
+    return _set_skipped(page_request, form, is_skipped=True)
 
 
 @router.post("/bring-back")
-def bring_back(visit: AVisit, form: AForm) -> Response:
+def restore_item(page_request: PageRequestDep, form: FormDep) -> Response:
     """Ask about a skipped item again."""
-    return _skipped(visit, form, is_skipped=False)
+    return _set_skipped(page_request, form, is_skipped=False)
 
 
-def _skipped(visit: Visit, form: dict[str, str], *, is_skipped: bool) -> Response:
-    visit.check(form)
-    views, house = visit.page.views, visit.page.house
-    with house.store.writing() as connection:
-        item = str(views.checked(connection, form.get("item", "")))
-        visitor = visitors.take_in(connection, house.serving.kinds, visit.token)
-        others = tuple(one for one in visitor.skipped if one != item)
-        visitors.keep_skipped(connection, str(visitor.user), (*others, item) if is_skipped else others)
+def _set_skipped(page_request: PageRequest, form: dict[str, str], *, is_skipped: bool) -> Response:
+    page_request.check_csrf(form)
+    views, app_state = page_request.web.views, page_request.web.app_state
+    with app_state.database.write_transaction() as connection:
+        item = str(views.parse_item(connection, form.get("item", "")))
+        visitor = visitors.get_or_create_visitor(
+            connection, app_state.model_server.id_codec, page_request.token
+        )
+        other_items = tuple(skipped_item for skipped_item in visitor.skipped_items if skipped_item != item)
+        visitors.set_skipped_items(
+            connection, str(visitor.user), (*other_items, item) if is_skipped else other_items
+        )
     if form.get("from") == "mine":
-        return go_to("/mine")
-    return go_to("/", **({"skipped": item} if is_skipped else {"item": item}))
+        return redirect_to("/mine")
+    return redirect_to("/", **({"skipped": item} if is_skipped else {"item": item}))
 
 
 @router.post("/undo")
-def undo(visit: AVisit, form: AForm) -> Response:
+def undo_rating(page_request: PageRequestDep, form: FormDep) -> Response:
     """Take a rating back: to the one before, if there was one."""
-    visit.check(form)
-    views, house = visit.page.views, visit.page.house
-    before = views.scale.parsed(form["before"]) if form.get("before") else None
-    with house.store.writing() as connection:
-        item = str(views.checked(connection, form.get("item", "")))
-        user = visitors.find(connection, visit.token).user
+    page_request.check_csrf(form)
+    views, app_state = page_request.web.views, page_request.web.app_state
+    previous = views.scale.parse_rating(form["before"]) if form.get("before") else None
+    with app_state.database.write_transaction() as connection:
+        item = str(views.parse_item(connection, form.get("item", "")))
+        user = visitors.find_visitor(connection, page_request.token).user
         if user is None:
             changed = False
-        elif before is None:
-            changed = rating_store.delete(connection, user, item)
+        elif previous is None:
+            changed = rating_store.delete_rating(connection, user, item)
         else:
-            rated = Rated(item, before, int(time.time()), None)
-            changed = rating_store.put(connection, user, rated)[1]
-    house.figures.written.inc(int(changed))
-    return go_to("/mine") if form.get("from") == "mine" else go_to("/", item=item)
+            rating = StoredRating(item, previous, int(time.time()), None)
+            changed = rating_store.put_rating(connection, user, rating)[1]
+    app_state.metrics.ratings_written.inc(int(changed))
+    return redirect_to("/mine") if form.get("from") == "mine" else redirect_to("/", item=item)
 
 
 @router.get("/about")
-def about(visit: AVisit, item: Annotated[str, Query(min_length=1, max_length=LONGEST)]) -> Response:
+def about_page(
+    page_request: PageRequestDep, item: Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
+) -> Response:
     """Show an item: what is predicted, why, and what is like it."""
-    views = visit.page.views
-    with visit.page.house.store.reading() as connection:
-        visitor = visitors.find(connection, visit.token)
-        now = views.standing(connection, visitor)
-        own = views.checked(connection, item)
-    given = now.rated.get(str(own))
-    prediction = views.predicted(now, own) if now.rated and given is None else None
-    told = None if prediction is None else views.explained(now, own)
+    views = page_request.web.views
+    with page_request.web.app_state.database.read_connection() as connection:
+        visitor = visitors.find_visitor(connection, page_request.token)
+        state = views.visitor_state(connection, visitor)
+        item_id = views.parse_item(connection, item)
+    own_rating = state.ratings.get(str(item_id))
+    prediction = views.predict(state, item_id) if state.ratings and own_rating is None else None
+    explanation = None if prediction is None else views.explain(state, item_id)
     if prediction is not None:
-        _remember(visit, visitor, {str(own): prediction})
+        _store_shown_predictions(page_request, visitor, {str(item_id): prediction})
     context = {
-        "item": own, "heading": views.heading(own), "text": views.text(own), "given": given,
-        "prediction": prediction, "why": views.reason(now, told), "alike": views.alike(now, own),
-        "sum": () if told is None else views.sum(told), "basis": basis_of(now), "rated": len(now.rated),
+        "item": item_id, "heading": views.item_heading(item_id), "text": views.item_text(item_id), "given": own_rating,
+        "prediction": prediction, "why": views.suggestion_reason(state, explanation), "alike": views.similar_items(state, item_id),
+        "sum": () if explanation is None else views.explanation_terms(explanation), "basis": basis_line(state), "rated": len(state.ratings),
     }  # fmt: skip
-    return visit.show("about.html", context)
+    return page_request.render("about.html", context)
 
 
 # What is kept -------------------------------------------------------------------------------------------
 
 
 @router.get("/mine")
-def mine(visit: AVisit) -> Response:
+def my_ratings_page(page_request: PageRequestDep) -> Response:
     """List the visitor's ratings, to change, take along or delete."""
-    views, kinds = visit.page.views, visit.page.house.serving.kinds
-    visitor, kept = _kept(visit)
-    rows = [(kinds.own(one.item, "item"), one.value) for one in kept]
-    skipped = [kinds.own(item, "item") for item in visitor.skipped if item not in views.hidden]
-    return visit.show(
-        "my_ratings.html", {"rows": rows, "skipped": skipped, "named": views.listed, "gone": None}
+    views, codec = page_request.web.views, page_request.web.app_state.model_server.id_codec
+    visitor, ratings = _visitor_ratings(page_request)
+    rows = [(codec.from_text(rating.item, "item"), rating.value) for rating in ratings]
+    skipped_items = [
+        codec.from_text(item, "item") for item in visitor.skipped_items if item not in views.excluded_items
+    ]
+    return page_request.render(
+        "my_ratings.html", {"rows": rows, "skipped": skipped_items, "named": views.short_title, "gone": None}
     )
 
 
 @router.get("/mine.json")
-def take_along(visit: AVisit) -> Response:
+def download_my_data(page_request: PageRequestDep) -> Response:
     """Hand out all that is kept of the visitor."""
-    house = visit.page.house
-    visitor, kept = _kept(visit)
-    told = {
-        "user": None if visitor.user is None else house.serving.kinds.own(visitor.user, "user"),
+    app_state = page_request.web.app_state
+    visitor, ratings = _visitor_ratings(page_request)
+    export = {
+        "user": None if visitor.user is None else app_state.model_server.id_codec.from_text(visitor.user, "user"),
         "ratings": [
-            {"item": house.serving.kinds.own(one.item, "item"), "title": house.serving.title(one.item),
-             "value": one.value, "rated_at": one.rated_at, "shown_prediction": one.shown}
-            for one in kept
+            {"item": app_state.model_server.id_codec.from_text(rating.item, "item"), "title": app_state.model_server.item_title(rating.item),
+             "value": rating.value, "rated_at": rating.rated_at, "shown_prediction": rating.shown_prediction}
+            for rating in ratings
         ],
-        "skipped": list(visitor.skipped), "shown_predictions": visitor.shown,
+        "skipped": list(visitor.skipped_items), "shown_predictions": visitor.shown_predictions,
     }  # fmt: skip
-    text = json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False)
+    text = json.dumps(export, ensure_ascii=False, indent=1, allow_nan=False)
     headers = {"Content-Disposition": 'attachment; filename="my-ratings.json"'}
     return Response(text, 200, headers, "application/json")
 
 
-def _kept(visit: Visit) -> tuple[Visitor, list[Rated]]:
-    with visit.page.house.store.reading() as connection:
-        visitor = visitors.find(connection, visit.token)
-        kept = [] if visitor.user is None else rating_store.history(connection, visitor.user)
-    return visitor, kept
+def _visitor_ratings(page_request: PageRequest) -> tuple[Visitor, list[StoredRating]]:
+    with page_request.web.app_state.database.read_connection() as connection:
+        visitor = visitors.find_visitor(connection, page_request.token)
+        ratings = [] if visitor.user is None else rating_store.get_user_ratings(connection, visitor.user)
+    return visitor, ratings
 
 
 @router.post("/forget")
-def forget(visit: AVisit, form: AForm) -> Response:
+def delete_my_data(page_request: PageRequestDep, form: FormDep) -> Response:
     """Delete all that is kept of the visitor, and their cookie."""
-    visit.check(form)
-    house, gone, models = visit.page.house, 0, list[int]()
-    with house.store.writing() as connection:
-        user = visitors.find(connection, visit.token).user
+    page_request.check_csrf(form)
+    app_state, n_deleted, model_ids = page_request.web.app_state, 0, list[int]()
+    with app_state.database.write_transaction() as connection:
+        user = visitors.find_visitor(connection, page_request.token).user
         if user is not None:
-            gone = rating_store.erase(connection, user)
+            n_deleted = rating_store.delete_user(connection, user)
     if user is not None:
-        house.serving.forget(user)
-        models = models_that_know(house, house.serving.kinds.own(user, "user"))
-    context = {"rows": [], "skipped": [], "gone": gone, "models": models, "named": visit.page.views.named}
-    response = visit.show("my_ratings.html", context)
-    drop_cookie(response, visit.page.signer.visitor, is_admin=False)
+        app_state.model_server.evict_user(user)
+        model_ids = models_with_user(app_state, app_state.model_server.id_codec.from_text(user, "user"))
+    context = {
+        "rows": [],
+        "skipped": [],
+        "gone": n_deleted,
+        "models": model_ids,
+        "named": page_request.web.views.inline_title,
+    }
+    response = page_request.render("my_ratings.html", context)
+    delete_cookie(response, page_request.web.signer.visitor_cookie, is_admin=False)
     return response
 
 
@@ -250,15 +281,15 @@ def forget(visit: AVisit, form: AForm) -> Response:
 
 
 @router.get("/static/{name}")
-async def static(name: str, request: Request) -> Response:
+async def static_file(name: str, request: Request) -> Response:
     """Hand out a file of the page."""
-    found = page_behind(request).looks.file(name)
-    if found is None:
+    response = get_web(request).templates.static_response(name)
+    if response is None:
         raise HTTPException(404, "There is no such file.")
-    return found
+    return response
 
 
 @router.get("/favicon.ico")
-async def icon(request: Request) -> Response:
+async def favicon(request: Request) -> Response:
     """Hand out the page's mark, which browsers ask for by this name."""
-    return await static("icon.svg", request)
+    return await static_file("icon.svg", request)

@@ -10,60 +10,60 @@ from fastapi import APIRouter, Depends
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from foretaste.errors import BadModelFile, InvalidParameter
-from foretaste.service.api.dependencies import Unauthorized
-from foretaste.service.api.jobs import checked_spec
-from foretaste.service.api.models import activate_kept, delete_kept
+from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.service.api.dependencies import UnauthorizedError
+from foretaste.service.api.jobs import validate_spec
+from foretaste.service.api.models import activate_stored_model, delete_stored_model
 from foretaste.service.db import model_store
 from foretaste.service.training import jobs
 from foretaste.service.web import admin_queries, visitors
-from foretaste.service.web.dependencies import AForm, AVisit, Visit, go_to
-from foretaste.service.web.sessions import drop_cookie, put_cookie
-from foretaste.service.web.static_files import sentence
+from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, redirect_to
+from foretaste.service.web.sessions import delete_cookie, set_cookie
+from foretaste.service.web.static_files import to_sentence
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
-_auditing = threading.Lock()
+_audit_lock = threading.Lock()
 
 
-class SignedOut(Unauthorized):
+class SignedOutError(UnauthorizedError):
     """Nobody is signed in."""
 
 
 @dataclass(frozen=True)
-class AdminVisit:
+class AdminRequest:
     """A request of an administrator who has signed in.
 
     Parameters
     ----------
-    visit : Visit
+    page_request : Visit
     token : str
         Of the session.
-    name : str
+    key_name : str
         Of the key.
     """
 
-    visit: Visit
+    page_request: PageRequest
     token: str
-    name: str
+    key_name: str
 
-    def check(self, form: dict[str, str]) -> None:
+    def check_csrf(self, form: dict[str, str]) -> None:
         """Refuse a form that no page of this session has made."""
-        signer = self.visit.page.signer
-        signer.check_form(self.visit.request, self.token, form.get("form_token", ""))
+        signer = self.page_request.web.signer
+        signer.check_csrf(self.page_request.request, self.token, form.get("form_token", ""))
 
 
-def _session(visit: Visit) -> AdminVisit | None:
-    signer = visit.page.signer
-    token = signer.opened(visit.request.cookies.get(signer.admin))
+def _admin_session(page_request: PageRequest) -> AdminRequest | None:
+    signer = page_request.web.signer
+    token = signer.unsign(page_request.request.cookies.get(signer.admin_cookie))
     if token is None:
         return None
-    with visit.page.house.store.reading() as connection:
-        name = visitors.signed_in(connection, token)
-    return None if name is None else AdminVisit(visit, token, name)
+    with page_request.web.app_state.database.read_connection() as connection:
+        key_name = visitors.session_key_name(connection, token)
+    return None if key_name is None else AdminRequest(page_request, token, key_name)
 
 
-def admin_of(visit: AVisit) -> AdminVisit:
+def require_admin(page_request: PageRequestDep) -> AdminRequest:
     """Return who has signed in.
 
     Raises
@@ -71,26 +71,26 @@ def admin_of(visit: AVisit) -> AdminVisit:
     SignedOut
         If nobody has, or the session is over.
     """
-    found = _session(visit)
-    if found is None:
-        raise SignedOut("You are not signed in, or were signed out. Nothing was changed.")
-    return found
+    admin = _admin_session(page_request)
+    if admin is None:
+        raise SignedOutError("You are not signed in, or were signed out. Nothing was changed.")
+    return admin
 
 
-AnAdmin = Annotated[AdminVisit, Depends(admin_of)]
+AdminDep = Annotated[AdminRequest, Depends(require_admin)]
 
 
 @router.get("")
-def admin_page(visit: AVisit, said: str = "") -> Response:
+def admin_page(page_request: PageRequestDep, notice: str = "") -> Response:
     """Show the ratings, the models and the trainings, or the form to sign in with."""
-    admin = _session(visit)
+    admin = _admin_session(page_request)
     if admin is None:
-        message = "You are signed out." if said == "signed-out" else None
-        return visit.show("sign_in.html", {"error": None, "message": message})
-    return _shown(admin, _SAID.get(said))
+        message = "You are signed out." if notice == "signed-out" else None
+        return page_request.render("sign_in.html", {"error": None, "message": message})
+    return _render_admin_page(admin, _NOTICES.get(notice))
 
 
-_SAID = {
+_NOTICES = {
     "started": "The training has begun. The active model goes on serving meanwhile.",
     "stopping": "The training is being stopped; this takes a second or two.",
     "activated": "The model is active now.",
@@ -100,65 +100,67 @@ _SAID = {
 }
 
 
-def _shown(admin: AdminVisit, message: str | None, error: str | None = None, status: int = 200) -> Response:
-    visit = admin.visit
-    store = visit.page.house.store
-    with store.reading() as connection:
-        n_visitors = visitors.count(connection)
+def _render_admin_page(
+    admin: AdminRequest, message: str | None, error: str | None = None, status: int = 200
+) -> Response:
+    page_request = admin.page_request
+    database = page_request.web.app_state.database
+    with database.read_connection() as connection:
+        n_visitors = visitors.count_visitors(connection)
     context = {
-        "audit": admin_queries.kept_audit(store), "models": admin_queries.models_of(store), "visitors": n_visitors,
-        "trainings": admin_queries.trainings_of(store), "names": admin_queries.model_names(), "key": admin.name,
-        "message": message, "error": error, "form_token": visit.page.signer.form_token(admin.token),
+        "audit": admin_queries.load_audit(database), "models": admin_queries.model_rows(database), "visitors": n_visitors,
+        "trainings": admin_queries.job_rows(database), "names": admin_queries.model_names(), "key": admin.key_name,
+        "message": message, "error": error, "form_token": page_request.web.signer.csrf_token(admin.token),
     }  # fmt: skip
-    return visit.show("admin.html", context, status)
+    return page_request.render("admin.html", context, status)
 
 
 @router.get("/trainings")
-def trainings(admin: AnAdmin) -> Response:
+def trainings_fragment(admin: AdminDep) -> Response:
     """Show how far the training is: what the page asks for again and again while one is at work."""
-    store = admin.visit.page.house.store
+    database = admin.page_request.web.app_state.database
     context = {
-        "trainings": admin_queries.trainings_of(store),
+        "trainings": admin_queries.job_rows(database),
         "names": admin_queries.model_names(),
-        "form_token": admin.visit.page.signer.form_token(admin.token),
+        "form_token": admin.page_request.web.signer.csrf_token(admin.token),
     }
-    return admin.visit.page.looks.page("jobs.html", context)
+    return admin.page_request.web.templates.render("jobs.html", context)
 
 
 # Signing in and out ---------------------------------------------------------------------------------------
 
 
 @router.post("/sign-in")
-def sign_in(visit: AVisit, form: AForm) -> Response:
+def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
     """Open a session for who has an admin key."""
-    house, attempts = visit.page.house, visit.page.attempts
-    address = visit.request.client.host if visit.request.client else ""
-    attempts.check(address)
-    visit.check(form)
-    key = house.keyring.find(form.get("key", "").strip())
-    if key is None or not key.may("admin"):
-        attempts.count(address)
+    app_state, login_limiter = page_request.web.app_state, page_request.web.login_limiter
+    address = page_request.request.client.host if page_request.request.client else ""
+    login_limiter.check(address)
+    page_request.check_csrf(form)
+    key = app_state.keyring.lookup(form.get("key", "").strip())
+    if key is None or not key.allows("admin"):
+        login_limiter.record_failure(address)
         if key is None:
             status, error = 401, "This key is not known here, or was revoked."
         else:
             status, error = 403, f"This key may only {key.role}. Signing in needs a key that may do all."
-        return visit.show("sign_in.html", {"error": error, "message": None}, status)
-    with house.store.writing() as connection:
-        token = visitors.sign_in(connection, key)
-    response = go_to("/admin")
-    signer = visit.page.signer
-    put_cookie(response, visit.request, signer.admin, signer.sealed(token), is_admin=True)
+        return page_request.render("sign_in.html", {"error": error, "message": None}, status)
+    with app_state.database.write_transaction() as connection:
+        token = visitors.create_session(connection, key)
+    response = redirect_to("/admin")
+    signer = page_request.web.signer
+    set_cookie(response, page_request.request, signer.admin_cookie, signer.sign(token), is_admin=True)
     return response
 
 
 @router.post("/sign-out")
-def sign_out(admin: AnAdmin, form: AForm) -> Response:
+def sign_out(admin: AdminDep, form: FormDep) -> Response:
     """Close the session."""
-    admin.check(form)
-    with admin.visit.page.house.store.writing() as connection:
-        visitors.sign_out(connection, admin.token)
-    response = go_to("/admin", said="signed-out")
-    drop_cookie(response, admin.visit.page.signer.admin, is_admin=True)
+    admin.check_csrf(form)
+    with admin.page_request.web.app_state.database.write_transaction() as connection:
+        visitors.delete_session(connection, admin.token)
+    response = redirect_to("/admin", said="signed-out")
+    delete_cookie(response, admin.page_request.web.signer.admin_cookie, is_admin=True)
     return response
 
 
@@ -166,67 +168,67 @@ def sign_out(admin: AnAdmin, form: AForm) -> Response:
 
 
 @router.post("/{deed}")
-def do(deed: str, admin: AnAdmin, form: AForm) -> Response:
+def run_action(action: str, admin: AdminDep, form: FormDep) -> Response:
     """Do something, and show the page again: with what was done, or with why not."""
-    if deed not in _DEEDS:
+    if action not in _ACTIONS:
         raise HTTPException(404, "There is no such address.")
-    admin.check(form)
+    admin.check_csrf(form)
     try:
-        return go_to("/admin", said=_DEEDS[deed](admin, form))
+        return redirect_to("/admin", said=_ACTIONS[action](admin, form))
     except HTTPException as error:
-        return _shown(admin, None, sentence(str(error.detail)), error.status_code)
-    except jobs.Busy as error:
-        return _shown(admin, None, sentence(error.message), 409)
-    except (InvalidParameter, BadModelFile) as error:
-        return _shown(admin, None, sentence(error.message), 422)
+        return _render_admin_page(admin, None, to_sentence(str(error.detail)), error.status_code)
+    except jobs.JobRunningError as error:
+        return _render_admin_page(admin, None, to_sentence(error.message), 409)
+    except (InvalidParameterError, ModelFileError) as error:
+        return _render_admin_page(admin, None, to_sentence(error.message), 422)
 
 
-def _train(admin: AdminVisit, form: dict[str, str]) -> str:
+def _train(admin: AdminRequest, form: dict[str, str]) -> str:
     name = form.get("model", "")
-    admin.visit.page.house.starter.start(checked_spec(name, {}) if name else None)
+    admin.page_request.web.app_state.job_runner.start(validate_spec(name, {}) if name else None)
     return "started"
 
 
-def _cancel(admin: AdminVisit, form: dict[str, str]) -> str:
-    with admin.visit.page.house.store.writing() as connection:
-        jobs.ask_to_cancel(connection, _number(form))
+def _cancel(admin: AdminRequest, form: dict[str, str]) -> str:
+    with admin.page_request.web.app_state.database.write_transaction() as connection:
+        jobs.request_cancel(connection, _parse_id(form))
     return "stopping"
 
 
-def _activate(admin: AdminVisit, form: dict[str, str]) -> str:
-    activate_kept(admin.visit.page.house, _number(form))
+def _activate(admin: AdminRequest, form: dict[str, str]) -> str:
+    activate_stored_model(admin.page_request.web.app_state, _parse_id(form))
     return "activated"
 
 
-def _roll_back(admin: AdminVisit, form: dict[str, str]) -> str:
-    with admin.visit.page.house.store.writing() as connection:
+def _roll_back(admin: AdminRequest, form: dict[str, str]) -> str:
+    with admin.page_request.web.app_state.database.write_transaction() as connection:
         model_store.roll_back(connection)
     return "rolled-back"
 
 
-def _delete(admin: AdminVisit, form: dict[str, str]) -> str:
-    delete_kept(admin.visit.page.house, _number(form))
+def _delete(admin: AdminRequest, form: dict[str, str]) -> str:
+    delete_stored_model(admin.page_request.web.app_state, _parse_id(form))
     return "deleted"
 
 
-def _audit(admin: AdminVisit, form: dict[str, str]) -> str:
-    if not _auditing.acquire(blocking=False):
+def _audit(admin: AdminRequest, form: dict[str, str]) -> str:
+    if not _audit_lock.acquire(blocking=False):
         raise HTTPException(409, "An audit is at work. It will be here in a moment.")
     try:
-        admin_queries.audit_again(admin.visit.page.house.store)
+        admin_queries.rerun_audit(admin.page_request.web.app_state.database)
     finally:
-        _auditing.release()
+        _audit_lock.release()
     return "audited"
 
 
-def _number(form: dict[str, str]) -> int:
+def _parse_id(form: dict[str, str]) -> int:
     text = form.get("number", "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(422, "The form names no number.")
     return int(text)
 
 
-_DEEDS = {
+_ACTIONS = {
     "train": _train, "cancel": _cancel, "activate": _activate, "roll-back": _roll_back,
     "delete": _delete, "audit": _audit,
 }  # fmt: skip

@@ -11,31 +11,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foretaste.errors import ForetasteError
-from foretaste.service.db.database import Store, insert_once
-from foretaste.service.db.schema import facts
+from foretaste.service.db.database import Database, insert_if_absent
+from foretaste.service.db.schema import settings
 from foretaste.service.middleware.guard import is_loopback
 
-VISITOR_SECONDS = 180 * 86_400
-_FACT = "page_secret"
+VISITOR_MAX_AGE = 180 * 86_400
+_SECRET_SETTING = "page_secret"
 
 
-class Suspect(ForetasteError):
+class CsrfError(ForetasteError):
     """A form that was not sent from a page of ours."""
 
     code = "forbidden"
 
 
-def secret_of(store: Store) -> bytes:
+def load_secret(database: Database) -> bytes:
     """Return the secret that cookies are signed with; it is made when it is first asked for."""
-    found = store.facts().get(_FACT)
-    if found is None:
-        with store.writing() as connection:
-            insert_once(connection, facts, {"name": _FACT, "value": secrets.token_hex(32)})
-        found = store.facts()[_FACT]
-    return bytes.fromhex(found)
+    secret = database.get_settings().get(_SECRET_SETTING)
+    if secret is None:
+        with database.write_transaction() as connection:
+            insert_if_absent(connection, settings, {"name": _SECRET_SETTING, "value": secrets.token_hex(32)})
+        secret = database.get_settings()[_SECRET_SETTING]
+    return bytes.fromhex(secret)
 
 
-class Signer:
+class CookieSigner:
     """Makes and checks cookies and form tokens.
 
     Parameters
@@ -45,27 +45,27 @@ class Signer:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        own = self._sign("name", "")[:8]  # cookies do not tell ports apart: two services, two names
-        self.visitor, self.admin = f"foretaste_{own}", f"foretaste_{own}_admin"
+        name = self._mac("name", "")[:8]  # cookies do not tell ports apart: two services, two names
+        self.visitor_cookie, self.admin_cookie = f"foretaste_{name}", f"foretaste_{name}_admin"
 
-    def _sign(self, purpose: str, text: str) -> str:
+    def _mac(self, purpose: str, text: str) -> str:
         return hmac.new(self._secret, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
-    def sealed(self, token: str) -> str:
+    def sign(self, token: str) -> str:
         """Return a token as its cookie holds it."""
-        return f"{token}.{self._sign('cookie', token)}"
+        return f"{token}.{self._mac('cookie', token)}"
 
-    def opened(self, cookie: str | None) -> str | None:
+    def unsign(self, cookie: str | None) -> str | None:
         """Return the token of a cookie; None if it is none of ours."""
-        token, _, seal = (cookie or "").partition(".")
-        good = len(token) == 43 and token.isascii() and seal.isascii()
-        return token if good and hmac.compare_digest(seal, self._sign("cookie", token)) else None
+        token, _, signature = (cookie or "").partition(".")
+        is_valid = len(token) == 43 and token.isascii() and signature.isascii()
+        return token if is_valid and hmac.compare_digest(signature, self._mac("cookie", token)) else None
 
-    def form_token(self, token: str) -> str:
+    def csrf_token(self, token: str) -> str:
         """Return what forms must hold that are sent with a cookie."""
-        return self._sign("form", token)
+        return self._mac("form", token)
 
-    def check_form(self, request: Request, token: str | None, given: str) -> None:
+    def check_csrf(self, request: Request, token: str | None, csrf_token: str) -> None:
         """Refuse a form that no page of ours has made.
 
         Raises
@@ -76,12 +76,12 @@ class Signer:
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         host = request.headers.get("host", "")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            raise Suspect("This form was sent from a page elsewhere. Nothing was changed.")
+            raise CsrfError("This form was sent from a page elsewhere. Nothing was changed.")
         if site is not None and site not in ("same-origin", "none"):
-            raise Suspect("This form was sent from a page elsewhere. Nothing was changed.")
-        good = token is not None and given.isascii()
-        if not good or not hmac.compare_digest(given, self.form_token(token or "")):
-            raise Suspect(
+            raise CsrfError("This form was sent from a page elsewhere. Nothing was changed.")
+        is_valid = token is not None and csrf_token.isascii()
+        if not is_valid or not hmac.compare_digest(csrf_token, self.csrf_token(token or "")):
+            raise CsrfError(
                 "This form is too old, or your browser keeps no cookies for this page. Nothing was changed."
             )
 
@@ -91,22 +91,22 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def is_local(request: Request) -> bool:
+def is_local_request(request: Request) -> bool:
     """Whether a request comes from this machine, by the name it calls and what proxies tell."""
-    passed_on = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+    proxy_headers = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
     name = request.url.hostname or ""
-    is_here = name == "localhost" or is_loopback(name)
-    return is_here and not any(header in request.headers for header in passed_on)
+    is_loopback_host = name == "localhost" or is_loopback(name)
+    return is_loopback_host and not any(header in request.headers for header in proxy_headers)
 
 
-def put_cookie(response: Response, request: Request, name: str, value: str, *, is_admin: bool) -> None:
+def set_cookie(response: Response, request: Request, name: str, value: str, *, is_admin: bool) -> None:
     """Let the browser keep a cookie, which no script sees; over https alone where it is not this machine."""
     response.set_cookie(
-        name, value, path="/admin" if is_admin else "/", max_age=None if is_admin else VISITOR_SECONDS,
-        secure=not is_local(request), httponly=True, samesite="strict" if is_admin else "lax",
+        name, value, path="/admin" if is_admin else "/", max_age=None if is_admin else VISITOR_MAX_AGE,
+        secure=not is_local_request(request), httponly=True, samesite="strict" if is_admin else "lax",
     )  # fmt: skip
 
 
-def drop_cookie(response: Response, name: str, *, is_admin: bool) -> None:
+def delete_cookie(response: Response, name: str, *, is_admin: bool) -> None:
     """Let the browser forget a cookie."""
     response.delete_cookie(name, path="/admin" if is_admin else "/")

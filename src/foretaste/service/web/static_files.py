@@ -8,17 +8,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-FOLDER = Path(__file__).parent
-POLICY = (
+BASE_DIR = Path(__file__).parent
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "same-origin",  # with less, browsers send forms without their origin
 }
-_TITLES = {
+_ERROR_TITLES = {
     400: "This cannot be read",
     401: "Sign in first",
     403: "This is not allowed",
@@ -32,59 +32,69 @@ _TITLES = {
     503: "Not ready",
     507: "There is no room left",
 }
-_WORDS = {"Not Found": "No page has this address.", "Method Not Allowed": "This address is for forms alone."}
-_MENDS = {
+_ERROR_MESSAGES = {
+    "Not Found": "No page has this address.",
+    "Method Not Allowed": "This address is for forms alone.",
+}
+_ERROR_ADVICE = {
     503: "Try again in a moment.",
     507: "Nothing was stored. Whoever runs this service must make room.",
 }
 
 
-class Looks:
+class Templates:
     """Renders the page; templates are compiled once, files are read once."""
 
     def __init__(self) -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-        self.files = {
-            path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in (FOLDER / "static").iterdir()
+        self.static_files = {
+            path.name: (path.read_bytes(), _MEDIA_TYPES[path.suffix])
+            for path in (BASE_DIR / "static").iterdir()
         }
         self._environment = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined,
+            loader=FileSystemLoader(BASE_DIR / "templates"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._environment.filters["plain"] = lambda value: f"{value:g}"
-        tags = {name: hashlib.sha256(body).hexdigest()[:12] for name, (body, _) in self.files.items()}
-        self._environment.globals["file"] = lambda name: f"/static/{name}?{tags[name]}"
+        content_hashes = {
+            name: hashlib.sha256(body).hexdigest()[:12] for name, (body, _) in self.static_files.items()
+        }
+        self._environment.globals["file"] = lambda name: f"/static/{name}?{content_hashes[name]}"
 
-    def page(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
+    def render(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
         """Return a page."""
         text = self._environment.get_template(template).render(context)
         return Response(text, status, _HEADERS, "text/html")
 
-    def problem(self, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    def render_error(self, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
         """Return a page that says what went wrong."""
-        wait = (headers or {}).get("Retry-After")
-        mend = f"Try again in {wait} s." if wait and status == 429 else _MENDS.get(status, "")
-        title = _TITLES.get(status, "This did not work")
+        retry_after = (headers or {}).get("Retry-After")
+        advice = (
+            f"Try again in {retry_after} s."
+            if retry_after and status == 429
+            else _ERROR_ADVICE.get(status, "")
+        )
+        title = _ERROR_TITLES.get(status, "This did not work")
         context = {
             "title": title,
-            "message": sentence(_WORDS.get(message, message)),
-            "mend": mend,
+            "message": to_sentence(_ERROR_MESSAGES.get(message, message)),
+            "mend": advice,
             "status": status,
         }
-        response = self.page("problem.html", context, status)
+        response = self.render("problem.html", context, status)
         response.headers.update(headers or {})
         return response
 
-    def file(self, name: str) -> Response | None:
+    def static_response(self, name: str) -> Response | None:
         """Return a file; its address changes when it does."""
-        if name not in self.files:
+        if name not in self.static_files:
             return None
-        body, kind = self.files[name]
-        return Response(body, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, kind)
+        body, media_type = self.static_files[name]
+        return Response(body, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, media_type)
 
 
-def sentence(text: str) -> str:
+def to_sentence(text: str) -> str:
     """Return what an error says as a sentence."""
     text = text.strip()
     if not text:

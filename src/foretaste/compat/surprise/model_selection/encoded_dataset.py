@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.dataset import Dataset
 from foretaste.compat.surprise.trainset import Trainset, inner_ids
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
+from foretaste.typing import IndexArray, Int64Array
 
-Codes = npt.NDArray[np.int32]
 Fold = tuple[Trainset, list[tuple[Any, Any, float]]]
 
 
@@ -31,13 +30,13 @@ class CodedRatings:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If the data set has its folds in files and so no ratings of its own.
     """
 
     def __init__(self, data: Any) -> None:
         if not hasattr(data, "raw_ratings"):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"a {type(data).__name__} has no raw_ratings that could be divided"
                 + ("; its folds are files" if hasattr(data, "folds_files") else ""),
                 hint="cv=PredefinedKFold()"
@@ -56,7 +55,7 @@ class CodedRatings:
     def __len__(self) -> int:
         return len(self.raw)
 
-    def fold(self, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64]) -> Fold:
+    def fold(self, train: Int64Array, test: Int64Array) -> Fold:
         """Return the trainset and the testset of these rows.
 
         Parameters
@@ -78,7 +77,7 @@ class CodedRatings:
         )
 
 
-def _renumbered(codes: Codes, ids: list[Any]) -> tuple[Codes, dict[Any, int]]:
+def _renumbered(codes: IndexArray, ids: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
     """Return codes numbered by where they first appear, and the number of each raw id that does."""
     present, first = np.unique(codes, return_index=True)
     order = present[np.argsort(first)]

@@ -20,8 +20,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from foretaste._utils.threads import sharing, thread_count
-from foretaste.errors import InvalidParameter
+from foretaste._utils.threads import resolve_threads, thread_limit
+from foretaste.errors import InvalidParameterError
 
 _OURS = __name__.rpartition(".model_selection")[0]
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -57,7 +57,7 @@ def job_count(n_jobs: Any) -> int:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is 0 or no whole number (a ``ValueError``).
     """
     if n_jobs is None:
@@ -67,11 +67,11 @@ def job_count(n_jobs: Any) -> int:
     except TypeError:
         number = 0
     if number == 0 or isinstance(n_jobs, bool):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"n_jobs={n_jobs!r} is not allowed; it must be a whole number other than 0, or None",
             hint="n_jobs=-1, all cores",
         )
-    return number if number > 0 else max(1, thread_count() + 1 + number)
+    return number if number > 0 else max(1, resolve_threads() + 1 + number)
 
 
 def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
@@ -86,7 +86,7 @@ def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is none of these (a ``ValueError``).
     """
     if pre_dispatch is None or pre_dispatch == "all":
@@ -96,7 +96,7 @@ def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
     except (SyntaxError, TypeError, ValueError, KeyError, ArithmeticError):
         count = 0
     if count < 1:
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"pre_dispatch={pre_dispatch!r} is not allowed; it must be a number above 0, None or an "
             'expression in n_jobs as "2*n_jobs"',
             hint='pre_dispatch="2*n_jobs"',
@@ -165,10 +165,10 @@ def _in_threads(
     # from the others.
     from threadpoolctl import threadpool_limits
 
-    share = max(1, thread_count() // jobs)
+    share = max(1, resolve_threads() // jobs)
 
     def run(work: Work) -> Outcome:
-        with sharing(share):
+        with thread_limit(share):
             return function(*work)
 
     futures: list[Future[Outcome]] = []

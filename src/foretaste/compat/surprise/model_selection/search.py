@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.dataset import DatasetUserFolds
@@ -16,7 +15,8 @@ from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, ou
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import MEASURES, checked_measures, fit_and_score
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.typing import Float64Array, Int64Array
 
 _DEFAULT = ["rmse", "mae"]
 _NESTED = ("sim_options", "bsl_options")
@@ -45,7 +45,7 @@ class BaseSearchCV(ABC):
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such measure, or ``refit`` names none of them (a ``ValueError``).
     """
 
@@ -67,7 +67,7 @@ class BaseSearchCV(ABC):
         self.measures = checked_measures(measures)
         for name in self.measures:
             if name not in MEASURES:
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"of {name!r} is not known whether more is better; a search can judge by "
                     f"{', '.join(MEASURES)}",
                     hint="measures=['rmse']",
@@ -82,7 +82,7 @@ class BaseSearchCV(ABC):
     def _refit_measure(self, refit: Any) -> Any:
         if isinstance(refit, str):
             if refit.lower() not in self.measures:
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"refit={refit!r} is not among the measures {', '.join(self.measures)}"
                     f"{did_you_mean(refit, self.measures)}",
                     hint=f"measures=[..., {refit.lower()!r}], or refit=True for {self.measures[0]!r}",
@@ -99,19 +99,19 @@ class BaseSearchCV(ABC):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If ``refit`` is asked for and the data set has no ratings of its own, only folds in files (a
             ``ValueError``); or if ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
         """
         if self.refit and isinstance(data, DatasetUserFolds):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 "refit cannot be used when data has been loaded with load_from_folds(): there are no ratings "
                 "but those of the folds",
                 hint="refit=False",
             )
         folds = list(get_cv(self.cv).split(data))
         if not folds or not len(self.param_combinations):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 "cv yields no folds" if not folds else "there are no settings to try",
                 hint="cv=5" if not folds else "a value at least for each parameter",
             )
@@ -169,7 +169,7 @@ class BaseSearchCV(ABC):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there is none, because ``refit`` is False (a ``ValueError``).
         """
         return self._refitted("test").test(testset, verbose)
@@ -184,18 +184,18 @@ class BaseSearchCV(ABC):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there is none, because ``refit`` is False (a ``ValueError``).
         """
         return self._refitted("predict").predict(*args)
 
     def _refitted(self, what: str) -> Any:
         if not self.refit:
-            raise InvalidParameter(f"refit is False, cannot use {what}()", hint="refit=True")
+            raise InvalidParameterError(f"refit is False, cannot use {what}()", hint="refit=True")
         return self.best_estimator[self.refit]
 
 
-def _ranked(means: npt.NDArray[np.float64], *, greater: bool) -> tuple[npt.NDArray[np.int64], Any]:
+def _ranked(means: Float64Array, *, greater: bool) -> tuple[Int64Array, Any]:
     """Return the rank of each setting, 1 for the best, and which is the best."""
     order = means.argsort()
     ranks = np.empty_like(order)
@@ -210,7 +210,7 @@ def _expanded(params: dict[str, Any]) -> dict[str, Any]:
         if name in expanded:
             options = expanded[name]
             if not hasattr(options, "keys"):
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"{name}={options!r} is a {type(options).__name__}; it must be a dict of lists",
                     hint=f"{{{name!r}: {{'name': ['msd', 'cosine']}}}}"
                     if name == "sim_options"
@@ -227,7 +227,9 @@ def _expanded(params: dict[str, Any]) -> dict[str, Any]:
 def _check_values(name: str, values: Any) -> None:
     # A text would be taken apart into its letters.
     if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise InvalidParameter(f"{name} is {values!r}; it must be a list of values", hint=f"[{values!r}]")
+        raise InvalidParameterError(
+            f"{name} is {values!r}; it must be a list of values", hint=f"[{values!r}]"
+        )
 
 
 class GridSearchCV(BaseSearchCV):
@@ -266,7 +268,7 @@ class GridSearchCV(BaseSearchCV):
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a measure or a list of values is not allowed (a ``ValueError``).
     """
 
@@ -319,7 +321,7 @@ class RandomizedSearchCV(BaseSearchCV):
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a measure or a list of values is not allowed, or there are fewer than ``n_iter`` combinations (a
         ``ValueError``).
     """
@@ -365,7 +367,7 @@ def _drawn(distributions: dict[str, Any], n_iter: int, random_state: Any) -> Any
         ]
     grid = [dict(zip(distributions, values, strict=True)) for values in product(*distributions.values())]
     if n_iter > len(grid):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"n_iter={n_iter} is more than the {len(grid)} combinations that there are",
             hint=f"n_iter={len(grid)}, or GridSearchCV, which tries all",
         )

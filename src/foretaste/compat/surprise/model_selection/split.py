@@ -15,7 +15,7 @@ import numpy as np
 
 from foretaste.compat.surprise.model_selection.encoded_dataset import CodedRatings, Fold
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
 
 
 def get_cv(cv: Any) -> Any:
@@ -28,7 +28,7 @@ def get_cv(cv: Any) -> Any:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If it is anything else (a ``ValueError``).
     """
     if cv is None:
@@ -37,7 +37,7 @@ def get_cv(cv: Any) -> Any:
         return KFold(n_splits=int(cv))
     if hasattr(cv, "split") and not isinstance(cv, str):
         return cv
-    raise InvalidParameter(
+    raise InvalidParameterError(
         f"Wrong CV object: cv={cv!r} is a {type(cv).__name__}; it must be None, a whole number or an object "
         "with split(data) and get_n_folds()",
         hint="cv=KFold(n_splits=5, random_state=0)",
@@ -81,12 +81,12 @@ class KFold(_Splits):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
         """
         ratings = CodedRatings(data)
         if not 2 <= self.n_splits <= len(ratings):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"Incorrect value for n_splits={self.n_splits}: it must be from 2 to the number of ratings, "
                 f"{len(ratings)}",
                 hint="n_splits=5" if len(ratings) >= 5 else "more ratings",
@@ -128,7 +128,7 @@ class RepeatedKFold:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
         """
         rng = get_rng(self.random_state)
@@ -155,7 +155,7 @@ class ShuffleSplit(_Splits):
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a number is not above 0 (a ``ValueError``).
     """
 
@@ -170,7 +170,7 @@ class ShuffleSplit(_Splits):
         for name, value in (("n_splits", n_splits), ("test_size", test_size), ("train_size", train_size)):
             if value is not None and not value > 0:
                 hint = "n_splits=5" if name == "n_splits" else f"{name}=0.2, a fifth of the ratings"
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"{name}={value!r} is not allowed; it should be strictly greater than 0", hint=hint
                 )
         self.n_splits = n_splits
@@ -191,24 +191,24 @@ class ShuffleSplit(_Splits):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there are not so many (a ``ValueError``).
         """
         for name, size in (("test_size", test_size), ("train_size", train_size)):
             if size is not None and size >= (most := _most(size, n_ratings)):
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"{name}={size!r} should be less than the number of ratings {most}"
                     if most == n_ratings
                     else f"{name}={size!r} is a share of the ratings; it must not be above 1",
                     hint=f"{name}=0.2, a fifth of the ratings",
                 )
         if test_size is None and train_size is None:
-            raise InvalidParameter("test_size and train_size are both None", hint="test_size=0.2")
+            raise InvalidParameterError("test_size and train_size are both None", hint="test_size=0.2")
         test = None if test_size is None else _rows(test_size, n_ratings, ceil)
         train = n_ratings - (test or 0) if train_size is None else _rows(train_size, n_ratings, floor)
         test = n_ratings - train if test is None else test
         if train + test > n_ratings:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"The sum of train_size and test_size ({train + test}) should be smaller than the number of "
                 f"ratings {n_ratings}",
                 hint="train_size=None, all that is not tested with",
@@ -224,7 +224,7 @@ class ShuffleSplit(_Splits):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there are not so many ratings as are asked for (a ``ValueError``).
         """
         ratings = CodedRatings(data)
@@ -273,7 +273,7 @@ def train_test_split(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If a size is not above 0, or there are not so many ratings (a ``ValueError``).
     """
     return next(ShuffleSplit(1, test_size, train_size, random_state, shuffle).split(data))
@@ -306,7 +306,7 @@ class LeaveOneOut(_Splits):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If nothing is left to learn from (a ``ValueError``).
         """
         ratings = CodedRatings(data)
@@ -320,7 +320,7 @@ class LeaveOneOut(_Splits):
             # One by one: an array of limits would draw other numbers.
             drawn = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
             if len(rows) == len(drawn):
-                raise InvalidParameter(
+                raise InvalidParameterError(
                     f"Could not build any trainset: with min_n_ratings={self.min_n_ratings} no user has "
                     "ratings left to learn from",
                     hint="min_n_ratings=1, if some users have two ratings",
@@ -347,11 +347,11 @@ class PredefinedKFold(_Splits):
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If the data set has no files of folds.
         """
         if not hasattr(data, "folds_files"):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"a {type(data).__name__} has no files of folds",
                 hint="data = Dataset.load_from_folds([(train_file, test_file)], reader), or cv=KFold(5)",
             )

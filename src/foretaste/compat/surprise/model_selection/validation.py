@@ -11,7 +11,7 @@ import numpy as np
 from foretaste.compat.surprise import accuracy
 from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, outcomes
 from foretaste.compat.surprise.model_selection.split import get_cv
-from foretaste.errors import InvalidParameter, did_you_mean
+from foretaste.errors import InvalidParameterError, did_you_mean
 
 MEASURES = ("rmse", "mse", "mae", "fcp")
 
@@ -25,23 +25,23 @@ def checked_measures(measures: Any) -> list[str]:
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such measure.
     """
     if isinstance(measures, str):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"measures={measures!r} is a text; it must be a list of names", hint=f"measures=[{measures!r}]"
         )
     names = [measure.lower() for measure in measures]
     for name in names:
         if name not in MEASURES and not callable(getattr(accuracy, name, None)):
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"there is no measure {name!r}; measures are {', '.join(MEASURES)}"
                 f"{did_you_mean(name, MEASURES)}",
                 hint="measures=['rmse', 'mae']",
             )
     if not names:
-        raise InvalidParameter("measures is empty; nothing would be measured", hint="measures=['rmse']")
+        raise InvalidParameterError("measures is empty; nothing would be measured", hint="measures=['rmse']")
     return names
 
 
@@ -84,7 +84,7 @@ def cross_validate(
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If there is no such measure, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
     """
     names = checked_measures(measures)
@@ -94,7 +94,7 @@ def cross_validate(
     )
     done = outcomes(fit_and_score, works, n_jobs, pre_dispatch)
     if not done:
-        raise InvalidParameter("cv yields no folds", hint="cv=5")
+        raise InvalidParameterError("cv yields no folds", hint="cv=5")
     test, train, fit_times, test_times = zip(*done, strict=True)
     test_measures = {name: np.asarray([fold[name] for fold in test]) for name in names}
     train_measures = {name: np.asarray([fold[name] for fold in train]) for name in names if train[0]}

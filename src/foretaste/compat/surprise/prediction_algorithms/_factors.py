@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import surprise_dots
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.trainset import Trainset
-
-Doubles = npt.NDArray[np.float64]
+from foretaste.typing import Float64Array, IndexArray
 
 UNKNOWN = "User and item are unknown."  # the reason that programs written for scikit-surprise find
 
@@ -32,8 +30,8 @@ class FactorModel(AlgoBase):
     biased: bool = True
     n_epochs: int
     verbose: bool
-    pu: Doubles
-    qi: Doubles
+    pu: Float64Array
+    qi: Float64Array
     _epoch_line: ClassVar[str] = "Processing epoch {}"
 
     def fit(self, trainset: Trainset) -> Self:
@@ -66,7 +64,7 @@ class FactorModel(AlgoBase):
         """
         return self._estimate_one(u, i).value[0]
 
-    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         mean = float(self.trainset.global_mean) if self.biased else 0.0
         bu, bi = (self.bu, self.bi) if self.biased else (np.zeros(len(self.pu)), np.zeros(len(self.qi)))
         pu, bu, places = self._of_users(users, bu)
@@ -77,9 +75,7 @@ class FactorModel(AlgoBase):
         impossible = np.flatnonzero((users < 0) | (items < 0)).tolist()
         return Estimates(value, dict.fromkeys(impossible, UNKNOWN))
 
-    def _of_users(
-        self, users: npt.NDArray[np.int32], bu: Doubles
-    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
+    def _of_users(self, users: IndexArray, bu: Float64Array) -> tuple[Float64Array, Float64Array, IndexArray]:
         """Return vectors and biases of users, and where in them each of ``users`` stands."""
         return self.pu, bu, users
 
@@ -94,6 +90,6 @@ class FactorModel(AlgoBase):
             yield 1
 
 
-def numbers(algorithm: Any, kind: str, names: str) -> Doubles:
+def numbers(algorithm: Any, kind: str, names: str) -> Float64Array:
     """Return the rates (``lr``) or regularisations (``reg``) of some parameters as an array."""
     return np.array([float(getattr(algorithm, f"{kind}_{name}")) for name in names.split()], np.float64)

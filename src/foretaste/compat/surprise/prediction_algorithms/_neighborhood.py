@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.compat.surprise.similarities import similarity_source, undefined
 from foretaste.compat.surprise.trainset import Trainset
-
-_Doubles = npt.NDArray[np.float64]
-_Int32 = npt.NDArray[np.int32]
+from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
 _KEPT_BYTES = 64 * 2**20
 
@@ -33,16 +30,16 @@ class LastRows:
         How many numbers a row has.
     """
 
-    def __init__(self, read: Callable[[int], _Doubles], width: int) -> None:
+    def __init__(self, read: Callable[[int], Float64Array], width: int) -> None:
         self._read = read
         self._most = max(1, _KEPT_BYTES // (8 * max(width, 1)))
-        self._rows: OrderedDict[int, _Doubles] = OrderedDict()
+        self._rows: OrderedDict[int, Float64Array] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def row(self, x: int) -> _Doubles:
+    def row(self, x: int) -> Float64Array:
         """Return a row; not to be written to."""
         with self._lock:
             if x in self._rows:
@@ -72,7 +69,7 @@ class Strangers:
         self.user = np.diff(trainset.by_user().starts) == 0
         self.item = np.diff(trainset.by_item().starts) == 0
 
-    def neither(self, users: _Int32, items: _Int32) -> npt.NDArray[np.bool_]:
+    def neither(self, users: IndexArray, items: IndexArray) -> BoolArray:
         """Return where both inner ids are known (not -1) and have ratings."""
         return np.asarray((users >= 0) & (items >= 0) & ~self.user[users] & ~self.item[items])
 
@@ -92,9 +89,9 @@ class Centring:
     mean : float
     """
 
-    centre: _Doubles | None = None
-    offset: _Doubles | None = None
-    spread: _Doubles | None = None
+    centre: Float64Array | None = None
+    offset: Float64Array | None = None
+    spread: Float64Array | None = None
     mean: float = 0.0
 
     def of(self, similarity: Any, rating: Any, x: int, y: int) -> Any:
@@ -124,12 +121,12 @@ class Neighborhood:
     """
 
     measure: str
-    starts: npt.NDArray[np.int64]
-    row: _Int32
-    rating: _Doubles
+    starts: Int64Array
+    row: IndexArray
+    rating: Float64Array
     n_x: int
     min_support: int
-    baseline: _Doubles | None = None
+    baseline: Float64Array | None = None
     shrinkage: float = 100.0
     _kernel: SurpriseNeighbors | None = field(default=None, repr=False)
     _last: LastRows | None = field(default=None, repr=False)
@@ -147,7 +144,7 @@ class Neighborhood:
             )  # fmt: skip
         return self._kernel
 
-    def matrix(self) -> _Doubles:
+    def matrix(self) -> Float64Array:
         """Return all similarities: float64, shape (n_x, n_x).
 
         Raises
@@ -156,11 +153,11 @@ class Neighborhood:
             If one divides by 0.
         """
         try:
-            return self.kernel().matrix(thread_count())
+            return self.kernel().matrix(resolve_threads())
         except UndefinedSimilarity as error:
             raise undefined(error, self.measure) from None
 
-    def alike(self, x: int) -> _Doubles:
+    def alike(self, x: int) -> Float64Array:
         """Return how alike all are to one: float64, shape (n_x,); not to be written to.
 
         Raises
@@ -176,8 +173,8 @@ class Neighborhood:
             raise undefined(error, self.measure) from None
 
     def means(
-        self, x: _Int32, y: _Int32, k: int, centring: Centring, sim: _Doubles | None
-    ) -> tuple[_Doubles, _Doubles, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        self, x: IndexArray, y: IndexArray, k: int, centring: Centring, sim: Float64Array | None
+    ) -> tuple[Float64Array, Float64Array, Int64Array, BoolArray]:
         """Return sums over the nearest of each pair of a row and a column.
 
         Parameters
@@ -212,7 +209,7 @@ class Neighborhood:
             at = np.zeros(1, np.int32) if known else np.full(1, -1, np.int32)
         try:
             if sim is None:
-                return self.kernel().means(x, y, k, *parts, thread_count())
-            return self.kernel().means_from(sim, at, y, k, *parts, thread_count())
+                return self.kernel().means(x, y, k, *parts, resolve_threads())
+            return self.kernel().means_from(sim, at, y, k, *parts, resolve_threads())
         except UndefinedSimilarity as error:
             raise undefined(error, self.measure) from None

@@ -7,16 +7,13 @@ import operator
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring, Neighborhood, Strangers
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.similarities import whole
 from foretaste.compat.surprise.trainset import Rows, Trainset
-from foretaste.errors import NotFitted
-
-_Doubles = npt.NDArray[np.float64]
-_Int32 = npt.NDArray[np.int32]
+from foretaste.errors import NotFittedError
+from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
 
 class SymmetricAlgo(AlgoBase):
@@ -89,7 +86,9 @@ class SymmetricAlgo(AlgoBase):
         """How alike any two x are; all are computed when first asked for."""
         if vars(self).get("_sim") is None:
             if "_sim" not in vars(self):
-                raise NotFitted(f"{type(self).__name__} has no sim before fit", hint="algo.fit(trainset)")
+                raise NotFittedError(
+                    f"{type(self).__name__} has no sim before fit", hint="algo.fit(trainset)"
+                )
             self._sim = self.compute_similarities()
         return self._sim
 
@@ -97,7 +96,7 @@ class SymmetricAlgo(AlgoBase):
     def sim(self, similarities: Any) -> None:
         self._sim = similarities
 
-    def compute_similarities(self) -> _Doubles:
+    def compute_similarities(self) -> Float64Array:
         """Compute how alike any two x are.
 
         Returns
@@ -221,12 +220,12 @@ class Nearest(SymmetricAlgo):
     def _centring(self) -> Centring:
         return Centring()
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         raise NotImplementedError
 
     def _sums(
-        self, users: _Int32, items: _Int32, known: npt.NDArray[np.bool_]
-    ) -> tuple[_Doubles, _Doubles, npt.NDArray[np.int64]]:
+        self, users: IndexArray, items: IndexArray, known: BoolArray
+    ) -> tuple[Float64Array, Float64Array, Int64Array]:
         """Return sums of deviations and similarities, and of how many neighbours."""
         x, y = (np.where(known, one, np.int32(-1)) for one in self.switch(users, items))
         near, k, centring = self._prepared(), operator.index(self.k), self._centring()
@@ -261,9 +260,7 @@ class Nearest(SymmetricAlgo):
                 count += 1
         return ratings, similarities, count
 
-    def _from_base(
-        self, base: _Doubles, known: npt.NDArray[np.bool_], sums: Any, spread: Any = 1
-    ) -> Estimates:
+    def _from_base(self, base: Float64Array, known: BoolArray, sums: Any, spread: Any = 1) -> Estimates:
         """Return a base and the mean deviation of enough neighbours."""
         ratings, similarities, count = sums
         enough = known & (count > 0) & (count >= self.min_k)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise._warnings import unknown_ids
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction, PredictionImpossible
 from foretaste.compat.surprise.trainset import Trainset
-from foretaste.errors import InvalidParameter, NotFitted, did_you_mean
+from foretaste.errors import InvalidParameterError, NotFittedError, did_you_mean
+from foretaste.typing import ArrayDict, Float64Array, IndexArray
 
 SIMILARITIES = ("cosine", "msd", "pearson", "pearson_baseline")
 
 
-class WrongName(InvalidParameter, NameError):
+class WrongName(InvalidParameterError, NameError):
     """A similarity that does not exist; programs written for scikit-surprise catch ``NameError``."""
 
 
@@ -35,9 +35,9 @@ class Estimates:
         Each row's entry goes into the details of its prediction.
     """
 
-    value: npt.NDArray[np.float64]
+    value: Float64Array
     impossible: dict[int, str] = field(default_factory=dict)
-    details: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    details: ArrayDict = field(default_factory=dict)
 
 
 class AlgoBase:
@@ -106,7 +106,7 @@ class AlgoBase:
         """
         raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
 
-    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates | None:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates | None:
         """Predict many ratings; None if only ``estimate`` can say.
 
         Parameters
@@ -154,7 +154,7 @@ class AlgoBase:
 
         Raises
         ------
-        NotFitted
+        NotFittedError
             Before ``fit``.
         """
         prediction = self._predict([(uid, iid, r_ui)], clip=clip)[0]
@@ -178,7 +178,7 @@ class AlgoBase:
 
         Raises
         ------
-        NotFitted
+        NotFittedError
             Before ``fit``.
         """
         if type(self).predict is not AlgoBase.predict or "predict" in vars(self):
@@ -205,7 +205,7 @@ class AlgoBase:
 
         Raises
         ------
-        InvalidParameter
+        InvalidParameterError
             If there is no such method (a ``ValueError``).
         """
         if self.bu is not None:
@@ -215,7 +215,7 @@ class AlgoBase:
         methods = {"als": optimize_baselines.baseline_als, "sgd": optimize_baselines.baseline_sgd}
         name = self.bsl_options.get("method", "als")
         if name not in methods:
-            raise InvalidParameter(
+            raise InvalidParameterError(
                 f"Invalid method {name!r} for baselines; it must be als or sgd{did_you_mean(name, methods)}",
                 hint="bsl_options={'method': 'als'}",
             )
@@ -292,7 +292,7 @@ class AlgoBase:
 
     def _predict(self, pairs: list[tuple[Any, Any, Any]], *, clip: bool) -> list[Prediction]:
         if "trainset" not in vars(self):
-            raise NotFitted(
+            raise NotFittedError(
                 f"this {type(self).__name__} has not been fitted",
                 hint="algo.fit(trainset), before predictions",
             )
@@ -362,7 +362,7 @@ class AlgoBase:
 def _options(name: str, given: Any) -> dict[str, Any]:
     """Return a copy, so that the caller's dict stays as it is."""
     if not hasattr(given, "keys"):
-        raise InvalidParameter(
+        raise InvalidParameterError(
             f"{name}={given!r} is a {type(given).__name__}; it must be a dict", hint=f"{name}={{}}"
         )
     return dict(given)

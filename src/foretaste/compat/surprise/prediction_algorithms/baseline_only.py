@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.trainset import Trainset
+from foretaste.typing import IndexArray
 
 
 class BaselineOnly(AlgoBase):
@@ -60,7 +60,7 @@ class BaselineOnly(AlgoBase):
             value += self.bi[i]
         return value
 
-    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         value = np.full(len(users), self.trainset.global_mean, np.float64)
         value[users >= 0] += self.bu[users[users >= 0]]
         value[items >= 0] += self.bi[items[items >= 0]]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import surprise_cocluster
 from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
+from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
 
-Averages = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+Averages = tuple[Float64Array, Float64Array, Float64Array]
 
 
 class CoClustering(AlgoBase):
@@ -85,7 +85,7 @@ class CoClustering(AlgoBase):
         self.avg_cltr_u, self.avg_cltr_i, self.avg_cocltr = averages
         return self
 
-    def compute_averages(self, cltr_u: npt.NDArray[np.intp], cltr_i: npt.NDArray[np.intp]) -> Averages:
+    def compute_averages(self, cltr_u: IntpArray, cltr_i: IntpArray) -> Averages:
         """Return the averages of the ratings in each cluster; an empty one has the mean of all ratings.
 
         Parameters
@@ -106,7 +106,7 @@ class CoClustering(AlgoBase):
             return self.trainset.global_mean
         return float(self._estimate_rows(np.array([u], np.int32), np.array([i], np.int32)).value[0])
 
-    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         value = np.full(len(users), self.trainset.global_mean, np.float64)
         known = (users >= 0) & (items >= 0)
         user, item = users[known], items[known]
@@ -115,7 +115,7 @@ class CoClustering(AlgoBase):
         value[known] = of_user + self.item_mean[item] - self.avg_cltr_i[ic]
         return Estimates(value)
 
-    def _learn(self, cltr_u: npt.NDArray[np.intp], cltr_i: npt.NDArray[np.intp], epochs: int) -> Averages:
+    def _learn(self, cltr_u: IntpArray, cltr_i: IntpArray, epochs: int) -> Averages:
         by_user, by_item = self.trainset.by_user(), self.trainset.by_item()
         averages = np.zeros(self.n_cltr_u), np.zeros(self.n_cltr_i), np.zeros((self.n_cltr_u, self.n_cltr_i))
         surprise_cocluster(
@@ -127,7 +127,7 @@ class CoClustering(AlgoBase):
         return averages
 
 
-def _means(values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _means(values: Float64Array, starts: Int64Array) -> Float64Array:
     """Return the mean of each group's whole numbers, whose sums are exact."""
     totals = np.append(0.0, np.cumsum(np.trunc(values)))
     with np.errstate(invalid="ignore"):  # a group without ratings has no mean

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring
 from foretaste.compat.surprise.prediction_algorithms._symmetric_neighbors import Nearest, SymmetricAlgo
@@ -13,10 +12,10 @@ from foretaste.compat.surprise.prediction_algorithms.algo_base import Estimates
 from foretaste.compat.surprise.row_stats import row_means, row_stds
 from foretaste.compat.surprise.similarities import SimilarityUndefined
 from foretaste.compat.surprise.trainset import Trainset
+from foretaste.typing import Float64Array, IndexArray
 
 __all__ = ["KNNBaseline", "KNNBasic", "KNNWithMeans", "KNNWithZScore", "SymmetricAlgo"]
 
-_Int32 = npt.NDArray[np.int32]
 
 _UNKNOWN = "User and/or item is unknown."
 _TOO_FEW = "Not enough neighbors."
@@ -65,7 +64,7 @@ class KNNBasic(Nearest):
         self._prepare()
         return self
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         known = self._strangers.neither(users, items)
         ratings, similarities, count = self._sums(users, items, known)
         enough = known & (count >= self.min_k)
@@ -132,7 +131,7 @@ class KNNWithMeans(Nearest):
     def _centring(self) -> Centring:
         return Centring(self.means)
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         return _around_own_mean(self, users, items)
 
 
@@ -193,7 +192,7 @@ class KNNWithZScore(Nearest):
     def _centring(self) -> Centring:
         return Centring(self.means, spread=self.sigmas)
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         return _around_own_mean(self, users, items, self.sigmas)
 
 
@@ -264,7 +263,7 @@ class KNNBaseline(Nearest):
         bx, by = (np.ascontiguousarray(one, np.float64) for one in (self.bx, self.by))
         return Centring(bx, by, mean=self.trainset.global_mean)
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         known = self._strangers.neither(users, items)
         strange = self._strangers
         base = np.full(len(users), float(self.trainset.global_mean))
@@ -283,9 +282,9 @@ class KNNBaseline(Nearest):
 
 def _around_own_mean(
     algo: KNNWithMeans | KNNWithZScore,
-    users: _Int32,
-    items: _Int32,
-    sigmas: npt.NDArray[np.float64] | None = None,
+    users: IndexArray,
+    items: IndexArray,
+    sigmas: Float64Array | None = None,
 ) -> Estimates:
     """Return the own mean and the neighbours' mean deviation, times the own sigma if there are any."""
     known = algo._strangers.neither(users, items)

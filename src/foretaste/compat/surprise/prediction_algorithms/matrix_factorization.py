@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import surprise_implicit, surprise_nmf, surprise_svd, surprise_svdpp
-from foretaste.compat.surprise.prediction_algorithms._factors import Doubles, FactorModel, numbers
+from foretaste.compat.surprise.prediction_algorithms._factors import FactorModel, numbers
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameter
+from foretaste.errors import InvalidParameterError
+from foretaste.typing import Float64Array, IndexArray
 
 __all__ = ["NMF", "SVD", "SVDpp"]
 
@@ -99,7 +99,7 @@ class SVDpp(FactorModel):
         Implicit factors, after ``fit``.
     """
 
-    yj: Doubles
+    yj: Float64Array
     _epoch_line: ClassVar[str] = " processing epoch {}"
 
     def __init__(
@@ -142,9 +142,7 @@ class SVDpp(FactorModel):
             )
         self.bu, self.bi, self.pu, self.qi, self.yj = bu, bi, pu, qi, yj
 
-    def _of_users(
-        self, users: npt.NDArray[np.int32], bu: Doubles
-    ) -> tuple[Doubles, Doubles, npt.NDArray[np.int32]]:
+    def _of_users(self, users: IndexArray, bu: Float64Array) -> tuple[Float64Array, Float64Array, IndexArray]:
         known = users >= 0
         asked, found = np.unique(users[known], return_inverse=True)
         rows, yj = self.trainset.by_user(), np.ascontiguousarray(self.yj, np.float64)
@@ -175,7 +173,7 @@ class NMF(FactorModel):
 
     Raises
     ------
-    InvalidParameter
+    InvalidParameterError
         If ``init_low`` is below 0 (a ``ValueError``).
     """
 
@@ -194,7 +192,7 @@ class NMF(FactorModel):
         self.random_state = random_state
         self.verbose = verbose
         if self.init_low < 0:
-            raise InvalidParameter(f"init_low={init_low!r}; it must be 0 or above", hint="init_low=0")
+            raise InvalidParameterError(f"init_low={init_low!r}; it must be 0 or above", hint="init_low=0")
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import surprise_als, surprise_sgd_biases
+from foretaste.typing import Float64Array
 
-Baselines = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+Baselines = tuple[Float64Array, Float64Array]
 
 
 def baseline_als(self: Any) -> Baselines:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
 from foretaste.compat.surprise.trainset import Trainset
+from foretaste.typing import IndexArray
 
 
 class NormalPredictor(AlgoBase):
@@ -47,5 +47,5 @@ class NormalPredictor(AlgoBase):
         """Draw one rating, whoever is asked for."""
         return np.random.normal(self.trainset.global_mean, self.sigma)
 
-    def _estimate_rows(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         return Estimates(np.random.normal(self.trainset.global_mean, self.sigma, len(users)))

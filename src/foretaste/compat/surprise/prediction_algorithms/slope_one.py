@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste._native import SurpriseDeviations
-from foretaste._utils.threads import thread_count
+from foretaste._utils.threads import resolve_threads
 from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.prediction_algorithms._neighborhood import LastRows, Strangers
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
@@ -17,10 +16,8 @@ from foretaste.compat.surprise.prediction_algorithms.predictions import (
 )
 from foretaste.compat.surprise.row_stats import row_means
 from foretaste.compat.surprise.trainset import Rows, Trainset
-from foretaste.errors import BadData, NotFitted
-
-_Doubles = npt.NDArray[np.float64]
-_Int32 = npt.NDArray[np.int32]
+from foretaste.errors import DataError, NotFittedError
+from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
 
 
 class SlopeOne(AlgoBase):
@@ -62,7 +59,7 @@ class SlopeOne(AlgoBase):
 
         Raises
         ------
-        BadData
+        DataError
             If a rating is NaN or too large for a whole number (a ``ValueError``).
         """
         AlgoBase.fit(self, trainset)
@@ -73,8 +70,8 @@ class SlopeOne(AlgoBase):
         self._strangers = Strangers(trainset)
         self._kernel: SurpriseDeviations | None = None
         self._last: LastRows | None = None
-        self._dev: _Doubles | None = None
-        self._freq: npt.NDArray[np.intp] | None = None
+        self._dev: Float64Array | None = None
+        self._freq: IntpArray | None = None
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,19 +80,19 @@ class SlopeOne(AlgoBase):
         return state | {key: None for key in ("_kernel", "_last") if key in state}
 
     @property
-    def dev(self) -> _Doubles:
+    def dev(self) -> Float64Array:
         """How much more each item gets than each other; made when first asked for."""
         self._require_fit("dev")
         if self._dev is None:
-            self._dev = self._deviations().matrix(thread_count())
+            self._dev = self._deviations().matrix(resolve_threads())
         return self._dev
 
     @property
-    def freq(self) -> npt.NDArray[np.intp]:
+    def freq(self) -> IntpArray:
         """How many users rated both of two items; made when first asked for."""
         self._require_fit("freq")
         if self._freq is None:
-            self._freq = self._deviations().common(thread_count()).astype(np.intp)
+            self._freq = self._deviations().common(resolve_threads()).astype(np.intp)
         return self._freq
 
     def estimate(self, u: Any, i: Any) -> Any:
@@ -117,7 +114,7 @@ class SlopeOne(AlgoBase):
         """
         return self._estimate_one(u, i).value[0]
 
-    def _estimate_rows(self, users: _Int32, items: _Int32) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
         known = self._strangers.neither(users, items)
         total, count = self._sums(np.where(known, users, np.int32(-1)), np.where(known, items, np.int32(-1)))
         mean = np.zeros(len(users))
@@ -125,10 +122,10 @@ class SlopeOne(AlgoBase):
         unknown = dict.fromkeys(np.flatnonzero(~known).tolist(), "User and/or item is unknown.")
         return Estimates(np.asarray(self.user_mean)[users] + mean, unknown)
 
-    def _sums(self, users: _Int32, items: _Int32) -> tuple[_Doubles, npt.NDArray[np.int64]]:
+    def _sums(self, users: IndexArray, items: IndexArray) -> tuple[Float64Array, Int64Array]:
         kernel = self._deviations()
         if len(users) != 1 or users[0] < 0:
-            return kernel.sums(items, users, thread_count())
+            return kernel.sums(items, users, resolve_threads())
         if self._last is None:
             self._last = LastRows(kernel.row, self.trainset.n_items)
         total, count = kernel.sum_from(self._last.row(int(items[0])), int(users[0]))
@@ -138,20 +135,20 @@ class SlopeOne(AlgoBase):
         if self._kernel is None:
             rows = self._by_user
             self._kernel = SurpriseDeviations(
-                rows.starts, rows.items, self._whole, self.trainset.n_items, thread_count()
+                rows.starts, rows.items, self._whole, self.trainset.n_items, resolve_threads()
             )
         return self._kernel
 
     def _require_fit(self, name: str) -> None:
         if "_dev" not in vars(self):
-            raise NotFitted(f"SlopeOne has no {name} before fit", hint="algo.fit(trainset)")
+            raise NotFittedError(f"SlopeOne has no {name} before fit", hint="algo.fit(trainset)")
 
 
-def _without_fractions(trainset: Trainset, rows: Rows) -> _Doubles:
+def _without_fractions(trainset: Trainset, rows: Rows) -> Float64Array:
     """Return ratings cut down to whole numbers, with a warning if that changes them."""
     odd = np.flatnonzero(~(np.abs(rows.values) < 2**31))
     if len(odd):
-        raise BadData(
+        raise DataError(
             f"SlopeOne cannot take the rating {rows.values[odd[0]]}: it must be a number within 2**31",
             where=_place(trainset, rows, int(odd[0])),
             hint="leave these ratings out before they are loaded",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from foretaste.service.db.schema import tables
+from foretaste.service.db.schema import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=tables)
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()
