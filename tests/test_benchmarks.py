@@ -39,7 +39,7 @@ def test_few_items_hold_much_of_the_ratings_as_in_movielens() -> None:
 
 def test_the_same_seed_gives_the_same_ratings_and_another_others() -> None:
     one, two, other = (data.movielens_like(5_000, seed) for seed in (1, 1, 2))
-    for name in ("user", "item", "value", "when"):
+    for name in ("user", "item", "value", "timestamp"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
     assert not np.array_equal(one.item, other.item)
 
@@ -57,7 +57,7 @@ def test_saved_columns_come_back(tmp_path: Path) -> None:
     ratings = data.movielens_like(2_000)
     data.save_columns(ratings, tmp_path)
     back = data.load_columns(tmp_path)
-    for name in ("user", "item", "value", "when"):
+    for name in ("user", "item", "value", "timestamp"):
         assert np.array_equal(getattr(ratings, name), getattr(back, name))
     assert (len(back.users), len(back.items)) == (len(ratings.users), len(ratings.items))
 

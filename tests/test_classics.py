@@ -218,7 +218,7 @@ def co_clustering_by_hand(r, clusters, epochs, seed):
     return both[c][:, d] + (user_mean - users[c])[:, None] + item_mean - items[d]
 
 
-PUBLISHED = {"starts": 1, "base": "means", "user_damping": 0, "item_damping": 0, "damping": 0}
+PUBLISHED = {"n_init": 1, "base": "means", "user_damping": 0, "item_damping": 0, "damping": 0}
 
 
 @pytest.mark.parametrize("clusters", [(1, 1), (2, 3), (3, 2)])

@@ -229,7 +229,7 @@ def test_every_model_has_an_option_for_each_parameter_and_can_be_fitted(folder: 
     for parameter in MODELS[name].param_specs():
         assert f"--{parameter.replace('_', '-')}" in text
     file = "ratings.csv"
-    if "when" in MODELS[name].requires:
+    if "timestamp" in MODELS[name].requires:
         lines = Path(file).read_text().splitlines()
         timed = [f"{line},{place}" for place, line in enumerate(lines[1:])]
         file = "timed.csv"

@@ -169,7 +169,7 @@ def test_spaces_as_they_are_typed() -> None:
         "learning_rate": ("log", 0.001, 0.1),
         "schedule": ["linear", "cosine"],
         "biased": [True],
-        "initial_std": [0, 0.5],
+        "init_std": [0, 0.5],
     }
     more = _parse_space(Bias(), "default, epochs=50|100")
     assert set(more) == {"user_damping", "item_damping", "epochs"}

@@ -23,7 +23,7 @@ from foretaste._utils.threads import resolve_threads, thread_limit
 from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError, NotFoundError
 from foretaste.evaluation import compare, cross_validate
 from foretaste.evaluation.leakage import count_exact
-from foretaste.metrics.rating import mae, rmse, scorer
+from foretaste.metrics import mae, rmse, scorer
 from foretaste.models import EASE, SVD, Bias, Blend, GlobalMean
 from foretaste.params import estimator, param
 from foretaste.ratings import Pairs, Ratings

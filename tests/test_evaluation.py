@@ -71,7 +71,7 @@ class Interrupted(Bias):
 class Timed(Bias):
     """Needs times."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"when"})
+    requires: ClassVar[frozenset[str]] = frozenset({"timestamp"})
 
 
 def by_name(results: Results) -> dict[str, dict[str, Any]]:
@@ -216,7 +216,7 @@ def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratin
 
 
 def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(GlobalMean, "needs", frozenset({"when"}))
+    monkeypatch.setattr(GlobalMean, "requires", frozenset({"timestamp"}))
     results = compare([Huge()], ratings)
     assert results.best_row is None
     assert results.headline == "No model was judged."
@@ -376,7 +376,7 @@ def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
     found = load_plan(tmp_path / "data.npz")
     for fold in range(2):
         for own, other in zip(protocol.train_test(fold), found.train_test(fold), strict=True):
-            for name in ("user", "item", "value", "when", "weight"):
+            for name in ("user", "item", "value", "timestamp", "weight"):
                 np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
             assert own.scale == other.scale
             assert own.user_features is not None

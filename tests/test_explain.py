@@ -168,11 +168,11 @@ NAMES = [
     *("ItemKNN", "UserKNN", "SVD", "SVDpp", "ALS", "NMF", "CoClustering", "Popularity", "Blend"),
 ]
 QUICK = {
-    "SVD": {"factors": 3, "epochs": 4, "initial_std": 0.2},
-    "SVDpp": {"factors": 3, "epochs": 4, "initial_std": 0.2},
+    "SVD": {"factors": 3, "epochs": 4, "init_std": 0.2},
+    "SVDpp": {"factors": 3, "epochs": 4, "init_std": 0.2},
     "ALS": {"factors": 3, "epochs": 3},
     "NMF": {"factors": 3, "epochs": 3},
-    "CoClustering": {"starts": 1},
+    "CoClustering": {"n_init": 1},
     "Blend": {"models": ["Bias", "ItemKNN"], "folds": 2},
 }
 

@@ -17,7 +17,7 @@ def columns(ratings: Ratings) -> dict[str, np.ndarray]:
     n = len(ratings)
     return {
         "user": ratings.user_ids, "item": ratings.item_ids, "value": ratings.value,
-        "weight": np.arange(n) % 5 + 0.5, "when": 10**9 + np.arange(n),
+        "weight": np.arange(n) % 5 + 0.5, "timestamp": 10**9 + np.arange(n),
     }  # fmt: skip
 
 
@@ -30,11 +30,11 @@ def test_the_order_of_rows_does_not_count(ratings, seed, full):
     assert fingerprint(one) == fingerprint(other) == fingerprint(one[order])
 
 
-@given(row=st.integers(0, 899), name=st.sampled_from(["user", "item", "value", "weight", "when"]))
+@given(row=st.integers(0, 899), name=st.sampled_from(["user", "item", "value", "weight", "timestamp"]))
 def test_each_cell_counts(ratings, row, name):
     before, after = columns(ratings), columns(ratings)
     after[name] = after[name].copy()
-    after[name][row] += 1 if name in ("value", "weight", "when") else 100_000
+    after[name][row] += 1 if name in ("value", "weight", "timestamp") else 100_000
     assert fingerprint(Ratings.from_columns(**before)) != fingerprint(Ratings.from_columns(**after))
 
 

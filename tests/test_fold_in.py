@@ -170,7 +170,7 @@ def test_those_learned_from_come_back_as_they_were(ratings, model, side, toleran
 
 
 @pytest.mark.parametrize(
-    "setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str
+    "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
 )
 def test_items_of_neighbours_that_are_users_come_back_as_they_were(ratings, setting):
     model = UserKNN(clip=False, **setting).fit(ratings)

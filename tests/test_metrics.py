@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
 from foretaste.errors import DataError, InvalidParameterError
-from foretaste.metrics.rating import METRICS, fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
+from foretaste.metrics import METRICS, fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
 from foretaste.models import Bias
 
 NUMBERS = st.floats(-100, 100, width=32)

@@ -16,17 +16,17 @@ SIDE = {ItemKNN: "item", UserKNN: "user"}
 MODELS = list(SIDE)
 SETTINGS = [
     {},
-    {"neighbors": 3, "stored": 7},
-    {"stored": None, "min_neighbors": 4, "min_support": 3},
-    {"similarity": "cosine", "centring": "mean", "significance": 6},
-    {"similarity": "cosine", "norms": "common", "centring": "none", "negative": True},
-    {"similarity": "pearson", "centring": "z_score", "shrinkage": 0.0},
-    {"similarity": "pearson", "norms": "common", "min_support": 2},
-    {"similarity": "adjusted_cosine", "centring": "bias", "negative": True},
-    {"similarity": "msd", "centring": "mean"},
-    {"similarity": "pearson_bias", "centring": "z_score"},
-    {"similarity": "pearson_bias", "norms": "common", "user_damping": 1.0, "item_damping": 9.0},
-    {"similarity": "adjusted_cosine", "centring": "none", "standardize": False},
+    {"neighbors": 3, "max_stored_neighbors": 7},
+    {"max_stored_neighbors": None, "min_neighbors": 4, "min_support": 3},
+    {"similarity": "cosine", "centering": "mean", "significance_weighting": 6},
+    {"similarity": "cosine", "norm_over": "common", "centering": "none", "negative": True},
+    {"similarity": "pearson", "centering": "z_score", "shrinkage": 0.0},
+    {"similarity": "pearson", "norm_over": "common", "min_support": 2},
+    {"similarity": "adjusted_cosine", "centering": "bias", "negative": True},
+    {"similarity": "msd", "centering": "mean"},
+    {"similarity": "pearson_bias", "centering": "z_score"},
+    {"similarity": "pearson_bias", "norm_over": "common", "user_damping": 1.0, "item_damping": 9.0},
+    {"similarity": "adjusted_cosine", "centering": "none", "standardize": False},
 ]
 
 

@@ -109,17 +109,17 @@ def by_hand(model, ratings):
 SETTINGS = [
     {},
     {"neighbors": 3},
-    {"stored": 4, "min_neighbors": 2},
-    {"similarity": "cosine", "norms": "all"},
-    {"similarity": "cosine", "norms": "common", "standardize": False},
-    {"similarity": "adjusted_cosine", "norms": "all", "negative": True},
-    {"similarity": "adjusted_cosine", "norms": "common", "min_support": 4},
-    {"similarity": "pearson", "norms": "all", "significance": 6},
-    {"similarity": "pearson", "norms": "common", "min_support": 3, "negative": True},
-    {"similarity": "msd", "standardize": False, "centring": "none"},
-    {"similarity": "msd", "significance": 4, "shrinkage": 5.0, "centring": "mean"},
-    {"similarity": "pearson_bias", "norms": "common", "bias_epochs": 3, "damping": 0.0},
-    {"centring": "z_score", "similarity": "cosine", "negative": True},
+    {"max_stored_neighbors": 4, "min_neighbors": 2},
+    {"similarity": "cosine", "norm_over": "all"},
+    {"similarity": "cosine", "norm_over": "common", "standardize": False},
+    {"similarity": "adjusted_cosine", "norm_over": "all", "negative": True},
+    {"similarity": "adjusted_cosine", "norm_over": "common", "min_support": 4},
+    {"similarity": "pearson", "norm_over": "all", "significance_weighting": 6},
+    {"similarity": "pearson", "norm_over": "common", "min_support": 3, "negative": True},
+    {"similarity": "msd", "standardize": False, "centering": "none"},
+    {"similarity": "msd", "significance_weighting": 4, "shrinkage": 5.0, "centering": "mean"},
+    {"similarity": "pearson_bias", "norm_over": "common", "bias_epochs": 3, "damping": 0.0},
+    {"centering": "z_score", "similarity": "cosine", "negative": True},
     {"shrinkage": 0.0, "damping": 3.0, "user_damping": 1.0, "item_damping": 9.0},
 ]
 
@@ -200,7 +200,7 @@ def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
 
 
 @pytest.mark.parametrize(
-    "setting", [{}, {"centring": "mean"}, {"centring": "z_score"}, {"centring": "none"}], ids=str
+    "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
 )
 def test_people_taken_in_anew_are_as_they_were(ratings, setting):
     model = ItemKNN(clip=False, **setting).fit(ratings)
@@ -279,9 +279,9 @@ def test_what_is_not_allowed(ratings, cls):
         ({"neighbors": 0}, "neighbors=0"),
         ({"similarity": "cosin"}, "similarity='cosin'"),
         ({"shrinkage": -1.0}, "shrinkage=-1.0"),
-        ({"stored": 0}, "stored=0"),
+        ({"max_stored_neighbors": 0}, "stored=0"),
         ({"bias_epochs": 0}, "bias_epochs=0"),
-        ({"centring": "biases"}, "centring='biases'"),
+        ({"centering": "biases"}, "centring='biases'"),
     ):
         with pytest.raises(InvalidParameterError, match=words):
             cls(**setting).fit(ratings)

@@ -43,7 +43,7 @@ def ours(parts: tuple[Ratings, Ratings], seeds: int, **settings: object) -> list
 def test_svd_predicts_as_well_as_that_of_surprise(parts):
     """Means over seeds, whose spread is .002; the order of the updates is another one."""
     settings = {
-        "factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "initial_std": 0.1,
+        "factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "init_std": 0.1,
         "schedule": "constant",
     }  # fmt: skip
     own, theirs = np.mean(ours(parts, 20, **settings)), np.mean(of_surprise(parts, 5))

@@ -25,7 +25,7 @@ surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "fo
 CENTRING = {"KNNBasic": "none", "KNNWithMeans": "mean", "KNNWithZScore": "z_score", "KNNBaseline": "bias"}
 TIED = {"cosine": 0.05, "msd": 0.2, "pearson": 0.02, "pearson_baseline": 0.001}  # at most, on MovieLens
 AS_SURPRISE = {
-    "standardize": False, "norms": "common", "stored": None, "damping": 0.0,
+    "standardize": False, "norm_over": "common", "max_stored_neighbors": None, "damping": 0.0,
     "bias_epochs": 10, "user_damping": 15.0, "item_damping": 10.0,
 }  # fmt: skip
 

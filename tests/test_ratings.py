@@ -241,7 +241,7 @@ def test_where_refuses_what_it_cannot_apply(expression, words):
 
 @given(user=st.integers(1, 30), item=st.integers(1, 30))
 def test_at_least_holds_for_all_that_is_left(ratings, user, item):
-    kept = ratings.k_core(user=user, item=item)
+    kept = ratings.k_core(min_user_ratings=user, min_item_ratings=item)
     if len(kept):
         assert np.bincount(kept.user).min() >= user
         assert np.bincount(kept.item).min() >= item
@@ -266,7 +266,7 @@ def test_at_least_keeps_the_most_that_can_stay(ratings):
         else:
             break
     assert 0 < len(rows) < len(ratings)
-    assert rows_of(ratings.k_core(user=12, item=20)) == rows
+    assert rows_of(ratings.k_core(min_user_ratings=12, min_item_ratings=20)) == rows
 
 
 def test_sample(ratings):

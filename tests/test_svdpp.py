@@ -231,8 +231,8 @@ def test_svdpp_predicts_as_well_as_that_of_surprise():
     learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
     train, test = ratings[learn], ratings[judge]
     settings = {
-        "factors": 20, "epochs": 20, "learning_rate": 0.007, "regularization": 0.02, "initial_std": 0.1,
-        "implicit_rate": 1.0, "implicit_regularization": 0.02, "schedule": "constant",
+        "factors": 20, "epochs": 20, "learning_rate": 0.007, "regularization": 0.02, "init_std": 0.1,
+        "implicit_learning_rate": 1.0, "implicit_regularization": 0.02, "schedule": "constant",
     }  # fmt: skip
     ours = [rmse(test.value, SVDpp(**settings, seed=seed).fit(train).predict(test)) for seed in range(20)]
     rows = list(

@@ -50,7 +50,7 @@ def planted_in_time(kind, seed=0, users=120, items=40, each=30):
         ("sessions", {"session_hours": 24.0, "session_damping": 1.0}),
         ("bins", {"bins": 5, "bin_damping": 2.0}),
         ("drift", {"drift": "bias", "drift_damping": 1.0, "drift_exponent": 1.0}),
-        ("taste", {"drift": "factors", "drift_damping": 1.0, "initial_std": 0.1, "epochs": 60}),
+        ("taste", {"drift": "factors", "drift_damping": 1.0, "init_std": 0.1, "epochs": 60}),
     ],
 )
 def test_a_planted_pattern_is_found_by_its_part_alone(kind, settings):
@@ -70,7 +70,7 @@ def test_a_planted_pattern_is_found_by_its_part_alone(kind, settings):
 def test_without_a_time_the_answer_is_the_average_over_the_ratings_of_the_user():
     """By biases alone, so that an item's and a user's part can be told from each other."""
     ratings = planted_in_time("sessions")
-    settings = {"initial_std": 0.0, "clip": False, "factors": 1, "epochs": 20, "bins": 0}
+    settings = {"init_std": 0.0, "clip": False, "factors": 1, "epochs": 20, "bins": 0}
     for parts in ({"drift": "none"}, {"drift": "bias", "session_hours": 0.0}, {"drift": "factors"}):
         model = TimeSVDpp(**(settings | parts)).fit(ratings)
         in_time, timeless = model.predict(ratings), model.predict(ratings.replace(timestamp=None))
@@ -179,7 +179,7 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     assert folded.users_ is new.users
     assert folded.set_state(folded.get_state()) is folded
     known = np.flatnonzero(folded.items_.indices_of(new.items.ids)[new.item] >= 0)
-    part = new.replace(**{c: getattr(new, c)[known] for c in ("user", "item", "value", "when")})
+    part = new.replace(**{c: getattr(new, c)[known] for c in ("user", "item", "value", "timestamp")})
     item = folded.items_.indices_of(new.items.ids)[part.item]
     as_strangers = model._predict(Pairs(np.full(len(part), -1, np.int32), item, part.timestamp)).value
     assert rmse(part.value, folded.predict(part)) < 0.9 * rmse(part.value, as_strangers)

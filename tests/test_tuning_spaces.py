@@ -62,7 +62,7 @@ def test_what_may_be_given() -> None:
             "regularization": np.array([0.01, 0.1]),
             "biased": [True, False],
             "threads": [None, 2],
-            "initial_std": ("linear", 0, 0.5),
+            "init_std": ("linear", 0, 0.5),
         },
     )
     assert list(space) == [name for name in SVD().param_specs() if name in space]  # in the declared order

@@ -13,7 +13,7 @@ from benchmarks.speed.sgd import peer_dataset, standardised
 from benchmarks.timing import interleaved, missing, named
 from foretaste import SVD, cross_validate
 
-SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "initial_std": 0.1}
+SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "init_std": 0.1}
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:

@@ -49,15 +49,15 @@ def _nmf(ratings: Ratings) -> dict[str, Any]:
     low, high = float(ratings.value.min()), float(ratings.value.max())
     std = ratings.mean_std()[1]
     return {
-        "factors": 15, "epochs": 50, "biases": False, "updates": "simultaneous", "margin": low / (high - low),
-        "regularization": 0.06 / std, "damping": 0, "initial_high": std**-0.5,
+        "factors": 15, "epochs": 50, "biased": False, "update_order": "simultaneous", "margin": low / (high - low),
+        "regularization": 0.06 / std, "damping": 0, "init_max": std**-0.5,
     }  # fmt: skip
 
 
 def _knn(similarity: str) -> dict[str, Any]:
     return {
-        "similarity": similarity, "norms": "common", "standardize": False, "shrinkage": 0, "centring": "none",
-        "damping": 0, "neighbors": 40, "stored": None,
+        "similarity": similarity, "norm_over": "common", "standardize": False, "shrinkage": 0, "centering": "none",
+        "damping": 0, "neighbors": 40, "max_stored_neighbors": None,
     }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ PAIRINGS = (
             "user_clusters": 3,
             "item_clusters": 3,
             "epochs": 20,
-            "starts": 1,
+            "n_init": 1,
             "base": "means",
             "damping": 0,
             "user_damping": 0,
@@ -100,9 +100,9 @@ PAIRINGS = (
             "epochs": 20,
             "learning_rate": 0.007,
             "regularization": 0.02,
-            "implicit_rate": 1,
+            "implicit_learning_rate": 1,
             "implicit_regularization": 0.02,
-            "initial_std": 0.1,
+            "init_std": 0.1,
             "schedule": "constant",
         },
         SVDPP,

@@ -13,7 +13,7 @@ from benchmarks.timing import interleaved, missing, named
 from foretaste import HoldOut, Ratings, rmse
 
 EPOCHS = 20  # as taught; an error is that after so many
-BIG = {"batch": 4096, "learning_rate": 0.004}  # eight times the batch, four times the rate
+BIG = {"batch_size": 4096, "learning_rate": 0.004}  # eight times the batch, four times the rate
 SHORT = 1, 6  # epochs of two fits, whose difference is that of as many epochs
 
 

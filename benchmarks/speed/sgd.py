@@ -15,7 +15,7 @@ from foretaste._native import SgdPlan
 from foretaste.models._sgd import aligned_zeros, n_blocks
 
 FACTORS = 64
-RATES = {"learning_rate": 0.005, "regularization": 0.04, "initial_std": 0.001, "schedule": "constant"}
+RATES = {"learning_rate": 0.005, "regularization": 0.04, "init_std": 0.001, "schedule": "constant"}
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:

@@ -127,7 +127,7 @@ class Ratings(Pairs):
         for name, column in (
             ("item", item_codes),
             ("rating", values),
-            ("when", timestamps),
+            ("timestamp", timestamps),
             ("weight", weights),
         ):
             if column is not None and len(column) != len(user_codes):

@@ -14,7 +14,7 @@ from foretaste.models import MODELS
 QUICK = {
     "hidden": 6,
     "epochs": 4,
-    "batch": 16,
+    "batch_size": 16,
     "learning_rate": 0.02,
     "regularization": 1.0,
     "dropout": 0.0,
@@ -140,7 +140,7 @@ def test_rows_of_users_are_rows_of_items_the_other_way_round(ratings):
 
 def test_validation_rows_do_not_go_in(ratings, kept):
     """Weights after a given number of epochs do not depend on what the validation rows hold."""
-    settings = {"early_stopping": 0.2, "refit": False, "epochs": 1}
+    settings = {"validation_fraction": 0.2, "refit": False, "epochs": 1}
     make("AutoRec", **settings).fit(ratings)
     held = np.sort(np.random.default_rng(0).permutation(len(ratings))[: round(0.2 * len(ratings))])
     values = ratings.value.copy()

@@ -19,7 +19,7 @@ each = pytest.mark.parametrize("name", NAMES)
 
 
 def make(name: str, **params):
-    quick = {"factors": 4, "epochs": 4, "batch": 128, "learning_rate": 0.02, "threads": 1}
+    quick = {"factors": 4, "epochs": 4, "batch_size": 128, "learning_rate": 0.02, "threads": 1}
     return MODELS[name](**(quick | params))
 
 

@@ -24,7 +24,7 @@ from foretaste.models.pytorch._trainer import (
     train_network,
 )
 
-SMALL = {"factors": 4, "epochs": 6, "batch": 64, "learning_rate": 0.02}
+SMALL = {"factors": 4, "epochs": 6, "batch_size": 64, "learning_rate": 0.02}
 
 
 class Scripted(TrainingTask):
@@ -155,7 +155,7 @@ def test_a_validation_loss_without_end_is_refused():
     "model",
     [
         TorchMF(**SMALL),
-        TorchMF(threads=2, **SMALL | {"factors": 64, "batch": 512}),
+        TorchMF(threads=2, **SMALL | {"factors": 64, "batch_size": 512}),
         TorchRecommender(**SMALL),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_thread_keeps_its_number_whatever_another_asks_for():
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "adagrad", "sgd", torch.optim.RMSprop])
 def test_every_optimizer_learns(ratings, optimizer):
     rate = 3.0 if optimizer == "sgd" else 0.05
-    settings = SMALL | {"optimizer": optimizer, "learning_rate": rate, "early_stopping": 0.0}
+    settings = SMALL | {"optimizer": optimizer, "learning_rate": rate, "validation_fraction": 0.0}
     model = TorchMF(**settings).fit(ratings)
     assert model.history_["train_rmse"][-1] < 0.9 * model.history_["train_rmse"][0]
 
@@ -282,7 +282,7 @@ class Dropping(torch.nn.Module):
 @pytest.mark.parametrize("stop", [1, 4, 8])
 @pytest.mark.parametrize("kind", ["factors", "dropout", "ordinal", "ranked", "rows"])
 def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
-    settings = SMALL | {"patience": 6, "early_stopping": 0.2, "schedule": "linear"}
+    settings = SMALL | {"patience": 6, "validation_fraction": 0.2, "schedule": "linear"}
     model = {
         "factors": TorchMF(**settings),
         "dropout": TorchRecommender(module=Dropping, **settings),

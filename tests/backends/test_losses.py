@@ -25,7 +25,7 @@ from foretaste.ratings import Ratings
 FLOATS = st.floats(-6, 6, width=32)
 ROWS = st.lists(st.tuples(FLOATS, FLOATS), min_size=1, max_size=30)
 QUICK = {
-    "factors": 8, "epochs": 40, "batch": 128, "learning_rate": 0.02, "early_stopping": 0.0,
+    "factors": 8, "epochs": 40, "batch_size": 128, "learning_rate": 0.02, "validation_fraction": 0.0,
     "regularization": 0.005,
 }  # fmt: skip
 

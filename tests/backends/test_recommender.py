@@ -24,7 +24,7 @@ from foretaste.metrics.rating import rmse
 from foretaste.models.pytorch import TorchMF, TorchRecommender
 from foretaste.persistence import inspect
 
-QUICK = {"epochs": 8, "batch": 128, "learning_rate": 0.02}
+QUICK = {"epochs": 8, "batch_size": 128, "learning_rate": 0.02}
 
 
 class Net(torch.nn.Module):
@@ -202,7 +202,7 @@ def test_its_folds_are_the_same_side_by_side(ratings):
 
 
 def test_it_is_tuned_over_losses_and_its_own_parameters(ratings, tmp_path):
-    space = {"loss": [absolute, "mse", "huber"], "batch": [64, 256]}
+    space = {"loss": [absolute, "mse", "huber"], "batch_size": [64, 256]}
     model = TorchRecommender(module=Net, **QUICK)
     found, again = (
         tune(model, ratings, space, method="grid", folds=2, study=tmp_path / "study.db") for _ in range(2)

@@ -14,7 +14,7 @@ from foretaste.recommendation import question_gains
 
 assert torch
 
-QUICK = {"factors": 3, "epochs": 12, "batch": 128, "learning_rate": 0.03, "clip": False}
+QUICK = {"factors": 3, "epochs": 12, "batch_size": 128, "learning_rate": 0.03, "clip": False}
 
 
 @pytest.fixture(scope="module", params=["squares", "norms", "unbiased", "plain"])

@@ -255,13 +255,13 @@ def test_coclusters_equal_their_twin(seed, users, items, n, epochs, shape):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"starts": [1, 2, 2]}, "begin with 0"),
-        ({"starts": [0, 2, 1]}, "must not fall"),
-        ({"starts": [0, 1, 3]}, "end with the number of rows"),
+        ({"n_init": [1, 2, 2]}, "begin with 0"),
+        ({"n_init": [0, 2, 1]}, "must not fall"),
+        ({"n_init": [0, 1, 3]}, "end with the number of rows"),
         ({"item": [0, 3]}, "an item index is out of range"),
         ({"item": [0, -1]}, "an item index is out of range"),
         ({"value": [1.0]}, "same length"),
-        ({"starts": [0, 2]}, "one row a user"),
+        ({"n_init": [0, 2]}, "one row a user"),
         ({"user_factors": np.zeros((2, 5))}, "same number of factors"),
         ({"item_bias": np.zeros(4)}, "one row an item"),
         ({"user_bias": np.zeros(1)}, "one row a user"),
@@ -272,12 +272,12 @@ def test_coclusters_equal_their_twin(seed, users, items, n, epochs, shape):
 def test_factors_refuse(name, changes, words):
     counts = {"svd": (4, 4), "svdpp": (5, 5), "nmf": (2, 4)}[name]
     given = {
-        "starts": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
+        "n_init": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
         "user_factors": np.ones((2, 4)), "item_factors": np.ones((3, 4)),
         "user_bias": np.zeros(2), "item_bias": np.zeros(3),
         "rates": np.zeros(counts[0]), "regs": np.zeros(counts[1]), "epochs": 1,
     } | changes  # fmt: skip
-    kinds = {"starts": np.int64, "item": np.int32, "value": np.float64}
+    kinds = {"n_init": np.int64, "item": np.int32, "value": np.float64}
     given |= {key: np.array(given[key], kind) for key, kind in kinds.items()}
     extra = {"svdpp": {"implicit_factors": np.ones((3, 4))}, "nmf": {"biased": True}}.get(name, {})
     with pytest.raises(ValueError, match=words):

@@ -32,14 +32,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "TimeSVDpp": {"factors": 4, "epochs": 15},
     "ALS": {"factors": 4, "epochs": 10},
     "NMF": {"factors": 4, "epochs": 15},
-    "CoClustering": {"user_clusters": 3, "item_clusters": 2, "starts": 3},
+    "CoClustering": {"user_clusters": 3, "item_clusters": 2, "n_init": 3},
     "Blend": {"models": ["Bias", "UserItemMean"], "folds": 3},
-    "TorchMF": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
-    "TorchRecommender": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
-    "AutoRec": {"hidden": 8, "epochs": 6, "batch": 8, "learning_rate": 0.01, "regularization": 10.0},
-    "SparseFC": {"hidden": 8, "epochs": 6, "batch": 8, "learning_rate": 0.01, "regularization": 3.0},
-    "FactorizationMachine": {"factors": 4, "epochs": 3, "batch": 128, "learning_rate": 0.02},
-    "NeuralMF": {"factors": 4, "hidden": 8, "epochs": 3, "batch": 128, "learning_rate": 0.02},
+    "TorchMF": {"factors": 4, "epochs": 3, "batch_size": 128, "learning_rate": 0.02},
+    "TorchRecommender": {"factors": 4, "epochs": 3, "batch_size": 128, "learning_rate": 0.02},
+    "AutoRec": {"hidden": 8, "epochs": 6, "batch_size": 8, "learning_rate": 0.01, "regularization": 10.0},
+    "SparseFC": {"hidden": 8, "epochs": 6, "batch_size": 8, "learning_rate": 0.01, "regularization": 3.0},
+    "FactorizationMachine": {"factors": 4, "epochs": 3, "batch_size": 128, "learning_rate": 0.02},
+    "NeuralMF": {"factors": 4, "hidden": 8, "epochs": 3, "batch_size": 128, "learning_rate": 0.02},
 }
 
 # (model, check) or (model with one setting, check) -> why it may fail the check. It must then fail it: an
@@ -133,7 +133,7 @@ def plain_input(name: str, ratings: Ratings) -> Any:
 
     A model that makes use of the time of each rating gets a frame, which carries it.
     """
-    timed = "when" in MODELS[name].requires or "times" in MODELS[name].tags
+    timed = "timestamp" in MODELS[name].requires or "times" in MODELS[name].tags
     return frame_of("pandas", ratings) if timed else pairs_of(ratings)
 
 

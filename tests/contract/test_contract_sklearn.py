@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from foretaste import evaluation, splits
-from foretaste.metrics.rating import scorer
+from foretaste.metrics import scorer
 from foretaste.models import SVD
 
 FOLDS = KFold(3, shuffle=True, random_state=0)

@@ -43,7 +43,7 @@ def test_weights_have_two_doors_to_one_room(name, ratings):
 def test_weight_two_is_the_row_given_twice(name, ratings):
     chosen = np.random.default_rng(5).random(len(ratings)) < 0.4
     rows = np.r_[np.arange(len(ratings)), np.flatnonzero(chosen)]
-    columns = {name: getattr(ratings, name)[rows] for name in ("user", "item", "value", "when")}
+    columns = {name: getattr(ratings, name)[rows] for name in ("user", "item", "value", "timestamp")}
     twice = ratings.replace(**columns)
     asked = every_pair(ratings)
     wanted = make(name).fit(twice).predict(asked)

@@ -41,7 +41,7 @@ def save_plan(plan: EvaluationPlan, path: Path) -> None:
 
 
 def _rating_columns(ratings: Ratings, prefix: str) -> ArrayDict:
-    columns = {"value": ratings.value, "when": ratings.timestamp, "weight": ratings.weight}
+    columns = {"value": ratings.value, "timestamp": ratings.timestamp, "weight": ratings.weight}
     columns["scale"] = None if ratings.scale is None else np.array(ratings.scale)
     return {prefix + name: column for name, column in columns.items() if column is not None}
 
@@ -61,7 +61,7 @@ def load_plan(path: Path) -> EvaluationPlan:
     ratings = Ratings(
         user=arrays["user"],
         item=arrays["item"],
-        timestamp=arrays.get("when"),
+        timestamp=arrays.get("timestamp"),
         user_features=_load_features(arrays, "user_features"),
         item_features=_load_features(arrays, "item_features"),
         value=arrays["value"],

@@ -299,7 +299,7 @@ class _RankingComparison:
 
 def is_baseline(row: Row) -> bool:
     """Whether a row is the list of the most popular items, and was judged."""
-    return row["model"] == "Popularity" and row["params"]["by"] == "count" and "refused" not in row
+    return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "refused" not in row
 
 
 def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:

@@ -88,7 +88,7 @@ class RankingResults:
     @property
     def popularity_row(self) -> Row | None:
         """The row of the most popular items, or None if it was not judged."""
-        rows = (row for row in self.rows if row["model"] == "Popularity" and row["params"]["by"] == "count")
+        rows = (row for row in self.rows if row["model"] == "Popularity" and row["params"]["rank_by"] == "count")
         return next((row for row in rows if row[self.metrics[0]] is not None), None)
 
     @property

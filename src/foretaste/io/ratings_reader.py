@@ -168,7 +168,7 @@ def read_ratings_with_report(source: Any, **options: Any) -> ReadReport:
     """
     columns = {role: options.pop(role, None) for role in ROLES}
     columns |= {role: options.pop(role) for role in ("weight",) if options.get(role) is not None}
-    names = ("scale", "duplicates", "where", "layout", "missing", "counts")
+    names = ("scale", "duplicates", "where", "layout", "missing", "first_column_is_count")
     checks = {name: options.pop(name) for name in names if name in options}
     return _read_source(
         source, ReadOptions(columns, **checks, source_options=SourceOptions(**options)), skip=True

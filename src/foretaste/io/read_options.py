@@ -37,7 +37,7 @@ class ReadOptions:
                 f"layout={self.layout!r} is not allowed{did_you_mean(self.layout, ['long', 'wide'])}",
                 hint='layout="long" (one row a rating) or "wide" (one row a user, one column an item)',
             )
-        for name in ("missing", "counts"):
+        for name in ("missing", "first_column_is_count"):
             if self.layout == "long" and getattr(self, name) is not None:
                 raise InvalidParameterError(
                     f'{name}={getattr(self, name)!r} is for layout="wide" only',

@@ -346,7 +346,7 @@ class Model(ParamsMixin, ABC):
 
 
 _REQUIREMENT_HINTS = {
-    "when": "read_ratings(..., timestamp=COLUMN)",
+    "timestamp": "read_ratings(..., timestamp=COLUMN)",
     "user_features": "ratings.with_features(users=frame)",
     "item_features": "ratings.with_features(items=frame)",
     "weight": "Ratings.from_columns(..., weight=COLUMN)",

@@ -204,7 +204,7 @@ def _invert(matrix: Float64Array, regularization: float) -> Float64Array:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, strip_control_chars=0)
+        factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
         inverse, info = lapack.dpotri(factor, lower=1, overwrite_c=1) if not info else (factor, info)
     if info:
         raise InvalidParameterError(

@@ -153,7 +153,7 @@ class GlobalEffects(Model):
         residual = residual + coefficient[codes] * x
         numerator = group_sum(codes, weight * x * residual, len(coefficient))
         denominator = group_sum(codes, weight * x * x, len(coefficient))
-        mean_square = float(getattr(self, f"{step.entity}_spread_")[step.column])
+        mean_square = float(getattr(self, f"{step.entity}_mean_square_")[step.column])
         coefficient[:] = safe_divide(numerator, denominator + self._effect_damping(step) * mean_square)
         return np.asarray(residual - coefficient[codes] * x)
 

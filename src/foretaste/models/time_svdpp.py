@@ -54,7 +54,7 @@ class TimeSVDpp(SVDpp):
     2009).
     """
 
-    requires: ClassVar[frozenset[str]] = frozenset({"when"})
+    requires: ClassVar[frozenset[str]] = frozenset({"timestamp"})
     summary: ClassVar[str] = "SVD++ with each user's sessions, items' fashions and drift (timeSVD++)"
 
     session_hours: float = param(1.0, "how long a session of a user is; 0: no effect of sessions", low=0)

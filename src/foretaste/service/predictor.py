@@ -113,7 +113,7 @@ def _user_ratings(
     return Ratings(
         user=np.zeros(len(items), np.int32), item=np.arange(len(items), dtype=np.int32),
         value=np.array(values, np.float32)[order], weight=None, user_features=None, item_features=None,
-        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps and "when" in model.requires else None,
+        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps and "timestamp" in model.requires else None,
         users=single_id_index(user), items=IdIndex(items[order]), scale=None,
     )  # fmt: skip
 

@@ -190,7 +190,7 @@ _FEATURE_MODEL_SPACE = {
     "regularization": ("log", 0.005, 0.5),
     "feature_regularization": ("log", 0.002, 0.2),
     "learning_rate": ("log", 0.001, 0.02),
-    "hide_ids": (0.0, 0.8),
+    "id_dropout": (0.0, 0.8),
 }
 
 DEFAULT_SPACES: dict[str, dict[str, Any]] = {
@@ -199,7 +199,7 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
     "SVD": _FACTOR_SPACE,
     "SVDpp": {
         **_FACTOR_SPACE,
-        "implicit_rate": ("log", 0.02, 1.0),
+        "implicit_learning_rate": ("log", 0.02, 1.0),
         "implicit_regularization": ("log", 0.002, 0.1),
     },
     "TimeSVDpp": {
@@ -213,8 +213,8 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
     "UserKNN": _KNN_SPACE,
     "SlopeOne": {"scheme": ["weighted", "plain", "bi_polar"]},
     "ALS": {**_ALS_SPACE, "epochs": (8, 40), "growth": (0.0, 0.6)},
-    "NMF": {**_ALS_SPACE, "epochs": (30, 200), "initial_high": ("log", 0.05, 1.0)},
-    "Popularity": {"by": ["count", "mean"], "damping": _DAMPING_RANGE},
+    "NMF": {**_ALS_SPACE, "epochs": (30, 200), "init_max": ("log", 0.05, 1.0)},
+    "Popularity": {"rank_by": ["count", "mean"], "damping": _DAMPING_RANGE},
     "GlobalEffects": {
         "user_damping": _DAMPING_RANGE,
         "item_damping": _DAMPING_RANGE,
@@ -236,7 +236,7 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
     "Blend": {"regularization": ("log", 0.1, 1000.0), "support": [True, False]},
     "TorchMF": {
         "factors": ("log", 16, 128),
-        "batch": ("log", 256, 4096),
+        "batch_size": ("log", 256, 4096),
         "learning_rate": ("log", 0.001, 0.02),
         "user_regularization": ("log", 0.02, 0.3),
         "item_regularization": ("log", 0.02, 0.3),
@@ -245,7 +245,7 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
     },
     "TorchRecommender": {
         "loss": ["mse", "huber"],
-        "batch": ("log", 256, 4096),
+        "batch_size": ("log", 256, 4096),
         "learning_rate": ("log", 0.0005, 0.02),
         "factors": ("log", 16, 128),
         "regularization": ("log", 0.01, 0.3),

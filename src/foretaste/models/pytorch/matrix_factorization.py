@@ -85,10 +85,10 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
             Other settings.
         """
         settings: dict[str, Any] = {
-            "factors": 100, "biased": False, "standardize": False, "penalty": "norms", "initial": "uniform",
-            "spread": 0.05, "user_regularization": 0.001, "item_regularization": 0.001, "epochs": 20,
-            "batch": 512, "learning_rate": 0.001, "optimizer": "adam", "schedule": "constant",
-            "early_stopping": 0.0,
+            "factors": 100, "biased": False, "standardize": False, "penalty": "norms", "init": "uniform",
+            "init_std": 0.05, "user_regularization": 0.001, "item_regularization": 0.001, "epochs": 20,
+            "batch_size": 512, "learning_rate": 0.001, "optimizer": "adam", "schedule": "constant",
+            "validation_fraction": 0.0,
         }  # fmt: skip
         return cls(**(settings | params))
 
