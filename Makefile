@@ -13,7 +13,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -n
 help:
 	@echo "make demo    compare models on the bundled ratings"
 	@echo "make test    run the tests that this machine can run"
-	@echo "make check   style, types and the law of imports"
+	@echo "make check   style, types, layers and names"
 	@echo "make bench   measure against other libraries, side by side"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make serve   build the documentation and show it on http://127.0.0.1:8000"
@@ -31,6 +31,7 @@ check: .venv/check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_names.py
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.speed.run $(BENCH)
