@@ -24,7 +24,12 @@ def _best_instruction_set_afterwards():
     _native.use_isa(_native.isas()[0])
 
 
-RATES = {"learning_rate": 0.05, "regularization": 0.1, "implicit_learning_rate": 0.03, "implicit_regularization": 0.2}
+RATES = {
+    "learning_rate": 0.05,
+    "regularization": 0.1,
+    "implicit_learning_rate": 0.03,
+    "implicit_regularization": 0.2,
+}
 DAMPING = {"drift_damping": 3.0, "bin_damping": 5.0, "session_damping": 2.0}
 
 

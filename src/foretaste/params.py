@@ -155,7 +155,7 @@ def param(
 def fitted(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``fitted()`` is one number, ``fitted("users", "factors")`` an array. The names ``users`` and ``load_items``
+    ``fitted()`` is one number, ``fitted("users", "factors")`` an array. The names ``users`` and ``items``
     stand for the number of known users and items; others must agree within a model. ``fitted("ids")`` is
     an ``IdIndex``, ``fitted("text")`` a text, ``fitted("models")`` a list of fitted models,
     ``fitted("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.

@@ -64,7 +64,7 @@ class Ratings(Pairs):
     Parameters
     ----------
     user, item, when, user_features, item_features, user_row, item_row
-        As in ``Pairs``; every id in ``users`` and ``load_items`` occurs.
+        As in ``Pairs``; every id in ``users`` and ``items`` occurs.
     value : float32 array, shape (n,)
         In rating units. 0 is a rating.
     weight : float32 array, shape (n,), optional
@@ -319,7 +319,7 @@ class Ratings(Pairs):
     def describe(self) -> dict[str, float | int | None]:
         """Return the figures people ask for first.
 
-        ``load_ratings``, ``users``, ``load_items``, ``filled`` (the fraction of the utility matrix that is
+        ``ratings``, ``users``, ``items``, ``filled`` (the fraction of the utility matrix that is
         known), ``mean``, ``std``, ``min`` and ``max`` in rating units, ``ratings_a_user`` and
         ``ratings_an_item`` (medians).
         """

@@ -1,4 +1,4 @@
-"""What a fitted model is used for: ``evaluate``, ``predict``, ``find_similar``."""
+"""What a fitted model is used for: ``evaluate``, ``predict``, ``similar``."""
 
 from __future__ import annotations
 

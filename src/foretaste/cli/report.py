@@ -1,4 +1,4 @@
-"""``heartbeat``: a comparison as one page, and what ``compare --html`` shares with it."""
+"""``report``: a comparison as one page, and what ``compare --html`` shares with it."""
 
 from __future__ import annotations
 

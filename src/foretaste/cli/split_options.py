@@ -1,4 +1,4 @@
-"""Which rows are held out: the options of ``compare`` and ``heartbeat``, and the split that they name."""
+"""Which rows are held out: the options of ``compare`` and ``report``, and the split that they name."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ class Audit(PlotMixin):
     name : str
         What the source is called.
     summary : dict
-        Figures, as JSON can hold them: those of ``Ratings.describe``, and ``rows``, ``check_rows``,
-        ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``rating_histogram``,
+        Figures, as JSON can hold them: those of ``Ratings.describe``, and ``rows``, ``unusable_rows``,
+        ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``histogram``,
         ``quantiles``, ``long_tail``, ``time`` and ``cold``.
     findings : tuple of Finding
         Warnings first.

@@ -58,7 +58,7 @@ class Dataset:
     ratings, users, items : int
         As published. Users and items that have no rating are counted where the owner counts them.
     is_exact : bool
-        Whether ``load_ratings`` is the exact number.
+        Whether ``ratings`` is the exact number.
     scale : (low, high)
         As published, in rating units.
     scale_is_declared : bool

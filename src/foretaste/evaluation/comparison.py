@@ -73,7 +73,7 @@ def compare(
     warm_only : bool
         Judge only rows whose user and item are learned from.
     overlap : {"refuse", "judge", "learn"}
-        What to do with pairs of a user and an item that stand in ``load_ratings`` and in ``test``: an error, or
+        What to do with pairs of a user and an item that stand in ``ratings`` and in ``test``: an error, or
         only judge by them, or only learn from them.
     measure_memory : bool
         Judge each model of ``MODELS`` in a process of its own, fold after fold, and tell its peak

@@ -44,7 +44,7 @@ def fit_and_score(
     Returns
     -------
     Judgement
-        Figures: ``train_rmse``, each of ``get_metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
+        Figures: ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
         ``test``) and ``fallback_rows``, how many of them named an unknown user or item.
     """
     fitted_model = clone(model)

@@ -23,7 +23,7 @@ class EvaluationPlan:
     ratings : Ratings
         All ratings; with ``test``, only those learned from.
     test : Ratings, optional
-        Judged by instead of a part of ``load_ratings``.
+        Judged by instead of a part of ``ratings``.
     fold_rows : tuple of (train_rows, test_rows)
         One pair a fold; empty with ``test``.
     description : str
@@ -78,14 +78,14 @@ def make_plan(
     warm_only : bool
         Judge only rows whose user and item are learned from.
     overlap : {"refuse", "judge", "learn"}
-        What to do with pairs that stand in ``load_ratings`` and in ``test``.
+        What to do with pairs that stand in ``ratings`` and in ``test``.
 
     Raises
     ------
     InvalidParameterError
         If both are given, or the split is none.
     DataError
-        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``load_ratings``.
+        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``ratings``.
     """
     if test is not None:
         if split is not None:

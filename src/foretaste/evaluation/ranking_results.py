@@ -56,7 +56,7 @@ class RankingResults:
     metrics : tuple of str
         The first orders the models.
     rows : tuple of dict
-        One a model: ``name``, ``model``, ``params``, ``to_python_code``, each metric, ``..._low`` and ``..._high``
+        One a model: ``name``, ``model``, ``params``, ``repr``, each metric, ``..._low`` and ``..._high``
         (95 % of the means over users drawn with replacement; not for coverage and Gini, which are of all
         lists together), ``over_popularity`` (the first metric, less that of the most popular items;
         ``_low`` and ``_high`` by the same draws), ``short_lists`` (fewer than n items), ``tied_lists`` (all
@@ -88,7 +88,9 @@ class RankingResults:
     @property
     def popularity_row(self) -> Row | None:
         """The row of the most popular items, or None if it was not judged."""
-        rows = (row for row in self.rows if row["model"] == "Popularity" and row["params"]["rank_by"] == "count")
+        rows = (
+            row for row in self.rows if row["model"] == "Popularity" and row["params"]["rank_by"] == "count"
+        )
         return next((row for row in rows if row[self.metrics[0]] is not None), None)
 
     @property

@@ -35,7 +35,7 @@ class RankingTask:
     items : IdIndex
         The items of both parts: the numbers by which lists are compared.
     user, item : int32 array, shape (pairs,)
-        The relevant pairs: a number of ``users``, grouped, and one of ``load_items``.
+        The relevant pairs: a number of ``users``, grouped, and one of ``items``.
     gain : float64 array, shape (pairs,), or None
     description : str
         What is relevant.

@@ -33,7 +33,7 @@ class Results(PlotMixin):
     protocol : str
         Which rows were learned from and which judged by, in words.
     rows : tuple of dict
-        One a model, by RMSE: ``model``, ``params``, ``to_python_code`` (what makes it again), ``train_rmse``,
+        One a model, by RMSE: ``model``, ``params``, ``repr`` (what makes it again), ``train_rmse``,
         ``rmse`` and the other metrics in rating units, ``fit_seconds``, ``predict_seconds``,
         ``fallback_rows``; where memory was measured ``data_memory_mb`` (the process before fitting) and
         ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. Where enough users
@@ -167,7 +167,7 @@ class Results(PlotMixin):
         return self.predictions.breakdown(evaluated_rows[name]["python"], name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``dataset``, ``protocol``, ``summary_sentences`` and ``results`` (the rows) as JSON can hold them.
+        """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.
 
         ``interrupted`` is there, and true, if the comparison was interrupted.
         """

@@ -101,7 +101,7 @@ def melt(
     DataError
         If columns have no name or the same, no such column exists, or a column nearly holds counts.
     InvalidParameterError
-        If ``missing_archives`` or ``user`` is neither of these.
+        If ``missing`` or ``user`` is neither of these.
     NotEnoughMemoryError
         If the table would not fit into memory.
     """

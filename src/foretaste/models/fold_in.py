@@ -71,7 +71,8 @@ def _select_known(model: Model, new: Ratings, entity: str) -> Ratings:
     indices = known_ids.indices_of(new_ids.ids)[getattr(new, entity)]
     mask = indices >= 0
     columns: dict[str, Any] = {
-        name: None if getattr(new, name) is None else getattr(new, name)[mask] for name in ("timestamp", "weight")
+        name: None if getattr(new, name) is None else getattr(new, name)[mask]
+        for name in ("timestamp", "weight")
     }
     columns |= {"user": new.user[mask], "item": new.item[mask], "value": new.value[mask]}
     return new.replace(

@@ -21,7 +21,7 @@ from foretaste.typing import Float32Array
 class Popularity(Model):
     r"""Predict a rating that rises with how popular the item is.
 
-    By ``count_visitors``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
+    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
     the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
     ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
     ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a

@@ -29,7 +29,7 @@ class SlopeOne(Model):
     .. math:: \hat r_{ui} = \frac{\sum_{j \in I_u \setminus i} c_{ij} (d_{ij} + r_{uj})}
               {\sum_{j \in I_u \setminus i} c_{ij}} ,
 
-    and ``to_python``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
+    and ``plain``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
     :math:`\hat r_{ui} = \bar r_u + \operatorname{mean}_j d_{ij}`. ``bi_polar`` is ``weighted`` with
     :math:`c_{ij}` and :math:`d_{ij}` over the people who liked both items, where :math:`u` liked :math:`j`,
     and over those who disliked both, where :math:`u` did not; to like is to rate above the own mean.

@@ -74,7 +74,7 @@ class SVDpp(RidgeFactorModel):
         )
 
     def _train(self, state: ImplicitSgdState, progress: Progress, **tables: Any) -> None:
-        """Walk the epochs; ``metadata`` are those of timeSVD++, learned in place."""
+        """Walk the epochs; ``tables`` are those of timeSVD++, learned in place."""
         losses = []
         with progress.start_task(type(self).__name__, self.epochs) as task:
             for epoch in range(self.epochs):

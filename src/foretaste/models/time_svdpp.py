@@ -121,7 +121,7 @@ class TimeSVDpp(SVDpp):
 
     def _init_times(self, train: Ratings) -> Float64Array:
         """Learn when there were ratings, nothing of their effects yet; return the time of each."""
-        assert train.timestamp is not None  # noqa: S101 - ``require_role`` has it refused before
+        assert train.timestamp is not None  # noqa: S101 - ``requires`` has it refused before
         timestamp, users, items = train.timestamp.astype(np.float64), len(train.users), len(train.items)
         self.first_, self.last_ = float(timestamp.min()), float(timestamp.max())
         self.user_first_, self.user_last_ = np.full(users, np.inf), np.full(users, -np.inf)

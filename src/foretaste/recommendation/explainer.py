@@ -54,7 +54,7 @@ def explain(
     NotSupportedError
         If the model cannot say; the hint names those that can.
     DataError
-        If ids in ``load_ratings`` are of another type than the model's.
+        If ids in ``ratings`` are of another type than the model's.
     """
     _check_supported(model)
     user_index, item_index = _known_index(model.users_, user, "user"), model.items_.index_of(item, "item")

@@ -47,7 +47,7 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
     NotSupportedError
         If the model cannot; the hint names those that can.
     InvalidParameterError
-        If not just one of ``users`` and ``load_items`` is given.
+        If not just one of ``users`` and ``items`` is given.
     DataError
         If there are no ratings, or not one that the model can use.
     NotFittedError

@@ -22,7 +22,7 @@ _MAX_ROWS = 20  # rows of a printed table
 class Recommendations:
     """The best items of one or more users, the best first; made by ``recommend``.
 
-    The rows of user number k stand in ``starts[k] : starts[k + 1]`` of ``ids``, ``scores`` and ``get_item_titles``; a
+    The rows of user number k stand in ``starts[k] : starts[k + 1]`` of ``ids``, ``scores`` and ``titles``; a
     user has fewer than were asked for where no more items are left.
 
     Parameters

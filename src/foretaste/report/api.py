@@ -42,7 +42,7 @@ def write_report(
     """Write a comparison as one HTML page: sentences, the table, charts, the audit, and how to do it again.
 
     The page fetches nothing, runs no script and is at most 300 kB, however many ratings there are. With
-    ``load_ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
+    ``ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
     fold, so that single predictions can be looked at. An older file of the name is replaced when the new
     one is whole.
 
@@ -75,7 +75,7 @@ def write_report(
     Raises
     ------
     InvalidParameterError
-        If ``results`` are none, ``load_ratings``, ``split`` or ``test`` are not those of the results, or the
+        If ``results`` are none, ``ratings``, ``split`` or ``test`` are not those of the results, or the
         file cannot be written.
     NotFoundError
         If there is no such folder.
@@ -119,7 +119,7 @@ def plot(source: Results | Audit | Explanation | Model) -> Charts:
     Returns
     -------
     Charts
-        Of results: ``errors`` and ``time``; of an audit: ``load_ratings``; of a model that learns in epochs:
+        Of results: ``errors`` and ``time``; of an audit: ``ratings``; of a model that learns in epochs:
         ``fitted``. As text, what each shows.
 
     Raises

@@ -63,7 +63,7 @@ def truncate(text: str, max_chars: int = MAX_CHARS) -> str:
 
 
 def raw_element(tag: str, text: str) -> Node:
-    """Return a ``read_stylesheet`` element of a text of our own, which is not escaped."""
+    """Return a ``style`` element of a text of our own, which is not escaped."""
     node = Node(tag)
     node.text = text
     return node

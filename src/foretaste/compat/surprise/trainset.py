@@ -179,7 +179,7 @@ class Trainset:
         inner_users: dict[Any, int],
         inner_items: dict[Any, int],
     ) -> Trainset:
-        """Make one of the columns ``users``, ``load_items`` and ``values`` in both orders."""
+        """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
         n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
         made = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
         rows = Rows(**by_user, starts=starts_of(by_user["users"], n_users))
@@ -189,7 +189,7 @@ class Trainset:
         return made
 
     def by_user(self) -> Rows:
-        """Return the ratings grouped by user, in the order of ``load_training_ratings``.
+        """Return the ratings grouped by user, in the order of ``all_ratings``.
 
         Returns
         -------

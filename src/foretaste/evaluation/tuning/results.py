@@ -38,13 +38,13 @@ class TuningResult:
     protocol : str
         Which rows were learned from and which judged by, in words.
     trials : tuple of dict
-        All trials in their order: ``trial`` (0 is the model as given), ``params``, ``to_python_code``, ``state``
+        All trials in their order: ``trial`` (0 is the model as given), ``params``, ``repr``, ``state``
         (complete, pruned, refused), the metric by its name (the mean of the folds that were judged) with
         ``..._std``, ``folds`` (the score of each) and ``seconds``; ``reason`` where it was refused.
     nested : dict or None
         What the search is worth, on outer folds that took no part in it: ``protocol``, the metric with
         ``..._std``, ``initial_model`` with ``given_std`` for the model as given, and ``folds``: for each the
-        ``to_python_code`` of the setting found, its ``inner`` score, its ``outer`` one, and ``initial_model``.
+        ``repr`` of the setting found, its ``inner`` score, its ``outer`` one, and ``initial_model``.
     seconds : float
         What the search took, earlier calls with the same study file included.
     notes : tuple of str

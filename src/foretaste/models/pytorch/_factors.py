@@ -19,7 +19,7 @@ class FactorModule(nn.Module):
     spread : float
         Of the first random factors: their standard deviation, or the top of the uniform ones.
     uniform : bool
-        Whether the first factors are uniform from 0 to ``count_quantiles``, instead of normal around 0.
+        Whether the first factors are uniform from 0 to ``init_max``, instead of normal around 0.
     random : torch.Generator
     regularization : (float, float, float, float)
         Of the regularization of user factors, item factors, user biases and item biases.

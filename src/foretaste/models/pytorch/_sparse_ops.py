@@ -48,7 +48,7 @@ class SparsityPattern:
 
 
 def sparse_embedding_sum(table: Any, pattern: SparsityPattern, values: Any) -> Any:
-    """Return for each row the sum of ``values`` times the rows of ``table_element`` that its columns name.
+    """Return for each row the sum of ``values`` times the rows of ``table`` that its columns name.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def sparse_embedding_sum(table: Any, pattern: SparsityPattern, values: Any) -> A
 
 
 def sampled_dot(rows: Any, table: Any, pattern: SparsityPattern) -> Any:
-    """Return for each cell the product of its row of ``rows`` and its column's row of ``table_element``.
+    """Return for each cell the product of its row of ``rows`` and its column's row of ``table``.
 
     Parameters
     ----------

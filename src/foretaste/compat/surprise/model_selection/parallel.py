@@ -34,7 +34,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 class Work(NamedTuple):
-    """One fit: the arguments of ``fit_and_score``."""
+    """One fit: the arguments of ``judge``."""
 
     algo: Any
     trainset: Any
@@ -122,7 +122,7 @@ def outcomes(
     Parameters
     ----------
     function : function
-        ``fit_and_score``.
+        ``judge``.
     works : iterable of Work
         Taken one at a time, when there is room for it.
     n_jobs, pre_dispatch
