@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretaste.errors import InvalidParameterError
-from foretaste.params import ParamsMixin, estimator, fitted, param
+from foretaste.params import ParamsMixin, estimator, fitted_attribute, param
 
 
 @estimator
@@ -23,11 +23,11 @@ class Settings(ParamsMixin):
     clip: bool = param(True, "whether")
     seed: int | None = param(None, "of the random numbers", low=0, optional=True)
 
-    users_: object = fitted("ids")
-    size_: float = fitted()
-    both_: object = fitted("users", "factors")
-    rows_: object = fitted("users", dtype="int32")
-    name_: str = fitted("text")
+    users_: object = fitted_attribute("ids")
+    size_: float = fitted_attribute()
+    both_: object = fitted_attribute("users", "factors")
+    rows_: object = fitted_attribute("users", dtype="int32")
+    name_: str = fitted_attribute("text")
 
 
 @estimator

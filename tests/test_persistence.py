@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from foretaste import persistence
 from foretaste.errors import ModelFileError, NotFittedError, NotFoundError, NotSupportedError
 from foretaste.models import Bias, GlobalMean, NormalRandom, UserMean
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.persistence import inspect, load, save
 from foretaste.ratings import Ratings
 
@@ -318,7 +318,7 @@ def test_only_the_known_models_are_looked_up(folder, model_bytes, monkeypatch):
 
     @estimator
     class Stranger(UserMean):
-        more_: float = fitted()
+        more_: float = fitted_attribute()
 
     path = folder / "stranger"
     path.write_bytes(with_ours(model_bytes["numbers"], set_in("model", "Stranger")))

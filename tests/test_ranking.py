@@ -18,7 +18,7 @@ from foretaste.evaluation.ranking_task import make_ranking_task
 from foretaste.models import EASE, SVD, Bias, Popularity
 from foretaste.models.base import Model
 from foretaste.models.outputs import Prediction
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut
 
@@ -96,8 +96,8 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
 class Parrot(Model):
     """Predicts 9 for every pair it was fitted on, and what ``Bias`` does for others."""
 
-    pairs_: frozenset = fitted("text")
-    inner_: Bias = fitted("text")
+    pairs_: frozenset = fitted_attribute("text")
+    inner_: Bias = fitted_attribute("text")
 
     def _fit(self, train, progress):
         self.pairs_ = frozenset(zip(train.user.tolist(), train.item.tolist(), strict=True))

@@ -1,6 +1,6 @@
 """Hyperparameters and learned attributes, each declared once.
 
-A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``fitted``
+A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``fitted_attribute``
 declares what ``fit`` sets: its shape, in named dimensions. Everything else (command-line options,
 documentation tables, model files, checks) reads these declarations.
 """
@@ -152,13 +152,13 @@ def param(
     return dataclasses.field(default=default, metadata={"param": spec})
 
 
-def fitted(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
+def fitted_attribute(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``fitted()`` is one number, ``fitted("users", "factors")`` an array. The names ``users`` and ``items``
-    stand for the number of known users and items; others must agree within a model. ``fitted("ids")`` is
-    an ``IdIndex``, ``fitted("text")`` a text, ``fitted("models")`` a list of fitted models,
-    ``fitted("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
+    ``fitted_attribute()`` is one number, ``fitted_attribute("users", "factors")`` an array. The names ``users`` and ``items``
+    stand for the number of known users and items; others must agree within a model. ``fitted_attribute("ids")`` is
+    an ``IdIndex``, ``fitted_attribute("text")`` a text, ``fitted_attribute("models")`` a list of fitted models,
+    ``fitted_attribute("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
     An array or id map that ``optional`` is empty if a file by an earlier version does not have it.
     """
     metadata = {"learned": shape, "dtype": dtype, "may_lack": optional}

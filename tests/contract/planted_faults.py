@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from foretaste.models import MODELS, SVD, Bias, NormalRandom, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 
 
 def fault(check: str):
@@ -249,7 +249,7 @@ class ShortRepr(Bias):
 @fault("every_parameter_says_what_it_means")
 class Unsaid(Bias):
     depth: int = param(1, "", low=1)
-    depth_: int = fitted()
+    depth_: int = fitted_attribute()
 
     def _fit(self, train, progress):
         super()._fit(train, progress)

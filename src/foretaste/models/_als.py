@@ -23,7 +23,7 @@ from foretaste.models.fold_in import (
     with_users,
 )
 from foretaste.models.outputs import Prediction, RatingAttribution
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray
 
@@ -54,9 +54,9 @@ class AlsBase(FactorModel):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    origin_: float = fitted()
-    train_rmse_: Float32Array = fitted("epochs")
-    user_covariance_: Float64Array = fitted("vector", "vector", dtype="float64", optional=True)
+    origin_: float = fitted_attribute()
+    train_rmse_: Float32Array = fitted_attribute("epochs")
+    user_covariance_: Float64Array = fitted_attribute("vector", "vector", dtype="float64", optional=True)
 
     @abstractmethod
     def _run_epoch(self, als_solver: AlsSolver, users: EntityFactors, items: EntityFactors) -> float:

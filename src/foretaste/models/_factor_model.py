@@ -23,7 +23,7 @@ from foretaste.models.fold_in import (
     with_users,
 )
 from foretaste.models.outputs import LinearForm, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import AnyArray, Float32Array, Float64Array
 
@@ -40,12 +40,12 @@ class FactorModel(Model):
         threads: int | None
         train_rmse_: Float32Array
 
-    mean_: float = fitted()
-    std_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
-    user_factors_: Float32Array = fitted("users", "factors")
-    item_factors_: Float32Array = fitted("items", "factors")
+    mean_: float = fitted_attribute()
+    std_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
+    user_factors_: Float32Array = fitted_attribute("users", "factors")
+    item_factors_: Float32Array = fitted_attribute("items", "factors")
 
     def _intercept(self) -> float:
         """Return the rating that biases and factors of 0 stand for."""
@@ -85,8 +85,8 @@ class RidgeFactorModel(FactorModel):
     its like are spread, which ``_set_prior_precision`` measures once they are learned; see ``folding.penalty_of``.
     """
 
-    user_penalty_: Float64Array = fitted("vector", "vector", dtype="float64", optional=True)
-    item_penalty_: Float64Array = fitted("vector", "vector", dtype="float64", optional=True)
+    user_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64", optional=True)
+    item_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64", optional=True)
 
     def _has_biases(self) -> bool:
         return True

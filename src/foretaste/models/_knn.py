@@ -19,7 +19,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -79,20 +79,20 @@ class KNNBase(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
-    list_start_: Int64Array = fitted("row bounds", dtype="int64")
-    neighbor_: IndexArray = fitted("kept", dtype="int32")
-    similarity_: Float32Array = fitted("kept")
-    rated_start_: Int64Array = fitted("column bounds", dtype="int64")
-    rated_: IndexArray = fitted("ratings", dtype="int32")
-    deviation_: Float32Array = fitted("ratings")
+    mean_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
+    list_start_: Int64Array = fitted_attribute("row bounds", dtype="int64")
+    neighbor_: IndexArray = fitted_attribute("kept", dtype="int32")
+    similarity_: Float32Array = fitted_attribute("kept")
+    rated_start_: Int64Array = fitted_attribute("column bounds", dtype="int64")
+    rated_: IndexArray = fitted_attribute("ratings", dtype="int32")
+    deviation_: Float32Array = fitted_attribute("ratings")
     row_std_: Float32Array  # of the rows, so that subclasses declare it
     # The rows that neighbours are from, where they are not the model's own, who were taken in; else empty.
-    source_ids_: IdIndex = fitted("ids", optional=True)
-    source_bias_: Float32Array = fitted("base", optional=True)
-    source_std_: Float32Array = fitted("base", optional=True)
+    source_ids_: IdIndex = fitted_attribute("ids", optional=True)
+    source_bias_: Float32Array = fitted_attribute("base", optional=True)
+    source_std_: Float32Array = fitted_attribute("base", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         row, column = getattr(train, self.row_entity), getattr(train, self.column_entity)

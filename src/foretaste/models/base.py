@@ -28,7 +28,7 @@ from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
 from foretaste.models.outputs import ITEM, USER, Contributions, LinearForm, Prediction, RatingAttribution
-from foretaste.params import ParamsMixin, estimator, fitted, param, to_source
+from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import AnyArray, BoolArray, Float32Array, IndexArray
 from foretaste.validation import as_ratings, encode_pairs
@@ -59,12 +59,12 @@ class Model(ParamsMixin, ABC):
         True, "keep predictions inside the declared scale, else the range of the training ratings"
     )
 
-    users_: IdIndex = fitted("ids")
-    items_: IdIndex = fitted("ids")
-    low_: float = fitted()
-    high_: float = fitted()
-    n_ratings_: int = fitted()
-    fingerprint_: str = fitted("text")
+    users_: IdIndex = fitted_attribute("ids")
+    items_: IdIndex = fitted_attribute("ids")
+    low_: float = fitted_attribute()
+    high_: float = fitted_attribute()
+    n_ratings_: int = fitted_attribute()
+    fingerprint_: str = fitted_attribute("text")
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False

@@ -10,7 +10,7 @@ from foretaste._utils.progress import Progress
 from foretaste.models.base import Model, group_mean_rating
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
 from foretaste.models.outputs import LinearForm, Prediction
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array
 
@@ -25,7 +25,7 @@ class GlobalMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean of all ratings"
 
-    mean_: float = fitted()
+    mean_: float = fitted_attribute()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()
@@ -53,8 +53,8 @@ class UserMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the user"
 
-    mean_: float = fitted()
-    user_mean_: Float32Array = fitted("users")
+    mean_: float = fitted_attribute()
+    user_mean_: Float32Array = fitted_attribute("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()
@@ -85,8 +85,8 @@ class ItemMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the item"
 
-    mean_: float = fitted()
-    item_mean_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    item_mean_: Float32Array = fitted_attribute("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()
@@ -118,9 +118,9 @@ class UserItemMean(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "halfway between the means of the user and of the item"
 
-    mean_: float = fitted()
-    user_mean_: Float32Array = fitted("users")
-    item_mean_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    user_mean_: Float32Array = fitted_attribute("users")
+    item_mean_: Float32Array = fitted_attribute("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()

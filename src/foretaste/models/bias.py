@@ -12,7 +12,7 @@ from foretaste.models._groupby import damped_group_mean, group_sum
 from foretaste.models.base import Model
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_items, with_users
 from foretaste.models.outputs import LinearForm, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray
 
@@ -48,9 +48,9 @@ class Bias(Model):
     learning_rate: float = param(0.005, "the step of sgd", low=0, high=1, exclusive_low=True)
     regularization: float = param(0.02, "how strongly sgd draws biases to 0", low=0)
 
-    mean_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()

@@ -12,7 +12,7 @@ from foretaste.models import nested_models
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_items, with_users
 from foretaste.models.outputs import Contributions, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
 from foretaste.typing import Float32Array, Float64Array
@@ -61,12 +61,12 @@ class Blend(Model):
     )
     seed: int = param(0, "chooses the folds", low=0, high=2**32 - 1)
 
-    mean_: float = fitted()
-    std_: float = fitted()
-    members_: list[Model] = fitted("models")
-    weight_: Float64Array = fitted("supports", "terms", dtype="float64")
-    user_support_: Float32Array = fitted("users")
-    item_support_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    std_: float = fitted_attribute()
+    members_: list[Model] = fitted_attribute("models")
+    weight_: Float64Array = fitted_attribute("supports", "terms", dtype="float64")
+    user_support_: Float32Array = fitted_attribute("users")
+    item_support_: Float32Array = fitted_attribute("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, std = train.mean_std()

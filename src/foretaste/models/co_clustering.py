@@ -16,7 +16,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
 from foretaste.models.outputs import LinearForm, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -62,12 +62,12 @@ class CoClustering(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
-    user_cluster_: IndexArray = fitted("starts", "users", dtype="int32")
-    item_cluster_: IndexArray = fitted("starts", "items", dtype="int32")
-    block_: Float32Array = fitted("starts", "user_clusters", "item_clusters")
+    mean_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
+    user_cluster_: IndexArray = fitted_attribute("starts", "users", dtype="int32")
+    item_cluster_: IndexArray = fitted_attribute("starts", "items", dtype="int32")
+    block_: Float32Array = fitted_attribute("starts", "user_clusters", "item_clusters")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, std = train.mean_std()

@@ -17,7 +17,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_items, with_users
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -66,15 +66,15 @@ class EASE(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = fitted()
-    std_: float = fitted()
-    slope_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
-    weight_: Float32Array = fitted("items", "items")
-    count_: IndexArray = fitted("users", dtype="int32")
-    rated_: IndexArray = fitted("ratings", dtype="int32")
-    residual_: Float32Array = fitted("ratings")
+    mean_: float = fitted_attribute()
+    std_: float = fitted_attribute()
+    slope_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
+    weight_: Float32Array = fitted_attribute("items", "items")
+    count_: IndexArray = fitted_attribute("users", dtype="int32")
+    rated_: IndexArray = fitted_attribute("ratings", dtype="int32")
+    residual_: Float32Array = fitted_attribute("ratings")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         n = len(train.items)

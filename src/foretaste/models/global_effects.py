@@ -12,7 +12,7 @@ from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide,
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_items, known_users, with_items, with_users
 from foretaste.models.outputs import Contributions, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, Int64Array
 
@@ -53,20 +53,20 @@ class GlobalEffects(Model):
     )
     sweeps: int = param(5, "how often it goes through all effects; 1 is the ladder as published", low=1)
 
-    mean_: float = fitted()
-    has_timestamps_: int = fitted()
-    user_effect_: Float32Array = fitted("users", "user_steps")
-    item_effect_: Float32Array = fitted("items", "item_steps")
-    user_center_: Float32Array = fitted("users", "user_steps")
-    item_center_: Float32Array = fitted("items", "item_steps")
-    user_mean_square_: Float32Array = fitted("user_steps")
-    item_mean_square_: Float32Array = fitted("item_steps")
-    user_average_: Float32Array = fitted("users")
-    item_average_: Float32Array = fitted("items")
-    user_support_: Float32Array = fitted("users")
-    item_support_: Float32Array = fitted("items")
-    user_first_: Int64Array = fitted("users", dtype="int64")
-    item_first_: Int64Array = fitted("items", dtype="int64")
+    mean_: float = fitted_attribute()
+    has_timestamps_: int = fitted_attribute()
+    user_effect_: Float32Array = fitted_attribute("users", "user_steps")
+    item_effect_: Float32Array = fitted_attribute("items", "item_steps")
+    user_center_: Float32Array = fitted_attribute("users", "user_steps")
+    item_center_: Float32Array = fitted_attribute("items", "item_steps")
+    user_mean_square_: Float32Array = fitted_attribute("user_steps")
+    item_mean_square_: Float32Array = fitted_attribute("item_steps")
+    user_average_: Float32Array = fitted_attribute("users")
+    item_average_: Float32Array = fitted_attribute("items")
+    user_support_: Float32Array = fitted_attribute("users")
+    item_support_: Float32Array = fitted_attribute("items")
+    user_first_: Int64Array = fitted_attribute("users", dtype="int64")
+    item_first_: Int64Array = fitted_attribute("items", dtype="int64")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, _ = train.mean_std()

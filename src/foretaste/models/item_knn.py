@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from foretaste.models._knn import KNNBase
 from foretaste.models._knn_fold_in import with_new_rows
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array
 
@@ -49,7 +49,7 @@ class ItemKNN(KNNBase):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the user rated the items most like this one"
 
-    row_std_: Float32Array = fitted("items")
+    row_std_: Float32Array = fitted_attribute("items")
 
     def _fold_in(self, new: Ratings) -> Self:
         return self._with_new_columns(new)

@@ -14,7 +14,7 @@ from foretaste.errors import ModelFileError
 from foretaste.models.base import Model, group_mean_rating
 from foretaste.models.fold_in import known_items, require_fitted_attr, with_users
 from foretaste.models.outputs import Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, IndexArray, Int64Array
 
@@ -61,14 +61,14 @@ class KNNImputation(Model):
         None, "how many threads; None is all; never changes the result", low=1, optional=True
     )
 
-    mean_: float = fitted()
-    user_mean_: Float32Array = fitted("users")
-    item_mean_: Float32Array = fitted("items")
-    imputed_: Float32Array = fitted("users", "items")
+    mean_: float = fitted_attribute()
+    user_mean_: Float32Array = fitted_attribute("users")
+    item_mean_: Float32Array = fitted_attribute("items")
+    imputed_: Float32Array = fitted_attribute("users", "items")
     # Those who were learned from, and what they rated: also where others have been taken in since.
-    rated_start_: Int64Array = fitted("row bounds", dtype="int64", optional=True)
-    rated_: IndexArray = fitted("ratings", dtype="int32", optional=True)
-    rating_: Float32Array = fitted("ratings", optional=True)
+    rated_start_: Int64Array = fitted_attribute("row bounds", dtype="int64", optional=True)
+    rated_: IndexArray = fitted_attribute("ratings", dtype="int32", optional=True)
+    rating_: Float32Array = fitted_attribute("ratings", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         threads = resolve_threads(self.threads)

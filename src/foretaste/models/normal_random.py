@@ -9,7 +9,7 @@ import numpy as np
 from foretaste._utils.progress import Progress
 from foretaste.models.base import Model
 from foretaste.models.outputs import Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float64Array, UInt64Array
 
@@ -30,8 +30,8 @@ class NormalRandom(Model):
 
     seed: int = param(0, "of the random numbers", low=0, high=2**32 - 1)
 
-    mean_: float = fitted()
-    std_: float = fitted()
+    mean_: float = fitted_attribute()
+    std_: float = fitted_attribute()
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, self.std_ = train.mean_std()

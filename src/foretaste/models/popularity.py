@@ -12,7 +12,7 @@ from foretaste.models._groupby import damped_group_mean, group_sum, sample_weigh
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_users
 from foretaste.models.outputs import LinearForm, Prediction
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array
 
@@ -46,8 +46,8 @@ class Popularity(Model):
     )
     damping: float = param(5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0)
 
-    mean_: float = fitted()
-    item_bias_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    item_bias_: Float32Array = fitted_attribute("items")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         weight, n = sample_weights(train), len(train.items)

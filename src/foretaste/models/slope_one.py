@@ -14,7 +14,7 @@ from foretaste.errors import ModelFileError
 from foretaste.models.base import Model, group_mean_rating
 from foretaste.models.fold_in import known_items, with_users
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -54,14 +54,14 @@ class SlopeOne(Model):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    mean_: float = fitted()
-    user_mean_: Float32Array = fitted("users")
-    item_mean_: Float32Array = fitted("items")
-    rated_start_: Int64Array = fitted("user bounds", dtype="int64")
-    rated_: IndexArray = fitted("ratings", dtype="int32")
-    rating_: Float32Array = fitted("ratings")
-    difference_: Float32Array = fitted("poles", "items", "items")
-    common_: IndexArray = fitted("poles", "items", "items", dtype="int32")
+    mean_: float = fitted_attribute()
+    user_mean_: Float32Array = fitted_attribute("users")
+    item_mean_: Float32Array = fitted_attribute("items")
+    rated_start_: Int64Array = fitted_attribute("user bounds", dtype="int64")
+    rated_: IndexArray = fitted_attribute("ratings", dtype="int32")
+    rating_: Float32Array = fitted_attribute("ratings")
+    difference_: Float32Array = fitted_attribute("poles", "items", "items")
+    common_: IndexArray = fitted_attribute("poles", "items", "items", dtype="int32")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         items, poles = len(train.items), 2 if self.scheme == "bi_polar" else 1

@@ -12,7 +12,7 @@ from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._sgd import SgdState, init_sgd, learning_rate_at, schedule_param
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, IntpArray
 
@@ -73,9 +73,9 @@ class SVD(RidgeFactorModel):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    epochs_: int = fitted()
-    train_rmse_: Float32Array = fitted("epochs")
-    valid_rmse_: Float32Array = fitted("validated")
+    epochs_: int = fitted_attribute()
+    train_rmse_: Float32Array = fitted_attribute("epochs")
+    valid_rmse_: Float32Array = fitted_attribute("validated")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, self.std_ = train.mean_std()

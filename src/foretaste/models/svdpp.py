@@ -13,7 +13,7 @@ from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
 from foretaste.models._sgd import learning_rate_at, schedule_param
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_users
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, Float64Array
 
@@ -58,8 +58,8 @@ class SVDpp(RidgeFactorModel):
         None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
     )
 
-    implicit_factors_: Float32Array = fitted("items", "factors")
-    train_rmse_: Float32Array = fitted("epochs")
+    implicit_factors_: Float32Array = fitted_attribute("items", "factors")
+    train_rmse_: Float32Array = fitted_attribute("epochs")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self._train(self._init_state(train, {}), progress)

@@ -23,7 +23,7 @@ from foretaste.models._time_features import (
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Contributions, Prediction
 from foretaste.models.svdpp import SVDpp
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -67,18 +67,18 @@ class TimeSVDpp(SVDpp):
         0.4, "how far a long time carries, compared with a short one", low=0, high=1, exclusive_low=True
     )
 
-    first_: float = fitted()
-    last_: float = fitted()
-    user_first_: Float64Array = fitted("users", dtype="float64")
-    user_last_: Float64Array = fitted("users", dtype="float64")
-    user_mean_time_: Float64Array = fitted("users", dtype="float64")
-    session_number_: Int64Array = fitted("numbers", dtype="int64")
-    session_key_: Int64Array = fitted("sessions", dtype="int64")
-    session_bias_: Float32Array = fitted("sessions")
-    bin_bias_: Float32Array = fitted("items", "bins")
-    drift_bias_: Float32Array = fitted("users")
-    drift_factors_: Float32Array = fitted("users", "drifting")
-    drift_center_: Float32Array = fitted("users")
+    first_: float = fitted_attribute()
+    last_: float = fitted_attribute()
+    user_first_: Float64Array = fitted_attribute("users", dtype="float64")
+    user_last_: Float64Array = fitted_attribute("users", dtype="float64")
+    user_mean_time_: Float64Array = fitted_attribute("users", dtype="float64")
+    session_number_: Int64Array = fitted_attribute("numbers", dtype="int64")
+    session_key_: Int64Array = fitted_attribute("sessions", dtype="int64")
+    session_bias_: Float32Array = fitted_attribute("sessions")
+    bin_bias_: Float32Array = fitted_attribute("items", "bins")
+    drift_bias_: Float32Array = fitted_attribute("users")
+    drift_factors_: Float32Array = fitted_attribute("users", "drifting")
+    drift_center_: Float32Array = fitted_attribute("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         users, items = len(train.users), len(train.items)

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from foretaste.models._knn import KNNBase
 from foretaste.models._knn_fold_in import with_new_rows
-from foretaste.params import estimator, fitted
+from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array
 
@@ -41,7 +41,7 @@ class UserKNN(KNNBase):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the users most like this one rated the item"
 
-    row_std_: Float32Array = fitted("users")
+    row_std_: Float32Array = fitted_attribute("users")
 
     def _fold_in_items(self, new: Ratings) -> Self:
         return self._with_new_columns(new)

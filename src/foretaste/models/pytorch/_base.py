@@ -18,7 +18,7 @@ from foretaste.models.pytorch._optimizers import OPTIMIZERS, make_optimizer
 from foretaste.models.pytorch._session import require_torch, resolve_device, torch_session
 from foretaste.models.pytorch._trainer import History, TrainConfig, TrainingTask, TrainState, train_network
 from foretaste.models.pytorch.checkpoint import Checkpoint
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, Int64Array
 
@@ -85,11 +85,11 @@ class TorchModel(Model):
         optional=True,
     )
 
-    epochs_: int = fitted()
-    train_loss_: Float32Array = fitted("epochs")
-    train_rmse_: Float32Array = fitted("epochs")
-    valid_loss_: Float32Array = fitted("validated")
-    valid_rmse_: Float32Array = fitted("validated")
+    epochs_: int = fitted_attribute()
+    train_loss_: Float32Array = fitted_attribute("epochs")
+    train_rmse_: Float32Array = fitted_attribute("epochs")
+    valid_loss_: Float32Array = fitted_attribute("validated")
+    valid_rmse_: Float32Array = fitted_attribute("validated")
 
     # What a model writes ---------------------------------------------------------------------------
 

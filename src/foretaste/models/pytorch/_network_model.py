@@ -11,7 +11,7 @@ import numpy as np
 from foretaste.errors import InvalidParameterError, ModelFileError
 from foretaste.models.pytorch._base import TorchModel
 from foretaste.models.pytorch._session import require_torch, resolve_device
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import ArrayDict
 
 _NETWORK_CACHE: WeakKeyDictionary[TorchModel, tuple[ArrayDict, Any]] = WeakKeyDictionary()
@@ -31,7 +31,7 @@ class TorchNetworkModel(TorchModel):
         False, "learn with matrix products in bfloat16, where a module has some; pays on a GPU"
     )
 
-    weights_: ArrayDict = fitted("weights")
+    weights_: ArrayDict = fitted_attribute("weights")
 
     @abstractmethod
     def _rebuild_network(self) -> Any:

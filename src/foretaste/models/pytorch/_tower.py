@@ -16,7 +16,7 @@ from foretaste.models.outputs import Prediction
 from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._feature_model import FeatureScaler
 from foretaste.models.pytorch._linear_form import LinearTorchModel, to_numpy
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, IndexArray
 from foretaste.validation import check_id_types
@@ -45,10 +45,10 @@ class FeatureModel(LinearTorchModel):
         high=0.9,
     )
 
-    user_columns_: str = fitted("text")
-    item_columns_: str = fitted("text")
-    user_units_: Float32Array = fitted("user_features", "units")
-    item_units_: Float32Array = fitted("item_features", "units")
+    user_columns_: str = fitted_attribute("text")
+    item_columns_: str = fitted_attribute("text")
+    user_units_: Float32Array = fitted_attribute("user_features", "units")
+    item_units_: Float32Array = fitted_attribute("item_features", "units")
 
     # What a model writes ---------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from foretaste.models.pytorch._linear_form import to_numpy
 from foretaste.models.pytorch._tower import FeatureModel
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import Float32Array
 
 
@@ -47,10 +47,10 @@ class FactorizationMachine(FeatureModel):
     init_std: float = param(0.05, "the standard deviation of the first factors", low=0)
     learning_rate: float = param(0.005, "the step of the optimiser", low=0, high=100, exclusive_low=True)
 
-    user_weights_: Float32Array = fitted("user_features")
-    item_weights_: Float32Array = fitted("item_features")
-    user_feature_factors_: Float32Array = fitted("user_features", "factors")
-    item_feature_factors_: Float32Array = fitted("item_features", "factors")
+    user_weights_: Float32Array = fitted_attribute("user_features")
+    item_weights_: Float32Array = fitted_attribute("item_features")
+    user_feature_factors_: Float32Array = fitted_attribute("user_features", "factors")
+    item_feature_factors_: Float32Array = fitted_attribute("item_features", "factors")
 
     def _build_network(
         self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any

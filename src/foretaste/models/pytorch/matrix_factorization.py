@@ -13,7 +13,7 @@ from foretaste.models.outputs import Prediction
 from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._linear_form import LinearTorchModel, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array, Float64Array
 
@@ -66,10 +66,10 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
         0.01, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
     )
 
-    unknown_: float = fitted()
+    unknown_: float = fitted_attribute()
     # None of its files lacks them, as some by an earlier version do of the core's models.
-    user_penalty_: Float64Array = fitted("vector", "vector", dtype="float64")
-    item_penalty_: Float64Array = fitted("vector", "vector", dtype="float64")
+    user_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64")
+    item_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64")
 
     @classmethod
     def vanilla(cls, **params: Any) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 
 from foretaste.models.pytorch._linear_form import to_numpy
 from foretaste.models.pytorch._tower import FeatureModel
-from foretaste.params import estimator, fitted, param
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import Float32Array
 
 
@@ -44,14 +44,14 @@ class NeuralMF(FeatureModel):
     init_std: float = param(0.05, "the standard deviation of the first factors of ids", low=0)
     learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, exclusive_low=True)
 
-    user_input_: Float32Array = fitted("user_features", "hidden")
-    item_input_: Float32Array = fitted("item_features", "hidden")
-    user_hidden_bias_: Float32Array = fitted("hidden")
-    item_hidden_bias_: Float32Array = fitted("hidden")
-    user_output_: Float32Array = fitted("hidden", "made")
-    item_output_: Float32Array = fitted("hidden", "made")
-    user_output_bias_: Float32Array = fitted("made")
-    item_output_bias_: Float32Array = fitted("made")
+    user_input_: Float32Array = fitted_attribute("user_features", "hidden")
+    item_input_: Float32Array = fitted_attribute("item_features", "hidden")
+    user_hidden_bias_: Float32Array = fitted_attribute("hidden")
+    item_hidden_bias_: Float32Array = fitted_attribute("hidden")
+    user_output_: Float32Array = fitted_attribute("hidden", "made")
+    item_output_: Float32Array = fitted_attribute("hidden", "made")
+    user_output_bias_: Float32Array = fitted_attribute("made")
+    item_output_bias_: Float32Array = fitted_attribute("made")
 
     def _build_network(
         self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any

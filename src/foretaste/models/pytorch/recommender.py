@@ -12,7 +12,7 @@ from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._network_model import TorchNetworkModel
 from foretaste.models.pytorch._trainer import TrainingTask
-from foretaste.params import estimator, fitted, param, to_source
+from foretaste.params import estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float32Array
 
@@ -74,10 +74,10 @@ class TorchRecommender(TorchNetworkModel):
         allow_float=True,
     )
 
-    mean_: float = fitted()
-    std_: float = fitted()
-    user_bias_: Float32Array = fitted("users")
-    item_bias_: Float32Array = fitted("items")
+    mean_: float = fitted_attribute()
+    std_: float = fitted_attribute()
+    user_bias_: Float32Array = fitted_attribute("users")
+    item_bias_: Float32Array = fitted_attribute("items")
 
     def check_params(self) -> None:
         super().check_params()
