@@ -21,7 +21,7 @@ def parts(ratings: Ratings) -> tuple[Ratings, Ratings]:
 
 
 def planted_results(ratings: Ratings) -> Results:
-    return compare(MODELS, ratings, split=SPLIT, name="planted.csv", metrics=("rmse", "mae", "fcp"))
+    return compare(ratings, MODELS, split=SPLIT, name="planted.csv", metrics=("rmse", "mae", "fcp"))
 
 
 def planted_report(results: Results, ratings: Ratings, folder: Path) -> Path:

@@ -424,8 +424,8 @@ def test_what_cannot_be_kept_inside_is_refused(ratings, tmp_path):
 
 def test_a_blend_of_models_can_be_compared_in_a_process_of_its_own(ratings):
     models = [Blend(models=["Bias", SVD(factors=2, epochs=3)], folds=2), "UserMean"]
-    apart = compare(models, ratings, split=KFold(2), measure_memory=True)
-    here = compare(models, ratings, split=KFold(2))
+    apart = compare(ratings, models, split=KFold(2), measure_memory=True)
+    here = compare(ratings, models, split=KFold(2))
     rows = {row["model"]: row for row in apart.rows}
     assert rows["Blend"]["rmse"] == next(row["rmse"] for row in here.rows if row["model"] == "Blend")
     assert rows["Blend"]["peak_memory_mb"] > 0

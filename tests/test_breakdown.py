@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_refused(parts) -> None:
 @pytest.mark.parametrize("apart", [False, True])
 def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -> None:
     split = HoldOut(0.3, seed=2)
-    results = compare(["Bias", ItemMean(clip=False)], ratings, split=split, measure_memory=apart)
+    results = compare(ratings, ["Bias", ItemMean(clip=False)], split=split, measure_memory=apart)
     train_rows, test_rows = next(split.split(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
     for model, name in ((Bias(), None), (ItemMean(clip=False), "ItemMean(clip=False)")):
@@ -143,7 +143,7 @@ def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -
 
 
 def test_folds_count_what_each_fold_learned_from(ratings: Ratings) -> None:
-    results = compare(["Bias"], ratings, split=KFold(3, seed=1))
+    results = compare(ratings, ["Bias"], split=KFold(3, seed=1))
     support = []
     for train_rows, test_rows in KFold(3, seed=1).split(ratings):
         train, test = ratings.user_ids[train_rows], ratings.user_ids[test_rows]
@@ -157,7 +157,7 @@ def test_folds_count_what_each_fold_learned_from(ratings: Ratings) -> None:
 
 def test_ratings_given_apart_are_taken_apart(ratings: Ratings) -> None:
     train, test = ratings[:600], ratings[600:]
-    found = compare(["Bias"], train, test=test).breakdown()
+    found = compare(train, ["Bias"], test=test).breakdown()
     assert found.parts == breakdown(test, Bias().fit(train).predict(test), train).parts
 
 

@@ -43,7 +43,7 @@ def data(*args: str) -> Any:
 
 def test_it_says_what_the_library_says(folder, ratings):
     ((train, test),) = HoldOut(0.25, 0).split(ratings)
-    wanted = evaluate_ranking(["EASE", "Bias"], ratings[train], ratings[test], n=5, relevant=1.0)
+    wanted = evaluate_ranking(ratings[train], ["EASE", "Bias"], test=ratings[test], n=5, relevant=1.0)
     found = data("ratings.csv", "--models", "EASE,Bias", "-n", "5", "--relevant", "1")
     assert [row["name"] for row in found["results"]] == [row["name"] for row in wanted.rows]
     for one, other in zip(found["results"], wanted.rows, strict=True):

@@ -93,7 +93,7 @@ def test_folds_and_rows_given_apart(folder: Path) -> None:
 def test_report_of_ratings_compares_them(folder: Path) -> None:
     result = run("report", "sample", "-o", "r.html", *MODELS, "--seed", "7")
     assert re.search(r"^r\.html: \d+ kB, to be opened in a browser$", result.stdout, re.MULTILINE)
-    kept = compare(["Bias", "SVD", "UserMean"], load_dataset("sample"), split=HoldOut(0.2, seed=7))
+    kept = compare(load_dataset("sample"), ["Bias", "SVD", "UserMean"], split=HoldOut(0.2, seed=7))
     shown = figures(folder / "r.html")
     assert [row[0] for row in shown[1:]] == [row["model"] for row in kept.rows]
     assert shown[1][2] == f"{kept.best_row['rmse']:.3f}"
@@ -165,7 +165,7 @@ def test_errors_have_their_codes(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def kept() -> dict[str, Any]:
-    return compare(["Bias", "TimeSVDpp"], load_dataset("sample").replace(timestamp=None)).to_dict()
+    return compare(load_dataset("sample").replace(timestamp=None), ["Bias", "TimeSVDpp"]).to_dict()
 
 
 def changed(kept: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
@@ -283,5 +283,5 @@ def test_rows_given_apart_are_told_in_the_recipe(folder: Path) -> None:
     parts = ("--train", "train.csv", "--test", "test.csv", "--shared-rows", "learn", "--warm-only")
     run("compare", *parts, *MODELS, "--metrics", "rmse,rmse_per_user", "--no-memory", "--html", "r.html")
     page = unescape((folder / "r.html").read_text())
-    (made,) = re.findall(r"results = compare\(\[.*\], ratings, (.*)\)", page)
+    (made,) = re.findall(r"results = compare\(ratings, \[.*\], (.*)\)", page)
     assert made == ("test=test, metrics=['rmse', 'rmse_per_user'], shared_rows=\"learn\", warm_only=True")

@@ -153,12 +153,12 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
     assert warm.mean["fallback_rows"] == 0
     assert "judged only where user and item are known" in warm.protocol
     train, test = ratings[:300], ratings[300:]
-    apart = compare("Bias", train, test=test, warm_only=True)
+    apart = compare(train, "Bias", test=test, warm_only=True)
     assert apart.rows[0]["fallback_rows"] == 0
     assert "rows given apart, judged only where user and item are known: 300 to learn from" in apart.protocol
     strangers = Ratings.from_columns(train.user_ids, train.item_ids + 10_000, train.value)
     with pytest.raises(DataError, match="no row to judge by has a user and an item"):
-        compare("Bias", train, test=strangers, warm_only=True)
+        compare(train, "Bias", test=strangers, warm_only=True)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_side_by_side_gives_the_bits_of_one_after_another(more: Ratings, model: 
     alone = cross_validate(model, more, 4, threads=1)
     for threads in (2, 3, 8):
         assert bits(cross_validate(model, more, 4, threads=threads)) == bits(alone)
-    rows = [compare([model], more, split=KFold(4), threads=threads).best_row for threads in (1, 4)]
+    rows = [compare(more, [model], split=KFold(4), threads=threads).best_row for threads in (1, 4)]
     assert rows[0]["rmse"] == rows[1]["rmse"]
 
 
@@ -389,9 +389,9 @@ def test_ratings_judged_by_never_reach_the_model(ratings: Ratings, how: str) -> 
     if how == "cross_validate":
         cross_validate(Curious(), ratings, 2, threads=1)
     elif how == "compare":
-        compare([Curious()], ratings)
+        compare(ratings, [Curious()])
     else:
-        compare([Curious()], ratings[:600], test=ratings[600:])
+        compare(ratings[:600], [Curious()], test=ratings[600:])
     assert Curious.asked
     for asked in Curious.asked:
         assert type(asked) is Pairs
@@ -430,7 +430,7 @@ def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixtur
     assert found.notes[0] in str(found)
     assert "must forget them" in found.notes[0]
     caplog.clear()
-    results = compare([Memoriser(), Bias()], enough)
+    results = compare(enough, [Memoriser(), Bias()])
     assert "Memoriser predicts" in caplog.text
     assert [note for note in results.notes if "Bias predicts" in note] == []
     assert any(record.levelno == logging.WARNING for record in caplog.records)
@@ -467,7 +467,7 @@ class Leaky(Splitter):
 
 def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
     leaky = Leaky(np.arange(0, 700), np.arange(690, 900))
-    for call in (cross_validate, compare):
+    for call in (cross_validate, lambda model, ratings, split: compare(ratings, model, split=split)):
         with pytest.raises(
             DataError, match=r"Leaky\(\) has 10 rows both to learn from and to judge by"
         ) as caught:
@@ -497,31 +497,31 @@ def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: R
     with pytest.raises(
         DataError, match="50 of the 250 rows to judge by are also among those to learn from"
     ) as no:
-        compare("Bias", train, test=test)
+        compare(train, "Bias", test=test)
     assert no.value.where == f"the first is user {test.user_ids[0]}, item {test.item_ids[0]}"
-    judge = compare("Bias", train, test=test, overlap="judge")
+    judge = compare(train, "Bias", test=test, overlap="judge")
     assert judge.protocol == (
         "rows given apart (50 that stood in both only judged by): 650 to learn from, 250 to judge by"
     )
     assert judge.best_row["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
     assert judge.dataset["ratings"] == 650
-    learn = compare("Bias", train, test=test, overlap="learn")
+    learn = compare(train, "Bias", test=test, overlap="learn")
     assert learn.protocol.endswith(
         "(50 that stood in both only learned from): 700 to learn from, 200 to judge by"
     )
     assert learn.best_row["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
     with pytest.raises(DataError, match="nothing would be left to learn from"):
-        compare("Bias", train, test=train, overlap="judge")
+        compare(train, "Bias", test=train, overlap="judge")
     with pytest.raises(DataError, match="nothing would be left to judge by"):
-        compare("Bias", train, test=train, overlap="learn")
+        compare(train, "Bias", test=train, overlap="learn")
     with pytest.raises(InvalidParameterError, match="shared_rows='both'"):
-        compare("Bias", train, test=ratings[700:], overlap="both")
+        compare(train, "Bias", test=ratings[700:], overlap="both")
 
 
 def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_ids_are_not() -> None:
     train = Ratings.from_columns([1, 1, 2, 3], [5, 6, 5, 7], [1, 2, 3, 4])
     other = Ratings.from_columns([2, 3, 9], [6, 5, 9], [4, 3, 2])
-    assert compare("Bias", train, test=other).protocol == "rows given apart: 4 to learn from, 3 to judge by"
+    assert compare(train, "Bias", test=other).protocol == "rows given apart: 4 to learn from, 3 to judge by"
     again = Ratings.from_columns([2, 3], [5, 5], [1, 3])
     with pytest.raises(DataError, match="1 of the 2 rows"):
-        compare("Bias", train, test=again)
+        compare(train, "Bias", test=again)

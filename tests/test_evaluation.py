@@ -82,7 +82,7 @@ def by_name(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def test_holdout_figures_are_those_computed_by_hand(ratings: Ratings) -> None:
-    results = compare([Bias(user_damping=1.0), "UserMean"], ratings, split=HoldOut(0.25, seed=7))
+    results = compare(ratings, [Bias(user_damping=1.0), "UserMean"], split=HoldOut(0.25, seed=7))
     train_rows, test_rows = next(HoldOut(0.25, seed=7).split(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
     for model in (GlobalMean(), UserMean(), Bias(user_damping=1.0)):
@@ -100,7 +100,7 @@ def test_holdout_figures_are_those_computed_by_hand(ratings: Ratings) -> None:
 
 
 def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Ratings) -> None:
-    results = compare("Bias", ratings, split=KFold(3, seed=2), metrics=("rmse", "fcp"))
+    results = compare(ratings, "Bias", split=KFold(3, seed=2), metrics=("rmse", "fcp"))
     row = by_name(results)["Bias"]
     errors, fallbacks = [], 0
     for train_rows, test_rows in KFold(3, seed=2).split(ratings):
@@ -119,7 +119,7 @@ def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Rati
 
 def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> None:
     timed = ratings.replace(timestamp=np.arange(len(ratings)))  # some models need times
-    results = compare(None, timed)
+    results = compare(timed)
     errors = [row["rmse"] for row in results.rows]
     assert errors == sorted(errors)
     assert {row["model"] for row in results.rows} == set(MODELS)
@@ -136,7 +136,7 @@ def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> 
     ],
 )
 def test_every_split_serves_and_is_said_in_words(ratings: Ratings, split: Any, words: str) -> None:
-    results = compare(["ItemMean"], ratings, split=split)
+    results = compare(ratings, ["ItemMean"], split=split)
     assert results.protocol.startswith(words)
     if isinstance(split, ColdUsers | ColdItems):
         judged = len(next(split.split(ratings))[1])
@@ -147,17 +147,17 @@ def test_split_by_time_and_one_from_scikit_learn(ratings: Ratings) -> None:
     from sklearn.model_selection import ShuffleSplit
 
     timed = ratings.replace(timestamp=np.arange(len(ratings)))
-    assert compare("Bias", timed, split=TimeSplit(0.1)).protocol.startswith(
+    assert compare(timed, "Bias", split=TimeSplit(0.1)).protocol.startswith(
         "the latest 10 % of the rows held out"
     )
-    results = compare("Bias", ratings, split=ShuffleSplit(2, test_size=50, random_state=0))
+    results = compare(ratings, "Bias", split=ShuffleSplit(2, test_size=50, random_state=0))
     assert "100 rows judged in 2 folds" in results.protocol
     assert len(by_name(results)["Bias"]["folds"]) == 2
 
 
 def test_ratings_given_apart(ratings: Ratings) -> None:
     train, test = ratings[:700], ratings[700:]
-    results = compare("Bias", train, test=test)
+    results = compare(train, "Bias", test=test)
     assert by_name(results)["Bias"]["rmse"] == rmse(test.value, Bias().fit(train).predict(test))
     assert results.protocol == "rows given apart: 700 to learn from, 200 to judge by"
     assert results.dataset["ratings"] == 700
@@ -169,7 +169,7 @@ def test_ratings_given_apart(ratings: Ratings) -> None:
 def test_ratings_judged_by_do_not_change_a_prediction(ratings: Ratings) -> None:
     def predictions(given: Ratings) -> list[np.ndarray]:
         Recording.seen.clear()
-        compare([Recording()], given, split=HoldOut(0.3, seed=1))
+        compare(given, [Recording()], split=HoldOut(0.3, seed=1))
         return list(Recording.seen)
 
     before = predictions(ratings)
@@ -184,7 +184,7 @@ def test_ratings_judged_by_do_not_change_a_prediction(ratings: Ratings) -> None:
 
 def test_models_given_stay_unfitted(ratings: Ratings) -> None:
     model = Bias()
-    compare([model], ratings)
+    compare(ratings, [model])
     assert not model.__sklearn_is_fitted__()
 
 
@@ -192,7 +192,7 @@ def test_models_given_stay_unfitted(ratings: Ratings) -> None:
 
 
 def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) -> None:
-    results = compare([Huge(), Timed(), Bias()], ratings, metrics=["mae"])
+    results = compare(ratings, [Huge(), Timed(), Bias()], metrics=["mae"])
     assert [row["model"] for row in results.rows] == ["Bias", "GlobalMean", "Huge", "Timed"]
     huge, timed = results.rows[2:]
     assert huge["refused"]["code"] == "too_large"
@@ -210,14 +210,14 @@ def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratin
         tags: ClassVar[frozenset[str]] = frozenset()
 
     weighted = ratings.replace(weight=np.ones(len(ratings), np.float32))
-    results = compare([Unweighted(), Bias()], weighted)
+    results = compare(weighted, [Unweighted(), Bias()])
     assert results.rows[-1]["refused"]["code"] == "not_supported"
     assert results.rows[0]["model"] == "Bias"
 
 
 def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GlobalMean, "requires", frozenset({"timestamp"}))
-    results = compare([Huge()], ratings)
+    results = compare(ratings, [Huge()])
     assert results.best_row is None
     assert results.headline == "No model was judged."
     assert "refused" in str(results)
@@ -240,34 +240,34 @@ def test_a_wrong_argument_is_named(
     ratings: Ratings, models: Any, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        compare(models, ratings, **options)
+        compare(ratings, models, **options)
 
 
 def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> None:
     strangers = Ratings.from_columns(ratings.user_ids + 10_000, ratings.item_ids + 10_000, ratings.value)
     with pytest.raises(DataError, match="no user and no item"):
-        compare("Bias", ratings, test=strangers)
+        compare(ratings, "Bias", test=strangers)
     texts = Ratings.from_columns(ratings.user_ids.astype(str), ratings.item_ids, ratings.value)
     with pytest.raises(DataError, match="user ids are given as text"):
-        compare("Bias", ratings, test=texts)
+        compare(ratings, "Bias", test=texts)
     with pytest.raises(InvalidParameterError, match="both given"):
-        compare("Bias", ratings, test=ratings, split=KFold(2))
+        compare(ratings, "Bias", test=ratings, split=KFold(2))
     with pytest.raises(DataError, match="no ratings to judge by"):
-        compare("Bias", ratings, test=ratings[[]])
+        compare(ratings, "Bias", test=ratings[[]])
 
 
 def test_the_baseline_is_added_once_and_said(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "foretaste"):
-        assert len(compare(["Bias"], ratings)) == 2
+        assert len(compare(ratings, ["Bias"])) == 2
     assert "GlobalMean added" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.INFO, "foretaste"):
-        assert len(compare(["Bias", "global_mean"], ratings)) == 2
+        assert len(compare(ratings, ["Bias", "global_mean"])) == 2
     assert "added" not in caplog.text
 
 
 def test_nmae_with_a_declared_scale(ratings: Ratings) -> None:
-    row = compare("Bias", ratings.replace(scale=(-8.0, 8.0)), metrics=["nmae", "mae", "r2"]).rows[0]
+    row = compare(ratings.replace(scale=(-8.0, 8.0)), "Bias", metrics=["nmae", "mae", "r2"]).rows[0]
     assert row["nmae"] == pytest.approx(row["mae"] / 16)
     assert list(row)[4:8] == ["rmse", "nmae", "mae", "r2"]
 
@@ -292,8 +292,8 @@ def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings
         given = Ratings.from_columns(users, items, ratings.value, timestamp=np.arange(900), scale=(-8, 8))
     if kind == "apart":
         given, options = given[:600], {"test": given[600:]}
-    here = compare([Bias(epochs=3), QUICK], given, **options)
-    there = compare([Bias(epochs=3), QUICK], given, measure_memory=True, **options)
+    here = compare(given, [Bias(epochs=3), QUICK], **options)
+    there = compare(given, [Bias(epochs=3), QUICK], measure_memory=True, **options)
     for one, other in zip(here.rows, there.rows, strict=True):
         assert figures(one) == figures(other)
         assert 5 < other["data_memory_mb"] <= other["peak_memory_mb"] < 2000
@@ -303,13 +303,13 @@ def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings
 
 def test_a_peak_grows_with_what_a_model_holds(ratings: Ratings) -> None:
     many = Ratings.from_columns(np.arange(20_000), np.arange(20_000) % 50, np.arange(20_000) % 7)
-    results = compare([SVD(factors=512, epochs=1), "Bias"], many, measure_memory=True)
+    results = compare(many, [SVD(factors=512, epochs=1), "Bias"], measure_memory=True)
     peaks = {row["model"]: row["peak_memory_mb"] for row in results.rows}
     assert peaks["SVD"] - peaks["Bias"] > 0.5 * 20_000 * 512 * 4 / 1e6
 
 
 def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -> None:
-    results = compare([Recording()], ratings, measure_memory=True)
+    results = compare(ratings, [Recording()], measure_memory=True)
     assert "peak_memory_mb" not in by_name(results)["Recording"]
     assert by_name(results)["GlobalMean"]["peak_memory_mb"] > 5
     assert "-" in str(results)
@@ -318,7 +318,7 @@ def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -
 
 def test_refusals_come_back_from_another_process(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
-    results = compare(["Bias"], weighted, measure_memory=True)
+    results = compare(weighted, ["Bias"], measure_memory=True)
     assert all("weights are all 0" in row["refused"]["message"] for row in results.rows)
 
 
@@ -331,7 +331,7 @@ def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
         from foretaste.ratings import Ratings
         print("once")
         user, item = np.divmod(np.arange(600), 20)
-        results = compare("Bias", Ratings.from_columns(user, item, (user + item) % 5), measure_memory=True)
+        results = compare(Ratings.from_columns(user, item, (user + item) % 5), "Bias", measure_memory=True)
         assert all(row["peak_memory_mb"] > 5 for row in results.rows)
         """)
     )
@@ -390,7 +390,7 @@ def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
 
 def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
     Interrupted.fits.clear()
-    results = compare(["ItemMean", Interrupted(), "Bias"], ratings, split=KFold(3))
+    results = compare(ratings, ["ItemMean", Interrupted(), "Bias"], split=KFold(3))
     assert results.interrupted
     assert {row["model"] for row in results.rows} == {"GlobalMean", "ItemMean"}
     assert results.notes[-1] == "stopped: 2 of 4 models judged"
@@ -399,7 +399,7 @@ def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
 
 
 def test_lines_are_one_a_model(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    compare(["Bias", QUICK], ratings, progress=LineProgress())
+    compare(ratings, ["Bias", QUICK], progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
         "GlobalMean",
@@ -420,13 +420,13 @@ def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
             return super().start_task(label, total)
 
     watching = Watching()
-    compare([QUICK], ratings, progress=watching, measure_memory=True)
+    compare(ratings, [QUICK], progress=watching, measure_memory=True)
     assert ("compare", 2) in watching.seen
     assert any(label.startswith("SVD") and total >= 3 for label, total in watching.seen)
 
 
 def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) -> None:
-    results = compare(["Bias", Bias(user_damping=9.0)], ratings, name="tiny")
+    results = compare(ratings, ["Bias", Bias(user_damping=9.0)], name="tiny")
     text = str(results)
     gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline_row["rmse"])
     assert f"{gain:.3g} % better than always guessing the mean" in text
@@ -444,12 +444,12 @@ def test_nothing_beats_the_mean_is_said() -> None:
     rng = np.random.default_rng(0)
     user, item = np.divmod(np.arange(400), 20)
     noise = Ratings.from_columns(user, item, rng.normal(size=400))
-    results = compare([ItemMean(), UserMean()], noise)
+    results = compare(noise, [ItemMean(), UserMean()])
     assert results.headline.startswith("No model is better than always guessing the mean")
 
 
 def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
-    data = compare([Bias(), Huge()], ratings, split=KFold(2)).to_dict()
+    data = compare(ratings, [Bias(), Huge()], split=KFold(2)).to_dict()
     assert list(data) == ["dataset", "protocol", "sentences", "results"]
     wanted = {
         "model",
@@ -473,7 +473,7 @@ def test_the_baselines_of_the_lecture() -> None:
     from foretaste.io import read_ratings
 
     file = Path(folder) / "jester2" / "jester_ratings_users_1_to_4000.csv.gz"
-    results = compare(None, read_ratings(file, where="userId <= 4000"), split=HoldOut(0.2, seed=42))
+    results = compare(read_ratings(file, where="userId <= 4000"), split=HoldOut(0.2, seed=42))
     rows = by_name(results)
     expected = {"GlobalMean": (5.75, 5.77), "UserMean": (4.73, 4.90), "ItemMean": (5.50, 5.53)}
     expected |= {"KNNImputation": (0.0, 4.78)}  # three one-rating users are missing, hence the tolerance

@@ -61,7 +61,7 @@ def test_figures_are_those_of_plain_python(parts, model, policy):
     wanted, users = by_hand(fitted, train, test, 5, test.value >= 1, choose)
     metrics = ["precision", "recall", "ndcg"]
     results = evaluate_ranking(
-        {"mine": model}, train, test, n=5, relevant=1, candidates=policy, metrics=metrics
+        train, {"mine": model}, test=test, n=5, relevant=1, candidates=policy, metrics=metrics
     )
     row = next(row for row in results.rows if row["name"] == "mine")
     assert [row[name] for name in metrics] == pytest.approx(wanted, abs=1e-9)
@@ -78,10 +78,10 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
         for part in parts
     ]
     for policy in ("all", "test", ("sampled", 5)):
-        before = evaluate_ranking("Bias", train, test, relevant=1, candidates=policy)
+        before = evaluate_ranking(train, "Bias", test=test, relevant=1, candidates=policy)
         monkeypatch.setattr(candidates_room, "_PAIRS", 1000)
         monkeypatch.setattr(candidates_room, "_PREDICTIONS_PER_STEP", 100)
-        after = evaluate_ranking("Bias", *texts, relevant=1, candidates=policy, threads=1)
+        after = evaluate_ranking(texts[0], "Bias", test=texts[1], relevant=1, candidates=policy, threads=1)
         monkeypatch.undo_rating()
         for one, other in zip(before.rows, after.rows, strict=True):
             assert {k: v for k, v in one.items() if "seconds" not in k} == {
@@ -111,7 +111,7 @@ class Parrot(Model):
 
 
 def test_putting_train_items_on_top_gains_nothing(parts):
-    results = evaluate_ranking({"parrot": Parrot(), "bias": Bias()}, *parts, relevant=1)
+    results = evaluate_ranking(parts[0], {"parrot": Parrot(), "bias": Bias()}, test=parts[1], relevant=1)
     parrot, bias = (next(r for r in results.rows if r["name"] == name) for name in ("parrot", "bias"))
     assert [parrot[name] for name in results.metrics] == [bias[name] for name in results.metrics]
 
@@ -138,7 +138,7 @@ def test_a_user_without_relevant_items_changes_no_mean(parts):
     assert poor.any()
     lowered = test.replace(value=np.where(poor, np.float32(-7), test.value))
     without = test[~poor]
-    both = [evaluate_ranking("SVD", train, part, relevant=1, n=5) for part in (lowered, without)]
+    both = [evaluate_ranking(train, "SVD", test=part, relevant=1, n=5) for part in (lowered, without)]
     for one, other in zip(both[0].rows, both[1].rows, strict=True):
         assert [one[name] for name in both[0].metrics] == [other[name] for name in both[0].metrics]
     left_out = [next((n for n in result.notes if n.startswith("left out")), "0 users") for result in both]
@@ -147,7 +147,7 @@ def test_a_user_without_relevant_items_changes_no_mean(parts):
 
 
 def test_sampled_figures_are_called_sampled_everywhere(parts):
-    results = evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 20), seed=3)
+    results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1, candidates=("sampled", 20), seed=3)
     headers, _, _ = results.table()
     assert [header for header in headers if "@" in header] == [
         f"{label}@10 (sampled)" for label in ("nDCG", "MAP", "precision", "recall", "MRR", "hit rate")
@@ -165,13 +165,13 @@ def test_sampled_figures_are_called_sampled_everywhere(parts):
 
 
 def test_figures_out_of_all_items_are_not(parts):
-    results = evaluate_ranking("SVD", *parts, relevant=1)
+    results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1)
     assert "sampled" not in str(results)
     assert "sampled" not in json.dumps(results.to_dict())
 
 
 def test_a_models_own_test_items_are_called_so(parts):
-    results = evaluate_ranking("SVD", *parts, relevant=1, candidates="test")
+    results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1, candidates="test")
     assert "nDCG@10 (test items)" in results.headline
     assert "nothing unrated competes" in str(results)
 
@@ -198,7 +198,9 @@ def test_sampled_negatives_are_of_train_and_unrated(parts):
 
 def test_sampling_depends_on_the_seed_alone(parts):
     first, again, other = (
-        evaluate_ranking("SVD", *parts, relevant=1, candidates=("sampled", 9), seed=seed, n_samples=0)
+        evaluate_ranking(
+            parts[0], "SVD", test=parts[1], relevant=1, candidates=("sampled", 9), seed=seed, n_samples=0
+        )
         for seed in (0, 0, 1)
     )
     assert [r["ndcg"] for r in first.rows] == [r["ndcg"] for r in again.rows]
@@ -209,17 +211,17 @@ def test_pairs_in_both_parts_are_refused(more):
     ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(more)
     leaking, test = more[np.r_[train_rows, test_rows[:1]]], more[test_rows]
     with pytest.raises(DataError, match="1 rating of test is of a user and an item that train has"):
-        evaluate_ranking("Bias", leaking, test, relevant=1)
+        evaluate_ranking(leaking, "Bias", test=test, relevant=1)
 
 
 def test_models_fitted_elsewhere_are_told(more, parts):
     train, test = parts
     leaky, honest = EASE().fit(more), EASE().fit(train)
-    results = evaluate_ranking({"leaky": leaky, "honest": honest}, train, test, relevant=1)
+    results = evaluate_ranking(train, {"leaky": leaky, "honest": honest}, test=test, relevant=1)
     told = [note for note in results.notes if "fitted elsewhere" in note]
     assert len(told) == 1
     assert told[0].startswith("leaky was fitted elsewhere")
-    fresh = evaluate_ranking({"honest": EASE()}, train, test, relevant=1)
+    fresh = evaluate_ranking(train, {"honest": EASE()}, test=test, relevant=1)
     rows = [next(r for r in res.rows if r["name"] == "honest") for res in (results, fresh)]
     assert [rows[0][name] for name in ACCURACY] == [rows[1][name] for name in ACCURACY]
 
@@ -227,7 +229,7 @@ def test_models_fitted_elsewhere_are_told(more, parts):
 def test_a_model_that_knows_other_items_lists_none_of_them(others, parts):
     train, test = parts
     model = Popularity().fit(others)
-    results = evaluate_ranking({"other": model}, train, test, relevant=1)
+    results = evaluate_ranking(train, {"other": model}, test=test, relevant=1)
     assert 0 < next(r for r in results.rows if r["name"] == "other")["coverage"] <= 1
 
 
@@ -235,19 +237,19 @@ def test_a_model_that_knows_other_items_lists_none_of_them(others, parts):
 
 
 def test_popularity_is_always_there_once(parts):
-    results = evaluate_ranking(["Bias"], *parts, relevant=1)
+    results = evaluate_ranking(parts[0], ["Bias"], test=parts[1], relevant=1)
     assert [row["name"] for row in results.rows].count("Popularity") == 1
     assert any(note.startswith("Popularity added") for note in results.notes)
-    results = evaluate_ranking(["Bias", Popularity(by="mean")], *parts, relevant=1)
+    results = evaluate_ranking(parts[0], ["Bias", Popularity(by="mean")], test=parts[1], relevant=1)
     assert sorted(row["name"] for row in results.rows) == ["Bias", "Popularity", "Popularity(by='mean')"]
-    results = evaluate_ranking({"line": Popularity()}, *parts, relevant=1)
+    results = evaluate_ranking(parts[0], {"line": Popularity()}, test=parts[1], relevant=1)
     assert [row["name"] for row in results.rows] == ["line"]
     assert results.popularity_row is results.rows[0]
     assert "No model is better than the most popular items" in results.headline
 
 
 def test_intervals_hold_the_means_and_differences_are_paired(parts):
-    results = evaluate_ranking(["EASE", "Bias"], *parts, relevant=1, n_samples=2000)
+    results = evaluate_ranking(parts[0], ["EASE", "Bias"], test=parts[1], relevant=1, n_samples=2000)
     line = results.popularity_row
     assert line is not None
     assert "over_popularity" not in line
@@ -258,34 +260,38 @@ def test_intervals_hold_the_means_and_differences_are_paired(parts):
         if row is not line:
             assert row["over_popularity"] == pytest.approx(row["ndcg"] - line["ndcg"])
             assert row["over_popularity_low"] < row["over_popularity"] < row["over_popularity_high"]
-    none = evaluate_ranking("Bias", *parts, relevant=1, n_samples=0)
+    none = evaluate_ranking(parts[0], "Bias", test=parts[1], relevant=1, n_samples=0)
     assert "ndcg_low" not in none.rows[0]
     assert "95 %" not in none.table()[0]
 
 
 def test_a_model_compared_with_itself_differs_by_nothing(parts):
-    results = evaluate_ranking({"line": Popularity(), "twin": Popularity()}, *parts, relevant=1)
+    results = evaluate_ranking(
+        parts[0], {"line": Popularity(), "twin": Popularity()}, test=parts[1], relevant=1
+    )
     twin = next(row for row in results.rows if "over_popularity" in row)
     assert (twin["over_popularity_low"], twin["over_popularity"], twin["over_popularity_high"]) == (0, 0, 0)
 
 
 def test_the_first_metric_orders(parts):
     for first, sign in (("recall", 1), ("gini", -1), ("diversity", 1)):
-        results = evaluate_ranking(["EASE", "Bias", "SVD"], *parts, relevant=1, metrics=[first, "ndcg"])
+        results = evaluate_ranking(
+            parts[0], ["EASE", "Bias", "SVD"], test=parts[1], relevant=1, metrics=[first, "ndcg"]
+        )
         values = [sign * row[first] for row in results.rows]
         assert values == sorted(values, reverse=True)
         assert results.metrics == (first, "ndcg")
 
 
 def test_default_models(parts):
-    results = evaluate_ranking(None, *parts, relevant=1, n_samples=0)
+    results = evaluate_ranking(parts[0], test=parts[1], relevant=1, n_samples=0)
     assert {row["name"] for row in results.rows} == {
         "Popularity", "EASE", "EASE(values='binary')", "ALS", "ItemKNN", "SVD",
     }  # fmt: skip
 
 
 def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
-    results = evaluate_ranking(["TimeSVDpp", "Bias"], *parts, relevant=1)
+    results = evaluate_ranking(parts[0], ["TimeSVDpp", "Bias"], test=parts[1], relevant=1)
     last = results.rows[-1]
     assert last["model"] == "TimeSVDpp"
     assert "needs when" in last["refused"]["message"]
@@ -295,7 +301,7 @@ def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
 
 
 def test_equal_predictions_are_told(parts):
-    results = evaluate_ranking(["GlobalMean", "SVD"], *parts, relevant=1)
+    results = evaluate_ranking(parts[0], ["GlobalMean", "SVD"], test=parts[1], relevant=1)
     told = [note for note in results.notes if "predicts the same" in note]
     assert len(told) == 1
     assert told[0].startswith("GlobalMean")
@@ -306,7 +312,7 @@ def test_interrupting_keeps_what_is_done(parts, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SVD, "_fit", stop)
-    results = evaluate_ranking(["Bias", "SVD", "EASE"], *parts, relevant=1)
+    results = evaluate_ranking(parts[0], ["Bias", "SVD", "EASE"], test=parts[1], relevant=1)
     assert results.interrupted
     assert {row["name"] for row in results.rows} == {"Popularity", "Bias"}
     assert results.to_dict()["stopped"] is True
@@ -356,7 +362,7 @@ def test_gains():
 
 
 def test_new_users_and_items_out_of_reach_are_told():
-    results = evaluate_ranking("Bias", *tiny(), relevant="all", n=2)
+    results = evaluate_ranking(tiny()[0], "Bias", test=tiny()[1], relevant="all", n=2)
     assert "judged by what models fall back to, as they rated nothing in train: 1 user" in results.notes
     assert "1 relevant rating of 4 out of reach: nobody rated the item in train" in results.notes
     row = results.rows[0]
@@ -392,14 +398,14 @@ def test_what_is_not_allowed_is_refused(changes, error, message):
     train, test = tiny()
     options = {"models": "Bias", "relevant": "all"} | changes
     with pytest.raises(error, match=message):
-        evaluate_ranking(options.pop("models"), train, test, **options)
+        evaluate_ranking(train, options.pop("models"), test=test, **options)
 
 
 def test_parts_of_different_data_are_refused():
     train, _ = tiny()
     test = Ratings.from_columns([1, 2], [7, 8], [1.0, 2.0])
     with pytest.raises(DataError, match="item ids"):
-        evaluate_ranking("Bias", train, test, relevant="all")
+        evaluate_ranking(train, "Bias", test=test, relevant="all")
 
 
 def test_public_names_are_the_same_things():

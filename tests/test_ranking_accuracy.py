@@ -41,7 +41,7 @@ def results():
     train, test = quarter_of_each_user(ratings, 42)
     assert (len(train), len(test)) == (74_992, 25_008)  # as theirs
     models = [EASE(values="binary"), "EASE", "ALS", "ItemKNN", "SVDpp", "Bias", "SVD"]
-    return evaluate_ranking(models, train, test, relevant="all")
+    return evaluate_ranking(train, models, test=test, relevant="all")
 
 
 def row_of(results, name):

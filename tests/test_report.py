@@ -61,7 +61,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
 
 
 def test_folds_give_intervals_in_table_and_chart(ratings: Ratings, tmp_path: Path) -> None:
-    results = compare(["Bias", "UserMean"], ratings, split=KFold(3))
+    results = compare(ratings, ["Bias", "UserMean"], split=KFold(3))
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings, split=KFold(3)))
     best = results.best_row
     spread = best["rmse_std"]
@@ -85,7 +85,7 @@ def test_intervals_of_the_results_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path: Path) -> None:
-    results = compare(["TimeSVDpp", "Bias"], ratings)  # there are no times
+    results = compare(ratings, ["TimeSVDpp", "Bias"])  # there are no times
     refused = results.rows[-1]
     assert refused["model"] == "TimeSVDpp"
     page = Page(write_report(results, tmp_path / "r.html"))
@@ -153,7 +153,7 @@ def test_it_says_for_whom_nothing_helps_and_that_the_audit_warns(ratings: Rating
     lonely = Ratings.from_columns(
         np.r_[ratings.user_ids, 9001, 9002], np.r_[ratings.item_ids, 1, 2], np.r_[ratings.value, 3, 99]
     )
-    results = compare("Bias", lonely)
+    results = compare(lonely, "Bias")
     found = audit(lonely)
     assert found.warnings
     page = Page(write_report(results, tmp_path / "r.html", ratings=lonely, audit=found))

@@ -82,12 +82,12 @@ def test_the_same_results_give_the_same_bytes(
 
 def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
     train, test = parts(ratings)
-    results = compare(["Bias"], train, test=test)
+    results = compare(train, ["Bias"], test=test)
     page = Page(
         write_report(results, tmp_path / "r.html", ratings=train, test=test, origin="load_dataset('x')")
     )
     assert f"Of {len(test)} held-out ratings." in page.text
-    assert 'results = compare(["Bias", "GlobalMean"], ratings, test=test)' in page.text
+    assert 'results = compare(ratings, ["Bias", "GlobalMean"], test=test)' in page.text
 
 
 # What is left out, and what is refused -------------------------------------------------------------------
@@ -179,6 +179,6 @@ def test_one_model_needs_no_chart(tmp_path: Path) -> None:
 
 def test_the_models_given_are_left_as_they_were(ratings: Ratings, tmp_path: Path) -> None:
     model = UserMean()
-    results = compare([model, Bias()], ratings)
+    results = compare(ratings, [model, Bias()])
     write_report(results, tmp_path / "r.html", ratings=ratings)
     assert not hasattr(model, "users_")

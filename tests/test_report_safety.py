@@ -43,7 +43,7 @@ SIZE = 300_000  # the promise, in the documentation too
 
 @pytest.fixture(scope="module")
 def results(ratings: Ratings) -> Results:
-    return compare(["Bias", "SVD", "TimeSVDpp"], ratings, name="planted")
+    return compare(ratings, ["Bias", "SVD", "TimeSVDpp"], name="planted")
 
 
 def check_harmless(page: Page) -> None:
@@ -181,7 +181,7 @@ def test_two_million_ratings_stay_within_the_size(tmp_path: Path) -> None:
     large = Ratings.from_columns(user, item, value, timestamp=when)
     assert len(large) == n
     assert len(large.users) > 99_000
-    results = compare(["Bias", "UserMean", "ItemMean", "Popularity"], large, name="large")
+    results = compare(large, ["Bias", "UserMean", "ItemMean", "Popularity"], name="large")
     path = write_report(results, tmp_path / "r.html", ratings=large)
     assert path.stat().st_size <= SIZE
     page = Page(path)

@@ -160,7 +160,7 @@ class Shaken(Bias):
 
 @pytest.mark.parametrize("split", [HoldOut(0.3), KFold(3)])
 def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
-    results = compare([Bias(), UserItemMean(), ItemMean()], more, split=split)
+    results = compare(more, [Bias(), UserItemMean(), ItemMean()], split=split)
     best, *others = results.rows
     assert "behind" not in best
     for row in results.rows:
@@ -176,7 +176,7 @@ def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
 
 
 def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: Ratings) -> None:
-    results = compare([Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], more, metrics=["rmse"])
+    results = compare(more, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
     rows = {row["python"]: row for row in results.rows}
     said = results.sentences
     assert said[0] == results.headline
@@ -206,7 +206,7 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
 
 
 def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
-    said = compare([Bias(), ItemMean()], more).sentences
+    said = compare(more, [Bias(), ItemMean()]).sentences
     assert len(said) == 3
     assert said[2].startswith("ItemMean is next, worse by ")
 
@@ -214,7 +214,7 @@ def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
 def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None:
     few = ratings.where("user < 60")
     assert 2 < len(few.users) < MIN_USERS
-    results = compare([Bias()], few)
+    results = compare(few, [Bias()])
     assert all("rmse_interval" not in row and "behind" not in row for row in results.rows)
     assert results.sentences[1] == (
         f"How sure this is cannot be said: {results.n_test_users} users judged, and it takes 20 in each fold."
@@ -222,8 +222,8 @@ def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None
 
 
 def test_the_same_figures_again_and_from_another_process(ratings: Ratings) -> None:
-    one, again = (compare([Bias(), ItemMean()], ratings, split=KFold(2)) for _ in range(2))
-    apart = compare([Bias(), ItemMean()], ratings, split=KFold(2), measure_memory=True)
+    one, again = (compare(ratings, [Bias(), ItemMean()], split=KFold(2)) for _ in range(2))
+    apart = compare(ratings, [Bias(), ItemMean()], split=KFold(2), measure_memory=True)
     for row, same, other in zip(one.rows, again.rows, apart.rows, strict=True):
         assert row["rmse_interval"] == same["rmse_interval"] == other["rmse_interval"]
         assert row.get("behind") == same.get("behind") == other.get("behind")

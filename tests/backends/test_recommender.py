@@ -185,7 +185,7 @@ class Wide(torch.nn.Module):
 def test_it_is_compared_with_others(ratings):
     own = TorchRecommender(module=Net, loss=absolute, **QUICK)
     results = compare(
-        ["Bias", own, TorchMF(factors=4, **QUICK)], ratings, split=KFold(2), measure_memory=True
+        ratings, ["Bias", own, TorchMF(factors=4, **QUICK)], split=KFold(2), measure_memory=True
     )
     assert {row["model"] for row in results.rows} == {"GlobalMean", "Bias", "TorchRecommender", "TorchMF"}
     row = next(row for row in results.rows if row["model"] == "TorchRecommender")

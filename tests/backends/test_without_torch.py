@@ -59,7 +59,7 @@ def kept(ratings, tmp_path):
 def test_names_are_known_and_learning_says_what_to_install(ratings, absent):
     for name in ("TorchMF", "torch-mf", "TorchRecommender"):
         for ask in (
-            lambda name=name: compare(["Bias", name], ratings),
+            lambda name=name: compare(ratings, ["Bias", name]),
             lambda name=name: cross_validate(name, ratings, 2),
             lambda name=name: tune(name, ratings, {"epochs": [1, 2]}, method="grid"),
         ):
@@ -177,7 +177,7 @@ def test_models_of_other_packages_are_found_by_their_entry_points(monkeypatch, r
     tipsy = MODELS["Tipsy"]
     assert "Tipsy" in MODELS.names()
     assert issubclass(tipsy, Bias)
-    assert compare(["tipsy"], ratings).best_row["model"] == "Tipsy"
+    assert compare(ratings, ["tipsy"]).best_row["model"] == "Tipsy"
     save(tipsy().fit(ratings), tmp_path / "tipsy.foretaste")
     assert type(load(tmp_path / "tipsy.foretaste")) is tipsy
 

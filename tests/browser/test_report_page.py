@@ -25,11 +25,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Write a page with everything, one with folds and warnings, one of results alone."""
     folder = tmp_path_factory.mktemp("pages")
     sample = load_dataset("sample")
-    whole = compare(None, sample.replace(weight=np.ones(len(sample), np.float32)), name="the bundled sample")
+    whole = compare(sample.replace(weight=np.ones(len(sample), np.float32)), name="the bundled sample")
     with dirty_sample.as_path() as path:
         found = audit(path)
     long = SVD(factors=3, epochs=12, learning_rate=0.012345, regularization=0.0625, init_std=0.03125)
-    folds = compare(["Bias", "UserMean", long], sample, split=KFold(3), name="a_long_name_" * 12)
+    folds = compare(sample, ["Bias", "UserMean", long], split=KFold(3), name="a_long_name_" * 12)
     return {
         "whole": write_report(
             whole, folder / "whole.html", ratings=sample, command="foretaste compare sample " * 9,
@@ -200,7 +200,7 @@ def test_a_notebook_shows_a_chart_on_its_own(browser: Any, ratings: Ratings, tmp
     from foretaste import plot
 
     path = tmp_path / "cell.html"
-    charts = plot(compare(["Bias", "UserMean"], ratings))
+    charts = plot(compare(ratings, ["Bias", "UserMean"]))
     path.write_text(f"<!DOCTYPE html><html><body>{charts._repr_html_()}</body></html>")
     context = browser.new_context(viewport={"width": 700, "height": 900}, color_scheme="dark")
     page = context.new_page()

@@ -44,7 +44,6 @@ def demo(seed: int) -> CommandResult:
         f"{len(ratings.items)} jokes; generated, bundled with foretaste"
     )
     results = compare_models(
-        None,
         ratings,
         split=HoldOut(0.2, seed),
         measure_memory=True,
@@ -148,8 +147,8 @@ def compare(
     ratings = load_ratings(source, read_options)
     test_ratings = None if test is None else load_ratings(test, read_options)
     results = compare_models(
-        selected_models,
         ratings,
+        selected_models,
         split=split,
         test=test_ratings,
         metrics=[name.strip() for name in metrics.split(",")],

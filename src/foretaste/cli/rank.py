@@ -83,9 +83,9 @@ def rank(
     else:
         train_ratings, test_ratings = ratings, load_ratings(test, read_options)
     results = evaluate_ranking(
-        selected_models,
         train_ratings,
-        test_ratings,
+        selected_models,
+        test=test_ratings,
         n=n,
         relevant=_parse_relevant(relevant),
         candidates=_parse_candidates(candidates),

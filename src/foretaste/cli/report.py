@@ -108,7 +108,7 @@ def _run_comparison(models: str | None, ratings: Ratings, split: Any, name: str)
         if models is None
         else [model_from_name(model_name.strip()) for model_name in models.split(",") if model_name.strip()]
     )
-    return compare(selected_models, ratings, split=split, progress=progress_setting(), name=name)
+    return compare(ratings, selected_models, split=split, progress=progress_setting(), name=name)
 
 
 class _PathCheckDone(Exception):

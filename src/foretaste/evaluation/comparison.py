@@ -27,7 +27,7 @@ from foretaste.evaluation.subprocess_evaluation import EvaluationOutcome, evalua
 from foretaste.models import MODELS, Model
 from foretaste.models.baselines import GlobalMean
 from foretaste.models.spec import as_spec, contains_code, params_as_json
-from foretaste.ratings import Ratings
+from foretaste.splits import KFold
 from foretaste.typing import Float64Array
 from foretaste.validation import as_ratings
 
@@ -35,11 +35,12 @@ log = logging.getLogger("foretaste")
 
 
 def compare(
-    models: Iterable[str | Model] | str | Model | None,
     ratings: Any,
+    models: Iterable[str | Model] | str | Model | None = None,
     *,
+    test: Any = None,
     split: Any = None,
-    test: Ratings | None = None,
+    folds: int | None = None,
     metrics: Sequence[str] = ("rmse", "mae"),
     warm_only: bool = False,
     overlap: str = "refuse",
@@ -60,14 +61,17 @@ def compare(
 
     Parameters
     ----------
-    models : list of names and models, or None
-        None takes all of ``foretaste.models.BY_NAME`` at their defaults. Models given are left unfitted.
     ratings : Ratings, or a data frame with ratings
-    split : Split, optional
-        Default: ``HoldOut(0.2, seed=0)``. With several folds the figures are means, with their standard
-        deviation (over n) beside, seconds too; rows that used a fallback are summed.
-    test : Ratings, optional
-        Ratings to judge by, given apart instead of a split.
+    models : list of names and models, optional
+        Default: every model of ``foretaste.models.MODELS`` with default parameters. Models passed in are left
+        unfitted.
+    test : Ratings, or a data frame with ratings, optional
+        An external test set, instead of a split.
+    split : splitter, optional
+        Default: ``HoldOut(0.2, seed=0)``. With several folds, metrics and seconds are means with their
+        standard deviation (ddof 0); counts of rows that used a fallback are sums.
+    folds : int, optional
+        Short for ``split=KFold(folds, seed=0)``.
     metrics : sequence of str
         Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
     warm_only : bool
@@ -101,6 +105,13 @@ def compare(
     """
     ratings = as_ratings(ratings)
     model_list, notes = _resolve_models(models)
+    if folds is not None:
+        if split is not None or test is not None:
+            raise InvalidParameterError(
+                "folds cannot be combined with split or test", hint=f"folds={folds!r}"
+            )
+        split = KFold(folds, seed=0)
+    test = None if test is None else as_ratings(test)
     plan = make_plan(ratings, split, test, warm_only=warm_only, overlap=overlap)
     metric_names = validate_metrics(metrics, plan)
     rows: list[Row] = []

@@ -46,6 +46,6 @@ class PredictionStore:
             raise NotFoundError(
                 f"the predictions of {label} were not kept: those of better models filled "
                 f"{self.max_bytes / 1e6:,.0f} MB",
-                hint=f"compare([{name}], ratings).breakdown()",
+                hint=f"compare(ratings, [{name}]).breakdown()",
             )
         return breakdown_from_plan(self.plan, self.predictions[name][1], label)

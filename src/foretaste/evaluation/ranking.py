@@ -45,10 +45,10 @@ _QUANTILES = (0.025, 0.975)  # the interval of 95 %
 
 
 def evaluate_ranking(
-    models: ModelsArgument | None,
-    train: Any,
-    test: Any,
+    ratings: Any,
+    models: ModelsArgument | None = None,
     *,
+    test: Any,
     n: int = 10,
     relevant: float | str = 4.0,
     candidates: str | tuple[str, int] = "all",
@@ -62,30 +62,32 @@ def evaluate_ranking(
 ) -> RankingResults:
     """Let models make lists of n items, and judge these by what users rated in ``test``.
 
-    What a user has rated in ``train`` is never in the list. Figures are means over the users of ``test``
+    What a user has rated in ``ratings`` is never in the list. Figures are means over the users of ``test``
     for whom anything is relevant, each with the interval that holds 95 % of the means over users drawn again
     and again with replacement. ``Popularity``, the same list for everyone, is always among the models: the
     line to beat.
 
     Parameters
     ----------
-    models : model, name, a list of them, or {name: model}; or None
-        Models that are not fitted are fitted on ``train``, and left unfitted themselves; fitted ones are
-        judged as they are. None takes ``EASE(values="binary")``, ``EASE``, ``ALS``, ``ItemKNN``, ``SVD``.
-    train, test : Ratings, or data frames with ratings
-        They must not share a pair of a user and an item.
+    ratings : Ratings, or a data frame with ratings
+        The training set.
+    models : model, name, a list of them, or {name: model}, optional
+        Unfitted models are cloned and fitted on ``ratings``; fitted ones are evaluated as they are. Default:
+        ``EASE(target="binary")``, ``EASE``, ``ALS``, ``ItemKNN`` and ``SVD``.
+    test : Ratings, or a data frame with ratings
+        The test set. It must not share a (user, item) pair with ``ratings``.
     n : int
         How long the lists are. Lists can be shorter where fewer items are left; what is missing is wrong.
     relevant : float or {"all", "above_user_mean"}
         From which rating on an item of ``test`` is relevant; or all are; or those above the mean of the
-        user's ratings in ``train`` (for new users, of all ratings there).
+        user's ratings in ``ratings`` (for new users, of all ratings there).
     candidates : {"all", "test"} or ("sampled", k)
-        Which items compete: all items of ``train`` that the user has not rated there; or only the user's
+        Which items compete: all items of ``ratings`` that the user has not rated there; or only the user's
         items in ``test``; or the relevant ones and k random items that the user has not rated. Only the
         first tells what lists will be like; the figures of the others are marked.
     metrics : sequence of str, optional
         Of ndcg, map, precision, recall, mrr, hit_rate and, only with ``candidates="all"``, coverage,
-        novelty, diversity (by the cosine of who rated what in ``train``) and gini. The first orders the
+        novelty, diversity (by the cosine of who rated what in ``ratings``) and gini. The first orders the
         models. Default: ndcg, map, precision, recall, mrr, hit_rate, coverage and novelty where they apply.
     gain : {"binary", "linear", "exponential"}
         What a relevant item counts for nDCG: 1, its rating g, or 2**g - 1; ratings are moved up where the
@@ -112,14 +114,14 @@ def evaluate_ranking(
     NotFoundError
         If there is no model of a name.
     DataError
-        If nothing is relevant, or ``train`` and ``test`` share a pair.
+        If nothing is relevant, or ``ratings`` and ``test`` share a pair.
     """
     policy = as_candidates(candidates, _check_int("seed", seed, 0))
     _check_int("n", n, 1)
     _check_int("draws", n_samples, 0)
     metric_names = _resolve_metrics(metrics, policy)
     named_models, notes = _resolve_models(models)
-    train, test = as_ratings(train), as_ratings(test)
+    train, test = as_ratings(ratings), as_ratings(test)
     plan = make_plan(train, None, test, overlap="judge")  # what they share, ``ask`` refuses
     ranking_task = make_ranking_task(train, test, relevant, gain)
     n_users = len(ranking_task.users)

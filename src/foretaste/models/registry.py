@@ -24,7 +24,7 @@ OPTIONAL_MODELS = {
 class ModelRegistry(dict[str, type[Model]]):
     """Model classes by name.
 
-    Iterating gives the models of the core, which are the same on every machine: ``compare(None, ...)`` takes
+    Iterating gives the models of the core, which are the same on every machine: ``compare(ratings)`` takes
     these. Looking up a name also finds models of ``foretaste.models.pytorch`` and of other packages, which are
     imported then.
     """

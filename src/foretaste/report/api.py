@@ -84,7 +84,7 @@ def write_report(
     --------
     >>> from foretaste import compare, load_dataset, write_report
     >>> ratings = load_dataset("sample")
-    >>> results = compare(["Bias", "SVD"], ratings)
+    >>> results = compare(ratings, ["Bias", "SVD"])
     >>> write_report(results, "report.html", ratings=ratings)  # doctest: +SKIP
     """
     _check_results(results)
@@ -142,5 +142,5 @@ def _check_results(results: Any) -> None:
     if not isinstance(results, Results):
         raise InvalidParameterError(
             f"{type(results).__name__} is not what a comparison ends in",
-            hint="results = compare(None, ratings)",
+            hint="results = compare(ratings)",
         )

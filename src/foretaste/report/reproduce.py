@@ -35,14 +35,14 @@ def to_python_code(results: Results, origin: str, split: Any, has_test: bool) ->
     rows = [row for row in results.rows if row["model"] in MODELS][:_MAX_MODELS]
     reprs = [row["python"] for row in rows]
     all_defaults = sorted(reprs) == sorted(f"{name}()" for name in MODELS)
-    models = "None" if all_defaults else _format_list([_format_model(expression) for expression in reprs])
+    models = [] if all_defaults else [_format_list([_format_model(expression) for expression in reprs])]
     metrics = [key for row in evaluated_rows(results)[:1] for key in row if key in METRICS]
     split_arguments = ["test=test"] if has_test else ["split=split"] if split is not None else []
     options = [f"metrics={metrics!r}"] if metrics not in (["rmse", "mae"], []) else []
     options += arguments_from_description(results.protocol) if has_test else []
     lines = [f"ratings = {origin}"]
     lines += [f"split = {split!r}"] if split_arguments == ["split=split"] else []
-    lines.append(f"results = compare({', '.join([models, 'ratings', *split_arguments, *options])})")
+    lines.append(f"results = compare({', '.join(['ratings', *models, *split_arguments, *options])})")
     lines.append(f"write_report({', '.join(['results', _FILE, 'ratings=ratings', *split_arguments])})")
     text = "\n".join(lines)
     known = (*MODELS, *_SPLITS, *_READERS, "compare", "write_report")
