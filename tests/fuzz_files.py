@@ -257,7 +257,7 @@ def make_file(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     if rng.random() < 0.1:
         options["layout"] = rng.choice(["wide", "wide", "long", "tall", None])
     if rng.random() < 0.1:
-        options[rng.choice(["missing", "counts"])] = rng.choice([99, True, "NA", None])
+        options[rng.choice(["missing", "first_column_is_count"])] = rng.choice([99, True, "NA", None])
     if rng.random() < 0.1:
         options["sheet"] = rng.choice(["Ratings", 1, -1])
     return data, options | texts.columns(rng, ("user", "rating")) | texts.checks(rng), name
@@ -367,5 +367,5 @@ def make_wide(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     if rng.random() < 0.3:
         options["user"] = rng.choice([0, 1, 9, -1, True, "user", "nope", "", 1.5])
     if rng.random() < 0.3:
-        options["counts"] = rng.choice([True, False])
+        options["first_column_is_count"] = rng.choice([True, False])
     return data, options, "wide.csv"

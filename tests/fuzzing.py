@@ -198,12 +198,12 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
 _WAYS: tuple[tuple[tuple[Any, str, Any], ...], ...] = (
     (),
     (
-        (table_source, "_LARGE", 0),
-        (text_source, "_BATCH", 24),
-        (text_source.TextSource, "is_whole", lambda _: True),
+        (table_source, "_LARGE_FILE_SIZE", 0),
+        (text_source, "_BATCH_SIZE", 24),
+        (text_source.TextSource, "is_complete", lambda _: True),
     ),
-    ((TextTable, "plain", lambda *_: None),),
-    ((TextTable, "plain", lambda *_: None), (TextTable, "_fast", lambda *_: None)),
+    ((TextTable, "read_native", lambda *_: None),),
+    ((TextTable, "read_native", lambda *_: None), (TextTable, "_read_polars", lambda *_: None)),
 )
 
 

@@ -184,8 +184,8 @@ def test_other_ways_of_packing(method, name):
 @pytest.fixture
 def low(monkeypatch):
     """Lower the limit, so that a bomb need not be large."""
-    monkeypatch.setattr(archive, "LARGEST", 1_000_000)
-    monkeypatch.setattr(archive, "_CHUNK", 1 << 16)
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr(archive, "_CHUNK_SIZE", 1 << 16)
 
 
 class Counted(io.BytesIO):

@@ -98,10 +98,7 @@ def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None
     assert "better than always guessing the mean" in first
     assert "protocol: hold-out, 20 % of the rows, seed 3: 720 to learn from, 180 to judge by" in result.stdout
     assert "peak MB" in result.stdout
-    assert (
-        "note: columns: user=userId item=itemId rating=rating   (say otherwise: --user-column"
-        in result.stderr
-    )
+    assert "note: columns: user=userId item=itemId rating=rating   (override: --user-column" in result.stderr
     assert "note: GlobalMean added" in result.stderr
 
 

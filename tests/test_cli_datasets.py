@@ -226,6 +226,6 @@ def test_a_scale_can_be_declared_where_the_data_set_declares_none(folder, monkey
     refused = run(*args, "--scale=-10,10", code=3)
     assert "1 ratings lie outside the declared scale -10 to 10" in refused.stderr
     assert "1 ratings lie outside the published scale" in refused.stderr
-    hint = refused.stderr.partition("(say otherwise: --where '")[2].partition("')")[0]
+    hint = refused.stderr.partition("(override: --where '")[2].partition("')")[0]
     assert hint == "rating >= -10 AND rating <= 10"
     assert "nmae" in data(*args, "--where", hint, "--scale=-10,10")["results"][0]

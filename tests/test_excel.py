@@ -184,7 +184,7 @@ def test_letters_of_columns(place):
 )
 def test_headers_are_guessed_and_said(rows, header, said):
     assert read_sheet(xlsx(rows), "b.xlsx").has_header is header
-    assert said() == [f"b.xlsx: {'with a header' if header else 'no header'}   (say otherwise: header=...)"]
+    assert said() == [f"b.xlsx: {'with a header' if header else 'no header'}   (override: header=...)"]
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -207,7 +207,7 @@ def test_sheets_by_name_by_position_and_unsaid(said):
     assert read_sheet(data, "b.xlsx").name == "Ratings"
     assert said() == [
         "b.xlsx: sheet \"Ratings\" of 'Ratings', 'Notes', 'More', with a header   "
-        "(say otherwise: sheet=..., header=...)"
+        "(override: sheet=..., header=...)"
     ]
     assert read_sheet(data, "b.xlsx", "More").frame.row(0) == (1, 2, 3)
     assert read_sheet(data, "b.xlsx", 2).name == "More"
@@ -391,7 +391,7 @@ def test_a_stray_cell_far_away_is_named_before_it_fills_the_memory():
 
 
 def test_a_part_that_would_unpack_to_an_absurd_size(monkeypatch):
-    monkeypatch.setattr("foretaste.io.archive.LARGEST", 1_000_000)
+    monkeypatch.setattr("foretaste.io.archive.MAX_UNPACKED_BYTES", 1_000_000)
     data = patched(
         xlsx(TABLE), "xl/worksheets/sheet1.xml", b"</sheetData>", b" " * 9_000_000 + b"</sheetData>"
     )

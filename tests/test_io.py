@@ -108,8 +108,8 @@ def test_quotes_inside_fields_are_characters(file):
 def test_guesses_are_said(file, said):
     read_ratings(file(HEAD + "1,2,3\n"))
     assert said("INFO") == [
-        "ratings.csv: separator comma, a header   (say otherwise: separator=..., header=...)",
-        "columns: user=userId item=movieId rating=rating   (say otherwise: user=..., item=..., rating=...)",
+        "ratings.csv: separator comma, a header   (override: separator=..., header=...)",
+        "columns: user=userId item=movieId rating=rating   (override: user=..., item=..., rating=...)",
     ]
     assert said("WARNING") == []
 
@@ -127,7 +127,7 @@ def test_no_header_is_said_aloud(file, said):
     assert ratings.timestamp.tolist() == [881250949]
     assert said("WARNING") == [
         "ratings.csv: no header; columns are read by position: user=1st item=2nd rating=3rd timestamp=4th   "
-        "(say otherwise: user=0, item=1, rating=2, timestamp=3, or header=True)"
+        "(override: user=0, item=1, rating=2, timestamp=3, or header=True)"
     ]
 
 

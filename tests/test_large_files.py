@@ -21,7 +21,7 @@ def parts(monkeypatch):
     def use(*, large: bool, batch: int = 64) -> None:
         monkeypatch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
         monkeypatch.setattr(text_source, "_BATCH_SIZE", batch)
-        monkeypatch.setattr(text_source, "_START", 96 if large else 1 << 18)
+        monkeypatch.setattr(text_source, "_START_SIZE", 96 if large else 1 << 18)
 
     return use
 
@@ -33,7 +33,7 @@ def outcome(path, read=read_ratings, **options):
     except ForetasteError as error:
         return type(error), str(error)
     faults = [
-        (f.kind, f.problem, f.where, f.rows.tolist(), f.places) for f in getattr(found, "row_errors", ())
+        (f.kind, f.problem, f.where, f.rows.tolist(), f.row_labels) for f in getattr(found, "row_errors", ())
     ]
     ratings = getattr(found, "ratings", found)
     when = None if ratings.timestamp is None else ratings.timestamp.tolist()
@@ -69,7 +69,7 @@ def test_in_parts_as_in_one(tmp_path_factory, table, end, last, mark, skip, batc
         for large in (False, True):
             patch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
             patch.setattr(text_source, "_BATCH_SIZE", batch)
-            patch.setattr(text_source, "_START", 80 if large else 1 << 18)
+            patch.setattr(text_source, "_START_SIZE", 80 if large else 1 << 18)
             read = read_ratings_with_report if skip else read_ratings
             found.append(outcome(path, read, separator=",", header=True))
     assert found[0] == found[1]

@@ -243,7 +243,7 @@ def test_a_wide_frame():
 
 @pytest.mark.parametrize(
     "options",
-    [{"layout": "tall"}, {"missing": 99}, {"counts": True}, {"layout": "wide", "rating": "x"}],
+    [{"layout": "tall"}, {"missing": 99}, {"first_column_is_count": True}, {"layout": "wide", "rating": "x"}],
 )
 def test_options_that_do_not_fit_the_layout(tmp_path, options):
     path = tmp_path / "wide.csv"

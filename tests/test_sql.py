@@ -133,7 +133,7 @@ def test_a_damaged_database(database):
 
 def test_the_only_table_is_taken_aloud(database, said):
     read_table(database())
-    assert said() == ["shop.sqlite: table=ratings   (say otherwise: table=..., query=...)"]
+    assert said() == ["shop.sqlite: table=ratings   (override: table=..., query=...)"]
 
 
 def test_several_tables(database):

@@ -60,7 +60,7 @@ def test_users_by_name_by_position_and_by_an_unnamed_first_column(said):
     rows = [("a", 1, 2), ("b", 3, None)]
     expected = [("a", "x", 1), ("a", "y", 2), ("b", "x", 3)]
     assert long(rows, ["userId", "x", "y"]) == expected
-    assert said() == ['user ids: column "userId"   (say otherwise: user=...)']
+    assert said() == ['user ids: column "userId"   (override: user=...)']
     assert long(rows, ["column_1", "x", "y"]) == expected
     assert long(rows, ["column_1", "x", "y"], titles=["", "x", "y"]) == expected
     assert long(rows, ["who", "x", "y"], user="who") == expected
@@ -127,7 +127,7 @@ def test_missing_that_is_neither():
 def test_a_marker_far_outside_is_guessed_aloud(said):
     rows = [(1.5, 99.0, -3.0), (99.0, 2.0, 4.0)]
     assert long(rows) == [(1, 1, 1.5), (1, 3, -3), (2, 2, 2), (2, 3, 4)]
-    assert said() == ["r: missing=99 in 2 of 6 cells, the others are -3 to 4   (say otherwise: missing=...)"]
+    assert said() == ["r: missing=99 in 2 of 6 cells, the others are -3 to 4   (override: missing=...)"]
     assert len(long(rows, missing=())) == 6
     assert len(long([(1, -999), (2, 3)])) == 3
 
@@ -163,7 +163,7 @@ def test_counts_are_recognised_and_left_out(said):
     assert result == long(MANY)
     assert {item for _, item, _ in result} == {1, 2, 3, 4}
     assert (
-        "r: the first column counts the ratings of its row; left out   (say otherwise: counts=False)"
+        "r: the first column counts the ratings of its row; left out   (override: first_column_is_count=False)"
         in said()
     )
     named = long(counted(MANY), ["n", "a", "b", "c", "d"])
@@ -173,8 +173,8 @@ def test_counts_are_recognised_and_left_out(said):
 
 
 def test_counts_that_were_said():
-    assert len(long(counted(MANY), counts=False)) == len(long(MANY)) + len(MANY)
-    assert long([(5, 1, 2)], counts=True) == [(1, 1, 1), (1, 2, 2)]
+    assert len(long(counted(MANY), first_column_is_count=False)) == len(long(MANY)) + len(MANY)
+    assert long([(5, 1, 2)], first_column_is_count=True) == [(1, 1, 1), (1, 2, 2)]
 
 
 def test_counts_with_a_marker_that_was_said():
@@ -184,10 +184,10 @@ def test_counts_with_a_marker_that_was_said():
 def test_a_column_that_nearly_counts_is_refused():
     rows = counted(MANY * 4)
     rows[7] = (1, *rows[7][1:])
-    error = refused(rows, place=lambda row: f"line {row + 1}")
+    error = refused(rows, row_label=lambda row: f"line {row + 1}")
     assert "counts the ratings of its row, but not in 1 row of 24" in error.message
     assert error.where == "line 8: it says 1, and 3 ratings follow"
-    assert len(long(rows, counts=True)) == len(long(MANY * 4))
+    assert len(long(rows, first_column_is_count=True)) == len(long(MANY * 4))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def doctor() -> CommandResult:
         ["python", f"{data['python']}   {sys.executable}"],
         ["platform", data["platform"]],
         ["instruction set", f"{isa()} in use; {', '.join(isas())} can be used here"],
-        ["threads", f"{data['threads']}   (say otherwise: FORETASTE_THREADS)"],
+        ["threads", f"{data['threads']}   (override: FORETASTE_THREADS)"],
         ["memory", "unknown" if available is None else f"{memory.format_bytes(available)} available"],
     ]
     width = max(len(name) for name, _ in details)

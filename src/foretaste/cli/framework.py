@@ -46,7 +46,7 @@ class CliLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record, Python arguments in it written as options."""
         ctx = click.get_current_context(silent=True)
-        message, marker, override = record.getMessage().partition("(say otherwise:")
+        message, marker, override = record.getMessage().partition("(override:")
         text = message + marker + python_hint_to_options(override, ctx.command.params if ctx else [])
         level = "note" if record.levelno < logging.WARNING else "warning"
         click.echo(f"{level}: {text}", err=True)

@@ -83,7 +83,7 @@ READ_OPTIONS = (
         help='What means "no rating" in the wide layout.  [default: blank]',
     ),
     click.option(
-        "--counts/--no-counts",
+        "--first-column-is-count/--no-first-column-is-count",
         default=None,
         help="Whether the first column of a wide table counts ratings.  [default: guessed]",
     ),

@@ -104,7 +104,7 @@ def _declare_scale_if_inside(ratings: Ratings, dataset: Dataset) -> Ratings:
     if not n_outside:
         return ratings.replace(scale=dataset.scale)
     log.warning(
-        '%s: %s ratings lie outside the published scale, so none is declared   (say otherwise: '
+        '%s: %s ratings lie outside the published scale, so none is declared   (override: '
         'where="rating >= %g AND rating <= %g")',
         dataset.name, f"{n_outside:,}", low, high,
     )  # fmt: skip

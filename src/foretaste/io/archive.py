@@ -86,6 +86,10 @@ _SYSTEM_FILES = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.in
 _TABLE_SUFFIX = re.compile(r"\.(data|dat|csv|tsv|inter|xlsx?|parquet|sqlite|db)(\.gz)?$", re.IGNORECASE)
 
 
+class CorruptFileError(ValueError):
+    """A binary file that is damaged, or uses a part of its format that is not supported."""
+
+
 class SourceBytes(NamedTuple):
     """What was in an archive, or the file itself if it is none.
 

@@ -86,7 +86,7 @@ def open_table(
     )
     if dialect.guessed_options:
         log.info(
-            "%s: %s   (say otherwise: %s)",
+            "%s: %s   (override: %s)",
             name,
             dialect,
             ", ".join(f"{name}=..." for name in dialect.guessed_options),
@@ -175,13 +175,11 @@ def _map_by_name(
     if unmatched:
         require_roles(_role_names(names, positions), names, required)
         log.warning(
-            "%s: no usual column name for %s; read by position: %s   (say otherwise: %s)",
+            "%s: no usual column name for %s; read by position: %s   (override: %s)",
             table.name, ", ".join(unmatched), _format_mapping(names, positions), _override_hint(positions),
         )  # fmt: skip
     elif any(requested[role] is None for role in positions):
-        log.info(
-            "columns: %s   (say otherwise: %s)", _format_mapping(names, positions), _override_hint(positions)
-        )
+        log.info("columns: %s   (override: %s)", _format_mapping(names, positions), _override_hint(positions))
     return ColumnMapping(names, positions)
 
 
@@ -249,7 +247,7 @@ def _map_by_position(
         )
         override = ", ".join(f"{role}={position}" for role, position in positions.items())
         log.warning(
-            "%s: no header; columns are read by position: %s   (say otherwise: %s, or header=True)",
+            "%s: no header; columns are read by position: %s   (override: %s, or header=True)",
             table.name, mapping_text, override,
         )  # fmt: skip
     return ColumnMapping(names, positions)

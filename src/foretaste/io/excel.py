@@ -20,9 +20,9 @@ from foretaste.errors import (
     NotFoundError,
     did_you_mean,
 )
-from foretaste.io.archive import check_workbook_parts
+from foretaste.io.archive import CorruptFileError, check_workbook_parts
 from foretaste.io.column_mapping import deduplicate_names
-from foretaste.io.excel_xls import CorruptFileError, EncryptedFileError, XlsWorkbook
+from foretaste.io.excel_xls import EncryptedFileError, XlsWorkbook
 from foretaste.io.excel_xlsx import check_extent, check_repeats, error_cells, read_sheet_xml
 from foretaste.typing import Int64Array
 
@@ -294,7 +294,7 @@ def _log_guess(
         parts.append("with a header" if header else "no header")
         arguments.append("header=...")
     if parts:
-        log.info("%s: %s   (say otherwise: %s)", name, ", ".join(parts), ", ".join(arguments))
+        log.info("%s: %s   (override: %s)", name, ", ".join(parts), ", ".join(arguments))
 
 
 def _to_series(title: str, cells: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from foretaste._utils.memory import check_available
+from foretaste.io.archive import CorruptFileError
 
 _CELL_BYTES = 64  # of memory, in the reader and in Python
 _MAX_ROWS, _MAX_COLUMNS = 65_536, 256
@@ -28,10 +29,6 @@ _ERRORS = {
     0x24: "#NUM!",
     0x2A: "#N/A",
 }
-
-
-class CorruptFileError(Exception):
-    """The file is not put together as it should be."""
 
 
 class EncryptedFileError(Exception):

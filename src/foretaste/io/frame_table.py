@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.column_roles import as_numpy, default_row_label
-from foretaste.column_roles import check_timestamp_column as frame_times
+from foretaste.column_roles import as_numpy, check_timestamp_column, default_row_label
 from foretaste.errors import DataError, to_python
 from foretaste.ids import is_text_series
-from foretaste.io import text_parser as text_columns
+from foretaste.io import text_parser
 from foretaste.io.row_errors import RowError, RowErrorCollector
 from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
@@ -125,17 +124,69 @@ class FrameTable:
         """Make the error for some rows that cannot be used."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
+    def check_ids(self, values: Any, role: str, column: str) -> None:
+        """Meet the rows whose id is missing."""
+        missing = np.flatnonzero(_missing_mask(values))
+        if len(missing):
+            hint = f"fill or drop the rows without a {role} id first"
+            if not self.in_memory:
+                hint = f'where="{text_parser.quote_name(column)} IS NOT NULL" leaves such rows out'
+            self.error_collector.record(
+                self.make_row_error("missing_id", missing, f"the {role} id is missing", hint), missing
+            )
 
-def check_ids(table: FrameTable, values: Any, role: str, column: str) -> None:
-    """Meet the rows whose id is missing."""
-    missing = np.flatnonzero(_missing_mask(values))
-    if len(missing):
-        hint = f"fill or drop the rows without a {role} id first"
-        if not table.in_memory:
-            hint = f'where="{text_columns.quote_name(column)} IS NOT NULL" leaves such rows out'
-        table.error_collector.record(
-            table.make_row_error("missing_id", missing, f"the {role} id is missing", hint), missing
+    def parse_ids(self, values: Any, role: str) -> Any:
+        """Return ids with the type they have; texts of a worksheet become numbers as those of a text file do."""
+        if is_text_series(values):
+            return values if self.has_typed_ids else text_parser.parse_ids(self, values, role)
+        if not isinstance(values, np.ndarray):
+            values = values.to_numpy()
+        is_integral = (
+            values.dtype.kind == "f" and (values == np.floor(values)).all() and (abs(values) < 2**53).all()
         )
+        # A column of whole numbers with gaps comes as floats, and so does one in an array beside ratings.
+        if is_integral and (self.error_collector.row_errors or not self.has_typed_ids):
+            return values.astype(np.int64)
+        return values
+
+    def parse_numbers(self, values: Any, index: int, role: str, column: str) -> Float32Array:
+        """Return numbers as float32, meeting what is no finite number; see ``cells.number_column``."""
+        if is_text_series(values) and not self.in_memory:
+            return text_parser.parse_numbers(self, values, index, role, column)
+        array = values if isinstance(values, np.ndarray) else as_numpy(values)
+        with np.errstate(over="ignore"):
+            if array.dtype.kind in "iufb":
+                numbers = array.astype(np.float32)
+            else:
+                numbers = np.fromiter(map(_as_float, array), np.float64, len(array)).astype(np.float32)
+        invalid = np.flatnonzero(~np.isfinite(numbers))
+        if len(invalid):
+            first = array[invalid[0]]
+            expected = "a finite number" if isinstance(first, int | float | np.number) else "a number"
+            problem = f"{role} is {to_python(first)!r}, not {expected}"
+            problem = f"the {role} is missing" if is_missing(first) else problem
+            hint = "drop or mend such rows"
+            if not self.in_memory and is_missing(first):
+                hint = f'where="{text_parser.quote_name(column)} IS NOT NULL" leaves such rows out'
+            self.error_collector.record(self.make_row_error("not_a_number", invalid, problem, hint), invalid)
+        return numbers
+
+    def parse_timestamps(self, values: Any, column: str) -> Int64Array:
+        """Return times as whole seconds since 1970, meeting what is missing."""
+        if is_text_series(values) and not self.in_memory:
+            return text_parser.parse_timestamps(self, values, column)
+        array = values if isinstance(values, np.ndarray) else as_numpy(values)
+        missing = np.isnat(array) if array.dtype.kind == "M" else _missing_mask(array)
+        rows = np.flatnonzero(missing)
+        if len(rows):
+            hint = "drop or mend such rows"
+            self.error_collector.record(
+                self.make_row_error("bad_time", rows, f"{column} is missing", hint), rows
+            )
+            present = np.flatnonzero(~missing)
+            array = array.copy()
+            array[rows] = array[present[0]] if len(present) else 0
+        return check_timestamp_column(array)
 
 
 def _missing_mask(values: Any) -> BoolArray:
@@ -148,44 +199,6 @@ def _missing_mask(values: Any) -> BoolArray:
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
 
 
-def parse_ids(table: FrameTable, values: Any, role: str) -> Any:
-    """Return ids with the type they have; texts of a worksheet become numbers as those of a text file do."""
-    if is_text_series(values):
-        return values if table.has_typed_ids else text_columns.parse_ids(table, values, role)
-    if not isinstance(values, np.ndarray):
-        values = values.to_numpy()
-    is_integral = (
-        values.dtype.kind == "f" and (values == np.floor(values)).all() and (abs(values) < 2**53).all()
-    )
-    # A column of whole numbers with gaps comes as floats, and so does one in an array beside ratings.
-    if is_integral and (table.error_collector.row_errors or not table.has_typed_ids):
-        return values.astype(np.int64)
-    return values
-
-
-def parse_numbers(table: FrameTable, values: Any, index: int, role: str, column: str) -> Float32Array:
-    """Return numbers as float32, meeting what is no finite number; see ``cells.number_column``."""
-    if is_text_series(values) and not table.in_memory:
-        return text_columns.parse_numbers(table, values, index, role, column)
-    array = values if isinstance(values, np.ndarray) else as_numpy(values)
-    with np.errstate(over="ignore"):
-        if array.dtype.kind in "iufb":
-            numbers = array.astype(np.float32)
-        else:
-            numbers = np.fromiter(map(_as_float, array), np.float64, len(array)).astype(np.float32)
-    invalid = np.flatnonzero(~np.isfinite(numbers))
-    if len(invalid):
-        first = array[invalid[0]]
-        expected = "a finite number" if isinstance(first, int | float | np.number) else "a number"
-        problem = f"{role} is {to_python(first)!r}, not {expected}"
-        problem = f"the {role} is missing" if is_missing(first) else problem
-        hint = "drop or mend such rows"
-        if not table.in_memory and is_missing(first):
-            hint = f'where="{text_columns.quote_name(column)} IS NOT NULL" leaves such rows out'
-        table.error_collector.record(table.make_row_error("not_a_number", invalid, problem, hint), invalid)
-    return numbers
-
-
 def _as_float(value: Any) -> float:
     if isinstance(value, str) or is_missing(value):
         return float("nan")
@@ -193,24 +206,6 @@ def _as_float(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
-
-
-def parse_timestamps(table: FrameTable, values: Any, column: str) -> Int64Array:
-    """Return times as whole seconds since 1970, meeting what is missing."""
-    if is_text_series(values) and not table.in_memory:
-        return text_columns.parse_timestamps(table, values, column)
-    array = values if isinstance(values, np.ndarray) else as_numpy(values)
-    missing = np.isnat(array) if array.dtype.kind == "M" else _missing_mask(array)
-    rows = np.flatnonzero(missing)
-    if len(rows):
-        hint = "drop or mend such rows"
-        table.error_collector.record(
-            table.make_row_error("bad_time", rows, f"{column} is missing", hint), rows
-        )
-        present = np.flatnonzero(~missing)
-        array = array.copy()
-        array[rows] = array[present[0]] if len(present) else 0
-    return frame_times(array)
 
 
 def column_values(column: Any) -> Any:

@@ -14,7 +14,6 @@ from foretaste.ids import IdIndex
 from foretaste.io.column_mapping import deduplicate_names, normalize_name, resolve_column
 from foretaste.io.frame_table import FrameTable, column_values, to_text_series
 from foretaste.io.table_source import SourceOptions, SourceTable, open_source
-from foretaste.io.text_parser import check_ids, parse_ids
 
 log = logging.getLogger("foretaste")
 
@@ -96,11 +95,11 @@ def read_items(
         ids = column_values(source_table.columns[list(source_table.columns)[names.index(item_name)]])
         del texts[item_name]
         if not source_table.has_typed_ids:
-            ids = parse_ids(source_table, to_text_series(ids), "item")
+            ids = source_table.parse_ids(to_text_series(ids), "item")
     else:
         cells = texts.pop(item_name)
-        check_ids(source_table, cells, "item", item_name, "give that item an id, or drop the line")
-        ids = parse_ids(source_table, cells, "item")
+        source_table.check_ids(cells, "item", item_name, "give that item an id, or drop the line")
+        ids = source_table.parse_ids(cells, "item")
     return _build_catalog(ids, texts, title_name, source_table)
 
 
@@ -156,7 +155,7 @@ def _choose_columns(
             (logging.INFO, "columns:") if has_header else (logging.WARNING, f"{source}: no header; columns:")
         )
         log.log(
-            level, "%s item=%s title=%s   (say otherwise: item=..., title=...)",
+            level, "%s item=%s title=%s   (override: item=..., title=...)",
             prefix, name_by_role["item"], name_by_role["title"],
         )  # fmt: skip
     return name_by_role["item"], name_by_role["title"]

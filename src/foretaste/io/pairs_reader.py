@@ -12,10 +12,8 @@ from foretaste.errors import DataError
 from foretaste.ids import IdIndex, factorize_text
 from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable
-from foretaste.io.frame_table import parse_timestamps as frame_times
 from foretaste.io.items_reader import columns_as_text
 from foretaste.io.table_source import SourceOptions, SourceTable, open_source
-from foretaste.io.text_parser import parse_timestamps as text_times
 from foretaste.ratings import Pairs
 from foretaste.typing import IndexArray, Int64Array
 
@@ -118,9 +116,9 @@ def _parse_timestamps(
     source_table: SourceTable, cells: Any, column: str, mapping: ColumnMapping
 ) -> Int64Array:
     if not isinstance(source_table, FrameTable):
-        return text_times(source_table, cells, column)
+        return source_table.parse_timestamps(cells, column)
     values = source_table.read_columns({"timestamp": mapping.positions["timestamp"]})["timestamp"]
-    return frame_times(source_table, values, column)
+    return source_table.parse_timestamps(values, column)
 
 
 def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ import numpy as np
 from foretaste.column_roles import ROLES, check_scale, filter_rows, referenced_columns
 from foretaste.errors import DataError, InvalidParameterError, did_you_mean
 from foretaste.ids import EncodedIds
-from foretaste.io import frame_table as frame_columns
-from foretaste.io import text_parser as text_columns
 from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable, to_series
 from foretaste.io.melt import read_wide
 from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
 from foretaste.io.row_errors import RowError
 from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.text_parser import infer_numeric
 from foretaste.io.text_table import TextTable, default_column_name
 from foretaste.io.wide import MissingValues
 from foretaste.ratings import Ratings
@@ -193,16 +191,13 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
     n = len(columns["rating"])
     if n == 0:
         raise _no_ratings_error(table, options)
-    parser: Any = _parser_for(table)
     parsed_columns: dict[str, Any] = {
-        role: parser.parse_numbers(
-            table, columns[role], mapping.positions[role], role, mapping.column_name(role)
-        )
+        role: table.parse_numbers(columns[role], mapping.positions[role], role, mapping.column_name(role))
         for role in ("rating", "weight")
         if role in columns
     }
     for role in ("user", "item"):
-        parser.check_ids(table, columns[role], role, mapping.column_name(role))
+        table.check_ids(columns[role], role, mapping.column_name(role))
     parsed_columns["timestamp"] = _parse_timestamps(
         table, columns, mapping, is_guessed=options.columns["timestamp"] is None
     )
@@ -220,12 +215,8 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
             role: None if values is None else values[valid] for role, values in parsed_columns.items()
         }
         ids = {role: _select_rows(values, valid) for role, values in ids.items()}
-    users, items = (parser.parse_ids(table, ids[role], role) for role in ("user", "item"))
+    users, items = (table.parse_ids(ids[role], role) for role in ("user", "item"))
     return encode_ratings(table, users, items, parsed_columns, options)
-
-
-def _parser_for(table: SourceTable) -> ModuleType:
-    return frame_columns if isinstance(table, FrameTable) else text_columns
 
 
 def _no_ratings_error(table: SourceTable, options: ReadOptions) -> DataError:
@@ -310,10 +301,7 @@ def _text_condition_frame(columns: dict[str, Any], positions: dict[str, int], wh
     used_names = set(referenced_columns(where))
     used_names |= {role for role in positions if not used_names <= set(columns)}
     return pl.DataFrame(
-        {
-            name: text_columns.infer_numeric(cells) if name in used_names else cells
-            for name, cells in columns.items()
-        }
+        {name: infer_numeric(cells) if name in used_names else cells for name, cells in columns.items()}
     )
 
 
@@ -344,8 +332,8 @@ def _parse_timestamps(
         return None
     n_before = len(table.error_collector.row_errors)
     try:
-        timestamps: Int64Array = _parser_for(table).time_column(
-            table, columns["timestamp"], mapping.column_name("timestamp")
+        timestamps: Int64Array = table.parse_timestamps(
+            columns["timestamp"], mapping.column_name("timestamp")
         )
     except DataError as error:
         if not is_guessed:

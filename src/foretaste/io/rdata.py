@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from foretaste.errors import DataError
-from foretaste.io.rdata_format import CorruptFileError, RObject, parse_rdata
+from foretaste.io.archive import CorruptFileError
+from foretaste.io.rdata_format import RObject, parse_rdata
 
 
 def read_matrix(data: bytes, name: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from foretaste.io.archive import CorruptFileError
+
 MAGIC = (b"RDX2\n", b"RDX3\n", b"X\n")  # an .rda of two versions, an .rds
 _MAX_DEPTH = 100
 
@@ -21,10 +23,6 @@ _SYMBOL, _PAIRLISTS, _ENVIRONMENT, _CHAR, _VECTOR_LISTS, _S4 = 1, (2, 3, 5, 6, 1
 _NUMBERS = {10: ">i4", 13: ">i4", 14: ">f8", 15: ">c16", 24: "u1"}
 _STRINGS, _REFERENCE, _NAMESPACES, _ALTREP = 16, 255, (247, 248, 249), 238
 _NULLS = (254, 253, 252, 251, 250, 242, 241)
-
-
-class CorruptFileError(ValueError):
-    """The bytes are not what R writes, or are written in a way that is not read here."""
 
 
 @dataclass

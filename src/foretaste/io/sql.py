@@ -129,7 +129,7 @@ def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
     listing = "tables are: " + ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")
     if table is None:
         if len(names) == 1:
-            log.info("%s: table=%s   (say otherwise: table=..., query=...)", source, names[0])
+            log.info("%s: table=%s   (override: table=..., query=...)", source, names[0])
             return names[0]
         if not names:
             raise DataError(f"{source} has no tables", hint="another database")

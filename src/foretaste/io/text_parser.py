@@ -59,7 +59,7 @@ def parse_ids(table: RowSource, cells: Any, role: str) -> Any:
 
 
 def _log_encoded_text_ids(table: RowSource, cells: EncodedIds, role: str) -> None:
-    if cells.index.dtype == "text":
+    if cells.index.ids.dtype == object:
         is_integer = np.fromiter(map(is_plain_integer, cells.index.ids.tolist()), bool, len(cells.index))
         if is_integer.any():
             rows = is_integer[cells.codes]

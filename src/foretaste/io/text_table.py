@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,10 +15,17 @@ from foretaste._native import PlainLines
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import DataError
 from foretaste.ids import EncodedIds, IdIndex, as_id_array
+from foretaste.io import text_parser
+from foretaste.io.delimited_bytes import (
+    has_constant_separators,
+    is_well_quoted,
+    nonblank_lines,
+    to_single_byte_separator,
+)
 from foretaste.io.dialect import WHITESPACE, Dialect
 from foretaste.io.row_errors import RowError, RowErrorCollector
 from foretaste.io.text_source import TextSource, split_batches
-from foretaste.typing import AnyArray, BoolArray, Int64Array
+from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 _MAX_SHOWN_LINES = 3
 
@@ -63,7 +69,7 @@ class TextTable:
         self._source, self._single_byte_data = source, b""
         self._delimiter = dialect.separator
         if dialect.separator == WHITESPACE or len(dialect.separator.encode()) > 1:
-            self._single_byte_data, self._delimiter = _to_single_byte_separator(
+            self._single_byte_data, self._delimiter = to_single_byte_separator(
                 source.all_bytes(), dialect.separator
             )
         self.header = [field.strip() for field in sample[0]] if dialect.has_header else None
@@ -169,7 +175,7 @@ class TextTable:
 
         body = self._data[self._body_offset() :] if self.dialect.has_header else self._data
         has_quotes = self.dialect.allows_quotes and b'"' in body
-        if has_quotes and not _is_well_quoted(body, self._delimiter):
+        if has_quotes and not is_well_quoted(body, self._delimiter):
             return None
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
             return None  # a stray one would become a part of a field
@@ -193,13 +199,13 @@ class TextTable:
             return frame if n_blank == 0 and ends_with_all else None
         n_separators = len(frame) * (self.width - 1)
         is_complete = body.count(self._delimiter.encode()) == n_separators and (
-            n_blank == 0 or n_blank == body.count(b"\n") - len(_nonblank_lines(body))
+            n_blank == 0 or n_blank == body.count(b"\n") - len(nonblank_lines(body))
         )
         is_full_width = len(selected) == self.width or ends_with_all
         return (
             frame
             if is_complete
-            and (is_full_width or _has_constant_separators(body, self._delimiter, self.width - 1))
+            and (is_full_width or has_constant_separators(body, self._delimiter, self.width - 1))
             else None
         )
 
@@ -300,7 +306,7 @@ class TextTable:
     def _line_numbers(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Return the first line of each row and the line after its last, from 0."""
         if not self.dialect.allows_quotes or b'"' not in self._data:
-            nonblank = _nonblank_lines(self._data)[int(self.dialect.has_header) :]
+            nonblank = nonblank_lines(self._data)[int(self.dialect.has_header) :]
             return [(int(nonblank[row]), int(nonblank[row]) + 1) for row in rows]
         requested, lines = set(rows), {}
         for row, (first, end, _) in enumerate(self._iter_records(), start=-int(self.dialect.has_header)):
@@ -355,59 +361,22 @@ class TextTable:
         """Make the error for some rows that cannot be used: the first shown, the others counted."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
+    def check_ids(self, cells: Any, role: str, column: str, hint: str | None = None) -> None:
+        """Record the rows without an id."""
+        text_parser.check_ids(self, cells, role, column, hint)
+
+    def parse_ids(self, cells: Any, role: str) -> Any:
+        """Return ids as int64 if all are plain integers, else as text."""
+        return text_parser.parse_ids(self, cells, role)
+
+    def parse_numbers(self, cells: Any, index: int, role: str, column: str) -> Float32Array:
+        """Return numbers as float32; record what is not a finite number."""
+        return text_parser.parse_numbers(self, cells, index, role, column)
+
+    def parse_timestamps(self, cells: Any, column: str) -> Int64Array:
+        """Return seconds since 1970; record what is neither seconds nor a date."""
+        return text_parser.parse_timestamps(self, cells, column)
+
 
 def _field_count_message(n_fields: int, width: int) -> str:
     return f"{n_fields} field{'s' * (n_fields != 1)}, most lines have {width}"
-
-
-def _nonblank_lines(data: bytes) -> Int64Array:
-    """Return which lines of a text without quotes are not blank, from 0."""
-    codes = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(codes == ord("\n"))
-    starts = np.append(0, ends[:-1] + 1)
-    carriage = (ends > starts) & (codes[np.maximum(ends, 1) - 1] == ord("\r"))
-    return np.flatnonzero(ends - starts - carriage > 0)
-
-
-def _has_constant_separators(data: bytes, delimiter: str, n_separators: int) -> bool:
-    """Whether every line that is not blank has so many separators."""
-    codes = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(codes == ord("\n"))
-    counts = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
-    return bool((counts[_nonblank_lines(data)] == n_separators).all())
-
-
-def _is_well_quoted(data: bytes, delimiter: str) -> bool:
-    """Whether every quote opens or closes a field, or is one of two inside a quoted field."""
-    codes = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(codes == ord('"'))
-    if len(quotes) % 2:
-        return False
-    opens, closes = quotes[0::2], quotes[1::2]
-    doubled = closes[:-1] + 1 == opens[1:]
-    borders = np.frombuffer(f"\n{delimiter}".encode(), np.uint8)
-    before = (opens == 0) | np.isin(codes[np.maximum(opens, 1) - 1], borders)
-    ends = np.append(borders, ord("\r"))
-    after = (closes == len(codes) - 1) | np.isin(codes[np.minimum(closes + 1, len(codes) - 1)], ends)
-    return bool((before | np.append(False, doubled)).all() and (after | np.append(doubled, False)).all())
-
-
-def _to_single_byte_separator(data: bytes, separator: str) -> tuple[bytes, str]:
-    """Return the text with a separator of one byte, which is all that the fast reader takes."""
-    if separator == WHITESPACE:
-        if (
-            b"\t" in data
-            or b"  " in data
-            or b" \n" in data
-            or b" \r" in data
-            or b"\n " in data
-            or data[:1] == b" "
-        ):
-            data = re.sub(rb"[ \t]*(\r?\n)[ \t]*", rb"\1", re.sub(rb"[ \t]+", b" ", data).strip(b" "))
-        return data, " "
-    if len(separator.encode()) == 1:
-        return data, separator
-    for code in (*range(31, 13, -1), *range(8, 0, -1), 127):  # control characters, which texts do without
-        if bytes([code]) not in data:
-            return data.replace(separator.encode(), bytes([code])), chr(code)
-    raise DataError("the text holds every control character there is", hint="convert it to CSV first")

@@ -161,7 +161,7 @@ def _find_user_column(
         if not known and frame.width > 1 and names[0] in ("", "column_1") and all(names[1:]):
             known = [0]
         if known:
-            log.info('user ids: column "%s"   (say otherwise: user=...)', frame.columns[known[0]])
+            log.info('user ids: column "%s"   (override: user=...)', frame.columns[known[0]])
         return known[0] if known else None
     if isinstance(user, int) and not isinstance(user, bool):
         if not 0 <= user < frame.width:
@@ -241,7 +241,7 @@ def _guess_marker(values: Float32Array, name: str, *, log_guess: bool) -> float 
             continue
         if log_guess:
             log.info(
-                "%s: missing=%g in %s of %s cells, the others are %g to %g   (say otherwise: missing=...)",
+                "%s: missing=%g in %s of %s cells, the others are %g to %g   (override: missing=...)",
                 name, marker, f"{count:,}", f"{values.size:,}", low, high,
             )  # fmt: skip
         return marker
@@ -273,7 +273,7 @@ def _is_count_column(
         return False  # ratings that are all alike in a table without gaps look the same
     if fraction == 1:
         log.info(
-            "%s: the first column counts the ratings of its row; left out   (say otherwise: counts=False)",
+            "%s: the first column counts the ratings of its row; left out   (override: first_column_is_count=False)",
             name,
         )
         return True
@@ -283,7 +283,7 @@ def _is_count_column(
             f"{name}: the first column counts the ratings of its row, but not in "
             f"{format_count(len(first) - int(matches.sum()), 'row')} of {len(first):,}",
             where=f"{row_label(row)}: it says {first[row]:g}, and {format_count(int(n_ratings[row]), 'rating')} follow",
-            hint="counts=True leaves it out, counts=False reads it as ratings",
+            hint="first_column_is_count=True leaves it out, first_column_is_count=False reads it as ratings",
         )
     return False
 
