@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import foretaste
-from foretaste.models import BY_NAME
+from foretaste.models import MODELS
 
 project = "foretaste"
 author = "the foretaste authors"
@@ -65,11 +65,11 @@ def parameter_table(name: str) -> str:
     Parameters
     ----------
     name : str
-        One of ``foretaste.models.BY_NAME``.
+        One of ``foretaste.models.MODELS``.
     """
     lines = ["| parameter | default | allowed | meaning |", "|---|---|---|---|"]
-    for word, declared in BY_NAME[name].declarations().items():
-        cells = f"`{word}`", f"`{declared.default!r}`", declared.allowed(), declared.meaning
+    for word, spec in MODELS[name].param_specs().items():
+        cells = f"`{word}`", f"`{spec.default!r}`", spec.describe(), spec.doc
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -77,8 +77,8 @@ def parameter_table(name: str) -> str:
 def model_table() -> str:
     """Return all models, with a link to the page of each, as a table in Markdown."""
     lines = ["| model | predicts | sample weights |", "|---|---|---|"]
-    for name in BY_NAME.names():
-        model = BY_NAME[name]
+    for name in MODELS.names():
+        model = MODELS[name]
         weights = "yes" if "weights" in model.tags else "refused"
         extra = f" (`foretaste[{model.extra}]`)" if model.extra else ""
         lines.append(f"| [{name}]({name}.md) | {model.summary}{extra} | {weights} |")

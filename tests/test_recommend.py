@@ -48,7 +48,7 @@ def lists(found):
 
 
 @pytest.fixture(scope="module")
-def fitted_attribute(more):
+def fitted(more):
     models = SVD(epochs=4), Bias(), KNNImputation(), ItemMean()
     return {type(model).__name__: model.fit(more) for model in models}
 

@@ -51,7 +51,7 @@ OWN = {"module": Net, "loss": absolute, "regularizer": small, "optimizer": torch
 
 
 @pytest.fixture(scope="module")
-def fitted_attribute(ratings):
+def fitted(ratings):
     return TorchRecommender(**OWN, **QUICK).fit(ratings)
 
 
