@@ -38,7 +38,7 @@ def kept(monkeypatch):
         seen.append(learning)
         keep(self, learning)
 
-    monkeypatch.setattr(AutoencoderModel, "_keep", keeping)
+    monkeypatch.setattr(AutoencoderModel, "_set_fitted", keeping)
     return seen
 
 
@@ -56,7 +56,7 @@ def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     found = []
     for layer in network.layers:
         weight, bias = (x.detach().numpy().astype(float) for x in (layer.weight, layer.bias))
-        weight = weight.T if layer.turned else weight
+        weight = weight.T if layer.transposed else weight
         kernel = np.ones_like(weight)
         if hasattr(layer, "input_position"):
             u, v = (x.detach().numpy() / 10.0 for x in (layer.input_position, layer.output_position))
@@ -87,7 +87,7 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
     layers = numpy_layers(learning.network[0])
     if name == "SparseFC":
         assert 0.1 < (layers[0][1] == 0).mean() < 0.9
-    standard = (ratings.value - Bias(clip=False).fit(weighted).predict(weighted)) / weighted.moments()[1]
+    standard = (ratings.value - Bias(clip=False).fit(weighted).predict(weighted)) / weighted.mean_std()[1]
     chosen = np.array([3, 17, 4])
     errors = (
         through(layers, dense(ratings, 2.0, standard, weight))[ratings.item, ratings.user] - standard
@@ -102,16 +102,16 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
 @pytest.mark.parametrize("networks", [1, 3])
 def test_factors_predict_what_the_networks_do(name, networks, ratings, kept):
-    model = make(name, clip=False, networks=networks).fit(ratings)
+    model = make(name, clip=False, n_ensemble=networks).fit(ratings)
     learning = kept[-1]
-    standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.moments()[1]
+    standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.mean_std()[1]
     rows = dense(ratings, 3.0, standard, np.ones(len(ratings)))
     outs = [through(numpy_layers(coder), rows) for coder in learning.network]
     assert len(outs) == networks
     assert all(np.abs(one - outs[0]).max() > 0.1 for one in outs[1:])
     out = np.mean(outs, axis=0).T
     level = Bias(clip=False).fit(ratings).predict_matrix()
-    np.testing.assert_allclose(model.predict_matrix(), level + ratings.moments()[1] * out, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(model.predict_matrix(), level + ratings.mean_std()[1] * out, rtol=0, atol=1e-4)
     assert np.ptp(out) > 0.5
 
 
@@ -133,9 +133,9 @@ def test_an_unknown_one_gets_the_mean_of_the_other_side_over_the_ratings(name, r
 def test_rows_of_users_are_rows_of_items_the_other_way_round(ratings):
     turned = ratings.replace(user=ratings.item, item=ratings.user, users=ratings.items, items=ratings.users)
     by_item = make("AutoRec").fit(ratings).predict_matrix()
-    by_user = make("AutoRec", side="user").fit(turned).predict_matrix()
+    by_user = make("AutoRec", entity="user").fit(turned).predict_matrix()
     np.testing.assert_allclose(by_user.T, by_item, rtol=0, atol=1e-5)
-    assert np.abs(make("AutoRec", side="user").fit(ratings).predict_matrix() - by_item).max() > 0.01
+    assert np.abs(make("AutoRec", entity="user").fit(ratings).predict_matrix() - by_item).max() > 0.01
 
 
 def test_validation_rows_do_not_go_in(ratings, kept):
@@ -149,7 +149,7 @@ def test_validation_rows_do_not_go_in(ratings, kept):
     first, second = (one.network.state_dict() for one in kept)
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-6)
-    learned = kept[-1].learned.value
+    learned = kept[-1].train_cells.value
     assert len(learned) == len(ratings) - len(held)
     assert len(model.valid_rmse_) == 1
 
@@ -157,29 +157,29 @@ def test_validation_rows_do_not_go_in(ratings, kept):
 def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
     make("AutoRec", dropout=0.5, validation_fraction=0.0).fit(ratings)
     learning = kept[-1]
-    _, place = learning.rated(learning.learned, torch.arange(len(ratings.items)))
+    _, place = learning.gather_cells(learning.train_cells, torch.arange(len(ratings.items)))
     every = learning.inputs[place]
     assert len(every) == len(ratings)
     assert (every != 0).all()
-    fewer = learning.dropped(every)
+    fewer = learning.apply_dropout(every)
     assert 0.4 < (fewer != 0).float().mean() < 0.6
     assert torch.equal(fewer[fewer != 0], every[fewer != 0])
-    learning.dropped = torch.zeros_like  # judging and keeping leave out nothing
+    learning.apply_dropout = torch.zeros_like  # judging and keeping leave out nothing
     with torch.no_grad():
-        judged, hidden = learning.judge(), learning.hidden()
-        del learning.dropped
-        assert learning.judge() == judged
-        assert all(torch.equal(*pair) for pair in zip(learning.hidden(), hidden, strict=True))
+        judged, hidden = learning.evaluate(), learning.encode_rows()
+        del learning.apply_dropout
+        assert learning.evaluate() == judged
+        assert all(torch.equal(*pair) for pair in zip(learning.encode_rows(), hidden, strict=True))
 
 
 @pytest.mark.parametrize("at_once", [7, 65_536])
 def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
-    from foretaste.models.pytorch import rated as sparse
+    from foretaste.models.pytorch import _sparse_ops as sparse
 
     monkeypatch.setattr(sparse, "_BLOCK_SIZE", at_once)
     random = torch.Generator().manual_seed(0)
     row, column = (torch.rand(6, 9, generator=random) < 0.4).nonzero().T
-    cells = sparse.Rated(row, column, 6, 9)
+    cells = sparse.SparsityPattern(row, column, 6, 9)
     values = torch.rand(len(row), generator=random)
     into, out_of = (torch.rand(9, 4, generator=random, requires_grad=True) for _ in range(2))
     rows = torch.zeros(6, 9)
@@ -192,8 +192,8 @@ def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
         into.grad = out_of.grad = None
         return told
 
-    hidden = torch.tanh(sparse.summed(into, cells, values))
-    ours = gradients(sparse.products(hidden, out_of, cells), 3 * sparse.squares(out_of))
+    hidden = torch.tanh(sparse.sparse_embedding_sum(into, cells, values))
+    ours = gradients(sparse.sampled_dot(hidden, out_of, cells), 3 * sparse.squared_norm(out_of))
     theirs = gradients((torch.tanh(rows @ into) @ out_of.T)[row, column], 3 * (out_of**2).sum())
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
@@ -213,8 +213,8 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
         np.testing.assert_allclose(
             np.r_[folded.user_bias_[user], folded.user_factors_[user]], wanted, rtol=1e-3, atol=1e-3
         )
-    with pytest.raises(NotSupportedError, match='side="user"'):
-        make("AutoRec", side="user").fit(ratings)._fold_in(others)
+    with pytest.raises(NotSupportedError, match='entity="user"'):
+        make("AutoRec", entity="user").fit(ratings)._fold_in(others)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
@@ -233,7 +233,7 @@ def test_it_learns_more_than_means_and_recommends_from_a_file(name, tmp_path):
     sample = load_dataset("sample")
     ((train_rows, test_rows),) = HoldOut(0.2).split(sample)
     train, test = sample[train_rows], sample[test_rows]
-    model = MODELS[name](hidden=50, epochs=30, batch=16, threads=1, learning_rate=0.01).fit(train)
+    model = MODELS[name](hidden=50, epochs=30, batch_size=16, threads=1, learning_rate=0.01).fit(train)
     assert (
         rmse(test.value, model.predict(test)) < rmse(test.value, ItemMean().fit(train).predict(test)) - 0.02
     )

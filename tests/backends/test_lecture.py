@@ -18,7 +18,7 @@ from foretaste.models.pytorch import TorchMF
 def test_plain_takes_the_steps_of_the_taught_loop():
     """The same first factors and the same batches give the same factors, step by step."""
     ratings = planted()
-    ours = TorchMF.vanilla(epochs=3, batch=100, seed=7, clip=False).fit(ratings)
+    ours = TorchMF.vanilla(epochs=3, batch_size=100, seed=7, clip=False).fit(ratings)
     model = FactorModel(len(ratings.users), len(ratings.items))
     first = torch.Generator().manual_seed(7)
     for table in (model.user.weight, model.item.weight):

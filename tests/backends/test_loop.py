@@ -41,7 +41,7 @@ class Scripted(TrainingTask):
         self.training.append(self.network.training)
         return -self.network.weight.sum()
 
-    def judge(self):
+    def evaluate(self):
         assert not self.network.training
         assert not torch.is_grad_enabled()
         epoch = int(self.network.weight.item())
@@ -51,7 +51,7 @@ class Scripted(TrainingTask):
 def learned(worth, epochs=10, patience=2, batch=10, **plan):
     learning = Scripted(worth)
     optimizer = torch.optim.SGD(learning.network.parameters(), lr=1.0)
-    settings = {"schedule": "constant", "learning_rate": 1.0, "whole": epochs} | plan
+    settings = {"schedule": "constant", "learning_rate": 1.0, "schedule_epochs": epochs} | plan
     state = TrainState(optimizer, torch.Generator().manual_seed(0))
     return learning, train_network(
         learning, TrainConfig(epochs, batch_size=batch, patience=patience, **settings), state, ProgressTask()
@@ -83,7 +83,7 @@ def test_each_epoch_sees_every_example_once_in_another_order():
 @pytest.mark.parametrize(("schedule", "wanted"), [("constant", 4.0), ("linear", 2.5), ("cosine", 2.5)])
 def test_the_rate_follows_the_schedule(schedule, wanted):
     learning = Scripted([math.nan] * 9)
-    learning.judge = lambda: EpochMetrics(1.0, 1.0)
+    learning.evaluate = lambda: EpochMetrics(1.0, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=9.0), torch.Generator())
     train_network(
         learning,
@@ -142,7 +142,7 @@ def test_refit_learns_from_all_rows_for_the_best_number_of_epochs(ratings):
 
 def test_a_validation_loss_without_end_is_refused():
     learning = Scripted([1.0, 2.0, 3.0])
-    learning.judge = lambda: EpochMetrics(1.0, 1.0, math.nan, 1.0)
+    learning.evaluate = lambda: EpochMetrics(1.0, 1.0, math.nan, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
     plan = TrainConfig(
         3, schedule_epochs=3, batch_size=10, learning_rate=1.0, schedule="constant", patience=1
@@ -171,7 +171,7 @@ def test_a_seed_gives_the_same_bits_whatever_torch_drew_before(ratings, model):
 def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
     torch.set_num_threads(1)
     seen = []
-    with torch_session(0, 2, alone=True):
+    with torch_session(0, 2, exclusive_rng=True):
         seen.append(torch.get_num_threads())
     assert seen == [2]
     assert torch.get_num_threads() == 1
@@ -184,10 +184,10 @@ def test_a_thread_keeps_its_number_whatever_another_asks_for():
     seen = []
 
     def other():
-        with torch_session(0, 3, alone=False):
+        with torch_session(0, 3, exclusive_rng=False):
             seen.append(torch.get_num_threads())
 
-    with torch_session(0, 1, alone=False):
+    with torch_session(0, 1, exclusive_rng=False):
         beside = threading.Thread(target=other)
         beside.start()
         beside.join(10)
@@ -237,7 +237,7 @@ class _Recorded(Progress):
     def __init__(self, stop_after=None):
         self.notes, self.stop_after = [], stop_after
 
-    def task(self, label, total, unit=""):
+    def start_task(self, label, total, unit=""):
         outer = self
 
         class Noting(ProgressTask):

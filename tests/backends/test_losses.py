@@ -36,7 +36,7 @@ def sigmoid(x):
 
 def each(loss, rows):
     output, value = (torch.tensor(column, dtype=torch.float32) for column in zip(*rows, strict=True))
-    return loss.each(output, value).detach().numpy()
+    return loss.per_sample(output, value).detach().numpy()
 
 
 @settings(max_examples=60)

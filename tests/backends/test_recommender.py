@@ -66,7 +66,7 @@ def test_its_predictions_are_those_of_the_module(ratings, fitted):
     module.load_state_dict(weights)
     user, item = torch.from_numpy(ratings.user).long(), torch.from_numpy(ratings.item).long()
     standard = module(user, item).detach().numpy()
-    mean, std = ratings.moments()
+    mean, std = ratings.mean_std()
     wanted = np.clip(mean + std * standard, ratings.value.min(), ratings.value.max())
     np.testing.assert_allclose(fitted.predict(ratings), wanted, rtol=0, atol=1e-4)
 
@@ -189,7 +189,7 @@ def test_it_is_compared_with_others(ratings):
     )
     assert {row["model"] for row in results.rows} == {"GlobalMean", "Bias", "TorchRecommender", "TorchMF"}
     row = next(row for row in results.rows if row["model"] == "TorchRecommender")
-    assert row["python"].startswith("TorchRecommender(epochs=8, batch=128, learning_rate=0.02, module=Net, ")
+    assert row["repr"].startswith("TorchRecommender(epochs=8, batch_size=128, learning_rate=0.02, module=Net, ")
     assert "refused" not in row
     assert "train_rmse" in row
     json.dumps(results.to_dict() if hasattr(results, "to_dict") else row)
@@ -231,7 +231,7 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
     from foretaste._utils import memory
 
     require, asked = memory.check_available, []
-    monkeypatch.setattr(memory, "require", lambda size, what, hint: asked.append(size))
+    monkeypatch.setattr(memory, "check_available", lambda size, what, hint: asked.append(size))
     wanted = []
     for rows, factors in ((500, 2), (1000, 2), (1000, 4)):
         ratings = planted(rows=rows)
@@ -239,7 +239,7 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
         ids = len(ratings.users) + len(ratings.items)
         wanted.append(48 * rows + (20 * ids + 40 * min(rows, 1024)) * (factors + 1))
     assert asked == wanted
-    monkeypatch.setattr(memory, "require", require)
+    monkeypatch.setattr(memory, "check_available", require)
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
     ratings = planted(rows=1000)
     numbers = 3 * (len(ratings.users) + len(ratings.items))
@@ -258,7 +258,7 @@ from benchmarks.speed import alone
 from foretaste import TorchMF
 ratings = data.load_columns(Path({str(tmp_path)!r}))
 TorchMF(epochs=1, factors=2).fit(ratings[:2000])  # what torch takes for itself
-print(alone.watched(lambda: TorchMF(epochs=1, factors=8, batch=65536).fit(ratings))["added"])
+print(alone.watched(lambda: TorchMF(epochs=1, factors=8, batch_size=65536).fit(ratings))["added"])
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=alone.ROOT, capture_output=True, text=True, check=True

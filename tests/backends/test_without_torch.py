@@ -170,8 +170,8 @@ def test_models_of_other_packages_are_found_by_their_entry_points(monkeypatch, r
         lambda group: [point] if group == registry.ENTRY_POINT_GROUP else [],
     )
     (tmp_path / "a_package_of_others.py").write_text(
-        "from foretaste.models import Bias\nfrom foretaste.params import model_class\n\n"
-        '@model_class\nclass Tipsy(Bias):\n    """Of others."""\n    summary = "of others"\n'
+        "from foretaste.models import Bias\nfrom foretaste.params import estimator\n\n"
+        '@estimator\nclass Tipsy(Bias):\n    """Of others."""\n    summary = "of others"\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
     tipsy = MODELS["Tipsy"]

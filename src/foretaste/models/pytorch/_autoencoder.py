@@ -14,7 +14,7 @@ from foretaste.models._als_factors import AlsSolver, as_entity_factors, make_ent
 from foretaste.models._sgd import schedule_param
 from foretaste.models.fold_in import known_items, with_users
 from foretaste.models.pytorch._base import TrainValidRows
-from foretaste.models.pytorch._linear_form import LinearTorchModel, center_vectors, to_numpy
+from foretaste.models.pytorch._linear_model import LinearTorchModel, center_vectors, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
@@ -120,10 +120,10 @@ class AutoencoderModel(LinearTorchModel):
         """Take the hidden layer of each row and the decoder of each cell as they are."""
         import torch
 
-        baseline, n = training.level, len(training.network)
+        baseline, n = training.baseline, len(training.network)
         self.mean_, self.std_ = baseline.mean, baseline.std
         with torch.no_grad():
-            hidden = to_numpy(torch.cat(training.hidden(), 1))
+            hidden = to_numpy(torch.cat(training.encode_rows(), 1))
             decoders = [network.layers[-1] for network in training.network]
             decoder_weights = to_numpy(torch.cat([decoder.effective_weight() for decoder in decoders], 1) / n)
             bias = to_numpy(sum(decoder.bias for decoder in decoders) / n)

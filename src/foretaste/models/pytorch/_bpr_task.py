@@ -56,7 +56,7 @@ class BPRTask(PairTask):
         negative, negative_weight = self._sample_negatives(user, self.random)
         positive_score, penalty = self.network.forward_with_penalty(user, item)
         negative_score, negative_penalty = self.network.forward_with_penalty(user, negative)
-        losses = self.network.loss.each(positive_score - negative_score, None) + penalty + negative_penalty
+        losses = self.network.loss.per_sample(positive_score - negative_score, None) + penalty + negative_penalty
         return (
             weighted_mean(losses, negative_weight if weight is None else negative_weight * weight)
             + self.regularization()
@@ -87,7 +87,7 @@ class BPRTask(PairTask):
             negative, negative_weight = self._sample_negatives(user.long(), random)
             difference = self.network(user.long(), item.long()) - self.network(user.long(), negative)
             weights = negative_weight if weight is None else negative_weight * weight
-            losses += float((weights * self.network.loss.each(difference, None)).sum())
+            losses += float((weights * self.network.loss.per_sample(difference, None)).sum())
             total += float(weights.sum())
         return losses / (total or 1.0)
 

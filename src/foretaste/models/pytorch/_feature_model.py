@@ -1,116 +1,178 @@
-"""Features of users and items as numbers for a network: in what units, and which column is which."""
+"""Models whose factors of a user, or of an item, come of its id and of its features."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste.errors import DataError
+from foretaste._utils.progress import Progress
+from foretaste.errors import NotSupportedError
 from foretaste.features import FeatureTable
-from foretaste.typing import Float32Array
+from foretaste.ids import IdIndex
+from foretaste.models._sgd import schedule_param
+from foretaste.models.outputs import Prediction
+from foretaste.models.pytorch._base import TrainValidRows
+from foretaste.models.pytorch._feature_scaler import FeatureScaler
+from foretaste.models.pytorch._linear_model import LinearTorchModel, to_numpy
+from foretaste.params import estimator, fitted_attribute, param
+from foretaste.ratings import Pairs, Ratings
+from foretaste.typing import Float32Array, IndexArray
+from foretaste.validation import check_id_types
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureScaler:
-    """The columns that a model has learned from, and in what units it has.
+@estimator
+class FeatureModel(LinearTorchModel):
+    """Base of the models that make use of ``ratings.with_features(users=..., items=...)``.
 
-    Parameters
-    ----------
-    columns : tuple of str
-        As in ``FeatureTable``: a category is one column a value, ``genre=comedy``.
-    center, scale : float32 array, shape (columns,)
-        A column goes in as ``(value - centre) / scale``. Columns of only 0 and 1 go in as they are, others in
-        standard deviations from their mean over the known users or items.
+    A user or an item that was not learned from, but whose features are given, gets bias and factors by these
+    alone: ``predict`` looks for them in the ratings that it is given, and ``with_new`` returns a model that
+    knows them. Without features this is a model of ids, and an unknown one has bias and factors 0.
     """
 
-    columns: tuple[str, ...]
-    center: Float32Array
-    scale: Float32Array
+    tags: ClassVar[frozenset[str]] = LinearTorchModel.tags | {"features"}
+    uses_global_rng: ClassVar[bool] = False
 
-    @classmethod
-    def from_table(cls, table: FeatureTable | None) -> FeatureScaler:
-        """Return the features of a training table; None has no columns."""
-        if table is None:
-            return cls((), np.empty(0, np.float32), np.empty(0, np.float32))
-        values = table.values.astype(np.float64)
-        is_binary = ((values == 0) | (values == 1)).all(axis=0)
-        std = values.std(axis=0)
-        center = np.where(is_binary, 0, values.mean(axis=0))
-        scale = np.where(is_binary | (std == 0), 1, std)
-        return cls(table.columns, center.astype(np.float32), scale.astype(np.float32))
+    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
+    batch_size: int = param(4096, "how many ratings a step looks at", low=1)
+    schedule: str = schedule_param("linear")
+    id_dropout: float = param(
+        0.3,
+        "share of the ratings that are learned by features alone, as if the user, and likewise the item, "
+        "were unknown; only of a side that has features",
+        low=0,
+        high=0.9,
+    )
 
-    @classmethod
-    def from_json(cls, columns_json: str, center_scale: Float32Array) -> FeatureScaler:
-        """Return what ``columns_json`` and ``center_scale`` were made of."""
-        return cls(tuple(json.loads(columns_json)), center_scale[:, 0], center_scale[:, 1])
+    user_columns_: str = fitted_attribute("text")
+    item_columns_: str = fitted_attribute("text")
+    user_units_: Float32Array = fitted_attribute("user_features", "units")
+    item_units_: Float32Array = fitted_attribute("item_features", "units")
 
-    def columns_json(self) -> str:
-        """Return the names of the columns as one text."""
-        return json.dumps(self.columns, ensure_ascii=False)
+    # What a model writes ---------------------------------------------------------------------------
 
-    def center_scale(self) -> Float32Array:
-        """Return centre and scale, shape (columns, 2)."""
-        return np.ascontiguousarray(np.column_stack([self.center, self.scale]), dtype=np.float32)
+    @abstractmethod
+    def _build_network(
+        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
+    ) -> Any:
+        """Return the network of so many users and items with these features."""
 
-    def transform(self, table: FeatureTable | None, n: int, entity: str) -> Float32Array:
-        """Return the numbers of a table, in the learned columns and units.
+    @abstractmethod
+    def _set_fitted_network(self, network: Any) -> None:
+        """Set the learned attributes that make bias and factors of features."""
+
+    @abstractmethod
+    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Return bias, (n,), and factors, (n, factors), of users or items by their features alone."""
+
+    # The rest --------------------------------------------------------------------------------------
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        users, items = (
+            FeatureScaler.from_table(train.user_features),
+            FeatureScaler.from_table(train.item_features),
+        )
+        self.user_columns_, self.item_columns_ = users.columns_json(), items.columns_json()
+        self.user_units_, self.item_units_ = users.center_scale(), items.center_scale()
+        super()._fit(train, progress)
+
+    def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> Any:
+        import torch
+
+        from foretaste.models.pytorch._two_tower import TwoTowerTask
+
+        random = torch.Generator().manual_seed(self.seed)
+        sizes = len(train.users), len(train.items)
+        values = (
+            self._feature_scaler("user").transform(train.user_features, sizes[0], "user"),
+            self._feature_scaler("item").transform(train.item_features, sizes[1], "item"),
+        )
+        network = self._build_network(sizes, values, random)
+        return TwoTowerTask(network, train, split, train.mean_std(), device, self.id_dropout, random)
+
+    def _set_fitted(self, training: Any) -> None:
+        import torch
+
+        self.mean_, self.std_ = training.mean, training.std
+        with torch.no_grad():
+            bias, factors = training.network.embed_all("user")
+            self.user_bias_, self.user_factors_ = to_numpy(bias), to_numpy(factors)
+            bias, factors = training.network.embed_all("item")
+            self.item_bias_, self.item_factors_ = to_numpy(bias), to_numpy(factors)
+        self._set_fitted_network(training.network)
+
+    def _feature_scaler(self, entity: str) -> FeatureScaler:
+        return FeatureScaler.from_json(getattr(self, f"{entity}_columns_"), getattr(self, f"{entity}_units_"))
+
+    def _predict(self, pairs: Pairs) -> Prediction:
+        user, user_bias, user_factors = self._factors_of_pairs(pairs, "user")
+        item, item_bias, item_factors = self._factors_of_pairs(pairs, "item")
+        value = self._predict_from(user, item, (user_factors, item_factors), (user_bias, item_bias))
+        return self._make_prediction(pairs, value)
+
+    def _factors_of_pairs(self, pairs: Pairs, entity: str) -> tuple[IndexArray, Float32Array, Float32Array]:
+        """Return index, biases and factors of one side, with those that only features are known of."""
+        index, table = getattr(pairs, entity), getattr(pairs, f"{entity}_features")
+        bias, factors = getattr(self, f"{entity}_bias_"), getattr(self, f"{entity}_factors_")
+        row = getattr(pairs, f"{entity}_feature_row")
+        if (
+            table is None
+            or row is None
+            or not (index < 0).any()
+            or not len(self._feature_scaler(entity).columns)
+        ):
+            return index, bias, factors
+        rows, positions = np.unique(row[index < 0], return_inverse=True)
+        values = self._feature_scaler(entity).transform(table.take_rows(rows), len(rows), entity)
+        more_bias, more_factors = self._factors_from_features(entity, values)
+        index = index.copy()
+        index[index < 0] = len(bias) + positions
+        return index, np.concatenate([bias, more_bias]), np.concatenate([factors, more_factors])
+
+    def with_new(self, users: Any = None, items: Any = None) -> Self:
+        """Return a fitted model that also knows users and items by their features alone.
+
+        So they can be predicted, recommended and compared as any other; this model stays as it is.
 
         Parameters
         ----------
-        table : Table, or None
-            None: no columns were learned from.
-        n : int
-            How many rows there are.
-        entity : str
-            ``"user"`` or ``"item"``, for errors.
-
-        Returns
-        -------
-        float32 array, shape (n, columns)
+        users, items : data frame, optional
+            One row an id, with the columns that the model has learned from. Ids that the model knows
+            already stay as they are.
 
         Raises
         ------
         DataError
-            If the table has other columns. Only the values of a category may differ: one that was not there
-            in learning says nothing.
+            If a frame has other columns, or ids of another type.
+        NotSupportedError
+            If the model has learned from no features of that side.
         """
-        if table is None:
-            return np.zeros((n, len(self.columns)), np.float32)
-        index = {column: k for k, column in enumerate(self.columns)}
-        self._check_columns(table.columns, entity)
-        values = np.tile(self.center, (n, 1))
-        for k, column in enumerate(table.columns):
-            if column in index:
-                values[:, index[column]] = table.values[:, k]
-        return np.ascontiguousarray((values - self.center) / self.scale)
+        self.check_fitted()
+        model = type(self)(**self.get_params(deep=False)).set_state(self.get_state())
+        for entity, frame in (("user", users), ("item", items)):
+            if frame is not None:
+                model._add_new(entity, frame)
+        return model
 
-    def _check_columns(self, columns: tuple[str, ...], entity: str) -> None:
-        """Refuse columns that are missing or were not learned from; a category may have other values."""
-        known, categories = set(self.columns), _categorical_features(self.columns)
-        feature_names = ", ".join(dict.fromkeys(map(_feature_name, self.columns))) or "none"
-        unexpected = [c for c in columns if c not in known and _feature_name(c) not in categories]
-        if unexpected:
-            raise DataError(
-                f'{entity} feature "{unexpected[0]}" was not there when the model learned',
-                hint=f"give the features that it learned from: {feature_names}",
+    def _add_new(self, entity: str, frame: Any) -> None:
+        """Take in the ids of a frame that are not known yet, by their features."""
+        features = self._feature_scaler(entity)
+        if not features.columns:
+            raise NotSupportedError(
+                f"this {type(self).__name__} has learned from no features of {entity}s",
+                hint=f"ratings.with_features({entity}s=frame) before fit",
             )
-        present = set(columns) | _categorical_features(columns)
-        missing = [
-            _feature_name(c) for c in self.columns if c not in present and _feature_name(c) not in present
-        ]
-        if missing:
-            raise DataError(
-                f'{entity} feature "{missing[0]}" is missing; the model has learned from it',
-                hint=f"give all features that it learned from: {feature_names}",
-            )
-
-
-def _feature_name(column: str) -> str:
-    """Return what a column of a category is called without its value."""
-    return column.partition("=")[0]
-
-
-def _categorical_features(columns: tuple[str, ...]) -> set[str]:
-    return {_feature_name(column) for column in columns if "=" in column}
+        known: IdIndex = getattr(self, f"{entity}s_")
+        frame_ids = FeatureTable.ids_from_frame(frame, entity)
+        check_id_types(frame_ids, known, entity)
+        new = frame_ids.take_ids(known.indices_of(frame_ids.ids) < 0)
+        table = FeatureTable.from_frame(frame, new, entity)
+        bias, factors = self._factors_from_features(entity, features.transform(table, len(new), entity))
+        ids = np.concatenate([known.ids, new.ids])
+        order = np.argsort(ids, kind="stable")
+        setattr(self, f"{entity}s_", IdIndex(ids[order]))
+        setattr(self, f"{entity}_bias_", np.concatenate([getattr(self, f"{entity}_bias_"), bias])[order])
+        setattr(
+            self, f"{entity}_factors_", np.concatenate([getattr(self, f"{entity}_factors_"), factors])[order]
+        )

@@ -91,7 +91,7 @@ class PairTask(TrainingTask):
         weight : float32 tensor, shape (batch,), or None
         """
         output, penalty = self.network.forward_with_penalty(user, item)
-        return weighted_mean(self.network.loss.each(output, value) + penalty, weight) + self.regularization()
+        return weighted_mean(self.network.loss.per_sample(output, value) + penalty, weight) + self.regularization()
 
     def regularization(self) -> Any:
         """Return what the regularizer of the module adds to the loss of a batch."""
@@ -109,12 +109,12 @@ class PairTask(TrainingTask):
         for user, item, value, weight in iter_blocks(columns):
             output = self.network(user.long(), item.long()).float()
             weights = 1.0 if weight is None else weight
-            losses += float((weights * loss.each(output, value)).sum())
-            squares += float((weights * (loss.standard(output) - value) ** 2).sum())
+            losses += float((weights * loss.per_sample(output, value)).sum())
+            squares += float((weights * (loss.to_rating(output) - value) ** 2).sum())
             total += len(value) if weight is None else float(weight.sum())
         total = total or 1.0
         std = self.std or 1.0
-        return losses / total * loss.unit(std), std * float(np.sqrt(squares / total))
+        return losses / total * loss.scale(std), std * float(np.sqrt(squares / total))
 
 
 def weighted_mean(loss: Any, weight: Any) -> Any:

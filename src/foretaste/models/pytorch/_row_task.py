@@ -53,7 +53,7 @@ class RowTask(TrainingTask):
         self.baseline, self.std = baseline, baseline.std
         self.dropout = dropout
         axes = (train.item, train.user), (len(train.items), len(train.users))
-        (row_codes, column_codes), (self.size, self.width) = (
+        (row_codes, column_codes), (self.size, self.n_columns) = (
             axes if item_based else (axes[0][::-1], axes[1][::-1])
         )
         value = baseline.residual(train)
@@ -72,7 +72,7 @@ class RowTask(TrainingTask):
         share = len(examples) / self.size
         total: Any = 0.0
         for network in self.network:
-            (output,) = network.decode(network.encoded(pattern, self.apply_dropout(values)), pattern)
+            (output,) = network.decode(network.encode(pattern, self.apply_dropout(values)), pattern)
             errors = self.train_cells.apply_weights((output - z) ** 2, index)
             total = total + errors.sum() + share * network.penalty()
         return total / (share * self.train_cells.total)
@@ -80,7 +80,7 @@ class RowTask(TrainingTask):
     def gather_cells(self, cells: CSRRatings, rows: Any) -> tuple[SparsityPattern, Any]:
         """Return the cells of some rows, and which ratings these are."""
         row, index = cells.gather_rows(rows)
-        return SparsityPattern(row, cells.column[index], len(rows), self.width), index
+        return SparsityPattern(row, cells.column[index], len(rows), self.n_columns), index
 
     def apply_dropout(self, values: Any) -> Any:
         """Return what goes in while learning: a share of it does not."""
@@ -94,7 +94,7 @@ class RowTask(TrainingTask):
         hidden = []
         for rows in self._blocks(1):
             pattern, index = self.gather_cells(self.train_cells, rows)
-            hidden.append([network.encoded(pattern, self.inputs[index]) for network in self.network])
+            hidden.append([network.encode(pattern, self.inputs[index]) for network in self.network])
         return [torch.cat(split) for split in zip(*hidden, strict=True)]
 
     def evaluate(self) -> EpochMetrics:
@@ -108,7 +108,7 @@ class RowTask(TrainingTask):
             _, pattern, index = gathered[0]
             values, patterns = self.inputs[index], [pattern for _, pattern, _ in gathered]
             outputs = [
-                network.decode(network.encoded(pattern, values), *patterns) for network in self.network
+                network.decode(network.encode(pattern, values), *patterns) for network in self.network
             ]
             for (cells, _, index), output, total in zip(
                 gathered, zip(*outputs, strict=True), sums, strict=True

@@ -88,21 +88,21 @@ def squared_norm(weights: Any) -> Any:
 class _SparseEmbeddingSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Any, pattern: SparsityPattern, values: Any) -> Any:
-        ctx.rated = pattern
+        ctx.pattern = pattern
         ctx.save_for_backward(values)
         return _embedding_bag(pattern.column, table, pattern.row_starts, values)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Any) -> Any:
         (values,) = ctx.saved_tensors
-        order, row, starts = ctx.rated.column_order
+        order, row, starts = ctx.pattern.column_order
         return _embedding_bag(row, grad_output.contiguous(), starts, values[order]), None, None
 
 
 class _SampledDot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Any, table: Any, pattern: SparsityPattern) -> Any:
-        ctx.rated = pattern
+        ctx.pattern = pattern
         ctx.save_for_backward(rows, table)
         if rows.device.type != "cpu":
             blocks = zip(pattern.row.split(_BLOCK_SIZE), pattern.column.split(_BLOCK_SIZE), strict=True)
@@ -118,7 +118,7 @@ class _SampledDot(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Any) -> Any:
         rows, table = ctx.saved_tensors
-        pattern, grad_output = ctx.rated, grad_output.contiguous()
+        pattern, grad_output = ctx.pattern, grad_output.contiguous()
         order, row, starts = pattern.column_order
         grad_rows = _embedding_bag(pattern.column, table, pattern.row_starts, grad_output)
         return grad_rows, _embedding_bag(row, rows, starts, grad_output[order]), None

@@ -78,7 +78,7 @@ class TwoTower(nn.Module):
         """Return biases and factors of all users, or of all items."""
         tower = getattr(self, entity)
         index = torch.arange(len(tower.bias), device=tower.bias.device)
-        embedded = [tower.made(part)[:2] for part in index.split(_BLOCK_SIZE)]
+        embedded = [tower.embed(part)[:2] for part in index.split(_BLOCK_SIZE)]
         return torch.cat([bias for bias, _ in embedded]), torch.cat([factors for _, factors in embedded])
 
 
@@ -107,8 +107,8 @@ class TwoTowerTask(PairTask):
             self._sample_mask(self.network.user, len(user)),
             self._sample_mask(self.network.item, len(user)),
         )
-        output, penalty = self.network.judged(user, item, *masks)
-        return weighted_mean(self.network.loss.each(output, value) + penalty, weight)
+        output, penalty = self.network.forward_with_penalty(user, item, *masks)
+        return weighted_mean(self.network.loss.per_sample(output, value) + penalty, weight)
 
     def _sample_mask(self, tower: EntityTower, n: int) -> Any:
         """Return 0 where an id is hidden, else 1, shape (n,); None where all are shown."""

@@ -67,7 +67,7 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {})[_KEY])
                 self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             names = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
-            mismatches = [name for key, name in names.items() if header["of"][key] != self.identity[key]]
+            mismatches = [name for key, name in names.items() if header["identity"][key] != self.identity[key]]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"{self.path} is damaged or no checkpoint", hint=fix) from error
         if mismatches:
@@ -78,7 +78,7 @@ class Checkpoint:
         """Return the figures of a stage that is over, or None."""
         if self.header["stage"] <= stage:
             return None
-        return _history_from_json(self.header["earlier"])
+        return _history_from_json(self.header["previous_history"])
 
     def resume(self, stage: int, training: TrainingTask, state: TrainState) -> None:
         """Give network, random numbers and state what they were, if the file was written in this stage."""
@@ -96,11 +96,11 @@ class Checkpoint:
             state.optimizer.load_state_dict(
                 {"state": optimizer_state, "param_groups": state_dict["param_groups"]}
             )
-            state.random.set_state(self.tensors["random"])
+            state.random.set_state(self.tensors["order_rng"])
             if self.uses_global_rng:
-                torch.set_rng_state(self.tensors["drawn"])
+                torch.set_rng_state(self.tensors["global_rng"])
             if training.random is not None:
-                training.random.set_state(self.tensors["own"])
+                training.random.set_state(self.tensors["task_rng"])
             state.history = _history_from_json(self.header["history"])
             state.history.weights = self._tensors_with_prefix("best.") or None
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -127,15 +127,15 @@ class Checkpoint:
                 for key, value in values.items()
                 if isinstance(value, torch.Tensor)
             }
-        tensors |= {"random": state.random.get_state()}
-        tensors |= {"drawn": torch.get_rng_state()} if self.uses_global_rng else {}
-        tensors |= {} if training.random is None else {"own": training.random.get_state()}
+        tensors |= {"order_rng": state.random.get_state()}
+        tensors |= {"global_rng": torch.get_rng_state()} if self.uses_global_rng else {}
+        tensors |= {} if training.random is None else {"task_rng": training.random.get_state()}
         header = {
-            "of": self.identity,
+            "identity": self.identity,
             "stage": stage,
             "optimizer": optimizer_state,
             "history": _history_to_json(state.history),
-            "earlier": None if previous_history is None else _history_to_json(previous_history),
+            "previous_history": None if previous_history is None else _history_to_json(previous_history),
         }
         # One tensor each: safetensors refuses those that share memory.
         copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
@@ -159,12 +159,12 @@ def _history_to_json(history: History) -> dict[str, Any]:
         {name: None if math.isnan(value) else value for name, value in asdict(epoch).items()}
         for epoch in history.metrics
     ]
-    return {"figures": metrics, "best": history.best}
+    return {"metrics": metrics, "best": history.best}
 
 
 def _history_from_json(data: dict[str, Any]) -> History:
     metrics = [
         EpochMetrics(**{name: math.nan if value is None else value for name, value in epoch.items()})
-        for epoch in data["figures"]
+        for epoch in data["metrics"]
     ]
     return History(metrics, data["best"])

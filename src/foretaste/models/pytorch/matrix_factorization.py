@@ -11,7 +11,7 @@ from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Prediction
 from foretaste.models.pytorch._base import TrainValidRows
-from foretaste.models.pytorch._linear_form import LinearTorchModel, to_numpy
+from foretaste.models.pytorch._linear_model import LinearTorchModel, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from foretaste.models.pytorch._linear_form import to_numpy
-from foretaste.models.pytorch._tower import FeatureModel
+from foretaste.models.pytorch._linear_model import to_numpy
+from foretaste.models.pytorch._feature_model import FeatureModel
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import Float32Array
 
@@ -71,7 +71,7 @@ class NeuralMF(FeatureModel):
             tower = getattr(network, entity)
             setattr(self, f"{entity}_input_", to_numpy(tower.feature_weights))
             setattr(self, f"{entity}_hidden_bias_", to_numpy(tower.hidden_bias))
-            setattr(self, f"{entity}_output_", to_numpy(tower.out))
+            setattr(self, f"{entity}_output_", to_numpy(tower.output_weights))
             setattr(self, f"{entity}_output_bias_", to_numpy(tower.output_bias))
 
     def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:

@@ -204,13 +204,13 @@ class TorchRecommender(TorchNetworkModel):
                     torch.from_numpy(c[first : first + _BLOCK_SIZE]).to(device).long() for c in (user, item)
                 ]
                 output = network(*rows).float()
-                values.append(network.loss.standard(output).cpu().numpy())
-                predictive_std = network.loss.spread(output)
+                values.append(network.loss.to_rating(output).cpu().numpy())
+                predictive_std = network.loss.predictive_std(output)
                 stds += [] if predictive_std is None else [predictive_std.cpu().numpy()]
         return np.concatenate(values), np.concatenate(stds) if stds else None
 
     def as_linear(self) -> LinearForm:
-        loss_line = self._get_network().loss.line() if self.module is None else None
+        loss_line = self._get_network().loss.as_line() if self.module is None else None
         if loss_line is None:
             raise self._not_supported("_linear", "be written as biases and factors with these parameters")
         first, slope = self.mean_ + self.std_ * loss_line[0], np.float32(self.std_ * loss_line[1])

@@ -1,0 +1,116 @@
+"""Features of users and items as numbers for a network: in what units, and which column is which."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from foretaste.errors import DataError
+from foretaste.features import FeatureTable
+from foretaste.typing import Float32Array
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureScaler:
+    """The columns that a model has learned from, and in what units it has.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        As in ``FeatureTable``: a category is one column a value, ``genre=comedy``.
+    center, scale : float32 array, shape (columns,)
+        A column goes in as ``(value - centre) / scale``. Columns of only 0 and 1 go in as they are, others in
+        standard deviations from their mean over the known users or items.
+    """
+
+    columns: tuple[str, ...]
+    center: Float32Array
+    scale: Float32Array
+
+    @classmethod
+    def from_table(cls, table: FeatureTable | None) -> FeatureScaler:
+        """Return the features of a training table; None has no columns."""
+        if table is None:
+            return cls((), np.empty(0, np.float32), np.empty(0, np.float32))
+        values = table.values.astype(np.float64)
+        is_binary = ((values == 0) | (values == 1)).all(axis=0)
+        std = values.std(axis=0)
+        center = np.where(is_binary, 0, values.mean(axis=0))
+        scale = np.where(is_binary | (std == 0), 1, std)
+        return cls(table.columns, center.astype(np.float32), scale.astype(np.float32))
+
+    @classmethod
+    def from_json(cls, columns_json: str, center_scale: Float32Array) -> FeatureScaler:
+        """Return what ``columns_json`` and ``center_scale`` were made of."""
+        return cls(tuple(json.loads(columns_json)), center_scale[:, 0], center_scale[:, 1])
+
+    def columns_json(self) -> str:
+        """Return the names of the columns as one text."""
+        return json.dumps(self.columns, ensure_ascii=False)
+
+    def center_scale(self) -> Float32Array:
+        """Return centre and scale, shape (columns, 2)."""
+        return np.ascontiguousarray(np.column_stack([self.center, self.scale]), dtype=np.float32)
+
+    def transform(self, table: FeatureTable | None, n: int, entity: str) -> Float32Array:
+        """Return the numbers of a table, in the learned columns and units.
+
+        Parameters
+        ----------
+        table : Table, or None
+            None: no columns were learned from.
+        n : int
+            How many rows there are.
+        entity : str
+            ``"user"`` or ``"item"``, for errors.
+
+        Returns
+        -------
+        float32 array, shape (n, columns)
+
+        Raises
+        ------
+        DataError
+            If the table has other columns. Only the values of a category may differ: one that was not there
+            in learning says nothing.
+        """
+        if table is None:
+            return np.zeros((n, len(self.columns)), np.float32)
+        index = {column: k for k, column in enumerate(self.columns)}
+        self._check_columns(table.columns, entity)
+        values = np.tile(self.center, (n, 1))
+        for k, column in enumerate(table.columns):
+            if column in index:
+                values[:, index[column]] = table.values[:, k]
+        return np.ascontiguousarray((values - self.center) / self.scale)
+
+    def _check_columns(self, columns: tuple[str, ...], entity: str) -> None:
+        """Refuse columns that are missing or were not learned from; a category may have other values."""
+        known, categories = set(self.columns), _categorical_features(self.columns)
+        feature_names = ", ".join(dict.fromkeys(map(_feature_name, self.columns))) or "none"
+        unexpected = [c for c in columns if c not in known and _feature_name(c) not in categories]
+        if unexpected:
+            raise DataError(
+                f'{entity} feature "{unexpected[0]}" was not there when the model learned',
+                hint=f"give the features that it learned from: {feature_names}",
+            )
+        present = set(columns) | _categorical_features(columns)
+        missing = [
+            _feature_name(c) for c in self.columns if c not in present and _feature_name(c) not in present
+        ]
+        if missing:
+            raise DataError(
+                f'{entity} feature "{missing[0]}" is missing; the model has learned from it',
+                hint=f"give all features that it learned from: {feature_names}",
+            )
+
+
+def _feature_name(column: str) -> str:
+    """Return what a column of a category is called without its value."""
+    return column.partition("=")[0]
+
+
+def _categorical_features(columns: tuple[str, ...]) -> set[str]:
+    return {_feature_name(column) for column in columns if "=" in column}
