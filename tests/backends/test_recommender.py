@@ -189,7 +189,9 @@ def test_it_is_compared_with_others(ratings):
     )
     assert {row["model"] for row in results.rows} == {"GlobalMean", "Bias", "TorchRecommender", "TorchMF"}
     row = next(row for row in results.rows if row["model"] == "TorchRecommender")
-    assert row["repr"].startswith("TorchRecommender(epochs=8, batch_size=128, learning_rate=0.02, module=Net, ")
+    assert row["repr"].startswith(
+        "TorchRecommender(epochs=8, batch_size=128, learning_rate=0.02, module=Net, "
+    )
     assert "refused" not in row
     assert "train_rmse" in row
     json.dumps(results.to_dict() if hasattr(results, "to_dict") else row)

@@ -184,8 +184,8 @@ def test_models_of_other_packages_are_found_by_their_entry_points(monkeypatch, r
 
 def test_importing_the_classes_does_not_import_torch():
     code = (
-        "import sys\nfrom foretaste import TorchMF, TorchRecommender\nfrom foretaste.models import BY_NAME\n"
-        "repr(BY_NAME['TorchMF']()); print('torch' in sys.modules)"
+        "import sys\nfrom foretaste import TorchMF, TorchRecommender\nfrom foretaste.models import MODELS\n"
+        "repr(MODELS['TorchMF']()); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -76,7 +76,7 @@ def _select_known(model: Model, new: Ratings, entity: str) -> Ratings:
     }
     columns |= {"user": new.user[mask], "item": new.item[mask], "value": new.value[mask]}
     return new.replace(
-        **(columns | {entity: indices[mask], f"{entity}s": known_ids, f"{entity}_table": None})
+        **(columns | {entity: indices[mask], f"{entity}s": known_ids, f"{entity}_features": None})
     )
 
 

@@ -56,7 +56,9 @@ class BPRTask(PairTask):
         negative, negative_weight = self._sample_negatives(user, self.random)
         positive_score, penalty = self.network.forward_with_penalty(user, item)
         negative_score, negative_penalty = self.network.forward_with_penalty(user, negative)
-        losses = self.network.loss.per_sample(positive_score - negative_score, None) + penalty + negative_penalty
+        losses = (
+            self.network.loss.per_sample(positive_score - negative_score, None) + penalty + negative_penalty
+        )
         return (
             weighted_mean(losses, negative_weight if weight is None else negative_weight * weight)
             + self.regularization()

@@ -91,7 +91,10 @@ class PairTask(TrainingTask):
         weight : float32 tensor, shape (batch,), or None
         """
         output, penalty = self.network.forward_with_penalty(user, item)
-        return weighted_mean(self.network.loss.per_sample(output, value) + penalty, weight) + self.regularization()
+        return (
+            weighted_mean(self.network.loss.per_sample(output, value) + penalty, weight)
+            + self.regularization()
+        )
 
     def regularization(self) -> Any:
         """Return what the regularizer of the module adds to the loss of a batch."""

@@ -107,9 +107,7 @@ class RowTask(TrainingTask):
             ]
             _, pattern, index = gathered[0]
             values, patterns = self.inputs[index], [pattern for _, pattern, _ in gathered]
-            outputs = [
-                network.decode(network.encode(pattern, values), *patterns) for network in self.network
-            ]
+            outputs = [network.decode(network.encode(pattern, values), *patterns) for network in self.network]
             for (cells, _, index), output, total in zip(
                 gathered, zip(*outputs, strict=True), sums, strict=True
             ):

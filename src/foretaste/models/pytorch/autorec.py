@@ -55,5 +55,5 @@ class AutoRec(AutoencoderModel):
 
     def _fold_in(self, new: Ratings) -> Self:
         if self.entity == "user":
-            raise self._not_supported("_fold_in", 'take in new users without refitting with side="user"')
+            raise self._not_supported("_fold_in", 'take in new users without refitting with entity="user"')
         return self._fold_in_users(new)

@@ -67,7 +67,9 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {})[_KEY])
                 self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             names = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
-            mismatches = [name for key, name in names.items() if header["identity"][key] != self.identity[key]]
+            mismatches = [
+                name for key, name in names.items() if header["identity"][key] != self.identity[key]
+            ]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"{self.path} is damaged or no checkpoint", hint=fix) from error
         if mismatches:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from foretaste.models.pytorch._linear_model import to_numpy
 from foretaste.models.pytorch._feature_model import FeatureModel
+from foretaste.models.pytorch._linear_model import to_numpy
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import Float32Array
 
