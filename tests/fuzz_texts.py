@@ -261,7 +261,7 @@ def checks(rng: Random) -> dict:
         options["scale"] = rng.choice(_SCALES)
     if rng.random() < 0.3:
         options["duplicates"] = rng.choice(
-            ["refuse", "last", "first", "mean", "last", "first", "mean", "all", None]
+            ["raise", "last", "first", "mean", "last", "first", "mean", "all", None]
         )
     if rng.random() < 0.15:
         options["where"] = _condition(rng)

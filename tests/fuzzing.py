@@ -172,7 +172,7 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
     found = read_ratings_with_report(path, **options)
     sound(found.ratings)
     left_out = sorted({int(row) for fault in found.row_errors for row in fault.rows})
-    merged = options.get("duplicates", "refuse") != "refuse"
+    merged = options.get("duplicates", "raise") != "raise"
     must(
         merged or len(found.ratings) + len(left_out) == found.n_rows,
         "rows kept and left out are not all rows",

@@ -67,5 +67,5 @@ def made_up(errors: dict[str, list[float]]) -> SavedResults:
         }
         for place, (model, folds) in enumerate(errors.items())
     ]
-    facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "filled": 1.0, "mean": 3.0}
+    facts = {"name": "made up", "ratings": 9, "users": 3, "items": 3, "density": 1.0, "mean": 3.0}
     return SavedResults(facts, "3 folds", tuple(rows))

@@ -61,7 +61,7 @@ def test_the_course_statistics():
     # The course has 141,362 ratings of 3,635 users; three one-rating users are missing here.
     assert (figures["ratings"], figures["users"], figures["items"]) == (141_359, 3_632, 140)
     assert figures["mean"] == pytest.approx(1.2, abs=5e-4)
-    assert figures["filled"] == pytest.approx(0.278, abs=5e-4)
+    assert figures["density"] == pytest.approx(0.278, abs=5e-4)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_tutorial_reads_the_ratings_of_the_lecture(lecture):
     facts = lecture["ratings"].describe()
     assert (facts["ratings"], facts["users"], facts["items"]) == (141_359, 3_632, 140)
     assert facts["mean"] == pytest.approx(1.200, abs=0.0005)
-    assert facts["filled"] == pytest.approx(0.278, abs=0.0005)
+    assert facts["density"] == pytest.approx(0.278, abs=0.0005)
     assert len(lecture["train"]) + len(lecture["valid"]) == 141_359
     shown = {row[0]: float(row[2].replace(",", "")) for row in tables(TUTORIAL)[1][1:]}
     assert shown == {name: pytest.approx(facts[name], abs=0.0005) for name in shown}

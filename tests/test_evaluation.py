@@ -431,7 +431,7 @@ def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) ->
     gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline_row["rmse"])
     assert f"{gain:.3g} % better than always guessing the mean" in text
     assert "protocol: hold-out, 20 % of the rows, seed 0: 720 to learn from, 180 to judge by" in text
-    assert "data: tiny: 900 ratings, 58 users x 40 items, 38.8 % filled" in text
+    assert "data: tiny: 900 ratings, 58 users x 40 items, density 38.8 %" in text
     assert "Bias(user_damping=9.0)" in text
     assert repr(results) == text
     rows = [line for line in text.splitlines() if line.startswith(("Bias", "GlobalMean"))]

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError
 from foretaste.ids import IdIndex
-from foretaste.ratings import Ratings
+from foretaste.ratings import Interactions, Pairs, Ratings, RatingsStore
+from foretaste.typing import Entity
+from foretaste.validation import as_ratings, encode_pairs
 
 SMALL = Ratings.from_columns(
     [3, 1, 3, 2, 1], ["b", "a", "a", "c", "c"], [4, 0, 2.5, -1, 5],
@@ -70,7 +72,7 @@ def test_every_kind_of_slice():
     assert len(SMALL[[]]) == len(SMALL[[]].users) == len(SMALL[[]].items) == 0
     assert rows_of(SMALL[::-1]) == rows_of(SMALL)[::-1]
     for one in (2, np.int64(2), -1):
-        with pytest.raises(InvalidParameterError, match="asks for one row") as refused:
+        with pytest.raises(InvalidParameterError, match="selects a single row") as refused:
             SMALL[one]
         assert refused.value.hint == f"ratings[[{one}]]"
     with pytest.raises(IndexError):
@@ -285,7 +287,8 @@ def test_sample(ratings):
 
 
 def test_rows_grouped_by_user_and_item(ratings):
-    for starts, order, codes in ((*ratings.by_user(), ratings.user), (*ratings.by_item(), ratings.item)):
+    by_user, by_item = ratings.group_by_user(), ratings.group_by_item()
+    for starts, order, codes in ((*by_user, ratings.user), (*by_item, ratings.item)):
         np.testing.assert_array_equal(order, np.argsort(codes, kind="stable"))
         np.testing.assert_array_equal(np.diff(starts), np.bincount(codes))
         assert starts[0] == 0
@@ -349,20 +352,120 @@ def test_a_matrix_that_would_not_fit_is_refused():
 
 def test_describe():
     assert SMALL.describe() == {
-        "ratings": 5, "users": 3, "items": 3, "filled": 5 / 9, "mean": pytest.approx(2.1),
+        "ratings": 5, "users": 3, "items": 3, "density": 5 / 9, "mean": pytest.approx(2.1),
         "std": pytest.approx(np.std([4, 0, 2.5, -1, 5])), "min": -1.0, "max": 5.0,
-        "ratings_a_user": 2.0, "ratings_an_item": 2.0,
+        "ratings_per_user": 2.0, "ratings_per_item": 2.0,
     }  # fmt: skip
     nothing = SMALL[[]].describe()
-    assert (nothing["ratings"], nothing["mean"], nothing["filled"]) == (0, None, None)
+    assert (nothing["ratings"], nothing["mean"], nothing["density"]) == (0, None, None)
     assert list(nothing) == list(SMALL.describe())
 
 
 def test_repr_and_html():
     assert repr(SMALL) == "<Ratings: 5 ratings, 3 users x 3 items, scale -1 to 5>"
-    assert repr(SMALL.replace(scale=None)[[0, 2]]) == "<Ratings: 2 ratings, 1 users x 2 items, seen 2.5 to 4>"
+    undeclared = SMALL.replace(scale=None)
+    assert repr(undeclared[[0, 2]]) == "<Ratings: 2 ratings, 1 users x 2 items, range 2.5 to 4>"
     assert repr(SMALL[[]]) == "<Ratings: 0 ratings, 0 users x 0 items>"
     html = SMALL._repr_html_()
     assert html.startswith("<table>")
-    assert "ratings a user" in html
+    assert "ratings per user" in html
     assert "-" in SMALL[[]]._repr_html_()
+
+
+# Axes, interactions and stores ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_axis_is_the_users_or_the_items(ratings, entity):
+    axis = ratings.axis(entity)
+    assert axis.entity is entity
+    np.testing.assert_array_equal(axis.ids.ids[axis.codes], getattr(ratings, f"{entity}_ids"))
+    starts, order = axis.group_rows()
+    expected = ratings.group_by_user() if entity == "user" else ratings.group_by_item()
+    np.testing.assert_array_equal(starts, expected[0])
+    np.testing.assert_array_equal(order, expected[1])
+    assert ratings.axis(str(entity)).entity is entity
+
+
+def test_axis_carries_features():
+    frame = pl.DataFrame({"item": SMALL.items.ids, "year": [1990.0, 2000.0, 2010.0]})
+    with_years = SMALL.with_features(items=frame)
+    assert with_years.axis("item").features is with_years.item_features
+    assert with_years.axis("user").features is None
+    pairs = encode_pairs(with_years, SMALL.users, SMALL.items)
+    np.testing.assert_array_equal(pairs.axis("item").feature_row, SMALL.item)
+    assert pairs.axis("item").ids is None
+
+
+def test_axis_of_anything_else_is_an_error():
+    with pytest.raises(ValueError, match="movie"):
+        SMALL.axis("movie")
+
+
+def interactions_of(ratings):
+    return Interactions(
+        ratings.user, ratings.item, ratings.timestamp, weight=ratings.weight,
+        users=ratings.users, items=ratings.items,
+    )  # fmt: skip
+
+
+def test_ratings_are_interactions():
+    assert isinstance(SMALL, Interactions)
+    assert isinstance(SMALL, Pairs)
+
+
+def test_interactions_slice_like_ratings(ratings):
+    interactions, rows = interactions_of(ratings), np.arange(0, len(ratings), 2)
+    part, expected = interactions[rows], ratings[rows]
+    assert type(part) is Interactions
+    assert (part.users, part.items) == (expected.users, expected.items)
+    for name in ("user", "item", "timestamp", "weight"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(expected, name))
+    assert part.axis("item").ids == expected.items
+
+
+def test_interactions_are_filtered_sampled_and_described():
+    interactions = interactions_of(SMALL)
+    assert interactions.where("user = 3").user_ids.tolist() == [3, 3]
+    assert len(interactions.sample(n=2, seed=1)) == 2
+    assert len(interactions.k_core(min_user_ratings=2)) == len(SMALL.k_core(min_user_ratings=2))
+    assert interactions.describe() == {
+        "interactions": 5, "users": 3, "items": 3, "density": 5 / 9,
+        "interactions_per_user": 2.0, "interactions_per_item": 2.0,
+    }  # fmt: skip
+    assert repr(interactions) == "<Interactions: 5, 3 users x 3 items>"
+    empty = interactions[[]]
+    assert (empty.describe()["density"], empty.describe()["interactions_per_user"]) == (None, None)
+
+
+class Store:
+    """A store of ratings, with the method of the protocol and nothing else."""
+
+    def __init__(self, ratings):
+        self.ratings, self.reads = ratings, 0
+
+    def to_ratings(self):
+        self.reads += 1
+        return self.ratings
+
+
+def test_ratings_are_read_from_a_store():
+    store = Store(SMALL)
+    assert isinstance(store, RatingsStore)
+    assert as_ratings(store) is SMALL
+    np.testing.assert_array_equal(as_ratings(store, y=[1, 1, 1, 1, 1]).value, np.ones(5, np.float32))
+    pairs = encode_pairs(store, SMALL.users, SMALL.items)
+    np.testing.assert_array_equal(pairs.user, SMALL.user)
+    assert store.reads == 3
+
+
+def test_a_model_fits_and_predicts_from_a_store():
+    from foretaste import Bias
+
+    expected = Bias().fit(SMALL)
+    model = Bias().fit(Store(SMALL))
+    np.testing.assert_array_equal(model.predict(Store(SMALL)), expected.predict(SMALL))
+
+
+def test_ratings_themselves_are_no_store():
+    assert not isinstance(SMALL, RatingsStore)

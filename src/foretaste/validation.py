@@ -1,7 +1,4 @@
-"""The two doors: ``as_ratings`` of ``fit``, ``encode_pairs`` of ``predict``.
-
-Outside them are ids, frames and arrays; inside are ``Ratings`` and ``Pairs`` of indices.
-"""
+"""Validation of the inputs of ``fit`` and ``predict``: ids, frames and arrays become ``Ratings`` and ``Pairs``."""
 
 from __future__ import annotations
 
@@ -23,20 +20,31 @@ from foretaste.column_roles import (
 )
 from foretaste.errors import DataError
 from foretaste.ids import IdIndex
-from foretaste.ratings import Pairs, Ratings
+from foretaste.ratings import Pairs, Ratings, RatingsStore
 
 
 def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
-    """Open the door of ``fit``: ratings, or pairs of ids and their ratings, become ``Ratings``.
+    """Validate the input of ``fit``: ratings, a store of them, or pairs of ids with their ratings.
 
     Parameters
     ----------
-    X : Ratings, data frame, or array-like of shape (n, 2)
-        A frame may carry its ratings; its columns are recognised by name.
+    X : Ratings, RatingsStore, data frame, or array-like of shape (n, 2)
+        A frame may contain the ratings; its columns are inferred by name.
     y : array-like, shape (n,), optional
-        Ratings; replaces those that X carries.
+        Ratings; replaces those in X.
     sample_weight : array-like, shape (n,), optional
+
+    Returns
+    -------
+    Ratings
+
+    Raises
+    ------
+    DataError
+        If there are no ratings, or ids, ratings or weights are invalid or of different lengths.
     """
+    if isinstance(X, RatingsStore):
+        X = X.to_ratings()
     if not isinstance(X, Ratings):
         user, item, timestamp, value = _pair_columns(X)
         if y is None and value is None:
@@ -59,16 +67,18 @@ def as_ratings(X: Any, y: Any = None, sample_weight: Any = None) -> Ratings:
 
 
 def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
-    """Open the door of ``predict``: pairs of ids become indices into a model's id maps, -1 = unknown.
+    """Encode the input of ``predict``: pairs of ids become indices into a model's id maps, -1 = unknown.
 
     Parameters
     ----------
-    X : Ratings, Pairs, data frame, or array-like of shape (n, 2)
-        ``Pairs`` are taken as encoded already. Features of ratings go with them, so that a model that
-        makes use of them knows something of users and items that are not in its id maps.
+    X : Ratings, RatingsStore, Pairs, data frame, or array-like of shape (n, 2)
+        ``Pairs`` are already encoded. Features of ratings are passed on, so that models that use features
+        can predict for users and items that are not in their id maps.
     users, items : IdIndex
         The model's id maps.
     """
+    if isinstance(X, RatingsStore):
+        X = X.to_ratings()
     if isinstance(X, Ratings):
         check_id_types(X.users, users, "user")
         check_id_types(X.items, items, "item")
@@ -87,13 +97,13 @@ def encode_pairs(X: Any, users: IdIndex, items: IdIndex) -> Pairs:
 
 
 def check_id_types(index: IdIndex, known: IdIndex, name: str) -> None:
-    """Refuse ids of another type than the known ones: 196 is not "196"."""
+    """Raise on ids of another type than the known ones: 196 is not "196"."""
     if len(index) and len(known) and index.dtype != known.dtype:
         known.encode(index.ids[:1], name)
 
 
 def _pair_columns(X: Any) -> tuple[Any, Any, Any, Any]:
-    """Return user, item, when and rating columns of a frame or of an (n, 2) array."""
+    """Return the user, item, timestamp and rating columns of a frame or of an (n, 2) array."""
     if is_frame(X):
         columns = frame_columns(X)
         roles = infer_roles(columns, dict.fromkeys(ROLES))
@@ -105,12 +115,12 @@ def _pair_columns(X: Any) -> tuple[Any, Any, Any, Any]:
     if isinstance(X, list | tuple):
         pairs = [tuple(pair) for pair in X]
         if any(len(pair) != 2 for pair in pairs):
-            raise DataError("pairs must have two entries each, a user id and an item id", hint="[(196, 242)]")
+            raise DataError("each pair must have two entries, a user id and an item id", hint="[(196, 242)]")
         return [user for user, _ in pairs], [item for _, item in pairs], None, None
     array = np.asarray(X)
     if array.ndim != 2 or array.shape[1] != 2:
         raise DataError(
-            f"pairs must have the shape (n, 2), a user and an item each; theirs is {array.shape}",
+            f"pairs must have shape (n, 2), a user and an item per row; got {array.shape}",
             hint="numpy.column_stack([users, items]), a data frame, or Ratings",
         )
     return array[:, 0], array[:, 1], None, None

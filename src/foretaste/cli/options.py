@@ -95,8 +95,8 @@ READ_OPTIONS = (
     ),
     click.option(
         "--duplicates",
-        type=click.Choice(["refuse", "last", "first", "mean"]),
-        default="refuse",
+        type=click.Choice(["raise", "last", "first", "mean"]),
+        default="raise",
         show_default=True,
         help="When a user rated an item twice.",
     ),

@@ -34,8 +34,8 @@ _ITEM_OPTIONS = ("encoding",)  # reading options that --items takes as well
     click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
     click.option(
         "--unknown",
-        type=click.Choice(["refuse", "fallback"]),
-        default="refuse",
+        type=click.Choice(["raise", "fallback"]),
+        default="raise",
         show_default=True,
         help="What a user whom the model does not know gets.",
     ),

@@ -35,7 +35,7 @@ _DEFAULTS = {
     "encoding": "utf-8",
     "decimal": ".",
     "layout": "long",
-    "duplicates": "refuse",
+    "duplicates": "raise",
     "on_error": "raise",
 }
 

@@ -200,7 +200,7 @@ class Results(PlotMixin):
         """One line about the ratings."""
         d = self.dataset
         text = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
-        return text + (f", {100 * d['filled']:.3g} % filled, mean {d['mean']:.4g}" if d["ratings"] else "")
+        return text + (f", density {100 * d['density']:.3g} %, mean {d['mean']:.4g}" if d["ratings"] else "")
 
     def __str__(self) -> str:
         lines = [*self.sentences, f"data: {self.dataset_summary}", f"protocol: {self.protocol}", ""]

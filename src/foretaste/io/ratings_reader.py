@@ -70,7 +70,7 @@ def read_ratings(
     table: str | None = None,
     query: str | None = None,
     scale: tuple[float, float] | None = None,
-    duplicates: str = "refuse",
+    duplicates: str = "raise",
     on_error: str = "raise",
     where: str | None = None,
 ) -> Ratings:
@@ -109,7 +109,7 @@ def read_ratings(
         Which table of a database, or a ``SELECT`` to be answered; not needed where there is one table.
     scale : (low, high), optional
         The declared scale, in rating units; a rating outside it is refused.
-    duplicates : {"refuse", "last", "first", "mean"}
+    duplicates : {"raise", "last", "first", "mean"}
         What to do when a user rated an item twice.
     on_error : {"raise", "skip"}
         What to do with a row that cannot be used. ``"skip"`` leaves such rows out and says, as a warning,

@@ -24,7 +24,7 @@ class ReadOptions:
 
     columns: RequestedColumns
     scale: tuple[float, float] | None = None
-    duplicates: str = "refuse"
+    duplicates: str = "raise"
     where: str | None = None
     layout: str = "long"
     missing: MissingValues = None
@@ -61,7 +61,7 @@ def encode_ratings(
     options : Wanted
     """
     error_collector: RowErrorCollector = table.error_collector
-    use_first = error_collector.skip and options.duplicates == "refuse"
+    use_first = error_collector.skip and options.duplicates == "raise"
     try:
         ratings = Ratings.from_columns(
             users, items, parsed_columns["rating"], timestamp=parsed_columns.get("timestamp"), weight=parsed_columns.get("weight"),

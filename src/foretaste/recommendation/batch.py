@@ -30,7 +30,7 @@ def recommend_all(
     exclude: Any = None,
     candidates: Any = None,
     catalog: ItemCatalog | None = None,
-    unknown_users: str = "refuse",
+    unknown_users: str = "raise",
     threads: int | None = None,
     progress: bool | Progress = False,
 ) -> int:

@@ -35,7 +35,7 @@ def recommend(
     exclude: Any = None,
     candidates: Any = None,
     catalog: ItemCatalog | None = None,
-    unknown_users: str = "refuse",
+    unknown_users: str = "raise",
     threads: int | None = None,
 ) -> Recommendations:
     """Return the items that a model predicts the highest ratings for, user by user.
@@ -60,7 +60,7 @@ def recommend(
         Default: all that the model knows.
     catalog : Catalogue, optional
         For titles beside the ids.
-    unknown_users : {"refuse", "fallback"}
+    unknown_users : {"raise", "fallback"}
         Whether a user whom the model does not know is an error, or gets what the model falls back to for
         users whom it does not know (see the model's page), marked in ``fallback``.
     threads : int, optional
@@ -146,10 +146,10 @@ def _check_arguments(model: Any, n: Any, unknown_users: Any, threads: Any) -> No
         raise InvalidParameterError(
             f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10"
         )
-    if unknown_users not in ("refuse", "fallback"):
+    if unknown_users not in ("raise", "fallback"):
         raise InvalidParameterError(
-            f"unknown={unknown_users!r} is not allowed{did_you_mean(unknown_users, ('refuse', 'fallback'))}",
-            hint='unknown="refuse" or "fallback"',
+            f"unknown_users={unknown_users!r} is not allowed{did_you_mean(unknown_users, ('raise', 'fallback'))}",
+            hint='unknown_users="raise" or "fallback"',
         )
     if threads is not None and (
         isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
@@ -180,14 +180,14 @@ def _resolve_users(known: IdIndex, users: Any, unknown_users: str) -> tuple[IdAr
         return known.ids, np.arange(len(known), dtype=np.int32)
     ids, indices = _resolve_ids(known, users, "user")
     missing = np.flatnonzero(indices < 0)
-    if len(missing) and unknown_users == "refuse":
+    if len(missing) and unknown_users == "raise":
         first = to_python(ids[missing[0]])
         suggestion = did_you_mean(first, known.ids[:100_000].tolist())
         more = f" (and {len(missing) - 1} more of {len(ids)})" if len(missing) > 1 else ""
         raise NotFoundError(
             f"the model does not know user {first!r}{more}{suggestion}",
             where=f"it knows users like {to_python(known.ids[0])!r}",
-            hint='unknown="fallback" for what the model falls back to',
+            hint='unknown_users="fallback" for what the model falls back to',
         )
     return ids, indices
 

@@ -79,7 +79,7 @@ def _parse_results(path: str, data: Any) -> Results:
     for name, kind in _DATASET_FIELDS.items():
         if not isinstance(dataset.get(name), kind) or isinstance(dataset[name], bool):
             _raise_invalid(path, f"of the ratings, {name} is missing or is none")
-    for name in ("filled", "mean"):
+    for name in ("density", "mean"):
         if dataset["ratings"] and not _is_number(dataset.get(name)):
             _raise_invalid(path, f"of the ratings, {name} is missing or no number")
     rows = tuple(_parse_row(path, number, row) for number, row in enumerate(data["results"], 1))
