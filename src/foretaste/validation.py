@@ -1,4 +1,4 @@
-"""Validation of the inputs of ``fit`` and ``predict``: ids, frames and arrays become ``Ratings`` and ``Pairs``."""
+"""Input validation of ``fit`` and ``predict``: ids, frames and arrays become ``Ratings`` and ``Pairs``."""
 
 from __future__ import annotations
 
