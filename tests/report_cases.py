@@ -44,7 +44,7 @@ def without_date(page: bytes) -> bytes:
 def kept(results: Results) -> SavedResults:
     """Return results as a file holds them: without predictions, intervals and sentences."""
     rows = tuple(
-        {k: v for k, v in row.items() if k not in ("rmse_interval", "behind")} for row in results.rows
+        {k: v for k, v in row.items() if k not in ("rmse_interval", "gap_to_best")} for row in results.rows
     )
     return SavedResults(results.dataset, results.protocol, rows)
 
@@ -55,7 +55,7 @@ def made_up(errors: dict[str, list[float]]) -> SavedResults:
         {
             "model": model,
             "params": {},
-            "python": f"{model}()",
+            "repr": f"{model}()",
             "train_rmse": 1.0,
             "rmse": float(np.mean(folds)),
             "rmse_std": float(np.std(folds)),

@@ -141,10 +141,10 @@ def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -
     args = ["compare", "--train", "a.csv", "--test", "b.csv", "--models", "Bias", "--no-memory"]
     refused = run(*args, code=3).stderr
     assert "10 of the 211 rows to judge by are also among those to learn from" in refused
-    assert f"try: foretaste {' '.join(args)} --shared-rows judge" in refused
-    judged = data(*args, "--shared-rows", "judge")["protocol"]
+    assert f"try: foretaste {' '.join(args)} --overlap drop_from_train" in refused
+    judged = data(*args, "--overlap", "drop_from_train")["protocol"]
     assert judged.endswith("(10 that stood in both only judged by): 689 to learn from, 211 to judge by")
-    assert "699 to learn from, 201" in data(*args, "--shared-rows", "learn")["protocol"]
+    assert "699 to learn from, 201" in data(*args, "--overlap", "drop_from_test")["protocol"]
 
 
 @pytest.mark.parametrize(

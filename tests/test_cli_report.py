@@ -188,7 +188,7 @@ def test_results_come_back_as_they_were(kept: dict[str, Any], tmp_path: Path) ->
     assert {key: ours[key] for key in ("dataset", "protocol", "results")} == {
         key: kept[key] for key in ("dataset", "protocol", "results")
     }
-    path.write_text(json.dumps(changed(kept, "stopped", to=True) | {"results": kept["results"][::-1]}))
+    path.write_text(json.dumps(changed(kept, "interrupted", to=True) | {"results": kept["results"][::-1]}))
     again = read_results(str(path))
     assert again.interrupted
     assert again.to_dict()["results"] == kept["results"]  # in their order, whatever that of the file
@@ -216,7 +216,7 @@ def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], 
         (("results",), {}, "there is no list of results"),
         (("results", 0), 7, "result 1 names no model"),
         (("results", 0, "model"), ..., "result 1 names no model"),
-        (("results", 0, "python"), 7, "result 1 names no model"),
+        (("results", 0, "repr"), 7, "result 1 names no model"),
         (("results", 0, "params"), [], "result 1 has no parameters"),
         (("results", 0, "rmse"), ..., "result 1: rmse is missing or no number"),
         (("results", 0, "rmse"), True, "result 1: rmse is no number"),
@@ -224,8 +224,8 @@ def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], 
         (("results", 0, "fit_seconds"), ..., "result 1: fit_seconds is missing"),
         (("results", 0, "folds"), [{}], "its folds have no RMSE"),
         (("results", 0, "rmse_interval"), [1], "rmse_interval is not two numbers"),
-        (("results", 2, "refused"), {}, "does not say why it was refused"),
-        (("results", 2, "refused"), {"message": "no", "hint": 7}, "a hint that is no text"),
+        (("results", 2, "error"), {}, "does not say why it was refused"),
+        (("results", 2, "error"), {"message": "no", "hint": 7}, "a hint that is no text"),
         (("protocol",), None, "which rows were held out"),
         (("dataset",), [], "of which ratings they are"),
         (("dataset", "users"), "many", "users is missing or is none"),
@@ -280,8 +280,10 @@ def test_rows_given_apart_are_told_in_the_recipe(folder: Path) -> None:
             f"{u},{i},{v}" for u, i, v in zip(part.user_ids, part.item_ids, part.value.tolist(), strict=True)
         ]
         (folder / name).write_text("\n".join(["user,item,rating", *lines]))
-    parts = ("--train", "train.csv", "--test", "test.csv", "--shared-rows", "learn", "--warm-only")
+    parts = ("--train", "train.csv", "--test", "test.csv", "--overlap", "drop_from_test", "--warm-only")
     run("compare", *parts, *MODELS, "--metrics", "rmse,rmse_per_user", "--no-memory", "--html", "r.html")
     page = unescape((folder / "r.html").read_text())
     (made,) = re.findall(r"results = compare\(ratings, \[.*\], (.*)\)", page)
-    assert made == ("test=test, metrics=['rmse', 'rmse_per_user'], shared_rows=\"learn\", warm_only=True")
+    assert made == (
+        "test=test, metrics=['rmse', 'rmse_per_user'], overlap=\"drop_from_test\", warm_only=True"
+    )

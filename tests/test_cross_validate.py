@@ -171,7 +171,7 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
         ("Bias", {"metrics": ["rmsse"]}, InvalidParameterError, 'did you mean "rmse"'),
         ("Bias", {"threads": 0}, InvalidParameterError, "threads=0 is not allowed"),
         ("Bias", {"split": 3}, InvalidParameterError, "is no split"),
-        ("TimeSVDpp", {}, DataError, "needs when"),
+        ("TimeSVDpp", {}, DataError, "needs timestamp"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -202,7 +202,7 @@ class Counting(Bias):
     """Remembers how many threads each fit may use, and how many fits are at work."""
 
     shares: ClassVar[list[int]] = []
-    at_work: ClassVar[list[int]] = []
+    running: ClassVar[list[int]] = []
     now: ClassVar[set[int]] = set()
     meeting: ClassVar[threading.Barrier] = threading.Barrier(1)
 
@@ -210,7 +210,7 @@ class Counting(Bias):
         self.shares.append(resolve_threads())
         self.now.add(threading.get_ident())
         self.meeting.wait(timeout=60)  # until as many as there should be are at work
-        self.cpu_slots.append(len(self.now))
+        self.running.append(len(self.now))
         super()._fit(train, progress)
         self.now.discard(threading.get_ident())
 
@@ -221,16 +221,16 @@ class Counting(Bias):
 def test_folds_and_their_threads_never_ask_for_more_than_there_is(
     ratings: Ratings, threads: int, folds: int, at_once: int, share: int
 ) -> None:
-    for seen in (Counting.shares, Counting.cpu_slots, Counting.now):
+    for seen in (Counting.shares, Counting.running, Counting.now):
         seen.clear()
     Counting.meeting = threading.Barrier(at_once)
     cross_validate(Counting(), ratings, folds, threads=threads)
     assert Counting.shares == [share] * folds
-    assert max(Counting.cpu_slots) == at_once
+    assert max(Counting.running) == at_once
 
 
 def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
-    for seen in (Counting.shares, Counting.cpu_slots, Counting.now):
+    for seen in (Counting.shares, Counting.running, Counting.now):
         seen.clear()
     Counting.meeting = threading.Barrier(1)
     cross_validate(Counting(), ratings, 5, threads=4)
@@ -354,7 +354,7 @@ def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture
     notes = []
 
     class Noting(Progress):
-        def task(self, label: str, total: int, unit: str = "") -> Any:
+        def start_task(self, label: str, total: int, unit: str = "") -> Any:
             if label.startswith("cross-validate"):
                 notes.append((label, total))
             return super().start_task(label, total, unit)
@@ -499,22 +499,22 @@ def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: R
     ) as no:
         compare(train, "Bias", test=test)
     assert no.value.where == f"the first is user {test.user_ids[0]}, item {test.item_ids[0]}"
-    judge = compare(train, "Bias", test=test, overlap="judge")
+    judge = compare(train, "Bias", test=test, overlap="drop_from_train")
     assert judge.protocol == (
         "rows given apart (50 that stood in both only judged by): 650 to learn from, 250 to judge by"
     )
     assert judge.best_row["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
     assert judge.dataset["ratings"] == 650
-    learn = compare(train, "Bias", test=test, overlap="learn")
+    learn = compare(train, "Bias", test=test, overlap="drop_from_test")
     assert learn.protocol.endswith(
         "(50 that stood in both only learned from): 700 to learn from, 200 to judge by"
     )
     assert learn.best_row["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
     with pytest.raises(DataError, match="nothing would be left to learn from"):
-        compare(train, "Bias", test=train, overlap="judge")
+        compare(train, "Bias", test=train, overlap="drop_from_train")
     with pytest.raises(DataError, match="nothing would be left to judge by"):
-        compare(train, "Bias", test=train, overlap="learn")
-    with pytest.raises(InvalidParameterError, match="shared_rows='both'"):
+        compare(train, "Bias", test=train, overlap="drop_from_test")
+    with pytest.raises(InvalidParameterError, match="overlap='both'"):
         compare(train, "Bias", test=ratings[700:], overlap="both")
 
 

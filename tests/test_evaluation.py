@@ -195,13 +195,13 @@ def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) ->
     results = compare(ratings, [Huge(), Timed(), Bias()], metrics=["mae"])
     assert [row["model"] for row in results.rows] == ["Bias", "GlobalMean", "Huge", "Timed"]
     huge, timed = results.rows[2:]
-    assert huge["refused"]["code"] == "too_large"
-    assert huge["refused"]["hint"] == "Bias()"
+    assert huge["error"]["code"] == "too_large"
+    assert huge["error"]["hint"] == "Bias()"
     assert huge["rmse"] is None
     assert huge["mae"] is None
-    assert "needs when" in timed["refused"]["message"]
-    assert "refused: it needs 900 GB" in str(results)
-    assert "refused: it needs 900 GB" in results._repr_html_()
+    assert "needs timestamp" in timed["error"]["message"]
+    assert "failed: it needs 900 GB" in str(results)
+    assert "failed: it needs 900 GB" in results._repr_html_()
 
 
 def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratings: Ratings) -> None:
@@ -211,7 +211,7 @@ def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratin
 
     weighted = ratings.replace(weight=np.ones(len(ratings), np.float32))
     results = compare(weighted, [Unweighted(), Bias()])
-    assert results.rows[-1]["refused"]["code"] == "not_supported"
+    assert results.rows[-1]["error"]["code"] == "not_supported"
     assert results.rows[0]["model"] == "Bias"
 
 
@@ -220,7 +220,7 @@ def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.
     results = compare(ratings, [Huge()])
     assert results.best_row is None
     assert results.headline == "No model was judged."
-    assert "refused" in str(results)
+    assert "failed: it needs 900 GB of memory" in str(results)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -
 def test_refusals_come_back_from_another_process(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
     results = compare(weighted, ["Bias"], measure_memory=True)
-    assert all("weights are all 0" in row["refused"]["message"] for row in results.rows)
+    assert all("weights are all 0" in row["error"]["message"] for row in results.rows)
 
 
 def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
@@ -394,7 +394,7 @@ def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
     assert results.interrupted
     assert {row["model"] for row in results.rows} == {"GlobalMean", "ItemMean"}
     assert results.notes[-1] == "stopped: 2 of 4 models judged"
-    assert results.to_dict()["stopped"] is True
+    assert results.to_dict()["interrupted"] is True
     assert "stopped: 2 of 4" in str(results)
 
 
@@ -415,7 +415,7 @@ def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
         def __init__(self) -> None:
             self.seen: list[tuple[str, int]] = []
 
-        def task(self, label: str, total: int) -> Any:
+        def start_task(self, label: str, total: int) -> Any:
             self.seen.append((label, total))
             return super().start_task(label, total)
 

@@ -294,7 +294,7 @@ def test_progress_is_in_bytes(server, partial, capsys):
     seen: list[tuple[str, int, str]] = []
 
     class Watched(LineProgress):
-        def task(self, label, total, unit=""):
+        def start_task(self, label, total, unit=""):
             seen.append((label, total, unit))
             return super().start_task(label, total, unit)
 

@@ -107,7 +107,7 @@ def test_ones_own_progress_is_told_everything(ratings):
         def __init__(self):
             self.told = []
 
-        def task(self, label, total):
+        def start_task(self, label, total):
             self.told.append((label, total))
             return super().start_task(label, total)
 

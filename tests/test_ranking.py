@@ -79,10 +79,10 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
     ]
     for policy in ("all", "test", ("sampled", 5)):
         before = evaluate_ranking(train, "Bias", test=test, relevant=1, candidates=policy)
-        monkeypatch.setattr(candidates_room, "_PAIRS", 1000)
+        monkeypatch.setattr(candidates_room, "_PAIRS_PER_STEP", 1000)
         monkeypatch.setattr(candidates_room, "_PREDICTIONS_PER_STEP", 100)
         after = evaluate_ranking(texts[0], "Bias", test=texts[1], relevant=1, candidates=policy, threads=1)
-        monkeypatch.undo_rating()
+        monkeypatch.undo()
         for one, other in zip(before.rows, after.rows, strict=True):
             assert {k: v for k, v in one.items() if "seconds" not in k} == {
                 k: v for k, v in other.items() if "seconds" not in k
@@ -158,7 +158,7 @@ def test_sampled_figures_are_called_sampled_everywhere(parts):
     assert "(sampled)" in results._repr_html_()
     data = json.loads(json.dumps(results.to_dict()))
     assert data["candidates"] == {"policy": "sampled", "negatives": 20, "seed": 3} | {
-        "words": results.candidates["words"]
+        "description": results.candidates["description"]
     }
     assert all(row["candidates"] == "sampled" for row in data["results"])
     assert all(label.endswith("(sampled)") for label in data["metrics"].values())
@@ -240,8 +240,8 @@ def test_popularity_is_always_there_once(parts):
     results = evaluate_ranking(parts[0], ["Bias"], test=parts[1], relevant=1)
     assert [row["name"] for row in results.rows].count("Popularity") == 1
     assert any(note.startswith("Popularity added") for note in results.notes)
-    results = evaluate_ranking(parts[0], ["Bias", Popularity(by="mean")], test=parts[1], relevant=1)
-    assert sorted(row["name"] for row in results.rows) == ["Bias", "Popularity", "Popularity(by='mean')"]
+    results = evaluate_ranking(parts[0], ["Bias", Popularity(rank_by="mean")], test=parts[1], relevant=1)
+    assert sorted(row["name"] for row in results.rows) == ["Bias", "Popularity", "Popularity(rank_by='mean')"]
     results = evaluate_ranking(parts[0], {"line": Popularity()}, test=parts[1], relevant=1)
     assert [row["name"] for row in results.rows] == ["line"]
     assert results.popularity_row is results.rows[0]
@@ -294,9 +294,9 @@ def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
     results = evaluate_ranking(parts[0], ["TimeSVDpp", "Bias"], test=parts[1], relevant=1)
     last = results.rows[-1]
     assert last["model"] == "TimeSVDpp"
-    assert "needs when" in last["refused"]["message"]
+    assert "needs timestamp" in last["error"]["message"]
     assert last["ndcg"] is None
-    assert "refused: TimeSVDpp needs when" in str(results)
+    assert "failed: TimeSVDpp needs timestamp" in str(results)
     json.dumps(results.to_dict())
 
 
@@ -315,7 +315,7 @@ def test_interrupting_keeps_what_is_done(parts, monkeypatch):
     results = evaluate_ranking(parts[0], ["Bias", "SVD", "EASE"], test=parts[1], relevant=1)
     assert results.interrupted
     assert {row["name"] for row in results.rows} == {"Popularity", "Bias"}
-    assert results.to_dict()["stopped"] is True
+    assert results.to_dict()["interrupted"] is True
     assert "stopped: 2 of 4 models judged" in results.notes
 
 
@@ -381,7 +381,7 @@ def test_new_users_and_items_out_of_reach_are_told():
         ({"n": 0}, InvalidParameterError, "n=0"),
         ({"n": 2.5}, InvalidParameterError, "n=2.5"),
         ({"seed": -1}, InvalidParameterError, "seed=-1"),
-        ({"draws": -1}, InvalidParameterError, "draws=-1"),
+        ({"n_samples": -1}, InvalidParameterError, "n_samples=-1"),
         ({"candidates": "some"}, InvalidParameterError, "candidates='some'"),
         ({"candidates": ("sampled", 0)}, InvalidParameterError, "candidates="),
         ({"candidates": "sampled"}, InvalidParameterError, "candidates='sampled'"),

@@ -40,7 +40,7 @@ def results():
     ratings = Ratings.from_columns(table[:, 0], table[:, 1], table[:, 2].astype(float))
     train, test = quarter_of_each_user(ratings, 42)
     assert (len(train), len(test)) == (74_992, 25_008)  # as theirs
-    models = [EASE(values="binary"), "EASE", "ALS", "ItemKNN", "SVDpp", "Bias", "SVD"]
+    models = [EASE(target="binary"), "EASE", "ALS", "ItemKNN", "SVDpp", "Bias", "SVD"]
     return evaluate_ranking(train, models, test=test, relevant="all")
 
 

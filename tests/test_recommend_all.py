@@ -86,7 +86,7 @@ class Counting(Progress):
     def __init__(self):
         self.total = self.done = 0
 
-    def task(self, label, total, unit=""):
+    def start_task(self, label, total, unit=""):
         self.total = total
         return super().start_task(label, total, unit)
 

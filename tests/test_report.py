@@ -52,7 +52,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
     mean = results.baseline_row["rmse"]
     for place, (row, cells) in enumerate(zip(results.rows, shown[1:], strict=True), 1):
         assert cells[0] == str(place)
-        assert cells[1] == row["python"].removesuffix("()")
+        assert cells[1] == row["repr"].removesuffix("()")
         assert float(cells[2].split()[0]) == pytest.approx(row["rmse"], abs=0.0005)
         gain = 100 * (1 - row["rmse"] / mean)
         words = f"{abs(gain):.1f} % {'less' if gain > 0 else 'more'}"
@@ -91,7 +91,7 @@ def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path
     page = Page(write_report(results, tmp_path / "r.html"))
     line = page.tables["The models, best first"][-1]
     assert line[1:] == [
-        "TimeSVDpp", f"refused: {refused['refused']['message']} (try: {refused['refused']['hint']})"
+        "TimeSVDpp", f"refused: {refused['error']['message']} (try: {refused['error']['hint']})"
     ]  # fmt: skip
     assert "1 model refused these ratings: TimeSVDpp." in page.text
 
@@ -104,7 +104,7 @@ def test_it_opens_with_what_to_use_and_how_much_it_helps(results: Results, page:
     average = min(row["rmse"] for row in results.rows if row["model"] in ("UserMean", "ItemMean"))
     said = page.text
     first = re.search(r"Use (.*?): it misses held-out ratings by ([\d.]+), ([\d.]+) % less", said)
-    assert first[1] == best["python"].removesuffix("()")
+    assert first[1] == best["repr"].removesuffix("()")
     assert float(first[2]) == pytest.approx(best["rmse"], rel=0.005)
     assert float(first[3]) == pytest.approx(100 * (1 - best["rmse"] / mean), rel=0.005)
     second = re.search(r"and ([\d.]+) % less than the best plain average", said)
@@ -116,7 +116,7 @@ def test_one_hold_out_is_not_taken_for_more_than_it_is(results: Results, tmp_pat
     page = Page(write_report(kept(results), tmp_path / "r.html"))
     best, second = results.rows[:2]
     behind = 100 * (second["rmse"] / best["rmse"] - 1)
-    name = second["python"].removesuffix("()")
+    name = second["repr"].removesuffix("()")
     assert f"{name} comes next, {behind:.2g} % behind. One hold-out cannot tell how much" in page.text
 
 
@@ -188,7 +188,7 @@ def test_misses_are_those_of_the_best_model_on_the_held_out_rows(
     train, test = parts(ratings)
     best = from_spec({"model": results.best_row["model"], "params": results.best_row["params"]})
     missed = best.fit(train).predict(test).astype(float) - test.value
-    rows = page.figures(f"How far the predictions of {results.best_row['python'].removesuffix('()')} miss")
+    rows = page.figures(f"How far the predictions of {results.best_row['repr'].removesuffix('()')} miss")
     counts = [int(row[1].replace(",", "")) for row in rows]
     edge = np.ceil(np.abs(missed).max() * 1000) / 1000
     assert counts == np.histogram(missed, 40, range=(-edge, edge))[0].tolist()

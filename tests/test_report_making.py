@@ -64,7 +64,7 @@ def test_the_python_in_the_page_makes_the_page_again(
     again: Results = names["results"]
     assert again.protocol == results.protocol
     for ours, theirs in zip(again.rows, results.rows, strict=True):
-        for key in ("python", "rmse", "mae", "fcp"):
+        for key in ("repr", "rmse", "mae", "fcp"):
             assert ours[key] == theirs[key]
     charts = [Page(one).figures("Ratings of each user") for one in (path, tmp_path / "report.html")]
     assert charts[0] == charts[1]

@@ -95,8 +95,7 @@ def test_every_text_is_escaped(results: Results, ratings: Ratings, tmp_path: Pat
     finding = Finding(HOSTILE, "warning", HOSTILE, 1, HOSTILE, HOSTILE, (HOSTILE, HOSTILE))
     found = replace(found, name=HOSTILE, findings=(*found.findings, finding))
     rows = tuple(
-        row
-        | {"model": HOSTILE + row["model"], "python": HOSTILE + row["python"], "params": {HOSTILE: HOSTILE}}
+        row | {"model": HOSTILE + row["model"], "repr": HOSTILE + row["repr"], "params": {HOSTILE: HOSTILE}}
         for row in results.rows
     )
     told = replace(
@@ -149,7 +148,7 @@ def test_many_models_with_long_names_stay_within_the_size(results: Results, tmp_
     for place in range(3000):
         params = {f"p{n}_{'y' * 500}": "z" * 5000 for n in range(100)}
         name = f"Model{place}{'x' * 100_000 if place % 100 == 0 else 'x' * 1000}"
-        rows.append(first | {"model": name, "python": name, "params": params, "rmse": 1 + place})
+        rows.append(first | {"model": name, "repr": name, "params": params, "rmse": 1 + place})
     many = replace(
         results, rows=tuple(rows), notes=("n" * 10_000,) * 1000, protocol="p" * 1_000_000,
         dataset=results.dataset | {"name": "d" * 1_000_000},

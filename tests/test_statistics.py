@@ -162,22 +162,22 @@ class Shaken(Bias):
 def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
     results = compare(more, [Bias(), UserItemMean(), ItemMean()], split=split)
     best, *others = results.rows
-    assert "behind" not in best
+    assert "gap_to_best" not in best
     for row in results.rows:
         low, high = row["rmse_interval"]
         assert low < row["rmse"] < high
     for row in others:
-        behind = row["behind"]
+        behind = row["gap_to_best"]
         assert behind["rmse"] == pytest.approx(row["rmse"] - best["rmse"], rel=1e-6)
         assert behind["interval"][0] <= behind["rmse"] <= behind["interval"][1]
         assert 0 <= behind["p"] <= 1
-    assert others[-1]["behind"]["p"] < 1e-6
-    assert others[-1]["behind"]["interval"][0] > 0
+    assert others[-1]["gap_to_best"]["p"] < 1e-6
+    assert others[-1]["gap_to_best"]["interval"][0] > 0
 
 
 def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: Ratings) -> None:
     results = compare(more, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
-    rows = {row["python"]: row for row in results.rows}
+    rows = {row["repr"]: row for row in results.rows}
     said = results.sentences
     assert said[0] == results.headline
     best = "Bias" if results.best_row["model"] == "Bias" else "Shaken"
@@ -187,7 +187,7 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
         f"The 95 % interval of the lowest RMSE is {low:.3f} to {high:.3f}, by drawing the "
         f"{results.n_test_users} users judged anew."
     )
-    low, high = other["behind"]["interval"]
+    low, high = other["gap_to_best"]["interval"]
     assert low < 0 < high < 0.01
     places = 1 - math.floor(math.log10(max(-low, high)))  # two figures, however small
     assert places > 3
@@ -196,8 +196,8 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
         "No difference to it that these rows can tell (95 % interval of the difference): "
         f"{name} ({low:.{places}f} to {high:.{places}f})."
     )
-    low, high = rows["UserItemMean()"]["behind"]["interval"]
-    behind = rows["UserItemMean()"]["behind"]["rmse"]
+    low, high = rows["UserItemMean()"]["gap_to_best"]["interval"]
+    behind = rows["UserItemMean()"]["gap_to_best"]["rmse"]
     assert said[3] == f"UserItemMean is worse by {behind:.3f} (95 % interval {low:.3f} to {high:.3f})."
     assert said[4:] == ("Not better than always guessing the mean: Shaken(size=9.0).",)
     assert str(results).startswith("\n".join(said))
@@ -215,7 +215,7 @@ def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None
     few = ratings.where("user < 60")
     assert 2 < len(few.users) < MIN_USERS
     results = compare(few, [Bias()])
-    assert all("rmse_interval" not in row and "behind" not in row for row in results.rows)
+    assert all("rmse_interval" not in row and "gap_to_best" not in row for row in results.rows)
     assert results.sentences[1] == (
         f"How sure this is cannot be said: {results.n_test_users} users judged, and it takes 20 in each fold."
     )
@@ -226,4 +226,4 @@ def test_the_same_figures_again_and_from_another_process(ratings: Ratings) -> No
     apart = compare(ratings, [Bias(), ItemMean()], split=KFold(2), measure_memory=True)
     for row, same, other in zip(one.rows, again.rows, apart.rows, strict=True):
         assert row["rmse_interval"] == same["rmse_interval"] == other["rmse_interval"]
-        assert row.get("behind") == same.get("behind") == other.get("behind")
+        assert row.get("gap_to_best") == same.get("gap_to_best") == other.get("gap_to_best")

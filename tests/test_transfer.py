@@ -91,7 +91,7 @@ def test_a_file_that_changed_meanwhile_is_not_pasted_together(server, partial):
     url = f"{server.url}/{NAME}"
 
     class Change(LineProgress):
-        def task(self, label, total, unit=""):
+        def start_task(self, label, total, unit=""):
             server.put(NAME, other)
             return super().start_task(label, total, unit)
 

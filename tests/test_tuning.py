@@ -97,8 +97,8 @@ def test_the_first_trial_is_the_model_as_given_and_other_parameters_stay(ratings
     given = Bias(user_damping=7.0, epochs=33)
     tuned = quick(ratings, given)
     assert tuned.trials[0]["params"] == {"user_damping": 7.0, "item_damping": 5.0}
-    assert tuned.trials[0]["python"] == repr(given)
-    assert all("epochs=33" in row["python"] for row in tuned.trials)
+    assert tuned.trials[0]["repr"] == repr(given)
+    assert all("epochs=33" in row["repr"] for row in tuned.trials)
     assert tuned.model.epochs == 33
     assert not given.__sklearn_is_fitted__()
 
@@ -122,7 +122,7 @@ def test_a_split_may_stand_for_the_folds(ratings: Ratings) -> None:
 @pytest.mark.parametrize("method", ["random", "gp", "tpe", "grid"])
 def test_the_same_seed_gives_the_same_trials(method: str, ratings: Ratings) -> None:
     options: dict[str, Any] = {"method": method, "trials": 16}
-    one, again = (quick(ratings, **options, outer=2) for _ in range(2))
+    one, again = (quick(ratings, **options, outer_folds=2) for _ in range(2))
     assert essence(one) == essence(again)
     tried = [row["params"] for row in one.trials]
     assert tried != [row["params"] for row in quick(ratings, **options, seed=1).trials]
@@ -168,18 +168,18 @@ def test_a_small_space_ends_by_itself(ratings: Ratings) -> None:
 
 
 def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(ratings: Ratings) -> None:
-    tuned = quick(ratings, Counting(), outer=3)
+    tuned = quick(ratings, Counting(), outer_folds=3)
     outer = [(ratings[train], ratings[test]) for train, test in KFold(3, 0).split(ratings)]
     nested = tuned.nested
     assert nested is not None
     for (train, test), fold in zip(outer, nested["folds"], strict=True):
         apart = quick(train, Counting())
-        assert fold["python"] == repr(apart.model)
+        assert fold["repr"] == repr(apart.model)
         assert fold["inner"] == apart.score
         assert fold["outer"] == rmse(test.value, apart.model.fit(train).predict(test))
-        assert fold["given"] == rmse(test.value, Counting().fit(train).predict(test))
+        assert fold["initial"] == rmse(test.value, Counting().fit(train).predict(test))
     assert nested["rmse"] == pytest.approx(np.mean([fold["outer"] for fold in nested["folds"]]))
-    assert nested["given_std"] == pytest.approx(np.std([fold["given"] for fold in nested["folds"]]))
+    assert nested["initial_std"] == pytest.approx(np.std([fold["initial"] for fold in nested["folds"]]))
     assert tuned.nested_score == nested["rmse"]
     assert "chosen among 12 trials and therefore optimistic; judged on outer folds that took no" in str(tuned)
 
@@ -187,7 +187,7 @@ def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(rat
 def test_without_outer_folds_it_says_so(ratings: Ratings) -> None:
     tuned = quick(ratings)
     assert tuned.nested is tuned.nested_score is tuned.nested_table() is None
-    assert "no rows were kept apart to judge the search by (keep some: outer=5)" in str(tuned)
+    assert "no rows were kept apart to judge the search by (keep some: outer_folds=5)" in str(tuned)
 
 
 # Pruning, refusals, limits -------------------------------------------------------------------------------
@@ -237,14 +237,14 @@ def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
     assert all(row["params"]["user_damping"] > 20 for row in refused)
     assert {row["reason"] for row in refused} == {"it would not fit"}
     assert all(row["rmse"] is None and row["folds"] == [] for row in refused)
-    assert f"{len(refused)} refused" in tuned.trials_summary
+    assert f"{len(refused)} failed" in tuned.trials_summary
     monkeypatch.setattr(Counting, "refuse_above", 0.0)
     with pytest.raises(DataError, match="none of 25 settings could be judged; the first: it would not fit"):
         quick(ratings, Counting(), trials=25)
 
 
 def test_ratings_that_are_not_for_the_model_are_refused_at_once(ratings: Ratings) -> None:
-    with pytest.raises(DataError, match="TimeSVDpp needs when"):
+    with pytest.raises(DataError, match="TimeSVDpp needs timestamp"):
         tune(TimeSVDpp(), ratings.replace(timestamp=None), method="random")
 
 
@@ -261,7 +261,7 @@ def test_limits() -> None:
 
 def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
     start = time.perf_counter()
-    tuned = quick(ratings, trials=None, budget=1.5, outer=2)
+    tuned = quick(ratings, trials=None, timeout=1.5, outer_folds=2)
     assert time.perf_counter() - start < 6
     assert 0.5 < tuned.seconds < 3
     assert tuned.nested is not None
@@ -277,7 +277,7 @@ def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
 def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
     method: str, stop_after: int, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"method": method, "trials": 18, "outer": 2}
+    options: dict[str, Any] = {"method": method, "trials": 18, "outer_folds": 2}
     whole = quick(ratings, Counting(), **options)
     fits, study = sorted(Counting.fits), tmp_path / "t.db"
     Counting.fits.clear()
@@ -288,7 +288,7 @@ def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
     elif stop_after < len(fits):
         stopped = quick(ratings, Counting(), study=study, **options)
         assert stopped.interrupted
-        assert stopped.to_dict()["stopped"] is True
+        assert stopped.to_dict()["interrupted"] is True
         assert f"kept in {study}" in str(stopped)
     monkeypatch.setattr(Counting, "stop_after", None)
     on = quick(ratings, Counting(), study=study, **options)
@@ -312,8 +312,8 @@ def test_stopped_without_a_study_it_keeps_what_is_done(
 def test_more_trials_go_on_from_fewer(ratings: Ratings, tmp_path: Path) -> None:
     few = quick(ratings, study=tmp_path / "t.db")
     assert few.notes == ()
-    on = quick(ratings, study=tmp_path / "t.db", trials=20, outer=2)
-    assert essence(on) == essence(quick(ratings, trials=20, outer=2))
+    on = quick(ratings, study=tmp_path / "t.db", trials=20, outer_folds=2)
+    assert essence(on) == essence(quick(ratings, trials=20, outer_folds=2))
     assert "holds 12 trials on all ratings; going on from there" in str(on)
     assert on.seconds > few.seconds
 
@@ -324,15 +324,15 @@ from foretaste import load_dataset
 from foretaste.evaluation import tune
 from foretaste.evaluation.tuning.study import Study
 
-keep = Study.add_fold
+keep = Study.add_fold_score
 
 def add_fold(self, *more):
     keep(self, *more)
     print("fold", flush=True)
 
-Study.add_fold = add_fold
+Study.add_fold_score = add_fold
 tune("SVD", load_dataset("sample"), {"factors": (2, 9), "learning_rate": ("log", 0.005, 0.05)},
-     trials=14, folds=3, outer=2, study=sys.argv[1])
+     trials=14, folds=3, outer_folds=2, study=sys.argv[1])
 """
 
 
@@ -371,7 +371,9 @@ def test_killed_half_way_nothing_finished_is_lost_and_nothing_is_run_twice(tmp_p
     subprocess.run([*command[:-1], str(whole)], env=environment, check=True, stdout=subprocess.DEVNULL)
     assert [row[1:5] for row in folds] == [row[1:5] for row in rows_of(whole, "folds")]
     assert [row[1:] for row in rows_of(study, "trials")] == [row[1:] for row in rows_of(whole, "trials")]
-    assert [row[1:4] for row in rows_of(study, "judged")] == [row[1:4] for row in rows_of(whole, "judged")]
+    assert [row[1:4] for row in rows_of(study, "outer_scores")] == [
+        row[1:4] for row in rows_of(whole, "outer_scores")
+    ]
 
 
 OTHERS: dict[str, tuple[dict[str, Any], str]] = {
@@ -445,12 +447,12 @@ def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> N
     [
         ({"trials": 0}, "trials=0 is not allowed"),
         ({"trials": True}, "trials=True"),
-        ({"budget": 0}, "budget=0 is not allowed; it must be a number of seconds above 0"),
-        ({"budget": "5m"}, "budget='5m'"),
+        ({"timeout": 0}, "timeout=0 is not allowed; it must be a number of seconds above 0"),
+        ({"timeout": "5m"}, "timeout='5m'"),
         ({"seed": -1}, "seed=-1"),
         ({"folds": 1}, "folds=1 is not allowed; it must be a whole number, at least 2, or a split"),
-        ({"outer": 1}, "outer=1"),
-        ({"outer": "KFold"}, "outer='KFold'"),
+        ({"outer_folds": 1}, "outer_folds=1"),
+        ({"outer_folds": "KFold"}, "outer_folds='KFold'"),
         ({"metric": "rsme"}, 'did you mean "rmse"'),
         ({"method": "bayes"}, "method='bayes' is not allowed"),
         ({"model": Bias}, "neither a name nor a model"),
@@ -504,12 +506,12 @@ def test_models_inside_a_model_can_be_chosen(ratings: Ratings, tmp_path: Path) -
     assert essence(tuned) == essence(again)
     kept = json.loads(json.dumps(tuned.to_dict()))["trials"][0]["params"]["models"]
     assert kept == Blend().models
-    tried = [row["python"] for row in tuned.trials[1:]]
+    tried = [row["repr"] for row in tuned.trials[1:]]
     assert sorted("user_damping=2.0" in python for python in tried) == [False, True]
 
 
 def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
-    tuned = quick(ratings, outer=2, trials=20, name="ours <1>")
+    tuned = quick(ratings, outer_folds=2, trials=20, name="ours <1>")
     text, page = str(tuned), tuned._repr_html_()
     assert repr(tuned) == text
     assert text.startswith(f"{tuned.headline}\n{tuned.score_caveat}\n")
@@ -536,7 +538,7 @@ def test_the_model_as_given_may_be_best(ratings: Ratings) -> None:
 
 
 def test_progress_tells_the_best_so_far(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
-    quick(ratings, outer=2, progress=LineProgress())
+    quick(ratings, outer_folds=2, progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["tune Bias", "outer fold 1 of 2", "outer fold 2 of 2"]
     assert all("best RMSE " in line and line.endswith("of 12 trials") for line in lines)

@@ -185,7 +185,7 @@ def test_a_proposal_follows_from_seed_number_and_the_trials_before_alone() -> No
 
 
 def test_many_trials_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gp_sampler, "_MOST", 20)
+    monkeypatch.setattr(gp_sampler, "_MAX_TRIALS", 20)
     assert gp_sampler._select_trials(np.arange(20.0)).tolist() == list(range(20))
     kept = gp_sampler._select_trials(np.array([*range(30), *range(30, 0, -1)], float))
     assert len(kept) == 20

@@ -68,7 +68,7 @@ def test_what_may_be_given() -> None:
     assert list(space) == [name for name in SVD().param_specs() if name in space]  # in the declared order
     assert space["epochs"] == Interval(10, 20, log=False, is_integer=True)
     assert space["learning_rate"] == Interval(1e-3, 0.1, log=True, is_integer=False)
-    assert space["initial_std"] == Interval(0, 0.5)
+    assert space["init_std"] == Interval(0, 0.5)
     assert space["schedule"] == Categorical(("cosine",))
     assert space["regularization"] == Categorical((0.01, 0.1))
     assert space["threads"] == Categorical((None, 2))

@@ -192,7 +192,7 @@ def test_it_is_compared_with_others(ratings):
     assert row["repr"].startswith(
         "TorchRecommender(epochs=8, batch_size=128, learning_rate=0.02, module=Net, "
     )
-    assert "refused" not in row
+    assert "error" not in row
     assert "train_rmse" in row
     json.dumps(results.to_dict() if hasattr(results, "to_dict") else row)
 

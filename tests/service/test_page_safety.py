@@ -216,12 +216,12 @@ def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
     screen = browser.get()
     assert screen.status == 503
     assert "The database does not answer; nothing was stored. Try again in a moment." in screen.text
-    monkeypatch.undo_rating()
+    monkeypatch.undo()
     monkeypatch.setattr(house.store, "writing", full)
     screen = browser.send("/rate", fields)
     assert screen.status == 507
     assert "no room left" in screen.text
-    monkeypatch.undo_rating()
+    monkeypatch.undo()
     monkeypatch.setattr(client.inner.app.state.page.views, "visitor_state", lambda *_: 1 / 0)
     screen = browser.get()
     assert screen.status == 500

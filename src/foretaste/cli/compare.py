@@ -58,7 +58,7 @@ def demo(seed: int) -> CommandResult:
 
 def _next_steps(results: Results, ratings: Ratings) -> str:
     """Return commands that work as printed, with the model that was best."""
-    names = [row["model"] for row in results.rows if "refused" not in row]
+    names = [row["model"] for row in results.rows if "error" not in row]
     best = names[0]
     unrated = set(ratings.items.ids) - set(ratings.item_ids[ratings.user == 0])
     item = min(unrated, default=ratings.items.ids[0])
@@ -86,9 +86,9 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
     click.option("--test", metavar="FILE", help="Judge by this file."),
     click.option(
-        "--shared-rows",
-        type=click.Choice(("refuse", "judge", "learn")),
-        default="refuse",
+        "--overlap",
+        type=click.Choice(("error", "drop_from_train", "drop_from_test")),
+        default="error",
         show_default=True,
         help="Rows in both --train and --test: an error, or only to judge by, or only to learn from.",
     ),
@@ -174,7 +174,7 @@ def compare(
 def raise_if_all_failed(results: Results | RankingResults) -> None:
     """Refuse results in which every model refused the ratings."""
     if results.best_row is None and not results.interrupted:
-        error = results.rows[0]["refused"]
+        error = results.rows[0]["error"]
         raise DataError(f"no model could be judged: {error['message']}", hint=error["hint"])
 
 
@@ -203,4 +203,4 @@ def _save_best_model(results: Results, ratings: Ratings, path: str, rows_label: 
         return
     model = from_spec({"model": best["model"], "params": best["params"]}).fit(ratings)
     save(model, path)
-    log.info(f"wrote {path}: {best['python']} fitted on all {len(ratings):,} {rows_label}")
+    log.info(f"wrote {path}: {best['repr']} fitted on all {len(ratings):,} {rows_label}")

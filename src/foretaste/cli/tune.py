@@ -104,7 +104,7 @@ def _parse_value(text: str) -> Any:
     ),
     click.option("--trials", type=int, help="The most settings a search tries.  [default: 50]"),
     click.option(
-        "--budget", metavar="TIME", callback=_parse_duration, help="What all of it may take: 90s, 5m, 1h."
+        "--timeout", metavar="TIME", callback=_parse_duration, help="What all of it may take: 90s, 5m, 1h."
     ),
     click.option(
         "--folds",
@@ -113,7 +113,7 @@ def _parse_value(text: str) -> Any:
         show_default=True,
         help="Inner folds that compare settings.",
     ),
-    click.option("--outer", type=int, help="Outer folds, by which the search is judged (nested)."),
+    click.option("--outer-folds", type=int, help="Outer folds, by which the search is judged (nested)."),
     click.option(
         "--method",
         type=click.Choice(["gp", "tpe", "random", "grid"]),
@@ -152,7 +152,7 @@ def tune(
 ) -> CommandResult:
     """Search the setting of MODEL that predicts the ratings in FILE best (or in a data set: "sample").
 
-    With --outer the search itself is judged, on rows that took no part in it. With --study nothing that is
+    With --outer-folds the search itself is judged, on rows that took no part in it. With --study nothing that is
     finished is lost, however it ends: the same command goes on.
     """
     from foretaste.evaluation import tune as search

@@ -72,7 +72,7 @@ class Candidates:
     def to_dict(self) -> dict[str, Any]:
         """Return the policy as JSON can hold it."""
         sampling = {"negatives": self.negatives, "seed": self.seed} if self.policy == "sampled" else {}
-        return {"policy": self.policy, **sampling, "words": self.description}
+        return {"policy": self.policy, **sampling, "description": self.description}
 
 
 def as_candidates(candidates: Any, seed: int) -> Candidates:

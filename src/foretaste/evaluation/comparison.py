@@ -43,7 +43,7 @@ def compare(
     folds: int | None = None,
     metrics: Sequence[str] = ("rmse", "mae"),
     warm_only: bool = False,
-    overlap: str = "refuse",
+    overlap: str = "error",
     measure_memory: bool = False,
     threads: int | None = None,
     progress: bool | Progress = False,
@@ -76,7 +76,7 @@ def compare(
         Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
     warm_only : bool
         Judge only rows whose user and item are learned from.
-    overlap : {"refuse", "judge", "learn"}
+    overlap : {"error", "drop_from_train", "drop_from_test"}
         What to do with pairs of a user and an item that stand in ``ratings`` and in ``test``: an error, or
         only judge by them, or only learn from them.
     measure_memory : bool
@@ -152,7 +152,7 @@ def compare(
 
 
 def _sort_key(row: Row) -> tuple[bool, float]:
-    return ("refused" in row, row["rmse"] or 0.0)
+    return ("error" in row, row["rmse"] or 0.0)
 
 
 def _resolve_models(models: Iterable[str | Model] | str | Model | None) -> tuple[list[Model], list[str]]:
@@ -236,8 +236,8 @@ class _Comparison:
                 return
             row = self._result_row(model, outcome)
             rows.append(row)
-            self.errors_by_model[row["python"]] = self.user_errors.sum_errors(outcome.predictions)
-            self.predictions.add(row["python"], row["rmse"], outcome.predictions)
+            self.errors_by_model[row["repr"]] = self.user_errors.sum_errors(outcome.predictions)
+            self.predictions.add(row["repr"], row["rmse"], outcome.predictions)
             exact_counts = [
                 count_exact(self.plan.test_values(fold), values)
                 for fold, values in enumerate(outcome.predictions)
@@ -248,17 +248,21 @@ class _Comparison:
 
     def add_intervals(self, rows: list[Row]) -> list[Row]:
         """Return the rows, best first, with the intervals of their RMSE and of the difference to the best."""
-        evaluated_rows = [row for row in rows if "refused" not in row]
+        evaluated_rows = [row for row in rows if "error" not in row]
         if not evaluated_rows or not self.user_errors.has_enough_users:
             return rows
         estimates = bootstrap_intervals(
-            [self.errors_by_model[row["python"]] for row in evaluated_rows], self.user_errors.counts
+            [self.errors_by_model[row["repr"]] for row in evaluated_rows], self.user_errors.counts
         )
         for index, (row, uncertainty) in enumerate(zip(evaluated_rows, estimates, strict=True)):
             row["rmse_interval"] = [uncertainty.rmse.low, uncertainty.rmse.high]
             if index:
                 interval = [uncertainty.interval.low, uncertainty.interval.high]
-                row["behind"] = {"rmse": uncertainty.difference, "interval": interval, "p": uncertainty.p}
+                row["gap_to_best"] = {
+                    "rmse": uncertainty.difference,
+                    "interval": interval,
+                    "p": uncertainty.p,
+                }
         return rows
 
     def _evaluate_folds(self, model: Model, on_fold: Callable[[], None]) -> EvaluationOutcome:
@@ -280,7 +284,7 @@ class _Comparison:
         return outcome
 
     def _base_row(self, model: Model) -> Row:
-        return {"model": type(model).__name__, "params": json_params(model), "python": repr(model)}
+        return {"model": type(model).__name__, "params": json_params(model), "repr": repr(model)}
 
     def _result_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
         row = self._base_row(model)
@@ -300,7 +304,7 @@ class _Comparison:
 
     def _error_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
         keys = ("train_rmse", *self.metrics, "fit_seconds", "predict_seconds", "fallback_rows")
-        return self._base_row(model) | dict.fromkeys(keys) | {"refused": outcome.error}
+        return self._base_row(model) | dict.fromkeys(keys) | {"error": outcome.error}
 
 
 def json_params(model: Model) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from foretaste.errors import DataError, InvalidParameterError
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, IntpArray
 
-OVERLAP_POLICIES = ("refuse", "judge", "learn")
+OVERLAP_POLICIES = ("error", "drop_from_train", "drop_from_test")
 OVERLAP_DESCRIPTIONS = {
-    "judge": "that stood in both only judged by",
-    "learn": "that stood in both only learned from",
+    "drop_from_train": "that stood in both only judged by",
+    "drop_from_test": "that stood in both only learned from",
 }
 _EXACT_TOLERANCE = 1e-6  # of the range of the ratings judged: hardly more than float32 can tell
 
@@ -58,38 +58,38 @@ def drop_overlap(ratings: Ratings, test: Ratings, overlap: str) -> tuple[Ratings
     Raises
     ------
     DataError
-        If they share pairs and ``overlap`` is "refuse", or nothing would be left.
+        If they share pairs and ``overlap`` is "error", or nothing would be left.
     InvalidParameterError
         If ``overlap`` is none of ``OVERLAP_POLICIES``.
     """
     if overlap not in OVERLAP_POLICIES:
         raise InvalidParameterError(
-            f'shared_rows={overlap!r} is not allowed; it must be "refuse", "judge" or "learn"',
-            hint='shared_rows="judge"',
+            f'overlap={overlap!r} is not allowed; it must be "error", "drop_from_train" or "drop_from_test"',
+            hint='overlap="drop_from_train"',
         )
     train_pairs, test_pairs = _pair_codes(ratings, test)
     is_shared = np.isin(test_pairs, train_pairs)
     count = int(np.count_nonzero(is_shared))
     if count == 0:
         return ratings, test, ""
-    if overlap == "refuse":
+    if overlap == "error":
         row = int(np.flatnonzero(is_shared)[0])
         raise DataError(
             f"{count:,} of the {format_count(len(test), 'row')} to judge by are also among those to learn from; "
             "a model would be judged by what it was told",
             where=f"the first is user {test.user_ids[row]}, item {test.item_ids[row]}",
-            hint='shared_rows="judge" to learn from the others only, or "learn" to judge by the others only',
+            hint='overlap="drop_from_train" to learn from the others only, or "drop_from_test" to judge by the others only',
         )
-    if overlap == "judge":
+    if overlap == "drop_from_train":
         train = ratings[~np.isin(train_pairs, test_pairs)]
         if len(train) == 0:
             raise DataError(
                 "every row to learn from is also to judge by; nothing would be left to learn from"
             )
-        return train, test, f" ({count:,} {OVERLAP_DESCRIPTIONS['judge']})"
+        return train, test, f" ({count:,} {OVERLAP_DESCRIPTIONS['drop_from_train']})"
     if count == len(test):
         raise DataError("every row to judge by is also to learn from; nothing would be left to judge by")
-    return ratings, test[~is_shared], f" ({count:,} {OVERLAP_DESCRIPTIONS['learn']})"
+    return ratings, test[~is_shared], f" ({count:,} {OVERLAP_DESCRIPTIONS['drop_from_test']})"
 
 
 def _pair_codes(ratings: Ratings, test: Ratings) -> tuple[Any, Any]:

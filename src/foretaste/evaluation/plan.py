@@ -64,7 +64,7 @@ def make_plan(
     test: Ratings | None,
     *,
     warm_only: bool = False,
-    overlap: str = "refuse",
+    overlap: str = "error",
 ) -> EvaluationPlan:
     """Fix the folds of a comparison.
 
@@ -77,7 +77,7 @@ def make_plan(
         Instead of a split.
     warm_only : bool
         Judge only rows whose user and item are learned from.
-    overlap : {"refuse", "judge", "learn"}
+    overlap : {"error", "drop_from_train", "drop_from_test"}
         What to do with pairs that stand in ``ratings`` and in ``test``.
 
     Raises
@@ -139,7 +139,7 @@ def arguments_from_description(description: str) -> list[str]:
         Of a ``EvaluationPlan``.
     """
     arguments = [
-        f'shared_rows="{policy}"' for policy, text in OVERLAP_DESCRIPTIONS.items() if text in description
+        f'overlap="{policy}"' for policy, text in OVERLAP_DESCRIPTIONS.items() if text in description
     ]
     return arguments + ["warm_only=True"] * (_WARM_ONLY_TEXT in description)
 

@@ -16,7 +16,7 @@ from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.typing import AnyArray, ArrayDict, Int64Array
 
-PREDICTIONS_FILE = "predicted_{}.npy"  # of one fold, written by the other process
+PREDICTIONS_FILE = "predictions_{}.npy"  # of one fold, written by the other process
 
 
 def save_plan(plan: EvaluationPlan, path: Path) -> None:
@@ -76,7 +76,7 @@ def load_plan(path: Path) -> EvaluationPlan:
             arrays["test_user"],
             arrays["test_item"],
             arrays["test_value"],
-            timestamp=arrays.get("test_when"),
+            timestamp=arrays.get("test_timestamp"),
             scale=_load_scale(arrays, "test_scale"),
         )
     rows = tuple((arrays[f"train_{fold}"], arrays[f"test_{fold}"]) for fold in range(n_folds))

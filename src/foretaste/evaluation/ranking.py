@@ -118,11 +118,11 @@ def evaluate_ranking(
     """
     policy = as_candidates(candidates, _check_int("seed", seed, 0))
     _check_int("n", n, 1)
-    _check_int("draws", n_samples, 0)
+    _check_int("n_samples", n_samples, 0)
     metric_names = _resolve_metrics(metrics, policy)
     named_models, notes = _resolve_models(models)
     train, test = as_ratings(ratings), as_ratings(test)
-    plan = make_plan(train, None, test, overlap="judge")  # what they share, ``ask`` refuses
+    plan = make_plan(train, None, test, overlap="drop_from_train")  # what they share, ``ask`` refuses
     ranking_task = make_ranking_task(train, test, relevant, gain)
     n_users = len(ranking_task.users)
     memory.check_available(
@@ -190,7 +190,7 @@ class _RankingComparison:
     def evaluate(self, name: str, model: Model) -> None:
         """Judge one model and keep its row; a model that refuses has a row with its reason."""
         row: Row = {"name": name, "model": type(model).__name__, "params": params_as_json(model)}
-        row["python"] = repr(model)
+        row["repr"] = repr(model)
         inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
         with ExitStack() as stack:
             line = (
@@ -220,9 +220,9 @@ class _RankingComparison:
                     )
                 line.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
             except (ForetasteError, MemoryError) as error:
-                row |= dict.fromkeys(self.metrics) | {"refused": error_entry(error)}
+                row |= dict.fromkeys(self.metrics) | {"error": error_entry(error)}
                 means = None
-                line.step(note=f"refused: {row['refused']['message']}")
+                line.step(note=f"failed: {row['error']['message']}")
         self.rows.append((row, means))
 
     def _check_train_fingerprint(self, name: str, model: Model) -> None:
@@ -301,7 +301,7 @@ class _RankingComparison:
 
 def is_baseline(row: Row) -> bool:
     """Whether a row is the list of the most popular items, and was judged."""
-    return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "refused" not in row
+    return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "error" not in row
 
 
 def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
@@ -324,7 +324,7 @@ def _check_int(name: str, value: Any, minimum: int) -> int:
     if not is_integer(value) or not minimum <= value < 2**63:
         raise InvalidParameterError(
             f"{name}={value!r} is not allowed; it must be a whole number at least {minimum}",
-            hint={"n": "n=10", "seed": "seed=0", "draws": "draws=1000"}[name],
+            hint={"n": "n=10", "seed": "seed=0", "n_samples": "n_samples=1000"}[name],
         )
     return int(value)
 
@@ -357,7 +357,7 @@ def _resolve_metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[
 def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Model]], list[str]]:
     """Return the models by name, the most popular items among them, and what there is to say about that."""
     if models is None:
-        models = [EASE(values="binary"), EASE(), ALS(), ItemKNN(), SVD()]
+        models = [EASE(target="binary"), EASE(), ALS(), ItemKNN(), SVD()]
     elif isinstance(models, str | Model):
         models = [models]
     pairs = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)

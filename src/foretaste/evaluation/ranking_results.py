@@ -128,12 +128,12 @@ class RankingResults:
             "results": [{**row, "candidates": self.candidates["policy"]} for row in self.rows],
             "notes": list(self.notes),
         }
-        return data | ({"stopped": True} if self.interrupted else {})
+        return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
         main_metric = self.metrics[0]
-        evaluated_rows = [row for row in self.rows if "refused" not in row]
+        evaluated_rows = [row for row in self.rows if "error" not in row]
         columns = [
             main_metric,
             *(["95 %"] if any(f"{main_metric}_low" in row for row in evaluated_rows) else []),
@@ -143,8 +143,8 @@ class RankingResults:
         headers = ["model", *(names.get(key) or self.metric_label(key) for key in columns)]
         rows = []
         for row in self.rows:
-            if "refused" in row:
-                rows.append([row["name"], f"refused: {row['refused']['message']}"])
+            if "error" in row:
+                rows.append([row["name"], f"failed: {row['error']['message']}"])
             else:
                 rows.append(
                     [row["name"], *(_format_cell(row, key, main_metric, evaluated_rows) for key in columns)]
@@ -159,7 +159,7 @@ class RankingResults:
         return (
             f"data: {text} to learn from",
             f"protocol: {self.protocol}",
-            f"candidates: {self.candidates['words']}",
+            f"candidates: {self.candidates['description']}",
         )
 
     def __str__(self) -> str:

@@ -65,12 +65,12 @@ class Results(PlotMixin):
     @property
     def best_row(self) -> Row | None:
         """The row with the lowest RMSE, or None if no model was judged."""
-        return next((row for row in self.rows if "refused" not in row), None)
+        return next((row for row in self.rows if "error" not in row), None)
 
     @property
     def baseline_row(self) -> Row | None:
         """The row of always guessing the mean, or None if it was not judged."""
-        return next((row for row in self.rows if row["model"] == BASELINE and "refused" not in row), None)
+        return next((row for row in self.rows if row["model"] == BASELINE and "error" not in row), None)
 
     @property
     def headline(self) -> str:
@@ -82,7 +82,7 @@ class Results(PlotMixin):
             return (
                 f"{result_label(best)} has the lowest RMSE, {best['rmse']:.4g}; the baseline was not judged."
             )
-        fmt = _number_format("rmse", [row for row in self.rows if "refused" not in row])
+        fmt = _number_format("rmse", [row for row in self.rows if "error" not in row])
         mean = f"{baseline['rmse']:{fmt}}"
         if best["rmse"] >= baseline["rmse"]:
             return f"No model is better than always guessing the mean: RMSE {mean}."
@@ -95,13 +95,15 @@ class Results(PlotMixin):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the figures say: what is best, how sure that is, what is as good, what is of no use."""
-        evaluated_rows = [row for row in self.rows if "refused" not in row]
+        evaluated_rows = [row for row in self.rows if "error" not in row]
         if not evaluated_rows:
             return (self.headline,)
         fmt = _number_format("rmse", evaluated_rows)
         sentences = [self.headline, self._interval_sentence(evaluated_rows[0], fmt)]
         not_significant = [
-            row for row in evaluated_rows[1:] if "behind" in row and row["behind"]["interval"][0] <= 0
+            row
+            for row in evaluated_rows[1:]
+            if "gap_to_best" in row and row["gap_to_best"]["interval"][0] <= 0
         ]
         if not_significant:
             listing = "; ".join(
@@ -111,7 +113,7 @@ class Results(PlotMixin):
                 f"No difference to it that these rows can tell (95 % interval of the difference): {listing}."
             )
         runner_up = next(
-            (row for row in evaluated_rows[1:] if "behind" in row and row not in not_significant), None
+            (row for row in evaluated_rows[1:] if "gap_to_best" in row and row not in not_significant), None
         )
         if runner_up is not None:
             difference, interval = _format_gap(runner_up, fmt)
@@ -155,7 +157,7 @@ class Results(PlotMixin):
         NotFoundError
             If no model of this name was judged, or its predictions were not kept.
         """
-        evaluated_rows = {result_label(row): row for row in reversed(self.rows) if "refused" not in row}
+        evaluated_rows = {result_label(row): row for row in reversed(self.rows) if "error" not in row}
         if self.predictions is None or self.best_row is None:
             raise NotFoundError("no model was judged, so there is no error to take apart")
         name = result_label(self.best_row) if model is None else model.removesuffix("()")
@@ -164,7 +166,7 @@ class Results(PlotMixin):
                 f'no model "{name}" was judged{did_you_mean(name, evaluated_rows)}',
                 hint="one of " + ", ".join(evaluated_rows),
             )
-        return self.predictions.breakdown(evaluated_rows[name]["python"], name)
+        return self.predictions.breakdown(evaluated_rows[name]["repr"], name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.
@@ -177,11 +179,11 @@ class Results(PlotMixin):
             "sentences": list(self.sentences),
             "results": [dict(r) for r in self.rows],
         }
-        return data | ({"stopped": True} if self.interrupted else {})
+        return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
         """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
-        evaluated_rows = [row for row in self.rows if "refused" not in row]
+        evaluated_rows = [row for row in self.rows if "error" not in row]
         keys = [
             key for key in dict.fromkeys(key for row in evaluated_rows for key in row) if _is_displayed(key)
         ]
@@ -189,8 +191,8 @@ class Results(PlotMixin):
         headers = ["model", *(_column_header(key) for key in keys)]
         rows = []
         for row in self.rows:
-            if "refused" in row:
-                rows.append([result_label(row), f"refused: {row['refused']['message']}"])
+            if "error" in row:
+                rows.append([result_label(row), f"failed: {row['error']['message']}"])
             else:
                 rows.append([result_label(row), *(_format_with_std(row, key, formats[key]) for key in keys)])
         return (headers if keys else ["model", ""]), rows, "l" + "r" * max(1, len(keys))
@@ -220,10 +222,10 @@ class Results(PlotMixin):
 
 def result_label(row: Row) -> str:
     """Return what a row is called: the model, and the parameters that differ from its defaults."""
-    return str(row["python"]).removesuffix("()")
+    return str(row["repr"]).removesuffix("()")
 
 
-_HIDDEN_COLUMNS = ("model", "params", "python", "folds", "data_memory_mb", "rmse_interval", "behind")
+_HIDDEN_COLUMNS = ("model", "params", "repr", "folds", "data_memory_mb", "rmse_interval", "gap_to_best")
 
 
 def _is_displayed(key: str) -> bool:
@@ -232,9 +234,9 @@ def _is_displayed(key: str) -> bool:
 
 def _format_gap(row: Row, fmt: str) -> tuple[str, str]:
     """Return how far a row is behind the best, and the interval of that; small ones with more decimals."""
-    interval = row["behind"]["interval"]
+    interval = row["gap_to_best"]["interval"]
     fmt = max(fmt, f".{decimal_places(interval, 2)}f")
-    return f"{row['behind']['rmse']:{fmt}}", _format_interval(interval, fmt)
+    return f"{row['gap_to_best']['rmse']:{fmt}}", _format_interval(interval, fmt)
 
 
 def _format_interval(interval: list[float], fmt: str) -> str:

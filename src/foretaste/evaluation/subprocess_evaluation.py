@@ -88,16 +88,16 @@ def _read_messages(
     """Take in the lines of the other process until it ends."""
     for line in process.stdout or ():
         message: dict[str, Any] = json.loads(line)
-        if "figures" in message:
+        if "metrics" in message:
             file = folder / PREDICTIONS_FILE.format(len(outcome.metrics))
             outcome.predictions.append(np.load(file, allow_pickle=False))
             file.unlink()
-            outcome.metrics.append(message["figures"])
-            on_fold(message["figures"])
-        elif "refused" in message:
-            outcome.error = message["refused"]
-        elif "failed" in message:
-            raise RuntimeError(f"the process that judges the model failed:\n{message['failed']}")
+            outcome.metrics.append(message["metrics"])
+            on_fold(message["metrics"])
+        elif "error" in message:
+            outcome.error = message["error"]
+        elif "traceback" in message:
+            raise RuntimeError(f"the process that judges the model failed:\n{message['traceback']}")
         elif not relay.handle(message):
             outcome.memory |= {name: value for name, value in message.items() if value is not None}
 
@@ -118,7 +118,7 @@ class _ProgressRelay:
             )
         elif "step" in message:
             self.open_tasks[-1][1].step(message["step"], message["note"])
-        elif "task_over" in message:
+        elif "task_end" in message:
             self.open_tasks.pop()[0].close()
         else:
             return False

@@ -66,7 +66,7 @@ class JsonProgress(Progress):
         try:
             yield _JsonTask(self.report)
         finally:
-            self.report(task_over=True)
+            self.report(task_end=True)
 
 
 def resident_memory_mb(*, peak: bool) -> float | None:
@@ -104,9 +104,9 @@ def run_job(folder: Path, report: _JsonReporter) -> None:
             train, test = plan.train_test(fold)
             result = fit_and_score(model, train, test, job["metrics"], progress)
             np.save(folder / PREDICTIONS_FILE.format(fold), result.predictions, allow_pickle=False)
-            report(figures=result.metrics)
+            report(metrics=result.metrics)
     except (ForetasteError, MemoryError) as error:
-        report(refused=error_entry(error))
+        report(error=error_entry(error))
     report(peak_memory_mb=resident_memory_mb(peak=True))
 
 
@@ -119,7 +119,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:
-        report(failed=traceback.format_exc())
+        report(traceback=traceback.format_exc())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ _QUICK_FACTOR = 0.5  # times its time: so quick that it matters
 
 def evaluated_rows(results: Results) -> list[Row]:
     """Return the rows of the models that were judged, best first."""
-    return [row for row in results.rows if "refused" not in row]
+    return [row for row in results.rows if "error" not in row]
 
 
 def rmse_interval(row: Row) -> tuple[float, float] | None:

@@ -35,7 +35,7 @@ def models_table(results: Results, max_models: int) -> Node:
         )
     body = element("tbody")
     for rank, row in enumerate(results.rows[:max_models], 1):
-        body.append(_error_row(row) if "refused" in row else _model_row(rank, row, results, number_format))
+        body.append(_error_row(row) if "error" in row else _model_row(rank, row, results, number_format))
     caption = "The models, best first"
     table_node = element(
         "table", element("caption", element("span", caption, class_="unseen")), element("thead", head), body
@@ -62,7 +62,7 @@ def _all_metrics(results: Results, max_models: int) -> tuple[list[str], list[lis
 
 def without_intervals(results: Results) -> Results:
     """Return results without what is drawn otherwise: intervals, which are more than one number."""
-    other_keys = ("params", "folds", "refused")
+    other_keys = ("params", "folds", "error")
     rows = tuple(
         {key: value for key, value in row.items() if key in other_keys or not isinstance(value, list | dict)}
         for row in results.rows
@@ -104,7 +104,7 @@ def _format_gain(row: Row, baseline: Row | None) -> str:
 
 
 def _error_row(row: Row) -> Node:
-    failure = row["refused"]
+    failure = row["error"]
     hint = f" (try: {failure['hint']})" if failure.get("hint") else ""
     return element(
         "tr",

@@ -266,6 +266,6 @@ def _reproduce_nodes(data: ReportData) -> Iterator[Node]:
 
 
 def _footer_node(data: ReportData) -> Node:
-    evaluated: Sequence[Any] = [row for row in data.results.rows if "refused" not in row]
+    evaluated: Sequence[Any] = [row for row in data.results.rows if "error" not in row]
     text = f"{format_count(len(evaluated), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
     return element("footer", element("p", text))

@@ -130,7 +130,7 @@ def models_to_refit(results: Results) -> list[tuple[dict[str, Any], Model]]:
     seconds = 0.0
     models: list[tuple[dict[str, Any], Model]] = []
     for row in results.rows:
-        if "refused" in row or row["model"] not in MODELS:
+        if "error" in row or row["model"] not in MODELS:
             continue
         has_curve = MODELS[row["model"]].fitted_shapes().get("train_rmse_") == ("epochs",)
         if row is not results.best_row and not has_curve:
@@ -184,4 +184,4 @@ def _count_support(codes: Any, known: Any, test_ids: Any, test_codes: Any) -> In
 
 def model_label(row: dict[str, Any]) -> str:
     """Return what a row is called: the model, and the parameters that differ from its defaults."""
-    return truncate(str(row["python"]).removesuffix("()"), MAX_CHARS)
+    return truncate(str(row["repr"]).removesuffix("()"), MAX_CHARS)

@@ -33,7 +33,7 @@ def to_python_code(results: Results, origin: str, split: Any, has_test: bool) ->
         Whether the rows to judge by were given apart; they are called ``test`` then.
     """
     rows = [row for row in results.rows if row["model"] in MODELS][:_MAX_MODELS]
-    reprs = [row["python"] for row in rows]
+    reprs = [row["repr"] for row in rows]
     all_defaults = sorted(reprs) == sorted(f"{name}()" for name in MODELS)
     models = [] if all_defaults else [_format_list([_format_model(expression) for expression in reprs])]
     metrics = [key for row in evaluated_rows(results)[:1] for key in row if key in METRICS]

@@ -26,8 +26,8 @@ class SavedResults(Results):
 
 
 _DATASET_FIELDS = {"name": str, "ratings": int, "users": int, "items": int}
-_TEXT_KEYS = ("model", "python")  # of a row; everything else in it is a figure, but for these:
-_NON_METRIC_KEYS = (*_TEXT_KEYS, "params", "folds", "refused")
+_TEXT_KEYS = ("model", "repr")  # of a row; everything else in it is a figure, but for these:
+_NON_METRIC_KEYS = (*_TEXT_KEYS, "params", "folds", "error")
 _HINT = "foretaste compare ratings.csv --json results.json"
 
 
@@ -83,13 +83,13 @@ def _parse_results(path: str, data: Any) -> Results:
         if dataset["ratings"] and not _is_number(dataset.get(name)):
             _raise_invalid(path, f"of the ratings, {name} is missing or no number")
     rows = tuple(_parse_row(path, number, row) for number, row in enumerate(data["results"], 1))
-    ordered = sorted(rows, key=lambda row: ("refused" in row, row["rmse"] or 0.0))
+    ordered = sorted(rows, key=lambda row: ("error" in row, row["rmse"] or 0.0))
     saved_sentences = data.get("sentences", [])
     if not isinstance(saved_sentences, list) or not all(
         isinstance(sentence, str) for sentence in saved_sentences
     ):
         _raise_invalid(path, "its sentences are no texts")
-    stopped = data.get("stopped") is True
+    stopped = data.get("interrupted") is True
     return _drop_unknown_metrics(
         SavedResults(
             dataset, protocol, tuple(ordered), interrupted=stopped, saved_sentences=tuple(saved_sentences)
@@ -104,8 +104,8 @@ def _parse_row(path: str, number: int, row: Any) -> dict[str, Any]:
         _raise_invalid(path, f"{location} names no model")
     if not isinstance(row.get("params"), dict):
         _raise_invalid(path, f"{location} has no parameters")
-    if "refused" in row:
-        failure = row["refused"]
+    if "error" in row:
+        failure = row["error"]
         if not isinstance(failure, dict) or not isinstance(failure.get("message"), str):
             _raise_invalid(path, f"{location} does not say why it was refused")
         if not isinstance(failure.get("hint"), str | None):

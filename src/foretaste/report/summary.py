@@ -28,7 +28,7 @@ def summary_sentences(results: Results, audit: Audit | None) -> Iterator[tuple[s
     yield from model_sentences[:1] + (result_sentences or model_sentences[1:])
     if results.interrupted:
         yield "The comparison was interrupted: there are models that were not judged.", "models"
-    failed = [row for row in results.rows if "refused" in row]
+    failed = [row for row in results.rows if "error" in row]
     if failed:
         names = truncate_list([truncate(model_label(row), _MAX_NAME_CHARS) for row in failed])
         yield f"{format_count(len(failed), 'model')} refused these ratings: {names}.", "models"

@@ -120,11 +120,11 @@ class NestedSearch:
         self.outer_results.append(
             {
                 "params": best.params,
-                "python": repr(self.search.build_model(best)),
+                "repr": repr(self.search.build_model(best)),
                 "trials": len(trials),
                 "inner": best.mean,
                 "outer": scores[0],
-                "given": scores[1],
+                "initial": scores[1],
             }
         )
 
@@ -162,7 +162,7 @@ class NestedSearch:
         row: Row = {
             "trial": trial.number,
             "params": trial.params,
-            "python": repr(self.search.build_model(trial)),
+            "repr": repr(self.search.build_model(trial)),
             "state": trial.state,
             self.search.metric: trial.mean if trial.scores else None,
         }
@@ -175,14 +175,14 @@ class NestedSearch:
         if self.outer_plan is None or not self.outer_results:
             return None
         metric, has_several_folds = self.search.metric, len(self.outer_results) > 1
-        columns = {name: [row[name] for row in self.outer_results] for name in ("outer", "given")}
+        columns = {name: [row[name] for row in self.outer_results] for name in ("outer", "initial")}
         nested: dict[str, Any] = {
             "protocol": self.outer_plan.description,
             metric: float(np.mean(columns["outer"])),
         }
         if has_several_folds:
             nested[f"{metric}_std"] = float(np.std(columns["outer"]))
-        nested["given"] = float(np.mean(columns["given"]))
+        nested["initial"] = float(np.mean(columns["initial"]))
         if has_several_folds:
-            nested["given_std"] = float(np.std(columns["given"]))
+            nested["initial_std"] = float(np.std(columns["initial"]))
         return nested | {"folds": list(self.outer_results)}

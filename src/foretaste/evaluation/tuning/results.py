@@ -84,12 +84,12 @@ class TuningResult:
     def headline(self) -> str:
         """One sentence: which setting is best, its score, and how the model as given compares."""
         best, first = self.best_trial, self.trials[0]
-        name = f"The model as given, {best['python']}," if best is first else best["python"]
+        name = f"The model as given, {best['repr']}," if best is first else best["repr"]
         text = f"{name} is the best of {format_count(len(self.trials), 'setting')}: {self._metric_label} "
         text += self._format_score(best[self.metric], best.get(f"{self.metric}_std"))
         if best is first or first["state"] != COMPLETE:
             return text + "."
-        return text + self._compare_with_initial(best["folds"], first["folds"], first["python"]) + "."
+        return text + self._compare_with_initial(best["folds"], first["folds"], first["repr"]) + "."
 
     @property
     def score_caveat(self) -> str:
@@ -99,9 +99,9 @@ class TuningResult:
             "and therefore optimistic; "
         )
         if self.nested is None:
-            return text + "no rows were kept apart to judge the search by (keep some: outer=5)."
+            return text + "no rows were kept apart to judge the search by (keep some: outer_folds=5)."
         folds = self.nested["folds"]
-        tuned_scores, initial_scores = ([fold[name] for fold in folds] for name in ("outer", "given"))
+        tuned_scores, initial_scores = ([fold[name] for fold in folds] for name in ("outer", "initial"))
         return (
             text + f"judged on outer folds that took no part: {self._metric_label} "
             f"{self._format_score(self.nested[self.metric], self.nested.get(f'{self.metric}_std'))}"
@@ -133,7 +133,7 @@ class TuningResult:
             "nested": None if self.nested is None else dict(self.nested),
             "seconds": self.seconds,
         }
-        return data | ({"stopped": True} if self.interrupted else {})
+        return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self, max_rows: int = _MAX_TABLE_ROWS) -> TableLayout:
         """Return headers, rows of text and alignment of the best trials, and of the model as given.
@@ -177,8 +177,8 @@ class TuningResult:
         lines = [
             [
                 str(fold_number),
-                fold["python"],
-                *(f"{fold[name]:{self._score_format}}" for name in ("inner", "outer", "given")),
+                fold["repr"],
+                *(f"{fold[name]:{self._score_format}}" for name in ("inner", "outer", "initial")),
             ]
             for fold_number, fold in enumerate(self.nested["folds"], 1)
         ]
@@ -190,7 +190,7 @@ class TuningResult:
         states = [row["state"] for row in self.trials]
         text = f"{format_count(len(states), 'trial')}: {states.count(COMPLETE)} judged on all folds"
         text += f", {states.count(PRUNED)} dropped early" if PRUNED in states else ""
-        text += f", {states.count(FAILED)} refused" if FAILED in states else ""
+        text += f", {states.count(FAILED)} failed" if FAILED in states else ""
         n_outer_folds = len(self.nested["folds"]) if self.nested else 0
         nested_text = f" (with those of {format_count(n_outer_folds, 'outer fold')})" if n_outer_folds else ""
         return f"{text}; {self.seconds:.1f} s in all{nested_text}"

@@ -250,7 +250,7 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
         "factors": ("log", 16, 128),
         "regularization": ("log", 0.01, 0.3),
     },
-    "AutoRec": {"side": ["item", "user"], **_AUTOENCODER_SPACE},
+    "AutoRec": {"entity": ["item", "user"], **_AUTOENCODER_SPACE},
     "SparseFC": {**_AUTOENCODER_SPACE, "layers": [1, 2]},
     "FactorizationMachine": _FEATURE_MODEL_SPACE,
     "NeuralMF": {**_FEATURE_MODEL_SPACE, "hidden": ("log", 16, 256)},

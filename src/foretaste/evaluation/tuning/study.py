@@ -20,12 +20,12 @@ from foretaste.errors import DataError, InvalidParameterError, NotFoundError
 _APPLICATION_ID = 0x46545354  # SQLite's application_id
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (part TEXT, number INTEGER, params TEXT NOT NULL, state TEXT, reason TEXT,
-                     PRIMARY KEY (part, number));
-CREATE TABLE folds (part TEXT, number INTEGER, fold INTEGER, score REAL NOT NULL, seconds REAL NOT NULL,
-                    PRIMARY KEY (part, number, fold));
-CREATE TABLE judged (part TEXT, params TEXT, score REAL NOT NULL, seconds REAL NOT NULL,
-                     PRIMARY KEY (part, params));
+CREATE TABLE trials (search TEXT, number INTEGER, params TEXT NOT NULL, state TEXT, reason TEXT,
+                     PRIMARY KEY (search, number));
+CREATE TABLE folds (search TEXT, number INTEGER, fold INTEGER, score REAL NOT NULL, seconds REAL NOT NULL,
+                    PRIMARY KEY (search, number, fold));
+CREATE TABLE outer_scores (search TEXT, params TEXT, score REAL NOT NULL, seconds REAL NOT NULL,
+                     PRIMARY KEY (search, params));
 """
 # What makes a study another one, and how to say so.
 _MISMATCH_TEXTS = {
@@ -42,7 +42,7 @@ _MISMATCH_TEXTS = {
     "prune": "with other rules of pruning",
 }
 
-COMPLETE, PRUNED, FAILED = "complete", "pruned", "refused"
+COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 
 
 @dataclass
@@ -172,12 +172,12 @@ class Study:
         trials = {}
         with self._translate_errors():
             for number, params, state, reason in self._connection.execute(
-                "SELECT number, params, state, reason FROM trials WHERE part = ? ORDER BY number",
+                "SELECT number, params, state, reason FROM trials WHERE search = ? ORDER BY number",
                 (search_name,),
             ):
                 trials[number] = Trial(number, json.loads(params), state=state, reason=reason)
             for number, score, seconds in self._connection.execute(
-                "SELECT number, score, seconds FROM folds WHERE part = ? ORDER BY number, fold",
+                "SELECT number, score, seconds FROM folds WHERE search = ? ORDER BY number, fold",
                 (search_name,),
             ):
                 trials[number].scores.append(score)
@@ -209,7 +209,7 @@ class Study:
     def finish_trial(self, search_name: str, trial: Trial, state: str, reason: str | None = None) -> None:
         """Keep how a trial ended."""
         self._execute(
-            "UPDATE trials SET state = ?, reason = ? WHERE part = ? AND number = ?",
+            "UPDATE trials SET state = ?, reason = ? WHERE search = ? AND number = ?",
             state, reason, search_name, trial.number,
         )  # fmt: skip
         trial.state, trial.reason = state, reason
@@ -218,21 +218,22 @@ class Study:
         """Return the score of a setting on the outer fold of a part, if it is there."""
         with self._translate_errors():
             row = self._connection.execute(
-                "SELECT score FROM judged WHERE part = ? AND params = ?", (search_name, params_key(params))
+                "SELECT score FROM outer_scores WHERE search = ? AND params = ?",
+                (search_name, params_key(params)),
             ).fetchone()
         return None if row is None else float(row[0])
 
     def add_outer_score(self, search_name: str, params: dict[str, Any], score: float, seconds: float) -> None:
         """Keep the score of a setting on an outer fold."""
         self._execute(
-            "INSERT INTO judged VALUES (?, ?, ?, ?)", search_name, params_key(params), score, seconds
+            "INSERT INTO outer_scores VALUES (?, ?, ?, ?)", search_name, params_key(params), score, seconds
         )
 
     def total_seconds(self, search_name: str = "") -> float:
         """Return how long one search took with its outer fold; without a name, all of them."""
         total = 0.0
-        for table in ("folds", "judged"):
-            query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (part, '')"  # noqa: S608 - ours
+        for table in ("folds", "outer_scores"):
+            query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (search, '')"  # noqa: S608 - ours
             with self._translate_errors():
                 total += float(self._connection.execute(query, (search_name,)).fetchone()[0])
         return total

@@ -120,7 +120,9 @@ def tune(
     search = Search(initial_model, search_space, method, metric, seed, prune)
     search.make_sampler()  # an extra that is missing is missed before anything is run
     outer_plan = (
-        None if outer_folds is None else make_plan(ratings, _resolve_split("outer", outer_folds, seed), None)
+        None
+        if outer_folds is None
+        else make_plan(ratings, _resolve_split("outer_folds", outer_folds, seed), None)
     )
     with Study(study, _study_metadata(search, ratings, inner_split)) as open_study:
         nested_search = NestedSearch(
@@ -129,7 +131,7 @@ def tune(
             inner_split,
             plan,
             outer_plan,
-            repr(_resolve_split("outer", outer_folds, seed)) if outer_plan else "",
+            repr(_resolve_split("outer_folds", outer_folds, seed)) if outer_plan else "",
         )
         nested_search.run(_max_trials(search, trials, timeout), timeout, get_progress(progress))
         return nested_search.build_result({"name": name, **ratings.describe()})
@@ -145,7 +147,7 @@ def _check_limits(trials: Any, timeout: Any, seed: Any) -> None:
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
         raise InvalidParameterError(
-            f"budget={timeout!r} is not allowed; it must be a number of seconds above 0", hint="budget=300"
+            f"timeout={timeout!r} is not allowed; it must be a number of seconds above 0", hint="timeout=300"
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InvalidParameterError(
@@ -159,7 +161,7 @@ def _resolve_split(name: str, value: Any, seed: int) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or value < 2:
         raise InvalidParameterError(
             f"{name}={value!r} is not allowed; it must be a whole number, at least 2, or a split",
-            hint="folds=10" if name == "folds" else "outer=5",
+            hint="folds=10" if name == "folds" else "outer_folds=5",
         )
     return KFold(value, seed)
 
@@ -177,7 +179,7 @@ def _study_metadata(search: Search, ratings: Ratings, split: Any) -> dict[str, A
     for column in (ratings.user, ratings.item, ratings.value):
         order.update(np.ascontiguousarray(column).data)
     return {
-        "format": 1,
+        "format": 2,
         "fingerprint": fingerprint(ratings),
         "order": order.hexdigest()[:32],
         "scale": ratings.scale,
