@@ -231,7 +231,7 @@ class _Comparison:
             outcome = self._evaluate_folds(model, task.step)
             if outcome.error is not None:
                 rows.append(self._error_row(model, outcome))
-                line.step(note=f"refused: {outcome.error['message']}")
+                line.step(note=f"failed: {outcome.error['message']}")
                 task.step(len(self.plan) - len(outcome.metrics))
                 return
             row = self._result_row(model, outcome)
