@@ -18,7 +18,7 @@ from foretaste.recommendation import explain, fold_in
 
 
 def shares(told):
-    return {reason.id: reason.share for reason in told.reasons}
+    return {reason.id: reason.contribution for reason in told.reasons}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def shares(told):
         SVD(factors=4, biased=False),
         ALS(factors=4),
         SVDpp(factors=4),
-        ALS(factors=4, biases=False),
+        ALS(factors=4, biased=False),
     ],
     ids=repr,
 )

@@ -47,7 +47,7 @@ def agreement(index, model, users, seen, n=RECALL_AT):
     share = []
     for user in users:
         wanted, scores = exactly(model, user, seen, n)
-        found, predicted = index.best(model, user, seen, n)
+        found, predicted = index.topk(model, user, seen, n)
         assert len(found) == n
         assert not np.isin(found, seen).any()
         assert (np.diff(predicted) <= 0).all()
@@ -77,7 +77,7 @@ def test_it_finds_nearly_all_of_the_best(many):
 def test_what_was_seen_is_left_out_and_others_take_its_place(many):
     model, index = many
     best, _ = exactly(model, 3, NOTHING, 500)  # what one person would like best
-    found, _ = index.best(model, 3, best[::-1].copy(), 10)
+    found, _ = index.topk(model, 3, best[::-1].copy(), 10)
     wanted, _ = exactly(model, 3, best, 10)
     assert len(np.intersect1d(found, wanted)) >= 8
     assert agreement(index, model, [3], best) >= 0.8

@@ -21,7 +21,7 @@ def run(code: str) -> str:
 def test_all_has_no_repeats_and_is_what_dir_shows() -> None:
     assert len(set(foretaste.__all__)) == len(foretaste.__all__)
     assert set(foretaste.__all__) <= set(dir(foretaste))
-    assert set(foretaste._MODULE_OF) == set(foretaste.__all__) - {"__version__"}
+    assert set(foretaste._PACKAGE_OF) == set(foretaste.__all__) - {"__version__"}
 
 
 def test_star_import_gives_just_these_names() -> None:
@@ -34,7 +34,7 @@ def test_every_name_can_be_imported_and_is_documented(name: str) -> None:
     thing = getattr(foretaste, name)
     assert (inspect.getdoc(thing) or "").strip()
     assert thing.__module__.startswith("foretaste.")
-    room = importlib.import_module(f"foretaste.{foretaste._MODULE_OF[name]}")
+    room = importlib.import_module(f"foretaste.{foretaste._PACKAGE_OF[name]}")
     assert thing is getattr(room, foretaste._ATTRIBUTE_OF.get(name, name))
 
 

@@ -25,7 +25,7 @@ from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, ItemMean, KNNImputation, UserMean
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommendation import Recommendations, ranking, recommend
+from foretaste.recommendation import Recommendations, recommend, topk
 
 
 def sorted_in_full(model, users, n, exclude=None, candidates=None):
@@ -147,7 +147,7 @@ def test_items_that_only_rounding_tells_apart(seed, factors, apart):
 
 
 def test_a_model_of_biases_and_factors_does_not_predict_every_pair(more, fitted, monkeypatch):
-    monkeypatch.setattr(ranking.Ranking, "_of_all", None)
+    monkeypatch.setattr(topk.TopKRanker, "_rank_all", None)
     recommend(fitted["SVD"], n=10, exclude=more)
     recommend(fitted["Bias"], n=10, exclude=more)
     with pytest.raises(TypeError):
@@ -158,9 +158,9 @@ def test_where_there_is_doubt_more_are_predicted_and_all_only_in_the_end(monkeyp
     model, _ = tied(0, 6, 60, 1)
     model.item_bias_[:], model.item_factors_[:] = 0, 1  # all items are the same
     asked = []
-    of_few, of_all = ranking.Ranking._rank_candidates, ranking.Ranking._of_all
-    monkeypatch.setattr(ranking.Ranking, "_rank_candidates", lambda *a: (asked.append(a[-1]), of_few(*a))[1])
-    monkeypatch.setattr(ranking.Ranking, "_of_all", lambda *a: (asked.append("all"), of_all(*a))[1])
+    of_few, of_all = topk.TopKRanker._rank_candidates, topk.TopKRanker._rank_all
+    monkeypatch.setattr(topk.TopKRanker, "_rank_candidates", lambda *a: (asked.append(a[-1]), of_few(*a))[1])
+    monkeypatch.setattr(topk.TopKRanker, "_rank_all", lambda *a: (asked.append("all"), of_all(*a))[1])
     found = recommend(model, n=2)
     assert asked == [6, 48, "all"]
     assert found.ids.tolist() == model.items_.ids[:2].tolist() * 6
@@ -303,7 +303,7 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
         model = fitted[name]
         with pytest.raises(NotFoundError, match=r"does not know user 999 \(and 1 more of 3\)") as caught:
             recommend(model, [known, 999, 998])
-        assert 'unknown="fallback"' in caught.value.hint
+        assert 'unknown_users="fallback"' in caught.value.hint
         exclude = Ratings.from_columns([999, known], more.items.ids[:2], [1, 1])
         found = recommend(model, [999, known], 5, exclude=exclude, unknown_users="fallback")
         assert found.fallback.tolist() == [1, 0]
@@ -323,7 +323,7 @@ def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
 @pytest.fixture
 def catalogue(more):
     texts = np.array([f"<b>{i}</b>" + " long" * (30 if i % 3 else 0) for i in more.items.ids], object)
-    return ItemCatalog(more.items.take(np.arange(100)), {"title": texts[:100]}, "title")
+    return ItemCatalog(more.items.take_ids(np.arange(100)), {"title": texts[:100]}, "title")
 
 
 def test_the_parts_of_recommendations(more, fitted, catalogue):
@@ -388,7 +388,7 @@ def test_what_is_refused(more, fitted, monkeypatch):
     for threads in (0, -1, 1.5, True, 2000):
         with pytest.raises(InvalidParameterError, match="threads="):
             recommend(model, threads=threads)
-    with pytest.raises(InvalidParameterError, match=r"unknown='fall' .*did you mean \"fallback\""):
+    with pytest.raises(InvalidParameterError, match=r"unknown_users='fall' .*did you mean \"fallback\""):
         recommend(model, unknown_users="fall")
     with pytest.raises(InvalidParameterError, match="come from a fitted model, not from Ratings"):
         recommend(more)

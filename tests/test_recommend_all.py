@@ -46,7 +46,7 @@ def test_the_file_holds_what_recommend_returns_whatever_the_batches(
     path = tmp_path / f"top{ending}"
     texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
     catalogue = ItemCatalog(more.items, {"title": texts}, "title")
-    for options in ({}, {"catalogue": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
+    for options in ({}, {"catalog": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
         wanted = recommend(model, exclude=more, **options).to_frame()
         assert recommend_all(model, path, exclude=more, **options) == len(wanted)
         assert_frame_equal(read(path, wanted.columns), wanted)
@@ -54,7 +54,7 @@ def test_the_file_holds_what_recommend_returns_whatever_the_batches(
 
 
 def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_PAIRS", 5000)
+    monkeypatch.setattr(batch, "_MAX_PAIRS", 5000)
     model = KNNImputation().fit(more)
     path = tmp_path / "top.parquet"
     recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80])

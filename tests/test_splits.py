@@ -31,7 +31,7 @@ def assert_parts(train, test, n):
     assert len(test) > 0
 
 
-@given(n=st.integers(2, 300), format_percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
+@given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
 def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
     part, size = ratings[:n], percent / 100
     if n - np.ceil(size * n) < 1:

@@ -181,7 +181,7 @@ _PACKAGES = {
     "data_audit": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Breakdown CrossValidation RankingResults Results Tuned breakdown compare cross_validate "
+    "evaluation": "Breakdown CrossValidation RankingResults Results TuningResult breakdown compare cross_validate "
     "default_space evaluate_ranking tune",
     "io": "read_items read_pairs read_ratings",
     "metrics": "average_precision coverage diversity fcp gini hit_rate mae ndcg nmae novelty precision r2 "
@@ -194,8 +194,8 @@ _PACKAGES = {
     "recommendation": "Explanation Recommendations explain fold_in next_question recommend recommend_all "
     "similar_items similar_users",
     "report": "plot write_report",
-    "splits": "ByTime ColdItems ColdUsers HoldOut KFold LeaveNOut WarmOnly",
-    "features": "Catalogue",
+    "splits": "ColdItems ColdUsers HoldOut KFold LeaveNOut TimeSplit WarmOnly",
+    "features": "ItemCatalog",
 }
 _PACKAGE_OF = {name: package for package, names in _PACKAGES.items() for name in names.split()}
 _ATTRIBUTE_OF = {"load_dataset": "load"}

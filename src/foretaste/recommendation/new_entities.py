@@ -107,7 +107,7 @@ def _check_overlap(model: Model, new: Ratings, entity: str) -> None:
         raise DataError(
             f"the model knows none of the {len(new_index):,} {opposite}s in the ratings of new {entity}s "
             f"(first: {first!r})",
-            where=f"known are {known.said()}",
+            where=f"known are {known.describe()}",
         )
     if n_ignored:
         log.info(

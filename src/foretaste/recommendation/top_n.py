@@ -128,7 +128,7 @@ class RecommendJob:
             users=self.user_ids[rows],
             starts=np.r_[0, np.cumsum(valid.sum(axis=1))].astype(np.int64),
             ids=self.model.items_.ids[item],
-            scores=self.model._clipped(Prediction(scores[valid], np.zeros(len(item), np.int8))).value,
+            scores=self.model.clip_predictions(Prediction(scores[valid], np.zeros(len(item), np.int8))).value,
             fallback=np.where(user_indices < 0, USER, 0).astype(np.int8),
             model=repr(self.model),
             titles=None if catalog is None else _item_titles(item, self.model.items_, catalog),
