@@ -119,12 +119,12 @@ TWINS = [
     (["ann lee", "ann\u00a0lee"], "stray_spaces"),
     (["ann lee", "ann  lee"], "stray_spaces"),
     (["ann", "an\u200bn"], "stray_spaces"),
-    (["Ann", "ann"], "case_twins"),
+    (["Ann", "ann"], "case_variants"),
     (["caf\u00e9", "cafe\u0301"], "composed_accents"),
     (["Ann", "\u0410nn"], "look_alikes"),
     (["Kim", "\u039aim"], "look_alikes"),
-    (["A10", "A1O"], "digit_twins"),
-    (["Ian", "lan"], "digit_twins"),
+    (["A10", "A1O"], "digit_variants"),
+    (["Ian", "lan"], "digit_variants"),
 ]
 
 
@@ -138,7 +138,7 @@ def test_ids_of_two_writings(ids, kind, role):
     ratings = of(column, plain) if role == "user" else of(plain, column)
     (finding,) = [f for f in audit(ratings).findings if "differ" in f.message]
     assert (finding.kind, finding.count) == (kind, 1)
-    assert finding.severity == ("note" if kind == "digit_twins" else "warning")
+    assert finding.severity == ("note" if kind == "digit_variants" else "warning")
     assert f"1 {role} id of 20 differs" in finding.message
     assert "(1 rating)" in finding.message
     if kind != "stray_spaces" or "\t" not in ids[1]:
@@ -150,7 +150,7 @@ def test_ids_of_two_writings(ids, kind, role):
 def test_ids_that_differ_in_two_ways_are_found_once():
     ratings = of(["Ann", "Ann", " ann", *(f"u{n}" for n in range(20))])
     result = audit(ratings)
-    assert [(f.kind, f.count) for f in result.warnings] == [("case_twins", 1)]
+    assert [(f.kind, f.count) for f in result.warnings] == [("case_variants", 1)]
     assert [f.kind for f in result.notes if f.kind == "stray_spaces"] == ["stray_spaces"]
     assert result.warnings[0].where == ('" ann" beside "Ann"',)
 
@@ -180,7 +180,7 @@ def test_many_twins_are_left_out_by_a_pattern():
 
 def test_ids_whose_case_is_part_of_the_code_are_a_note():
     names = [a + b for a in "abcdABCD" for b in "efghEFGH"]
-    assert one(of(names), "case_twins").severity == "note"
+    assert one(of(names), "case_variants").severity == "note"
 
 
 def test_usual_ids_are_left_alone():

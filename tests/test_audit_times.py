@@ -11,14 +11,14 @@ import polars as pl
 from audits import NOON, arguments, of, one
 
 from foretaste import audit, read_ratings
-from foretaste.data_audit import timing
+from foretaste.data_audit import time_checks
 
 # Times ---------------------------------------------------------------------------------------------------
 
 
 def test_times_that_no_clock_shows(monkeypatch):
     when = NOON + 61 * np.arange(1000)
-    monkeypatch.setattr(timing.time, "time", lambda: NOON + 100_000.0)
+    monkeypatch.setattr(time_checks.time, "time", lambda: NOON + 100_000.0)
     ratings = of([*range(1000)], timestamp=when)
     assert not {"zero_time", "future_time", "milliseconds"} & {f.kind for f in audit(ratings).findings}
     odd = when.copy()
@@ -42,7 +42,7 @@ def test_a_condition_on_times_is_printed_only_if_it_works(tmp_path, monkeypatch)
     path = tmp_path / "dates.csv"
     path.write_text("user,item,rating,date\n" + "".join("{},{},{},{}\n".format(*row) for row in rows))
     frame = pl.DataFrame(rows, ["user", "item", "rating", "date"], orient="row")
-    monkeypatch.setattr(timing.time, "time", lambda: 1_769_000_000.0)
+    monkeypatch.setattr(time_checks.time, "time", lambda: 1_769_000_000.0)
     later = sum(day >= "2026-01-22T12:53:20" for *_, day in rows)  # a day after that
     for source in (path, frame.with_columns(pl.col("date").str.to_datetime())):
         for kind, left in (("zero_time", 99), ("future_time", 100 - later)):

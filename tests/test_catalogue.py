@@ -41,13 +41,13 @@ def test_the_names():
 def test_every_entry_says_where_its_facts_come_from(entry):
     for part in (
         "title",
-        "licence",
-        "licence_source",
+        "license",
+        "license_source",
         "citation",
-        "page",
-        "checked",
-        "address_source",
-        "beside",
+        "homepage",
+        "verification",
+        "url_source",
+        "extra_contents",
     ):
         assert getattr(entry, part).strip() == getattr(entry, part) != ""
     assert entry.scale[0] < entry.scale[1]

@@ -208,7 +208,7 @@ def test_a_part_that_cannot_be_written(server, partial):
 
 def test_terms_that_cannot_be_kept_do_not_matter(server, caplog):
     found = data_set(f"{server.url}/{NAME}")
-    (cache.ensure_folder(found) / cache.LICENSE_FILE).symlink_to("nowhere/LICENCE.txt")
+    (cache.ensure_folder(found) / cache.LICENSE_FILE).symlink_to("nowhere/LICENSE.txt")
     assert fetched(found) == DATA
     assert "its terms could not be kept" in caplog.text
 

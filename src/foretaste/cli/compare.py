@@ -90,7 +90,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
         type=click.Choice(("error", "drop_from_train", "drop_from_test")),
         default="error",
         show_default=True,
-        help="Rows in both --train and --test: an error, or only to judge by, or only to learn from.",
+        help="What to do with rows that are in both --train and --test.",
     ),
     click.option(
         "--metrics",

@@ -38,21 +38,21 @@ def list_datasets() -> CommandResult:
     """List the data sets: what they hold, on which terms, and whether they are on this machine."""
     from foretaste.datasets import info, is_downloaded, names
 
-    data: list[dict[str, Any]] = [asdict(info(name)) | {"here": is_downloaded(name)} for name in names()]
+    data: list[dict[str, Any]] = [asdict(info(name)) | {"downloaded": is_downloaded(name)} for name in names()]
     rows = [
         [
             entry["name"],
-            f"{'' if entry['exact'] else 'about '}{entry['ratings']:,}",
+            f"{'' if entry['is_exact'] else 'about '}{entry['ratings']:,}",
             f"{entry['users']:,}",
             f"{entry['items']:,}",
             f"{entry['scale'][0]:g} to {entry['scale'][1]:g}",
-            "yes" if entry["here"] else "no",
-            entry["licence"].partition(";")[0].rstrip("."),
+            "yes" if entry["downloaded"] else "no",
+            entry["license"].partition(";")[0].rstrip("."),
         ]
         for entry in data
     ]
     table = render_table(
-        ["name", "ratings", "users", "items", "scale", "here", "terms in short"], rows, "lrrrlll"
+        ["name", "ratings", "users", "items", "scale", "downloaded", "terms in short"], rows, "lrrrlll"
     )
     text = f"{table}\n\nfetch one: foretaste datasets fetch {rows[1][0]}"
     text += "\nwhole terms, citations, addresses, checksums: foretaste datasets list --json"
@@ -79,7 +79,7 @@ def fetch_dataset(name: str) -> CommandResult:
         "name": name,
         "folder": str(folder),
         "files": [{"file": file.name, "bytes": file.stat().st_size} for file in files],
-        "licence": entry.license,
+        "license": entry.license,
         "citation": entry.citation,
     }
     return CommandResult(data, "\n".join(lines))

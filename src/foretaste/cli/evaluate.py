@@ -74,7 +74,7 @@ def evaluate(model_file: str, file: str, **read_options: Any) -> CommandResult:
         "mae": mae(ratings.value, prediction.value),
         "fallback_rows": int(np.count_nonzero(prediction.fallback)),
         "baseline": {"rmse": rmse(ratings.value, mean), "mae": mae(ratings.value, mean)},
-        "same_rows_as_learned": is_training_data,
+        "same_rows_as_training": is_training_data,
     }
     rows = [
         [

@@ -26,14 +26,14 @@ _ITEM_OPTIONS = ("encoding",)  # reading options that --items takes as well
 @command(
     click.argument("model_file", metavar="MODEL_FILE"),
     click.option("--users", metavar="ID,ID...", multiple=True, help="Whom to recommend to."),
-    click.option("--all", "everyone", is_flag=True, help="To all whom the model knows; needs -o."),
+    click.option("--all", "all_users", is_flag=True, help="To all whom the model knows; needs -o."),
     click.option("-n", "--n", default=10, show_default=True, help="How many items each."),
     click.option(
         "--exclude", metavar="RATINGS", help="Leave out what users rated here: a file, -, or a data set."
     ),
     click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
     click.option(
-        "--unknown",
+        "--unknown-users",
         type=click.Choice(["raise", "fallback"]),
         default="raise",
         show_default=True,
@@ -66,8 +66,8 @@ def recommend(
     arguments: dict[str, Any] = {
         "users": None if all_users else _parse_user_ids(users, model),
         "exclude": _read_excluded(exclude, model, read_options),
-        "catalogue": catalog,
-        "unknown": unknown_users,
+        "catalog": catalog,
+        "unknown_users": unknown_users,
     }
     if output is not None:
         return _write_recommendations(model, output, n, arguments)
@@ -118,7 +118,7 @@ def convert_id_types(model: Model, ratings: Ratings) -> Ratings:
     import numpy as np
 
     from foretaste.ids import is_plain_integer
-    from foretaste.ratings import Ratings as Made
+    from foretaste.ratings import Ratings
 
     columns = []
     mask = np.ones(len(ratings), bool)
@@ -127,11 +127,11 @@ def convert_id_types(model: Model, ratings: Ratings) -> Ratings:
         (ratings.items, model.items_, ratings.item),
     ):
         texts = [str(id_) for id_ in index]
-        if model_index.dtype == "number":
+        if model_index.dtype == "int":
             mask &= np.array([is_plain_integer(text) for text in texts])[codes]
         columns.append(model_index.parse(texts)[codes])
     user, item = (column[mask] for column in columns)
-    return Made.from_columns(user, item, ratings.value[mask])
+    return Ratings.from_columns(user, item, ratings.value[mask])
 
 
 def _write_recommendations(model: Model, output: str, n: int, arguments: dict[str, Any]) -> CommandResult:

@@ -48,7 +48,7 @@ def show(model_file: str) -> CommandResult:
 
 def _describe_ids(index: Any) -> str:
     first, last = index.ids[0], index.ids[-1]
-    return f"({index.kind} ids, {first!s} to {last!s})"
+    return f"({index.dtype} ids, {first!s} to {last!s})"
 
 
 @command(

@@ -11,7 +11,7 @@ SPLITS = ("holdout", "folds", "by-time", "leave-one-out", "cold-users", "cold-it
 SPLIT_OPTIONS = (
     click.option(
         "--split",
-        "kind",
+        "split_name",
         type=click.Choice(SPLITS),
         help="Which rows are judged by.  [default: holdout, or folds with --folds]",
     ),
@@ -28,7 +28,7 @@ SPLIT_OPTIONS = (
     ),
     click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
 )
-SPLIT_PARAMS = ("kind", "test_size", "folds", "seed", "warm_only")  # what click calls them
+SPLIT_PARAMS = ("split_name", "test_size", "folds", "seed", "warm_only")  # what click calls them
 
 
 def make_split(

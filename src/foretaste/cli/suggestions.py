@@ -39,7 +39,7 @@ def suggest_command(error: BaseException, args: Sequence[str]) -> str | None:
     args : sequence of str
         What was typed after ``foretaste``.
     """
-    replacement = getattr(error, "instead", None)
+    replacement = getattr(error, "replacement", None)
     if replacement is not None:
         new_args = replace_args(args, dict([replacement]))
         return shell_join(new_args) if new_args != list(args) else None

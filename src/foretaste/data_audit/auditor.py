@@ -76,7 +76,7 @@ def audit(
             task.step(note=name)
             if name == "rows" or len(data.ratings):
                 findings += check(data)
-        findings += check_cold_start(data, summary["cold"])
+        findings += check_cold_start(data, summary["cold_start"])
         task.step()
     findings.sort(key=lambda finding: finding.severity != WARNING)  # else in the order of the checks
     return Audit(data.name, summary, tuple(findings))

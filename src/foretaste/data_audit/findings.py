@@ -99,7 +99,7 @@ class Audit(PlotMixin):
         """Return ``name``, ``summary`` and ``findings`` as JSON can hold them."""
         return {
             "name": self.name,
-            "facts": self.summary,
+            "summary": self.summary,
             "findings": [finding.to_dict() for finding in self.findings],
         }
 

@@ -51,16 +51,16 @@ _STEPS = (
     _Step("stray_spaces", WARNING, "in blanks or invisible characters"),
     _Step("composed_accents", WARNING, "in how an accent is composed (Unicode NFC and NFD)"),
     _Step("leading_zeros", WARNING, "in leading zeros"),
-    _Step("case_twins", WARNING, "in upper and lower case"),
+    _Step("case_variants", WARNING, "in upper and lower case"),
     _Step("look_alikes", WARNING, "in letters of another alphabet that look alike"),
-    _Step("digit_twins", NOTE, "in 0 for O or 1 for l or I"),
+    _Step("digit_variants", NOTE, "in 0 for O or 1 for l or I"),
 )
 
 
 def check_id_spelling(data: AuditInput) -> Iterator[Finding]:
     """Yield what is suspicious about the ids of users and items, where they are text."""
     for entity, index in (("user", data.ratings.users), ("item", data.ratings.items)):
-        if index.dtype == "text" and len(index):
+        if index.dtype == "str" and len(index):
             yield from _check_mixed_ids(data, entity, index)
             yield from _check_placeholders(data, entity, index)
             yield from _check_variants(data, entity, index)
@@ -129,7 +129,7 @@ def _variant_finding(
     n = sum(len(spellings) - 1 for spellings in by_group.values())
     rows = int(counts[variants].sum())
     severity = step.severity
-    if step.kind == "case_twins" and n > CASE_SENSITIVE_SHARE * len(index):
+    if step.kind == "case_variants" and n > CASE_SENSITIVE_SHARE * len(index):
         severity = NOTE
     message = f"{format_count(n, f'{entity} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
     message += f"{step.difference} ({format_count(rows, 'rating')})."
@@ -160,7 +160,7 @@ def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]
     patterns = {
         "stray_spaces": f"{entity} = TRIM({entity}) AND {entity} !~ '[[:space:]]{{2}}|[[:cntrl:]{_invisible_characters(ids)}]'",
         "leading_zeros": f"{entity} !~ '^0[0-9]+$'",
-        "case_twins": f"{entity} = LOWER({entity})",
+        "case_variants": f"{entity} = LOWER({entity})",
     }
     if step.kind not in patterns:
         return ""

@@ -75,7 +75,7 @@ def describe_summary(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         return
     yield "users", f"{summary['users']:,} ({summary['user_ids']} ids)"
     yield "items", f"{summary['items']:,} ({summary['item_ids']} ids)"
-    yield "filled", f"{100 * summary['filled']:.4g} % of all pairs"
+    yield "filled", f"{100 * summary['density']:.4g} % of all pairs"
     step = "" if summary["step"] is None else f" in steps of {summary['step']:g}"
     distinct = f", {format_count(summary['distinct'], 'different rating')}"
     yield "scale", f"{summary['min']:g} to {summary['max']:g}{step}{distinct}; {_format_scale(summary)}"
@@ -85,7 +85,7 @@ def describe_summary(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "long tail", f"of the items, the most rated {share_text} of the ratings; Gini {tail['gini']:.2f}"
     if summary["time"] is not None:
         yield "time", _format_time_span(summary["time"])
-    yield "held out", _format_cold_start(summary["cold"])
+    yield "held out", _format_cold_start(summary["cold_start"])
 
 
 def _format_scale(summary: dict[str, Any]) -> str:
@@ -116,8 +116,8 @@ def _counts_table(summary: dict[str, Any], width: int) -> list[str]:
     headers = ["", *(f"{share} %" for share in QUANTILES), "only one"]
     rows = []
     for label, key, single in (
-        ("ratings a user", "ratings_a_user", "users"),
-        ("ratings an item", "ratings_an_item", "items"),
+        ("ratings a user", "ratings_per_user", "users"),
+        ("ratings an item", "ratings_per_item", "items"),
     ):
         counts = [f"{summary['quantiles'][key][str(share)]:,}" for share in QUANTILES]
         rows.append([label, *counts, f"{100 * summary['single'][single]:.2g} %"])

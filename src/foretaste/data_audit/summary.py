@@ -36,13 +36,13 @@ def summarize(data: AuditInput) -> dict[str, Any]:
         "item_ids": ratings.items.dtype,
         "histogram": histogram(*data.value_counts),
         "quantiles": {
-            "ratings_a_user": count_quantiles(data.user_counts),
-            "ratings_an_item": count_quantiles(data.item_counts),
+            "ratings_per_user": count_quantiles(data.user_counts),
+            "ratings_per_item": count_quantiles(data.item_counts),
         },
         "single": {"users": single_share(data.user_counts), "items": single_share(data.item_counts)},
         "long_tail": long_tail(data.item_counts),
         "time": None if ratings.timestamp is None or not len(ratings) else time_summary(ratings.timestamp),
-        "cold": {"hold_out": _cold_start_hold_out(data), "leave_one_out": _cold_start_leave_one_out(data)},
+        "cold_start": {"hold_out": _cold_start_hold_out(data), "leave_one_out": _cold_start_leave_one_out(data)},
     }
 
 

@@ -151,7 +151,7 @@ def _rating_graph(ratings: Any) -> Any:
     """Return who rated what as a graph: users first, then items."""
     from scipy.sparse import csr_array
 
-    starts, rows = ratings.by_user()
+    starts, rows = ratings.group_by_user()
     size = len(ratings.users) + len(ratings.items)
     starts = np.concatenate([starts, np.full(len(ratings.items), starts[-1])])
     ends = ratings.item[rows] + np.int32(len(ratings.users))

@@ -72,7 +72,7 @@ def load(name: str, *, progress: bool | Progress = True) -> Ratings:
     if not dataset.archives:
         return sample.load_ratings()
     folder = fetch_archives(dataset, dataset.archives_with("ratings"), get_progress(progress))
-    ratings: Ratings = _reader_module(dataset).ratings(dataset, folder)
+    ratings: Ratings = _reader_module(dataset).load_ratings(dataset, folder)
     if dataset.is_exact and len(ratings) != dataset.ratings:
         log.warning(
             "%s: %s ratings were published, %s were read", name, f"{dataset.ratings:,}", f"{len(ratings):,}"
@@ -102,7 +102,7 @@ def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
     if not dataset.archives:
         return sample.load_items()
     folder = fetch_archives(dataset, dataset.archives_with("items"), get_progress(progress))
-    items: ItemCatalog = _reader_module(dataset).items(dataset, folder)
+    items: ItemCatalog = _reader_module(dataset).load_items(dataset, folder)
     return items
 
 

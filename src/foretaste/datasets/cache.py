@@ -16,7 +16,7 @@ from foretaste.errors import InvalidParameterError
 log = logging.getLogger("foretaste")
 
 CACHE_VARIABLE = "FORETASTE_CACHE"
-LICENSE_FILE = "LICENCE.txt"
+LICENSE_FILE = "LICENSE.txt"
 
 
 def cache_folder() -> Path:

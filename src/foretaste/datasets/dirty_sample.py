@@ -114,7 +114,7 @@ DEFECTS: dict[str, Defect] = {
         _edit_field(USER, lambda u: f"{u} ", lambda u: f"\u00a0{u}", lambda u: f"{u}\u200b"),
     ),
     "leading_zeros": Defect("jokes written with a zero before", 3, 3, _edit_field(JOKE, lambda j: f"0{j}")),
-    "case_twins": Defect("users written with a capital letter", 3, 3, _edit_field(USER, str.upper)),
+    "case_variants": Defect("users written with a capital letter", 3, 3, _edit_field(USER, str.upper)),
     "look_alikes": Defect(
         "users written with a Cyrillic letter", 2, 2, _edit_field(USER, lambda u: u.replace("p", "\u0440"))
     ),

@@ -60,15 +60,15 @@ class PartialFile:
         is_valid = (
             isinstance(metadata, dict)
             and metadata.get("url") == url
-            and isinstance(metadata.get("sign"), str)
+            and isinstance(metadata.get("validator"), str)
         )
-        return metadata["sign"] if is_valid else None
+        return metadata["validator"] if is_valid else None
 
     def start(self, url: str, validator: str | None) -> None:
         """Start anew."""
         self.discard()
         try:
-            self._metadata_path.write_text(json.dumps({"url": url, "sign": validator}), encoding="utf-8")
+            self._metadata_path.write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
             self.path.touch()
         except OSError as error:
             raise self.write_error(error) from None
