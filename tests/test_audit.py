@@ -62,8 +62,8 @@ def test_twelve_kinds_of_defects_are_planted():
 def test_every_planted_defect_is_found_with_its_count(found, kind):
     (finding,) = found.findings_of_kind(kind)
     assert finding.count == dirty_sample.DEFECTS[kind].count
-    assert finding.effect
-    assert finding.mend
+    assert finding.impact
+    assert finding.fix
     assert finding.where
 
 
@@ -87,8 +87,8 @@ def test_without_any_defect_there_is_no_warning(tmp_path):
 
 def test_every_mend_mends_as_it_is_printed(twin, found):
     for finding in found.findings:
-        if finding.mend and not finding.mend.startswith("ratings"):
-            after = audit(twin, **arguments(finding.mend))
+        if finding.fix and not finding.fix.startswith("ratings"):
+            after = audit(twin, **arguments(finding.fix))
             assert finding not in after.warnings
             assert all(
                 f.severity == "note" and finding.kind == "ragged"
@@ -99,8 +99,8 @@ def test_every_mend_mends_as_it_is_printed(twin, found):
 def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, found):
     conditions, others = [], {}
     for finding in found.findings:
-        if finding.mend and not finding.mend.startswith("ratings"):
-            given = arguments(finding.mend)
+        if finding.fix and not finding.fix.startswith("ratings"):
+            given = arguments(finding.fix)
             conditions += [given.pop("where")] if "where" in given else []
             others |= given
     assert set(others) == {"on_error", "duplicates"}
@@ -139,7 +139,7 @@ def test_the_table_of_the_lecture():
     facts = result.summary
     assert (facts["ratings"], facts["users"], facts["items"]) == (141_359, 3_632, 140)
     assert facts["mean"] == pytest.approx(1.2001, abs=0.00005)
-    assert facts["filled"] == pytest.approx(0.2780, abs=0.00005)
+    assert facts["density"] == pytest.approx(0.2780, abs=0.00005)
     assert result.warnings == ()
     assert {f.kind: f.count for f in result.notes} == {"constant_users": 36, "one_rating_users": 78}
 
@@ -167,21 +167,21 @@ def test_only_what_is_true_is_found_in_real_ratings():
 @pytest.mark.parametrize("width", [48, 60, 80, 100])
 def test_lines_fit_but_for_mends_that_are_copied(found, width):
     for line, _ in lines(found, width):
-        assert len(line) <= width or line.startswith("    mend    ")
+        assert len(line) <= width or line.startswith("    fix     ")
 
 
 def test_what_is_to_be_copied_stands_in_one_line_alone_if_it_must(found):
     shown = [line for line, _ in lines(found, 60)]
-    place = shown.index("""    mend    where="user NOT IN ('P110', 'P152', 'P192')\"""")
+    place = shown.index("""    fix     where="user NOT IN ('P110', 'P152', 'P192')\"""")
     assert shown[place + 1] == "            leaves those 3 rows out"
-    assert """    mend    where="user <> 'p900'" leaves those 60 rows out""" in shown
+    assert """    fix     where="user <> 'p900'" leaves those 60 rows out""" in shown
 
 
 def test_a_mark_has_a_bar_of_its_own(found):
-    *_, last = found.facts["histogram"]
+    *_, last = found.summary["histogram"]
     assert last == {"low": 99.0, "high": 99.0, "count": 7}
-    assert len(found.facts["histogram"]) == 21
-    assert found.facts["histogram"][0]["low"] == -10
+    assert len(found.summary["histogram"]) == 21
+    assert found.summary["histogram"][0]["low"] == -10
 
 
 def test_html_escapes_what_people_wrote():
@@ -201,8 +201,8 @@ def test_text_and_figures_are_those_of_the_parts(found):
     assert repr(found) == text
     assert text.splitlines()[0] == found.headline
     for finding in found.findings:
-        assert " ".join(finding.mend.split()) in " ".join(text.split())
-        assert " ".join(finding.effect.split()) in " ".join(text.split())
+        assert " ".join(finding.fix.split()) in " ".join(text.split())
+        assert " ".join(finding.impact.split()) in " ".join(text.split())
     assert found.warnings + found.notes == found.findings
 
 

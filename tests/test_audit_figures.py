@@ -61,7 +61,7 @@ def test_no_ratings_are_too_odd_and_the_answer_is_always_the_same(ratings, seed)
 def test_counts_are_those_of_simple_python(ratings):
     facts = audit(ratings).summary
     users, items = Counter(ratings.user_ids.tolist()), Counter(ratings.item_ids.tolist())
-    for counts, key in ((users, "ratings_a_user"), (items, "ratings_an_item")):
+    for counts, key in ((users, "ratings_per_user"), (items, "ratings_per_item")):
         ordered = sorted(counts.values())
         expected = {
             str(q): ordered[max(0, math.ceil(q * len(ordered) / 100) - 1)]
@@ -122,7 +122,7 @@ def _parts(ratings: Ratings) -> int:
 
 def test_what_splits_leave_unknown():
     ratings = of([1, 1, 1, 2, 2, 3, 4, 5, 6, 7], [1, 2, 3, 1, 2, 4, 5, 6, 7, 8])
-    cold = audit(ratings, seed=3).summary["cold"]
+    cold = audit(ratings, seed=3).summary["cold_start"]
     for key, split in (("hold_out", HoldOut(0.2, 3)), ("leave_one_out", LeaveNOut(1, 3))):
         ((train, test),) = split.split(ratings)
         users, items = set(ratings.user[train]), set(ratings.item[train])
@@ -140,7 +140,7 @@ def test_what_splits_leave_unknown():
     assert cold["hold_out"]["unknown_any"] > 0
     finding = one(ratings, "cold_hold_out", seed=3)
     assert finding.count == round(cold["hold_out"]["unknown_any"] * cold["hold_out"]["rows"])
-    assert audit(of([1], [1])).summary["cold"] == {"hold_out": None, "leave_one_out": None}
+    assert audit(of([1], [1])).summary["cold_start"] == {"hold_out": None, "leave_one_out": None}
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ def test_a_condition_on_times_is_printed_only_if_it_works(tmp_path, monkeypatch)
     later = sum(day >= "2026-01-22T12:53:20" for *_, day in rows)  # a day after that
     for source in (path, frame.with_columns(pl.col("date").str.to_datetime())):
         for kind, left in (("zero_time", 99), ("future_time", 100 - later)):
-            mend = one(source, kind).fix
-            if mend.startswith("where="):
-                mended = read_ratings(source, **arguments(mend))
+            fix = one(source, kind).fix
+            if fix.startswith("where="):
+                mended = read_ratings(source, **arguments(fix))
             else:
-                code = mend.split(" leaves")[0]
+                code = fix.split(" leaves")[0]
                 mended = eval(code, {"ratings": read_ratings(source)})  # noqa: S307 - as printed
             assert len(mended) == left
             assert audit(mended).findings_of_kind(kind) == ()

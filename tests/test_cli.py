@@ -253,10 +253,10 @@ def test_evaluate_has_its_baseline_and_says_when_it_is_the_training_error(folder
     found = data("evaluate", "bias.foretaste", "ratings.csv")
     assert found["rmse"] == rmse(ratings.value, load("bias.foretaste").predict(ratings))
     assert found["baseline"]["rmse"] == pytest.approx(ratings.value.std(dtype=float))
-    assert found["same_rows_as_learned"] is True
+    assert found["same_rows_as_training"] is True
     assert "these very rows" in run("evaluate", "bias.foretaste", "ratings.csv").stdout
     part = data("evaluate", "bias.foretaste", "ratings.csv", "--where", "rating > 0")
-    assert part["same_rows_as_learned"] is False
+    assert part["same_rows_as_training"] is False
     assert part["rows"] == np.count_nonzero(ratings.value > 0)
 
 

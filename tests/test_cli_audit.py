@@ -45,10 +45,10 @@ def test_the_sample_has_no_warnings_and_the_code_is_0():
     text = run("audit", "sample").stdout
     assert text.startswith("the bundled sample: 5,946 ratings, 300 users x 60 items; 0 warnings, 1 note.\n")
     assert "mean        1.8907, standard deviation 4.1609\n" in text
-    assert "in Python: ratings.at_least(user=2) keeps" in text
+    assert "in Python: ratings.k_core(min_user_ratings=2) keeps" in text
     data = found("sample", "--where", "userId <= 100")
     assert data["name"] == "the bundled sample"
-    assert data["facts"]["users"] == len(foretaste.load_dataset("sample").where("userId <= 100").users)
+    assert data["summary"]["users"] == len(foretaste.load_dataset("sample").where("userId <= 100").users)
 
 
 def test_the_dirty_sample_has_every_planted_kind_and_the_code_is_1(tmp_path, monkeypatch):
@@ -71,9 +71,9 @@ def test_every_mend_runs_as_it_is_printed_and_all_of_them_make_the_code_0(tmp_pa
     findings = found("dirty.csv", code=1)["findings"]
     conditions, options = [], []
     for finding in findings:
-        mend = finding["mend"]
-        if mend.startswith("--"):
-            words = shlex.split(mend.partition(" leaves ")[0].partition(" (or")[0])
+        fix = finding["fix"]
+        if fix.startswith("--"):
+            words = shlex.split(fix.partition(" leaves ")[0].partition(" (or")[0])
             after = found("dirty.csv", *words, code=1)["findings"]
             left = [f for f in after if f["kind"] == finding["kind"] and f["severity"] == "warning"]
             assert left == []
@@ -93,11 +93,11 @@ def test_the_seed_and_the_options_of_reading_are_heeded(tmp_path):
     path.write_text("".join(f"{item};{value};{user}\n" for user, item, value in rows))
     columns = ["--item-column", "0", "--rating-column", "1", "--user-column", "2", "--no-header"]
     data = found(str(path), *columns, "--separator", ";", "--scale", "1,4", code=1)
-    assert (data["facts"]["users"], data["facts"]["items"], data["facts"]["rows"]) == (7, 6, 40)
+    assert (data["summary"]["users"], data["summary"]["items"], data["summary"]["rows"]) == (7, 6, 40)
     (finding,) = [f for f in data["findings"] if f["severity"] == "warning"]
     assert (finding["kind"], finding["count"]) == ("outside_scale", 8)
-    assert shlex.split(finding["mend"])[:2] == ["--where", "rating BETWEEN 1 AND 4"]
-    held_out = {str(found("sample", "--seed", str(seed))["facts"]["cold"]) for seed in range(4)}
+    assert shlex.split(finding["fix"])[:2] == ["--where", "rating BETWEEN 1 AND 4"]
+    held_out = {str(found("sample", "--seed", str(seed))["summary"]["cold_start"]) for seed in range(4)}
     assert len(held_out) > 1
 
 
@@ -121,7 +121,7 @@ def test_standard_input_packed_or_not():
         assert done.returncode == 1
         answer = json.loads(done.stdout)["data"]
         assert answer["name"] == "standard input"
-        assert answer["facts"]["ratings"] == 6042
+        assert answer["summary"]["ratings"] == 6042
 
 
 def test_bars_are_plain_where_blocks_cannot_be_shown():
@@ -157,7 +157,7 @@ def test_a_terminal_has_colours_and_lines_of_its_width():
     assert "\x1b[33m" in coloured
     assert "\x1b" not in plain
     assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
-    lines = [line for line in plain.splitlines() if not line.startswith("    mend    ")]
+    lines = [line for line in plain.splitlines() if not line.startswith("    fix     ")]
     assert 50 < max(map(len, lines)) <= 60
     wide = on_terminal(300, NO_COLOR="1")
-    assert max(len(line) for line in wide.splitlines() if not line.startswith("    mend    ")) <= 100
+    assert max(len(line) for line in wide.splitlines() if not line.startswith("    fix     ")) <= 100

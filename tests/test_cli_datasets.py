@@ -74,7 +74,7 @@ def test_list_as_json_has_all_that_is_known():
     found = {entry["name"]: entry for entry in data("datasets", "list")}
     assert list(found) == list(datasets.names())
     entry = found["jester-2"]
-    assert (entry["ratings"], entry["scale"], entry["verified"]) == (1_761_439, [-10, 10], False)
+    assert (entry["ratings"], entry["scale"], entry["is_verified"]) == (1_761_439, [-10, 10], False)
     assert entry["archives"][0]["sha256"] == datasets.info("jester-2").archives[0].sha256
     assert entry["citation"].startswith("Ken Goldberg")
 
@@ -160,14 +160,14 @@ def test_compare_fetches_and_keeps_only_the_rows_wanted():
 def test_fit_and_evaluate():
     run("fit", "Bias", SMALL, "-o", "bias.foretaste")
     found = data("evaluate", "bias.foretaste", SMALL)
-    assert found["same_rows_as_learned"]
+    assert found["same_rows_as_training"]
     assert found["rows"] == len(rows())
 
 
 def test_audit_takes_a_data_set_by_its_name():
     found = data("audit", SMALL)
     assert found["name"] == SMALL
-    assert found["facts"]["ratings"] == len(datasets.load(SMALL))
+    assert found["summary"]["ratings"] == len(datasets.load(SMALL))
 
 
 def test_similar_shows_titles_without_being_asked():

@@ -55,7 +55,7 @@ def test_size_and_scale(bundled):
     assert 5_000 <= len(bundled) <= 7_000
     assert (len(bundled.users), len(bundled.items)) == (300, 60)
     assert bundled.items.ids.tolist() == list(range(1, 61))
-    assert bundled.users.kind == "number"
+    assert bundled.users.dtype == "int"
     assert bundled.scale == (-10, 10)
     assert (bundled.value.min(), bundled.value.max()) == (-10, 10)
     assert np.array_equal(bundled.value, np.round(bundled.value, 1).astype(np.float32))

@@ -49,7 +49,7 @@ def audit(file: str, seed: int, **read_options: Any) -> CommandResult:
     format_fix = _make_fix_formatter(click.get_current_context().command.params)
     data = result.to_dict()
     for finding in data["findings"]:
-        finding["mend"] = format_fix(finding["mend"])
+        finding["fix"] = format_fix(finding["fix"])
     return CommandResult(data, _render(result, format_fix), 1 if result.warnings else 0)
 
 

@@ -176,7 +176,7 @@ def _finding_lines(
 
 def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
     """Lay out a mend: what can be copied in one line, however long, and what it does below if it must be."""
-    start = " " * _INDENT + "mend".ljust(8)
+    start = " " * _INDENT + "fix".ljust(8)
     argument, verb, consequence = next(
         (parts for verb in (" leaves ", " keeps ") if (parts := text.partition(verb))[1]), (text, "", "")
     )
@@ -196,5 +196,5 @@ def as_html(audit: Audit) -> str:
     if audit.summary["ratings"]:
         bars = f"<pre>{html.escape(chr(10).join(_histogram_lines(audit.summary, WIDTH, '█')))}</pre>"
     rows = [[f.severity, f.message, "; ".join(f.where), f.impact, f.fix] for f in audit.findings]
-    findings_table = format_html_table(["", "what", "where", "effect", "mend"], rows, "lllll") if rows else ""
+    findings_table = format_html_table(["", "finding", "where", "effect", "fix"], rows, "lllll") if rows else ""
     return title + summary + bars + findings_table

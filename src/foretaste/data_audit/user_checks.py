@@ -121,7 +121,7 @@ def _check_single_ratings(data: AuditInput, entity: str, counts: Int64Array) -> 
     examples = tuple(format_id(index, code) for code in codes[:MAX_EXAMPLES]) + (
         ("...",) if len(codes) > MAX_EXAMPLES else ()
     )
-    fix = f"ratings.at_least({entity}=2) keeps the ratings of the others"
+    fix = f"ratings.k_core(min_{entity}_ratings=2) keeps the ratings of the others"
     yield Finding(f"one_rating_{entity}s", NOTE, message, len(codes), impact, fix, examples)
 
 
@@ -180,5 +180,5 @@ def check_cold_start(data: AuditInput, cold_start: dict[str, dict[str, Any] | No
         message += f"({100 * shares['unknown_any']:.2g} %) have an unknown user "
         message += f"({100 * shares['unknown_user']:.2g} %) or item ({100 * shares['unknown_item']:.2g} %)."
         impact = "No model can know them; all answer with what is left, and the error says little about them."
-        fix = "ratings.at_least(user=5, item=5) keeps what can be judged"
+        fix = "ratings.k_core(min_user_ratings=5, min_item_ratings=5) keeps what can be judged"
         yield Finding(f"cold_{key}", NOTE, message, n, impact, fix)
