@@ -60,14 +60,24 @@ def data(*args: str):
 
 def test_list_shows_every_data_set_and_whether_it_is_here():
     lines = run("datasets", "list").stdout.splitlines()
-    assert lines[0].split() == ["name", "ratings", "users", "items", "scale", "here", "terms", "in", "short"]
+    assert lines[0].split() == [
+        "name",
+        "ratings",
+        "users",
+        "items",
+        "scale",
+        "downloaded",
+        "terms",
+        "in",
+        "short",
+    ]
     here = {
         line.split()[0]: line.partition(" to ")[2].split()[1] for line in lines[2 : 2 + len(datasets.names())]
     }
     assert here == {name: "yes" if name == "sample" else "no" for name in datasets.names()}
     assert any(line.startswith(SMALL) and "about 100,836" in line for line in lines)
     run("datasets", "fetch", SMALL)
-    assert {e["name"] for e in data("datasets", "list") if e["here"]} == {"sample", SMALL}
+    assert {e["name"] for e in data("datasets", "list") if e["downloaded"]} == {"sample", SMALL}
 
 
 def test_list_as_json_has_all_that_is_known():

@@ -169,7 +169,7 @@ def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr(show, "drawn", broken)
+    monkeypatch.setattr(show, "render_table", broken)
     result = CliRunner().invoke(cli, ["models"])
     assert result.exit_code == 70
     assert result.stdout == ""

@@ -38,7 +38,9 @@ def list_datasets() -> CommandResult:
     """List the data sets: what they hold, on which terms, and whether they are on this machine."""
     from foretaste.datasets import info, is_downloaded, names
 
-    data: list[dict[str, Any]] = [asdict(info(name)) | {"downloaded": is_downloaded(name)} for name in names()]
+    data: list[dict[str, Any]] = [
+        asdict(info(name)) | {"downloaded": is_downloaded(name)} for name in names()
+    ]
     rows = [
         [
             entry["name"],

@@ -70,7 +70,9 @@ def make_option(name: str, spec: ParamSpec) -> click.Option:
 def _make_fit_command(model: Any) -> click.Command:
     """Return the command that fits one model; functions and classes are given in Python only."""
     specs = {
-        name: spec for name, spec in model.param_specs().items() if not spec.allow_callable or spec.choices is not None
+        name: spec
+        for name, spec in model.param_specs().items()
+        if not spec.allow_callable or spec.choices is not None
     }
 
     supports_checkpoint = "checkpoint" in signature(model.fit).parameters

@@ -42,7 +42,10 @@ _KEY_FILE = "admin.key"
     click.option("--port", default=8000, show_default=True, help="Of 127.0.0.1; 0 is any that is free."),
     click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True),
     click.option(
-        "--rate-limit", default="6000/minute", show_default=True, help="Requests of a client to a worker; or none."
+        "--rate-limit",
+        default="6000/minute",
+        show_default=True,
+        help="Requests of a client to a worker; or none.",
     ),
     click.option(
         "--allow-origin", "origins", metavar="URL", multiple=True, help="Pages that may ask (CORS)."
@@ -55,7 +58,9 @@ _KEY_FILE = "admin.key"
         show_default=True,
         help="Who may rate without a key, on a page: people at this machine, all who reach it, or nobody.",
     ),
-    click.option("--exclude-items", metavar="FILE", help="Items that the page does not show, an id on a line."),
+    click.option(
+        "--exclude-items", metavar="FILE", help="Items that the page does not show, an id on a line."
+    ),
     *READ_OPTIONS,
     name="serve",
     short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",

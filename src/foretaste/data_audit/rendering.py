@@ -196,5 +196,7 @@ def as_html(audit: Audit) -> str:
     if audit.summary["ratings"]:
         bars = f"<pre>{html.escape(chr(10).join(_histogram_lines(audit.summary, WIDTH, '█')))}</pre>"
     rows = [[f.severity, f.message, "; ".join(f.where), f.impact, f.fix] for f in audit.findings]
-    findings_table = format_html_table(["", "finding", "where", "effect", "fix"], rows, "lllll") if rows else ""
+    findings_table = (
+        format_html_table(["", "finding", "where", "effect", "fix"], rows, "lllll") if rows else ""
+    )
     return title + summary + bars + findings_table

@@ -42,7 +42,10 @@ def summarize(data: AuditInput) -> dict[str, Any]:
         "single": {"users": single_share(data.user_counts), "items": single_share(data.item_counts)},
         "long_tail": long_tail(data.item_counts),
         "time": None if ratings.timestamp is None or not len(ratings) else time_summary(ratings.timestamp),
-        "cold_start": {"hold_out": _cold_start_hold_out(data), "leave_one_out": _cold_start_leave_one_out(data)},
+        "cold_start": {
+            "hold_out": _cold_start_hold_out(data),
+            "leave_one_out": _cold_start_leave_one_out(data),
+        },
     }
 
 
