@@ -15,17 +15,15 @@ from foretaste.models._factor_model import FactorModel
 from foretaste.models.fold_in import (
     design_matrix,
     fold_in_rows,
-    known_items,
-    known_users,
+    known_ratings,
     ridge_attribution,
     uncentered_covariance,
-    with_items,
-    with_users,
+    with_new_ids,
 )
 from foretaste.models.outputs import Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
 
 
 @estimator
@@ -37,6 +35,7 @@ class AlsBase(FactorModel):
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=1024)
     regularization: float = param(
@@ -114,31 +113,21 @@ class AlsBase(FactorModel):
         damping = self.damping, self._growth_exponent(), self.bias_damping
         return AlsSolver(self.factors, self.regularization, *damping, resolve_threads(self.threads))
 
-    def _fold_in(self, new: Ratings) -> Self:
-        """Return a model of the new users: biases and factors that are best for their ratings.
-
-        Ratings of unknown items say nothing; a user with no others has bias and factors 0.
-        """
-        known = known_items(self, new)
-        items = as_entity_factors(self.item_bias_, self.item_factors_, self.biased)
-        bias, factors = self._solve_fold_in(known, (known.user, known.item), len(new.users), items)
-        return with_users(self, new, user_bias_=bias, user_factors_=factors)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        """Return a model of the new items: biases and factors that are best for their ratings."""
-        known = known_users(self, new)
-        users = as_entity_factors(self.user_bias_, self.user_factors_, self.biased)
-        bias, factors = self._solve_fold_in(known, (known.item, known.user), len(new.items), users)
-        return with_items(self, new, item_bias_=bias, item_factors_=factors)
-
-    def _solve_fold_in(
-        self, known: Ratings, codes: tuple[IndexArray, IndexArray], n: int, fixed_factors: EntityFactors
-    ) -> tuple[Float32Array, Float32Array]:
-        """Return the biases and factors that are best for n new users (or items), given the others."""
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        known = known_ratings(self, new, entity)
+        new_axis, fixed_axis = known.axis(entity), known.axis(entity.opposite)
         value = self._standardize(known.value).astype(np.float32)
-        entity_factors = make_entity_factors(*codes, value, known.weight, n, self.factors, self.biased)
+        entity_factors = make_entity_factors(
+            new_axis.codes, fixed_axis.codes, value, known.weight, len(new_axis.ids), self.factors, self.biased
+        )
+        fixed_factors = as_entity_factors(
+            self.entity_array(entity.opposite, "bias"),
+            self.entity_array(entity.opposite, "factors"),
+            self.biased,
+        )
         self._make_solver().solve(entity_factors, fixed_factors, self._fold_in_solver(), 1000)
-        return entity_factors.result(self.factors)
+        bias, factors = entity_factors.result(self.factors)
+        return with_new_ids(self, new, entity, bias=bias, factors=factors)
 
     def attribute_ratings(
         self, user: int, item: int, user_ratings: Ratings | None
@@ -146,7 +135,7 @@ class AlsBase(FactorModel):
         if user_ratings is None:
             return None
         rows = fold_in_rows(self, user_ratings)
-        folded = self._fold_in(user_ratings)
+        folded = self.fold_in(user_ratings)
         # What is kept at 0 takes no part; the rest is a ridge regression like any other.
         active = (
             folded.user_factors_[0] != 0

@@ -1,46 +1,52 @@
-"""The rungs of global effects: who has a number, and what it multiplies."""
+"""The effects of ``GlobalEffects``: which entity has a coefficient, and which variable it multiplies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foretaste.ratings import Pairs
-from foretaste.typing import IndexArray
+from foretaste.typing import Entity
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One rung: every user (or item) gets a number, which multiplies an explanatory variable."""
+    """A regression with one coefficient per user (or item) on an explanatory variable.
+
+    Parameters
+    ----------
+    name : str
+    entity : Entity
+        Which entity has the coefficients.
+    statistic : {"constant", "time", "average", "support"}
+        The variable: 1, or the square root of the days since the first rating, the average rating or the
+        square root of the number of ratings of ``statistic_entity``.
+    statistic_entity : Entity
+    """
 
     name: str
-    entity: str  # "user" or "item": who has the number
-    variable: str  # what it multiplies: "one", or a fact of one side: "item_average"
+    entity: Entity
+    statistic: str
+    statistic_entity: Entity
 
     @property
     def column(self) -> int:
-        """The column of its numbers among those of its side."""
+        """The column of its coefficients among those of its entity."""
         return [effect for effect in EFFECTS if effect.entity == self.entity].index(self)
 
 
 EFFECTS = (
-    Effect("item", "item", "one"),
-    Effect("user", "user", "one"),
-    Effect("user x time of user", "user", "user_time"),
-    Effect("user x time of item", "user", "item_time"),
-    Effect("item x time of item", "item", "item_time"),
-    Effect("item x time of user", "item", "user_time"),
-    Effect("user x average of item", "user", "item_average"),
-    Effect("user x support of item", "user", "item_support"),
-    Effect("item x average of user", "item", "user_average"),
-    Effect("item x support of user", "item", "user_support"),
+    Effect("item", Entity.ITEM, "constant", Entity.ITEM),
+    Effect("user", Entity.USER, "constant", Entity.USER),
+    Effect("user x time of user", Entity.USER, "time", Entity.USER),
+    Effect("user x time of item", Entity.USER, "time", Entity.ITEM),
+    Effect("item x time of item", Entity.ITEM, "time", Entity.ITEM),
+    Effect("item x time of user", Entity.ITEM, "time", Entity.USER),
+    Effect("user x average of item", Entity.USER, "average", Entity.ITEM),
+    Effect("user x support of item", Entity.USER, "support", Entity.ITEM),
+    Effect("item x average of user", Entity.ITEM, "average", Entity.USER),
+    Effect("item x support of user", Entity.ITEM, "support", Entity.USER),
 )
 
 
-def n_effects(entity: str) -> int:
-    """Return how many numbers a user (or an item) has."""
+def n_effects(entity: Entity) -> int:
+    """Return the number of effects whose coefficients belong to users (or items)."""
     return sum(effect.entity == entity for effect in EFFECTS)
-
-
-def entity_codes(entity: str, pairs: Pairs) -> IndexArray:
-    """Return the index of the user (or the item) of each pair."""
-    return pairs.user if entity == "user" else pairs.item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,13 +19,12 @@ from foretaste.models.fold_in import (
     require_fitted_attr,
     ridge_attribution,
     solve_ridge,
-    with_items,
-    with_users,
+    with_new_ids,
 )
 from foretaste.models.outputs import LinearForm, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import AnyArray, Float32Array, Float64Array
+from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -85,6 +84,8 @@ class RidgeFactorModel(FactorModel):
     its like are spread, which ``_set_prior_precision`` measures once they are learned; see ``folding.penalty_of``.
     """
 
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
+
     user_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64", optional=True)
     item_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64", optional=True)
 
@@ -108,29 +109,23 @@ class RidgeFactorModel(FactorModel):
             for bias, factors in ((self.user_bias_, users), (self.item_bias_, self.item_factors_))
         )
 
-    def _residual(self, rows: FoldInRows, entity: str) -> Float64Array:
-        """Return what the numbers of the other side leave of the ratings of new users, or of new items."""
-        fixed_bias = self.item_bias_ if entity == "user" else self.user_bias_
+    def _residual(self, rows: FoldInRows, entity: Entity) -> Float64Array:
+        """Return the residual that biases and factors of new users (or items) have to explain."""
+        fixed_bias = self.entity_array(entity.opposite, "bias")
         return np.asarray(self._standardize(rows.value) - fixed_bias[rows.known_indices])
 
-    def _solve_fold_in(self, rows: FoldInRows, entity: str) -> tuple[Float32Array, Float32Array]:
-        """Return the biases and factors that are best for new users, or for new items, given the others."""
-        if entity == "user":
-            fixed_factors, penalty = self.item_factors_, self.user_penalty_
-        else:
-            fixed_factors, penalty = self.user_factors_, self.item_penalty_
+    def _solve_fold_in(self, rows: FoldInRows, entity: Entity) -> tuple[Float32Array, Float32Array]:
+        """Return the optimal biases and factors of new users (or items), the opposite entity fixed."""
+        fixed_factors = self.entity_array(entity.opposite, "factors")
+        penalty = self.entity_array(entity, "penalty")
         require_fitted_attr(self, penalty, PRIOR_NAME)
         return solve_ridge(
             rows, self._residual(rows, entity), fixed_factors, penalty, self.threads, self._has_biases()
         )
 
-    def _fold_in(self, new: Ratings) -> Self:
-        bias, factors = self._solve_fold_in(fold_in_rows(self, new), "user")
-        return with_users(self, new, user_bias_=bias, user_factors_=factors)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        bias, factors = self._solve_fold_in(fold_in_rows(self, new, "item"), "item")
-        return with_items(self, new, item_bias_=bias, item_factors_=factors)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        bias, factors = self._solve_fold_in(fold_in_rows(self, new, entity), entity)
+        return with_new_ids(self, new, entity, bias=bias, factors=factors)
 
     def attribute_ratings(
         self, user: int, item: int, user_ratings: Ratings | None
@@ -149,7 +144,7 @@ class RidgeFactorModel(FactorModel):
         biased = int(self._has_biases())
         design = design_matrix(self.item_factors_, bool(biased))
         target = np.r_[np.zeros(biased), item_factors]
-        return ridge_attribution(rows, self._residual(rows, "user"), design, self.user_penalty_, target)
+        return ridge_attribution(rows, self._residual(rows, Entity.USER), design, self.user_penalty_, target)
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)

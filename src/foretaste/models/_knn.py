@@ -7,21 +7,21 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
+from foretaste._native import group_rows, nearest_rows, neighbor_means, neighbor_shares
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress, ProgressTask
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.ids import IdIndex
 from foretaste.models._groupby import damped_group_mean, group_mean
-from foretaste.models._knn_fold_in import NeighborSource
+from foretaste.models._knn_fold_in import NeighborSource, NewRows, drop_self
 from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
-from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
 
 @estimator
@@ -31,8 +31,9 @@ class KNNBase(Model):
     ``ItemKNN`` and ``UserKNN`` say which side is the rows, and hold the equations.
     """
 
-    row_entity: ClassVar[str] = "item"
-    column_entity: ClassVar[str] = "user"
+    row_entity: ClassVar[Entity] = Entity.ITEM
+    column_entity: ClassVar[Entity] = Entity.USER
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     neighbors: int = param(40, "how many neighbours a prediction is taken from, at most", low=1)
     min_neighbors: int = param(1, "with fewer, the prediction is what it starts from", low=1)
@@ -95,11 +96,9 @@ class KNNBase(Model):
     source_std_: Float32Array = fitted_attribute("base", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        row, column = getattr(train, self.row_entity), getattr(train, self.column_entity)
-        rows, columns = (
-            len(getattr(train, f"{self.row_entity}s")),
-            len(getattr(train, f"{self.column_entity}s")),
-        )
+        row_axis, column_axis = train.axis(self.row_entity), train.axis(self.column_entity)
+        row, column = row_axis.codes, column_axis.codes
+        rows, columns = len(row_axis.ids), len(column_axis.ids)
         threads = resolve_threads(self.threads)
         max_stored = rows if self.max_stored_neighbors is None else min(int(self.max_stored_neighbors), rows)
         self._check_memory(row, column, rows, columns, max_stored, threads)
@@ -150,14 +149,15 @@ class KNNBase(Model):
 
     def _center(self, train: Ratings, residual: Float64Array) -> Float64Array:
         """Settle what predictions start from; return the deviations from it."""
-        row, rows = getattr(train, self.row_entity), len(getattr(train, f"{self.row_entity}s"))
+        axis = train.axis(self.row_entity)
+        row, rows = axis.codes, len(axis.ids)
         row_std = np.ones(rows)
         if self.centering != "bias":
             self.user_bias_, self.item_bias_ = np.zeros_like(self.user_bias_), np.zeros_like(self.item_bias_)
             residual = train.value.astype(np.float64) - self.mean_
         if self.centering in ("mean", "z_score"):
             mean = group_mean(row, residual, rows)
-            setattr(self, f"{self.row_entity}_bias_", mean.astype(np.float32))
+            self.set_entity_array(self.row_entity, "bias", mean.astype(np.float32))
             residual -= mean[row]
         if self.centering == "z_score":
             row_std = self._compute_row_std(row, residual, rows, train.mean_std()[1])
@@ -190,59 +190,122 @@ class KNNBase(Model):
         if self.similarity == "pearson_bias":
             values = residual
         elif self.similarity == "adjusted_cosine":
-            train_values, train_columns = (
-                (train.value.astype(np.float64) - mean) / (std or 1.0),
-                getattr(train, self.column_entity),
-            )
-            values = (
-                values
-                - group_mean(train_columns, train_values, len(getattr(train, f"{self.column_entity}s")))[
-                    column
-                ]
-            )
+            train_values = (train.value.astype(np.float64) - mean) / (std or 1.0)
+            axis = train.axis(self.column_entity)
+            values = values - group_mean(axis.codes, train_values, len(axis.ids))[column]
         elif (self.similarity, self.norm_over) == ("pearson", "all"):
             values = values - group_mean(row, values, int(row.max(initial=0)) + 1)[row]
         return values.astype(np.float32) if self._kernel_name() == "product" else values
 
     def _store_ratings(self, ratings: Ratings, deviation: Float64Array) -> None:
         """Keep who rated what, by columns."""
-        self.rated_start_, order = (
-            ratings.group_by_user() if self.column_entity == "user" else ratings.group_by_item()
-        )
-        self.rated_ = np.ascontiguousarray(getattr(ratings, self.row_entity)[order])
+        axis = ratings.axis(self.column_entity)
+        self.rated_start_, order = group_rows(axis.codes, len(axis.ids))
+        self.rated_ = np.ascontiguousarray(ratings.axis(self.row_entity).codes[order])
         self.deviation_ = deviation[order].astype(np.float32)
 
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        return self._with_new_rows(new) if entity is self.row_entity else self._with_new_columns(new)
+
+    def _with_new_rows(self, new: Ratings) -> Self:
+        """Return a model of new rows, whose neighbors are among the rows of the training ratings.
+
+        A row is never its own neighbor: the list of one that was in the training ratings leaves it out.
+        """
+        entity, source, train = self.row_entity, self._neighbor_source(), self._reconstruct_train_ratings()
+        known = known_ratings(self, new, entity)
+        new_ids, n = new.axis(entity).ids, len(source.ids)
+        new_rows = self._center_new_rows(known, train)
+        row = np.r_[train.axis(entity).codes, known.axis(entity).codes + np.int32(n)]
+        column = np.r_[train.axis(self.column_entity).codes, known.axis(self.column_entity).codes]
+        residual = np.r_[new_rows.train_residual, new_rows.residual]
+        values = self._similarity_values(row, column, np.r_[train.value, known.value], residual, train)
+        max_stored = n if self.max_stored_neighbors is None else min(int(self.max_stored_neighbors), n)
+        size = n + len(new_ids), len(self.entity_ids(self.column_entity))
+        lists = self._find_neighbors(row, column, values, size, max_stored + 1, n)
+        own_index = source.ids.indices_of(new_ids.ids)
+        start, neighbor, similarity = drop_self(lists, own_index, n, max_stored)
+        attributes = {
+            "list_start_": start,
+            "neighbor_": neighbor,
+            "similarity_": similarity,
+            "source_ids_": source.ids,
+            "source_bias_": source.bias,
+            "source_std_": source.std,
+            "row_std_": new_rows.std,
+        }
+        return with_new_ids(self, new, entity, attributes, bias=new_rows.bias)
+
+    def _reconstruct_train_ratings(self) -> Ratings:
+        """Return the training ratings from what the model stores of them, exact up to rounding."""
+        source, column_ids = self._neighbor_source(), self.entity_ids(self.column_entity)
+        column = np.repeat(np.arange(len(column_ids), dtype=np.int32), np.diff(self.rated_start_))
+        row, deviation = self.rated_, self.deviation_.astype(np.float64)
+        column_bias = self.entity_array(self.column_entity, "bias")
+        value = self.mean_ + source.bias[row].astype(np.float64) + column_bias[column]
+        value += deviation * source.std[row]
+        if self.row_entity is Entity.USER:
+            user, item, users, items = row, column, source.ids, column_ids
+        else:
+            user, item, users, items = column, row, column_ids, source.ids
+        return Ratings(user=user, item=item, users=users, items=items, value=value.astype(np.float32))
+
+    def _center_new_rows(self, known: Ratings, train: Ratings) -> NewRows:
+        """Return means, standard deviations and residuals of new rows, and the training residuals."""
+        axis, column = known.axis(self.row_entity), known.axis(self.column_entity).codes
+        row, m = axis.codes, len(axis.ids)
+        value = known.value.astype(np.float64) - self.mean_
+        biases: dict[Entity, AnyArray] = {
+            self.row_entity: self._neighbor_source().bias,
+            self.column_entity: self.entity_array(self.column_entity, "bias"),
+        }
+        if self.similarity == "pearson_bias" and self.centering != "bias":  # biases that are not stored
+            biases = dict(zip((Entity.USER, Entity.ITEM), self._fit_biases(train), strict=True))
+        train_residual = train.value.astype(np.float64) - self.mean_
+        for entity, bias in biases.items():
+            train_residual = train_residual - bias[train.axis(entity).codes]
+        residual = value - biases[self.column_entity][column]
+        row_bias = damped_group_mean(row, residual, np.ones(len(known)), m, self._damping(self.row_entity))
+        residual = residual - row_bias[row]
+        row_mean, std = np.zeros(m), np.ones(m)
+        if self.centering == "bias":
+            row_mean = row_bias
+        elif self.centering in ("mean", "z_score"):
+            row_mean = group_mean(row, value, m)
+        if self.centering == "z_score":
+            std = self._compute_row_std(row, value - row_mean[row], m, train.mean_std()[1])
+        return NewRows(row_mean.astype(np.float32), std.astype(np.float32), residual, train_residual)
+
     def _with_new_columns(self, new: Ratings) -> Self:
-        """Return a model of new columns: people by the items that they rated, or items by their raters."""
-        column_entity, row_entity = self.column_entity, self.row_entity
+        """Return a model of new columns, from their ratings of the rows of the training ratings."""
+        entity, row_entity = self.column_entity, self.row_entity
         if len(self.source_ids_):
             raise NotSupportedError(
-                f"new {column_entity}s are rated by {row_entity}s that learning knew, and this {type(self).__name__} has "
-                f"taken in its {row_entity}s",
-                hint=f"fold_in(model, {column_entity}s=...) first, then fold_in(of_what_it_returns, {row_entity}s=...)",
+                f"new {entity.plural} need the {row_entity.plural} of the training ratings, and this "
+                f"{type(self).__name__} has folded in its {row_entity.plural}",
+                hint=f"fold_in(model, {entity.plural}=...) first, then "
+                f"fold_in(folded, {row_entity.plural}=...)",
             )
-        known = known_items(self, new) if column_entity == "user" else known_users(self, new)
-        rows, columns = getattr(known, row_entity), getattr(known, column_entity)
-        baseline = self.mean_ + getattr(self, f"{row_entity}_bias_")[rows].astype(np.float64)
-        residual, bias = known.value - baseline, np.zeros(len(getattr(new, f"{column_entity}s")))
-        if self.centering == "bias":  # their step of the alternation that found the biases of the rows
-            damping = self.user_damping if column_entity == "user" else self.item_damping
-            bias = damped_group_mean(columns, residual, np.ones(len(known)), len(bias), damping)
-        attributes = {f"{column_entity}_bias_": bias.astype(np.float32)}
-        folded = (
-            with_users(self, new, **attributes)
-            if column_entity == "user"
-            else with_items(self, new, **attributes)
-        )
-        folded._store_ratings(known, (residual - bias[columns]) / self.row_std_[rows])
+        known = known_ratings(self, new, entity)
+        row, axis = known.axis(row_entity).codes, known.axis(entity)
+        baseline = self.mean_ + self.entity_array(row_entity, "bias")[row].astype(np.float64)
+        residual, bias = known.value - baseline, np.zeros(len(axis.ids))
+        if self.centering == "bias":  # the step of the alternation that follows the biases of the rows
+            damping = self._damping(entity)
+            bias = damped_group_mean(axis.codes, residual, np.ones(len(known)), len(bias), damping)
+        folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
+        folded._store_ratings(known, (residual - bias[axis.codes]) / self.row_std_[row])
         return folded
+
+    def _damping(self, entity: Entity) -> float:
+        return self.user_damping if entity is Entity.USER else self.item_damping
 
     def _neighbor_source(self) -> NeighborSource:
         """Return the rows that neighbours are from: those that were learned from."""
         if len(self.source_ids_):
             return NeighborSource(self.source_ids_, self.source_bias_, self.source_std_)
         entity = self.row_entity
-        return NeighborSource(getattr(self, f"{entity}s_"), getattr(self, f"{entity}_bias_"), self.row_std_)
+        return NeighborSource(self.entity_ids(entity), self.entity_array(entity, "bias"), self.row_std_)
 
     def _kernel_rows(self, row: IndexArray) -> IndexArray:
         """Return rows as the kernels know them: those taken in come after those that neighbours are from."""
@@ -264,7 +327,7 @@ class KNNBase(Model):
 
     def _neighbor_mean(self, pairs: Pairs) -> Float32Array:
         """Return the mean deviation over the neighbours, in rating units."""
-        row, column = getattr(pairs, self.row_entity), getattr(pairs, self.column_entity)
+        row, column = pairs.axis(self.row_entity).codes, pairs.axis(self.column_entity).codes
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         mean = neighbor_means(
             self._kernel_rows(row),
@@ -296,7 +359,7 @@ class KNNBase(Model):
         contribution : float32 array, shape (n, neighbors)
             In rating units.
         """
-        row, column = getattr(pairs, self.row_entity), getattr(pairs, self.column_entity)
+        row, column = pairs.axis(self.row_entity).codes, pairs.axis(self.column_entity).codes
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         neighbor, contribution = neighbor_shares(
             self._kernel_rows(row), column, *self._kernel_arrays(), *counts, self.damping
@@ -312,11 +375,11 @@ class KNNBase(Model):
         )
         mask = neighbor[0] >= 0
         rows = neighbor[0][mask]
-        column = user if self.column_entity == "user" else item
+        column = user if self.column_entity is Entity.USER else item
         rated_slice = slice(*self.rated_start_[column : column + 2].tolist())
         order = np.argsort(self.rated_[rated_slice])
         positions = order[np.searchsorted(self.rated_[rated_slice], rows, sorter=order)]
-        source, bias = self._neighbor_source(), float(getattr(self, f"{self.column_entity}_bias_")[column])
+        source, bias = self._neighbor_source(), float(self.entity_array(self.column_entity, "bias")[column])
         rating = self.mean_ + bias + source.bias[rows].astype(np.float64)
         rating += self.deviation_[rated_slice][positions].astype(np.float64) * source.std[rows]
         contributions = contribution[0][mask].astype(np.float64)
@@ -329,13 +392,13 @@ class KNNBase(Model):
         size = neighbor_lists_bytes(np.minimum(n_candidates, rows - 1), max_stored, len(row), threads)
         memory.check_available(
             size,
-            f"{type(self).__name__} keeping up to {max_stored} of {rows} {self.row_entity}s for each",
-            f"stored={min(max_stored // 10 or 1, 100)}, or SVD(), which needs memory by the rating",
+            f"{type(self).__name__} keeping up to {max_stored} of {rows} {self.row_entity.plural} for each",
+            f"max_stored_neighbors={min(max_stored // 10 or 1, 100)}, or SVD(), which needs memory by the rating",
         )
 
     def set_state(self, state: dict[str, object]) -> Self:
         super().set_state(state)
-        rows, columns = len(self.row_std_), len(getattr(self, f"{self.column_entity}s_"))
+        rows, columns = len(self.row_std_), len(self.entity_ids(self.column_entity))
         known = len(self._neighbor_source().ids)
         lists = ((self.list_start_, self.neighbor_, rows), (self.rated_start_, self.rated_, columns))
         for start, index, size in lists:
@@ -343,7 +406,7 @@ class KNNBase(Model):
             well_formed = well_formed and known == len(self._neighbor_source().bias)
             if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
                 raise ModelFileError(
-                    f"the lists of {self.row_entity}s in the file are not lists of known ones"
+                    f"the lists of {self.row_entity.plural} in the file are not lists of known ones"
                 )
         return self
 

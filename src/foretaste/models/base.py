@@ -30,7 +30,7 @@ from foretaste.metrics.rating import r2
 from foretaste.models.outputs import ITEM, USER, Contributions, LinearForm, Prediction, RatingAttribution
 from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import AnyArray, BoolArray, Float32Array, IndexArray
+from foretaste.typing import AnyArray, BoolArray, Entity, Float32Array, IndexArray
 from foretaste.validation import as_ratings, encode_pairs
 
 
@@ -54,6 +54,7 @@ class Model(ParamsMixin, ABC):
     tags: ClassVar[frozenset[str]] = frozenset()
     extra: ClassVar[str] = ""  # of pip install "foretaste[...]", without which it cannot learn
     summary: ClassVar[str] = ""
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset()  # new ones of which need no refit
 
     clip: bool = param(
         True, "keep predictions inside the declared scale, else the range of the training ratings"
@@ -177,15 +178,42 @@ class Model(ParamsMixin, ABC):
 
     def as_linear(self) -> LinearForm:
         """Return the model as biases and factors, in rating units."""
-        raise self._not_supported("_linear", "be written as biases and factors")
+        capable = [cls for cls in all_models() if cls.as_linear is not Model.as_linear]
+        raise self._not_supported("be written as biases and factors", capable)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        """Return a fitted model whose users are those of ``new``, with what it knows of items."""
-        raise self._not_supported("_fold_in", "take in new users without refitting")
+    def fold_in(self, new: Ratings, entity: str = Entity.USER) -> Self:
+        """Return a fitted model of new users (or items), without refitting the other entity.
 
-    def _fold_in_items(self, new: Ratings) -> Self:
-        """Return a fitted model whose items are those of ``new``, with what it knows of users."""
-        raise self._not_supported("_fold_in_items", "take in new items without refitting")
+        Parameters
+        ----------
+        new : Ratings
+            Ratings of the new users (items); rows of items (users) unknown to the model are ignored.
+        entity : {"user", "item"}
+            Which of the two is new.
+
+        Returns
+        -------
+        Model
+            Of the same type and parameters; its users (items) are exactly those of ``new``.
+
+        Raises
+        ------
+        NotSupportedError
+            If ``entity`` is not in ``fold_in_entities``; the hint names models that support it.
+        NotFittedError
+            If the model is not fitted.
+        DataError
+            If the ids of ``new`` are of another type than those of the model.
+        """
+        self.check_fitted()
+        entity = Entity(entity)
+        if entity not in self.fold_in_entities:
+            raise self._fold_in_not_supported(entity)
+        return self._fold_in(new, entity)
+
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        """Fold in an entity of ``fold_in_entities``; written by models that declare any."""
+        raise NotImplementedError
 
     def contributions(self, pairs: Pairs) -> Contributions:
         """Return the parts of each prediction; in general, those of ``as_linear``."""
@@ -247,6 +275,18 @@ class Model(ParamsMixin, ABC):
 
     # Helpers for models ----------------------------------------------------------------------------
 
+    def entity_ids(self, entity: Entity) -> IdIndex:
+        """Return ``users_`` or ``items_``."""
+        return self.users_ if entity is Entity.USER else self.items_
+
+    def entity_array(self, entity: Entity, name: str) -> Any:
+        """Return a fitted array of one entity: ``user_bias_`` is that of ``Entity.USER`` and ``"bias"``."""
+        return getattr(self, f"{entity}_{name}_")
+
+    def set_entity_array(self, entity: Entity, name: str, value: Any) -> None:
+        """Set a fitted array of one entity; see ``entity_array``."""
+        setattr(self, f"{entity}_{name}_", value)
+
     def _reset(self) -> None:
         """Drop what was learned, so that a failed fit cannot pass for a fitted model."""
         for name in self.fitted_shapes():
@@ -304,13 +344,16 @@ class Model(ParamsMixin, ABC):
             if not train.weight.any():
                 raise DataError(f"{name} cannot learn from ratings whose weights are all 0")
 
-    def _not_supported(self, hook: str, action: str) -> NotSupportedError:
-        capable = ", ".join(
-            sorted(c.__name__ for c in all_models() if getattr(c, hook) is not getattr(Model, hook))
-        )
+    def _not_supported(self, action: str, capable: list[type[Model]]) -> NotSupportedError:
+        names = ", ".join(sorted(cls.__name__ for cls in capable))
         return NotSupportedError(
-            f"{type(self).__name__} cannot {action}", hint=f"models that can: {capable or 'none yet'}"
+            f"{type(self).__name__} cannot {action}", hint=f"models that can: {names or 'none yet'}"
         )
+
+    def _fold_in_not_supported(self, entity: Entity, setting: str = "") -> NotSupportedError:
+        """Return the error of a model that cannot fold in; ``setting`` is the parameter that prevents it."""
+        capable = [cls for cls in all_models() if entity in cls.fold_in_entities]
+        return self._not_supported(f"fold in new {entity.plural}{setting and f' with {setting}'}", capable)
 
     # scikit-learn's protocol -----------------------------------------------------------------------
 

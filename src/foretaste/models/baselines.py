@@ -8,11 +8,11 @@ import numpy as np
 
 from foretaste._utils.progress import Progress
 from foretaste.models.base import Model, group_mean_rating
-from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -24,6 +24,7 @@ class GlobalMean(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean of all ratings"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
 
@@ -36,11 +37,8 @@ class GlobalMean(Model):
     def as_linear(self) -> LinearForm:
         return _bias_form(self.mean_, np.zeros(len(self.users_)), np.zeros(len(self.items_)))
 
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        return with_new_ids(self, new, entity)
 
 
 @estimator
@@ -52,6 +50,7 @@ class UserMean(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the user"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
     user_mean_: Float32Array = fitted_attribute("users")
@@ -68,11 +67,10 @@ class UserMean(Model):
     def as_linear(self) -> LinearForm:
         return _bias_form(self.mean_, self.user_mean_ - np.float64(self.mean_), np.zeros(len(self.items_)))
 
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new, user_mean_=_fold_in_user_means(self, new))
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        if entity is Entity.ITEM:
+            return with_new_ids(self, new, entity)
+        return with_new_ids(self, new, entity, mean=_fold_in_means(self, new, entity))
 
 
 @estimator
@@ -84,6 +82,7 @@ class ItemMean(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean rating of the item"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
     item_mean_: Float32Array = fitted_attribute("items")
@@ -100,11 +99,10 @@ class ItemMean(Model):
     def as_linear(self) -> LinearForm:
         return _bias_form(self.mean_, np.zeros(len(self.users_)), self.item_mean_ - np.float64(self.mean_))
 
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new, item_mean_=_fold_in_item_means(self, new))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        if entity is Entity.USER:
+            return with_new_ids(self, new, entity)
+        return with_new_ids(self, new, entity, mean=_fold_in_means(self, new, entity))
 
 
 @estimator
@@ -117,6 +115,7 @@ class UserItemMean(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "halfway between the means of the user and of the item"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
     user_mean_: Float32Array = fitted_attribute("users")
@@ -136,22 +135,15 @@ class UserItemMean(Model):
         mean = np.float64(self.mean_)
         return _bias_form(self.mean_, (self.user_mean_ - mean) / 2, (self.item_mean_ - mean) / 2)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new, user_mean_=_fold_in_user_means(self, new))
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return with_items(self, new, item_mean_=_fold_in_item_means(self, new))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        return with_new_ids(self, new, entity, mean=_fold_in_means(self, new, entity))
 
 
-def _fold_in_user_means(model: UserMean | UserItemMean, new: Ratings) -> Float32Array:
-    """Return the means of new users over items that the model knows, as training would have it."""
-    known = known_items(model, new)
-    return group_mean_rating(known.user, len(known.users), known, model.mean_)
-
-
-def _fold_in_item_means(model: ItemMean | UserItemMean, new: Ratings) -> Float32Array:
-    known = known_users(model, new)
-    return group_mean_rating(known.item, len(known.items), known, model.mean_)
+def _fold_in_means(model: UserMean | ItemMean | UserItemMean, new: Ratings, entity: Entity) -> Float32Array:
+    """Return the means of new users (or items) over the rows whose other id is known."""
+    known = known_ratings(model, new, entity)
+    axis = known.axis(entity)
+    return group_mean_rating(axis.codes, len(axis.ids), known, model.mean_)
 
 
 def _bias_form(mean: float, user_bias: Float64Array, item_bias: Float64Array) -> LinearForm:

@@ -10,11 +10,11 @@ from foretaste._native import bias_descent
 from foretaste._utils.progress import Progress, ProgressTask
 from foretaste.models._groupby import damped_group_mean, group_sum
 from foretaste.models.base import Model
-from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_items, with_users
+from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
 
 
 @estimator
@@ -35,6 +35,7 @@ class Bias(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     method: str = param(
         "exact",
@@ -81,14 +82,11 @@ class Bias(Model):
         no_factors = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
         return LinearForm(self.mean_, self.user_bias_, self.item_bias_, *no_factors)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        """Return a model of the new users: the bias of each is the best, given those of the items."""
-        rows = fold_in_rows(self, new)
-        return with_users(self, new, user_bias_=self._solve_bias(rows, self.item_bias_, self.user_damping))
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        rows = fold_in_rows(self, new, "item")
-        return with_items(self, new, item_bias_=self._solve_bias(rows, self.user_bias_, self.item_damping))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        fixed_bias = self.entity_array(entity.opposite, "bias")
+        damping = self.user_damping if entity is Entity.USER else self.item_damping
+        bias = self._solve_bias(fold_in_rows(self, new, entity), fixed_bias, damping)
+        return with_new_ids(self, new, entity, bias=bias)
 
     def _solve_bias(self, rows: FoldInRows, fixed_bias: Float32Array, damping: float) -> Float32Array:
         residual = rows.value - self.mean_ - fixed_bias[rows.known_indices]

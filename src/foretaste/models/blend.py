@@ -10,12 +10,12 @@ from foretaste._utils.progress import Progress
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.models import nested_models
 from foretaste.models.base import Model
-from foretaste.models.fold_in import with_items, with_users
+from foretaste.models.fold_in import with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
-from foretaste.typing import Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -48,6 +48,7 @@ class Blend(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
     summary: ClassVar[str] = "several models, weighted by how they predict ratings they have not seen"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     models: list[str | Model] = param(
         ["GlobalEffects", "ItemKNN", "SVD", "SVDpp"],
@@ -130,15 +131,11 @@ class Blend(Model):
             self._member_contributions(pairs).T.astype(np.float32),
         )
 
-    def _fold_in(self, new: Ratings) -> Self:
-        members = [member._fold_in(new) for member in self.members_]
-        support = np.log1p(np.bincount(new.user, new.weight, len(new.users))).astype(np.float32)
-        return with_users(self, new, members_=members, user_support_=support)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        members = [member._fold_in_items(new) for member in self.members_]
-        support = np.log1p(np.bincount(new.item, new.weight, len(new.items))).astype(np.float32)
-        return with_items(self, new, members_=members, item_support_=support)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        members = [member.fold_in(new, entity) for member in self.members_]
+        axis = new.axis(entity)
+        support = np.log1p(np.bincount(axis.codes, new.weight, len(axis.ids))).astype(np.float32)
+        return with_new_ids(self, new, entity, {"members_": members}, support=support)
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)

@@ -7,18 +7,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste._native import assign_clusters, block_sums
+from foretaste._native import assign_clusters, block_sums, group_rows
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
 from foretaste.models._groupby import damped_group_mean, safe_divide, sample_weights
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
-from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
 
 @estimator
@@ -44,6 +44,7 @@ class CoClustering(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
     summary: ClassVar[str] = "biases plus a level for each pair of a cluster of users and one of items"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     user_clusters: int = param(8, "how many clusters of users there are", low=1, high=256)
     item_clusters: int = param(8, "how many clusters of items there are", low=1, high=256)
@@ -76,11 +77,9 @@ class CoClustering(Model):
         self.user_bias_, self.item_bias_ = user_bias.astype(np.float32), item_bias.astype(np.float32)
         residual = centered - (user_bias[train.user] + item_bias[train.item]) / (std or 1.0)
         block_values = residual if self.base == "biases" else centered
-        entity_ratings = (
-            _EntityRatings.from_ratings(train, "user", residual),
-            _EntityRatings.from_ratings(train, "item", residual),
-        )
-        block_ratings = _EntityRatings.from_ratings(train, "user", block_values)
+        user_ratings = _EntityRatings.from_ratings(train, Entity.USER, residual)
+        item_ratings = _EntityRatings.from_ratings(train, Entity.ITEM, residual)
+        block_ratings = _EntityRatings.from_ratings(train, Entity.USER, block_values)
         random, threads = np.random.default_rng(self.seed), resolve_threads(self.threads)
         user = random.integers(self.user_clusters, size=(self.n_init, len(train.users)), dtype=np.int32)
         item = random.integers(self.item_clusters, size=(self.n_init, len(train.items)), dtype=np.int32)
@@ -88,8 +87,8 @@ class CoClustering(Model):
             for _ in range(self.epochs):
                 block = self._compute_blocks(block_ratings, user, item, threads)
                 previous = user, item
-                user = entity_ratings[0].assign(item, block, threads)
-                item = entity_ratings[1].assign(user, np.ascontiguousarray(block.transpose(0, 2, 1)), threads)
+                user = user_ratings.assign(item, block, threads)
+                item = item_ratings.assign(user, np.ascontiguousarray(block.transpose(0, 2, 1)), threads)
                 task.step()
                 if np.array_equal(user, previous[0]) and np.array_equal(item, previous[1]):
                     break
@@ -143,29 +142,22 @@ class CoClustering(Model):
         factors = user_factors, item.reshape(-1, n_init * width)
         return LinearForm(self.mean_, self.user_bias_, self.item_bias_, *factors)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        bias, cluster = self._assign_new(known_items(self, new), "user", self.user_damping)
-        return with_users(self, new, user_bias_=bias, user_cluster_=cluster)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        bias, cluster = self._assign_new(known_users(self, new), "item", self.item_damping)
-        return with_items(self, new, item_bias_=bias, item_cluster_=cluster)
-
-    def _assign_new(self, known: Ratings, entity: str, damping: float) -> tuple[Float32Array, IndexArray]:
-        """Return the biases of new users (or items), and the clusters that leave the least error."""
-        new_indices, known_indices, n = known.user, known.item, len(known.users)
-        known_bias, clusters, block = self.item_bias_, self.item_cluster_, self.block_.astype(np.float64)
-        if entity == "item":
-            new_indices, known_indices, n = known.item, known.user, len(known.items)
-            known_bias, clusters = self.user_bias_, self.user_cluster_
-            block = np.ascontiguousarray(block.transpose(0, 2, 1))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        known = known_ratings(self, new, entity)
+        new_axis, known_indices = known.axis(entity), known.axis(entity.opposite).codes
+        fixed_bias = self.entity_array(entity.opposite, "bias")[known_indices]
+        fixed_cluster, block = self.entity_array(entity.opposite, "cluster"), self.block_.astype(np.float64)
+        damping = self.user_damping
+        if entity is Entity.ITEM:
+            block, damping = np.ascontiguousarray(block.transpose(0, 2, 1)), self.item_damping
         centered = known.value.astype(np.float64) - self.mean_
-        deviation = centered - known_bias[known_indices] if self.base == "biases" else centered
-        bias = damped_group_mean(new_indices, deviation, sample_weights(known), n, damping)
-        residual = _EntityRatings.from_ratings(
-            known, entity, centered - known_bias[known_indices] - bias[new_indices]
+        deviation = centered - fixed_bias if self.base == "biases" else centered
+        bias = damped_group_mean(
+            new_axis.codes, deviation, sample_weights(known), len(new_axis.ids), damping
         )
-        return bias.astype(np.float32), residual.assign(clusters, block, resolve_threads(self.threads))
+        residual = _EntityRatings.from_ratings(known, entity, centered - fixed_bias - bias[new_axis.codes])
+        cluster = residual.assign(fixed_cluster, block, resolve_threads(self.threads))
+        return with_new_ids(self, new, entity, bias=bias.astype(np.float32), cluster=cluster)
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)
@@ -185,9 +177,10 @@ class _EntityRatings:
     weight: Float32Array | None
 
     @classmethod
-    def from_ratings(cls, ratings: Ratings, entity: str, value: Float64Array) -> _EntityRatings:
-        indptr, rows = ratings.group_by_user() if entity == "user" else ratings.group_by_item()
-        indices = ratings.item if entity == "user" else ratings.user
+    def from_ratings(cls, ratings: Ratings, entity: Entity, value: Float64Array) -> _EntityRatings:
+        axis = ratings.axis(entity)
+        indptr, rows = group_rows(axis.codes, len(axis.ids))
+        indices = ratings.axis(entity.opposite).codes
         weight = None if ratings.weight is None else ratings.weight[rows]
         return cls(indptr, indices[rows], value[rows].astype(np.float32), weight)
 

@@ -15,11 +15,11 @@ from foretaste.models._calibration import fit_increasing_line
 from foretaste.models._groupby import damped_group_mean
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
-from foretaste.models.fold_in import known_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
 
 @estimator
@@ -51,6 +51,7 @@ class EASE(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "biases plus a weighted sum of the user's other ratings, in closed form"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     target: str = param(
         "centred",
@@ -165,13 +166,13 @@ class EASE(Model):
             rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * residual
         return RatingAttribution("other ratings", "item", rated, rating, contribution)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        known = known_items(self, new)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        known = known_ratings(self, new, entity)
         bias: Float64Array = np.zeros(len(new.users))
         if self.target == "centred":
             deviation = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
             bias = damped_group_mean(known.user, deviation, np.ones(len(known)), len(bias), self.user_damping)
-        folded = with_users(self, new, user_bias_=bias.astype(np.float32))
+        folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
         folded._store_rows(known)
         return folded
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,10 +12,9 @@ import numpy as np
 from foretaste._native import group_rows, ridge_users
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError, NotSupportedError
-from foretaste.ids import IdIndex
 from foretaste.models.base import Model
 from foretaste.ratings import Ratings
-from foretaste.typing import AnyArray, Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array, IndexArray, Int64Array
 from foretaste.validation import check_id_types
 
 M = TypeVar("M", bound=Model)
@@ -48,9 +49,10 @@ class FoldInRows:
     n_new: int
 
 
-def known_items(model: Model, new: Ratings) -> Ratings:
-    """Return the ratings of new users in the model's own items; others say nothing to it and are left out.
+def known_ratings(model: Model, new: Ratings, entity: Entity = Entity.USER) -> Ratings:
+    """Return the ratings of new users (or items), encoded in the model's own items (or users).
 
+<<<<<<< HEAD
     Every user of ``new`` stays in the index, also one of whom no rating is left.
     """
     return _select_known(model, new, "item")
@@ -82,29 +84,51 @@ def _select_known(model: Model, new: Ratings, entity: str) -> Ratings:
 
 def fold_in_rows(model: Model, new: Ratings, entity: str = "user") -> FoldInRows:
     """Return the ratings of those who are new, grouped; those of weight 0 are left out.
+=======
+    Rows of items (users) unknown to the model are dropped. All new users (items) stay in the index, also
+    those without a remaining row.
+>>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 
     Parameters
     ----------
     model : Model
     new : Ratings
-    entity : {"user", "item"}
+    entity : Entity
         Which of the two is new.
 
     Raises
     ------
     DataError
-        If the ids of the other side are of another type than the known ones.
+        If the ids of the opposite entity are of another type than the known ones.
     """
-    known_entity = "item" if entity == "user" else "user"
-    known = _select_known(model, new, known_entity)
+    new_axis, known_ids = new.axis(entity.opposite), model.entity_ids(entity.opposite)
+    check_id_types(new_axis.ids, known_ids, entity.opposite)
+    indices = known_ids.indices_of(new_axis.ids.ids)[new_axis.codes]
+    mask = indices >= 0
+    rows = {
+        "user": new.user[mask],
+        "item": new.item[mask],
+        "value": new.value[mask],
+        "timestamp": None if new.timestamp is None else new.timestamp[mask],
+        "weight": None if new.weight is None else new.weight[mask],
+    }
+    if entity is Entity.USER:
+        return new.replace(**(rows | {"item": indices[mask], "items": known_ids, "item_features": None}))
+    return new.replace(**(rows | {"user": indices[mask], "users": known_ids, "user_features": None}))
+
+
+def fold_in_rows(model: Model, new: Ratings, entity: Entity = Entity.USER) -> FoldInRows:
+    """Return ``known_ratings`` grouped by the new users (or items), without rows of weight 0."""
+    known = known_ratings(model, new, entity)
     weight = np.ones(len(known)) if known.weight is None else known.weight.astype(np.float64)
-    new_indices, n_new = getattr(known, entity), len(getattr(known, f"{entity}s"))
-    _, order = group_rows(new_indices, n_new)
+    new_axis = known.axis(entity)
+    _, order = group_rows(new_axis.codes, len(new_axis.ids))
     rows = order[weight[order] > 0]
     timestamp = None if known.timestamp is None else known.timestamp[rows]
     value = known.value[rows].astype(np.float64)
+    known_indices = known.axis(entity.opposite).codes[rows]
     return FoldInRows(
-        new_indices[rows], getattr(known, known_entity)[rows], value, weight[rows], timestamp, n_new
+        new_axis.codes[rows], known_indices, value, weight[rows], timestamp, len(new_axis.ids)
     )
 
 
@@ -253,12 +277,12 @@ def check_penalties(model: Model, size: int) -> None:
     ------
     ModelFileError
     """
-    penalties = {name: getattr(model, name) for name in ("user_penalty_", "item_penalty_")}
+    penalties = {entity: model.entity_array(entity, "penalty") for entity in Entity}
     if not any(penalty.size for penalty in penalties.values()):
         return
-    for name, penalty in penalties.items():
+    for entity, penalty in penalties.items():
         if penalty.shape != (size, size) or (np.diag(penalty) <= 0).any() or (penalty != penalty.T).any():
-            raise ModelFileError(f"{name} in the file does not fit its factors")
+            raise ModelFileError(f"{entity}_penalty_ in the file does not fit its factors")
 
 
 def require_fitted_attr(model: Model, value: AnyArray, description: str) -> None:
@@ -277,21 +301,33 @@ def require_fitted_attr(model: Model, value: AnyArray, description: str) -> None
         )
 
 
-def with_users(model: M, new: Ratings, **attributes: Any) -> M:
-    """Return a fitted model like this one whose users are those of ``new``, of whom it learned these things.
+def with_new_ids(
+    model: M,
+    new: Ratings,
+    entity: Entity,
+    attributes: Mapping[str, Any] = MappingProxyType({}),
+    /,
+    **entity_arrays: Any,
+) -> M:
+    """Return a copy of a fitted model whose users (or items) are those of ``new``.
 
     Range, fingerprint and number of ratings stay those of the training ratings.
+
+    Parameters
+    ----------
+    model : Model
+    new : Ratings
+    entity : Entity
+        Which of the two is new.
+    attributes : mapping of str to object
+        Fitted attributes that change besides, by name: ``{"members_": members}``.
+    **entity_arrays
+        Fitted arrays of the new users (items), by the name in ``Model.entity_array``: ``bias=...``.
     """
-    return _copy_with(model, {"users_": new.users} | attributes)
-
-
-def with_items(model: M, new: Ratings, **attributes: Any) -> M:
-    """Return a fitted model like this one whose items are those of ``new``; see ``with_users``."""
-    return _copy_with(model, {"items_": new.items} | attributes)
-
-
-def _copy_with(model: M, attributes: dict[str, Any]) -> M:
     folded = type(model)(**model.get_params(deep=False))
-    for name, value in (model.get_state() | attributes).items():
+    state = model.get_state() | {f"{entity.plural}_": new.axis(entity).ids} | dict(attributes)
+    for name, value in state.items():
         setattr(folded, name, np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value)
+    for name, value in entity_arrays.items():
+        folded.set_entity_array(entity, name, np.ascontiguousarray(value))
     return folded

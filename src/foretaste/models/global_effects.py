@@ -7,17 +7,17 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._utils.progress import Progress, ProgressTask
-from foretaste.models._effects import EFFECTS, Effect, entity_codes, n_effects
+from foretaste.models._effects import EFFECTS, Effect, n_effects
 from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide, sample_weights
 from foretaste.models.base import Model
-from foretaste.models.fold_in import known_items, known_users, with_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, Int64Array
 
 _DAY = 86_400.0  # seconds
-_ENTITIES = ("user", "item")
+_ENTITIES = (Entity.USER, Entity.ITEM)
 
 
 @estimator
@@ -45,6 +45,7 @@ class GlobalEffects(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "times"})
     summary: ClassVar[str] = "a ladder of small regressions: item, user, their drift in time, their leanings"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     user_damping: float = param(5.0, "how many ratings without an effect a user is given beforehand", low=0)
     item_damping: float = param(5.0, "how many ratings without an effect an item is given beforehand", low=0)
@@ -77,7 +78,7 @@ class GlobalEffects(Model):
         with progress.start_task("GlobalEffects", self.sweeps) as task:
             self._fit_effects(train, _ENTITIES, task)
 
-    def _fit_effects(self, ratings: Ratings, entities: tuple[str, ...], task: ProgressTask) -> None:
+    def _fit_effects(self, ratings: Ratings, entities: tuple[Entity, ...], task: ProgressTask) -> None:
         """Learn the effects of these sides; those of the other side are taken as they are."""
         for entity in entities:
             self._init_statistics(entity, ratings)
@@ -91,18 +92,15 @@ class GlobalEffects(Model):
                     residual = self._regress(effect, ratings, x, residual)
                 elif sweep == 0:
                     residual -= (
-                        self._effect_column("effect", effect)[entity_codes(effect.entity, ratings)] * x
+                        self._effect_column("effect", effect)[ratings.axis(effect.entity).codes] * x
                     )
             task.step()
 
-    def _init_statistics(self, entity: str, ratings: Ratings) -> None:
+    def _init_statistics(self, entity: Entity, ratings: Ratings) -> None:
         """Note the average, the support and the first time of every user or item; no effects yet."""
-        codes, n, weight = (
-            entity_codes(entity, ratings),
-            len(getattr(ratings, f"{entity}s")),
-            sample_weights(ratings),
-        )
-        damping = self.user_damping if entity == "user" else self.item_damping
+        axis, weight = ratings.axis(entity), sample_weights(ratings)
+        codes, n = axis.codes, len(axis.ids)
+        damping = self.user_damping if entity is Entity.USER else self.item_damping
         deviation = damped_group_mean(
             codes, ratings.value.astype(np.float64) - self.mean_, weight, n, damping
         )
@@ -117,77 +115,77 @@ class GlobalEffects(Model):
             "support": np.sqrt(group_sum(codes, weight, n)).astype(np.float32),
             "first": first,
             "effect": np.zeros((n, n_effects(entity)), np.float32),
-            "centre": np.zeros((n, n_effects(entity)), np.float32),
+            "center": np.zeros((n, n_effects(entity)), np.float32),
         }
         for name, value in statistics.items():
-            setattr(self, f"{entity}_{name}_", value)
+            self.set_entity_array(entity, name, value)
 
     def _center(
         self, effect: Effect, ratings: Ratings, x: Float64Array, *, fit_mean_square: bool
     ) -> Float64Array:
         """Note the mean of a variable for each user or item, and its mean square; return it centred."""
         codes, weight, center = (
-            entity_codes(effect.entity, ratings),
+            ratings.axis(effect.entity).codes,
             sample_weights(ratings),
-            self._effect_column("centre", effect),
+            self._effect_column("center", effect),
         )
-        if effect.variable != "one":
+        if effect.statistic != "constant":
             count = group_sum(codes, weight, len(center))
             center[:] = safe_divide(group_sum(codes, weight * x, len(center)), count)
             x = x - center[codes]
         if fit_mean_square:
-            getattr(self, f"{effect.entity}_spread_")[effect.column] = float(
+            self.entity_array(effect.entity, "mean_square")[effect.column] = float(
                 np.sum(weight * x * x) / weight.sum()
             )
         return x
 
     def _regress(
-        self, step: Effect, ratings: Ratings, x: Float64Array, residual: Float64Array
+        self, effect: Effect, ratings: Ratings, x: Float64Array, residual: Float64Array
     ) -> Float64Array:
         """Fit the numbers of one step to what is left without them; return what is left with them."""
         codes, weight, coefficient = (
-            entity_codes(step.entity, ratings),
+            ratings.axis(effect.entity).codes,
             sample_weights(ratings),
-            self._effect_column("effect", step),
+            self._effect_column("effect", effect),
         )
         residual = residual + coefficient[codes] * x
         numerator = group_sum(codes, weight * x * residual, len(coefficient))
         denominator = group_sum(codes, weight * x * x, len(coefficient))
-        mean_square = float(getattr(self, f"{step.entity}_mean_square_")[step.column])
-        coefficient[:] = safe_divide(numerator, denominator + self._effect_damping(step) * mean_square)
+        mean_square = float(self.entity_array(effect.entity, "mean_square")[effect.column])
+        coefficient[:] = safe_divide(numerator, denominator + self._effect_damping(effect) * mean_square)
         return np.asarray(residual - coefficient[codes] * x)
 
     def _effects(self) -> list[Effect]:
-        return [effect for effect in EFFECTS if self.has_timestamps_ or not effect.variable.endswith("time")]
+        return [effect for effect in EFFECTS if self.has_timestamps_ or effect.statistic != "time"]
 
     def _effect_damping(self, effect: Effect) -> float:
-        if effect.variable != "one":
+        if effect.statistic != "constant":
             return self.slope_damping
-        return self.user_damping if effect.entity == "user" else self.item_damping
+        return self.user_damping if effect.entity is Entity.USER else self.item_damping
 
     def _effect_column(self, statistic: str, effect: Effect) -> Float32Array:
-        table: Float32Array = getattr(self, f"{effect.entity}_{statistic}_")
+        table: Float32Array = self.entity_array(effect.entity, statistic)
         return table[:, effect.column]
 
     def _variable(self, effect: Effect, pairs: Pairs) -> Float64Array:
         """Return what the numbers of a step multiply, shape (n,); 0 where something is unknown."""
-        if effect.variable == "one":
+        if effect.statistic == "constant":
             return np.ones(len(pairs))
-        entity, statistic = effect.variable.split("_")
-        codes = entity_codes(entity, pairs)
-        if statistic == "time":
+        entity = effect.statistic_entity
+        codes = pairs.axis(entity).codes
+        if effect.statistic == "time":
             if pairs.timestamp is None:
                 return np.zeros(len(pairs))
-            days = (pairs.timestamp - getattr(self, f"{entity}_first_")[codes]) / _DAY
+            days = (pairs.timestamp - self.entity_array(entity, "first")[codes]) / _DAY
             value = np.sqrt(np.maximum(days, 0))
         else:
-            value = getattr(self, f"{entity}_{statistic}_")[codes].astype(np.float64)
-        centered = value - self._effect_column("centre", effect)[entity_codes(effect.entity, pairs)]
+            value = self.entity_array(entity, effect.statistic)[codes].astype(np.float64)
+        centered = value - self._effect_column("center", effect)[pairs.axis(effect.entity).codes]
         return np.where((pairs.user >= 0) & (pairs.item >= 0), centered, 0)
 
     def _effect_contribution(self, effect: Effect, pairs: Pairs) -> Float64Array:
         """Return what one step adds to each prediction."""
-        codes = entity_codes(effect.entity, pairs)
+        codes = pairs.axis(effect.entity).codes
         contribution = self._effect_column("effect", effect)[codes] * self._variable(effect, pairs)
         return np.where(codes >= 0, contribution, 0)
 
@@ -205,18 +203,10 @@ class GlobalEffects(Model):
         names = "mean", *(effect.name for effect in self._effects())
         return Contributions(names, np.column_stack(parts).astype(np.float32))
 
-    def _fold_in(self, new: Ratings) -> Self:
-        known = known_items(self, new)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        known = known_ratings(self, new, entity)
         if not self.has_timestamps_:
             known = known.replace(timestamp=None)
-        folded = with_users(self, new)
-        folded._fit_effects(known, ("user",), ProgressTask())
-        return folded
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        known = known_users(self, new)
-        if not self.has_timestamps_:
-            known = known.replace(timestamp=None)
-        folded = with_items(self, new)
-        folded._fit_effects(known, ("item",), ProgressTask())
+        folded = with_new_ids(self, new, entity)
+        folded._fit_effects(known, (entity,), ProgressTask())
         return folded

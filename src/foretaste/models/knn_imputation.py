@@ -12,11 +12,11 @@ from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
 from foretaste.models.base import Model, group_mean_rating
-from foretaste.models.fold_in import known_items, require_fitted_attr, with_users
+from foretaste.models.fold_in import known_ratings, require_fitted_attr, with_new_ids
 from foretaste.models.outputs import Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, IndexArray, Int64Array
 
 _BLOCK_BYTES = 16_000_000  # distances of one block of users, for each thread
 
@@ -51,6 +51,7 @@ class KNNImputation(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "the mean over the nearest users who rated the item"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     neighbors: int = param(10, "how many users each missing rating is taken from", low=1)
     weights: str = param("uniform", "whether nearer users count more", choices=("uniform", "distance"))
@@ -96,9 +97,9 @@ class KNNImputation(Model):
         value[new_user & new_item] = 0 if self.unknown_item == "zero" else self.mean_
         return self._make_prediction(pairs, value)
 
-    def _fold_in(self, new: Ratings) -> Self:
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         require_fitted_attr(self, self.rating_, "the ratings that it learned from")
-        known = known_items(self, new)
+        known = known_ratings(self, new, entity)
         n_users, items = len(self.rated_start_) - 1, len(self.items_)
         memory.check_available(
             4 * items * (n_users + 2 * len(new.users)),
@@ -109,7 +110,7 @@ class KNNImputation(Model):
         options = min(int(self.neighbors), n_users), self.weights == "distance", resolve_threads(self.threads)
         imputed = impute_from(known.to_matrix(), train_matrix, *options)
         mean = group_mean_rating(known.user, len(new.users), known.replace(weight=None), self.mean_)
-        return with_users(self, new, imputed_=imputed, user_mean_=mean)
+        return with_new_ids(self, new, entity, {"imputed_": imputed}, mean=mean)
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)

@@ -10,11 +10,11 @@ from foretaste._utils.progress import Progress
 from foretaste.models._calibration import fit_increasing_line
 from foretaste.models._groupby import damped_group_mean, group_sum, sample_weights
 from foretaste.models.base import Model
-from foretaste.models.fold_in import with_users
+from foretaste.models.fold_in import with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array
+from foretaste.typing import Entity, Float32Array
 
 
 @estimator
@@ -40,6 +40,7 @@ class Popularity(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     summary: ClassVar[str] = "a rating that rises with the number of ratings, or with the damped mean"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     rank_by: str = param(
         "count", "what makes an item popular: many ratings, or good ones", choices=("count", "mean")
@@ -71,5 +72,5 @@ class Popularity(Model):
         no_factors = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
         return LinearForm(self.mean_, np.zeros(len(self.users_), np.float32), self.item_bias_, *no_factors)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_users(self, new)
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        return with_new_ids(self, new, entity)

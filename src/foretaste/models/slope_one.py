@@ -12,11 +12,11 @@ from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
 from foretaste.models.base import Model, group_mean_rating
-from foretaste.models.fold_in import known_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
 
 @estimator
@@ -43,6 +43,7 @@ class SlopeOne(Model):
 
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "the user's other ratings, moved by the usual difference between items"
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     scheme: str = param(
         "weighted",
@@ -147,9 +148,9 @@ class SlopeOne(Model):
         contribution = weight[used] * shift[used] / max(weight.sum(), 1e-300)
         return RatingAttribution("other ratings", "item", rated[used], rating[used], contribution)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        folded = with_users(self, new)
-        folded._store_ratings(known_items(self, new).replace(weight=None))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        folded = with_new_ids(self, new, entity)
+        folded._store_ratings(known_ratings(self, new, entity).replace(weight=None))
         return folded
 
     def set_state(self, state: dict[str, object]) -> Self:

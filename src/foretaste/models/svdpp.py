@@ -12,10 +12,15 @@ from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
 from foretaste.models._sgd import learning_rate_at, schedule_param
+<<<<<<< HEAD
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_users
 from foretaste.params import estimator, fitted_attribute, param
+=======
+from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
+from foretaste.params import estimator, fitted, param
+>>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 from foretaste.ratings import Ratings
-from foretaste.typing import Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -95,23 +100,21 @@ class SVDpp(RidgeFactorModel):
         self.user_factors_ = user_factors + implicit_part
         self._set_prior_precision(losses[-1], user_factors)
 
-    def _fold_in(self, new: Ratings) -> Self:
-        rows = fold_in_rows(self, new)
-        bias, user_factors = self._solve_fold_in(rows, "user")
-        return with_users(self, new, user_bias_=bias, user_factors_=user_factors + self._implicit_part(rows))
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        """Return a model of the new items; that somebody rated one of them says nothing of that user."""
-        folded = super()._fold_in_items(new)
-        folded.implicit_factors_ = np.zeros_like(folded.item_factors_)
-        return folded
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        rows = fold_in_rows(self, new, entity)
+        bias, factors = self._solve_fold_in(rows, entity)
+        if entity is Entity.USER:
+            return with_new_ids(self, new, entity, bias=bias, factors=factors + self._implicit_part(rows))
+        # That a user rated a new item says nothing of the user: its implicit factors are 0.
+        attributes = {"implicit_factors_": np.zeros_like(factors)}
+        return with_new_ids(self, new, entity, attributes, bias=bias, factors=factors)
 
     def _implicit_part(self, rows: FoldInRows) -> Float32Array:
         """Return what it says of new users to have rated their items at all."""
         return sum_implicit_factors(rows.new_indices, rows.known_indices, rows.n_new, self.implicit_factors_)
 
-    def _residual(self, rows: FoldInRows, entity: str) -> Float64Array:
-        if entity == "item":
+    def _residual(self, rows: FoldInRows, entity: Entity) -> Float64Array:
+        if entity is Entity.ITEM:
             return super()._residual(rows, entity) - self._user_time_effect(rows)
         predicted = dot_pairs(
             rows.new_indices, rows.known_indices, self._implicit_part(rows), self.item_factors_, np.zeros(rows.n_new, np.float32),

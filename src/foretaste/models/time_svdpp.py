@@ -25,7 +25,7 @@ from foretaste.models.outputs import Contributions, Prediction
 from foretaste.models.svdpp import SVDpp
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
 
 @estimator
@@ -223,17 +223,14 @@ class TimeSVDpp(SVDpp):
             Pairs(rows.known_indices, np.full(len(rows.known_indices), -1, np.int32), rows.timestamp)
         )
 
-    def _fold_in_items(self, new: Ratings) -> Self:
-        folded = super()._fold_in_items(new)
-        folded.bin_bias_ = np.zeros((len(new.items), self.bin_bias_.shape[1]), np.float32)
-        return folded
-
-    def _fold_in(self, new: Ratings) -> Self:
-        folded, users = super()._fold_in(new), len(new.users)
-        for name in ("user_first_", "user_last_", "user_when_"):
-            setattr(folded, name, np.full(users, self.first_))
-        for name in ("drift_bias_", "drift_center_"):
-            setattr(folded, name, np.zeros(users, np.float32))
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
+        folded = super()._fold_in(new, entity)
+        if entity is Entity.ITEM:
+            folded.bin_bias_ = np.zeros((len(new.items), self.bin_bias_.shape[1]), np.float32)
+            return folded
+        users = len(new.users)
+        folded.user_first_, folded.user_last_, folded.user_mean_time_ = np.full((3, users), self.first_)
+        folded.drift_bias_, folded.drift_center_ = np.zeros((2, users), np.float32)
         folded.drift_factors_ = np.zeros((users, self.drift_factors_.shape[1]), np.float32)
         folded.session_key_, folded.session_bias_ = self.session_key_[:0], self.session_bias_[:0]
         return folded

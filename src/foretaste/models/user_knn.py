@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from foretaste.models._knn import KNNBase
+<<<<<<< HEAD
 from foretaste.models._knn_fold_in import with_new_rows
 from foretaste.params import estimator, fitted_attribute
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array
+=======
+from foretaste.params import estimator, fitted
+from foretaste.typing import Entity, Float32Array
+>>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 
 
 @estimator
@@ -36,11 +41,12 @@ class UserKNN(KNNBase):
     shrinkage).
     """
 
-    row_entity: ClassVar[str] = "user"
-    column_entity: ClassVar[str] = "item"
+    row_entity: ClassVar[Entity] = Entity.USER
+    column_entity: ClassVar[Entity] = Entity.ITEM
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the users most like this one rated the item"
 
+<<<<<<< HEAD
     row_std_: Float32Array = fitted_attribute("users")
 
     def _fold_in_items(self, new: Ratings) -> Self:
@@ -48,3 +54,6 @@ class UserKNN(KNNBase):
 
     def _fold_in(self, new: Ratings) -> Self:
         return with_new_rows(self, new)
+=======
+    row_std_: Float32Array = fitted("users")
+>>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
