@@ -76,7 +76,7 @@ def test_the_exact_solution_leaves_no_slope(more):
 )
 def test_folding_in_is_the_last_half_of_an_epoch(model, ratings):
     fitted = model.fit(ratings)
-    folded = fitted._fold_in(ratings)
+    folded = fitted.fold_in(ratings)
     np.testing.assert_allclose(folded.user_factors_, fitted.user_factors_, atol=2e-3)
     np.testing.assert_allclose(folded.user_bias_, fitted.user_bias_, atol=2e-3)
     np.testing.assert_allclose(folded.predict(ratings), fitted.predict(ratings), atol=5e-3)
@@ -90,7 +90,7 @@ def test_folding_in_helps_new_people(more):
     told, judged = next(iter(HoldOut(0.5, seed=1).split(asked)))
     for model in (ALS(factors=4), NMF(factors=4)):
         fitted = model.fit(known)
-        folded = fitted._fold_in(asked[told])
+        folded = fitted.fold_in(asked[told])
         rest = asked[judged]
         assert rmse(rest.value, folded.predict(rest)) < 0.9 * rmse(rest.value, fitted.predict(rest))
 

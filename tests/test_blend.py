@@ -266,13 +266,13 @@ def test_a_blend_tells_what_each_model_adds(ratings):
 
 def test_new_users_are_taken_in_if_every_model_can(ratings, others):
     able = Blend(models=["GlobalEffects", "EASE"], folds=3).fit(ratings)
-    folded = able._fold_in(others)
+    folded = able.fold_in(others)
     assert folded.users_ == others.users
     assert np.isfinite(folded.predict_matrix()).all()
-    again = able._fold_in(ratings)
+    again = able.fold_in(ratings)
     np.testing.assert_allclose(again.predict(ratings), able.predict(ratings), rtol=0, atol=0.02)
-    with pytest.raises(NotSupportedError, match="cannot take in new users"):
-        Blend(models=["GlobalEffects", "NormalRandom"], folds=2).fit(ratings)._fold_in(others)
+    with pytest.raises(NotSupportedError, match="cannot fold in new users"):
+        Blend(models=["GlobalEffects", "NormalRandom"], folds=2).fit(ratings).fold_in(others)
 
 
 # Files ---------------------------------------------------------------------------------------------------

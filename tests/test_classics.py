@@ -25,7 +25,7 @@ def with_times(ratings, seed=0):
 def folded_back(model, ratings):
     """Return the predictions of a model whose users were taken in anew from the ratings it learned from."""
     order = np.random.default_rng(3).permutation(len(ratings))
-    return model._fold_in(ratings[order])
+    return model.fold_in(ratings[order])
 
 
 # Popularity ----------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_popularity_by_mean_is_the_damped_mean(ratings):
 
 def test_popularity_takes_in_new_users(ratings, others):
     model = Popularity().fit(ratings)
-    folded = model._fold_in(others)
+    folded = model.fold_in(others)
     assert folded.users_ == others.users
     np.testing.assert_array_equal(folded.predict_matrix()[0], model.predict_matrix()[0])
 
@@ -171,17 +171,17 @@ def test_effects_of_new_users_are_those_that_training_would_give_them(ratings):
 
 def test_new_users_may_have_items_that_nobody_knows(ratings, others):
     for model in (GlobalEffects(), CoClustering(), EASE()):
-        folded = model.fit(ratings)._fold_in(others)
+        folded = model.fit(ratings).fold_in(others)
         assert folded.users_ == others.users
         assert folded.items_ == ratings.items
         known = np.isin(others.item_ids, ratings.items.ids)
         assert 0 < known.sum() < len(others)
-        again = model._fold_in(others[known])
+        again = model.fold_in(others[known])
         same = again.predict(others[known])
         np.testing.assert_array_equal(folded.predict(others[known]), same)
         texts = Ratings.from_columns(["a"], ["b"], [1])
         with pytest.raises(DataError, match="item ids are given as text"):
-            model._fold_in(texts)
+            model.fold_in(texts)
 
 
 # Co-clustering -------------------------------------------------------------------------------------------

@@ -236,14 +236,14 @@ def test_models_that_cannot_are_refused_also_inside(ratings, others):
     weighted = others.replace(weight=np.ones(len(others), np.float32))
     with pytest.raises(NotSupportedError, match="ItemKNN cannot honour sample weights"):
         fold_in(ItemKNN().fit(ratings), users=weighted)
-    with pytest.raises(NotSupportedError, match="EASE cannot take in new items") as refused:
+    with pytest.raises(NotSupportedError, match="EASE cannot fold in new items") as refused:
         fold_in(EASE().fit(ratings), items=others)
     assert "ALS" in refused.value.hint
     assert "EASE" not in refused.value.hint
     with pytest.raises(NotSupportedError, match="ItemKNN cannot honour sample weights"):
         fold_in(Blend(models=["Bias", "ItemKNN"], folds=2).fit(ratings), users=weighted)
     blend = Blend(models=["Bias", "NormalRandom"], folds=2).fit(ratings)
-    with pytest.raises(NotSupportedError, match="NormalRandom cannot take in new users"):
+    with pytest.raises(NotSupportedError, match="NormalRandom cannot fold in new users"):
         fold_in(blend, users=others)
     assert isinstance(blend.members_[1], NormalRandom)
 

@@ -94,7 +94,7 @@ def test_where_too_many_are_wanted_all_are_scored(many):
 def test_new_people_are_taken_in_by_the_model(many):
     model, index = many
     new = Ratings.from_columns([999] * 6, [3, 5, 7, 11, 13, 17], [5, 1, 4, 2, 5, 3])
-    folded = model._fold_in(new)
+    folded = model.fold_in(new)
     assert agreement(index, folded, [0], model.items_.indices_of(new.items.ids)) >= 0.8
 
 

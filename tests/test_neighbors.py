@@ -205,7 +205,7 @@ def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
 def test_people_taken_in_anew_are_as_they_were(ratings, setting):
     model = ItemKNN(clip=False, **setting).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
-    folded = model._fold_in(ratings[order])
+    folded = model.fold_in(ratings[order])
     assert type(folded) is ItemKNN
     assert folded.users_ == ratings.users
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
@@ -214,7 +214,7 @@ def test_people_taken_in_anew_are_as_they_were(ratings, setting):
 def test_new_people_and_unknown_items_are_taken_in(ratings, others):
     model = ItemKNN().fit(ratings)
     before = model.get_state()
-    folded = model._fold_in(others)
+    folded = model.fold_in(others)
     assert folded.users_ == others.users
     assert folded.items_ == ratings.items
     assert model.get_state().keys() == before.keys()
@@ -223,7 +223,7 @@ def test_new_people_and_unknown_items_are_taken_in(ratings, others):
     )
     known = np.isin(others.item_ids, ratings.items.ids)
     assert 0 < known.sum() < len(others)
-    again = model._fold_in(others[known])
+    again = model.fold_in(others[known])
     same = again.users_.ids
     np.testing.assert_array_equal(
         folded.predict_matrix(users=again.users_), again.predict_matrix(), err_msg=str(same)
@@ -233,7 +233,7 @@ def test_new_people_and_unknown_items_are_taken_in(ratings, others):
 def test_recommendations_for_people_given_by_their_ratings(ratings, others):
     model = ItemKNN().fit(ratings)
     known = others[np.isin(others.item_ids, ratings.items.ids)]
-    folded = model._fold_in(known)
+    folded = model.fold_in(known)
     user = known.users.ids[5]
     found = recommend(folded, [user], 4, exclude=known)
     assert len(next(iter(found))[1].ids) == 4

@@ -67,12 +67,12 @@ def test_without_an_item_in_common_it_is_the_mean(scheme):
 def test_people_taken_in_anew_are_as_they_were(ratings, others, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
-    folded = model._fold_in(ratings[order])
+    folded = model.fold_in(ratings[order])
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
-    taken = model._fold_in(others)
+    taken = model.fold_in(others)
     assert taken.users_ == others.users
     assert taken.items_ == ratings.items
-    weighted = model._fold_in(others.replace(weight=np.zeros(len(others), np.float32)))
+    weighted = model.fold_in(others.replace(weight=np.zeros(len(others), np.float32)))
     np.testing.assert_array_equal(taken.predict_matrix(), weighted.predict_matrix())
 
 

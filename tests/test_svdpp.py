@@ -178,7 +178,7 @@ def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ra
         model.own_factors = model.user_factors_ - np.array([implicit(model)(item) for item in rows])
     before = {name: np.copy(value) for name, value in vars(model).items() if isinstance(value, np.ndarray)}
     for new in (others, others.replace(weight=np.arange(1, len(others) + 1, dtype=np.float32) / 250)):
-        folded = model._fold_in(new)
+        folded = model.fold_in(new)
         assert type(folded) is type(model)
         assert folded.users_ is new.users
         assert folded.items_ is model.items_
@@ -195,7 +195,7 @@ def test_taking_in_the_users_themselves_predicts_about_the_same(model, more):
     ((train_rows, test_rows),) = HoldOut(0.2).split(more)
     train, test = more[train_rows], more[test_rows]
     model.fit(train)
-    again = model._fold_in(train)
+    again = model.fold_in(train)
     assert rmse(test.value, again.predict(test)) < rmse(test.value, model.predict(test)) + 0.05
 
 
@@ -203,17 +203,17 @@ def test_taking_in_the_users_themselves_predicts_about_the_same(model, more):
 def test_new_users_with_nothing_known_are_new_users(model, ratings):
     model.set_params(clip=False).fit(ratings)
     strangers = Ratings.from_columns([1, 1, 2], [100_001, 100_003, int(ratings.items.ids[0])], [3, 4, 5])
-    folded = model._fold_in(strangers)
+    folded = model.fold_in(strangers)
     item = int(ratings.items.ids[1])
     np.testing.assert_allclose(folded.predict([(1, item)]), model.predict([(-1, item)]), rtol=0, atol=1e-5)
     assert folded.predict([(2, item)]) != folded.predict([(1, item)])
     texts = Ratings.from_columns(["a"], ["b"], [1])
     with pytest.raises(DataError, match="ids are given as text"):
-        model._fold_in(texts)
+        model.fold_in(texts)
 
 
 def test_no_regularization_still_has_one_answer(ratings, others):
-    folded = SVDpp(factors=30, epochs=3, regularization=0.0).fit(ratings)._fold_in(others)
+    folded = SVDpp(factors=30, epochs=3, regularization=0.0).fit(ratings).fold_in(others)
     assert np.isfinite(folded.user_factors_).all()
 
 

@@ -175,7 +175,7 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
     new = others.replace(timestamp=np.arange(len(others), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, drift="factors", clip=False).fit(timed)
-    folded = model._fold_in(new)
+    folded = model.fold_in(new)
     assert folded.users_ is new.users
     assert folded.set_state(folded.get_state()) is folded
     known = np.flatnonzero(folded.items_.indices_of(new.items.ids)[new.item] >= 0)
@@ -188,7 +188,7 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     gap = folded.predict(part) - folded.predict(part.replace(timestamp=None))
     np.testing.assert_allclose(gap, model.std_ * model.bin_bias_[item, bins], rtol=0, atol=1e-4)
     # and it is the ratings without their bins that new users are taken in by
-    timeless = model._fold_in(new.replace(timestamp=None))
+    timeless = model.fold_in(new.replace(timestamp=None))
     assert not np.array_equal(timeless.user_bias_, folded.user_bias_)
 
 

@@ -201,7 +201,7 @@ def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
 
 def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, others):
     model = make("AutoRec", clip=False).fit(ratings)
-    folded = model._fold_in(others)
+    folded = model.fold_in(others)
     assert folded.users_ == others.users
     item = model.items_.indices_of(others.items.ids)[others.item]
     for user in (0, 3):
@@ -214,7 +214,7 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
             np.r_[folded.user_bias_[user], folded.user_factors_[user]], wanted, rtol=1e-3, atol=1e-3
         )
     with pytest.raises(NotSupportedError, match='entity="user"'):
-        make("AutoRec", entity="user").fit(ratings)._fold_in(others)
+        make("AutoRec", entity="user").fit(ratings).fold_in(others)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])

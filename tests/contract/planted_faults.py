@@ -49,7 +49,7 @@ class NumpyNumber(Bias):
 
 @fault("a_failed_fit_learns_nothing")
 class KeepsHalf(Bias):
-    def _forget(self):
+    def _reset(self):
         self.__dict__.pop("users_", None)
 
 
@@ -154,13 +154,13 @@ class ByBatch(Bias):
 
 @fault("clip_keeps_predictions_inside_the_scale")
 class Spills(Bias):
-    def _clipped(self, prediction):
+    def clip_predictions(self, prediction):
         return prediction
 
 
 @fault("the_parts_of_an_explanation_sum_to_the_prediction")
 class ExplainsOther(Bias):
-    def _explain(self, pairs):
+    def contributions(self, pairs):
         told = super().contributions(pairs)
         told.values[0] += 0.01
         return told
@@ -168,7 +168,7 @@ class ExplainsOther(Bias):
 
 @fault("an_explanation_adds_up")
 class ExplainsMore(Bias):
-    def _explain(self, pairs):
+    def contributions(self, pairs):
         told = super().contributions(pairs)
         told.values[:, 1] *= 1.01
         return told
@@ -176,37 +176,38 @@ class ExplainsMore(Bias):
 
 @fault("single_ratings_add_up_to_their_part")
 class SharesOut(SVD):
-    def _sources(self, user, item, own):
+    def attribute_ratings(self, user, item, own):
         told = super().attribute_ratings(user, item, own)
-        return told if told is None else dataclasses.replace(told, share=1.02 * told.contribution)
+        return told if told is None else dataclasses.replace(told, contribution=1.02 * told.contribution)
 
 
 @fault("new_people_and_items_do_not_depend_on_each_other_or_on_order")
 class FoldsTogether(Bias):
-    def _fold_in(self, new):
-        folded = super()._fold_in(new)
+    def _fold_in(self, new, entity):
+        folded = super()._fold_in(new, entity)
         folded.user_bias_ = folded.user_bias_ - folded.user_bias_.mean()
         return folded
 
 
 @fault("what_was_taken_in_can_be_kept")
 class LosesAnItem(Bias):
-    def _fold_in_items(self, new):
-        folded = super()._fold_in_items(new)
-        folded.item_bias_ = folded.item_bias_[1:]
+    def _fold_in(self, new, entity):
+        folded = super()._fold_in(new, entity)
+        if entity == "item":
+            folded.item_bias_ = folded.item_bias_[1:]
         return folded
 
 
 @fault("biases_and_factors_are_the_prediction")
 class LinearOther(Bias):
-    def _linear(self):
+    def as_linear(self):
         linear = super().as_linear()
         return dataclasses.replace(linear, user_bias=linear.user_bias + np.float32(0.01))
 
 
 @fault("recommendations_are_the_predictions_sorted")
 class LinearHides(Bias):
-    def _linear(self):
+    def as_linear(self):
         linear = super().as_linear()
         hidden = linear.item_bias == linear.item_bias.max()
         return dataclasses.replace(linear, item_bias=np.where(hidden, np.float32(-9), linear.item_bias))

@@ -8,12 +8,11 @@ import pytest
 from foretaste.errors import NotFoundError, NotSupportedError
 from foretaste.ids import IdIndex
 from foretaste.models import MODELS, SVD, Bias, NormalRandom, Popularity, UserKNN
-from foretaste.models.base import Model
 from foretaste.ratings import Ratings
 from foretaste.recommendation import explain, fold_in, next_question, recommend, similar_items
 from foretaste.service import predictor
 
-FOLDING = [name for name, model in MODELS.items() if model._fold_in is not Model._fold_in]
+FOLDING = [name for name, model in MODELS.items() if "user" in model.fold_in_entities]
 
 
 def of_user(ratings, user):
@@ -31,7 +30,7 @@ def test_answers_are_those_of_the_folded_model(ratings, name):
     model = MODELS[name]().fit(ratings)
     items, values, times = of_user(ratings, 41)
     mine = alone(41, items, values)
-    folded = model._fold_in(mine)
+    folded = model.fold_in(mine)
     who = predictor.make_profile(model, 41, items[::-1], values[::-1], times)
     assert (who.basis, who.n_ratings_used) == ("your ratings", len(items))
     wanted = recommend(folded, 41, 5, exclude=mine)

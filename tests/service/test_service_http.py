@@ -26,7 +26,7 @@ def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, plac
     model = load(next((place / "models").iterdir()))
     rows = ratings.user_ids == 41
     mine = ratings[np.flatnonzero(rows)]
-    wanted = recommend(model._fold_in(mine), 41, 4, exclude=mine)
+    wanted = recommend(model.fold_in(mine), 41, 4, exclude=mine)
     found = client.get("/recommendations?user=41&n=4")
     assert [one["item"] for one in found["items"]] == wanted.ids.tolist()
     assert np.float32([one["prediction"] for one in found["items"]]).tolist() == wanted.scores.tolist()

@@ -23,7 +23,7 @@ from foretaste.models.fold_in import (
 from foretaste.models.outputs import Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator

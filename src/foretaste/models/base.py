@@ -178,8 +178,7 @@ class Model(ParamsMixin, ABC):
 
     def as_linear(self) -> LinearForm:
         """Return the model as biases and factors, in rating units."""
-        capable = [cls for cls in all_models() if cls.as_linear is not Model.as_linear]
-        raise self._not_supported("be written as biases and factors", capable)
+        raise self._linear_not_supported()
 
     def fold_in(self, new: Ratings, entity: str = Entity.USER) -> Self:
         """Return a fitted model of new users (or items), without refitting the other entity.
@@ -207,9 +206,13 @@ class Model(ParamsMixin, ABC):
         """
         self.check_fitted()
         entity = Entity(entity)
+        self.check_fold_in(entity)
+        return self._fold_in(new, entity)
+
+    def check_fold_in(self, entity: Entity) -> None:
+        """Raise NotSupportedError unless this model can fold in new users (or items)."""
         if entity not in self.fold_in_entities:
             raise self._fold_in_not_supported(entity)
-        return self._fold_in(new, entity)
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         """Fold in an entity of ``fold_in_entities``; written by models that declare any."""
@@ -349,6 +352,11 @@ class Model(ParamsMixin, ABC):
         return NotSupportedError(
             f"{type(self).__name__} cannot {action}", hint=f"models that can: {names or 'none yet'}"
         )
+
+    def _linear_not_supported(self, setting: str = "") -> NotSupportedError:
+        """Return the error of a model without a linear form; ``setting`` is the parameter that prevents it."""
+        capable = [cls for cls in all_models() if cls.as_linear is not Model.as_linear]
+        return self._not_supported(f"be written as biases and factors{setting and f' with {setting}'}", capable)
 
     def _fold_in_not_supported(self, entity: Entity, setting: str = "") -> NotSupportedError:
         """Return the error of a model that cannot fold in; ``setting`` is the parameter that prevents it."""

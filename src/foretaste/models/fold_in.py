@@ -52,42 +52,8 @@ class FoldInRows:
 def known_ratings(model: Model, new: Ratings, entity: Entity = Entity.USER) -> Ratings:
     """Return the ratings of new users (or items), encoded in the model's own items (or users).
 
-<<<<<<< HEAD
-    Every user of ``new`` stays in the index, also one of whom no rating is left.
-    """
-    return _select_known(model, new, "item")
-
-
-def known_users(model: Model, new: Ratings) -> Ratings:
-    """Return the ratings of new items by the model's own users; others say nothing to it and are left out.
-
-    Every item of ``new`` stays in the index, also one of which no rating is left.
-    """
-    return _select_known(model, new, "user")
-
-
-def _select_known(model: Model, new: Ratings, entity: str) -> Ratings:
-    known_ids: IdIndex = getattr(model, f"{entity}s_")
-    new_ids: IdIndex = getattr(new, f"{entity}s")
-    check_id_types(new_ids, known_ids, entity)
-    indices = known_ids.indices_of(new_ids.ids)[getattr(new, entity)]
-    mask = indices >= 0
-    columns: dict[str, Any] = {
-        name: None if getattr(new, name) is None else getattr(new, name)[mask]
-        for name in ("timestamp", "weight")
-    }
-    columns |= {"user": new.user[mask], "item": new.item[mask], "value": new.value[mask]}
-    return new.replace(
-        **(columns | {entity: indices[mask], f"{entity}s": known_ids, f"{entity}_features": None})
-    )
-
-
-def fold_in_rows(model: Model, new: Ratings, entity: str = "user") -> FoldInRows:
-    """Return the ratings of those who are new, grouped; those of weight 0 are left out.
-=======
     Rows of items (users) unknown to the model are dropped. All new users (items) stay in the index, also
     those without a remaining row.
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 
     Parameters
     ----------

@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from foretaste.models._knn import KNNBase
-<<<<<<< HEAD
-from foretaste.models._knn_fold_in import with_new_rows
 from foretaste.params import estimator, fitted_attribute
-from foretaste.ratings import Ratings
-=======
-from foretaste.params import estimator, fitted
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 from foretaste.typing import Float32Array
 
 
@@ -53,14 +47,4 @@ class ItemKNN(KNNBase):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the user rated the items most like this one"
 
-<<<<<<< HEAD
     row_std_: Float32Array = fitted_attribute("items")
-
-    def _fold_in(self, new: Ratings) -> Self:
-        return self._with_new_columns(new)
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return with_new_rows(self, new)
-=======
-    row_std_: Float32Array = fitted("items")
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))

@@ -12,13 +12,8 @@ from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
 from foretaste.models._sgd import learning_rate_at, schedule_param
-<<<<<<< HEAD
-from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_users
-from foretaste.params import estimator, fitted_attribute, param
-=======
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
-from foretaste.params import estimator, fitted, param
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
+from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from foretaste.models._knn import KNNBase
-<<<<<<< HEAD
-from foretaste.models._knn_fold_in import with_new_rows
 from foretaste.params import estimator, fitted_attribute
-from foretaste.ratings import Ratings
-from foretaste.typing import Float32Array
-=======
-from foretaste.params import estimator, fitted
 from foretaste.typing import Entity, Float32Array
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))
 
 
 @estimator
@@ -46,14 +39,4 @@ class UserKNN(KNNBase):
     tags: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = "how the users most like this one rated the item"
 
-<<<<<<< HEAD
     row_std_: Float32Array = fitted_attribute("users")
-
-    def _fold_in_items(self, new: Ratings) -> Self:
-        return self._with_new_columns(new)
-
-    def _fold_in(self, new: Ratings) -> Self:
-        return with_new_rows(self, new)
-=======
-    row_std_: Float32Array = fitted("users")
->>>>>>> 2ff78a4 (New users and new items are folded in by one method, fold_in(new, entity))

@@ -9,11 +9,11 @@ import numpy as np
 from foretaste.errors import DataError, InvalidParameterError, NotFoundError, NotSupportedError, to_python
 from foretaste.ids import IdIndex, as_id_column
 from foretaste.models.base import Model, all_models
-from foretaste.models.fold_in import PRIOR_NAME, known_items, require_fitted_attr
+from foretaste.models.fold_in import PRIOR_NAME, known_ratings, require_fitted_attr
 from foretaste.models.outputs import LinearForm
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation.top_n import resolve_candidates
-from foretaste.typing import Float64Array, IdArray, IndexArray
+from foretaste.typing import Entity, Float64Array, IdArray, IndexArray
 from foretaste.validation import as_ratings
 
 _MAX_EVAL_ITEMS = 2000  # items whose error counts, where there are more: every so many
@@ -110,8 +110,8 @@ def _check_supported(model: Any) -> None:
         )
     model.check_fitted()
     for inner in [model, *getattr(model, "members_", ())]:
-        if type(inner)._fold_in is Model._fold_in:
-            supported = sorted(m.__name__ for m in all_models() if m._fold_in is not Model._fold_in)
+        if Entity.USER not in inner.fold_in_entities:
+            supported = sorted(m.__name__ for m in all_models() if Entity.USER in m.fold_in_entities)
             raise NotSupportedError(
                 f"{type(inner).__name__} cannot make use of a new person's answers",
                 hint=f"models that can: {', '.join(supported)}",
@@ -133,7 +133,7 @@ def _encode_answers(model: Model, answers: Any) -> Ratings | None:
             f"the answers are those of {len(answered.users)} people; questions are for one at a time",
             hint="answers[answers.user_ids == one]",
         )
-    rated = known_items(model, answered)
+    rated = known_ratings(model, answered)
     return rated if len(rated) else None
 
 
@@ -185,7 +185,7 @@ def _gains_by_fold_in(
     """Ask the model itself how far two answers, one above and one below, part its predictions."""
     rating_std = (model.high_ - model.low_) / 4
     user_index = np.zeros(1, np.int32) if answered is not None else np.full(1, -1, np.int32)
-    current = model if answered is None else model._fold_in(answered)
+    current = model if answered is None else model.fold_in(answered)
     expected = current._predict(Pairs(np.repeat(user_index, len(query_items)), query_items)).value.astype(
         np.float64
     )
@@ -194,7 +194,7 @@ def _gains_by_fold_in(
     for first in range(0, len(query_items), block_size):
         block = slice(first, first + block_size)
         hypothetical = _hypothetical_ratings(answered, query_items[block], expected[block], rating_std, model)
-        folded = model._fold_in(hypothetical)
+        folded = model.fold_in(hypothetical)
         n = len(hypothetical.users)
         pairs = Pairs(np.repeat(np.arange(n, dtype=np.int32), len(eval_items)), np.tile(eval_items, n))
         value = folded._predict(pairs).value.astype(np.float64).reshape(2, -1, len(eval_items))

@@ -10,7 +10,7 @@ from foretaste.errors import InvalidParameterError, NotFoundError, NotSupportedE
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models.base import Model, all_models
-from foretaste.models.fold_in import known_items
+from foretaste.models.fold_in import known_ratings
 from foretaste.models.outputs import RatingAttribution
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation.explanation import Explanation, Part, Reason
@@ -123,7 +123,7 @@ def _ratings_of_user(model: Model, user: int, ratings: Ratings) -> Ratings | Non
     rows = np.flatnonzero(ratings.users.indices_of(model.users_.ids[[user]])[0] == ratings.user)
     if len(rows) == 0:
         return None
-    user_ratings = known_items(model, ratings[rows])
+    user_ratings = known_ratings(model, ratings[rows])
     return user_ratings if len(user_ratings) else None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from foretaste.errors import DataError, InvalidParameterError, NotSupportedError, to_python
 from foretaste.models.base import Model, all_models
 from foretaste.ratings import Ratings
+from foretaste.typing import Entity
 from foretaste.validation import as_ratings, check_id_types
 
 log = logging.getLogger("foretaste")
@@ -72,19 +73,17 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
             hint="fold_in(model, users=new_ratings), or fold_in(model, items=new_ratings)",
         )
     model.check_fitted()
-    entity = "user" if items is None else "item"
+    entity = Entity.USER if items is None else Entity.ITEM
     new = as_ratings(users if items is None else items)
     _check_supported(model, entity, weighted=new.weight is not None)
     _check_overlap(model, new, entity)
-    return model._fold_in(new) if entity == "user" else model._fold_in_items(new)
+    return model.fold_in(new, entity)
 
 
-def _check_supported(model: Model, entity: str, *, weighted: bool) -> None:
+def _check_supported(model: Model, entity: Entity, *, weighted: bool) -> None:
     """Refuse what a model cannot do, also one inside, before anything is computed."""
-    hook = "_fold_in" if entity == "user" else "_fold_in_items"
     for inner in [model, *getattr(model, "members_", ())]:
-        if getattr(type(inner), hook) is getattr(Model, hook):
-            getattr(inner, hook)(None)  # the base class says which models can
+        inner.check_fold_in(entity)
         if weighted and "weights" not in inner.tags:
             supported = sorted(m.__name__ for m in all_models() if "weights" in m.tags)
             raise NotSupportedError(
@@ -93,17 +92,18 @@ def _check_supported(model: Model, entity: str, *, weighted: bool) -> None:
             )
 
 
-def _check_overlap(model: Model, new: Ratings, entity: str) -> None:
+def _check_overlap(model: Model, new: Ratings, entity: Entity) -> None:
     """Refuse ratings of which the model can use none, and say how many it cannot."""
-    opposite = "item" if entity == "user" else "user"
-    new_index, known = getattr(new, f"{opposite}s"), getattr(model, f"{opposite}s_")
+    opposite = entity.opposite
+    axis, known = new.axis(opposite), model.entity_ids(opposite)
+    new_index = axis.ids
     if len(new) == 0:
         raise DataError(f"there are no ratings of new {entity}s")
     check_id_types(new_index, known, opposite)
-    unknown = known.indices_of(new_index.ids)[getattr(new, opposite)] < 0
+    unknown = known.indices_of(new_index.ids)[axis.codes] < 0
     n_ignored = int(np.count_nonzero(unknown))
     if n_ignored == len(new):
-        first = to_python(getattr(new, f"{opposite}_ids")[0])
+        first = to_python(new_index.ids[axis.codes[0]])
         raise DataError(
             f"the model knows none of the {len(new_index):,} {opposite}s in the ratings of new {entity}s "
             f"(first: {first!r})",

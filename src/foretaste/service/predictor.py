@@ -1,6 +1,6 @@
 """Answers about one person by a fitted model: plain functions, without a database and without HTTP.
 
-A model that can take in new users (``_fold_in``) answers from the ratings that a person has now; one that
+A model that can take in new users (``fold_in``) answers from the ratings that a person has now; one that
 cannot answers from those that it learned from, and says so.
 """
 
@@ -21,7 +21,7 @@ from foretaste.recommendation import Explanation, explain, next_question, simila
 from foretaste.recommendation.ann_index import ItemIndex
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker
 from foretaste.service.id_codec import single_id_index
-from foretaste.typing import Float32Array, IdArray, IndexArray
+from foretaste.typing import Entity, Float32Array, IdArray, IndexArray
 
 BASES = ("your ratings", "ratings at the last training", "what most people like")
 
@@ -64,7 +64,7 @@ class ItemPrediction:
 
 def supports_fold_in(model: Model) -> bool:
     """Whether a model can take in new users."""
-    return type(model)._fold_in is not Model._fold_in
+    return Entity.USER in model.fold_in_entities
 
 
 def make_profile(
@@ -96,7 +96,7 @@ def make_profile(
         with suppress(
             NotSupportedError
         ):  # by its parameters, or a model in it, it may yet be one that cannot
-            return UserProfile(model._fold_in(ratings), 0, rated_items, len(rated_items), BASES[0], ratings)
+            return UserProfile(model.fold_in(ratings), 0, rated_items, len(rated_items), BASES[0], ratings)
     index = int(model.users_.indices_of(single_id_index(user).ids)[0])
     is_known = index >= 0
     return UserProfile(

@@ -12,12 +12,13 @@ from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.models._als_factors import AlsSolver, as_entity_factors, make_entity_factors
 from foretaste.models._sgd import schedule_param
-from foretaste.models.fold_in import known_items, with_users
+from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._linear_model import LinearTorchModel, center_vectors, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
+from foretaste.typing import Entity
 
 _WEIGHT_COPIES = (
     6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
@@ -153,15 +154,15 @@ class AutoencoderModel(LinearTorchModel):
 
     def _fold_in_users(self, new: Ratings) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, the items as they are."""
-        known_ratings = known_items(self, new)
-        standardized = self._standardize(known_ratings.value).astype(np.float32)
+        known = known_ratings(self, new)
+        standardized = self._standardize(known.value).astype(np.float32)
         ridge = max(self.regularization, 1e-3)
         width = self.item_factors_.shape[1]
         users = make_entity_factors(
-            known_ratings.user,
-            known_ratings.item,
+            known.user,
+            known.item,
             standardized,
-            known_ratings.weight,
+            known.weight,
             len(new.users),
             width,
             True,
@@ -171,4 +172,4 @@ class AutoencoderModel(LinearTorchModel):
             users, items, "cholesky", 1
         )
         bias, factors = users.result(width)
-        return with_users(self, new, user_bias_=bias, user_factors_=factors)
+        return with_new_ids(self, new, Entity.USER, bias=bias, factors=factors)

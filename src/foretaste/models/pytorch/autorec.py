@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from foretaste.models.pytorch._autoencoder import AutoencoderModel
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
+from foretaste.typing import Entity
 
 
 @estimator
@@ -34,6 +35,7 @@ class AutoRec(AutoencoderModel):
     "Hybrid recommender system based on autoencoders", DLRS 2016.
     """
 
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
     summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
 
     entity: str = param(
@@ -53,7 +55,7 @@ class AutoRec(AutoencoderModel):
     def _count_weights(self, columns: int) -> int:
         return 2 * columns * self.hidden
 
-    def _fold_in(self, new: Ratings) -> Self:
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         if self.entity == "user":
-            raise self._not_supported("_fold_in", 'take in new users without refitting with entity="user"')
+            raise self._fold_in_not_supported(entity, 'entity="user"')
         return self._fold_in_users(new)

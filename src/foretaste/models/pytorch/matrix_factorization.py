@@ -15,7 +15,7 @@ from foretaste.models.pytorch._linear_model import LinearTorchModel, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -146,7 +146,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
             prediction.value[~self._known_mask(pairs)] = np.float32(self.unknown_)
         return prediction
 
-    def _solve_fold_in(self, rows: FoldInRows, entity: str) -> tuple[Float32Array, Float32Array]:
+    def _solve_fold_in(self, rows: FoldInRows, entity: Entity) -> tuple[Float32Array, Float32Array]:
         bias, factors = super()._solve_fold_in(rows, entity)
         # Of whom there is no rating to learn from, the answer is that for the unknown: without a mean, no 0.
         unrated = np.bincount(rows.new_indices, minlength=rows.n_new) == 0

@@ -212,7 +212,7 @@ class TorchRecommender(TorchNetworkModel):
     def as_linear(self) -> LinearForm:
         loss_line = self._get_network().loss.as_line() if self.module is None else None
         if loss_line is None:
-            raise self._not_supported("_linear", "be written as biases and factors with these parameters")
+            raise self._linear_not_supported("these parameters")
         first, slope = self.mean_ + self.std_ * loss_line[0], np.float32(self.std_ * loss_line[1])
         tables = (self.weights_[f"module.{name}"] for name in ("user_bias", "item_bias", "user_factors"))
         user_bias, item_bias, user_factors = (slope * table for table in tables)

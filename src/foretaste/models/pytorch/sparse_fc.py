@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from foretaste.models.pytorch._autoencoder import AutoencoderModel
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
+from foretaste.typing import Entity
 
 
 @estimator
@@ -32,6 +33,7 @@ class SparseFC(AutoencoderModel):
     biases leave, and some rows are a step of Adam, which is there sooner.
     """
 
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
 
     layers: int = param(1, "how many hidden layers there are, one after another", low=1, high=16)
@@ -58,6 +60,6 @@ class SparseFC(AutoencoderModel):
         # The kernel, its square and the weights under it have a gradient each while a step is worked out.
         return 2 * (2 * columns * self.hidden + (self.layers - 1) * self.hidden**2)
 
-    def _fold_in(self, new: Ratings) -> Self:
+    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
         return self._fold_in_users(new)
