@@ -118,7 +118,13 @@ class AlsBase(FactorModel):
         new_axis, fixed_axis = known.axis(entity), known.axis(entity.opposite)
         value = self._standardize(known.value).astype(np.float32)
         entity_factors = make_entity_factors(
-            new_axis.codes, fixed_axis.codes, value, known.weight, len(new_axis.ids), self.factors, self.biased
+            new_axis.codes,
+            fixed_axis.codes,
+            value,
+            known.weight,
+            len(new_axis.ids),
+            self.factors,
+            self.biased,
         )
         fixed_factors = as_entity_factors(
             self.entity_array(entity.opposite, "bias"),

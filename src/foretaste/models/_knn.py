@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from foretaste._native import group_rows, nearest_rows, neighbor_means, neighbor_shares
+from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress, ProgressTask
 from foretaste._utils.threads import resolve_threads
@@ -200,7 +200,7 @@ class KNNBase(Model):
     def _store_ratings(self, ratings: Ratings, deviation: Float64Array) -> None:
         """Keep who rated what, by columns."""
         axis = ratings.axis(self.column_entity)
-        self.rated_start_, order = group_rows(axis.codes, len(axis.ids))
+        self.rated_start_, order = axis.group_rows()
         self.rated_ = np.ascontiguousarray(ratings.axis(self.row_entity).codes[order])
         self.deviation_ = deviation[order].astype(np.float32)
 

@@ -356,7 +356,9 @@ class Model(ParamsMixin, ABC):
     def _linear_not_supported(self, setting: str = "") -> NotSupportedError:
         """Return the error of a model without a linear form; ``setting`` is the parameter that prevents it."""
         capable = [cls for cls in all_models() if cls.as_linear is not Model.as_linear]
-        return self._not_supported(f"be written as biases and factors{setting and f' with {setting}'}", capable)
+        return self._not_supported(
+            f"be written as biases and factors{setting and f' with {setting}'}", capable
+        )
 
     def _fold_in_not_supported(self, entity: Entity, setting: str = "") -> NotSupportedError:
         """Return the error of a model that cannot fold in; ``setting`` is the parameter that prevents it."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste._native import assign_clusters, block_sums, group_rows
+from foretaste._native import assign_clusters, block_sums
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
@@ -152,9 +152,7 @@ class CoClustering(Model):
             block, damping = np.ascontiguousarray(block.transpose(0, 2, 1)), self.item_damping
         centered = known.value.astype(np.float64) - self.mean_
         deviation = centered - fixed_bias if self.base == "biases" else centered
-        bias = damped_group_mean(
-            new_axis.codes, deviation, sample_weights(known), len(new_axis.ids), damping
-        )
+        bias = damped_group_mean(new_axis.codes, deviation, sample_weights(known), len(new_axis.ids), damping)
         residual = _EntityRatings.from_ratings(known, entity, centered - fixed_bias - bias[new_axis.codes])
         cluster = residual.assign(fixed_cluster, block, resolve_threads(self.threads))
         return with_new_ids(self, new, entity, bias=bias.astype(np.float32), cluster=cluster)
@@ -179,7 +177,7 @@ class _EntityRatings:
     @classmethod
     def from_ratings(cls, ratings: Ratings, entity: Entity, value: Float64Array) -> _EntityRatings:
         axis = ratings.axis(entity)
-        indptr, rows = group_rows(axis.codes, len(axis.ids))
+        indptr, rows = axis.group_rows()
         indices = ratings.axis(entity.opposite).codes
         weight = None if ratings.weight is None else ratings.weight[rows]
         return cls(indptr, indices[rows], value[rows].astype(np.float32), weight)

@@ -88,14 +88,12 @@ def fold_in_rows(model: Model, new: Ratings, entity: Entity = Entity.USER) -> Fo
     known = known_ratings(model, new, entity)
     weight = np.ones(len(known)) if known.weight is None else known.weight.astype(np.float64)
     new_axis = known.axis(entity)
-    _, order = group_rows(new_axis.codes, len(new_axis.ids))
+    _, order = new_axis.group_rows()
     rows = order[weight[order] > 0]
     timestamp = None if known.timestamp is None else known.timestamp[rows]
     value = known.value[rows].astype(np.float64)
     known_indices = known.axis(entity.opposite).codes[rows]
-    return FoldInRows(
-        new_axis.codes[rows], known_indices, value, weight[rows], timestamp, len(new_axis.ids)
-    )
+    return FoldInRows(new_axis.codes[rows], known_indices, value, weight[rows], timestamp, len(new_axis.ids))
 
 
 def solve_ridge(

@@ -91,9 +91,7 @@ class GlobalEffects(Model):
                         x = self._center(effect, ratings, x, fit_mean_square=entities == _ENTITIES)
                     residual = self._regress(effect, ratings, x, residual)
                 elif sweep == 0:
-                    residual -= (
-                        self._effect_column("effect", effect)[ratings.axis(effect.entity).codes] * x
-                    )
+                    residual -= self._effect_column("effect", effect)[ratings.axis(effect.entity).codes] * x
             task.step()
 
     def _init_statistics(self, entity: Entity, ratings: Ratings) -> None:
