@@ -11,8 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
+import foretaste
 from foretaste.errors import DataError, InvalidParameterError
-from foretaste.metrics import METRICS, fcp, mae, nmae, r2, rmse, rmse_per_user, scorer
+from foretaste.metrics import (
+    METRICS,
+    RANKING_METRICS,
+    fcp,
+    get_metric,
+    get_ranking_metric,
+    mae,
+    nmae,
+    r2,
+    rmse,
+    rmse_per_user,
+    scorer,
+)
 from foretaste.models import Bias
 
 NUMBERS = st.floats(-100, 100, width=32)
@@ -172,3 +185,49 @@ def test_error_per_user_is_the_mean_of_each_users_error(data):
     assert rmse_per_user(true, pred, user) == pytest.approx(np.mean(each), rel=1e-9, abs=1e-9)
     with pytest.raises(DataError, match="they must agree"):
         rmse_per_user(true, pred, user[1:])
+
+
+# Names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*METRICS, *(m.label for m in METRICS.values()), "RMSE-per-user", " Rmse "])
+def test_metric_names_ignore_case(name):
+    expected = name.strip().lower().replace(" ", "_").replace("-", "_")
+    assert get_metric(name) is METRICS[expected]
+
+
+def test_ranking_metric_names_ignore_case_and_may_carry_the_cutoff():
+    for metric in RANKING_METRICS.values():
+        for label in (metric.name, metric.name.upper(), metric.label.format(n="")[:-1]):
+            assert get_ranking_metric(label) == (metric, None)
+        assert get_ranking_metric(metric.label.format(n=20)) == (metric, 20)
+    assert get_ranking_metric("NDCG@10") == (RANKING_METRICS["ndcg"], 10)
+
+
+@pytest.mark.parametrize("name", ["NDGC@10", "ndcg@", "ndcg@ten", "ndcg@-1", "", 7, None])
+def test_unknown_ranking_metrics_are_an_error(name):
+    with pytest.raises(InvalidParameterError, match="no ranking metric") as error:
+        get_ranking_metric(name)
+    assert "ndcg" in error.value.hint
+
+
+def test_the_nearest_metric_is_suggested_in_any_case():
+    with pytest.raises(InvalidParameterError, match='no metric "RSME"; did you mean "rmse"'):
+        get_metric("RSME")
+    with pytest.raises(InvalidParameterError, match='no ranking metric "NDGC"; did you mean "ndcg"'):
+        get_ranking_metric("NDGC")
+
+
+def test_scorers_ignore_case():
+    assert repr(scorer("RMSE")) == "scorer('rmse')"
+
+
+def test_comparing_and_tuning_ignore_case(ratings):
+    found = foretaste.cross_validate(Bias(), ratings, 2, metrics=["RMSE", "Mae", "R2"])
+    assert found.metrics == ("rmse", "mae", "r2")
+    table = foretaste.compare(ratings, [Bias()], metrics=["MAE"])
+    assert "mae" in table.rows[0]
+    tuned = foretaste.tune(
+        "Bias", ratings, space={"user_damping": (1.0, 5.0)}, method="random", trials=2, metric="MAE"
+    )
+    assert tuned.metric == "mae"

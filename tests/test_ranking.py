@@ -283,6 +283,16 @@ def test_the_first_metric_orders(parts):
         assert results.metrics == (first, "ndcg")
 
 
+def test_metric_names_ignore_case_and_may_carry_the_cutoff(parts):
+    expected = evaluate_ranking(parts[0], [Popularity()], test=parts[1], metrics=["ndcg", "hit_rate"], n=5)
+    found = evaluate_ranking(parts[0], [Popularity()], test=parts[1], metrics=["NDCG@5", "Hit rate"], n=5)
+    assert found.metrics == expected.metrics
+    assert [row["ndcg"] for row in found.rows] == [row["ndcg"] for row in expected.rows]
+    with pytest.raises(InvalidParameterError, match="NDCG@10 has another cutoff than n=5") as error:
+        evaluate_ranking(parts[0], [Popularity()], test=parts[1], metrics=["NDCG@10"], n=5)
+    assert error.value.hint == "n=10"
+
+
 def test_default_models(parts):
     results = evaluate_ranking(parts[0], test=parts[1], relevant=1, n_samples=0)
     assert {row["name"] for row in results.rows} == {

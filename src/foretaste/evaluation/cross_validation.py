@@ -17,7 +17,7 @@ from foretaste.evaluation.fit_and_score import FoldResult, Metrics, validate_met
 from foretaste.evaluation.leakage import count_exact, leakage_warning
 from foretaste.evaluation.parallel import evaluate_folds
 from foretaste.evaluation.plan import EvaluationPlan, make_plan
-from foretaste.metrics.rating import METRICS
+from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
 from foretaste.splits import KFold
 from foretaste.validation import as_ratings

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.errors import ForetasteError, InvalidParameterError
 from foretaste.evaluation.plan import EvaluationPlan
-from foretaste.metrics.rating import METRICS, rmse
+from foretaste.metrics.rating import rmse
+from foretaste.metrics.registry import METRICS, get_metric
 from foretaste.models import Model
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array
@@ -97,12 +98,7 @@ def validate_metrics(metrics: Sequence[str], plan: EvaluationPlan) -> tuple[str,
         If the rows to judge by cannot give a metric (FCP of one row a user).
     """
     names = [metrics] if isinstance(metrics, str) else list(metrics)
-    for name in names:
-        if name not in METRICS:
-            suggestion = did_you_mean(name, METRICS)
-            raise InvalidParameterError(
-                f'no metric "{name}"{suggestion}', hint="one of " + ", ".join(METRICS)
-            )
+    names = [get_metric(name).name for name in names]
     names = list(dict.fromkeys(["rmse", *names] if "rmse" not in names else names))
     for fold in range(len(plan)):
         test = plan.test_ratings(fold)

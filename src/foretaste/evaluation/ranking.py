@@ -16,16 +16,17 @@ from foretaste._utils import memory
 from foretaste._utils.formatting import format_count
 from foretaste._utils.progress import LineProgress, Progress, ProgressTask, get_progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.errors import ForetasteError, InvalidParameterError
 from foretaste.evaluation.candidates import Candidates, ListBuilder, as_candidates
 from foretaste.evaluation.comparison import model_from_name
 from foretaste.evaluation.fit_and_score import clone, error_entry
 from foretaste.evaluation.plan import make_plan
-from foretaste.evaluation.ranking_results import RANKING_METRICS, RankingResults, Row
+from foretaste.evaluation.ranking_results import RankingResults, Row
 from foretaste.evaluation.ranking_task import RankingTask, make_ranking_task
 from foretaste.fingerprint import fingerprint
 from foretaste.metrics.beyond_accuracy import coverage, diversity_per_list, gini, novelty_per_list
 from foretaste.metrics.ranking import is_integer, score_lists
+from foretaste.metrics.registry import RANKING_METRICS, get_ranking_metric
 from foretaste.models import Model
 from foretaste.models.als import ALS
 from foretaste.models.ease import EASE
@@ -119,7 +120,7 @@ def evaluate_ranking(
     policy = as_candidates(candidates, _check_int("seed", seed, 0))
     _check_int("n", n, 1)
     _check_int("n_samples", n_samples, 0)
-    metric_names = _resolve_metrics(metrics, policy)
+    metric_names = _resolve_metrics(metrics, n, policy)
     named_models, notes = _resolve_models(models)
     train, test = as_ratings(ratings), as_ratings(test)
     plan = make_plan(train, None, test, overlap="drop_from_train")  # what they share, ``ask`` refuses
@@ -329,20 +330,21 @@ def _check_int(name: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
-def _resolve_metrics(metrics: Sequence[str] | None, policy: Candidates) -> list[str]:
+def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) -> list[str]:
     """Return the metrics wanted, those that apply by default."""
     is_restricted = policy.policy != "all"
     if metrics is None:
         return [
             name for name in DEFAULT_METRICS if not (is_restricted and RANKING_METRICS[name].beyond_accuracy)
         ]
-    names = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
-    for name in names:
-        if name not in RANKING_METRICS:
-            suggestion = did_you_mean(name, RANKING_METRICS)
-            raise InvalidParameterError(
-                f'no ranking metric "{name}"{suggestion}', hint="some of " + ", ".join(RANKING_METRICS)
-            )
+    names: list[str] = []
+    for label in [metrics] if isinstance(metrics, str) else metrics:
+        metric, cutoff = get_ranking_metric(label)
+        name = metric.name
+        if cutoff not in (None, n):
+            raise InvalidParameterError(f"{label} has another cutoff than n={n}", hint=f"n={cutoff}")
+        if name not in names:
+            names.append(name)
         if is_restricted and RANKING_METRICS[name].beyond_accuracy:
             raise InvalidParameterError(
                 f"{name} says what lists out of all items are like; with candidates={policy.policy!r} there "

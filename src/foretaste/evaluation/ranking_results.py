@@ -7,35 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretaste._utils.formatting import decimal_places, format_html_table, format_text_table
+from foretaste.metrics.registry import RANKING_METRICS
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RankingMetric:
-    """A metric of lists by name: its label, with ``{n}`` for their length, and which way is better."""
-
-    name: str
-    label: str
-    greater_is_better: bool = True
-    beyond_accuracy: bool = False  # of what they are like, whatever is relevant
-
-
-RANKING_METRICS = {
-    metric.name: metric
-    for metric in (
-        RankingMetric("ndcg", "nDCG@{n}"),
-        RankingMetric("map", "MAP@{n}"),
-        RankingMetric("precision", "precision@{n}"),
-        RankingMetric("recall", "recall@{n}"),
-        RankingMetric("mrr", "MRR@{n}"),
-        RankingMetric("hit_rate", "hit rate@{n}"),
-        RankingMetric("coverage", "coverage@{n}", beyond_accuracy=True),
-        RankingMetric("novelty", "novelty@{n}", beyond_accuracy=True),
-        RankingMetric("diversity", "diversity@{n}", beyond_accuracy=True),
-        RankingMetric("gini", "Gini@{n}", greater_is_better=False, beyond_accuracy=True),
-    )
-}
 _LABEL_SUFFIXES = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
 
 

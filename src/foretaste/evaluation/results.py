@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from foretaste._utils.formatting import decimal_places, format_count, format_html_table, format_text_table
 from foretaste._utils.plotting import PlotMixin
 from foretaste.errors import NotFoundError, did_you_mean
-from foretaste.metrics.rating import METRICS
+from foretaste.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from foretaste.evaluation.error_breakdown import Breakdown

@@ -6,8 +6,6 @@ in the true one means "no rating": only rated cells count.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -160,27 +158,3 @@ def _check_targets(
     if not np.isfinite(pred).all():
         raise DataError("y_pred has no finite number where y_true has a rating")
     return true, pred, None if weights is None else weights[rated]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric by name: what it is called and which way is better."""
-
-    name: str
-    label: str
-    function: Callable[..., float]
-    greater_is_better: bool = False
-    requires: str | None = None
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("rmse", "RMSE", rmse),
-        Metric("rmse_per_user", "RMSE per user", rmse_per_user, requires="user"),
-        Metric("mae", "MAE", mae),
-        Metric("nmae", "NMAE", nmae, requires="scale"),
-        Metric("r2", "R2", r2, greater_is_better=True),
-        Metric("fcp", "FCP", fcp, greater_is_better=True, requires="user"),
-    )
-}

@@ -1,4 +1,4 @@
-"""Scorers for scikit-learn, made from the metrics of this package."""
+"""Scorers for scikit-learn made of the metrics of this package."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import InvalidParameterError, did_you_mean
-from foretaste.metrics.rating import METRICS, Metric
+from foretaste.errors import InvalidParameterError
+from foretaste.metrics.registry import Metric, get_metric
 from foretaste.typing import Int64Array
 
 
@@ -26,7 +26,7 @@ class Scorer:
         true = np.asarray(X.value if y is None else y)
         options = dict(self.options)
         if self.metric.requires == "user":
-            options["user"] = _user_numbers(X)
+            options["user"] = _user_codes(X)
         score = self.metric.function(true, model.predict(X), **options)
         return score if self.metric.greater_is_better else -score
 
@@ -34,8 +34,8 @@ class Scorer:
         return f"scorer({self.metric.name!r})"
 
 
-def _user_numbers(X: Any) -> Int64Array:
-    """Return a number for each row's user, whatever kind of pairs X is."""
+def _user_codes(X: Any) -> Int64Array:
+    """Return a code for each row's user, for any kind of pairs."""
     if hasattr(X, "users"):
         return np.asarray(X.user, dtype=np.int64)
     from foretaste.column_roles import as_numpy, frame_columns, infer_roles, is_frame
@@ -54,19 +54,16 @@ def scorer(name: str, **options: Any) -> Scorer:
     Parameters
     ----------
     name : str
-        One of ``METRICS``: rmse, rmse_per_user, mae, nmae (give ``scale=(low, high)``), r2, fcp.
+        One of ``METRICS``, in any case: rmse, rmse_per_user, mae, nmae (with ``scale=(low, high)``), r2, fcp.
     **options
-        Passed to the metric, as ``scale`` is.
+        Passed to the metric, such as ``scale``.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such metric, or nmae is asked for without a scale.
+        If there is no such metric, or nmae has no scale.
     """
-    if name not in METRICS:
-        near = did_you_mean(name, METRICS)
-        raise InvalidParameterError(f'no metric "{name}"{near}', hint="one of " + ", ".join(METRICS))
-    metric = METRICS[name]
+    metric = get_metric(name)
     if metric.requires == "scale" and "scale" not in options:
         raise InvalidParameterError("nmae needs the scale", hint='scorer("nmae", scale=(1, 5))')
     return Scorer(metric, **options)

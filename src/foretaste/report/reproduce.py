@@ -9,7 +9,7 @@ from typing import Any
 
 from foretaste.evaluation import Results
 from foretaste.evaluation.plan import arguments_from_description
-from foretaste.metrics.rating import METRICS
+from foretaste.metrics.registry import METRICS
 from foretaste.models import MODELS
 from foretaste.report.figures_results import evaluated_rows
 

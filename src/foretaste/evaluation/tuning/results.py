@@ -12,7 +12,7 @@ import numpy as np
 from foretaste._utils.formatting import decimal_places, format_count, format_html_table, format_text_table
 from foretaste.evaluation.results import Results
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED
-from foretaste.metrics.rating import METRICS
+from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.evaluation.tuning.samplers import Sampler, make_sampler, setting_key
 from foretaste.evaluation.tuning.search_space import Space
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Study, Trial
-from foretaste.metrics.rating import METRICS
+from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
 from foretaste.ratings import Ratings
 

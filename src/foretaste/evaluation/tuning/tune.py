@@ -20,6 +20,7 @@ from foretaste.evaluation.tuning.search import Search
 from foretaste.evaluation.tuning.search_space import make_space
 from foretaste.evaluation.tuning.study import Study
 from foretaste.fingerprint import fingerprint
+from foretaste.metrics.registry import get_metric
 from foretaste.models import Model
 from foretaste.models.spec import as_spec
 from foretaste.ratings import Ratings
@@ -116,6 +117,7 @@ def tune(
     _check_limits(trials, timeout, seed)
     inner_split = _resolve_split("folds", folds, seed)
     plan = make_plan(ratings, inner_split, None)
+    metric = get_metric(metric).name
     validate_metrics([metric], plan)
     search = Search(initial_model, search_space, method, metric, seed, prune)
     search.make_sampler()  # an extra that is missing is missed before anything is run
