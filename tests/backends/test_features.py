@@ -153,7 +153,7 @@ def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
     train, test, _, _ = parts
     model = make(name).fit(train)
     frame = user_frame(test.users.ids)
-    with pytest.raises(DataError, match='user feature "height" was not there when the model learned') as odd:
+    with pytest.raises(DataError, match='user feature "height" was not in the training data') as odd:
         model.predict(test.with_features(users=frame.with_columns(height=1.5)))
     assert "town, age" in odd.value.hint
     for lost in ("age", "town"):
@@ -171,7 +171,7 @@ def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
 @each
 def test_without_features_there_is_nothing_to_add_by(name, ratings):
     model = make(name).fit(ratings)
-    with pytest.raises(NotSupportedError, match=f"this {name} has learned from no features of items"):
+    with pytest.raises(NotSupportedError, match=f"this {name} was trained without item features"):
         model.with_new(items=item_frame([1, 2]))
 
 

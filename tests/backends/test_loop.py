@@ -228,7 +228,7 @@ def test_bfloat16_is_nearly_the_same(ratings):
 
 def test_a_device_that_is_not_there_is_refused(ratings):
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(InvalidParameterError, match=f"device='{absent}' is not on this machine"):
+    with pytest.raises(InvalidParameterError, match=f"device='{absent}' is not available on this machine"):
         TorchMF(device=absent, **SMALL).fit(ratings)
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -326,5 +326,5 @@ def test_a_checkpoint_of_something_else_is_refused(ratings, others, tmp_path):
         file.write_bytes(damaged)
         if damaged[:-3] == kept[:-3]:  # numbers are not looked at, only the form
             continue
-        with pytest.raises(ModelFileError, match="damaged or no checkpoint"):
+        with pytest.raises(ModelFileError, match="corrupt or not a checkpoint"):
             TorchMF(**SMALL).fit(ratings, checkpoint=file)

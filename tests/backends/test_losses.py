@@ -225,7 +225,7 @@ def test_a_loss_of_ones_own_gets_rating_units(many):
 
 @pytest.mark.parametrize("wrong", [lambda p, r: 1.0, lambda p, r: (p - r)[:, None], lambda p, r: (p - r)[:3]])
 def test_a_loss_of_the_wrong_shape_is_refused(many, wrong):
-    with pytest.raises(InvalidParameterError, match="it must return one number a rating"):
+    with pytest.raises(InvalidParameterError, match="it must return one number per rating"):
         TorchRecommender(loss=wrong, **QUICK).fit(many)
 
 

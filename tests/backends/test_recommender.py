@@ -133,7 +133,7 @@ def test_weights_of_another_module_are_refused(ratings, tmp_path, other):
     path = tmp_path / "own.foretaste"
     save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
     with pytest.raises(
-        ModelFileError, match="the weights in the file are not those of this TorchRecommender"
+        ModelFileError, match="the weights in the file do not fit this TorchRecommender"
     ):
         load(path, module=other)
 
@@ -151,7 +151,7 @@ def test_inside_a_blend_it_is_kept_the_same_way(ratings, tmp_path):
 
 
 def test_a_module_made_already_is_refused(ratings):
-    with pytest.raises(InvalidParameterError, match="module is a Net made already") as refused:
+    with pytest.raises(InvalidParameterError, match="module is an instance of Net") as refused:
         TorchRecommender(module=Net(60, 40)).fit(ratings)
     assert "try: module=Net" in str(refused.value)
 
@@ -159,7 +159,7 @@ def test_a_module_made_already_is_refused(ratings):
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (lambda users, items: 3, "made a int, which is no torch.nn.Module"),
+        (lambda users, items: 3, "returned int, not a torch.nn.Module"),
         (lambda users, items: Wide(users), r"Wide returned \(\d+, 1\) for \d+ pairs"),
     ],
 )

@@ -47,7 +47,7 @@ def kept(ratings, tmp_path):
             "items": len(ratings.items),
             "factors": 3,
             "epochs": 2,
-            "validated": 2,
+            "valid_epochs": 2,
         }
         if shape and set(shape) <= set(sizes):
             setattr(model, name, random.normal(size=[sizes[d] for d in shape]).astype(np.float32))

@@ -1,8 +1,8 @@
-"""Models that learn with PyTorch (``pip install "foretaste[torch]"``).
+"""Models trained with PyTorch (``pip install "foretaste[torch]"``).
 
-Nothing here imports torch before a model learns, so these classes can be named, shown and tuned over without
-it. ``running`` is where torch is asked for, ``learning`` the loop that all of them share, ``base`` what a
-model of this room is: parameters of the loop, and two hooks.
+torch is imported only when a model is fitted or predicts, so the classes can be listed, constructed and tuned
+over without it. ``_base`` declares the shared training parameters and the two hooks of a model, ``_trainer``
+holds the training loop, ``_session`` the device, threads and random state.
 """
 
 from foretaste.models.pytorch.autorec import AutoRec

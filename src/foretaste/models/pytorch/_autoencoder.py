@@ -1,4 +1,4 @@
-"""What the autoencoders have in common: rows in, hidden layers, rows out, and factors to keep."""
+"""Base class of the autoencoder models, which predict from factors: hidden layer times decoder."""
 
 from __future__ import annotations
 
@@ -20,56 +20,50 @@ from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Entity
 
-_WEIGHT_COPIES = (
-    6  # of each weight: itself, gradient, two moments of Adam, the best so far, what is worked out
-)
-_FACTOR_COPIES = (
-    4  # of hidden layers and decoders, as factors: themselves, and as exact numbers while centred
-)
+_WEIGHT_COPIES = 6  # weight, gradient, two moments of Adam, best epoch, temporary
+_FACTOR_COPIES = 4  # of hidden layers and decoders: float32, and float64 (twice as large) while centering
 
 
 @estimator
 class AutoencoderModel(LinearTorchModel):
-    """Base of the autoencoders: rows of items or of users, learned with a last hidden layer and its decoder.
+    """Base of the autoencoders over rows of items, or of users.
 
-    The last hidden layer of a row and the decoder's weights of a cell are the factors of an item and of a
-    user (or the other way round). They are kept less their means over the ratings, which become biases, so
-    that an unknown item gets the mean of the user's predictions, and an unknown user that of the item's.
+    The last hidden layer of a row and the decoder's weights of a column are the factors of an item and a user
+    (or the other way round). They are centered over the ratings, and their means become biases, so that an
+    unknown item gets the mean of the user's predictions, and an unknown user that of the item's.
     """
 
     uses_global_rng: ClassVar[bool] = False
 
     n_ensemble: int = param(
         1,
-        "how many networks learn, each from other first weights; predictions are their mean. Each takes as "
-        "long as one",
+        "number of networks, trained from different initial weights; predictions are their mean. Training "
+        "time grows in proportion",
         low=1,
         high=64,
     )
-    biased: bool = param(True, "take user and item biases away first, and learn what is left")
+    biased: bool = param(True, "subtract user and item biases first, and train on the residuals")
     bias_damping: float = param(
-        5.0, "how many ratings at the mean a user or item is given beforehand, for its bias", low=0
+        5.0, "damping of the biases: pseudo-count of prior ratings at the mean", low=0
     )
-    hidden: int = param(500, "how many units a hidden layer has", low=1, high=8192)
+    hidden: int = param(500, "units per hidden layer", low=1, high=8192)
     activation: str = param(
-        "tanh", "what hidden units make of their sum", choices=("sigmoid", "tanh", "elu", "identity")
+        "tanh", "activation of the hidden layers", choices=("sigmoid", "tanh", "elu", "identity")
     )
     regularization: float = param(
-        320.0, "what a squared weight costs, in squared standard deviations of one rating", low=0
+        320.0, "L2 regularization: penalty of a squared weight, in units of one squared error", low=0
     )
     rated_offset: float = param(
         3.0,
-        "what is added to a rating that goes in, in standard deviations, to differ from none",
+        "added to the inputs of rated cells, in standard deviations, to tell them from unrated ones",
         low=0,
         high=100,
     )
-    dropout: float = param(
-        0.3, "share of the ratings of a row that do not go in while learning", low=0, high=0.9
-    )
-    epochs: int = param(14, "how many times each row is visited, at most", low=1)
-    batch_size: int = param(128, "how many rows a step looks at", low=1)
+    dropout: float = param(0.3, "fraction of the ratings of a row dropped from the input", low=0, high=0.9)
+    epochs: int = param(14, "maximum number of epochs", low=1)
+    batch_size: int = param(128, "rows per batch", low=1)
     schedule: str = schedule_param("cosine")
-    patience: int = param(10, "early stopping: how many epochs may pass without a better loss", low=1)
+    patience: int = param(10, "early stopping: epochs without a lower validation loss", low=1)
 
     def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
         import torch
@@ -91,34 +85,32 @@ class AutoencoderModel(LinearTorchModel):
     def _check_memory(self, rows: int, columns: int) -> None:
         units = self.n_ensemble * self.hidden
         description = f"{self.n_ensemble} autoencoders" if self.n_ensemble > 1 else "an autoencoder"
+        weights = _WEIGHT_COPIES * self.n_ensemble * self._count_weights(columns)
+        factors = _FACTOR_COPIES * units * (rows + columns)
         memory.check_available(
-            4
-            * (
-                _WEIGHT_COPIES * self.n_ensemble * self._count_weights(columns)
-                + _FACTOR_COPIES * units * (rows + columns)
-            ),
-            f"{description} of {columns} cells a row with {self.hidden} hidden units",
-            "fewer hidden units or networks, or SVD, which needs memory for factors alone",
+            4 * (weights + factors),
+            f"{description} of {columns} columns with {self.hidden} hidden units",
+            "a smaller hidden or n_ensemble, or SVD, which stores factors only",
         )
 
     @abstractmethod
     def _is_item_based(self) -> bool:
-        """Whether a row is an item."""
+        """Whether rows are items."""
 
     @abstractmethod
     def _build_network(self, columns: int, random: Any) -> Any:
-        """Return the network."""
+        """Return a network with initial weights for rows of ``columns`` cells."""
 
     @abstractmethod
     def _count_weights(self, columns: int) -> int:
-        """Return how many numbers its layers hold."""
+        """Return the number of weights in its layers."""
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
         self._center(train)
 
     def _set_fitted(self, training: Any) -> None:
-        """Take the hidden layer of each row and the decoder of each cell as they are."""
+        """Set factors and biases from the hidden layer of each row and the decoder weights of each column."""
         import torch
 
         baseline, n = training.baseline, len(training.network)
@@ -139,7 +131,7 @@ class AutoencoderModel(LinearTorchModel):
         self.user_bias_, self.item_bias_ = users.astype(np.float32), items.astype(np.float32)
 
     def _center(self, train: Ratings) -> None:
-        """Move what users and items have in common into biases; no prediction of a known pair changes."""
+        """Move the means of the factors into biases; predictions of known pairs do not change."""
         user_mean, users = center_vectors(train.user, self.user_factors_, train.weight)
         item_mean, items = center_vectors(train.item, self.item_factors_, train.weight)
         user_bias = self.user_bias_ + users @ item_mean
@@ -153,23 +145,17 @@ class AutoencoderModel(LinearTorchModel):
         self.item_bias_ = item_bias[:, 0].astype(np.float32)
 
     def _fold_in_users(self, new: Ratings) -> Self:
-        """Return a model of new users: the decoder that is best for their ratings, the items as they are."""
+        """Return a model of new users: their decoder weights by ridge regression on fixed item factors."""
         known = known_ratings(self, new)
         standardized = self._standardize(known.value).astype(np.float32)
         ridge = max(self.regularization, 1e-3)
         width = self.item_factors_.shape[1]
         users = make_entity_factors(
-            known.user,
-            known.item,
-            standardized,
-            known.weight,
-            len(new.users),
-            width,
+            known.user, known.item, standardized, known.weight, len(new.users), width,
             True,
-        )
+        )  # fmt: skip
         items = as_entity_factors(self.item_bias_, self.item_factors_, True)
-        AlsSolver(width, 0.0, ridge, 0.0, 1e-3, resolve_threads(self.threads)).solve(
-            users, items, "cholesky", 1
-        )
+        solver = AlsSolver(width, 0.0, ridge, 0.0, 1e-3, resolve_threads(self.threads))
+        solver.solve(users, items, "cholesky", 1)
         bias, factors = users.result(width)
         return with_new_ids(self, new, Entity.USER, bias=bias, factors=factors)

@@ -1,4 +1,4 @@
-"""The networks of the autoencoders: layers of weights, and layers of weights under a kernel."""
+"""Networks of the autoencoders: linear and kernelized linear layers, and the stack of them."""
 
 from __future__ import annotations
 
@@ -24,29 +24,28 @@ ACTIVATIONS = {
     "identity": lambda x: x,
 }
 
-_POSITION_INIT_STD = 0.001  # the spread of the first places, so that at first every connection is there
-_POSITION_STEP = (
-    0.1  # places move a tenth of a step: of whole ones most are 1 apart before weights have learned
-)
+_POSITION_INIT_STD = 0.001  # so small that every connection exists at first
+# Positions move at a tenth of the learning rate; at the full rate most are 1 apart before weights have
+# been trained.
+_POSITION_STEP = 0.1
 
 
 class Linear(nn.Module):
-    """Weights from some units to others, and what is added there.
+    """A linear layer with L2 regularization and Glorot initialization.
 
     Parameters
     ----------
     inputs, outputs : int
     regularization : float
-        What a squared weight costs.
+        Penalty of a squared weight.
     random : torch.Generator
     transposed : bool
-        Weights lie as (outputs, inputs), so that those of one output are side by side.
+        Whether to store the weight as (outputs, inputs), so that the weights of one output are contiguous.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, regularization: float, random: Any,
-        *, transposed: bool = False,
-    ) -> None:  # fmt: skip
+        self, inputs: int, outputs: int, regularization: float, random: Any, *, transposed: bool = False
+    ) -> None:
         super().__init__()
         self.regularization, self.transposed = regularization, transposed
         bound = math.sqrt(6 / (inputs + outputs))  # Glorot and Bengio, 2010
@@ -55,63 +54,71 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def effective_weight(self) -> Any:
-        """Return the weights that are used, of the shape of ``weight``; kept is what ``penalty`` needs."""
+        """Return the weights of the forward pass, in the shape of ``weight``."""
         return self.weight
 
     def penalty(self) -> Any:
-        """Return what regularization adds, after ``effective_weight``."""
+        """Return the regularization term; called after ``effective_weight``."""
         return self.regularization * squared_norm(self.weight)
 
 
 class KernelizedLinear(Linear):
-    """A layer whose weights are multiplied by ``max(0, 1 - |u - v|^2)``, of places u and v of both ends.
+    """A layer whose weights are multiplied by a kernel ``max(0, 1 - |u - v|^2)`` of unit positions.
 
-    The places are learned; where they lie at least 1 apart nothing connects them.
+    Each input has a position u and each output a position v, both trained; units at least 1 apart are not
+    connected.
 
     Parameters
     ----------
-    inputs, outputs, regularization, random, turned
+    inputs, outputs, regularization, random, transposed
         As in ``Linear``.
     dimensions : int
-        Of the places.
+        Of the positions.
     kernel_regularization : float
-        What a squared kernel value costs.
+        Penalty of a squared kernel value.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, regularization: float, random: Any,
-        *, dimensions: int, kernel_regularization: float, transposed: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: int,
+        outputs: int,
+        regularization: float,
+        random: Any,
+        *,
+        dimensions: int,
+        kernel_regularization: float,
+        transposed: bool = False,
+    ) -> None:
         super().__init__(inputs, outputs, regularization, random, transposed=transposed)
         self.kernel_regularization = kernel_regularization
         init_std, shapes = _POSITION_INIT_STD / _POSITION_STEP, ((inputs, dimensions), (outputs, dimensions))
         self.input_position, self.output_position = (
             nn.Parameter(torch.empty(shape).normal_(0, init_std, generator=random)) for shape in shapes
         )
-        self.last_norms: Any = None
+        self.last_norms: Any = None  # squared norms of weight and kernel, from the last forward pass
 
     def effective_weight(self) -> Any:
-        """Return the weights that are used; what ``penalty`` needs is kept."""
+        """Return the weights of the forward pass, and store the norms that ``penalty`` needs."""
         positions = self.input_position, self.output_position
         u, v = (_POSITION_STEP * position for position in (positions[::-1] if self.transposed else positions))
         weights, *self.last_norms = apply_kernel(self.weight, u, v)
         return weights
 
     def penalty(self) -> Any:
-        """Return what regularization adds, by the weights and the kernel of the last ``effective``."""
+        """Return the regularization term of the last ``effective_weight``."""
         (weight_norm, kernel_norm), self.last_norms = self.last_norms, None
         return self.regularization * weight_norm + self.kernel_regularization * kernel_norm
 
 
 class AutoencoderNetwork(nn.Module):
-    """Layers with an activation between them, from rated cells to rated cells.
+    """An autoencoder with sparse inputs and sparse outputs.
 
     Parameters
     ----------
-    layers : list of Dense
-        Only the last is turned: the decoder, whose weights of one cell are side by side.
+    layers : list of Linear
+        Only the last one, the decoder, is transposed.
     activation : str
-        A word of ``ACTIVATIONS``.
+        A name from ``ACTIVATIONS``, applied between the layers.
     """
 
     def __init__(self, layers: list[Linear], activation: str) -> None:
@@ -120,7 +127,7 @@ class AutoencoderNetwork(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def encode(self, pattern: SparsityPattern, values: Any) -> Any:
-        """Return the last hidden layer of rows of which ``values`` go in at the rated cells, else 0."""
+        """Return the last hidden layer of rows whose inputs are ``values`` at the rated cells, else 0."""
         first, *middle = self.layers[:-1]
         hidden = self.activation(sparse_embedding_sum(first.effective_weight(), pattern, values) + first.bias)
         for layer in middle:
@@ -128,11 +135,11 @@ class AutoencoderNetwork(nn.Module):
         return hidden
 
     def decode(self, hidden: Any, *patterns: SparsityPattern) -> list[Any]:
-        """Return what comes out at each of some sets of cells of these rows."""
+        """Return the outputs at the cells of each pattern."""
         decoder = self.layers[-1]
         weights = decoder.effective_weight()
         return [sampled_dot(hidden, weights, pattern) + decoder.bias[pattern.column] for pattern in patterns]
 
     def penalty(self) -> Any:
-        """Return what regularization adds to the sum of squared errors, after coding and decoding."""
+        """Return the regularization term of all layers, after encoding and decoding."""
         return sum(layer.penalty() for layer in self.layers)

@@ -1,7 +1,8 @@
-"""What a model of this room is: the parameters of the loop, and two hooks."""
+"""Base class of the PyTorch models: training parameters, validation split, early stopping and refit."""
 
 from __future__ import annotations
 
+import zlib
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from foretaste.models.pytorch._optimizers import OPTIMIZERS, make_optimizer
 from foretaste.models.pytorch._session import require_torch, resolve_device, torch_session
 from foretaste.models.pytorch._trainer import History, TrainConfig, TrainingTask, TrainState, train_network
 from foretaste.models.pytorch.checkpoint import Checkpoint
+from foretaste.models.spec import params_as_json
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, Int64Array
@@ -25,7 +27,7 @@ from foretaste.typing import Float32Array, Int64Array
 
 @dataclass(frozen=True)
 class TrainValidRows:
-    """The rows of the training ratings to learn from, and those to choose the epoch by.
+    """Rows of the training ratings, split into a training and a validation set.
 
     Parameters
     ----------
@@ -39,47 +41,51 @@ class TrainValidRows:
 
 @estimator
 class TorchModel(Model):
-    """Base of the models that learn with PyTorch: it holds out rows, runs the loop and keeps its history.
+    """Base of the PyTorch models: holds out a validation set, runs the training loop and stores its history.
 
-    A model writes ``_make_training_task`` (what is learned from what) and ``_set_fitted`` (what of it stays).
+    A subclass implements ``_make_training_task`` (network, examples and loss) and ``_set_fitted`` (the fitted
+    attributes).
 
     Attributes after ``fit``
     ------------------------
     epochs_ : int
-        How many epochs the weights have gone through.
+        Number of epochs that the weights were trained for.
     history_ : dict of lists
         ``train_loss``, ``train_rmse``, ``valid_loss`` and ``valid_rmse`` after each epoch.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "bits_depend_on_threads"})
     extra: ClassVar[str] = "torch"
-    uses_global_rng: ClassVar[bool] = True  # whether its network draws from torch's own random numbers
+    uses_global_rng: ClassVar[bool] = True  # whether the network uses torch's global random generator
 
-    epochs: int = param(50, "how many times each rating is visited, at most", low=1)
-    batch_size: int = param(1024, "how many ratings a step looks at", low=1)
-    learning_rate: float = param(0.003, "the step of the optimiser", low=0, high=100, exclusive_low=True)
-    optimizer: Any = param("adam", "how steps follow from gradients", choices=OPTIMIZERS, allow_callable=True)
+    epochs: int = param(50, "maximum number of epochs", low=1)
+    batch_size: int = param(1024, "ratings per batch", low=1)
+    learning_rate: float = param(0.003, "learning rate of the optimizer", low=0, high=100, exclusive_low=True)
+    optimizer: Any = param(
+        "adam", "optimizer: a name or a torch.optim class", choices=OPTIMIZERS, allow_callable=True
+    )
     schedule: str = schedule_param("constant")
     validation_fraction: float = param(
         0.1,
-        "share of the training ratings held out to find the best number of epochs; 0 is off",
+        "fraction of the training ratings held out for early stopping; 0 turns it off",
         low=0,
         high=0.5,
     )
-    patience: int = param(5, "early stopping: how many epochs may pass without a better loss", low=1)
+    patience: int = param(5, "early stopping: epochs without a lower validation loss", low=1)
     refit: bool = param(
         True,
-        "early stopping: learn again from all ratings, for the best number of epochs; otherwise the best "
-        "weights are kept",
+        "early stopping: refit on all ratings for the best number of epochs; otherwise keep the best weights",
     )
     device: str = param(
-        "auto", "where to learn; auto is a GPU if there is one", choices=("auto", "cpu", "cuda", "mps")
+        "auto",
+        "device to train on; auto takes a CUDA GPU if available",
+        choices=("auto", "cpu", "cuda", "mps"),
     )
-    seed: int = param(0, "of the random numbers", low=0)
+    seed: int = param(0, "random seed", low=0)
     threads: int | None = param(
         1,
-        "how many threads; None is all. More pay only where a step is much work, and the last bits may "
-        "depend on it",
+        "number of threads; None uses all cores. More than one pays only for large batches or networks, and "
+        "may change the last bits of the result",
         low=1,
         high=1024,
         optional=True,
@@ -88,18 +94,18 @@ class TorchModel(Model):
     epochs_: int = fitted_attribute()
     train_loss_: Float32Array = fitted_attribute("epochs")
     train_rmse_: Float32Array = fitted_attribute("epochs")
-    valid_loss_: Float32Array = fitted_attribute("validated")
-    valid_rmse_: Float32Array = fitted_attribute("validated")
+    valid_loss_: Float32Array = fitted_attribute("valid_epochs")
+    valid_rmse_: Float32Array = fitted_attribute("valid_epochs")
 
-    # What a model writes ---------------------------------------------------------------------------
+    # Implemented by a subclass ---------------------------------------------------------------------
 
     @abstractmethod
     def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
-        """Return what is learned from the rows ``parts.learned``, judged by ``parts.held``."""
+        """Return the task that trains on the rows ``split.train`` and validates on ``split.valid``."""
 
     @abstractmethod
     def _set_fitted(self, training: TrainingTask) -> None:
-        """Set the learned attributes from what was learned."""
+        """Set the fitted attributes from a finished training task."""
 
     def fit(
         self,
@@ -110,22 +116,22 @@ class TorchModel(Model):
         progress: bool | Progress = False,
         checkpoint: str | PathLike[str] | None = None,
     ) -> Self:
-        """Learn from ratings.
+        """Train on ratings.
 
         Parameters
         ----------
         X, y, sample_weight, progress
             As for every model.
         checkpoint : str or path, optional
-            A file to be written after each epoch. If it is there already, because learning was interrupted,
-            learning goes on from it, to the same result; it is removed once learning is over.
+            File written after each epoch. If it exists, training resumes from it and gives the same result
+            as an uninterrupted run; it is removed once training has finished.
 
         Raises
         ------
         MissingDependencyError
             If PyTorch is not installed.
         ModelFileError
-            If ``checkpoint`` is a file, but no checkpoint of this model and these ratings.
+            If ``checkpoint`` exists and is not a checkpoint of this model and these ratings.
         """
         self.__dict__["_checkpoint"] = checkpoint
         try:
@@ -134,14 +140,14 @@ class TorchModel(Model):
             del self.__dict__["_checkpoint"]
 
     def _uses_mixed_precision(self) -> bool:
-        """Whether matrix products are computed in bfloat16; in general there are none."""
+        """Whether matrix products run in bfloat16; without a network there are none."""
         return False
 
-    # The rest --------------------------------------------------------------------------------------
+    # Shared implementation -------------------------------------------------------------------------
 
     @property
     def history_(self) -> dict[str, list[float]]:
-        """Figures after each epoch: of the learning with rows held out, if there was one."""
+        """Losses and RMSE per epoch; of the run with a validation set, if there was one."""
         self.check_fitted()
         curves = {"train_loss": self.train_loss_, "train_rmse": self.train_rmse_}
         curves |= (
@@ -155,7 +161,7 @@ class TorchModel(Model):
     def _fit(self, train: Ratings, progress: Progress) -> None:
         device, split = resolve_device(self.device), self._split_rows(len(train))
         path = self.__dict__.get("_checkpoint")
-        checkpoint = None if path is None else Checkpoint(path, self, train)
+        checkpoint = None if path is None else self._open_checkpoint(path, train)
         run = _TrainingRun(self, train, device, progress, checkpoint)
         history = None if checkpoint is None else checkpoint.stage_history(0)
         training: TrainingTask | None = None
@@ -163,10 +169,10 @@ class TorchModel(Model):
             training, history = run.run_stage(0, split, self.epochs, None)
         self.epochs_ = history.best + 1
         if len(split.valid) and self.refit:
-            training = None  # its copy of the ratings goes before the next is made
+            training = None  # frees its copy of the ratings before the next is made
             all_rows = TrainValidRows(np.arange(len(train)), np.empty(0, np.int64))
             training, _ = run.run_stage(1, all_rows, self.epochs_, history)
-        assert training is not None  # noqa: S101 - one of the two has been done
+        assert training is not None  # noqa: S101 - one of the two stages has run
         self._set_fitted(training)
         if checkpoint is not None:
             checkpoint.remove()
@@ -175,11 +181,20 @@ class TorchModel(Model):
             curve = values if len(split.valid) or name.startswith("train") else []
             setattr(self, f"{name}_", np.array(curve, np.float32))
 
+    def _open_checkpoint(self, path: str | PathLike[str], train: Ratings) -> Checkpoint:
+        identity = {
+            "model": type(self).__name__,
+            "params": params_as_json(self),
+            "fingerprint": self.fingerprint_,
+            "rows": zlib.crc32(train.item.tobytes(), zlib.crc32(train.user.tobytes())),
+        }
+        return Checkpoint(path, identity, uses_global_rng=self.uses_global_rng)
+
     def _session(self) -> AbstractContextManager[None]:
         return torch_session(self.seed, resolve_threads(self.threads), exclusive_rng=self.uses_global_rng)
 
     def _split_rows(self, n: int) -> TrainValidRows:
-        """Hold out a share of n rows, but never all."""
+        """Hold out ``validation_fraction`` of n rows for validation, but never all."""
         n_valid = min(round(self.validation_fraction * n), n - 1)
         shuffled = np.random.default_rng(self.seed).permutation(n)
         return TrainValidRows(np.sort(shuffled[n_valid:]), np.sort(shuffled[:n_valid]))
@@ -187,7 +202,7 @@ class TorchModel(Model):
 
 @dataclass(frozen=True)
 class _TrainingRun:
-    """One fit at work."""
+    """One call of ``fit``: up to two stages of training, with an optional checkpoint."""
 
     model: TorchModel
     train: Ratings
@@ -198,7 +213,7 @@ class _TrainingRun:
     def run_stage(
         self, stage: int, split: TrainValidRows, epochs: int, previous_history: History | None
     ) -> tuple[TrainingTask, History]:
-        """Learn once, from the beginning or from where a checkpoint of this stage is."""
+        """Train once, from scratch or from the checkpoint if it belongs to this stage."""
         import torch
 
         model, checkpoint = self.model, self.checkpoint
@@ -217,10 +232,8 @@ class _TrainingRun:
                 return training, train_network(training, config, state, task)
             checkpoint.resume(stage, training, state)
             task.step(len(state.history.metrics))
-            return training, train_network(
-                training,
-                config,
-                state,
-                task,
-                lambda current: checkpoint.save(stage, training, current, previous_history),
-            )
+
+            def save_checkpoint(current: TrainState) -> None:
+                checkpoint.save(stage, training, current, previous_history)
+
+            return training, train_network(training, config, state, task, save_checkpoint)

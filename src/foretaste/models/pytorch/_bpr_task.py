@@ -1,4 +1,4 @@
-"""Learning to rank: what a user rated so above what that user did not."""
+"""Learning to rank by BPR: liked items above sampled negatives."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from foretaste.models._calibration import fit_increasing_line
 from foretaste.models.pytorch._pair_task import PairTask, iter_blocks, weighted_mean
 from foretaste.models.pytorch._trainer import EpochMetrics
 
-_MAX_TRIES = 3  # items drawn for a pair until one is met that the user does not like
+_MAX_TRIES = 3  # samples per pair to find an item that the user is not known to like
 
 
 class BPRTask(PairTask):
-    """Liked pairs, each beside an item drawn at random that the user is not known to like."""
+    """Trains on liked pairs, each with a sampled negative: an item that the user is not known to like."""
 
     liked: Any
     liked_keys: Any
 
     def set_threshold(self, threshold: float, seed: int) -> Self:
-        """Take ratings of at least ``threshold`` standard deviations as liked, and learn from these.
+        """Set the liked pairs: those with a standardized rating of at least ``threshold``.
 
         Parameters
         ----------
         threshold : float
         seed : int
-            Of the items drawn.
+            Seed of the negative samples.
         """
         import torch
 
@@ -34,7 +34,7 @@ class BPRTask(PairTask):
         self.random = torch.Generator(self.device).manual_seed(seed)
         self.seed = seed
         self.liked = torch.nonzero(value >= threshold)[:, 0]
-        if len(self.liked) == 0:  # then any order is as good as another
+        if len(self.liked) == 0:  # all held out: any order of the items is as good as another
             self.liked = torch.arange(len(value), device=self.device)
         self.size = len(self.liked)
         rows = [(user[self.liked], item[self.liked])]
@@ -45,7 +45,7 @@ class BPRTask(PairTask):
         return self
 
     def loss(self, examples: Any) -> Any:
-        """Return the mean loss of a batch of liked pairs, and what regularization adds."""
+        """Return the mean loss of a batch of liked pairs plus regularization."""
         rows = self.liked[examples]
         users, items, _, weights = self.train_rows
         user, item, weight = (
@@ -56,16 +56,13 @@ class BPRTask(PairTask):
         negative, negative_weight = self._sample_negatives(user, self.random)
         positive_score, penalty = self.network.forward_with_penalty(user, item)
         negative_score, negative_penalty = self.network.forward_with_penalty(user, negative)
-        losses = (
-            self.network.loss.per_sample(positive_score - negative_score, None) + penalty + negative_penalty
-        )
-        return (
-            weighted_mean(losses, negative_weight if weight is None else negative_weight * weight)
-            + self.regularization()
-        )
+        losses = self.network.loss.per_sample(positive_score - negative_score, None)
+        losses = losses + penalty + negative_penalty
+        weight = negative_weight if weight is None else negative_weight * weight
+        return weighted_mean(losses, weight) + self.regularization()
 
     def evaluate(self) -> EpochMetrics:
-        """Set the line from scores to ratings; return the mean loss and the RMSE that go with it."""
+        """Calibrate scores to ratings; return the mean loss, and the RMSE of the calibrated predictions."""
         _, _, value, weight = self.train_eval_rows
         scores = [self.network(u.long(), i.long()) for u, i, _, _ in iter_blocks(self.train_eval_rows)]
         weights = None if weight is None or not weight.any() else weight.cpu().numpy()
@@ -80,7 +77,7 @@ class BPRTask(PairTask):
         )
 
     def _ranking_loss(self, columns: tuple[Any, ...], rows: Any) -> float:
-        """Return the mean loss of liked rows, beside the same items each time."""
+        """Return the mean loss of liked rows, with the same negatives every time."""
         import torch
 
         random = torch.Generator(self.device).manual_seed(self.seed + 1)
@@ -94,7 +91,7 @@ class BPRTask(PairTask):
         return losses / (total or 1.0)
 
     def _sample_negatives(self, user: Any, random: Any) -> tuple[Any, Any]:
-        """Draw an item for each user; return it, and 1 where the user is not known to like it, else 0."""
+        """Sample an item for each user; return it, and 1 where the user is not known to like it, else 0."""
         import torch
 
         items = self.n_items

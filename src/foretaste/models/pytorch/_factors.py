@@ -1,4 +1,4 @@
-"""Factors and biases of users and items as a torch module."""
+"""Factors and biases of users and items, as a torch module."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch.nn import functional
 
 
 class FactorModule(nn.Module):
-    """``user_factors . item_factors``, plus biases if they are wanted.
+    """``user_factors . item_factors``, plus biases if ``biased``.
 
     Parameters
     ----------
     users, items, factors : int
     biased : bool
-    spread : float
-        Of the first random factors: their standard deviation, or the top of the uniform ones.
+    init_std : float
+        Standard deviation of the initial factors, or upper end of the uniform distribution.
     uniform : bool
-        Whether the first factors are uniform from 0 to ``init_max``, instead of normal around 0.
+        Whether the initial factors are uniform on [0, ``init_std``] instead of normal around 0.
     random : torch.Generator
     regularization : (float, float, float, float)
-        Of the regularization of user factors, item factors, user biases and item biases.
+        L2 regularization of user factors, item factors, user biases and item biases.
     penalize_squares : bool
-        Whether ``forward_with_penalty`` tells the squares of what was looked up.
+        Whether ``forward_with_penalty`` returns the squared norms of the rows of a batch.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class FactorModule(nn.Module):
                     table.normal_(0, init_std, generator=random)
 
     def forward(self, user: Any, item: Any) -> Any:
-        """Predict pairs of indices, shape (n,) each."""
+        """Return the scores of pairs of indices, shape (n,)."""
         return _predict(self._lookup(user, item))
 
     def forward_with_penalty(self, user: Any, item: Any) -> tuple[Any, Any]:
-        """Return predictions, and the squares of what was looked up, each by its weight; shape (n,) each."""
+        """Return scores, (n,), and the weighted sum of squared factors and biases of each pair, (n,)."""
         embeddings = self._lookup(user, item)
         squares = [
             strength * (rows * rows if rows.ndim == 1 else (rows * rows).sum(1))
@@ -68,7 +68,7 @@ class FactorModule(nn.Module):
         return _predict(embeddings), sum(squares) if squares else 0.0
 
     def norms(self) -> Any:
-        """Return the norms of all tables, each by its weight, summed."""
+        """Return the weighted sum of the norms of all embedding tables."""
         tables = self.user_factors, self.item_factors, self.user_bias, self.item_bias
         return sum(
             strength * _Norm.apply(table)
@@ -87,14 +87,14 @@ class FactorModule(nn.Module):
 
 
 def _predict(embeddings: tuple[Any, ...]) -> Any:
-    """Predict from what was looked up."""
+    """Return the scores of embedded pairs."""
     p, q, user_bias, item_bias = embeddings
     dot = (p * q).sum(1)
     return dot if user_bias is None else dot + user_bias + item_bias
 
 
 class _Norm(torch.autograd.Function):
-    """The length of a table as one vector; torch's own takes ten times as long on the way back."""
+    """Frobenius norm of a table; the backward pass of ``torch.linalg.norm`` takes ten times as long."""
 
     @staticmethod
     def forward(ctx: Any, table: Any) -> Any:
@@ -106,4 +106,4 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
         table, norm = ctx.saved_tensors
-        return table * (gradient / norm.clamp_min(1e-30))  # 0 where all is 0
+        return table * (gradient / norm.clamp_min(1e-30))  # 0 for a table of zeros

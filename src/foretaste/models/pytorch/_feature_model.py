@@ -1,4 +1,4 @@
-"""Models whose factors of a user, or of an item, come of its id and of its features."""
+"""Models whose factors of a user, or of an item, are computed from its id and its features."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from foretaste.validation import check_id_types
 
 @estimator
 class FeatureModel(LinearTorchModel):
-    """Base of the models that make use of ``ratings.with_features(users=..., items=...)``.
+    """Base of the models that use the features of ``ratings.with_features(users=..., items=...)``.
 
-    A user or an item that was not learned from, but whose features are given, gets bias and factors by these
-    alone: ``predict`` looks for them in the ratings that it is given, and ``with_new`` returns a model that
-    knows them. Without features this is a model of ids, and an unknown one has bias and factors 0.
+    An unknown user or item with features gets bias and factors from these alone (cold start): ``predict``
+    finds them in the ratings it is called with, and ``with_new`` returns a model that knows them. Without
+    features, an unknown user or item has zero bias and factors.
     """
 
     tags: ClassVar[frozenset[str]] = LinearTorchModel.tags | {"features"}
     uses_global_rng: ClassVar[bool] = False
 
-    epochs: int = param(20, "how many times each rating is visited, at most", low=1)
-    batch_size: int = param(4096, "how many ratings a step looks at", low=1)
+    epochs: int = param(20, "maximum number of epochs", low=1)
+    batch_size: int = param(4096, "ratings per batch", low=1)
     schedule: str = schedule_param("linear")
     id_dropout: float = param(
         0.3,
-        "share of the ratings that are learned by features alone, as if the user, and likewise the item, "
-        "were unknown; only of a side that has features",
+        "fraction of the ratings whose user id, and likewise item id, is masked in training; only where there "
+        "are features, which so learn to stand in for unknown ids",
         low=0,
         high=0.9,
     )
@@ -50,29 +50,27 @@ class FeatureModel(LinearTorchModel):
     user_units_: Float32Array = fitted_attribute("user_features", "units")
     item_units_: Float32Array = fitted_attribute("item_features", "units")
 
-    # What a model writes ---------------------------------------------------------------------------
+    # Implemented by a subclass ---------------------------------------------------------------------
 
     @abstractmethod
     def _build_network(
         self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
     ) -> Any:
-        """Return the network of so many users and items with these features."""
+        """Return a two-tower network of these numbers of users and items, with these features."""
 
     @abstractmethod
     def _set_fitted_network(self, network: Any) -> None:
-        """Set the learned attributes that make bias and factors of features."""
+        """Set the fitted attributes that ``_factors_from_features`` needs."""
 
     @abstractmethod
     def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Return bias, (n,), and factors, (n, factors), of users or items by their features alone."""
+        """Return bias, (n,), and factors, (n, factors), of users or items from their features alone."""
 
-    # The rest --------------------------------------------------------------------------------------
+    # Shared implementation -------------------------------------------------------------------------
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        users, items = (
-            FeatureScaler.from_table(train.user_features),
-            FeatureScaler.from_table(train.item_features),
-        )
+        tables = train.user_features, train.item_features
+        users, items = (FeatureScaler.from_table(table) for table in tables)
         self.user_columns_, self.item_columns_ = users.columns_json(), items.columns_json()
         self.user_units_, self.item_units_ = users.center_scale(), items.center_scale()
         super()._fit(train, progress)
@@ -84,11 +82,11 @@ class FeatureModel(LinearTorchModel):
 
         random = torch.Generator().manual_seed(self.seed)
         sizes = len(train.users), len(train.items)
-        values = (
+        features = (
             self._feature_scaler("user").transform(train.user_features, sizes[0], "user"),
             self._feature_scaler("item").transform(train.item_features, sizes[1], "item"),
         )
-        network = self._build_network(sizes, values, random)
+        network = self._build_network(sizes, features, random)
         return TwoTowerTask(network, train, split, train.mean_std(), device, self.id_dropout, random)
 
     def _set_fitted(self, training: Any) -> None:
@@ -102,8 +100,14 @@ class FeatureModel(LinearTorchModel):
             self.item_bias_, self.item_factors_ = to_numpy(bias), to_numpy(factors)
         self._set_fitted_network(training.network)
 
+    def _fitted_array(self, entity: str, name: str) -> Float32Array:
+        """Return the fitted attribute ``user_NAME_`` or ``item_NAME_``."""
+        array: Float32Array = getattr(self, f"{entity}_{name}_")
+        return array
+
     def _feature_scaler(self, entity: str) -> FeatureScaler:
-        return FeatureScaler.from_json(getattr(self, f"{entity}_columns_"), getattr(self, f"{entity}_units_"))
+        columns = self.user_columns_ if entity == "user" else self.item_columns_
+        return FeatureScaler.from_json(columns, self._fitted_array(entity, "units"))
 
     def _predict(self, pairs: Pairs) -> Prediction:
         user, user_bias, user_factors = self._factors_of_pairs(pairs, "user")
@@ -112,41 +116,36 @@ class FeatureModel(LinearTorchModel):
         return self._make_prediction(pairs, value)
 
     def _factors_of_pairs(self, pairs: Pairs, entity: str) -> tuple[IndexArray, Float32Array, Float32Array]:
-        """Return index, biases and factors of one side, with those that only features are known of."""
-        index, table = getattr(pairs, entity), getattr(pairs, f"{entity}_features")
-        bias, factors = getattr(self, f"{entity}_bias_"), getattr(self, f"{entity}_factors_")
-        row = getattr(pairs, f"{entity}_feature_row")
-        if (
-            table is None
-            or row is None
-            or not (index < 0).any()
-            or not len(self._feature_scaler(entity).columns)
-        ):
-            return index, bias, factors
-        rows, positions = np.unique(row[index < 0], return_inverse=True)
-        values = self._feature_scaler(entity).transform(table.take_rows(rows), len(rows), entity)
-        more_bias, more_factors = self._factors_from_features(entity, values)
-        index = index.copy()
-        index[index < 0] = len(bias) + positions
-        return index, np.concatenate([bias, more_bias]), np.concatenate([factors, more_factors])
+        """Return codes, biases and factors of users or items, including unknown ones that have features."""
+        axis, scaler = pairs.axis(entity), self._feature_scaler(entity)
+        bias, factors = self._fitted_array(entity, "bias"), self._fitted_array(entity, "factors")
+        unknown = axis.codes < 0
+        if axis.features is None or axis.feature_row is None or not unknown.any() or not scaler.columns:
+            return axis.codes, bias, factors
+        rows, positions = np.unique(axis.feature_row[unknown], return_inverse=True)
+        values = scaler.transform(axis.features.take_rows(rows), len(rows), entity)
+        new_bias, new_factors = self._factors_from_features(entity, values)
+        codes = axis.codes.copy()
+        codes[unknown] = len(bias) + positions
+        return codes, np.concatenate([bias, new_bias]), np.concatenate([factors, new_factors])
 
     def with_new(self, users: Any = None, items: Any = None) -> Self:
-        """Return a fitted model that also knows users and items by their features alone.
+        """Return a copy of the model that also knows new users and items, from their features alone.
 
-        So they can be predicted, recommended and compared as any other; this model stays as it is.
+        They can then be predicted, recommended and compared like any other; this model is unchanged.
 
         Parameters
         ----------
         users, items : data frame, optional
-            One row an id, with the columns that the model has learned from. Ids that the model knows
-            already stay as they are.
+            One row per id, with the columns that the model was trained on. Ids that the model knows already
+            keep their factors.
 
         Raises
         ------
         DataError
             If a frame has other columns, or ids of another type.
         NotSupportedError
-            If the model has learned from no features of that side.
+            If the model was trained without features of users (or items).
         """
         self.check_fitted()
         model = type(self)(**self.get_params(deep=False)).set_state(self.get_state())
@@ -156,11 +155,11 @@ class FeatureModel(LinearTorchModel):
         return model
 
     def _add_new(self, entity: str, frame: Any) -> None:
-        """Take in the ids of a frame that are not known yet, by their features."""
-        features = self._feature_scaler(entity)
-        if not features.columns:
+        """Add the unknown ids of a frame, with bias and factors from their features."""
+        scaler = self._feature_scaler(entity)
+        if not scaler.columns:
             raise NotSupportedError(
-                f"this {type(self).__name__} has learned from no features of {entity}s",
+                f"this {type(self).__name__} was trained without {entity} features",
                 hint=f"ratings.with_features({entity}s=frame) before fit",
             )
         known: IdIndex = getattr(self, f"{entity}s_")
@@ -168,11 +167,10 @@ class FeatureModel(LinearTorchModel):
         check_id_types(frame_ids, known, entity)
         new = frame_ids.take_ids(known.indices_of(frame_ids.ids) < 0)
         table = FeatureTable.from_frame(frame, new, entity)
-        bias, factors = self._factors_from_features(entity, features.transform(table, len(new), entity))
+        bias, factors = self._factors_from_features(entity, scaler.transform(table, len(new), entity))
         ids = np.concatenate([known.ids, new.ids])
         order = np.argsort(ids, kind="stable")
         setattr(self, f"{entity}s_", IdIndex(ids[order]))
-        setattr(self, f"{entity}_bias_", np.concatenate([getattr(self, f"{entity}_bias_"), bias])[order])
-        setattr(
-            self, f"{entity}_factors_", np.concatenate([getattr(self, f"{entity}_factors_"), factors])[order]
-        )
+        for name, array in (("bias", bias), ("factors", factors)):
+            extended = np.concatenate([self._fitted_array(entity, name), array])[order]
+            setattr(self, f"{entity}_{name}_", extended)

@@ -1,4 +1,4 @@
-"""Features of users and items as numbers for a network: in what units, and which column is which."""
+"""Scales the features of users and items for a network, and checks their columns."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from foretaste.typing import Float32Array
 
 @dataclass(frozen=True, eq=False)
 class FeatureScaler:
-    """The columns that a model has learned from, and in what units it has.
+    """Standardizes feature columns as they were in training.
 
     Parameters
     ----------
     columns : tuple of str
-        As in ``FeatureTable``: a category is one column a value, ``genre=comedy``.
+        As in ``FeatureTable``; a category is one-hot encoded, one column per value: ``genre=comedy``.
     center, scale : float32 array, shape (columns,)
-        A column goes in as ``(value - centre) / scale``. Columns of only 0 and 1 go in as they are, others in
-        standard deviations from their mean over the known users or items.
+        A column is transformed to ``(value - center) / scale``. Binary columns are unchanged, others have
+        zero mean and unit variance over the known users or items.
     """
 
     columns: tuple[str, ...]
@@ -31,7 +31,7 @@ class FeatureScaler:
 
     @classmethod
     def from_table(cls, table: FeatureTable | None) -> FeatureScaler:
-        """Return the features of a training table; None has no columns."""
+        """Return the scaler fitted to a training table; None has no columns."""
         if table is None:
             return cls((), np.empty(0, np.float32), np.empty(0, np.float32))
         values = table.values.astype(np.float64)
@@ -43,28 +43,28 @@ class FeatureScaler:
 
     @classmethod
     def from_json(cls, columns_json: str, center_scale: Float32Array) -> FeatureScaler:
-        """Return what ``columns_json`` and ``center_scale`` were made of."""
+        """Return the scaler from its stored parts, the inverse of ``columns_json`` and ``center_scale``."""
         return cls(tuple(json.loads(columns_json)), center_scale[:, 0], center_scale[:, 1])
 
     def columns_json(self) -> str:
-        """Return the names of the columns as one text."""
+        """Return the column names as a JSON array."""
         return json.dumps(self.columns, ensure_ascii=False)
 
     def center_scale(self) -> Float32Array:
-        """Return centre and scale, shape (columns, 2)."""
+        """Return center and scale, shape (columns, 2)."""
         return np.ascontiguousarray(np.column_stack([self.center, self.scale]), dtype=np.float32)
 
     def transform(self, table: FeatureTable | None, n: int, entity: str) -> Float32Array:
-        """Return the numbers of a table, in the learned columns and units.
+        """Return the scaled columns of a table, in the order of training.
 
         Parameters
         ----------
-        table : Table, or None
-            None: no columns were learned from.
+        table : FeatureTable or None
+            None: zeros, as if all values were missing.
         n : int
-            How many rows there are.
-        entity : str
-            ``"user"`` or ``"item"``, for errors.
+            Number of rows.
+        entity : {"user", "item"}
+            For errors.
 
         Returns
         -------
@@ -73,8 +73,8 @@ class FeatureScaler:
         Raises
         ------
         DataError
-            If the table has other columns. Only the values of a category may differ: one that was not there
-            in learning says nothing.
+            If the table has other columns. Only the values of a category may differ: one that did not occur
+            in training is ignored.
         """
         if table is None:
             return np.zeros((n, len(self.columns)), np.float32)
@@ -87,14 +87,14 @@ class FeatureScaler:
         return np.ascontiguousarray((values - self.center) / self.scale)
 
     def _check_columns(self, columns: tuple[str, ...], entity: str) -> None:
-        """Refuse columns that are missing or were not learned from; a category may have other values."""
+        """Raise if columns are missing or were not in training; a category may have other values."""
         known, categories = set(self.columns), _categorical_features(self.columns)
         feature_names = ", ".join(dict.fromkeys(map(_feature_name, self.columns))) or "none"
         unexpected = [c for c in columns if c not in known and _feature_name(c) not in categories]
         if unexpected:
             raise DataError(
-                f'{entity} feature "{unexpected[0]}" was not there when the model learned',
-                hint=f"give the features that it learned from: {feature_names}",
+                f'{entity} feature "{unexpected[0]}" was not in the training data',
+                hint=f"the features of the training data: {feature_names}",
             )
         present = set(columns) | _categorical_features(columns)
         missing = [
@@ -102,13 +102,13 @@ class FeatureScaler:
         ]
         if missing:
             raise DataError(
-                f'{entity} feature "{missing[0]}" is missing; the model has learned from it',
-                hint=f"give all features that it learned from: {feature_names}",
+                f'{entity} feature "{missing[0]}" is missing; the model was trained on it',
+                hint=f"all features of the training data: {feature_names}",
             )
 
 
 def _feature_name(column: str) -> str:
-    """Return what a column of a category is called without its value."""
+    """Return the name of a feature, without the value of a category."""
     return column.partition("=")[0]
 
 

@@ -1,4 +1,4 @@
-"""Weights under a kernel of the places of both their ends, worked out in blocks that stay in the cache."""
+"""Weights times a kernel of unit positions, computed in blocks that stay in the processor's cache."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import Any
 
 import torch
 
-_BLOCK_SIZE = (
-    131_072  # weights worked out at once: half a megabyte of each of the four tables that meet there
-)
+_BLOCK_SIZE = 131_072  # weights per block: half a megabyte for each of the four matrices involved
 
 
 def apply_kernel(weight: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
-    """Return ``weight * kernel``, where the kernel is ``max(0, 1 - |u_j - v_k|^2)``.
+    """Return ``weight * kernel`` with the kernel ``max(0, 1 - |u_j - v_k|^2)``.
 
     Parameters
     ----------
@@ -22,12 +20,12 @@ def apply_kernel(weight: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
     Returns
     -------
     tensor, shape (n, m)
-    tensor, one number
-        The sum of the squared weights, without the kernel.
-    tensor, one number
-        The sum of the squares of the kernel.
+    scalar tensor
+        Squared norm of the weight, without the kernel.
+    scalar tensor
+        Squared norm of the kernel.
     """
-    # 1 - |u - v|^2 as one product of both: no table but the kernel itself need be written
+    # 1 - |u - v|^2 as a single matrix product, so that no matrix but the kernel itself is materialized.
     left = torch.cat([2 * u, 1 - u.square().sum(1, keepdim=True), torch.ones_like(u[:, :1])], 1)
     right = torch.cat([v, torch.ones_like(v[:, :1]), -v.square().sum(1, keepdim=True)], 1)
     result: tuple[Any, Any, Any] = _ApplyKernel.apply(weight, left, right)
@@ -53,11 +51,8 @@ class _ApplyKernel(torch.autograd.Function):
         right_transposed = right.T.contiguous()
         grad_weight, grad_left, grad_right = (torch.zeros_like(tensor) for tensor in (weight, left, right))
         for rows in _blocks(weight):
-            kernel, grad_block, block = (
-                torch.mm(left[rows], right_transposed).relu_(),
-                grad_output[rows],
-                weight[rows],
-            )
+            kernel = torch.mm(left[rows], right_transposed).relu_()
+            grad_block, block = grad_output[rows], weight[rows]
             torch.mul(grad_block, kernel, out=grad_weight[rows])
             grad_weight[rows] += 2 * grad_weight_norm * block
             grad_kernel = torch.addcmul(2 * grad_kernel_norm * kernel, grad_block, block)

@@ -1,4 +1,4 @@
-"""Models of this room whose prediction is a sum of biases and one product of factors, whatever made these."""
+"""PyTorch models whose prediction is biases plus one dot product of factors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from foretaste.typing import AnyArray, Float32Array, Float64Array
 
 @estimator
 class LinearTorchModel(FactorModel, TorchModel):
-    """A ``FactorModel`` that is kept without torch.
+    """A ``FactorModel`` that needs torch only for training.
 
-    What torch has learned is worked out once, for every known user and item, so that predicting needs no
-    network, and recommending and similar items are those of any model of factors.
+    After training, biases and factors of all known users and items are computed once, so that prediction,
+    top-N and similar items work as for any factor model, without a network.
     """
 
     def _final_train_rmse(self) -> float:
-        return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
+        return float(self.train_rmse_[self.epochs_ - 1])  # of the best epoch, whose weights are used
 
     def _predict_from(
         self,
@@ -32,24 +32,24 @@ class LinearTorchModel(FactorModel, TorchModel):
         factors: tuple[Float32Array, Float32Array],
         biases: tuple[Float32Array, Float32Array],
     ) -> Float32Array:
-        """Return predictions by other factors and biases than the model's; an index of -1 has 0 of both."""
+        """Predict with these factors and biases instead of the model's; an index of -1 has zeros for both."""
         return self._to_rating(dot_pairs(user, item, *factors, *biases, 0.0, resolve_threads(self.threads)))
 
 
 def to_numpy(tensor: Any) -> Float32Array:
-    """Return a tensor as a float32 array of its own."""
+    """Return a tensor as a contiguous float32 array."""
     return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
 
 
 def center_vectors(
     codes: AnyArray, vectors: AnyArray, weight: AnyArray | None
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the mean of the vectors that ratings name, and all vectors less that mean.
+    """Return the mean of the vectors over the ratings, and all vectors minus that mean.
 
     Parameters
     ----------
     codes : int32 array, shape (ratings,)
-        Which vector each rating names.
+        Vector of each rating.
     vectors : array, shape (n, k)
     weight : float32 array, shape (ratings,), or None
     """

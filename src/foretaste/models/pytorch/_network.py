@@ -1,4 +1,4 @@
-"""A module that predicts pairs together with the loss that says what its output means."""
+"""A module that scores pairs, together with the loss that turns its output into ratings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foretaste.models.pytorch.losses import Loss
 
 
 class Network(nn.Module):
-    """Everything with weights that a model of pairs learns.
+    """All weights of a model of pairs: the module and those of its loss.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ class Network(nn.Module):
         self.module, self.loss = module, loss
 
     def forward(self, user: Any, item: Any) -> Any:
-        """Return the outputs for pairs of indices, shape (n,) each."""
+        """Return the outputs of pairs of indices, shape (n,)."""
         output = self.module(user, item)
         if not isinstance(output, torch.Tensor) or output.shape != user.shape:
             shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
             raise InvalidParameterError(
                 f"{type(self.module).__name__} returned {shape} for {len(user)} pairs; "
-                f"it must return a tensor of the shape ({len(user)},)",
+                f"it must return a tensor of shape ({len(user)},)",
                 hint="return output.squeeze(1), if it has one column",
             )
         return output
 
     def forward_with_penalty(self, user: Any, item: Any) -> tuple[Any, Any]:
-        """Return the outputs, and what regularization adds to the loss of each row."""
+        """Return the outputs, and the regularization term of each row."""
         if isinstance(self.module, FactorModule):
             return self.module.forward_with_penalty(user, item)
         return self(user, item), 0.0

@@ -1,4 +1,4 @@
-"""Models that keep a network: its weights as arrays, and a live copy for as long as the model lives."""
+"""Models that predict with a network: its weights as arrays, and the live network in a cache."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ _NETWORK_CACHE: WeakKeyDictionary[TorchModel, tuple[ArrayDict, Any]] = WeakKeyDi
 
 @estimator
 class TorchNetworkModel(TorchModel):
-    """Base of the models that predict with a network; a model writes ``_rebuild_network``, too.
+    """Base of the models that predict with a network; a subclass implements ``_rebuild_network``, too.
 
     Attributes after ``fit``
     ------------------------
     weights_ : dict of arrays
-        Weights and buffers of the network, by torch's names for them.
+        State dict of the network: its weights and buffers.
     """
 
     mixed_precision: bool = param(
-        False, "learn with matrix products in bfloat16, where a module has some; pays on a GPU"
+        False, "train with matrix products in bfloat16 (autocast); faster on a GPU only"
     )
 
     weights_: ArrayDict = fitted_attribute("weights")
 
     @abstractmethod
     def _rebuild_network(self) -> Any:
-        """Return a network of the right form, whatever its weights, from what a fitted model holds."""
+        """Return a network of the fitted shape, with any weights."""
 
     def _uses_mixed_precision(self) -> bool:
         return self.mixed_precision
 
     def _store_weights(self, network: Any) -> None:
-        """Take the weights of a network as learned."""
+        """Set ``weights_`` from a trained network."""
         self.weights_ = {
             name: np.ascontiguousarray(value.detach().cpu().numpy())
             for name, value in network.state_dict().items()
         }
 
     def _get_network(self) -> Any:
-        """Return the network with the learned weights, to predict with, on its device."""
+        """Return the fitted network on the prediction device, in evaluation mode; cached."""
         import torch
 
         cached = _NETWORK_CACHE.get(self)
@@ -63,7 +63,7 @@ class TorchNetworkModel(TorchModel):
         return network
 
     def _prediction_device(self) -> Any:
-        """Return where to predict: where it learned, or on the CPU if this machine has no such device."""
+        """Return the training device, or the CPU if this machine does not have it."""
         try:
             return resolve_device(self.device)
         except InvalidParameterError:
@@ -77,6 +77,6 @@ class TorchNetworkModel(TorchModel):
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise ModelFileError(
-                f"the weights in the file are not those of this {type(self).__name__}: {reason[:200]}"
+                f"the weights in the file do not fit this {type(self).__name__}: {reason[:200]}"
             ) from error
         return self

@@ -1,4 +1,4 @@
-"""Optimisers by name, or of one's own."""
+"""Optimizers by name, or as a callable."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd")
 
 
 def make_optimizer(optimizer: str | Callable[..., Any], network: Any, learning_rate: float) -> Any:
-    """Return a torch optimiser of all weights of a network.
+    """Return a torch optimizer of all trainable weights of a network.
 
     Parameters
     ----------
     optimizer : str or callable
-        A word of ``OPTIMIZERS``, or what is called with the parameters and ``lr=``, such as a class of
+        A name from ``OPTIMIZERS``, or a callable that takes the weights and ``lr=``, such as a class of
         ``torch.optim``.
     network : torch.nn.Module
     learning_rate : float
@@ -30,6 +30,6 @@ def make_optimizer(optimizer: str | Callable[..., Any], network: Any, learning_r
         "adagrad": torch.optim.Adagrad,
         "sgd": torch.optim.SGD,
     }
-    # On the CPU one kernel for each table instead of a dozen calls; elsewhere torch knows what is best.
+    # On the CPU the fused kernel replaces a dozen calls per tensor; elsewhere torch's default is best.
     fused = all(weight.device.type == "cpu" for weight in weights) or None
     return classes[optimizer](weights, lr=learning_rate, fused=fused)

@@ -1,4 +1,4 @@
-"""Learning from pairs of a user and an item, one rating each: the examples of most models."""
+"""Training on single ratings, pairs of a user and an item: the task of most models."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from foretaste.models.pytorch._network import Network
 from foretaste.models.pytorch._trainer import EpochMetrics, TrainingTask
 from foretaste.ratings import Ratings
 
-_BYTES_PER_RATING = 48  # a rating, beside the ratings themselves
-_MAX_EVAL_ROWS = 200_000  # training rows by which an epoch is judged, at most; validation rows are all judged
-_BLOCK_SIZE = 4096  # rows judged at once: what is looked up for them stays in a processor's cache
+_BYTES_PER_RATING = 48  # in addition to the ratings themselves
+_MAX_EVAL_ROWS = 200_000  # training rows evaluated after an epoch; validation rows are all evaluated
+_BLOCK_SIZE = 4096  # rows evaluated at once, so that their embeddings stay in the processor's cache
 
 
 class PairTask(TrainingTask):
-    """A network that predicts the rating of pairs, in standard deviations from the mean.
+    """Trains a network that predicts standardized ratings of pairs.
 
     Parameters
     ----------
     network : Network
     train : Ratings
-    parts : Parts
-    moments : (float, float)
-        The mean and the standard deviation in which the network predicts.
+    split : TrainValidRows
+    mean_std : (float, float)
+        Mean and standard deviation by which ratings are standardized.
     device : torch.device
     regularizer : callable, optional
-        ``regularizer(module)`` returns one number, which is added to the mean loss of a batch.
-    batch : int
-        Ratings a step, for the memory that it takes: ten times what is looked up for them, as measured.
+        ``regularizer(module)`` returns a scalar that is added to the mean loss of a batch.
+    batch_size : int
+        Ratings per batch, to estimate memory: ten times the embeddings of a batch, as measured.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class PairTask(TrainingTask):
         regularizer: Callable[[Any], Any] | None = None,
         batch_size: int = 0,
     ) -> None:
-        # Columns, parts and order of the rows, as measured; a weight has a gradient, two moments and a best.
+        # Columns, splits and order of the rows, as measured; each weight has a gradient, two moments of Adam
+        # and a copy of the best epoch.
         weights = sum(weight.numel() for weight in network.parameters())
         ids = len(train.users) + len(train.items)
         lookup_bytes = 10 * 4 * min(batch_size, len(train)) * weights // ids
         memory.check_available(
             _BYTES_PER_RATING * len(train) + 5 * 4 * weights + lookup_bytes,
-            f"learning {weights:,} numbers from {len(train):,} ratings",
+            f"training {weights:,} weights on {len(train):,} ratings",
             "fewer ratings: ratings.sample(n)",
         )
         self.network, self.device, self.regularizer = network.to(device), device, regularizer
@@ -65,7 +66,7 @@ class PairTask(TrainingTask):
         )
 
     def to_tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
-        """Return user, item, standardised rating and weight of some rows, on the device."""
+        """Return user, item, standardized rating and weight of some rows, on the device."""
         import torch
 
         value = (train.value[rows] - np.float32(self.mean)) / np.float32(self.std or 1.0)
@@ -75,19 +76,19 @@ class PairTask(TrainingTask):
         return (*tensors, weight)
 
     def loss(self, examples: Any) -> Any:
-        """Return the mean loss of a batch, and what regularization adds."""
+        """Return the mean loss of a batch plus regularization."""
         user, item, value, weight = self.train_rows
         weight = None if weight is None else weight[examples]
         return self.batch_loss(user[examples].long(), item[examples].long(), value[examples], weight)
 
     def batch_loss(self, user: Any, item: Any, value: Any, weight: Any) -> Any:
-        """Return what a step makes smaller.
+        """Return the loss of a batch of gathered columns.
 
         Parameters
         ----------
         user, item : int64 tensor, shape (batch,)
         value : float32 tensor, shape (batch,)
-            In standard deviations from the mean.
+            Standardized ratings.
         weight : float32 tensor, shape (batch,), or None
         """
         output, penalty = self.network.forward_with_penalty(user, item)
@@ -97,11 +98,11 @@ class PairTask(TrainingTask):
         )
 
     def regularization(self) -> Any:
-        """Return what the regularizer of the module adds to the loss of a batch."""
+        """Return the term that ``regularizer`` adds to the loss of a batch."""
         return 0.0 if self.regularizer is None else self.regularizer(self.network.module)
 
     def evaluate(self) -> EpochMetrics:
-        """Return loss and RMSE of the training rows (of 200 000 at most) and of the validation rows."""
+        """Return loss and RMSE of the training rows (a sample of at most 200,000) and the validation rows."""
         train = self._metrics(self.train_eval_rows)
         valid = self._metrics(self.valid_rows) if len(self.valid_rows[0]) else ()
         return EpochMetrics(*train, *valid)
@@ -121,13 +122,13 @@ class PairTask(TrainingTask):
 
 
 def weighted_mean(loss: Any, weight: Any) -> Any:
-    """Return the mean of a batch; where all its weights are 0, that is 0."""
+    """Return the weighted mean of a batch; 0 if all its weights are 0."""
     if weight is None:
         return loss.mean()
     return (weight * loss).sum() / weight.sum().clamp_min(1e-12)
 
 
 def iter_blocks(columns: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of some columns, so many at a time that memory stays small."""
+    """Yield the rows of some columns in blocks."""
     for start in range(0, len(columns[0]), _BLOCK_SIZE):
         yield tuple(None if column is None else column[start : start + _BLOCK_SIZE] for column in columns)

@@ -1,4 +1,4 @@
-"""Learning from whole rows: all ratings of an item, or of a user, are one example."""
+"""Training of autoencoders on whole rows: one example is all ratings of an item, or of a user."""
 
 from __future__ import annotations
 
@@ -18,55 +18,65 @@ from foretaste.models.pytorch._trainer import EpochMetrics, TrainingTask
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, Float64Array, Int64Array
 
-_BLOCK_SIZE = 1024  # rows judged at once
-_MAX_EVAL_ROWS = 512  # rows by which an epoch without validation ratings is judged, at most
-_MAX_ITERATIONS = 200  # of biases, at most; they stand still long before
+_BLOCK_SIZE = 1024  # rows evaluated at once
+_MAX_EVAL_ROWS = 512  # rows evaluated after an epoch without a validation set
+_MAX_ITERATIONS = 200  # of the bias fit, which converges long before
 
 
 class RowTask(TrainingTask):
-    """Autoencoders that fill in rows; only rated cells count.
+    """Trains autoencoders to reconstruct the rated cells of rows.
 
-    A row goes in as ``s (z + presence)`` where there is a rating of a weight above 0, else 0, and comes out
-    as ``z``, both in standard deviations from what ``baseline`` predicts; s is the root of how many ratings a
-    row has in the mean over how many this one has. Of several networks, each learns for itself, with other
-    first weights and other ratings left out; what comes out is their mean.
+    The input of a cell is ``s (z + rated_offset)`` where there is a rating of positive weight, else 0; its
+    target is ``z``, the residual of ``baseline`` in standard deviations; ``s`` is the square root of the mean
+    number of ratings of a row over that of this row. An ensemble's networks train independently, with other
+    initial weights and dropout masks; the prediction is their mean.
 
     Parameters
     ----------
-    coders : list of Coder
+    networks : list of AutoencoderNetwork
     train : Ratings
-    parts : Parts
-    by_item : bool
-        Whether a row is an item and its cells are users.
-    baseline : Level
-    presence, dropout : float
-        Dropout is the share of ratings that do not go in while learning; those that do are not changed.
+    split : TrainValidRows
+    item_based : bool
+        Whether rows are items and columns users, or the other way round.
+    baseline : Baseline
+    rated_offset : float
+        In standard deviations.
+    dropout : float
+        Fraction of the inputs set to 0 in training; the others are not rescaled.
     random : torch.Generator
     device : torch.device
     """
 
     def __init__(
-        self, networks: list[AutoencoderNetwork], train: Ratings, split: TrainValidRows, *, item_based: bool, baseline: Baseline,
-        rated_offset: float, dropout: float, random: Any, device: Any,
-    ) -> None:  # fmt: skip
+        self,
+        networks: list[AutoencoderNetwork],
+        train: Ratings,
+        split: TrainValidRows,
+        *,
+        item_based: bool,
+        baseline: Baseline,
+        rated_offset: float,
+        dropout: float,
+        random: Any,
+        device: Any,
+    ) -> None:
         self.network, self.device, self.random = nn.ModuleList(networks).to(device), device, random
         self.baseline, self.std = baseline, baseline.std
         self.dropout = dropout
-        axes = (train.item, train.user), (len(train.items), len(train.users))
-        (row_codes, column_codes), (self.size, self.n_columns) = (
-            axes if item_based else (axes[0][::-1], axes[1][::-1])
+        rows, columns = (
+            train.axis("item" if item_based else "user"),
+            train.axis("user" if item_based else "item"),
         )
+        self.size, self.n_columns = len(rows.ids), len(columns.ids)
         value = baseline.residual(train)
-        self.train_cells = CSRRatings(
-            row_codes, column_codes, value, train.weight, split.train, self.size, device
-        )
-        self.valid_cells = CSRRatings(
-            row_codes, column_codes, value, train.weight, split.valid, self.size, device
+        self.train_cells, self.valid_cells = (
+            CSRRatings(rows.codes, columns.codes, value, train.weight, selected, self.size, device)
+            for selected in (split.train, split.valid)
         )
         self.inputs = self.train_cells.input_scale() * (self.train_cells.value + rated_offset)
 
     def loss(self, examples: Any) -> Any:
-        """Return the squared errors of some rows and their share of the penalty, a mean over ratings."""
+        """Return the mean squared error of some rows plus their share of the penalty, per rating."""
         pattern, index = self.gather_cells(self.train_cells, examples)
         z, values = self.train_cells.value[index], self.inputs[index]
         share = len(examples) / self.size
@@ -78,12 +88,12 @@ class RowTask(TrainingTask):
         return total / (share * self.train_cells.total)
 
     def gather_cells(self, cells: CSRRatings, rows: Any) -> tuple[SparsityPattern, Any]:
-        """Return the cells of some rows, and which ratings these are."""
+        """Return the sparsity pattern of some rows, and the indices of its ratings in ``cells``."""
         row, index = cells.gather_rows(rows)
         return SparsityPattern(row, cells.column[index], len(rows), self.n_columns), index
 
     def apply_dropout(self, values: Any) -> Any:
-        """Return what goes in while learning: a share of it does not."""
+        """Return the inputs with a random fraction set to 0."""
         if not self.dropout:
             return values
         uniform = torch.rand(len(values), generator=self.random).to(self.device)
@@ -95,13 +105,13 @@ class RowTask(TrainingTask):
         for rows in self._blocks(1):
             pattern, index = self.gather_cells(self.train_cells, rows)
             hidden.append([network.encode(pattern, self.inputs[index]) for network in self.network])
-        return [torch.cat(split) for split in zip(*hidden, strict=True)]
+        return [torch.cat(blocks) for blocks in zip(*hidden, strict=True)]
 
     def evaluate(self) -> EpochMetrics:
-        """Return loss and RMSE of validation ratings, and of the learned ratings of the rows gone through."""
-        validated = len(self.valid_cells.value) > 0
+        """Return loss and RMSE of the validation ratings, and of the training ratings of the same rows."""
+        has_validation = len(self.valid_cells.value) > 0
         sums = np.zeros((2, 2))
-        for rows in self._blocks(1 if validated else -(-self.size // _MAX_EVAL_ROWS)):
+        for rows in self._blocks(1 if has_validation else -(-self.size // _MAX_EVAL_ROWS)):
             gathered = [
                 (cells, *self.gather_cells(cells, rows)) for cells in (self.train_cells, self.valid_cells)
             ]
@@ -114,17 +124,17 @@ class RowTask(TrainingTask):
                 errors = (sum(output) / len(output) - cells.value[index]) ** 2
                 total += float(cells.apply_weights(errors, index).sum()), cells.sum_weights(index)
         loss = [squares / (weight or 1.0) * (self.std or 1.0) ** 2 for squares, weight in sums]
-        train = loss[0], float(np.sqrt(loss[0]))
-        return EpochMetrics(*train, loss[1], float(np.sqrt(loss[1]))) if validated else EpochMetrics(*train)
+        train, valid = ((mse, float(np.sqrt(mse))) for mse in loss)
+        return EpochMetrics(*train, *valid) if has_validation else EpochMetrics(*train)
 
     def _blocks(self, step: int) -> Any:
-        """Return every ``step``-th row, so many at a time that memory stays small."""
+        """Return every ``step``-th row, in blocks."""
         return torch.arange(0, self.size, step, device=self.device).split(_BLOCK_SIZE)
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is predicted before anything is known of taste: the mean, and biases on it.
+    """Baseline predictor: mean plus user and item biases.
 
     Parameters
     ----------
@@ -141,9 +151,9 @@ class Baseline:
 
     @classmethod
     def fit(cls, train: Ratings, rows: Int64Array, damping: float | None) -> Baseline:
-        """Return the level of some rows of the training ratings; without a damping, no biases."""
+        """Return the baseline fitted to some rows of the training ratings; ``damping=None`` has no biases."""
         weight = None if train.weight is None else train.weight[rows]
-        if weight is not None and not weight.any():  # all that weighs is held out
+        if weight is not None and not weight.any():  # all rows with a weight are held out
             weight = None
         subset = train.replace(
             user=train.user[rows], item=train.item[rows], value=train.value[rows], weight=weight
@@ -156,23 +166,23 @@ class Baseline:
             )
 
     def residual(self, ratings: Ratings) -> Float32Array:
-        """Return what is left of each rating, in standard deviations."""
+        """Return the residual of each rating, in standard deviations."""
         biases = self.user_bias[ratings.user] + self.item_bias[ratings.item]
         return ((ratings.value - self.mean - biases) / (self.std or 1.0)).astype(np.float32)
 
 
 class CSRRatings:
-    """Some ratings, grouped by row.
+    """Some of the ratings in compressed sparse row form, on the device.
 
     Parameters
     ----------
-    own, other : int32 array, shape (ratings,)
-        Row and column of each rating.
+    row_codes, column_codes : int32 array, shape (ratings,)
     value : float32 array, shape (ratings,)
     weight : float32 array, shape (ratings,), or None
-    chosen : int64 array
-        The ratings that are wanted.
+    selected : int64 array
+        Indices of the ratings to store.
     rows : int
+        Number of rows.
     device : torch.device
     """
 
@@ -196,7 +206,7 @@ class CSRRatings:
         self.total = float(len(order)) if self.weight is None else max(float(self.weight.sum()), 1e-12)
 
     def gather_rows(self, rows: Any) -> tuple[Any, Any]:
-        """Return where in ``rows`` the row of each of their ratings is, and which ratings these are."""
+        """Return the position in ``rows`` of each of their ratings, and the indices of these ratings."""
         starts = self.starts[rows]
         counts = self.starts[rows + 1] - starts
         row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
@@ -204,9 +214,9 @@ class CSRRatings:
         return row, torch.arange(len(row), device=rows.device) + (starts - row_starts)[row]
 
     def input_scale(self) -> Any:
-        """Return for each rating the root of how many ratings a row has in the mean over those of its own.
+        """Return sqrt(mean ratings per row / ratings of this row) for each rating.
 
-        Ratings of the weight 0 do not count, and get 0.
+        Ratings of weight 0 are not counted, and get 0.
         """
         counts = torch.diff(self.starts)
         row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
@@ -216,9 +226,9 @@ class CSRRatings:
         return has_weight * torch.sqrt(mean / counts.clamp_min(1))[row]
 
     def apply_weights(self, errors: Any, index: Any) -> Any:
-        """Return errors times the weights of their ratings."""
+        """Return errors multiplied by the sample weights of their ratings."""
         return errors if self.weight is None else errors * self.weight[index]
 
     def sum_weights(self, index: Any) -> float:
-        """Return the sum of the weights of some ratings."""
+        """Return the sum of the sample weights of some ratings."""
         return float(len(index)) if self.weight is None else float(self.weight[index].sum())

@@ -1,4 +1,4 @@
-"""Where torch is asked for: whether it is there, on which device, with which threads and random numbers."""
+"""Access to torch: optional import, device, number of threads and random state."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def require_torch(name: str) -> Any:
     Parameters
     ----------
     name : str
-        The model that needs it, for the message.
+        Model that needs it, for the message.
 
     Raises
     ------
     MissingDependencyError
-        If it is not installed.
+        If PyTorch is not installed.
     """
     try:
         return import_module("torch")
@@ -35,7 +35,7 @@ def require_torch(name: str) -> Any:
 
 
 def resolve_device(device: str) -> Any:
-    """Return the torch device of a word; ``"auto"`` is a CUDA device if there is one, else the CPU.
+    """Return the torch device of a name; ``"auto"`` is CUDA if available, else the CPU.
 
     Raises
     ------
@@ -47,26 +47,29 @@ def resolve_device(device: str) -> Any:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     name = device if device != "auto" else "cuda" if available["cuda"] else "cpu"
     if not available[name]:
-        raise InvalidParameterError(f"device={device!r} is not on this machine", hint='device="auto"')
+        raise InvalidParameterError(
+            f"device={device!r} is not available on this machine", hint='device="auto"'
+        )
     return torch.device(name)
 
 
 @contextmanager
 def torch_session(seed: int, threads: int, *, exclusive_rng: bool) -> Iterator[None]:
-    """Let torch use so many threads, and leave its random numbers as they were.
+    """Set torch's number of threads in a block, and restore threads and random state afterwards.
 
     Parameters
     ----------
     seed : int
-        Of torch's own random numbers within the block.
+        Seed of torch's global generator within the block.
     threads : int
     exclusive_rng : bool
-        Whether code within draws from torch's own random numbers, which the process shares: then no other
-        such block runs beside it, so that it draws the same numbers each time.
+        Whether the block uses torch's global generator, which the process shares. Such blocks run one at a
+        time, so that each gives the same random numbers every time.
     """
     import torch
 
-    previous_threads = torch.get_num_threads()  # of this thread: asked for first, it is its own from here on
+    # Reading the number first makes it thread-local: another thread's setting no longer changes this one.
+    previous_threads = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         if not exclusive_rng:

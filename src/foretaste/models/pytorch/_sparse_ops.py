@@ -1,7 +1,7 @@
-"""Layers at the ends of an autoencoder, worked out at the rated cells alone instead of in dense rows.
+"""Sparse forms of the first and last layer of an autoencoder, computed at the rated cells only.
 
-A few in a hundred cells of a row are rated. Summing up the weights of these, and multiplying out these alone,
-is a tenth of the work of dense matrix products, forwards and backwards.
+A few percent of the cells of a row are rated, so an embedding sum and sampled dot products take a tenth of
+the work of dense matrix products, forward and backward.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from torch.nn import functional
 
 from foretaste._native import dot_pairs
 
-_BLOCK_SIZE = 65_536  # cells multiplied out at once where the kernel of the processor is of no use
+_BLOCK_SIZE = 65_536  # cells at once on devices other than the CPU, which has a native kernel
 
 
 @dataclass(frozen=True)
 class SparsityPattern:
-    """The rated cells of some rows, row after row.
+    """The rated cells of some rows, in row order.
 
     Parameters
     ----------
     row, column : int64 tensor, shape (cells,)
-        ``row`` counts within the rows, and does not fall.
+        ``row`` is the position within the rows, non-decreasing.
     n_rows, n_columns : int
-        How many there are.
     """
 
     row: Any
@@ -37,25 +36,25 @@ class SparsityPattern:
 
     @cached_property
     def row_starts(self) -> Any:
-        """Where the cells of each row begin."""
+        """Offset of the first cell of each row."""
         return _group_starts(self.row, self.n_rows)
 
     @cached_property
     def column_order(self) -> tuple[Any, Any, Any]:
-        """The cells in order of their columns: which ones, in which rows, and where each column begins."""
+        """The cells in column order: their indices, their rows, and the offset of each column."""
         order = torch.argsort(self.column.to(torch.int32), stable=True)
         return order, self.row[order], _group_starts(self.column, self.n_columns)
 
 
 def sparse_embedding_sum(table: Any, pattern: SparsityPattern, values: Any) -> Any:
-    """Return for each row the sum of ``values`` times the rows of ``table`` that its columns name.
+    """Return the product of the sparse matrix of ``values`` and a dense table.
 
     Parameters
     ----------
     table : float32 tensor, shape (columns, units)
-    pattern : Rated
+    pattern : SparsityPattern
     values : float32 tensor, shape (cells,)
-        No gradient reaches them.
+        Constants: they get no gradient.
 
     Returns
     -------
@@ -65,13 +64,13 @@ def sparse_embedding_sum(table: Any, pattern: SparsityPattern, values: Any) -> A
 
 
 def sampled_dot(rows: Any, table: Any, pattern: SparsityPattern) -> Any:
-    """Return for each cell the product of its row of ``rows`` and its column's row of ``table``.
+    """Return ``rows @ table.T`` at the cells of the pattern only.
 
     Parameters
     ----------
     rows : float32 tensor, shape (rows, units)
     table : float32 tensor, shape (columns, units)
-    pattern : Rated
+    pattern : SparsityPattern
 
     Returns
     -------
@@ -81,7 +80,7 @@ def sampled_dot(rows: Any, table: Any, pattern: SparsityPattern) -> Any:
 
 
 def squared_norm(weights: Any) -> Any:
-    """Return the sum of squares, with one pass forwards and one backwards."""
+    """Return the sum of squares, in one pass forward and one backward."""
     return _SquaredNorm.apply(weights)
 
 

@@ -1,4 +1,4 @@
-"""One side of a factorisation machine, and one side of a network of factors, as torch modules."""
+"""Towers of the feature models: factorization machine and multi-layer perceptron."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from foretaste.models.pytorch._two_tower import EntityTower
 
 
 class FmTower(EntityTower):
-    """One side of a factorisation machine: each id and each feature has a weight and factors.
+    """User or item half of a factorization machine: each id and each feature has a weight and factors.
 
     Parameters
     ----------
-    features, factors, spread, random
-        As in ``Side``.
-    costs : (float, float)
-        What a squared weight or factor of an id costs, and one of a feature.
+    features, factors, init_std, random
+        As in ``EntityTower``.
+    penalties : (float, float)
+        L2 regularization of ids and of features.
     """
 
     def __init__(
@@ -34,7 +34,10 @@ class FmTower(EntityTower):
         )
 
     def combine(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
-        """Return bias and factors of ids and features together, and what they cost."""
+        """Return bias and factors of ids and features together, and their penalties.
+
+        The interactions of all inputs of a tower are (|sum_j v_j x_j|^2 - sum_j |v_j x_j|^2) / 2.
+        """
         id_norm = (factors * factors).sum(1)
         penalty = self.id_penalty * (bias * bias + id_norm)
         if not features.shape[1]:
@@ -49,16 +52,16 @@ class FmTower(EntityTower):
 
 
 class MlpTower(EntityTower):
-    """Factors and bias of an id, plus what a network of two layers makes of these and the features.
+    """Factors and bias of an id, plus the output of a two-layer perceptron of these and the features.
 
     Parameters
     ----------
-    features, factors, spread, random
-        As in ``Side``.
+    features, factors, init_std, random
+        As in ``EntityTower``.
     hidden : int
         Units of the hidden layer.
-    costs : (float, float)
-        What a squared factor or bias of an id costs, and a square of what the network adds.
+    penalties : (float, float)
+        L2 regularization of the ids' factors and biases, and of the perceptron's output.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class MlpTower(EntityTower):
         self.output_bias = nn.Parameter(torch.zeros(factors + 1))
 
     def combine(self, bias: Any, factors: Any, features: Any) -> tuple[Any, Any, Any]:
-        """Return bias and factors of ids and features together, and what they cost."""
+        """Return bias and factors of ids and features together, and their penalties."""
         hidden = torch.tanh(
             factors @ self.factor_weights + features @ self.feature_weights + self.hidden_bias
         )
@@ -91,6 +94,6 @@ class MlpTower(EntityTower):
 
 
 def _init_weights(inputs: int, outputs: int, random: Any, *, fan_in: int) -> Any:
-    """Return first weights of a layer, uniform, the narrower the more there is to sum up."""
+    """Return the initial weights of a layer: uniform, with variance 1 / ``fan_in``."""
     bound = math.sqrt(3 / fan_in)
     return nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound, generator=random))

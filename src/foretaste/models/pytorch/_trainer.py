@@ -1,7 +1,8 @@
-"""The loop by which every model of this room learns.
+"""Training loop of the PyTorch models.
 
-A ``TrainingTask`` holds what is learned and the examples, on the device; ``train_network`` goes through them in batches,
-judges after each epoch, and keeps the best. Batches are gathered from tensors, never item by item.
+A ``TrainingTask`` holds network and examples on the device. ``train_network`` iterates over shuffled batches,
+evaluates after each epoch, stops early and restores the best weights. A batch is gathered by indexing
+tensors, without a ``DataLoader``.
 """
 
 from __future__ import annotations
@@ -18,20 +19,19 @@ from foretaste.models._sgd import learning_rate_at
 
 Tensors = dict[str, Any]
 
-_BATCHES_PER_STEP = 64  # between two looks at whether the work is still wanted
+_BATCHES_PER_STEP = 64  # batches between two progress steps, which are where Ctrl-C takes effect
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """How good the weights are at the end of an epoch.
+    """Loss and RMSE at the end of an epoch.
 
     Parameters
     ----------
     train_loss, valid_loss : float
-        The mean loss of a rating, without what regularization adds; that of validation rows is NaN if there
-        are none.
+        Mean loss per rating without the regularization term; ``valid_loss`` is NaN without a validation set.
     train_rmse, valid_rmse : float
-        In rating units; that of validation rows is NaN if there are none.
+        In rating units; ``valid_rmse`` is NaN without a validation set.
     """
 
     train_loss: float
@@ -41,27 +41,27 @@ class EpochMetrics:
 
     @property
     def has_validation(self) -> bool:
-        """Whether there are validation rows."""
+        """Whether there is a validation set."""
         return not math.isnan(self.valid_rmse)
 
     @property
     def losses(self) -> tuple[float, ...]:
-        """The loss of each part that there is."""
+        """Training loss, and validation loss if there is a validation set."""
         return (self.train_loss, self.valid_loss) if self.has_validation else (self.train_loss,)
 
 
 class TrainingTask(ABC):
-    """What is learned from what: a network and its examples, on one device.
+    """A network, its examples and its loss, on one device.
 
     Attributes
     ----------
     network : torch.nn.Module
-        Everything that has weights.
+        All trainable weights.
     size : int
-        How many examples there are to learn from in an epoch (ratings; or users, or items).
+        Number of training examples per epoch (ratings, users or items).
     device : torch.device
     random : torch.Generator, optional
-        What it draws from itself while it learns.
+        Generator of the task's own random numbers (dropout, negative samples).
     """
 
     network: Any
@@ -71,34 +71,34 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def loss(self, examples: Any) -> Any:
-        """Return what a step makes smaller, regularization included.
+        """Return the loss of a batch, including regularization.
 
         Parameters
         ----------
         examples : int64 tensor, shape (batch,)
-            Numbers below ``size``, on the device.
+            Indices below ``size``, on the device.
 
         Returns
         -------
-        tensor, one number
+        scalar tensor
         """
 
     @abstractmethod
     def evaluate(self) -> EpochMetrics:
-        """Return how good the weights are now; called without gradients, the network in evaluation mode."""
+        """Return the metrics of the current weights; called without gradients, in evaluation mode."""
 
 
 @dataclass
 class History:
-    """What became of the figures, epoch by epoch, and the weights of the best one.
+    """Metrics of each epoch, and the weights of the best one.
 
     Parameters
     ----------
-    metrics : list of Figures
+    metrics : list of EpochMetrics
     best : int
-        The best epoch by the loss of validation rows; without such rows, the last.
+        Epoch with the lowest validation loss; without a validation set, the last epoch.
     weights : dict of tensors, optional
-        Of the best epoch, if there are validation rows.
+        Weights of the best epoch, if there is a validation set.
     """
 
     metrics: list[EpochMetrics] = field(default_factory=list)
@@ -106,7 +106,7 @@ class History:
     weights: Tensors | None = None
 
     def add(self, metrics: EpochMetrics, network: Any) -> None:
-        """Take in one more epoch, and its weights if they are the best so far."""
+        """Append the metrics of an epoch, and copy its weights if they are the best so far."""
         self.metrics.append(metrics)
         last = len(self.metrics) - 1
         if not metrics.has_validation:
@@ -117,27 +117,28 @@ class History:
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs have passed since the best one."""
+        """Number of epochs since the best one."""
         return len(self.metrics) - 1 - self.best
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to learn: the parameters of the loop.
+    """Parameters of the training loop.
 
     Parameters
     ----------
     epochs : int
-        How many epochs to go through at most.
+        Maximum number of epochs.
     schedule_epochs : int
-        How many epochs the schedule of the learning rate is made for.
+        Number of epochs that the learning-rate schedule spans.
     batch_size : int
-        Examples a step.
+        Examples per batch.
     learning_rate : float
     schedule : {"constant", "linear", "cosine"}
     patience : int
-        How many epochs may pass without a better loss of the validation rows, if there are any.
+        Early stopping: epochs without a lower validation loss.
     mixed_precision : bool
+        Whether to run matrix products in bfloat16.
     """
 
     epochs: int
@@ -151,13 +152,13 @@ class TrainConfig:
 
 @dataclass
 class TrainState:
-    """Everything that changes while learning, so that it can be kept and gone on with.
+    """Mutable state of a training run, which a checkpoint saves and restores.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
     random : torch.Generator
-        Of the order of the examples.
+        Shuffles the examples.
     history : History
     """
 
@@ -173,24 +174,24 @@ def train_network(
     task: ProgressTask,
     after_epoch: Callable[[TrainState], None] = lambda _: None,
 ) -> History:
-    """Go through the examples epoch after epoch, from where ``state`` is.
+    """Train a network epoch by epoch, continuing from ``state``.
 
-    At the end the network has the weights of the best epoch.
+    The network ends with the weights of the best epoch.
 
     Parameters
     ----------
-    training : Learning
-    config : Plan
-    state : State
-    task : Task
+    training : TrainingTask
+    config : TrainConfig
+    state : TrainState
+    task : ProgressTask
         Counts epochs.
-    after_epoch : function of State
-        Called once an epoch is over and judged.
+    after_epoch : function of TrainState
+        Called after each epoch and its evaluation.
 
     Raises
     ------
     InvalidParameterError
-        If the loss is no finite number any more.
+        If the loss is not finite.
     """
     history = state.history
     while len(history.metrics) < config.epochs and not (
@@ -201,9 +202,8 @@ def train_network(
         metrics = evaluate(training)
         not_finite = [loss for loss in metrics.losses if not math.isfinite(loss)]
         if not_finite:
-            loss = f"the loss of epoch {epoch + 1} is {not_finite[0]}"
             raise InvalidParameterError(
-                f"learning does not settle on finite numbers: {loss}",
+                f"training diverged: the loss of epoch {epoch + 1} is {not_finite[0]}",
                 hint="a smaller learning_rate, or more regularization",
             )
         history.add(metrics, training.network)
@@ -216,7 +216,7 @@ def train_network(
 
 
 def evaluate(training: TrainingTask) -> EpochMetrics:
-    """Return how good the weights are now."""
+    """Return the metrics of the current weights."""
     import torch
 
     training.network.eval()
@@ -227,7 +227,7 @@ def evaluate(training: TrainingTask) -> EpochMetrics:
 def _run_epoch(
     training: TrainingTask, config: TrainConfig, state: TrainState, epoch: int, task: ProgressTask
 ) -> None:
-    """Go through all examples once, in an order drawn anew."""
+    """Train on all examples once, in a new random order."""
     import torch
 
     training.network.train()
@@ -236,7 +236,7 @@ def _run_epoch(
     autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=config.mixed_precision)
     for step, examples in enumerate(batches):
         if step % _BATCHES_PER_STEP == 0:
-            task.step(0)  # where Ctrl-C reaches a thread
+            task.step(0)  # raises KeyboardInterrupt if the user pressed Ctrl-C
         rate = learning_rate_at(
             config.schedule, config.learning_rate, (epoch + step / len(batches)) / config.schedule_epochs
         )

@@ -1,4 +1,4 @@
-"""AutoRec: rows of ratings through one hidden layer."""
+"""AutoRec: an autoencoder with one hidden layer."""
 
 from __future__ import annotations
 
@@ -12,35 +12,32 @@ from foretaste.typing import Entity
 
 @estimator
 class AutoRec(AutoencoderModel):
-    r"""An autoencoder that fills in the rows of items, or of users.
+    r"""An autoencoder that reconstructs the rows of items, or of users.
 
-    A row :math:`z` holds what mean and biases leave of the ratings of an item, in standard deviations. With
-    :math:`x_u = \sqrt{\bar n / n} (z_u + c)` where user u has rated it, else 0, where n is how many ratings
-    the row has, and :math:`\bar n` the mean of that,
+    A row :math:`z` holds the residuals of an item's ratings after mean and biases, in standard deviations.
+    With inputs :math:`x_u = \sqrt{\bar n / n} (z_u + c)` where user u has rated the item, else 0, where n is
+    the number of ratings of the row and :math:`\bar n` the mean of that number,
 
     .. math:: h = g(W^\top x + b), \quad \hat z = V^\top h + b',
 
-    where W and V make
+    where W and V minimize
 
     .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2
               + \lambda (\lVert W \rVert^2 + \lVert V \rVert^2)
 
-    smaller, some rows a step. ``entity="user"`` has the rows of users instead. An unknown item gets the mean of
-    the user's predictions over the ratings, an unknown user that of the item's, and a pair of both their
-    mean.
+    in mini-batches of rows. With ``entity="user"`` rows are users. An unknown item gets the mean of the
+    user's predictions over the ratings, an unknown user that of the item's, and a pair of both the mean of all.
 
-    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. There
-    units are sigmoids and ratings go in as they are, without biases, :math:`n` and :math:`c`: on a scale of 1
-    to 5 a rating differs from none anyway. Ratings kept from going in at random: Strub, Gaudel and Mary,
-    "Hybrid recommender system based on autoencoders", DLRS 2016.
+    Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. The paper
+    uses sigmoid units and raw ratings as inputs, without biases, :math:`n` and :math:`c`: on a scale of 1 to
+    5 a rating differs from a missing one anyway. Input dropout: Strub, Gaudel and Mary, "Hybrid recommender
+    system based on autoencoders", DLRS 2016.
     """
 
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
-    summary: ClassVar[str] = "an autoencoder of the ratings of items or users, by PyTorch"
+    summary: ClassVar[str] = "autoencoder of the ratings of items or users (PyTorch)"
 
-    entity: str = param(
-        "item", "what a row is: all ratings of an item, or of a user", choices=("item", "user")
-    )
+    entity: str = param("item", "entity whose ratings form a row", choices=("item", "user"))
 
     def _is_item_based(self) -> bool:
         return self.entity == "item"

@@ -1,58 +1,50 @@
-"""Learning that was interrupted, kept after each epoch so that it can go on to the very same result.
+"""Checkpoints of a training run, from which it resumes to bit-identical results.
 
-A checkpoint is a safetensors file: the weights, those of the best epoch, what the optimiser knows and the
-states of the random numbers; its metadata is one JSON text. It is there only while learning is unfinished.
+A checkpoint is a safetensors file written after each epoch: current weights, weights of the best epoch,
+optimizer state and random states; its metadata is one JSON string. It exists only until training finishes.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import zlib
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foretaste._utils.files import atomic_write
 from foretaste.errors import ModelFileError
 from foretaste.models.pytorch._trainer import EpochMetrics, History, TrainingTask, TrainState
-from foretaste.models.spec import params_as_json
-from foretaste.ratings import Ratings
-
-if TYPE_CHECKING:
-    from foretaste.models.pytorch._base import TorchModel
 
 _KEY = "foretaste checkpoint"
-_IGNORED_PARAMS = ("clip", "device", "threads")  # parameters that may be others when learning goes on
+_IGNORED_PARAMS = ("clip", "device", "threads")  # parameters that may differ when training resumes
+_NAMES = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
 
 
 class Checkpoint:
-    """The file of one fit.
+    """Checkpoint file of one ``fit``.
 
     Parameters
     ----------
     path : str or path
-    model : TorchModel
-    train : Ratings
-        Learning goes on only for this model and these ratings, in this order of rows.
+    identity : dict
+        ``model``, ``params``, ``fingerprint`` of the ratings and ``rows``, a checksum of their order.
+        Training resumes only where all of them are equal, but for a few parameters that change no result.
+    uses_global_rng : bool
+        Whether the network uses torch's global generator, whose state is then saved, too.
 
     Raises
     ------
     ModelFileError
-        If there is a file that is no checkpoint, or one of another model or other ratings.
+        If the file exists and is not a checkpoint, or is one of another model or other ratings.
     """
 
-    def __init__(self, path: Any, model: TorchModel, train: Ratings) -> None:
+    def __init__(self, path: str | PathLike[str], identity: dict[str, Any], *, uses_global_rng: bool) -> None:
         self.path = Path(path)
-        params = {name: value for name, value in params_as_json(model).items() if name not in _IGNORED_PARAMS}
-        rows = zlib.crc32(train.item.tobytes(), zlib.crc32(train.user.tobytes()))
-        self.identity = {
-            "model": type(model).__name__,
-            "params": params,
-            "fingerprint": model.fingerprint_,
-            "rows": rows,
-        }
-        self.uses_global_rng = model.uses_global_rng  # whether it draws from torch's own random numbers
+        params = {k: v for k, v in identity["params"].items() if k not in _IGNORED_PARAMS}
+        self.identity = identity | {"params": params}
+        self.uses_global_rng = uses_global_rng
         self.header: dict[str, Any] = {"stage": -1}
         self.tensors: dict[str, Any] = {}
         if self.path.exists():
@@ -61,29 +53,28 @@ class Checkpoint:
     def _load(self) -> None:
         from safetensors import SafetensorError, safe_open
 
-        fix = "another name, or remove the file to begin anew"
+        hint = "another file name, or remove the file to start over"
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})[_KEY])
                 self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            names = {"model": "model", "params": "parameters", "fingerprint": "ratings", "rows": "rows"}
             mismatches = [
-                name for key, name in names.items() if header["identity"][key] != self.identity[key]
+                name for key, name in _NAMES.items() if header["identity"][key] != self.identity[key]
             ]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(f"{self.path} is damaged or no checkpoint", hint=fix) from error
+            raise ModelFileError(f"{self.path} is corrupt or not a checkpoint", hint=hint) from error
         if mismatches:
-            raise ModelFileError(f"{self.path} is a checkpoint of other {mismatches[0]}", hint=fix)
+            raise ModelFileError(f"{self.path} is a checkpoint of other {mismatches[0]}", hint=hint)
         self.header = header
 
     def stage_history(self, stage: int) -> History | None:
-        """Return the figures of a stage that is over, or None."""
+        """Return the history of a finished stage, or None if it has not finished."""
         if self.header["stage"] <= stage:
             return None
         return _history_from_json(self.header["previous_history"])
 
     def resume(self, stage: int, training: TrainingTask, state: TrainState) -> None:
-        """Give network, random numbers and state what they were, if the file was written in this stage."""
+        """Restore network, random states and training state, if the file was written in this stage."""
         import torch
 
         if self.header["stage"] != stage:
@@ -107,13 +98,13 @@ class Checkpoint:
             state.history.weights = self._tensors_with_prefix("best.") or None
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(
-                f"{self.path} is damaged: {error}", hint="remove the file to begin anew"
+                f"{self.path} is corrupt: {error}", hint="remove the file to start over"
             ) from error
 
     def save(
         self, stage: int, training: TrainingTask, state: TrainState, previous_history: History | None
     ) -> None:
-        """Keep what there is after an epoch; ``previous_history`` is the history of the stage before this one."""
+        """Save the state after an epoch; ``previous_history`` is that of the stage before this one."""
         import torch
         from safetensors.torch import save_file
 
@@ -139,13 +130,13 @@ class Checkpoint:
             "history": _history_to_json(state.history),
             "previous_history": None if previous_history is None else _history_to_json(previous_history),
         }
-        # One tensor each: safetensors refuses those that share memory.
+        # A copy each: safetensors refuses tensors that share memory.
         copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
         with atomic_write(self.path) as partial:
             save_file(copies, partial, metadata={_KEY: json.dumps(header)})
 
     def remove(self) -> None:
-        """Remove the file: learning is over."""
+        """Remove the file once training has finished."""
         self.path.unlink(missing_ok=True)
 
     def _tensors_with_prefix(self, prefix: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A factorisation machine of the second order, of ids and side columns."""
+"""Second-order factorization machine over ids and features."""
 
 from __future__ import annotations
 
@@ -14,38 +14,36 @@ from foretaste.typing import Float32Array
 
 @estimator
 class FactorizationMachine(FeatureModel):
-    r"""A factorisation machine of the second order.
+    r"""A second-order factorization machine.
 
-    A pair is a vector :math:`x` of the id of the user, the id of the item and the features of both, and
+    A pair is a vector :math:`x` of user id, item id and the features of both, and
 
     .. math:: \hat r = \mu + \sigma \Bigl( \sum_j w_j x_j + \sum_{j < k} \langle v_j, v_k \rangle x_j x_k
               \Bigr) ,
 
-    which makes
+    which minimizes
 
     .. math:: \frac{1}{n} \sum (z - \hat z)^2 + \lambda \sum_{\text{ids}} (w_j^2 + \lVert v_j \rVert^2)
               + \lambda_f \sum_{\text{features}} x_j^2 (w_j^2 + \lVert v_j \rVert^2)
 
-    smaller, a batch of ratings at a time. Because every term is of the user's side, of the item's, or a
-    product of both, it is a bias of each and one product of factors: :math:`p_u = \sum_{j \in u} v_j x_j`.
+    by mini-batch gradient descent. Every term belongs to the user, to the item, or is a product of both, so
+    the model is a bias of each plus one dot product of factors: :math:`p_u = \sum_{j \in u} v_j x_j`.
 
-    Features come by ``ratings.with_features(users=frame, items=frame)``. In a share ``hide_ids`` of the
-    ratings the id of a side with features is left out while learning, so that these learn to stand alone.
-    An unknown user or item gets bias and factors by its features, and 0 where there are none.
+    Features come from ``ratings.with_features(users=frame, items=frame)``. In training the ids of a fraction
+    ``id_dropout`` of the ratings are masked where there are features, so that features can stand in for
+    unknown ids. An unknown user or item gets bias and factors from its features, and zeros without any.
 
-    Rendle, "Factorization machines", ICDM 2010; inputs left out at random: Volkovs, Yu and Poutanen,
-    "DropoutNet: addressing cold start in recommender systems", NIPS 2017.
+    Rendle, "Factorization machines", ICDM 2010; id dropout: Volkovs, Yu and Poutanen, "DropoutNet: addressing
+    cold start in recommender systems", NIPS 2017.
     """
 
-    summary: ClassVar[str] = "ids and side columns, each pair of them with a weight of its own, by PyTorch"
+    summary: ClassVar[str] = "factorization machine: pairwise interactions of ids and features (PyTorch)"
 
-    factors: int = param(32, "how many numbers describe an id or a feature", low=1, high=4096)
-    regularization: float = param(0.05, "how strongly weights and factors of ids are drawn to 0", low=0)
-    feature_regularization: float = param(
-        0.03, "how strongly weights and factors of features are drawn to 0", low=0
-    )
-    init_std: float = param(0.05, "the standard deviation of the first factors", low=0)
-    learning_rate: float = param(0.005, "the step of the optimiser", low=0, high=100, exclusive_low=True)
+    factors: int = param(32, "number of latent factors", low=1, high=4096)
+    regularization: float = param(0.05, "L2 regularization of weights and factors of ids", low=0)
+    feature_regularization: float = param(0.03, "L2 regularization of weights and factors of features", low=0)
+    init_std: float = param(0.05, "standard deviation of the initial factors", low=0)
+    learning_rate: float = param(0.005, "learning rate of the optimizer", low=0, high=100, exclusive_low=True)
 
     user_weights_: Float32Array = fitted_attribute("user_features")
     item_weights_: Float32Array = fitted_attribute("item_features")
@@ -69,8 +67,8 @@ class FactorizationMachine(FeatureModel):
         self.item_feature_factors_ = to_numpy(network.item.feature_factors)
 
     def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
-        weights = getattr(self, f"{entity}_weights_").astype(np.float64)
-        feature_factors = getattr(self, f"{entity}_feature_factors_").astype(np.float64)
+        weights = self._fitted_array(entity, "weights").astype(np.float64)
+        feature_factors = self._fitted_array(entity, "feature_factors").astype(np.float64)
         doubles = values.astype(np.float64)
         factors = np.einsum("nf,fk->nk", doubles, feature_factors)
         self_products = np.einsum("nf,f->n", doubles**2, (feature_factors**2).sum(axis=1))

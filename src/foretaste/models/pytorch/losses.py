@@ -1,7 +1,7 @@
-"""What a network is taught to make smaller, and what its output then says of a rating.
+"""Loss functions, and how each turns a network's output into a rating.
 
-Ratings come in standard deviations from their mean. A loss is a torch module, so that what it learns itself
-(the thresholds of the ordinal one) and what it must know to predict is kept with the network.
+Ratings are standardized. A loss is a torch module, so that its own trained weights (the thresholds of the
+ordinal loss) and the buffers that prediction needs are saved with the network.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch.nn import functional
 from foretaste.errors import InvalidParameterError
 from foretaste.typing import AnyArray
 
-_MAX_LEVELS = 20  # different ratings that are levels of their own; more are cut into as many parts
+_MAX_LEVELS = 20  # distinct ratings that are levels of their own; more are binned into as many levels
 
 
 class Loss(nn.Module):
-    """Base of the losses; as it stands, the squared error."""
+    """Base class of the losses; itself the squared error."""
 
     def per_sample(self, output: Any, value: Any) -> Any:
         """Return the loss of each row.
@@ -29,31 +29,31 @@ class Loss(nn.Module):
         Parameters
         ----------
         output : float tensor, shape (n,)
-            Of the network.
+            Output of the network.
         value : float32 tensor, shape (n,)
-            Ratings in standard deviations.
+            Standardized ratings.
         """
         return (output - value) ** 2
 
     def to_rating(self, output: Any) -> Any:
-        """Return the rating that an output stands for, in standard deviations."""
+        """Return the predicted standardized rating of an output."""
         return output
 
     def predictive_std(self, output: Any) -> Any:
-        """Return how unsure that rating is, in standard deviations, or None if the loss does not tell."""
+        """Return the predictive standard deviation, standardized, or None if the loss has none."""
         return None
 
     def scale(self, std: float) -> float:
-        """Return what a loss of 1 is in rating units, where one standard deviation is ``std``."""
+        """Return the factor that turns a loss of standardized ratings into rating units."""
         return std**2
 
     def as_line(self) -> tuple[float, float] | None:
-        """Return intercept and slope of ``to_rating`` where that is a line."""
+        """Return intercept and slope of ``to_rating``, or None if it is not affine."""
         return 0.0, 1.0
 
 
 class HuberLoss(Loss):
-    """Squared errors up to ``delta`` standard deviations, absolute ones beyond."""
+    """Huber loss: squared up to ``delta`` standard deviations, absolute beyond."""
 
     def __init__(self, delta: float) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class HuberLoss(Loss):
 
 
 class QuantileLoss(Loss):
-    """The pinball loss, least where this share of the ratings lies below the prediction."""
+    """Pinball loss, minimized by this quantile of the ratings."""
 
     def __init__(self, quantile: float) -> None:
         super().__init__()
@@ -79,10 +79,10 @@ class QuantileLoss(Loss):
 
 
 class BinaryLoss(Loss):
-    """Whether a rating is at least ``threshold``: the output is its log odds.
+    """Binary cross-entropy of "rated at least ``threshold``"; the output is the logit.
 
-    A prediction is the mean of the ratings below the threshold, plus that probability times how much higher
-    the mean of the others is.
+    A prediction is the mean of the ratings below the threshold and the mean of the others, weighted by the
+    probability of each.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class BinaryLoss(Loss):
         self.register_buffer("ends", torch.zeros(2))
 
     def fit_threshold(self, value: AnyArray, weight: AnyArray | None, threshold: float) -> Self:
-        """Take in the ratings learned from, and the threshold, in standard deviations."""
+        """Set the threshold, standardized, and the means of the training ratings on either side of it."""
         self.threshold.fill_(threshold)
         high = value >= self.threshold.numpy()
         self.ends.copy_(torch.tensor([_weighted_mean(value, weight, rows) for rows in (~high, high)]))
@@ -112,15 +112,15 @@ class BinaryLoss(Loss):
 
 
 class OrdinalLoss(Loss):
-    r"""Cumulative link: :math:`P(r \le l_j) = \operatorname{sigmoid}(\theta_j - s)` for a network's output s.
+    r"""Cumulative link model: :math:`P(r \le l_j) = \operatorname{sigmoid}(\theta_j - s)` for an output s.
 
-    The thresholds are learned and stay in their order. Levels are the ratings that occur; where these are
-    more than 20, they are cut into 20 parts of about equal size, each with its mean. A prediction is the mean
-    of the levels, each with its probability; its spread is their standard deviation.
+    The thresholds are trained and stay ordered. Levels are the distinct ratings; more than 20 are binned into
+    20 levels of about equal size, each represented by its mean. A prediction is the expected level, its
+    uncertainty the standard deviation of the levels under the predicted distribution.
 
     Parameters
     ----------
-    levels : int
+    n_levels : int
     """
 
     def __init__(self, n_levels: int) -> None:
@@ -132,7 +132,7 @@ class OrdinalLoss(Loss):
 
     @classmethod
     def from_ratings(cls, value: AnyArray, weight: AnyArray | None) -> Self:
-        """Return the loss for the ratings learned from, its thresholds as if all outputs were 0."""
+        """Return the loss for some training ratings, its thresholds fitted to outputs of 0."""
         edges, levels, share = _ordinal_levels(value, weight)
         loss = cls(len(levels))
         below = np.clip(np.cumsum(share)[:-1], 1e-4, 1 - 1e-4)
@@ -190,9 +190,9 @@ class OrdinalLoss(Loss):
 
 
 class BPRLoss(Loss):
-    """BPR: a liked item above another; ``each`` takes by how much it is above.
+    """Bayesian personalized ranking; the output of ``per_sample`` is the score difference of a pair of items.
 
-    A prediction is the line of least squares from scores to ratings, kept rising: ``calibrate`` sets it.
+    A prediction is an increasing linear function of the score, set by ``calibrate``.
     """
 
     def __init__(self) -> None:
@@ -203,7 +203,7 @@ class BPRLoss(Loss):
         return functional.softplus(-output)
 
     def calibrate(self, intercept: float, slope: float) -> None:
-        """Set the line from scores to ratings in standard deviations."""
+        """Set the line from scores to standardized ratings."""
         self.ends[0], self.ends[1] = intercept, slope
 
     def to_rating(self, output: Any) -> Any:
@@ -217,7 +217,7 @@ class BPRLoss(Loss):
 
 
 class CustomLoss(Loss):
-    """A function of one's own, ``loss(predicted, rating)``, both in rating units."""
+    """A user-defined function ``loss(predicted, rating)``, both in rating units."""
 
     def __init__(self, function: Callable[[Any, Any], Any], mean: float, std: float) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class CustomLoss(Loss):
         if not isinstance(loss, torch.Tensor) or loss.shape not in (output.shape, torch.Size([])):
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise InvalidParameterError(
-                f"loss returned {shape} for a batch of {len(output)}; it must return one number a rating",
+                f"loss returned {shape} for a batch of {len(output)}; it must return one number per rating",
                 hint="def loss(predicted, rating): return (predicted - rating) ** 2",
             )
         return loss.expand(output.shape)
@@ -245,16 +245,17 @@ def make_loss(
     n_levels: int,
     mean_std: tuple[float, float],
 ) -> Loss:
-    """Return the loss of a word, or of a function of one's own.
+    """Return a loss by name, or a user-defined one.
 
     Parameters
     ----------
     loss : str or callable
     delta : float
-        Of ``"huber"``, in standard deviations.
+        For ``"huber"``, in standard deviations.
     quantile : float
+        For ``"quantile"``.
     n_levels : int
-        Of ``"ordinal"``.
+        For ``"ordinal"``.
     mean_std : (float, float)
         Mean and standard deviation of the ratings.
     """
@@ -272,14 +273,14 @@ def make_loss(
 
 
 def _weighted_mean(value: AnyArray, weight: AnyArray | None, rows: AnyArray) -> float:
-    """Return the weighted mean of some rows; where there are none, of all."""
+    """Return the weighted mean of some rows; if their weights sum to 0, of all rows."""
     weights = np.ones(len(value)) if weight is None else weight.astype(np.float64)
     selected = weights * rows if (weights * rows).sum() > 0 else weights
     return float(np.average(value, weights=selected))
 
 
 def _ordinal_levels(value: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Return where levels begin (but the first), what they stand for, and their shares of the ratings."""
+    """Return the lower edges of the levels (but the first), their means, and their shares of the ratings."""
     weights = np.ones(len(value)) if weight is None else weight.astype(np.float64)
     distinct, counts = np.unique(value, return_counts=True)
     last_ratings = np.arange(len(distinct) - 1)  # the last rating of each level but the highest

@@ -1,4 +1,4 @@
-"""Biased matrix factorisation by PyTorch: the model that others are made from."""
+"""Biased matrix factorization with PyTorch."""
 
 from __future__ import annotations
 
@@ -20,69 +20,66 @@ from foretaste.typing import Entity, Float32Array, Float64Array
 
 @estimator
 class TorchMF(LinearTorchModel, RidgeFactorModel):
-    r"""Matrix factorisation with biases, learned by PyTorch.
+    r"""Matrix factorization with biases, trained with PyTorch.
 
-    :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
-    deviations :math:`z = (r - \mu) / \sigma`, biases and factors make smaller
+    :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where biases and factors minimize, over
+    standardized ratings :math:`z = (r - \mu) / \sigma`,
 
     .. math:: \frac{1}{n} \sum_{(u,i)} (z_{ui} - b_u - b_i - p_u \cdot q_i)^2
               + \lambda_p \lVert p_u \rVert^2 + \lambda_q \lVert q_i \rVert^2
               + \lambda_b b_u^2 + \lambda_c b_i^2 ,
 
-    a batch at a time. With ``penalty="norms"`` it is the norms of the whole tables instead,
+    by mini-batch gradient descent. With ``penalty="norms"`` the penalty is the norms of the whole tables,
     :math:`\lambda_p \lVert P \rVert + \lambda_q \lVert Q \rVert + \lambda_b \lVert b \rVert
-    + \lambda_c \lVert c \rVert`. An unknown user or item has bias and factors 0.
+    + \lambda_c \lVert c \rVert`. An unknown user or item has zero bias and factors.
 
-    ``TorchMF.plain()`` is matrix factorisation as it is first taught: no biases, no mean, ratings as they
-    are. Without a mean, a pair of which one is unknown gets that of the training ratings.
+    ``TorchMF.vanilla()`` is matrix factorization as courses introduce it: no biases, no mean, raw ratings.
+    Without a mean, a pair with an unknown user or item gets the mean of the training ratings.
 
-    New users, and new items, are taken in as by ``SVD``: one ridge regression each on the vectors of the
-    other side, drawn to 0 by how the numbers that were learned are spread, against the error in training.
+    New users and new items are folded in as by ``SVD``: one ridge regression each on the fixed factors of the
+    other entity, with the second moment of the trained factors as prior and the training error as noise.
 
     Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems", IEEE Computer 42(8),
     2009; Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     """
 
-    summary: ClassVar[str] = "biases and factors of users and items, by PyTorch"
+    summary: ClassVar[str] = "matrix factorization with biases (PyTorch)"
     uses_global_rng: ClassVar[bool] = False
 
-    factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
-    biased: bool = param(True, "give users and items biases, beside the mean")
-    standardize: bool = param(
-        True,
-        "learn ratings in standard deviations from their mean; otherwise as they are, whatever their scale",
-    )
-    user_regularization: float = param(0.07, "how strongly the factors of users are drawn to 0", low=0)
-    item_regularization: float = param(0.07, "how strongly the factors of items are drawn to 0", low=0)
-    user_bias_regularization: float = param(0.04, "how strongly the biases of users are drawn to 0", low=0)
-    item_bias_regularization: float = param(0.04, "how strongly the biases of items are drawn to 0", low=0)
+    factors: int = param(64, "number of latent factors", low=1, high=4096)
+    biased: bool = param(True, "use a global mean and user and item biases")
+    standardize: bool = param(True, "train on standardized ratings; otherwise on raw ratings")
+    user_regularization: float = param(0.07, "L2 regularization of user factors", low=0)
+    item_regularization: float = param(0.07, "L2 regularization of item factors", low=0)
+    user_bias_regularization: float = param(0.04, "L2 regularization of user biases", low=0)
+    item_bias_regularization: float = param(0.04, "L2 regularization of item biases", low=0)
     penalty: str = param(
         "squares",
-        "what regularization weighs: squares of what a batch looks up, or norms of the whole tables",
+        "regularization: squared norms of the rows in a batch, or norms of the whole embedding tables",
         choices=("squares", "norms"),
     )
-    init: str = param("normal", "how the first factors are drawn", choices=("normal", "uniform"))
+    init: str = param("normal", "distribution of the initial factors", choices=("normal", "uniform"))
     init_std: float = param(
-        0.01, "of the first factors: their standard deviation, or the end of the uniform ones from 0", low=0
+        0.01, "standard deviation of the initial factors; with init=uniform their upper end from 0", low=0
     )
 
     unknown_: float = fitted_attribute()
-    # None of its files lacks them, as some by an earlier version do of the core's models.
+    # Required here: unlike files of the native models, all files of this model have them.
     user_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64")
     item_penalty_: Float64Array = fitted_attribute("vector", "vector", dtype="float64")
 
     @classmethod
     def vanilla(cls, **params: Any) -> Self:
-        """Return matrix factorisation as it is first taught: embeddings, their dot product, Adam.
+        """Return matrix factorization as courses introduce it: two embeddings, their dot product, Adam.
 
-        100 factors, uniform from 0 to .05 at first; no biases; the squared error of ratings as they are plus
-        .001 times the norms of both tables; 20 epochs in batches of 512 with a learning rate of .001, on all
-        training ratings.
+        100 factors, initially uniform on [0, 0.05]; no biases; squared error of raw ratings plus 0.001 times
+        the norms of both tables; 20 epochs in batches of 512 with learning rate 0.001, on all training
+        ratings.
 
         Parameters
         ----------
         **params
-            Other settings.
+            Parameters to change.
         """
         settings: dict[str, Any] = {
             "factors": 100, "biased": False, "standardize": False, "penalty": "norms", "init": "uniform",
@@ -116,9 +113,8 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
             regularization=regularization, penalize_squares=penalize_squares,
         )  # fmt: skip
         regularizer = None if penalize_squares else FactorModule.norms
-        return PairTask(
-            Network(factors, Loss()), train, split, mean_std, device, regularizer, self.batch_size
-        )
+        network = Network(factors, Loss())
+        return PairTask(network, train, split, mean_std, device, regularizer, self.batch_size)
 
     def _set_fitted(self, training: Any) -> None:
         self.mean_, self.std_ = training.mean, training.std
@@ -148,7 +144,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
 
     def _solve_fold_in(self, rows: FoldInRows, entity: Entity) -> tuple[Float32Array, Float32Array]:
         bias, factors = super()._solve_fold_in(rows, entity)
-        # Of whom there is no rating to learn from, the answer is that for the unknown: without a mean, no 0.
+        # Without ratings of known items, predict as for an unknown user: without a mean that is not 0.
         unrated = np.bincount(rows.new_indices, minlength=rows.n_new) == 0
         bias[unrated] = np.float32((self.unknown_ - self.mean_) / (self.std_ or 1.0))
         return bias, factors

@@ -1,4 +1,4 @@
-"""A module and a loss of one's own, as a model like any other."""
+"""A user-defined torch module and loss as a foretaste model."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from foretaste.typing import Float32Array
 LOSSES = ("mse", "huber", "quantile", "ordinal", "binary", "bpr")
 
 _BLOCK_SIZE = 65_536  # pairs predicted at once
-_DAMPING = 5.0  # ratings at the mean that an id is given beforehand, where it must stand for a pair alone
+_DAMPING = 5.0  # pseudo-count of ratings at the mean, for the fallback of pairs with an unknown id
 
 
 @estimator
 class TorchRecommender(TorchNetworkModel):
-    r"""A module of your own, learned by PyTorch with a loss of your own; both have defaults.
+    r"""Trains your own torch module with your own loss; both have defaults.
 
-    :math:`\hat r_{ui} = \mu + \sigma f(u, i)`, where the module :math:`f` makes the mean of the loss over the
-    training ratings smaller, a batch at a time, plus what the regularizer adds.
+    :math:`\hat r_{ui} = \mu + \sigma f(u, i)`, where mini-batch gradient descent on the module :math:`f`
+    minimizes the mean loss over the training ratings plus the regularizer.
 
-    ``module`` is a class, or a function, that is called with the numbers of users and of items and returns a
-    ``torch.nn.Module``; that one is called with two int64 tensors, users and items of a batch, and returns
-    one number a pair: for most losses the rating, in standard deviations from the mean. Without one it is
-    biased matrix factorisation.
+    ``module`` is a class or function that is called with the numbers of users and items and returns a
+    ``torch.nn.Module``. That module is called with two int64 tensors, users and items of a batch, and returns
+    one number per pair: for most losses the standardized rating. The default is biased matrix factorization.
 
-    ``loss`` is a word, or a function of two tensors, predictions and ratings in rating units, that returns
-    one number a rating. ``"mse"``, ``"huber"`` and ``"quantile"`` are errors of the rating; ``"ordinal"``
-    takes ratings as ordered levels with learned thresholds between them; ``"binary"`` learns whether a rating
-    is at least ``threshold``; ``"bpr"`` learns to put items rated so above items that are not. Predictions
-    are in rating units always. ``regularizer`` is a function of the module that returns one number.
+    ``loss`` is a name, or a function of two tensors, predictions and ratings in rating units, that returns
+    one number per rating. ``"mse"``, ``"huber"`` and ``"quantile"`` are regression losses; ``"ordinal"``
+    treats ratings as ordered levels with trained thresholds; ``"binary"`` classifies whether a rating is at
+    least ``threshold``; ``"bpr"`` ranks items rated so above other items. Predictions are always in rating
+    units. ``regularizer`` is a function of the module that returns a scalar.
 
     An unknown user gets the damped mean of the item, an unknown item that of the user.
 
@@ -46,30 +45,30 @@ class TorchRecommender(TorchNetworkModel):
     1978; Koren and Sill, "OrdRec", RecSys 2011; Rendle et al., "BPR", UAI 2009.
     """
 
-    summary: ClassVar[str] = "a module and a loss of your own, by PyTorch"
+    summary: ClassVar[str] = "your own module and loss (PyTorch)"
 
     module: Any = param(
         None,
-        "what predicts, made from the numbers of users and items; None is TorchMF's",
+        "class or function that builds the module from the numbers of users and items; None is matrix "
+        "factorization",
         allow_callable=True,
     )
-    loss: Any = param("mse", "what is made smaller", choices=LOSSES, allow_callable=True)
+    loss: Any = param("mse", "loss: a name or a function", choices=LOSSES, allow_callable=True)
     regularizer: Any = param(
-        None, "what is added to the loss of a batch, made from the module", allow_callable=True
+        None, "function of the module whose result is added to the loss of a batch", allow_callable=True
     )
-    factors: int = param(
-        64, "without a module: how many numbers describe a user or an item", low=1, high=4096
-    )
-    regularization: float = param(0.06, "without a module: how strongly its numbers are drawn to 0", low=0)
+    factors: int = param(64, "number of latent factors of the default module", low=1, high=4096)
+    regularization: float = param(0.06, "L2 regularization of the default module", low=0)
     huber_delta: float = param(
-        1.0, "huber: from how many standard deviations on errors are absolute", low=0, exclusive_low=True
+        1.0,
+        "huber: error in standard deviations beyond which the loss is absolute",
+        low=0,
+        exclusive_low=True,
     )
-    quantile: float = param(
-        0.5, "quantile: the share of ratings to lie below the prediction", low=0.001, high=0.999
-    )
+    quantile: float = param(0.5, "quantile: the quantile to predict", low=0.001, high=0.999)
     threshold: float | None = param(
         None,
-        "binary, bpr: the least rating that counts as liked; None is the mean",
+        "binary, bpr: smallest rating that counts as liked; None is the mean",
         optional=True,
         allow_float=True,
     )
@@ -83,9 +82,9 @@ class TorchRecommender(TorchNetworkModel):
         super().check_params()
         if hasattr(self.module, "state_dict") and not isinstance(self.module, type):
             raise InvalidParameterError(
-                f"module is a {type(self.module).__name__} made already; give what makes one, since each fit "
-                "begins with a new one",
-                hint=f"module={type(self.module).__name__}, called with the numbers of users and of items",
+                f"module is an instance of {type(self.module).__name__}; pass a class or function, since "
+                "each fit builds a new module",
+                hint=f"module={type(self.module).__name__}, called with the numbers of users and items",
             )
 
     def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> TrainingTask:
@@ -112,13 +111,12 @@ class TorchRecommender(TorchNetworkModel):
         network = self._build_network(len(train.users), len(train.items), loss)
         mean_std = self.mean_, self.std_
         if isinstance(loss, BPRLoss):
-            return BPRTask(
-                network, train, split, mean_std, device, self.regularizer, self.batch_size
-            ).set_threshold(threshold, self.seed)
+            task = BPRTask(network, train, split, mean_std, device, self.regularizer, self.batch_size)
+            return task.set_threshold(threshold, self.seed)
         return PairTask(network, train, split, mean_std, device, self.regularizer, self.batch_size)
 
     def _check_threshold(self, value: Float32Array) -> None:
-        """Refuse a threshold that leaves nothing to tell apart."""
+        """Raise if a threshold does not split the ratings."""
         if self.threshold is None or self.loss not in ("binary", "bpr"):
             return
         liked = value >= np.float32(self.threshold)
@@ -127,7 +125,7 @@ class TorchRecommender(TorchNetworkModel):
             raise InvalidParameterError(
                 f"threshold={self.threshold:g}: {share} at least that; they go from {value.min():g} to "
                 f"{value.max():g}",
-                hint="a threshold between these, or None, the mean",
+                hint="a threshold between these, or None for the mean",
             )
 
     def _make_loss(self, n_levels: int) -> Any:
@@ -139,7 +137,7 @@ class TorchRecommender(TorchNetworkModel):
         )
 
     def _build_network(self, users: int, items: int, loss: Any) -> Any:
-        """Return the network: a new module, and the loss."""
+        """Return a network of a new module and the loss."""
         import torch
 
         from foretaste.models.pytorch._factors import FactorModule
@@ -162,8 +160,8 @@ class TorchRecommender(TorchNetworkModel):
             module = self.module(users, items)
         if not isinstance(module, torch.nn.Module):
             raise InvalidParameterError(
-                f"module={to_source(self.module)} made a {type(module).__name__}, which is no torch.nn.Module",
-                hint="a class derived from torch.nn.Module, or a function that returns a module",
+                f"module={to_source(self.module)} returned {type(module).__name__}, not a torch.nn.Module",
+                hint="a subclass of torch.nn.Module, or a function that returns a module",
             )
         return Network(module, loss)
 
@@ -173,7 +171,7 @@ class TorchRecommender(TorchNetworkModel):
     def _rebuild_network(self) -> Any:
         n_levels = len(self.weights_["loss.levels"]) if self.loss == "ordinal" else 2
         shape = len(self.users_), self.factors
-        if self.module is None and self.weights_["module.user_factors"].shape != shape:  # before it is made
+        if self.module is None and self.weights_["module.user_factors"].shape != shape:  # before allocating
             raise ValueError(f"user factors are not of the shape {shape}")
         return self._build_network(len(self.users_), len(self.items_), self._make_loss(n_levels))
 
@@ -193,7 +191,7 @@ class TorchRecommender(TorchNetworkModel):
         return Prediction(prediction.value, prediction.fallback, std)
 
     def _predict_standardized(self, user: Any, item: Any) -> tuple[Float32Array, Float32Array | None]:
-        """Return what the network predicts for known pairs, and how unsure it is, in standard deviations."""
+        """Return predictions of known pairs and their predictive standard deviations, both standardized."""
         import torch
 
         network, device = self._get_network(), self._prediction_device()
@@ -213,9 +211,8 @@ class TorchRecommender(TorchNetworkModel):
         loss_line = self._get_network().loss.as_line() if self.module is None else None
         if loss_line is None:
             raise self._linear_not_supported("these parameters")
-        first, slope = self.mean_ + self.std_ * loss_line[0], np.float32(self.std_ * loss_line[1])
+        intercept, slope = self.mean_ + self.std_ * loss_line[0], np.float32(self.std_ * loss_line[1])
         tables = (self.weights_[f"module.{name}"] for name in ("user_bias", "item_bias", "user_factors"))
         user_bias, item_bias, user_factors = (slope * table for table in tables)
-        return LinearForm(
-            float(first), user_bias, item_bias, user_factors, self.weights_["module.item_factors"]
-        )
+        item_factors = self.weights_["module.item_factors"]
+        return LinearForm(float(intercept), user_bias, item_bias, user_factors, item_factors)

@@ -1,4 +1,4 @@
-"""SparseFC: an autoencoder whose layers learn which of their connections are there."""
+"""SparseFC: an autoencoder whose layers learn a sparse connectivity."""
 
 from __future__ import annotations
 
@@ -13,32 +13,38 @@ from foretaste.typing import Entity
 
 @estimator
 class SparseFC(AutoencoderModel):
-    r"""A kernelised sparse autoencoder of the ratings of items.
+    r"""A kernelized sparse autoencoder of the ratings of items.
 
-    As ``AutoRec`` of items, with ``layers`` hidden layers, whose weights are :math:`w_{jk} K(u_j, v_k)`: what
-    is connected has a place each, in a few dimensions, and the kernel
+    As item-based ``AutoRec``, with ``layers`` hidden layers whose weights are :math:`w_{jk} K(u_j, v_k)`:
+    each unit has a position in a low-dimensional space, and the kernel
 
     .. math:: K(u, v) = \max(0, 1 - \lVert u - v \rVert^2)
 
-    lets near ones through and cuts off those at least 1 apart. Weights and places make
+    connects near units and cuts off those at least 1 apart. Weights and positions minimize
 
     .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - \hat z_{ui})^2 + \lambda \sum w_{jk}^2 + \kappa \sum K(u_j, v_k)^2
 
-    smaller, over all layers, some rows a step. A larger :math:`\kappa` drives places apart and leaves fewer
-    connections. An unknown item gets the mean of the user's predictions over the ratings, an unknown user
-    that of the item's, and a pair of both their mean.
+    summed over all layers, in mini-batches of rows. A larger :math:`\kappa` drives positions apart and leaves
+    fewer connections. An unknown item gets the mean of the user's predictions over the ratings, an unknown
+    user that of the item's, and a pair of both the mean of all.
 
-    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. There two hidden layers
-    of sigmoids learn ratings as they are, and all rows are one step of L-BFGS; here one of tanh learns what
-    biases leave, and some rows are a step of Adam, which is there sooner.
+    Muller, Martel and Indiveri, "Kernelized synaptic weight matrices", ICML 2018. The paper trains two hidden
+    layers of sigmoids on raw ratings with full-batch L-BFGS; here one tanh layer is trained on the residuals
+    of the biases with Adam, which converges sooner.
     """
 
+<<<<<<< HEAD
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
     summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
+=======
+    summary: ClassVar[str] = "autoencoder with learned sparse connectivity (PyTorch)"
+>>>>>>> b924034 (PyTorch models: docstrings, parameters and errors in the field's terms)
 
-    layers: int = param(1, "how many hidden layers there are, one after another", low=1, high=16)
-    dimensions: int = param(5, "in how many dimensions places lie", low=1, high=100)
-    kernel_regularization: float = param(0.013, "what a squared value of the kernel costs, likewise", low=0)
+    layers: int = param(1, "number of hidden layers", low=1, high=16)
+    dimensions: int = param(5, "dimensions of the unit positions", low=1, high=100)
+    kernel_regularization: float = param(
+        0.013, "penalty of a squared kernel value, in units of one squared error", low=0
+    )
 
     def _is_item_based(self) -> bool:
         return True
@@ -57,9 +63,14 @@ class SparseFC(AutoencoderModel):
         return AutoencoderNetwork(layers, self.activation)
 
     def _count_weights(self, columns: int) -> int:
-        # The kernel, its square and the weights under it have a gradient each while a step is worked out.
+        # In a step the kernel, its square and the kernelized weights have a gradient each.
         return 2 * (2 * columns * self.hidden + (self.layers - 1) * self.hidden**2)
 
+<<<<<<< HEAD
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
+=======
+    def _fold_in(self, new: Ratings) -> Self:
+        """Return a model of new users, whose decoder weights have a kernel of 1."""
+>>>>>>> b924034 (PyTorch models: docstrings, parameters and errors in the field's terms)
         return self._fold_in_users(new)
