@@ -220,9 +220,7 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
 def test_it_is_refused_where_its_weights_would_not_fit(name, ratings, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
-    with pytest.raises(
-        NotEnoughMemoryError, match=r"an autoencoder of \d+ columns with 500 hidden units"
-    ):
+    with pytest.raises(NotEnoughMemoryError, match=r"an autoencoder of \d+ columns with 500 hidden units"):
         make(name, hidden=500).fit(ratings)
 
 

@@ -132,9 +132,7 @@ def test_a_name_in_a_file_is_never_looked_up(ratings, tmp_path):
 def test_weights_of_another_module_are_refused(ratings, tmp_path, other):
     path = tmp_path / "own.foretaste"
     save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
-    with pytest.raises(
-        ModelFileError, match="the weights in the file do not fit this TorchRecommender"
-    ):
+    with pytest.raises(ModelFileError, match="the weights in the file do not fit this TorchRecommender"):
         load(path, module=other)
 
 
@@ -245,7 +243,7 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
     ratings = planted(rows=1000)
     numbers = 3 * (len(ratings.users) + len(ratings.items))
-    with pytest.raises(NotEnoughMemoryError, match=f"learning {numbers} numbers from 1,000 ratings"):
+    with pytest.raises(NotEnoughMemoryError, match=f"training {numbers} weights on 1,000 ratings"):
         TorchMF(factors=2, epochs=1).fit(ratings)
 
 

@@ -39,8 +39,8 @@ class FeatureModel(LinearTorchModel):
     schedule: str = schedule_param("linear")
     id_dropout: float = param(
         0.3,
-        "fraction of the ratings whose user id, and likewise item id, is masked in training; only where there "
-        "are features, which so learn to stand in for unknown ids",
+        "fraction of the ratings whose user id, and likewise item id, is masked in training; only where "
+        "there are features, which so learn to stand in for unknown ids",
         low=0,
         high=0.9,
     )

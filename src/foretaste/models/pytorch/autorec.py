@@ -26,7 +26,8 @@ class AutoRec(AutoencoderModel):
               + \lambda (\lVert W \rVert^2 + \lVert V \rVert^2)
 
     in mini-batches of rows. With ``entity="user"`` rows are users. An unknown item gets the mean of the
-    user's predictions over the ratings, an unknown user that of the item's, and a pair of both the mean of all.
+    user's predictions over the ratings, an unknown user that of the item's, and a pair of both the mean of
+    all.
 
     Sedhain, Menon, Sanner and Xie, "AutoRec: autoencoders meet collaborative filtering", WWW 2015. The paper
     uses sigmoid units and raw ratings as inputs, without biases, :math:`n` and :math:`c`: on a scale of 1 to

@@ -33,12 +33,8 @@ class SparseFC(AutoencoderModel):
     of the biases with Adam, which converges sooner.
     """
 
-<<<<<<< HEAD
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
-    summary: ClassVar[str] = "an autoencoder that learns which connections there are, by PyTorch"
-=======
     summary: ClassVar[str] = "autoencoder with learned sparse connectivity (PyTorch)"
->>>>>>> b924034 (PyTorch models: docstrings, parameters and errors in the field's terms)
 
     layers: int = param(1, "number of hidden layers", low=1, high=16)
     dimensions: int = param(5, "dimensions of the unit positions", low=1, high=100)
@@ -66,11 +62,6 @@ class SparseFC(AutoencoderModel):
         # In a step the kernel, its square and the kernelized weights have a gradient each.
         return 2 * (2 * columns * self.hidden + (self.layers - 1) * self.hidden**2)
 
-<<<<<<< HEAD
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
-        """Return a model of new users: the decoder that is best for their ratings, under a kernel of 1."""
-=======
-    def _fold_in(self, new: Ratings) -> Self:
         """Return a model of new users, whose decoder weights have a kernel of 1."""
->>>>>>> b924034 (PyTorch models: docstrings, parameters and errors in the field's terms)
         return self._fold_in_users(new)
