@@ -1,27 +1,27 @@
-# The six words: demo, test, check, bench, docs, serve. Each makes what it needs in .venv first.
+# Six targets: demo, test, check, bench, docs, serve. Each installs what it needs into .venv first.
 PYTHON ?= python3
 CXX ?= c++
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-# The kernels are compiled once: what is wanted beside them is installed from the wheel that was built.
+# The kernels are compiled once: extras are installed with the wheel that was built.
 WHEEL := .venv/wheel/foretaste-*.whl
-# On every core, yet no more than four processes: each holds the tests, and kernels have threads of their own.
+# One process per core, at most four: each imports all tests, and kernels have threads of their own.
 PYTEST ?= -n logical --maxprocesses 4 --dist worksteal
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -name '*.pyc')
 
 .PHONY: help demo test check bench docs serve
 help:
 	@echo "make demo    compare models on the bundled ratings"
-	@echo "make test    run the tests that this machine can run"
-	@echo "make check   style, types, layers and names"
-	@echo "make bench   measure against other libraries, side by side"
+	@echo "make test    run all tests that this machine can run"
+	@echo "make check   check style, types, layers and names"
+	@echo "make bench   measure speed against other libraries, interleaved"
 	@echo "make docs    build the documentation into docs/_build/html"
-	@echo "make serve   build the documentation and show it on http://127.0.0.1:8000"
+	@echo "make serve   build the documentation and serve it on http://127.0.0.1:8000"
 
 demo: .venv/installed
 	@$(BIN)/foretaste demo
 	@echo
-	@echo "foretaste is installed in .venv; to type the commands as they stand:  . .venv/bin/activate"
+	@echo "foretaste is installed in .venv; to run the commands as printed:  . .venv/bin/activate"
 
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST)
