@@ -33,12 +33,12 @@ def objective(model, ratings):
 
 SETTINGS = [
     ALS(factors=5, solver="cholesky"),
-    ALS(factors=5, solver="cg", steps=4),
+    ALS(factors=5, solver="cg", cg_steps=4),
     ALS(factors=5, growth=0),
     ALS(factors=5, non_negative=True),
-    ALS(factors=5, biases=False),
+    ALS(factors=5, biased=False),
     NMF(factors=5),
-    NMF(factors=5, biases=False, margin=0.1),
+    NMF(factors=5, biased=False, margin=0.1),
 ]
 
 
@@ -72,7 +72,7 @@ def test_the_exact_solution_leaves_no_slope(more):
 
 
 @pytest.mark.parametrize(
-    "model", [ALS(factors=4), ALS(factors=4, non_negative=True), ALS(factors=4, biases=False)]
+    "model", [ALS(factors=4), ALS(factors=4, non_negative=True), ALS(factors=4, biased=False)]
 )
 def test_folding_in_is_the_last_half_of_an_epoch(model, ratings):
     fitted = model.fit(ratings)
@@ -96,7 +96,7 @@ def test_folding_in_helps_new_people(more):
 
 
 @pytest.mark.parametrize(
-    "model", [ALS(factors=8, non_negative=True), NMF(factors=8), NMF(factors=8, biases=False)]
+    "model", [ALS(factors=8, non_negative=True), NMF(factors=8), NMF(factors=8, biased=False)]
 )
 def test_factors_are_not_negative(model, ratings):
     fitted = model.fit(ratings)
@@ -131,7 +131,7 @@ def test_unknown_people_and_items(model, ratings):
 
 
 def test_without_biases_the_unknown_get_the_mean(ratings):
-    for model in (ALS(factors=4, non_negative=True, biases=False), NMF(factors=4, biases=False)):
+    for model in (ALS(factors=4, non_negative=True, biased=False), NMF(factors=4, biased=False)):
         fitted = model.fit(ratings)
         user, item = int(ratings.users.ids[0]), int(ratings.items.ids[0])
         np.testing.assert_allclose(
@@ -199,7 +199,7 @@ def test_nmf_is_that_of_surprise_from_the_same_start(seed, monkeypatch):
 
     monkeypatch.setattr(NMF, "_first", first)
     ours = NMF(
-        factors=15, epochs=50, biases=False, margin=0.25, updates="simultaneous",
+        factors=15, epochs=50, biased=False, margin=0.25, update_order="simultaneous",
         regularization=0.06 / std, damping=0,
     ).fit(train)  # fmt: skip
     np.testing.assert_allclose(ours.user_factors_ * np.sqrt(std), theirs.pu[users], atol=1e-3)

@@ -87,7 +87,7 @@ class Watched(Bias):
     asked_for: ClassVar[list[set[tuple[int, int]]]] = []
 
     def fit(self, X, y=None, sample_weight=None, *, progress=False):
-        self.reconstruct_train_ratings.append(set(zip(X.user_ids.tolist(), X.item_ids.tolist(), strict=True)))
+        self.learned_from.append(set(zip(X.user_ids.tolist(), X.item_ids.tolist(), strict=True)))
         return super().fit(X, y, sample_weight, progress=progress)
 
     def predict(self, X):
@@ -96,13 +96,13 @@ class Watched(Bias):
 
 
 def test_no_model_is_judged_by_what_it_learned_from(ratings):
-    Watched.reconstruct_train_ratings.clear()
+    Watched.learned_from.clear()
     Watched.asked_for.clear()
     Blend(models=[Watched(), "UserMean"], folds=4).fit(ratings)
     everything = set(zip(ratings.user_ids.tolist(), ratings.item_ids.tolist(), strict=True))
-    assert len(Watched.reconstruct_train_ratings) == 5
-    assert Watched.reconstruct_train_ratings[-1] == everything
-    for learned_from, asked_for in zip(Watched.reconstruct_train_ratings, Watched.asked_for, strict=False):
+    assert len(Watched.learned_from) == 5
+    assert Watched.learned_from[-1] == everything
+    for learned_from, asked_for in zip(Watched.learned_from, Watched.asked_for, strict=False):
         assert not learned_from & asked_for
         assert learned_from | asked_for == everything
     assert set().union(*Watched.asked_for) == everything

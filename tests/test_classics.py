@@ -59,11 +59,11 @@ def test_popularity_rises_by_a_tenth_of_a_deviation_where_they_are_not(ratings):
 
 
 def test_popularity_by_mean_is_the_damped_mean(ratings):
-    model = Popularity(by="mean", damping=0, clip=False).fit(ratings)
+    model = Popularity(rank_by="mean", damping=0, clip=False).fit(ratings)
     np.testing.assert_allclose(model.predict(ratings), ItemMean().fit(ratings).predict(ratings), atol=1e-5)
     mean = ratings.value.mean(dtype=np.float64)
     own = ratings.value[ratings.item == 3].astype(np.float64)
-    damped = Popularity(by="mean", damping=2.5).fit(ratings)
+    damped = Popularity(rank_by="mean", damping=2.5).fit(ratings)
     assert damped.item_bias_[3] == pytest.approx((own - mean).sum() / (len(own) + 2.5), rel=1e-5)
 
 
@@ -97,8 +97,8 @@ def ladder_by_hand(r, user_damping, item_damping, slope_damping):
     left = {n: value[n] - mean for n in rows}
     for step in EFFECTS:
         codes, x = of[step.entity], dict.fromkeys(rows, 1.0)
-        if step.variable != "one":
-            side, what = step.variable.split("_")
+        if step.statistic != "constant":
+            side, what = step.statistic_entity, step.statistic
             for n in rows:
                 fact = facts[side, what, of[side][n]]
                 x[n] = ((r.timestamp[n] - fact) / 86_400) ** 0.5 if what == "time" else fact
@@ -107,7 +107,7 @@ def ladder_by_hand(r, user_damping, item_damping, slope_damping):
                 centre = sum(weight[n] * x[n] for n in own) / sum(weight[n] for n in own)
                 x |= {n: x[n] - centre for n in own}
         spread = sum(weight[n] * x[n] ** 2 for n in rows) / sum(weight)
-        damped = slope_damping if step.variable != "one" else damping[step.entity]
+        damped = slope_damping if step.statistic != "constant" else damping[step.entity]
         for one in set(codes):
             own = [n for n in rows if codes[n] == one]
             along = sum(weight[n] * x[n] * left[n] for n in own)
@@ -135,7 +135,7 @@ def test_many_sweeps_end_where_no_effect_wants_to_move(ratings):
         codes = given.user if step.entity == "user" else given.item
         x = model._variable(step, given)
         pull = np.bincount(codes, x * left)
-        spread = getattr(model, f"{step.entity}_spread_")[step.column]
+        spread = getattr(model, f"{step.entity}_mean_square_")[step.column]
         wanted = (
             model._effect_damping(step) * spread * getattr(model, f"{step.entity}_effect_")[:, step.column]
         )
@@ -152,7 +152,11 @@ def test_a_drift_in_time_is_found(ratings):
     timed, timeless = GlobalEffects().fit(given), GlobalEffects().fit(given.replace(timestamp=None))
     assert (timed.has_timestamps_, timeless.has_timestamps_) == (1, 0)
     assert rmse(given.value, timed.predict(given)) < 0.9 * rmse(given.value, timeless.predict(given))
-    place = next(step.column for step in EFFECTS if step.variable == "user_time" and step.entity == "user")
+    place = next(
+        step.column
+        for step in EFFECTS
+        if (step.statistic, step.statistic_entity, step.entity) == ("time", "user", "user")
+    )
     assert np.corrcoef(timed.user_effect_[:, place], drift)[0, 1] > 0.5
     untimed = timed.predict_details(given.replace(timestamp=None))
     assert np.isfinite(untimed.value).all()
@@ -231,7 +235,7 @@ def test_with_its_published_settings_it_is_george_and_merugu(ratings, clusters):
 
 
 def test_blocks_are_damped_means_of_what_the_biases_leave(ratings):
-    model = CoClustering(user_clusters=3, item_clusters=2, starts=2, damping=4, clip=False).fit(ratings)
+    model = CoClustering(user_clusters=3, item_clusters=2, n_init=2, damping=4, clip=False).fit(ratings)
     left = ratings.value - Bias(clip=False).fit(ratings).predict(ratings).astype(np.float64)
     for s in range(2):
         for c, d in itertools.product(range(3), range(2)):
@@ -240,7 +244,7 @@ def test_blocks_are_damped_means_of_what_the_biases_leave(ratings):
 
 
 def test_clusters_of_new_users_are_those_of_training(ratings):
-    model = CoClustering(user_clusters=3, item_clusters=3, starts=4, epochs=200).fit(ratings)
+    model = CoClustering(user_clusters=3, item_clusters=3, n_init=4, epochs=200).fit(ratings)
     folded = folded_back(model, ratings)
     assert (folded.user_cluster_ == model.user_cluster_).mean() > 0.99
     np.testing.assert_allclose(folded.user_bias_, model.user_bias_, rtol=0, atol=1e-4)
@@ -251,7 +255,7 @@ def test_clusters_of_new_users_are_those_of_training(ratings):
 
 
 def test_a_cluster_that_there_is_not_is_refused(ratings):
-    model = CoClustering(user_clusters=2, item_clusters=2, starts=1).fit(ratings)
+    model = CoClustering(user_clusters=2, item_clusters=2, n_init=1).fit(ratings)
     for name, value in (("user_cluster_", 2), ("item_cluster_", 2), ("item_cluster_", -1)):
         state = model.get_state()
         state[name] = state[name].copy()
@@ -308,7 +312,7 @@ def test_from_the_same_clusters_it_ends_where_surprise_does():
 def left_of(model, ratings):
     """Return the matrix that EASE learned from, 0 where there is no rating, shape (users, items)."""
     matrix = np.zeros((len(ratings.users), len(ratings.items)))
-    if model.values == "binary":
+    if model.target == "binary":
         matrix[ratings.user, ratings.item] = 1
         return matrix
     base = Bias(clip=False).fit(ratings).predict(ratings).astype(np.float64)
@@ -327,24 +331,24 @@ def regressions(x, regularization):
     return weights
 
 
-@pytest.mark.parametrize("values", ["centred", "binary"])
-def test_its_weights_are_ridge_regressions_of_each_item_on_the_others(ratings, values):
-    model = EASE(values=values, regularization=7.0).fit(ratings)
+@pytest.mark.parametrize("target", ["centered", "binary"])
+def test_its_weights_are_ridge_regressions_of_each_item_on_the_others(ratings, target):
+    model = EASE(target=target, regularization=7.0).fit(ratings)
     expected = regressions(left_of(model, ratings), 7.0)
     np.testing.assert_allclose(model.weight_.T, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("values", ["centred", "binary"])
-def test_its_slope_is_learned_from_sums_without_the_user(ratings, values):
+@pytest.mark.parametrize("target", ["centered", "binary"])
+def test_its_slope_is_learned_from_sums_without_the_user(ratings, target):
     """Each user left out and the weights found again, one after another."""
-    model = EASE(values=values, regularization=7.0, clip=False).fit(ratings)
+    model = EASE(target=target, regularization=7.0, clip=False).fit(ratings)
     x = left_of(model, ratings)
     apart = np.zeros(len(ratings))
     for user in range(len(ratings.users)):
         rows = ratings.user == user
         apart[rows] = (x[user] @ regressions(np.delete(x, user, axis=0), 7.0))[ratings.item[rows]]
     value = ratings.value.astype(np.float64)
-    if values == "binary":
+    if target == "binary":
         slope, _ = np.polyfit(apart, value, 1)
         slope = max(slope, 0.1 * value.std() / np.ptp(apart))
         assert model.mean_ == pytest.approx(value.mean() - slope * apart.mean(), rel=1e-3)
@@ -353,14 +357,14 @@ def test_its_slope_is_learned_from_sums_without_the_user(ratings, values):
         slope = value.std() * (apart @ own) / (apart @ apart)
         assert slope > 0.1
     assert model.slope_ == pytest.approx(slope, rel=1e-3)
-    if values == "centred":
+    if target == "centered":
         sums = (x @ regressions(x, 7.0))[ratings.user, ratings.item]
         base = Bias(clip=False).fit(ratings).predict(ratings)
         np.testing.assert_allclose(model.predict(ratings), base + slope * sums, rtol=0, atol=2e-3)
 
 
 def test_binary_ease_ranks_as_its_sums(ratings):
-    model = EASE(values="binary", regularization=7.0, clip=False).fit(ratings)
+    model = EASE(target="binary", regularization=7.0, clip=False).fit(ratings)
     x = left_of(model, ratings)
     sums = x @ regressions(x, 7.0)
     predicted = model.predict_matrix()
@@ -370,9 +374,9 @@ def test_binary_ease_ranks_as_its_sums(ratings):
         assert (np.subtract.outer(predicted[user], predicted[user])[clear] > 0).all()
 
 
-@pytest.mark.parametrize("values", ["centred", "binary"])
-def test_new_users_with_known_ratings_get_the_same_predictions(ratings, values):
-    model = EASE(values=values, regularization=20.0).fit(ratings)
+@pytest.mark.parametrize("target", ["centered", "binary"])
+def test_new_users_with_known_ratings_get_the_same_predictions(ratings, target):
+    model = EASE(target=target, regularization=20.0).fit(ratings)
     np.testing.assert_allclose(
         folded_back(model, ratings).predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-4
     )
@@ -397,7 +401,7 @@ def test_ease_is_refused_where_it_would_not_fit(ratings, monkeypatch):
 def test_too_little_regularization_is_refused():
     twins = Ratings.from_columns([1, 1, 2], [1, 2, 3], [1, 2, 4])
     with pytest.raises(InvalidParameterError, match="regularization=1e-300 is too small") as refused:
-        EASE(values="binary", regularization=1e-300).fit(twins)
+        EASE(target="binary", regularization=1e-300).fit(twins)
     assert "regularization=" in refused.value.hint
 
 

@@ -74,9 +74,9 @@ def test_sampled_is_said(folder):
 
 
 def test_models_with_parameters():
-    found = parse_models("EASE(values='binary', regularization=50), SVD,Popularity(by=\"mean\")")
+    found = parse_models("EASE(target='binary', regularization=50), SVD,Popularity(rank_by=\"mean\")")
     assert [repr(model) for model in found] == [
-        "EASE(values='binary', regularization=50)", "SVD()", "Popularity(by='mean')",
+        "EASE(target='binary', regularization=50)", "SVD()", "Popularity(rank_by='mean')",
     ]  # fmt: skip
     assert [repr(model) for model in parse_models("user-mean, svd")] == ["UserMean()", "SVD()"]
 
@@ -84,13 +84,13 @@ def test_models_with_parameters():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("EASE(values=", "cannot be understood"),
+        ("EASE(target=", "cannot be understood"),
         ("EASE('binary')", "cannot be understood"),
-        ("EASE(values=open('x'))", "cannot be understood"),
+        ("EASE(target=open('x'))", "cannot be understood"),
         ("__import__('os').system('x')", "cannot be understood"),
         ("EASE(**{'values': 'binary'})", "has no parameter None"),
         ("EASE(value='binary')", 'did you mean "values"'),
-        ("EASE(values='binry')", "binry"),
+        ("EASE(target='binry')", "binry"),
         ("EASI(values='binary')", 'did you mean "EASE"'),
     ],
 )

@@ -161,9 +161,7 @@ def test_a_study_of_something_else_names_another_file(folder: Path) -> None:
 
 
 def test_spaces_as_they_are_typed() -> None:
-    typed = (
-        "factors=16..128,learning-rate=0.001..1e-1:log,schedule=linear|cosine,biased=true,initial_std=0|.5"
-    )
+    typed = "factors=16..128,learning-rate=0.001..1e-1:log,schedule=linear|cosine,biased=true,init_std=0|.5"
     assert _parse_space(SVD(), typed) == {
         "factors": (16, 128),
         "learning_rate": ("log", 0.001, 0.1),

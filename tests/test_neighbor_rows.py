@@ -58,7 +58,7 @@ def test_somebody_new_of_the_same_ratings_has_that_one_as_the_first_neighbour(ra
     assert folded.neighbor_[0] == one
     assert getattr(folded, f"{side}s_").ids.tolist() == [123_456]
     assert len(folded.neighbor_) == folded.list_start_[-1]
-    assert model.stored != 7 or len(folded.neighbor_) == 7
+    assert model.max_stored_neighbors != 7 or len(folded.neighbor_) == 7
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -102,7 +102,7 @@ def test_the_other_side_is_taken_in_before_not_after(ratings, others, cls):
     other = "item" if side == "user" else "user"
     after = taken_in(model, others)
     with pytest.raises(
-        NotSupportedError, match=f"new {other}s are rated by {side}s that learning knew"
+        NotSupportedError, match=f"new {other}s need the {side}s of the training ratings"
     ) as refused:
         fold_in(after, **{f"{other}s": ratings})
     assert f"fold_in(model, {other}s=...) first" in refused.value.hint

@@ -28,22 +28,22 @@ def centred(model, matrix):
     ``matrix`` has the rows that are compared as rows, NaN where there is no rating.
     """
     mean = np.nanmean(matrix)
-    if model.centring == "none":
+    if model.centering == "none":
         start, unit = np.full(matrix.shape, mean), np.ones(len(matrix))
-    elif model.centring == "bias":
+    elif model.centering == "bias":
         items_first = model.bias_epochs is not None
         bias = Bias(
             method="als" if items_first else "exact", epochs=model.bias_epochs or 200, clip=False,
             user_damping=model.user_damping, item_damping=model.item_damping,
         )  # fmt: skip
         side, other = np.nonzero(~np.isnan(matrix))
-        user, item = (other, side) if model.rows == "item" else (side, other)
+        user, item = (other, side) if model.row_entity == "item" else (side, other)
         full = bias.fit(Ratings.from_columns(user, item, matrix[side, other])).predict_matrix()
-        start, unit = full.T if model.rows == "item" else full, np.ones(len(matrix))
+        start, unit = full.T if model.row_entity == "item" else full, np.ones(len(matrix))
     else:
         own = np.nanmean(matrix, axis=1, keepdims=True)
         unit = np.ones(len(matrix))
-        if model.centring == "z_score":
+        if model.centering == "z_score":
             unit = np.nanstd(matrix, axis=1)
             unit[unit < 1e-6 * np.nanstd(matrix)] = np.nanstd(matrix)
         start = np.broadcast_to(own, matrix.shape)
@@ -56,7 +56,7 @@ def numbers_compared(model, matrix, deviation):
         return deviation
     if model.similarity == "adjusted_cosine":
         return value - np.nanmean(value, axis=0, keepdims=True)
-    if (model.similarity, model.norms) == ("pearson", "all"):
+    if (model.similarity, model.norm_over) == ("pearson", "all"):
         return value - np.nanmean(value, axis=1, keepdims=True)
     return value
 
@@ -75,9 +75,9 @@ def table_by_hand(model, value):
             if model.similarity == "msd":
                 s = 1 / (np.mean((x - y) ** 2) + 1)
             else:
-                if (model.similarity, model.norms) == ("pearson", "common"):
+                if (model.similarity, model.norm_over) == ("pearson", "common"):
                     x, y = x - x.mean(), y - y.mean()
-                length = norm[i] * norm[j] if model.norms == "all" else np.sqrt(x @ x) * np.sqrt(y @ y)
+                length = norm[i] * norm[j] if model.norm_over == "all" else np.sqrt(x @ x) * np.sqrt(y @ y)
                 s = x @ y / length if length > 1e-9 else 0.0
             s *= (n - 1) / (n - 1 + model.shrinkage) if model.shrinkage else 1.0
             s *= min(1.0, n / model.significance_weighting) if model.significance_weighting else 1.0
@@ -88,7 +88,7 @@ def table_by_hand(model, value):
 def by_hand(model, ratings):
     """Return all predictions, shape (users, items)."""
     matrix = ratings.to_matrix(dtype=np.float64)
-    matrix = matrix.T if model.rows == "item" else matrix
+    matrix = matrix.T if model.row_entity == "item" else matrix
     start, deviation, unit = centred(model, matrix)
     table = table_by_hand(model, numbers_compared(model, matrix, deviation))
     found = start.copy()
@@ -96,14 +96,14 @@ def by_hand(model, ratings):
         size = np.round(np.abs(table[i]), 9)  # equal but for rounding is equal
         order = np.lexsort((np.arange(len(size)), -size))
         order = order[size[order] > 0]
-        order = order[: len(order) if model.stored is None else model.stored]
+        order = order[: len(order) if model.max_stored_neighbors is None else model.max_stored_neighbors]
         for c in range(matrix.shape[1]):
             there = order[~np.isnan(matrix[order, c])]
             near = there[: model.neighbors]
             if len(near) >= max(1, model.min_neighbors):
                 weight = np.abs(table[i, near]).sum() + model.damping
                 found[i, c] += unit[i] * (table[i, near] @ deviation[near, c]) / weight
-    return found.T if model.rows == "item" else found
+    return found.T if model.row_entity == "item" else found
 
 
 SETTINGS = [
@@ -136,9 +136,9 @@ def test_predictions_are_those_of_numpy(ratings, cls, setting):
 
 @pytest.mark.parametrize("cls", MODELS)
 def test_similarity_on_biases_and_deviations_from_the_mean_are_apart(ratings, cls):
-    mixed = cls(clip=False, centring="mean", similarity="pearson_bias").fit(ratings)
+    mixed = cls(clip=False, centering="mean", similarity="pearson_bias").fit(ratings)
     alike = cls(clip=False, similarity="pearson_bias").fit(ratings)
-    about_means = cls(clip=False, centring="mean", similarity="cosine").fit(ratings)
+    about_means = cls(clip=False, centering="mean", similarity="cosine").fit(ratings)
     for name in ("list_start_", "neighbor_", "similarity_"):
         assert np.array_equal(getattr(mixed, name), getattr(alike, name))
     for name in ("user_bias_", "item_bias_", "deviation_", "rated_"):
@@ -157,11 +157,11 @@ def test_users_of_one_are_items_of_the_other(ratings, cls):
 @pytest.mark.parametrize("cls", MODELS)
 def test_what_is_kept_is_bounded(more, cls):
     for stored in (1, 5, 17):
-        model = cls(stored=stored).fit(more)
+        model = cls(max_stored_neighbors=stored).fit(more)
         assert np.diff(model.list_start_).max() == stored
         assert len(model.neighbor_) <= stored * len(model.row_std_)
-    everything = cls(stored=None).fit(more)
-    nearest = cls(stored=17).fit(more)
+    everything = cls(max_stored_neighbors=None).fit(more)
+    nearest = cls(max_stored_neighbors=17).fit(more)
     for r in range(len(nearest.row_std_)):
         kept = nearest.neighbor_[nearest.list_start_[r] : nearest.list_start_[r + 1]]
         first = everything.list_start_[r]
@@ -181,11 +181,11 @@ def test_unknown_ids_get_what_is_known_of_the_other(ratings, cls):
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("centring", ["none", "mean", "z_score", "bias"])
 def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
-    model = cls(centring=centring, clip=False, neighbors=6).fit(ratings)
+    model = cls(centering=centring, clip=False, neighbors=6).fit(ratings)
     pairs = every_pair(ratings)
     user, item = model.users_.indices_of(pairs[:, 0]), model.items_.indices_of(pairs[:, 1])
     pairs = Pairs(user, item)
-    neighbor, share = model._shares(pairs)
+    neighbor, share = model._neighbor_contributions(pairs)
     told = model.contributions(pairs)
     assert told.parts == ("mean", "user", "item", "neighbors")
     np.testing.assert_allclose(share.sum(axis=1), told.values[:, 3], rtol=0, atol=1e-5)
@@ -246,7 +246,7 @@ def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
         NotEnoughMemoryError, match=rf"{cls.__name__} keeping up to .* needs .* of memory"
     ) as caught:
         cls(threads=1).fit(more)
-    assert "stored=" in caught.value.hint
+    assert "max_stored_neighbors=" in caught.value.hint
 
 
 def test_memory_goes_with_items_times_those_kept():
@@ -279,9 +279,9 @@ def test_what_is_not_allowed(ratings, cls):
         ({"neighbors": 0}, "neighbors=0"),
         ({"similarity": "cosin"}, "similarity='cosin'"),
         ({"shrinkage": -1.0}, "shrinkage=-1.0"),
-        ({"max_stored_neighbors": 0}, "stored=0"),
+        ({"max_stored_neighbors": 0}, "max_stored_neighbors=0"),
         ({"bias_epochs": 0}, "bias_epochs=0"),
-        ({"centering": "biases"}, "centring='biases'"),
+        ({"centering": "biases"}, "centering='biases'"),
     ):
         with pytest.raises(InvalidParameterError, match=words):
             cls(**setting).fit(ratings)

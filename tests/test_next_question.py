@@ -50,7 +50,7 @@ def test_gains_of_factors_are_what_the_posterior_covariance_loses(ratings, model
 
 @pytest.mark.parametrize(
     "model",
-    [ItemKNN(), EASE(), Bias(), CoClustering(starts=2), Blend(models=["EASE", "Bias"], folds=2)],
+    [ItemKNN(), EASE(), Bias(), CoClustering(n_init=2), Blend(models=["EASE", "Bias"], folds=2)],
     ids=repr,
 )
 @pytest.mark.parametrize("answered", [{}, {5: 3.0, 31: -2.0}])

@@ -77,7 +77,7 @@ def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
 @pytest.mark.parametrize("cls", [ItemKNN, UserKNN], ids=lambda cls: cls.__name__)
 def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, cls, tmp_path):
     model = cls().fit(ratings)
-    again = older(model, tmp_path / "old.foretaste", "base_", "base_bias_", "base_spread_")
+    again = older(model, tmp_path / "old.foretaste", "source_ids_", "source_bias_", "source_std_")
     assert len(again.source_ids_) == 0
     for side in ("users", "items"):
         np.testing.assert_array_equal(
@@ -89,7 +89,7 @@ def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, 
 def test_models_inside_may_lack_it_too(ratings, others, tmp_path):
     blend = Blend(models=["UserKNN", SVD(factors=3, epochs=3)], folds=2).fit(ratings)
     lacks = [f"members_.1.{name}" for name in PENALTIES]
-    again = older(blend, tmp_path / "old.foretaste", "members_.0.base_", *lacks)
+    again = older(blend, tmp_path / "old.foretaste", "members_.0.source_ids_", *lacks)
     np.testing.assert_array_equal(again.predict_matrix(), blend.predict_matrix())
     with pytest.raises(NotSupportedError, match="this SVD comes from a file by an earlier version"):
         fold_in(again, users=others)

@@ -85,7 +85,7 @@ def check_neighbours(parts, algorithm, similarity, items, k, min_support, most_t
     cls = ItemKNN if items else UserKNN
     baseline = similarity == "pearson_baseline"
     model = cls(
-        centring=CENTRING[algorithm], similarity="pearson_bias" if baseline else similarity, neighbors=k,
+        centering=CENTRING[algorithm], similarity="pearson_bias" if baseline else similarity, neighbors=k,
         min_neighbors=2, min_support=max(2, min_support) if baseline else min_support,
         shrinkage=100.0 if baseline else 0.0, **AS_SURPRISE,
     ).fit(train)  # fmt: skip

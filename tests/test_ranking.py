@@ -296,7 +296,7 @@ def test_metric_names_ignore_case_and_may_carry_the_cutoff(parts):
 def test_default_models(parts):
     results = evaluate_ranking(parts[0], test=parts[1], relevant=1, n_samples=0)
     assert {row["name"] for row in results.rows} == {
-        "Popularity", "EASE", "EASE(values='binary')", "ALS", "ItemKNN", "SVD",
+        "Popularity", "EASE", "EASE(target='binary')", "ALS", "ItemKNN", "SVD",
     }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_popularity_is_as_published(results):
 
 
 def test_weights_between_items_by_who_rated_what_beat_popularity(results):
-    row = row_of(results, "EASE(values='binary')")
+    row = row_of(results, "EASE(target='binary')")
     assert results.best is row
     assert row["over_popularity_low"] > 0.18
     assert row["ndcg"] > 0.45  # the best of the published table: 0.475

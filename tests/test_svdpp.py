@@ -67,7 +67,7 @@ def test_pmf_stops_early_too(more):
 
 def test_a_prediction_is_what_the_formula_says(ratings):
     model = SVDpp(clip=False, init_std=0.1, **SMALL).fit(ratings)
-    starts, rows = ratings.by_user()
+    starts, rows = ratings.group_by_user()
     for u in range(len(ratings.users)):
         rated = ratings.item[rows[starts[u] : starts[u + 1]]]
         shared = model.implicit_factors_[rated].sum(axis=0) / np.sqrt(len(rated))

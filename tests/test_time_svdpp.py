@@ -142,7 +142,7 @@ def test_an_explanation_has_a_part_of_time(ratings):
 
 
 def test_times_are_needed(ratings):
-    with pytest.raises(DataError, match="TimeSVDpp needs when, and the ratings have none") as refused:
+    with pytest.raises(DataError, match="TimeSVDpp needs timestamp, and the ratings have none") as refused:
         TimeSVDpp(**SMALL).fit(ratings)
     assert "timestamp=COLUMN" in refused.value.hint
 

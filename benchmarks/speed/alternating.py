@@ -131,7 +131,7 @@ def layout(who: str, ratings: Ratings) -> Any:
 def by_foretaste(ratings: Ratings, factors: int, iterations: int, solver: str) -> Any:
     """Fit with one ridge for factors and biases alike: what cmfrec minimises."""
     return MODELS["ALS"](
-        factors=factors, epochs=iterations, solver=solver, steps=3, regularization=0, damping=RIDGE, growth=0,
+        factors=factors, epochs=iterations, solver=solver, cg_steps=3, regularization=0, damping=RIDGE, growth=0,
         bias_damping=RIDGE, threads=THREADS, clip=False,
     ).fit(ratings)  # fmt: skip
 
@@ -140,7 +140,7 @@ def by_cmfrec(matrix: Any, factors: int, iterations: int, solver: str) -> Any:
     from cmfrec import CMF
 
     return CMF(
-        k=factors, lambda_=RIDGE, method="als", use_cg=solver == "cg", max_cg_steps=3, finalize_chol=False,
+        k=factors, lambda_=RIDGE, method="als", use_cg=solver == "cg", max_cg_cg_steps=3, finalize_chol=False,
         niter=iterations, use_float=True, nthreads=THREADS, precompute_for_predictions=False, verbose=False,
     ).fit(matrix)  # fmt: skip
 
@@ -201,7 +201,7 @@ def residuals(ratings: Ratings) -> tuple[Ratings, Callable[[Ratings], np.ndarray
 def on_residuals(left: Ratings, factors: int, iterations: int) -> Any:
     """Fit the factors alone, as lenskit does; ours are in standard deviations, which moves the ridge."""
     return MODELS["ALS"](
-        factors=factors, epochs=iterations, solver="cholesky", damping=0, growth=0, biases=False,
+        factors=factors, epochs=iterations, solver="cholesky", damping=0, growth=0, biased=False,
         regularization=LENSKIT_RIDGE / left.mean_std()[1], threads=THREADS, clip=False,
     ).fit(left)  # fmt: skip
 

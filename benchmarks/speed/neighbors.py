@@ -41,7 +41,7 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
 def cosine(norms: str) -> Any:
     """Return our model that keeps nothing but the nearest by plain cosine, over all raters or common ones."""
     return MODELS["ItemKNN"](
-        similarity="cosine", norms=norms, standardize=False, shrinkage=0, stored=NEAREST, centring="none",
+        similarity="cosine", norm_over=norms, standardize=False, shrinkage=0, max_stored_neighbors=NEAREST, centering="none",
         threads=THREADS,
     )  # fmt: skip
 

@@ -133,7 +133,7 @@ def test_another_seed_other_numbers(name, ratings):
     assert not np.array_equal(first, make(name, seed=2).fit(ratings).predict(ratings))
 
 
-@each_model(parameter="threads", state_without=["bits_depend_on_threads"])
+@each_model(parameter="threads", without=["bits_depend_on_threads"])
 def test_threads_do_not_change_a_bit(name, more):
     asked = every_pair(more)
     one = make(name, threads=1).fit(more)

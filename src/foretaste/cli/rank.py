@@ -24,7 +24,7 @@ _METRICS = "ndcg, map, precision, recall, mrr, hit_rate, coverage, novelty, dive
     click.option(
         "--models",
         metavar="A,B",
-        help="Some of foretaste models, with parameters if need be: \"EASE(values='binary'),SVD\".",
+        help="Some of foretaste models, with parameters if need be: \"EASE(target='binary'),SVD\".",
     ),
     click.option("-n", "n", default=10, show_default=True, help="How long the lists are."),
     click.option(
@@ -104,7 +104,7 @@ def rank(
 
 
 def parse_models(text: str) -> list[Model]:
-    """Return the models that a text names, with their parameters: ``EASE(values='binary'),SVD``.
+    """Return the models that a text names, with their parameters: ``EASE(target='binary'),SVD``.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def parse_models(text: str) -> list[Model]:
             raise ValueError
     except (SyntaxError, ValueError):
         raise InvalidParameterError(
-            f"models={text!r} cannot be understood", hint="models=\"EASE(values='binary'),SVD\""
+            f"models={text!r} cannot be understood", hint="models=\"EASE(target='binary'),SVD\""
         ) from None
     return [_make_model(type(model_from_name(name)), params) for name, params in model_specs]
 

@@ -50,7 +50,7 @@ class FactorModel(Model):
         """Return the rating that biases and factors of 0 stand for."""
         return self.mean_
 
-    def _final_train_rmse(self) -> float:
+    def training_rmse(self) -> float:
         """Return the error in training of what was learned, in rating units."""
         return float(self.train_rmse_[-1])
 

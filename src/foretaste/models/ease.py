@@ -26,7 +26,7 @@ from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int
 class EASE(Model):
     r"""Predict from the user's other ratings by linear weights between items, found in closed form.
 
-    :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``target="centred"``
+    :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``target="centered"``
     :math:`x_{uj}` is how far the rating lies from mean and biases (those of ``Bias``), in standard
     deviations, and 0 where there is none. :math:`B` minimises :math:`\lVert X - XB \rVert^2 + \lambda
     \lVert B \rVert^2` with :math:`B_{ii} = 0`: with :math:`P = (X^\top X + \lambda I)^{-1}`,
@@ -54,9 +54,9 @@ class EASE(Model):
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     target: str = param(
-        "centred",
+        "centered",
         "what a rating counts: how far it lies from its biases, or 1",
-        choices=("centred", "binary"),
+        choices=("centered", "binary"),
     )
     regularization: float = param(
         1000.0, "how strongly the weights are drawn to 0", low=0, exclusive_low=True
@@ -84,7 +84,7 @@ class EASE(Model):
         threads = resolve_threads(self.threads)
         self.mean_, std = train.mean_std()
         self.std_ = std or 1.0
-        if self.target == "centred":
+        if self.target == "centered":
             bias = Bias(user_damping=self.user_damping, item_damping=self.item_damping).fit(train)
             self.user_bias_, self.item_bias_ = bias.user_bias_, bias.item_bias_
         else:
@@ -162,14 +162,14 @@ class EASE(Model):
         rated, residual = self.rated_[rows], self.residual_[rows].astype(np.float64)
         contribution = self.slope_ * residual * self.weight_[item, rated]
         rating = np.full(len(rated), np.nan)  # of which nothing is left where it counts as 1
-        if self.target == "centred":
+        if self.target == "centered":
             rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * residual
         return RatingAttribution("other ratings", "item", rated, rating, contribution)
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         known = known_ratings(self, new, entity)
         bias: Float64Array = np.zeros(len(new.users))
-        if self.target == "centred":
+        if self.target == "centered":
             deviation = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
             bias = damped_group_mean(known.user, deviation, np.ones(len(known)), len(bias), self.user_damping)
         folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))

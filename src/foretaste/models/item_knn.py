@@ -20,7 +20,7 @@ class ItemKNN(KNNBase):
               {\sum_{j \in N} |s_{ij}| + \delta} ,
 
     where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
-    ``Bias``), or with ``centring="none"`` the mean of all ratings, with ``"mean"`` that of the item; with
+    ``Bias``), or with ``centering="none"`` the mean of all ratings, with ``"mean"`` that of the item; with
     ``"z_score"`` deviations from that are, moreover, in standard deviations of their item.
 
     Similarity is the cosine of two items' numbers :math:`x`,
@@ -28,9 +28,9 @@ class ItemKNN(KNNBase):
     .. math:: \rho_{ij} = \sum_u x_{ui} x_{uj} / \sqrt{\sum_u x_{ui}^2 \sum_u x_{uj}^2} , \qquad
               s_{ij} = \rho_{ij} \frac{n_{ij} - 1}{n_{ij} - 1 + \lambda}
 
-    over the :math:`n_{ij}` users who rated both (with ``norms="all"``, the squares over all users of each
+    over the :math:`n_{ij}` users who rated both (with ``norm_over="all"``, the squares over all users of each
     item), :math:`\lambda` being ``shrinkage``. The numbers are the ratings (``cosine``), less the mean of the
-    item (``pearson``; over those in common with ``norms="common"``), of the user (``adjusted_cosine``), or
+    item (``pearson``; over those in common with ``norm_over="common"``), of the user (``adjusted_cosine``), or
     less the mean and the biases (``pearson_bias``). ``msd`` is one over one plus the mean squared difference.
     With ``standardize`` ratings are first put into standard deviations from the mean of all. Items equally
     alike are taken in the order of their ids.

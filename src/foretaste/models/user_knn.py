@@ -20,7 +20,7 @@ class UserKNN(KNNBase):
               {\sum_{v \in N} |s_{uv}| + \delta} ,
 
     where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
-    ``Bias``), or with ``centring="none"`` the mean of all ratings, with ``"mean"`` that of the user; with
+    ``Bias``), or with ``centering="none"`` the mean of all ratings, with ``"mean"`` that of the user; with
     ``"z_score"`` deviations from that are, moreover, in standard deviations of their user. Similarities are
     those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the
     user, ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.

@@ -151,7 +151,7 @@ def _linear_form_with_prior(model: Model) -> LinearForm | None:
 def _gains_by_covariance(
     model: Any, linear: LinearForm, answered: Ratings | None, query_items: IndexArray, eval_items: IndexArray
 ) -> Float64Array:
-    noise = max(model._final_train_rmse() ** 2, _MIN_NOISE)
+    noise = max(model.training_rmse() ** 2, _MIN_NOISE)
     covariance = _user_covariance(model, linear, noise)
     items = np.column_stack([np.ones(len(linear.item_factors)), linear.item_factors]).astype(np.float64)
     for item in () if answered is None else answered.item:

@@ -22,8 +22,8 @@ class LinearTorchModel(FactorModel, TorchModel):
     top-N and similar items work as for any factor model, without a network.
     """
 
-    def _final_train_rmse(self) -> float:
-        return float(self.train_rmse_[self.epochs_ - 1])  # of the best epoch, whose weights are used
+    def training_rmse(self) -> float:
+        return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
 
     def _predict_from(
         self,

@@ -131,7 +131,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         super()._fit(train, progress)
-        self._set_prior_precision(self._final_train_rmse())
+        self._set_prior_precision(self.training_rmse())
 
     def _has_biases(self) -> bool:
         return self.biased
