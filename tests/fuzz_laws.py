@@ -24,7 +24,7 @@ def sound_index(index: IdIndex) -> None:
     """Raise Broken if an index is not what it must be."""
     ids = index.ids.tolist()
     must(all(a < b for a, b in pairwise(ids)), "ids are not sorted and distinct")
-    kind = str if index.dtype == "text" else int
+    kind = str if index.dtype == "str" else int
     must(all(type(id_) is kind for id_ in ids), "ids of a wrong type")
     must("" not in ids, "an empty id")
 

@@ -184,7 +184,7 @@ def test_new_users_may_have_items_that_nobody_knows(ratings, others):
         same = again.predict(others[known])
         np.testing.assert_array_equal(folded.predict(others[known]), same)
         texts = Ratings.from_columns(["a"], ["b"], [1])
-        with pytest.raises(DataError, match="item ids are given as text"):
+        with pytest.raises(DataError, match="item ids are given as str"):
             model.fold_in(texts)
 
 

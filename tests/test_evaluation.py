@@ -248,7 +248,7 @@ def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> Non
     with pytest.raises(DataError, match="no user and no item"):
         compare(ratings, "Bias", test=strangers)
     texts = Ratings.from_columns(ratings.user_ids.astype(str), ratings.item_ids, ratings.value)
-    with pytest.raises(DataError, match="user ids are given as text"):
+    with pytest.raises(DataError, match="user ids are given as str"):
         compare(ratings, "Bias", test=texts)
     with pytest.raises(InvalidParameterError, match="both given"):
         compare(ratings, "Bias", test=ratings, split=KFold(2))

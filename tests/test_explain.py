@@ -156,7 +156,7 @@ def test_mistakes_say_what_to_type(ratings):
         explain(SVD(), 11, 5)
     with pytest.raises(InvalidParameterError, match="not by Ratings"):
         explain(ratings, 11, 5)
-    with pytest.raises(DataError, match="user ids are given as text"):
+    with pytest.raises(DataError, match="user ids are given as str"):
         explain(model, 11, 5, ratings=Ratings.from_columns(["a"], [5], [1.0]))
     told = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
     assert told.reasons == ()

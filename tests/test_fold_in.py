@@ -224,7 +224,7 @@ def test_mistakes_say_what_to_type(ratings, others):
         fold_in(ratings, users=others)
     with pytest.raises(NotFittedError):
         fold_in(SVD(), users=others)
-    with pytest.raises(DataError, match="item ids are given as text"):
+    with pytest.raises(DataError, match="item ids are given as str"):
         fold_in(model, users=Ratings.from_columns(["a"], ["b"], [1.0]))
     with pytest.raises(DataError, match=r"knows none of the 1 items .*\(first: 99999\)"):
         fold_in(model, users=Ratings.from_columns([1], [99_999], [1.0]))

@@ -65,7 +65,7 @@ def test_every_frame_gives_the_same_ratings(make):
     assert ratings.item_ids.tolist() == COLUMNS["movieId"]
     assert ratings.value.tolist() == COLUMNS["rating"]
     assert ratings.timestamp.tolist() == COLUMNS["timestamp"]
-    assert (ratings.users.dtype, ratings.items.dtype) == ("number", "text")
+    assert (ratings.users.dtype, ratings.items.dtype) == ("int", "str")
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)

@@ -37,7 +37,7 @@ def test_numbers_round_trip(ids):
     assert found.ids.tolist() == sorted(set(ids))
     assert found.ids[codes].tolist() == ids
     assert codes.dtype == np.int32
-    assert found.dtype == "number"
+    assert found.dtype == "int"
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=30))
@@ -45,7 +45,7 @@ def test_texts_round_trip_by_either_way(ids):
     found, codes = IdIndex.from_column(ids, "user")
     assert found.ids.tolist() == sorted(set(ids))  # by code point
     assert found.ids[codes].tolist() == ids
-    assert found.dtype == "text"
+    assert found.dtype == "str"
     series, same = IdIndex.from_column(pl.Series(ids, dtype=pl.String), "user")
     assert series == found
     assert same.tolist() == codes.tolist()
@@ -54,7 +54,7 @@ def test_texts_round_trip_by_either_way(ids):
 @given(st.lists(NUMBERS, max_size=10) | st.lists(TEXTS, min_size=1, max_size=10), st.data())
 def test_encode_finds_what_is_there_and_nothing_else(ids, data):
     found, _ = IdIndex.from_column(ids, "user")
-    others = data.draw(st.lists(NUMBERS if found.dtype == "number" else TEXTS, min_size=1, max_size=10))
+    others = data.draw(st.lists(NUMBERS if found.dtype == "int" else TEXTS, min_size=1, max_size=10))
     wanted = [found.ids.tolist().index(id_) if id_ in ids else -1 for id_ in ids + others]
     assert found.encode(ids + others, "user").tolist() == wanted
 
@@ -97,12 +97,10 @@ def test_what_is_no_id_is_refused(ids, message):
 
 
 def test_other_type_than_the_known_ids_is_refused():
-    with pytest.raises(
-        DataError, match=r"as text \('1'\), but the known user ids are number \(1\)"
-    ) as caught:
+    with pytest.raises(DataError, match=r"as str \('1'\), but the known user ids are int \(1\)") as caught:
         index(1, 2).encode(["1"], "user")
     assert caught.value.hint == "convert the user column to int first"
-    with pytest.raises(DataError, match="given as number"):
+    with pytest.raises(DataError, match="given as int"):
         index("1").encode([1], "user")
 
 
@@ -116,7 +114,7 @@ def test_index_of():
     assert index(7, 10).index_of("10", "user") == index(7, 10).index_of(10, "user") == 1
     with pytest.raises(
         NotFoundError,
-        match=r"user 'jokr' is unknown; did you mean \"joke\"\?\n  known are 2 texts, film to joke",
+        match=r"user 'jokr' is unknown; did you mean \"joke\"\?\n  known are 2 strings, film to joke",
     ):
         index("joke", "film").index_of("jokr", "user")
 
@@ -137,6 +135,6 @@ def test_equality_and_looks():
     assert index(1, 2) == index(2, 1)
     assert index(1, 2) != index("1", "2")
     assert index(1) != 1
-    assert repr(index(1, 2, 3, 4)) == "IdIndex(4 number ids: 1, 2, 3, ...)"
+    assert repr(index(1, 2, 3, 4)) == "IdIndex(4 int ids: 1, 2, 3, ...)"
     assert list(index("b", "a")) == ["a", "b"]
     assert index(1, 2, 3).take_ids(np.array([True, False, True])) == index(1, 3)

@@ -214,8 +214,8 @@ def test_ids_are_numbers_only_if_all_are_canonical(file, said):
 def test_a_text_id_in_the_last_of_many_rows(file):
     text = HEAD + "".join(f"{row},1,3\n" for row in range(3000)) + "x7,1,3\n"
     ratings = read_ratings(file(text))
-    assert ratings.users.dtype == "text"
-    assert ratings.items.dtype == "number"
+    assert ratings.users.dtype == "str"
+    assert ratings.items.dtype == "int"
     assert ratings.user_ids[[0, 2999, 3000]].tolist() == ["0", "2999", "x7"]
 
 
@@ -424,7 +424,7 @@ def test_conditions_on_a_file_without_header(file):
 
 def test_ids_are_decided_after_the_condition(file):
     path = file(HEAD + "7,1,3\nx,1,3\n")
-    assert read_ratings(path, where="userId <> 'x'").users.dtype == "number"
+    assert read_ratings(path, where="userId <> 'x'").users.dtype == "int"
 
 
 def test_wrong_conditions(file):

@@ -128,6 +128,6 @@ def test_a_text_id_first_met_in_row_two_million(tmp_path):
     path.write_text(f"user,item,rating\n{text}\nlate,007,4\n")
     ratings = read_ratings(path)
     assert len(ratings) == rows + 1
-    assert ratings.users.dtype == ratings.items.dtype == "text"
+    assert ratings.users.dtype == ratings.items.dtype == "str"
     assert ratings.user_ids[[0, -2, -1]].tolist() == ["0", "2000", "late"]
     assert ratings.item_ids[-1] == "007"

@@ -293,7 +293,7 @@ def test_text_ids(ratings):
     assert lists(found) == sorted_in_full(model, np.array(["ü14", "ü11"], object), 4, texts)
     frame = found.to_frame()
     assert frame.schema["user"] == frame.schema["item"] == pl.String
-    with pytest.raises(DataError, match="user ids are given as number"):
+    with pytest.raises(DataError, match="user ids are given as int"):
         recommend(model, 14)
 
 
@@ -396,7 +396,7 @@ def test_what_is_refused(more, fitted, monkeypatch):
         recommend(SVD())
     with pytest.raises(InvalidParameterError, match="exclude must hold ids"):
         recommend(model, exclude=Pairs(more.user, more.item))
-    with pytest.raises(DataError, match="item ids are given as text"):
+    with pytest.raises(DataError, match="item ids are given as str"):
         recommend(model, exclude=[(11, "x")])
     with pytest.raises(NotFoundError, match="the model does not know item 'x': its item ids are numbers"):
         recommend(model, candidates=["x"])

@@ -91,7 +91,7 @@ def test_conditions_come_first(dirty):
 def test_ids_are_numbers_again_once_the_rows_that_hold_none_are_gone(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("user,item,rating\n1,10,3\n2,11,x\nthree,10,y\n")
-    assert read_ratings_with_report(path).ratings.users.dtype == "number"
+    assert read_ratings_with_report(path).ratings.users.dtype == "int"
 
 
 def test_times_that_are_none_are_faults_where_most_are_times(tmp_path):

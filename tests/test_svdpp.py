@@ -208,7 +208,7 @@ def test_new_users_with_nothing_known_are_new_users(model, ratings):
     np.testing.assert_allclose(folded.predict([(1, item)]), model.predict([(-1, item)]), rtol=0, atol=1e-5)
     assert folded.predict([(2, item)]) != folded.predict([(1, item)])
     texts = Ratings.from_columns(["a"], ["b"], [1])
-    with pytest.raises(DataError, match="ids are given as text"):
+    with pytest.raises(DataError, match="ids are given as str"):
         model.fold_in(texts)
 
 

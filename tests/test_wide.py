@@ -75,7 +75,7 @@ def test_ids_are_numbers_if_all_are():
     assert long([("07", 1), ("8", 2)], ["user", "10"]) == [("07", 10, 1), ("8", 10, 2)]
     assert long([(7.0, 1, 2)], ["user", "10", "x"]) == [(7, "10", 1), (7, "x", 2)]
     assert long([("", 1), ("8", 2)], ["user", "10"]) == [(None, 10, 1), (8, 10, 2)]
-    assert "must be whole numbers or text" in refused([(7.5, 1)], ["user", "10"]).message
+    assert "must be integers or strings" in refused([(7.5, 1)], ["user", "10"]).message
 
 
 def test_wrong_users():

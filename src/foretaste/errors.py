@@ -1,7 +1,7 @@
-"""Everything foretaste raises on purpose.
+"""All exceptions that foretaste raises.
 
-An error has three parts: what happened, where, and what to type to mend it.
-``str(error)`` shows all three; the command line and the service read them apart.
+An error has three parts: a message, a location and a hint that says what to type to fix it. ``str(error)``
+shows all three; the command line and the service read them separately.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from collections.abc import Iterable
 
 
 class ForetasteError(Exception):
-    """Base of every error raised on purpose.
+    """Base class of all errors that foretaste raises.
 
     Parameters
     ----------
     message : str
-        What happened: the argument, its value and what is allowed.
+        What happened: the argument, its value and the allowed values.
     where : str, optional
-        The place: a row, a line of a file, a column.
+        The location: a row, a line of a file, a column.
     hint : str, optional
-        What to type or change to mend it.
+        What to type or change to fix it.
     replacement : (object, object), optional
-        A word that was given, and the one that would have been right; the command line prints the whole
-        command with it.
+        An invalid value and its correction; the command line prints the corrected command.
     """
 
     code = "error"
@@ -53,52 +52,52 @@ class ForetasteError(Exception):
 
 
 class InvalidParameterError(ForetasteError, ValueError):
-    """A parameter or argument has a value that is not allowed."""
+    """A parameter or argument has an invalid value."""
 
     code = "invalid_parameter"
 
 
 class DataError(ForetasteError, ValueError):
-    """Ratings, ids or a file that cannot be used as they are."""
+    """Invalid ratings, ids or input file."""
 
     code = "bad_data"
     exit_code = 3
 
 
 class ModelFileError(DataError):
-    """A model file that is truncated, foreign, newer than this library or hostile."""
+    """A model file that is truncated, of another format, newer than this library or malicious."""
 
     code = "bad_model_file"
 
 
 class NotEnoughMemoryError(ForetasteError, MemoryError):
-    """Work refused before it starts because it would not fit into memory."""
+    """Refused before it starts: the computation would not fit into memory."""
 
     code = "too_large"
     exit_code = 3
 
 
 class NotFittedError(ForetasteError, ValueError, AttributeError):
-    """A model was asked for predictions before ``fit``."""
+    """The model is not fitted yet."""
 
     code = "not_fitted"
 
 
 class NotSupportedError(ForetasteError, NotImplementedError):
-    """A model was asked for something that it cannot do; the message names those that can."""
+    """The model does not support an operation; the hint names the models that do."""
 
     code = "not_supported"
 
 
 class NotFoundError(ForetasteError, LookupError):
-    """A file, model, data set, user or item with this name does not exist."""
+    """No file, model, dataset, user or item has this name."""
 
     code = "not_found"
     exit_code = 4
 
 
 class DownloadError(ForetasteError, ConnectionError):
-    """A data set could not be fetched: no network, a server that gives up, a full disk."""
+    """A dataset could not be downloaded: no network, a server error, a full disk."""
 
     code = "not_fetched"
     exit_code = 4
@@ -112,12 +111,12 @@ class MissingDependencyError(ForetasteError, ImportError):
 
 
 def to_python(value: object) -> object:
-    """Return a numpy scalar as Python's own, so that a message says 7 and not np.int64(7)."""
+    """Convert a numpy scalar to a Python object, so that messages show 7 rather than np.int64(7)."""
     item = getattr(value, "item", None)
     return value if item is None else item()
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:
-    """Return ``'; did you mean "x"?'`` for the nearest option, or an empty string."""
+    """Return ``'; did you mean "x"?'`` for the closest option, or an empty string."""
     matches = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
     return f'; did you mean "{matches[0]}"?' if matches else ""

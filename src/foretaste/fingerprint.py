@@ -85,8 +85,9 @@ def _float_bits(values: Float32Array) -> UInt64Array:
 
 
 def _update_with_ids(digest: Any, index: IdIndex) -> None:
-    digest.update(f"{index.dtype} {len(index)}".encode())
-    if index.dtype == "text":
+    name = "text" if index.dtype == "str" else "number"  # as hashed since the first release
+    digest.update(f"{name} {len(index)}".encode())
+    if index.dtype == "str":
         data, offsets = pack_texts(index.ids.tolist())
         digest.update(offsets.astype("<i8").tobytes())
         digest.update(data.tobytes())

@@ -1,7 +1,7 @@
-"""Ids as people write them, and the indices that arrays use; the only room where both exist.
+"""Id maps between user and item ids and the indices that arrays use.
 
-Ids are whole numbers (int64) or text, one type a column. They are sorted, numbers as numbers and text
-as text (by code point), and an index is the place in that order; -1 means unknown.
+Ids are integers (int64) or strings, one type per column. They are sorted, integers by value and strings by
+code point; an index is the position in that order, and -1 means unknown.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ UNKNOWN = np.int32(-1)
 
 @dataclass(frozen=True, eq=False)
 class EncodedIds:
-    """A column of ids that a reader has encoded already.
+    """A column of ids that a reader has already encoded.
 
     Parameters
     ----------
     index : IdIndex
     codes : int32 array, shape (n,)
-        The place of each row's id in ``index``.
+        The index of each row's id in ``index``.
     """
 
     index: IdIndex
@@ -39,7 +39,7 @@ class EncodedIds:
         return len(self.codes)
 
     def __getitem__(self, rows: AnyArray) -> EncodedIds:
-        """Return some rows, with only the ids that occur in them."""
+        """Return a subset of rows, with only the ids that occur in them."""
         codes = self.codes[rows]
         present = np.zeros(len(self.index), dtype=bool)
         present[codes] = True
@@ -52,7 +52,7 @@ class EncodedIds:
 
 
 class IdIndex:
-    """A sorted list of distinct ids and the map from an id to its index.
+    """Sorted, distinct ids and the map from an id to its index.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class IdIndex:
 
     @property
     def dtype(self) -> str:
-        """``"number"`` or ``"text"``."""
-        return "text" if self.ids.dtype == object else "number"
+        """``"int"`` or ``"str"``."""
+        return "str" if self.ids.dtype == object else "int"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -98,20 +98,20 @@ class IdIndex:
         Parameters
         ----------
         values : array-like or EncodedIds, shape (n,)
-            Whole numbers or text, not a mixture; a polars series of text is the fastest.
+            Integers or strings, not a mixture; a polars string series is the fastest.
         name : str
-            What the column is called, for errors.
+            Name of the column, for error messages.
 
         Returns
         -------
         index : IdIndex
         codes : int32 array, shape (n,)
-            The place of each row's id in ``index``.
+            The index of each row's id in ``index``.
 
         Raises
         ------
         DataError
-            If the ids are neither whole numbers nor text, or mix both, or one is missing.
+            If the ids are neither integers nor strings, mix both, or one is missing.
         """
         if isinstance(values, EncodedIds):
             return cls(values.index.ids), values.codes
@@ -123,7 +123,7 @@ class IdIndex:
 
     @classmethod
     def from_text_series(cls, series: Any, name: str) -> tuple[Self, IndexArray]:
-        """Build the index of a polars series of text, without a Python object a row.
+        """Build the index of a polars string series, without a Python object per row.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class IdIndex:
         if series.null_count():
             row = int(series.is_null().arg_max())
             raise DataError(
-                f"{name} id in row {row} is None; ids must be whole numbers or text",
+                f"{name} id in row {row} is None; ids must be integers or strings",
                 hint=f"fill or drop the rows without a {name} id first",
             )
         ids, codes = factorize_text(series)
@@ -145,23 +145,23 @@ class IdIndex:
         Raises
         ------
         DataError
-            If the ids are of the other type than this index's.
+            If the ids are of another type than this index.
         """
         column = as_id_column(values, name)
-        dtype = "text" if column.dtype == object else "number"
+        dtype = "str" if column.dtype == object else "int"
         if len(column) and dtype != self.dtype and len(self):
             raise DataError(
                 f"{name} ids are given as {dtype} ({to_python(column[0])!r}), but the known {name} ids are "
                 f"{self.dtype} ({to_python(self.ids[0])!r})",
-                hint=f"convert the {name} column to {'str' if self.dtype == 'text' else 'int'} first",
+                hint=f"convert the {name} column to {self.dtype} first",
             )
         return self.indices_of(column)
 
     def indices_of(self, ids: IdArray) -> IndexArray:
         """Return the index of each of ``ids`` (of this index's type), -1 where unknown."""
-        if len(self) == 0 or len(ids) == 0 or (ids.dtype == object) != (self.dtype == "text"):
+        if len(self) == 0 or len(ids) == 0 or (ids.dtype == object) != (self.dtype == "str"):
             return np.full(len(ids), UNKNOWN)
-        if self.dtype == "text":
+        if self.dtype == "str":
             if self._positions is None:
                 self._positions = {text: position for position, text in enumerate(self.ids.tolist())}
             position_of = self._positions
@@ -170,23 +170,23 @@ class IdIndex:
         return np.where(self.ids[positions] == ids, positions, UNKNOWN).astype(np.int32)
 
     def parse(self, texts: list[str]) -> IdArray:
-        """Turn texts (from a file, a command line, a request) into ids of this index's type.
+        """Parse strings (from a file, a command line, a request) as ids of this index's type.
 
-        A text that is no canonical number can be no id of a number index; it becomes -1 less than the
-        least id, which is unknown.
+        In an integer index, a string that is not a plain integer becomes the smallest id minus 1, which is
+        unknown.
         """
-        if self.dtype == "text":
+        if self.dtype == "str":
             return np.array(texts, dtype=object)
         unknown = (int(self.ids[0]) if len(self) else 0) - 1
         return np.array([int(t) if is_plain_integer(t) else unknown for t in texts], dtype=np.int64)
 
     def index_of(self, id_: Any, name: str) -> int:
-        """Return the index of one id; text is accepted for a number index (``"7"`` for 7).
+        """Return the index of one id; an integer index also accepts strings (``"7"`` for 7).
 
         Raises
         ------
         NotFoundError
-            If there is no such id, naming the nearest one.
+            If there is no such id; the message names the closest one.
         """
         column = self.parse([id_]) if isinstance(id_, str) else as_id_column([id_], name)
         index = int(self.indices_of(column)[0])
@@ -201,29 +201,29 @@ class IdIndex:
         return index
 
     def describe(self) -> str:
-        """Say which ids these are: ``20 whole numbers, 1 to 30``."""
-        noun = "texts" if self.dtype == "text" else "whole numbers"
+        """Return a description of the ids: ``20 integers, 1 to 30``."""
+        noun = "strings" if self.dtype == "str" else "integers"
         return f"{len(self):,} {noun}, {self.ids[0]} to {self.ids[-1]}" if len(self) else "none"
 
     def closest(self, text: str) -> Any:
-        """Return the known id that is most like a text; there must be one."""
-        if self.dtype == "number" and is_plain_integer(text):
+        """Return the known id closest to a string; the index must not be empty."""
+        if self.dtype == "int" and is_plain_integer(text):
             return int(self.ids[np.argmin(abs(self.ids - int(text)))])
         matches = difflib.get_close_matches(text, map(str, self.ids[:100_000].tolist()), n=1)
         return matches[0] if matches else self.ids[0]
 
     def take_ids(self, selection: AnyArray) -> IdIndex:
-        """Return the index of some ids, by a mask or by increasing places."""
+        """Return the index of a subset of ids, selected by a mask or by increasing positions."""
         return IdIndex(self.ids[selection])
 
 
 def is_text_series(values: Any) -> bool:
-    """Whether ``values`` is a polars series of text, without importing polars."""
+    """Whether ``values`` is a polars string series, without importing polars."""
     return str(getattr(values, "dtype", "")) == "String" and hasattr(values, "null_count")
 
 
 def is_plain_integer(text: str) -> bool:
-    """Whether a text is a whole number as Python would print it: no leading zero, sign or space."""
+    """Whether a string is a non-negative integer as Python prints it: no leading zero, sign or space."""
     return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 18
 
 
@@ -233,7 +233,7 @@ def as_id_column(values: Any, name: str) -> IdArray:
     Raises
     ------
     DataError
-        If they are neither whole numbers nor text, mix both, or one is missing.
+        If they are neither integers nor strings, mix both, or one is missing.
     """
     column = (
         values if isinstance(values, np.ndarray) else np.asarray(values, dtype=_object_dtype_for_text(values))
@@ -242,7 +242,7 @@ def as_id_column(values: Any, name: str) -> IdArray:
         raise DataError(f"{name} ids must be one column; their shape is {column.shape}")
     if column.dtype.kind in "iu":
         if column.dtype == np.uint64 and len(column) and column.max() > np.iinfo(np.int64).max:
-            raise DataError(f"{name} ids above 2**63 - 1 do not fit", hint="give them as text")
+            raise DataError(f"{name} ids above 2**63 - 1 do not fit", hint="pass them as strings")
         return column.astype(np.int64, copy=False)
     if column.dtype.kind in "UT":
         return column.astype(object)
@@ -251,13 +251,13 @@ def as_id_column(values: Any, name: str) -> IdArray:
     if len(column) == 0:
         return column.astype(np.int64)
     raise DataError(
-        f"{name} ids are of type {column.dtype} ({to_python(column[0])!r}); ids must be whole numbers or text",
+        f"{name} ids are of type {column.dtype} ({to_python(column[0])!r}); ids must be integers or strings",
         hint=f"convert the {name} column with .astype('int64') or .astype(str)",
     )
 
 
 def _object_dtype_for_text(values: Any) -> Any:
-    """Keep numpy from turning a list that mixes 1 and "1" into text."""
+    """Return object for lists with strings, so that numpy does not convert 1 and "1" to the same string."""
     if isinstance(values, list | tuple) and any(isinstance(v, str) or v is None for v in values):
         return object
     return None
@@ -272,7 +272,7 @@ def _check_object_ids(column: IdArray, name: str) -> IdArray:
     for row, value in enumerate(column):
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
             raise DataError(
-                f"{name} id in row {row} is {to_python(value)!r}; ids must be whole numbers or text",
+                f"{name} id in row {row} is {to_python(value)!r}; ids must be integers or strings",
                 hint=f"fill or drop the rows without a {name} id first",
             )
     raise DataError(
@@ -300,27 +300,27 @@ def _factorize_strings(column: IdArray) -> tuple[IdArray, IndexArray]:
 
 
 def factorize_text(series: Any) -> tuple[IdArray, IndexArray]:
-    """Return the sorted distinct texts of a polars series and the code of each row, -1 where it is null."""
+    """Return the sorted distinct strings of a polars series and the code of each row, -1 where it is null."""
     encoder = IdEncoder(resolve_threads(), empty_is_missing=False)
     encoder.feed_texts(series)
     return finish_encoding(encoder, texts_may_be_numbers=False)
 
 
 def finish_encoding(encoder: IdEncoder, *, texts_may_be_numbers: bool) -> tuple[IdArray, IndexArray]:
-    """Return the sorted distinct ids that an encoder was fed, and the code of each row, -1 where missing.
+    """Return the sorted distinct ids of an encoder and the code of each row, -1 where missing.
 
     Parameters
     ----------
     encoder : IdEncoder
-        Gives its codes once.
+        Consumed: it returns its codes once.
     texts_may_be_numbers : bool
-        Whether texts that are all canonical numbers become numbers.
+        Whether strings that are all plain integers become integers.
     """
     return as_id_array(*encoder.finish(texts_may_be_numbers))
 
 
 def as_id_array(ids: Any, codes: IndexArray) -> tuple[IdArray, IndexArray]:
-    """Return distinct ids, which a native encoder gave as numbers or as a list of texts, as an array."""
+    """Return the distinct ids of a native encoder, an int64 array or a list of strings, as an array."""
     if isinstance(ids, list):
         texts = np.empty(len(ids), dtype=object)
         texts[:] = ids

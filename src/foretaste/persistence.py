@@ -187,7 +187,7 @@ def _serialize_model(model: Model, prefix: str) -> tuple[ArrayDict, dict[str, An
 
 
 def _serialize_ids(key: str, index: IdIndex) -> ArrayDict:
-    if index.dtype == "number":
+    if index.dtype == "int":
         return {key: np.ascontiguousarray(index.ids)}
     data, offsets = pack_texts(index.ids.tolist())
     return {f"{key}.bytes": data, f"{key}.offsets": offsets}

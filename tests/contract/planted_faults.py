@@ -111,7 +111,7 @@ class Shrinks(Bias):
 class ReadsIds(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
-        if train.users.dtype == "number":
+        if train.users.dtype == "int":
             self.user_bias_[train.users.ids % 2 == 1] += 1e-6
 
 

@@ -86,14 +86,14 @@ def test_predict_matrix_is_predict_on_all_pairs(name, ratings, others):
 def test_ids_of_the_wrong_type_are_refused(name, ratings):
     model = make(name).fit(ratings)
     for pairs in ([("11", 5)], [(11, "5")], [("a", "b")], pl.DataFrame({"user": ["11"], "item": ["5"]})):
-        with pytest.raises(DataError, match="ids are given as text"):
+        with pytest.raises(DataError, match="ids are given as str"):
             model.predict(pairs)
     with pytest.raises(DataError, match="mixes numbers and text"):
         model.predict([(11, 5), ("11", 5)])
     texts = Ratings.from_columns(["a", "b"], ["x", "y"], [1, 2], timestamp=[3, 4])
-    with pytest.raises(DataError, match="ids are given as text"):
+    with pytest.raises(DataError, match="ids are given as str"):
         model.predict(texts)
-    with pytest.raises(DataError, match="ids are given as number"):
+    with pytest.raises(DataError, match="ids are given as int"):
         make(name).fit(texts).predict([(11, 5)])
 
 

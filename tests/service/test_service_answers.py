@@ -124,7 +124,7 @@ def test_an_id_of_one():
     from foretaste.service.id_codec import single_id_index
 
     assert single_id_index("a") == IdIndex(np.array(["a"], object))
-    assert single_id_index(3).dtype == "number"
+    assert single_id_index(3).dtype == "int"
 
 
 def test_an_explanation_is_the_librarys(ratings):

@@ -358,7 +358,7 @@ def _user_ids(frame: Any, index: int | None) -> Any:
         return numbers.cast(pl.Int64)  # whole numbers, which some missing one made floats of
     raise DataError(
         f'column "{frame.columns[index]}" (taken for the user ids) is of type {cells.dtype}; '
-        "ids must be whole numbers or text",
+        "ids must be integers or strings",
         hint="user=... names another column",
     )
 

@@ -124,7 +124,7 @@ def _encode_answers(model: Model, answers: Any) -> Ratings | None:
         if not answers:
             return None
         items = as_id_column(list(answers), "item")
-        if items.dtype == object and model.items_.dtype == "number":
+        if items.dtype == object and model.items_.dtype == "int":
             items = model.items_.parse(items.tolist())
         answers = Ratings.from_columns(np.zeros(len(items), np.int64), items, list(answers.values()))
     answered = as_ratings(answers)

@@ -167,7 +167,7 @@ def _resolve_ids(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, IndexArr
     elif isinstance(ids, str | numbers.Integral):
         ids = [ids]
     column = as_id_column(ids, name)
-    if column.dtype == object and index.dtype == "number":
+    if column.dtype == object and index.dtype == "int":
         invalid = next((text for text in column if not is_plain_integer(text)), None)
         if invalid is not None:
             raise NotFoundError(f"the model does not know {name} {invalid!r}: its {name} ids are numbers")

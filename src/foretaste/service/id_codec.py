@@ -19,7 +19,7 @@ class IdCodec:
 
     Parameters
     ----------
-    user_dtype, item_dtype : {"number", "text"}
+    user_dtype, item_dtype : {"int", "str"}
     low, high : float
         Ratings outside are refused.
     """
@@ -45,7 +45,7 @@ class IdCodec:
         """
         text = str(id_)
         dtype = self.user_dtype if entity == "user" else self.item_dtype
-        if dtype == "number" and (not is_plain_integer(text.removeprefix("-")) or text == "-0"):
+        if dtype == "int" and (not is_plain_integer(text.removeprefix("-")) or text == "-0"):
             raise DataError(
                 f"{entity} ids of these ratings are whole numbers; this one is not", hint="such as 7"
             )
@@ -54,11 +54,11 @@ class IdCodec:
 
     def from_text(self, text: str, entity: str) -> int | str:
         """Return an id of the database in its own type."""
-        return int(text) if (self.user_dtype if entity == "user" else self.item_dtype) == "number" else text
+        return int(text) if (self.user_dtype if entity == "user" else self.item_dtype) == "int" else text
 
     def to_array(self, texts: list[str], entity: str) -> IdArray:
         """Return ids of the database as an array, shape (n,), in their own type."""
-        if (self.user_dtype if entity == "user" else self.item_dtype) == "number":
+        if (self.user_dtype if entity == "user" else self.item_dtype) == "int":
             return np.array([int(text) for text in texts], np.int64)
         array = np.empty(len(texts), object)
         array[:] = texts

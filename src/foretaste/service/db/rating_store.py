@@ -166,7 +166,7 @@ def import_ratings(connection: Connection, dataset: Ratings, titles: dict[str, s
     ):  # fmt: skip
         put_setting(connection, setting, value)
     known = {str(item) for item in dataset.items}
-    id_type = int if dataset.items.dtype == "number" else str
+    id_type = int if dataset.items.dtype == "int" else str
     ids = sorted(known | set(titles), key=id_type)
     rows: list[dict[str, Any]] = [
         {"item": id_, "place": position, "title": titles.get(id_),
@@ -208,6 +208,9 @@ def _insert_ratings(connection: Connection, dataset: Ratings) -> None:
                     copy.write_row(row)
 
 
+_ID_TYPES = {"number": "int", "text": "str"}  # as databases of 0.1.0 name them
+
+
 def load_id_codec(database: Database) -> IdCodec:
     """Return the types of the ids and the scale.
 
@@ -220,8 +223,8 @@ def load_id_codec(database: Database) -> IdCodec:
     if "user_kind" not in stored_settings:
         raise DataError("the database holds no ratings", hint="foretaste serve RATINGS")
     return IdCodec(
-        stored_settings["user_kind"],
-        stored_settings["item_kind"],
+        _ID_TYPES.get(stored_settings["user_kind"], stored_settings["user_kind"]),
+        _ID_TYPES.get(stored_settings["item_kind"], stored_settings["item_kind"]),
         float(stored_settings["low"]),
         float(stored_settings["high"]),
     )

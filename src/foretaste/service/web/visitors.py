@@ -64,7 +64,7 @@ def get_or_create_visitor(connection: Connection, codec: IdCodec, token: str) ->
 
 def _new_user_id(codec: IdCodec) -> str:
     """Return an id for a new person: below zero where ids are numbers, for those of ratings hardly are."""
-    if codec.user_dtype == "number":
+    if codec.user_dtype == "int":
         return str(-(10**17) - secrets.randbelow(9 * 10**17))
     return "visitor-" + secrets.token_hex(16)
 
