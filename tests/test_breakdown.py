@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_refused(parts) -> None:
     for wrong in (predicted[1:], predicted * np.nan, predicted[:, None]):
         with pytest.raises(DataError, match="one finite number for each"):
             breakdown(test, wrong, train)
-    with pytest.raises(DataError, match="no ratings to judge by"):
+    with pytest.raises(DataError, match="the test set is empty"):
         breakdown(test[[]], [], train)
 
 
@@ -138,7 +138,7 @@ def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -
         found = results.breakdown(name)
         assert found.parts == wanted.parts
         assert found.model == (name or "Bias")
-    with pytest.raises(NotFoundError, match='no model "Bais" was judged; did you mean "Bias"'):
+    with pytest.raises(NotFoundError, match='no model "Bais" was evaluated; did you mean "Bias"'):
         results.breakdown("Bais")
 
 
@@ -170,7 +170,7 @@ def test_predictions_of_the_worst_are_let_go_first(ratings: Ratings) -> None:
         kept.add(name, error, [values])
     assert set(kept.predictions) == {"B()", "C()"}
     assert kept.nbytes == 8 * rows
-    with pytest.raises(NotFoundError, match="predictions of A were not kept"):
+    with pytest.raises(NotFoundError, match="predictions of A were dropped"):
         kept.breakdown("A()", "A")
     tight = PredictionStore(protocol, max_bytes=1)
     for name, error in (("A()", 1.0), ("B()", 2.0)):
@@ -182,8 +182,8 @@ def test_it_shows_itself_as_text_html_data_and_frame(parts) -> None:
     train, test, predicted = parts
     found = breakdown(test, predicted, train, model="Bias")
     text = str(found)
-    assert text.startswith(f"Where Bias errs: {len(test):,} rows judged, RMSE {found.rmse:.4g} over all")
-    for words in ("ratings of the user learned from", "ratings of the item learned from", "mean prediction"):
+    assert text.startswith(f"Where Bias errs: {len(test):,} test rows, RMSE {found.rmse:.4g} over all")
+    for words in ("training ratings of the user", "training ratings of the item", "mean prediction"):
         assert words in text
         assert words in found._repr_html_()
     assert repr(found) == text

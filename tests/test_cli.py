@@ -96,7 +96,7 @@ def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None
     result = run("compare", "ratings.csv", "--models", "bias,UserMean", "--seed", "3")
     first, *_ = result.stdout.splitlines()
     assert "better than always guessing the mean" in first
-    assert "protocol: hold-out, 20 % of the rows, seed 3: 720 to learn from, 180 to judge by" in result.stdout
+    assert "protocol: hold-out, 20 % of the rows, seed 3: 720 train, 180 test rows" in result.stdout
     assert "peak MB" in result.stdout
     assert "note: columns: user=userId item=itemId rating=rating   (override: --user-column" in result.stderr
     assert "note: GlobalMean added" in result.stderr
@@ -129,7 +129,7 @@ def test_compare_on_files_given_apart(folder: Path) -> None:
     Path("a.csv").write_text("\n".join(lines[:700]))
     Path("b.csv").write_text("\n".join([lines[0], *lines[700:]]))
     args = ["compare", "--train", "a.csv", "--test", "b.csv", "--models", "Bias", "--no-memory"]
-    assert data(*args)["protocol"] == "rows given apart: 699 to learn from, 201 to judge by"
+    assert data(*args)["protocol"] == "external test set: 699 train, 201 test rows"
     run(*args, "--save-best", "best.foretaste")
     assert load("best.foretaste").n_ratings_ == 699
 
@@ -140,11 +140,11 @@ def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -
     Path("b.csv").write_text("\n".join([lines[0], *lines[690:]]))
     args = ["compare", "--train", "a.csv", "--test", "b.csv", "--models", "Bias", "--no-memory"]
     refused = run(*args, code=3).stderr
-    assert "10 of the 211 rows to judge by are also among those to learn from" in refused
+    assert "10 of 211 test rows also occur in the training data (leakage)" in refused
     assert f"try: foretaste {' '.join(args)} --overlap drop_from_train" in refused
     judged = data(*args, "--overlap", "drop_from_train")["protocol"]
-    assert judged.endswith("(10 that stood in both only judged by): 689 to learn from, 211 to judge by")
-    assert "699 to learn from, 201" in data(*args, "--overlap", "drop_from_test")["protocol"]
+    assert judged.endswith("(10 shared pairs dropped from the training set): 689 train, 211 test rows")
+    assert "699 train, 201" in data(*args, "--overlap", "drop_from_test")["protocol"]
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -
         ("folds", "5-fold cross-validation, seed 0:"),
         ("folds --folds 2 --seed 4", "2-fold cross-validation, seed 4:"),
         ("leave-one-out", "leave one out: 1 rating of each user who has more held out, seed 0:"),
-        ("cold-users --test-size 0.5", "50 % of the users never learned from, seed 0:"),
-        ("cold-items --seed 2", "20 % of the items never learned from, seed 2:"),
+        ("cold-users --test-size 0.5", "50 % of the users held out entirely, seed 0:"),
+        ("cold-items --seed 2", "20 % of the items held out entirely, seed 2:"),
         ("by-time", "the latest 20 % of the rows held out:"),
-        ("by-time --warm-only", "the latest 20 % of the rows held out, judged only where user and item are"),
+        ("by-time --warm-only", "the latest 20 % of the rows held out, only test rows with known user and"),
     ],
 )
 def test_compare_takes_every_split_and_says_it(folder: Path, options: str, words: str) -> None:
@@ -171,8 +171,8 @@ def test_compare_takes_every_split_and_says_it(folder: Path, options: str, words
 def test_compare_shows_where_the_best_model_errs(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory", "--breakdown"]
     text = run(*args).stdout
-    assert text.index("GlobalMean") < text.index("Where Bias errs: 180 rows judged, RMSE ")
-    assert "ratings of the user learned from" in text
+    assert text.index("GlobalMean") < text.index("Where Bias errs: 180 test rows, RMSE ")
+    assert "training ratings of the user" in text
     parts = data(*args)["breakdown"]["parts"]
     assert sum(one["rows"] for one in parts["item_support"]) == 180
     assert "breakdown" not in data(*args[:-1])
@@ -181,8 +181,8 @@ def test_compare_shows_where_the_best_model_errs(folder: Path) -> None:
 def test_compare_says_how_sure_it_is(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory"]
     said = run(*args).stdout.splitlines()
-    assert said[1].startswith("The 95 % interval of the lowest RMSE is ")
-    assert said[2].startswith("GlobalMean is next, worse by ")
+    assert said[1].startswith("95 % confidence interval of the best RMSE: ")
+    assert said[2].startswith("Runner-up: GlobalMean, worse by ")
     assert data(*args)["sentences"] == said[:3]
 
 

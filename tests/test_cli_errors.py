@@ -205,7 +205,7 @@ def test_ctrl_c_keeps_what_is_done_and_exits_with_130(memory: str) -> None:
     found = json.loads(Path("out.json").read_text())["data"]
     assert found["interrupted"] is True
     assert found["results"][-1]["model"] == "GlobalMean"
-    assert "stopped:" in stderr
+    assert "interrupted:" in stderr
     assert "GlobalMean" in stdout
 
 

@@ -54,7 +54,7 @@ def test_it_says_what_the_library_says(folder, ratings):
     text = run("ratings.csv", "--models", "EASE,Bias", "-n", "5", "--relevant", "1").stdout
     assert wanted.headline in text
     assert "nDCG@5" in text
-    assert "candidates: all items of train that the user has not rated there" in text
+    assert "candidates: all training items that the user has not rated" in text
 
 
 def test_parts_given_apart_are_the_same_parts(folder):
@@ -89,9 +89,9 @@ def test_models_with_parameters():
         ("EASE(target=open('x'))", "cannot be understood"),
         ("__import__('os').system('x')", "cannot be understood"),
         ("EASE(**{'values': 'binary'})", "has no parameter None"),
-        ("EASE(value='binary')", 'did you mean "values"'),
+        ("EASE(targe='binary')", 'did you mean "target"'),
         ("EASE(target='binry')", "binry"),
-        ("EASI(values='binary')", 'did you mean "EASE"'),
+        ("EASI(target='binary')", 'did you mean "EASE"'),
     ],
 )
 def test_models_that_cannot_be_understood(text, message):
@@ -109,13 +109,13 @@ def test_models_that_cannot_be_understood(text, message):
         (("ratings.csv", "--candidates", "sampled:x"), 2, "--candidates sampled:100"),
         (("ratings.csv", "--candidates", "al"), 2, 'did you mean "all"'),
         (("ratings.csv", "--relevant", "many"), 2, "relevant many is not allowed"),
-        (("ratings.csv", "--relevant", "99"), 3, "nothing is relevant"),
+        (("ratings.csv", "--relevant", "99"), 3, "no test item is relevant"),
         (("ratings.csv", "--metrics", "rmse"), 2, 'no ranking metric "rmse"'),
         (("ratings.csv", "--relevant", "1", "-n", "0"), 2, "-n 0"),
         (
             ("--train", "ratings.csv", "--test", "test.csv", "--relevant", "1"),
             3,
-            "that train has a rating of",
+            "also occur in the training data",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_the_printed_command_fits_the_winner(folder: Path) -> None:
 
 
 def test_without_outer_folds_the_option_is_named(folder: Path) -> None:
-    assert "(keep some: --outer-folds 5)" in run("tune", "Bias", "ratings.csv", *QUICK).stdout
+    assert "(try --outer-folds 5)" in run("tune", "Bias", "ratings.csv", *QUICK).stdout
 
 
 def test_progress_and_notes_go_to_standard_error(folder: Path) -> None:
@@ -87,7 +87,7 @@ def test_progress_and_notes_go_to_standard_error(folder: Path) -> None:
     assert "outer fold 2 of 2  " in result.stderr
     assert "outer fold 2 of 2  " not in result.stdout
     again = run("tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db", "--outer-folds", "2")
-    assert "note: t.db holds 8 trials on all ratings; going on from there" in again.stderr
+    assert "note: t.db holds 8 trials on all ratings; resuming" in again.stderr
     assert again.stdout == result.stdout  # times and all: nothing was run
     quiet = run("tune", "Bias", "ratings.csv", *QUICK, "-q", "--user-column", "userId")
     assert quiet.stderr == ""
@@ -107,7 +107,7 @@ def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monk
     result = run(*args, code=130)
     again = result.stdout.splitlines()[-1].removeprefix("go on with: ")
     assert shlex.split(again) == ["foretaste", *args]
-    assert "note: stopped: 3 trials done, kept in my study.db" in result.stderr
+    assert "note: interrupted: 3 trials done, saved in my study.db" in result.stderr
     assert "8 trials: " in run(*shlex.split(again)[1:]).stdout
     scores[0] = 0
     result = run("tune", "Bias", "ratings.csv", *QUICK, "-o", "b.foretaste", code=130)
@@ -126,12 +126,12 @@ def test_without_optuna_it_names_the_extra(folder: Path, monkeypatch: pytest.Mon
 MISTAKES = [
     (["SVD", "--space", "factor=2..9"], 'no parameter "factor"', "tune SVD ratings.csv --space factors=2..9"),
     (["SVD", "--space", "factors=0..9"], "reaches 0", "--space factors=32..128"),
-    (["SVD", "--space", "factors=9..2"], "the low end comes first", "--space factors=2..9"),
+    (["SVD", "--space", "factors=9..2"], "the lower bound comes first", "--space factors=2..9"),
     (["SVD", "--space", "regularization=0..1:log"], "no logarithm", "--space regularization=0.001..1:log"),
     (["SVD", "--space", "schedule=liner"], "schedule='liner' is not allowed", "constant|linear|cosine"),
     (["SVD", "--space", "factors"], '"factors" is not PARAMETER=VALUES', "factors=16..128"),
     (["SDV"], 'no model "SDV"; did you mean "SVD"?', "tune SVD ratings.csv"),
-    (["GlobalMean"], "GlobalMean has no default space: it has nothing to tune", "one of Bias"),
+    (["GlobalMean"], "GlobalMean has no default space: it has no parameters to tune", "one of Bias"),
     (["SVD", "--timeout", "5 minutes"], "'5 minutes' is no time", "--timeout 5m"),
     (["Bias", "--trials", "0", "--method", "grid"], "--trials 0 is not allowed", "--trials 50"),
     (["Bias", "--folds", "1", "--method", "grid"], "--folds 1 is not allowed", "--folds 10"),
@@ -154,7 +154,7 @@ def test_a_study_of_something_else_names_another_file(folder: Path) -> None:
     run("tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db")
     args = ["tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db", "--seed", "1"]
     result = run(*args, code=2)
-    assert "t.db is a study with another seed: 0 there, 1 here" in result.stderr
+    assert "t.db is a study with another seed: 0 there, 1 now" in result.stderr
     mended = result.stderr.splitlines()[-1].removeprefix("try: foretaste ")
     assert "--study t-2.db" in mended
     run(*shlex.split(mended))

@@ -94,7 +94,7 @@ def test_the_table_is_laid_out_as_usual(ratings: Ratings) -> None:
         f"RMSE {found.mean['rmse']:.4f} +- {found.std['rmse']:.4f}: {gain:.3g} % better than always guessing "
         f"the mean ({found.mean['mean_rmse']:.4f})."
     )
-    assert rows[6].startswith("protocol: 5-fold cross-validation, seed 0: each of the 900 rows judged once")
+    assert rows[6].startswith("protocol: 5-fold cross-validation, seed 0: each of the 900 rows tested once")
 
 
 def test_large_figures_keep_their_columns_apart(ratings: Ratings) -> None:
@@ -128,10 +128,10 @@ def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
     [
         (TimeSplit(0.1), "the latest 10 % of the rows held out"),
         (LeaveNOut(1, seed=2), "leave one out: 1 rating of each user who has more held out, seed 2"),
-        (ColdUsers(0.3), "30 % of the users never learned from, seed 0"),
+        (ColdUsers(0.3), "30 % of the users held out entirely, seed 0"),
         (
             WarmOnly(HoldOut(0.5, seed=1)),
-            "hold-out, 50 % of the rows, seed 1, judged only where user and item are known",
+            "hold-out, 50 % of the rows, seed 1, only test rows with known user and item",
         ),
     ],
 )
@@ -151,13 +151,13 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
     warm = cross_validate("Bias", ratings, 3, warm_only=True)
     assert everyone.mean["fallback_rows"] > 0
     assert warm.mean["fallback_rows"] == 0
-    assert "judged only where user and item are known" in warm.protocol
+    assert "only test rows with known user and item" in warm.protocol
     train, test = ratings[:300], ratings[300:]
     apart = compare(train, "Bias", test=test, warm_only=True)
     assert apart.rows[0]["fallback_rows"] == 0
-    assert "rows given apart, judged only where user and item are known: 300 to learn from" in apart.protocol
+    assert "external test set, only test rows with known user and item: 300 train" in apart.protocol
     strangers = Ratings.from_columns(train.user_ids, train.item_ids + 10_000, train.value)
-    with pytest.raises(DataError, match="no row to judge by has a user and an item"):
+    with pytest.raises(DataError, match="no test row has a user and an item"):
         compare(train, "Bias", test=strangers, warm_only=True)
 
 
@@ -170,7 +170,7 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
         ("Bias", {"folds": 1}, InvalidParameterError, "folds=1 is not allowed"),
         ("Bias", {"metrics": ["rmsse"]}, InvalidParameterError, 'did you mean "rmse"'),
         ("Bias", {"threads": 0}, InvalidParameterError, "threads=0 is not allowed"),
-        ("Bias", {"split": 3}, InvalidParameterError, "is no split"),
+        ("Bias", {"split": 3}, InvalidParameterError, "is not a splitter"),
         ("TimeSVDpp", {}, DataError, "needs timestamp"),
     ],
 )
@@ -425,10 +425,10 @@ def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixtur
     found = cross_validate(Memoriser(), enough, 3, threads=1)
     assert found.folds[0]["rmse"] > 0.5
     assert max(fold["rmse"] for fold in found.folds[1:]) < 0.05  # not 0: predictions are clipped
-    said = re.search(r"Memoriser predicts (\d+) judged rows without any error in 2 of 3 folds", caplog.text)
+    said = re.search(r"Memoriser predicts (\d+) test rows without any error in 2 of 3 folds", caplog.text)
     assert int(said[1]) == pytest.approx(2 * len(enough) / 3, abs=3)
     assert found.notes[0] in str(found)
-    assert "must forget them" in found.notes[0]
+    assert "drop what it learned before" in found.notes[0]
     caplog.clear()
     results = compare(enough, [Memoriser(), Bias()])
     assert "Memoriser predicts" in caplog.text
@@ -469,19 +469,19 @@ def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
     leaky = Leaky(np.arange(0, 700), np.arange(690, 900))
     for call in (cross_validate, lambda model, ratings, split: compare(ratings, model, split=split)):
         with pytest.raises(
-            DataError, match=r"Leaky\(\) has 10 rows both to learn from and to judge by"
+            DataError, match=r"Leaky\(\) has 10 rows in both the training and the test set \(leakage\)"
         ) as caught:
             call("Bias", ratings, split=leaky)
         user, item = ratings.user_ids[690], ratings.item_ids[690]
-        assert caught.value.where == f"the first is row 690: user {user}, item {item}"
+        assert caught.value.where == f"first: row 690, user {user}, item {item}"
         assert "numpy.setdiff1d" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("train", "test", "words"),
     [
-        ([], [1], "leaves 0 rows to learn from and 1 to judge by"),
-        ([1], [], "leaves 1 rows to learn from and 0 to judge by"),
+        ([], [1], "yields 0 training rows and 1 test rows"),
+        ([1], [], "yields 1 training rows and 0 test rows"),
         ([0, 1], [900], "must yield row numbers, 0 to 899"),
         ([0, 1], [-1], "must yield row numbers"),
         ([True, False], [1], "must yield row numbers"),
@@ -495,24 +495,22 @@ def test_a_split_must_yield_rows(ratings: Ratings, train: Any, test: Any, words:
 def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: Ratings) -> None:
     train, test = ratings[:700], ratings[650:]
     with pytest.raises(
-        DataError, match="50 of the 250 rows to judge by are also among those to learn from"
+        DataError, match=r"50 of 250 test rows also occur in the training data \(leakage\)"
     ) as no:
         compare(train, "Bias", test=test)
-    assert no.value.where == f"the first is user {test.user_ids[0]}, item {test.item_ids[0]}"
+    assert no.value.where == f"first: user {test.user_ids[0]}, item {test.item_ids[0]}"
     judge = compare(train, "Bias", test=test, overlap="drop_from_train")
     assert judge.protocol == (
-        "rows given apart (50 that stood in both only judged by): 650 to learn from, 250 to judge by"
+        "external test set (50 shared pairs dropped from the training set): 650 train, 250 test rows"
     )
     assert judge.best_row["rmse"] == rmse(test.value, Bias().fit(ratings[:650]).predict(test))
     assert judge.dataset["ratings"] == 650
     learn = compare(train, "Bias", test=test, overlap="drop_from_test")
-    assert learn.protocol.endswith(
-        "(50 that stood in both only learned from): 700 to learn from, 200 to judge by"
-    )
+    assert learn.protocol.endswith("(50 shared pairs dropped from the test set): 700 train, 200 test rows")
     assert learn.best_row["mae"] == mae(ratings.value[700:], Bias().fit(train).predict(ratings[700:]))
-    with pytest.raises(DataError, match="nothing would be left to learn from"):
+    with pytest.raises(DataError, match="no training rows would be left"):
         compare(train, "Bias", test=train, overlap="drop_from_train")
-    with pytest.raises(DataError, match="nothing would be left to judge by"):
+    with pytest.raises(DataError, match="no test rows would be left"):
         compare(train, "Bias", test=train, overlap="drop_from_test")
     with pytest.raises(InvalidParameterError, match="overlap='both'"):
         compare(train, "Bias", test=ratings[700:], overlap="both")
@@ -521,7 +519,7 @@ def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: R
 def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_ids_are_not() -> None:
     train = Ratings.from_columns([1, 1, 2, 3], [5, 6, 5, 7], [1, 2, 3, 4])
     other = Ratings.from_columns([2, 3, 9], [6, 5, 9], [4, 3, 2])
-    assert compare(train, "Bias", test=other).protocol == "rows given apart: 4 to learn from, 3 to judge by"
+    assert compare(train, "Bias", test=other).protocol == "external test set: 4 train, 3 test rows"
     again = Ratings.from_columns([2, 3], [5, 5], [1, 3])
-    with pytest.raises(DataError, match="1 of the 2 rows"):
+    with pytest.raises(DataError, match="1 of 2 test rows"):
         compare(train, "Bias", test=again)

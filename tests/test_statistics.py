@@ -184,8 +184,8 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
     other = rows["Shaken()" if best == "Bias" else "Bias()"]
     low, high = results.best_row["rmse_interval"]
     assert said[1] == (
-        f"The 95 % interval of the lowest RMSE is {low:.3f} to {high:.3f}, by drawing the "
-        f"{results.n_test_users} users judged anew."
+        f"95 % confidence interval of the best RMSE: {low:.3f} to {high:.3f} (bootstrap over the "
+        f"{results.n_test_users} test users)."
     )
     low, high = other["gap_to_best"]["interval"]
     assert low < 0 < high < 0.01
@@ -193,13 +193,13 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
     assert places > 3
     name = "Shaken" if best == "Bias" else "Bias"
     assert said[2] == (
-        "No difference to it that these rows can tell (95 % interval of the difference): "
+        "Not significantly different from it (95 % interval of the difference): "
         f"{name} ({low:.{places}f} to {high:.{places}f})."
     )
     low, high = rows["UserItemMean()"]["gap_to_best"]["interval"]
     behind = rows["UserItemMean()"]["gap_to_best"]["rmse"]
-    assert said[3] == f"UserItemMean is worse by {behind:.3f} (95 % interval {low:.3f} to {high:.3f})."
-    assert said[4:] == ("Not better than always guessing the mean: Shaken(size=9.0).",)
+    assert said[3] == f"Next: UserItemMean, worse by {behind:.3f} (95 % interval {low:.3f} to {high:.3f})."
+    assert said[4:] == ("No better than always guessing the mean: Shaken(size=9.0).",)
     assert str(results).startswith("\n".join(said))
     assert all(f"<p>{line}</p>" in results._repr_html_() for line in said)
     assert results.to_dict()["sentences"] == list(said)
@@ -208,7 +208,7 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
 def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
     said = compare(more, [Bias(), ItemMean()]).sentences
     assert len(said) == 3
-    assert said[2].startswith("ItemMean is next, worse by ")
+    assert said[2].startswith("Runner-up: ItemMean, worse by ")
 
 
 def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None:
@@ -217,7 +217,7 @@ def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None
     results = compare(few, [Bias()])
     assert all("rmse_interval" not in row and "gap_to_best" not in row for row in results.rows)
     assert results.sentences[1] == (
-        f"How sure this is cannot be said: {results.n_test_users} users judged, and it takes 20 in each fold."
+        f"No confidence interval: {results.n_test_users} test users, and it takes 20 in each fold."
     )
 
 

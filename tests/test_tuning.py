@@ -181,13 +181,13 @@ def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(rat
     assert nested["rmse"] == pytest.approx(np.mean([fold["outer"] for fold in nested["folds"]]))
     assert nested["initial_std"] == pytest.approx(np.std([fold["initial"] for fold in nested["folds"]]))
     assert tuned.nested_score == nested["rmse"]
-    assert "chosen among 12 trials and therefore optimistic; judged on outer folds that took no" in str(tuned)
+    assert "the best of 12 trials and therefore optimistic; on outer folds that took no" in str(tuned)
 
 
 def test_without_outer_folds_it_says_so(ratings: Ratings) -> None:
     tuned = quick(ratings)
     assert tuned.nested is tuned.nested_score is tuned.nested_table() is None
-    assert "no rows were kept apart to judge the search by (keep some: outer_folds=5)" in str(tuned)
+    assert "no outer folds were held out to evaluate the search (try outer_folds=5)" in str(tuned)
 
 
 # Pruning, refusals, limits -------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
         assert row["folds"] == full["folds"][: len(row["folds"])]
         assert (len(row["folds"]) == 3) == (row["state"] == COMPLETE)
     assert tuned.best_trial["state"] == COMPLETE
-    assert tuned.trials_summary.startswith(f"30 trials: {states.count(COMPLETE)} judged on all folds, ")
-    assert f"{states.count(PRUNED)} dropped early" in tuned.trials_summary
+    assert tuned.trials_summary.startswith(f"30 trials: {states.count(COMPLETE)} evaluated on all folds, ")
+    assert f"{states.count(PRUNED)} pruned" in tuned.trials_summary
 
 
 @pytest.mark.parametrize("method", ["random", "gp", "tpe"])
@@ -239,7 +239,9 @@ def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
     assert all(row["rmse"] is None and row["folds"] == [] for row in refused)
     assert f"{len(refused)} failed" in tuned.trials_summary
     monkeypatch.setattr(Counting, "refuse_above", 0.0)
-    with pytest.raises(DataError, match="none of 25 settings could be judged; the first: it would not fit"):
+    with pytest.raises(
+        DataError, match="none of 25 settings could be evaluated; the first: it would not fit"
+    ):
         quick(ratings, Counting(), trials=25)
 
 
@@ -289,7 +291,7 @@ def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
         stopped = quick(ratings, Counting(), study=study, **options)
         assert stopped.interrupted
         assert stopped.to_dict()["interrupted"] is True
-        assert f"kept in {study}" in str(stopped)
+        assert f"saved in {study}" in str(stopped)
     monkeypatch.setattr(Counting, "stop_after", None)
     on = quick(ratings, Counting(), study=study, **options)
     assert essence(on) == essence(whole)
@@ -306,7 +308,7 @@ def test_stopped_without_a_study_it_keeps_what_is_done(
     tuned = quick(ratings, Counting())
     assert tuned.interrupted
     assert len(tuned.trials) == 2
-    assert "no study file keeps them" in str(tuned)
+    assert "not saved in a study file" in str(tuned)
 
 
 def test_more_trials_go_on_from_fewer(ratings: Ratings, tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ def test_more_trials_go_on_from_fewer(ratings: Ratings, tmp_path: Path) -> None:
     assert few.notes == ()
     on = quick(ratings, study=tmp_path / "t.db", trials=20, outer_folds=2)
     assert essence(on) == essence(quick(ratings, trials=20, outer_folds=2))
-    assert "holds 12 trials on all ratings; going on from there" in str(on)
+    assert "holds 12 trials on all ratings; resuming" in str(on)
     assert on.seconds > few.seconds
 
 
@@ -378,15 +380,15 @@ def test_killed_half_way_nothing_finished_is_lost_and_nothing_is_run_twice(tmp_p
 
 OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "fingerprint": ({"ratings": "others"}, "of other ratings"),
-    "order": ({"ratings": "turned"}, "in another order, so that its folds are others"),
+    "order": ({"ratings": "turned"}, "in another order, so that its folds differ"),
     "scale": ({"ratings": "scaled"}, "of ratings with another declared scale"),
     "model": ({"model": Bias(epochs=7)}, "of another model"),
-    "space": ({"space": {"user_damping": (1.0, 2.0)}}, "over another space"),
-    "method": ({"method": "grid"}, "by another method: random there, grid here"),
+    "space": ({"space": {"user_damping": (1.0, 2.0)}}, "with another space"),
+    "method": ({"method": "grid"}, "with another method: random there, grid now"),
     "split": ({"folds": 4}, "on other folds"),
-    "metric": ({"metric": "mae"}, "by another metric: rmse there, mae here"),
-    "seed": ({"seed": 3}, "with another seed: 0 there, 3 here"),
-    "prune": ({"prune": False}, "with other rules of pruning"),
+    "metric": ({"metric": "mae"}, "with another metric: rmse there, mae now"),
+    "seed": ({"seed": 3}, "with another seed: 0 there, 3 now"),
+    "prune": ({"prune": False}, "with other pruning"),
 }
 
 
@@ -413,13 +415,13 @@ def test_a_study_of_something_else_is_refused(
 def test_a_file_that_is_no_study_is_refused(ratings: Ratings, tmp_path: Path) -> None:
     text, foreign = tmp_path / "a.csv", tmp_path / "b.db"
     text.write_text("userId,itemId,rating\n" * 99)
-    with pytest.raises(DataError, match="is no study of foretaste"):
+    with pytest.raises(DataError, match="is not a study of foretaste"):
         quick(ratings, study=text)
     with sqlite3.connect(foreign) as base:
         base.execute("CREATE TABLE studies (x)")
     base.close()
     before = foreign.read_bytes()
-    with pytest.raises(DataError, match="is a database, but no study of foretaste") as caught:
+    with pytest.raises(DataError, match="is a database, but not a study of foretaste") as caught:
         quick(ratings, study=foreign)
     assert caught.value.hint == f'study="{tmp_path / "b-2.db"}"'
     assert foreign.read_bytes() == before
@@ -450,7 +452,7 @@ def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> N
         ({"timeout": 0}, "timeout=0 is not allowed; it must be a number of seconds above 0"),
         ({"timeout": "5m"}, "timeout='5m'"),
         ({"seed": -1}, "seed=-1"),
-        ({"folds": 1}, "folds=1 is not allowed; it must be a whole number, at least 2, or a split"),
+        ({"folds": 1}, "folds=1 is not allowed; it must be an integer, at least 2, or a splitter"),
         ({"outer_folds": 1}, "outer_folds=1"),
         ({"outer_folds": "KFold"}, "outer_folds='KFold'"),
         ({"metric": "rsme"}, 'did you mean "rmse"'),
@@ -523,7 +525,7 @@ def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
     assert headers == ["trial", "user_damping", "item_damping", "RMSE", "seconds"]
     assert len(align) == len(headers)
     assert len(rows) <= 11
-    assert sum(row[0] == "0, as given" for row in rows) == 1
+    assert sum(row[0] == "0, initial" for row in rows) == 1
     assert rows[0][0].split(",")[0] == str(tuned.best_trial["trial"])
     assert all(cell in page for row in rows for cell in row)
     data = json.loads(json.dumps(tuned.to_dict(), allow_nan=False))
@@ -533,7 +535,7 @@ def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
 
 def test_the_model_as_given_may_be_best(ratings: Ratings) -> None:
     tuned = quick(ratings, Bias(), {"user_damping": [5000.0, 9000.0]})
-    assert tuned.headline.startswith("The model as given, Bias(), is the best of 3 settings: RMSE ")
+    assert tuned.headline.startswith("The initial model, Bias(), is the best of 3 settings: RMSE ")
     assert tuned.model.get_params() == Bias().get_params()
 
 

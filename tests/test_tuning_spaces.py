@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from foretaste.errors import InvalidParameterError, MissingDependencyError
 from foretaste.evaluation import default_space
-from foretaste.evaluation.tuning.samplers import GridSampler, make_sampler
+from foretaste.evaluation.tuning.samplers import GridSampler
+from foretaste.evaluation.tuning.search import make_sampler
 from foretaste.evaluation.tuning.search_space import (
     DEFAULT_SPACES,
     Categorical,
@@ -83,7 +84,7 @@ def test_what_may_be_given() -> None:
         ({"factor": (1, 2)}, 'no parameter "factor"; did you mean "factors"?', "one of"),
         ({"factors": (0, 8)}, "reaches 0; factors must be a whole number at least 1", '"factors": (32, 128)'),
         ({"factors": (1, 8.5)}, "reaches 8.5; factors must be a whole number", '"factors": (32, 128)'),
-        ({"factors": (9, 3)}, "goes from 9 to 3; the low end comes first", '"factors": (3, 9)'),
+        ({"factors": (9, 3)}, "goes from 9 to 3; the lower bound comes first", '"factors": (3, 9)'),
         ({"factors": (3, 3)}, "goes from 3 to 3", '"factors": [3]'),
         ({"factors": (1, 2, 3)}, "is not a range", '"factors": (32, 128)'),
         ({"factors": ("log", 1)}, "is not a range", '"factors": (32, 128)'),

@@ -199,7 +199,7 @@ def _render_result(result: TuningResult) -> str:
     options = click.get_current_context().command.params
     lines = [
         result.headline,
-        re.sub(r"\(keep .*?\)", lambda m: python_hint_to_options(m[0], options), result.score_caveat),
+        re.sub(r"\(try .*?\)", lambda m: python_hint_to_options(m[0], options), result.score_caveat),
     ]
     lines += [f"data: {result.dataset_summary}", f"protocol: {result.protocol}"]
     nested = result.nested_table()

@@ -1,4 +1,4 @@
-"""Judging models honestly: nothing of the rows judged by is used to learn, stop or choose."""
+"""Evaluation of models without leakage: comparison, cross-validation, ranking metrics, tuning."""
 
 from foretaste.evaluation.comparison import compare
 from foretaste.evaluation.cross_validation import CrossValidation, cross_validate

@@ -1,4 +1,4 @@
-"""Which items compete for a place in a list, and the lists that models make of them."""
+"""Candidate policies of ranking evaluation, and the top-n lists of a model among the candidates."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from foretaste.ratings import Pairs
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker
 from foretaste.typing import Float32Array, IndexArray, Int64Array
 
-_PAIRS_PER_STEP = 50_000_000  # ranked by a kernel in one step, so that progress is seen to move
-_PREDICTIONS_PER_STEP = 1_000_000  # predicted one by one in one step
+_PAIRS_PER_STEP = 50_000_000  # ranked by a native call per step, so that progress is updated
+_PREDICTIONS_PER_STEP = 1_000_000  # single predictions per step
 
 SAMPLED_WARNING = (
-    "sampled candidates mislead: figures are far higher than among all items, and can put models in another "
+    "sampled candidates mislead: metrics are far higher than among all items, and can rank models in another "
     'order (Krichene and Rendle, "On sampled metrics for item recommendation", KDD 2020)'
 )
 TEST_ITEMS_WARNING = (
-    "among a user's own test items nothing unrated competes: this tells how well models order what people "
-    "chose themselves, not what is worth recommending"
+    "among a user's test items alone no unrated item competes: this measures how well models order what "
+    "users chose themselves, not what is worth recommending"
 )
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A policy: which items compete.
+    """A policy: the items ranked for each user.
 
     Parameters
     ----------
     policy : {"all", "test", "sampled"}
     negatives : int
-        With "sampled", how many items that the user has not rated are drawn.
+        Number of unrated items sampled per user, with "sampled".
     seed : int
-        Chooses them.
+        Random seed of the sampling.
     """
 
     policy: str
@@ -49,9 +49,9 @@ class Candidates:
 
     @property
     def description(self) -> str:
-        """The policy as a sentence."""
+        """The policy in words."""
         if self.policy == "all":
-            return "all items of train that the user has not rated there"
+            return "all training items that the user has not rated"
         if self.policy == "test":
             return "only the test items of the user"
         return (
@@ -60,23 +60,18 @@ class Candidates:
         )
 
     @property
-    def label_suffix(self) -> str:
-        """What stands behind each figure's name in a table."""
-        return {"all": "", "test": " (test items)", "sampled": " (sampled)"}[self.policy]
-
-    @property
     def warning(self) -> str | None:
-        """Why figures by this policy are to be taken with care."""
+        """Why metrics of this policy need care, or None."""
         return {"all": None, "test": TEST_ITEMS_WARNING, "sampled": SAMPLED_WARNING}[self.policy]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the policy as JSON can hold it."""
+        """Return a JSON-serializable dict."""
         sampling = {"negatives": self.negatives, "seed": self.seed} if self.policy == "sampled" else {}
         return {"policy": self.policy, **sampling, "description": self.description}
 
 
 def as_candidates(candidates: Any, seed: int) -> Candidates:
-    """Return a policy from ``"all"``, ``"test"`` or ``("sampled", 100)``.
+    """Return the policy of ``"all"``, ``"test"`` or ``("sampled", 100)``.
 
     Raises
     ------
@@ -97,14 +92,14 @@ def as_candidates(candidates: Any, seed: int) -> Candidates:
 
 
 class ListBuilder:
-    """Makes the lists of one model after the other, by one policy.
+    """Builds the top-n lists of models under one candidate policy.
 
     Parameters
     ----------
-    ranking_task : Question
+    ranking_task : RankingTask
     candidates : Candidates
     n : int
-        How long the lists are.
+        Length of the lists.
     threads : int
     """
 
@@ -121,9 +116,9 @@ class ListBuilder:
             self.candidate_rows, self.n_short = _sample_candidates(ranking_task, candidates)
 
     def build_lists(self, model: Model, task: ProgressTask) -> tuple[IndexArray, int]:
-        """Return the lists of a fitted model, and how many are of equal predictions.
+        """Return the lists of a fitted model, and the number of lists with all predictions equal.
 
-        Lists are numbers of ``question.items``, shape (judged, n), -1 after the end of a shorter one.
+        Lists hold indices into ``ranking_task.items``, shape (n_users, n), -1 after the end of a shorter one.
         """
         return (
             self._rank_all_items(model, task)
@@ -133,11 +128,11 @@ class ListBuilder:
 
     def _rank_all_items(self, model: Model, task: ProgressTask) -> tuple[IndexArray, int]:
         ranking_task = self.ranking_task
-        train_to_model = model.items_.indices_of(ranking_task.train.items.ids)  # of train, in the model
+        train_to_model = model.items_.indices_of(ranking_task.train.items.ids)
         ranker = TopKRanker(model, np.unique(train_to_model[train_to_model >= 0]), self.n, self.threads)
         user = model.users_.indices_of(ranking_task.users)
         starts, item = self.rated_rows[0], train_to_model[self.rated_rows[1]]
-        if (item < 0).any():  # a model fitted elsewhere, that does not know them
+        if (item < 0).any():  # a model fitted on other ratings may not know all items
             starts = np.r_[0, np.cumsum(item >= 0)][starts].astype(np.int64)
             item = item[item >= 0]
         excluded = ExcludedItems(starts, item)
@@ -155,7 +150,7 @@ class ListBuilder:
     def _rank_candidates(
         self, model: Model, starts: Int64Array, item: IndexArray, task: ProgressTask
     ) -> tuple[IndexArray, int]:
-        """Predict each candidate, and rank: users with equally many candidates together."""
+        """Predict and rank the candidates; users with similar numbers of candidates share a block."""
         ranking_task = self.ranking_task
         user = model.users_.indices_of(ranking_task.users)
         task_to_model = model.items_.indices_of(ranking_task.items.ids)
@@ -164,7 +159,7 @@ class ListBuilder:
         lists, n_tied = np.full((len(user), self.n), -1, np.int32), 0
         first = 0
         while first < len(order):
-            # Widths increase; so many rows that even the widest leaves the block below its size.
+            # Lengths increase: take rows while the block, as wide as the longest, fits the limit.
             last = first + 1
             while last < len(order) and (last + 1 - first) * length[order[last]] <= _PREDICTIONS_PER_STEP:
                 last += 1
@@ -187,7 +182,7 @@ class ListBuilder:
 def _sample_candidates(
     ranking_task: RankingTask, candidates: Candidates
 ) -> tuple[tuple[Int64Array, IndexArray], int]:
-    """Return the relevant items of each user and some that the user has not rated; and who had too few."""
+    """Return each user's relevant items and sampled unrated ones, and the number of users with too few."""
     rng = np.random.default_rng(candidates.seed)
     train_starts, train_item = ranking_task.rated_in_train()
     test_starts, test_item = ranking_task.rated_in_test()
@@ -213,7 +208,7 @@ def _sample_candidates(
 
 
 def _count_tied(score: Float32Array) -> int:
-    """Return in how many rows, best first and minus infinity after their ends, all of several are equal."""
+    """Return the number of rows, best first and padded by -inf, of several equal scores."""
     has_several = (score > -np.inf).sum(axis=1) > 1
     last = np.where(score > -np.inf, score, np.inf).min(axis=1, initial=np.inf)
     return int(np.count_nonzero(has_several & (score[:, 0] == last))) if score.shape[1] else 0

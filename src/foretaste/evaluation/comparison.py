@@ -1,4 +1,4 @@
-"""Many models, one protocol, one table."""
+"""Compares models on the same folds."""
 
 from __future__ import annotations
 
@@ -49,15 +49,14 @@ def compare(
     progress: bool | Progress = False,
     name: str = "ratings",
 ) -> Results:
-    """Fit models on the same rows, judge them by the same other rows, and order them by RMSE.
+    """Fit and evaluate models on the same folds, and rank them by RMSE.
 
-    No row judged by is ever fitted on. ``GlobalMean`` is always among the models, as the baseline. A model
-    that refuses the ratings (too large, not supported, something missing) becomes a row with its reason.
-    Sample weights, if there are any, count in fitting, not in judging.
+    ``GlobalMean`` is always included as the baseline. A model that cannot be evaluated (out of memory, not
+    supported, missing data) becomes a row with its error. Sample weights, if any, are used in fitting only.
 
-    Models are asked about pairs, so the ratings judged by never reach them; one that predicts them without
-    any error has seen them, and is named in a warning. The predictions are kept, 4 bytes for each row
-    judged and model, in all 256 MB at most (those of the worst models are let go first).
+    Models get the (user, item) pairs of the test set only; a warning names a model that predicts test rows
+    without any error. Predictions are stored (4 bytes per test row and model, 256 MB in all, those of the
+    worst models dropped first) for ``Results.breakdown``.
 
     Parameters
     ----------
@@ -73,35 +72,34 @@ def compare(
     folds : int, optional
         Short for ``split=KFold(folds, seed=0)``.
     metrics : sequence of str
-        Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
+        Names of ``foretaste.metrics.METRICS``; RMSE is always included.
     warm_only : bool
-        Judge only rows whose user and item are learned from.
+        Test only on rows whose user and item occur in the training set.
     overlap : {"error", "drop_from_train", "drop_from_test"}
-        What to do with pairs of a user and an item that stand in ``ratings`` and in ``test``: an error, or
-        only judge by them, or only learn from them.
+        How to treat (user, item) pairs that occur in both ``ratings`` and ``test``.
     measure_memory : bool
-        Judge each model of ``MODELS`` in a process of its own, fold after fold, and tell its peak
-        memory. Others are judged in this process, without a figure.
+        Measure the peak memory of each model of ``MODELS`` by evaluating it in a subprocess, fold after fold.
+        Other models are evaluated in this process, without the measurement.
     threads : int, optional
-        How many in all; folds are judged side by side, each fit with an equal share. None is all cores. It
-        never changes a figure but seconds.
+        Total number of threads; folds run in parallel, each fit with an equal share. None uses all cores.
+        Changes only the seconds.
     progress : bool or Progress
     name : str
-        What the ratings are called in the results.
+        Name of the dataset in the results.
 
     Returns
     -------
     Results
-        If it is interrupted (Ctrl-C), the models judged until then, with ``interrupted`` set.
+        After an interruption (Ctrl-C), of the models evaluated so far, with ``interrupted`` set.
 
     Raises
     ------
     NotFoundError
         If there is no model of a name.
     InvalidParameterError
-        If a hyperparameter, metric or split is not allowed.
+        If a hyperparameter, metric or splitter is not allowed.
     DataError
-        If the ratings cannot be split or judged so.
+        If the ratings cannot be split or evaluated as requested.
     """
     ratings = as_ratings(ratings)
     model_list, notes = _resolve_models(models)
@@ -118,9 +116,7 @@ def compare(
     interrupted = False
     with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
         display = get_progress(progress)
-        in_subprocess = measure_memory and bool(
-            sys.executable
-        )  # an embedded interpreter cannot start another
+        in_subprocess = measure_memory and bool(sys.executable)  # empty in an embedded interpreter
         comparison = _Comparison(
             plan, metric_names, display, Path(folder) if in_subprocess else None, threads
         )
@@ -132,7 +128,7 @@ def compare(
                     comparison.evaluate(model, rows, task, f"{index + 1} of {len(model_list)} models")
         except KeyboardInterrupt:
             interrupted = True
-            notes.append(f"stopped: {len(rows)} of {len(model_list)} models judged")
+            notes.append(f"interrupted: {len(rows)} of {len(model_list)} models evaluated")
     for note in notes:
         log.info(note)
     for warning in comparison.warnings:
@@ -156,7 +152,7 @@ def _sort_key(row: Row) -> tuple[bool, float]:
 
 
 def _resolve_models(models: Iterable[str | Model] | str | Model | None) -> tuple[list[Model], list[str]]:
-    """Return the models to judge, the baseline among them, and what there is to say about that."""
+    """Return the models to evaluate, the baseline included, and notes about them."""
     if models is None:
         return [model() for model in MODELS.values()], []
     requested = [models] if isinstance(models, str | Model) else list(models)
@@ -167,11 +163,11 @@ def _resolve_models(models: Iterable[str | Model] | str | Model | None) -> tuple
         )
     if any(type(model) is GlobalMean for model in resolved):
         return resolved, []
-    return [GlobalMean(), *resolved], ["GlobalMean added: the baseline that the others are measured against"]
+    return [GlobalMean(), *resolved], ["GlobalMean added as the baseline"]
 
 
 def resolve_model(model: Any) -> Model:
-    """Return a model, or that of a name, after checking its hyperparameters."""
+    """Return a model, or the one of a name, after validating its hyperparameters."""
     resolved = model_from_name(model) if isinstance(model, str) else model
     if not isinstance(resolved, Model):
         hint = "SVD(factors=20), not SVD" if isinstance(resolved, type) else "a name, or a foretaste model"
@@ -182,12 +178,12 @@ def resolve_model(model: Any) -> Model:
 
 
 def model_from_name(name: str) -> Model:
-    """Return the model of a name, at its defaults; case, ``-`` and ``_`` do not matter.
+    """Return the model of a name with default parameters; case, ``-`` and ``_`` do not matter.
 
     Raises
     ------
     NotFoundError
-        If there is none, naming the nearest.
+        If there is none; the message names the closest.
     """
     names = MODELS.names()
     lower_names = {key.lower(): key for key in names}
@@ -200,7 +196,7 @@ def model_from_name(name: str) -> Model:
 
 
 class _Comparison:
-    """One comparison at work; ``folder`` is where the protocol is packed, if memory is measured."""
+    """A comparison in progress; ``folder`` holds the saved plan if memory is measured."""
 
     def __init__(
         self,
@@ -218,10 +214,10 @@ class _Comparison:
         self.predictions = PredictionStore(plan)
 
     def evaluate(self, model: Model, rows: list[Row], task: ProgressTask, position: str) -> None:
-        """Judge one model on all folds and add its row; what is shown as done is kept."""
+        """Evaluate one model on all folds and append its row; ``position`` is shown as progress."""
         label = model_label(model)
         with ExitStack() as stack:
-            # On a pipe, one line a model; bars are drawn inside one another instead.
+            # LineProgress prints one line per model; bars are nested instead.
             line = (
                 stack.enter_context(self.progress.start_task(label, 1))
                 if isinstance(self.progress, LineProgress)
@@ -247,7 +243,7 @@ class _Comparison:
             line.step(note=f"RMSE {row['rmse']:.4g}")
 
     def add_intervals(self, rows: list[Row]) -> list[Row]:
-        """Return the rows, best first, with the intervals of their RMSE and of the difference to the best."""
+        """Add the intervals of the RMSE and of the gap to the best model; return the rows, best first."""
         evaluated_rows = [row for row in rows if "error" not in row]
         if not evaluated_rows or not self.user_errors.has_enough_users:
             return rows
@@ -308,16 +304,16 @@ class _Comparison:
 
 
 def json_params(model: Model) -> dict[str, Any]:
-    """Return the hyperparameters of a model as JSON can hold them."""
+    """Return the hyperparameters of a model as JSON-serializable values."""
     return {name: _json_value(value) for name, value in params_as_json(model).items()}
 
 
 def model_label(model: Model) -> str:
-    """Return what a model is called: its name, and the parameters that differ from its defaults."""
+    """Return the label of a model: its class and the parameters that differ from their defaults."""
     return repr(model).removesuffix("()")
 
 
 def _json_value(value: Any) -> Any:
-    """Return a hyperparameter as JSON can hold it."""
+    """Return a hyperparameter as a JSON-serializable value."""
     is_json = value is None or isinstance(value, bool | int | float | str | list | dict)
     return value if is_json else repr(value)

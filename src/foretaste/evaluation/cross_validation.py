@@ -1,4 +1,4 @@
-"""One model on several folds, in the table that cross-validation is usually printed as."""
+"""Cross-validation of one model, printed as the usual table of folds."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _SECONDS = {"fit_seconds": "Fit time", "predict_seconds": "Test time"}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
-    """What came of ``cross_validate``: figures of each fold, their means and standard deviations.
+    """Result of ``cross_validate``: metrics of each fold, their means and standard deviations.
 
     Parameters
     ----------
     model : str
-        The model, as Python.
+        The ``repr`` of the model.
     params : dict
         Its hyperparameters.
     protocol : str
-        Which rows were learned from and which judged by, in words.
+        The evaluation protocol in one sentence.
     metrics : tuple of str
-        What was measured, of ``foretaste.metrics.METRICS``.
+        The computed metrics, of ``foretaste.metrics.METRICS``.
     folds : tuple of dict
-        One a fold: ``train_rmse``, each of the metrics, ``fit_seconds``, ``predict_seconds``,
-        ``fallback_rows`` (how many judged rows named an unknown user or item), and ``mean_rmse``, the RMSE
-        of always guessing the mean of the rows learned from.
+        One per fold: ``train_rmse``, each of the metrics, ``fit_seconds``, ``predict_seconds``,
+        ``fallback_rows`` (test rows with an unknown user or item), and ``mean_rmse``, the RMSE of predicting
+        the mean of the training rows.
     notes : tuple of str
-        What there is to say beside.
+        Further remarks.
     """
 
     model: str
@@ -61,17 +61,17 @@ class CrossValidation:
 
     @property
     def mean(self) -> dict[str, float]:
-        """The mean of each figure over the folds."""
+        """Mean of each metric over the folds."""
         return {key: float(np.mean([fold[key] for fold in self.folds])) for key in self.folds[0]}
 
     @property
     def std(self) -> dict[str, float]:
-        """The standard deviation of each figure over the folds (over n)."""
+        """Standard deviation of each metric over the folds (ddof 0)."""
         return {key: float(np.std([fold[key] for fold in self.folds])) for key in self.folds[0]}
 
     @property
     def summary(self) -> str:
-        """What the figures say, beside the baseline."""
+        """One sentence: the RMSE, compared with the baseline."""
         mean, std = self.mean, self.std
         gain = 100 * (1 - mean["rmse"] / mean["mean_rmse"]) if mean["mean_rmse"] else 0.0
         direction = "better" if gain >= 0 else "worse"
@@ -82,7 +82,7 @@ class CrossValidation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
+        """Return a JSON-serializable dict."""
         return {
             "model": self.model,
             "params": dict(self.params),
@@ -94,13 +94,13 @@ class CrossValidation:
         }
 
     def to_frame(self) -> Any:
-        """Return a polars frame, one row a fold, ``fold`` from 1 in front."""
+        """Return a polars frame with one row per fold; its first column ``fold`` starts at 1."""
         import polars as pl
 
         return pl.DataFrame([{"fold": fold_number} | fold for fold_number, fold in enumerate(self.folds, 1)])
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
-        """Return headers, rows of text and alignment, as they are shown."""
+        """Return headers, cells and column alignment, formatted for display."""
         headers = ["", *(f"Fold {fold_number}" for fold_number in range(1, len(self) + 1)), "Mean", "Std"]
         mean, std = self.mean, self.std
         rows = []
@@ -148,31 +148,31 @@ def cross_validate(
     threads: int | None = None,
     progress: bool | Progress = False,
 ) -> CrossValidation:
-    """Fit a model on all folds but one and judge it by that one, for each fold in turn.
+    """Fit a model on all folds but one and evaluate it on that one, for each fold in turn.
 
-    Folds are judged side by side in threads, each fit with an equal share of the cores, so memory is needed
-    for as many fits as there are cores. The figures are the same bits as those of one fold after another.
-    The model is asked about pairs: ratings judged by never reach it.
+    Folds run in parallel threads, each fit with an equal share of the cores, so memory is needed for as many
+    fits as there are cores. Results are bit-identical to those of one fold after another. The model gets the
+    (user, item) pairs of the test rows only.
 
     Parameters
     ----------
     model : str or Model
-        A name of ``foretaste.models.BY_NAME``, or a model, which is left unfitted.
+        A name of ``foretaste.models.MODELS``, or a model, which is left unfitted.
     ratings : Ratings, or a data frame with ratings
     folds : int
-        How many parts the rows are cut into, at least 2; the folds of scikit-learn's
+        Number of folds, at least 2; the same folds as those of scikit-learn's
         ``KFold(folds, shuffle=True, random_state=seed)``.
     metrics : sequence of str
-        Names of ``foretaste.metrics.METRICS``; RMSE is always among them.
+        Names of ``foretaste.metrics.METRICS``; RMSE is always included.
     seed : int
-        Chooses the folds.
-    split : Split, optional
-        Instead of ``KFold(folds, seed)``: ``TimeSplit(0.2)``, ``LeaveNOut(1)``, ``ColdUsers(0.2)``, or anything
-        that scikit-learn takes as ``cv=`` and that has a method ``split``.
+        Random seed of the folds.
+    split : splitter, optional
+        Instead of ``KFold(folds, seed)``: ``TimeSplit(0.2)``, ``LeaveNOut(1)``, ``ColdUsers(0.2)``, or
+        anything that scikit-learn accepts as ``cv=`` and that has a method ``split``.
     warm_only : bool
-        Judge only rows whose user and item are learned from.
+        Test only on rows whose user and item occur in the training set.
     threads : int, optional
-        How many in all; None is all cores, 1 one fold after another.
+        Total number of threads; None uses all cores, 1 runs one fold after another.
     progress : bool or Progress
 
     Raises
@@ -180,9 +180,10 @@ def cross_validate(
     NotFoundError
         If there is no model of this name.
     InvalidParameterError
-        If a hyperparameter, metric, split or number is not allowed.
+        If a hyperparameter, metric, splitter or number is not allowed.
     DataError
-        If the ratings cannot be split or judged so, or a row is both learned from and judged by.
+        If the ratings cannot be split or evaluated as requested, or a row is in both the training and the
+        test set.
     """
     ratings = as_ratings(ratings)
     estimator = resolve_model(model)
@@ -198,7 +199,7 @@ def cross_validate(
             fold_metrics.append(result.metrics | {"mean_rmse": _global_mean_rmse(plan, len(fold_metrics))})
             task.step(note=f"fold {len(fold_metrics)} of {len(plan)}, RMSE {result.metrics['rmse']:.4g}")
 
-        inner = Progress() if isinstance(display, LineProgress) else display  # on a pipe, one line for all
+        inner = Progress() if isinstance(display, LineProgress) else display  # one line for all
         evaluate_folds(estimator, plan, metric_names, inner, collect, threads)
     warning = leakage_warning(label, exact_counts)
     if warning is not None:
@@ -210,7 +211,7 @@ def cross_validate(
 
 
 def _global_mean_rmse(plan: EvaluationPlan, fold: int) -> float:
-    """Return the RMSE of always guessing the mean of the rows learned from."""
+    """Return the RMSE of predicting the mean of the training rows."""
     train_rows, test_rows = plan.fold_rows[fold]
     value = plan.ratings.value
     weight = None if plan.ratings.weight is None else plan.ratings.weight[train_rows]

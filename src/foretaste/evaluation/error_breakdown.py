@@ -1,4 +1,4 @@
-"""Where a model errs: by how much it knew, by rating, by time, and whether its predictions hold."""
+"""Breaks the error of a model down by training support, rating, time and predicted value (calibration)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from foretaste.typing import AnyArray, Float32Array, Float64Array, IndexArray, I
 
 Bin = dict[str, Any]
 
-SUPPORT_EDGES = (0, 1, 5, 10, 20, 50, 100, 500)  # where bins of training ratings begin
-_MAX_DISTINCT_VALUES = 21  # so many different ratings stand for themselves; more are put into bins
+SUPPORT_EDGES = (0, 1, 5, 10, 20, 50, 100, 500)  # lower edges of the bins of training ratings
+_MAX_DISTINCT_VALUES = 21  # up to this many distinct ratings get a bin each
 _N_BINS = 10
 _N_PERIODS = 8
 _TITLES = {
-    "user_support": "ratings of the user learned from",
-    "item_support": "ratings of the item learned from",
+    "user_support": "training ratings of the user",
+    "item_support": "training ratings of the item",
     "rating": "rating",
     "time": "time",
     "prediction": "prediction",
@@ -34,7 +34,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class _EvaluatedRows:
-    """Columns of the rows judged, of all folds, shape (n,) each."""
+    """Columns of the test rows of all folds, shape (n,) each."""
 
     y_true: Float64Array
     y_pred: Float64Array
@@ -45,23 +45,24 @@ class _EvaluatedRows:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Breakdown:
-    """The error of one model in parts; made by ``breakdown`` or ``Results.breakdown``.
+    """The error of one model by group of test rows; made by ``breakdown`` or ``Results.breakdown``.
 
     Parameters
     ----------
     model : str
-        What was judged.
+        The evaluated model.
     rows : int
-        How many ratings were judged.
+        Number of test rows.
     rmse : float
-        Of all of them, in rating units.
+        RMSE over all test rows, in rating units.
     parts : dict of list of dict
-        ``user_support`` and ``item_support``: by the number of training ratings of the user, of the item
-        (bins beginning at 0, which is cold, 1, 5, 10, 20, 50, 100, 500); ``rating``: by the true rating,
-        each for itself if there are at most 21, else 10 bins equally wide; ``time``, if there are times: 8
-        periods with about equally many rows; ``prediction``: by tenths of the predictions, for calibration.
-        Each bin has ``bin`` (words), ``low``, ``high``, ``rows``, ``rmse``, ``mae``, ``mean_rating`` and
-        ``mean_prediction``; the last two are equal where a model is calibrated. Empty bins are left out.
+        ``user_support`` and ``item_support``: by the number of training ratings of the user and of the item
+        (bins starting at 0, which is cold start, 1, 5, 10, 20, 50, 100 and 500); ``rating``: by the true
+        rating, one bin per value up to 21 values, else 10 bins of equal width; ``time``, if there are
+        timestamps: 8 periods with about the same number of rows; ``prediction``: by tenths of the predictions
+        (calibration). Each bin has ``bin`` (its label), ``low``, ``high``, ``rows``, ``rmse``, ``mae``,
+        ``mean_rating`` and ``mean_prediction``; the last two are equal for a calibrated model. Empty bins are
+        left out.
     """
 
     model: str
@@ -70,18 +71,18 @@ class Breakdown:
     parts: dict[str, list[Bin]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return a JSON-serializable dict."""
         parts = {name: [dict(entry) for entry in bins] for name, bins in self.parts.items()}
         return {"model": self.model, "rows": self.rows, "rmse": self.rmse, "parts": parts}
 
     def to_frame(self) -> Any:
-        """Return a polars frame: one row a bin, ``part`` in front."""
+        """Return a polars frame with one row per bin; its first column is ``part``."""
         import polars as pl
 
         return pl.DataFrame([{"part": part} | entry for part, bins in self.parts.items() for entry in bins])
 
     def table(self, part: str) -> tuple[list[str], list[list[str]], str]:
-        """Return headers, rows of text and alignment of one part, as they are shown."""
+        """Return headers, cells and column alignment of one part, formatted for display."""
         keys = ("rmse", "mae", "mean_rating", "mean_prediction")
         bins = self.parts[part]
         decimals = decimal_places(abs(entry[key]) for entry in bins for key in keys)
@@ -104,34 +105,34 @@ class Breakdown:
 
     @property
     def _title(self) -> str:
-        return f"Where {self.model} errs: {self.rows:,} rows judged, RMSE {self.rmse:.4g} over all"
+        return f"Where {self.model} errs: {self.rows:,} test rows, RMSE {self.rmse:.4g} over all"
 
 
 def breakdown(test: Ratings, prediction: Any, train: Ratings, *, model: str = "the model") -> Breakdown:
-    """Take the error of predictions apart: cold to warm, by rating, by time, and calibration.
+    """Break the error of predictions down by training support, rating, time and predicted value.
 
     Parameters
     ----------
     test : Ratings
-        The ratings judged by.
+        The test set.
     prediction : array-like, shape (n,)
-        What a model predicts for them, in rating units.
+        Predictions for the rows of ``test``, in rating units.
     train : Ratings
-        What the model learned from.
+        The training set of the model.
     model : str
-        What it is called.
+        Name of the model.
 
     Raises
     ------
     DataError
-        If there is nothing to judge by, or not one finite prediction for each row.
+        If ``test`` is empty, or ``prediction`` does not hold one finite number per row.
     """
     y_pred = np.asarray(prediction, np.float64)
     if len(test) == 0:
-        raise DataError("there are no ratings to judge by")
+        raise DataError("the test set is empty")
     if y_pred.shape != (len(test),) or not np.isfinite(y_pred).all():
         raise DataError(
-            f"prediction has the shape {y_pred.shape}; it must hold one finite number for each of the "
+            f"prediction has shape {y_pred.shape}; it must hold one finite number for each of the "
             f"{len(test)} rows of test",
             hint="breakdown(test, model.predict(test), train)",
         )
@@ -143,7 +144,7 @@ def breakdown(test: Ratings, prediction: Any, train: Ratings, *, model: str = "t
 
 
 def breakdown_from_plan(plan: EvaluationPlan, predictions: Sequence[Float32Array], model: str) -> Breakdown:
-    """Take the error of predictions apart, one array a fold of a protocol."""
+    """Break the error of predictions down, given one array per fold of a plan."""
     if plan.test is not None:
         return breakdown(plan.test, predictions[0], plan.ratings, model=model)
     ratings = plan.ratings
@@ -159,11 +160,10 @@ def breakdown_from_plan(plan: EvaluationPlan, predictions: Sequence[Float32Array
 
 
 def _count_support(train_ids: IdIndex, codes: IndexArray, test_ids: IdIndex) -> Int64Array:
-    """Return how many rows learned from each wanted id has."""
+    """Return the number of training rows of each id of the test set."""
     counts = np.append(np.bincount(codes, minlength=len(train_ids)), 0)
-    return np.asarray(
-        counts[train_ids.indices_of(test_ids.ids)], np.int64
-    )  # -1, unknown, is the 0 at the end
+    # An unknown id has index -1, which is the appended 0.
+    return np.asarray(counts[train_ids.indices_of(test_ids.ids)], np.int64)
 
 
 def _make_breakdown(evaluated: _EvaluatedRows, model: str) -> Breakdown:
@@ -204,7 +204,7 @@ def _bin_by_rating(evaluated: _EvaluatedRows) -> list[Bin]:
 
 
 def _quantile_edges(values: AnyArray, n: int) -> AnyArray:
-    """Return edges between which about equally many values lie; equal values stay together."""
+    """Return edges of ``n`` bins with about the same number of values; equal values share a bin."""
     sorted_values = np.sort(values)
     inner_edges = sorted_values[[(len(sorted_values) * bin_index) // n for bin_index in range(1, n)]]
     return np.unique(np.concatenate([sorted_values[:1], inner_edges, sorted_values[-1:]]))
@@ -213,7 +213,7 @@ def _quantile_edges(values: AnyArray, n: int) -> AnyArray:
 def _bin_by_edges(
     evaluated: _EvaluatedRows, values: AnyArray, edges: AnyArray, format_value: Any
 ) -> list[Bin]:
-    """Bin by edges, each bin from its edge up to the next, the last one closed."""
+    """Bin values by half-open intervals ``[edge, next edge)``; the last one is closed."""
     inner_edges = edges[1:-1]
     bin_index = np.searchsorted(inner_edges, values, side="right")
     bounds = []
@@ -231,7 +231,7 @@ def _bin_by_edges(
 def _bin_metrics(
     evaluated: _EvaluatedRows, bin_index: AnyArray, bounds: list[tuple[str, Any, Any]]
 ) -> list[Bin]:
-    """Return the figures of each bin that has rows."""
+    """Return the metrics of each non-empty bin."""
     error = evaluated.y_true - evaluated.y_pred
     rows = np.bincount(bin_index, minlength=len(bounds))
 

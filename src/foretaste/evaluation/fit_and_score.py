@@ -1,4 +1,4 @@
-"""Fitting one model on one part and judging it by another."""
+"""Fits a model on a training set and scores it on a test set."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ Metrics = dict[str, float | int]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What came of one fold: figures, and the predictions of the rows judged, shape (n,)."""
+    """Result of one fold: metrics, and the predictions of its test rows, shape (n,)."""
 
     metrics: Metrics
     predictions: Float32Array
 
 
 def clone(model: Model) -> Model:
-    """Return an unfitted model with the same parameters, so that the one given is never changed."""
+    """Return an unfitted model with the same parameters."""
     return type(model)(**model.get_params(deep=False))
 
 
 def fit_and_score(
     model: Model, train: Ratings, test: Ratings, metrics: Sequence[str], progress: bool | Progress = False
 ) -> FoldResult:
-    """Fit on ``train``, predict ``test``, and measure.
+    """Fit on ``train``, predict ``test`` and compute metrics.
 
-    The model is asked about pairs: the ratings of ``test`` never reach it, they are only compared with.
+    The model gets the (user, item) pairs of ``test`` only; its ratings are used for scoring alone.
 
     Returns
     -------
-    Judgement
-        Figures: ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (of all of
-        ``test``) and ``fallback_rows``, how many of them named an unknown user or item.
+    FoldResult
+        Metrics: ``train_rmse``, each of ``metrics``, ``fit_seconds``, ``predict_seconds`` (for all of
+        ``test``) and ``fallback_rows``, the number of test rows with an unknown user or item.
     """
     fitted_model = clone(model)
     start = time.perf_counter()
@@ -67,12 +67,12 @@ def fit_and_score(
 
 
 def error_entry(error: BaseException) -> dict[str, str | None]:
-    """Return why a model was not judged, as it stands in a row of results."""
+    """Return an exception as the ``error`` entry of a row of results: code, message and hint."""
     if isinstance(error, ForetasteError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
     return {
         "code": "too_large",
-        "message": "it ran out of memory",
+        "message": "out of memory",
         "hint": "a smaller model, or fewer ratings",
     }
 
@@ -88,14 +88,14 @@ def compute_metric(name: str, test: Ratings, y_pred: Any) -> float:
 
 
 def validate_metrics(metrics: Sequence[str], plan: EvaluationPlan) -> tuple[str, ...]:
-    """Return the metrics wanted, RMSE always among them, after trying that each can be computed.
+    """Return the names of the metrics, RMSE included, after checking that each can be computed on the plan.
 
     Raises
     ------
     InvalidParameterError
-        If a name is no metric, or NMAE is wanted and no scale was declared.
+        If there is no metric of a name, or NMAE is requested and the scale of the ratings is not declared.
     DataError
-        If the rows to judge by cannot give a metric (FCP of one row a user).
+        If the test rows do not allow a metric (FCP with one row per user).
     """
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     names = [get_metric(name).name for name in names]

@@ -1,4 +1,4 @@
-"""Rows that must not be judged by: those learned from, and those a model has seen in another way."""
+"""Leakage checks: test rows that are also in the training set, and models that have seen the test set."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from foretaste.typing import Float32Array, IntpArray
 
 OVERLAP_POLICIES = ("error", "drop_from_train", "drop_from_test")
 OVERLAP_DESCRIPTIONS = {
-    "drop_from_train": "that stood in both only judged by",
-    "drop_from_test": "that stood in both only learned from",
+    "drop_from_train": "shared pairs dropped from the training set",
+    "drop_from_test": "shared pairs dropped from the test set",
 }
-_EXACT_TOLERANCE = 1e-6  # of the range of the ratings judged: hardly more than float32 can tell
+_EXACT_TOLERANCE = 1e-6  # fraction of the range of the test ratings, a little above float32 resolution
 
 
 def check_no_overlap(split: Any, fold: Any, ratings: Ratings) -> tuple[IntpArray, IntpArray]:
-    """Return the rows of one fold, after looking whether any is both learned from and judged by.
+    """Return the training and test rows of one fold after checking that they are disjoint.
 
     Raises
     ------
     DataError
-        If there are such rows, a part is empty, or a number is none of a row.
+        If a row is in both, a part is empty, or a value is not a row number.
     """
     train_rows, test_rows = (np.asarray(rows) for rows in fold)
     for rows in (train_rows, test_rows):
@@ -35,32 +35,30 @@ def check_no_overlap(split: Any, fold: Any, ratings: Ratings) -> tuple[IntpArray
                 f"{split!r} must yield row numbers, 0 to {len(ratings) - 1}", hint="numpy.flatnonzero(mask)"
             )
     if len(train_rows) == 0 or len(test_rows) == 0:
-        raise DataError(
-            f"{split!r} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by"
-        )
+        raise DataError(f"{split!r} yields {len(train_rows)} training rows and {len(test_rows)} test rows")
     in_train = np.zeros(len(ratings), dtype=bool)
     in_train[train_rows] = True
     overlap = np.flatnonzero(in_train[test_rows])
     if len(overlap):
         row = test_rows[overlap[0]]
         raise DataError(
-            f"{split!r} has {format_count(len(overlap), 'row')} both to learn from and to judge by; a model would be "
-            "judged by what it was told",
-            where=f"the first is row {row}: user {ratings.user_ids[row]}, item {ratings.item_ids[row]}",
-            hint="numpy.setdiff1d(train_rows, test_rows) as the rows to learn from",
+            f"{split!r} has {format_count(len(overlap), 'row')} in both the training and the test set "
+            "(leakage)",
+            where=f"first: row {row}, user {ratings.user_ids[row]}, item {ratings.item_ids[row]}",
+            hint="numpy.setdiff1d(train_rows, test_rows) as training rows",
         )
     return train_rows, test_rows
 
 
 def drop_overlap(ratings: Ratings, test: Ratings, overlap: str) -> tuple[Ratings, Ratings, str]:
-    """Return ratings to learn from and to judge by that share no (user, item), and what was done, in words.
+    """Return training and test sets without shared (user, item) pairs, and a phrase saying what was dropped.
 
     Raises
     ------
     DataError
-        If they share pairs and ``overlap`` is "error", or nothing would be left.
+        If they share pairs and ``overlap`` is "error", or a set would be empty.
     InvalidParameterError
-        If ``overlap`` is none of ``OVERLAP_POLICIES``.
+        If ``overlap`` is not one of ``OVERLAP_POLICIES``.
     """
     if overlap not in OVERLAP_POLICIES:
         raise InvalidParameterError(
@@ -75,25 +73,22 @@ def drop_overlap(ratings: Ratings, test: Ratings, overlap: str) -> tuple[Ratings
     if overlap == "error":
         row = int(np.flatnonzero(is_shared)[0])
         raise DataError(
-            f"{count:,} of the {format_count(len(test), 'row')} to judge by are also among those to learn from; "
-            "a model would be judged by what it was told",
-            where=f"the first is user {test.user_ids[row]}, item {test.item_ids[row]}",
-            hint='overlap="drop_from_train" to learn from the others only, or "drop_from_test" to judge by the others only',
+            f"{count:,} of {format_count(len(test), 'test row')} also occur in the training data (leakage)",
+            where=f"first: user {test.user_ids[row]}, item {test.item_ids[row]}",
+            hint='overlap="drop_from_train" or overlap="drop_from_test"',
         )
     if overlap == "drop_from_train":
         train = ratings[~np.isin(train_pairs, test_pairs)]
         if len(train) == 0:
-            raise DataError(
-                "every row to learn from is also to judge by; nothing would be left to learn from"
-            )
+            raise DataError("every training row is also in the test set; no training rows would be left")
         return train, test, f" ({count:,} {OVERLAP_DESCRIPTIONS['drop_from_train']})"
     if count == len(test):
-        raise DataError("every row to judge by is also to learn from; nothing would be left to judge by")
+        raise DataError("every test row also occurs in the training data; no test rows would be left")
     return ratings, test[~is_shared], f" ({count:,} {OVERLAP_DESCRIPTIONS['drop_from_test']})"
 
 
 def _pair_codes(ratings: Ratings, test: Ratings) -> tuple[Any, Any]:
-    """Return one number for each (user, item), the same in both; unknown ones of the second get -1."""
+    """Return an integer per (user, item) pair, the same in both sets; pairs unknown to ``ratings`` are -1."""
     user = ratings.users.indices_of(test.users.ids)[test.user].astype(np.int64)
     item = ratings.items.indices_of(test.items.ids)[test.item].astype(np.int64)
     n_items = len(ratings.items)
@@ -104,10 +99,10 @@ def _pair_codes(ratings: Ratings, test: Ratings) -> tuple[Any, Any]:
 
 
 def count_exact(y_true: Float32Array, y_pred: Float32Array) -> int:
-    """Return how many rows of a fold are predicted without any error, or 0 if that is plausible.
+    """Return the number of rows predicted without error, or 0 where that is plausible.
 
-    Rows with the most frequent rating are left out, since always guessing that one is easy. Of the others
-    (10 at least) nine in ten must be exact, not all, because predictions are clipped.
+    Rows with the most frequent rating are ignored, as a constant predicts them. At least 10 others must
+    remain and 90 % of them be exact; not all, because predictions are clipped.
     """
     values, value_index, counts = np.unique(y_true, return_inverse=True, return_counts=True)
     is_informative = value_index != counts.argmax()
@@ -119,14 +114,14 @@ def count_exact(y_true: Float32Array, y_pred: Float32Array) -> int:
 
 
 def leakage_warning(name: str, exact_counts: Sequence[int]) -> str | None:
-    """Say so if a model predicts rows that it cannot know without any error.
+    """Return a warning if a model predicts test rows without error, else None.
 
     Parameters
     ----------
     name : str
-        What the model is called.
+        Name of the model.
     exact_counts : sequence of int
-        Of each fold, by ``count_exact``.
+        ``count_exact`` of each fold.
     """
     if not any(exact_counts):
         return None
@@ -134,7 +129,7 @@ def leakage_warning(name: str, exact_counts: Sequence[int]) -> str | None:
         f" in {np.count_nonzero(exact_counts)} of {len(exact_counts)} folds" if len(exact_counts) > 1 else ""
     )
     return (
-        f"{name} predicts {format_count(sum(exact_counts), 'judged row')} without any error{folds}: it has seen them, or "
-        "they follow from the others. A model may learn only from the ratings given to fit, and must forget "
-        "them when it is fitted again"
+        f"{name} predicts {format_count(sum(exact_counts), 'test row')} without any error{folds}: it has "
+        "seen them, or they follow from the training rows. A model must use only the ratings passed to "
+        "fit, and drop what it learned before when it is fitted again"
     )

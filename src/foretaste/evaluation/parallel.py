@@ -1,4 +1,4 @@
-"""Judging one model on all folds, several at a time, without asking for more cores than there are."""
+"""Evaluates a model on all folds in threads that share the cores."""
 
 from __future__ import annotations
 
@@ -23,29 +23,34 @@ def evaluate_folds(
     on_fold: Callable[[FoldResult], None],
     threads: int | None = None,
 ) -> None:
-    """Judge a model on every fold; hand over what comes of each, in the order of the folds.
+    """Evaluate a model on every fold and pass each result to ``on_fold``, in fold order.
 
-    Folds are judged side by side in threads: native code lets other threads run, ids stay encoded, and the
-    ratings are not copied into other processes. Each fit may use an equal share of the cores, which never
-    changes its result.
+    Folds run in threads: native code releases the GIL, and neither ids nor ratings are copied. Each fit uses
+    an equal share of the cores, which never changes its result.
 
     Parameters
     ----------
-    model, protocol, metrics
+    model, plan, metrics
         As for ``fit_and_score``.
     progress : Progress
-        What models show while they learn.
-    on_fold : function of a Judgement
+        Shows the progress of fits.
+    on_fold : callable
+        Called with the ``FoldResult`` of each fold.
     threads : int, optional
-        How many in all; None is all cores.
+        Total number of threads; None uses all cores.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``threads`` is not a positive integer.
     """
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise InvalidParameterError(
-            f"threads={threads!r} is not allowed; it must be a whole number above 0", hint="threads=None"
+            f"threads={threads!r} is not allowed; it must be an integer above 0", hint="threads=None"
         )
     n_threads = resolve_threads(threads)
     n_workers = min(n_threads, len(plan))
-    n_last_round = len(plan) % n_workers  # those of the last round have the cores to themselves
+    n_last_round = len(plan) % n_workers  # folds of the last, incomplete round share all cores
 
     def evaluate_fold(fold: int, fold_progress: Progress) -> FoldResult:
         with thread_limit(n_threads // (n_last_round if fold >= len(plan) - n_last_round else n_workers)):
@@ -65,8 +70,8 @@ def _evaluate_in_threads(
     progress: Progress,
     on_fold: Callable[[FoldResult], None],
 ) -> None:
-    # Limits of BLAS hold for the whole process: set once around all, lest the first model that is done
-    # take it from the others.
+    # BLAS thread limits are process-wide: one limit around all folds, as the first fold to finish would
+    # lift its own for the others.
     from threadpoolctl import threadpool_limits
 
     stop = threading.Event()
@@ -75,7 +80,7 @@ def _evaluate_in_threads(
         fold_by_future = {pool.submit(evaluate_fold, fold, interruptible): fold for fold in range(n_folds)}
         try:
             _emit_in_order(fold_by_future, lambda fold: evaluate_fold(fold, interruptible), on_fold)
-        except BaseException:  # Ctrl-C, too, which only the main thread hears of
+        except BaseException:  # including Ctrl-C, which only the main thread receives
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -86,9 +91,9 @@ def _emit_in_order(
     retry: Callable[[int], FoldResult],
     on_fold: Callable[[FoldResult], None],
 ) -> None:
-    """Hand over folds in their order as they come; an error of any of them is raised at once.
+    """Emit results in fold order as they complete; the first error is raised at once.
 
-    Side by side they may ask for too much memory; those that did are judged again alone.
+    Parallel folds can exceed the memory; those that raised MemoryError are run again one at a time.
     """
     results: dict[int, FoldResult] = {}
     next_fold = 0
@@ -111,14 +116,14 @@ def _emit_in_order(
 
 
 class _InterruptibleProgress(Progress):
-    """Shows the work of several threads; interrupts it at its next step once it is not wanted any more."""
+    """Forwards progress from several threads; interrupts them at their next step once ``stop`` is set."""
 
     def __init__(self, inner: Progress, stop: threading.Event) -> None:
         self.inner, self.stop = inner, stop
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Open a piece of work."""
+        """Start a task."""
         with self.inner.start_task(label, total, unit) as task:
             yield _InterruptibleTask(task, self.stop)
 

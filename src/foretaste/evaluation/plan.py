@@ -1,4 +1,4 @@
-"""Which rows are learned from and which are judged by, fixed once for all models, and in words."""
+"""Evaluation plans: the training and test rows of each fold, the same for all models."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from foretaste.validation import check_id_types
 
 @dataclass(frozen=True, eq=False)
 class EvaluationPlan:
-    """The folds of one comparison.
+    """The folds of one evaluation.
 
     Parameters
     ----------
     ratings : Ratings
-        All ratings; with ``test``, only those learned from.
-    test : Ratings, optional
-        Judged by instead of a part of ``ratings``.
+        All ratings; with ``test``, the training set.
+    test : Ratings or None
+        An external test set.
     fold_rows : tuple of (train_rows, test_rows)
-        One pair a fold; empty with ``test``.
+        One pair per fold; empty with ``test``.
     description : str
-        The protocol as a sentence.
+        The evaluation protocol in one sentence.
     """
 
     ratings: Ratings
@@ -39,22 +39,22 @@ class EvaluationPlan:
         return len(self.fold_rows) or 1
 
     def train_test(self, fold: int) -> tuple[Ratings, Ratings]:
-        """Return the ratings to learn from and those to judge by; ids of one part stay in that part."""
+        """Return the training and the test set of a fold; ids that occur in only one stay in that one."""
         if self.test is not None:
             return self.ratings, self.test
         train_rows, test_rows = self.fold_rows[fold]
         return self.ratings[train_rows], self.ratings[test_rows]
 
     def test_ratings(self, fold: int) -> Ratings:
-        """Return the ratings to judge by."""
+        """Return the test set of a fold."""
         return self.ratings[self.fold_rows[fold][1]] if self.test is None else self.test
 
     def test_users(self, fold: int) -> IndexArray:
-        """Return the user of each row judged, as one number in all folds, shape (n,)."""
+        """Return the user index of each test row, the same index in all folds, shape (n,)."""
         return self.ratings.user[self.fold_rows[fold][1]] if self.test is None else self.test.user
 
     def test_values(self, fold: int) -> Float32Array:
-        """Return the rating of each row judged, shape (n,)."""
+        """Return the rating of each test row, shape (n,)."""
         return self.ratings.value[self.fold_rows[fold][1]] if self.test is None else self.test.value
 
 
@@ -66,49 +66,49 @@ def make_plan(
     warm_only: bool = False,
     overlap: str = "error",
 ) -> EvaluationPlan:
-    """Fix the folds of a comparison.
+    """Fix the folds of an evaluation.
 
     Parameters
     ----------
     ratings : Ratings
-    split : Split, optional
+    split : splitter, optional
         Default: ``HoldOut(0.2, seed=0)``.
     test : Ratings, optional
-        Instead of a split.
+        An external test set, instead of a split.
     warm_only : bool
-        Judge only rows whose user and item are learned from.
+        Test only on rows whose user and item occur in the training set.
     overlap : {"error", "drop_from_train", "drop_from_test"}
-        What to do with pairs that stand in ``ratings`` and in ``test``.
+        How to treat (user, item) pairs that occur in both ``ratings`` and ``test``.
 
     Raises
     ------
     InvalidParameterError
-        If both are given, or the split is none.
+        If ``split`` and ``test`` are both passed, or ``split`` has no method ``split``.
     DataError
-        If a part is empty, a row stands in both parts, or no id of ``test`` occurs in ``ratings``.
+        If a part is empty, a row is in both parts, or no id of ``test`` occurs in ``ratings``.
     """
     if test is not None:
         if split is not None:
             raise InvalidParameterError(
-                "split and test are both given; rows are either split or given apart", hint="test="
+                "split and test cannot be combined: test is an external test set", hint="test="
             )
         return _external_test_plan(ratings, test, warm_only, overlap)
     split = HoldOut(0.2, seed=0) if split is None else split
     if not hasattr(split, "split"):
         raise InvalidParameterError(
-            f"split={split!r} is no split", hint="HoldOut(0.2, seed=0), KFold(5), ByTime(0.2), ..."
+            f"split={split!r} is not a splitter", hint="HoldOut(0.2, seed=0), KFold(5), TimeSplit(0.2), ..."
         )
     split = WarmOnly(split) if warm_only and not isinstance(split, WarmOnly) else split
     rows = tuple(check_no_overlap(split, fold, ratings) for fold in split.split(ratings))
     if not rows:
-        raise DataError(f"{split!r} yields no rows to learn from and to judge by")
+        raise DataError(f"{split!r} yields no training and test rows")
     return EvaluationPlan(
         ratings, None, rows, f"{_describe_split(split)}: {_describe_counts(rows, len(ratings))}"
     )
 
 
 def _external_test_plan(ratings: Ratings, test: Ratings, warm_only: bool, overlap: str) -> EvaluationPlan:
-    """Return the protocol of rows given apart."""
+    """Return the plan of an external test set."""
     _check_external_test(ratings, test)
     ratings, test, overlap_text = drop_overlap(ratings, test, overlap)
     if warm_only:
@@ -120,23 +120,23 @@ def _external_test_plan(ratings: Ratings, test: Ratings, warm_only: bool, overla
             )
         )
         if not (user & item).any():
-            raise DataError("no row to judge by has a user and an item that are learned from")
+            raise DataError("no test row has a user and an item that occur in the training set")
         test = test[user & item]
-    source = "rows given apart" + overlap_text + (_WARM_ONLY_TEXT if warm_only else "")
-    description = f"{source}: {len(ratings):,} to learn from, {len(test):,} to judge by"
+    source = "external test set" + overlap_text + (_WARM_ONLY_TEXT if warm_only else "")
+    description = f"{source}: {len(ratings):,} train, {len(test):,} test rows"
     return EvaluationPlan(ratings, test, (), description)
 
 
-_WARM_ONLY_TEXT = ", judged only where user and item are known"
+_WARM_ONLY_TEXT = ", only test rows with known user and item"
 
 
 def arguments_from_description(description: str) -> list[str]:
-    """Return the arguments of ``compare`` that the words of a protocol of rows given apart tell of.
+    """Return the arguments of ``compare`` that the description of a plan with an external test set implies.
 
     Parameters
     ----------
     description : str
-        Of a ``EvaluationPlan``.
+        Of an ``EvaluationPlan``.
     """
     arguments = [
         f'overlap="{policy}"' for policy, text in OVERLAP_DESCRIPTIONS.items() if text in description
@@ -145,9 +145,9 @@ def arguments_from_description(description: str) -> list[str]:
 
 
 def _check_external_test(ratings: Ratings, test: Ratings) -> None:
-    for subset, name in ((ratings, "learn from"), (test, "judge by")):
+    for subset, name in ((ratings, "training"), (test, "test")):
         if len(subset) == 0:
-            raise DataError(f"there are no ratings to {name}")
+            raise DataError(f"the {name} set is empty")
     check_id_types(test.users, ratings.users, "user")
     check_id_types(test.items, ratings.items, "item")
     any_known = (ratings.users.indices_of(test.users.ids) >= 0).any() or (
@@ -155,12 +155,12 @@ def _check_external_test(ratings: Ratings, test: Ratings) -> None:
     ).any()
     if not any_known:
         raise DataError(
-            "no user and no item to judge by occurs in the ratings to learn from; are both of one data set?"
+            "no user and no item of the test set occurs in the training set; are both from the same dataset?"
         )
 
 
 def _describe_split(split: Any) -> str:
-    """Say in words what a split does, without its counts."""
+    """Describe a splitter in words, without counts."""
     match split:
         case HoldOut():
             return f"hold-out, {_format_percent(split.test_size)} of the rows, seed {split.seed}"
@@ -175,9 +175,9 @@ def _describe_split(split: Any) -> str:
         case TimeSplit():
             return f"the latest {_format_percent(split.test_size)} of the rows held out"
         case ColdUsers():
-            return f"{_format_percent(split.test_size)} of the users never learned from, seed {split.seed}"
+            return f"{_format_percent(split.test_size)} of the users held out entirely, seed {split.seed}"
         case ColdItems():
-            return f"{_format_percent(split.test_size)} of the items never learned from, seed {split.seed}"
+            return f"{_format_percent(split.test_size)} of the items held out entirely, seed {split.seed}"
     return f"split by {split!r}"
 
 
@@ -187,10 +187,10 @@ def _format_percent(fraction: float) -> str:
 
 def _describe_counts(rows: tuple[tuple[IntpArray, IntpArray], ...], total: int) -> str:
     if len(rows) == 1:
-        return f"{len(rows[0][0]):,} to learn from, {len(rows[0][1]):,} to judge by"
+        return f"{len(rows[0][0]):,} train, {len(rows[0][1]):,} test rows"
     n_test = sum(len(test_rows) for _, test_rows in rows)
     if n_test == total:
         return (
-            f"each of the {total:,} rows judged once; means of {len(rows)} folds, +- their standard deviation"
+            f"each of the {total:,} rows tested once; means of {len(rows)} folds, +- their standard deviation"
         )
-    return f"{n_test:,} rows judged in {len(rows)} folds; their means, +- their standard deviation"
+    return f"{n_test:,} test rows in {len(rows)} folds; their means, +- their standard deviation"

@@ -1,6 +1,6 @@
-"""A protocol as plain arrays in a file, for a process of its own.
+"""Saves and loads an evaluation plan as an npz file, for evaluation in a subprocess.
 
-Ids do not travel: models see only their order, so places in the sorted ids stand for them.
+Ids are replaced by their indices in sorted order, as models depend on nothing else of them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.features import FeatureTable
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
-from foretaste.typing import AnyArray, ArrayDict, Int64Array
+from foretaste.typing import AnyArray, ArrayDict, Entity, Int64Array
 
-PREDICTIONS_FILE = "predictions_{}.npy"  # of one fold, written by the other process
+PREDICTIONS_FILE = "predictions_{}.npy"  # of one fold, written by the subprocess
 
 
 def save_plan(plan: EvaluationPlan, path: Path) -> None:
-    """Write a protocol to an npz file (not compressed; no array holds objects, so no pickles)."""
+    """Write a plan to an uncompressed npz file; no array has dtype object, so nothing is pickled."""
     ratings = plan.ratings
     arrays: ArrayDict = {"user": ratings.user, "item": ratings.item, **_rating_columns(ratings, "")}
     arrays["sizes"] = np.array([len(ratings.users), len(ratings.items), len(plan.fold_rows)])
-    for name in ("user_features", "item_features"):
-        features: FeatureTable | None = getattr(ratings, name)
+    for entity in Entity:
+        features, name = ratings.axis(entity).features, f"{entity}_features"
         if features is not None:
             arrays[name], arrays[f"{name}_columns"] = (
                 features.values,
@@ -47,14 +47,14 @@ def _rating_columns(ratings: Ratings, prefix: str) -> ArrayDict:
 
 
 def _encode_ids(index: IdIndex, train_ids: IdIndex) -> Int64Array:
-    """Return the place of each id in ``train_ids``; unknown ids get numbers after the last one."""
+    """Return the index of each id in ``train_ids``; unknown ids get the numbers after the last index."""
     codes = train_ids.indices_of(index.ids).astype(np.int64)
     codes[codes < 0] = len(train_ids) + np.arange(np.count_nonzero(codes < 0))
     return codes
 
 
 def load_plan(path: Path) -> EvaluationPlan:
-    """Read what ``pack`` wrote; ids are numbers from 0 on, in the order of the true ids."""
+    """Read a file of ``save_plan``; ids are consecutive integers in the order of the original ids."""
     with np.load(path, allow_pickle=False) as archive:
         arrays: ArrayDict = {name: archive[name] for name in archive.files}
     n_users, n_items, n_folds = (int(size) for size in arrays["sizes"])

@@ -1,4 +1,4 @@
-"""Predictions of the rows judged, kept for questions that come after a comparison."""
+"""Test-set predictions of compared models, stored for analyses that follow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from foretaste.evaluation.error_breakdown import Breakdown, breakdown_from_plan
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.typing import Float32Array
 
-MAX_BYTES = 256_000_000  # bytes
+MAX_BYTES = 256_000_000
 
 
 class PredictionStore:
-    """Predictions as float32, 4 bytes for each row judged and model, the best models first.
+    """Stores predictions as float32 (4 bytes per test row and model) up to a memory limit.
 
-    When they would take more than ``max_bytes`` bytes, those of the worst models are let go; those of the best
-    are always there.
+    Above ``max_bytes`` the predictions of the worst models are dropped; those of the best are always there.
     """
 
     def __init__(self, plan: EvaluationPlan, max_bytes: int = MAX_BYTES) -> None:
@@ -25,26 +24,26 @@ class PredictionStore:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes are kept."""
+        """Number of bytes stored."""
         return sum(part.nbytes for _, parts in self.predictions.values() for part in parts)
 
     def add(self, name: str, rmse: float, predictions: Sequence[Float32Array]) -> None:
-        """Keep the predictions of one model, one array a fold."""
+        """Store the predictions of one model, one array per fold."""
         self.predictions[name] = rmse, list(predictions)
         while self.nbytes > self.max_bytes and len(self.predictions) > 1:
             del self.predictions[max(self.predictions, key=lambda key: self.predictions[key][0])]
 
     def breakdown(self, name: str, label: str) -> Breakdown:
-        """Take the error of one model apart.
+        """Break the error of one model down.
 
         Raises
         ------
         NotFoundError
-            If its predictions were let go.
+            If its predictions were dropped.
         """
         if name not in self.predictions:
             raise NotFoundError(
-                f"the predictions of {label} were not kept: those of better models filled "
+                f"the predictions of {label} were dropped: those of better models filled "
                 f"{self.max_bytes / 1e6:,.0f} MB",
                 hint=f"compare(ratings, [{name}]).breakdown()",
             )

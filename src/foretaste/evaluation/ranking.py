@@ -1,4 +1,4 @@
-"""``evaluate_ranking``: which model's lists hold what people went on to rate."""
+"""Evaluates models by top-N ranking metrics."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger("foretaste")
 ModelsArgument = Mapping[str, str | Model] | Iterable[str | Model] | str | Model
 
 DEFAULT_METRICS = ("ndcg", "map", "precision", "recall", "mrr", "hit_rate", "coverage", "novelty")
-_QUANTILES = (0.025, 0.975)  # the interval of 95 %
+_QUANTILES = (0.025, 0.975)  # of a 95 % interval
 
 
 def evaluate_ranking(
@@ -61,12 +61,11 @@ def evaluate_ranking(
     progress: bool | Progress = False,
     name: str = "ratings",
 ) -> RankingResults:
-    """Let models make lists of n items, and judge these by what users rated in ``test``.
+    """Evaluate the top-n lists of models by the ratings of a test set.
 
-    What a user has rated in ``ratings`` is never in the list. Figures are means over the users of ``test``
-    for whom anything is relevant, each with the interval that holds 95 % of the means over users drawn again
-    and again with replacement. ``Popularity``, the same list for everyone, is always among the models: the
-    line to beat.
+    Items rated in ``ratings`` are excluded from a user's list. Metrics are means over the test users with a
+    relevant item, each with its 95 % bootstrap interval over users. ``Popularity`` is always included as the
+    baseline.
 
     Parameters
     ----------
@@ -78,35 +77,35 @@ def evaluate_ranking(
     test : Ratings, or a data frame with ratings
         The test set. It must not share a (user, item) pair with ``ratings``.
     n : int
-        How long the lists are. Lists can be shorter where fewer items are left; what is missing is wrong.
+        Length of the lists. Lists are shorter where fewer items are left; missing items count as misses.
     relevant : float or {"all", "above_user_mean"}
-        From which rating on an item of ``test`` is relevant; or all are; or those above the mean of the
-        user's ratings in ``ratings`` (for new users, of all ratings there).
+        Lowest rating of a relevant item; or all test items are relevant; or those above the user's mean
+        rating in ``ratings`` (for new users, above the global mean).
     candidates : {"all", "test"} or ("sampled", k)
-        Which items compete: all items of ``ratings`` that the user has not rated there; or only the user's
-        items in ``test``; or the relevant ones and k random items that the user has not rated. Only the
-        first tells what lists will be like; the figures of the others are marked.
+        The items ranked: all items of ``ratings`` that the user has not rated there; only the user's test
+        items; or the relevant items and k random items that the user has not rated. Only "all" measures what
+        lists will be like in use; metrics of the others are marked.
     metrics : sequence of str, optional
-        Of ndcg, map, precision, recall, mrr, hit_rate and, only with ``candidates="all"``, coverage,
-        novelty, diversity (by the cosine of who rated what in ``ratings``) and gini. The first orders the
-        models. Default: ndcg, map, precision, recall, mrr, hit_rate, coverage and novelty where they apply.
+        Of ndcg, map, precision, recall, mrr, hit_rate and, with ``candidates="all"`` only, coverage, novelty,
+        diversity (cosine similarity of the rating columns) and gini. Models are ordered by the first.
+        Default: ndcg, map, precision, recall, mrr, hit_rate, coverage and novelty, as far as they apply.
     gain : {"binary", "linear", "exponential"}
-        What a relevant item counts for nDCG: 1, its rating g, or 2**g - 1; ratings are moved up where the
-        lowest is below 0.
+        Gain of a relevant item in nDCG: 1, its rating g, or 2**g - 1; ratings are shifted if the lowest is
+        negative.
     seed : int
-        Chooses sampled items, and users for the intervals.
+        Random seed of the sampled items and of the bootstrap.
     n_samples : int
-        How often users are drawn for an interval; 0 for none.
+        Number of bootstrap samples; 0 for no intervals.
     threads : int, optional
-        None is all; never changes a result.
+        None uses all cores; never changes a result.
     progress : bool or Progress
     name : str
-        What the ratings are called in the results.
+        Name of the dataset in the results.
 
     Returns
     -------
     RankingResults
-        If it is interrupted (Ctrl-C), the models judged until then, with ``interrupted`` set.
+        After an interruption (Ctrl-C), of the models evaluated so far, with ``interrupted`` set.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def evaluate_ranking(
     NotFoundError
         If there is no model of a name.
     DataError
-        If nothing is relevant, or ``ratings`` and ``test`` share a pair.
+        If no test item is relevant, or ``ratings`` and ``test`` share a pair.
     """
     policy = as_candidates(candidates, _check_int("seed", seed, 0))
     _check_int("n", n, 1)
@@ -123,7 +122,7 @@ def evaluate_ranking(
     metric_names = _resolve_metrics(metrics, n, policy)
     named_models, notes = _resolve_models(models)
     train, test = as_ratings(ratings), as_ratings(test)
-    plan = make_plan(train, None, test, overlap="drop_from_train")  # what they share, ``ask`` refuses
+    plan = make_plan(train, None, test, overlap="drop_from_train")  # make_ranking_task raises on shared pairs
     ranking_task = make_ranking_task(train, test, relevant, gain)
     n_users = len(ranking_task.users)
     memory.check_available(
@@ -132,14 +131,14 @@ def evaluate_ranking(
     list_builder = ListBuilder(ranking_task, policy, n, resolve_threads(threads))
     notes += ranking_task.notes()
     if list_builder.n_short:
-        notes.append(f"with fewer items left than are drawn: {list_builder.n_short:,} users")
+        notes.append(f"users with fewer unrated items than sampled: {list_builder.n_short:,}")
     notes += [policy.warning] if policy.warning else []
     comparison = _RankingComparison(
         ranking_task, list_builder, metric_names, n, gain, seed, n_samples, get_progress(progress), notes
     )
     interrupted = comparison.run(named_models)
     test_text = (
-        f"{format_count(n_users, 'user')} judged by {format_count(len(ranking_task.item), 'relevant rating')}"
+        f"{format_count(n_users, 'user')} tested on {format_count(len(ranking_task.item), 'relevant rating')}"
     )
     description = f"{plan.description}; {ranking_task.description}; {test_text}"
     dataset = {"name": name, **train.describe()}
@@ -159,7 +158,7 @@ def evaluate_ranking(
 
 @dataclass
 class _RankingComparison:
-    """One comparison at work."""
+    """A comparison in progress."""
 
     ranking_task: RankingTask
     list_builder: ListBuilder
@@ -176,7 +175,7 @@ class _RankingComparison:
         self.train_fingerprint = fingerprint(self.ranking_task.train)
 
     def run(self, models: list[tuple[str, Model]]) -> bool:
-        """Judge the models one after the other; say whether it was interrupted."""
+        """Evaluate the models in turn; return whether it was interrupted."""
         try:
             with self.progress.start_task("rank", len(models)) as task:
                 for index, (name, model) in enumerate(models):
@@ -184,12 +183,12 @@ class _RankingComparison:
                     self.evaluate(name, model)
                     task.step()
         except KeyboardInterrupt:
-            self.notes.append(f"stopped: {len(self.rows)} of {len(models)} models judged")
+            self.notes.append(f"interrupted: {len(self.rows)} of {len(models)} models evaluated")
             return True
         return False
 
     def evaluate(self, name: str, model: Model) -> None:
-        """Judge one model and keep its row; a model that refuses has a row with its reason."""
+        """Evaluate one model and append its row; a model that fails has a row with its error."""
         row: Row = {"name": name, "model": type(model).__name__, "params": params_as_json(model)}
         row["repr"] = repr(model)
         inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
@@ -216,8 +215,8 @@ class _RankingComparison:
                 means = self._add_intervals(row)
                 if n_tied:
                     self.notes.append(
-                        f"{name} predicts the same for all items of {format_count(n_tied, 'list')}, which stand in "
-                        "the order of their ids"
+                        f"{name} predicts the same for all items of {format_count(n_tied, 'list')}, which "
+                        "are in the order of their ids"
                     )
                 line.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
             except (ForetasteError, MemoryError) as error:
@@ -229,12 +228,11 @@ class _RankingComparison:
     def _check_train_fingerprint(self, name: str, model: Model) -> None:
         if model.fingerprint_ != self.train_fingerprint:
             self.notes.append(
-                f"{name} was fitted elsewhere, on {model.n_ratings_:,} ratings that are not train: it may "
-                "have learned from what it is judged by"
+                f"{name} was fitted on {model.n_ratings_:,} other ratings, which may include the test set"
             )
 
     def _score_lists(self, lists: IndexArray) -> Row:
-        """Measure lists; what each list has is kept for the intervals."""
+        """Return the metrics of lists; scores per list are stored for the intervals."""
         ranking_task, self.per_user = self.ranking_task, dict[str, Float64Array]()
         scores = score_lists(
             lists,
@@ -267,7 +265,7 @@ class _RankingComparison:
         return metrics
 
     def _add_intervals(self, row: Row) -> Float64Array | None:
-        """Add the ends of each interval; return the means of the first metric, a number a draw."""
+        """Add the bounds of each interval; return bootstrap means of the main metric, shape (n_samples,)."""
         if not self.n_samples or not self.per_user:
             return None
         table = np.ascontiguousarray(np.column_stack(list(self.per_user.values())))
@@ -282,13 +280,13 @@ class _RankingComparison:
         return np.asarray(means[:, list(self.per_user).index(main_metric)])
 
     def sorted_rows(self) -> tuple[Row, ...]:
-        """Return the rows, the best first, each with how far it is above the most popular items."""
+        """Return the rows, best first, each with its difference to the popularity baseline."""
         main_metric = self.metrics[0]
         popularity = next(((row, means) for row, means in self.rows if is_baseline(row)), (None, None))
         for row, means in self.rows:
             if row is not popularity[0] and popularity[0] is not None and row[main_metric] is not None:
                 row["over_popularity"] = row[main_metric] - popularity[0][main_metric]
-                if means is not None and popularity[1] is not None:  # the same users in each draw
+                if means is not None and popularity[1] is not None:  # the same users in each sample
                     bounds = np.quantile(means - popularity[1], _QUANTILES).tolist()
                     row["over_popularity_low"], row["over_popularity_high"] = bounds
         sign = 1 if RANKING_METRICS[main_metric].greater_is_better else -1
@@ -301,12 +299,12 @@ class _RankingComparison:
 
 
 def is_baseline(row: Row) -> bool:
-    """Whether a row is the list of the most popular items, and was judged."""
+    """Return whether a row is the popularity baseline, evaluated without error."""
     return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "error" not in row
 
 
 def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
-    """Return the diversity of each list, by the cosine of who rated the items."""
+    """Return the diversity of each list by the cosine similarity of the rating columns."""
     items, positions = np.unique(list_items, return_inverse=True)
     positions = positions.reshape(list_items.shape).astype(np.int32)
     if items[0] < 0:
@@ -324,14 +322,14 @@ def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
 def _check_int(name: str, value: Any, minimum: int) -> int:
     if not is_integer(value) or not minimum <= value < 2**63:
         raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be a whole number at least {minimum}",
+            f"{name}={value!r} is not allowed; it must be an integer, at least {minimum}",
             hint={"n": "n=10", "seed": "seed=0", "n_samples": "n_samples=1000"}[name],
         )
     return int(value)
 
 
 def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) -> list[str]:
-    """Return the metrics wanted, those that apply by default."""
+    """Return the names of the metrics, or those that apply by default."""
     is_restricted = policy.policy != "all"
     if metrics is None:
         return [
@@ -347,8 +345,7 @@ def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) 
             names.append(name)
         if is_restricted and RANKING_METRICS[name].beyond_accuracy:
             raise InvalidParameterError(
-                f"{name} says what lists out of all items are like; with candidates={policy.policy!r} there "
-                "are none",
+                f"{name} describes lists out of all items; candidates={policy.policy!r} restricts them",
                 hint='candidates="all"',
             )
     if not names:
@@ -357,7 +354,7 @@ def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) 
 
 
 def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Model]], list[str]]:
-    """Return the models by name, the most popular items among them, and what there is to say about that."""
+    """Return the models by name, the popularity baseline included, and notes about them."""
     if models is None:
         models = [EASE(target="binary"), EASE(), ALS(), ItemKNN(), SVD()]
     elif isinstance(models, str | Model):
@@ -377,5 +374,5 @@ def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Mode
         raise InvalidParameterError("models is empty", hint='models=["EASE", "SVD"]')
     if any(isinstance(model, Popularity) and model.rank_by == "count" for _, model in resolved):
         return resolved, []
-    note = "Popularity added: the line that lists made for each user are to beat"
+    note = "Popularity added as the baseline"
     return [("Popularity", Popularity()), *resolved], [note]

@@ -1,4 +1,4 @@
-"""The table that a comparison of lists ends in."""
+"""Result of a comparison of models by ranking metrics."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from foretaste.metrics.registry import RANKING_METRICS
 
 Row = dict[str, Any]
 
-
 _LABEL_SUFFIXES = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RankingResults:
-    """How good the lists of models are: a plain table, best first; made by ``evaluate_ranking``.
+    """Result of ``evaluate_ranking``: one row per model, best first.
 
     Parameters
     ----------
     dataset : dict
-        ``name`` and the figures of ``Ratings.describe``, of what was learned from.
+        ``name`` and the values of ``Ratings.describe`` for the training set.
     protocol : str
-        Which rows were learned from and which judged by, and what is relevant, in words.
+        The evaluation protocol and the definition of relevance in one sentence.
     candidates : dict
-        Which items competed: ``policy``, ``words``, and for sampled ones ``negatives`` and ``seed``.
+        The ranked items: ``policy``, ``description``, and for sampled ones ``negatives`` and ``seed``.
     n : int
-        How long the lists are.
+        Length of the lists.
     metrics : tuple of str
-        The first orders the models.
+        Models are ordered by the first.
     rows : tuple of dict
-        One a model: ``name``, ``model``, ``params``, ``repr``, each metric, ``..._low`` and ``..._high``
-        (95 % of the means over users drawn with replacement; not for coverage and Gini, which are of all
-        lists together), ``over_popularity`` (the first metric, less that of the most popular items;
-        ``_low`` and ``_high`` by the same draws), ``short_lists`` (fewer than n items), ``tied_lists`` (all
-        predicted equal, so in the order of ids), ``fit_seconds``, ``rank_seconds``. The
-        last may be models that refused: ``refused`` says why.
+        One per model: ``name``, ``model``, ``params``, ``repr``, each metric with ``..._low`` and
+        ``..._high`` (95 % bootstrap interval over users; not for coverage and Gini, which describe all lists
+        together), ``over_popularity`` (the first metric minus that of the popularity baseline; ``_low`` and
+        ``_high`` by the same bootstrap samples), ``short_lists`` (fewer than n items), ``tied_lists`` (all
+        predictions equal, so in order of ids), ``fit_seconds`` and ``rank_seconds``. Models that failed come
+        last: ``error`` holds code, message and hint.
     notes : tuple of str
-        What there is to say beside.
+        Further remarks.
     interrupted : bool
-        Whether it was interrupted, so that models are missing.
+        Whether the comparison was interrupted, so that models are missing.
     """
 
     dataset: dict[str, Any]
@@ -58,12 +57,12 @@ class RankingResults:
 
     @property
     def best_row(self) -> Row | None:
-        """The row that is best by the first metric, or None if no model was judged."""
+        """The row that is best by the first metric, or None if no model was evaluated."""
         return next((row for row in self.rows if row[self.metrics[0]] is not None), None)
 
     @property
     def popularity_row(self) -> Row | None:
-        """The row of the most popular items, or None if it was not judged."""
+        """The row of the popularity baseline, or None if it was not evaluated."""
         rows = (
             row for row in self.rows if row["model"] == "Popularity" and row["params"]["rank_by"] == "count"
         )
@@ -71,10 +70,10 @@ class RankingResults:
 
     @property
     def headline(self) -> str:
-        """One sentence: whose lists are best, and whether they are better than the most popular items."""
+        """One sentence: the best model, and whether it beats the popularity baseline."""
         best, popularity = self.best_row, self.popularity_row
         if best is None:
-            return "No model was judged."
+            return "No model was evaluated."
         main_metric = self.metrics[0]
         metric, fmt = self.metric_label(main_metric), _metric_format(main_metric)
         value = f"{best[main_metric]:{fmt}}"
@@ -87,14 +86,17 @@ class RankingResults:
             return f"{verdict}: {metric} {value}."
         low, high = best.get("over_popularity_low", 0.0), best.get("over_popularity_high", 0.0)
         chance_note = "" if not low <= 0 <= high or low == high else "; that may be chance"
-        return f"{best['name']} is best: {metric} {value}; the most popular items: {popularity[main_metric]:{fmt}}{chance_note}."
+        return (
+            f"{best['name']} is best: {metric} {value}; the most popular items: "
+            f"{popularity[main_metric]:{fmt}}{chance_note}."
+        )
 
     def metric_label(self, metric: str) -> str:
-        """Return what a metric is called here, with what competed unless all items did."""
+        """Return the label of a metric, with the candidates unless all items were ranked."""
         return RANKING_METRICS[metric].label.format(n=self.n) + _LABEL_SUFFIXES[self.candidates["policy"]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it; ``interrupted`` is there, and true, if it was interrupted."""
+        """Return a JSON-serializable dict; after an interruption ``interrupted`` is there, and true."""
         data = {
             "dataset": dict(self.dataset),
             "protocol": self.protocol,
@@ -107,7 +109,7 @@ class RankingResults:
         return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
-        """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
+        """Return headers, cells and column alignment (``l`` or ``r`` per column), formatted for display."""
         main_metric = self.metrics[0]
         evaluated_rows = [row for row in self.rows if "error" not in row]
         columns = [
@@ -129,11 +131,11 @@ class RankingResults:
 
     @property
     def summary_lines(self) -> tuple[str, ...]:
-        """The lines between the headline and the table: the ratings, the protocol, what competed."""
+        """The lines between the headline and the table: training set, protocol and candidates."""
         d = self.dataset
         text = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
         return (
-            f"data: {text} to learn from",
+            f"training data: {text}",
             f"protocol: {self.protocol}",
             f"candidates: {self.candidates['description']}",
         )

@@ -1,4 +1,4 @@
-"""Whom ranked lists are judged for and by what: fixed once for all models, and in words."""
+"""The task that ranked lists are evaluated on: test users and their relevant items."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ _RELEVANCE_RULES = ("all", "above_user_mean")
 
 @dataclass(frozen=True, eq=False)
 class RankingTask:
-    """What lists are to answer: for each judged user, which items are relevant.
+    """Relevant items of each test user.
 
     Parameters
     ----------
     train, test : Ratings
-    users : array of int64 or of str, shape (judged,)
-        Those with a relevant item, increasing.
-    train_indices : int32 array, shape (judged,)
-        The index of each of them in ``train.users``; -1 = not there.
-    test_indices : int32 array, shape (judged,)
-        The same in ``test.users``.
+    users : array of int64 or of str, shape (n_users,)
+        Ids of the test users with a relevant item, increasing.
+    train_indices : int32 array, shape (n_users,)
+        Their indices in ``train.users``; -1 = unknown.
+    test_indices : int32 array, shape (n_users,)
+        Their indices in ``test.users``.
     items : IdIndex
-        The items of both parts: the numbers by which lists are compared.
+        The items of both parts; lists hold indices into it.
     user, item : int32 array, shape (pairs,)
-        The relevant pairs: a number of ``users``, grouped, and one of ``items``.
+        The relevant pairs as indices into ``users`` (grouped) and ``items``.
     gain : float64 array, shape (pairs,), or None
+        Gain of each pair in nDCG; None = 1.
     description : str
-        What is relevant.
+        The definition of relevance.
     n_without_relevant : int
-        How many users of ``test`` have no relevant item.
+        Number of users of ``test`` without a relevant item.
     """
 
     train: Ratings
@@ -56,46 +57,44 @@ class RankingTask:
     n_without_relevant: int
 
     def rated_in_train(self) -> tuple[Int64Array, IndexArray]:
-        """Return starts, shape (judged + 1,), and items (of ``train.items``) that each user has rated."""
+        """Return starts, shape (n_users + 1,), and the items of ``train.items`` that each user rated."""
         return _rated_items(self.train, self.train_indices)
 
     def rated_in_test(self) -> tuple[Int64Array, IndexArray]:
-        """Return the same of ``test``, in items of ``test.items``."""
+        """Return the same for ``test``, in items of ``test.items``."""
         return _rated_items(self.test, self.test_indices)
 
     @property
     def n_unreachable(self) -> int:
-        """How many relevant pairs have an item that nobody rated in ``train``."""
+        """Number of relevant pairs whose item has no rating in ``train``."""
         known = self.train.items.indices_of(self.items.ids) >= 0
         return int(np.count_nonzero(~known[self.item]))
 
     def notes(self) -> list[str]:
-        """Return what there is to say about who and what is judged."""
+        """Return notes about excluded users and unreachable items."""
         notes = []
         if self.n_without_relevant:
             notes.append(
-                f"left out, because nothing is relevant for them: {format_count(self.n_without_relevant, 'user')}"
+                f"excluded, without a relevant test item: {format_count(self.n_without_relevant, 'user')}"
             )
         n_new = int(np.count_nonzero(self.train_indices < 0))
         if n_new:
-            notes.append(
-                f"judged by what models fall back to, as they rated nothing in train: {format_count(n_new, 'user')}"
-            )
+            notes.append(f"new users, ranked by the fallback of each model: {n_new:,}")
         if self.n_unreachable:
             subject = format_count(self.n_unreachable, "relevant rating")
-            notes.append(f"{subject} of {len(self.item):,} out of reach: nobody rated the item in train")
+            notes.append(f"{subject} of {len(self.item):,} out of reach: the item has no training ratings")
         return notes
 
 
 def make_ranking_task(train: Ratings, test: Ratings, relevant: Any, gain: str) -> RankingTask:
-    """Decide who is judged, and by what.
+    """Determine the test users and their relevant items.
 
     Raises
     ------
     InvalidParameterError
         If ``relevant`` or ``gain`` is not allowed.
     DataError
-        If a pair stands in both parts, or nothing is relevant.
+        If a pair is in both parts, or no item is relevant.
     """
     if gain not in GAINS:
         raise InvalidParameterError(
@@ -112,26 +111,34 @@ def make_ranking_task(train: Ratings, test: Ratings, relevant: Any, gain: str) -
     user = np.repeat(np.arange(len(test_indices), dtype=np.int32), np.diff(starts)[test_indices])
     users = test.users.ids[test_indices]
     return RankingTask(
-        train=train, test=test, users=users, train_indices=train.users.indices_of(users), test_indices=test_indices, items=items,
-        user=user, item=items.indices_of(test.items.ids)[test.item[rows]],
-        gain=_compute_gains(test.value[rows], train, test, gain), description=description, n_without_relevant=len(test.users) - len(test_indices),
-    )  # fmt: skip
+        train=train,
+        test=test,
+        users=users,
+        train_indices=train.users.indices_of(users),
+        test_indices=test_indices,
+        items=items,
+        user=user,
+        item=items.indices_of(test.items.ids)[test.item[rows]],
+        gain=_compute_gains(test.value[rows], train, test, gain),
+        description=description,
+        n_without_relevant=len(test.users) - len(test_indices),
+    )
 
 
 def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolArray, str]:
-    """Return which rows of ``test`` are relevant, and what that means."""
+    """Return a mask of the relevant rows of ``test``, and the definition of relevance in words."""
     if isinstance(relevant, str) and relevant in _RELEVANCE_RULES:
         if relevant == "all":
-            return np.ones(len(test), np.bool_), "every rating is relevant"
+            return np.ones(len(test), np.bool_), "every test item is relevant"
         mean = train.value.mean(dtype=np.float64)
         counts = np.bincount(train.user, minlength=len(train.users))
         user_mean = np.bincount(train.user, train.value, len(train.users)) / np.maximum(counts, 1)
         indices = train.users.indices_of(test.users.ids)
         threshold = np.where(indices >= 0, user_mean[indices], mean)[test.user]
-        description = "relevant is what was rated above the user's mean in train"
+        description = "items rated above the user's training mean are relevant"
         mask = np.asarray(test.value > threshold)
     elif isinstance(relevant, int | float) and not isinstance(relevant, bool) and np.isfinite(relevant):
-        description = f"relevant is what was rated at least {float(relevant):g}"
+        description = f"items rated at least {float(relevant):g} are relevant"
         mask = np.asarray(test.value >= relevant)
     else:
         raise InvalidParameterError(
@@ -145,7 +152,7 @@ def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolAr
         )
     if not mask.any():
         raise DataError(
-            f"nothing is relevant: {description}, and test has ratings from {test.value.min():g} to "
+            f"no test item is relevant: {description}, and test has ratings from {test.value.min():g} to "
             f"{test.value.max():g}",
             hint='relevant="above_user_mean"',
         )
@@ -153,7 +160,7 @@ def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolAr
 
 
 def _check_disjoint(train: Ratings, test: Ratings, items: IdIndex) -> None:
-    """Refuse parts that share pairs: lists leave out what was rated in train."""
+    """Raise if the parts share pairs: items rated in ``train`` are excluded from lists."""
     indices = train.users.indices_of(test.users.ids)[test.user]
     rows = indices >= 0
     item = np.r_[
@@ -163,14 +170,14 @@ def _check_disjoint(train: Ratings, test: Ratings, items: IdIndex) -> None:
     n_shared = count_repeats(user, item, len(train.users), len(items), resolve_threads())
     if n_shared:
         raise DataError(
-            f"{format_count(n_shared, 'rating')} of test is of a user and an item that train has a rating of, too; "
-            "what is learned from must not be judged by",
-            hint="rows of test that are not in train",
+            f"{n_shared:,} of {format_count(len(test), 'test rating')} also occur in the training data "
+            "(leakage)",
+            hint="pass a test set without the pairs of ratings",
         )
 
 
 def _compute_gains(value: Any, train: Ratings, test: Ratings, gain: str) -> Float64Array | None:
-    """Return the gain of each relevant row: ratings, moved up where some are below 0."""
+    """Return the gain of each relevant row: ratings, shifted if some are negative."""
     if gain == "binary":
         return None
     low = min(0.0, float(train.value.min()), float(test.value.min()), *(train.scale or ())[:1])
@@ -178,13 +185,13 @@ def _compute_gains(value: Any, train: Ratings, test: Ratings, gain: str) -> Floa
     if gain == "linear":
         return np.asarray(gains)
     if gains.max() > 1000:
-        raise DataError(f"a gain of 2**{gains.max():g} is no number to count with", hint='gain="linear"')
+        raise DataError(f"a gain of 2**{gains.max():g} is too large", hint='gain="linear"')
     return np.asarray(np.exp2(gains) - 1)
 
 
 def _rated_items(ratings: Ratings, indices: IndexArray) -> tuple[Int64Array, IndexArray]:
     starts, order = ratings.group_by_user()
-    starts = np.r_[starts, starts[-1]]  # a last row that is empty, for those who are not there
+    starts = np.r_[starts, starts[-1]]  # an empty last row, for unknown users
     rows = np.where(indices < 0, len(ratings.users), indices)
     length = np.diff(starts)[rows]
     ends = np.r_[0, np.cumsum(length)].astype(np.int64)

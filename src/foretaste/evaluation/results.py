@@ -1,4 +1,4 @@
-"""The table that a comparison ends in."""
+"""Result of a comparison of models."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 BASELINE = "GlobalMean"
-MIN_USERS = 20  # judged in each fold, for intervals
-_ERROR_COLUMNS = ("train_rmse", "rmse", "rmse_per_user", "mae")  # in rating units, so written alike
+MIN_USERS = 20  # test users needed in each fold for confidence intervals
+_ERROR_COLUMNS = ("train_rmse", "rmse", "rmse_per_user", "mae")  # in rating units, so formatted alike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Results(PlotMixin):
-    """What came of a comparison: a plain table, best first.
+    """Result of ``compare``: one row per model, best first.
 
     Parameters
     ----------
     dataset : dict
-        ``name`` and the figures of ``Ratings.describe``.
+        ``name`` and the values of ``Ratings.describe``.
     protocol : str
-        Which rows were learned from and which judged by, in words.
+        The evaluation protocol in one sentence.
     rows : tuple of dict
-        One a model, by RMSE: ``model``, ``params``, ``repr`` (what makes it again), ``train_rmse``,
-        ``rmse`` and the other metrics in rating units, ``fit_seconds``, ``predict_seconds``,
-        ``fallback_rows``; where memory was measured ``data_memory_mb`` (the process before fitting) and
-        ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. Where enough users
-        were judged ``rmse_interval`` (low, high), and but for the best ``behind``: how much larger the RMSE
-        is than that of the best (``rmse``), the ``rmse_interval`` of that, and ``p`` of a paired test. Intervals
-        are of 95 %, by resampling users. The last rows may be models that refused: their figures are None
-        and ``refused`` says why.
+        One per model, ordered by RMSE: ``model``, ``params``, ``repr`` (Python that builds it),
+        ``train_rmse``, ``rmse`` and the other metrics, ``fit_seconds``, ``predict_seconds``,
+        ``fallback_rows``; if memory was measured ``data_memory_mb`` (of the process before fitting) and
+        ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. With enough test users
+        ``rmse_interval`` (low, high) and, except for the best model, ``gap_to_best``: the difference to its
+        RMSE (``rmse``), the ``interval`` of that, and ``p`` of a paired t-test. Intervals are 95 % bootstrap
+        intervals over users. Models that failed come last: their metrics are None, and ``error`` holds code,
+        message and hint.
     notes : tuple of str
-        What there is to say beside.
+        Further remarks.
     interrupted : bool
-        Whether it was interrupted, so that models are missing.
+        Whether the comparison was interrupted, so that models are missing.
     n_test_users : int
-        How many users have ratings that were judged.
-    predictions : Kept, optional
-        The predictions, for ``breakdown``.
+        Number of users with test rows.
+    predictions : PredictionStore, optional
+        The test-set predictions, for ``breakdown``.
     """
 
     dataset: dict[str, Any]
@@ -64,23 +64,24 @@ class Results(PlotMixin):
 
     @property
     def best_row(self) -> Row | None:
-        """The row with the lowest RMSE, or None if no model was judged."""
+        """The row with the lowest RMSE, or None if no model was evaluated."""
         return next((row for row in self.rows if "error" not in row), None)
 
     @property
     def baseline_row(self) -> Row | None:
-        """The row of always guessing the mean, or None if it was not judged."""
+        """The row of ``GlobalMean``, or None if it was not evaluated."""
         return next((row for row in self.rows if row["model"] == BASELINE and "error" not in row), None)
 
     @property
     def headline(self) -> str:
-        """One sentence: which model is best, and by how much better than guessing the mean."""
+        """One sentence: the best model, and by how much it is better than the baseline."""
         best, baseline = self.best_row, self.baseline_row
         if best is None:
-            return "No model was judged."
+            return "No model was evaluated."
         if baseline is None:
             return (
-                f"{result_label(best)} has the lowest RMSE, {best['rmse']:.4g}; the baseline was not judged."
+                f"{result_label(best)} has the lowest RMSE, {best['rmse']:.4g}; "
+                "the baseline was not evaluated."
             )
         fmt = _number_format("rmse", [row for row in self.rows if "error" not in row])
         mean = f"{baseline['rmse']:{fmt}}"
@@ -88,13 +89,13 @@ class Results(PlotMixin):
             return f"No model is better than always guessing the mean: RMSE {mean}."
         gain = 100 * (1 - best["rmse"] / baseline["rmse"])
         return (
-            f"{result_label(best)} is best: RMSE {_format_with_std(best, 'rmse', fmt)}, {gain:.3g} % better than "
-            f"always guessing the mean ({mean})."
+            f"{result_label(best)} is best: RMSE {_format_with_std(best, 'rmse', fmt)}, {gain:.3g} % better "
+            f"than always guessing the mean ({mean})."
         )
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What the figures say: what is best, how sure that is, what is as good, what is of no use."""
+        """The findings: which model is best, how certain that is, which are as good, which are of no use."""
         evaluated_rows = [row for row in self.rows if "error" not in row]
         if not evaluated_rows:
             return (self.headline,)
@@ -110,7 +111,7 @@ class Results(PlotMixin):
                 f"{result_label(row)} ({_format_gap(row, fmt)[1]})" for row in not_significant
             )
             sentences.append(
-                f"No difference to it that these rows can tell (95 % interval of the difference): {listing}."
+                f"Not significantly different from it (95 % interval of the difference): {listing}."
             )
         runner_up = next(
             (row for row in evaluated_rows[1:] if "gap_to_best" in row and row not in not_significant), None
@@ -118,60 +119,60 @@ class Results(PlotMixin):
         if runner_up is not None:
             difference, interval = _format_gap(runner_up, fmt)
             sentences.append(
-                f"{result_label(runner_up)} is {'worse' if not_significant else 'next, worse'} by {difference} "
-                f"(95 % interval {interval})."
+                f"{'Next' if not_significant else 'Runner-up'}: {result_label(runner_up)}, worse by "
+                f"{difference} (95 % interval {interval})."
             )
         return (*sentences, *self._no_better_than_mean(evaluated_rows))
 
     def _interval_sentence(self, best: Row, fmt: str) -> str:
         if "rmse_interval" not in best:
             return (
-                f"How sure this is cannot be said: {format_count(self.n_test_users, 'user')} judged, and it takes "
+                f"No confidence interval: {format_count(self.n_test_users, 'test user')}, and it takes "
                 f"{MIN_USERS} in each fold."
             )
         return (
-            f"The 95 % interval of the lowest RMSE is {_format_interval(best['rmse_interval'], fmt)}, by drawing "
-            f"the {self.n_test_users:,} users judged anew."
+            f"95 % confidence interval of the best RMSE: {_format_interval(best['rmse_interval'], fmt)} "
+            f"(bootstrap over the {self.n_test_users:,} test users)."
         )
 
     def _no_better_than_mean(self, evaluated_rows: list[Row]) -> list[str]:
-        """Name the models that are not better than guessing the mean, if the best is."""
+        """Return a sentence naming the models that are no better than the baseline, if the best is."""
         mean = self.baseline_row
         if mean is None or evaluated_rows[0]["rmse"] >= mean["rmse"]:
             return []
         names = [
             result_label(row) for row in evaluated_rows if row["rmse"] >= mean["rmse"] and row is not mean
         ]
-        return [f"Not better than always guessing the mean: {', '.join(names)}."] if names else []
+        return [f"No better than always guessing the mean: {', '.join(names)}."] if names else []
 
     def breakdown(self, model: str | None = None) -> Breakdown:
-        """Take the error of one model apart: cold to warm, by rating, by time, and calibration.
+        """Break the error of one model down by training support, rating, time and predicted value.
 
         Parameters
         ----------
         model : str, optional
-            As it is called in the table: ``"SVD"`` or ``"SVD(factors=20)"``. Default: the best.
+            Its label in the table: ``"SVD"`` or ``"SVD(factors=20)"``. Default: the best model.
 
         Raises
         ------
         NotFoundError
-            If no model of this name was judged, or its predictions were not kept.
+            If no model of this label was evaluated, or its predictions were dropped.
         """
         evaluated_rows = {result_label(row): row for row in reversed(self.rows) if "error" not in row}
         if self.predictions is None or self.best_row is None:
-            raise NotFoundError("no model was judged, so there is no error to take apart")
+            raise NotFoundError("no model was evaluated, so there is no error to break down")
         name = result_label(self.best_row) if model is None else model.removesuffix("()")
         if name not in evaluated_rows:
             raise NotFoundError(
-                f'no model "{name}" was judged{did_you_mean(name, evaluated_rows)}',
+                f'no model "{name}" was evaluated{did_you_mean(name, evaluated_rows)}',
                 hint="one of " + ", ".join(evaluated_rows),
             )
         return self.predictions.breakdown(evaluated_rows[name]["repr"], name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``dataset``, ``protocol``, ``sentences`` and ``results`` (the rows) as JSON can hold them.
+        """Return a JSON-serializable dict: ``dataset``, ``protocol``, ``sentences``, ``results`` (the rows).
 
-        ``interrupted`` is there, and true, if the comparison was interrupted.
+        After an interruption ``interrupted`` is there, and true.
         """
         data = {
             "dataset": dict(self.dataset),
@@ -182,7 +183,7 @@ class Results(PlotMixin):
         return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self) -> tuple[list[str], list[list[str]], str]:
-        """Return headers, rows of text and alignment (``l`` or ``r`` a column), as they are shown."""
+        """Return headers, cells and column alignment (``l`` or ``r`` per column), formatted for display."""
         evaluated_rows = [row for row in self.rows if "error" not in row]
         keys = [
             key for key in dict.fromkeys(key for row in evaluated_rows for key in row) if _is_displayed(key)
@@ -221,7 +222,7 @@ class Results(PlotMixin):
 
 
 def result_label(row: Row) -> str:
-    """Return what a row is called: the model, and the parameters that differ from its defaults."""
+    """Return the label of a row: the model and the parameters that differ from their defaults."""
     return str(row["repr"]).removesuffix("()")
 
 
@@ -233,7 +234,7 @@ def _is_displayed(key: str) -> bool:
 
 
 def _format_gap(row: Row, fmt: str) -> tuple[str, str]:
-    """Return how far a row is behind the best, and the interval of that; small ones with more decimals."""
+    """Return the gap to the best model and its interval; small ones with more decimals."""
     interval = row["gap_to_best"]["interval"]
     fmt = max(fmt, f".{decimal_places(interval, 2)}f")
     return f"{row['gap_to_best']['rmse']:{fmt}}", _format_interval(interval, fmt)
@@ -250,16 +251,17 @@ def _column_header(key: str) -> str:
 
 
 def _number_format(key: str, evaluated_rows: list[Row]) -> str:
-    """Return how the figures of a column are written, so that their decimal points stand in one line."""
+    """Return the format of a column, with the same number of decimals in every row."""
     if key == "fallback_rows":
         return ",d"
     if key == "peak_memory_mb":
         return ",.0f"
     if key in _ERROR_COLUMNS:
-        return f".{decimal_places(row[name] for row in evaluated_rows for name in _ERROR_COLUMNS if name in row)}f"
+        errors = (row[name] for row in evaluated_rows for name in _ERROR_COLUMNS if name in row)
+        return f".{decimal_places(errors)}f"
     values = [row[key] for row in evaluated_rows if key in row]
     if key.endswith("seconds"):
-        return f".{min(3, decimal_places(values, 3))}f"  # below a millisecond it says nothing
+        return f".{min(3, decimal_places(values, 3))}f"  # timings below a millisecond are noise
     return f".{decimal_places(values)}f"
 
 

@@ -1,7 +1,7 @@
-"""How sure a figure and a difference are: resampling of users, and a paired test over users.
+"""Significance of differences between models: paired bootstrap over users, and a paired t-test.
 
-Ratings of one user are not independent: a model that misjudges a person misjudges most of their ratings. So
-whole users are drawn, with replacement, and every model is judged by the same draws (a paired bootstrap).
+Ratings of one user are not independent, as a model that is wrong about a user is wrong about most of their
+ratings. Whole users are therefore resampled, with the same samples for every model.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.evaluation.results import MIN_USERS
 from foretaste.typing import Float32Array, Float64Array
 
-MAX_GROUPS = 10_000  # users are drawn in so many groups at most: as sure, and quick for millions of users
+MAX_GROUPS = 10_000  # more users than that are resampled in groups: as exact, and fast for millions of users
 N_RESAMPLES = 2_000
-_CHUNK = 100  # resamples at a time, 8 MB of weights
+_CHUNK = 100  # resamples per step: 8 MB of weights
 
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
-    """A 95 % interval, ``low`` to ``high``."""
+    """A 95 % confidence interval."""
 
     low: float
     high: float
@@ -31,19 +31,18 @@ class ConfidenceInterval:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """How sure the RMSE of one model is, and its difference to another.
+    """Uncertainty of the RMSE of one model and of its difference to another model.
 
     Parameters
     ----------
-    rmse : Interval
-        Of its RMSE, in rating units.
+    rmse : ConfidenceInterval
+        Of the RMSE, in rating units.
     difference : float
-        Its RMSE less that of the other model.
-    interval : Interval
+        Its RMSE minus that of the other model.
+    interval : ConfidenceInterval
         Of the difference.
     p : float
-        Of a paired t-test over users: how often a difference of this size or larger would come about by
-        chance if both were equally good.
+        p-value of a paired two-sided t-test over users.
     """
 
     rmse: ConfidenceInterval
@@ -53,10 +52,10 @@ class Uncertainty:
 
 
 class PerUserErrors:
-    """Adds up squared errors by groups of users, so that models can be compared without their predictions.
+    """Sums squared errors per group of users, so that models can be compared without their predictions.
 
-    With at most ``MAX_GROUPS`` users judged every user is a group; else users are dealt out at random. Needs
-    ``8 * groups * folds`` bytes a model.
+    With up to ``MAX_GROUPS`` test users each user is a group, otherwise users are assigned at random. Takes
+    ``8 * n_groups * folds`` bytes per model.
     """
 
     def __init__(self, plan: EvaluationPlan, seed: int = 0) -> None:
@@ -80,11 +79,11 @@ class PerUserErrors:
 
     @property
     def has_enough_users(self) -> bool:
-        """Whether each fold judges enough users for intervals."""
+        """Whether each fold has enough test users for intervals."""
         return bool((np.count_nonzero(self.counts, axis=0) >= MIN_USERS).all())
 
     def sum_errors(self, predictions: Sequence[Float32Array]) -> Float64Array:
-        """Return the summed squared errors of predictions, one array a fold, shape (groups, folds)."""
+        """Return the summed squared errors of predictions, one array per fold, shape (groups, folds)."""
         columns = []
         for fold, values in enumerate(predictions):
             error = self.plan.test_values(fold).astype(np.float64) - values
@@ -101,19 +100,20 @@ def bootstrap_intervals(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> list[Uncertainty]:
-    """Say how sure the RMSE of each model is, and its difference to the best.
+    """Return the uncertainty of the RMSE of each model and of its difference to the best.
 
     Parameters
     ----------
     sums : sequence of float64 arrays, shape (groups, folds)
         Summed squared errors of each model.
     counts : float64 array, shape (groups, folds)
-        How many rows of each group were judged.
+        Number of test rows of each group.
     best : int
-        Which of the models the others are compared with.
+        Index of the model that the others are compared with.
     n_resamples : int
-        How often all groups are drawn anew; the intervals are the middle 95 % of the figures that result.
+        Number of bootstrap samples.
     seed : int
+        Random seed of the samples.
     """
     errors = np.stack(sums, axis=1)  # (groups, models, folds)
     rmse = _rmse(errors.sum(axis=0)[None], counts.sum(axis=0)[None])[0]
@@ -135,7 +135,7 @@ def bootstrap_intervals(
 
 
 def paired_t_test(first: Float64Array, second: Float64Array) -> float:
-    """Return p of a paired t-test (two-sided) that two models have equal summed squared errors a user.
+    """Return the p-value of a paired two-sided t-test: two models have equal summed squared errors per user.
 
     Parameters
     ----------
@@ -153,14 +153,14 @@ def paired_t_test(first: Float64Array, second: Float64Array) -> float:
 
 
 def _resample_rmse(errors: Float64Array, counts: Float64Array, n_resamples: int, seed: int) -> Float64Array:
-    """Return the RMSE of each model in each resample, a mean over folds, shape (resamples, models)."""
+    """Return the RMSE of each model in each bootstrap sample, a mean over folds, shape (samples, models)."""
     from threadpoolctl import threadpool_limits
 
     n_groups, n_models, n_folds = errors.shape
     flat = errors.reshape(n_groups, n_models * n_folds)
     rng = np.random.default_rng(seed)
     parts = []
-    with threadpool_limits(1):  # the same bits whatever the number of cores
+    with threadpool_limits(1):  # bit-identical for any number of cores
         for start in range(0, n_resamples, _CHUNK):
             n = min(_CHUNK, n_resamples - start)
             sampled_groups = rng.integers(0, n_groups, (n, n_groups), dtype=np.int32) + (
@@ -173,11 +173,11 @@ def _resample_rmse(errors: Float64Array, counts: Float64Array, n_resamples: int,
             )
             parts.append(_rmse((weights @ flat).reshape(n, n_models, n_folds), weights @ counts))
     rmse = np.concatenate(parts)
-    return rmse[np.isfinite(rmse).all(axis=1)]  # but for draws that leave a fold without a row
+    return rmse[np.isfinite(rmse).all(axis=1)]  # a sample can leave a fold without rows
 
 
 def _rmse(errors: Float64Array, counts: Float64Array) -> Float64Array:
-    """Return means over folds of RMSE, shape (n, models), from sums (n, models, folds), (n, folds)."""
+    """Return the RMSE as a mean over folds, shape (n, models), from sums (n, models, folds) and counts."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.sqrt(errors / counts[:, None, :]).mean(axis=2))
 

@@ -1,6 +1,6 @@
-"""Judging a model in a process of its own, seen from the process that waits for it.
+"""Evaluates a model in a subprocess, so that its peak memory can be measured; the parent's end.
 
-Not by multiprocessing, which would import the user's main module again.
+multiprocessing is not used, as it would import the user's main module again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from foretaste.typing import Float32Array
 
 @dataclass
 class EvaluationOutcome:
-    """What came of judging one model: figures and predictions a fold, memory, or why it refused."""
+    """Result of evaluating one model: metrics and predictions per fold, memory use, or the error."""
 
     metrics: list[Metrics] = field(default_factory=list)
     predictions: list[Float32Array] = field(default_factory=list)
@@ -44,14 +44,14 @@ def evaluate_in_subprocess(
     progress: Progress,
     on_fold: Callable[[Metrics], None],
 ) -> EvaluationOutcome:
-    """Judge one model of ``MODELS`` on the protocol packed in ``folder``.
+    """Evaluate one model of ``MODELS`` on the plan saved in ``folder``.
 
     Raises
     ------
     KeyboardInterrupt
-        If this process or that one was interrupted; that one is over then.
+        If this process or the subprocess was interrupted; the subprocess has ended then.
     RuntimeError
-        If it failed unexpectedly, with its traceback.
+        If the subprocess failed unexpectedly, with its traceback.
     """
     show_progress = type(progress) is not Progress
     job = {"spec": as_spec(model), "metrics": metrics, "progress": show_progress}
@@ -85,7 +85,7 @@ def _read_messages(
     relay: _ProgressRelay,
     on_fold: Callable[[Metrics], None],
 ) -> None:
-    """Take in the lines of the other process until it ends."""
+    """Process the messages of the subprocess until it ends."""
     for line in process.stdout or ():
         message: dict[str, Any] = json.loads(line)
         if "metrics" in message:
@@ -97,20 +97,20 @@ def _read_messages(
         elif "error" in message:
             outcome.error = message["error"]
         elif "traceback" in message:
-            raise RuntimeError(f"the process that judges the model failed:\n{message['traceback']}")
+            raise RuntimeError(f"the evaluation subprocess failed:\n{message['traceback']}")
         elif not relay.handle(message):
             outcome.memory |= {name: value for name, value in message.items() if value is not None}
 
 
 class _ProgressRelay:
-    """Shows here how far the work of the other process is."""
+    """Shows the progress of the subprocess in this process."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.open_tasks: list[tuple[ExitStack, ProgressTask]] = []
 
     def handle(self, message: dict[str, Any]) -> bool:
-        """Show a message, if it is about progress."""
+        """Show a message if it reports progress; return whether it does."""
         if "task" in message:
             stack = ExitStack()
             self.open_tasks.append(
@@ -125,7 +125,7 @@ class _ProgressRelay:
         return True
 
     def close(self) -> None:
-        """Close what the other process left open."""
+        """Close tasks that the subprocess left open."""
         while self.open_tasks:
             self.open_tasks.pop()[0].close()
 
@@ -137,16 +137,16 @@ def _check_exit_code(code: int, outcome: EvaluationOutcome) -> None:
         name = signal.Signals(-code).name
         outcome.error = {
             "code": "too_large" if -code == 9 else "stopped",
-            "message": f"its process was ended by {name}"
-            + (", most likely because memory ran out" if -code == 9 else ""),
+            "message": f"its process was killed by {name}"
+            + (", most likely for lack of memory" if -code == 9 else ""),
             "hint": "a smaller model, or fewer ratings",
         }
     elif code > 0:
-        raise RuntimeError(f"the process that judges the model ended with exit code {code}")
+        raise RuntimeError(f"the evaluation subprocess ended with exit code {code}")
 
 
 def _child_environment() -> dict[str, str]:
-    """Return an environment in which this very package is found, installed or not."""
+    """Return environment variables with which the subprocess imports this package, installed or not."""
     environment = dict(os.environ)
     root = str(Path(__file__).resolve().parents[2])
     installed = {str(Path(path).resolve()) for path in [*site.getsitepackages(), site.getusersitepackages()]}

@@ -1,8 +1,8 @@
-"""One model judged in a process of its own, so that its peak memory can be told.
+"""Evaluates one model in a subprocess, so that its peak memory can be measured; the child's end.
 
-Started as ``python -m foretaste.evaluation.subprocess_worker FOLDER``. It reads ``job.json`` and ``data.npz`` there
-and reports JSON lines on standard output, predictions in a file a fold beside; whatever else is printed
-goes to standard error.
+Started as ``python -m foretaste.evaluation.subprocess_worker FOLDER``. Reads ``job.json`` and ``data.npz`` of
+the folder, reports JSON lines on standard output and saves the predictions of each fold to a file; anything
+else that is printed goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from foretaste.evaluation.fit_and_score import error_entry, fit_and_score
 from foretaste.evaluation.plan_files import PREDICTIONS_FILE, load_plan
 from foretaste.models.spec import from_spec
 
-REPORT_INTERVAL = 0.1  # seconds between two reports of progress
+REPORT_INTERVAL = 0.1  # seconds between progress reports
 
 
 class _JsonReporter:
@@ -40,7 +40,7 @@ class _JsonReporter:
 
 
 class _JsonTask(ProgressTask):
-    """A task whose steps are reported, some at a time."""
+    """A task that reports its steps in batches."""
 
     def __init__(self, report: _JsonReporter) -> None:
         self.report = report
@@ -54,14 +54,14 @@ class _JsonTask(ProgressTask):
 
 
 class JsonProgress(Progress):
-    """Progress as JSON lines, to be shown by the process that waits for them."""
+    """Progress as JSON lines, shown by the parent process."""
 
     def __init__(self, report: _JsonReporter) -> None:
         self.report = report
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Report a piece of work, its steps and its end."""
+        """Report the start of a task, its steps and its end."""
         self.report(task=label, total=total)
         try:
             yield _JsonTask(self.report)
@@ -70,10 +70,9 @@ class JsonProgress(Progress):
 
 
 def resident_memory_mb(*, peak: bool) -> float | None:
-    """Return the resident memory of this process in MB (10**6 bytes), now or at its peak so far.
+    """Return the resident memory of this process in MB (10**6 bytes), current or peak.
 
-    ``ru_maxrss`` is not used where /proc is there: it begins with the peak of the process that started
-    this one.
+    ``ru_maxrss`` is used only without /proc: it starts from the peak of the parent process.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -93,7 +92,7 @@ def _peak_memory_from_rusage() -> float | None:
 
 
 def run_job(folder: Path, report: _JsonReporter) -> None:
-    """Judge the model of ``job.json`` on every fold of ``data.npz``."""
+    """Evaluate the model of ``job.json`` on every fold of ``data.npz``."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     plan = load_plan(folder / "data.npz")
     model = from_spec(job["spec"])
@@ -111,7 +110,7 @@ def run_job(folder: Path, report: _JsonReporter) -> None:
 
 
 def main() -> None:
-    """Run one job; an unexpected failure is reported with its traceback."""
+    """Run one job; an unexpected exception is reported with its traceback."""
     report = _JsonReporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     try:

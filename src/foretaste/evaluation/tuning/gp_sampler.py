@@ -1,4 +1,4 @@
-"""Which setting to try next, by a Gaussian process: a smooth surface through the scores, and its doubt.
+"""Bayesian optimization: Gaussian-process surrogate with expected improvement.
 
 Rasmussen and Williams, "Gaussian processes for machine learning", 2006; expected improvement: Jones, Schonlau
 and Welch, Journal of Global Optimization 13, 1998.
@@ -16,29 +16,29 @@ from foretaste.evaluation.tuning.search_space import Categorical, Interval, Spac
 from foretaste.evaluation.tuning.study import FAILED, Trial
 from foretaste.typing import Float64Array, IntpArray
 
-_MAX_TRIALS = 256  # trials that the surface goes through: its cost grows with their cube
-_N_RANDOM = 2000  # places looked at everywhere
-_N_BEST, _STEP_SIZES = 5, (0.1, 0.03, 0.01)  # and around so many of the best, at such distances
+_MAX_TRIALS = 256  # trials that the process is fitted to: the cost grows with their cube
+_N_RANDOM = 2000  # candidates sampled from the whole space
+_N_BEST, _STEP_SIZES = 5, (0.1, 0.03, 0.01)  # and around the best points, at these distances
 _N_PER_STEP = 100
-# Each third trial asks where there may be much to gain (in standard deviations of the scores), not a little
-# more beside the best: another word may have a better bottom than the one that looked good early.
+# Every third trial requires a margin of improvement (in standard deviations of the scores), which favors
+# exploration: another category may have a better optimum than the one that looked good early.
 _EXPLORE_MARGIN, _EXPLORE_EVERY = 0.2, 3
-# What is expected of lengths (of a side of the space), and of the variances of surface and noise (of the
-# variance of the scores), as logarithms and their spread: enough to hold them where there are few trials.
+# Normal priors (mean, std) of the log length scales (in units of the cube), of the log signal variance and of
+# the log noise variance (in units of the scores' variance): they regularize the fit to few trials.
 _LENGTH_PRIOR, _SIGNAL_PRIOR, _NOISE_PRIOR = (np.log(0.5), 1.0), (0.0, 1.0), (np.log(0.01), 2.0)
-_REFIT_FACTOR = 1.1  # lengths and variances are found again when there are so many times the trials
+_REFIT_FACTOR = 1.1  # hyperparameters are refitted when the number of trials has grown by this factor
 
 
 def n_startup_trials(dimensions: int) -> int:
-    """Return how many settings are drawn before the surface has something to say."""
+    """Return the number of random trials before the surrogate model is used."""
     return max(8, 3 * dimensions)
 
 
 class GPSampler:
-    """Settings of which a Gaussian process expects most.
+    """Samples settings by expected improvement under a Gaussian process.
 
-    A score of few folds counts with more noise than one of many, so that what was dropped early tells its
-    part; how hard each fold is, is taken out first.
+    A score on few folds has a larger noise variance, so that pruned trials contribute, too; differences in
+    difficulty between folds are removed first.
     """
 
     def __init__(self, space: Space, seed: int, maximize: bool) -> None:
@@ -48,21 +48,21 @@ class GPSampler:
         self.cube = UnitCube(space)
         self.trials: list[Trial] = []
         self.points: list[Float64Array] = []
-        self.hyperparameters = 0, np.empty(0)  # after how many trials, which constants
+        self.hyperparameters = 0, np.empty(0)  # number of trials fitted to, and the result
 
     def tell(self, trial: Trial, params: Params) -> None:
-        """Take in a finished trial, if the space holds it; one that was refused counts as the worst."""
+        """Add a finished trial if the space contains it; a failed one counts as the worst."""
         if all(self.space[name].contains(value) for name, value in params.items()):
             self.trials.append(trial)
             self.points.append(self.cube.encode(params))
 
     def ask(self, index: int, known_keys: set[str]) -> Params | None:
-        """Return the setting of which most improvement is expected; if all were seen, a drawn one."""
+        """Return the setting with the largest expected improvement; a random one if all are known."""
         if len(self.trials) < n_startup_trials(len(self.space)) - 1:
             return self.random_sampler.ask(index, known_keys)
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(1):  # the same bits whatever the number of cores
+        with threadpool_limits(1):  # bit-identical for any number of cores
             margin = _EXPLORE_MARGIN if index % _EXPLORE_EVERY == 0 else 0.0
             candidates = self._rank_candidates(np.random.default_rng([self.seed, index]), margin)
         for point in candidates:
@@ -72,7 +72,7 @@ class GPSampler:
         return self.random_sampler.ask(index, known_keys)
 
     def _rank_candidates(self, rng: np.random.Generator, margin: float) -> Float64Array:
-        """Return places to try, those first of which most is expected beyond the gain wanted."""
+        """Return candidate points by decreasing expected improvement beyond ``margin``."""
         score, n_folds = comparable_scores(self.trials, self.sign)
         points = np.array(self.points)
         process = self._build_process(points, score, n_folds)
@@ -85,12 +85,10 @@ class GPSampler:
     def _build_process(
         self, points: Float64Array, score: Float64Array, n_folds: Float64Array
     ) -> GaussianProcess:
-        """Return the process, its constants found again from time to time (from the first trials only)."""
+        """Return the process; its hyperparameters are refitted at fixed numbers of trials."""
         selected = _select_trials(score)
         refit_at = 1
-        while refit_at * _REFIT_FACTOR + 1 <= len(
-            score
-        ):  # a row of numbers that follows from nothing but itself
+        while refit_at * _REFIT_FACTOR + 1 <= len(score):  # depends on the number of trials only
             refit_at = int(refit_at * _REFIT_FACTOR + 1)
         if self.hyperparameters[0] != refit_at:
             first_scores, first_n_folds = comparable_scores(self.trials[:refit_at], self.sign)
@@ -107,7 +105,7 @@ class GPSampler:
 
 
 def _select_trials(score: Float64Array) -> IntpArray:
-    """Return which trials the surface goes through: the better half of what there is room for, the latest."""
+    """Return the trials to fit to, at most ``_MAX_TRIALS``: half of them the best, half the latest."""
     if len(score) <= _MAX_TRIALS:
         return np.arange(len(score))
     best = np.argsort(score, kind="stable")[: _MAX_TRIALS // 2]
@@ -116,10 +114,10 @@ def _select_trials(score: Float64Array) -> IntpArray:
 
 
 def comparable_scores(trials: list[Trial], sign: float) -> tuple[Float64Array, Float64Array]:
-    """Return one score a trial, less being better, whatever folds it was judged on, and how many those were.
+    """Return one score per trial, less being better and independent of its folds, and its number of folds.
 
-    Trials are judged on the first fold, the second, and so on; how much harder a fold is than those before it
-    is the median of what the trials say that came as far.
+    Trials are evaluated on the first fold, the second, and so on; the difficulty of a fold relative to those
+    before is the median over the trials that reached it.
     """
     rows = [sign * np.array(trial.scores) for trial in trials]
     fold_offsets: list[float] = []
@@ -132,7 +130,7 @@ def comparable_scores(trials: list[Trial], sign: float) -> tuple[Float64Array, F
     finite_scores = score[np.isfinite(score)]
     if len(finite_scores) == 0:
         return np.zeros(len(rows)), np.ones(len(rows))
-    # Far off it matters not how far: one that diverged would bend the surface everywhere.
+    # Clip outliers: a diverged trial would distort the surrogate everywhere.
     median = float(np.median(finite_scores))
     worst = median + 2 * (median - float(finite_scores.min()))
     failed_mask = np.array([trial.state == FAILED for trial in trials])
@@ -142,12 +140,12 @@ def comparable_scores(trials: list[Trial], sign: float) -> tuple[Float64Array, F
 
 @dataclass
 class UnitCube:
-    """A space as a cube of side 1: logarithms where they are meant, one axis for each word."""
+    """A search space encoded as a unit cube: log scales where declared, one axis per category."""
 
     space: Space
 
     def __post_init__(self) -> None:
-        groups: list[int] = []  # which parameter an axis belongs to
+        groups: list[int] = []  # parameter of each axis
         for index, dimension in enumerate(self.space.values()):
             is_nominal = isinstance(dimension, Categorical) and dimension.sorted_values() is None
             groups += [index] * (
@@ -156,7 +154,7 @@ class UnitCube:
         self.groups = np.array(groups)
 
     def encode(self, params: Params) -> Float64Array:
-        """Return where a setting lies."""
+        """Return the point of a setting."""
         axes: list[float] = []
         for name, dimension in self.space.items():
             if isinstance(dimension, Interval):
@@ -166,7 +164,7 @@ class UnitCube:
         return np.array(axes)
 
     def decode(self, point: Float64Array) -> Params:
-        """Return the setting at a place."""
+        """Return the setting at a point."""
         params: Params = {}
         for index, (name, dimension) in enumerate(self.space.items()):
             axes = point[self.groups == index]
@@ -179,7 +177,7 @@ class UnitCube:
         return params
 
     def sample(self, rng: np.random.Generator, n: int) -> Float64Array:
-        """Return random places, shape (n, axes)."""
+        """Return random points, shape (n, axes)."""
         columns = []
         for dimension in self.space.values():
             if isinstance(dimension, Interval):
@@ -192,7 +190,7 @@ class UnitCube:
         return np.concatenate(columns, axis=1)
 
     def perturb(self, rng: np.random.Generator, centers: Float64Array) -> Float64Array:
-        """Return random places near some; each parameter that is a choice changes in one of five."""
+        """Return random points near ``centers``; categories are resampled with probability 0.2."""
         base = np.repeat(centers, _N_PER_STEP * len(_STEP_SIZES), axis=0)
         steps = np.tile(np.repeat(_STEP_SIZES, _N_PER_STEP), len(centers))[:, None]
         resampled = self.sample(rng, len(base))
@@ -220,20 +218,20 @@ def _value_index(categorical: Categorical, value: Any) -> int:
 
 
 def _encode_category(categorical: Categorical, index: int) -> list[float]:
-    """Return the place of one of some values: numbers along a line, words each on an axis of its own."""
+    """Return the coordinates of a value: ordered numbers on a line, categories one-hot."""
     n_values = len(categorical.values)
     if categorical.sorted_values() is not None:
         return [index / max(1, n_values - 1)]
     return [float(point == index) for point in range(n_values)]
 
 
-# The process ---------------------------------------------------------------------------------------------
+# The Gaussian process ------------------------------------------------------------------------------------
 
 
 def _matern52(
     a: Float64Array, b: Float64Array, length_scales: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Return Matern's covariance (5/2) of places, and how it falls with the square of the distance."""
+    """Return the Matern 5/2 correlation of points, and minus its derivative by the squared distance."""
     from scipy.spatial.distance import cdist
 
     scaled_distance = np.sqrt(5) * cdist(a / length_scales, b / length_scales)
@@ -243,18 +241,18 @@ def _matern52(
 
 @dataclass
 class GaussianProcess:
-    """A Gaussian process through scores.
+    """A Gaussian process conditioned on scores.
 
     Parameters
     ----------
     points : array, shape (n, axes)
     scores : array, shape (n,)
     n_folds : array, shape (n,)
-        How many folds a score is the mean of: its noise is so many times smaller.
+        Number of folds that a score is the mean of; divides its noise variance.
     groups : array, shape (axes,)
-        Which parameter an axis belongs to.
+        Parameter of each axis.
     log_hyperparameters : array
-        The logarithms of a length a parameter, of the variance of the surface, and of that of the noise.
+        Logarithms of a length scale per parameter, of the signal variance and of the noise variance.
     """
 
     points: Float64Array
@@ -275,7 +273,7 @@ class GaussianProcess:
         self.alpha = cho_solve(self.cholesky, (self.scores - self.mean) / self.std)
 
     def predict(self, points: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Return what is expected at places, without noise, and its standard deviation."""
+        """Return the mean and the standard deviation at points, without noise."""
         from scipy.linalg import solve_triangular
 
         cross_covariance = self.signal_variance * _matern52(points, self.points, self.length_scales)[0]
@@ -284,7 +282,7 @@ class GaussianProcess:
         return self.mean + self.std * (cross_covariance @ self.alpha), self.std * std
 
     def expected_improvement(self, points: Float64Array, best: float) -> Float64Array:
-        """Return how much below ``best`` a place is expected to be, what is above counting as 0."""
+        """Return the expected improvement below ``best`` at points."""
         from scipy.special import ndtr
 
         mean, std = self.predict(points)
@@ -296,7 +294,7 @@ class GaussianProcess:
 def fit_hyperparameters(
     points: Float64Array, score: Float64Array, n_folds: Float64Array, groups: IntpArray
 ) -> Float64Array:
-    """Return the constants of a process that are likeliest, given the scores and what is expected of them."""
+    """Return the maximum a posteriori log hyperparameters."""
     from scipy.optimize import minimize
 
     standardized = (score - np.mean(score)) / (float(np.std(score)) or 1.0)
@@ -318,7 +316,7 @@ def _negative_log_posterior(
     groups: IntpArray,
     priors: Float64Array,
 ) -> tuple[float, Float64Array]:
-    """Return the negative logarithm of likelihood and expectation together, and its gradient."""
+    """Return the negative log posterior of the hyperparameters and its gradient."""
     from scipy.linalg import cho_factor, cho_solve
 
     *length_scales, signal_variance, noise_variance = np.exp(log_hyperparameters)
@@ -329,7 +327,8 @@ def _negative_log_posterior(
     cholesky = cho_factor(covariance, lower=True)
     inverse = cho_solve(cholesky, np.eye(len(standardized)))
     alpha = inverse @ standardized
-    covariance_gradient = inverse - np.outer(alpha, alpha)  # twice the derivative by the covariance
+    # -2 times the derivative of the log likelihood by the covariance
+    covariance_gradient = inverse - np.outer(alpha, alpha)
     z = (log_hyperparameters - priors[:, 0]) / priors[:, 1]
     value = 0.5 * float(standardized @ alpha) + float(np.log(np.diag(cholesky[0])).sum()) + 0.5 * float(z @ z)
     gradient = z / priors[:, 1]

@@ -1,4 +1,4 @@
-"""What a search for the best setting ends in."""
+"""Result of hyperparameter tuning."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from foretaste.models import Model
 Row = dict[str, Any]
 TableLayout = tuple[list[str], list[list[str]], str]
 
-_MAX_TABLE_ROWS = 10  # rows of the table; all trials are in ``trials``
+_MAX_TABLE_ROWS = 10  # ``trials`` holds all of them
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TuningResult:
-    """What came of a search; ``model`` is what it was made for.
+    """Result of ``tune``; ``model`` is the best model.
 
     Parameters
     ----------
     model : Model
-        The best setting, not fitted; its ``repr`` is the Python that makes it.
+        The model with the best setting, not fitted; its ``repr`` is Python that builds it.
     initial_model : Model
-        The model that the search began with.
+        The model passed to ``tune``.
     metric : str
-        What was searched by, one of ``foretaste.metrics.METRICS``.
+        The optimized metric, one of ``foretaste.metrics.METRICS``.
     dataset : dict
-        ``name`` and the figures of ``Ratings.describe``.
+        ``name`` and the values of ``Ratings.describe``.
     protocol : str
-        Which rows were learned from and which judged by, in words.
+        The evaluation protocol in one sentence.
     trials : tuple of dict
-        All trials in their order: ``trial`` (0 is the model as given), ``params``, ``repr``, ``state``
-        (complete, pruned, refused), the metric by its name (the mean of the folds that were judged) with
-        ``..._std``, ``folds`` (the score of each) and ``seconds``; ``reason`` where it was refused.
+        All trials in order: ``trial`` (0 is the initial model), ``params``, ``repr``, ``state`` (complete,
+        pruned, failed), the metric by its name (mean over the evaluated folds) with ``..._std``, ``folds``
+        (the score of each) and ``seconds``; ``reason`` for failed ones.
     nested : dict or None
-        What the search is worth, on outer folds that took no part in it: ``protocol``, the metric with
-        ``..._std``, ``initial_model`` with ``given_std`` for the model as given, and ``folds``: for each the
-        ``repr`` of the setting found, its ``inner`` score, its ``outer`` one, and ``initial_model``.
+        Unbiased scores on outer folds that took no part in the search: ``protocol``, the metric with
+        ``..._std``, ``initial`` with ``initial_std`` for the initial model, and ``folds``: for each the
+        ``repr`` of the best setting, its ``inner`` and ``outer`` scores, and ``initial``.
     seconds : float
-        What the search took, earlier calls with the same study file included.
+        Duration of all searches, earlier calls with the same study file included.
     notes : tuple of str
-        What there is to say beside.
+        Further remarks.
     interrupted : bool
-        Whether it was interrupted.
+        Whether the search was interrupted.
     """
 
     model: Model
@@ -66,25 +66,25 @@ class TuningResult:
 
     @property
     def best_trial(self) -> Row:
-        """The trial of the best score, the first of several."""
+        """The trial with the best score, the first of several."""
         sign = -1 if METRICS[self.metric].greater_is_better else 1
         return min(self._complete_trials, key=lambda row: (sign * row[self.metric], row["trial"]))
 
     @property
     def score(self) -> float:
-        """The best score: the mean over the folds by which it was chosen, and so too good to be true."""
+        """The best score: the mean over the inner folds, and so optimistic."""
         return float(self.best_trial[self.metric])
 
     @property
     def nested_score(self) -> float | None:
-        """The score to report: the mean over the outer folds; None if there were none."""
+        """The score to report: the mean over the outer folds; None without outer folds."""
         return None if self.nested is None else float(self.nested[self.metric])
 
     @property
     def headline(self) -> str:
-        """One sentence: which setting is best, its score, and how the model as given compares."""
+        """One sentence: the best setting, its score, and a comparison with the initial model."""
         best, first = self.best_trial, self.trials[0]
-        name = f"The model as given, {best['repr']}," if best is first else best["repr"]
+        name = f"The initial model, {best['repr']}," if best is first else best["repr"]
         text = f"{name} is the best of {format_count(len(self.trials), 'setting')}: {self._metric_label} "
         text += self._format_score(best[self.metric], best.get(f"{self.metric}_std"))
         if best is first or first["state"] != COMPLETE:
@@ -93,17 +93,17 @@ class TuningResult:
 
     @property
     def score_caveat(self) -> str:
-        """One or two sentences: what the best score is worth."""
+        """One or two sentences: how far the best score can be trusted."""
         text = (
-            f"The best inner score is chosen among {format_count(len(self.trials), 'trial')} "
+            f"The best inner score is the best of {format_count(len(self.trials), 'trial')} "
             "and therefore optimistic; "
         )
         if self.nested is None:
-            return text + "no rows were kept apart to judge the search by (keep some: outer_folds=5)."
+            return text + "no outer folds were held out to evaluate the search (try outer_folds=5)."
         folds = self.nested["folds"]
         tuned_scores, initial_scores = ([fold[name] for fold in folds] for name in ("outer", "initial"))
         return (
-            text + f"judged on outer folds that took no part: {self._metric_label} "
+            text + f"on outer folds that took no part: {self._metric_label} "
             f"{self._format_score(self.nested[self.metric], self.nested.get(f'{self.metric}_std'))}"
             f"{self._compare_with_initial(tuned_scores, initial_scores, repr(self.initial_model))}."
         )
@@ -111,7 +111,7 @@ class TuningResult:
     def _compare_with_initial(
         self, tuned_scores: Sequence[float], initial_scores: Sequence[float], name: str
     ) -> str:
-        """Say how scores compare with those of the model as given on the same folds."""
+        """Compare scores with those of the initial model on the same folds, in words."""
         sign = 1 if METRICS[self.metric].greater_is_better else -1
         gains = sign * (np.array(tuned_scores) - np.array(initial_scores))
         mean = float(gains.mean())
@@ -122,7 +122,7 @@ class TuningResult:
         return f", {self._format_score(abs(mean), std)} {direction} than {name} ({initial_text}){folds_text}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
+        """Return a JSON-serializable dict."""
         best = self.best_trial
         data = {
             "dataset": dict(self.dataset),
@@ -136,12 +136,12 @@ class TuningResult:
         return data | ({"interrupted": True} if self.interrupted else {})
 
     def table(self, max_rows: int = _MAX_TABLE_ROWS) -> TableLayout:
-        """Return headers, rows of text and alignment of the best trials, and of the model as given.
+        """Return headers, cells and column alignment of the best trials and of the initial model.
 
         Parameters
         ----------
         max_rows : int
-            How many trials at most, the model as given beside.
+            Number of best trials; the initial model is added if it is not among them.
         """
         sign = -1 if METRICS[self.metric].greater_is_better else 1
         sorted_trials = sorted(self._complete_trials, key=lambda row: (sign * row[self.metric], row["trial"]))
@@ -152,7 +152,7 @@ class TuningResult:
         headers = ["trial", *names, self._metric_label, "seconds"]
         lines = [
             [
-                "0, as given" if row["trial"] == 0 else str(row["trial"]),
+                "0, initial" if row["trial"] == 0 else str(row["trial"]),
                 *(_format_value(row["params"][name]) for name in names),
                 self._format_score(row[self.metric], row.get(f"{self.metric}_std"))
                 if row["state"] == COMPLETE
@@ -164,15 +164,15 @@ class TuningResult:
         return headers, lines, "l" + "r" * (len(headers) - 1)
 
     def nested_table(self) -> TableLayout | None:
-        """Return headers, rows of text and alignment of the outer folds, or None if there were none."""
+        """Return headers, cells and column alignment of the outer folds, or None without outer folds."""
         if self.nested is None:
             return None
         headers = [
             "outer fold",
-            "found without it",
+            "best setting without it",
             f"inner {self._metric_label}",
             f"outer {self._metric_label}",
-            "as given",
+            "initial model",
         ]
         lines = [
             [
@@ -186,13 +186,13 @@ class TuningResult:
 
     @property
     def trials_summary(self) -> str:
-        """One line: what became of all trials, and how long that took."""
+        """One line: the number of trials by state, and the duration."""
         states = [row["state"] for row in self.trials]
-        text = f"{format_count(len(states), 'trial')}: {states.count(COMPLETE)} judged on all folds"
-        text += f", {states.count(PRUNED)} dropped early" if PRUNED in states else ""
+        text = f"{format_count(len(states), 'trial')}: {states.count(COMPLETE)} evaluated on all folds"
+        text += f", {states.count(PRUNED)} pruned" if PRUNED in states else ""
         text += f", {states.count(FAILED)} failed" if FAILED in states else ""
         n_outer_folds = len(self.nested["folds"]) if self.nested else 0
-        nested_text = f" (with those of {format_count(n_outer_folds, 'outer fold')})" if n_outer_folds else ""
+        nested_text = f" (including {format_count(n_outer_folds, 'outer fold')})" if n_outer_folds else ""
         return f"{text}; {self.seconds:.1f} s in all{nested_text}"
 
     @property

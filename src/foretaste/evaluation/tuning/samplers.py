@@ -1,7 +1,7 @@
-"""Which setting a search tries next: every one of a grid, drawn, or by what the trials before it say.
+"""Samplers, which choose the next setting of a search: grid, random, TPE.
 
-Each proposal depends on the seed, the number of the trial and the trials before it, and on nothing else:
-a search that goes on from a file tries what it would have tried without the stop.
+A proposal depends only on the seed, the trial number and the earlier trials, so a resumed search tries what
+it would have tried without the interruption.
 """
 
 from __future__ import annotations
@@ -16,45 +16,21 @@ from foretaste.errors import InvalidParameterError, MissingDependencyError
 from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
 from foretaste.evaluation.tuning.study import COMPLETE, Trial, params_key
 
-METHODS = ("gp", "tpe", "random", "grid")
-_N_STARTUP_TRIALS = 10  # trials before the estimators have something to say; the first is the model as it is
-_MAX_ATTEMPTS = 200  # draws until one is taken for the last of a space
+_N_STARTUP_TRIALS = 10  # random trials before the estimators are used; the first is the initial model
+_MAX_ATTEMPTS = 200  # samples before the space counts as exhausted
 _MAX_GRID_SIZE = 1_000_000
 
 Params = dict[str, Any]
 
 
 class Sampler(Protocol):
-    """Something that chooses settings."""
+    """Chooses settings."""
 
     def tell(self, trial: Trial, params: Params) -> None:
-        """Take in a finished trial."""
+        """Add a finished trial."""
 
     def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
-        """Return a setting whose ``key`` is not among those seen; None if there is none left."""
-
-
-def make_sampler(method: str, space: Space, seed: int, maximize: bool) -> Sampler:
-    """Return what chooses settings by one of ``METHODS``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is no such method, or a grid is too large.
-    MissingDependencyError
-        If optuna is needed and not installed.
-    """
-    if method == "gp":
-        from foretaste.evaluation.tuning.gp_sampler import GPSampler
-
-        return GPSampler(space, seed, maximize)
-    if method == "grid":
-        return GridSampler(space, seed)
-    if method == "random":
-        return RandomSampler(space, seed)
-    if method == "tpe":
-        return TPESampler(space, seed, maximize)
-    raise InvalidParameterError(f"method={method!r} is not allowed", hint="one of " + ", ".join(METHODS))
+        """Return a setting whose ``setting_key`` is not in ``known_keys``; None if there is none left."""
 
 
 def setting_key(space: Space, params: Params) -> str:
@@ -63,7 +39,7 @@ def setting_key(space: Space, params: Params) -> str:
 
 
 class GridSampler:
-    """Every combination once, in an order drawn by the seed, so that a part of a grid is a fair one."""
+    """Every combination once, in shuffled order, so that an unfinished grid is a random sample of it."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space
@@ -78,10 +54,10 @@ class GridSampler:
         self.position = 0
 
     def tell(self, trial: Trial, params: Params) -> None:
-        """Nothing: a grid does not learn."""
+        """Do nothing: a grid does not depend on scores."""
 
     def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
-        """Return the next combination that was not seen."""
+        """Return the next combination that is not known."""
         while self.position < self.size:
             remainder, params = int(self.permutation[self.position]), {}
             self.position += 1
@@ -94,16 +70,16 @@ class GridSampler:
 
 
 class RandomSampler:
-    """Settings drawn at random, each parameter for itself."""
+    """Samples each parameter independently at random."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space, self.seed = space, seed
 
     def tell(self, trial: Trial, params: Params) -> None:
-        """Nothing: draws do not learn."""
+        """Do nothing: samples do not depend on scores."""
 
     def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
-        """Return a setting that was not seen; after many vain draws the space counts as exhausted."""
+        """Return a setting that is not known; after many attempts the space counts as exhausted."""
         rng = np.random.default_rng([self.seed, trial_number])
         for _ in range(_MAX_ATTEMPTS):
             params = {name: dimension.sample(rng) for name, dimension in self.space.items()}
@@ -113,7 +89,7 @@ class RandomSampler:
 
 
 class TPESampler:
-    """optuna's tree of Parzen estimators, all parameters together (Bergstra et al., NIPS 2011)."""
+    """Optuna's multivariate tree-structured Parzen estimator (Bergstra et al., NIPS 2011)."""
 
     def __init__(self, space: Space, seed: int, maximize: bool) -> None:
         try:
@@ -127,7 +103,7 @@ class TPESampler:
         self.random_sampler = RandomSampler(space, seed)
         self.distributions = {name: self._distribution(dimension) for name, dimension in space.items()}
         verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print that there is a study now
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # creating a study is logged otherwise
         try:
             self.study = optuna.create_study(direction="maximize" if maximize else "minimize")
         finally:
@@ -135,9 +111,7 @@ class TPESampler:
 
     def _distribution(self, dimension: Interval | Categorical) -> Any:
         module = self.optuna.distributions
-        if isinstance(
-            dimension, Categorical
-        ):  # by place: any value may stand there, and numbers keep their order
+        if isinstance(dimension, Categorical):  # by index: values of any type, numbers in their order
             last = len(dimension.values) - 1
             if dimension.sorted_values() is not None:
                 return module.IntDistribution(0, last)
@@ -160,9 +134,9 @@ class TPESampler:
         return (dimension.sorted_values() or dimension.values)[int(value)]
 
     def tell(self, trial: Trial, params: Params) -> None:
-        """Take in a finished trial, if the space holds it; one that was refused counts as the worst."""
+        """Add a finished trial if the space contains it; a failed one counts as the worst."""
         if not all(self.space[name].contains(value) for name, value in params.items()):
-            return  # the model as it was given may lie outside
+            return  # the initial model may lie outside
         states = self.optuna.trial.TrialState
         is_complete = trial.state == COMPLETE
         means = np.cumsum(trial.scores) / np.arange(1, len(trial.scores) + 1)
@@ -177,7 +151,7 @@ class TPESampler:
         )
 
     def ask(self, trial_number: int, known_keys: set[str]) -> Params | None:
-        """Return what the estimators expect most of; if that was seen, a drawn setting."""
+        """Return the setting that the estimators propose; a random one if that is known."""
         if len(known_keys) < _N_STARTUP_TRIALS:
             return self.random_sampler.ask(trial_number, known_keys)
         with warnings.catch_warnings():
@@ -190,7 +164,7 @@ class TPESampler:
         optuna_trial = self.study.ask(self.distributions)
         self.study.tell(
             optuna_trial, state=self.optuna.trial.TrialState.FAIL
-        )  # it comes back by learn, rounded
+        )  # tell() adds it later, rounded
         params = {name: self._decode(name, value) for name, value in optuna_trial.params.items()}
         return (
             params

@@ -1,4 +1,4 @@
-"""One search: propose a setting, judge it fold by fold, drop it early where it falls behind."""
+"""One search: propose a setting, evaluate it fold by fold, prune it where it falls behind."""
 
 from __future__ import annotations
 
@@ -11,19 +11,42 @@ import numpy as np
 
 from foretaste._utils.progress import ProgressTask
 from foretaste.errors import ForetasteError, InvalidParameterError, NotEnoughMemoryError
-from foretaste.evaluation.fit_and_score import compute_metric, error_entry
+from foretaste.evaluation.fit_and_score import clone, compute_metric, error_entry
 from foretaste.evaluation.plan import EvaluationPlan
-from foretaste.evaluation.tuning.samplers import Sampler, make_sampler, setting_key
+from foretaste.evaluation.tuning.gp_sampler import GPSampler
+from foretaste.evaluation.tuning.samplers import GridSampler, RandomSampler, Sampler, TPESampler, setting_key
 from foretaste.evaluation.tuning.search_space import Space
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Study, Trial
 from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
 from foretaste.ratings import Ratings
 
-_N_WARMUP_TRIALS = 5  # trials before any is dropped: they say what to expect
-# The share that goes on after the first fold, and after each later one: a fold orders settings nearly as
-# another fold does, but among the best it cannot tell.
+METHODS = ("gp", "tpe", "random", "grid")
+_N_WARMUP_TRIALS = 5  # trials before any is pruned
+# The fraction of trials that continue after the first fold and after each later one. One fold ranks settings
+# nearly as another does, except among the best.
 _SURVIVAL_FIRST, _SURVIVAL_LATER = 0.25, 0.5
+
+
+def make_sampler(method: str, space: Space, seed: int, maximize: bool) -> Sampler:
+    """Return the sampler of one of ``METHODS``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such method, or a grid is too large.
+    MissingDependencyError
+        If optuna is needed and not installed.
+    """
+    if method == "gp":
+        return GPSampler(space, seed, maximize)
+    if method == "grid":
+        return GridSampler(space, seed)
+    if method == "random":
+        return RandomSampler(space, seed)
+    if method == "tpe":
+        return TPESampler(space, seed, maximize)
+    raise InvalidParameterError(f"method={method!r} is not allowed", hint="one of " + ", ".join(METHODS))
 
 
 @dataclass
@@ -33,13 +56,13 @@ class Search:
     Parameters
     ----------
     model : Model
-        What is tuned; the parameters that are not in the space stay as they are there.
-    space : Space
+        The initial model; parameters outside the space keep its values.
+    space : SearchSpace
     method : str
     metric : str
     seed : int
     prune : bool
-        Whether a setting that falls behind is judged on no further folds.
+        Whether a setting that falls behind is evaluated on no further folds.
     """
 
     model: Model
@@ -52,17 +75,17 @@ class Search:
 
     @property
     def maximize(self) -> bool:
-        """Whether a greater score is a better one."""
+        """Whether a greater score is better."""
         return METRICS[self.metric].greater_is_better
 
     def make_sampler(self) -> Sampler:
-        """Return a new chooser of settings."""
+        """Return a new sampler."""
         return make_sampler(self.method, self.space, self.seed, self.maximize)
 
     def run(
         self, study: Study, search_name: str, plan: EvaluationPlan, budget: Budget, task: ProgressTask
     ) -> list[Trial]:
-        """Run the trials that are missing; return all of this part."""
+        """Run the missing trials; return all trials of this search."""
         sampler, known_keys = self.make_sampler(), set[str]()
         trials = study.trials(search_name)
         unfinished = trials.pop() if trials and trials[-1].state is None else None
@@ -71,7 +94,7 @@ class Search:
         self.last_tick = time.perf_counter()
         while unfinished or budget.allows(trials, study.total_seconds(search_name)):
             trial = unfinished or self._next_trial(sampler, len(trials), known_keys)
-            if trial is None:  # nothing is left to try
+            if trial is None:  # the space is exhausted
                 break
             if trial is not unfinished:
                 study.start_trial(search_name, trial)
@@ -88,7 +111,7 @@ class Search:
         return setting_key(self.space, params)
 
     def _next_trial(self, sampler: Sampler, trial_number: int, known_keys: set[str]) -> Trial | None:
-        """Return the next trial; the first is the model as it is."""
+        """Return the next trial; the first is the initial model."""
         initial_params = {name: getattr(self.model, name) for name in self.space}
         params = sampler.ask(trial_number, known_keys) if trial_number else initial_params
         if params is None:
@@ -106,29 +129,29 @@ class Search:
                     return
                 train, test = plan.train_test(len(trial.scores))
                 score = self.score(model, train, test)
-                study.add_fold_score(search_name, trial, score, self.elapsed())
+                study.add_fold_score(search_name, trial, score, self.take_elapsed())
         except (ForetasteError, MemoryError) as error:
             if trial.number == 0 and not isinstance(error, InvalidParameterError | NotEnoughMemoryError):
-                raise  # these ratings are not for this model at all
+                raise  # the model cannot be fitted to these ratings at all
             study.finish_trial(search_name, trial, FAILED, error_entry(error)["message"])
             return
         study.finish_trial(search_name, trial, COMPLETE)
 
     def score(self, model: Model, train: Ratings, test: Ratings) -> float:
-        """Fit a model on one part and return its score on the other."""
-        fitted_model = type(model)(**model.get_params(deep=False)).fit(train)
+        """Fit a model on the training set and return its score on the test set."""
+        fitted_model = clone(model).fit(train)
         score = compute_metric(self.metric, test, fitted_model.predict(test))
         if not np.isfinite(score):
             raise InvalidParameterError(f"{self.metric} is {score}")
         return score
 
-    def elapsed(self) -> float:
-        """Return the seconds since the last lap."""
+    def take_elapsed(self) -> float:
+        """Return the seconds since the last call, and start the clock again."""
         previous, self.last_tick = self.last_tick, time.perf_counter()
         return self.last_tick - previous
 
     def should_prune(self, trial: Trial, earlier: Sequence[Trial]) -> bool:
-        """Whether a trial is worse, on the folds judged so far, than what goes on of those before it."""
+        """Return whether a trial is worse, on its folds so far, than the surviving earlier trials."""
         n_folds = len(trial.scores)
         if n_folds == 0 or len(earlier) < _N_WARMUP_TRIALS:
             return False
@@ -144,21 +167,21 @@ class Search:
         return trial.mean < threshold if self.maximize else trial.mean > threshold
 
     def trial_params(self, trial: Trial) -> dict[str, Any]:
-        """Return the parameters that a trial tried."""
+        """Return the parameters of a trial."""
         return {name: self.space[name].from_json(value) for name, value in trial.params.items()}
 
     def build_model(self, trial: Trial) -> Model:
-        """Return the unfitted model that a trial tried."""
+        """Return the unfitted model of a trial."""
         return type(self.model)(**{**self.model.get_params(deep=False), **self.trial_params(trial)})
 
     def best_trial(self, trials: Sequence[Trial]) -> Trial | None:
-        """Return the trial with the best score on all folds, the first of several."""
+        """Return the complete trial with the best score, the first of several."""
         complete_trials = [trial for trial in trials if trial.state == COMPLETE]
         sign = -1 if self.maximize else 1
         return min(complete_trials, key=lambda trial: sign * trial.mean, default=None)
 
     def progress_note(self, trials: Sequence[Trial]) -> str:
-        """Say how good the best is so far, and after how many trials."""
+        """Return the best score so far and the number of trials, as text."""
         best = self.best_trial(trials)
         if best is None:
             return ""
@@ -167,16 +190,15 @@ class Search:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends.
+    """Limits of a search.
 
     Parameters
     ----------
     max_trials : int or None
-        The most trials.
     timeout : float or None
-        What the search may take, what a study file tells of earlier calls included.
+        Seconds, including those that the study file holds of earlier calls.
     reserved_fits : float
-        The time to keep for what comes after the search, in fits of one fold.
+        Time to reserve for the fits after the search, in fits of one fold.
     """
 
     max_trials: int | None
@@ -184,7 +206,7 @@ class Budget:
     reserved_fits: float = 0.0
 
     def allows(self, trials: Sequence[Trial], used_seconds: float) -> bool:
-        """Whether there is room for another trial; the first one always has."""
+        """Return whether another trial fits the budget; the first one always does."""
         if self.max_trials is not None and len(trials) >= self.max_trials:
             return False
         if self.timeout is None or not trials:

@@ -1,4 +1,4 @@
-"""Which values a search may try: ranges and lists, checked against what a model declares."""
+"""Search spaces: intervals and lists of values, validated against the parameters of a model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from foretaste.models import MODELS, Model
 from foretaste.models.spec import as_spec
 from foretaste.params import ParamSpec, to_source
 
-_DIGITS = 4  # significant ones of a drawn number: more cost typing and say nothing
+_DIGITS = 4  # significant digits of a sampled number
 
 
 @dataclass(frozen=True)
 class Interval:
-    """All numbers from ``low`` to ``high``, even on a line or on the logarithm.
+    """All numbers from ``low`` to ``high``, on a linear or a log scale.
 
     Parameters
     ----------
     low, high : int or float
-        The ends, both included.
+        The bounds, both included.
     log : bool
-        Whether each doubling is as likely as the next, rather than each step.
+        Whether to sample uniformly on the log scale.
     is_integer : bool
-        Whether only whole numbers are meant.
+        Whether only integers are allowed.
     """
 
     low: float
@@ -39,52 +39,52 @@ class Interval:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None where they are not counted."""
+        """Number of values; None if not countable."""
         return int(self.high) - int(self.low) + 1 if self.is_integer else None
 
     def round_value(self, value: float) -> int | float:
-        """Return a value as it is tried: whole, or to four significant figures, and inside."""
+        """Return a value as it is tried: an integer or four significant digits, within the bounds."""
         if self.is_integer:
             return int(min(max(round(value), self.low), self.high))
         return float(min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high))
 
     def from_unit(self, fraction: float) -> int | float:
-        """Return the value at a share of the way from ``low`` to ``high``."""
+        """Return the value at a fraction of the way from ``low`` to ``high``."""
         return self.round_value(_interpolate(self.low, self.high, fraction, self.log))
 
     def sample(self, rng: np.random.Generator) -> int | float:
         """Return a random value."""
-        margin = 0.5 if self.is_integer else 0.0  # a whole number at an end has as much room as any other
+        margin = 0.5 if self.is_integer else 0.0  # integers at the bounds are as likely as any other
         return self.round_value(
             _interpolate(self.low - margin, self.high + margin, float(rng.random()), self.log)
         )
 
     def contains(self, value: Any) -> bool:
-        """Whether a value is one of those meant."""
+        """Return whether a value lies in the interval."""
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return (
             is_number and self.low <= value <= self.high and (not self.is_integer or isinstance(value, int))
         )
 
     def to_json(self, value: Any) -> Any:
-        """Return a value as JSON holds it."""
+        """Return a value in JSON form."""
         return value
 
     def from_json(self, value: Any) -> Any:
-        """Return what ``to_json`` was given."""
+        """Return the value of its JSON form."""
         return value
 
     def grid(self) -> list[Any]:
-        """Return the values that a grid takes: the ends and the middle."""
+        """Return the values of a grid: the bounds and the middle."""
         return list(dict.fromkeys(self.from_unit(fraction) for fraction in (0, 0.5, 1)))
 
     def to_python(self) -> Any:
-        """Return it as it is given in Python."""
+        """Return the interval as it is passed in Python."""
         ends = (int(self.low), int(self.high)) if self.is_integer else (self.low, self.high)
         return ("log", *ends) if self.log else ends
 
     def to_cli(self) -> str:
-        """Return it as it is typed on the command line."""
+        """Return the interval as it is typed on the command line."""
         return f"{self.low:g}..{self.high:g}{':log' if self.log else ''}"
 
 
@@ -94,13 +94,13 @@ def _interpolate(low: float, high: float, fraction: float, log: bool) -> float:
 
 @dataclass(frozen=True)
 class Categorical:
-    """One of some values."""
+    """One of a list of values."""
 
     values: tuple[Any, ...]
 
     @property
     def size(self) -> int | None:
-        """How many values there are."""
+        """Number of values."""
         return len(self.values)
 
     def sample(self, rng: np.random.Generator) -> Any:
@@ -108,11 +108,11 @@ class Categorical:
         return self.values[int(rng.integers(len(self.values)))]
 
     def contains(self, value: Any) -> bool:
-        """Whether a value is one of these."""
+        """Return whether a value is one of these."""
         return any(type(candidate) is type(value) and candidate == value for candidate in self.values)
 
     def to_json(self, value: Any) -> Any:
-        """Return a value as JSON holds it; models in a list as their specs, code by its name."""
+        """Return a value in JSON form: models in a list as their specs, callables by their names."""
         if callable(value):
             return {"code": to_source(value)}
         return (
@@ -122,7 +122,7 @@ class Categorical:
         )
 
     def from_json(self, value: Any) -> Any:
-        """Return what ``to_json`` was given, if it was one of these."""
+        """Return the value of its JSON form."""
         return next(
             (
                 candidate
@@ -133,7 +133,7 @@ class Categorical:
         )
 
     def sorted_values(self) -> tuple[Any, ...] | None:
-        """Return the values by size, if all are numbers."""
+        """Return the values in increasing order if all are numbers, else None."""
         are_numbers = all(
             isinstance(candidate, int | float) and not isinstance(candidate, bool)
             for candidate in self.values
@@ -141,29 +141,29 @@ class Categorical:
         return tuple(sorted(self.values)) if are_numbers else None
 
     def grid(self) -> list[Any]:
-        """Return the values that a grid takes: all."""
+        """Return the values of a grid: all."""
         return list(self.values)
 
     def to_python(self) -> Any:
-        """Return it as it is given in Python."""
+        """Return the list as it is passed in Python."""
         return list(self.values)
 
     def to_cli(self) -> str:
-        """Return it as it is typed on the command line."""
+        """Return the list as it is typed on the command line."""
         return "|".join("none" if value is None else str(value).lower() for value in self.values)
 
 
 Space = dict[str, Interval | Categorical]
 
-# Epochs and the schedule stay as given: of learning rate and epochs only the product says something, and
-# schedules that fall to 0 end alike (docs/decisions/0017).
+# Epochs and the schedule are not searched: only the product of learning rate and epochs matters, and
+# schedules that decay to 0 end alike (docs/decisions/0017).
 _FACTOR_SPACE = {
     "factors": ("log", 16, 256),
     "learning_rate": ("log", 0.004, 0.06),
     "regularization": ("log", 0.01, 0.16),
 }
 _DAMPING_RANGE = ("log", 0.5, 50.0)
-# Wide enough for small and large data, around the defaults; a test holds each to what its model declares.
+# Wide enough for small and large datasets, around the defaults; a test checks each against the model.
 _KNN_SPACE: dict[str, Any] = {
     "neighbors": ("log", 5, 200),
     "shrinkage": ("log", 2.0, 500.0),
@@ -258,7 +258,7 @@ DEFAULT_SPACES: dict[str, dict[str, Any]] = {
 
 
 def default_space(model: str | Model) -> dict[str, Any]:
-    """Return the ranges that ``tune`` searches by default, as one would give them, to be changed at will.
+    """Return the default space of ``tune`` for a model, in the form that ``tune`` accepts.
 
     Parameters
     ----------
@@ -275,14 +275,14 @@ def default_space(model: str | Model) -> dict[str, Any]:
         names = [] if name not in MODELS else [n for n in MODELS[name].param_specs() if n != "clip"]
         raise InvalidParameterError(
             f"{name} has no default space: "
-            + ("say which values to try" if names else "it has nothing to tune"),
+            + ("pass the values to try" if names else "it has no parameters to tune"),
             hint=f'space={{"{names[0]}": [...]}}' if names else "one of " + ", ".join(DEFAULT_SPACES),
         )
     return dict(DEFAULT_SPACES[name])
 
 
 def make_space(model: Model, space: Any) -> Space:
-    """Check a space against what a model declares.
+    """Validate a search space against the parameters of a model.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def make_space(model: Model, space: Any) -> Space:
     Raises
     ------
     InvalidParameterError
-        Naming the parameter, what was given for it, and what is allowed.
+        Naming the parameter, its value and what is allowed.
     """
     if isinstance(space, str) and space == "default":
         space = default_space(model)
@@ -308,12 +308,12 @@ def make_space(model: Model, space: Any) -> Space:
     dimensions = {
         str(name): make_dimension(model, str(name), definition) for name, definition in space.items()
     }
-    # In the order of the declarations, so that the order of a dict changes no draw.
+    # In the order of the parameters, so that the order of the dict changes no sample.
     return {name: dimensions[name] for name in model.param_specs() if name in dimensions}
 
 
 def make_dimension(model: Model, name: str, definition: Any) -> Interval | Categorical:
-    """Check what is given for one parameter."""
+    """Validate the definition of one parameter."""
     specs = model.param_specs()
     if name not in specs:
         raise InvalidParameterError(
@@ -367,7 +367,7 @@ def _make_interval(name: str, spec: ParamSpec, definition: tuple[Any, ...]) -> I
     low, high = ends
     if not low < high:
         raise InvalidParameterError(
-            f"space: {name}={definition!r} goes from {low:g} to {high:g}; the low end comes first",
+            f"space: {name}={definition!r} goes from {low:g} to {high:g}; the lower bound comes first",
             hint=f'"{name}": {((high, low) if high < low else [low])!r}',
         )
     for end in ends:
@@ -385,7 +385,7 @@ def _make_interval(name: str, spec: ParamSpec, definition: tuple[Any, ...]) -> I
 
 
 def _hint(name: str, spec: ParamSpec) -> str:
-    """Return what could be given for a parameter, around its default."""
+    """Return a definition for a parameter, around its default."""
     default = spec.default
     if spec.choices is not None:
         return f'"{name}": {list(spec.choices)!r}'

@@ -1,7 +1,7 @@
-"""The trials of a search, kept in an SQLite file fold by fold, so that a search can go on where it was.
+"""The trials of a search, saved to a SQLite file fold by fold, so that an interrupted search can be resumed.
 
-A table of our own and not optuna's: it keeps each fold as soon as it is judged, serves the searches that
-need no optuna, and opens in a millisecond.
+Not optuna's storage: this one commits each fold, serves the samplers that do not need optuna, and opens in a
+millisecond.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ CREATE TABLE folds (search TEXT, number INTEGER, fold INTEGER, score REAL NOT NU
 CREATE TABLE outer_scores (search TEXT, params TEXT, score REAL NOT NULL, seconds REAL NOT NULL,
                      PRIMARY KEY (search, params));
 """
-# What makes a study another one, and how to say so.
+# The metadata that must agree for a study to be resumed, and the words for a mismatch.
 _MISMATCH_TEXTS = {
     "format": "in a format of another version of foretaste",
     "fingerprint": "of other ratings",
-    "order": "of the same ratings in another order, so that its folds are others",
+    "order": "of the same ratings in another order, so that its folds differ",
     "scale": "of ratings with another declared scale",
     "model": "of another model",
-    "space": "over another space",
-    "method": "by another method",
+    "space": "with another space",
+    "method": "with another method",
     "seed": "with another seed",
     "split": "on other folds",
-    "metric": "by another metric",
-    "prune": "with other rules of pruning",
+    "metric": "with another metric",
+    "prune": "with other pruning",
 }
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
@@ -47,37 +47,37 @@ COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 
 @dataclass
 class Trial:
-    """One setting, and what came of it so far."""
+    """One setting and its result so far."""
 
     number: int
-    params: dict[str, Any]  # as JSON holds them
-    scores: list[float] = field(default_factory=list)  # one a fold
+    params: dict[str, Any]  # in JSON form
+    scores: list[float] = field(default_factory=list)  # one per fold
     seconds: float = 0.0
     state: str | None = None  # None: not finished
     reason: str | None = None
 
     @property
     def mean(self) -> float:
-        """The mean of the folds judged."""
+        """Mean score of the evaluated folds."""
         return sum(self.scores) / len(self.scores)
 
 
 class Study:
-    """What is kept of a search; each call is on the disk when it returns.
+    """Storage of searches; each write is on disk when the call returns.
 
     Parameters
     ----------
     path : path or None
-        The file; None keeps nothing longer than the object.
-    about : dict
-        What the search is about: a file about something else is refused.
+        The file; None stores the study in memory.
+    metadata : dict
+        What the search depends on; a file with other metadata is refused.
 
     Raises
     ------
     InvalidParameterError
-        If the file is a study of something else.
+        If the file is a study of another search.
     DataError
-        If the file is no study, or in use.
+        If the file is not a study, or is in use.
     NotFoundError
         If there is no such folder.
     """
@@ -86,7 +86,7 @@ class Study:
         self.path = None if path is None else str(path)
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise NotFoundError(
-                f"cannot keep a study in {path}: there is no folder {Path(path).resolve().parent}",
+                f"cannot create a study in {path}: there is no folder {Path(path).resolve().parent}",
                 hint=f"mkdir -p {Path(path).parent}",
             )
         with self._translate_errors():
@@ -99,7 +99,7 @@ class Study:
             raise
 
     def _open(self, metadata: dict[str, Any]) -> None:
-        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # two searches would run the same trials
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # else two could run the same trials
         self._connection.execute("BEGIN EXCLUSIVE")
         (application_id,), (n_tables,) = (
             self._connection.execute(query).fetchone()
@@ -107,7 +107,7 @@ class Study:
         )
         if n_tables and application_id != _APPLICATION_ID:
             raise DataError(
-                f"{self.path} is a database, but no study of foretaste", hint=self._suggest_path()
+                f"{self.path} is a database, but not a study of foretaste", hint=self._suggest_path()
             )
         if n_tables:
             self._check_metadata(metadata)
@@ -129,19 +129,19 @@ class Study:
             if stored.get(name) != expected[name]:
                 raise InvalidParameterError(
                     f"{self.path} is a study {text}: {_shorten(stored.get(name))} there, "
-                    f"{_shorten(expected[name])} here",
+                    f"{_shorten(expected[name])} now",
                     hint=self._suggest_path(),
                 )
 
     def _suggest_path(self) -> str:
-        """Return the hint to keep the study in a file that is not there yet."""
+        """Return the hint to use a file that does not exist yet."""
         path = Path(self.path or "tune.db")
         names = (path.with_name(f"{path.stem}-{n}{path.suffix or '.db'}") for n in range(2, 1000))
         return f'study="{next(name for name in names if not name.exists())}"'
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Turn what SQLite says into errors of ours."""
+        """Raise the errors of SQLite as errors of foretaste."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -150,13 +150,15 @@ class Study:
                     f"{self.path} is in use by another search", hint=f"wait for it, or {self._suggest_path()}"
                 ) from None
             if "not a database" in str(error):
-                raise DataError(f"{self.path} is no study of foretaste", hint=self._suggest_path()) from None
+                raise DataError(
+                    f"{self.path} is not a study of foretaste", hint=self._suggest_path()
+                ) from None
             raise DataError(
-                f"cannot keep the study in {self.path}: {error}", hint=self._suggest_path()
+                f"cannot use the study in {self.path}: {error}", hint=self._suggest_path()
             ) from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -165,10 +167,10 @@ class Study:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # What is kept --------------------------------------------------------------------------------------
+    # Reading and writing ---------------------------------------------------------------------------------
 
     def trials(self, search_name: str) -> list[Trial]:
-        """Return the trials of one search, in their order; only the last may be unfinished."""
+        """Return the trials of one search in order; only the last may be unfinished."""
         trials = {}
         with self._translate_errors():
             for number, params, state, reason in self._connection.execute(
@@ -185,7 +187,7 @@ class Study:
         return list(trials.values())
 
     def start_trial(self, search_name: str, trial: Trial) -> None:
-        """Keep what a trial is going to try."""
+        """Save a new trial."""
         self._execute(
             "INSERT INTO trials VALUES (?, ?, ?, NULL, NULL)",
             search_name,
@@ -194,7 +196,7 @@ class Study:
         )
 
     def add_fold_score(self, search_name: str, trial: Trial, score: float, seconds: float) -> None:
-        """Keep the score of the next fold of a trial."""
+        """Save the score of the next fold of a trial."""
         self._execute(
             "INSERT INTO folds VALUES (?, ?, ?, ?, ?)",
             search_name,
@@ -207,7 +209,7 @@ class Study:
         trial.seconds += seconds
 
     def finish_trial(self, search_name: str, trial: Trial, state: str, reason: str | None = None) -> None:
-        """Keep how a trial ended."""
+        """Save the final state of a trial."""
         self._execute(
             "UPDATE trials SET state = ?, reason = ? WHERE search = ? AND number = ?",
             state, reason, search_name, trial.number,
@@ -215,7 +217,7 @@ class Study:
         trial.state, trial.reason = state, reason
 
     def outer_score(self, search_name: str, params: dict[str, Any]) -> float | None:
-        """Return the score of a setting on the outer fold of a part, if it is there."""
+        """Return the score of a setting on the outer fold of a search, or None if it is not there."""
         with self._translate_errors():
             row = self._connection.execute(
                 "SELECT score FROM outer_scores WHERE search = ? AND params = ?",
@@ -224,16 +226,16 @@ class Study:
         return None if row is None else float(row[0])
 
     def add_outer_score(self, search_name: str, params: dict[str, Any], score: float, seconds: float) -> None:
-        """Keep the score of a setting on an outer fold."""
+        """Save the score of a setting on an outer fold."""
         self._execute(
             "INSERT INTO outer_scores VALUES (?, ?, ?, ?)", search_name, params_key(params), score, seconds
         )
 
     def total_seconds(self, search_name: str = "") -> float:
-        """Return how long one search took with its outer fold; without a name, all of them."""
+        """Return the duration of one search with its outer fold; without a name, of all."""
         total = 0.0
         for table in ("folds", "outer_scores"):
-            query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (search, '')"  # noqa: S608 - ours
+            query = f"SELECT coalesce(sum(seconds), 0) FROM {table} WHERE ? IN (search, '')"  # noqa: S608
             with self._translate_errors():
                 total += float(self._connection.execute(query, (search_name,)).fetchone()[0])
         return total

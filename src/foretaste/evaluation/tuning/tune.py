@@ -1,4 +1,4 @@
-"""The best setting of a model, and what the search for it is worth."""
+"""Hyperparameter tuning, with nested cross-validation of the search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foretaste.errors import InvalidParameterError
 from foretaste.evaluation.comparison import model_from_name
 from foretaste.evaluation.fit_and_score import clone, validate_metrics
 from foretaste.evaluation.plan import make_plan
-from foretaste.evaluation.tuning.nested import NestedSearch
+from foretaste.evaluation.tuning.nested_search import NestedSearch
 from foretaste.evaluation.tuning.results import TuningResult
 from foretaste.evaluation.tuning.search import Search
 from foretaste.evaluation.tuning.search_space import make_space
@@ -27,7 +27,7 @@ from foretaste.ratings import Ratings
 from foretaste.splits import KFold
 from foretaste.validation import as_ratings
 
-DEFAULT_TRIALS = 50  # where neither trials nor a budget is given
+DEFAULT_TRIALS = 50  # if neither trials nor timeout is passed
 
 
 def tune(
@@ -47,62 +47,65 @@ def tune(
     progress: bool | Progress = False,
     name: str = "ratings",
 ) -> TuningResult:
-    """Search the setting of a model that predicts best, and say what the search is worth.
+    """Search the setting of a model that predicts best, and evaluate the search itself.
 
-    Every setting is judged on the same folds. The first is the model as given, so that the gain is seen.
-    The best score is the best of many and so too good; with ``outer_folds`` the whole search is done again without
-    each outer fold in turn, and what it finds is judged on the rows that took no part: the score to report.
+    Every setting is evaluated on the same folds. The first is the initial model, so that the improvement
+    shows. The best score is the best of many and so optimistic; with ``outer_folds`` the whole search is
+    repeated without each outer fold in turn, and its best setting is evaluated on that fold: the score to
+    report.
 
     Parameters
     ----------
     model : str or Model
-        A model, or its name; it is left unfitted. Parameters outside the space stay as they are.
+        A model, or its name; it is left unfitted. Parameters outside the space keep its values.
     ratings : Ratings, or a data frame with ratings
     space : "default" or dict
-        Parameter names to what is tried: ``(low, high)``, ``("log", low, high)``, a list of values, or one
-        value. ``default_space(model)`` shows the default.
+        Parameter names to values: ``(low, high)``, ``("log", low, high)``, a list of values, or one value.
+        ``default_space(model)`` returns the default.
     method : {"gp", "tpe", "random", "grid"}
-        "gp" and "tpe" learn from the trials: "gp" by a Gaussian process, "tpe" by a tree of Parzen estimators
-        (of optuna: ``foretaste[tune]``). "random" draws; "grid" takes every combination, of a range the ends
-        and the middle.
+        "gp" and "tpe" learn from the trials: Bayesian optimization with a Gaussian process, or optuna's
+        tree-structured Parzen estimator (``foretaste[tune]``). "random" samples; "grid" tries every
+        combination, of an interval the bounds and the middle.
     trials : int, optional
-        The most settings a search tries. Default: 50, with a budget no limit, for a grid all of it.
+        Maximum number of settings of a search. Default: 50; with a timeout unlimited; for a grid all of it.
     timeout : float, optional
-        Seconds that all of it may take, outer folds included, which get equal shares. How many trials are
-        done then depends on the machine; the trials themselves do not.
-    folds : int or Split
-        Inner folds, by which settings are compared; a number means ``KFold(folds, seed)``. Many make the
-        parts learned from nearly as large as all ratings, and what is dropped early sees few of them.
-    outer_folds : int or Split, optional
-        Outer folds, by which the search is judged.
+        Seconds for everything, outer folds included, which get equal shares. The number of trials then
+        depends on the machine; the trials themselves do not.
+    folds : int or splitter
+        Inner folds, on which settings are compared; a number means ``KFold(folds, seed)``. With many folds
+        the training sets are nearly as large as all ratings, and pruned settings are evaluated on few of
+        them.
+    outer_folds : int or splitter, optional
+        Outer folds, on which the search is evaluated.
     metric : str
         One of ``foretaste.metrics.METRICS``.
     seed : int
-        Chooses the folds and the draws. Trials run one after another: the same seed, the same trials.
+        Random seed of the folds and of the sampler. Trials run one after another: the same seed gives the
+        same trials.
     prune : bool
-        Whether a setting is dropped after its first fold unless it is among the best quarter there of those
-        before it, and after a later fold unless it is among the better half of those that came as far.
+        Whether to stop a setting after its first fold unless it is in the best quarter of the earlier trials
+        there, and after a later fold unless it is in the better half of those that reached it.
     study : path, optional
-        An SQLite file that keeps each fold as soon as it is judged. The same call with the same file goes on
-        where it was, whatever ended it, and tries what it would have tried without the stop.
+        SQLite file that saves each fold as soon as it is evaluated. The same call with the same file resumes
+        an interrupted search, and tries what it would have tried without the interruption.
     progress : bool or Progress
     name : str
-        What the ratings are called in the result.
+        Name of the dataset in the result.
 
     Returns
     -------
-    Tuned
-        If it is interrupted (Ctrl-C), what came of the trials until then, with ``stopped`` set.
+    TuningResult
+        After an interruption (Ctrl-C), of the trials done so far, with ``interrupted`` set.
 
     Raises
     ------
     InvalidParameterError
-        If an argument is not allowed, a parameter of the space is not one of the model or reaches outside
-        its bounds, or the study is of something else.
+        If an argument is not allowed, a parameter of the space does not exist or exceeds its bounds, or the
+        study belongs to another search.
     MissingDependencyError
-        If "tpe" is asked for and optuna is not installed.
+        If the method is "tpe" and optuna is not installed.
     DataError
-        If the ratings cannot be used, or no setting could be judged.
+        If the ratings cannot be used, or no setting could be evaluated.
     """
     ratings = as_ratings(ratings)
     resolved = model_from_name(model) if isinstance(model, str) else model
@@ -120,7 +123,7 @@ def tune(
     metric = get_metric(metric).name
     validate_metrics([metric], plan)
     search = Search(initial_model, search_space, method, metric, seed, prune)
-    search.make_sampler()  # an extra that is missing is missed before anything is run
+    search.make_sampler()  # raises early if optuna is missing
     outer_plan = (
         None
         if outer_folds is None
@@ -140,10 +143,10 @@ def tune(
 
 
 def _check_limits(trials: Any, timeout: Any, seed: Any) -> None:
-    """Refuse limits that are none."""
+    """Validate trials, timeout and seed."""
     if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
         raise InvalidParameterError(
-            f"trials={trials!r} is not allowed; it must be a whole number, at least 1",
+            f"trials={trials!r} is not allowed; it must be an integer, at least 1",
             hint=f"trials={DEFAULT_TRIALS}",
         )
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
@@ -153,7 +156,7 @@ def _check_limits(trials: Any, timeout: Any, seed: Any) -> None:
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InvalidParameterError(
-            f"seed={seed!r} is not allowed; it must be a whole number, 0 to {2**32 - 1}", hint="seed=0"
+            f"seed={seed!r} is not allowed; it must be an integer, 0 to {2**32 - 1}", hint="seed=0"
         )
 
 
@@ -162,21 +165,21 @@ def _resolve_split(name: str, value: Any, seed: int) -> Any:
         return value
     if isinstance(value, bool) or not isinstance(value, int) or value < 2:
         raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be a whole number, at least 2, or a split",
+            f"{name}={value!r} is not allowed; it must be an integer, at least 2, or a splitter",
             hint="folds=10" if name == "folds" else "outer_folds=5",
         )
     return KFold(value, seed)
 
 
 def _max_trials(search: Search, trials: int | None, timeout: float | None) -> int | None:
-    """Return the most trials of one search."""
+    """Return the maximum number of trials of one search."""
     if trials is not None:
         return trials
     return DEFAULT_TRIALS if timeout is None and search.method != "grid" else None
 
 
 def _study_metadata(search: Search, ratings: Ratings, split: Any) -> dict[str, Any]:
-    """Return what a study must agree in to be gone on with."""
+    """Return the metadata that must agree for a study to be resumed."""
     order = hashlib.sha256()
     for column in (ratings.user, ratings.item, ratings.value):
         order.update(np.ascontiguousarray(column).data)

@@ -1,4 +1,4 @@
-"""A search on all ratings, and again without each outer fold, to be judged by it."""
+"""Nested search: one on all ratings, and one without each outer fold, which then scores its best setting."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _ALL_RATINGS = "all ratings"
 
 @dataclass
 class NestedSearch:
-    """All searches of one call.
+    """All searches of one ``tune`` call.
 
     Parameters
     ----------
     search : Search
     study : Study
-    inner_split : Split
-        The inner folds of any part of the ratings.
-    plan : Protocol
-        Those of all ratings.
-    outer_plan : Protocol or None
+    inner_split : splitter
+        Makes the inner folds of any part of the ratings.
+    plan : EvaluationPlan
+        The inner folds of all ratings.
+    outer_plan : EvaluationPlan or None
     outer_name : str
-        What the outer folds are called in the study, so that other outer folds are searched anew.
+        Name of the outer folds in the study, so that other outer folds are searched separately.
     """
 
     search: Search
@@ -50,11 +50,11 @@ class NestedSearch:
     interrupted: bool = False
 
     def run(self, trials: int | None, timeout: float | None, display: Progress) -> None:
-        """Do what is missing; the search on all ratings comes first, so that its best is there soonest."""
+        """Run the missing trials, those of the search on all ratings first."""
         n_resumed = len(self.study.trials(_ALL_RATINGS))
         if n_resumed:
             self._add_note(
-                f"{self.study.path} holds {format_count(n_resumed, 'trial')} on all ratings; going on from there"
+                f"{self.study.path} holds {format_count(n_resumed, 'trial')} on all ratings; resuming"
             )
         folds = 0 if self.outer_plan is None else len(self.outer_plan)
         try:
@@ -87,25 +87,25 @@ class NestedSearch:
         log.info(note)
 
     def _timeout_share(self, timeout: float | None, fold: int, folds: int) -> float | None:
-        """Return what one search may take: an equal share of what those before it left."""
+        """Return the time of one search: an equal share of what the earlier ones left."""
         if timeout is None:
             return None
         used = sum(self.study.total_seconds(self._search_name(previous)) for previous in range(fold))
         return max(0.0, timeout - used) / (folds + 1 - fold)
 
     def _search_name(self, fold: int) -> str:
-        """Return what a search is called in the study."""
+        """Return the name of a search in the study."""
         return f"{self.outer_name} without fold {fold}" if fold else _ALL_RATINGS
 
     def _search_without_fold(self, fold: int, budget: Budget, task: Any) -> None:
-        """Search without an outer fold (from 1), and judge by it what is found, and the model as given."""
+        """Search without an outer fold (from 1); score the best setting and the initial model on it."""
         search_name = self._search_name(fold)
         train, test = (self.outer_plan or self.plan).train_test(fold - 1)
         plan = make_plan(train, self.inner_split, None)
         trials = self.search.run(self.study, search_name, plan, budget, task)
         best = self.search.best_trial(trials)
         if best is None:
-            raise DataError(f"no setting could be judged without outer fold {fold}: {trials[0].reason}")
+            raise DataError(f"no setting could be evaluated without outer fold {fold}: {trials[0].reason}")
         scores = []
         for params, model in (
             (best.params, self.search.build_model(best)),
@@ -113,9 +113,9 @@ class NestedSearch:
         ):
             score = self.study.outer_score(search_name, params)
             if score is None:
-                self.search.elapsed()
+                self.search.take_elapsed()
                 score = self.search.score(model, train, test)
-                self.study.add_outer_score(search_name, params, score, self.search.elapsed())
+                self.study.add_outer_score(search_name, params, score, self.search.take_elapsed())
             scores.append(score)
         self.outer_results.append(
             {
@@ -131,19 +131,19 @@ class NestedSearch:
     def _check_has_best(self) -> None:
         if self.search.best_trial(self.trials) is None:
             raise DataError(
-                f"none of {len(self.trials)} settings could be judged; the first: {self.trials[0].reason}",
+                f"none of {len(self.trials)} settings could be evaluated; the first: {self.trials[0].reason}",
                 hint="another space",
             )
 
     def _interruption_note(self, folds: int) -> str:
         outer_text = f" and {len(self.outer_results)} of {folds} outer folds" if folds else ""
-        storage_text = f"kept in {self.study.path}" if self.study.path else "and no study file keeps them"
-        return f"stopped: {format_count(len(self.trials), 'trial')}{outer_text} done, {storage_text}"
+        storage_text = f"saved in {self.study.path}" if self.study.path else "not saved in a study file"
+        return f"interrupted: {format_count(len(self.trials), 'trial')}{outer_text} done, {storage_text}"
 
-    # What comes of it ----------------------------------------------------------------------------------
+    # Result ----------------------------------------------------------------------------------
 
     def build_result(self, dataset: dict[str, Any]) -> TuningResult:
-        """Return the result of what is done."""
+        """Return the result of the trials done."""
         search = self.search
         return TuningResult(
             model=search.build_model(search.best_trial(self.trials) or self.trials[0]),
