@@ -38,7 +38,7 @@ def test_by_mouse_from_nothing_to_suggestions(someone: Callable[..., Person], se
         assert len(person.suggested()) == 5
         seen.append(person.suggested())
     assert seen[0] != seen[1] != seen[2]
-    assert re.search(r"You gave .* We had guessed [+−]\d\.\d\.", page.locator("#said").inner_text())
+    assert re.search(r"You gave .* We had guessed [+−]\d\.\d\.", page.locator("#notice").inner_text())
     assert page.locator(".change").count() >= 1
     assert "because" in page.locator(".why").first.inner_text()
     details = page.locator(".best details").first
@@ -96,7 +96,7 @@ def test_by_keyboard_alone(someone: Callable[..., Person]) -> None:
     assert page.locator("#item").inner_text() == heading
     person.tab_to("slider")
     page.keyboard.press("s")
-    page.wait_for_selector("#undo[action='/bring-back']")
+    page.wait_for_selector("#undo[action='/restore']")
     assert page.locator("#item").inner_text() != heading
     person.tab_to("slider")
     page.keyboard.press("u")
@@ -129,7 +129,7 @@ def test_what_was_not_answered_is_not_stored(someone: Callable[..., Person]) -> 
     person.click_track(0.52)
     assert re.fullmatch(r"You gave (\+0\.5|0\.0) to .*", page.locator("#like").inner_text())
     page.get_by_role("button", name="Skip").click()
-    page.wait_for_selector("#undo[action='/bring-back']")
+    page.wait_for_selector("#undo[action='/restore']")
     assert len(person.kept()["ratings"]) == 2
 
 
@@ -149,13 +149,13 @@ def test_without_script(someone: Callable[..., Person]) -> None:
     assert page.locator(".best details table").first.is_visible()
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Skip").click()
-    assert page.locator("#said").inner_text().startswith("Skipped")
+    assert page.locator("#notice").inner_text().startswith("Skipped")
     page.get_by_role("link", name="Your ratings").click()
     page.get_by_role("button", name=re.compile("^Delete .")).first.click()
     assert len(person.kept()["ratings"]) == 1
     page.get_by_text("Forget me").click()
     page.get_by_role("button", name="Delete everything").click()
-    assert "All is deleted: 1 rating," in page.locator("#said").inner_text()
+    assert "All is deleted: 1 rating," in page.locator("#notice").inner_text()
     assert person.kept()["user"] is None
 
 
@@ -196,7 +196,7 @@ def test_no_state_shuts_anybody_out(someone: Callable[..., Person], service: Any
     person.look("a wrong key", faults)
     page.get_by_label("Admin key").fill(service.key)
     page.keyboard.press("Enter")
-    page.wait_for_selector("#trainings")
+    page.wait_for_selector("#jobs")
     person.look("admin", faults)
     assert faults == []
 
@@ -240,7 +240,7 @@ def test_an_administrator_by_keyboard(someone: Callable[..., Person], service: A
     person.tab_to("key")
     page.keyboard.type(service.key)
     page.keyboard.press("Enter")
-    page.wait_for_selector("#trainings")
+    page.wait_for_selector("#jobs")
     assert page.evaluate("document.cookie") == ""
     assert service.key not in page.content() + page.url
     for words in ("900 ratings of", "RMSE", "always guessing the mean", "active"):
@@ -250,16 +250,16 @@ def test_an_administrator_by_keyboard(someone: Callable[..., Person], service: A
     page.keyboard.press("Enter")
     page.wait_for_selector("progress")
     person.hears("^The training has begun")
-    page.wait_for_selector("#trainings:not([data-running])")
+    page.wait_for_selector("#jobs:not([data-running])")
     person.hears("^The training is over[.] done")
     assert page.locator(".models > li").count() == before + 1
     person.tab_to("Go back to the model before")
     page.keyboard.press("Enter")
-    page.locator("#said", has_text="The model before is active again.").wait_for()
+    page.locator("#notice", has_text="The model before is active again.").wait_for()
     person.tab_to("Sign out")
     page.keyboard.press("Enter")
     page.wait_for_selector("#key")
-    person.open("/admin/trainings")
+    person.open("/admin/jobs")
     assert page.locator("#problem").inner_text().startswith("You are not signed in")
 
 
@@ -271,7 +271,7 @@ def test_a_training_is_stopped_by_mouse(someone: Callable[..., Person], service:
     page.get_by_label("Model", exact=True).select_option("SVDpp")
     page.get_by_role("button", name="Train again").click()
     page.get_by_role("button", name="Stop the training").click()
-    page.wait_for_selector("#trainings:not([data-running])")
+    page.wait_for_selector("#jobs:not([data-running])")
     assert re.match("(cancelled|done|refused)", page.locator(".jobs li").first.inner_text())
 
 

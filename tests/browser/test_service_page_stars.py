@@ -39,7 +39,7 @@ def test_stars_by_mouse(someone: Callable[..., Person]) -> None:
     assert page.locator(".stars svg").evaluate_all(filled) == [True] * 4 + [False]
     page.get_by_role("button", name="Rate and next").click()
     person.done(1)
-    assert page.locator("#said").inner_text().startswith("You gave 4 (liked it) to ")
+    assert page.locator("#notice").inner_text().startswith("You gave 4 (liked it) to ")
     assert person.kept()["ratings"][0]["value"] == 4
     stars.nth(1).click()
     page.locator(".none").click()  # taken back

@@ -51,7 +51,7 @@ def make_client(place, key):
     opened = []
 
     def make(**changes) -> Client:
-        values = {"folder": str(place), "rate": ""} | changes
+        values = {"folder": str(place), "rate_limit": ""} | changes
         client = TestClient(create_app(Settings(**values)), base_url="http://127.0.0.1")
         client.__enter__()
         opened.append(client)

@@ -74,7 +74,7 @@ class Screen:
     @property
     def suggested(self) -> list[str]:
         """The items that are suggested, in their order."""
-        found = re.findall(r'class="line"><a href="/about\?item=([^"]+)"', self.html)
+        found = re.findall(r'class="line"><a href="/item\?item=([^"]+)"', self.html)
         return list(found)
 
 
@@ -111,8 +111,8 @@ class Browser:
 
 def rows_of(client: Any, user: Any = None) -> list[Any]:
     """Return the ratings that the database holds, of one person or of all."""
-    store = client.inner.app.state.app_state.store
-    query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown")))
+    store = client.inner.app.state.app_state.database
+    query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown_prediction")))
     with store.read_connection() as connection:
         found = connection.execute(query).all()
     return [row for row in found if user is None or row.user == str(user)]

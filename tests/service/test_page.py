@@ -53,7 +53,7 @@ def test_it_asks_what_tells_most(client, browser):
         user = browser.kept()["user"]
         shown = browser.kept()["shown_predictions"]
         skip = "".join(f"&skip={item}" for item in shown)
-        wanted = client.get(f"/questions?user={-1 if user is None else user}{skip}")["item"]
+        wanted = client.get(f"/next-item?user={-1 if user is None else user}{skip}")["item"]
         assert screen.asked == str(wanted)
         browser.rate(value)
 
@@ -111,7 +111,7 @@ def test_what_was_shown_is_stored_beside_the_rating(client, browser):
     browser.rate(3, asked)
     told = client.good("POST", "/predictions", json={"user": user, "items": [int(wanted)]})["items"][0]
     browser.rate(4, wanted)
-    shown = {row.item: row.shown for row in rows_of(client, user)}
+    shown = {row.item: row.shown_prediction for row in rows_of(client, user)}
     assert shown[asked] is None
     assert shown[wanted] is not None
     listed = {str(one["item"]): one["shown_prediction"] for one in browser.kept()["ratings"]}
@@ -129,7 +129,7 @@ def test_on_its_own_page_an_item_is_shown_too(client, browser):
         if str(one["item"]) not in {*screen.suggested, *browser.kept()["shown_predictions"], screen.asked}
         and str(one["item"]) not in {str(r["item"]) for r in browser.kept()["ratings"]}
     )
-    about = browser.get(f"/about?item={other}")
+    about = browser.get(f"/item?item={other}")
     assert re.search(r"We guess [+−]\d\.\d", about.text)
     assert "What the guess is made of" in about.text
     assert len(about.suggested) == 6  # what is like it
@@ -137,7 +137,9 @@ def test_on_its_own_page_an_item_is_shown_too(client, browser):
     assert about.suggested == [str(one["item"]) for one in alike if one["similarity"] > 0]
     browser.rate(1, other)
     assert next(
-        row.shown for row in rows_of(client) if row.user == str(browser.kept()["user"]) and row.item == other
+        row.shown_prediction
+        for row in rows_of(client)
+        if row.user == str(browser.kept()["user"]) and row.item == other
     )
 
 
@@ -147,18 +149,18 @@ def test_skip_undo_change_and_bring_back(client, browser):
     skipped = browser.send("/skip", fields)
     assert "Skipped" in skipped.text
     assert skipped.asked != first.asked
-    assert browser.kept()["skipped"] == [first.asked]
+    assert browser.kept()["skipped_items"] == [first.asked]
     assert browser.get().asked != first.asked
-    back = browser.send("/bring-back", skipped.form("/bring-back"))
+    back = browser.send("/restore", skipped.form("/restore"))
     assert back.asked == first.asked
-    assert browser.kept()["skipped"] == []
+    assert browser.kept()["skipped_items"] == []
     done = browser.rate(3, first.asked)
     undone = browser.send("/undo", done.form("/undo"))
     assert undone.asked == first.asked
     assert browser.kept()["ratings"] == []
     browser.rate(3, first.asked)
     changed = browser.rate(-2, first.asked)
-    assert changed.form("/undo")["before"] == "3.0"
+    assert changed.form("/undo")["previous"] == "3.0"
     browser.send("/undo", changed.form("/undo"))
     assert [one["value"] for one in browser.kept()["ratings"]] == [3.0]
     mine = browser.get("/mine")
@@ -188,15 +190,15 @@ def test_hidden_items_are_nowhere(make_client, client):
     browser = Browser(client.inner)
     browser.rate(6)
     hidden = (browser.get().asked, *browser.get().suggested)
-    browser = Browser(make_client(hidden=hidden).inner)
+    browser = Browser(make_client(excluded_items=hidden).inner)
     assert browser.get().asked not in hidden
     for value in (6, -6, 5, 4):
         screen = browser.rate(value)
         assert screen.asked not in hidden
         assert not set(screen.suggested) & set(hidden)
-        about = browser.get(f"/about?item={screen.suggested[0]}")
+        about = browser.get(f"/item?item={screen.suggested[0]}")
         assert not set(about.suggested) & set(hidden)
-    for path in (f"/?item={hidden[0]}", f"/about?item={hidden[0]}", "/about?item=no", "/?item=7777"):
+    for path in (f"/?item={hidden[0]}", f"/item?item={hidden[0]}", "/item?item=no", "/?item=7777"):
         assert browser.get(path).status in (404, 422)
     fields = screen.form("/rate") | {"item": hidden[0], "value": "1"}
     assert browser.send("/rate", fields).status == 404
@@ -208,23 +210,23 @@ def test_forget_me(client, browser):
     screen = browser.rate(-6)
     browser.send("/skip", screen.form("/rate"))
     user = browser.kept()["user"]
-    assert len(client.get(f"/people?user={user}")["ratings"]) == 2
+    assert len(client.get(f"/users?user={user}")["ratings"]) == 2
     mine = browser.get("/mine")
     gone = browser.send("/forget", mine.form("/forget"))
     assert "All is deleted: 2 ratings" in gone.text
     assert not browser.client.cookies
     assert rows_of(client, user) == []
-    store = client.inner.app.state.app_state.store
+    store = client.inner.app.state.app_state.database
     with store.read_connection() as connection:
         assert connection.execute(sa.select(visitors)).all() == []
         assert rating_store.get_user_ratings(connection, str(user)) == []
-    assert browser.kept() == {"user": None, "ratings": [], "skipped": [], "shown_predictions": {}}
+    assert browser.kept() == {"user": None, "ratings": [], "skipped_items": [], "shown_predictions": {}}
 
 
 def test_the_operator_deletes_a_visitor_as_anybody(client, browser):
     browser.rate(6)
     user = browser.kept()["user"]
-    assert client.good("DELETE", f"/people?user={user}")["ratings"] == 1
+    assert client.good("DELETE", f"/users?user={user}")["n_ratings"] == 1
     assert browser.kept()["user"] is None
     browser.rate(5)
     assert browser.kept()["user"] != user
@@ -247,11 +249,11 @@ def test_text_ids_with_all_kinds_of_signs(other_service, ratings):
         screen = browser.send("/rate", browser.get().form("/rate") | {"value": str(value)})
         assert screen.status == 200
     assert browser.kept()["user"].startswith("visitor-")
-    links = [link for link in screen.links if link.startswith("/about")]
+    links = [link for link in screen.links if link.startswith("/item")]
     assert browser.get(links[0]).status == 200
     asked = screen.asked
     assert browser.send("/skip", screen.form("/rate")).status == 200
-    assert browser.kept()["skipped"] == [asked]
+    assert browser.kept()["skipped_items"] == [asked]
 
 
 def test_a_model_that_cannot_take_people_in(other_service, ratings):
@@ -261,7 +263,7 @@ def test_a_model_that_cannot_take_people_in(other_service, ratings):
     screen = browser.rate(2)
     assert "This model does not know you yet" in screen.text
     assert screen.status == 200
-    assert browser.get(f"/about?item={screen.suggested[0]}").status == 200
+    assert browser.get(f"/item?item={screen.suggested[0]}").status == 200
 
 
 def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
@@ -272,13 +274,13 @@ def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
     assert bootstrap.read_excluded_items(store, str(path)) == (str(first), str(second))
     for text, error, words in (
         ("7777", NotFoundError, "line 1: there is no item '7777'"),
-        (f"{first}\nseven", DataError, "line 2: item ids of these ratings are whole numbers"),
+        (f"{first}\nseven", DataError, "line 2: item ids of these ratings are integers"),
     ):
         path.write_text(text)
         with pytest.raises(error, match=re.escape(f"{path}, {words}")):
             bootstrap.read_excluded_items(store, str(path))
     path.write_bytes(b"\xff\xfe1")
-    with pytest.raises(DataError, match="is no text in UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8 text"):
         bootstrap.read_excluded_items(store, str(path))
     with pytest.raises(NotFoundError, match="cannot read"):
         bootstrap.read_excluded_items(store, str(tmp_path / "nothing.txt"))
@@ -291,12 +293,12 @@ def test_the_command_hides_and_says_where_the_page_is(start, tmp_path, ratings):
     item = int(next(iter(ratings.items)))
     path = tmp_path / "ids.txt"
     path.write_text(str(item))
-    service = start("--hide", str(path))
+    service = start("--exclude-items", str(path))
     assert httpx2.get(f"{service.url}/").status_code == 200
-    assert httpx2.get(f"{service.url}/about?item={item}").status_code == 404
+    assert httpx2.get(f"{service.url}/item?item={item}").status_code == 404
     assert any("to rate in a browser" in line for line in service.lines)
     service.stop()
-    without = start("--page", "off")
+    without = start("--web", "off")
     assert httpx2.get(f"{without.url}/").json()["ok"] is False
     assert not any("to rate in a browser" in line for line in without.lines)
 
@@ -311,7 +313,7 @@ def test_visitors_in_postgres(postgres_settings, ratings):
         browser.send("/skip", screen.form("/rate"))
         kept = browser.kept()
         assert len(kept["ratings"]) == 3
-        assert len(kept["skipped"]) == 1
+        assert len(kept["skipped_items"]) == 1
         assert len(kept["shown_predictions"]) >= 5
         assert browser.sign_in(key).status == 200
         assert "Signed in" in browser.get("/admin").text

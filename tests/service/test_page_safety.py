@@ -47,7 +47,7 @@ def test_the_cookie(client, browser):
     token = cookie.partition("=")[2].partition(".")[0]
     assert token not in response.text
     browser.rate(6)
-    store = client.inner.app.state.app_state.store
+    store = client.inner.app.state.app_state.database
     with store.read_connection() as connection:
         assert token not in str(connection.execute(sa.select(visitors)).all())
 
@@ -74,11 +74,11 @@ def test_forms_from_elsewhere_change_nothing(client, browser):
         ({"Origin": "http://127.0.0.1:9"}, {}),
         ({"Sec-Fetch-Site": "cross-site"}, {}),
         ({"Sec-Fetch-Site": "same-site"}, {}),
-        ({}, {"form_token": ""}),
-        ({}, {"form_token": "0" * 64}),
-        ({}, {"form_token": "é"}),
+        ({}, {"csrf_token": ""}),
+        ({}, {"csrf_token": "0" * 64}),
+        ({}, {"csrf_token": "é"}),
     ):
-        for path in ("/rate", "/skip", "/undo", "/forget", "/bring-back", "/admin/sign-in"):
+        for path in ("/rate", "/skip", "/undo", "/forget", "/restore", "/admin/sign-in"):
             screen = browser.send(path, good | fields, **headers)
             assert screen.status == 403, (path, headers, fields)
             assert "Nothing was changed" in screen.text
@@ -114,7 +114,7 @@ def test_headers_and_nothing_from_elsewhere(client, browser):
         "/",
         "/mine",
         "/admin",
-        f"/about?item={browser.get().asked}",
+        f"/item?item={browser.get().asked}",
         "/nowhere",
         "/mine?" + "x" * 99,
     ):
@@ -134,7 +134,7 @@ def test_headers_and_nothing_from_elsewhere(client, browser):
 def test_files_come_with_the_package(client, browser):
     from importlib.resources import files
 
-    package = files("foretaste.service")
+    package = files("foretaste.service.web")
     for name in ("page.css", "page.js", "icon.svg"):
         assert package.joinpath("static", name).is_file()
     assert package.joinpath("templates", "base.html").is_file()
@@ -155,14 +155,14 @@ def test_titles_are_text_and_never_markup(other_service, ratings):
     browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     for value in (6, -6, 5):
         screen = browser.rate(value)
-    for path in ("/", "/mine", f"/about?item={screen.suggested[0]}"):
+    for path in ("/", "/mine", f"/item?item={screen.suggested[0]}"):
         found = browser.get(path)
         assert "<script>" not in found.html
         assert "&lt;script&gt;" in found.html
 
 
 def test_who_gets_the_page(make_client):
-    local = make_client(hosts=("ours.example",)).inner
+    local = make_client(allowed_hosts=("ours.example",)).inner
     assert local.get("/").status_code == 200
     for headers in (
         {"Host": "ours.example"},
@@ -172,18 +172,18 @@ def test_who_gets_the_page(make_client):
     ):
         for path in ("/", "/mine", "/admin", "/static/page.css"):
             assert local.get(path, headers=headers).status_code == 404
-    open_to_all = make_client(hosts=("ours.example",), page="on").inner
+    open_to_all = make_client(allowed_hosts=("ours.example",), web="on").inner
     response = open_to_all.get("/", headers={"Host": "ours.example"})
     assert response.status_code == 200
     assert "; Secure" in response.headers["set-cookie"]
-    off = make_client(page="off").inner
+    off = make_client(web="off").inner
     response = off.get("/")
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "not_found"
 
 
 def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatch):
-    client = make_client(rate="6/minute")
+    client = make_client(rate_limit="6/minute")
     browser = Browser(client.inner)
     missing = browser.get("/nowhere")
     assert missing.status == 404
@@ -196,7 +196,7 @@ def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatc
     assert screen.status == 429
     assert re.search(r"Try again in \d+ s", screen.text)
     assert int(screen.response.headers["retry-after"]) >= 1
-    assert client.inner.get("/api/v1/items").json()["error"]["code"] == "too_many"
+    assert client.inner.get("/api/v1/items").json()["error"]["code"] == "rate_limited"
 
 
 def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
@@ -207,22 +207,22 @@ def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
     house = client.inner.app.state.app_state
 
     def fail(*_):
-        raise DatabaseUnavailableError("the database does not answer; nothing was stored")
+        raise DatabaseUnavailableError("the database does not respond; nothing was stored")
 
     def full(*_):
-        raise StorageFullError("there is no room left to store this; nothing of it was stored")
+        raise StorageFullError("the disk is full; nothing was stored")
 
-    monkeypatch.setattr(house.store, "reading", fail)
+    monkeypatch.setattr(house.database, "read_connection", fail)
     screen = browser.get()
     assert screen.status == 503
-    assert "The database does not answer; nothing was stored. Try again in a moment." in screen.text
+    assert "The database does not respond; nothing was stored. Try again in a moment." in screen.text
     monkeypatch.undo()
-    monkeypatch.setattr(house.store, "writing", full)
+    monkeypatch.setattr(house.database, "write_transaction", full)
     screen = browser.send("/rate", fields)
     assert screen.status == 507
-    assert "no room left" in screen.text
+    assert "disk is full" in screen.text
     monkeypatch.undo()
-    monkeypatch.setattr(client.inner.app.state.page.views, "visitor_state", lambda *_: 1 / 0)
+    monkeypatch.setattr(client.inner.app.state.web.views, "visitor_state", lambda *_: 1 / 0)
     screen = browser.get()
     assert screen.status == 500
     assert "division" not in screen.text

@@ -137,7 +137,7 @@ def test_an_explanation_is_the_librarys(ratings):
     assert sum(part.value for part in found.parts) == pytest.approx(found.prediction, abs=1e-4)
     assert {reason.id for reason in found.reasons} <= set(items.tolist())
     nobody = predictor.make_profile(model, 41, items[:0], [], [])
-    with pytest.raises(NotFoundError, match="nothing is known"):
+    with pytest.raises(NotFoundError, match="unknown user"):
         predictor.explain_prediction(nobody, 41, 5)
 
 
@@ -166,5 +166,5 @@ def test_the_next_question_is_the_librarys(ratings):
         assert item not in asked
         asked.append(item)
     assert predictor.next_item(model, None, np.array(asked[:1])) != asked[0]
-    with pytest.raises(NotFoundError, match="nothing left"):
+    with pytest.raises(NotFoundError, match="no item is left"):
         predictor.next_item(model, None, ratings.items.ids)

@@ -72,7 +72,7 @@ def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
     service = start("--workers", "2")
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["number"]
+    number = client.good("POST", "/jobs", json=slow)["id"]
     processes = family_of(service.process.pid)
     assert len(processes) >= 4  # the one that was started, two workers, a training
     told = killed_while_writing(service, key, ratings)  # the first process alone: nobody tells the others
@@ -82,7 +82,7 @@ def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
         time.sleep(0.1)
     client = start("--workers", "2").client(key)
     all_is_there(client, told)
-    assert client.get("/ready", key=None)["model"] == 1
+    assert client.get("/ready", key=None)["model_id"] == 1
     assert client.get(f"/jobs/{number}")["state"] == "cancelled"
 
 
@@ -141,7 +141,7 @@ def test_kill_9_during_training_leaves_a_whole_model(place, key, start):
     client = service.client(key)
     before = client.get("/recommendations?user=41")
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["number"]
+    number = client.good("POST", "/jobs", json=slow)["id"]
     end = time.monotonic() + 30
     while client.get(f"/jobs/{number}")["done"] == 0 and time.monotonic() < end:
         time.sleep(0.1)
@@ -153,9 +153,9 @@ def test_kill_9_during_training_leaves_a_whole_model(place, key, start):
         "cancelled",
         "lost",
     )  # its process went with the service
-    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    job = client.finished_job(client.good("POST", "/jobs", json={})["id"])
     assert job["state"] == "done"
-    assert client.get("/recommendations?user=41")["model"] == job["model"]
+    assert client.get("/recommendations?user=41")["model_id"] == job["model_id"]
 
 
 @pytest.mark.slow
@@ -167,9 +167,9 @@ def test_killed_at_any_moment_of_training(place, key, start, pause):
     time.sleep(pause)
     service.kill()
     client = start().client(key)
-    number = client.get("/ready", key=None)["model"]
+    number = client.get("/ready", key=None)["model_id"]
     assert number in (1, 2)
-    assert client.get("/recommendations?user=41")["model"] == number
+    assert client.get("/recommendations?user=41")["model_id"] == number
 
 
 @pytest.mark.slow
@@ -229,7 +229,7 @@ def test_the_first_start_and_the_second(tmp_path):
         key_file = folder / "admin.key"
         assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
         client = service.client(key_file.read_text().strip())
-        assert client.get("/models")[0]["model"] == "Bias"
+        assert client.get("/models")[0]["model_id"] == "Bias"
         assert client.get("/items?limit=1")["items"][0]["title"]
         assert client.get("/recommendations?user=1&n=3")["items"][2]["title"]
         assert client.refused("PUT", "/ratings", 422, json={"user": 1, "item": 1, "value": 11})
@@ -240,7 +240,7 @@ def test_the_first_start_and_the_second(tmp_path):
     try:
         for said in ("it is not read again", "nor is sample: titles", "another model serves: Bias"):
             assert any(said in line for line in again.lines), said
-        assert again.client(key).get("/models")[0]["number"] == 1
+        assert again.client(key).get("/models")[0]["id"] == 1
     finally:
         again.kill()
 
@@ -254,7 +254,7 @@ def run(*args, **environment):
 
 @pytest.mark.slow
 def test_memory_stays_as_it_is(place, key, start):
-    service = start("--rate", "none")
+    service = start("--rate-limit", "none")
     client = service.client(key)
 
     def ask(times):
@@ -317,7 +317,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
         pytest.skip("needs the right to mount a file system")
     try:
         key = prepared(Settings(str(small / "f")), ratings.replace(scale=(-8.0, 8.0)))
-        service = running_service(small / "f", "--rate", "none")
+        service = running_service(small / "f", "--rate-limit", "none")
         try:
             client = service.client(key)
             (small / "ballast").write_bytes(
@@ -364,7 +364,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
 def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path):
     settings = Settings(str(tmp_path / "f"), own_postgres.url)
     key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
-    service = running_service(settings.folder, "--rate", "none", FORETASTE_DATABASE=own_postgres.url)
+    service = running_service(settings.folder, "--rate-limit", "none", FORETASTE_DATABASE=own_postgres.url)
     statuses: list[int] = []
     over = threading.Event()
 

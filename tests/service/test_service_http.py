@@ -14,12 +14,13 @@ from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.recommendation import recommend
 from foretaste.recommendation.ann_index import ItemIndex
-from foretaste.service.middleware.guard import JsonFormatter
+from foretaste.service.db import rating_store
+from foretaste.service.middleware.access_log import JsonFormatter
 
 
 def test_health_and_readiness_need_no_key(client):
-    assert client.get("/health", key=None) == {"state": "alive", "model": None}
-    assert client.get("/ready", key=None) == {"state": "ready", "model": 1}
+    assert client.get("/health", key=None) == {"state": "alive", "model_id": None}
+    assert client.get("/ready", key=None) == {"state": "ready", "model_id": 1}
 
 
 def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, place, ratings):
@@ -30,7 +31,7 @@ def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, plac
     found = client.get("/recommendations?user=41&n=4")
     assert [one["item"] for one in found["items"]] == wanted.ids.tolist()
     assert np.float32([one["prediction"] for one in found["items"]]).tolist() == wanted.scores.tolist()
-    assert (found["user"], found["model"], found["ratings_used"]) == (41, 1, int(rows.sum()))
+    assert (found["user"], found["model_id"], found["n_ratings_used"]) == (41, 1, int(rows.sum()))
 
 
 def test_a_rating_changes_recommendations_at_once(client):
@@ -52,7 +53,7 @@ def test_another_worker_sees_it_at_once(make_client):
     one.rate(41, before[0]["item"], 8.0)
     assert other.get("/recommendations?user=41") == one.get("/recommendations?user=41")
     assert other.get("/recommendations?user=41")["items"] != before
-    one.good("DELETE", "/people?user=41")
+    one.good("DELETE", "/users?user=41")
     assert other.get("/recommendations?user=41")["basis"] == "what most people like"
 
 
@@ -103,11 +104,11 @@ def test_items_are_searched_and_paged(client, ratings):
 def test_predictions_and_what_they_rest_on(client):
     asked = {"user": "10001", "items": [5, "7"]}
     found = client.good("POST", "/predictions", json=asked)
-    assert (found["user"], found["basis"], found["ratings_used"]) == (10001, "what most people like", 0)
+    assert (found["user"], found["basis"], found["n_ratings_used"]) == (10001, "what most people like", 0)
     assert [one["item"] for one in found["items"]] == [5, 7]
     client.rate(10_001, 5, 8)
     found = client.good("POST", "/predictions", json=asked)
-    assert (found["basis"], found["ratings_used"]) == ("your ratings", 1)
+    assert (found["basis"], found["n_ratings_used"]) == ("your ratings", 1)
 
 
 def test_similar_items(client):
@@ -123,7 +124,7 @@ def test_similar_items(client):
     [
         ("PUT", "/ratings", {"user": 1, "item": 5, "value": 99}, 422, "-8 to 8"),
         ("PUT", "/ratings", {"user": 1, "item": 999, "value": 1}, 404, "no such item"),
-        ("PUT", "/ratings", {"user": "Ω", "item": 5, "value": 1}, 422, "whole numbers"),
+        ("PUT", "/ratings", {"user": "Ω", "item": 5, "value": 1}, 422, "integers"),
         ("PUT", "/ratings", {"user": True, "item": 5, "value": 1}, 422, "body.user"),
         ("PUT", "/ratings", {"user": 1.5, "item": 5, "value": 1}, 422, "body.user"),
         ("PUT", "/ratings", {"user": 10**30, "item": 5, "value": 1}, 422, "body.user"),
@@ -142,9 +143,9 @@ def test_similar_items(client):
         ("GET", "/items/", None, 404, "Not Found"),
         ("PATCH", "/ratings", None, 405, "Not Allowed"),
         ("GET", "/jobs/99", None, 404, "no job 99"),
-        ("GET", "/jobs/x", None, 422, "path.number"),
+        ("GET", "/jobs/x", None, 422, "path.job_id"),
         ("POST", "/models/99/activate", None, 404, "no model 99"),
-        ("POST", "/models/rollback", None, 409, "no model before"),
+        ("POST", "/models/rollback", None, 409, "no previous model"),
         ("DELETE", "/models/1", None, 409, "active"),
         ("POST", "/jobs", {"model": "SVDD"}, 422, 'did you mean "SVD"'),
         ("POST", "/jobs", {"model": "SVD", "params": {"factors": -1}}, 422, "factors=-1"),
@@ -183,7 +184,7 @@ def test_bodies_that_cannot_be_read(client, body, status):
 )
 def test_sql_and_paths_in_every_text_are_only_text(client, ratings, text):
     count = len(client.get("/ratings?user=41&limit=1000")["ratings"])
-    for path in ("/recommendations", "/ratings", "/people"):
+    for path in ("/recommendations", "/ratings", "/users"):
         client.refused("GET", path, 422, params={"user": text})
     client.refused("GET", "/similar", 422, params={"item": text})
     client.refused("DELETE", "/ratings", 422, params={"user": "41", "item": text})
@@ -221,8 +222,10 @@ def test_explanations(client):
     found = client.get(f"/explanations?user=41&item={first['item']}")
     assert found["prediction"] == pytest.approx(first["prediction"], abs=1e-5)
     assert sum(part["value"] for part in found["parts"]) == pytest.approx(found["prediction"], abs=1e-4)
-    shares = sum(one["share"] for one in found["reasons"]) + found["rest"]
-    assert shares == pytest.approx(next(p["value"] for p in found["parts"] if p["name"] == found["moved"]))
+    shares = sum(one["contribution"] for one in found["reasons"]) + found["residual"]
+    assert shares == pytest.approx(
+        next(p["value"] for p in found["parts"] if p["name"] == found["main_part"])
+    )
     assert {one["item"] for one in found["reasons"]} <= {
         one["item"] for one in client.get("/ratings?user=41&limit=1000")["ratings"]
     }
@@ -233,18 +236,18 @@ def test_explanations(client):
 def test_questions_lead_to_answers(client, ratings):
     asked = []
     for number in range(4):
-        found = client.get("/questions?user=10001")
-        assert found["answered"] == number
+        found = client.get("/next-item?user=10001")
+        assert found["n_answered"] == number
         assert found["item"] not in asked
         asked.append(found["item"])
         client.rate(10_001, found["item"], 5.0)
-    assert client.get("/recommendations?user=10001")["ratings_used"] == 4
+    assert client.get("/recommendations?user=10001")["n_ratings_used"] == 4
     skipped = client.get(
-        "/questions", params={"user": "10001", "skip": [client.get("/questions?user=10001")["item"]]}
+        "/next-item", params={"user": "10001", "skip": [client.get("/next-item?user=10001")["item"]]}
     )
-    assert skipped["item"] != client.get("/questions?user=10001")["item"]
+    assert skipped["item"] != client.get("/next-item?user=10001")["item"]
     every = {"user": "10001", "skip": [str(item) for item in ratings.items.ids]}
-    client.refused("GET", "/questions", 404, params=every)
+    client.refused("GET", "/next-item", 404, params=every)
 
 
 # One person's data -----------------------------------------------------------------------------------
@@ -253,16 +256,16 @@ def test_questions_lead_to_answers(client, ratings):
 def test_export_and_deletion_of_one_person(client, place, ratings):
     count = int((ratings.user_ids == 41).sum())
     client.get("/recommendations?user=41")
-    exported = client.get("/people?user=41")
-    assert (exported["user"], len(exported["ratings"]), exported["models"]) == (41, count, [1])
-    assert client.good("DELETE", "/people?user=41") == {"ratings": count, "models": [1]}
-    assert client.get("/people?user=41")["ratings"] == []
+    exported = client.get("/users?user=41")
+    assert (exported["user"], len(exported["ratings"]), exported["model_ids"]) == (41, count, [1])
+    assert client.good("DELETE", "/users?user=41") == {"n_ratings": count, "model_ids": [1]}
+    assert client.get("/users?user=41")["ratings"] == []
     assert client.get("/recommendations?user=41")["basis"] == "what most people like"
-    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
-    assert client.good("DELETE", "/people?user=41")["models"] == [1]
+    job = client.finished_job(client.good("POST", "/jobs", json={})["id"])
+    assert client.good("DELETE", "/users?user=41")["model_ids"] == [1]
     assert client.good("DELETE", "/models/1") == {"deleted": True}
-    assert client.get("/people?user=41")["models"] == []
-    assert [kept["number"] for kept in client.get("/models")] == [job["model"]]
+    assert client.get("/users?user=41")["model_ids"] == []
+    assert [kept["id"] for kept in client.get("/models")] == [job["model_id"]]
     assert len(list((place / "models").iterdir())) == 1
 
 
@@ -287,7 +290,7 @@ def test_logs_hold_no_personal_data(client):
     assert [line["status"] for line in lines] == [200, 200, 422, 404, 401]
     assert lines[0]["route"] == "/api/v1/recommendations"
     for word in ("41", "987654321", "2.25", "Waldemar", client.key, "testclient", "127.0.0.1"):
-        told = [{**line, "at": "", "ms": 0, "request": "", "process": 0} for line in lines]
+        told = [{**line, "time": "", "ms": 0, "request_id": "", "process": 0} for line in lines]
         for line in told:
             line.pop("status")
         assert word not in json.dumps(told)
@@ -312,7 +315,7 @@ def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
     while serving._active.index is None and time.monotonic() < end:
         time.sleep(0.02)
     asked, best = [], ItemIndex.topk
-    monkeypatch.setattr(ItemIndex, "best", lambda *given: asked.append(given) or best(*given))
+    monkeypatch.setattr(ItemIndex, "topk", lambda *given: asked.append(given) or best(*given))
     assert other.get("/recommendations?user=41") == wanted
     assert len(asked) == 1
     assert client.get("/recommendations?user=11")["items"]  # forty items are not more than the usual limit
@@ -323,22 +326,28 @@ def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
 def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
     """The quick way, without SQLAlchemy, sees what others have written and activated."""
     client, other = make_client(), make_client()
-    serving = client.inner.app.state.app_state.model_server
+    app_state = client.inner.app.state.app_state
+
+    def cached(user, n):
+        return app_state.responses.lookup(
+            user, n, lambda user: rating_store.cache_version_nowait(app_state.database, user)
+        )
+
     client.get("/recommendations?user=41&n=3")
-    told = serving.repeated("41", 3)
+    told = cached("41", 3)
     assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
-    assert serving.repeated("41", 4) is None
-    assert serving.repeated("11", 3) is None
+    assert cached("41", 4) is None
+    assert cached("11", 3) is None
     first = json.loads(told)["data"]["items"][0]["item"]
     other.rate(11, 5, 1.0)
-    assert serving.repeated("41", 3) == told
+    assert cached("41", 3) == told
     other.rate(41, first, 1.0)
-    assert serving.repeated("41", 3) is None
+    assert cached("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    assert serving.repeated("41", 3) not in (None, told)
-    other.good("DELETE", "/people?user=14")
-    assert serving.repeated("41", 3) is None
+    assert cached("41", 3) not in (None, told)
+    other.good("DELETE", "/users?user=14")
+    assert cached("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    other.finished_job(other.good("POST", "/jobs", json={})["number"])
-    assert serving.repeated("41", 3) is None
-    assert client.get("/recommendations?user=41&n=3")["model"] == 2
+    other.finished_job(other.good("POST", "/jobs", json={})["id"])
+    assert cached("41", 3) is None
+    assert client.get("/recommendations?user=41&n=3")["model_id"] == 2

@@ -12,16 +12,16 @@ ASKED = "/recommendations?user=41&n=3"
 
 @pytest.fixture
 def repeated(client, monkeypatch):
-    """Return a list of what the layer before the framework has told again, and None where it passed on."""
-    client.get("/items")  # from now on the key and the types of ids are known without asking
-    found, serving = [], client.inner.app.state.app_state.model_server
-    inner = serving.repeated
+    """Return a list of what the middleware found in the cache, None where it passed the request on."""
+    client.get("/items")  # from now on the key and the codec are cached
+    found, responses = [], client.inner.app.state.app_state.responses
+    inner = responses.lookup
 
-    def noting(user, n):
-        found.append(inner(user, n))
+    def noting(user, n, read_version):
+        found.append(inner(user, n, read_version))
         return found[-1]
 
-    monkeypatch.setattr(serving, "repeated", noting)
+    monkeypatch.setattr(responses, "lookup", noting)
     return found
 
 
@@ -65,20 +65,21 @@ def test_keys_are_asked_for_before_anything_is_told_again(client, repeated):
     count = len(repeated)
     client.refused("GET", ASKED, 401, key=None)
     client.refused("GET", ASKED, 401, key=made["key"] + "0")
-    client.good("DELETE", f"/keys/{made['number']}")
+    client.good("DELETE", f"/keys/{made['id']}")
     client.refused("GET", ASKED, 401, key=made["key"])
     assert len(repeated) == count
 
 
 def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
     client, other = make_client(), make_client()
-    serving = client.inner.app.state.app_state.model_server
+    app_state = client.inner.app.state.app_state
+    serving = app_state.model_server
     for user in (41, 11):
         client.get(f"/recommendations?user={user}")
-    assert (len(serving.told), len(serving._active.people)) == (2, 2)
-    other.good("DELETE", "/people?user=11")
+    assert (len(app_state.responses), len(serving._active.user_cache)) == (2, 2)
+    other.good("DELETE", "/users?user=11")
     client.get("/recommendations?user=41")
-    assert (len(serving.told), list(serving._active.people)) == (1, ["41"])
+    assert (len(app_state.responses), list(serving._active.user_cache)) == (1, ["41"])
 
 
 def test_what_is_remembered_is_bounded_in_bytes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -12,14 +13,14 @@ OPEN = {("GET", "/health"), ("GET", "/ready")}
 ROLES = {
     "read": {
         ("GET", "/items"), ("GET", "/ratings"), ("GET", "/recommendations"), ("POST", "/predictions"),
-        ("GET", "/similar"), ("GET", "/explanations"), ("GET", "/questions"), ("GET", "/metrics"),
+        ("GET", "/similar"), ("GET", "/explanations"), ("GET", "/next-item"), ("GET", "/metrics"),
     },
     "write": {("PUT", "/ratings"), ("DELETE", "/ratings")},
     "admin": {
-        ("GET", "/models"), ("POST", "/models"), ("POST", "/models/rollback"), ("DELETE", "/models/{number}"),
-        ("POST", "/models/{number}/activate"), ("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{number}"),
-        ("POST", "/jobs/{number}/cancel"), ("GET", "/people"), ("DELETE", "/people"), ("GET", "/keys"),
-        ("POST", "/keys"), ("DELETE", "/keys/{number}"),
+        ("GET", "/models"), ("POST", "/models"), ("POST", "/models/rollback"), ("DELETE", "/models/{model_id}"),
+        ("POST", "/models/{model_id}/activate"), ("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{job_id}"),
+        ("POST", "/jobs/{job_id}/cancel"), ("GET", "/users"), ("DELETE", "/users"), ("GET", "/keys"),
+        ("POST", "/keys"), ("DELETE", "/keys/{key_id}"),
     },
 }  # fmt: skip
 
@@ -50,12 +51,12 @@ def bad_headers(key):
 def test_no_route_answers_without_a_key(client, role):
     for method, path in sorted(ROLES[role]):
         for headers in bad_headers(client.key):
-            url = path.replace("{number}", "1")
+            url = re.sub(r"\{\w+\}", "1", path)
             response = client.ask(method, url, key=None, headers=headers)
             assert response.status_code == 401, (method, path, headers)
             assert response.headers["www-authenticate"] == "Bearer"
             assert response.json()["error"]["code"] == "unauthorized"
-    assert client.get("/people?user=41")["ratings"]
+    assert client.get("/users?user=41")["ratings"]
 
 
 def test_a_key_may_what_its_role_may_and_no_more(client):
@@ -64,7 +65,7 @@ def test_a_key_may_what_its_role_may_and_no_more(client):
         key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
         for needed in order[place + 1 :]:
             for method, path in sorted(ROLES[needed]):
-                client.refused(method, path.replace("{number}", "1"), 403, key=key)
+                client.refused(method, re.sub(r"\{\w+\}", "1", path), 403, key=key)
         for needed in order[: place + 1]:
             for method, path in sorted(ROLES[needed] - ROLES["admin"]):
                 response = client.ask(method, path, key=key)
@@ -72,7 +73,7 @@ def test_a_key_may_what_its_role_may_and_no_more(client):
 
 
 def test_trying_keys_is_limited_however_many_are_tried(make_client):
-    client = make_client(rate="5/minute")
+    client = make_client(rate_limit="5/minute")
     assert client.get("/items")
     found = [client.ask("GET", "/items", key=f"foretaste_{number}").status_code for number in range(6)]
     assert found == [401] * 4 + [429] * 2  # one of five was the first request, with a key yet unknown
@@ -94,7 +95,7 @@ def test_figures_have_no_names_that_clients_chose(client):
 def test_a_revoked_key_is_worthless_at_once(client):
     made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
     assert client.get("/items", key=made["key"])
-    client.good("DELETE", f"/keys/{made['number']}")
+    client.good("DELETE", f"/keys/{made['id']}")
     client.refused("GET", "/items", 401, key=made["key"])
     assert made["key"] not in json.dumps(client.get("/keys"))
 
@@ -109,12 +110,12 @@ def test_bodies_have_a_limit_however_they_come(client):
 
 
 def test_too_many_requests(make_client):
-    client = make_client(rate="5/minute")
+    client = make_client(rate_limit="5/minute")
     assert client.get("/items")  # a key is looked up, and from then on counted by itself
     assert [client.ask("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
     response = client.ask("GET", "/items")
     assert 1 <= int(response.headers["retry-after"]) <= 60
-    assert response.json()["error"]["code"] == "too_many"
+    assert response.json()["error"]["code"] == "rate_limited"
     assert client.ask("GET", "/items", key=None).status_code == 401  # another client
     assert client.ask("GET", "/health", key=None).status_code == 200
 
@@ -128,7 +129,7 @@ def test_too_many_requests(make_client):
     ],
 )  # fmt: skip
 def test_only_our_names_are_answered(make_client, host, status):
-    client = make_client(hosts=("ours.example",))
+    client = make_client(allowed_hosts=("ours.example",))
     assert client.ask("GET", "/items", headers={"Host": host}).status_code == status
 
 
@@ -147,7 +148,7 @@ def test_headers_of_every_answer(client):
 
 
 def test_other_origins_are_let_in_only_by_name(make_client):
-    client = make_client(origins=("https://shop.example",))
+    client = make_client(allowed_origins=("https://shop.example",))
 
     def allowed(origin):
         asked = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
@@ -164,14 +165,14 @@ def test_other_origins_are_let_in_only_by_name(make_client):
 
 
 def test_a_fault_tells_nothing(client, monkeypatch):
-    from foretaste.service.api import recommending
+    from foretaste.service.api import recommendations
 
     def fail(*_):
         raise RuntimeError("the secret of user 41")
 
-    monkeypatch.setattr(recommending.answers, "recommendations", fail)
+    monkeypatch.setattr(recommendations.predictor, "recommend", fail)
     error = client.refused("GET", "/recommendations?user=41", 500)
-    assert error["code"] == "fault"
+    assert error["code"] == "internal_error"
     assert "secret" not in json.dumps(error)
 
 
@@ -205,7 +206,7 @@ def test_all_that_the_document_lets_one_ask(make_client, key):
         asked.add(name)
 
         @how(max_examples=15, suppress_health_check=list(HealthCheck))
-        @given(data=operation.as_strategy())
+        @given(case=operation.as_strategy())
         def ask(case):
             if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):
                 return  # our own: all that follows would be refused for it

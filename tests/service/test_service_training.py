@@ -15,17 +15,17 @@ def test_no_model_learns_from_ratings_given_with_a_prediction_in_sight(client, r
     for item in (5, 7):
         given = {"user": 10_001, "item": item, "value": 8.0, "shown_prediction": 7.5}
         client.good("PUT", "/ratings", json=given)
-    assert client.get("/recommendations?user=10001")["ratings_used"] == 2  # their own answers rest on them
+    assert client.get("/recommendations?user=10001")["n_ratings_used"] == 2  # their own answers rest on them
     bias = {"model": "Bias"}
-    job = client.finished_job(client.good("POST", "/jobs", json=bias)["number"])
-    assert job["note"].endswith("left out, for their predictions were shown: 2")
+    job = client.finished_job(client.good("POST", "/jobs", json=bias)["id"])
+    assert job["note"].endswith("excluded from training, as their predictions were shown: 2")
     kept = client.get("/models")[0]
-    assert (kept["number"], kept["ratings"]) == (job["model"], len(ratings))
-    assert client.get("/people?user=10001")["models"] == []
+    assert (kept["id"], kept["n_ratings"]) == (job["model_id"], len(ratings))
+    assert client.get("/users?user=10001")["model_ids"] == []
     client.rate(10_001, 5, 7.0)
-    job = client.finished_job(client.good("POST", "/jobs", json=bias)["number"])
-    assert client.get("/models")[0]["ratings"] == len(ratings) + 1
-    assert client.get("/people?user=10001")["models"] == [job["model"]]
+    job = client.finished_job(client.good("POST", "/jobs", json=bias)["id"])
+    assert client.get("/models")[0]["n_ratings"] == len(ratings) + 1
+    assert client.get("/users?user=10001")["model_ids"] == [job["model_id"]]
 
 
 def upload(client, data, **headers):
@@ -40,15 +40,15 @@ def test_upload_activate_and_roll_back(client, place, ratings, tmp_path):
     response = upload(client, (tmp_path / "bias.foretaste").read_bytes())
     assert response.status_code == 201
     kept = response.json()["data"]
-    assert (kept["number"], kept["model"], kept["active"], kept["origin"]) == (2, "Bias", False, "uploaded")
-    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
-    assert client.get("/recommendations?user=41")["model"] == 1
-    assert client.good("POST", "/models/2/activate")["active"]
+    assert (kept["id"], kept["model"], kept["is_active"], kept["origin"]) == (2, "Bias", False, "uploaded")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_global_mean"]
+    assert client.get("/recommendations?user=41")["model_id"] == 1
+    assert client.good("POST", "/models/2/activate")["is_active"]
     found = client.good("POST", "/predictions", json={"user": 41, "items": [5]})
-    assert found["model"] == 2
+    assert found["model_id"] == 2
     assert np.float32(found["items"][0]["prediction"]) == model.predict([(41, 5)])[0]
-    assert client.good("POST", "/models/rollback")["number"] == 1
-    assert client.get("/recommendations?user=41")["model"] == 1
+    assert client.good("POST", "/models/rollback")["id"] == 1
+    assert client.get("/recommendations?user=41")["model_id"] == 1
     client.refused("POST", "/models/rollback", 409)
 
 
@@ -69,7 +69,7 @@ def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name
         assert str(place) not in response.text
         assert "model-" not in response.text
     assert sorted((place / "models").iterdir()) == before
-    assert [kept["number"] for kept in client.get("/models")] == [1]
+    assert [kept["id"] for kept in client.get("/models")] == [1]
 
 
 def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
@@ -81,34 +81,34 @@ def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
 
 def test_training_again_takes_in_new_ratings(client):
     client.rate(10_001, 5, 8.0)
-    assert client.get("/people?user=10001")["models"] == []
+    assert client.get("/users?user=10001")["model_ids"] == []
     started = client.ask("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 15}})
     assert started.status_code == 202
-    assert client.get("/recommendations?user=41")["model"] == 1  # the old one serves
-    job = client.finished_job(started.json()["data"]["number"])
+    assert client.get("/recommendations?user=41")["model_id"] == 1  # the old one serves
+    job = client.finished_job(started.json()["data"]["id"])
     assert job["state"] == "done", job
-    assert client.get("/recommendations?user=41")["model"] == job["model"] == 2
+    assert client.get("/recommendations?user=41")["model_id"] == job["model_id"] == 2
     kept = client.get("/models")[0]
-    assert (kept["active"], kept["params"]["factors"], kept["origin"]) == (True, 3, "trained")
-    assert kept["checks"]["rmse"] < kept["checks"]["rmse_of_the_mean"]
-    assert client.get("/people?user=10001")["models"] == [2]
+    assert (kept["is_active"], kept["params"]["factors"], kept["origin"]) == (True, 3, "trained")
+    assert kept["checks"]["rmse"] < kept["checks"]["rmse_global_mean"]
+    assert client.get("/users?user=10001")["model_ids"] == [2]
 
 
 def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
-    job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["number"])
-    assert job["state"] == "refused"
-    assert "always guessing the mean" in job["note"]
-    job = client.finished_job(client.good("POST", "/jobs", json={"model": "UserMean"})["number"])
-    assert job["state"] == "refused"
-    assert "active model's settings" in job["note"]
-    assert client.get("/recommendations?user=41")["model"] == 1
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["id"])
+    assert job["state"] == "rejected"
+    assert "the global mean" in job["note"]
+    job = client.finished_job(client.good("POST", "/jobs", json={"model": "UserMean"})["id"])
+    assert job["state"] == "rejected"
+    assert "active model's spec" in job["note"]
+    assert client.get("/recommendations?user=41")["model_id"] == 1
     assert len(list((place / "models").iterdir())) == 1
 
 
 def test_one_training_at_a_time_and_cancelled(client, place):
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["number"]
-    assert client.refused("POST", "/jobs", 409, json={})["code"] == "busy"
+    number = client.good("POST", "/jobs", json=slow)["id"]
+    assert client.refused("POST", "/jobs", 409, json={})["code"] == "job_running"
     end = time.monotonic() + 30
     while (job := client.get(f"/jobs/{number}"))["done"] == 0 and time.monotonic() < end:
         time.sleep(0.1)
@@ -116,9 +116,9 @@ def test_one_training_at_a_time_and_cancelled(client, place):
     assert job["label"] == "SVD"
     client.good("POST", f"/jobs/{number}/cancel")
     assert client.finished_job(number, 15)["state"] == "cancelled"
-    assert client.get("/recommendations?user=41")["model"] == 1
+    assert client.get("/recommendations?user=41")["model_id"] == 1
     assert len(list((place / "models").iterdir())) == 1
-    job = client.finished_job(client.good("POST", "/jobs", json={})["number"])
+    job = client.finished_job(client.good("POST", "/jobs", json={})["id"])
     assert job["state"] == "done"
 
 
@@ -129,4 +129,4 @@ def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, r
     newest = max((place / "models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[:-1] + b"\x00")
     client.refused("POST", "/models/2/activate", 422)
-    assert client.get("/recommendations?user=41")["model"] == 1
+    assert client.get("/recommendations?user=41")["model_id"] == 1

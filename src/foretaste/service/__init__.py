@@ -1,5 +1,5 @@
-"""Ratings in a database, a model in a file, and answers about them over HTTP; needs the extra ``serve``.
+"""HTTP service for ratings and recommendations; requires the extra ``serve``.
 
-``answers`` are plain functions over a model and one user's ratings; ``store`` and the rooms ``kept_*`` are
-the database; ``app`` and ``routes`` are the interface; ``training`` learns models in processes of its own.
+``predictor`` computes predictions for one user; ``db`` is the database; ``api``, ``web`` and ``middleware``
+are the HTTP interface (``app`` puts them together); ``training`` runs background training jobs.
 """

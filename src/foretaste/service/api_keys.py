@@ -1,4 +1,4 @@
-"""Keys: 256 random bits, kept as their SHA-256, with a role each."""
+"""API keys: 256 random bits, stored as SHA-256, with a role each."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from foretaste.errors import InvalidParameterError, NotFoundError
 from foretaste.service.db.database import Connection, Database, DatabaseUnavailableError
 from foretaste.service.db.schema import keys
 
-ROLES = ("read", "write", "admin")  # each may do what those before it may
+_COLUMNS = (keys.c.id, keys.c.name, keys.c.role, keys.c.created_at, keys.c.revoked_at)
+ROLES = ("read", "write", "admin")  # each includes those before it
 _PREFIX = "foretaste_"
-_CACHE_TTL = 2.0  # seconds that a worker trusts a key for without asking whether it was revoked
-_REFRESH_AFTER = 1.0  # seconds after which it asks anew, while answers go on: else all would wait at once
+_CACHE_TTL = 2.0  # seconds until a worker checks again whether a key was revoked
+_REFRESH_AFTER = 1.0  # seconds until a background refresh, so that requests do not all wait at once
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What is known of a key; the key itself is not."""
+    """A row of the keys table; the key itself is not stored."""
 
     id: int
     name: str
@@ -32,17 +33,17 @@ class ApiKey:
     revoked_at: int | None
 
     def allows(self, role: str) -> bool:
-        """Whether this key may do what needs a role."""
+        """Whether this key's role includes a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
 def hash_key(key: str) -> str:
-    """Return the SHA-256 of a key, in hexadecimal digits."""
+    """Return the SHA-256 of a key as hexadecimal digits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def create_key(connection: Connection, name: str, role: str) -> tuple[str, ApiKey]:
-    """Make a key; it is shown this once and never again.
+    """Create a key; return it, which is possible only now, and its row.
 
     Raises
     ------
@@ -52,26 +53,25 @@ def create_key(connection: Connection, name: str, role: str) -> tuple[str, ApiKe
     if role not in ROLES:
         raise InvalidParameterError(f"role={role!r} is not allowed", hint="one of " + ", ".join(ROLES))
     key = _PREFIX + secrets.token_hex(32)
-    values = {"sha256": hash_key(key), "name": name, "role": role, "made_at": int(time.time())}
-    key_id = connection.execute(sa.insert(keys).values(**values).returning(keys.c.number)).scalar_one()
-    return key, ApiKey(key_id, name, role, values["made_at"], None)  # type: ignore[arg-type]
+    values = {"sha256": hash_key(key), "name": name, "role": role, "created_at": int(time.time())}
+    key_id = connection.execute(sa.insert(keys).values(**values).returning(keys.c.id)).scalar_one()
+    return key, ApiKey(key_id, name, role, values["created_at"], None)  # type: ignore[arg-type]
 
 
 def list_keys(connection: Connection) -> list[ApiKey]:
-    """Return all keys, revoked ones, too."""
-    columns = (keys.c.number, keys.c.name, keys.c.role, keys.c.made_at, keys.c.revoked_at)
-    return [ApiKey(*row) for row in connection.execute(sa.select(*columns).order_by(keys.c.number))]
+    """Return all keys, including revoked ones."""
+    return [ApiKey(*row) for row in connection.execute(sa.select(*_COLUMNS).order_by(keys.c.id))]
 
 
 def revoke_key(connection: Connection, key_id: int) -> None:
-    """Make a key worthless.
+    """Revoke a key.
 
     Raises
     ------
     NotFoundError
         If there is no such key.
     InvalidParameterError
-        If it is the last one that may do everything.
+        If it is the last valid admin key.
     """
     keys_by_id = {key.id: key for key in list_keys(connection)}
     if key_id not in keys_by_id:
@@ -81,17 +81,17 @@ def revoke_key(connection: Connection, key_id: int) -> None:
         k for k in keys_by_id.values() if k.role == "admin" and k.revoked_at is None and k.id != key_id
     ]
     if key.role == "admin" and key.revoked_at is None and not other_admins:
-        raise InvalidParameterError("this is the last admin key", hint="make another one first")
+        raise InvalidParameterError("this is the last admin key", hint="create another one first")
     if key.revoked_at is None:
-        connection.execute(sa.update(keys).where(keys.c.number == key_id).values(revoked_at=int(time.time())))
+        connection.execute(sa.update(keys).where(keys.c.id == key_id).values(revoked_at=int(time.time())))
 
 
 class Keyring:
-    """Tells whose key one is; what it knows of one is never older than two seconds.
+    """Looks up API keys; a revoked key is accepted for at most two seconds more.
 
     Parameters
     ----------
-    database : Store
+    database : Database
     """
 
     def __init__(self, database: Database) -> None:
@@ -101,7 +101,7 @@ class Keyring:
         self._refreshing: set[str] = set()
 
     def get_cached(self, key: str) -> ApiKey | None:
-        """Return what is known of a key without asking the database; None if it has to be asked."""
+        """Return a key from the cache; None if it has to be looked up in the database."""
         key_hash = hash_key(key)
         cached_at, api_key = self._cache.get(key_hash, (0.0, None))
         age = time.monotonic() - cached_at
@@ -114,33 +114,30 @@ class Keyring:
 
     def _refresh(self, key: str, key_hash: str) -> None:
         try:
-            with suppress(
-                DatabaseUnavailableError
-            ):  # then it is asked once more when it is trusted no longer
+            with suppress(DatabaseUnavailableError):  # looked up again when its cache entry expires
                 self.lookup(key)
         finally:
             self._refreshing.discard(key_hash)
 
     def close(self) -> None:
-        """Wait until nothing is asked any more."""
+        """Wait for running refreshes."""
         self._executor.shutdown()
 
     def was_valid(self, key: str) -> bool:
-        """Whether a key was good when it was looked up last, however long ago."""
+        """Whether a key was valid at its last lookup, however long ago."""
         return hash_key(key) in self._cache
 
     def lookup(self, key: str) -> ApiKey | None:
-        """Return what is known of a key; None if it is none of ours, or revoked.
+        """Return a key from the database; None if it is unknown or revoked.
 
         Raises
         ------
-        Unavailable
-            If the database does not answer.
+        DatabaseUnavailableError
+            If the database does not respond.
         """
         key_hash = hash_key(key)
-        columns = (keys.c.number, keys.c.name, keys.c.role, keys.c.made_at, keys.c.revoked_at)
         with self.database.read_connection() as connection:
-            row = connection.execute(sa.select(*columns).where(keys.c.sha256 == key_hash)).one_or_none()
+            row = connection.execute(sa.select(*_COLUMNS).where(keys.c.sha256 == key_hash)).one_or_none()
         if row is None or row.revoked_at is not None:
             self._cache.pop(key_hash, None)
             return None
@@ -150,5 +147,5 @@ class Keyring:
         return self._cache[key_hash][1]
 
     def clear(self) -> None:
-        """Ask the database again at once."""
+        """Clear the cache, so that revocations apply at once."""
         self._cache.clear()

@@ -1,4 +1,4 @@
-"""The application: routes, errors in the house's envelope, and what stands before them."""
+"""The ASGI application: routes, exception handlers and middleware."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from foretaste.errors import (
 from foretaste.service.api import health, items, jobs, keys, models, ratings, recommendations, users
 from foretaste.service.api.dependencies import AppState, ForbiddenError, UnauthorizedError
 from foretaste.service.db.database import DatabaseUnavailableError, StorageFullError
-from foretaste.service.middleware.guard import Guard, error_envelope, is_web_path
+from foretaste.service.middleware.access_log import AccessLogMiddleware
+from foretaste.service.middleware.errors import error_envelope, is_web_path
+from foretaste.service.middleware.headers import SecurityHeadersMiddleware
+from foretaste.service.middleware.hosts import HostMiddleware
+from foretaste.service.middleware.limits import LimitsMiddleware
 from foretaste.service.model_server import NoActiveModelError
 from foretaste.service.response_cache import ResponseCacheMiddleware
 from foretaste.service.settings import Settings
@@ -52,16 +56,16 @@ _CODE_BY_STATUS = {
     400: "bad_request", 404: "not_found", 405: "wrong_method", 409: "conflict", 413: "too_large",
     415: "wrong_type",
 }  # fmt: skip
-# Newer FastAPI traces requests where OpenTelemetry is installed, with what is asked in the open.
+# Newer FastAPI sends traces where OpenTelemetry is installed; they would contain query strings.
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _DESCRIPTION = (
-    'Ratings, and what people will like by them. Answers are `{"ok": true, "data": ...}` or '
+    'Ratings, predictions and recommendations. Responses are `{"ok": true, "data": ...}` or '
     '`{"ok": false, "error": {"code", "message", "hint"}}`.'
 )
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the ASGI application of one worker; the database is there and up to date.
+    """Return the ASGI application of one worker; the database must exist and be migrated.
 
     Parameters
     ----------
@@ -81,34 +85,43 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.app_state = app_state
     for api_module in (items, ratings, recommendations, models, jobs, users, keys, health):
         app.include_router(api_module.router, prefix="/api/v1")
-    app.state.page = None
+    app.state.web = None
     if settings.web != "off":
-        app.state.page = WebState(app_state)
+        app.state.web = WebState(app_state)
         app.include_router(routes.router)
         app.include_router(routes_admin.router)
     app.add_exception_handler(ForetasteError, _handle_foretaste_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_error)
+    _add_middleware(app, settings, app_state)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, app_state: AppState) -> None:
+    """Add all middleware, from inside to outside."""
+    error_page = None if app.state.web is None else app.state.web.templates.render_error
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.allowed_origins), allow_methods=["GET", "PUT", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"], allow_credentials=False, max_age=600,
         )  # fmt: skip
-    app.add_middleware(ResponseCacheMiddleware, app_state=app_state)
-    error_page = None if app.state.page is None else app.state.page.templates.render_error
     app.add_middleware(
-        Guard,
-        settings=settings,
-        metrics=app_state.metrics,
-        is_known_key=app_state.keyring.was_valid,
-        error_page=error_page,
-    )
-    return app
+        ResponseCacheMiddleware,
+        responses=app_state.responses, database=app_state.database, keyring=app_state.keyring,
+        id_codec=app_state.model_server.cached_id_codec,
+    )  # fmt: skip
+    app.add_middleware(
+        LimitsMiddleware,
+        settings=settings, is_known_key=app_state.keyring.was_valid, error_page=error_page,
+    )  # fmt: skip
+    app.add_middleware(HostMiddleware, allowed_hosts=settings.allowed_hosts, error_page=error_page)
+    app.add_middleware(AccessLogMiddleware, metrics=app_state.metrics, error_page=error_page)
+    app.add_middleware(SecurityHeadersMiddleware)
 
 
 def from_environment() -> FastAPI:
-    """Return the application by the settings in the environment: how workers are started."""
+    """Return the application for the settings in the environment, which the main process sets."""
     return create_app(Settings.from_environment())
 
 
@@ -119,7 +132,7 @@ async def _handle_foretaste_error(request: Request, error: Any) -> Response:
 
 
 async def _handle_validation_error(request: Request, error: Any) -> Response:
-    """Name the first value that is not allowed, without repeating it."""
+    """Report the first invalid value by its location, without repeating the value."""
     first = error.errors()[0]
     location = ".".join(str(part) for part in first["loc"]) if first["loc"] else "the request"
     message = f"{location[:200]}: {first['msg'][:300]}"
@@ -136,8 +149,8 @@ async def _handle_http_error(request: Request, error: Any) -> Response:
 def _error_response(
     request: Request, status: int, code: str, message: str, hint: str | None, headers: dict[str, str]
 ) -> Response:
-    """Return an error in the envelope, or in the way of the page where that is asked for."""
-    web: WebState | None = request.app.state.page
+    """Return an error page for a web path, else the JSON envelope."""
+    web: WebState | None = request.app.state.web
     if web is not None and is_web_path(request.url.path):
         return web.templates.render_error(status, message, headers)
     return Response(error_envelope(code, message, hint), status, headers, "application/json")

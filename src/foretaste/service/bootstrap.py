@@ -1,4 +1,4 @@
-"""From ratings to a service that can start: folder, database, first model, first key."""
+"""Sets up a service: folder, database, imported ratings, first model, first API key."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from foretaste.service.web import admin_queries
 
 log = logging.getLogger("foretaste")
 
-_MAX_AUDIT_RATINGS = 2_000_000  # ratings: some seconds
+_MAX_AUDIT_RATINGS = 2_000_000  # a few seconds
 
 
 def open_database(settings: Settings) -> Database:
-    """Make the folders if need be, open the database and bring it up to date.
+    """Create the folders if needed, open the database and run the pending migrations.
 
     Raises
     ------
     NotFoundError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     try:
         settings.models_dir.mkdir(parents=True, exist_ok=True)
-        Path(settings.folder).chmod(0o700)  # ratings are the people's own
+        Path(settings.folder).chmod(0o700)  # ratings are personal data
     except OSError as error:
         raise NotFoundError(
-            f"cannot make the folder {settings.folder}: {error.strerror}", hint="--folder"
+            f"cannot create the folder {settings.folder}: {error.strerror}", hint="--folder"
         ) from None
     database = Database(settings.database_url)
     database.migrate()
@@ -48,19 +48,19 @@ def open_database(settings: Settings) -> Database:
 
 
 def dataset_name(database: Database) -> str | None:
-    """Return what the ratings in the database are called; None if it is empty."""
+    """Return the name of the imported dataset; None if the database is empty."""
     return database.get_settings().get("name")
 
 
 def fill_database(database: Database, ratings: Ratings, catalog: ItemCatalog | None, name: str) -> None:
-    """Store ratings and items in an empty database.
+    """Import ratings and items into an empty database.
 
     Raises
     ------
     DataError
         If an id cannot be stored.
     InvalidParameterError
-        If the ids of the catalogue are of another type than those of the ratings.
+        If the item ids of the catalog and of the ratings differ in type.
     """
     for entity, index in (("user", ratings.users), ("item", ratings.items)):
         for id_ in index:
@@ -70,7 +70,7 @@ def fill_database(database: Database, ratings: Ratings, catalog: ItemCatalog | N
         if catalog.items.dtype != ratings.items.dtype:
             raise InvalidParameterError(
                 f"item ids are {ratings.items.dtype} in the ratings and {catalog.items.dtype} in the titles",
-                hint="the same ids in both",
+                hint="use the same ids in both",
             )
         for id_, title in zip(catalog.items, catalog.titles(catalog.items.ids), strict=True):
             check_id_text(str(id_), "item")
@@ -88,12 +88,12 @@ def fill_database(database: Database, ratings: Ratings, catalog: ItemCatalog | N
 def train_first_model(
     settings: Settings, database: Database, spec: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """Learn the first model from all ratings and activate it; return its checks.
+    """Train the first model and activate it; return its checks.
 
     Raises
     ------
-    Refused
-        If it does not predict better than the mean.
+    QualityGateError
+        If its RMSE is not lower than the global mean's.
     """
     import secrets
 
@@ -106,28 +106,28 @@ def train_first_model(
 
 
 def active_spec(database: Database) -> dict[str, Any] | None:
-    """Return name and parameters of the model that serves; None if none was ever activated."""
+    """Return the spec of the active model; None if no model was ever activated."""
     with database.read_connection() as connection:
         active = model_store.get_active_model(connection)
     return None if active is None else active[1].spec
 
 
 def read_excluded_items(database: Database, path: str) -> tuple[str, ...]:
-    """Return the items that a file names, an id on a line; empty lines are left out.
+    """Return the items listed in a text file, one id per line; empty lines are ignored.
 
     Raises
     ------
     NotFoundError
-        If there is no such file, or no such item.
+        If the file or an item does not exist.
     DataError
-        If it is no text, or a line is no id.
+        If the file is not UTF-8 text, or a line is not a valid id.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint='hide="ids.txt"') from None
+        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint='exclude_items="ids.txt"') from None
     except UnicodeDecodeError:
-        raise DataError(f"{path} is no text in UTF-8", hint="an id on a line") from None
+        raise DataError(f"{path} is not UTF-8 text", hint="one id per line") from None
     codec, item_ids = rating_store.load_id_codec(database), list[str]()
     with database.read_connection() as connection:
         for line_number, line in enumerate(lines, start=1):
@@ -140,20 +140,20 @@ def read_excluded_items(database: Database, path: str) -> tuple[str, ...]:
             if not rating_store.has_item(connection, item):
                 raise NotFoundError(
                     f"{path}, line {line_number}: there is no item {item!r}",
-                    hint="ids as the ratings have them",
+                    hint="ids as in the ratings",
                 )
             item_ids.append(item)
     return tuple(dict.fromkeys(item_ids))
 
 
 def run_first_audit(database: Database, ratings: Ratings) -> None:
-    """Keep what an audit finds in the ratings, for the page; of very many, that waits until it is wanted."""
+    """Audit the ratings for the admin page; a very large dataset is audited only on request."""
     if len(ratings) <= _MAX_AUDIT_RATINGS:
         admin_queries.store_audit(database, ratings)
 
 
 def create_first_key(database: Database) -> str | None:
-    """Make an admin key if there is none; return it."""
+    """Create an admin key if there is none; return it, or None."""
     with database.write_transaction() as connection:
         if any(key.role == "admin" and key.revoked_at is None for key in api_keys.list_keys(connection)):
             return None
@@ -161,8 +161,8 @@ def create_first_key(database: Database) -> str | None:
 
 
 def clean_up(settings: Settings, database: Database) -> None:
-    """Clear what a service left that was killed."""
+    """Clean up after a service that was killed: lost jobs and orphaned model files."""
     with database.write_transaction() as connection:
         jobs.mark_lost_jobs(connection)
         for file_name in model_store.delete_orphan_files(connection, settings.models_dir):
-            log.info("removed %s, which no model is kept in", file_name)
+            log.info("deleted orphaned model file %s", file_name)

@@ -1,4 +1,4 @@
-"""What Prometheus asks for: requests by route and how long they took, ratings written, the active model."""
+"""Prometheus metrics: requests by route, latencies, ratings written, the active model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class PrometheusMetrics:
-    """The figures of this worker; of all of them together where several share a folder for it."""
+    """Metrics of this worker; aggregated over all workers if they share ``PROMETHEUS_MULTIPROC_DIR``."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -15,19 +15,19 @@ class PrometheusMetrics:
         self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
         name = "foretaste_requests"
-        self.request_count = Counter(name, "Requests answered.", labels, registry=self.registry)
+        self.request_count = Counter(name, "HTTP requests.", labels, registry=self.registry)
         self.request_seconds = Histogram(
-            "foretaste_request_seconds", "How long answers took.", ("route",), registry=self.registry,
+            "foretaste_request_seconds", "Latency of HTTP requests.", ("route",), registry=self.registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
         )  # fmt: skip
         self.ratings_written = Counter(
-            "foretaste_ratings_written", "Ratings stored, changed or deleted.", registry=self.registry
+            "foretaste_ratings_written", "Ratings created, changed or deleted.", registry=self.registry
         )
 
         self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Record one response."""
         series = self._series.get((method, route, status))
         if series is None:
             series = self.request_count.labels(method, route, str(status)), self.request_seconds.labels(route)
@@ -36,7 +36,7 @@ class PrometheusMetrics:
         series[1].observe(seconds)
 
     def render(self, model_id: int | None) -> bytes:
-        """Return all figures as Prometheus reads them."""
+        """Return all metrics in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
         registry: Any = self.registry
@@ -44,7 +44,7 @@ class PrometheusMetrics:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         active_model_lines = (
-            "# HELP foretaste_model Number of the active model.\n"
+            "# HELP foretaste_model Id of the active model.\n"
             f"# TYPE foretaste_model gauge\nforetaste_model {model_id or 0}\n"
         )
         return bytes(generate_latest(registry)) + active_model_lines.encode()

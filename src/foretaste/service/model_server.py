@@ -1,4 +1,4 @@
-"""The active model in memory, and people whom it has taken in a moment ago."""
+"""Loads the active model and caches the profiles of recent users."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from foretaste.service.db.model_store import StoredModel
 from foretaste.service.db.rating_store import CacheVersion, StoredRating
 from foretaste.service.id_codec import IdCodec
 from foretaste.service.predictor import UserProfile, make_profile
-from foretaste.service.response_cache import ResponseCache
 from foretaste.service.settings import Settings
 
 log = logging.getLogger("foretaste.service")
 
-_MAX_CACHED_USERS = 1000  # kept in memory: those who asked last
+_MAX_CACHED_USERS = 1000  # per worker, least recently used ones are evicted
 
 
 class NoActiveModelError(ForetasteError):
-    """There is no active model yet."""
+    """No model was activated yet."""
 
     code = "no_model"
     exit_code = 4
@@ -35,20 +34,20 @@ class NoActiveModelError(ForetasteError):
 
 @dataclass(eq=False)
 class ActiveModel:
-    """A model at work.
+    """The active model in memory.
 
     Parameters
     ----------
     activation_id : int
-    stored : KeptModel
+    stored : StoredModel
     model : Model
-        Its arrays are the pages of its file, which all workers share.
+        Its arrays are memory-mapped, so that all workers share them.
     user_cache : ordered dict
-        Those whom it has taken in, by the moment that they are of.
+        LRU cache of profiles, with the version each was computed from.
     deletion_count : int
-        How many people's data had been deleted when the first of them was taken in.
+        The version's deletion count when the cache was last empty.
     index : ItemIndex or None
-        Of its items, where they are very many; it is built while all of them are still scored.
+        Approximate-nearest-neighbor index of the items; None while it is built, or if all are scored.
     """
 
     activation_id: int
@@ -60,25 +59,24 @@ class ActiveModel:
 
 
 def _build_index(active: ActiveModel) -> None:
-    """Build the index of a model's items, which takes a while."""
+    """Build the item index in a thread; until then all items are scored."""
     try:
         active.index = ItemIndex(active.model, threads=1)
-    except ForetasteError as error:  # no faiss, or no factors
-        log.warning("all items of model %d are scored: %s", active.stored.id, error.message)
+    except ForetasteError as error:  # faiss is not installed, or the model has no factors
+        log.warning("no item index for model %d: %s", active.stored.id, error.message)
         return
     log.info(
-        "index of the items of model %d: finds %.4f of the ten best of all",
-        active.stored.id, active.index.recall_,
+        "item index of model %d built: recall@10 %.4f", active.stored.id, active.index.recall_
     )  # fmt: skip
 
 
 class ModelServer:
-    """Answers from the model that is active by the database, whoever activated it.
+    """Provides the active model of the database, whichever worker activated it, and user profiles.
 
     Parameters
     ----------
     settings : Settings
-    database : Store
+    database : Database
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -88,44 +86,42 @@ class ModelServer:
         self._cache_lock = threading.Lock()
         self._id_codec: IdCodec | None = None
         self._titles: dict[str, str] | None = None
-        self.responses = ResponseCache()
-        # More threads that compute than processors only take the interpreter from each other.
+        # More computing threads than CPU cores would only compete for the interpreter lock.
         self.cpu_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether ``id_codec`` are known without asking the database."""
-        return self._id_codec is not None
+    def cached_id_codec(self) -> IdCodec | None:
+        """Return the codec, None if it was not loaded yet."""
+        return self._id_codec
 
     @property
     def id_codec(self) -> IdCodec:
-        """Types of ids, and the scale."""
+        """Codec for the id types, with the rating scale; loaded once."""
         if self._id_codec is None:
             self._id_codec = rating_store.load_id_codec(self.database)
         return self._id_codec
 
     def item_title(self, item: int | str) -> str | None:
-        """Return the title of an item; titles are read once: they do not change while it runs."""
+        """Return the title of an item; titles are loaded once, as they do not change."""
         if self._titles is None:
             with self.database.read_connection() as connection:
                 self._titles = rating_store.get_item_titles(connection)
         return self._titles.get(str(item))
 
     def get_active(self, connection: Connection, activation_id: int | None = None) -> ActiveModel:
-        """Return the model of the activation in force, loaded now if it is another than before.
+        """Return the active model; load it if the activation changed.
 
         Parameters
         ----------
         connection : Connection
         activation_id : int, optional
-            The number that is in force, where that is known.
+            The latest activation, if the caller knows it.
 
         Raises
         ------
-        NoModel
-            If none was ever activated.
+        NoActiveModelError
+            If no model was ever activated.
         ModelFileError
-            If its file is damaged; the one before goes on serving if there is one, and it is logged.
+            If the file is damaged. If another model was active before, it stays and the error is logged.
         """
         current = self._active
         if current is not None and activation_id is not None and current.activation_id == activation_id:
@@ -133,7 +129,7 @@ class ModelServer:
         with self._load_lock:
             latest = model_store.get_active_model(connection)
             if latest is None:
-                raise NoActiveModelError("there is no model yet", hint="POST /api/v1/jobs trains one")
+                raise NoActiveModelError("no model was activated yet", hint="POST /api/v1/jobs trains one")
             current = self._active
             if current is not None and current.activation_id == latest[0]:
                 return current
@@ -150,38 +146,36 @@ class ModelServer:
         path = self.settings.models_dir / stored.file
         if not path.is_file() or model_store.file_sha256(path) != stored.sha256:
             raise ModelFileError(
-                f"the file of model {stored.id} is missing or is not what was stored",
+                f"the file of model {stored.id} is missing or damaged",
                 hint="POST /api/v1/models/rollback, or train again",
             )
         model = load(path, memory_map=True)
         if "threads" in model.param_specs():
-            model.set_params(threads=1)  # requests share the processors, not the parts of one
+            model.set_params(threads=1)  # parallelism across requests, not within one
         active = ActiveModel(activation_id, stored, model)
         if len(model.items_) > self.settings.max_exact_items:
-            threading.Thread(target=_build_index, args=(active,), daemon=True, name="index of items").start()
+            threading.Thread(target=_build_index, args=(active,), daemon=True, name="item index").start()
         return active
 
     def get_user(
         self, connection: Connection, user: str, version: CacheVersion | None = None
     ) -> tuple[ActiveModel, UserProfile]:
-        """Return the active model and a person as it sees them, by the ratings they have at this moment.
+        """Return the active model and the user's profile, folded in from their current ratings.
 
         Parameters
         ----------
         connection : Connection
-            Of ``Store.reading``.
+            From ``Database.read_connection``.
         user : str
-            As the database holds it.
-        version : Moment, optional
-            That of the person, read through this connection.
+            Id as text.
+        version : CacheVersion, optional
+            The user's, if it was read through this connection.
         """
         if version is None:
             version = rating_store.cache_version(connection, user)
         active = self.get_active(connection, version.activation_id)
         with self._cache_lock:
-            if (
-                version.deletion_count > active.deletion_count
-            ):  # somebody's data were deleted: theirs may be among these
+            if version.deletion_count > active.deletion_count:  # a deleted user may be in the cache
                 active.user_cache.clear()
                 active.deletion_count = version.deletion_count
             cached = active.user_cache.get(user)
@@ -190,7 +184,7 @@ class ModelServer:
                 return active, cached[1]
         user_ratings = rating_store.get_user_ratings(connection, user)
         with self.cpu_slots:
-            profile = self._fold_in(active.model, user, user_ratings)
+            profile = self._make_profile(active.model, user, user_ratings)
         with self._cache_lock:
             if version.deletion_count == active.deletion_count:
                 active.user_cache[user] = version, profile
@@ -198,7 +192,7 @@ class ModelServer:
                 active.user_cache.popitem(last=False)
         return active, profile
 
-    def _fold_in(self, model: Model, user: str, user_ratings: list[StoredRating]) -> UserProfile:
+    def _make_profile(self, model: Model, user: str, user_ratings: list[StoredRating]) -> UserProfile:
         codec = self.id_codec
         return make_profile(
             model,
@@ -208,18 +202,8 @@ class ModelServer:
             [rating.rated_at for rating in user_ratings],
         )
 
-    def cached_response(self, user: str, n: int) -> bytes | None:
-        """Return the recommendations that a person was told before, if nothing has changed since.
-
-        None if they are to be found anew. It does not wait for anything.
-        """
-        if not self.responses.has(user, n):
-            return None
-        version = rating_store.cache_version_nowait(self.database, user)
-        return None if version is None else self.responses.get(user, n, version)
-
     def evict_user(self, user: str) -> None:
-        """Forget a person, as all workers do once they meet the next moment."""
+        """Drop a user from the cache; other workers notice at the next version check."""
         with self._cache_lock:
             if self._active is not None:
                 self._active.user_cache.pop(user, None)

@@ -1,7 +1,7 @@
-"""Answers about one person by a fitted model: plain functions, without a database and without HTTP.
+"""Predictions, recommendations and explanations for one user, without database and HTTP.
 
-A model that can take in new users (``fold_in``) answers from the ratings that a person has now; one that
-cannot answers from those that it learned from, and says so.
+A model that supports fold-in uses the user's current ratings; another one those of its training data, which
+``UserProfile.basis`` says.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ BASES = ("your ratings", "ratings at the last training", "what most people like"
 
 @dataclass(frozen=True, eq=False)
 class UserProfile:
-    """A person as a model sees them.
+    """A user as a model represents them.
 
     Parameters
     ----------
     model : Model
-        Fitted; its only user is the person where it could take them in.
+        Fitted; after fold-in the user is its only one.
     user_index : int
-        The person's index in the model; -1 if it does not know them.
+        Index of the user in the model; -1 if unknown.
     rated_items : int32 array, shape (n,)
-        The items that the person has rated and the model knows.
+        Indices of the rated items that the model contains.
     n_ratings_used : int
-        How many ratings of the person the answers rest on.
+        Number of the user's ratings that predictions are based on.
     basis : str
         One of ``BASES``.
     ratings : Ratings or None
-        The ratings of the person that the model can use; None if there are none.
+        The user's ratings as fold-in takes them; None if the model contains none of the items.
     """
 
     model: Model
@@ -56,7 +56,7 @@ class UserProfile:
 
 @dataclass(frozen=True)
 class ItemPrediction:
-    """One item and what is predicted for it, in rating units."""
+    """An item and its predicted rating."""
 
     item: int | str
     prediction: float
@@ -70,22 +70,23 @@ def supports_fold_in(model: Model) -> bool:
 def make_profile(
     model: Model, user: int | str, items: IdArray, values: Sequence[float], timestamps: Sequence[int | None]
 ) -> UserProfile:
-    """Let a model take in a person.
+    """Return a user's profile, by fold-in if the model supports it.
 
     Parameters
     ----------
     model : Model
     user : int or str
-        In the model's type of ids.
+        Id in the model's type.
     items : array of ids, shape (n,)
-        What the person has rated, each once.
+        The rated items, distinct.
     values : sequence of float, length n
+        The ratings.
     timestamps : sequence of (int or None), length n
         Seconds since 1970.
 
     Returns
     -------
-    Person
+    UserProfile
     """
     item_indices = model.items_.indices_of(items)
     rated_items = item_indices[item_indices >= 0]
@@ -93,9 +94,7 @@ def make_profile(
     if supports_fold_in(model):
         if ratings is None:
             return UserProfile(model, -1, rated_items, 0, BASES[2], None)
-        with suppress(
-            NotSupportedError
-        ):  # by its parameters, or a model in it, it may yet be one that cannot
+        with suppress(NotSupportedError):  # some parameters, or models of a blend, rule fold-in out
             return UserProfile(model.fold_in(ratings), 0, rated_items, len(rated_items), BASES[0], ratings)
     index = int(model.users_.indices_of(single_id_index(user).ids)[0])
     is_known = index >= 0
@@ -107,37 +106,37 @@ def make_profile(
 def _user_ratings(
     model: Model, user: int | str, items: IdArray, values: Sequence[float], timestamps: Sequence[int | None]
 ) -> Ratings:
-    """Return the ratings of one person."""
+    """Return the ratings of one user as ``Ratings``."""
     order = np.argsort(items, kind="stable")
-    has_timestamps = all(timestamp is not None for timestamp in timestamps)
+    use_timestamps = "timestamp" in model.requires and None not in timestamps
     return Ratings(
         user=np.zeros(len(items), np.int32), item=np.arange(len(items), dtype=np.int32),
         value=np.array(values, np.float32)[order], weight=None, user_features=None, item_features=None,
-        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps and "timestamp" in model.requires else None,
+        timestamp=np.array(timestamps, np.int64)[order] if use_timestamps else None,
         users=single_id_index(user), items=IdIndex(items[order]), scale=None,
     )  # fmt: skip
 
 
 def explain_prediction(profile: UserProfile, user: int | str, item: int | str) -> Explanation:
-    """Say what a prediction is made of.
+    """Return the explanation of a prediction.
 
-    Of a model whose reasons are other people's ratings, neither they nor their ratings are told.
+    Reasons that are ratings of other users (user-based neighbors) are removed for their privacy.
 
     Parameters
     ----------
-    profile : Person
+    profile : UserProfile
     user, item : id
 
     Raises
     ------
     NotFoundError
-        If nothing is known of the person, or the model does not know the item.
+        If the user or the item is unknown to the model.
     NotSupportedError
-        If the model cannot say.
+        If the model does not support explanations.
     """
     if profile.user_index < 0:
         raise NotFoundError(
-            "nothing is known of this person yet: what is predicted is what most people like",
+            "unknown user: predictions are those for an average user",
             hint="PUT /api/v1/ratings",
         )
     explanation = explain(profile.model, user, item, ratings=profile.ratings)
@@ -145,40 +144,40 @@ def explain_prediction(profile: UserProfile, user: int | str, item: int | str) -
 
 
 def next_item(model: Model, ratings: Ratings | None, excluded_items: IdArray) -> int | str:
-    """Return the item whose rating would tell most about a person.
+    """Return the most informative item to ask a user to rate next (active learning).
 
     Parameters
     ----------
     model : Model
     ratings : Ratings or None
-        What the person has rated.
+        The user's ratings.
     excluded_items : array of ids
-        Items that are not to be asked.
+        Items not to ask about.
 
     Raises
     ------
     NotFoundError
-        If there is nothing left to ask.
+        If no candidate is left.
     NotSupportedError
-        If the model cannot take in new people.
+        If the model does not support fold-in.
     """
     candidates = np.setdiff1d(np.arange(len(model.items_)), model.items_.indices_of(excluded_items))
     if len(candidates) == 0:
-        raise NotFoundError("there is nothing left to ask", hint="skip fewer items")
+        raise NotFoundError("no item is left to ask about", hint="skip fewer items")
     best_item: int | str = next_question(model, ratings, model.items_.ids[candidates])
     return best_item
 
 
 def recommend(profile: UserProfile, n: int, index: ItemIndex | None = None) -> list[ItemPrediction]:
-    """Return the items that a person has not rated and will like best, the best first.
+    """Return the top-n unrated items, best first.
 
     Parameters
     ----------
-    profile : Person
+    profile : UserProfile
     n : int
-        How many; fewer come if there are fewer.
+        Maximum length of the list.
     index : ItemIndex, optional
-        Of the model's items; without it all of them are scored.
+        Index of the model's items; without it all of them are scored.
     """
     if index is not None and profile.user_index >= 0:
         return _item_predictions(
@@ -192,37 +191,37 @@ def recommend(profile: UserProfile, n: int, index: ItemIndex | None = None) -> l
 
 
 def predict_items(profile: UserProfile, items: IdArray) -> list[ItemPrediction]:
-    """Return what is predicted for some items, in their order.
+    """Return the predictions for some items, in the given order.
 
     Parameters
     ----------
-    profile : Person
+    profile : UserProfile
     items : array of ids, shape (n,)
 
     Raises
     ------
     NotFoundError
-        If the model does not know one of them.
+        If an item is unknown to the model.
     """
     item_indices = profile.model.items_.indices_of(items)
     if (item_indices < 0).any():
         unknown = items[int(np.flatnonzero(item_indices < 0)[0])]
         raise NotFoundError(
-            f"the model does not know item {str(unknown)!r}", hint="one of GET /api/v1/items, or train again"
+            f"item {str(unknown)!r} is unknown to the model", hint="one of GET /api/v1/items, or train again"
         )
     pairs = Pairs(np.full(len(item_indices), profile.user_index, np.int32), item_indices)
     return _item_predictions(profile.model, item_indices, profile.model._predict(pairs).value)
 
 
 def find_similar(model: Model, item: int | str, n: int) -> list[tuple[int | str, float]]:
-    """Return the items most alike to one, with their similarity, from -1 to 1.
+    """Return the most similar items, with their similarities from -1 to 1.
 
     Raises
     ------
     NotFoundError
-        If the model does not know the item.
+        If the item is unknown to the model.
     NotSupportedError
-        If it has nothing to compare items by.
+        If the model has no item representation.
     """
     neighbors = similar_items(model, item, n)
     return list(zip(neighbors.ids.tolist(), neighbors.similarity.tolist(), strict=True))
@@ -231,5 +230,5 @@ def find_similar(model: Model, item: int | str, n: int) -> list[tuple[int | str,
 def _item_predictions(model: Model, items: IndexArray, scores: Float32Array) -> list[ItemPrediction]:
     ratings = model.clip_predictions(Prediction(scores, np.zeros(len(scores), np.int8))).value
     ids = model.items_.ids[items].tolist()
-    # As float32 is written shortest: 3.52, not 3.5199999809265137.
+    # Shortest repr of the float32: 3.52, not 3.5199999809265137.
     return [ItemPrediction(id_, float(str(score))) for id_, score in zip(ids, ratings, strict=True)]

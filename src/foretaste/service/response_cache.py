@@ -1,35 +1,41 @@
-"""Recommendations that were told before and hold still: remembered, and told again without the framework."""
+"""LRU cache of serialized recommendations, and the middleware that responds from it before FastAPI.
+
+An entry is valid while the ``CacheVersion`` it was computed from is current, so workers need no messages to
+each other; the deletion of any user clears the cache.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foretaste.errors import DataError
-from foretaste.service.db.rating_store import CacheVersion
-
-if TYPE_CHECKING:
-    from foretaste.service.api.dependencies import AppState
+from foretaste.service.api_keys import Keyring
+from foretaste.service.db.database import Database
+from foretaste.service.db.rating_store import CacheVersion, cache_version_nowait
+from foretaste.service.id_codec import IdCodec
 
 RECOMMENDATIONS_PATH = "/api/v1/recommendations"
 DEFAULT_N = 10
-_MAX_BYTES = 32_000_000  # of answers that a worker remembers: those of some ten thousand people
-_ENTRY_OVERHEAD = 400  # bytes that an entry takes beside its answer, about
-_ROUTE = SimpleNamespace(path="/recommendations")  # for the log, as the framework has it
+_MAX_BYTES = 32_000_000  # per worker: the responses of about ten thousand users
+_ENTRY_OVERHEAD = 400  # approximate bytes of an entry besides its body
+_ROUTE = SimpleNamespace(path="/recommendations")  # for the access log, as FastAPI sets it
 _QUERY = re.compile(rb"user=([0-9A-Za-z_.~-]{1,200})(?:&n=([1-9][0-9]{0,2}|1000))?")
 _BEARER = b"Bearer "
 
 
 class ResponseCache:
-    """Answers as bytes, the last ones, with the moment that they are of.
+    """LRU cache of response bodies by user and list length, with the version each was computed from.
 
     Parameters
     ----------
     max_bytes : int
-        How many bytes they may take together.
+        Maximum size of all entries together.
     """
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
@@ -42,11 +48,11 @@ class ResponseCache:
         return len(self._entries)
 
     def has(self, user: str, n: int) -> bool:
-        """Whether something was told, then or now."""
+        """Whether there is an entry, current or not."""
         return (user, n) in self._entries
 
     def get(self, user: str, n: int, version: CacheVersion) -> bytes | None:
-        """Return what a person was told at this same moment; None if nothing, or something has changed."""
+        """Return the body computed from this version, or None."""
         with self._lock:
             self._clear_after_deletion(version)
             entry = self._entries.get((user, n))
@@ -55,8 +61,23 @@ class ResponseCache:
             self._entries.move_to_end((user, n))
             return entry[1]
 
+    def lookup(self, user: str, n: int, read_version: Callable[[str], CacheVersion | None]) -> bytes | None:
+        """Return the body of the current version, or None; the version is read only if there is an entry.
+
+        Parameters
+        ----------
+        user : str
+        n : int
+        read_version : callable
+            Returns the current version of a user, None if it cannot be read without waiting.
+        """
+        if not self.has(user, n):
+            return None
+        version = read_version(user)
+        return None if version is None else self.get(user, n, version)
+
     def put(self, user: str, n: int, version: CacheVersion, body: bytes) -> None:
-        """Remember an answer; those that were asked for least lately make room for it."""
+        """Add an entry; evict the least recently used ones if the cache is full."""
         with self._lock:
             self._clear_after_deletion(version)
             self._remove((user, n))
@@ -73,29 +94,37 @@ class ResponseCache:
             self.n_bytes -= len(entry[1]) + _ENTRY_OVERHEAD
 
     def _clear_after_deletion(self, version: CacheVersion) -> None:
-        """Forget all when somebody's data were deleted, whichever worker did it: theirs may be among it."""
+        """Clear the cache after the deletion of any user by any worker: an entry may be of that user."""
         if version.deletion_count > self._deletion_count:
             self._entries.clear()
             self.n_bytes, self._deletion_count = 0, version.deletion_count
 
 
 class ResponseCacheMiddleware:
-    """A layer before the framework that tells recommendations again which hold still.
+    """ASGI middleware that responds to recommendation requests from the cache.
 
-    Where anything is in doubt (a key not seen for some seconds, a parameter not as usual, another origin),
-    the request goes on to the framework, whose answer is the same to the byte.
+    In any special case (API key not cached, unusual query string, an ``Origin`` header) the request goes to
+    FastAPI, whose response is byte-identical.
 
     Parameters
     ----------
     app : ASGI application
-    app_state : House
+    responses : ResponseCache
+    database : Database
+    keyring : Keyring
+    id_codec : callable
+        Returns the codec, None if it was not loaded yet.
     """
 
-    def __init__(self, app: Any, app_state: AppState) -> None:
-        self.app, self.app_state = app, app_state
+    def __init__(
+        self, app: Any, responses: ResponseCache, database: Database, keyring: Keyring,
+        id_codec: Callable[[], IdCodec | None],
+    ) -> None:  # fmt: skip
+        self.app, self.responses, self.keyring, self.id_codec = app, responses, keyring, id_codec
+        self._read_version = partial(cache_version_nowait, database)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or hand it on."""
+        """Respond from the cache, or pass the request on."""
         is_cacheable = (
             scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == RECOMMENDATIONS_PATH
         )
@@ -110,23 +139,21 @@ class ResponseCacheMiddleware:
 
     def _cached_body(self, scope: Any) -> bytes | None:
         match = _QUERY.fullmatch(scope["query_string"])
-        if match is None or not self._can_read(scope["headers"]):
-            return None
-        model_server = self.app_state.model_server
-        if not model_server.is_ready:
+        codec = self.id_codec()
+        if match is None or codec is None or not self._can_read(scope["headers"]):
             return None
         try:
-            user = model_server.id_codec.to_text(match[1].decode(), "user")
+            user = codec.to_text(match[1].decode(), "user")
         except DataError:
             return None
-        return model_server.cached_response(user, int(match[2] or DEFAULT_N))
+        return self.responses.lookup(user, int(match[2] or DEFAULT_N), self._read_version)
 
     def _can_read(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Whether there is one key, known without asking the database, and no other origin."""
+        """Whether there is exactly one API key, cached and with read access, and no ``Origin`` header."""
         authorizations = [value for name, value in headers if name == b"authorization"]
         if len(authorizations) != 1 or not authorizations[0].startswith(_BEARER):
             return False
         if any(name == b"origin" for name, _ in headers):
             return False
-        key = self.app_state.keyring.get_cached(authorizations[0][len(_BEARER) :].decode("latin-1"))
+        key = self.keyring.get_cached(authorizations[0][len(_BEARER) :].decode("latin-1"))
         return key is not None and key.allows("read")

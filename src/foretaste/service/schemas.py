@@ -1,4 +1,4 @@
-"""What requests and answers look like, for checking and for the OpenAPI document."""
+"""Pydantic schemas of requests and responses, for validation and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MAX_INTEGER_ID = 10**18 - 1
 Id = Annotated[
     Annotated[StrictInt, Field(ge=-MAX_INTEGER_ID, le=MAX_INTEGER_ID)]
     | Annotated[StrictStr, Field(min_length=1, max_length=MAX_ID_LENGTH)],
-    Field(description="A whole number or text, as the ratings have it."),
+    Field(description="An integer or text, as in the ratings."),
 ]
 RatingValue = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
 class Schema(BaseModel):
-    """Base of all: nothing that is not declared is taken."""
+    """Base class; undeclared fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
 class ErrorDetail(Schema):
-    """What went wrong, and what to do about it."""
+    """What is wrong, and how to fix it."""
 
     code: str
     message: str
@@ -34,14 +34,14 @@ class ErrorDetail(Schema):
 
 
 class Failure(Schema):
-    """The envelope of a failure."""
+    """Envelope of an error response."""
 
     ok: Literal[False] = False
     error: ErrorDetail
 
 
 class Success(Schema, Generic[T]):
-    """The envelope of a success."""
+    """Envelope of a successful response."""
 
     ok: Literal[True] = True
     data: T
@@ -55,12 +55,12 @@ class RatingIn(Schema):
     value: RatingValue
     shown_prediction: Annotated[
         RatingValue | None,
-        Field(description="What the person saw predicted before rating. No model learns from such a rating."),
+        Field(description="Prediction the user saw before rating. Such a rating is excluded from training."),
     ] = None
 
 
 class RatingStored(Schema):
-    """A rating as it is stored; ``created`` says whether there was none before."""
+    """A stored rating; ``created``: there was none before."""
 
     user: Id
     item: Id
@@ -70,7 +70,7 @@ class RatingStored(Schema):
 
 
 class RatingOut(Schema):
-    """One of a person's ratings; times are seconds since 1970."""
+    """One rating of a user; times are seconds since 1970."""
 
     item: Id
     title: str | None
@@ -80,7 +80,7 @@ class RatingOut(Schema):
 
 
 class RatingPage(Schema):
-    """Some ratings of a person; ``next`` is ``after`` of the next page, if there is one."""
+    """A page of a user's ratings; ``next`` is ``after`` of the next page, if there is one."""
 
     user: Id
     ratings: list[RatingOut]
@@ -101,20 +101,20 @@ class ItemOut(Schema):
 
 
 class ItemPage(Schema):
-    """Some items; ``next`` is ``after`` of the next page, if there is one."""
+    """A page of items; ``next`` is ``after`` of the next page, if there is one."""
 
     items: list[ItemOut]
     next: int | None
 
 
 class PredictedItem(ItemOut):
-    """An item and the rating that is predicted for it."""
+    """An item and its predicted rating."""
 
     prediction: float
 
 
 class PredictionsOut(Schema):
-    """Predictions for a person, and what they rest on."""
+    """Predictions for a user, and what they are based on."""
 
     user: Id
     model_id: int
@@ -124,7 +124,7 @@ class PredictionsOut(Schema):
 
 
 class PredictionsIn(Schema):
-    """Which predictions are wanted."""
+    """User and items to predict."""
 
     user: Id
     items: Annotated[list[Id], Field(min_length=1, max_length=1000)]
@@ -138,14 +138,17 @@ class ExplanationPart(Schema):
 
 
 class ExplanationReason(ItemOut):
-    """One of the person's ratings, and how far it moved the prediction."""
+    """A rating of the user, and its contribution to the prediction."""
 
     rating: float | None
     contribution: float
 
 
 class ExplanationOut(Schema):
-    """What a prediction is made of: ``parts`` add up to it; shares and ``residual`` to the part ``main_part``."""
+    """Explanation of a prediction.
+
+    The ``parts`` add up to the prediction; the contributions and the ``residual`` to the ``main_part``.
+    """
 
     user: Id
     item: Id
@@ -161,7 +164,7 @@ class ExplanationOut(Schema):
 
 
 class NextItem(ItemOut):
-    """The item whose rating would tell most about a person who has answered so many."""
+    """The most informative item to ask a user to rate next; ``n_answered``: ratings so far."""
 
     user: Id
     model_id: int
@@ -169,13 +172,13 @@ class NextItem(ItemOut):
 
 
 class SimilarItem(ItemOut):
-    """An item and how alike it is, from -1 to 1."""
+    """An item and its similarity, from -1 to 1."""
 
     similarity: float
 
 
 class SimilarItems(Schema):
-    """Items like one."""
+    """The items most similar to an item."""
 
     item: Id
     title: str | None
@@ -184,7 +187,7 @@ class SimilarItems(Schema):
 
 
 class ModelOut(Schema):
-    """A model that the service keeps."""
+    """A stored model."""
 
     id: int
     is_active: bool
@@ -198,14 +201,14 @@ class ModelOut(Schema):
 
 
 class JobIn(Schema):
-    """What to learn; without a model, the active one's settings."""
+    """The model to train; default: the spec of the active one."""
 
     model: Annotated[str, Field(max_length=100)] | None = None
     params: dict[str, Any] = {}
 
 
 class JobOut(Schema):
-    """A training and how far it is."""
+    """A training job and its progress."""
 
     id: int
     state: str
@@ -220,14 +223,14 @@ class JobOut(Schema):
 
 
 class KeyIn(Schema):
-    """The key that is wanted."""
+    """The API key to create."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     role: Literal["read", "write", "admin"]
 
 
 class KeyOut(Schema):
-    """What is known of a key."""
+    """An API key's row; the key itself is not stored."""
 
     id: int
     name: str
@@ -237,13 +240,13 @@ class KeyOut(Schema):
 
 
 class KeyCreated(KeyOut):
-    """A new key: the only time that it is shown."""
+    """A new API key, shown this once."""
 
     key: str
 
 
 class UserExport(Schema):
-    """All that is kept of a person."""
+    """All data of a user, and the models trained on them."""
 
     user: Id
     ratings: list[RatingOut]
@@ -251,14 +254,14 @@ class UserExport(Schema):
 
 
 class UserDeleted(Schema):
-    """What was deleted, and which models were learned from it."""
+    """Number of ratings deleted, and the models that were trained on them."""
 
     n_ratings: int
     model_ids: list[int]
 
 
 class Readiness(Schema):
-    """Whether the service can answer."""
+    """Whether the service can respond."""
 
     state: str
     model_id: int | None = None

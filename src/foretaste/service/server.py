@@ -1,4 +1,4 @@
-"""Running workers on a loopback address until they are told to stop."""
+"""Runs uvicorn workers on the loopback address until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ import threading
 from typing import Any
 
 from foretaste.errors import InvalidParameterError
-from foretaste.service.middleware.guard import JsonFormatter
+from foretaste.service.middleware.access_log import JsonFormatter
 from foretaste.service.settings import ENV_VAR, Settings
 
-_SHUTDOWN_TIMEOUT = 10  # seconds that requests at work have to finish when the service stops
+_SHUTDOWN_TIMEOUT = 10  # seconds for running requests to finish at shutdown
 
 
 def bind_port(port: int) -> socket.socket:
-    """Take a port of 127.0.0.1; 0 is any that is free.
+    """Return a listening socket on 127.0.0.1; port 0 picks any free port.
 
     Raises
     ------
     InvalidParameterError
-        If it is taken.
+        If the port is not available.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
-        listener.listen(2048)  # who comes before the workers waits for them
+        listener.listen(2048)  # clients may connect before the workers are ready
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidParameterError(f"port {port} cannot be taken: {reason}", hint="port=0") from None
+        raise InvalidParameterError(f"port {port} is not available: {reason}", hint="port=0") from None
     listener.set_inheritable(True)
     return listener
 
 
 def configure_logging(stream: Any) -> None:
-    """Let the service log lines of JSON."""
+    """Send the service's log to a stream as JSON lines."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     log = logging.getLogger("foretaste.service")
@@ -51,28 +51,29 @@ def configure_logging(stream: Any) -> None:
 
 
 def run(settings: Settings, listener: socket.socket, workers: int) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests at work are finished first.
+    """Serve until SIGTERM or Ctrl-C, then finish the running requests.
 
     Parameters
     ----------
     settings : Settings
     listener : socket
-        Bound.
+        From ``bind_port``.
     workers : int
+        Number of worker processes.
     """
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     os.environ[ENV_VAR] = settings.to_json()
-    metrics_dir = tempfile.mkdtemp(prefix="foretaste-figures-") if workers > 1 else None
+    metrics_dir = tempfile.mkdtemp(prefix="foretaste-metrics-") if workers > 1 else None
     if metrics_dir is not None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
     config = uvicorn.Config(
-        "foretaste.service.server:application", factory=True, workers=workers, access_log=False,
-        log_level="warning", server_header=False, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT, proxy_headers=False,
-        timeout_keep_alive=30, h11_max_incomplete_event_size=32_768, lifespan="on",
+        "foretaste.service.server:create_worker_app", factory=True, workers=workers, access_log=False,
+        log_level="warning", server_header=False, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
+        proxy_headers=False, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768, lifespan="on",
     )  # fmt: skip
-    # uvicorn stops by itself and then sends the signal on, which would end this process without a word.
+    # After its shutdown uvicorn raises SIGTERM again, which would kill this process before its clean-up.
     previous_handler = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         if workers == 1:
@@ -89,7 +90,7 @@ def run(settings: Settings, listener: socket.socket, workers: int) -> None:
 
 
 def create_worker_app() -> Any:
-    """Return the application of a worker, which logs to standard error."""
+    """Return the ASGI application of a worker, which logs to standard error."""
     from foretaste.service.app import from_environment
 
     configure_logging(sys.stderr)
@@ -98,16 +99,16 @@ def create_worker_app() -> Any:
 
 
 def _exit_with_parent() -> None:
-    """Stop this worker when the process that started it is gone, which may have been killed without a word.
+    """Stop this worker when its parent process ends, also by SIGKILL.
 
-    Else it would hold the port, and answer there beside the next service.
+    Otherwise it would keep the port and respond beside the next service.
     """
     parent = multiprocessing.parent_process()
-    if parent is None:  # the only worker
+    if parent is None:  # a single worker runs in the main process
         return
 
     def wait_for_parent() -> None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=wait_for_parent, daemon=True, name="end with parent").start()
+    threading.Thread(target=wait_for_parent, daemon=True, name="exit with parent").start()

@@ -1,4 +1,4 @@
-"""What a service is told when it starts."""
+"""Service settings."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ENV_VAR = "FORETASTE_SERVICE"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a service is told when it starts.
+    """Settings of a service, the same in all its workers and jobs.
 
     Parameters
     ----------
     folder : str
-        Holds the models, and the database if that is SQLite.
+        Contains the model files, and the SQLite database if there is no other.
     database : str, optional
-        A URL of PostgreSQL; default: SQLite in the folder.
+        URL of a PostgreSQL database; default: SQLite in the folder.
     rate_limit : str
-        How many requests a client may make of one worker: ``"600/minute"``; ``""`` is no limit.
+        Requests per client and worker, such as ``"600/minute"``; ``""``: unlimited.
     max_body_bytes, max_upload_bytes : int
-        The largest body of a request, and of an uploaded model.
+        Maximum size of a request body, and of an uploaded model.
     allowed_origins : tuple of str
-        Pages of other origins that browsers let in: ``"https://shop.example"``; default: none.
+        CORS origins such as ``"https://shop.example"``; default: none.
     allowed_hosts : tuple of str
-        Names by which the service may be called, besides those of the loopback address.
+        ``Host`` names accepted besides those of the loopback address.
     web : {"local", "on", "off"}
-        Who gets the page: those on this machine; all who reach the service; nobody.
+        Who may open the rating page: clients on this machine, all clients, nobody.
     excluded_items : tuple of str
-        Items that the page does not show, as the database holds their ids.
+        Items that the rating page does not show, by id as text.
     max_exact_items : int
-        Of a model with more items than that, recommendations are looked up in an index, where faiss is
-        installed and the model has factors; else all items are scored.
+        With more items than this, recommendations come from an approximate-nearest-neighbor index (if faiss
+        is installed and the model has factors); otherwise all items are scored.
     """
 
     folder: str
@@ -51,25 +52,26 @@ class Settings:
 
     @property
     def database_url(self) -> str:
-        """The database."""
+        """SQLAlchemy URL of the database."""
         return self.database or f"sqlite:///{Path(self.folder).resolve() / 'foretaste.db'}"
 
     @property
     def models_dir(self) -> Path:
-        """The folder of model files."""
+        """Folder of the model files."""
         return Path(self.folder).resolve() / "models"
 
     def to_json(self) -> str:
-        """Return the settings as JSON, for another process."""
+        """Return the settings as JSON, to pass them to another process."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """Return the settings that ``to_json`` wrote."""
-        values = json.loads(text)
-        return cls(**values | {name: tuple(values[name]) for name in ("origins", "hosts", "hidden")})
+        """Return settings from ``to_json``."""
+        values: dict[str, Any] = json.loads(text)
+        tuples = ("allowed_origins", "allowed_hosts", "excluded_items")
+        return cls(**values | {name: tuple(values[name]) for name in tuples})
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Return the settings that the process which started this one has left in its environment."""
+        """Return the settings in the environment variable ``ENV_VAR``, set by the parent process."""
         return cls.from_json(os.environ[ENV_VAR])

@@ -1,1 +1,1 @@
-"""The routes under ``/api/v1``, a file a subject; each needs a key whose role its file names."""
+"""Routes under ``/api/v1``, one module per resource; each requires an API key of some role."""

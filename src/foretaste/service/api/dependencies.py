@@ -1,41 +1,46 @@
-"""What all routes share: the service behind a request, its key, and the envelope of answers."""
+"""Shared dependencies of the API routes: worker state, API key roles, response envelopes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import Depends, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from foretaste.errors import ForetasteError
 from foretaste.service.api_keys import Keyring
 from foretaste.service.db.database import Database
+from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.metrics import PrometheusMetrics
 from foretaste.service.model_server import ModelServer
-from foretaste.service.schemas import Failure
+from foretaste.service.response_cache import ResponseCache
+from foretaste.service.schemas import Failure, Schema
 from foretaste.service.settings import Settings
 from foretaste.service.training.jobs import JobRunner
 
-_bearer = HTTPBearer(auto_error=False, description="A key: Authorization: Bearer foretaste_...")
+_bearer = HTTPBearer(auto_error=False, description="API key: Authorization: Bearer foretaste_...")
+
+IdQuery = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
+RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class UnauthorizedError(ForetasteError):
-    """No key, or none of ours."""
+    """No API key, or an unknown one."""
 
     code = "unauthorized"
 
 
 class ForbiddenError(ForetasteError):
-    """A key that may not do this."""
+    """The API key's role does not allow this."""
 
     code = "forbidden"
 
 
 class AppState:
-    """All that a worker holds.
+    """Shared state of one worker process.
 
     Parameters
     ----------
@@ -47,23 +52,24 @@ class AppState:
         self.database = Database(settings.database_url)
         self.keyring = Keyring(self.database)
         self.model_server = ModelServer(settings, self.database)
+        self.responses = ResponseCache()
         self.job_runner = JobRunner(settings, self.database)
         self.metrics = PrometheusMetrics()
 
     def close(self) -> None:
-        """End jobs and close connections."""
+        """Stop jobs and close connections."""
         self.job_runner.close()
         self.keyring.close()
         self.database.close()
 
 
-async def get_state(request: Request) -> AppState:  # async, or it would be sent to another thread
-    """Return the service behind a request."""
+async def get_state(request: Request) -> AppState:  # async, else FastAPI runs it in the thread pool
+    """Return the worker's state."""
     return state_from_request(request)
 
 
 def state_from_request(request: Request) -> AppState:
-    """Return the service behind a request."""
+    """Return the worker's state."""
     app_state: AppState = request.app.state.app_state
     return app_state
 
@@ -72,52 +78,54 @@ StateDep = Annotated[AppState, Depends(get_state)]
 
 
 def require_role(role: str) -> Callable[..., Awaitable[None]]:
-    """Return a dependency that refuses requests without a key of this role."""
+    """Return a dependency that rejects requests without an API key of this role."""
 
     async def check_role(
         request: Request,
         authorization: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None,
     ) -> None:
         if authorization is None:
-            raise UnauthorizedError("a key is needed", hint="Authorization: Bearer KEY")
-        keyring = state_from_request(request).keyring
-        key = keyring.get_cached(authorization.credentials) or await run_in_threadpool(
-            keyring.lookup, authorization.credentials
-        )
+            raise UnauthorizedError("an API key is required", hint="Authorization: Bearer KEY")
+        keyring, text = state_from_request(request).keyring, authorization.credentials
+        key = keyring.get_cached(text) or await run_in_threadpool(keyring.lookup, text)
         if key is None:
-            raise UnauthorizedError("this key is not known here, or was revoked", hint="another key")
+            raise UnauthorizedError("unknown or revoked API key", hint="another key")
         if not key.allows(role):
-            raise ForbiddenError(
-                f"this needs a key that may {role}; this one may {key.role}", hint="another key"
-            )
+            raise ForbiddenError(f"requires role {role}; this key has role {key.role}", hint="another key")
 
     return check_role
 
 
 def success_envelope(data: Any) -> bytes:
-    """Return data in the envelope of a success, as JSON."""
+    """Return the JSON body of a successful response."""
     return json.dumps({"ok": True, "data": data}, ensure_ascii=False, allow_nan=False).encode()
 
 
-def json_response(data: Any, status: int = 200) -> Response:
-    """Return the answer that holds data in the envelope of a success."""
-    return Response(success_envelope(data), status, media_type="application/json")
+def json_response(data: Schema | Sequence[Schema] | dict[str, Any], status: int = 200) -> Response:
+    """Return a successful response."""
+    if isinstance(data, Schema):
+        content: Any = data.model_dump()
+    elif isinstance(data, dict):
+        content = data
+    else:
+        content = [element.model_dump() for element in data]
+    return Response(success_envelope(content), status, media_type="application/json")
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what the OpenAPI document says of failures, with those that are possible everywhere."""
+    """Return the error responses of a route for the OpenAPI document, including those of all routes."""
     descriptions = {
-        400: "The request cannot be read, or the service is not called by this name.",
-        401: "No key, or one that is not known here.",
-        403: "A key that may not do this.",
-        404: "There is no such thing.",
-        409: "It cannot be done now, or not by this model.",
-        413: "The body is too large.",
-        415: "The body is of another type than is taken here.",
-        422: "A value is not allowed.",
-        429: "Too many requests; Retry-After says how many seconds to wait.",
-        503: "The database does not answer, or there is no model yet.",
-        507: "There is no room to store it.",
+        400: "Malformed request, or Host header not allowed.",
+        401: "No API key, or an unknown one.",
+        403: "The API key's role does not allow this.",
+        404: "Not found.",
+        409: "Not possible in the current state, or not supported by this model.",
+        413: "Request body too large.",
+        415: "Unsupported media type.",
+        422: "Invalid value.",
+        429: "Too many requests; Retry-After gives the seconds to wait.",
+        503: "The database does not respond, or no model is active.",
+        507: "The disk is full.",
     }
     return {
         status: {"model": Failure, "description": descriptions[status]}

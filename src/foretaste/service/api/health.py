@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it can answer, and its figures."""
+"""Liveness, readiness and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: {"model": Failure} 
 
 @router.get("/health", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
 async def get_health() -> Response:
-    """Say that the service lives; needs no key."""
-    return json_response({"state": "alive", "model": None})
+    """Liveness: the process responds. Requires no key."""
+    return json_response(Readiness(state="alive"))
 
 
 @router.get("/ready", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
 def get_readiness(app_state: StateDep) -> Response:
-    """Say whether the database answers and a model is loaded; needs no key."""
+    """Readiness: the database responds and a model is loaded. Requires no key."""
     if not app_state.database.is_ready():
-        raise DatabaseUnavailableError("the database is not up to date", hint="start foretaste serve again")
+        raise DatabaseUnavailableError("database migrations are pending", hint="restart foretaste serve")
     with app_state.database.read_connection() as connection:
         active = app_state.model_server.get_active(connection)
-    return json_response({"state": "ready", "model": active.stored.id})
+    return json_response(Readiness(state="ready", model_id=active.stored.id))
 
 
 @router.get(
@@ -40,7 +40,7 @@ def get_readiness(app_state: StateDep) -> Response:
     response_class=Response,
 )
 def get_metrics(app_state: StateDep) -> Response:
-    """Give the figures that Prometheus collects."""
+    """Return metrics in Prometheus' text format."""
     try:
         with app_state.database.read_connection() as connection:
             active = model_store.get_active_model(connection)

@@ -1,4 +1,4 @@
-"""Items: searched and paged."""
+"""Items: list and search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def list_items(
     app_state: StateDep, search: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1, limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:  # fmt: skip
-    """List items in the order of their ids; with ``search``, those whose id or title has all its words."""
+    """List items in id order; with ``search``, those whose id or title contains all its words."""
     codec = app_state.model_server.id_codec
     words = "".join(char if char.isprintable() else " " for char in search)
     with app_state.database.read_connection() as connection:

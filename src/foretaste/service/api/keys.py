@@ -1,4 +1,4 @@
-"""Keys: made, listed, revoked."""
+"""API keys: create, list, revoke."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from starlette.exceptions import HTTPException
 
 from foretaste.errors import InvalidParameterError
 from foretaste.service import api_keys
-from foretaste.service.api.dependencies import StateDep, error_responses, json_response, require_role
-from foretaste.service.api.models import RowId
+from foretaste.service.api.dependencies import RowId, StateDep, error_responses, json_response, require_role
 from foretaste.service.schemas import DeleteResult, KeyCreated, KeyIn, KeyOut, Success
 
 router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(require_role("admin"))])
@@ -18,28 +17,28 @@ router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(require_
 
 @router.get("", response_model=Success[list[KeyOut]], responses=error_responses())
 def list_keys(app_state: StateDep) -> Response:
-    """List what is known of the keys; the keys themselves are not."""
+    """List all keys, without the keys themselves."""
     with app_state.database.read_connection() as connection:
-        return json_response([asdict(key) for key in api_keys.list_keys(connection)])
+        return json_response([KeyOut(**asdict(key)) for key in api_keys.list_keys(connection)])
 
 
 @router.post("", status_code=201, response_model=Success[KeyCreated], responses=error_responses(507))
 def create_key(body: KeyIn, app_state: StateDep) -> Response:
-    """Make a key; it is shown this once."""
+    """Create a key; it is shown this once."""
     if not body.name.isprintable():
         raise InvalidParameterError("the name of a key must be one line of text", hint='"name": "shop"')
     with app_state.database.write_transaction() as connection:
         key, api_key = api_keys.create_key(connection, body.name, body.role)
-    return json_response(asdict(api_key) | {"key": key}, 201)
+    return json_response(KeyCreated(**asdict(api_key), key=key), 201)
 
 
-@router.delete("/{number}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
+@router.delete("/{key_id}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
 def revoke_key(key_id: RowId, app_state: StateDep) -> Response:
-    """Make a key worthless: in this worker at once, in others within two seconds."""
+    """Revoke a key: in this worker at once, in others within two seconds."""
     with app_state.database.write_transaction() as connection:
         try:
             api_keys.revoke_key(connection, key_id)
         except InvalidParameterError as error:
             raise HTTPException(409, error.message) from None
     app_state.keyring.clear()
-    return json_response({"deleted": True})
+    return json_response(DeleteResult(deleted=True))

@@ -1,19 +1,22 @@
-"""Models: listed, uploaded, activated, rolled back, deleted."""
+"""Models: list, upload, activate, roll back, delete."""
 
 from __future__ import annotations
 
 import errno
 import secrets
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.persistence import inspect
+from foretaste.service import model_admin
 from foretaste.service.api.dependencies import (
     AppState,
+    RowId,
     StateDep,
     error_responses,
     json_response,
@@ -35,12 +38,11 @@ _UPLOAD_BODY = {
         "content": {_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("", response_model=Success[list[ModelOut]], responses=error_responses())
 def list_models(app_state: StateDep) -> Response:
-    """List the models, the newest first."""
+    """List all models, newest first."""
     with app_state.database.read_connection() as connection:
         active = model_store.get_active_model(connection)
         stored_models = model_store.list_models(connection)
@@ -56,13 +58,12 @@ def list_models(app_state: StateDep) -> Response:
     openapi_extra=_UPLOAD_BODY,
 )
 async def upload_model(request: Request) -> Response:
-    """Take in a model file as ``foretaste fit`` writes it; it is checked, and not activated."""
+    """Upload a model file written by ``foretaste fit``; it is validated, but not activated."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _MEDIA_TYPE:
-        raise HTTPException(415, f"a model file comes as {_MEDIA_TYPE}")
+        raise HTTPException(415, f"a model file is sent as {_MEDIA_TYPE}")
     app_state = state_from_request(request)
-    path = (
-        app_state.settings.models_dir / f"model-{secrets.token_hex(8)}.foretaste"
-    )  # never a name that was sent
+    name = f"model-{secrets.token_hex(8)}.foretaste"  # never a name from the request
+    path = app_state.settings.models_dir / name
     try:
         with path.open("wb") as file:
             async for chunk in request.stream():
@@ -71,7 +72,7 @@ async def upload_model(request: Request) -> Response:
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("there is no room for this model", hint="make room on the disk") from error
+            raise StorageFullError("the disk is full", hint="free disk space") from error
         raise
     except BaseException:
         path.unlink(missing_ok=True)
@@ -80,22 +81,20 @@ async def upload_model(request: Request) -> Response:
         return json_response(_model_out(model_store.get_model(connection, model_id), None), 201)
 
 
-def _add_upload(app_state: AppState, path: FilePath) -> int:
-    """Check a model file and add it; return its number."""
-    from foretaste.persistence import inspect
-
+def _add_upload(app_state: AppState, path: Path) -> int:
+    """Validate a model file and insert its row; return the model's id."""
     try:
         checks = validate_upload(path, rating_store.load_training_ratings(app_state.database))
         header = inspect(path)
     except ModelFileError as error:
         raise ModelFileError(
-            error.message.replace(str(path), "the file"), hint="the file that foretaste fit wrote"
+            error.message.replace(str(path), "the file"), hint="a file written by foretaste fit"
         ) from None
     model_store.fsync_directory(path.parent)
     row: dict[str, Any] = {
         "file": path.name, "sha256": model_store.file_sha256(path), "origin": "uploaded", "checks": checks,
         "spec": {"model": header["model"], "params": header["params"]},
-        "ratings": header["learned"]["n_ratings_"],
+        "n_ratings": header["learned"]["n_ratings_"],
     }  # fmt: skip
     with app_state.database.write_transaction() as connection:
         return model_store.add_model(connection, row)
@@ -103,7 +102,7 @@ def _add_upload(app_state: AppState, path: FilePath) -> int:
 
 @router.post("/rollback", response_model=Success[ModelOut], responses=error_responses(409, 507))
 def roll_back_model(app_state: StateDep) -> Response:
-    """Let the model serve that did before the active one."""
+    """Activate the previously active model."""
     with app_state.database.write_transaction() as connection:
         try:
             model_id = model_store.roll_back(connection)
@@ -113,44 +112,23 @@ def roll_back_model(app_state: StateDep) -> Response:
     return json_response(_model_out(stored, model_id))
 
 
-@router.post("/{number}/activate", response_model=Success[ModelOut], responses=error_responses(404, 507))
+@router.post("/{model_id}/activate", response_model=Success[ModelOut], responses=error_responses(404, 507))
 def activate_model(model_id: RowId, app_state: StateDep) -> Response:
-    """Let a model serve from now on."""
-    return json_response(_model_out(activate_stored_model(app_state, model_id), model_id))
+    """Activate a model."""
+    stored = model_admin.activate_model(app_state.settings, app_state.database, model_id)
+    return json_response(_model_out(stored, model_id))
 
 
-def activate_stored_model(app_state: AppState, model_id: int) -> StoredModel:
-    """Let a model serve from now on, if its file is sound."""
-    with app_state.database.write_transaction() as connection:
-        stored = model_store.get_model(connection, model_id)
-        path = app_state.settings.models_dir / stored.file
-        if not path.is_file() or model_store.file_sha256(path) != stored.sha256:
-            raise ModelFileError(f"the file of model {model_id} is missing or damaged", hint="another model")
-        model_store.activate_model(connection, model_id, "chosen")
-    return stored
-
-
-@router.delete("/{number}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
+@router.delete("/{model_id}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
 def delete_model(model_id: RowId, app_state: StateDep) -> Response:
-    """Delete a model that is not active, and its file; it is no longer rolled back to."""
-    delete_stored_model(app_state, model_id)
-    return json_response({"deleted": True})
+    """Delete a model that is not active, with its file; a rollback skips it from then on."""
+    model_admin.delete_model(app_state.settings, app_state.database, model_id)
+    return json_response(DeleteResult(deleted=True))
 
 
-def delete_stored_model(app_state: AppState, model_id: int) -> None:
-    """Delete a model that is not active, and its file."""
-    with app_state.database.write_transaction() as connection:
-        stored = model_store.get_model(connection, model_id)
-        try:
-            model_store.delete_model(connection, model_id)
-        except InvalidParameterError as error:
-            raise HTTPException(409, f"{error.message}; {error.hint}") from None
-    (app_state.settings.models_dir / stored.file).unlink(missing_ok=True)
-
-
-def _model_out(stored: StoredModel, active_id: int | None) -> dict[str, Any]:
-    return {
-        "number": stored.id, "active": stored.id == active_id, "model": stored.spec["model"],
-        "params": stored.spec["params"], "origin": stored.origin, "made_at": stored.created_at,
-        "ratings": stored.n_ratings, "checks": stored.checks, "sha256": stored.sha256,
-    }  # fmt: skip
+def _model_out(stored: StoredModel, active_id: int | None) -> ModelOut:
+    return ModelOut(
+        id=stored.id, is_active=stored.id == active_id, model=stored.spec["model"],
+        params=stored.spec["params"], origin=stored.origin, created_at=stored.created_at,
+        n_ratings=stored.n_ratings, checks=stored.checks, sha256=stored.sha256,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ratings: one is put, deleted or listed; what was answered with success is on disk."""
+"""Ratings: put, delete, list; a successful response means that the change is on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from foretaste.errors import DataError, NotFoundError
 from foretaste.service.api.dependencies import (
-    AppState,
+    IdQuery,
     StateDep,
     error_responses,
     json_response,
@@ -18,11 +18,10 @@ from foretaste.service.api.dependencies import (
 from foretaste.service.db import rating_store
 from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.id_codec import MAX_ID_LENGTH
+from foretaste.service.model_server import ModelServer
 from foretaste.service.schemas import DeleteResult, RatingIn, RatingPage, RatingStored, Success
 
 router = APIRouter(prefix="/ratings", tags=["ratings"])
-
-IdQuery = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
 @router.put(
@@ -32,7 +31,7 @@ IdQuery = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
     dependencies=[Depends(require_role("write"))],
 )
 def put_rating(body: RatingIn, app_state: StateDep) -> Response:
-    """Store a rating, or change it; the person's recommendations change at once."""
+    """Create or update a rating; the user's recommendations follow at once."""
     codec = app_state.model_server.id_codec
     user, item = codec.to_text(body.user, "user"), codec.to_text(body.item, "item")
     if not codec.low <= body.value <= codec.high:
@@ -56,7 +55,7 @@ def put_rating(body: RatingIn, app_state: StateDep) -> Response:
     dependencies=[Depends(require_role("write"))],
 )
 def delete_rating(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
-    """Delete a rating; to delete one that is not there is no error."""
+    """Delete a rating; idempotent."""
     codec = app_state.model_server.id_codec
     user, item = codec.to_text(user, "user"), codec.to_text(item, "item")
     with app_state.database.write_transaction() as connection:
@@ -73,23 +72,25 @@ def delete_rating(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response
 )
 def list_ratings(
     user: IdQuery, app_state: StateDep,
-    after: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:  # fmt: skip
-    """List the ratings of a person, by item id as text; of an unknown person there are none."""
+    """List the ratings of a user, ordered by item id as text; an unknown user has none."""
     codec = app_state.model_server.id_codec
     user = codec.to_text(user, "user")
     if after:
         after = codec.to_text(after, "item")
     with app_state.database.read_connection() as connection:
         ratings = rating_store.get_ratings_page(connection, user, after, limit)
-    rows = [rating_out(rating, app_state) for rating in ratings]
+    rows = [rating_out(rating, app_state.model_server) for rating in ratings]
     next_item = ratings[-1].item if len(ratings) == limit else None
     return json_response({"user": codec.from_text(user, "user"), "ratings": rows, "next": next_item})
 
 
-def rating_out(rating: StoredRating, app_state: AppState) -> dict[str, Any]:
-    """Return a rating as it is listed."""
+def rating_out(rating: StoredRating, model_server: ModelServer) -> dict[str, Any]:
+    """Return the fields of ``RatingOut``."""
     return {
-        "item": app_state.model_server.id_codec.from_text(rating.item, "item"), "title": app_state.model_server.item_title(rating.item),
+        "item": model_server.id_codec.from_text(rating.item, "item"),
+        "title": model_server.item_title(rating.item),
         "value": rating.value, "rated_at": rating.rated_at, "shown_prediction": rating.shown_prediction,
     }  # fmt: skip

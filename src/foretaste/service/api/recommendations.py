@@ -1,4 +1,4 @@
-"""What a person will like, how much, and what is like an item."""
+"""Recommendations, predictions, explanations, similar items, and the next item to ask about."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pydantic import Field
 from foretaste.service import predictor
 from foretaste.service.api.dependencies import (
     AppState,
+    IdQuery,
     StateDep,
     error_responses,
     json_response,
     require_role,
     success_envelope,
 )
-from foretaste.service.api.ratings import IdQuery
 from foretaste.service.db import rating_store
 from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.model_server import ActiveModel
@@ -31,7 +31,7 @@ from foretaste.service.schemas import (
     Success,
 )
 
-router = APIRouter(tags=["recommending"], dependencies=[Depends(require_role("read"))])
+router = APIRouter(tags=["recommendations"], dependencies=[Depends(require_role("read"))])
 
 IdsQuery = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]], Query(max_length=500)
@@ -41,26 +41,25 @@ CountQuery = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/recommendations", response_model=Success[PredictionsOut], responses=error_responses())
 def get_recommendations(user: IdQuery, app_state: StateDep, n: CountQuery = DEFAULT_N) -> Response:
-    """List the items that a person has not rated and will like best, the best first."""
+    """Return the top-n unrated items of a user, best first."""
     model_server = app_state.model_server
     text = model_server.id_codec.to_text(user, "user")
     with app_state.database.read_connection() as connection:
         version = rating_store.cache_version(connection, text)
-        content = model_server.responses.get(text, n, version)
+        content = app_state.responses.get(text, n, version)
         if content is None:
             active, profile = model_server.get_user(connection, text, version)
     if content is None:
         with model_server.cpu_slots:
-            content = _predictions_json(
-                app_state, text, active, profile, predictor.recommend(profile, n, active.index)
-            )
-        model_server.responses.put(text, n, version, content)
+            predictions = predictor.recommend(profile, n, active.index)
+            content = _predictions_json(app_state, text, active, profile, predictions)
+        app_state.responses.put(text, n, version, content)
     return Response(content, media_type="application/json")
 
 
 @router.post("/predictions", response_model=Success[PredictionsOut], responses=error_responses(404))
 def post_predictions(body: PredictionsIn, app_state: StateDep) -> Response:
-    """Predict what a person would give some items."""
+    """Predict a user's ratings of some items."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(body.user, "user")
     items = codec.to_array([codec.to_text(item, "item") for item in body.items], "item")
@@ -72,7 +71,7 @@ def post_predictions(body: PredictionsIn, app_state: StateDep) -> Response:
 
 @router.get("/similar", response_model=Success[SimilarItems], responses=error_responses(404, 409))
 def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Response:
-    """List the items most like one."""
+    """Return the items most similar to an item."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(item, "item")
     item_id = codec.from_text(text, "item")
@@ -81,12 +80,14 @@ def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Respo
         similar = predictor.find_similar(active.model, item_id, n)
     title = app_state.model_server.item_title
     rows = [{"item": id_, "title": title(id_), "similarity": round(value, 6)} for id_, value in similar]
-    return json_response({"item": item_id, "title": title(item_id), "model": active.stored.id, "items": rows})
+    return json_response(
+        {"item": item_id, "title": title(item_id), "model_id": active.stored.id, "items": rows}
+    )
 
 
 @router.get("/explanations", response_model=Success[ExplanationOut], responses=error_responses(404, 409))
 def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
-    """Say what a prediction is made of, and which of the person's ratings moved it."""
+    """Explain a prediction: its parts, and the contributions of the user's ratings."""
     codec = app_state.model_server.id_codec
     text, item_text = codec.to_text(user, "user"), codec.to_text(item, "item")
     with app_state.database.read_connection() as connection:
@@ -96,24 +97,27 @@ def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Respon
     )
     title = app_state.model_server.item_title
     reasons = [
-        {"item": reason.id, "title": title(reason.id), "rating": reason.rating, "share": reason.contribution}
+        {"item": reason.id, "title": title(reason.id), "rating": reason.rating,
+         "contribution": reason.contribution}
         for reason in explanation.reasons
-    ]
+    ]  # fmt: skip
     return json_response({
-        "user": explanation.user, "item": explanation.item, "title": title(item_text), "model": active.stored.id,
-        "prediction": explanation.prediction, "sentence": explanation.sentence(),
+        "user": explanation.user, "item": explanation.item, "title": title(item_text),
+        "model_id": active.stored.id, "prediction": explanation.prediction,
+        "sentence": explanation.sentence(),
         "parts": [{"name": part.name, "value": part.value} for part in explanation.parts],
-        "moved": explanation.main_part, "reasons": reasons, "rest": explanation.residual, "note": explanation.note,
+        "main_part": explanation.main_part, "reasons": reasons, "residual": explanation.residual,
+        "note": explanation.note,
     })  # fmt: skip
 
 
-@router.get("/questions", response_model=Success[NextItem], responses=error_responses(404, 409))
+@router.get("/next-item", response_model=Success[NextItem], responses=error_responses(404, 409))
 def get_next_item(
     user: IdQuery,
     app_state: StateDep,
-    skip: IdsQuery = [],  # noqa: B006 - FastAPI gives each request its own
+    skip: IdsQuery = [],  # noqa: B006 - FastAPI copies the default
 ) -> Response:
-    """Say which item to ask a person about next: the one whose rating would tell most, none of ``skip``."""
+    """Return the most informative item to ask a user to rate next, none of ``skip`` (active learning)."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(user, "user")
     excluded_items = codec.to_array([codec.to_text(item, "item") for item in skip], "item")
@@ -121,25 +125,23 @@ def get_next_item(
         active, profile = app_state.model_server.get_user(connection, text)
     item = predictor.next_item(active.model, profile.ratings, excluded_items)
     return json_response({
-        "user": codec.from_text(text, "user"), "model": active.stored.id, "answered": len(profile.rated_items),
-        "item": item, "title": app_state.model_server.item_title(item),
+        "user": codec.from_text(text, "user"), "model_id": active.stored.id,
+        "n_answered": len(profile.rated_items), "item": item,
+        "title": app_state.model_server.item_title(item),
     })  # fmt: skip
 
 
 def _predictions_json(
-    app_state: AppState,
-    user: str,
-    active: ActiveModel,
-    profile: UserProfile,
+    app_state: AppState, user: str, active: ActiveModel, profile: UserProfile,
     predictions: list[ItemPrediction],
-) -> bytes:
-    """Return an answer in words: the bytes of its JSON."""
+) -> bytes:  # fmt: skip
+    """Return the body of a response with ``PredictionsOut``."""
     title = app_state.model_server.item_title
     rows: list[dict[str, Any]] = [
         {"item": prediction.item, "title": title(prediction.item), "prediction": prediction.prediction}
         for prediction in predictions
     ]
     return success_envelope({
-        "user": app_state.model_server.id_codec.from_text(user, "user"), "model": active.stored.id, "basis": profile.basis,
-        "ratings_used": profile.n_ratings_used, "items": rows,
+        "user": app_state.model_server.id_codec.from_text(user, "user"), "model_id": active.stored.id,
+        "basis": profile.basis, "n_ratings_used": profile.n_ratings_used, "items": rows,
     })  # fmt: skip

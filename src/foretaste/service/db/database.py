@@ -1,7 +1,6 @@
-"""The database: opening it, bringing it up to date, transactions, and its failures in our words.
+"""Database engine, migrations, transactions and error translation, for SQLite and PostgreSQL.
 
-SQLite writes ahead (WAL) and waits for the disk at every commit; PostgreSQL does so by itself. A transaction
-that is over without an error is on disk.
+SQLite runs in WAL mode with ``synchronous=FULL``: a committed transaction is on disk, as with PostgreSQL.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ from foretaste.service.db.schema import settings
 
 Connection = sa.Connection
 
-_TIMEOUT = 5  # seconds for a lock, a connection, an answer to a question
-_HEAD_REVISION = "0001"
+_TIMEOUT = 5  # seconds to wait for a lock, a connection or a query
+_HEAD_REVISION = "0002"
 
 
 class DatabaseUnavailableError(ForetasteError):
-    """The database does not answer; nothing was stored."""
+    """The database does not respond; nothing was stored."""
 
     code = "unavailable"
     exit_code = 3
 
 
 class StorageFullError(ForetasteError):
-    """There is no room for what was to be stored; nothing of it was."""
+    """The disk is full; nothing was stored."""
 
     code = "storage_full"
     exit_code = 3
 
 
 class Database:
-    """A database of ratings.
+    """The service's database.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ class Database:
     Raises
     ------
     InvalidParameterError
-        If it is another kind of database, or no URL.
+        If the URL is invalid or names another database system.
     MissingDependencyError
         If the driver is not installed.
     """
@@ -60,16 +59,16 @@ class Database:
         self.engine = _create_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._nowait_local, self._nowait_connections = threading.local(), list[sqlite3.Connection]()
-        self._writer_lock = threading.Lock()  # SQLite's own waiting sleeps up to a tenth of a second
+        self._writer_lock = threading.Lock()  # SQLite's busy handler sleeps up to 100 ms
 
     def migrate(self) -> None:
-        """Take the steps that the database has not taken yet.
+        """Run the pending migrations.
 
         Raises
         ------
         DataError
-            If a newer version of foretaste made it.
-        Unavailable, StorageFull
+            If the database was created by a newer version of foretaste.
+        DatabaseUnavailableError, StorageFullError
             As ``write_transaction``.
         """
         from alembic import command
@@ -77,12 +76,13 @@ class Database:
         from alembic.migration import MigrationContext
 
         with self.write_transaction() as connection:
-            if not self.is_sqlite:  # two services that start at once
+            if not self.is_sqlite:  # several services may start at once
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('foretaste'))"))
             revision = MigrationContext.configure(connection).get_current_revision()
             if revision is not None and revision > _HEAD_REVISION:
                 raise DataError(
-                    f"the database has revision {revision}, made by a newer foretaste; this one knows {_HEAD_REVISION}",
+                    f"database revision {revision} was created by a newer foretaste; this version supports "
+                    f"{_HEAD_REVISION}",
                     hint="pip install --upgrade foretaste",
                 )
             if revision == _HEAD_REVISION:
@@ -94,47 +94,47 @@ class Database:
 
     @contextmanager
     def read_connection(self) -> Iterator[Connection]:
-        """Open a connection that only reads.
+        """Open a read-only connection.
 
-        What it reads is of one moment in SQLite, and not older than what it has read before in PostgreSQL.
+        It reads a snapshot in SQLite (one transaction), committed data in PostgreSQL (``READ COMMITTED``).
 
         Raises
         ------
-        Unavailable
-            If the database does not answer.
+        DatabaseUnavailableError
+            If the database does not respond.
         """
         with _translate_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write_transaction(self) -> Iterator[Connection]:
-        """Open a transaction, which is on disk when the block is over, or undone if it raises.
+        """Open a transaction, committed to disk at the end of the block, rolled back if it raises.
 
         Raises
         ------
-        Unavailable, StorageFull
-            If the database does not answer, or has no room.
+        DatabaseUnavailableError, StorageFullError
+            If the database does not respond, or its disk is full.
         """
         if not self.is_sqlite:
             with _translate_errors(), self.engine.begin() as connection:
                 yield connection
             return
         if not self._writer_lock.acquire(timeout=_TIMEOUT):
-            raise DatabaseUnavailableError("the database is busy", hint="the same again in a moment")
+            raise DatabaseUnavailableError("the database is busy", hint="retry in a moment")
         try:
             with (
                 _translate_errors(),
                 self.engine.connect() as connection,
-                connection.execution_options(writing=True).begin(),
+                connection.execution_options(is_write=True).begin(),
             ):
                 yield connection
         finally:
             self._writer_lock.release()
 
     def fetch_nowait(self, query: str, values: tuple[Any, ...]) -> Any:
-        """Return the first row of a query that SQLite answers at once, on a connection for such alone.
+        """Return the first row of a query without waiting for a lock, on a connection of its own per thread.
 
-        None where it is another database, or something is wrong: then it is to be asked in the usual way.
+        None with PostgreSQL and on any error: the caller then takes the regular path.
         """
         if not self.is_sqlite:
             return None
@@ -150,12 +150,12 @@ class Database:
             return None
 
     def get_settings(self) -> dict[str, str]:
-        """Return what is known of the ratings as a whole, by name."""
+        """Return all rows of the settings table as a dict."""
         with self.read_connection() as connection:
             return {row.name: row.value for row in connection.execute(sa.select(settings))}
 
     def is_ready(self) -> bool:
-        """Whether the database answers, and has taken all steps."""
+        """Whether the database responds and is at the head revision."""
         with self.read_connection() as connection:
             revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
         return revision == _HEAD_REVISION
@@ -170,12 +170,12 @@ class Database:
 
 
 def put_setting(connection: Connection, name: str, value: str) -> None:
-    """Set a fact.
+    """Insert or replace a setting.
 
     Parameters
     ----------
     connection : Connection
-        Of ``writing``.
+        From ``write_transaction``.
     name, value : str
     """
     connection.execute(sa.delete(settings).where(settings.c.name == name))
@@ -183,19 +183,19 @@ def put_setting(connection: Connection, name: str, value: str) -> None:
 
 
 def upsert(connection: Connection, table: sa.Table, values: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Insert a row, or change the one that has these keys."""
+    """Insert a row, or update the one with the same keys."""
     updates = {name: value for name, value in values.items() if name not in keys}
     statement = _dialect_insert(connection, table, values)
     connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=updates))
 
 
 def insert_if_absent(connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-    """Insert a row, unless there is such a one already."""
+    """Insert a row unless its key exists."""
     connection.execute(_dialect_insert(connection, table, values).on_conflict_do_nothing())
 
 
 def _dialect_insert(connection: Connection, table: sa.Table, values: dict[str, Any]) -> Any:
-    """Return an insert in the words of the database, which knows what to do in case of a conflict."""
+    """Return an insert of the dialect, which supports ``ON CONFLICT``."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
@@ -207,12 +207,12 @@ def _create_engine(url: str) -> sa.Engine:
         parsed_url = sa.make_url(url)
     except exc.ArgumentError:
         raise InvalidParameterError(
-            "the database is given by no URL", hint='database="postgresql+psycopg://user@127.0.0.1/name"'
+            "the database URL is not valid", hint='database="postgresql+psycopg://user@127.0.0.1/name"'
         ) from None
     backend = parsed_url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise InvalidParameterError(
-            f"the service keeps ratings in SQLite or PostgreSQL, not in {backend}",
+            f"the service supports SQLite and PostgreSQL, not {backend}",
             hint='database="postgresql+psycopg://user@127.0.0.1/name"',
         )
     if backend == "sqlite":
@@ -230,7 +230,7 @@ def _create_engine(url: str) -> sa.Engine:
     }
     try:
         return sa.create_engine(
-            # Small: a server has a hundred connections for all workers and all else.
+            # A small pool: PostgreSQL's default limit is 100 connections for all workers together.
             parsed_url, pool_size=8, max_overflow=8, pool_timeout=_TIMEOUT, pool_pre_ping=True,
             isolation_level="READ COMMITTED", connect_args=options,
         )  # fmt: skip
@@ -241,27 +241,25 @@ def _create_engine(url: str) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    connection.isolation_level = None  # explicit BEGIN (_begin_sqlite) instead of the driver's implicit one
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("writing", False)
+    is_write = connection.get_execution_options().get("is_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Turn what databases say when they cannot into two errors of ours; the rest are faults."""
+    """Turn operational errors of the drivers into two errors of foretaste; all others are bugs."""
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, exc.InternalError) as error:
         message = str(getattr(error, "orig", None) or error).lower()
         if "disk is full" in message or "no space left" in message or "diskfull" in message:
-            raise StorageFullError(
-                "there is no room left to store this; nothing of it was stored", hint="make room on the disk"
-            ) from error
+            raise StorageFullError("the disk is full; nothing was stored", hint="free disk space") from error
         raise DatabaseUnavailableError(
-            "the database does not answer; nothing was stored", hint="the same again in a moment"
+            "the database does not respond; nothing was stored", hint="retry in a moment"
         ) from error

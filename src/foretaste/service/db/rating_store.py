@@ -1,4 +1,4 @@
-"""Ratings of people in the database: one person's to show and to answer from, all of them to learn from."""
+"""Ratings, items and cache versions in the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHUNK = 20_000
 
 @dataclass(frozen=True)
 class StoredRating:
-    """One rating of a person, as the database holds it.
+    """One rating of a user.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class StoredRating:
     rated_at : int or None
         Seconds since 1970.
     shown_prediction : float or None
-        The prediction that the person saw before rating. No model learns from such a rating, but answers
-        about the person rest on it.
+        The prediction that the user saw before rating. Such a rating is excluded from training, but used for
+        fold-in.
     """
 
     item: str
@@ -42,16 +42,16 @@ class StoredRating:
 
 @dataclass(frozen=True)
 class CacheVersion:
-    """What an answer about a person depends on: the same moment, the same answer.
+    """What a user's recommendations depend on: a cached response is valid while its version is current.
 
     Parameters
     ----------
     user_version : int
-        Of the person's ratings; 0 if none were changed since they were first read.
+        Version of the user's ratings; 0 if they did not change since the import.
     deletion_count : int
-        How many people's data were deleted.
+        Number of users whose data were deleted.
     activation_id : int
-        Number of the activation in force; 0 if there is no model.
+        Id of the latest activation; 0 without a model.
     """
 
     user_version: int
@@ -60,62 +60,66 @@ class CacheVersion:
 
 
 _VERSION_QUERY = sa.select(
-    sa.select(user_versions.c.version).where(user_versions.c.user == sa.bindparam("who")).scalar_subquery(),
-    sa.select(settings.c.value).where(settings.c.name == "erasures").scalar_subquery(),
-    sa.select(sa.func.max(activations.c.number)).scalar_subquery(),
+    sa.select(user_versions.c.version)
+    .where(user_versions.c.user == sa.bindparam("user_id"))
+    .scalar_subquery(),
+    sa.select(settings.c.value).where(settings.c.name == "deletion_count").scalar_subquery(),
+    sa.select(sa.func.max(activations.c.id)).scalar_subquery(),
 )
-_VERSION_SQL = (  # _MOMENT as SQLite is asked without SQLAlchemy
-    "SELECT (SELECT version FROM people WHERE user = ?), (SELECT value FROM facts WHERE name = 'erasures'), "
-    "(SELECT max(number) FROM activations)"
+_VERSION_SQL = (  # _VERSION_QUERY for SQLite, without the overhead of SQLAlchemy
+    "SELECT (SELECT version FROM user_versions WHERE user = ?), "
+    "(SELECT value FROM settings WHERE name = 'deletion_count'), (SELECT max(id) FROM activations)"
 )
 _USER_RATINGS_QUERY = (
-    sa.select(ratings.c.item, ratings.c.value, ratings.c.rated_at, ratings.c.shown)
-    .where(ratings.c.user == sa.bindparam("who"))
+    sa.select(ratings.c.item, ratings.c.value, ratings.c.rated_at, ratings.c.shown_prediction)
+    .where(ratings.c.user == sa.bindparam("user_id"))
     .order_by(ratings.c.item)
 )
 
 
 def cache_version(connection: Connection, user: str) -> CacheVersion:
-    """Return what answers about a person depend on."""
-    user_version, deletion_count, activation_id = connection.execute(_VERSION_QUERY, {"who": user}).one()
+    """Return the current cache version of a user."""
+    user_version, deletion_count, activation_id = connection.execute(_VERSION_QUERY, {"user_id": user}).one()
     return CacheVersion(user_version or 0, int(deletion_count or 0), activation_id or 0)
 
 
 def cache_version_nowait(database: Database, user: str) -> CacheVersion | None:
-    """Return ``moment`` if it can be had without waiting, else None."""
+    """Return ``cache_version`` if it can be read without waiting, else None."""
     row = database.fetch_nowait(_VERSION_SQL, (user,))
     return None if row is None else CacheVersion(row[0] or 0, int(row[1] or 0), row[2] or 0)
 
 
 def get_user_ratings(connection: Connection, user: str) -> list[StoredRating]:
-    """Return all ratings of a person, by item as text."""
-    return [StoredRating(*row) for row in connection.execute(_USER_RATINGS_QUERY, {"who": user})]
+    """Return all ratings of a user, ordered by item id as text."""
+    return [StoredRating(*row) for row in connection.execute(_USER_RATINGS_QUERY, {"user_id": user})]
 
 
 def get_ratings_page(connection: Connection, user: str, after: str, limit: int) -> list[StoredRating]:
-    """Return some ratings of a person, those behind an item, by item as text."""
+    """Return a page of a user's ratings: those after an item, ordered by item id as text."""
     query = _USER_RATINGS_QUERY.where(ratings.c.item > after).limit(limit)
-    return [StoredRating(*row) for row in connection.execute(query, {"who": user})]
+    return [StoredRating(*row) for row in connection.execute(query, {"user_id": user})]
 
 
 def put_rating(connection: Connection, user: str, rating: StoredRating) -> tuple[bool, bool]:
-    """Store a rating; return whether there was none before, and whether anything changed.
+    """Insert or update a rating; return whether it was created, and whether anything changed.
 
-    The same rating once more changes nothing, not even its time.
+    Putting the same value again changes nothing, not even the timestamp.
     """
     condition = (ratings.c.user == user) & (ratings.c.item == rating.item)
     previous = connection.execute(sa.select(ratings.c.value).where(condition).with_for_update()).scalar()
     if previous is not None and previous == rating.value:
         return False, False
     keys = {"user": user, "item": rating.item}
-    values = {"value": rating.value, "rated_at": rating.rated_at, "shown": rating.shown_prediction}
+    values = {
+        "value": rating.value, "rated_at": rating.rated_at, "shown_prediction": rating.shown_prediction
+    }  # fmt: skip
     upsert(connection, ratings, keys | values, ("user", "item"))
     _bump_user_version(connection, user)
     return previous is None, True
 
 
 def delete_rating(connection: Connection, user: str, item: str) -> bool:
-    """Delete a rating; return whether there was one."""
+    """Delete a rating; return whether it existed."""
     condition = (ratings.c.user == user) & (ratings.c.item == item)
     is_deleted = connection.execute(sa.delete(ratings).where(condition)).rowcount > 0
     if is_deleted:
@@ -124,53 +128,52 @@ def delete_rating(connection: Connection, user: str, item: str) -> bool:
 
 
 def delete_user(connection: Connection, user: str) -> int:
-    """Delete all that is kept of a person; return how many ratings that were."""
+    """Delete all data of a user; return the number of ratings deleted."""
     n_deleted = connection.execute(sa.delete(ratings).where(ratings.c.user == user)).rowcount
     connection.execute(sa.delete(user_versions).where(user_versions.c.user == user))
     connection.execute(sa.delete(visitors).where(visitors.c.user == user))
-    # Counted by the database, for there may be two at once.
+    # Incremented in SQL, as deletions may run concurrently.
     incremented = sa.cast(sa.cast(settings.c.value, sa.BigInteger) + 1, sa.Text)
-    connection.execute(sa.update(settings).where(settings.c.name == "erasures").values(value=incremented))
+    is_count = settings.c.name == "deletion_count"
+    connection.execute(sa.update(settings).where(is_count).values(value=incremented))
     return n_deleted
 
 
 def _bump_user_version(connection: Connection, user: str) -> None:
-    previous = (
-        connection.execute(sa.select(user_versions.c.version).where(user_versions.c.user == user)).scalar()
-        or 0
-    )
+    query = sa.select(user_versions.c.version).where(user_versions.c.user == user)
+    previous = connection.execute(query).scalar() or 0
     upsert(connection, user_versions, {"user": user, "version": max(previous + 1, time.time_ns())}, ("user",))
 
 
-# All of them -----------------------------------------------------------------------------------------
+# Import and training data ----------------------------------------------------------------------------
 
 
 def import_ratings(connection: Connection, dataset: Ratings, titles: dict[str, str], name: str) -> None:
-    """Store ratings and items in an empty database.
+    """Import ratings and items into an empty database.
 
     Parameters
     ----------
     connection : Connection
-        Of ``writing``.
+        From ``write_transaction``.
     dataset : Ratings
     titles : dict of str to str
-        By item id as text; items without ratings are stored, too.
+        By item id as text; items without ratings are imported, too.
     name : str
-        What the ratings are called, so that another file is not taken for this one.
+        Name of the dataset, compared when the service is started again.
     """
     low, high = dataset.scale or (float(dataset.value.min()), float(dataset.value.max()))
     for setting, value in (
-        ("user_kind", dataset.users.dtype), ("item_kind", dataset.items.dtype), ("low", repr(float(low))),
+        ("user_dtype", dataset.users.dtype), ("item_dtype", dataset.items.dtype), ("low", repr(float(low))),
         ("high", repr(float(high))), ("declared", str(dataset.scale is not None)), ("name", name),
-        ("erasures", "0"),
+        ("deletion_count", "0"),
     ):  # fmt: skip
         put_setting(connection, setting, value)
     known = {str(item) for item in dataset.items}
     id_type = int if dataset.items.dtype == "int" else str
     ids = sorted(known | set(titles), key=id_type)
     rows: list[dict[str, Any]] = [
-        {"item": id_, "place": position, "title": titles.get(id_),
-         "searched": f"{id_}\n{titles.get(id_, '')}".casefold()}
+        {"item": id_, "position": position, "title": titles.get(id_),
+         "search_text": f"{id_}\n{titles.get(id_, '')}".casefold()}
         for position, id_ in enumerate(ids)
     ]  # fmt: skip
     for start in range(0, len(rows), _CHUNK):
@@ -179,23 +182,21 @@ def import_ratings(connection: Connection, dataset: Ratings, titles: dict[str, s
 
 
 def _insert_ratings(connection: Connection, dataset: Ratings) -> None:
-    """Insert ratings, sorted as the table is."""
+    """Insert ratings in the order of the primary key."""
     user_ids, item_ids = [str(user) for user in dataset.users], [str(item) for item in dataset.items]
     order = np.lexsort((dataset.item, dataset.user))
     distinct, value_codes = np.unique(dataset.value, return_inverse=True)
-    shortest = np.array([float(str(value)) for value in distinct])  # 0.9, not 0.8999999761581421
+    shortest = np.array(
+        [float(str(value)) for value in distinct]
+    )  # shortest repr of the float32: 0.9, not 0.8999999761581421
     for start in range(0, len(order), _CHUNK):
         rows = order[start : start + _CHUNK]
         timestamps = [None] * len(rows) if dataset.timestamp is None else dataset.timestamp[rows].tolist()
-        columns = (
-            dataset.user[rows].tolist(),
-            dataset.item[rows].tolist(),
-            shortest[value_codes[rows]].tolist(),
-            timestamps,
-        )
+        users, items_ = dataset.user[rows].tolist(), dataset.item[rows].tolist()
+        values = shortest[value_codes[rows]].tolist()
         batch = [
-            (user_ids[u], item_ids[i], value, timestamp)
-            for u, i, value, timestamp in zip(*columns, strict=True)
+            (user_ids[user], item_ids[item], value, timestamp)
+            for user, item, value, timestamp in zip(users, items_, values, timestamps, strict=True)
         ]
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(
@@ -212,41 +213,35 @@ _ID_TYPES = {"number": "int", "text": "str"}  # as databases of 0.1.0 name them
 
 
 def load_id_codec(database: Database) -> IdCodec:
-    """Return the types of the ids and the scale.
+    """Return the codec for the database's id types and rating scale.
 
     Raises
     ------
     DataError
         If the database is empty.
     """
-    stored_settings = database.get_settings()
-    if "user_kind" not in stored_settings:
-        raise DataError("the database holds no ratings", hint="foretaste serve RATINGS")
-    return IdCodec(
-        _ID_TYPES.get(stored_settings["user_kind"], stored_settings["user_kind"]),
-        _ID_TYPES.get(stored_settings["item_kind"], stored_settings["item_kind"]),
-        float(stored_settings["low"]),
-        float(stored_settings["high"]),
-    )
+    stored = database.get_settings()
+    if "user_dtype" not in stored:
+        raise DataError("the database contains no ratings", hint="foretaste serve RATINGS")
+    return IdCodec(stored["user_dtype"], stored["item_dtype"], float(stored["low"]), float(stored["high"]))
 
 
 def load_training_ratings(database: Database) -> Ratings:
-    """Return all ratings to learn from, as of one moment.
+    """Return the training data, read from one snapshot.
 
-    Ratings given to items whose prediction was shown are left out: people are drawn towards what they see,
-    and a model that learned from them would learn from itself. Times are left out unless every rating has
-    one.
+    Ratings that followed a shown prediction are excluded: users are biased towards what they see, and a model
+    trained on them would reinforce itself. Timestamps are dropped unless every rating has one.
 
     Raises
     ------
     DataError
-        If there are none.
+        If there are no ratings to train on.
     """
     codec, stored_settings = load_id_codec(database), database.get_settings()
     user_codes, item_codes = dict[str, int](), dict[str, int]()
     user, item, value, timestamps = list[int](), list[int](), list[float](), list[int | None]()
     query = sa.select(ratings.c.user, ratings.c.item, ratings.c.value, ratings.c.rated_at)
-    query = query.where(ratings.c.shown.is_(None))
+    query = query.where(ratings.c.shown_prediction.is_(None))
     with database.read_connection() as connection:
         result = connection.execution_options(yield_per=_CHUNK).execute(query)
         for user_text, item_text, rating_value, rated_at in result:
@@ -256,16 +251,16 @@ def load_training_ratings(database: Database) -> Ratings:
             timestamps.append(rated_at)
     if not value:
         raise DataError(
-            "the database holds no ratings that were given without a prediction in sight",
+            "no ratings to train on: all followed a shown prediction",
             hint="rate items before their predictions are shown",
         )
     return _to_ratings(codec, stored_settings, (user_codes, item_codes), (user, item), value, timestamps)
 
 
 def count_excluded_ratings(connection: Connection) -> int:
-    """Return how many ratings ``load_training_ratings`` leaves out."""
-    query = sa.select(sa.func.count()).select_from(ratings).where(ratings.c.shown.is_not(None))
-    return int(connection.execute(query).scalar_one())
+    """Return how many ratings ``load_training_ratings`` excludes."""
+    query = sa.select(sa.func.count()).select_from(ratings)
+    return int(connection.execute(query.where(ratings.c.shown_prediction.is_not(None))).scalar_one())
 
 
 def _to_ratings(
@@ -280,23 +275,23 @@ def _to_ratings(
         inverse[order] = np.arange(len(order), dtype=np.int32)
         indexes.append(IdIndex(column[order]))
         encoded.append(inverse[np.array(entity_codes, np.int64)])
-    order = np.lexsort((encoded[1], encoded[0]))  # the same whatever order the database gives
+    order = np.lexsort((encoded[1], encoded[0]))  # independent of the database's row order
     has_timestamps = None not in timestamps
     return Ratings(
         user=encoded[0][order], item=encoded[1][order], value=np.array(value, np.float32)[order], weight=None,
-        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps else None, user_features=None, item_features=None,
-        users=indexes[0], items=indexes[1],
+        timestamp=np.array(timestamps, np.int64)[order] if has_timestamps else None,
+        user_features=None, item_features=None, users=indexes[0], items=indexes[1],
         scale=(codec.low, codec.high) if stored_settings.get("declared") == "True" else None,
     )  # fmt: skip
 
 
 def has_item(connection: Connection, item: str) -> bool:
-    """Whether there is such an item."""
-    return connection.execute(sa.select(items.c.place).where(items.c.item == item)).scalar() is not None
+    """Whether the item exists."""
+    return connection.execute(sa.select(items.c.position).where(items.c.item == item)).scalar() is not None
 
 
 def get_item_titles(connection: Connection) -> dict[str, str]:
-    """Return the titles of all items that have one, by id as text."""
+    """Return the titles of all items that have one, by item id as text."""
     rows = connection.execute(sa.select(items.c.item, items.c.title).where(items.c.title.is_not(None)))
     return {row.item: row.title for row in rows}
 
@@ -304,9 +299,19 @@ def get_item_titles(connection: Connection) -> dict[str, str]:
 def search_items(
     connection: Connection, words: str, after: int, limit: int
 ) -> list[tuple[int, str, str | None]]:
-    """Return items whose id or title contains all words, in the order of ids, those behind a place."""
-    query = sa.select(items.c.place, items.c.item, items.c.title).where(items.c.place > after)
+    """Return position, id and title of items whose id or title contains all words, in id order.
+
+    Parameters
+    ----------
+    connection : Connection
+    words : str
+        Separated by spaces; case is ignored.
+    after : int
+        Only items with a larger position, for paging.
+    limit : int
+    """
+    query = sa.select(items.c.position, items.c.item, items.c.title).where(items.c.position > after)
     for word in words.casefold().split():
-        query = query.where(items.c.searched.contains(word, autoescape=True))
-    rows = connection.execute(query.order_by(items.c.place).limit(limit))
-    return [(row.place, row.item, row.title) for row in rows]
+        query = query.where(items.c.search_text.contains(word, autoescape=True))
+    rows = connection.execute(query.order_by(items.c.position).limit(limit))
+    return [(row.position, row.item, row.title) for row in rows]

@@ -1,7 +1,7 @@
-"""The tables of the service's database, as they are after all migrations.
+"""Database schema: the tables as they are after all migrations.
 
-Ids are kept as text, whatever their type: ``settings`` says whether those of users and of items are numbers.
-Times are whole seconds since 1970, versions nanoseconds.
+Ids are stored as text whatever their type; the settings ``user_dtype`` and ``item_dtype`` say what they are.
+Times are whole seconds since 1970, user versions nanoseconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 settings = Table(
-    "facts",
+    "settings",
     metadata,
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
@@ -33,13 +33,13 @@ items = Table(
     "items",
     metadata,
     Column("item", Text, primary_key=True),
-    Column("place", Integer, nullable=False, unique=True),  # in the order of ids: numbers as numbers
+    Column("position", Integer, nullable=False, unique=True),  # in id order: integers by value
     Column("title", Text),
-    Column("searched", Text, nullable=False),  # id and title, without case
+    Column("search_text", Text, nullable=False),  # id and title, case-folded
 )
 
-user_versions = Table(  # who has changed something since the ratings were first read
-    "people",
+user_versions = Table(  # of users whose ratings changed since the import
+    "user_versions",
     metadata,
     Column("user", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
@@ -52,60 +52,60 @@ ratings = Table(
     Column("item", Text, primary_key=True),
     Column("value", Float, nullable=False),
     Column("rated_at", BigInteger),
-    Column("shown", Float),  # the prediction that the person saw before rating: no model learns from such
+    Column("shown_prediction", Float),  # seen before rating: such ratings are excluded from training
     sqlite_with_rowid=False,
 )
 
-visitors = Table(  # people of the page, who rate without a key
+visitors = Table(  # anonymous web visitors, who rate without an API key
     "visitors",
     metadata,
     Column("user", Text, primary_key=True),
-    Column("sha256", String(64), nullable=False, unique=True),  # of the secret in their cookie
-    Column("made_at", BigInteger, nullable=False),
-    Column("skipped", Text, nullable=False),  # JSON: items
-    Column("shown", Text, nullable=False),  # JSON: the prediction of each item that was shown to them
+    Column("sha256", String(64), nullable=False, unique=True),  # of the token in their cookie
+    Column("created_at", BigInteger, nullable=False),
+    Column("skipped_items", Text, nullable=False),  # JSON list
+    Column("shown_predictions", Text, nullable=False),  # JSON object: item -> prediction
 )
 
 keys = Table(
     "keys",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("role", String(10), nullable=False),
-    Column("made_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
 )
 
-sessions = Table(  # administrators who have signed in on the page
+sessions = Table(  # of administrators on the web page
     "sessions",
     metadata,
-    Column("sha256", String(64), primary_key=True),  # of the secret in their cookie
-    Column("key", Integer, ForeignKey("keys.number"), nullable=False),
-    Column("made_at", BigInteger, nullable=False),
-    Column("ends_at", BigInteger, nullable=False),
+    Column("sha256", String(64), primary_key=True),  # of the token in their cookie
+    Column("key_id", Integer, ForeignKey("keys.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 models = Table(
     "models",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("file", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("spec", Text, nullable=False),  # JSON: name and parameters
+    Column("spec", Text, nullable=False),  # JSON: name and hyperparameters
     Column("origin", String(10), nullable=False),  # trained, uploaded
-    Column("made_at", BigInteger, nullable=False),
-    Column("ratings", BigInteger, nullable=False),
-    Column("checks", Text, nullable=False),  # JSON
-    sqlite_autoincrement=True,  # a number names one model for ever, also when that was deleted
+    Column("created_at", BigInteger, nullable=False),
+    Column("n_ratings", BigInteger, nullable=False),
+    Column("checks", Text, nullable=False),  # JSON: metrics of the quality gate
+    sqlite_autoincrement=True,  # ids are never reused, also not after a deletion
 )
 
 activations = Table(
     "activations",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("model", Integer, ForeignKey("models.number"), nullable=False),
-    Column("at", BigInteger, nullable=False),
+    Column("id", Integer, primary_key=True),
+    Column("model_id", Integer, ForeignKey("models.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Column("reason", String(20), nullable=False),  # first, retrained, chosen, rolled back
     sqlite_autoincrement=True,
 )
@@ -113,19 +113,19 @@ activations = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("slot", String(10), unique=True),  # "retrain" while it is at work, so that there is one at a time
-    Column("state", String(10), nullable=False),  # running, done, refused, failed, cancelled, lost
+    Column("id", Integer, primary_key=True),
+    Column("slot", String(10), unique=True),  # "retrain" while running: at most one job runs
+    Column("state", String(10), nullable=False),  # running, done, rejected, failed, cancelled, lost
     Column("spec", Text, nullable=False),
     Column("started_at", BigInteger, nullable=False),
-    Column("seen_at", BigInteger, nullable=False),
-    Column("ended_at", BigInteger),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
     Column("label", Text, nullable=False),
     Column("done", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("note", Text, nullable=False),
-    Column("cancel", Boolean, nullable=False),
-    Column("model", Integer, ForeignKey("models.number")),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("model_id", Integer, ForeignKey("models.id")),
 )
 
-Index("ratings_of_item", ratings.c.item)
+Index("ix_ratings_item", ratings.c.item)

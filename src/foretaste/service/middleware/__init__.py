@@ -1,1 +1,1 @@
-"""ASGI middleware of the service."""
+"""ASGI middleware, from outside to inside: security headers, access log, host check, limits."""

@@ -1,4 +1,4 @@
-"""Training in the background: one job at a time, in a process of its own that ends with the service."""
+"""Background training jobs: one at a time, each in a subprocess that ends with the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from foretaste.errors import InvalidParameterError, NotFoundError
+from foretaste.errors import InvalidParameterError, ModelFileError, NotFoundError
 from foretaste.models.spec import as_spec, from_spec
 from foretaste.service.db import model_store
 from foretaste.service.db.database import Connection, Database
@@ -22,18 +22,18 @@ from foretaste.service.settings import Settings
 log = logging.getLogger("foretaste.service")
 
 JOB_SLOT = "retrain"
-_HEARTBEAT_TIMEOUT = 30  # seconds without a sign of life after which a job is lost
+_HEARTBEAT_TIMEOUT = 30  # seconds without a heartbeat after which a job is lost
 
 
 class JobRunningError(InvalidParameterError):
-    """Another job is at work."""
+    """Another job is running."""
 
-    code = "busy"
+    code = "job_running"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training, as it stands."""
+    """A row of the jobs table."""
 
     id: int
     state: str
@@ -58,83 +58,88 @@ def _from_row(row: Any) -> Job:
 
 
 def list_jobs(connection: Connection, limit: int = 50) -> list[Job]:
-    """Return the last jobs, the newest first."""
-    rows = connection.execute(sa.select(*_COLUMNS).order_by(jobs.c.number.desc()).limit(limit))
+    """Return the latest jobs, newest first."""
+    rows = connection.execute(sa.select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit))
     return [_from_row(row) for row in rows]
 
 
 def get_job(connection: Connection, job_id: int) -> Job:
-    """Return a job by its number.
+    """Return a job by its id.
 
     Raises
     ------
     NotFoundError
-        If there is none.
+        If there is no such job.
     """
-    row = connection.execute(sa.select(*_COLUMNS).where(jobs.c.number == job_id)).one_or_none()
+    row = connection.execute(sa.select(*_COLUMNS).where(jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no job {job_id}", hint="GET /api/v1/jobs")
     return _from_row(row)
 
 
 def create_job(connection: Connection, spec: dict[str, Any] | None) -> int:
-    """Take the only place for a job at work; return its number.
+    """Create a running job in the only slot; return its id.
 
     Parameters
     ----------
     connection : Connection
-        Of ``writing``.
+        From ``write_transaction``.
     spec : dict, optional
-        The model to learn; default: the settings of the active one.
+        The model to train; default: the spec of the active model.
 
     Raises
     ------
-    Busy
-        If one is at work.
+    JobRunningError
+        If a job is running.
     """
     mark_lost_jobs(connection)
     if spec is None:
         active = model_store.get_active_model(connection)
         if active is None:
-            raise InvalidParameterError(
-                "there is no active model whose settings to take", hint='"model": "SVD"'
-            )
+            raise InvalidParameterError("no active model whose spec could be used", hint='"model": "SVD"')
         spec = active[1].spec
     spec = as_spec(from_spec(spec))
     now = int(time.time())
     values = {
-        "slot": JOB_SLOT, "state": "running", "spec": json.dumps(spec), "started_at": now, "seen_at": now,
-        "label": "starting", "done": 0, "total": 0, "note": "", "cancel": False,
+        "slot": JOB_SLOT, "state": "running", "spec": json.dumps(spec), "started_at": now,
+        "heartbeat_at": now, "label": "starting", "done": 0, "total": 0, "note": "",
+        "cancel_requested": False,
     }  # fmt: skip
     try:
         with connection.begin_nested():
-            statement = sa.insert(jobs).values(**values).returning(jobs.c.number)
+            statement = sa.insert(jobs).values(**values).returning(jobs.c.id)
             return int(connection.execute(statement).scalar_one())
     except sa.exc.IntegrityError:
-        raise JobRunningError("a training is at work", hint="GET /api/v1/jobs, or cancel it") from None
+        raise JobRunningError("a training job is running", hint="GET /api/v1/jobs, or cancel it") from None
 
 
 def mark_lost_jobs(connection: Connection) -> None:
-    """Mark a job as lost whose process has given no sign of life for half a minute."""
-    is_stale = (jobs.c.slot == JOB_SLOT) & (jobs.c.seen_at < int(time.time()) - _HEARTBEAT_TIMEOUT)
+    """Mark a job as lost if its process sent no heartbeat for half a minute."""
+    is_stale = (jobs.c.slot == JOB_SLOT) & (jobs.c.heartbeat_at < int(time.time()) - _HEARTBEAT_TIMEOUT)
     connection.execute(
-        sa.update(jobs).where(is_stale).values(slot=None, state="lost", ended_at=int(time.time()))
+        sa.update(jobs).where(is_stale).values(slot=None, state="lost", finished_at=int(time.time()))
     )
 
 
 def request_cancel(connection: Connection, job_id: int) -> None:
-    """Ask a job to stop, which takes a second or two; one that is over stays as it is."""
+    """Request that a job stops, which takes a second or two; a finished one does not change."""
     get_job(connection, job_id)
-    is_running = (jobs.c.number == job_id) & (jobs.c.slot == JOB_SLOT)
-    connection.execute(sa.update(jobs).where(is_running).values(cancel=True))
+    is_running = (jobs.c.id == job_id) & (jobs.c.slot == JOB_SLOT)
+    connection.execute(sa.update(jobs).where(is_running).values(cancel_requested=True))
 
 
 def heartbeat(connection: Connection, job_id: int, label: str, done: int, total: int, note: str) -> bool:
-    """Say how far a job is; return whether it is to go on."""
-    is_running = (jobs.c.number == job_id) & (jobs.c.slot == JOB_SLOT)
-    values = {"seen_at": int(time.time()), "label": label, "done": done, "total": total, "note": note[:500]}
+    """Record a job's progress; return whether it should continue."""
+    is_running = (jobs.c.id == job_id) & (jobs.c.slot == JOB_SLOT)
+    values = {
+        "heartbeat_at": int(time.time()),
+        "label": label,
+        "done": done,
+        "total": total,
+        "note": note[:500],
+    }
     cancel_requested = connection.execute(
-        sa.update(jobs).where(is_running).values(**values).returning(jobs.c.cancel)
+        sa.update(jobs).where(is_running).values(**values).returning(jobs.c.cancel_requested)
     ).scalar_one_or_none()
     return cancel_requested is False
 
@@ -142,25 +147,36 @@ def heartbeat(connection: Connection, job_id: int, label: str, done: int, total:
 def finish_job(
     connection: Connection, job_id: int, state: str, note: str, model_id: int | None = None
 ) -> bool:
-    """Record how a job ended; return False if it was given up for lost before."""
-    is_running = (jobs.c.number == job_id) & (jobs.c.slot == JOB_SLOT)
+    """Record how a job ended; return False if it was marked as lost before."""
+    is_running = (jobs.c.id == job_id) & (jobs.c.slot == JOB_SLOT)
     values = {
-        "slot": None,
-        "state": state,
-        "ended_at": int(time.time()),
-        "note": note[:500],
-        "model": model_id,
-    }
+        "slot": None, "state": state, "finished_at": int(time.time()), "note": note[:500],
+        "model_id": model_id,
+    }  # fmt: skip
     return connection.execute(sa.update(jobs).where(is_running).values(**values)).rowcount == 1
 
 
+def validate_spec(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec of a model with all its hyperparameters.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such model, or a hyperparameter is not allowed.
+    """
+    try:
+        return as_spec(from_spec({"model": name, "params": params}))
+    except ModelFileError as error:
+        raise InvalidParameterError(error.message, hint="foretaste models") from None
+
+
 class JobRunner:
-    """Starts the processes of jobs, and ends them with the service.
+    """Starts the subprocesses of jobs, and ends them with the service.
 
     Parameters
     ----------
     settings : Settings
-    database : Store
+    database : Database
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -168,12 +184,12 @@ class JobRunner:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, spec: dict[str, Any] | None) -> int:
-        """Start a job; return its number.
+        """Start a job; return its id.
 
         Raises
         ------
-        Busy
-            If one is at work.
+        JobRunningError
+            If a job is running.
         """
         self._reap_processes()
         with self.database.write_transaction() as connection:
@@ -182,7 +198,7 @@ class JobRunner:
             [sys.executable, "-m", "foretaste.service.training.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the service; the job ends when its input does
+            start_new_session=True,  # Ctrl-C is for the service; the job ends with its stdin
         )
         assert process.stdin is not None  # noqa: S101 - for the type checker
         process.stdin.write(
@@ -193,7 +209,7 @@ class JobRunner:
         return job_id
 
     def _reap_processes(self) -> None:
-        """Let go of the processes that have ended."""
+        """Close the pipes of processes that have ended."""
         for job_id, process in list(self._processes.items()):
             if process.poll() is not None:
                 if process.stdin is not None:
@@ -201,7 +217,7 @@ class JobRunner:
                 del self._processes[job_id]
 
     def close(self) -> None:
-        """End all jobs and wait for them."""
+        """Stop all jobs and wait for them."""
         for process in self._processes.values():
             if process.stdin is not None:
                 process.stdin.close()

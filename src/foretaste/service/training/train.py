@@ -1,4 +1,4 @@
-"""Learning a model from all ratings, with the checks that it must pass before it serves."""
+"""Trains a model on all ratings, behind a quality gate, and validates uploaded models."""
 
 from __future__ import annotations
 
@@ -19,33 +19,31 @@ from foretaste.service.db.model_store import file_sha256, fsync_directory
 from foretaste.splits import HoldOut
 
 TEST_SIZE = 0.1
-_MAX_RMSE_RATIO = (
-    1.01  # how much larger the error of a new model may be than that of the active one's settings
-)
+_MAX_RMSE_RATIO = 1.01  # of a new spec to the active model's spec
 
 
 class QualityGateError(ForetasteError):
-    """A new model did not pass its checks; the active one goes on serving."""
+    """A new model did not pass its checks; the active one stays."""
 
-    code = "refused"
+    code = "quality_gate"
     exit_code = 1
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A model file that has passed, and what it was checked by.
+    """A model file that passed the quality gate.
 
     Parameters
     ----------
     file : str
-        Its name in the folder of models.
+        File name in the models folder.
     sha256 : str
     spec : dict
     n_ratings : int
-        How many it learned from.
+        Number of training ratings.
     checks : dict
-        ``held_out``, how many ratings; ``rmse`` of a model with these settings that has not seen them;
-        ``rmse_of_the_mean`` and, where another model is active, ``rmse_of_the_active``, that of its settings.
+        ``n_test``, the number of test ratings; the test ``rmse`` of the spec; ``rmse_global_mean``; and
+        ``rmse_active_spec`` if a model of another spec is active.
     """
 
     file: str
@@ -55,18 +53,18 @@ class TrainingResult:
     checks: dict[str, Any]
 
     def to_row(self, origin: str) -> dict[str, Any]:
-        """Return what the table of models holds of it."""
+        """Return the values for the models table."""
         return {**self.__dict__, "origin": origin}
 
 
 def train(
     ratings: Ratings, spec: dict[str, Any], active_spec: dict[str, Any] | None, path: Path, progress: Progress
 ) -> TrainingResult:
-    """Learn a model and keep it in a file if it passes its checks.
+    """Train a model and save it if it passes the quality gate.
 
-    A tenth of the ratings is held out. A model with these settings that has not seen them must predict them
-    better than their mean does, and at most 1 % worse than one with the active model's settings. Then a model
-    learns from all ratings; its file must give the same predictions, to the bit.
+    On a test set of a tenth of the ratings, the spec's RMSE must be lower than the global mean's, and at most
+    1 % higher than that of the active spec. Then the model is fitted to all ratings; the saved file must give
+    bit-identical predictions.
 
     Parameters
     ----------
@@ -74,69 +72,67 @@ def train(
     spec : dict
         ``{"model": name, "params": {...}}``
     active_spec : dict, optional
-        That of the active model.
+        Spec of the active model.
     path : Path
-        The file to write.
+        File to write.
     progress : Progress
 
     Raises
     ------
-    Refused
-        If it does not pass; nothing is written.
+    QualityGateError
+        If a check fails; no file is left.
     """
     model = from_spec(spec)
     spec = as_spec(model)
     train_rows, test_rows = next(iter(HoldOut(test_size=TEST_SIZE, seed=0).split(ratings)))
     train_ratings, test_ratings = ratings[train_rows], ratings[test_rows]
     checks: dict[str, Any] = {
-        "held_out": len(test_ratings),
+        "n_test": len(test_ratings),
         "rmse": _test_rmse(spec, train_ratings, test_ratings, progress),
     }
-    checks["rmse_of_the_mean"] = rmse(
-        test_ratings.value, GlobalMean().fit(train_ratings).predict(test_ratings)
-    )
+    baseline = GlobalMean().fit(train_ratings).predict(test_ratings)
+    checks["rmse_global_mean"] = rmse(test_ratings.value, baseline)
     if active_spec is not None and active_spec != spec:
-        checks["rmse_of_the_active"] = _test_rmse(active_spec, train_ratings, test_ratings, progress)
+        checks["rmse_active_spec"] = _test_rmse(active_spec, train_ratings, test_ratings, progress)
     _check_quality(checks)
     model.fit(ratings, progress=progress)
     save(model, path)
     fsync_directory(path.parent)
     if not np.array_equal(load(path).predict(test_ratings), model.predict(test_ratings)):
         path.unlink()
-        raise QualityGateError("the file of the new model does not give its predictions", hint="try again")
+        raise QualityGateError("the saved model does not reproduce its predictions", hint="try again")
     return TrainingResult(path.name, file_sha256(path), spec, len(ratings), checks)
 
 
 def _test_rmse(
     spec: dict[str, Any], train_ratings: Ratings, test_ratings: Ratings, progress: Progress
 ) -> float:
-    return rmse(
-        test_ratings.value, from_spec(spec).fit(train_ratings, progress=progress).predict(test_ratings)
-    )
+    model = from_spec(spec).fit(train_ratings, progress=progress)
+    return rmse(test_ratings.value, model.predict(test_ratings))
 
 
 def _check_quality(checks: dict[str, Any]) -> None:
-    summary = f"RMSE {checks['rmse']:.4g} on {checks['held_out']:,} held-out ratings"
+    summary = f"RMSE {checks['rmse']:.4g} on {checks['n_test']:,} test ratings"
     for check, factor, baseline in (
-        ("rmse_of_the_mean", 1.0, "always guessing the mean"),
-        ("rmse_of_the_active", _MAX_RMSE_RATIO, "the active model's settings"),
+        ("rmse_global_mean", 1.0, "the global mean"),
+        ("rmse_active_spec", _MAX_RMSE_RATIO, "the active model's spec"),
     ):
         if check in checks and checks["rmse"] > factor * checks[check]:
             raise QualityGateError(
                 f"the new model is not good enough: {summary}; {baseline}: {checks[check]:.4g}",
-                hint="other settings; the active model goes on serving",
+                hint="other hyperparameters; the active model stays",
             )
 
 
 def validate_upload(path: Path, ratings: Ratings) -> dict[str, Any]:
-    """Check an uploaded model against ratings of the service; return figures as in ``Trained.checks``.
+    """Check an uploaded model against the service's ratings; return its ``checks``.
 
     Raises
     ------
     ModelFileError
-        If it is none.
-    Refused
-        If its ids are of other types, or it knows none of the items or people.
+        If the file is not a model file.
+    QualityGateError
+        If the id types differ, the model contains none of the items, or its predictions are not finite.
     """
     model = load(path)
     for entity, service_ids, model_ids in (
@@ -144,18 +140,18 @@ def validate_upload(path: Path, ratings: Ratings) -> dict[str, Any]:
     ):  # fmt: skip
         if service_ids.dtype != model_ids.dtype:
             raise QualityGateError(
-                f"the {entity} ids of the model are {model_ids.dtype}, those of the service {service_ids.dtype}"
+                f"{entity} ids of the model are {model_ids.dtype}, those of the service {service_ids.dtype}"
             )
     n_known_items = int((model.items_.indices_of(ratings.items.ids) >= 0).sum())
     if not n_known_items:
-        raise QualityGateError("the model knows none of the items of the service")
+        raise QualityGateError("the model contains none of the service's items")
     test_ratings = ratings if len(ratings) <= 100_000 else ratings.sample(100_000)
     predictions = model.predict(test_ratings)
     if not np.isfinite(predictions).all():
-        raise QualityGateError("the model predicts what is not finite")
+        raise QualityGateError("predictions of the model are not finite")
     return {
-        "compared_with": len(test_ratings),
+        "n_compared": len(test_ratings),
         "rmse": rmse(test_ratings.value, predictions),
-        "rmse_of_the_mean": float(test_ratings.value.std()),
-        "items_known": n_known_items,
+        "rmse_global_mean": float(test_ratings.value.std()),
+        "n_known_items": n_known_items,
     }

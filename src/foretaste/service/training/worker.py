@@ -1,6 +1,6 @@
-"""The process of one training: ``python -m foretaste.service.training.worker``, told by its input what to do.
+"""Subprocess of one training job: ``python -m foretaste.service.training.worker``, with the job on stdin.
 
-It ends when its input does, that is with the service that started it, and when it is asked to cancel.
+It stops at the end of its stdin, that is with the service that started it, and when the job is cancelled.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from foretaste.service.settings import Settings
 from foretaste.service.training import jobs
 from foretaste.service.training.train import QualityGateError, train
 
-_REPORT_INTERVAL = 0.5  # seconds between reports
+_HEARTBEAT_INTERVAL = 0.5  # seconds
 
 
 class _JobProgress(Progress):
-    """Remembers how far the innermost piece of work is, for the thread that reports it."""
+    """Holds the progress of the innermost task, for the heartbeat thread."""
 
     def __init__(self) -> None:
         self.label, self.done, self.total, self.note = "reading ratings", 0, 0, ""
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Open a piece of work."""
+        """Start a task."""
         self.label, self.done, self.total, self.note = label, 0, total, ""
         yield _JobTask(self)
 
@@ -52,20 +52,20 @@ _interrupt_lock = threading.Lock()
 
 
 def _interrupt() -> None:
-    """Raise KeyboardInterrupt in the main thread, once: native code asks for signals, too."""
+    """Raise KeyboardInterrupt in the main thread, once; native code checks for signals, too."""
     if _interrupt_lock.acquire(blocking=False):
         os.kill(os.getpid(), signal.SIGINT)
 
 
 def _watch_job(database: Database, job_id: int, progress: _JobProgress, stop_event: threading.Event) -> None:
-    """Report how far the job is, and interrupt it when it is not to go on."""
-    while not stop_event.wait(_REPORT_INTERVAL):
+    """Send heartbeats, and interrupt the job when it is cancelled or lost."""
+    while not stop_event.wait(_HEARTBEAT_INTERVAL):
         try:
             with database.write_transaction() as connection:
                 should_continue = jobs.heartbeat(
                     connection, job_id, progress.label, progress.done, progress.total, progress.note
                 )
-        except ForetasteError:  # the database is away: training can go on without it
+        except ForetasteError:  # training continues while the database is unavailable
             continue
         if not should_continue:
             _interrupt()
@@ -73,39 +73,39 @@ def _watch_job(database: Database, job_id: int, progress: _JobProgress, stop_eve
 
 
 def _exit_with_parent(stop_event: threading.Event) -> None:
-    while os.read(0, 4096):  # nothing more is written: the end comes when the service has ended
+    while os.read(0, 4096):  # nothing more is written: end of file means that the service has ended
         pass
     if not stop_event.is_set():
         _interrupt()
 
 
 def main() -> int:
-    """Run the job that the first line of the input names; return the exit code."""
+    """Run the job in the first line of stdin; return the exit code."""
     line = b""
     while not line.endswith(b"\n"):
         line += os.read(0, 1)
     request = json.loads(line)
     settings, job_id = Settings.from_json(request["settings"]), int(request["job"])
-    os.nice(10)  # answers go before training
+    os.nice(10)  # requests have priority over training
     database, progress, stop_event = Database(settings.database_url), _JobProgress(), threading.Event()
     path = settings.models_dir / f"model-{secrets.token_hex(8)}.foretaste"
     try:
-        # Inside, for each of the two may interrupt this thread as soon as it lives.
+        # Inside the try block: each thread may interrupt this one as soon as it runs.
         threading.Thread(
             target=_watch_job, args=(database, job_id, progress, stop_event), daemon=True
         ).start()
         threading.Thread(target=_exit_with_parent, args=(stop_event,), daemon=True).start()
         state, note = _run_job(database, job_id, path, progress, stop_event)
     except KeyboardInterrupt:
-        state, note = "cancelled", "stopped; the active model goes on serving"
+        state, note = "cancelled", "cancelled; the active model stays"
     except QualityGateError as error:
-        state, note = "refused", error.message
+        state, note = "rejected", error.message
     except ForetasteError as error:
         state, note = "failed", error.message
     except OSError as error:
-        state, note = "failed", f"the model could not be kept: {error.strerror}"
+        state, note = "failed", f"the model could not be saved: {error.strerror}"
     except Exception as error:
-        state, note = "failed", f"a fault in foretaste: {type(error).__name__}"
+        state, note = "failed", f"internal error: {type(error).__name__}"
         import traceback
 
         traceback.print_exc()
@@ -127,16 +127,16 @@ def _run_job(
         active = model_store.get_active_model(connection)
         n_excluded = rating_store.count_excluded_ratings(connection)
     result = train(ratings, spec, None if active is None else active[1].spec, path, progress)
-    stop_event.set()  # from here on it is kept or not, and not interrupted
+    stop_event.set()  # no interruption between saving and activating
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with database.write_transaction() as connection:
         model_id = model_store.add_model(connection, result.to_row("trained"))
         model_store.activate_model(connection, model_id, "retrained")
-        note = f"RMSE {result.checks['rmse']:.4g} on {result.checks['held_out']:,} held-out ratings"
+        note = f"RMSE {result.checks['rmse']:.4g} on {result.checks['n_test']:,} test ratings"
         if n_excluded:
-            note += f"; left out, for their predictions were shown: {n_excluded:,}"
+            note += f"; excluded from training, as their predictions were shown: {n_excluded:,}"
         if not jobs.finish_job(connection, job_id, "done", note, model_id):
-            raise QualityGateError("the job was given up for lost")
+            raise QualityGateError("the job was marked as lost")
     return "done", note
 
 

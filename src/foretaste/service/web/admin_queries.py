@@ -1,4 +1,4 @@
-"""What the page shows an administrator: the audit of the ratings, models and their figures, trainings."""
+"""Data of the admin page: audit of the ratings, models with their metrics, training jobs."""
 
 from __future__ import annotations
 
@@ -21,95 +21,91 @@ _MAX_JOBS = 5
 
 
 def store_audit(database: Database, ratings: Ratings) -> None:
-    """Audit ratings and keep what was found."""
+    """Audit ratings and store the result."""
     result = audit(ratings)
-    facts = {name: result.summary[name] for name in ("ratings", "users", "items")}
-    quantiles = {name: result.summary["quantiles"][name] for name in ("ratings_a_user", "ratings_an_item")}
-    summary = {
-        "at": int(time.time()), "facts": facts, "quantiles": quantiles,
-        "warnings": len(result.warnings), "notes": len(result.notes),
+    stored = {
+        "created_at": int(time.time()),
+        "summary": {name: result.summary[name] for name in ("ratings", "users", "items")},
         "findings": [finding.to_dict() for finding in result.findings[:_MAX_FINDINGS]],
-    }  # fmt: skip
+    }
     with database.write_transaction() as connection:
-        put_setting(connection, _AUDIT_SETTING, json.dumps(summary))
+        put_setting(connection, _AUDIT_SETTING, json.dumps(stored))
 
 
 def rerun_audit(database: Database) -> None:
-    """Audit the ratings that the database holds now."""
+    """Audit the current ratings."""
     store_audit(database, rating_store.load_training_ratings(database))
 
 
 def load_audit(database: Database) -> dict[str, Any] | None:
-    """Return what the last audit has found; None if there was none."""
+    """Return the last audit; None if there was none."""
     text = database.get_settings().get(_AUDIT_SETTING)
     if text is None:
         return None
-    summary: dict[str, Any] = json.loads(text)
-    return summary | {"when": format_timestamp(summary["at"])}
+    stored: dict[str, Any] = json.loads(text)
+    return stored | {"created": format_timestamp(stored["created_at"])}
 
 
 def model_rows(database: Database) -> list[dict[str, Any]]:
-    """Return the models, the newest first, with their figures in words."""
+    """Return all models with formatted metrics, newest first."""
     with database.read_connection() as connection:
         active = model_store.get_active_model(connection)
         stored_models = model_store.list_models(connection)
     active_id = None if active is None else active[1].id
     return [
         {
-            "number": model.id, "is_active": model.id == active_id, "made_by": format_spec(model.spec),
-            "when": format_timestamp(model.created_at), "ratings": f"{model.n_ratings:,}", "origin": model.origin,
-            "score": _format_rmse(model), "beside": _rmse_context(model),
+            "id": model.id, "is_active": model.id == active_id, "spec": format_spec(model.spec),
+            "created": format_timestamp(model.created_at), "n_ratings": f"{model.n_ratings:,}",
+            "origin": model.origin, "rmse": f"{model.checks['rmse']:#.3g}",
+            "rmse_context": _rmse_context(model),
         }
         for model in stored_models
     ]  # fmt: skip
 
 
-def _format_rmse(model: StoredModel) -> str:
-    return f"{model.checks['rmse']:#.3g}"
-
-
 def _rmse_context(model: StoredModel) -> str:
-    """Return what an error was measured on, and beside what it stands."""
+    """Return which ratings the RMSE was computed on, and the RMSE of the global mean."""
     checks = model.checks
-    mean_text = f"always guessing the mean: {checks['rmse_of_the_mean']:#.3g}"
-    if "held_out" in checks:
-        return f"on {checks['held_out']:,} held-out ratings; {mean_text}"
-    return f"on {checks['compared_with']:,} ratings, which it may have learned from; {mean_text}"
+    mean_text = f"always guessing the mean: {checks['rmse_global_mean']:#.3g}"
+    if "n_test" in checks:
+        return f"on {checks['n_test']:,} held-out ratings; {mean_text}"
+    return f"on {checks['n_compared']:,} ratings, which it may have learned from; {mean_text}"
 
 
 def job_rows(database: Database) -> dict[str, Any]:
-    """Return the training that is at work, and those before it."""
+    """Return the running job, or None, and the latest finished ones."""
     with database.write_transaction() as connection:
         jobs.mark_lost_jobs(connection)
     with database.read_connection() as connection:
         recent_jobs = jobs.list_jobs(connection, _MAX_JOBS)
     rows = [_job_row(job) for job in recent_jobs]
     running = next((job for job in rows if job["state"] == "running"), None)
-    return {"running": running, "before": [job for job in rows if job["state"] != "running"]}
+    return {"running": running, "finished": [job for job in rows if job["state"] != "running"]}
 
 
 def _job_row(job: Job) -> dict[str, Any]:
     duration = (job.finished_at or int(time.time())) - job.started_at
     return {
-        "number": job.id, "state": job.state, "made_by": format_spec(job.spec), "label": job.label,
-        "done": min(job.done, job.total), "total": job.total, "note": job.note, "model": job.model_id,
-        "when": format_timestamp(job.started_at), "took": f"{duration} s" if duration < 120 else f"{duration // 60} min",
-        "is_stopping": job.cancel_requested,
+        "id": job.id, "state": job.state, "spec": format_spec(job.spec), "label": job.label,
+        "done": min(job.done, job.total), "total": job.total, "note": job.note, "model_id": job.model_id,
+        "started": format_timestamp(job.started_at),
+        "duration": f"{duration} s" if duration < 120 else f"{duration // 60} min",
+        "cancel_requested": job.cancel_requested,
     }  # fmt: skip
 
 
 def format_spec(spec: dict[str, Any]) -> str:
-    """Return a model as Python makes it, with what differs from the defaults."""
+    """Return a model's ``repr``: its hyperparameters that differ from the defaults."""
     return repr(from_spec(spec))
 
 
 def format_timestamp(seconds: int) -> str:
-    """Return a time as it is written, in UTC."""
+    """Return seconds since 1970 as date and time in UTC."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
 def model_names() -> list[str]:
-    """Return the models of the core by name, to train."""
+    """Return the names of the models that can be trained."""
     from foretaste.models import MODELS
 
     return list(MODELS)

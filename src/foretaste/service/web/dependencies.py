@@ -1,4 +1,4 @@
-"""What the routes of the page share: who asks, what a form holds, and the answer with its cookie."""
+"""Shared dependencies of the web routes: visitor sessions, form parsing, rendering with cookies."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from foretaste.service.api.dependencies import AppState
-from foretaste.service.middleware.guard import make_limiter
+from foretaste.service.middleware.limits import make_limiter
 from foretaste.service.web.sessions import CookieSigner, is_local_request, load_secret, new_token, set_cookie
 from foretaste.service.web.static_files import Templates
 from foretaste.service.web.views import PageViews
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 30
-_LOGIN_RATE = "10/minute"  # with a wrong key, from an address, to a worker
+_LOGIN_RATE = "10/minute"  # failed sign-ins per address and worker
 
 
 class LoginLimiter:
-    """Counts wrong keys by the address that they came from."""
+    """Limits failed sign-ins per client address."""
 
     def __init__(self) -> None:
         self._limiter, self._rate = make_limiter(_LOGIN_RATE)
 
     def check(self, address: str) -> None:
-        """Refuse an address from which too many wrong keys came.
+        """Reject an address with too many failed sign-ins.
 
         Raises
         ------
@@ -44,16 +44,16 @@ class LoginLimiter:
             raise HTTPException(429, "There were too many wrong keys.", {"Retry-After": retry_after})
 
     def record_failure(self, address: str) -> None:
-        """Count a wrong key."""
+        """Count a failed sign-in."""
         self._limiter.hit(self._rate, address)
 
 
 class WebState:
-    """All that a worker holds for the page.
+    """Shared state of the web pages in one worker.
 
     Parameters
     ----------
-    app_state : House
+    app_state : AppState
     """
 
     def __init__(self, app_state: AppState) -> None:
@@ -65,12 +65,12 @@ class WebState:
 
     @property
     def signer(self) -> CookieSigner:
-        """What signs cookies; its secret is read once."""
+        """Signer of cookies; its secret is read once."""
         signer = self._signer
         return self._read_signer() if signer is None else signer
 
     async def load_signer(self) -> CookieSigner:
-        """Return ``signer``; another thread reads the secret, if it has to be read."""
+        """Return ``signer``, reading the secret in the thread pool if needed."""
         signer = self._signer
         return await run_in_threadpool(self._read_signer) if signer is None else signer
 
@@ -81,7 +81,7 @@ class WebState:
         return signer
 
     def base_context(self) -> dict[str, Any]:
-        """Return what every template shows."""
+        """Return the context of every template."""
         return {"scale": self.views.scale, "name": self.views.name}
 
 
@@ -92,11 +92,11 @@ class PageRequest:
     Parameters
     ----------
     request : Request
-    web : Page
+    web : WebState
     token : str
-        What the visitor's cookie holds, or will hold.
+        Session token, from the visitor's cookie or new.
     is_new : bool
-        Whether there was no good cookie.
+        Whether there was no valid cookie.
     """
 
     request: Request
@@ -106,12 +106,12 @@ class PageRequest:
 
     @property
     def csrf_token(self) -> str:
-        """What forms must hold."""
+        """Token that the visitor's forms contain."""
         return self.web.signer.csrf_token(self.token)
 
     def render(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
-        """Return a page, with the cookie if the visitor has none."""
-        full_context = self.web.base_context() | {"form_token": self.csrf_token} | context
+        """Render a template; set the session cookie if the visitor has none."""
+        full_context = self.web.base_context() | {"csrf_token": self.csrf_token} | context
         response = self.web.templates.render(template, full_context, status)
         if self.is_new:
             signer = self.web.signer
@@ -119,27 +119,27 @@ class PageRequest:
         return response
 
     def check_csrf(self, form: dict[str, str]) -> None:
-        """Refuse a form that no page of ours has made; see ``Signer.check_form``."""
+        """Reject a forged form; see ``CookieSigner.check_csrf``."""
         token = None if self.is_new else self.token
-        self.web.signer.check_csrf(self.request, token, form.get("form_token", ""))
+        self.web.signer.check_csrf(self.request, token, form.get("csrf_token", ""))
 
 
 def get_web(request: Request) -> WebState:
-    """Return the page behind a request.
+    """Return the state of the web pages.
 
     Raises
     ------
     HTTPException
-        404 if it is not for those who ask.
+        404 if the pages are local and the client is not.
     """
-    web: WebState = request.app.state.page
+    web: WebState = request.app.state.web
     if web.app_state.settings.web == "local" and not is_local_request(request):
         raise HTTPException(404, "This page is for people at the machine that serves it.")
     return web
 
 
 async def get_page_request(request: Request) -> PageRequest:
-    """Return who asks."""
+    """Return the request with its visitor's session."""
     web = get_web(request)
     signer = await web.load_signer()
     token = signer.unsign(request.cookies.get(signer.visitor_cookie))
@@ -147,12 +147,12 @@ async def get_page_request(request: Request) -> PageRequest:
 
 
 async def parse_form(request: Request) -> dict[str, str]:
-    """Return the fields of a form; of those with the same name, the last.
+    """Return the fields of a form; of repeated ones the last.
 
     Raises
     ------
     HTTPException
-        415 if it is sent in another way, 422 if it cannot be read.
+        415 for another media type, 422 for malformed content.
     """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM_TYPE:
         raise HTTPException(415, f"A form comes as {_FORM_TYPE}.")
@@ -165,7 +165,7 @@ async def parse_form(request: Request) -> dict[str, str]:
 
 
 def redirect_to(path: str, **query: str | None) -> RedirectResponse:
-    """Return the answer that sends a browser to another page by GET."""
+    """Return a 303 redirect: the browser continues with GET."""
     parameters = {name: value for name, value in query.items() if value is not None}
     return RedirectResponse(path + ("?" + urlencode(parameters) if parameters else ""), 303)
 

@@ -1,4 +1,4 @@
-"""Why an item is suggested: one line, and the sum on request."""
+"""Explanations in plain words: one line why an item is suggested, and the terms of the prediction."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PART_LABELS = {
     "neighbors": "people, or items, most alike",
     "time": "the time",
 }
-_MAX_REASONS = 5  # ratings of the sum, one by one
-_EPSILON = 5e-3  # what is written as 0.00
+_MAX_REASONS = 5  # single ratings shown as terms
+_EPSILON = 5e-3  # rounds to 0.00
 
 ItemNamer = Callable[[int | str], str]
 
 
 def reason_line(explanation: Explanation, item_namer: ItemNamer, scale: RatingScale) -> str:
-    """Return one line that names what raised a prediction most."""
+    """Return one line that names the largest positive contributions."""
     positive = [reason for reason in explanation.reasons if reason.contribution > _EPSILON]
     parts = {part.name: part.value for part in explanation.parts}
     if positive and positive[0].contribution >= 0.2 * max(0.0, parts.get("item", 0.0)):
@@ -47,23 +47,21 @@ def reason_line(explanation: Explanation, item_namer: ItemNamer, scale: RatingSc
 def explanation_rows(
     explanation: Explanation, item_namer: ItemNamer, scale: RatingScale
 ) -> tuple[tuple[str, float], ...]:
-    """Return what adds up to a prediction: parts, with single ratings in place of the part they make."""
+    """Return labeled terms that add up to the prediction, with single ratings in place of the main part."""
     rows: list[tuple[str, float]] = []
     for part in explanation.parts:
         name = _PART_LABELS.get(part.name, part.name)
         if part.name != explanation.main_part or not explanation.reasons:
             rows.append((name, part.value))
             continue
-        top_reasons = [reason for reason in explanation.reasons if abs(reason.contribution) >= _EPSILON][
-            :_MAX_REASONS
-        ]
+        relevant = [reason for reason in explanation.reasons if abs(reason.contribution) >= _EPSILON]
+        top_reasons = relevant[:_MAX_REASONS]
         for reason in top_reasons:
             verb = "rated" if reason.rating is None else f"gave {scale.format_rating(reason.rating)} to"
             rows.append((f"you {verb} {item_namer(reason.id)}", reason.contribution))
         if len(explanation.reasons) > len(top_reasons):
-            remainder = sum(reason.contribution for reason in explanation.reasons) - sum(
-                reason.contribution for reason in top_reasons
-            )
+            total = sum(reason.contribution for reason in explanation.reasons)
+            remainder = total - sum(reason.contribution for reason in top_reasons)
             rows.append(("your other ratings" if top_reasons else "your ratings", remainder))
         if abs(explanation.residual) > _EPSILON:
             rows.append((name + ", as learned in training", explanation.residual))

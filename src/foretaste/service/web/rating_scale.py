@@ -1,4 +1,4 @@
-"""The scale of the ratings as the page shows it: which control, and a rating in signs and in words."""
+"""Rating scale of the web pages: input control, steps, and formatting of ratings."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from foretaste.errors import DataError
 
 LABELS = ("hated it", "did not like it", "so-so", "liked it", "loved it")
-_MAX_BUTTONS = 10  # steps that are buttons of their own; more are a slider
-_MAX_SLIDER_STEPS = 400  # steps of a slider, at most
+_MAX_BUTTONS = 10  # a scale with more steps has a slider
+_MAX_SLIDER_STEPS = 400
 
 
 class MissingRatingError(DataError):
-    """A form came without a rating."""
+    """A form was sent without a rating."""
 
 
 @dataclass(frozen=True)
 class RatingScale:
-    """From where to where ratings go.
+    """Bounds and step of the ratings.
 
     Parameters
     ----------
     low, high : float
     step : float or None
-        What all ratings are multiples of; None if there is no such number.
+        All ratings are multiples of it; None for continuous ratings.
     """
 
     low: float
@@ -33,14 +33,14 @@ class RatingScale:
 
     @property
     def control(self) -> str:
-        """What one rates with: ``"stars"``, ``"choices"`` (buttons with numbers) or ``"slider"``."""
+        """Input control: ``"stars"``, ``"choices"`` (buttons with numbers) or ``"slider"``."""
         if self.step is None or not self._has_few_steps or self._is_half_stars:
             return "slider"
         return "stars" if self.step == 1 and self.low == 1 else "choices"
 
     @property
     def has_stars(self) -> bool:
-        """Whether a rating is so many stars, halves too."""
+        """Whether ratings are stars or half stars."""
         return self.control == "stars" or self._is_half_stars
 
     @property
@@ -53,64 +53,64 @@ class RatingScale:
 
     @property
     def options(self) -> list[float]:
-        """The ratings that can be chosen, if they are few."""
+        """All possible ratings, for stars and choices."""
         if self.control == "slider" or self.step is None:
             return []
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
 
     @property
     def slider_step(self) -> float:
-        """How far an arrow key moves the slider."""
+        """Step of the slider, for arrow keys."""
         if self.step is not None and 0 < (self.high - self.low) / self.step <= _MAX_SLIDER_STEPS:
             return self.step
         return _nice_step((self.high - self.low) / 200)
 
     @property
     def button_step(self) -> float:
-        """How far a press of the buttons beside the slider moves it."""
+        """Step of the buttons beside the slider."""
         return max(self.slider_step, _nice_step((self.high - self.low) / 20))
 
     @property
     def page_step(self) -> float:
-        """How far Page Up and Page Down move the slider: browsers take a tenth of its length."""
+        """Step of Page Up and Page Down; browsers use a tenth of the slider's range."""
         return max(self.slider_step, round((self.high - self.low) / 10 / self.slider_step) * self.slider_step)
 
     @property
     def midpoint(self) -> float:
-        """Where the slider rests before it is touched."""
+        """Initial position of the slider."""
         return round((self.high - self.low) / 2 / self.slider_step) * self.slider_step + self.low
 
     @property
     def decimals(self) -> int:
-        """How many decimals ratings are written with."""
+        """Number of decimals of a rating."""
         return max(0, -math.floor(math.log10(self.slider_step) + 1e-9))
 
     @property
     def is_signed(self) -> bool:
-        """Whether ratings are written with their sign."""
+        """Whether ratings are shown with their sign."""
         return self.low < 0
 
     def format_rating(self, value: float, decimals: int | None = None) -> str:
-        """Return a rating as it is shown: ``"+2.1"``, ``"3.5"``; below zero with a true minus."""
+        """Return a rating as text: ``"+2.1"``, ``"3.5"``; negative ones with a minus sign, not a hyphen."""
         digits = f"{abs(value):.{self.decimals if decimals is None else decimals}f}"
         return _sign(value, digits, self.is_signed) + digits
 
     def format_bound(self, value: float) -> str:
-        """Return an end of the scale as it is shown: ``"+10"``."""
+        """Return a bound of the scale as text: ``"+10"``."""
         digits = f"{abs(value):g}"
         return _sign(value, digits, self.is_signed) + digits
 
     def format_prediction(self, value: float) -> str:
-        """Return a prediction as it is shown: with a decimal more than whole ratings have."""
+        """Return a prediction as text, with at least one decimal."""
         return self.format_rating(value, max(1, self.decimals))
 
     def format_difference(self, value: float) -> str:
-        """Return what adds to a prediction, always with its sign."""
+        """Return a term of a prediction as text, always with its sign."""
         digits = f"{abs(value):.2f}"
         return (_sign(value, digits, True) or "±") + digits
 
     def aria_text(self, value: float) -> str:
-        """Return a rating as it is read aloud: ``"plus 2.1, liked it"``, ``"3 and a half stars, so-so"``."""
+        """Return a rating for screen readers: ``"plus 2.1, liked it"``, ``"3 and a half stars, so-so"``."""
         if self.has_stars:
             whole, half = divmod(value, 1)
             text = f"{whole:.0f} and a half" if half and whole else "half a" if half else f"{whole:.0f}"
@@ -119,19 +119,19 @@ class RatingScale:
         return f"{text}, {self.label(value)}"
 
     def label(self, value: float) -> str:
-        """Return a rating in words, by the fifth of the scale that it lies in."""
+        """Return the label of the fifth of the scale that a rating lies in."""
         fraction = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return LABELS[min(4, max(0, int(fraction * 5)))]
 
     def parse_rating(self, text: str) -> float:
-        """Return the rating that a form holds.
+        """Return the rating of a form field.
 
         Raises
         ------
-        Unanswered
-            If it holds none.
+        MissingRatingError
+            If the field is empty.
         DataError
-            If it is no rating of this scale.
+            If it is not a rating of this scale.
         """
         if not text.strip():
             instruction = "Move the slider" if self.control == "slider" else "Choose a rating"
@@ -141,7 +141,7 @@ class RatingScale:
             value = float(text.strip().replace("−", "-"))
         except ValueError:
             raise DataError(f"A rating is a number from {bounds}.") from None
-        if not self.low <= value <= self.high:  # not a number is neither
+        if not self.low <= value <= self.high:  # also rejects nan
             raise DataError(f"Ratings go from {bounds}.")
         return value
 
@@ -153,7 +153,7 @@ def _sign(value: float, digits: str, is_signed: bool) -> str:
 
 
 def _nice_step(value: float) -> float:
-    """Return the largest of 1, 2, 5, 10, ... times a power of ten that is not above a value."""
+    """Return the largest of 1, 2 or 5 times a power of ten that is at most ``value``."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value) + 1e-9)

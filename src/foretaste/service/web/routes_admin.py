@@ -1,4 +1,4 @@
-"""The page of administrators: sign in with a key, see the ratings and the models, train, activate."""
+"""Routes of the admin page: sign in with a key, audit, train, and manage models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.service import model_admin
 from foretaste.service.api.dependencies import UnauthorizedError
-from foretaste.service.api.jobs import validate_spec
-from foretaste.service.api.models import activate_stored_model, delete_stored_model
 from foretaste.service.db import model_store
 from foretaste.service.training import jobs
 from foretaste.service.web import admin_queries, visitors
@@ -32,15 +31,15 @@ class SignedOutError(UnauthorizedError):
 
 @dataclass(frozen=True)
 class AdminRequest:
-    """A request of an administrator who has signed in.
+    """A request with an administrator session.
 
     Parameters
     ----------
-    page_request : Visit
+    page_request : PageRequest
     token : str
-        Of the session.
+        Session token.
     key_name : str
-        Of the key.
+        Name of the API key used to sign in.
     """
 
     page_request: PageRequest
@@ -48,9 +47,9 @@ class AdminRequest:
     key_name: str
 
     def check_csrf(self, form: dict[str, str]) -> None:
-        """Refuse a form that no page of this session has made."""
+        """Reject a forged form."""
         signer = self.page_request.web.signer
-        signer.check_csrf(self.page_request.request, self.token, form.get("form_token", ""))
+        signer.check_csrf(self.page_request.request, self.token, form.get("csrf_token", ""))
 
 
 def _admin_session(page_request: PageRequest) -> AdminRequest | None:
@@ -64,12 +63,12 @@ def _admin_session(page_request: PageRequest) -> AdminRequest | None:
 
 
 def require_admin(page_request: PageRequestDep) -> AdminRequest:
-    """Return who has signed in.
+    """Return the request with its administrator session.
 
     Raises
     ------
-    SignedOut
-        If nobody has, or the session is over.
+    SignedOutError
+        If there is no session, or it has expired.
     """
     admin = _admin_session(page_request)
     if admin is None:
@@ -82,7 +81,7 @@ AdminDep = Annotated[AdminRequest, Depends(require_admin)]
 
 @router.get("")
 def admin_page(page_request: PageRequestDep, notice: str = "") -> Response:
-    """Show the ratings, the models and the trainings, or the form to sign in with."""
+    """Show the audit, models and jobs, or the sign-in form."""
     admin = _admin_session(page_request)
     if admin is None:
         message = "You are signed out." if notice == "signed-out" else None
@@ -91,10 +90,10 @@ def admin_page(page_request: PageRequestDep, notice: str = "") -> Response:
 
 
 _NOTICES = {
-    "started": "The training has begun. The active model goes on serving meanwhile.",
+    "started": "The training has started. The active model stays meanwhile.",
     "stopping": "The training is being stopped; this takes a second or two.",
     "activated": "The model is active now.",
-    "rolled-back": "The model before is active again.",
+    "rolled-back": "The previous model is active again.",
     "deleted": "The model is deleted.",
     "audited": "The ratings were audited just now.",
 }
@@ -108,21 +107,22 @@ def _render_admin_page(
     with database.read_connection() as connection:
         n_visitors = visitors.count_visitors(connection)
     context = {
-        "audit": admin_queries.load_audit(database), "models": admin_queries.model_rows(database), "visitors": n_visitors,
-        "trainings": admin_queries.job_rows(database), "names": admin_queries.model_names(), "key": admin.key_name,
-        "message": message, "error": error, "form_token": page_request.web.signer.csrf_token(admin.token),
+        "audit": admin_queries.load_audit(database), "models": admin_queries.model_rows(database),
+        "n_visitors": n_visitors, "jobs": admin_queries.job_rows(database),
+        "model_names": admin_queries.model_names(), "key_name": admin.key_name, "message": message,
+        "error": error, "csrf_token": page_request.web.signer.csrf_token(admin.token),
     }  # fmt: skip
     return page_request.render("admin.html", context, status)
 
 
-@router.get("/trainings")
-def trainings_fragment(admin: AdminDep) -> Response:
-    """Show how far the training is: what the page asks for again and again while one is at work."""
+@router.get("/jobs")
+def jobs_fragment(admin: AdminDep) -> Response:
+    """Return the jobs section of the page, which its script polls while a job is running."""
     database = admin.page_request.web.app_state.database
     context = {
-        "trainings": admin_queries.job_rows(database),
-        "names": admin_queries.model_names(),
-        "form_token": admin.page_request.web.signer.csrf_token(admin.token),
+        "jobs": admin_queries.job_rows(database),
+        "model_names": admin_queries.model_names(),
+        "csrf_token": admin.page_request.web.signer.csrf_token(admin.token),
     }
     return admin.page_request.web.templates.render("jobs.html", context)
 
@@ -132,7 +132,7 @@ def trainings_fragment(admin: AdminDep) -> Response:
 
 @router.post("/sign-in")
 def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
-    """Open a session for who has an admin key."""
+    """Create a session for the owner of an admin key."""
     app_state, login_limiter = page_request.web.app_state, page_request.web.login_limiter
     address = page_request.request.client.host if page_request.request.client else ""
     login_limiter.check(address)
@@ -141,9 +141,9 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
     if key is None or not key.allows("admin"):
         login_limiter.record_failure(address)
         if key is None:
-            status, error = 401, "This key is not known here, or was revoked."
+            status, error = 401, "This key is unknown or revoked."
         else:
-            status, error = 403, f"This key may only {key.role}. Signing in needs a key that may do all."
+            status, error = 403, f"This key has the role {key.role}. Signing in needs an admin key."
         return page_request.render("sign_in.html", {"error": error, "message": None}, status)
     with app_state.database.write_transaction() as connection:
         token = visitors.create_session(connection, key)
@@ -155,26 +155,26 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
 
 @router.post("/sign-out")
 def sign_out(admin: AdminDep, form: FormDep) -> Response:
-    """Close the session."""
+    """Delete the session."""
     admin.check_csrf(form)
     with admin.page_request.web.app_state.database.write_transaction() as connection:
         visitors.delete_session(connection, admin.token)
-    response = redirect_to("/admin", said="signed-out")
+    response = redirect_to("/admin", notice="signed-out")
     delete_cookie(response, admin.page_request.web.signer.admin_cookie, is_admin=True)
     return response
 
 
-# What administrators do ----------------------------------------------------------------------------------
+# Actions -------------------------------------------------------------------------------------------------
 
 
-@router.post("/{deed}")
+@router.post("/{action}")
 def run_action(action: str, admin: AdminDep, form: FormDep) -> Response:
-    """Do something, and show the page again: with what was done, or with why not."""
+    """Run an action, then show the page with a notice or an error."""
     if action not in _ACTIONS:
         raise HTTPException(404, "There is no such address.")
     admin.check_csrf(form)
     try:
-        return redirect_to("/admin", said=_ACTIONS[action](admin, form))
+        return redirect_to("/admin", notice=_ACTIONS[action](admin, form))
     except HTTPException as error:
         return _render_admin_page(admin, None, to_sentence(str(error.detail)), error.status_code)
     except jobs.JobRunningError as error:
@@ -185,7 +185,7 @@ def run_action(action: str, admin: AdminDep, form: FormDep) -> Response:
 
 def _train(admin: AdminRequest, form: dict[str, str]) -> str:
     name = form.get("model", "")
-    admin.page_request.web.app_state.job_runner.start(validate_spec(name, {}) if name else None)
+    admin.page_request.web.app_state.job_runner.start(jobs.validate_spec(name, {}) if name else None)
     return "started"
 
 
@@ -196,7 +196,8 @@ def _cancel(admin: AdminRequest, form: dict[str, str]) -> str:
 
 
 def _activate(admin: AdminRequest, form: dict[str, str]) -> str:
-    activate_stored_model(admin.page_request.web.app_state, _parse_id(form))
+    app_state = admin.page_request.web.app_state
+    model_admin.activate_model(app_state.settings, app_state.database, _parse_id(form))
     return "activated"
 
 
@@ -207,13 +208,14 @@ def _roll_back(admin: AdminRequest, form: dict[str, str]) -> str:
 
 
 def _delete(admin: AdminRequest, form: dict[str, str]) -> str:
-    delete_stored_model(admin.page_request.web.app_state, _parse_id(form))
+    app_state = admin.page_request.web.app_state
+    model_admin.delete_model(app_state.settings, app_state.database, _parse_id(form))
     return "deleted"
 
 
 def _audit(admin: AdminRequest, form: dict[str, str]) -> str:
     if not _audit_lock.acquire(blocking=False):
-        raise HTTPException(409, "An audit is at work. It will be here in a moment.")
+        raise HTTPException(409, "An audit is running. It will be here in a moment.")
     try:
         admin_queries.rerun_audit(admin.page_request.web.app_state.database)
     finally:
@@ -222,9 +224,9 @@ def _audit(admin: AdminRequest, form: dict[str, str]) -> str:
 
 
 def _parse_id(form: dict[str, str]) -> int:
-    text = form.get("number", "")
+    text = form.get("id", "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise HTTPException(422, "The form names no number.")
+        raise HTTPException(422, "The form contains no valid id.")
     return int(text)
 
 

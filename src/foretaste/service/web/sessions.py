@@ -1,4 +1,4 @@
-"""Who is behind a request of the page: signed cookies, form tokens, and where a form was sent from."""
+"""Session cookies and CSRF protection of the web pages."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from starlette.responses import Response
 from foretaste.errors import ForetasteError
 from foretaste.service.db.database import Database, insert_if_absent
 from foretaste.service.db.schema import settings
-from foretaste.service.middleware.guard import is_loopback
+from foretaste.service.middleware.hosts import is_loopback
 
 VISITOR_MAX_AGE = 180 * 86_400
-_SECRET_SETTING = "page_secret"
+_COOKIE_SETTING = "cookie_secret"
 
 
 class CsrfError(ForetasteError):
-    """A form that was not sent from a page of ours."""
+    """A form that was not sent from a page of this service."""
 
     code = "forbidden"
 
 
 def load_secret(database: Database) -> bytes:
-    """Return the secret that cookies are signed with; it is made when it is first asked for."""
-    secret = database.get_settings().get(_SECRET_SETTING)
+    """Return the secret for signing cookies; it is created at the first call."""
+    secret = database.get_settings().get(_COOKIE_SETTING)
     if secret is None:
         with database.write_transaction() as connection:
-            insert_if_absent(connection, settings, {"name": _SECRET_SETTING, "value": secrets.token_hex(32)})
-        secret = database.get_settings()[_SECRET_SETTING]
+            insert_if_absent(connection, settings, {"name": _COOKIE_SETTING, "value": secrets.token_hex(32)})
+        secret = database.get_settings()[_COOKIE_SETTING]
     return bytes.fromhex(secret)
 
 
 class CookieSigner:
-    """Makes and checks cookies and form tokens.
+    """Signs and verifies session cookies and CSRF tokens with HMAC-SHA256.
 
     Parameters
     ----------
@@ -45,33 +45,33 @@ class CookieSigner:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        name = self._mac("name", "")[:8]  # cookies do not tell ports apart: two services, two names
+        name = self._mac("name", "")[:8]  # cookies ignore ports: services on one host need different names
         self.visitor_cookie, self.admin_cookie = f"foretaste_{name}", f"foretaste_{name}_admin"
 
     def _mac(self, purpose: str, text: str) -> str:
         return hmac.new(self._secret, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
     def sign(self, token: str) -> str:
-        """Return a token as its cookie holds it."""
+        """Return the cookie value of a session token."""
         return f"{token}.{self._mac('cookie', token)}"
 
     def unsign(self, cookie: str | None) -> str | None:
-        """Return the token of a cookie; None if it is none of ours."""
+        """Return the session token of a cookie; None if its signature is invalid."""
         token, _, signature = (cookie or "").partition(".")
         is_valid = len(token) == 43 and token.isascii() and signature.isascii()
         return token if is_valid and hmac.compare_digest(signature, self._mac("cookie", token)) else None
 
     def csrf_token(self, token: str) -> str:
-        """Return what forms must hold that are sent with a cookie."""
+        """Return the CSRF token that belongs to a session token."""
         return self._mac("form", token)
 
     def check_csrf(self, request: Request, token: str | None, csrf_token: str) -> None:
-        """Refuse a form that no page of ours has made.
+        """Reject a form that was not sent from a page of this service.
 
         Raises
         ------
-        Suspect
-            If it comes from another origin, without a cookie, or without the token that belongs to it.
+        CsrfError
+            If it comes from another origin, without a session cookie, or without its CSRF token.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         host = request.headers.get("host", "")
@@ -87,12 +87,12 @@ class CookieSigner:
 
 
 def new_token() -> str:
-    """Return 256 random bits."""
+    """Return a random session token of 256 bits."""
     return secrets.token_urlsafe(32)
 
 
 def is_local_request(request: Request) -> bool:
-    """Whether a request comes from this machine, by the name it calls and what proxies tell."""
+    """Whether a request comes from this machine: a loopback host name and no proxy headers."""
     proxy_headers = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
     name = request.url.hostname or ""
     is_loopback_host = name == "localhost" or is_loopback(name)
@@ -100,7 +100,7 @@ def is_local_request(request: Request) -> bool:
 
 
 def set_cookie(response: Response, request: Request, name: str, value: str, *, is_admin: bool) -> None:
-    """Let the browser keep a cookie, which no script sees; over https alone where it is not this machine."""
+    """Set a session cookie: HttpOnly, and Secure unless the request is local."""
     response.set_cookie(
         name, value, path="/admin" if is_admin else "/", max_age=None if is_admin else VISITOR_MAX_AGE,
         secure=not is_local_request(request), httponly=True, samesite="strict" if is_admin else "lax",
@@ -108,5 +108,5 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, i
 
 
 def delete_cookie(response: Response, name: str, *, is_admin: bool) -> None:
-    """Let the browser forget a cookie."""
+    """Delete a session cookie."""
     response.delete_cookie(name, path="/admin" if is_admin else "/")

@@ -1,4 +1,4 @@
-"""The page's templates and files, which the package brings along, and the headers they are sent with."""
+"""Templates, static files and security headers of the web pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT_SECURITY_POLICY = (
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "same-origin",  # with less, browsers send forms without their origin
+    "Referrer-Policy": "same-origin",  # with a stricter policy browsers send forms without Origin
 }
 _ERROR_TITLES = {
     400: "This cannot be read",
@@ -30,7 +30,7 @@ _ERROR_TITLES = {
     429: "Too many requests",
     500: "Something broke",
     503: "Not ready",
-    507: "There is no room left",
+    507: "The disk is full",
 }
 _ERROR_MESSAGES = {
     "Not Found": "No page has this address.",
@@ -38,12 +38,12 @@ _ERROR_MESSAGES = {
 }
 _ERROR_ADVICE = {
     503: "Try again in a moment.",
-    507: "Nothing was stored. Whoever runs this service must make room.",
+    507: "Nothing was stored. Whoever runs this service must free disk space.",
 }
 
 
 class Templates:
-    """Renders the page; templates are compiled once, files are read once."""
+    """Renders pages; templates are compiled once, static files are read once."""
 
     def __init__(self) -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -56,38 +56,35 @@ class Templates:
             loader=FileSystemLoader(BASE_DIR / "templates"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._environment.filters["plain"] = lambda value: f"{value:g}"
+        self._environment.filters["number"] = lambda value: f"{value:g}"
         content_hashes = {
             name: hashlib.sha256(body).hexdigest()[:12] for name, (body, _) in self.static_files.items()
         }
-        self._environment.globals["file"] = lambda name: f"/static/{name}?{content_hashes[name]}"
+        self._environment.globals["static_url"] = lambda name: f"/static/{name}?{content_hashes[name]}"
 
     def render(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
-        """Return a page."""
+        """Return the response with a rendered template."""
         text = self._environment.get_template(template).render(context)
         return Response(text, status, _HEADERS, "text/html")
 
     def render_error(self, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-        """Return a page that says what went wrong."""
-        retry_after = (headers or {}).get("Retry-After")
-        advice = (
-            f"Try again in {retry_after} s."
-            if retry_after and status == 429
-            else _ERROR_ADVICE.get(status, "")
-        )
+        """Return an error page."""
+        advice, retry_after = _ERROR_ADVICE.get(status, ""), (headers or {}).get("Retry-After")
+        if retry_after and status == 429:
+            advice = f"Try again in {retry_after} s."
         title = _ERROR_TITLES.get(status, "This did not work")
         context = {
             "title": title,
             "message": to_sentence(_ERROR_MESSAGES.get(message, message)),
-            "mend": advice,
+            "advice": advice,
             "status": status,
         }
-        response = self.render("problem.html", context, status)
+        response = self.render("error.html", context, status)
         response.headers.update(headers or {})
         return response
 
     def static_response(self, name: str) -> Response | None:
-        """Return a file; its address changes when it does."""
+        """Return a static file, cacheable forever: its URL contains a hash of its content."""
         if name not in self.static_files:
             return None
         body, media_type = self.static_files[name]
@@ -95,7 +92,7 @@ class Templates:
 
 
 def to_sentence(text: str) -> str:
-    """Return what an error says as a sentence."""
+    """Return an error message as a sentence."""
     text = text.strip()
     if not text:
         return ""

@@ -1,8 +1,7 @@
-"""What the page shows a visitor: a question, suggestions and how they changed, reasons, similar items."""
+"""View models of the rating page: the next item, suggestions and how they changed, reasons, similar items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +22,9 @@ from foretaste.service.web.visitors import Visitor
 
 N_SUGGESTIONS = 5
 N_SIMILAR = 6
-_N_CANDIDATES = 300  # items that are asked about, the most rated ones: others hardly anybody knows
-_MAX_HEADING_LENGTH = 90  # characters of a title that is a text, and no heading
-_SENTENCE_TITLE_LENGTH, _REASON_TITLE_LENGTH, _LIST_TITLE_LENGTH = 48, 34, 80  # characters of a title
-
-ItemNamer = Callable[[int | str], str]
+_N_CANDIDATES = 300  # the most rated items, which a visitor is most likely to know
+_MAX_HEADING_LENGTH = 90  # a longer title is shown as text below the heading
+_SENTENCE_TITLE_LENGTH, _REASON_TITLE_LENGTH, _LIST_TITLE_LENGTH = 48, 34, 80  # maximum characters
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,14 @@ class Suggestion:
     name : str
     prediction : float
     is_new : bool
-        Whether the last rating brought it into the list.
+        Whether it was not in the list before the last rating.
     rank_change : int
-        How many places it has gained by the last rating.
+        Ranks gained by the last rating.
     previous_prediction : float or None
-        What was predicted before the last rating, if that was another number.
+        Prediction before the last rating, if it differs as text.
     reason : str
-    terms : list of (str, float)
-        What adds up to the prediction.
+    terms : tuple of (str, float)
+        Labeled terms that add up to the prediction.
     """
 
     item: int | str
@@ -62,7 +59,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class VisitorState:
-    """A visitor at one moment."""
+    """A visitor's profile and ratings, as of one request."""
 
     active: ActiveModel
     profile: UserProfile
@@ -71,13 +68,13 @@ class VisitorState:
 
 
 class PageViews:
-    """Makes what templates show.
+    """Computes the content of the templates.
 
     Parameters
     ----------
-    model_server : Serving
+    model_server : ModelServer
     excluded_items : tuple of str
-        Items that are not shown, as the database holds their ids.
+        Items that are not shown, by id as text.
     """
 
     def __init__(self, model_server: ModelServer, excluded_items: tuple[str, ...]) -> None:
@@ -88,7 +85,7 @@ class PageViews:
 
     @property
     def scale(self) -> RatingScale:
-        """The scale of the ratings; how fine they are is read once."""
+        """The rating scale, read once."""
         if self._scale is None:
             codec, step = self.model_server.id_codec, self.model_server.database.get_settings().get("step")
             self._scale = RatingScale(codec.low, codec.high, float(step) if step else None)
@@ -96,50 +93,46 @@ class PageViews:
 
     @property
     def name(self) -> str:
-        """What the ratings are called; of a path, its end: visitors need not know folders."""
+        """Name of the dataset; of a path only its last part, as folders are not public."""
         if self._name is None:
-            self._name = (
-                self.model_server.database.get_settings().get("name", "").rstrip("/").rpartition("/")[2]
-            )
+            name = self.model_server.database.get_settings().get("name", "")
+            self._name = name.rstrip("/").rpartition("/")[2]
         return self._name
 
     # One item --------------------------------------------------------------------------------------------
 
     def item_heading(self, item: int | str) -> str:
-        """Return what an item is called in a heading: its title, or its id if that is a text."""
+        """Return the heading of an item: its title, or its id if the title is a long text."""
         title = self.model_server.item_title(item)
         return title if title and len(title) <= _MAX_HEADING_LENGTH and "\n" not in title else f"Item {item}"
 
     def item_text(self, item: int | str) -> str | None:
-        """Return the title of an item that is a text."""
+        """Return the title of an item if it is a long text and not the heading."""
         title = self.model_server.item_title(item)
         return None if title is None or title == self.item_heading(item) else title
 
     def inline_title(self, item: int | str, max_length: int = _SENTENCE_TITLE_LENGTH) -> str:
-        """Return what an item is called within a sentence."""
+        """Return an item's title for use within a sentence."""
         title = self.short_title(item, max_length)
-        return (
-            f"“{title}”"
-            if self.model_server.item_title(item) and str(item) not in self.excluded_items
-            else title
-        )
+        has_title = self.model_server.item_title(item) and str(item) not in self.excluded_items
+        return f"“{title}”" if has_title else title
 
     def short_title(self, item: int | str, max_length: int = _LIST_TITLE_LENGTH) -> str:
-        """Return what an item is called in a list, on one line."""
+        """Return an item's title on one line, shortened."""
         if str(item) in self.excluded_items:
             return "an item that is not shown here"
         label = " ".join((self.model_server.item_title(item) or f"item {item}").split())
         return label if len(label) <= max_length else label[: max_length - 1].rstrip(" .,;:") + "…"
 
     def parse_item(self, connection: Connection, id_text: str) -> int | str:
-        """Return an item that a request names.
+        """Return the item id in a request.
 
         Raises
         ------
         NotFoundError
-            If there is none, or it is not shown here.
+            If there is no such item, or it is excluded.
         DataError
-            If it can be no id.
+            If it is not a valid id.
         """
         codec = self.model_server.id_codec
         id_text = codec.to_text(id_text, "item")
@@ -150,27 +143,25 @@ class PageViews:
     # A visitor -------------------------------------------------------------------------------------------
 
     def visitor_state(self, connection: Connection, visitor: Visitor) -> VisitorState:
-        """Return a visitor as the active model sees them at this moment."""
+        """Return a visitor's current state with the active model."""
         if visitor.user is None:
             active = self.model_server.get_active(connection)
             anonymous = UserProfile(active.model, -1, np.empty(0, np.int32), 0, BASES[2], None)
             return VisitorState(active, anonymous, "", {})
         active, profile = self.model_server.get_user(connection, visitor.user)
-        user_ratings = {
-            rating.item: rating for rating in rating_store.get_user_ratings(connection, visitor.user)
-        }
-        return VisitorState(
-            active, profile, self.model_server.id_codec.from_text(visitor.user, "user"), user_ratings
-        )
+        stored_ratings = rating_store.get_user_ratings(connection, visitor.user)
+        user = self.model_server.id_codec.from_text(visitor.user, "user")
+        return VisitorState(active, profile, user, {rating.item: rating for rating in stored_ratings})
 
     def state_without(self, state: VisitorState, item: str, previous_value: float | None) -> VisitorState:
-        """Return a visitor as they were before they rated an item."""
+        """Return the state before an item was rated, or with the previous rating of it."""
         user_ratings = {id_: rating for id_, rating in state.ratings.items() if id_ != item}
         if previous_value is not None:
             user_ratings[item] = StoredRating(item, previous_value, None, None)
         stored_ratings, codec = list(user_ratings.values()), self.model_server.id_codec
         profile = predictor.make_profile(
-            state.active.model, state.user, codec.to_array([rating.item for rating in stored_ratings], "item"),
+            state.active.model, state.user,
+            codec.to_array([rating.item for rating in stored_ratings], "item"),
             [rating.value for rating in stored_ratings], [rating.rated_at for rating in stored_ratings],
         )  # fmt: skip
         return VisitorState(state.active, profile, state.user, user_ratings)
@@ -178,100 +169,93 @@ class PageViews:
     def recommend(
         self, state: VisitorState, visitor: Visitor, current_item: int | str | None
     ) -> list[ItemPrediction]:
-        """Return the suggestions; the item that is asked about is none, for its prediction would be seen."""
+        """Return the recommendations, without the item asked about: its prediction must not be shown."""
         if not state.ratings:
             return []
         excluded = {*self.excluded_items, *visitor.skipped_items, *state.ratings, str(current_item)}
         predictions = predictor.recommend(state.profile, N_SUGGESTIONS + len(excluded))
-        return [prediction for prediction in predictions if str(prediction.item) not in excluded][
-            :N_SUGGESTIONS
-        ]
+        allowed = [prediction for prediction in predictions if str(prediction.item) not in excluded]
+        return allowed[:N_SUGGESTIONS]
 
     def next_item(self, connection: Connection, state: VisitorState, visitor: Visitor) -> int | str | None:
-        """Return the item to ask about next: whose rating tells most; None if none is left.
+        """Return the most informative item to ask about next; None if none is left.
 
-        What is suggested at the moment is asked last, for its prediction was seen.
+        Items whose prediction was shown come last: their ratings are excluded from training.
         """
-        model, codec = state.active.model, self.model_server.id_codec
+        codec = self.model_server.id_codec
         excluded = {*self.excluded_items, *visitor.skipped_items, *state.ratings}
-        candidates = [
-            item for item in self._most_rated_items(connection, state.active) if item not in excluded
-        ]
+        popular_items = self._most_rated_items(connection, state.active)
+        candidates = [item for item in popular_items if item not in excluded]
         unseen_candidates = [item for item in candidates if item not in visitor.shown_predictions]
         candidates = unseen_candidates or candidates
         if not candidates:
             return None
         try:
             best_item: int | str = next_question(
-                model, state.profile.ratings, codec.to_array(candidates, "item")
+                state.active.model, state.profile.ratings, codec.to_array(candidates, "item")
             )
             return best_item
-        except NotSupportedError:  # then by how many people know it
+        except NotSupportedError:  # the most popular one
             return codec.from_text(candidates[0], "item")
 
     def _most_rated_items(self, connection: Connection, active: ActiveModel) -> list[str]:
-        """Return the items that the model knows and most people have rated, counted once for a model."""
+        """Return the most rated items that the model contains, counted once per activation."""
         if self._popular_items[0] != active.activation_id:
-            n_ratings = sa.func.count().label("number")
-            query = (
-                sa.select(ratings.c.item).group_by(ratings.c.item).order_by(n_ratings.desc(), ratings.c.item)
-            )
-            item_ids = [
-                row.item for row in connection.execute(query.limit(_N_CANDIDATES + len(self.excluded_items)))
-            ]
+            n_ratings = sa.func.count().label("n_ratings")
+            query = sa.select(ratings.c.item).group_by(ratings.c.item)
+            query = query.order_by(n_ratings.desc(), ratings.c.item)
+            rows = connection.execute(query.limit(_N_CANDIDATES + len(self.excluded_items)))
+            item_ids = [row.item for row in rows]
             indices = active.model.items_.indices_of(self.model_server.id_codec.to_array(item_ids, "item"))
             known_items = [item for item, index in zip(item_ids, indices, strict=True) if index >= 0]
-            self._popular_items = (
-                active.activation_id,
-                [item for item in known_items if item not in self.excluded_items],
-            )
+            allowed = [item for item in known_items if item not in self.excluded_items]
+            self._popular_items = active.activation_id, allowed
         return self._popular_items[1]
 
     def make_suggestions(
-        self,
-        state: VisitorState,
-        predictions: list[ItemPrediction],
-        previous_state: VisitorState | None,
+        self, state: VisitorState, predictions: list[ItemPrediction], previous_state: VisitorState | None,
         visitor: Visitor,
-    ) -> list[Suggestion]:
-        """Return suggestions with their reasons, and what the last rating has changed."""
-        previous_predictions = (
-            self.recommend(previous_state, visitor, None) if previous_state is not None else []
-        )
-        ranks = {prediction.item: rank for rank, prediction in enumerate(previous_predictions)}
-        predictions_before = dict[int | str, float]()
-        if previous_state is not None and previous_state.ratings and predictions:
-            item_ids = self.model_server.id_codec.to_array(
-                [str(prediction.item) for prediction in predictions], "item"
-            )
-            predictions_before = {
-                prediction.item: prediction.prediction
-                for prediction in predictor.predict_items(previous_state.profile, item_ids)
-            }
+    ) -> list[Suggestion]:  # fmt: skip
+        """Return suggestions with their reasons and the changes by the last rating."""
+        previous_list = self.recommend(previous_state, visitor, None) if previous_state is not None else []
+        previous_ranks = {prediction.item: rank for rank, prediction in enumerate(previous_list)}
+        previous_predictions = self._predict_all(previous_state, predictions)
         suggestions = []
         for rank, prediction in enumerate(predictions):
-            explanation = self.explain(state, prediction.item)
-            prediction_before = predictions_before.get(prediction.item)
-            is_unchanged = prediction_before is None or self.scale.format_prediction(
-                prediction_before
-            ) == self.scale.format_prediction(prediction.prediction)
+            item, explanation = prediction.item, self.explain(state, prediction.item)
+            previous, format_prediction = previous_predictions.get(item), self.scale.format_prediction
+            if previous is not None and format_prediction(previous) == format_prediction(
+                prediction.prediction
+            ):
+                previous = None
             suggestions.append(Suggestion(
-                prediction.item, self.short_title(prediction.item), prediction.prediction,
-                is_new=bool(previous_predictions) and prediction.item not in ranks, rank_change=ranks.get(prediction.item, rank) - rank,
-                previous_prediction=None if is_unchanged else prediction_before,
-                reason=self.suggestion_reason(state, explanation), terms=() if explanation is None else self.explanation_terms(explanation),
+                item, self.short_title(item), prediction.prediction,
+                is_new=bool(previous_list) and item not in previous_ranks,
+                rank_change=previous_ranks.get(item, rank) - rank, previous_prediction=previous,
+                reason=self.suggestion_reason(state, explanation),
+                terms=() if explanation is None else self.explanation_terms(explanation),
             ))  # fmt: skip
         return suggestions
 
+    def _predict_all(
+        self, state: VisitorState | None, predictions: list[ItemPrediction]
+    ) -> dict[int | str, float]:
+        """Return the predictions of the same items for another state; none without ratings."""
+        if state is None or not state.ratings or not predictions:
+            return {}
+        texts = [str(prediction.item) for prediction in predictions]
+        item_ids = self.model_server.id_codec.to_array(texts, "item")
+        return {row.item: row.prediction for row in predictor.predict_items(state.profile, item_ids)}
+
     def explain(self, state: VisitorState, item: int | str) -> Explanation | None:
-        """Return what a prediction is made of; None if the model cannot say, or knows nobody."""
+        """Return the explanation of a prediction; None if unsupported, or for an unknown user."""
         try:
             return predictor.explain_prediction(state.profile, state.user, item)
         except (NotFoundError, NotSupportedError):
             return None
 
     def suggestion_reason(self, state: VisitorState, explanation: Explanation | None) -> str:
-        """Return one line: why an item is suggested."""
+        """Return one line that says why an item is suggested."""
         if explanation is None:
             return "because most people like it" if state.profile.basis == BASES[2] else ""
         return reason_line(
@@ -279,22 +263,21 @@ class PageViews:
         )
 
     def explanation_terms(self, explanation: Explanation) -> tuple[tuple[str, float], ...]:
-        """Return what adds up to a prediction."""
+        """Return labeled terms that add up to the prediction."""
         return explanation_rows(explanation, self.inline_title, self.scale)
 
     def predict(self, state: VisitorState, item: int | str) -> float | None:
-        """Return what is predicted for an item; None if the model does not know it."""
+        """Return the prediction for an item; None if the item is unknown to the model."""
+        item_ids = self.model_server.id_codec.to_array([str(item)], "item")
         try:
-            return predictor.predict_items(
-                state.profile, self.model_server.id_codec.to_array([str(item)], "item")
-            )[0].prediction
+            return predictor.predict_items(state.profile, item_ids)[0].prediction
         except NotFoundError:
             return None
 
     def similar_items(
         self, state: VisitorState, item: int | str
     ) -> list[tuple[int | str, str, float]] | None:
-        """Return items like one, with their names; None if the model cannot say."""
+        """Return similar items with their titles; None if the model does not support it."""
         try:
             similar = predictor.find_similar(state.active.model, item, N_SIMILAR + len(self.excluded_items))
         except (NotFoundError, NotSupportedError):
@@ -308,12 +291,12 @@ class PageViews:
 
 
 def basis_line(state: VisitorState) -> str:
-    """Say what suggestions rest on, where that is not simply the visitor's ratings."""
+    """Return a line that says what the suggestions are based on."""
     n_ratings = len(state.ratings)
     if state.profile.basis == BASES[2]:
         return "This model does not know you yet; these are what most people like."
     if state.profile.basis == BASES[1]:
-        return "This model takes new ratings in when it is trained again."
+        return "This model uses new ratings when it is trained again."
     if n_ratings < 3:
         count_text = "1 rating" if n_ratings == 1 else f"{n_ratings} ratings"
         return f"Not enough to know you yet ({count_text}): mostly what most people like."

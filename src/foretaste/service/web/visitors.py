@@ -1,4 +1,4 @@
-"""Who uses the page: visitors, each a new person of the ratings, and administrators with their sessions."""
+"""Visitors of the web pages, each a new user of the ratings, and administrator sessions in the database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,20 +17,21 @@ from foretaste.service.id_codec import IdCodec
 from foretaste.service.web.sessions import new_token
 
 SESSION_MAX_AGE = 8 * 3600
+_QUERY = sa.select(visitors.c.user, visitors.c.skipped_items, visitors.c.shown_predictions)
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """A person of the page.
+    """An anonymous visitor.
 
     Parameters
     ----------
     user : str or None
-        Their id in the ratings, as the database holds it; None until they have rated or skipped something.
+        User id as text; None until something was rated or skipped.
     skipped_items : tuple of str
-        Items that they do not want to be asked about, the last one last.
+        Items not to ask about again, in the order they were skipped.
     shown_predictions : dict of str to float
-        The prediction that was last shown to them of an item.
+        The last prediction shown of each item.
     """
 
     user: str | None = None
@@ -38,23 +40,25 @@ class Visitor:
 
 
 def find_visitor(connection: Connection, token: str) -> Visitor:
-    """Return who has a token."""
-    query = sa.select(visitors.c.user, visitors.c.skipped, visitors.c.shown)
-    row = connection.execute(query.where(visitors.c.sha256 == hash_key(token))).one_or_none()
-    if row is None:
-        return Visitor()
-    return Visitor(row.user, tuple(json.loads(row.skipped)), json.loads(row.shown))
+    """Return the visitor with a session token; a new one has no user id."""
+    row = connection.execute(_QUERY.where(visitors.c.sha256 == hash_key(token))).one_or_none()
+    return Visitor() if row is None else _from_row(row)
+
+
+def _from_row(row: Any) -> Visitor:
+    return Visitor(row.user, tuple(json.loads(row.skipped_items)), json.loads(row.shown_predictions))
 
 
 def get_or_create_visitor(connection: Connection, codec: IdCodec, token: str) -> Visitor:
-    """Return who has a token, as a new person if there is nobody yet; their row is ours until we are done."""
-    for _ in range(100):  # until an id is free, which the first one is but for chance
+    """Return the visitor with a session token, created if needed; the row stays locked until the commit."""
+    for _ in range(100):  # random ids hardly ever collide
         user = _new_user_id(codec)
         query = sa.select(ratings.c.item).where(ratings.c.user == user).limit(1)
         if connection.execute(query).first() is None:
             break
     values = {
-        "user": user, "sha256": hash_key(token), "made_at": int(time.time()), "skipped": "[]", "shown": "{}"
+        "user": user, "sha256": hash_key(token), "created_at": int(time.time()), "skipped_items": "[]",
+        "shown_predictions": "{}",
     }  # fmt: skip
     insert_if_absent(connection, visitors, values)
     lock_query = sa.select(visitors.c.user).where(visitors.c.sha256 == hash_key(token)).with_for_update()
@@ -63,38 +67,36 @@ def get_or_create_visitor(connection: Connection, codec: IdCodec, token: str) ->
 
 
 def _new_user_id(codec: IdCodec) -> str:
-    """Return an id for a new person: below zero where ids are numbers, for those of ratings hardly are."""
+    """Return an id for a new user: a negative one for integers, as those of datasets hardly ever are."""
     if codec.user_dtype == "int":
         return str(-(10**17) - secrets.randbelow(9 * 10**17))
     return "visitor-" + secrets.token_hex(16)
 
 
 def set_skipped_items(connection: Connection, user: str, skipped_items: tuple[str, ...]) -> None:
-    """Keep which items a visitor has skipped."""
+    """Store which items a visitor has skipped."""
     statement = sa.update(visitors).where(visitors.c.user == user)
-    connection.execute(statement.values(skipped=json.dumps(skipped_items)))
+    connection.execute(statement.values(skipped_items=json.dumps(skipped_items)))
 
 
 def add_shown_predictions(
     connection: Connection, codec: IdCodec, token: str, shown_predictions: dict[str, float]
 ) -> None:
-    """Keep which predictions were shown to a visitor, over what was kept before."""
+    """Store which predictions were shown to a visitor, replacing older ones of the same items."""
     visitor = get_or_create_visitor(connection, codec, token)
     statement = sa.update(visitors).where(visitors.c.user == visitor.user)
-    connection.execute(statement.values(shown=json.dumps(visitor.shown_predictions | shown_predictions)))
+    merged = visitor.shown_predictions | shown_predictions
+    connection.execute(statement.values(shown_predictions=json.dumps(merged)))
 
 
 def visitor_of_user(connection: Connection, user: str) -> Visitor:
-    """Return what is kept of a person as a visitor of the page; nothing of others."""
-    query = sa.select(visitors.c.user, visitors.c.skipped, visitors.c.shown)
-    row = connection.execute(query.where(visitors.c.user == user)).one_or_none()
-    if row is None:
-        return Visitor()
-    return Visitor(row.user, tuple(json.loads(row.skipped)), json.loads(row.shown))
+    """Return the visitor with a user id; an empty one for a user without a session."""
+    row = connection.execute(_QUERY.where(visitors.c.user == user)).one_or_none()
+    return Visitor() if row is None else _from_row(row)
 
 
 def count_visitors(connection: Connection) -> int:
-    """Return how many visitors there are."""
+    """Return the number of visitors."""
     return int(connection.execute(sa.select(sa.func.count()).select_from(visitors)).scalar_one())
 
 
@@ -102,25 +104,24 @@ def count_visitors(connection: Connection) -> int:
 
 
 def create_session(connection: Connection, key: ApiKey) -> str:
-    """Open a session for who has a key; return its token."""
+    """Create a session for the owner of a key; return its token."""
     now, token = int(time.time()), new_token()
-    connection.execute(sa.delete(sessions).where(sessions.c.ends_at < now))
-    values = {"sha256": hash_key(token), "key": key.id, "made_at": now, "ends_at": now + SESSION_MAX_AGE}
+    connection.execute(sa.delete(sessions).where(sessions.c.expires_at < now))
+    values = {
+        "sha256": hash_key(token), "key_id": key.id, "created_at": now, "expires_at": now + SESSION_MAX_AGE
+    }  # fmt: skip
     connection.execute(sa.insert(sessions).values(**values))
     return token
 
 
 def session_key_name(connection: Connection, token: str) -> str | None:
-    """Return the name of the key by which a session was opened.
-
-    None if the session is over, or the key was revoked.
-    """
-    query = sa.select(keys.c.name).join(sessions, sessions.c.key == keys.c.number)
-    query = query.where((sessions.c.sha256 == hash_key(token)) & (sessions.c.ends_at >= int(time.time())))
+    """Return the name of a session's key; None if the session expired or the key was revoked."""
+    query = sa.select(keys.c.name).join(sessions, sessions.c.key_id == keys.c.id)
+    query = query.where((sessions.c.sha256 == hash_key(token)) & (sessions.c.expires_at >= int(time.time())))
     key_name: str | None = connection.execute(query.where(keys.c.revoked_at.is_(None))).scalar()
     return key_name
 
 
 def delete_session(connection: Connection, token: str) -> None:
-    """Close a session."""
+    """Delete a session."""
     connection.execute(sa.delete(sessions).where(sessions.c.sha256 == hash_key(token)))

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps that a database has not taken yet, in one transaction."""
+"""Alembic environment: runs the pending migrations in the caller's transaction."""
 
 from __future__ import annotations
 

@@ -1,106 +1,111 @@
-// Makes the page quicker and the slider honest; without it, the same forms are sent by the browser itself.
+// Enhances the pages: sends forms without a reload and shows a slider that starts unrated. Without this script
+// the browser sends the same forms itself.
 
-const WORDS = ["hated it", "did not like it", "so-so", "liked it", "loved it"];
+const LABELS = ["hated it", "did not like it", "so-so", "liked it", "loved it"];
+const POLL_MS = 1000;
+const RETRY_MS = 3000;
 const find = (selector, within = document) => within.querySelector(selector);
-let telling = 0;
+let announceTimer = 0;
 
 document.documentElement.classList.add("with-script");
 
-// One live region, and a moment's patience, so that what moves the focus is read first.
-function tell(words) {
-  clearTimeout(telling);
+// One live region; the delay lets screen readers read the focused element first.
+function announce(text) {
+  clearTimeout(announceTimer);
   const region = find("#status");
   region.textContent = "";
-  if (words) telling = setTimeout(() => { region.textContent = words; }, 300);
+  if (text) announceTimer = setTimeout(() => { region.textContent = text; }, 300);
 }
 
-function warn(words) {
-  let place = find("#alert");
-  if (!place) {
-    place = document.createElement("p");
-    place.id = "alert";
-    place.className = "bad";
-    place.setAttribute("role", "alert");
-    find("main").prepend(place);
+function showError(text) {
+  let alert = find("#alert");
+  if (!alert) {
+    alert = document.createElement("p");
+    alert.id = "alert";
+    alert.className = "bad";
+    alert.setAttribute("role", "alert");
+    find("main").prepend(alert);
   }
-  place.textContent = words ? `Error: ${words}` : "";
+  alert.textContent = text ? `Error: ${text}` : "";
 }
 
-// The slider ------------------------------------------------------------------------------------------
+// Slider ------------------------------------------------------------------------------------------------
 
-function spoken(slider, value) {
+function formatRating(slider, value) {
   const { low, high } = { low: Number(slider.min), high: Number(slider.max) };
-  const word = WORDS[Math.min(4, Math.max(0, Math.floor(((value - low) / (high - low)) * 5)))];
+  const label = LABELS[Math.min(4, Math.max(0, Math.floor(((value - low) / (high - low)) * 5)))];
   if ("stars" in slider.dataset) {
     const whole = Math.floor(value);
-    const many = value === whole ? `${whole}` : whole ? `${whole} and a half` : "half a";
-    return { seen: `${many} ${value <= 1 ? "star" : "stars"}, ${word}`, heard: `${many} ${value <= 1 ? "star" : "stars"}, ${word}` };
+    const count = value === whole ? `${whole}` : whole ? `${whole} and a half` : "half a";
+    const text = `${count} ${value <= 1 ? "star" : "stars"}, ${label}`;
+    return { visible: text, aria: text };
   }
   const digits = Math.abs(value).toFixed(Number(slider.dataset.decimals));
   const sign = Number(digits) === 0 ? "" : value < 0 ? "−" : "signed" in slider.dataset ? "+" : "";
-  const heard = { "−": "minus ", "+": "plus ", "": "" }[sign] + digits;
-  return { seen: `${sign}${digits}, ${word}`, heard: `${heard}, ${word}` };
+  const ariaSign = { "−": "minus ", "+": "plus ", "": "" }[sign];
+  return { visible: `${sign}${digits}, ${label}`, aria: `${ariaSign}${digits}, ${label}` };
 }
 
-function remind(value, room) {
-  const like = find("#like");
-  const near = [...document.querySelectorAll("#earlier li")]
-    .map((one) => ({ text: one.textContent, far: Math.abs(Number(one.dataset.value) - value) }))
-    .sort((a, b) => a.far - b.far)[0];
-  like.hidden = false;
-  like.textContent = near && near.far <= room ? near.text : "";
+// Reminds the visitor of the earlier rating with the most similar value.
+function showReminder(value, tolerance) {
+  const reminder = find("#like");
+  const nearest = [...document.querySelectorAll("#earlier li")]
+    .map((entry) => ({ text: entry.textContent, distance: Math.abs(Number(entry.dataset.value) - value) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  reminder.hidden = false;
+  reminder.textContent = nearest && nearest.distance <= tolerance ? nearest.text : "";
 }
 
-function makeSlider() {
+function initSlider() {
   const parts = find("#slider-parts");
   if (!parts) return;
-  const typed = find(".typed");
-  const room = document.createElement("div");
-  room.className = "slid";
-  room.append(parts.content.cloneNode(true));
-  typed.replaceWith(room);
+  const container = document.createElement("div");
+  container.className = "slid";
+  container.append(parts.content.cloneNode(true));
+  find(".typed").replaceWith(container);
   const slider = find("#slider");
-  const sent = find("#sent");
-  const shown = find(".shown", room);
-  const answer = () => {
+  const field = find("#sent");
+  const output = find(".shown", container);
+  const update = () => {
     slider.removeAttribute("data-unrated");
-    sent.value = slider.value;
-    const { seen, heard } = spoken(slider, Number(slider.value));
-    slider.setAttribute("aria-valuetext", heard);
-    shown.textContent = seen;
-    remind(Number(slider.value), (slider.max - slider.min) / 10);
-    warn("");
+    field.value = slider.value;
+    const { visible, aria } = formatRating(slider, Number(slider.value));
+    slider.setAttribute("aria-valuetext", aria);
+    output.textContent = visible;
+    showReminder(Number(slider.value), (slider.max - slider.min) / 10);
+    showError("");
   };
-  slider.addEventListener("input", answer);
-  slider.addEventListener("click", answer); // on the resting thumb: that is an answer, too
+  slider.addEventListener("input", update);
+  slider.addEventListener("click", update); // a click on the thumb that does not move it is a rating, too
   slider.addEventListener("keydown", (event) => {
-    const isFirst = slider.hasAttribute("data-unrated");
+    const isUnrated = slider.hasAttribute("data-unrated");
     if (event.key === " " || (event.key === "0" && slider.min < 0)) {
       slider.value = slider.defaultValue;
       event.preventDefault();
-      answer();
-    } else if (isFirst && (event.key === "Home" || event.key === "End")) {
-      setTimeout(answer); // it may lie there already, and then says nothing
+      update();
+    } else if (isUnrated && (event.key === "Home" || event.key === "End")) {
+      setTimeout(update); // no input event comes if the thumb is already there
     }
   });
-  for (const button of room.querySelectorAll("[data-by]")) {
+  for (const button of container.querySelectorAll("[data-by]")) {
     button.addEventListener("click", () => {
       slider.value = Number(slider.value) + Number(button.dataset.by);
-      answer();
+      update();
     });
   }
-  if (sent.value) answer();
+  if (field.value) update();
 }
 
-function makeChoices() {
-  for (const one of document.querySelectorAll("#rate [type=radio]")) {
-    one.addEventListener("change", () => {
-      const ends = [...document.querySelectorAll("#rate [type=radio]")].map((radio) => radio.value).filter(Boolean);
-      if (one.value) remind(Number(one.value), (ends.at(-1) - ends[0]) / 8);
+function initRadios() {
+  const radios = [...document.querySelectorAll("#rate [type=radio]")];
+  for (const radio of radios) {
+    radio.addEventListener("change", () => {
+      const values = radios.map((option) => option.value).filter(Boolean);
+      if (radio.value) showReminder(Number(radio.value), (values.at(-1) - values[0]) / 8);
       else find("#like").textContent = "";
-      warn("");
+      showError("");
     });
-    one.addEventListener("keydown", (event) => { // a browser sends no form by Enter on a radio of its own accord
+    radio.addEventListener("keydown", (event) => { // browsers do not submit a form on Enter in a radio button
       if (event.key === "Enter") {
         event.preventDefault();
         find("#rate").requestSubmit(find("#rate .primary"));
@@ -111,106 +116,114 @@ function makeChoices() {
 
 // Forms -------------------------------------------------------------------------------------------------
 
-function isUnanswered(form, button) {
+function isUnrated(form, button) {
   return form.id === "rate" && !button?.dataset.key && !new FormData(form).get("value");
 }
 
-async function send(event) {
+async function submitForm(event) {
   const form = event.target;
   const button = event.submitter;
-  if (form.action.endsWith("/sign-in") || form.method !== "post") return; // a password is the browser's own affair
+  if (form.action.endsWith("/sign-in") || form.method !== "post") return; // lets the browser save passwords
   event.preventDefault();
-  if (isUnanswered(form, button)) {
-    warn(`${find("#slider") ? "Move the slider" : "Choose a rating"} first, or skip.`);
+  if (isUnrated(form, button)) {
+    showError(`${find("#slider") ? "Move the slider" : "Choose a rating"} first, or skip.`);
     return;
   }
   document.body.setAttribute("aria-busy", "true");
   try {
     const address = button?.hasAttribute("formaction") ? button.formAction : form.action;
-    const answer = await fetch(address, { method: "POST", body: new URLSearchParams(new FormData(form, button)) });
-    await show(answer);
+    const response = await fetch(address, { method: "POST", body: new URLSearchParams(new FormData(form, button)) });
+    await showResponse(response);
   } catch {
-    warn("The service does not answer. Nothing is known to be stored; try again.");
+    showError("The service does not answer. Nothing is known to be stored; try again.");
   } finally {
     document.body.removeAttribute("aria-busy");
   }
 }
 
-async function show(answer) {
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const problem = find("#problem", page) ?? (answer.ok ? null : find("#alert", page));
+function parsePage(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
+async function showResponse(response) {
+  const page = parsePage(await response.text());
+  const problem = find("#problem", page) ?? (response.ok ? null : find("#alert", page));
   if (problem) {
-    warn(problem.textContent.trim().replace(/^Error: /, "") || "This did not work.");
+    showError(problem.textContent.trim().replace(/^Error: /, "") || "This did not work.");
     return;
   }
-  take(page);
-  history.replaceState(null, "", answer.url);
+  replaceMain(page);
+  history.replaceState(null, "", response.url);
 }
 
-function take(page, isQuiet = false) {
+function replaceMain(page, isQuiet = false) {
   find("main").replaceWith(find("main", page));
   document.title = page.title;
-  begin();
+  initPage();
   if (isQuiet) return;
   (find("#item") ?? find("main")).focus();
-  tell(find("#said")?.dataset.spoken);
+  announce(find("#notice")?.dataset.spoken);
 }
 
-// Keys of the form, and only while the focus is in it ---------------------------------------------------
+// Keyboard shortcuts, only while the focus is in the form -------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const inForm = event.target.closest?.("#rate, #undo");
-  if (!inForm || event.target.matches("[type=number], [type=text], [type=password]")) return;
+  const isInForm = event.target.closest?.("#rate, #undo");
+  if (!isInForm || event.target.matches("[type=number], [type=text], [type=password]")) return;
   const button = { s: find("[data-key=s]"), u: find("#undo button") }[event.key.toLowerCase()];
   if (button) {
     event.preventDefault();
     button.click();
   }
 });
-document.addEventListener("submit", send);
+document.addEventListener("submit", submitForm);
 
-// A training that is at work ------------------------------------------------------------------------------
+// Polling of a running job --------------------------------------------------------------------------------
 
-async function watch() {
-  if (!find("#trainings[data-running]")) return;
+async function pollJob() {
+  if (!find("#jobs[data-running]")) return;
   try {
-    const answer = await fetch("/admin/trainings");
-    if (answer.status === 401) return location.assign("/admin");
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const now = find("#trainings", page);
-    const old = find("#trainings[data-running]");
-    if (!answer.ok || !now || !old) return void setTimeout(watch, 3000);
-    if (!("running" in now.dataset)) {
-      const whole = await fetch("/admin");
-      const focused = find("#trainings").contains(document.activeElement);
-      take(new DOMParser().parseFromString(await whole.text(), "text/html"), true);
-      if (focused) find("#item").focus();
-      const last = find("#trainings .jobs li");
-      tell(`The training is over. ${last ? last.textContent.replace(/\s+/g, " ").trim() : ""}`);
+    const response = await fetch("/admin/jobs");
+    if (response.status === 401) return location.assign("/admin");
+    const current = find("#jobs", parsePage(await response.text()));
+    const section = find("#jobs[data-running]");
+    if (!response.ok || !current || !section) return void setTimeout(pollJob, RETRY_MS);
+    if (!("running" in current.dataset)) {
+      const page = await fetch("/admin");
+      const hadFocus = find("#jobs").contains(document.activeElement);
+      replaceMain(parsePage(await page.text()), true);
+      if (hadFocus) find("#item").focus();
+      const last = find("#jobs .jobs li");
+      announce(`The training is over. ${last ? last.textContent.replace(/\s+/g, " ").trim() : ""}`);
       return;
     }
-    const here = find("progress", old);
-    const there = find("progress", now);
-    if (there.hasAttribute("value")) {
-      here.max = there.max;
-      here.value = there.value;
-    } else {
-      here.removeAttribute("value");
-    }
-    find("label", old).textContent = find("label", now).textContent;
-    find("progress + span", old).textContent = find("progress + span", now).textContent;
-    find("p", old).replaceChildren(...find("p", now).childNodes);
-  } catch { /* the service is away; it may come back */ }
-  setTimeout(watch, 1000);
+    updateProgress(section, current);
+  } catch { /* the service does not respond; it may come back */ }
+  setTimeout(pollJob, POLL_MS);
 }
 
-function begin() {
-  makeSlider();
-  makeChoices();
+// Updates the section in place, so that the focus and the screen reader's position stay.
+function updateProgress(section, current) {
+  const bar = find("progress", section);
+  const currentBar = find("progress", current);
+  if (currentBar.hasAttribute("value")) {
+    bar.max = currentBar.max;
+    bar.value = currentBar.value;
+  } else {
+    bar.removeAttribute("value");
+  }
+  find("label", section).textContent = find("label", current).textContent;
+  find("progress + span", section).textContent = find("progress + span", current).textContent;
+  find("p", section).replaceChildren(...find("p", current).childNodes);
+}
+
+function initPage() {
+  initSlider();
+  initRadios();
   const keys = find("#keys");
   if (keys) keys.hidden = false;
-  watch();
+  pollJob();
 }
 
-begin();
+initPage();
