@@ -1,4 +1,4 @@
-"""Tests of the models that learn with PyTorch; all but ``test_without_torch.py`` skip where it is not."""
+"""Tests of the PyTorch models; all but ``test_without_torch.py`` are skipped without PyTorch."""
 
 from __future__ import annotations
 

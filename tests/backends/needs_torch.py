@@ -1,4 +1,4 @@
-"""torch, or a skip that says how to get it: test files import it from here."""
+"""Imports torch, or skips the test file with a hint how to install it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Autoencoders: what goes in, what is made smaller, and what is kept of the network."""
+"""Autoencoders: inputs, training loss, and the factors stored instead of the network."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def through(layers, rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
+def test_step_loss_equals_its_definition(name, ratings, kept):
     weight = np.where(np.arange(len(ratings)) % 5 == 0, 0, np.arange(len(ratings)) % 3 + 0.5)
     weighted = ratings.replace(weight=weight.astype(np.float32))
     extra = {"kernel_regularization": 0.5} if name == "SparseFC" else {}
@@ -101,7 +101,7 @@ def test_the_loss_of_a_step_is_that_of_the_definition(name, ratings, kept):
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
 @pytest.mark.parametrize("networks", [1, 3])
-def test_factors_predict_what_the_networks_do(name, networks, ratings, kept):
+def test_factors_predict_the_same_as_the_networks(name, networks, ratings, kept):
     model = make(name, clip=False, n_ensemble=networks).fit(ratings)
     learning = kept[-1]
     standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.mean_std()[1]
@@ -116,7 +116,7 @@ def test_factors_predict_what_the_networks_do(name, networks, ratings, kept):
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_an_unknown_one_gets_the_mean_of_the_other_side_over_the_ratings(name, ratings):
+def test_unknown_row_gets_the_mean_rating_of_the_known_entity(name, ratings):
     model = make(name, clip=False).fit(ratings)
     matrix = model.predict_matrix().astype(float)
     users, items = np.bincount(ratings.user), np.bincount(ratings.item)
@@ -130,7 +130,7 @@ def test_an_unknown_one_gets_the_mean_of_the_other_side_over_the_ratings(name, r
     np.testing.assert_allclose(model.predict(asked), wanted, rtol=0, atol=1e-4)
 
 
-def test_rows_of_users_are_rows_of_items_the_other_way_round(ratings):
+def test_user_rows_and_item_rows_are_symmetric(ratings):
     turned = ratings.replace(user=ratings.item, item=ratings.user, users=ratings.items, items=ratings.users)
     by_item = make("AutoRec").fit(ratings).predict_matrix()
     by_user = make("AutoRec", entity="user").fit(turned).predict_matrix()
@@ -138,7 +138,7 @@ def test_rows_of_users_are_rows_of_items_the_other_way_round(ratings):
     assert np.abs(make("AutoRec", entity="user").fit(ratings).predict_matrix() - by_item).max() > 0.01
 
 
-def test_validation_rows_do_not_go_in(ratings, kept):
+def test_validation_rows_are_not_network_inputs(ratings, kept):
     """Weights after a given number of epochs do not depend on what the validation rows hold."""
     settings = {"validation_fraction": 0.2, "refit": False, "epochs": 1}
     make("AutoRec", **settings).fit(ratings)
@@ -154,7 +154,7 @@ def test_validation_rows_do_not_go_in(ratings, kept):
     assert len(model.valid_rmse_) == 1
 
 
-def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
+def test_dropout_is_active_only_in_training(ratings, kept):
     make("AutoRec", dropout=0.5, validation_fraction=0.0).fit(ratings)
     learning = kept[-1]
     _, place = learning.gather_cells(learning.train_cells, torch.arange(len(ratings.items)))
@@ -173,7 +173,7 @@ def test_dropout_leaves_ratings_out_only_while_learning(ratings, kept):
 
 
 @pytest.mark.parametrize("at_once", [7, 65_536])
-def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
+def test_sparse_gradients_equal_dense_gradients(at_once, monkeypatch):
     from foretaste.models.pytorch import _sparse_ops as sparse
 
     monkeypatch.setattr(sparse, "_BLOCK_SIZE", at_once)
@@ -199,7 +199,7 @@ def test_gradients_at_rated_cells_are_those_of_dense_rows(at_once, monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, others):
+def test_new_users_get_the_least_squares_decoder(ratings, others):
     model = make("AutoRec", clip=False).fit(ratings)
     folded = model.fold_in(others)
     assert folded.users_ == others.users
@@ -218,14 +218,14 @@ def test_new_users_get_the_decoder_that_is_best_for_their_ratings(ratings, other
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_it_is_refused_where_its_weights_would_not_fit(name, ratings, monkeypatch):
+def test_too_little_memory_for_weights_raises(name, ratings, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
     with pytest.raises(NotEnoughMemoryError, match=r"an autoencoder of \d+ columns with 500 hidden units"):
         make(name, hidden=500).fit(ratings)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_it_learns_more_than_means_and_recommends_from_a_file(name, tmp_path):
+def test_beats_the_means_and_recommends_after_load(name, tmp_path):
     from foretaste import load_dataset
 
     sample = load_dataset("sample")

@@ -1,4 +1,4 @@
-"""Models with side columns: the equation, and users and items that only features are known of."""
+"""Models with user and item features: the equation, and users and items known by features alone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parts(told) -> tuple[Ratings, Ratings, Ratings, Ratings]:
     return tuple(told[rows] for rows in (~user & ~item, user & ~item, ~user & item, user & item))
 
 
-def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
+def test_factorization_machine_equals_the_sum_over_feature_pairs(parts):
     train, _, _, new = parts
     kept = {}
     model = make("FactorizationMachine", clip=False, id_dropout=0.5)
@@ -91,7 +91,7 @@ def test_the_machine_is_the_sum_over_all_pairs_of_what_is_there(parts):
 
 
 @each
-def test_features_serve_whom_nobody_knows(name, parts):
+def test_features_improve_predictions_for_unknown_users(name, parts):
     train, *new = parts
     model = make(name, factors=8, epochs=60).fit(train)
     biases = Bias().fit(train)
@@ -105,7 +105,7 @@ def test_features_serve_whom_nobody_knows(name, parts):
 
 
 @each
-def test_those_added_are_predicted_as_their_features_say(name, parts, tmp_path):
+def test_added_users_are_predicted_from_their_features(name, parts, tmp_path):
     train, new_users, new_items, both = parts
     model = make(name).fit(train)
     before = {key: np.copy(value) for key, value in vars(model).items() if isinstance(value, np.ndarray)}
@@ -127,7 +127,7 @@ def test_those_added_are_predicted_as_their_features_say(name, parts, tmp_path):
 
 
 @each
-def test_a_part_is_predicted_as_the_whole(name, parts):
+def test_slice_is_predicted_like_the_whole(name, parts):
     """Slices carry the features of their own users and items, in their own order."""
     train, new_users, _, _ = parts
     model = make(name).fit(train)
@@ -138,7 +138,7 @@ def test_a_part_is_predicted_as_the_whole(name, parts):
 
 
 @each
-def test_numbers_go_in_without_their_units(name, parts):
+def test_numeric_features_are_scale_free(name, parts):
     train, test, _, _ = parts
     one = make(name).fit(train)
     users = user_frame(np.arange(120)).with_columns(pl.col("age") * 1000 - 5)
@@ -149,7 +149,7 @@ def test_numbers_go_in_without_their_units(name, parts):
 
 
 @each
-def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
+def test_unknown_columns_raise_and_unknown_values_are_ignored(name, parts):
     train, test, _, _ = parts
     model = make(name).fit(train)
     frame = user_frame(test.users.ids)
@@ -169,14 +169,14 @@ def test_other_columns_are_refused_and_other_values_say_nothing(name, parts):
 
 
 @each
-def test_without_features_there_is_nothing_to_add_by(name, ratings):
+def test_adding_users_without_features_raises(name, ratings):
     model = make(name).fit(ratings)
     with pytest.raises(NotSupportedError, match=f"this {name} was trained without item features"):
         model.with_new(items=item_frame([1, 2]))
 
 
 @each
-def test_ids_of_another_kind_are_not_added(name, parts):
+def test_adding_ids_of_another_type_raises(name, parts):
     model = make(name).fit(parts[0])
     frame = user_frame([200]).with_columns(user=pl.lit("somebody"))
     with pytest.raises(DataError, match="user"):
@@ -184,7 +184,7 @@ def test_ids_of_another_kind_are_not_added(name, parts):
 
 
 @each
-def test_ids_are_hidden_only_where_there_are_features(name, parts, ratings):
+def test_id_dropout_applies_only_with_features(name, parts, ratings):
     train, test, _, _ = parts
     never, often = (make(name, id_dropout=share).fit(train).predict(test) for share in (0.0, 0.8))
     assert np.abs(never - often).max() > 0.01

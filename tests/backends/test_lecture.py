@@ -1,4 +1,4 @@
-"""The model as it is taught: the same numbers, the same error."""
+"""The lecture's matrix factorization: the same steps, the same error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foretaste.metrics.rating import rmse
 from foretaste.models.pytorch import TorchMF
 
 
-def test_plain_takes_the_steps_of_the_taught_loop():
+def test_plain_settings_reproduce_the_lecture_loop():
     """The same first factors and the same batches give the same factors, step by step."""
     ratings = planted()
     ours = TorchMF.vanilla(epochs=3, batch_size=100, seed=7, clip=False).fit(ratings)
@@ -46,7 +46,7 @@ def lecture():
 
 @pytest.mark.dataset
 @pytest.mark.slow
-def test_plain_errs_as_the_taught_model_does(lecture):
+def test_plain_settings_reproduce_the_lecture_rmse(lecture):
     train, valid = lecture
     torch.set_num_threads(1)
     taught = Taught(train)
@@ -70,7 +70,7 @@ def test_plain_errs_as_the_taught_model_does(lecture):
 
 @pytest.mark.dataset
 @pytest.mark.slow
-def test_biases_with_their_own_regularization_beat_the_taught_model_at_the_defaults(lecture):
+def test_defaults_beat_the_lecture_model(lecture):
     """The epoch is chosen by training rows alone."""
     train, valid = lecture
     model = TorchMF().fit(train)

@@ -1,4 +1,4 @@
-"""The loop: what it holds out, when it stops, what it keeps, and that it can be repeated."""
+"""The training loop: validation split, early stopping, best weights, reproducibility, checkpoints."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def learned(worth, epochs=10, patience=2, batch=10, **plan):
     )
 
 
-def test_it_stops_when_patience_ends_and_keeps_the_best_weights():
+def test_early_stopping_restores_the_best_weights():
     learning, history = learned([5.0, 3.0, 4.0, 2.0, 2.5, 2.2, 1.0])
     assert len(history.metrics) == 6
     assert history.best == 3
@@ -66,12 +66,12 @@ def test_it_stops_when_patience_ends_and_keeps_the_best_weights():
     assert not learning.network.training
 
 
-def test_without_rows_held_out_it_goes_to_the_end_and_keeps_the_last():
+def test_without_validation_rows_the_last_weights_are_returned():
     learning, history = learned([math.nan] * 4, epochs=4)
     assert (len(history.metrics), history.best, learning.network.weight.item()) == (4, 3, 4.0)
 
 
-def test_each_epoch_sees_every_example_once_in_another_order():
+def test_each_epoch_shuffles_all_examples():
     learning, _ = learned([math.nan] * 2, epochs=2, batch=4, learning_rate=0.25)
     epochs = [[*chain(*learning.seen[:3])], [*chain(*learning.seen[3:])]]
     assert [len(batch) for batch in learning.seen] == [4, 4, 2, 4, 4, 2]
@@ -81,7 +81,7 @@ def test_each_epoch_sees_every_example_once_in_another_order():
 
 
 @pytest.mark.parametrize(("schedule", "wanted"), [("constant", 4.0), ("linear", 2.5), ("cosine", 2.5)])
-def test_the_rate_follows_the_schedule(schedule, wanted):
+def test_learning_rate_follows_the_schedule(schedule, wanted):
     learning = Scripted([math.nan] * 9)
     learning.evaluate = lambda: EpochMetrics(1.0, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=9.0), torch.Generator())
@@ -94,7 +94,7 @@ def test_the_rate_follows_the_schedule(schedule, wanted):
     assert learning.network.weight.item() == pytest.approx(wanted)
 
 
-def test_a_loss_without_end_is_refused(ratings):
+def test_infinite_training_loss_raises(ratings):
     with pytest.raises(InvalidParameterError, match="the loss of epoch 1 is") as refused:
         TorchMF(**SMALL | {"learning_rate": 100.0, "optimizer": "sgd"}).fit(ratings)
     assert "a smaller learning_rate" in str(refused.value)
@@ -103,7 +103,7 @@ def test_a_loss_without_end_is_refused(ratings):
 # What a model makes of it --------------------------------------------------------------------------------
 
 
-def test_history_is_the_error_of_the_rows(ratings):
+def test_history_records_the_error_on_the_rows(ratings):
     model = TorchMF(validation_fraction=0.0, clip=False, **SMALL).fit(ratings)
     error = rmse(ratings.value, model.predict(ratings))
     assert list(model.history_) == ["train_loss", "train_rmse"]
@@ -112,7 +112,7 @@ def test_history_is_the_error_of_the_rows(ratings):
     assert len(model.history_["train_loss"]) == model.epochs_ == 6
 
 
-def test_validation_figures_are_those_of_rows_not_learned_from(ratings):
+def test_validation_metrics_are_of_held_out_rows(ratings):
     model = TorchMF(validation_fraction=0.2, refit=False, clip=False, patience=6, **SMALL).fit(ratings)
     shuffled = np.random.default_rng(0).permutation(len(ratings))
     held, kept = np.sort(shuffled[:180]), np.sort(shuffled[180:])
@@ -131,7 +131,7 @@ def test_validation_figures_are_those_of_rows_not_learned_from(ratings):
     )
 
 
-def test_refit_learns_from_all_rows_for_the_best_number_of_epochs(ratings):
+def test_refit_trains_on_all_rows_for_the_best_epoch_count(ratings):
     stopped = TorchMF(validation_fraction=0.2, **SMALL).fit(ratings)
     whole = TorchMF(validation_fraction=0.0, **SMALL | {"epochs": stopped.epochs_}).fit(ratings)
     np.testing.assert_array_equal(stopped.predict(ratings), whole.predict(ratings))
@@ -140,7 +140,7 @@ def test_refit_learns_from_all_rows_for_the_best_number_of_epochs(ratings):
     assert not np.array_equal(kept.predict(ratings), stopped.predict(ratings))
 
 
-def test_a_validation_loss_without_end_is_refused():
+def test_infinite_validation_loss_raises():
     learning = Scripted([1.0, 2.0, 3.0])
     learning.evaluate = lambda: EpochMetrics(1.0, 1.0, math.nan, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
@@ -159,7 +159,7 @@ def test_a_validation_loss_without_end_is_refused():
         TorchRecommender(**SMALL),
     ],
 )
-def test_a_seed_gives_the_same_bits_whatever_torch_drew_before(ratings, model):
+def test_seed_determines_every_bit_regardless_of_global_rng(ratings, model):
     torch.manual_seed(1)
     first = model.fit(ratings).predict(ratings)
     torch.manual_seed(2)
@@ -168,7 +168,7 @@ def test_a_seed_gives_the_same_bits_whatever_torch_drew_before(ratings, model):
     assert torch.equal(torch.random.get_rng_state(), before)  # nor does it draw from what others draw from
 
 
-def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
+def test_thread_count_is_applied_and_restored(ratings):
     torch.set_num_threads(1)
     seen = []
     with torch_session(0, 2, exclusive_rng=True):
@@ -179,7 +179,7 @@ def test_threads_are_those_asked_for_and_as_before_afterwards(ratings):
     assert torch.get_num_threads() == 1
 
 
-def test_a_thread_keeps_its_number_whatever_another_asks_for():
+def test_thread_counts_of_concurrent_fits_are_independent():
     torch.set_num_threads(2)
     seen = []
 
@@ -198,7 +198,7 @@ def test_a_thread_keeps_its_number_whatever_another_asks_for():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "adagrad", "sgd", torch.optim.RMSprop])
-def test_every_optimizer_learns(ratings, optimizer):
+def test_every_optimizer_reduces_the_loss(ratings, optimizer):
     rate = 3.0 if optimizer == "sgd" else 0.05
     settings = SMALL | {"optimizer": optimizer, "learning_rate": rate, "validation_fraction": 0.0}
     model = TorchMF(**settings).fit(ratings)
@@ -217,7 +217,7 @@ class Layers(torch.nn.Module):
         return self.out(torch.cat([self.user(user), self.item(item)], 1)).squeeze(1)
 
 
-def test_bfloat16_is_nearly_the_same(ratings):
+def test_bfloat16_predicts_nearly_the_same(ratings):
     exact, mixed = (
         TorchRecommender(module=Layers, mixed_precision=mixed, **SMALL).fit(ratings)
         for mixed in (False, True)
@@ -226,7 +226,7 @@ def test_bfloat16_is_nearly_the_same(ratings):
     assert 0 < gap.max() < 0.2 * ratings.value.std()
 
 
-def test_a_device_that_is_not_there_is_refused(ratings):
+def test_missing_device_raises(ratings):
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(InvalidParameterError, match=f"device='{absent}' is not available on this machine"):
         TorchMF(device=absent, **SMALL).fit(ratings)
@@ -254,7 +254,7 @@ class _Recorded(Progress):
         return opened()
 
 
-def test_progress_says_both_errors(ratings):
+def test_progress_shows_train_and_validation_error(ratings):
     shown = _Recorded()
     model = TorchMF(**SMALL).fit(ratings, progress=shown)
     labels = [label for label, _ in shown.notes]
@@ -281,7 +281,7 @@ class Dropping(torch.nn.Module):
 
 @pytest.mark.parametrize("stop", [1, 4, 8])
 @pytest.mark.parametrize("kind", ["factors", "dropout", "ordinal", "ranked", "rows"])
-def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
+def test_resumed_training_gives_the_same_bits(ratings, tmp_path, stop, kind):
     settings = SMALL | {"patience": 6, "validation_fraction": 0.2, "schedule": "linear"}
     model = {
         "factors": TorchMF(**settings),
@@ -308,7 +308,7 @@ def test_learning_goes_on_to_the_same_bits(ratings, tmp_path, stop, kind):
     assert not file.exists()  # it is over
 
 
-def test_a_checkpoint_of_something_else_is_refused(ratings, others, tmp_path):
+def test_checkpoint_of_another_fit_raises(ratings, others, tmp_path):
     file = tmp_path / "learning.checkpoint"
     with pytest.raises(KeyboardInterrupt):
         TorchMF(**SMALL).fit(ratings, checkpoint=file, progress=_Recorded(stop_after=2))

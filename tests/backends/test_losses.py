@@ -1,4 +1,4 @@
-"""Losses beside ten lines of numpy each, and what their predictions are."""
+"""Losses against ten lines of numpy each, and the predictions derived from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def each(loss, rows):
 
 @settings(max_examples=60)
 @given(rows=ROWS, delta=st.floats(0.1, 3), quantile=st.floats(0.01, 0.99))
-def test_errors_of_the_rating_are_as_written_in_books(rows, delta, quantile):
+def test_rating_losses_equal_their_textbook_formulas(rows, delta, quantile):
     output, value = np.array(rows, np.float64).T
     gap = np.abs(output - value)
     np.testing.assert_allclose(each(Loss(), rows), gap**2, rtol=1e-5, atol=1e-5)
@@ -53,7 +53,7 @@ def test_errors_of_the_rating_are_as_written_in_books(rows, delta, quantile):
 
 @settings(max_examples=60)
 @given(rows=ROWS, threshold=st.floats(-2, 2, width=32))
-def test_binary_is_the_likelihood_of_being_above_the_threshold(rows, threshold):
+def test_binary_loss_is_the_likelihood_of_exceeding_the_threshold(rows, threshold):
     output, value = np.array(rows, np.float32).T
     loss = BinaryLoss().fit_threshold(value, None, threshold)
     chance = sigmoid(output)
@@ -72,7 +72,7 @@ def test_binary_is_the_likelihood_of_being_above_the_threshold(rows, threshold):
     outputs=st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=10),
     weighted=st.booleans(),
 )
-def test_ordinal_is_the_likelihood_of_the_level(values, outputs, weighted):
+def test_ordinal_loss_is_the_likelihood_of_the_level(values, outputs, weighted):
     value = np.array(values, np.float32) / 2
     weight = np.arange(1, len(value) + 1, dtype=np.float32) if weighted else None
     levels = np.unique(value)
@@ -93,13 +93,13 @@ def test_ordinal_is_the_likelihood_of_the_level(values, outputs, weighted):
     np.testing.assert_allclose(loss.predictive_std(output).detach().numpy(), spread, atol=2e-2)
 
 
-def test_thresholds_begin_where_an_output_of_0_gives_the_shares_of_the_levels():
+def test_initial_thresholds_reproduce_the_level_frequencies():
     value = np.repeat(np.array([1, 2, 3, 5], np.float32), [10, 20, 60, 10])
     chances = OrdinalLoss.from_ratings(value, None).probabilities(torch.zeros(1))
     np.testing.assert_allclose(chances.detach().numpy(), [[0.1, 0.2, 0.6, 0.1]], atol=1e-5)
 
 
-def test_many_different_ratings_are_cut_into_twenty_levels_of_equal_size():
+def test_many_distinct_ratings_become_twenty_quantile_levels():
     value = np.random.default_rng(0).normal(size=2000).astype(np.float32)
     loss = OrdinalLoss.from_ratings(value, None)
     place = np.searchsorted(loss.edges.numpy(), value, side="right")
@@ -108,7 +108,7 @@ def test_many_different_ratings_are_cut_into_twenty_levels_of_equal_size():
     np.testing.assert_allclose(loss.levels.numpy(), means, atol=1e-5)
 
 
-def test_a_certain_ordinal_loss_stays_finite_and_has_gradients():
+def test_saturated_ordinal_loss_is_finite_and_differentiable():
     value = np.array([1, 2, 3], np.float32)
     loss = OrdinalLoss.from_ratings(value, None)
     output = torch.tensor([-60.0, 0.0, 60.0], requires_grad=True)
@@ -119,7 +119,7 @@ def test_a_certain_ordinal_loss_stays_finite_and_has_gradients():
     assert torch.isfinite(loss.gaps.grad).all()
 
 
-def test_bpr_is_the_likelihood_of_the_order():
+def test_bpr_loss_is_the_likelihood_of_the_order():
     gap = torch.tensor([-2.0, 0.0, 3.0])
     np.testing.assert_allclose(
         BPRLoss().per_sample(gap, None).numpy(), -np.log(sigmoid(gap.numpy())), rtol=1e-5
@@ -135,19 +135,19 @@ def many() -> Ratings:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_quantile_has_that_share_of_the_ratings_below_it(many, share):
+def test_quantile_loss_predicts_the_quantile(many, share):
     model = TorchRecommender(loss="quantile", quantile=share, **QUICK).fit(many)
     assert (many.value < model.predict(many)).mean() == pytest.approx(share, abs=0.06)
 
 
 @pytest.mark.parametrize("loss", ["mse", "huber", "ordinal", "binary"])
-def test_every_error_of_the_rating_finds_the_planted_tastes(many, loss):
+def test_every_rating_loss_recovers_the_planted_factors(many, loss):
     model = TorchRecommender(loss=loss, **QUICK).fit(many)
     assert model.score(many) > (0.4 if loss == "binary" else 0.8)
     assert model.history_["train_loss"][-1] < 0.7 * model.history_["train_loss"][0]
 
 
-def test_huber_minds_outliers_less(many):
+def test_huber_is_robust_to_outliers(many):
     spoilt = many.value.copy()
     rows = np.random.default_rng(0).choice(len(many), 120, replace=False)
     spoilt[rows] = 60.0
@@ -159,7 +159,7 @@ def test_huber_minds_outliers_less(many):
     assert errors["huber"] < 0.7 * errors["mse"]
 
 
-def test_ordinal_knows_how_sure_it_is(many):
+def test_ordinal_loss_estimates_its_uncertainty(many):
     rounded = many.replace(value=np.clip(np.round(many.value), -3, 3).astype(np.float32))
     model = TorchRecommender(loss="ordinal", **QUICK).fit(rounded)
     told = model.predict_details(rounded)
@@ -169,7 +169,7 @@ def test_ordinal_knows_how_sure_it_is(many):
     assert missed[sure].mean() < 0.8 * missed[~sure].mean()
 
 
-def test_binary_is_about_its_threshold(many):
+def test_binary_loss_separates_at_its_threshold(many):
     for threshold in (-1.5, 2.5):
         model = TorchRecommender(loss="binary", threshold=threshold, **QUICK).fit(many)
         liked = many.value >= threshold
@@ -184,13 +184,13 @@ def test_binary_is_about_its_threshold(many):
     ("loss", "threshold", "words"),
     [("bpr", 9.0, "no rating is"), ("binary", 9.0, "no rating is"), ("binary", -9.0, "all ratings are")],
 )
-def test_a_threshold_that_tells_nothing_apart_is_refused(many, loss, threshold, words):
+def test_threshold_with_a_single_class_raises(many, loss, threshold, words):
     with pytest.raises(InvalidParameterError, match=f"threshold={threshold:g}: {words} at least that"):
         TorchRecommender(loss=loss, threshold=threshold, **QUICK).fit(many)
     TorchRecommender(loss="mse", threshold=threshold, **QUICK | {"epochs": 1}).fit(many)
 
 
-def test_bpr_puts_what_was_liked_first():
+def test_bpr_ranks_liked_items_first():
     ratings = planted(users=80, items=50, rows=1600)
     model = TorchRecommender(loss="bpr", threshold=1.0, **QUICK).fit(ratings)
     scores, matrix = model.predict_matrix(), ratings.to_matrix()
@@ -206,7 +206,7 @@ def test_bpr_puts_what_was_liked_first():
     assert np.abs(scores[~np.isnan(matrix)].mean() - np.nanmean(matrix)) < 0.3
 
 
-def test_a_loss_of_ones_own_gets_rating_units(many):
+def test_custom_loss_receives_rating_units(many):
     seen = []
 
     def loss(predicted, rating):
@@ -224,11 +224,11 @@ def test_a_loss_of_ones_own_gets_rating_units(many):
 
 
 @pytest.mark.parametrize("wrong", [lambda p, r: 1.0, lambda p, r: (p - r)[:, None], lambda p, r: (p - r)[:3]])
-def test_a_loss_of_the_wrong_shape_is_refused(many, wrong):
+def test_loss_of_the_wrong_shape_raises(many, wrong):
     with pytest.raises(InvalidParameterError, match="it must return one number per rating"):
         TorchRecommender(loss=wrong, **QUICK).fit(many)
 
 
-def test_own_says_what_it_was_given():
+def test_custom_loss_repr_names_its_function():
     with pytest.raises(InvalidParameterError, match="loss returned float for a batch of 4"):
         CustomLoss(lambda p, r: 1.0, 0.0, 1.0).per_sample(torch.zeros(4), torch.zeros(4))

@@ -1,4 +1,4 @@
-"""A module of one's own is a model like any other: judged, tuned, kept, and asked."""
+"""TorchRecommender: a custom module is evaluated, tuned, saved and used like any other model."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def fitted(ratings):
     return TorchRecommender(**OWN, **QUICK).fit(ratings)
 
 
-def test_it_beats_the_mean(ratings, fitted):
+def test_custom_module_beats_the_mean(ratings, fitted):
     assert fitted.history_["valid_loss"][-1] < fitted.history_["valid_loss"][0]
     assert rmse(ratings.value, fitted.predict(ratings)) < 0.95 * ratings.value.std()
 
 
-def test_its_predictions_are_those_of_the_module(ratings, fitted):
+def test_predictions_equal_the_module_output(ratings, fitted):
     module = Net(len(ratings.users), len(ratings.items))
     weights = {k.removeprefix("module."): torch.from_numpy(w) for k, w in fitted.weights_.items()}
     module.load_state_dict(weights)
@@ -71,7 +71,7 @@ def test_its_predictions_are_those_of_the_module(ratings, fitted):
     np.testing.assert_allclose(fitted.predict(ratings), wanted, rtol=0, atol=1e-4)
 
 
-def test_a_regularizer_makes_what_it_measures_smaller(ratings):
+def test_regularizer_reduces_what_it_penalizes(ratings):
     def size(**params):
         model = TorchRecommender(module=Net, validation_fraction=0.0, **QUICK, **params).fit(ratings)
         return sum(float((w**2).sum()) for w in model.weights_.values())
@@ -79,7 +79,7 @@ def test_a_regularizer_makes_what_it_measures_smaller(ratings):
     assert size(regularizer=lambda m: 10 * small(m)) < 0.5 * size()
 
 
-def test_unknown_ids_get_the_damped_mean_of_the_other(ratings, fitted):
+def test_unknown_id_gets_the_damped_mean_of_the_known_one(ratings, fitted):
     mean = ratings.value.mean(dtype=np.float64)
     user, item = ratings.users.ids[3], ratings.items.ids[5]
     told = fitted.predict_details([(-1, item), (user, -1), (-1, -1)])
@@ -93,7 +93,7 @@ def test_unknown_ids_get_the_damped_mean_of_the_other(ratings, fitted):
 # Keeping -------------------------------------------------------------------------------------------------
 
 
-def test_a_file_holds_names_and_weights_and_needs_the_code_again(ratings, fitted, tmp_path):
+def test_loading_needs_the_module_class(ratings, fitted, tmp_path):
     path = tmp_path / "own.foretaste"
     save(fitted, path)
     back = load(path, **OWN)
@@ -110,7 +110,7 @@ def test_a_file_holds_names_and_weights_and_needs_the_code_again(ratings, fitted
         load(path, modul=Net, **OWN)
 
 
-def test_a_name_in_a_file_is_never_looked_up(ratings, tmp_path):
+def test_names_in_a_file_are_never_imported(ratings, tmp_path):
     """A file that names os.system as its module gets the module that it is loaded with, and nothing else."""
     path = tmp_path / "own.foretaste"
     save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
@@ -129,14 +129,14 @@ def test_a_name_in_a_file_is_never_looked_up(ratings, tmp_path):
 
 
 @pytest.mark.parametrize("other", [partial(Net, size=5), lambda users, items: torch.nn.Linear(2, 1)])
-def test_weights_of_another_module_are_refused(ratings, tmp_path, other):
+def test_weights_of_another_module_raise(ratings, tmp_path, other):
     path = tmp_path / "own.foretaste"
     save(TorchRecommender(module=Net, **QUICK).fit(ratings), path)
     with pytest.raises(ModelFileError, match="the weights in the file do not fit this TorchRecommender"):
         load(path, module=other)
 
 
-def test_inside_a_blend_it_is_kept_the_same_way(ratings, tmp_path):
+def test_blend_with_a_custom_module_is_saved_and_loaded(ratings, tmp_path):
     blend = foretaste.Blend(models=["Bias", TorchRecommender(module=Net, **QUICK)], folds=2).fit(ratings)
     save(blend, tmp_path / "blend.foretaste")
     with pytest.raises(ModelFileError, match="module=Net"):
@@ -148,7 +148,7 @@ def test_inside_a_blend_it_is_kept_the_same_way(ratings, tmp_path):
 # What is refused -----------------------------------------------------------------------------------------
 
 
-def test_a_module_made_already_is_refused(ratings):
+def test_module_instance_instead_of_class_raises(ratings):
     with pytest.raises(InvalidParameterError, match="module is an instance of Net") as refused:
         TorchRecommender(module=Net(60, 40)).fit(ratings)
     assert "try: module=Net" in str(refused.value)
@@ -161,7 +161,7 @@ def test_a_module_made_already_is_refused(ratings):
         (lambda users, items: Wide(users), r"Wide returned \(\d+, 1\) for \d+ pairs"),
     ],
 )
-def test_what_is_no_module_for_pairs_is_refused(ratings, module, words):
+def test_unsuitable_module_raises(ratings, module, words):
     with pytest.raises(InvalidParameterError, match=words):
         TorchRecommender(module=module, **QUICK).fit(ratings)
 
@@ -180,7 +180,7 @@ class Wide(torch.nn.Module):
 # As any model --------------------------------------------------------------------------------------------
 
 
-def test_it_is_compared_with_others(ratings):
+def test_custom_module_in_compare(ratings):
     own = TorchRecommender(module=Net, loss=absolute, **QUICK)
     results = compare(
         ratings, ["Bias", own, TorchMF(factors=4, **QUICK)], split=KFold(2), measure_memory=True
@@ -195,13 +195,13 @@ def test_it_is_compared_with_others(ratings):
     json.dumps(results.to_dict() if hasattr(results, "to_dict") else row)
 
 
-def test_its_folds_are_the_same_side_by_side(ratings):
+def test_parallel_folds_give_the_same_bits(ratings):
     own = TorchRecommender(module=Net, **QUICK)
     one, two = (foretaste.cross_validate(own, ratings, 2, threads=threads) for threads in (1, 2))
     assert [fold["rmse"] for fold in one.folds] == [fold["rmse"] for fold in two.folds]
 
 
-def test_it_is_tuned_over_losses_and_its_own_parameters(ratings, tmp_path):
+def test_tune_searches_losses_and_module_parameters(ratings, tmp_path):
     space = {"loss": [absolute, "mse", "huber"], "batch_size": [64, 256]}
     model = TorchRecommender(module=Net, **QUICK)
     found, again = (
@@ -212,7 +212,7 @@ def test_it_is_tuned_over_losses_and_its_own_parameters(ratings, tmp_path):
     assert all(trial["params"]["loss"] in ({"code": "absolute"}, "mse", "huber") for trial in found.trials)
 
 
-def test_it_recommends_and_finds_what_is_alike(ratings):
+def test_recommend_and_similar_items_work(ratings):
     model = TorchRecommender(factors=4, **QUICK).fit(ratings)
     user = ratings.users.ids[0]
     (found,) = [part for _, part in recommend(model, [user], 5, exclude=ratings)]
@@ -227,7 +227,7 @@ def test_it_recommends_and_finds_what_is_alike(ratings):
         own.as_linear()
 
 
-def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monkeypatch):
+def test_memory_estimate_grows_with_ratings_and_is_checked_first(monkeypatch):
     from foretaste._utils import memory
 
     require, asked = memory.check_available, []
@@ -248,7 +248,7 @@ def test_memory_asked_for_grows_with_the_ratings_and_is_refused_beforehand(monke
 
 
 @pytest.mark.slow
-def test_no_more_memory_is_used_than_was_asked_for(tmp_path):
+def test_peak_memory_stays_below_the_estimate(tmp_path):
     """In a process of its own: this one may hold memory that it has used before."""
     data.save_columns(data.generated(2000, 1000, 1_000_000), tmp_path)
     code = f"""
@@ -267,7 +267,7 @@ print(alone.watched(lambda: TorchMF(epochs=1, factors=8, batch_size=65536).fit(r
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it compiles
-def test_a_compiled_module_predicts_the_same_and_is_kept(ratings, tmp_path):
+def test_compiled_module_predicts_the_same_and_can_be_saved(ratings, tmp_path):
     def compiled(users, items):
         return torch.compile(Net(users, items), backend="eager")  # without a compiler for C++
 

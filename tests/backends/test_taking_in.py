@@ -1,4 +1,4 @@
-"""New users and new items of a model that torch has learned: the penalty, and those without a rating."""
+"""Fold-in of PyTorch models: the penalty, and new users and items without a rating."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def model(request, ratings):
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_the_penalty_is_how_the_learned_are_spread_against_the_error(model, side):
+def test_penalty_is_the_inverse_covariance_times_the_squared_error(model, side):
     numbers = getattr(model, f"{side}_factors_").astype(np.float64)
     if model.biased:
         numbers = np.column_stack([getattr(model, f"{side}_bias_"), numbers])
@@ -38,7 +38,7 @@ def test_the_penalty_is_how_the_learned_are_spread_against_the_error(model, side
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_those_taken_in_are_predicted_about_as_well_as_in_training(model, ratings, side):
+def test_folded_in_users_are_predicted_about_as_well_as_trained_ones(model, ratings, side):
     """The same people (or items) again, with the ratings that were learned from."""
     folded = fold_in(model, **{f"{side}s": ratings})
     trained, error = (rmse(ratings.value, one.predict(ratings)) for one in (model, folded))
@@ -47,7 +47,7 @@ def test_those_taken_in_are_predicted_about_as_well_as_in_training(model, rating
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_one_without_a_rating_to_learn_from_is_answered_as_the_unknown_are(model, ratings, others, side):
+def test_user_without_usable_ratings_gets_the_fallback(model, ratings, others, side):
     """Their ratings are of items (or by users) that the model does not know, or weigh nothing."""
     weight = np.ones(len(others), np.float32)
     weight[getattr(others, side) == 2] = 0
@@ -60,7 +60,7 @@ def test_one_without_a_rating_to_learn_from_is_answered_as_the_unknown_are(model
     assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=1e-5)
 
 
-def test_single_ratings_add_up_to_the_taste(model, others):
+def test_attributions_sum_to_the_factor_part(model, others):
     folded, said = fold_in(model, users=others), 0
     for user in folded.users_.ids[::5].tolist():
         for item in folded.items_.ids[::7].tolist():
@@ -74,7 +74,7 @@ def test_single_ratings_add_up_to_the_taste(model, others):
     assert said > 20
 
 
-def test_questions_are_judged_by_the_error_of_the_epoch_that_stays(ratings):
+def test_question_gains_use_the_error_of_the_selected_epoch(ratings):
     """Learning goes on for a while after the best epoch; what these epochs erred does not count."""
     model = TorchMF(**QUICK | {"epochs": 60}, patience=5).fit(ratings)
     assert model.train_rmse_[-1] < 0.995 * model.train_rmse_[model.epochs_ - 1]

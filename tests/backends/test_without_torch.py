@@ -1,4 +1,4 @@
-"""Without PyTorch all else works, and what needs it says how to get it."""
+"""Without PyTorch everything else works, and models that need it say how to install it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def kept(ratings, tmp_path):
     return tmp_path / "mf.foretaste"
 
 
-def test_names_are_known_and_learning_says_what_to_install(ratings, absent):
+def test_model_names_resolve_and_fit_says_what_to_install(ratings, absent):
     for name in ("TorchMF", "torch-mf", "TorchRecommender"):
         for ask in (
             lambda name=name: compare(ratings, ["Bias", name]),
@@ -72,7 +72,7 @@ def test_names_are_known_and_learning_says_what_to_install(ratings, absent):
         assert not hasattr(model, "users_")
 
 
-def test_the_command_line_ends_with_code_5(ratings, absent, tmp_path, monkeypatch):
+def test_command_line_exits_with_code_5(ratings, absent, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words in (
         ["fit", "TorchMF", "sample", "-o", "m.foretaste"],
@@ -87,7 +87,7 @@ def test_the_command_line_ends_with_code_5(ratings, absent, tmp_path, monkeypatc
         assert json.loads(done.stdout)["error"]["code"] == "missing_extra"
 
 
-def test_models_are_listed_with_what_they_need(absent):
+def test_models_list_shows_the_required_extra(absent):
     done = CliRunner().invoke(cli, ["models", "TorchMF"], prog_name="foretaste")
     assert INSTALL in done.output
     assert "user_bias_regularization" in done.output
@@ -100,7 +100,7 @@ def test_models_are_listed_with_what_they_need(absent):
     assert "--module" not in helped  # that is code
 
 
-def test_a_kept_matrix_factorisation_predicts_all_the_same(ratings, kept, absent):
+def test_saved_matrix_factorization_predicts_without_torch(ratings, kept, absent):
     model = load(kept)
     user, item = ratings.user[:50], ratings.item[:50]
     wanted = (
@@ -116,7 +116,7 @@ def test_a_kept_matrix_factorisation_predicts_all_the_same(ratings, kept, absent
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_who_is_new_gets_the_best_answer_to_the_ratings(ratings, kept, absent, side):
+def test_fold_in_works_without_torch(ratings, kept, absent, side):
     """Bias and factors of a new one make the sum smaller than any others near them do."""
     model = load(kept).set_params(clip=False)
     other = "item" if side == "user" else "user"
@@ -140,7 +140,7 @@ def test_who_is_new_gets_the_best_answer_to_the_ratings(ratings, kept, absent, s
             assert total(found + random.normal(size=4) * 0.05, one) > best - 1e-4
 
 
-def test_penalties_in_a_file_must_fit(kept, tmp_path):
+def test_malformed_penalties_in_a_file_raise(kept, tmp_path):
     model = load(kept)
     for wrong in (np.eye(3), -np.eye(4), np.triu(np.ones((4, 4)))):
         model.item_penalty_ = np.ascontiguousarray(wrong)
@@ -149,7 +149,7 @@ def test_penalties_in_a_file_must_fit(kept, tmp_path):
             load(tmp_path / "wrong.foretaste")
 
 
-def test_going_through_the_models_gives_the_core_alone():
+def test_iterating_over_models_gives_the_core_models():
     assert "TorchMF" in MODELS
     assert MODELS["TorchMF"] is MODELS.get("TorchMF") is TorchMF
     assert "TorchMF" not in list(MODELS)
@@ -191,7 +191,7 @@ def test_importing_the_classes_does_not_import_torch():
     assert done.stdout.strip() == "False"
 
 
-def test_a_file_that_needs_torch_to_be_read_says_so(absent, tmp_path, ratings):
+def test_loading_a_torch_file_names_the_extra(absent, tmp_path, ratings):
     from foretaste.models.pytorch._network_model import TorchNetworkModel
 
     model = TorchRecommender()

@@ -1,4 +1,4 @@
-"""Chromium, and axe to look for what shuts people out; a test that misses one of them skips and says so."""
+"""Chromium and axe-core; tests that need a missing one are skipped with a reason."""
 
 from __future__ import annotations
 

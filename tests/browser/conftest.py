@@ -1,4 +1,4 @@
-"""Chromium, once for each file of tests, and the people who come to a service's page with it."""
+"""Fixtures: Chromium, once per test file, and visitors of the service's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's page in Chromium: a service started by one command, and what people do on its page."""
+"""The service's page in Chromium: a service started by one command, and the actions of a visitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report in Chromium: readable by all, on a phone, on paper, without script, and on its own."""
+"""The report in Chromium: accessible, on a phone, on paper, without script, self-contained."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Any]]
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["whole", "folds"])
-def test_nothing_shuts_anybody_out(opened: Callable[..., Any], name: str, width: int, scheme: str) -> None:
+def test_report_has_no_accessibility_violations(
+    opened: Callable[..., Any], name: str, width: int, scheme: str
+) -> None:
     axe = axe_source()
     page = opened(name, width, color_scheme=scheme, bypass_csp=True)  # the page itself lets no script in
     for everything in (False, True):
@@ -71,7 +73,7 @@ def test_nothing_shuts_anybody_out(opened: Callable[..., Any], name: str, width:
         assert len(found["passes"]) > 30
 
 
-def test_axe_finds_what_shuts_people_out(opened: Callable[..., Any]) -> None:
+def test_axe_detects_a_planted_violation(opened: Callable[..., Any]) -> None:
     axe = axe_source()
     page = opened("bare", bypass_csp=True)
     page.evaluate("document.querySelector('.about').style.color = '#ccc'")
@@ -83,7 +85,7 @@ def test_axe_finds_what_shuts_people_out(opened: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["whole", "folds", "bare"])
-def test_the_page_never_scrolls_sideways(opened: Callable[..., Any], name: str, width: int) -> None:
+def test_page_never_scrolls_horizontally(opened: Callable[..., Any], name: str, width: int) -> None:
     page = opened(name, width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -91,15 +93,13 @@ def test_the_page_never_scrolls_sideways(opened: Callable[..., Any], name: str, 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_first_table_fits(opened: Callable[..., Any], width: int) -> None:
+def test_first_table_fits_the_viewport(opened: Callable[..., Any], width: int) -> None:
     box = "document.querySelector('.models > .scroll')"
     assert opened("whole", width).evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_letters_of_charts_keep_their_size_and_stay_on_the_page(
-    opened: Callable[..., Any], width: int
-) -> None:
+def test_chart_text_keeps_its_size_and_stays_on_the_page(opened: Callable[..., Any], width: int) -> None:
     page = opened("whole", width)
     boxes = page.evaluate(
         """[...document.querySelectorAll('svg.plot text')].map(one => {
@@ -113,7 +113,7 @@ def test_letters_of_charts_keep_their_size_and_stay_on_the_page(
     assert min(box[2] for box in boxes) >= 12
 
 
-def test_without_script_everything_can_be_read(opened: Callable[..., Any]) -> None:
+def test_report_is_readable_without_script(opened: Callable[..., Any]) -> None:
     page = opened("whole", java_script_enabled=False)
     text = page.locator("body").inner_text()
     for words in ("Use SVDpp: it misses", "The models", "Do it again", "Hold-out, 20 % of the rows"):
@@ -126,7 +126,7 @@ def test_without_script_everything_can_be_read(opened: Callable[..., Any]) -> No
         assert details.locator("table, dl").first.is_visible()
 
 
-def test_nothing_is_asked_for_but_the_page(browser: Any, pages: dict[str, Path]) -> None:
+def test_report_makes_no_further_requests(browser: Any, pages: dict[str, Path]) -> None:
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
@@ -140,7 +140,7 @@ def test_nothing_is_asked_for_but_the_page(browser: Any, pages: dict[str, Path])
     assert said == []
 
 
-def test_charts_are_told_to_those_who_do_not_see_them(opened: Callable[..., Any]) -> None:
+def test_charts_have_accessible_descriptions(opened: Callable[..., Any]) -> None:
     page = opened("whole")
     for chart in page.locator("svg.plot").all():
         name = chart.get_attribute("aria-labelledby")
@@ -151,7 +151,7 @@ def test_charts_are_told_to_those_who_do_not_see_them(opened: Callable[..., Any]
     assert headings[-1] == "Do it again"
 
 
-def test_colours_follow_the_scheme(opened: Callable[..., Any]) -> None:
+def test_colors_follow_the_color_scheme(opened: Callable[..., Any]) -> None:
     colours = {
         scheme: opened("whole", color_scheme=scheme).evaluate(
             """[getComputedStyle(document.body).backgroundColor,
@@ -164,7 +164,7 @@ def test_colours_follow_the_scheme(opened: Callable[..., Any]) -> None:
     assert colours["dark"] == ["rgb(15, 20, 25)", "rgb(108, 182, 255)", "rgb(230, 237, 243)"]
 
 
-def test_by_keyboard_all_is_reached_and_the_focus_is_seen(opened: Callable[..., Any]) -> None:
+def test_keyboard_reaches_everything_with_visible_focus(opened: Callable[..., Any]) -> None:
     page = opened("bare")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -179,7 +179,7 @@ def test_by_keyboard_all_is_reached_and_the_focus_is_seen(opened: Callable[..., 
     assert len(reached) == wanted > 10
 
 
-def test_on_paper_it_is_one_light_column_with_all_figures(opened: Callable[..., Any]) -> None:
+def test_print_layout_is_one_light_column_with_all_charts(opened: Callable[..., Any]) -> None:
     page = opened("whole", color_scheme="dark")
     lefts = page.locator("figure").evaluate_all("all => all.map(one => one.getBoundingClientRect().left)")
     assert len(set(lefts)) > 1  # columns on a screen
@@ -196,7 +196,7 @@ def test_on_paper_it_is_one_light_column_with_all_figures(opened: Callable[..., 
     assert 4 <= paper.count(b"/Type /Page\n") <= 30
 
 
-def test_a_notebook_shows_a_chart_on_its_own(browser: Any, ratings: Ratings, tmp_path: Path) -> None:
+def test_chart_renders_in_a_notebook(browser: Any, ratings: Ratings, tmp_path: Path) -> None:
     from foretaste import plot
 
     path = tmp_path / "cell.html"

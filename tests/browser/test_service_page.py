@@ -108,7 +108,7 @@ def test_by_keyboard_alone(someone: Callable[..., Person]) -> None:
     assert sorted(one["value"] for one in person.kept()["ratings"]) == [1.7, 8.0]
 
 
-def test_what_was_not_answered_is_not_stored(someone: Callable[..., Person]) -> None:
+def test_unanswered_question_is_not_stored(someone: Callable[..., Person]) -> None:
     person = someone()
     page = person.open()
     save = page.get_by_role("button", name="Rate and next")
@@ -159,7 +159,7 @@ def test_without_script(someone: Callable[..., Person]) -> None:
     assert person.kept()["user"] is None
 
 
-def test_one_status_and_no_list_is_read_as_a_whole(someone: Callable[..., Person]) -> None:
+def test_one_status_region_and_no_live_list(someone: Callable[..., Person]) -> None:
     person = someone()
     page = person.open()
     person.rate(0.9, 1)
@@ -170,7 +170,9 @@ def test_one_status_and_no_list_is_read_as_a_whole(someone: Callable[..., Person
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_no_state_shuts_anybody_out(someone: Callable[..., Person], service: Any, width: int) -> None:
+def test_no_page_state_has_accessibility_violations(
+    someone: Callable[..., Person], service: Any, width: int
+) -> None:
     person = someone(width=width, bypass_csp=True)
     faults: list[Any] = []
     page = person.open()
@@ -201,7 +203,7 @@ def test_no_state_shuts_anybody_out(someone: Callable[..., Person], service: Any
     assert faults == []
 
 
-def test_axe_finds_what_shuts_people_out(someone: Callable[..., Person]) -> None:
+def test_axe_detects_a_planted_violation(someone: Callable[..., Person]) -> None:
     person = someone(bypass_csp=True)
     page = person.open()
     page.evaluate("document.querySelector('label[for=slider]').remove()")
@@ -211,7 +213,7 @@ def test_axe_finds_what_shuts_people_out(someone: Callable[..., Person]) -> None
     assert {"color-contrast", "label"} <= {one[2] for one in faults}
 
 
-def test_when_the_service_does_not_answer(someone: Callable[..., Person]) -> None:
+def test_unreachable_service_is_reported(someone: Callable[..., Person]) -> None:
     person = someone()
     page = person.open()
     person.click_track(0.9)
@@ -229,7 +231,7 @@ def test_when_the_service_does_not_answer(someone: Callable[..., Person]) -> Non
     assert page.get_by_role("alert").inner_text().startswith("Error: This form is too old")
 
 
-def test_an_administrator_by_keyboard(someone: Callable[..., Person], service: Any) -> None:
+def test_administrator_by_keyboard_alone(someone: Callable[..., Person], service: Any) -> None:
     person = someone()
     page = person.open("/admin")
     person.tab_to("key")
@@ -263,7 +265,7 @@ def test_an_administrator_by_keyboard(someone: Callable[..., Person], service: A
     assert page.locator("#problem").inner_text().startswith("You are not signed in")
 
 
-def test_a_training_is_stopped_by_mouse(someone: Callable[..., Person], service: Any) -> None:
+def test_job_is_canceled_by_mouse(someone: Callable[..., Person], service: Any) -> None:
     person = someone()
     page = person.open("/admin")
     page.get_by_label("Admin key").fill(service.key)
@@ -275,5 +277,5 @@ def test_a_training_is_stopped_by_mouse(someone: Callable[..., Person], service:
     assert re.match("(cancelled|done|refused)", page.locator(".jobs li").first.inner_text())
 
 
-def test_the_one_command_said_where_the_page_is(service: Any, tmp_path: Path) -> None:
+def test_serve_prints_the_page_address(service: Any, tmp_path: Path) -> None:
     assert any(f"{service.url}/ " in line and f"{service.url}/admin" in line for line in service.lines)

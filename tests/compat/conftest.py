@@ -1,4 +1,4 @@
-"""Ratings for the tests of compatibility, and the package that foretaste is held to."""
+"""Ratings for the compatibility tests, and scikit-surprise as reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratings that tie, and looks at predictions, for the tests beside scikit-surprise."""
+"""Ratings with ties, and helpers to inspect predictions, for comparisons with scikit-surprise."""
 
 from __future__ import annotations
 

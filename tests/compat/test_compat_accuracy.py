@@ -1,4 +1,4 @@
-"""Accuracy: scikit-surprise's numbers, what it prints, and refusals that say the row."""
+"""Accuracy: scikit-surprise's numbers and output, and errors that name the row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def as_predictions(kind, found):
 @pytest.mark.peer
 @pytest.mark.parametrize("name", MEASURES)
 @given(rows)
-def test_the_numbers_are_those_of_the_peer(peer, name, found):
+def test_metrics_equal_the_peer(peer, name, found):
     try:
         wanted = getattr(peer.accuracy, name)(as_predictions(peer.Prediction, found), verbose=False)
     except ValueError:
@@ -35,7 +35,7 @@ def test_the_numbers_are_those_of_the_peer(peer, name, found):
     )
 
 
-def test_fcp_of_a_user_with_many_ratings_needs_little_memory():
+def test_fcp_of_a_long_user_needs_little_memory():
     rng = np.random.RandomState(0)
     true, guess = rng.rand(2, 6000)
     found = as_predictions(
@@ -50,7 +50,7 @@ def test_fcp_of_a_user_with_many_ratings_needs_little_memory():
 
 
 @pytest.mark.peer
-def test_fcp_of_predictions_that_are_nan_is_that_of_the_peer(peer):
+def test_fcp_with_nan_predictions_equals_the_peer(peer):
     rows = [(0, 1, 3.0, np.nan), (0, 2, 4.0, 3.5), (0, 3, 5.0, 4.5), (1, 1, 2.0, 2.5), (1, 2, 1.0, 2.5)]
     wanted = peer.accuracy.fcp(as_predictions(peer.Prediction, rows), verbose=False)
     assert accuracy.fcp(as_predictions(Prediction, rows), verbose=False) == wanted
@@ -58,7 +58,7 @@ def test_fcp_of_predictions_that_are_nan_is_that_of_the_peer(peer):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("name", MEASURES)
-def test_what_is_printed_is_what_the_peer_prints(peer, name, capsys):
+def test_printed_output_equals_the_peer(peer, name, capsys):
     found = [(0, 1, 3.0, 3.5), (0, 2, 4.0, 3.75), (1, 1, 2.0, 2.125), (1, 3, 5.0, 1.0)]
     getattr(peer.accuracy, name)(as_predictions(peer.Prediction, found))
     wanted = capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_what_is_printed_is_what_the_peer_prints(peer, name, capsys):
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_what_cannot_be_judged_is_refused(name):
+def test_invalid_predictions_raise(name):
     measure = getattr(accuracy, name)
     with pytest.raises(ValueError, match=r"Prediction list is empty\."):
         measure([])

@@ -1,4 +1,4 @@
-"""AlgoBase: algorithms that a program writes itself work as in scikit-surprise, and many rows at once."""
+"""AlgoBase: custom algorithms work as in scikit-surprise, and may predict many rows at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def both(peer, raw_ratings):
 
 
 @pytest.mark.peer
-def test_an_algorithm_of_ones_own_predicts_as_in_the_peer(both):
+def test_custom_algorithm_predicts_as_in_the_peer(both):
     ours, theirs = both
     strangers = [("u1", "new", 3), ("new", "i2", 4.0), ("new", "new", None)]
     testset = [*theirs.trainset.build_testset()[:60], *strangers]
@@ -58,7 +58,7 @@ def test_an_algorithm_of_ones_own_predicts_as_in_the_peer(both):
 
 
 @pytest.mark.peer
-def test_what_is_printed_is_what_the_peer_prints(both, capsys):
+def test_printed_output_equals_the_peer(both, capsys):
     ours, theirs = both
     printed = []
     for algo in (theirs, ours):
@@ -92,7 +92,7 @@ def trainset(raw_ratings):
     return Dataset(Reader(rating_scale=(1, 50))).construct_trainset(raw_ratings)
 
 
-def test_many_rows_are_asked_for_at_once(trainset, monkeypatch):
+def test_rows_are_predicted_in_batches(trainset, monkeypatch):
     monkeypatch.setattr(Rows, "asked", 0)
     algo = Rows().fit(trainset)
     testset = [(trainset.to_raw_uid(u), trainset.to_raw_iid(i), 3.0) for u, i in ((0, 0), (2, 4), (9, 9))]
@@ -108,7 +108,7 @@ def test_many_rows_are_asked_for_at_once(trainset, monkeypatch):
     assert algo.test([]) == []
 
 
-def test_an_estimate_of_ones_own_goes_before_the_rows(trainset):
+def test_custom_estimate_overrides_batch_prediction(trainset):
     class Later(Rows):
         def estimate(self, u, i):
             return super().estimate(u, i) + 1
@@ -131,7 +131,7 @@ def test_an_estimate_of_ones_own_goes_before_the_rows(trainset):
 
 
 @pytest.mark.peer
-def test_nan_and_the_ends_of_the_scale_become_what_they_become_in_the_peer(peer, raw_ratings):
+def test_nan_and_clipping_equal_the_peer(peer, raw_ratings):
     for value in (float("nan"), 5, 5.0, 1, 0.0, 9, np.float64(2)):
         results = []
         for package in (peer, None):
@@ -145,7 +145,7 @@ def test_nan_and_the_ends_of_the_scale_become_what_they_become_in_the_peer(peer,
         assert type(results[0]) is type(results[1])
 
 
-def test_fit_forgets_baselines_and_returns_itself(trainset):
+def test_fit_resets_baselines_and_returns_self(trainset):
     algo = AlgoBase()
     algo.bu = algo.bi = [1]
     assert algo.fit(trainset) is algo
@@ -155,7 +155,7 @@ def test_fit_forgets_baselines_and_returns_itself(trainset):
     assert algo.compute_baselines() == ([1], [2])
 
 
-def test_options_are_copied_and_have_a_default():
+def test_bsl_and_sim_options_are_copied():
     options = {"name": "cosine"}
     algo = AlgoBase(sim_options=options, bsl_options={"method": "sgd"})
     assert algo.sim_options == {"name": "cosine", "user_based": True}
@@ -165,21 +165,21 @@ def test_options_are_copied_and_have_a_default():
         AlgoBase(sim_options="cosine")
 
 
-def test_before_fit_there_are_no_predictions():
+def test_predict_before_fit_raises():
     with pytest.raises(AttributeError, match=r"algo\.fit\(trainset\)"):
         Rows().predict("u1", "i1")
     with pytest.raises(ValueError, match="Rows has not been fitted"):
         Rows().test([("u1", "i1", 3)])
 
 
-def test_an_algorithm_without_estimate_says_so(trainset):
+def test_algorithm_without_estimate_raises(trainset):
     with pytest.raises(NotImplementedError, match=r"has no estimate\(u, i\)"):
         AlgoBase().fit(trainset).predict("u1", "i1")
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("user_based", [True, False])
-def test_neighbours_come_in_the_order_of_the_peer(peer, raw_ratings, user_based):
+def test_neighbors_are_in_the_order_of_the_peer(peer, raw_ratings, user_based):
     n = 30 if user_based else 20
     sim = np.round(np.random.RandomState(0).rand(n, n), 1)  # with many equals
     results = []
@@ -200,13 +200,13 @@ def test_neighbours_come_in_the_order_of_the_peer(peer, raw_ratings, user_based)
     assert algo.get_neighbors(7, 5) == results[0][4]
 
 
-def test_names_that_do_not_exist_are_refused(trainset):
+def test_unknown_names_raise(trainset):
     with pytest.raises(NameError, match=r'did you mean "cosine"') as caught:
         AlgoBase(sim_options={"name": "cosin"}).fit(trainset).compute_similarities()
     assert isinstance(caught.value, WrongName)
 
 
-def test_a_prediction_is_a_named_tuple_that_reads_well():
+def test_prediction_is_a_named_tuple():
     one = Prediction("196", 302, 4, 4.0625, {"was_impossible": False})
     assert one == ("196", 302, 4, 4.0625, {"was_impossible": False})
     assert str(one) == (

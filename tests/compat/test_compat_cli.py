@@ -1,4 +1,4 @@
-"""The command: scikit-surprise's options, its numbers, and refusals in words; nothing typed is evaluated."""
+"""The surprise command: its options and numbers, clear errors; no argument is evaluated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def figures(text):
 @pytest.mark.parametrize(
     ("algo", "params"), [("BaselineOnly", "{'verbose': False}"), ("SVD", "{'n_epochs': 3, 'n_factors': 5}")]
 )
-def test_the_table_is_that_of_the_peer(ratings_file, tmp_path, algo, params):
+def test_table_equals_the_peer(ratings_file, tmp_path, algo, params):
     pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     arguments = ["-algo", algo, "-params", params, "-load-custom", ratings_file, *SMALL]
     theirs, ours = (run(name, arguments, tmp_path) for name in ("surprise", "foretaste.compat.surprise"))
@@ -65,7 +65,7 @@ def test_folds_in_files_and_dumps(ratings_file, tmp_path):
         (["-algo", "SVD", "-params", "{"], 2, "is not allowed"),
     ],
 )
-def test_what_is_missing_or_wrong_is_said(monkeypatch, capsys, arguments, code, words):
+def test_missing_and_invalid_options_are_errors(monkeypatch, capsys, arguments, code, words):
     monkeypatch.setattr(sys, "argv", ["surprise", *arguments])
     with pytest.raises(SystemExit) as caught:
         command.main()
@@ -83,13 +83,13 @@ def test_what_is_missing_or_wrong_is_said(monkeypatch, capsys, arguments, code, 
         ("Reader('nonsense')", "unknown reader nonsense"),
     ],
 )
-def test_a_reader_is_read_and_not_evaluated(text, words):
+def test_reader_argument_is_parsed_not_evaluated(text, words):
     args = command._parser().parse_args(["-reader", text])
     with pytest.raises(ValueError, match=words):
         command._reader(command._parser(), args)
 
 
-def test_a_reader_may_have_arguments_of_both_kinds():
+def test_reader_accepts_positional_and_keyword_arguments():
     args = command._parser().parse_args(
         ["-reader", "Reader(None, 'item user rating', sep=';', rating_scale=(0, 9))"]
     )
@@ -98,7 +98,7 @@ def test_a_reader_may_have_arguments_of_both_kinds():
 
 
 @pytest.mark.peer
-def test_the_options_are_those_of_the_peer(tmp_path):
+def test_options_equal_the_peer(tmp_path):
     pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     theirs, ours = (run(name, ["-h"], tmp_path) for name in ("surprise", "foretaste.compat.surprise"))
     wanted = set(re.findall(r"^  (-[-\w]+)", theirs.stdout, re.MULTILINE))

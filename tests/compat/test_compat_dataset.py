@@ -1,4 +1,4 @@
-"""Data sets: from files, folds and frames; the published ones by name."""
+"""Datasets: from files, folds and frames; the published ones by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = {"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [1, 2, 5]}
 
 
 @pytest.mark.peer
-def test_a_file_is_read_as_by_the_peer(peer, ratings_file):
+def test_file_is_read_as_by_the_peer(peer, ratings_file):
     ours = Dataset.load_from_file(str(ratings_file), reader=Reader(**LAYOUT))
     theirs = peer.Dataset.load_from_file(str(ratings_file), reader=peer.Reader(**LAYOUT))
     assert ours.raw_ratings == theirs.raw_ratings
@@ -33,7 +33,7 @@ def test_a_file_is_read_as_by_the_peer(peer, ratings_file):
     assert isinstance(ours, DatasetAutoFolds)
 
 
-def test_a_reader_of_ones_own_is_asked(ratings_file):
+def test_custom_reader_is_used(ratings_file):
     class Doubled(Reader):
         def parse_line(self, line):
             user, item, rating, time = super().parse_line(line)
@@ -44,13 +44,13 @@ def test_a_reader_of_ones_own_is_asked(ratings_file):
     assert [rating * 2 for _, _, rating, _ in halved] == [rating for _, _, rating, _ in plain]
 
 
-def test_a_path_may_begin_with_the_home_folder(ratings_file, monkeypatch):
+def test_path_may_start_with_tilde(ratings_file, monkeypatch):
     monkeypatch.setenv("HOME", str(ratings_file.parent))
     assert len(Dataset.load_from_file("~/ratings.tsv", Reader(**LAYOUT)).raw_ratings) == 300
 
 
 @pytest.mark.peer
-def test_a_pandas_frame_is_read_as_by_the_peer(peer):
+def test_pandas_frame_is_read_as_by_the_peer(peer):
     frame = pd.DataFrame(COLUMNS)
     ours = Dataset.load_from_df(frame, Reader()).raw_ratings
     assert ours == peer.Dataset.load_from_df(frame, peer.Reader()).raw_ratings
@@ -58,7 +58,7 @@ def test_a_pandas_frame_is_read_as_by_the_peer(peer):
 
 
 @pytest.mark.parametrize("make", [pl.DataFrame, pl.LazyFrame, pa.table, pd.DataFrame])
-def test_frames_of_every_library_say_the_same(make):
+def test_frames_of_every_library_give_the_same_ratings(make):
     ours = Dataset.load_from_df(make(COLUMNS), Reader()).raw_ratings
     assert ours == [(1, "a", 1.0, None), (1, "b", 2.0, None), (2, "a", 5.0, None)]
 
@@ -72,24 +72,24 @@ def test_frames_of_every_library_say_the_same(make):
         ([(1, 2, 3)], "it must be a frame"),
     ],
 )
-def test_a_frame_that_cannot_be_read_is_refused(frame, word):
+def test_unreadable_frame_raises(frame, word):
     with pytest.raises(ValueError, match=word):
         Dataset.load_from_df(frame, Reader())
 
 
-def test_folds_are_read_when_they_are_asked_for(ratings_file):
+def test_fold_files_are_read_lazily(ratings_file):
     data = Dataset.load_from_folds(iter([(ratings_file, ratings_file)]), Reader(**LAYOUT))
     assert isinstance(data, DatasetUserFolds)
     assert data.folds_files == [(ratings_file, ratings_file)]
     assert len(data.read_ratings(data.folds_files[0][0])) == 300
 
 
-def test_a_fold_that_is_not_there_is_refused(ratings_file):
+def test_missing_fold_file_raises(ratings_file):
     with pytest.raises(ValueError, match=r"u9\.test does not exist"):
         Dataset.load_from_folds([(ratings_file, ratings_file.with_name("u9.test"))], Reader())
 
 
-def test_nothing_to_read_is_refused():
+def test_empty_input_raises():
     with pytest.raises(ValueError, match="Must specify ratings file or dataframe"):
         DatasetAutoFolds(reader=Reader())
 
@@ -107,7 +107,7 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_folder_is_that_of_the_variable_or_in_our_cache(places, monkeypatch):
+def test_folder_is_from_the_variable_or_the_cache(places, monkeypatch):
     assert get_dataset_dir() == str(places / "cache" / "surprise")
     monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(places / "own"))
     assert get_dataset_dir() == str(places / "own")
@@ -119,7 +119,7 @@ def test_the_folder_is_that_of_the_variable_or_in_our_cache(places, monkeypatch)
 
 
 @pytest.mark.peer
-def test_the_table_of_built_in_data_sets_is_that_of_the_peer(peer, monkeypatch):
+def test_built_in_datasets_equal_the_peer(peer, monkeypatch):
     theirs = peer.builtin_datasets.BUILTIN_DATASETS
     monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(Path(theirs["ml-100k"].path).parents[2]))
     ours = builtin_datasets.BUILTIN_DATASETS
@@ -148,7 +148,7 @@ def as_published(monkeypatch, name, path):
     monkeypatch.setattr(module, "catalogue", lambda: changed)
 
 
-def test_a_published_data_set_comes_from_our_fetching(places, monkeypatch, capsys):
+def test_built_in_dataset_uses_our_download(places, monkeypatch, capsys):
     path = places / "mirror" / "ml-100k.zip"
     zipped(path, {"ml-100k/u.data": "196\t242\t3\t881250949\n", "ml-100k/u1.base": "1\t1\t5\t1\n"})
     as_published(monkeypatch, "movielens-100k", path)
@@ -162,14 +162,14 @@ def test_a_published_data_set_comes_from_our_fetching(places, monkeypatch, capsy
     assert not list(folder.glob(".*"))
 
 
-def test_an_archive_that_is_not_the_published_one_is_refused(places):
+def test_archive_with_wrong_checksum_raises(places):
     zipped(places / "mirror" / "ml-100k.zip", {"ml-100k/u.data": "196\t242\t3\t881250949\n"})
     with pytest.raises(ValueError, match="bytes"):
         Dataset.load_builtin("ml-100k", prompt=False)
     assert not Path(builtin_datasets.BUILTIN_DATASETS["ml-100k"].path).exists()
 
 
-def test_what_the_peer_has_fetched_is_found(places):
+def test_peer_download_folder_is_reused(places):
     old = places / "home" / ".surprise_data" / "jester" / "jester_ratings.dat"
     old.parent.mkdir(parents=True)
     old.write_text("1\t\t5\t\t0.219\n")
@@ -177,7 +177,7 @@ def test_what_the_peer_has_fetched_is_found(places):
 
 
 @pytest.mark.parametrize(("answers", "asked"), [(["n"], 1), (["what", "NO"], 2)])
-def test_one_is_asked_before_it_is_fetched(places, monkeypatch, capsys, answers, asked):
+def test_download_asks_for_confirmation(places, monkeypatch, capsys, answers, asked):
     given = iter(answers)
     monkeypatch.setattr("builtins.input", lambda: next(given))
     with pytest.raises(SystemExit) as caught:
@@ -186,7 +186,7 @@ def test_one_is_asked_before_it_is_fetched(places, monkeypatch, capsys, answers,
     assert capsys.readouterr().out.count("Do you want to download it? [Y/n]") == asked
 
 
-def test_yes_fetches(places, monkeypatch):
+def test_answer_yes_downloads(places, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda: "")
     fetched = []
     monkeypatch.setattr("foretaste.compat.surprise.dataset.download_builtin_dataset", fetched.append)
@@ -195,7 +195,7 @@ def test_yes_fetches(places, monkeypatch):
     assert fetched == ["ml-1m"]
 
 
-def test_an_unknown_name_is_refused():
+def test_unknown_dataset_raises():
     with pytest.raises(ValueError, match='did you mean "ml-100k"'):
         Dataset.load_builtin("ml-100")
     with pytest.raises(LookupError, match="Accepted values are ml-100k, ml-1m, jester"):
@@ -203,7 +203,7 @@ def test_an_unknown_name_is_refused():
 
 
 @pytest.mark.dataset
-def test_movielens_100k_is_read_whole(tmp_path, monkeypatch):
+def test_movielens_100k_is_read_completely(tmp_path, monkeypatch):
     (tmp_path / "ml-100k").mkdir()
     (tmp_path / "ml-100k" / "ml-100k").symlink_to(data_file("ml-100k/u.data").parent)
     monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(tmp_path))
@@ -213,7 +213,7 @@ def test_movielens_100k_is_read_whole(tmp_path, monkeypatch):
     assert trainset.global_mean == pytest.approx(3.52986)
 
 
-def test_import_brings_neither_pandas_nor_sklearn():
+def test_import_loads_neither_pandas_nor_sklearn():
     code = (
         "import sys, foretaste.compat.surprise; print([m for m in ('pandas', 'sklearn') if m in sys.modules])"
     )

@@ -1,4 +1,4 @@
-"""Dumps: what was kept comes back, on nothing is code run, and hostile files are refused in words."""
+"""Dumps: algorithms and predictions round-trip, no code is executed, hostile files are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def same(algo, other, trainset):
     assert type(other) is type(algo)
 
 
-def test_a_fitted_algorithm_comes_back_with_its_predictions(algo, trainset, tmp_path):
+def test_fitted_algorithm_and_predictions_round_trip(algo, trainset, tmp_path):
     predictions = algo.test(trainset.build_testset()[:9])
     dump.dump(tmp_path / "file", predictions, algo)
     kept, other = dump.load(tmp_path / "file")
@@ -62,7 +62,7 @@ def test_a_fitted_algorithm_comes_back_with_its_predictions(algo, trainset, tmp_
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_an_algorithm_that_was_not_fitted_comes_back(name, trainset, tmp_path):
+def test_unfitted_algorithm_round_trips(name, trainset, tmp_path):
     made = getattr(prediction_algorithms, name)(**BUILT_IN[name])
     dump.dump(tmp_path / "file", algo=made)
     predictions, other = dump.load(tmp_path / "file")
@@ -75,7 +75,7 @@ def test_an_algorithm_that_was_not_fitted_comes_back(name, trainset, tmp_path):
     same(made, other, trainset)
 
 
-def test_a_generator_goes_on_where_it_was(trainset, tmp_path):
+def test_random_generator_state_round_trips(trainset, tmp_path):
     made = prediction_algorithms.SVD(n_factors=2, n_epochs=1, random_state=np.random.RandomState(3)).fit(
         trainset
     )
@@ -84,7 +84,7 @@ def test_a_generator_goes_on_where_it_was(trainset, tmp_path):
     assert (made.fit(trainset).pu == other.fit(trainset).pu).all()
 
 
-def test_the_file_is_small_and_the_same_each_time(trainset, tmp_path):
+def test_file_is_small_and_deterministic(trainset, tmp_path):
     made = prediction_algorithms.KNNBasic(verbose=False).fit(trainset)
     for name in ("one", "two"):
         dump.dump(tmp_path / name, algo=made)
@@ -101,7 +101,7 @@ details = st.dictionaries(
 
 
 @given(st.lists(st.builds(Prediction, ids, ids, st.one_of(st.none(), values), values, details), max_size=5))
-def test_predictions_alone_come_back(tmp_path_factory, predictions):
+def test_predictions_alone_round_trip(tmp_path_factory, predictions):
     path = tmp_path_factory.mktemp("dump") / "file"
     dump.dump(path, predictions)
     kept, algo = dump.load(path)
@@ -109,7 +109,7 @@ def test_predictions_alone_come_back(tmp_path_factory, predictions):
     assert algo is None
 
 
-def test_a_dump_of_nothing_is_nothing_and_verbose_says_so(tmp_path, capsys):
+def test_empty_dump_and_verbose_output(tmp_path, capsys):
     dump.dump(str(tmp_path / "file"), verbose=1)
     assert capsys.readouterr().out == f"The dump has been saved as file {tmp_path / 'file'}\n"
     assert dump.load(tmp_path / "file") == (None, None)
@@ -123,14 +123,14 @@ class Own(AlgoBase):
         return 3
 
 
-def test_a_class_of_ones_own_is_refused_with_a_way_on(trainset, tmp_path):
+def test_custom_class_raises_with_an_alternative(trainset, tmp_path):
     for made in (Own(), type("SVD", (prediction_algorithms.SVD,), {})()):
         with pytest.raises(NotImplementedError, match=r"dump\.dump\(file_name, predictions\)"):
             dump.dump(tmp_path / "file", None, made.fit(trainset))
     assert not (tmp_path / "file").exists()
 
 
-def test_what_a_file_cannot_hold_is_refused_by_name(trainset, tmp_path):
+def test_unsupported_attribute_is_named(trainset, tmp_path):
     made = prediction_algorithms.SlopeOne().fit(trainset)
     made.note = "mine"
     with pytest.raises(ForetasteError, match=r"SlopeOne\.note is an attribute of your own"):
@@ -148,7 +148,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was executed",))
 
 
-def test_a_pickle_is_refused_and_not_read(tmp_path):
+def test_pickle_is_refused_unread(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"predictions": Bomb(), "algo": None}, protocol=pickle.HIGHEST_PROTOCOL))
     with pytest.raises(
@@ -158,13 +158,13 @@ def test_a_pickle_is_refused_and_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\0" * 100, b"\xff" * 8 + b"{"])
-def test_what_is_no_dump_is_refused(tmp_path, content):
+def test_foreign_file_raises(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ModelFileError, match="damaged or no dump"):
         dump.load(tmp_path / "file")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(LookupError, match="there is no file"):
         dump.load(tmp_path / "file")
 
@@ -202,7 +202,7 @@ def kept(trainset, tmp_path):
         ({"fitted": False}, "something more in it"),
     ],
 )
-def test_a_header_that_says_what_cannot_be_is_refused(kept, header, words):
+def test_inconsistent_header_raises(kept, header, words):
     rewritten(kept, header)
     with pytest.raises(ModelFileError, match=words):
         dump.load(kept)
@@ -216,7 +216,7 @@ def test_a_header_that_says_what_cannot_be_is_refused(kept, header, words):
         ("estimate", 3), ("trainset", 3), ("__class__", 3),
     ],
 )  # fmt: skip
-def test_parameters_that_cannot_be_are_refused(kept, name, value):
+def test_invalid_parameters_raise(kept, name, value):
     from safetensors import safe_open
 
     with safe_open(kept, framework="np") as file:
@@ -253,13 +253,13 @@ def test_parameters_that_cannot_be_are_refused(kept, name, value):
         ("predictions", lambda a: np.zeros(3)),
     ],
 )  # fmt: skip
-def test_arrays_that_do_not_belong_together_are_refused(kept, name, change):
+def test_inconsistent_arrays_raise(kept, name, change):
     rewritten(kept, arrays={name: change(load_file(kept).get(name))})
     with pytest.raises(ModelFileError):
         dump.load(kept)
 
 
-def test_places_of_clusters_are_looked_at(trainset, tmp_path):
+def test_cluster_indices_are_validated(trainset, tmp_path):
     made = prediction_algorithms.CoClustering(n_epochs=1).fit(trainset)
     dump.dump(tmp_path / "file", algo=made)
     place = load_file(tmp_path / "file")["learned.cltr_u"]
@@ -270,7 +270,7 @@ def test_places_of_clusters_are_looked_at(trainset, tmp_path):
 
 @settings(max_examples=40)
 @given(st.data())
-def test_a_damaged_file_is_refused_or_read_and_never_anything_else(tmp_path_factory, raw_ratings, data):
+def test_corrupt_file_raises_or_loads(tmp_path_factory, raw_ratings, data):
     path = tmp_path_factory.mktemp("dump") / "file"
     made = prediction_algorithms.SVD(n_factors=1, n_epochs=1)
     dump.dump(path, [], made.fit(Dataset(Reader()).construct_trainset(raw_ratings[:5])))

@@ -1,4 +1,4 @@
-"""Programs such as scikit-surprise's documentation shows, each run on it and on foretaste: equal numbers.
+"""Programs of scikit-surprise's documentation, run on it and on foretaste: equal numbers.
 
 A program in ``programs`` leaves what it found in ``result``. It is run as it stands, with every ``surprise``
 in its import statements changed, and with the one line added that registers the alias.
@@ -142,7 +142,7 @@ def aliased(folder):
     return json.loads(done.stdout)
 
 
-def test_there_are_the_examples():
+def test_all_examples_are_found():
     assert len(PROGRAMS) >= 17
     assert {path.stem for path in PROGRAMS} >= SGD
     for path in PROGRAMS:
@@ -156,7 +156,7 @@ def test_there_are_the_examples():
     "ignore:unclosed file:ResourceWarning"
 )  # which the installed package's dump leaves
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_the_numbers_are_those_of_the_installed_package(folder, path):
+def test_examples_give_the_numbers_of_the_peer(folder, path):
     text = path.read_text(encoding="utf-8")
     wanted, printed = run(path, text)
     found, said = run(path, changed(text))
@@ -166,6 +166,6 @@ def test_the_numbers_are_those_of_the_installed_package(folder, path):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_the_added_line_does_the_same_as_changed_imports(folder, aliased, path):
+def test_install_line_equals_changed_imports(folder, aliased, path):
     found, _ = run(path, changed(path.read_text(encoding="utf-8")))
     same(found, aliased[str(path)], 0, path.stem)

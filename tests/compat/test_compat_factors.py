@@ -75,7 +75,7 @@ REGS = {"reg_bu": 0.1, "reg_bi": 0.2, "reg_pu": 0.3, "reg_qi": 0.4}
     ],
 )
 @pytest.mark.parametrize("seed", [0, 7])
-def test_svd(peer, options, seed):
+def test_svd_equals_the_peer(peer, options, seed):
     rows = ratings(seed)
     same(*both(peer, "SVD", rows, random_state=seed, **options), rows, 1e-9, FACTORS)
 
@@ -89,7 +89,7 @@ def test_svd(peer, options, seed):
         {"n_factors": 30, "lr_all": 0.01, "reg_all": 0.05},
     ],
 )
-def test_svdpp(peer, options):
+def test_svdpp_equals_the_peer(peer, options):
     rows = ratings(1, n=400)
     same(*both(peer, "SVDpp", rows, random_state=3, n_epochs=4, **options), rows, 1e-9, (*FACTORS, "yj"))
 
@@ -104,7 +104,7 @@ def test_svdpp(peer, options):
         {"init_high": 0},
     ],
 )
-def test_nmf(peer, options):
+def test_nmf_equals_the_peer(peer, options):
     rows = ratings(2)
     same(*both(peer, "NMF", rows, random_state=5, **options), rows, 1e-6, FACTORS)
 
@@ -119,7 +119,7 @@ def test_nmf(peer, options):
     ],
 )
 @pytest.mark.parametrize("fractions", [False, True])
-def test_baselines(peer, options, fractions):
+def test_baselines_equal_the_peer(peer, options, fractions):
     rows = ratings(3, fractions=fractions)
     found = both(peer, "BaselineOnly", rows, bsl_options=options, verbose=False)
     same(*found, rows, 1e-9, ("bu", "bi"))
@@ -127,20 +127,20 @@ def test_baselines(peer, options, fractions):
 
 @pytest.mark.parametrize("options", [{}, {"n_cltr_u": 5, "n_cltr_i": 2, "n_epochs": 6}, {"n_epochs": 0}])
 @pytest.mark.parametrize("seed", range(4))
-def test_coclustering(peer, options, seed):
+def test_coclustering_equals_the_peer(peer, options, seed):
     rows = ratings(seed)
     names = ("cltr_u", "cltr_i", "user_mean", "item_mean", "avg_cltr_u", "avg_cltr_i", "avg_cocltr")
     same(*both(peer, "CoClustering", rows, random_state=seed, **options), rows, 1e-9, names)
 
 
-def test_coclustering_warns_that_it_cuts_fractions(peer):
+def test_coclustering_warns_about_truncated_ratings(peer):
     rows = ratings(fractions=True)
     with pytest.warns(SurpriseTrap, match="counts as"):
         theirs, own = both(peer, "CoClustering", rows, (1, 5), random_state=0)
     same(theirs, own, rows, 1e-9, ("cltr_u", "user_mean", "avg_cocltr"))
 
 
-def test_normal_predictor(peer):
+def test_normal_predictor_equals_the_peer(peer):
     rows = ratings(4)
     theirs, own = both(peer, "NormalPredictor", rows)
     assert own.sigma == theirs.sigma
@@ -151,7 +151,7 @@ def test_normal_predictor(peer):
 
 
 @pytest.mark.parametrize("name", ["SVD", "SVDpp"])
-def test_a_pair_rated_twice(peer, name):
+def test_duplicate_pair_equals_the_peer(peer, name):
     rows = ratings(5, n=200)
     again = [*rows, *[(user, item, 1.0) for user, item, _ in rows[:20]], *rows[-1:], *rows[-1:]]
     theirs = getattr(peer, name)(n_factors=6, n_epochs=3, random_state=0).fit(trainset_of(peer, again))
@@ -160,7 +160,7 @@ def test_a_pair_rated_twice(peer, name):
 
 
 @pytest.mark.parametrize("name", ["SVD", "SVDpp", "NMF", "CoClustering"])
-def test_epochs_are_printed_and_change_nothing(peer, name, capsys):
+def test_verbose_prints_epochs_without_changing_results(peer, name, capsys):
     rows = ratings(6, n=200)
     _, loud = both(peer, name, rows, n_epochs=3, random_state=1, verbose=True)
     printed = capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_epochs_are_printed_and_change_nothing(peer, name, capsys):
     assert [p.est for p in quiet.test(rows)] == [p.est for p in loud.test(rows)]
 
 
-def test_a_generator_moves_on_and_a_seed_repeats(peer):
+def test_generator_advances_and_seed_repeats(peer):
     rows = ratings(6, n=200)
     for state in (np.random.RandomState, lambda _: None):
         found = []
@@ -185,7 +185,7 @@ def test_a_generator_moves_on_and_a_seed_repeats(peer):
     np.testing.assert_array_equal(algorithm.fit(trainset).pu, algorithm.fit(trainset).pu)
 
 
-def test_division_by_zero_is_the_same_error(peer):
+def test_division_by_zero_raises_the_same_error(peer):
     rows = ratings(7)
     heard = trainset_of(ours, rows)
     count = int(np.diff(heard.by_item().starts)[0])
@@ -194,12 +194,12 @@ def test_division_by_zero_is_the_same_error(peer):
             library.BaselineOnly(bsl_options={"reg_i": -count}, verbose=False).fit(trainset)
 
 
-def test_init_low_below_zero_is_refused():
+def test_negative_init_low_raises():
     with pytest.raises(ValueError, match="init_low=-1"):
         algorithms.NMF(init_low=-1)
 
 
-def test_factors_may_be_changed_by_hand(peer):
+def test_edited_factors_change_predictions(peer):
     rows = ratings(8)
     theirs, own = both(peer, "SVD", rows, n_factors=3, random_state=0)
     for one in (theirs, own):
@@ -218,7 +218,7 @@ def test_factors_may_be_changed_by_hand(peer):
         ("CoClustering", {"n_epochs": 1, "random_state": 2}, 1e-9),
     ],
 )
-def test_movielens_100k_fold_1(peer, name, options, tolerance):
+def test_movielens_100k_fold_1_equals_the_peer(peer, name, options, tolerance):
     folder = data_file("ml-100k/u1.base").parent
     train, test = (np.loadtxt(folder / f"u1.{part}", dtype=np.int64) for part in ("base", "test"))
     rows = [(str(user), str(item), float(value)) for user, item, value, _ in train.tolist()]

@@ -1,4 +1,4 @@
-"""``foretaste.compat.sklearn.KNNImputer`` beside scikit-learn's: the same answers, names, checks, errors."""
+"""``foretaste.compat.sklearn.KNNImputer`` against scikit-learn's: results, names, checks, errors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def random_problem(seed):
     }
 
 
-def test_a_hundred_random_matrices_give_what_scikit_learn_gives(caplog):
+def test_hundred_random_matrices_equal_scikit_learn(caplog):
     caplog.set_level(logging.INFO, "foretaste")
     compared = left_out = 0
     for seed in range(120):
@@ -95,7 +95,7 @@ def test_a_hundred_random_matrices_give_what_scikit_learn_gives(caplog):
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_whole_numbers_give_what_scikit_learn_gives_where_nothing_ties(weights):
+def test_integer_matrices_without_ties_equal_scikit_learn(weights):
     """Distances of whole numbers are exact, so equal rows are at distance 0 on both sides."""
     rng = np.random.default_rng(8)
     rows = rng.integers(-50, 50, (200, 9)).astype(float)
@@ -109,7 +109,7 @@ def test_whole_numbers_give_what_scikit_learn_gives_where_nothing_ties(weights):
     )
 
 
-def test_equally_distant_rows_are_taken_from_the_first():
+def test_equidistant_rows_are_used_in_order():
     fitted = np.array([[1.0, 10], [1, 20], [1, 30], [1, 40], [0, 50]])
     for k, wanted in [(1, 50), (2, 30), (3, 80 / 3), (5, 30)]:
         assert Ours(n_neighbors=k).fit(fitted).transform([[0.25, np.nan]])[0, 1] == pytest.approx(wanted)
@@ -119,7 +119,7 @@ def test_equally_distant_rows_are_taken_from_the_first():
 @pytest.mark.parametrize(
     ("fit_type", "type_"), [(np.float32, np.float32), (np.float64, np.float32), (np.float32, np.float64)]
 )
-def test_the_type_of_the_answer_is_that_of_the_rows(fit_type, type_, weights):
+def test_output_dtype_is_the_input_dtype(fit_type, type_, weights):
     """scikit-learn's distances lose digits in float32; ours are its float64 ones of the same numbers."""
     rng = np.random.default_rng(4)
     cells = rng.normal(size=(90, 7))
@@ -151,13 +151,13 @@ def outcomes(estimator):
         {"missing_values": -1, "keep_empty_features": True, "copy": False},
     ],
 )
-def test_check_estimator_passes_wherever_the_original_does(parameters):
+def test_check_estimator_passes_like_the_original(parameters):
     ours = outcomes(Ours(**parameters))
     assert ours == outcomes(Theirs(**parameters))
     assert sum(status == "passed" for _, status, _ in ours) > 30
 
 
-def test_parameters_attributes_and_tags_are_the_same():
+def test_parameters_attributes_and_tags_equal_the_original():
     assert str(inspect.signature(Ours)) == str(inspect.signature(Theirs))  # NaN is not equal to itself
     assert Ours().get_params() == pytest.approx(Theirs().get_params(), nan_ok=True)
     assert repr(Ours(n_neighbors=3)) == repr(Theirs(n_neighbors=3))
@@ -172,7 +172,7 @@ def test_parameters_attributes_and_tags_are_the_same():
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_frames_come_out_as_from_the_original(container):
+def test_set_output_equals_the_original(container):
     rows = pd.DataFrame({"a": [1, np.nan, 3, 4], "b": [1.0, 2, np.nan, 3], "c": np.nan}, index=[9, 7, 5, 3])
     got, wanted = (
         kind(n_neighbors=2, add_indicator=True).set_output(transform=container).fit_transform(rows)
@@ -182,7 +182,7 @@ def test_frames_come_out_as_from_the_original(container):
     assert got.equals(wanted)
 
 
-def test_in_pipelines_searches_and_clones():
+def test_works_in_pipelines_searches_and_clones():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(90, 4))
     target = rows @ [1, 2, 3, 4]
@@ -196,7 +196,7 @@ def test_in_pipelines_searches_and_clones():
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
 
 
-def test_copy_false_fills_the_matrix_that_was_given():
+def test_copy_false_imputes_in_place():
     cells = np.array([[1, 2, np.nan], [3, np.nan, np.nan], [np.nan, 6, np.nan], [8, 8, np.nan]])
     for keep in (False, True):
         given = [cells.copy(), cells.copy()]
@@ -209,7 +209,7 @@ def test_copy_false_fills_the_matrix_that_was_given():
     np.testing.assert_array_equal(untouched, cells)
 
 
-def test_copy_false_never_measures_against_cells_that_were_filled():
+def test_copy_false_ignores_imputed_cells_in_distances():
     """scikit-learn's later portions do, so that its answer depends on the memory it may use."""
     rng = np.random.default_rng(6)
     cells = rng.normal(size=(400, 5))
@@ -220,7 +220,7 @@ def test_copy_false_never_measures_against_cells_that_were_filled():
         np.testing.assert_allclose(Ours(copy=False).fit_transform(cells.copy()), wanted, rtol=1e-9)
 
 
-def test_rows_without_missing_cells_and_rows_with_nothing():
+def test_complete_rows_and_empty_rows():
     fitted = [[1.0, 2, np.nan], [3, np.nan, np.nan], [5, 4, np.nan]]
     for rows in ([[1.0, 2, 3]], [[np.nan] * 3], [[np.nan, 7, 1]]):
         for keep in (False, True):
@@ -251,7 +251,7 @@ ROWS = np.array([[1.0, 2, np.nan], [3, 4, 3], [np.nan, 6, 5], [8, 8, 7], [1, 9, 
         ({}, (ROWS * 1e25).astype(np.float32), "squares of"),
     ],
 )
-def test_what_is_left_to_scikit_learn_is_logged_and_equal(parameters, rows, reason, caplog):
+def test_delegated_cases_are_logged_and_equal(parameters, rows, reason, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     answers = []
     for kind in (Ours, Theirs):
@@ -264,7 +264,7 @@ def test_what_is_left_to_scikit_learn_is_logged_and_equal(parameters, rows, reas
     assert message.endswith("imputed by scikit-learn's own loops")
 
 
-def test_a_training_matrix_that_was_filled_after_fit_is_left_to_scikit_learn(caplog):
+def test_training_matrix_changed_after_fit_is_delegated(caplog):
     """With copy=False it is the caller's own; scikit-learn then measures distances to the filled rows."""
     caplog.set_level(logging.INFO, "foretaste")
     answers = []
@@ -276,7 +276,7 @@ def test_a_training_matrix_that_was_filled_after_fit_is_left_to_scikit_learn(cap
     assert ["changed after fit" in m for m in caplog.messages] == [True]
 
 
-def test_infinite_cells_that_were_let_through_are_left_to_scikit_learn():
+def test_infinite_cells_are_delegated():
     rows = ROWS.copy()
     rows[1, 1] = np.inf
     answers = []
@@ -314,7 +314,7 @@ def test_infinite_cells_that_were_let_through_are_left_to_scikit_learn():
         ({}, pd.DataFrame(ROWS, columns=list("abc")), pd.DataFrame(ROWS, columns=list("acb"))),
     ],
 )
-def test_errors_are_those_of_scikit_learn(parameters, fitted, rows):
+def test_errors_equal_scikit_learn(parameters, fitted, rows):
     caught = []
     for kind in (Ours, Theirs):
         with pytest.raises(Exception) as error:  # noqa: PT011 - which is what is compared
@@ -323,14 +323,14 @@ def test_errors_are_those_of_scikit_learn(parameters, fitted, rows):
     assert caught[0] == caught[1]
 
 
-def test_before_fit():
+def test_transform_before_fit_raises():
     with pytest.raises(NotFittedError, match="This KNNImputer instance is not fitted yet"):
         Ours().transform(ROWS)
     with pytest.raises(NotFittedError):
         Ours().get_feature_names_out()
 
 
-def test_without_scikit_learn_the_error_says_what_to_type():
+def test_missing_scikit_learn_names_the_extra():
     code = (
         "import sys; sys.modules['sklearn'] = None\n"
         "from foretaste.errors import MissingDependencyError\n"
@@ -343,7 +343,7 @@ def test_without_scikit_learn_the_error_says_what_to_type():
     assert 'pip install "foretaste[sklearn]"' in done.stdout
 
 
-def test_threads_never_change_the_answer(monkeypatch):
+def test_threads_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, 20))
     rows[rng.random(rows.shape) < 0.4] = np.nan

@@ -1,4 +1,4 @@
-"""The alias: programs that import surprise get foretaste, each module under its name; not both at once."""
+"""The alias: ``import surprise`` gives foretaste, each module under its name; never both packages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] == "surprise"))
 """
 
 
-def test_every_module_has_its_name_there(tmp_path):
+def test_every_module_is_registered(tmp_path):
     names = run(PROGRAM, tmp_path).split()
     for part in (
         "",
@@ -50,7 +50,7 @@ def test_every_module_has_its_name_there(tmp_path):
 
 
 @pytest.mark.peer
-def test_no_module_of_the_peer_is_loaded(tmp_path):
+def test_no_peer_module_is_loaded(tmp_path):
     pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     code = (
         PROGRAM + "\nfor name, module in sys.modules.items():\n"
@@ -62,7 +62,7 @@ def test_no_module_of_the_peer_is_loaded(tmp_path):
 
 
 @pytest.mark.peer
-def test_if_the_peer_was_imported_nothing_is_changed_and_it_is_said(tmp_path):
+def test_imported_peer_raises_and_changes_nothing(tmp_path):
     pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     code = "import surprise\nimport foretaste.compat.surprise.install"
     assert "scikit-surprise was imported before" in run(code, tmp_path, fails=True)
@@ -73,7 +73,7 @@ def test_if_the_peer_was_imported_nothing_is_changed_and_it_is_said(tmp_path):
     assert run(caught, tmp_path) == "already_imported 0"
 
 
-def test_importing_it_twice_is_once(tmp_path):
+def test_install_is_idempotent(tmp_path):
     code = (
         "from foretaste.compat.surprise import install\ninstall.install()\ninstall.install()\n"
         "import surprise; print(surprise.__version__)"
@@ -81,6 +81,6 @@ def test_importing_it_twice_is_once(tmp_path):
     assert run(code, tmp_path) == ours.__version__ == "1.1.5"
 
 
-def test_without_the_line_nothing_is_registered(tmp_path):
+def test_nothing_is_registered_without_install(tmp_path):
     code = "import sys, foretaste.compat.surprise; print('surprise' in sys.modules)"
     assert run(code, tmp_path) == "False"

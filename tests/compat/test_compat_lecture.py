@@ -1,4 +1,4 @@
-"""The part of the lecture that uses the surprise package: its numbers, and the warning that it lacks."""
+"""The surprise part of the lecture: its numbers, and the warning that it lacks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def error_of(package, data):
 
 
 @pytest.mark.dataset
-def test_the_warning_names_a_row_and_the_mend(frame):
+def test_warning_names_a_row_and_the_fix(frame):
     with pytest.warns(SurpriseTrap) as caught:
         ours.Dataset.load_from_df(frame.head(100), ours.Reader())
     said = str(caught[0].message)
@@ -54,12 +54,12 @@ def test_the_warning_names_a_row_and_the_mend(frame):
 
 
 @pytest.mark.dataset
-def test_the_lectures_number_on_the_narrow_scale(narrow):
+def test_lecture_rmse_on_the_wrong_scale(narrow):
     assert error_of(ours, narrow) == pytest.approx(5.2808, abs=5e-5)
 
 
 @pytest.mark.dataset
-def test_the_number_on_the_right_scale(frame):
+def test_lecture_rmse_on_the_right_scale(frame):
     data = ours.Dataset.load_from_df(frame, ours.Reader(rating_scale=(-10, 10)))
     assert error_of(ours, data) == pytest.approx(4.9008, abs=5e-5)
 
@@ -67,7 +67,7 @@ def test_the_number_on_the_right_scale(frame):
 @pytest.mark.dataset
 @pytest.mark.peer
 @pytest.mark.parametrize("scale", [(1, 5), (-10, 10)])
-def test_it_is_the_number_of_the_installed_package(peer, frame, narrow, scale):
+def test_lecture_rmse_equals_the_peer(peer, frame, narrow, scale):
     wanted = error_of(peer, peer.Dataset.load_from_df(frame, peer.Reader(rating_scale=scale)))
     data = ours.Dataset.load_from_df(frame, ours.Reader(rating_scale=scale)) if scale[0] < 0 else narrow
     assert error_of(ours, data) == pytest.approx(wanted, abs=1e-6)
@@ -75,7 +75,7 @@ def test_it_is_the_number_of_the_installed_package(peer, frame, narrow, scale):
 
 @pytest.mark.dataset
 @pytest.mark.peer
-def test_cross_validation_of_the_lecture(peer, frame, capsys):
+def test_lecture_cross_validation(peer, frame, capsys):
     some = frame[frame["userId"] <= 800]  # to be quick
     theirs = peer.Dataset.load_from_df(some, peer.Reader())
     with pytest.warns(SurpriseTrap, match="outside the scale"):
@@ -95,7 +95,7 @@ def test_cross_validation_of_the_lecture(peer, frame, capsys):
 
 @pytest.mark.dataset
 @pytest.mark.peer
-def test_grid_search_of_the_lecture(peer, frame):
+def test_lecture_grid_search(peer, frame):
     small = frame[frame["userId"] <= 400]
     grid = {"n_factors": [5, 10], "reg_all": [0.02, 0.1], "random_state": [42], "n_epochs": [8]}
     searches = []
@@ -113,7 +113,7 @@ def test_grid_search_of_the_lecture(peer, frame):
 
 
 @pytest.mark.dataset
-def test_the_built_in_jokes_from_a_mirror(tmp_path, monkeypatch, frame):
+def test_built_in_jester_from_a_mirror(tmp_path, monkeypatch, frame):
     """``load_builtin("jester")`` fetches an archive over HTTP, unpacks it, and does not fetch it again."""
     rows = frame.head(5000).itertuples(index=False, name=None)
     text = "".join(f"{user}\t\t{joke}\t\t{rating:.3f}\n" for user, joke, rating in rows)

@@ -1,4 +1,4 @@
-"""Folds, cross-validation and searches: those of scikit-surprise, and side by side."""
+"""Folds, cross-validation and searches: scikit-surprise's results, sequential and in parallel."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _init(peer):
         ("LeaveOneOut", {"min_n_ratings": 9, "n_splits": 2, "random_state": 8}),
     ],
 )
-def test_folds_are_those_of_the_installed_package(peer, theirs, data, name, options):
+def test_folds_equal_the_peer(peer, theirs, data, name, options):
     np.random.seed(5)
     wanted = list(getattr(peer.model_selection, name)(**options).split(theirs))
     np.random.seed(5)
@@ -112,7 +112,7 @@ def test_folds_are_those_of_the_installed_package(peer, theirs, data, name, opti
 
 
 @pytest.mark.peer
-def test_train_test_split_is_that_of_the_installed_package(peer, theirs, data):
+def test_train_test_split_equals_the_peer(peer, theirs, data):
     options = {"test_size": 0.25, "random_state": np.random.RandomState(3)}
     train, test = peer.model_selection.train_test_split(theirs, **options)
     train_, test_ = ours.train_test_split(data, test_size=0.25, random_state=np.random.RandomState(3))
@@ -120,7 +120,7 @@ def test_train_test_split_is_that_of_the_installed_package(peer, theirs, data):
     assert train.ur == train_.ur
 
 
-def test_a_data_set_that_makes_its_own_trainsets_is_asked(data):
+def test_custom_trainset_construction_is_used(data):
     class Doubling(type(data)):
         def construct_trainset(self, raw_trainset):
             return super().construct_trainset([*raw_trainset, *raw_trainset])
@@ -164,7 +164,7 @@ def test_predefined_folds(tmp_path, ratings_file):
         (lambda data: get_cv(2.5), "Wrong CV object"),
     ],
 )
-def test_folds_that_cannot_be_are_refused(data, make, message):
+def test_invalid_folds_raise(data, make, message):
     with pytest.raises(InvalidParameterError, match=message):
         make(data)
 
@@ -174,7 +174,7 @@ def test_folds_that_cannot_be_are_refused(data, make, message):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("cv", [None, 3, "loo"])
-def test_cross_validation_has_the_figures_of_the_installed_package(peer, theirs, data, cv):
+def test_cross_validate_equals_the_peer(peer, theirs, data, cv):
     results = []
     for package, selection, rows in ((peer, peer.model_selection, theirs), (None, ours, data)):
         np.random.seed(11)
@@ -195,7 +195,7 @@ def test_cross_validation_has_the_figures_of_the_installed_package(peer, theirs,
 
 
 @pytest.mark.peer
-def test_a_generator_goes_on_from_fold_to_fold(peer, theirs, data):
+def test_generator_advances_across_folds(peer, theirs, data):
     rng, rng_ = np.random.RandomState(2), np.random.RandomState(2)
     wanted = peer.model_selection.cross_validate(
         mean_of(peer)(rng), theirs, cv=peer.model_selection.KFold(3, rng)
@@ -207,7 +207,7 @@ def test_a_generator_goes_on_from_fold_to_fold(peer, theirs, data):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("train", [False, True])
-def test_the_printed_table_is_the_same(peer, capsys, train):
+def test_printed_table_equals_the_peer(peer, capsys, train):
     measures = {"rmse": np.array([0.91234, 0.9, 1.0]), "mae": np.array([0.7, 0.75, 0.8])}
     table = (
         SlopeOne(),
@@ -238,7 +238,7 @@ def test_verbose_prints_the_table(data, capsys):
     ]
 
 
-def test_all_folds_of_repetitions_are_printed(data, capsys):
+def test_repeated_folds_are_all_printed(data, capsys):
     folds = ours.RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)
     found = ours.cross_validate(SlopeOne(), data, cv=folds, verbose=True)
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("RMSE"))
@@ -248,7 +248,7 @@ def test_all_folds_of_repetitions_are_printed(data, capsys):
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])
-def test_folds_side_by_side_have_the_same_figures(data, n_jobs):
+def test_parallel_folds_give_the_same_results(data, n_jobs):
     algo = KNNBasic(k=5, verbose=False)
     folds = ours.KFold(4, random_state=0)
     alone = ours.cross_validate(KNNBasic(k=5, verbose=False), data, cv=folds, measures=["rmse", "fcp"])
@@ -257,7 +257,7 @@ def test_folds_side_by_side_have_the_same_figures(data, n_jobs):
     assert beside["test_fcp"].tolist() == alone["test_fcp"].tolist()
 
 
-def test_one_after_another_leaves_the_algorithm_fitted_and_side_by_side_does_not(data):
+def test_only_sequential_folds_leave_the_algorithm_fitted(data):
     alone, beside = SlopeOne(), SlopeOne()
     ours.cross_validate(alone, data, cv=2)
     ours.cross_validate(beside, data, cv=2, n_jobs=2)
@@ -265,7 +265,7 @@ def test_one_after_another_leaves_the_algorithm_fitted_and_side_by_side_does_not
     assert "trainset" not in vars(beside)
 
 
-def test_algorithms_of_foretaste_run_in_threads_at_once():
+def test_built_in_algorithms_run_in_threads():
     meet = threading.Barrier(2, timeout=30)
     limits = []
 
@@ -279,7 +279,7 @@ def test_algorithms_of_foretaste_run_in_threads_at_once():
     assert limits == [max(1, parallel.resolve_threads() // 2)] * 4
 
 
-def test_folds_are_made_when_there_is_room_for_them():
+def test_folds_are_created_on_dispatch():
     made, done, ahead = [], [], []
 
     def works():
@@ -298,7 +298,7 @@ def test_folds_are_made_when_there_is_room_for_them():
     assert all(a < b for a, b in pairwise(made))
 
 
-def test_an_error_of_a_fold_is_raised(data):
+def test_fold_error_propagates(data):
     class Broken(KNNBasic):
         def fit(self, trainset):
             raise RuntimeError("no fit today")
@@ -308,7 +308,7 @@ def test_an_error_of_a_fold_is_raised(data):
         ours.cross_validate(Broken(), data, n_jobs=2)
 
 
-def test_an_algorithm_of_ones_own_runs_in_processes(data):
+def test_custom_algorithm_runs_in_processes(data):
     pytest.importorskip("joblib", reason='needs pip install "foretaste[test]"')
     algo = Mean(np.random.RandomState(7))
     beside = ours.cross_validate(algo, data, cv=ours.KFold(2, 0), n_jobs=2)
@@ -319,7 +319,7 @@ def test_an_algorithm_of_ones_own_runs_in_processes(data):
     assert not hasattr(algo, "noise")
 
 
-def test_without_joblib_it_runs_in_threads(data, monkeypatch):
+def test_custom_algorithm_without_joblib_runs_in_threads(data, monkeypatch):
     monkeypatch.setattr(parallel, "find_spec", lambda name: None)
     names = []
 
@@ -334,12 +334,12 @@ def test_without_joblib_it_runs_in_threads(data, monkeypatch):
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
-def test_numbers_of_jobs_that_make_no_sense_are_refused(data, n_jobs):
+def test_invalid_n_jobs_raises(data, n_jobs):
     with pytest.raises(InvalidParameterError, match="n_jobs="):
         ours.cross_validate(SlopeOne(), data, n_jobs=n_jobs)
 
 
-def test_numbers_of_jobs(monkeypatch):
+def test_n_jobs_is_resolved(monkeypatch):
     monkeypatch.setattr(parallel, "resolve_threads", lambda: 4)
     assert [parallel.job_count(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
 
@@ -356,18 +356,18 @@ def test_numbers_of_jobs(monkeypatch):
         ("all", None),
     ],
 )
-def test_numbers_that_wait(given, means):
+def test_pre_dispatch_is_parsed(given, means):
     assert parallel.waiting_count(given, 3) == means
 
 
 @pytest.mark.parametrize("given", ["__import__('os')", "n_jobs**99", 0, "-1", "", "2*jobs", "n_jobs/0", [2]])
-def test_other_words_are_not_run(given):
+def test_pre_dispatch_is_never_evaluated(given):
     with pytest.raises(InvalidParameterError, match="pre_dispatch="):
         parallel.waiting_count(given, 3)
 
 
 @pytest.mark.parametrize("measures", [["rsme"], [], "rmse", ["defaultdicts"]])
-def test_measures_that_do_not_exist_are_refused_before_anything_runs(data, measures):
+def test_unknown_measure_raises_before_fitting(data, measures):
     with pytest.raises(InvalidParameterError, match="measure"):
         ours.cross_validate(None, data, measures=measures)
 
@@ -399,7 +399,7 @@ def compare_searches(wanted, found):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search_is_that_of_the_installed_package(peer, theirs, data, n_jobs):
+def test_grid_search_equals_the_peer(peer, theirs, data, n_jobs):
     options = {"measures": ["mae", "FCP"], "return_train_measures": True}
     wanted = peer.model_selection.GridSearchCV(
         peer.KNNBasic, GRID, cv=peer.model_selection.KFold(3, random_state=1), refit="fcp", **options
@@ -425,7 +425,7 @@ class Uniform:
 
 
 @pytest.mark.peer
-def test_settings_drawn_are_those_of_the_installed_package(peer, theirs, data):
+def test_sampled_settings_equal_the_peer(peer, theirs, data):
     grid = {"min_k": [1, 2, 3], "k": Uniform(), "verbose": [False]} | {"sim_options": GRID["sim_options"]}
     searches = [
         package.RandomizedSearchCV(algo, grid, n_iter=4, cv=package.KFold(2, random_state=0), random_state=3)
@@ -437,7 +437,7 @@ def test_settings_drawn_are_those_of_the_installed_package(peer, theirs, data):
 
 
 @pytest.mark.peer
-def test_settings_drawn_from_lists_come_from_numpys_own_generator(peer):
+def test_list_sampling_uses_the_numpy_generator(peer):
     for state in (None, 4):
         np.random.seed(9)
         wanted = peer.model_selection.RandomizedSearchCV(peer.KNNBasic, GRID, n_iter=5, random_state=state)
@@ -464,7 +464,7 @@ def test_settings_drawn_from_lists_come_from_numpys_own_generator(peer):
         (lambda: ours.GridSearchCV(KNNBasic, {"k": []}).fit(_tiny()), "no settings to try"),
     ],
 )
-def test_searches_that_cannot_be_are_refused(make, message):
+def test_invalid_searches_raise(make, message):
     with pytest.raises(InvalidParameterError, match=message):
         make()
 
@@ -476,14 +476,14 @@ def _tiny():
     return Dataset.load_from_df(frame, SCALE)
 
 
-def test_the_base_of_searches_is_abstract():
+def test_base_search_is_abstract():
     from foretaste.compat.surprise.model_selection.search import BaseSearchCV
 
     with pytest.raises(TypeError, match="abstract"):
         BaseSearchCV(KNNBasic)
 
 
-def test_joblib_verbose_says_how_far_it_is(data, capsys):
+def test_joblib_verbose_prints_progress(data, capsys):
     ours.GridSearchCV(KNNBasic, {"k": [3, 4], "verbose": [False]}, cv=2, joblib_verbose=11).fit(data)
     said = capsys.readouterr().err.splitlines()
     assert [int(re.search(r"Done +(\d+)", line)[1]) for line in said] == [1, 2, 3, 4, 4]

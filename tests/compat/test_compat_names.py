@@ -1,4 +1,4 @@
-"""Every public name of the installed scikit-surprise is here, with its parameters and their defaults."""
+"""Every public name of the installed scikit-surprise exists, with its parameters and their defaults."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def shown(function: Any) -> list[tuple[str, str, Any]] | None:
     return [(p.name, p.kind.name, dict if isinstance(p.default, dict) else p.default) for p in parameters]
 
 
-def test_every_module_is_here(modules):
+def test_every_module_exists(modules):
     assert len(modules) >= 20
     for name in modules:
         assert own(name).__name__ == OURS + name.removeprefix("surprise")
 
 
-def test_every_public_name_is_here(modules):
+def test_every_public_name_exists(modules):
     missing = [
         f"{module_name}.{name}"
         for module_name, module in modules.items()
@@ -101,7 +101,7 @@ def test_every_public_name_is_here(modules):
     assert sum(1 for module in modules.values() for _ in public(module)) > 100
 
 
-def test_what_is_not_here_is_elsewhere(modules):
+def test_missing_names_are_imported_from_elsewhere(modules):
     for module, name in NOT_HERE:
         thing = getattr(modules[module], name)  # still an import there
         home = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
@@ -109,13 +109,13 @@ def test_what_is_not_here_is_elsewhere(modules):
         assert isinstance(thing, ModuleType) or hasattr(own(home), name)
 
 
-def test_all_lists_the_same_names(modules):
+def test_dunder_all_equals_the_peer(modules):
     for name, module in modules.items():
         if hasattr(module, "__all__"):
             assert set(module.__all__) <= set(own(name).__all__), name
 
 
-def test_the_version_is_that_of_the_names(peer):
+def test_version_is_that_of_the_peer(peer):
     assert own("surprise").__version__ == peer.__version__
 
 
@@ -126,7 +126,7 @@ def classes_and_functions(modules: dict[str, ModuleType]) -> Iterator[tuple[str,
                 yield module_name, name, value
 
 
-def test_every_method_and_attribute_of_classes_is_here(modules):
+def test_every_method_and_attribute_exists(modules):
     missing = []
     for module_name, name, value in classes_and_functions(modules):
         if inspect.isclass(value):
@@ -140,7 +140,7 @@ def test_every_method_and_attribute_of_classes_is_here(modules):
     assert not missing
 
 
-def test_every_signature_is_the_same(modules):
+def test_every_signature_equals_the_peer(modules):
     differ, seen = [], 0
     for module_name, name, value in classes_and_functions(modules):
         mine = getattr(own(module_name), name)
@@ -162,7 +162,7 @@ def test_every_signature_is_the_same(modules):
     assert seen > 100
 
 
-def test_functions_that_tell_no_signature_have_the_documented_one(modules):
+def test_cython_functions_have_the_documented_signature(modules):
     untold = {
         (module_name, name)
         for module_name, name, value in classes_and_functions(modules)

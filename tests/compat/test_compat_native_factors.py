@@ -1,4 +1,4 @@
-"""The kernels behind scikit-surprise's factor models against numpy twins, on every instruction set."""
+"""Kernels of scikit-surprise's factor models against numpy references, on every instruction set."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def sgd_twin(case, epochs, *, implicit):
 @EVERY_ISA
 @settings(max_examples=120, deadline=None)
 @given(**SHAPES, factors=FACTORS, epochs=st.integers(0, 3))
-def test_svd_equals_its_twin(isa, seed, users, items, n, factors, epochs):
+def test_svd_equals_numpy_reference(isa, seed, users, items, n, factors, epochs):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors)
     wanted = sgd_twin(case, epochs, implicit=False)
@@ -108,7 +108,7 @@ def test_svd_equals_its_twin(isa, seed, users, items, n, factors, epochs):
 @EVERY_ISA
 @settings(max_examples=120, deadline=None)
 @given(**SHAPES, factors=FACTORS, epochs=st.integers(0, 2), once=st.booleans())
-def test_svdpp_equals_its_twin(isa, seed, users, items, n, factors, epochs, once):
+def test_svdpp_equals_numpy_reference(isa, seed, users, items, n, factors, epochs, once):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors)
     if once:  # no pair twice: the way without |N|^2
@@ -149,7 +149,7 @@ def nmf_twin(case, epochs, *, biased, reg):
 @given(
     **SHAPES, factors=FACTORS, epochs=st.integers(0, 3), biased=st.booleans(), reg=st.sampled_from([0, 0.3])
 )
-def test_nmf_equals_its_twin(isa, seed, users, items, n, factors, epochs, biased, reg):
+def test_nmf_equals_numpy_reference(isa, seed, users, items, n, factors, epochs, biased, reg):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors, whole=True)
     wanted = nmf_twin(case, epochs, biased=biased, reg=reg)
@@ -167,7 +167,7 @@ def test_nmf_equals_its_twin(isa, seed, users, items, n, factors, epochs, biased
 @EVERY_ISA
 @settings(max_examples=60, deadline=None)
 @given(**SHAPES, factors=FACTORS)
-def test_dots_and_implicit_equal_their_twins(isa, seed, users, items, n, factors):
+def test_dot_products_and_implicit_sums_equal_numpy_reference(isa, seed, users, items, n, factors):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors)
     (p, q, y), (bu, bi) = case.tables, case.biases
@@ -187,7 +187,7 @@ def test_dots_and_implicit_equal_their_twins(isa, seed, users, items, n, factors
 
 @settings(max_examples=100, deadline=None)
 @given(**SHAPES, epochs=st.integers(0, 3), reg=st.sampled_from([0.0, 2.5, -1.0]))
-def test_baselines_equal_their_twins(seed, users, items, n, epochs, reg):
+def test_baselines_equal_numpy_reference(seed, users, items, n, epochs, reg):
     case = Case(seed, users, items, n)
     bu, bi = np.zeros(users), np.zeros(items)
     good, sides = True, ((case.by_item, bi, bu), (case.by_user, bu, bi))
@@ -227,7 +227,7 @@ def averages_twin(case, cu, ci, shape):
 
 @settings(max_examples=100, deadline=None)
 @given(**SHAPES, epochs=st.integers(0, 3), shape=st.tuples(st.integers(1, 5), st.integers(1, 5)))
-def test_coclusters_equal_their_twin(seed, users, items, n, epochs, shape):
+def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shape):
     case = Case(seed, users, items, max(n, 1), whole=True)
     cu, ci = case.rng.integers(0, shape[0], users), case.rng.integers(0, shape[1], items)
     um, im = case.rng.normal(3, 1, users), case.rng.normal(3, 1, items)
@@ -269,7 +269,7 @@ def test_coclusters_equal_their_twin(seed, users, items, n, epochs, shape):
     ],
 )
 @pytest.mark.parametrize("name", ["svd", "svdpp", "nmf"])
-def test_factors_refuse(name, changes, words):
+def test_invalid_factor_arguments_raise(name, changes, words):
     counts = {"svd": (4, 4), "svdpp": (5, 5), "nmf": (2, 4)}[name]
     given = {
         "n_init": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
@@ -284,7 +284,7 @@ def test_factors_refuse(name, changes, words):
         getattr(_native, f"surprise_{name}")(**given, **extra)
 
 
-def test_clusters_out_of_range_are_refused():
+def test_clusters_out_of_range_raise():
     case = Case(0, 3, 3, 9, whole=True)
     cu, ci, means = np.array([0, 1, 2]), np.array([0, 1, 1]), np.zeros(3)
     averages = np.zeros(2), np.zeros(2), np.zeros((2, 2))
@@ -304,7 +304,7 @@ _native.surprise_svd(starts, item, np.ones(n), 1.0, *tables, np.full(4, 1e-3), n
 """
 
 
-def test_ctrl_c_ends_the_learning():
+def test_ctrl_c_interrupts_training():
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

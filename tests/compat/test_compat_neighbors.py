@@ -1,4 +1,4 @@
-"""Neighbours and Slope One of compat.surprise against scikit-surprise: the same numbers, to 1e-9 at least.
+"""Neighbors and Slope One of compat.surprise equal scikit-surprise to 1e-9 at least.
 
 Similarities are the same to the last bit, so that ties at the k-th neighbour are decided the same way.
 """
@@ -54,7 +54,7 @@ def check_attributes(theirs, mine):
 @pytest.mark.parametrize("items", [False, True], ids=["users", "items"])
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("kind", ["stars", "halves", "likes", "thirds", "repeated", "signed"])
-def test_predictions_and_similarities_are_those_of_surprise(same_baselines, kind, measure, items):
+def test_predictions_and_similarities_equal_surprise(same_baselines, kind, measure, items):
     rows = rows_of(kind)
     testset = every_pair(rows)
     for form, (k, min_k, min_support) in itertools.product(FORMS, OPTIONS):
@@ -72,7 +72,7 @@ def test_predictions_and_similarities_are_those_of_surprise(same_baselines, kind
         check_predictions(theirs, mine, testset)  # now from the matrix
 
 
-def test_single_predictions_and_estimates_are_those_of_many(same_baselines):
+def test_single_predictions_equal_batch_predictions(same_baselines):
     rows = rows_of("likes")
     _, trainset = trainsets(rows)
     testset = every_pair(rows)[::37]
@@ -96,7 +96,7 @@ def test_single_predictions_and_estimates_are_those_of_many(same_baselines):
             assert details | {"was_impossible": False} == estimated.details
 
 
-def test_pairs_of_the_trainset_have_themselves_as_neighbours(same_baselines):
+def test_trainset_pairs_are_their_own_neighbors(same_baselines):
     a, b = trainsets(rows_of("stars"))
     for form in FORMS:
         theirs = getattr(surprise, form)(k=5, verbose=False).fit(a)
@@ -104,7 +104,7 @@ def test_pairs_of_the_trainset_have_themselves_as_neighbours(same_baselines):
         check_predictions(theirs, mine, a.build_testset())
 
 
-def test_ties_at_the_last_neighbour_are_many_and_decided_as_by_surprise(same_baselines):
+def test_ties_at_the_last_neighbor_are_broken_like_surprise(same_baselines):
     rows = rows_of("likes", users=60, items=20, n=700)
     a, b = trainsets(rows)
     theirs = surprise.KNNBasic(k=4, verbose=False).fit(a)
@@ -116,7 +116,7 @@ def test_ties_at_the_last_neighbour_are_many_and_decided_as_by_surprise(same_bas
     check_predictions(theirs, ours.KNNBasic(k=4, verbose=False).fit(b), every_pair(rows))
 
 
-def test_similarities_that_are_no_numbers_take_places_as_in_surprise(monkeypatch):
+def test_nan_similarities_are_ordered_like_surprise(monkeypatch):
     by_hand = []
     chosen = ours.KNNBasic._by_hand
     monkeypatch.setattr(ours.KNNBasic, "_by_hand", lambda self, *a: by_hand.append(a) or chosen(self, *a))
@@ -143,7 +143,7 @@ def test_similarities_that_are_no_numbers_take_places_as_in_surprise(monkeypatch
 
 @pytest.mark.dataset
 @pytest.mark.parametrize("measure", MEASURES)
-def test_movielens_is_predicted_as_by_surprise(same_baselines, measure):
+def test_movielens_predictions_equal_surprise(same_baselines, measure):
     columns = [
         np.loadtxt(data_file(f"ml-100k/{name}"), dtype=str, usecols=(0, 1, 2)).tolist()
         for name in ("u1.base", "u1.test")
@@ -160,7 +160,7 @@ def test_movielens_is_predicted_as_by_surprise(same_baselines, measure):
     check_predictions(theirs, mine, test[::20])
 
 
-def test_baselines_of_our_own_give_the_same_predictions():
+def test_own_baselines_give_the_same_predictions():
     pytest.importorskip(
         "foretaste.compat.surprise.prediction_algorithms.optimize_baselines", reason="another part's"
     )
@@ -179,7 +179,7 @@ def test_baselines_of_our_own_give_the_same_predictions():
 # What fit does, and what programs do with algorithms ----------------------------------------------------
 
 
-def test_neither_fit_nor_predictions_make_a_matrix(monkeypatch):
+def test_fit_and_predict_allocate_no_matrix(monkeypatch):
     made = []
     matrix = _neighborhood.Neighborhood.matrix
     monkeypatch.setattr(_neighborhood.Neighborhood, "matrix", lambda self: made.append(1) or matrix(self))
@@ -200,7 +200,7 @@ def test_neither_fit_nor_predictions_make_a_matrix(monkeypatch):
         ]  # fmt: skip
 
 
-def test_rows_of_single_predictions_stay_within_their_memory(monkeypatch):
+def test_row_cache_stays_within_its_limit(monkeypatch):
     rows = rows_of("stars")
     _, trainset = trainsets(rows)
     monkeypatch.setattr(_neighborhood, "_KEPT_BYTES", 8 * trainset.n_users * 5)
@@ -212,7 +212,7 @@ def test_rows_of_single_predictions_stay_within_their_memory(monkeypatch):
 
 
 @pytest.mark.parametrize("items", [False, True], ids=["users", "items"])
-def test_neighbors_are_those_of_surprise(items):
+def test_get_neighbors_equals_surprise(items):
     a, b = trainsets(rows_of("likes"))
     options = {"name": "cosine", "user_based": not items}
     theirs = surprise.KNNBasic(sim_options=dict(options), verbose=False).fit(a)
@@ -226,7 +226,7 @@ def test_neighbors_are_those_of_surprise(items):
         assert mine.sim is not None
 
 
-def test_changed_similarities_count():
+def test_edited_similarity_matrix_is_used():
     rows = rows_of("stars")
     a, b = trainsets(rows)
     theirs, mine = (kind(k=3, verbose=False) for kind in (surprise.KNNWithMeans, ours.KNNWithMeans))
@@ -239,7 +239,7 @@ def test_changed_similarities_count():
     check_predictions(theirs, mine, every_pair(rows))
 
 
-def test_algorithms_of_ones_own_are_heard():
+def test_overridden_methods_are_called():
     def of(library):
         class Constant(library.KNNBasic):
             def compute_similarities(self):
@@ -269,7 +269,7 @@ def test_algorithms_of_ones_own_are_heard():
         check_predictions(theirs.fit(a), mine.fit(b), every_pair(rows))
 
 
-def test_copies_and_more_threads_say_the_same(monkeypatch):
+def test_copies_and_threads_predict_the_same(monkeypatch):
     rows = rows_of("thirds", users=300, items=200, n=9000)
     _, trainset = trainsets(rows)
     testset = every_pair(rows)[::11]
@@ -283,7 +283,7 @@ def test_copies_and_more_threads_say_the_same(monkeypatch):
             assert other.predict(*testset[0]) == alone[0]
 
 
-def test_a_second_fit_forgets_the_first():
+def test_refit_resets_the_state():
     first, second = rows_of("stars"), rows_of("stars", seed=5, users=12)
     _, trainset = trainsets(first)
     _, other = trainsets(second)
@@ -298,7 +298,7 @@ def test_a_second_fit_forgets_the_first():
 # What is refused ------------------------------------------------------------------------------------------
 
 
-def test_wrong_options_are_refused_at_once():
+def test_invalid_options_raise_at_once():
     rows = rows_of("stars")
     a, b = trainsets(rows)
     with pytest.raises(NameError, match="hmm"):
@@ -315,7 +315,7 @@ def test_wrong_options_are_refused_at_once():
             library.KNNBasic().sim  # noqa: B018 - it is asked for
 
 
-def test_what_divides_by_0_is_an_error_in_both():
+def test_division_by_zero_raises_in_both():
     zeros = [("a", "x", 0.0, None), ("b", "x", 0.0, None), ("b", "y", 1.0, None), ("c", "y", 1.0, None)]
     apart = [("a", "x", 1.0, None), ("b", "y", 2.0, None)]
     for rows, options in ((zeros, {"name": "cosine"}), (apart, {"name": "msd", "min_support": 0})):

@@ -1,4 +1,4 @@
-"""Reader: every layout of a line, as scikit-surprise reads it, and errors that say the line."""
+"""Reader: every line format as in scikit-surprise, and errors that name the line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ words = st.text(
 @given(
     st.sampled_from(FORMATS), st.sampled_from([None, ",", "\t", "::", ";"]), words, words, st.floats(-9, 9)
 )
-def test_a_line_is_read_as_by_the_peer(peer, layout, sep, user, item, rating):
+def test_line_is_parsed_as_by_the_peer(peer, layout, sep, user, item, rating):
     if sep == "::" and ":" in user + item:
         return
     fields = {"user": user, "item": item, "rating": repr(rating), "timestamp": "7"}
@@ -35,7 +35,7 @@ def test_a_line_is_read_as_by_the_peer(peer, layout, sep, user, item, rating):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("name", ["ml-100k", "ml-1m", "jester"])
-def test_named_readers_are_those_of_the_peer(peer, name):
+def test_named_readers_equal_the_peer(peer, name):
     assert vars(Reader(name)) == vars(peer.Reader(name))
 
 
@@ -51,7 +51,7 @@ def test_named_readers_are_those_of_the_peer(peer, name):
         {"rating_scale": (1, 2, 3)},
     ],
 )
-def test_what_the_peer_refuses_is_refused_with_a_mend(peer, arguments):
+def test_peer_errors_are_raised_with_a_fix(peer, arguments):
     with pytest.raises((ValueError, TypeError)):
         peer.Reader(**arguments)
     with pytest.raises(ValueError, match="try: ") as caught:
@@ -59,7 +59,7 @@ def test_what_the_peer_refuses_is_refused_with_a_mend(peer, arguments):
     assert isinstance(caught.value, ForetasteError)
 
 
-def test_a_scale_upside_down_is_refused():
+def test_reversed_scale_raises():
     with pytest.raises(ValueError, match=r"rating_scale=\(1, 5\)"):
         Reader(rating_scale=(5, 1))
 
@@ -67,7 +67,7 @@ def test_a_scale_upside_down_is_refused():
 @pytest.mark.parametrize(
     ("line", "word"), [("a b\n", "2 fields"), ("a b c\n", "'c' is no number"), ("\n", "0 fields")]
 )
-def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, word):
+def test_invalid_line_is_named_by_file_and_number(tmp_path, line, word):
     path = tmp_path / "bad.txt"
     path.write_text("titles\nu i 3\n" + line)
     with pytest.raises(ValueError, match=word) as caught:
@@ -75,7 +75,7 @@ def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, word):
     assert caught.value.where == f"line 3 of {path}"
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_binary_file_raises(tmp_path):
     path = tmp_path / "bad.txt"
     path.write_bytes(b"u i 3\n\xff\xfe i 3\n")
     with pytest.raises(ValueError, match="utf-8"):

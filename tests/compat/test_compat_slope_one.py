@@ -24,7 +24,7 @@ MEASURES = ("cosine", "msd", "pearson", "pearson_baseline")
 # Similarities as functions --------------------------------------------------------------------------------
 
 
-def test_signatures_are_those_of_surprise():
+def test_signatures_equal_surprise():
     def of(one):
         return [
             (p.name, p.kind, {} if isinstance(p.default, dict) else p.default)  # surprise writes into its own
@@ -42,7 +42,7 @@ def test_signatures_are_those_of_surprise():
     assert of(ours.prediction_algorithms.knns.SymmetricAlgo.switch) == of(theirs.switch)
 
 
-def test_functions_take_what_surprise_takes():
+def test_functions_accept_the_inputs_of_surprise():
     rng = np.random.default_rng(0)
     for seed in range(30):
         rng = np.random.default_rng(seed)
@@ -74,7 +74,7 @@ def test_functions_take_what_surprise_takes():
         ("2", {0: [(0, 1.0)]}, "n_x='2'"),
     ],
 )
-def test_functions_refuse_what_they_cannot_read(n_x, yr, said):
+def test_functions_raise_on_invalid_inputs(n_x, yr, said):
     with pytest.raises(ValueError, match=said):
         similarities.msd(n_x, yr, 1)
     assert similarities.msd(2, {0: [(0, 1.0), (1, 2.0)]}, 1.5).tolist() == [[1, 0.5], [0.5, 1]]
@@ -84,7 +84,7 @@ def test_functions_refuse_what_they_cannot_read(n_x, yr, said):
 
 
 @pytest.mark.parametrize("kind", ["stars", "likes", "repeated", "signed", "halves"])
-def test_slope_one_is_that_of_surprise(kind):
+def test_slope_one_equals_surprise(kind):
     rows = rows_of(kind)
     a, b = trainsets(rows, (-10, 10))
     theirs = surprise.SlopeOne().fit(a)
@@ -108,7 +108,7 @@ def test_slope_one_is_that_of_surprise(kind):
     assert twin.test(every_pair(rows)) == mine.test(every_pair(rows))
 
 
-def test_slope_one_says_where_it_cuts_ratings_down():
+def test_slope_one_warns_about_truncated_ratings():
     _, b = trainsets([("a", "x", 3.0, None), ("a", "y", 2.5, None), ("b", "x", 4.5, None)])
     with pytest.warns(ours.traps.SurpriseTrap, match=r"user 'a', item 'y'.* 2\.5 for 2 .*\(2 such\)"):
         ours.SlopeOne().fit(b)

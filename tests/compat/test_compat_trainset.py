@@ -1,4 +1,4 @@
-"""Trainset: ids, ratings and their order as in scikit-surprise; rows that follow edits of its lists."""
+"""Trainset: ids, ratings and their order as in scikit-surprise; row arrays follow edits of its lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def theirs(peer, raw_ratings):
 
 
 @pytest.mark.peer
-def test_everything_public_is_as_in_the_peer(trainset, theirs):
+def test_public_attributes_equal_the_peer(trainset, theirs):
     for name in ("n_users", "n_items", "n_ratings", "rating_scale", "global_mean", "ur", "ir"):
         assert getattr(trainset, name) == getattr(theirs, name), name
     assert list(trainset.ur) == list(theirs.ur)
@@ -43,7 +43,7 @@ def test_everything_public_is_as_in_the_peer(trainset, theirs):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("lists_first", [False, True])
-def test_ratings_come_in_the_order_of_the_peer(trainset, theirs, lists_first):
+def test_ratings_are_in_the_order_of_the_peer(trainset, theirs, lists_first):
     if lists_first:
         assert len(trainset.ur) == 30
     assert list(trainset.all_ratings()) == list(theirs.all_ratings())
@@ -52,7 +52,7 @@ def test_ratings_come_in_the_order_of_the_peer(trainset, theirs, lists_first):
 @pytest.mark.peer
 @pytest.mark.parametrize("inner", [0, 29, 30, 10**12, -1, "UKN__u", 3.0, 3.5, True, np.int64(4), None])
 @pytest.mark.parametrize("lists_first", [False, True])
-def test_what_is_known_is_what_the_peer_knows(trainset, theirs, inner, lists_first):
+def test_known_ids_equal_the_peer(trainset, theirs, inner, lists_first):
     if lists_first:
         assert len(trainset.ur) == len(trainset.ir) + 10
     assert trainset.knows_user(inner) == theirs.knows_user(inner)
@@ -61,7 +61,7 @@ def test_what_is_known_is_what_the_peer_knows(trainset, theirs, inner, lists_fir
 
 @pytest.mark.peer
 @pytest.mark.parametrize("method", ["to_inner_uid", "to_inner_iid", "to_raw_uid", "to_raw_iid"])
-def test_an_unknown_id_raises_what_the_peer_raises(trainset, theirs, method):
+def test_unknown_id_raises_the_error_of_the_peer(trainset, theirs, method):
     with pytest.raises(ValueError, match="999") as wanted:
         getattr(theirs, method)(999)
     with pytest.raises(ValueError, match="999") as found:
@@ -69,7 +69,7 @@ def test_an_unknown_id_raises_what_the_peer_raises(trainset, theirs, method):
     assert str(found.value).splitlines()[0] == str(wanted.value)
 
 
-def test_an_id_of_another_type_is_told():
+def test_id_of_another_type_warns():
     trainset = Dataset(Reader()).construct_trainset([("1", "2", 3.0, None)])
     with pytest.raises(ValueError, match="raw ids are str here, not int"):
         trainset.to_inner_uid(1)
@@ -101,14 +101,14 @@ def test_rows_follow_edits_of_the_lists(trainset):
     assert trainset.by_item().values.tolist() == [1.0]
 
 
-def test_asking_the_lists_for_a_stranger_changes_no_rows(trainset):
+def test_unknown_id_lookup_changes_no_rows(trainset):
     before = trainset.by_user().starts
     assert trainset.ur[77] == []
     assert (trainset.by_user().starts == before).all()
 
 
 @pytest.mark.peer
-def test_the_constructor_takes_the_eight_arguments_of_the_peer(peer, trainset, theirs):
+def test_constructor_accepts_the_arguments_of_the_peer(peer, trainset, theirs):
     ours = Trainset(
         theirs.ur, theirs.ir, theirs.n_users, theirs.n_items, theirs.n_ratings, theirs.rating_scale,
         theirs._raw2inner_id_users, theirs._raw2inner_id_items,
@@ -123,7 +123,7 @@ def test_the_constructor_takes_the_eight_arguments_of_the_peer(peer, trainset, t
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
-def test_a_copy_says_the_same(trainset, again):
+def test_copy_is_equal(trainset, again):
     assert len(trainset.ur) == 30
     other = again(trainset)
     assert other.ur == trainset.ur
@@ -131,7 +131,7 @@ def test_a_copy_says_the_same(trainset, again):
 
 
 @pytest.mark.peer
-def test_random_states_are_those_of_the_peer(peer):
+def test_random_states_equal_the_peer(peer):
     for state in (3, np.int64(3)):
         assert get_rng(state).rand() == peer.utils.get_rng(state).rand()
     state = np.random.RandomState(1)

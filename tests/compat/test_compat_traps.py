@@ -1,4 +1,4 @@
-"""Traps: what scikit-surprise takes without a word is told, with the row and the mend, and only then."""
+"""Pitfalls that scikit-surprise accepts silently give a warning with row and fix, and nothing else does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def caught(act):
     return found
 
 
-def test_good_ratings_are_taken_without_a_word():
+def test_valid_ratings_give_no_warning():
     assert caught(lambda: load([(1, 1, 1.0), (1, 2, 5.0), (2, 1, 3.0)])) == []
 
 
@@ -42,21 +42,21 @@ def test_good_ratings_are_taken_without_a_word():
          ["row 2 of", "user 1 rates item 1 again, after row 0", "keep one"]),
     ],
 )  # fmt: skip
-def test_odd_ratings_are_told(rows, words):
+def test_out_of_scale_ratings_warn(rows, words):
     (found,) = caught(lambda: load(rows))
     for word in words:
         assert word in str(found.message)
     assert found.filename == __file__  # the line of the program, none of ours
 
 
-def test_odd_ratings_of_a_file_are_told_by_their_line(tmp_path):
+def test_out_of_scale_ratings_of_a_file_name_the_line(tmp_path):
     (tmp_path / "file").write_text("titles\na b 3\na c 7\n")
     (found,) = caught(lambda: Dataset.load_from_file(tmp_path / "file", Reader(skip_lines=1)))
     assert "line 3 of" in str(found.message)
 
 
 @pytest.mark.parametrize("kind", [int, str])
-def test_an_id_of_another_type_is_told(kind):
+def test_id_of_another_type_warns(kind):
     other = str if kind is int else int
     algo = Three().fit(load([(kind(1), kind(7), 3.0)]).build_full_trainset())
     (found,) = caught(lambda: algo.predict(other(1), kind(7)))
@@ -68,7 +68,7 @@ def test_an_id_of_another_type_is_told(kind):
     assert caught(lambda: algo.predict(kind(8), kind(9))) == []  # strangers, whatever their type
 
 
-def test_a_trap_can_be_silenced():
+def test_warning_can_be_silenced():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", SurpriseTrap)

@@ -1,4 +1,4 @@
-"""The kernels behind neighbours of compat.surprise against twins in Python, and what they need of memory."""
+"""Kernels of compat.surprise's neighbors against Python references, and their memory."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def twin_similarity(lists, x, z, measure, min_support, shrinkage):
 
 @given(columns(), st.sampled_from(["cosine", "msd", "pearson", "pearson_baseline"]), st.integers(0, 3))
 @settings(max_examples=100, deadline=None)
-def test_similarities_are_those_of_the_twin(entries, measure, min_support):
+def test_similarities_equal_python_reference(entries, measure, min_support):
     rows, lists, starts, row, value = entries
     kernel = SurpriseNeighbors(starts, row, value, value, rows, measure, min_support, 5.0, 2)
     undefined = False
@@ -89,7 +89,7 @@ def test_similarities_are_those_of_the_twin(entries, measure, min_support):
 
 @given(columns(), st.integers(0, 9), st.integers(0, 3), st.data())
 @settings(max_examples=100, deadline=None)
-def test_means_are_those_of_the_twin(entries, k, form, data):
+def test_means_equal_python_reference(entries, k, form, data):
     rows, lists, starts, row, value = entries
     kernel = SurpriseNeighbors(starts, row, value, value, rows, "msd", 1, 0.0, 1)
     sim = kernel.matrix(1)
@@ -131,7 +131,7 @@ def test_means_are_those_of_the_twin(entries, k, form, data):
         )
 
 
-def test_similarities_that_are_no_numbers_are_left_to_others():
+def test_nan_similarities_are_delegated():
     starts, row, value = np.array([0, 3]), np.array([0, 1, 2], np.int32), np.array([1.0, 2.0, 3.0])
     kernel = SurpriseNeighbors(starts, row, value, value, 3, "msd", 1, 0.0, 1)
     sim = np.array([[1.0, 0.5, np.nan], [1.0, 0.5, 0.25]])
@@ -141,7 +141,7 @@ def test_similarities_that_are_no_numbers_are_left_to_others():
 
 @given(columns())
 @settings(max_examples=60, deadline=None)
-def test_deviations_are_those_of_the_twin(entries):
+def test_deviations_equal_python_reference(entries):
     rows, lists, starts, row, value = entries
     value = np.trunc(value)
     lists = [[(r, float(int(v))) for r, v in one] for one in lists]
@@ -170,7 +170,7 @@ def test_deviations_are_those_of_the_twin(entries):
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), max_size=300), max_size=8))
 @settings(max_examples=50, deadline=None)
-def test_moments_of_rows_are_those_of_numpy_to_the_last_bit(lists):
+def test_row_stats_equal_numpy_bit_for_bit(lists):
     lists = [one * 3 for one in lists]
     starts = np.cumsum([0] + [len(one) for one in lists]).astype(np.int64)
     values = np.array([value for one in lists for value in one], np.float64)
@@ -178,7 +178,7 @@ def test_moments_of_rows_are_those_of_numpy_to_the_last_bit(lists):
     np.testing.assert_array_equal(row_stds(values, starts), [np.std(one) if one else 0 for one in lists])
 
 
-def test_constant_rows_have_the_spread_that_numpy_has():
+def test_constant_rows_have_the_std_of_numpy():
     for size in (1, 7, 8, 9, 130, 1000):
         values, starts = np.full(3 * size, 0.1), np.arange(4) * size
         assert row_stds(values, starts).tolist() == [np.std(np.full(size, 0.1))] * 3
@@ -206,12 +206,12 @@ GOOD = {
         ({"threads": 0}, "threads"),
     ],
 )
-def test_the_kernel_refuses_what_does_not_fit(bad, said):
+def test_mismatched_kernel_arguments_raise(bad, said):
     with pytest.raises(ValueError, match=said):
         SurpriseNeighbors(**(GOOD | bad))
 
 
-def test_questions_that_do_not_fit_are_refused():
+def test_mismatched_queries_raise():
     kernel = SurpriseNeighbors(**GOOD)
     two = np.array([0, 1], np.int32)
     for wrong in (-2, 2):
@@ -232,7 +232,7 @@ def test_questions_that_do_not_fit_are_refused():
         kernel.means(two, two, 1, np.ones(3), None, None, 0.0, 1)
 
 
-def test_fit_and_predictions_need_memory_by_the_rating():
+def test_memory_is_linear_in_the_ratings():
     """With 20,000 users a matrix of their similarities would take 3.2 GB."""
     program = """
         import numpy as np

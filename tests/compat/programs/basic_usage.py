@@ -1,4 +1,4 @@
-"""Cross-validate on a built-in data set."""
+"""Cross-validate on a built-in dataset."""
 
 from surprise import SVD, Dataset
 from surprise.model_selection import cross_validate

@@ -1,4 +1,4 @@
-"""The command, called as a program calls it."""
+"""Call the command line from a program."""
 
 import contextlib
 import io

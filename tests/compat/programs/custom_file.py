@@ -1,4 +1,4 @@
-"""A file of one's own, and biases by both methods."""
+"""A custom file, and biases by both methods."""
 
 from pathlib import Path
 

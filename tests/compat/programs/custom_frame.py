@@ -1,4 +1,4 @@
-"""A frame of one's own."""
+"""A custom data frame."""
 
 import pandas as pd
 from surprise import Dataset, NormalPredictor, Reader

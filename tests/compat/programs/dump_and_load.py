@@ -1,4 +1,4 @@
-"""Keep an algorithm and its predictions in a file."""
+"""Save an algorithm and its predictions to a file."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fit to everything, predict one rating, then all that is known."""
+"""Fit on all ratings, predict one, then all known ones."""
 
 from surprise import Dataset, KNNBasic
 

@@ -1,4 +1,4 @@
-"""The best of a grid, then fitted to everything."""
+"""Grid search, then a fit of the best setting on all ratings."""
 
 from surprise import SVD, Dataset
 from surprise.model_selection import GridSearchCV, KFold

@@ -1,4 +1,4 @@
-"""A loop over folds, on the numbers of numpy's own generator."""
+"""A loop over folds, with numpy's global generator."""
 
 from surprise import SVD, Dataset, accuracy
 from surprise.model_selection import KFold

@@ -1,4 +1,4 @@
-"""What is like an item, by its title."""
+"""Nearest neighbors of an item, by title."""
 
 from pathlib import Path
 

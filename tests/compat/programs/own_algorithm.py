@@ -1,4 +1,4 @@
-"""Algorithms of one's own: a constant, a mean, means by baselines and similarities."""
+"""Custom algorithms: a constant, a mean, means of baselines and similarities."""
 
 from surprise import AlgoBase, Dataset, PredictionImpossible
 from surprise.model_selection import KFold, cross_validate

@@ -1,4 +1,4 @@
-"""How many of the best k are liked, and how many of the liked are among them."""
+"""Precision and recall at k."""
 
 from collections import defaultdict
 

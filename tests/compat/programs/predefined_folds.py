@@ -1,4 +1,4 @@
-"""Folds that are files."""
+"""Predefined folds in files."""
 
 from pathlib import Path
 

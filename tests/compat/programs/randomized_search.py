@@ -1,4 +1,4 @@
-"""Settings drawn at random, dicts of options among them."""
+"""Randomized search, with dicts of options among the parameters."""
 
 from surprise import Dataset, KNNBaseline
 from surprise.model_selection import KFold, RandomizedSearchCV

@@ -1,4 +1,4 @@
-"""One split: fit to a part, test with the rest."""
+"""One train/test split."""
 
 from surprise import SVD, Dataset, accuracy
 from surprise.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""The best items of each user, of all that the user has not rated."""
+"""Top-N items of each user among all unrated ones."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""Choose on one part of the ratings, judge on another that took no part."""
+"""Select on one part of the ratings, test on the other."""
 
 import random
 
