@@ -1,7 +1,7 @@
-"""The command ``foretaste``: every command in a module of its group, imported when it is used.
+"""The command ``foretaste``: each command in a module of its own, imported on use.
 
-Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 extra missing, 70 a fault in foretaste
-itself, 130 interrupted.
+Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 missing dependency, 70 internal
+error, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MODULES = {
     "tune": "tune",
     "fit": "fit",
     "evaluate": "evaluate",
-    "predict": "evaluate",
+    "predict": "predict",
     "recommend": "recommend",
-    "similar": "evaluate",
+    "similar": "similar",
     "explain": "explain",
     "serve": "serve",
     "show": "show",
@@ -35,20 +35,20 @@ _MODULES = {
 }
 
 WELCOME = """\
-foretaste predicts how much people will like what they have not tried, from ratings.
+foretaste predicts how users would rate items that they have not rated yet.
 
   foretaste demo                                   compare all models on bundled ratings
   foretaste compare ratings.csv                    which model predicts your ratings best
-  foretaste fit Bias ratings.csv -o my.foretaste   learn a model and keep it
+  foretaste fit Bias ratings.csv -o my.foretaste   train a model and save it
   foretaste predict my.foretaste pairs.csv         predict with it
-  foretaste similar ratings.csv ITEM               the items most like one
+  foretaste similar ratings.csv --item ID          the items most similar to one
   foretaste models                                 the models and their parameters
 
 foretaste --help lists every command; foretaste COMMAND --help its options."""
 
 
 class Commands(RootGroup):
-    """The commands by name, in the order in which one meets them."""
+    """The commands by name, in the order of use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -64,7 +64,7 @@ class Commands(RootGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest one."""
+        """Find the command; raise with the closest name if there is none."""
         if args and args[0] not in _MODULES and not args[0].startswith("-"):
             raise unknown_command_error(ctx, args[0], _MODULES)
         return super().resolve_command(ctx, args)
@@ -81,9 +81,10 @@ def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> No
 @click.group(
     cls=Commands,
     name="foretaste",
+    context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
-    epilog="Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 extra missing, "
-    "70 a fault in foretaste itself, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 findings, 2 usage, 3 bad data, 4 not found, 5 missing dependency, "
+    "70 internal error, 130 interrupted.",
 )
 @click.option(
     "--version",
@@ -91,15 +92,15 @@ def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> No
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show the version.",
+    help="Show the version and exit.",
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Predict how much people will like what they have not tried, from ratings."""
+    """Predict how users would rate items that they have not rated yet."""
     if ctx.invoked_subcommand is None:
         click.echo(WELCOME)
 
 
 def main(args: list[str] | None = None) -> Any:
-    """Run the command line and exit."""
+    """Run the command line and exit with its code."""
     return cli.main(args, prog_name="foretaste")

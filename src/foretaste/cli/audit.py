@@ -1,4 +1,4 @@
-"""``audit``: what is in a file of ratings, and what is wrong with it."""
+"""``audit``: a summary of ratings, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ import click
 
 from foretaste.cli.framework import CommandResult, command, is_plain_terminal, progress_setting
 from foretaste.cli.hint_translation import python_hint_to_options
-from foretaste.cli.options import (
-    DIRTY_SAMPLE,
-    READ_OPTIONS,
-    display_name,
-    is_dataset,
-    load_ratings,
-    to_read_arguments,
-)
+from foretaste.cli.inputs import DIRTY_SAMPLE, display_name, is_dataset, load_ratings
+from foretaste.cli.options import READ_OPTIONS, to_read_arguments
 
 if TYPE_CHECKING:
     from foretaste.data_audit import Audit
 
-_MAX_WIDTH = 100  # columns: longer lines are hard to read
+_MAX_WIDTH = 100  # columns
 _STYLES: dict[str, dict[str, Any]] = {
     "strong": {"bold": True},
     "faint": {"dim": True},
@@ -35,15 +29,15 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 @command(
     click.argument("file"),
-    click.option("--seed", default=0, show_default=True, help="Chooses the rows that are held out."),
+    click.option("--seed", default=0, show_default=True, help="Random seed of the splits."),
     *READ_OPTIONS,
     name="audit",
-    short_help="Say what is in ratings and what is wrong with them.",
+    short_help="Summarize ratings and find what is wrong with them.",
 )
 def audit(file: str, seed: int, **read_options: Any) -> CommandResult:
-    """Look over the ratings in FILE (or a data set by its name, or "sample-dirty"); nothing is mended.
+    """Check the ratings in FILE (or in a data set, or "sample-dirty"); nothing is changed.
 
-    Rows that cannot be used are counted, not refused. The exit code is 1 if there are warnings.
+    Rows that cannot be used are counted, not raised. The exit code is 1 if there are warnings.
     """
     result = _run_audit(file, seed, read_options)
     format_fix = _make_fix_formatter(click.get_current_context().command.params)
@@ -56,9 +50,7 @@ def audit(file: str, seed: int, **read_options: Any) -> CommandResult:
 def _run_audit(file: str, seed: int, read_options: dict[str, Any]) -> Audit:
     from foretaste.data_audit import audit as audit_source
 
-    progress = (
-        progress_setting() if sys.stderr.isatty() else False
-    )  # a line that says it is over says nothing
+    progress = progress_setting() if sys.stderr.isatty() else False  # plain progress lines add nothing here
     if is_dataset(file):
         result = audit_source(load_ratings(file, read_options), seed=seed, progress=progress)
         return dataclasses.replace(result, name=display_name(file))
@@ -73,7 +65,7 @@ def _run_audit(file: str, seed: int, read_options: dict[str, Any]) -> Audit:
 
 
 def _make_fix_formatter(params: list[click.Parameter]) -> Callable[[str], str]:
-    """Return what writes arguments of reading as options, and says what only Python can do."""
+    """Return a function that writes a fix as options, or marks it as Python code."""
 
     def format_fix(fix: str) -> str:
         return (
@@ -86,7 +78,7 @@ def _make_fix_formatter(params: list[click.Parameter]) -> Callable[[str], str]:
 
 
 def _render(result: Audit, format_fix: Callable[[str], str]) -> str:
-    """Return the text for standard output: as wide as the terminal, with colours where they are wanted."""
+    """Return the text for standard output, in the width and colors of the terminal."""
     from foretaste.data_audit.rendering import WIDTH, lines
 
     is_terminal = sys.stdout.isatty()
@@ -99,7 +91,7 @@ def _render(result: Audit, format_fix: Callable[[str], str]) -> str:
 
 
 def _bar(encoding: str) -> str:
-    """Return what bars are made of: a block, where the terminal can show one."""
+    """Return the character of bars: a block if the terminal can show it."""
     try:
         "█".encode(encoding)
     except (UnicodeError, LookupError):

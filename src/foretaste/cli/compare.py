@@ -1,4 +1,4 @@
-"""``demo`` and ``compare``."""
+"""``compare``: which model predicts ratings best; ``demo``: the same on the bundled ratings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
-from foretaste.cli.options import READ_OPTIONS, SAMPLE, display_name, load_ratings
+from foretaste.cli.inputs import SAMPLE, display_name, load_ratings, parse_models, training_source
+from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION
 from foretaste.cli.rendering import render_table
 from foretaste.cli.split_options import SPLIT_OPTIONS, make_split
 from foretaste.errors import DataError
@@ -27,12 +28,12 @@ def _render_results(results: Results) -> str:
 
 
 @command(
-    click.option("--seed", default=0, show_default=True, help="Chooses the rows that are held out."),
+    click.option("--seed", default=0, show_default=True, help="Random seed of the split."),
     name="demo",
     short_help="Compare all models on the bundled ratings.",
 )
 def demo(seed: int) -> CommandResult:
-    """Compare all models on the bundled ratings, and say what to try next."""
+    """Compare all models on the bundled ratings and suggest what to try next."""
     from foretaste.datasets import load
     from foretaste.evaluation import compare as compare_models
     from foretaste.splits import HoldOut
@@ -40,8 +41,8 @@ def demo(seed: int) -> CommandResult:
     ratings = load(SAMPLE)
     low, high = ratings.value.min(), ratings.value.max()
     log.info(
-        f"{len(ratings):,} ratings from {low:g} to {high:g}, by {len(ratings.users)} people of "
-        f"{len(ratings.items)} jokes; generated, bundled with foretaste"
+        f"{len(ratings):,} ratings from {low:g} to {high:g}, by {len(ratings.users)} users of "
+        f"{len(ratings.items)} jokes; synthetic, bundled with foretaste"
     )
     results = compare_models(
         ratings,
@@ -57,21 +58,21 @@ def demo(seed: int) -> CommandResult:
 
 
 def _next_steps(results: Results, ratings: Ratings) -> str:
-    """Return commands that work as printed, with the model that was best."""
+    """Return commands that run as printed, with the best model."""
     names = [row["model"] for row in results.rows if "error" not in row]
     best = names[0]
     unrated = set(ratings.items.ids) - set(ratings.item_ids[ratings.user == 0])
     item = min(unrated, default=ratings.items.ids[0])
     file = f"{best.lower()}.foretaste"
     steps = [
-        ("data sample > ratings.csv", "these ratings as a file; then take your own"),
-        (f"compare ratings.csv --models {','.join(names[:3])} --folds 3", "how sure the order is"),
-        (f"fit {best} ratings.csv -o {file}", "learn the best from all ratings"),
+        ("data sample > ratings.csv", "these ratings as a file; then use your own"),
+        (f"compare ratings.csv --models {','.join(names[:3])} --folds 3", "how certain the order is"),
+        (f"fit {best} ratings.csv -o {file}", "fit the best model on all ratings"),
         (
             f"predict {file} --user {ratings.users.ids[0]} --item {item}",
-            "what one person would give one joke",
+            "predict one rating",
         ),
-        (f"similar sample {item}", "the jokes most like one"),
+        (f"similar sample --item {item}", "the most similar jokes"),
     ]
     width = max(len(step) for step, _ in steps)
     return "\n".join(
@@ -81,10 +82,10 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
 
 @command(
     click.argument("file", required=False),
-    click.option("--models", metavar="A,B", help="Some of foretaste models.  [default: all]"),
+    MODELS_OPTION,
     *SPLIT_OPTIONS,
-    click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
-    click.option("--test", metavar="FILE", help="Judge by this file."),
+    TRAIN_OPTION,
+    TEST_OPTION,
     click.option(
         "--overlap",
         type=click.Choice(("error", "drop_from_train", "drop_from_test")),
@@ -98,15 +99,15 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
         show_default=True,
         help="rmse, rmse_per_user, mae, nmae (with --scale), r2, fcp.",
     ),
-    click.option("--breakdown", is_flag=True, help="Show where the best model errs."),
+    click.option("--breakdown", is_flag=True, help="Break the error of the best model down by groups of ratings."),
     click.option(
-        "--memory/--no-memory", default=True, help="Whether each model runs in a process of its own."
+        "--memory/--no-memory", default=True, help="Measure peak memory (runs each model in a subprocess)."
     ),
-    click.option("--html", metavar="FILE", help="Write a report, as one page to be read in a browser."),
-    click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and keep it in a file."),
+    click.option("--html", metavar="FILE", help="Write an HTML report."),
+    click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and save it."),
     *READ_OPTIONS,
     name="compare",
-    short_help="Find out which model predicts ratings best.",
+    short_help="Compare models by rating prediction error.",
 )
 def compare(
     file: str | None,
@@ -126,24 +127,19 @@ def compare(
     save_best: str | None,
     **read_options: Any,
 ) -> CommandResult:
-    """Find out which model predicts the ratings in FILE best (or in a data set: "sample").
+    """Compare models by their prediction error on the ratings in FILE (or in a data set: "sample").
 
-    Every model learns from the same rows and is judged by the same other rows.
+    All models are fitted on the same training rows and evaluated on the same test rows.
     """
-    source = _training_source(file, train, test, folds or split_name)
+    source = training_source(file, train, test, has_split=bool(folds or split_name))
     split = None if test is not None else make_split(split_name, test_size, folds, seed, warm_only)
     if html is not None:
         from foretaste.cli.report import check_writable, write_page
 
         check_writable(html)
     from foretaste.evaluation import compare as compare_models
-    from foretaste.evaluation.comparison import model_from_name
 
-    selected_models = (
-        None
-        if models is None
-        else [model_from_name(name.strip()) for name in models.split(",") if name.strip()]
-    )
+    selected_models = None if models is None else parse_models(models)
     ratings = load_ratings(source, read_options)
     test_ratings = None if test is None else load_ratings(test, read_options)
     results = compare_models(
@@ -172,26 +168,10 @@ def compare(
 
 
 def raise_if_all_failed(results: Results | RankingResults) -> None:
-    """Refuse results in which every model refused the ratings."""
+    """Raise the error of the first model if all of them failed."""
     if results.best_row is None and not results.interrupted:
         error = results.rows[0]["error"]
-        raise DataError(f"no model could be judged: {error['message']}", hint=error["hint"])
-
-
-def _training_source(file: str | None, train: str | None, test: str | None, split: str | int | None) -> str:
-    """Return where the ratings to learn from are, after checking which options go together."""
-    if (train is None) != (test is None):
-        raise click.UsageError("--train and --test go together", click.get_current_context())
-    if train is not None and (file is not None or split is not None):
-        raise click.UsageError(
-            "--train and --test stand instead of FILE, --split and --folds", click.get_current_context()
-        )
-    source = file or train
-    if source is None:
-        raise click.UsageError(
-            "missing FILE: a file of ratings, or a data set (sample)", click.get_current_context()
-        )
-    return source
+        raise DataError(f"no model could be evaluated: {error['message']}", hint=error["hint"])
 
 
 def _save_best_model(results: Results, ratings: Ratings, path: str, rows_label: str) -> None:

@@ -1,4 +1,4 @@
-"""``datasets``: which published data sets there are, fetching them, and where they are."""
+"""``datasets``: list, download and locate published data sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foretaste.cli.rendering import render_table
 
 
 class _DatasetGroup(click.Group):
-    """The commands of the group; one that there is not is answered with the nearest."""
+    """The subcommands; an unknown one raises with the closest name."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -23,19 +23,18 @@ class _DatasetGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_DatasetGroup, name="datasets", short_help="List, fetch and find published data sets.")
+@click.group(cls=_DatasetGroup, name="datasets", short_help="List, download and locate published data sets.")
 def datasets() -> None:
-    """List, fetch and find published data sets, which every command that reads ratings knows by name.
+    """List, download and locate published data sets, which commands accept by name in place of a file.
 
-    They are kept in the folder FORETASTE_CACHE (default: the cache folder of the platform). Without access
-    to their owners, FORETASTE_MIRROR names a folder or an address where the archives lie under their own
-    names.
+    They are stored in the folder FORETASTE_CACHE (default: the cache folder of the platform). Without access
+    to the original servers, FORETASTE_MIRROR names a folder or a URL with archives of the same names.
     """
 
 
-@command(name="list", short_help="The data sets and their terms.")
+@command(name="list", short_help="List the data sets and their licenses.")
 def list_datasets() -> CommandResult:
-    """List the data sets: what they hold, on which terms, and whether they are on this machine."""
+    """List the data sets: their sizes, their licenses, and whether they are downloaded."""
     from foretaste.datasets import info, is_downloaded, names
 
     data: list[dict[str, Any]] = [
@@ -54,20 +53,20 @@ def list_datasets() -> CommandResult:
         for entry in data
     ]
     table = render_table(
-        ["name", "ratings", "users", "items", "scale", "downloaded", "terms in short"], rows, "lrrrlll"
+        ["name", "ratings", "users", "items", "scale", "downloaded", "license"], rows, "lrrrlll"
     )
-    text = f"{table}\n\nfetch one: foretaste datasets fetch {rows[1][0]}"
-    text += "\nwhole terms, citations, addresses, checksums: foretaste datasets list --json"
+    text = f"{table}\n\ndownload one: foretaste datasets fetch {rows[1][0]}"
+    text += "\nfull licenses, citations, URLs, checksums: foretaste datasets list --json"
     return CommandResult(data, text)
 
 
 @command(
     click.argument("name"),
     name="fetch",
-    short_help="Bring a data set to this machine.",
+    short_help="Download a data set.",
 )
 def fetch_dataset(name: str) -> CommandResult:
-    """Bring the data set NAME to this machine. What was cut off goes on where it was."""
+    """Download the data set NAME. An interrupted download resumes."""
     from foretaste.datasets import fetch, info
 
     folder = fetch(name, progress=progress_setting())
@@ -75,7 +74,7 @@ def fetch_dataset(name: str) -> CommandResult:
     files = [folder / archive.file for archive in entry.archives]
     lines = [f"{name} is in {folder}", *(f"  {line}" for line in _size_lines(files))]
     if not files:
-        lines = [f"{name} comes with foretaste; there is nothing to fetch"]
+        lines = [f"{name} is bundled with foretaste; there is nothing to download"]
     lines.append(f"compare models on it: foretaste compare {name}")
     data = {
         "name": name,
@@ -97,10 +96,10 @@ def _size_lines(files: list[Path]) -> list[str]:
 @command(
     click.argument("name"),
     name="path",
-    short_help="Print the folder that holds a data set.",
+    short_help="Print the folder of a data set.",
 )
 def print_dataset_path(name: str) -> CommandResult:
-    """Print the folder that holds the archives of the data set NAME."""
+    """Print the folder with the archives of the data set NAME."""
     from foretaste.datasets import path
 
     folder = str(path(name))

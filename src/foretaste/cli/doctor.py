@@ -1,4 +1,4 @@
-"""``doctor``: what foretaste found on this machine, and what it misses."""
+"""``doctor``: versions, hardware and missing dependencies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CORE_PACKAGES = (
     "click",
     "rich",
     "urllib3",
-)  # where no metadata tells
+)  # for source trees without metadata
 
 
-@command(name="doctor", short_help="Say what is installed and used here.")
+@command(name="doctor", short_help="Show versions, hardware and missing dependencies.")
 def doctor() -> CommandResult:
-    """Say what is installed and used here: versions, instruction set, threads, memory, extras.
+    """Show versions, instruction set, threads, memory and extras of this installation.
 
     The exit code is 1 if a dependency is missing.
     """
@@ -51,7 +51,7 @@ def doctor() -> CommandResult:
         ["foretaste", data["foretaste"]],
         ["python", f"{data['python']}   {sys.executable}"],
         ["platform", data["platform"]],
-        ["instruction set", f"{isa()} in use; {', '.join(isas())} can be used here"],
+        ["instruction set", f"{isa()} (available: {', '.join(isas())})"],
         ["threads", f"{data['threads']}   (override: FORETASTE_THREADS)"],
         ["memory", "unknown" if available is None else f"{memory.format_bytes(available)} available"],
     ]
@@ -68,10 +68,10 @@ def doctor() -> CommandResult:
 
 
 def check_requirements() -> tuple[dict[str, str | None], dict[str, dict[str, Any]]]:
-    """Return the versions of the dependencies, and of each extra what is there of it."""
+    """Return the installed versions of the dependencies, and the state of each extra."""
     try:
         requirement_lines = metadata.requires("foretaste") or []
-    except metadata.PackageNotFoundError:  # run from a source folder
+    except metadata.PackageNotFoundError:  # run from a source tree
         requirement_lines = list(_CORE_PACKAGES)
     core: dict[str, str | None] = {}
     extra_packages: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""``explain``: what a prediction is made of, and which ratings moved it."""
+"""``explain``: the parts of a prediction, and the ratings that contributed to it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.evaluate import load_catalog
 from foretaste.cli.framework import CommandResult, command
-from foretaste.cli.options import READ_OPTIONS, load_model, load_ratings
-from foretaste.cli.recommend import check_unused_options, convert_id_types
+from foretaste.cli.inputs import convert_id_types, load_catalog, load_model, load_ratings
+from foretaste.cli.options import ITEMS_OPTION, READ_OPTIONS, check_unused_options
 from foretaste.cli.rendering import render_table
 from foretaste.errors import InvalidParameterError
 
@@ -24,29 +23,29 @@ log = logging.getLogger("foretaste")
 
 @command(
     click.argument("model_file", metavar="MODEL_FILE"),
-    click.argument("user"),
-    click.argument("item"),
+    click.option("--user", metavar="ID", required=True, help="User of the prediction."),
+    click.option("--item", metavar="ID", required=True, help="Item of the prediction."),
     click.option(
-        "--ratings", metavar="RATINGS", help="Where the user's own ratings are: a file, -, or a data set."
+        "--ratings", metavar="RATINGS", help="Ratings of the user: a file, -, or a data set."
     ),
-    click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
-    click.option("-n", "--n", default=8, show_default=True, help="How many single ratings are shown."),
+    ITEMS_OPTION,
+    click.option("-n", "--n", default=8, show_default=True, help="Number of single ratings shown."),
     *READ_OPTIONS,
     name="explain",
-    short_help="Say why a prediction is what it is.",
+    short_help="Explain a prediction.",
 )
 def explain(
     model_file: str, user: str, item: str, ratings: str | None, items: str | None, n: int, **read_options: Any
 ) -> CommandResult:
-    """Say what the prediction for USER and ITEM by the model in MODEL_FILE is made of.
+    """Explain the prediction of the model in MODEL_FILE for a user and an item.
 
-    The parts add up to the prediction. With --ratings, models of factors tell which ratings moved it, too,
-    and a user whom the model does not know is taken in by them. The options of reading are about --ratings.
+    The parts add up to the prediction. With --ratings, factor models also attribute it to single ratings,
+    and a user who is new to the model is folded in. The reading options apply to --ratings.
     """
     from foretaste.recommendation import explain
 
     if n < 1:
-        raise InvalidParameterError(f"n={n} is not allowed; it must be a whole number at least 1", hint="n=8")
+        raise InvalidParameterError(f"n={n} is not allowed; it must be an integer of at least 1", hint="n=8")
     check_unused_options("--ratings", ratings, items, read_options)
     model = load_model(model_file)
     user_ratings = None if ratings is None else convert_id_types(model, load_ratings(ratings, read_options))
@@ -57,7 +56,7 @@ def explain(
 
 
 def _fold_in_user(model: Model, user: str, ratings: Ratings | None) -> Model:
-    """Take a user in whom the model does not know, if the ratings hold some of theirs."""
+    """Fold in a user who is new to the model, if the ratings contain some of theirs."""
     if ratings is None or model.users_.indices_of(model.users_.parse([user]))[0] >= 0:
         return model
     import numpy as np
@@ -67,8 +66,8 @@ def _fold_in_user(model: Model, user: str, ratings: Ratings | None) -> Model:
     user_index = ratings.users.indices_of(ratings.users.parse([user]))[0]
     rows = np.flatnonzero(ratings.user == user_index) if user_index >= 0 else np.empty(0, np.intp)
     if len(rows) == 0:
-        return model  # and it will say that it does not know the user
-    log.info("user %s is new to the model, and taken in by %d ratings", user, len(rows))
+        return model  # which raises for the unknown user
+    log.info("user %s is new to the model: folded in with %d ratings", user, len(rows))
     return fold_in(model, users=ratings[rows])
 
 

@@ -1,4 +1,4 @@
-"""``fit``: one command a model, its options made from the parameters that the model declares."""
+"""``fit``: one subcommand per model, with options made from the model's parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import Command, CommandResult, as_callback, common_options, progress_setting
-from foretaste.cli.options import READ_OPTIONS, load_ratings
+from foretaste.cli.inputs import load_ratings
+from foretaste.cli.options import READ_OPTIONS
 from foretaste.cli.suggestions import suggest_fit_command
 from foretaste.errors import NotFoundError
 
@@ -22,7 +23,7 @@ else:
 
 
 class _NumberOrNone(_ParamType):
-    """A number, or the word none."""
+    """A number, or ``none``."""
 
     def __init__(self, number_type: _ParamType) -> None:
         self.number_type = number_type
@@ -35,7 +36,7 @@ class _NumberOrNone(_ParamType):
 
 
 class _ModelNames(_ParamType):
-    """Names of models with a comma between them; case, ``-`` and ``_`` do not matter."""
+    """Comma-separated model names; case, ``-`` and ``_`` do not matter."""
 
     name = "A,B"
 
@@ -47,7 +48,7 @@ class _ModelNames(_ParamType):
 
 
 def make_option(name: str, spec: ParamSpec) -> click.Option:
-    """Return the option of a declared hyperparameter; its bounds are checked by the model itself."""
+    """Return the option of a hyperparameter; the model itself checks the bounds."""
     flag = name.replace("_", "-")
     default = spec.default
     if isinstance(default, bool):
@@ -68,7 +69,7 @@ def make_option(name: str, spec: ParamSpec) -> click.Option:
 
 
 def _make_fit_command(model: Any) -> click.Command:
-    """Return the command that fits one model; functions and classes are given in Python only."""
+    """Return the command that fits one model, without parameters that take functions or classes."""
     specs = {
         name: spec
         for name, spec in model.param_specs().items()
@@ -89,11 +90,11 @@ def _make_fit_command(model: Any) -> click.Command:
     return Command(
         model.__name__,
         callback=run,
-        help=f'Learn {model.__name__}: {model.summary}.\n\nFILE holds ratings (or is a data set: "sample").',
+        help=f'Fit {model.__name__}: {model.summary}.\n\nFILE contains ratings (or is a data set: "sample").',
         short_help=model.summary,
         params=[
             click.Argument(["file"]),
-            click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to keep the model."),
+            click.Option(["-o", "--output"], required=True, metavar="FILE", help="Model file to write."),
             *([_checkpoint_option()] if supports_checkpoint else []),
             *(make_option(name, spec) for name, spec in specs.items()),
             *read_options,
@@ -104,12 +105,12 @@ def _make_fit_command(model: Any) -> click.Command:
 
 
 def _checkpoint_option() -> click.Option:
-    help_text = "Written after each epoch; learning that was interrupted goes on from it."
+    help_text = "Checkpoint, written after each epoch; interrupted training resumes from it."
     return click.Option(["--checkpoint"], metavar="FILE", help=help_text)
 
 
 class _ModelGroup(click.Group):
-    """The models as commands."""
+    """The models as subcommands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from foretaste.models import MODELS
@@ -124,7 +125,7 @@ class _ModelGroup(click.Group):
             return _make_fit_command(type(model_from_name(name)))
         except NotFoundError as error:
             if "." in name or "/" in name:
-                error.message = f"the model comes first; {name} is none"
+                error.message = f"the model comes before the file; {name} is not a model"
                 error.hint = suggest_fit_command(name, ctx.find_root().obj or [name], MODELS.names())
             raise
 
@@ -133,9 +134,9 @@ class _ModelGroup(click.Group):
     cls=_ModelGroup, name="fit", subcommand_metavar="MODEL FILE -o MODEL_FILE [OPTIONS]", options_metavar=""
 )
 def fit() -> None:
-    """Learn a model from ratings and keep it in a file.
+    """Train a model and save it.
 
-    The options of a model are listed by foretaste fit MODEL --help.
+    foretaste fit MODEL --help lists the options of a model.
     """
 
 
@@ -161,7 +162,7 @@ def _fit_and_save(
         "file": output,
         "model": name,
         "params": params_as_json(model),
-        "python": repr(model),
+        "repr": repr(model),
         "ratings": len(ratings),
         "users": len(ratings.users),
         "items": len(ratings.items),
@@ -170,8 +171,8 @@ def _fit_and_save(
         "baseline_train_rmse": baseline_rmse,
     }
     text = (
-        f"{output}: {model!r} learned from {len(ratings):,} ratings in {seconds:.2f} s\n"
-        f"error on those same ratings: RMSE {train_rmse:.4g} (always guessing the mean: {baseline_rmse:.4g})\n"
-        f"how well it predicts others: foretaste compare {file} --models {name}"
+        f"{output}: {model!r} fitted on {len(ratings):,} ratings in {seconds:.2f} s\n"
+        f"training error: RMSE {train_rmse:.4g} (global mean: {baseline_rmse:.4g})\n"
+        f"error on unseen ratings: foretaste compare {file} --models {name}"
     )
     return CommandResult(data, text)

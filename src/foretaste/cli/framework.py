@@ -1,4 +1,4 @@
-"""What comes of a command: text or one JSON envelope on success, three parts on failure, an exit code."""
+"""Runs a command: result rendering, JSON envelope, error handling, exit codes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ INTERNAL_ERROR, INTERRUPTED = 70, 130
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command returns.
+    """Result of a command.
 
     Parameters
     ----------
     data : object
-        What ``--json`` gives, as JSON can hold it.
+        Data of ``--json``: JSON types only.
     text : str
-        What people read, without the last line end.
+        Text for standard output, without the final newline.
     exit_code : int
         Exit code.
     """
@@ -41,10 +41,10 @@ class CommandResult:
 
 
 class CliLogHandler(logging.Handler):
-    """Prints what the library says on standard error: guesses as notes, the rest as warnings."""
+    """Writes the library's log records to standard error: info as notes, the rest as warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record, Python arguments in it written as options."""
+        """Print one record; Python arguments in it become options."""
         ctx = click.get_current_context(silent=True)
         message, marker, override = record.getMessage().partition("(override:")
         text = message + marker + python_hint_to_options(override, ctx.command.params if ctx else [])
@@ -79,9 +79,9 @@ class Command(click.Command):
 
 
 def join_json(args: Iterable[str]) -> list[str]:
-    """Write ``--json`` as ``--json=TARGET``: only ``-`` and names that end in .json are taken as its value.
+    """Write ``--json`` as ``--json=TARGET``: only ``-`` and names that end in .json count as its value.
 
-    So ``show --json model.foretaste`` is what it looks like; other names need ``--json=NAME``.
+    So ``show --json model.foretaste`` reads a model; other targets need ``--json=NAME``.
     """
     joined: list[str] = []
     remaining = iter(args)
@@ -100,20 +100,20 @@ def join_json(args: Iterable[str]) -> list[str]:
 
 
 def common_options() -> list[click.Parameter]:
-    """Return the options that every command has."""
+    """Return the options of every command."""
     return [
         click.Option(
             ["--json", "json_target"],
             metavar="[-|FILE.json]",
-            help="Give JSON, to standard output or to a file (-j).",
+            help="Write JSON to standard output or to a file (-j).",
         ),
-        click.Option(["-q", "--quiet"], is_flag=True, help="No notes and no progress."),
-        click.Option(["--debug"], is_flag=True, help="Show where in the code an error was raised."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Suppress notes and progress."),
+        click.Option(["--debug"], is_flag=True, help="Print the traceback of an error."),
     ]
 
 
 def as_callback(function: Callable[..., CommandResult]) -> Callable[..., int]:
-    """Turn a function that returns an Outcome into a click callback that emits it."""
+    """Turn a function that returns a ``CommandResult`` into a click callback that prints it."""
 
     @functools.wraps(function)
     def run(*, json_target: str | None, quiet: bool, debug: bool, **values: Any) -> int:
@@ -126,9 +126,8 @@ def as_callback(function: Callable[..., CommandResult]) -> Callable[..., int]:
                 error.message = python_hint_to_options(error.message, params)
                 error.where = error.where and python_hint_to_options(error.where, params)
                 if error.hint:
-                    replace_condition = isinstance(
-                        error, InvalidParameterError
-                    )  # else what was typed is not enough
+                    # An invalid condition is replaced; a valid one stays beside the suggested one.
+                    replace_condition = isinstance(error, InvalidParameterError)
                     suggested_command = python_hint_to_command(
                         error.hint, params, ctx.obj or (), replace_condition=replace_condition
                     )
@@ -142,7 +141,7 @@ def as_callback(function: Callable[..., CommandResult]) -> Callable[..., int]:
 def command(
     *options: Callable[[Any], Any], **attributes: Any
 ) -> Callable[[Callable[..., CommandResult]], click.Command]:
-    """Make a command out of a function that returns an Outcome (a decorator)."""
+    """Make a command of a function that returns a ``CommandResult`` (a decorator)."""
 
     def wrap(function: Callable[..., CommandResult]) -> click.Command:
         callback: Any = as_callback(function)
@@ -156,7 +155,7 @@ def command(
 
 
 def progress_setting() -> Any:
-    """Return what shows progress: nothing if quiet, plain lines where no escape code may be printed."""
+    """Return the ``progress`` argument: off if quiet, plain lines where escape codes are unwanted."""
     if click.get_current_context().params.get("quiet", False):
         return False
     from foretaste._utils.progress import LineProgress
@@ -165,7 +164,7 @@ def progress_setting() -> Any:
 
 
 def is_plain_terminal() -> bool:
-    """Whether colours and moving bars are unwanted."""
+    """Whether colors and progress bars are unwanted."""
     return "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
 
 
@@ -197,17 +196,17 @@ def _echo(text: str) -> None:
     try:
         click.echo(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has enough, as head does
+    except BrokenPipeError:  # the reader closed the pipe, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def unknown_command_error(ctx: click.Context, name: str, known: Iterable[str]) -> click.UsageError:
-    """Return the error for an unknown command, naming the nearest."""
+    """Return the error for an unknown command, with the closest name."""
     return UnknownCommandError(ctx, name, tuple(known), f'no command "{name}"{did_you_mean(name, known)}')
 
 
 class RootGroup(click.Group):
-    """The group of all commands; turns whatever is raised into an error in three parts and an exit code."""
+    """The group of all commands; turns every exception into a three-part error and an exit code."""
 
     def main(
         self, args: Sequence[str] | None = None, prog_name: str | None = None, *extra_args: Any, **kwargs: Any
@@ -216,7 +215,7 @@ class RootGroup(click.Group):
         args = list(sys.argv[1:] if args is None else args)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")  # a title must not fail in a poor terminal
+                stream.reconfigure(errors="backslashreplace")  # titles may not be encodable
         try:
             kwargs |= {"standalone_mode": False, "obj": args}
             code = super().main(args, prog_name or "foretaste", *extra_args, **kwargs)
@@ -226,7 +225,7 @@ class RootGroup(click.Group):
 
 
 def report_error(error: BaseException, args: list[str]) -> int:
-    """Print an error (and its envelope where JSON is wanted); return the exit code."""
+    """Print an error (and its envelope if JSON was requested); return the exit code."""
     if "--debug" in args:
         import traceback
 
@@ -238,7 +237,7 @@ def report_error(error: BaseException, args: list[str]) -> int:
     if target is not None:
         try:
             _write_json({"ok": False, "error": {"code": code, "message": full_message, "hint": hint}}, target)
-        except ForetasteError as write_error:  # the file for it cannot be written either
+        except ForetasteError as write_error:  # the JSON target may be unwritable, too
             click.echo(f"error: {write_error.message}", err=True)
     headline = "stopped" if exit_code == INTERRUPTED else f"error: {message}"
     lines = [headline, *([f"  {where}"] if where else []), *([f"try: {hint}"] if hint else [])]
@@ -247,7 +246,7 @@ def report_error(error: BaseException, args: list[str]) -> int:
 
 
 def _describe_error(error: BaseException) -> tuple[str, str, str | None, str | None, int]:
-    """Return code, message, place, hint and exit code of an error."""
+    """Return code, message, location, hint and exit code of an error."""
     if isinstance(error, ForetasteError):
         return error.code, error.message, error.where, error.hint, error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -258,12 +257,12 @@ def _describe_error(error: BaseException) -> tuple[str, str, str | None, str | N
         hint = f"{ctx.command_path if ctx else 'foretaste'} --help"
         return "usage", error.format_message(), usage, hint, 2
     file = _save_traceback(error)
-    message = f"a fault in foretaste: {type(error).__name__}: {error}"
+    message = f"internal error: {type(error).__name__}: {error}"
     return (
-        "fault",
+        "internal_error",
         message.split("\n")[0],
-        f"all about it is in {file}",
-        "report it with that file",
+        f"the traceback is in {file}",
+        "report it with this file",
         INTERNAL_ERROR,
     )
 

@@ -1,4 +1,4 @@
-"""From the words of the library to those of the command line: ``user="u"`` is ``--user-column u``."""
+"""Translates hints of the library into command-line options: ``user="u"`` is ``--user-column u``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import click
 _CALL = re.compile(r"\bread_\w+\(\.\.\., (.*?)\)$")
 _ARGUMENT = re.compile(r"\b([a-z_]+)=('[^']*'|\"[^\"]*\"|\([^()]*\)|\.\.\.|[\w.+-]*[\w+-])")
 _LEADING_ARGUMENTS = re.compile(
-    rf"(?:[^=:]*: )?(?P<run>{_ARGUMENT.pattern}(?:, {_ARGUMENT.pattern})*)(?P<rest>.*)$", re.S
+    rf"(?:[^=:]*: )?(?P<arguments>{_ARGUMENT.pattern}(?:, {_ARGUMENT.pattern})*)(?P<rest>.*)$", re.S
 )
 
 
 def python_hint_to_options(text: str, params: Sequence[click.Parameter]) -> str:
-    """Write the Python arguments in a text as options, where the command at work has such an option.
+    """Replace the Python arguments in a text by options, where the running command has them.
 
     Parameters
     ----------
     text : str
-        A message or hint of the library: ``try: duplicates="last"``.
+        A message or hint of the library: ``duplicates="last"``.
     params : sequence of click.Parameter
-        Of the command at work.
+        Of the running command.
     """
     options = {param.name: param for param in params if isinstance(param, click.Option)}
 
@@ -45,30 +45,30 @@ def python_hint_to_options(text: str, params: Sequence[click.Parameter]) -> str:
 def python_hint_to_command(
     hint: str, params: Sequence[click.Parameter], args: Sequence[str], *, replace_condition: bool = False
 ) -> str | None:
-    """Write a hint that begins with arguments as the command at work with these options, to be run as it is.
+    """Turn a hint that begins with arguments into the full command with these options.
 
     Parameters
     ----------
     hint : str
-        Of the library: ``duplicates="last" (or "first", "mean")``, ``say which it is: user="reader"``.
+        Of the library: ``duplicates="last" (or "first", "mean")``, ``name the column: user="reader"``.
     params : sequence of click.Parameter
-        Of the command at work.
+        Of the running command.
     args : sequence of str
-        What was typed after ``foretaste``.
+        The command line after ``foretaste``.
     replace_condition : bool
-        Whether a condition in the hint stands instead of one that was typed, rather than beside it.
+        Whether a condition in the hint replaces the one given, instead of being combined with it by AND.
 
     Returns
     -------
     str or None
-        The command, and what else the hint says in a second line; None if the hint is of another kind.
+        The command, with the rest of the hint in a second line; None if the hint has no arguments.
     """
     options = {param.name: param for param in params if isinstance(param, click.Option)}
     match = _LEADING_ARGUMENTS.match(_CALL.sub(r"\1", hint))
     if match is None or not args:
         return None
     new_args, new_options = list(args), []
-    for name, value in _ARGUMENT.findall(match["run"]):
+    for name, value in _ARGUMENT.findall(match["arguments"]):
         option = options.get(f"{name}_column") or options.get(name)
         if option is None or value == "...":
             return None
@@ -86,7 +86,7 @@ def python_hint_to_command(
 
 
 def _remove_option(args: list[str], option: click.Option) -> str | None:
-    """Take an option and its value out of what was typed; return the value."""
+    """Remove an option and its value from the arguments; return the value."""
     for position, arg in enumerate(args):
         name, equals, inline_value = arg.partition("=")
         if name in (*option.opts, *option.secondary_opts):
@@ -98,7 +98,7 @@ def _remove_option(args: list[str], option: click.Option) -> str | None:
 
 
 def shell_join(args: Sequence[str]) -> str:
-    """Return a command as it is typed in a shell."""
+    """Return a command line, quoted for a shell."""
     return " ".join(["foretaste", *(_quote_value(f"'{arg}'") for arg in args)])
 
 

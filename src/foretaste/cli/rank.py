@@ -1,80 +1,70 @@
-"""``rank``: whose lists hold what people go on to rate."""
+"""``rank``: evaluate models by top-N ranking metrics."""
 
 from __future__ import annotations
 
-import ast
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from foretaste.cli.compare import raise_if_all_failed
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
-from foretaste.cli.options import READ_OPTIONS, display_name, load_ratings
+from foretaste.cli.inputs import display_name, load_ratings, parse_models, training_source
+from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION
 from foretaste.cli.rendering import render_table
-from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean
-
-if TYPE_CHECKING:
-    from foretaste.models import Model
 
 _METRICS = "ndcg, map, precision, recall, mrr, hit_rate, coverage, novelty, diversity, gini."
 
 
 @command(
     click.argument("file", required=False),
-    click.option(
-        "--models",
-        metavar="A,B",
-        help="Some of foretaste models, with parameters if need be: \"EASE(target='binary'),SVD\".",
-    ),
-    click.option("-n", "n", default=10, show_default=True, help="How long the lists are."),
+    MODELS_OPTION,
+    click.option("-n", "n", default=10, show_default=True, help="Length of the lists."),
     click.option(
         "--relevant",
         default="4",
         show_default=True,
         metavar="RATING",
-        help='From which rating on an item is relevant; or "all", or "above_user_mean".',
+        help='Lowest rating of a relevant item; or "all", or "above_user_mean".',
     ),
     click.option(
         "--candidates",
         default="all",
         show_default=True,
         metavar="WHICH",
-        help="Which items compete: all, test, or sampled:100 (misleading; see the notes).",
+        help="Candidate items: all, test, or sampled:100 (biased; see the notes).",
     ),
-    click.option("--metrics", metavar="A,B", help=f"The first orders the models: {_METRICS}"),
+    click.option("--metrics", metavar="A,B", help=f"Models are sorted by the first: {_METRICS}"),
     click.option(
         "--gain",
         default="binary",
         show_default=True,
         metavar="WHAT",
-        help="What counts for nDCG: binary, linear or exponential.",
+        help="Gain of nDCG: binary, linear or exponential.",
     ),
     click.option(
-        "--test-size", type=float, default=0.25, show_default=True, help="The share of the rows held out."
+        "--test-size", type=float, default=0.25, show_default=True, help="Fraction of the rows held out."
     ),
-    click.option(
-        "--seed", default=0, show_default=True, help="Chooses the rows held out, and all else that is random."
-    ),
-    click.option("--train", metavar="FILE", help="Learn from this file, and judge by --test."),
-    click.option("--test", metavar="FILE", help="Judge by this file."),
+    click.option("--seed", default=0, show_default=True, help="Random seed of the split and of the models."),
+    TRAIN_OPTION,
+    TEST_OPTION,
     *READ_OPTIONS,
     name="rank",
-    short_help="Find out whose lists hold what people go on to rate.",
+    short_help="Evaluate models by top-N ranking metrics.",
 )
 def rank(
     file: str | None, models: str | None, n: int, relevant: str, candidates: str, metrics: str | None,
     gain: str, test_size: float, seed: int, train: str | None, test: str | None, **read_options: Any,
 ) -> CommandResult:  # fmt: skip
-    """Find out whose lists of n items hold what people went on to rate.
+    """Evaluate models by top-N ranking metrics on the ratings in FILE (or in a data set: "sample").
 
-    Models learn from a part of the ratings in FILE (or in a data set: "sample"), make a list for each user
-    out of what the user has not rated there, and are judged by the ratings held out. The list of the most
-    popular items is always among them: the line to beat.
+    Models are fitted on the training rows and rank, for each user, the items that the user has not rated
+    there; the lists are compared with the test rows. The most popular items are always among the models,
+    as the baseline.
     """
     from foretaste.evaluation import evaluate_ranking
     from foretaste.splits import HoldOut
 
-    source = _training_source(file, train, test)
+    source = training_source(file, train, test)
     selected_models = None if models is None else parse_models(models)
     ratings = load_ratings(source, read_options)
     if test is None:
@@ -103,66 +93,8 @@ def rank(
     return CommandResult(results.to_dict(), text, INTERRUPTED if results.interrupted else 0)
 
 
-def parse_models(text: str) -> list[Model]:
-    """Return the models that a text names, with their parameters: ``EASE(target='binary'),SVD``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it cannot be understood, or a parameter is not allowed.
-    NotFoundError
-        If there is no model of a name.
-    """
-    from foretaste.evaluation.comparison import model_from_name
-
-    if "(" not in text:
-        return [model_from_name(name.strip()) for name in text.split(",") if name.strip()]
-    try:
-        parsed = ast.parse(f"[{text}]", mode="eval").body
-        elements = parsed.elts if isinstance(parsed, ast.List) else []
-        calls = [node if isinstance(node, ast.Call) else ast.Call(node, [], []) for node in elements]
-        model_specs = [
-            (node.func.id, {key.arg: ast.literal_eval(key.value) for key in node.keywords})
-            for node in calls
-            if isinstance(node.func, ast.Name) and not node.args
-        ]
-        if len(model_specs) != len(calls) or not calls:
-            raise ValueError
-    except (SyntaxError, ValueError):
-        raise InvalidParameterError(
-            f"models={text!r} cannot be understood", hint="models=\"EASE(target='binary'),SVD\""
-        ) from None
-    return [_make_model(type(model_from_name(name)), params) for name, params in model_specs]
-
-
-def _make_model(model: type[Model], params: dict[Any, Any]) -> Model:
-    known = model.param_specs()
-    for name in params:
-        if name not in known:
-            raise NotFoundError(
-                f"{model.__name__} has no parameter {name!r}{did_you_mean(name, known)}",
-                hint=f"foretaste models {model.__name__}",
-            )
-    instance = model(**params)
-    instance.check_params()
-    return instance
-
-
-def _training_source(file: str | None, train: str | None, test: str | None) -> str:
-    if (train is None) != (test is None):
-        raise click.UsageError("--train and --test go together", click.get_current_context())
-    if train is not None and file is not None:
-        raise click.UsageError("--train and --test stand instead of FILE", click.get_current_context())
-    source = file or train
-    if source is None:
-        raise click.UsageError(
-            "missing FILE: a file of ratings, or a data set (sample)", click.get_current_context()
-        )
-    return source
-
-
 def _parse_relevant(text: str) -> float | str:
-    """Return the rating that a text is, or the text."""
+    """Return a text as a rating, or as it is."""
     try:
         return float(text)
     except ValueError:
@@ -170,12 +102,12 @@ def _parse_relevant(text: str) -> float | str:
 
 
 def _parse_candidates(text: str) -> Any:
-    """Return ``("sampled", 100)`` for ``sampled:100``; other words are judged by the library."""
+    """Return ``("sampled", 100)`` for ``sampled:100``; the library checks other words."""
     policy, colon, count = text.partition(":")
     if policy == "sampled":
         if not colon or not count.isdecimal():
             raise click.UsageError(
-                f"--candidates {text}: how many are sampled? For 100 write --candidates sampled:100",
+                f"--candidates {text}: the number is missing, as in --candidates sampled:100",
                 click.get_current_context(),
             )
         return policy, int(count)

@@ -1,4 +1,4 @@
-"""Tables: drawn by rich on a terminal, in plain text everywhere else."""
+"""Renders tables: with rich on a terminal, as plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def render_table(
     headers, rows, align
         As for ``foretaste._utils.formatting.text_table``.
     highlight_row : int, optional
-        The row to be set off on a terminal; it must be plain without, too.
+        The row in bold on a terminal.
     """
     plain_text = format_text_table(headers, rows, align)
     if not sys.stdout.isatty() or is_plain_terminal():

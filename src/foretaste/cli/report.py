@@ -1,4 +1,4 @@
-"""``report``: a comparison as one page, and what ``compare --html`` shares with it."""
+"""``report``: an HTML report of a comparison; shared with ``compare --html``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,8 @@ import click
 from foretaste._utils.files import atomic_write
 from foretaste.cli.framework import CommandResult, command, progress_setting
 from foretaste.cli.hint_translation import python_hint_to_options, shell_join
-from foretaste.cli.options import (
-    READ_OPTIONS,
-    display_name,
-    is_dataset,
-    is_option_set,
-    load_ratings,
-    to_read_arguments,
-)
+from foretaste.cli.inputs import display_name, is_dataset, load_ratings, parse_models
+from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, is_option_set, to_read_arguments
 from foretaste.cli.split_options import SPLIT_OPTIONS, SPLIT_PARAMS, make_split
 from foretaste.errors import InvalidParameterError
 
@@ -42,15 +36,15 @@ _DEFAULTS = {
 
 @command(
     click.argument("source", metavar="RESULTS.json|FILE"),
-    click.option("-o", "--output", metavar="FILE", required=True, help="The page to be written."),
+    click.option("-o", "--output", metavar="FILE", required=True, help="HTML file to write."),
     click.option(
-        "--ratings", "ratings_file", metavar="FILE", help="The ratings that RESULTS.json comes from."
+        "--ratings", "ratings_file", metavar="FILE", help="The ratings that RESULTS.json is about."
     ),
-    click.option("--models", metavar="A,B", help="Compare some models only.  [default: all]"),
+    MODELS_OPTION,
     *SPLIT_OPTIONS,
     *READ_OPTIONS,
     name="report",
-    short_help="Write a comparison as one page for a browser.",
+    short_help="Write an HTML report of a comparison.",
 )
 def report(
     source: str,
@@ -64,10 +58,10 @@ def report(
     warm_only: bool,
     **read_options: Any,
 ) -> CommandResult:
-    """Write a comparison as one page for a browser: RESULTS.json, or FILE of ratings, compared anew.
+    """Write an HTML report of RESULTS.json, or of a new comparison on FILE of ratings.
 
-    RESULTS.json is what "compare --json RESULTS.json" wrote. With --ratings, and the options that say how
-    rows were held out, it is completed by what only the ratings tell.
+    RESULTS.json is the output of "compare --json RESULTS.json". With --ratings, and the options of its
+    split, the report adds the sections that need the ratings.
     """
     from foretaste.report.saved_results import read_results
 
@@ -76,7 +70,7 @@ def report(
     if source.endswith(".json"):
         if models is not None:
             raise InvalidParameterError(
-                f"models={models!r}: {source} holds its models already",
+                f"models={models!r}: {source} already contains its models",
                 hint="no --models, or a file of ratings",
             )
         results = read_results(source)
@@ -86,7 +80,7 @@ def report(
     else:
         if ratings_file is not None:
             raise InvalidParameterError(
-                "--ratings stands beside RESULTS.json; what is given here is read as ratings",
+                "--ratings goes with RESULTS.json; FILE is read as ratings itself",
                 hint=f"foretaste report {ratings_file} -o {output}",
             )
         ratings = load_ratings(source, read_options)
@@ -95,35 +89,30 @@ def report(
     size = page_path.stat().st_size
     data = {"report": output, "bytes": size, "headline": results.headline}
     return CommandResult(
-        data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, to be opened in a browser"
+        data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, open it in a browser"
     )
 
 
 def _run_comparison(models: str | None, ratings: Ratings, split: Any, name: str) -> Results:
     from foretaste.evaluation import compare
-    from foretaste.evaluation.comparison import model_from_name
 
-    selected_models = (
-        None
-        if models is None
-        else [model_from_name(model_name.strip()) for model_name in models.split(",") if model_name.strip()]
-    )
+    selected_models = None if models is None else parse_models(models)
     return compare(ratings, selected_models, split=split, progress=progress_setting(), name=name)
 
 
 class _PathCheckDone(Exception):
-    """Ends the trial of a path."""
+    """Aborts the trial write of a path."""
 
 
 def check_writable(path: str) -> None:
-    """Fail before the work, not after it, if the page cannot be written.
+    """Raise before the work, not after it, if the page cannot be written.
 
     Parameters
     ----------
     path : str
     """
     with suppress(_PathCheckDone), atomic_write(path):
-        raise _PathCheckDone  # which leaves an older file as it is
+        raise _PathCheckDone  # an existing file stays as it is
 
 
 def write_page(
@@ -135,30 +124,30 @@ def write_page(
     split: Any,
     test: Ratings | None,
 ) -> Path:
-    """Write the report of a comparison, with the command at work and the Python that make it again.
+    """Write the report of a comparison, with the command and the Python code that reproduce it.
 
     Parameters
     ----------
     results : Results
     path : str
-        Of the page.
+        HTML file.
     source : str or None
-        What the ratings were read from.
+        Source of the ratings.
     read_options : dict
         The values of ``READ_OPTIONS``.
     ratings : Ratings or None
     split : Split or None
     test : Ratings or None
-        What the models were judged by, if it was given apart.
+        Test ratings, if given separately.
     """
-    from foretaste.data_audit import audit as audited
+    from foretaste.data_audit import audit as run_audit
     from foretaste.report import write_report
 
     audit = None
     if ratings is not None:
         params = click.get_current_context().command.params
-        audit = audited(ratings)
-        # Mends are written as what would be typed, as `foretaste audit` writes them.
+        audit = run_audit(ratings)
+        # Fixes are options, as in `foretaste audit`.
         findings = tuple(
             dataclasses.replace(
                 finding,
@@ -186,14 +175,14 @@ def _is_python_only(fix: str) -> bool:
 
 
 def _command_line(args: Any) -> str | None:
-    """Return the command at work as it was typed, a password in it masked."""
+    """Return the running command line, with passwords masked."""
     from foretaste.io.sql import mask_passwords
 
     return shell_join([mask_passwords(arg) if "://" in arg else arg for arg in args]) if args else None
 
 
 def _source_expression(source: str, read_options: dict[str, Any]) -> str:
-    """Return the Python expression that reads the ratings in the same way."""
+    """Return the Python expression that reads the same ratings."""
     if is_dataset(source):
         where = read_options.get("where")
         return f"load_dataset({source!r})" + (f".where({where!r})" if where is not None else "")

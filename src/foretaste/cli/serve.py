@@ -1,4 +1,4 @@
-"""``serve``: ratings, a model and an interface, server."""
+"""``serve``: the HTTP service with its database and its first model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foretaste.cli.evaluate import load_catalog
 from foretaste.cli.framework import CommandResult, command, progress_setting
-from foretaste.cli.options import READ_OPTIONS, display_name, load_ratings
+from foretaste.cli.inputs import display_name, load_catalog, load_ratings
+from foretaste.cli.options import ITEMS_OPTION, READ_OPTIONS
 from foretaste.errors import InvalidParameterError, MissingDependencyError, NotFoundError
 
 if TYPE_CHECKING:
@@ -26,54 +26,57 @@ _KEY_FILE = "admin.key"
 
 @command(
     click.argument("ratings", required=False),
-    click.option("--items", metavar="FILE", help="A file of items (or a data set), for their titles."),
-    click.option("--model", metavar="MODEL", help="What the first model is.  [default: SVD]"),
+    ITEMS_OPTION,
+    click.option("--model", metavar="MODEL", help="First model to train.  [default: SVD]"),
     click.option(
         "--folder",
         default="foretaste-service",
         show_default=True,
-        help="Holds the database, the models and the first key.",
+        help="Folder of the database, the models and the first API key.",
     ),
     click.option(
         "--database",
         metavar="URL",
-        help="PostgreSQL instead of SQLite in the folder; better told by FORETASTE_DATABASE, out of sight.",
+        help="PostgreSQL URL, replaces SQLite in the folder. Prefer the environment variable "
+        "FORETASTE_DATABASE (keeps the password out of ps).",
     ),
-    click.option("--port", default=8000, show_default=True, help="Of 127.0.0.1; 0 is any that is free."),
-    click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True),
+    click.option("--port", default=8000, show_default=True, help="Port on 127.0.0.1 (0 = any free port)."),
+    click.option(
+        "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes."
+    ),
     click.option(
         "--rate-limit",
         default="6000/minute",
         show_default=True,
-        help="Requests of a client to a worker; or none.",
+        help="Rate limit per client and worker, e.g. 600/minute; none disables it.",
     ),
     click.option(
-        "--allow-origin", "origins", metavar="URL", multiple=True, help="Pages that may ask (CORS)."
+        "--allow-origin", "origins", metavar="URL", multiple=True, help="Allowed CORS origin; may be repeated."
     ),
-    click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Names besides localhost."),
+    click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Allowed Host header besides localhost; may be repeated."),
     click.option(
         "--web",
         type=click.Choice(["local", "on", "off"]),
         default="local",
         show_default=True,
-        help="Who may rate without a key, on a page: people at this machine, all who reach it, or nobody.",
+        help="Web page to rate on without an API key: for this machine only, for everyone, or off.",
     ),
     click.option(
-        "--exclude-items", metavar="FILE", help="Items that the page does not show, an id on a line."
+        "--exclude-items", metavar="FILE", help="Items that the web page does not show: a file with one id per line."
     ),
     *READ_OPTIONS,
     name="serve",
-    short_help="Serve recommendations, and a page to rate on, over HTTP on this machine.",
+    short_help="Serve recommendations and a rating page over HTTP.",
 )
 def serve(
     ratings: str | None, items: str | None, model: str | None, folder: str, database: str | None, port: int,
     workers: int, rate_limit: str, origins: tuple[str, ...], hosts: tuple[str, ...], web: str, exclude_items: str | None,
     **read_options: Any,
 ) -> CommandResult:  # fmt: skip
-    """Serve recommendations, and a page to rate on, over HTTP on 127.0.0.1, until Ctrl-C.
+    """Serve recommendations and a rating page over HTTP on 127.0.0.1, until Ctrl-C.
 
-    The first time, RATINGS (a file or a data set) go into a database, and a model learns from them. Later,
-    the database is served as it stands: give the same RATINGS, or none.
+    The first start imports RATINGS (a file or a data set) into a database and trains a model on them. Later
+    starts serve the database as it is: give the same RATINGS, or none.
     """
     try:
         from foretaste.service import bootstrap, server
@@ -87,7 +90,7 @@ def serve(
         folder, database or os.environ.get("FORETASTE_DATABASE"), "" if rate_limit == "none" else rate_limit,
         allowed_origins=origins, allowed_hosts=hosts, web=web,
     )  # fmt: skip
-    listener = server.bind_port(port)  # before the work, which would be in vain if it is taken
+    listener = server.bind_port(port)  # first: a port in use must not cost an import
     try:
         store = bootstrap.open_database(settings)
         _prepare_service(settings, store, ratings, items, model, read_options)
@@ -110,7 +113,7 @@ def _prepare_service(
     model: str | None,
     read_options: dict[str, Any],
 ) -> None:
-    """Fill an empty database, learn the first model, make the first key."""
+    """Import ratings into an empty database, train the first model, create the first API key."""
     from foretaste._utils.progress import get_progress
     from foretaste.evaluation.comparison import model_from_name
     from foretaste.models.spec import as_spec
@@ -135,21 +138,21 @@ def _prepare_service(
             hint='folder="another-folder"',
         )
     elif ratings is not None:
-        log.info("%s is in the database, with all that was rated since; it is not read again", stored_name)
+        log.info("%s is in the database already, with the ratings added since; it is not imported again", stored_name)
     if stored_name is not None and items is not None:
-        log.info("nor is %s: titles are those of the first time", items)
+        log.info("%s is not imported: titles are those of the first start", items)
     bootstrap.clean_up(settings, store)
     active_spec = bootstrap.active_spec(store)
     if active_spec is None:
         checks = bootstrap.train_first_model(settings, store, spec, get_progress(progress_setting()))
         log.info(
-            "%s: RMSE %.4g on %s held-out ratings (always guessing the mean: %.4g)",
+            "%s: RMSE %.4g on %s held-out ratings (global mean: %.4g)",
             spec["model"], checks["rmse"], f"{checks['held_out']:,}", checks["rmse_of_the_mean"],
         )  # fmt: skip
     elif model is not None and spec != active_spec:
         log.warning(
-            "another model serves: %s; --model is for the first time. To train %s: the page for "
-            "administrators, or POST /api/v1/jobs", active_spec["model"], spec["model"],
+            "the active model is %s; --model applies to the first start only. To train %s: the admin page, "
+            "or POST /api/v1/jobs", active_spec["model"], spec["model"],
         )  # fmt: skip
     key = bootstrap.create_first_key(store)
     if key is not None:
@@ -157,7 +160,7 @@ def _prepare_service(
 
 
 def _write_key(path: Path, key: str) -> None:
-    """Write the first key where only its owner can read it."""
+    """Write the first API key, readable by its owner only."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
@@ -168,9 +171,9 @@ def _log_addresses(settings: Settings, address: str, workers: int) -> None:
     key = Path(settings.folder) / _KEY_FILE
     log.info("%s   (%s; stop with Ctrl-C)", address, "1 worker" if workers == 1 else f"{workers} workers")
     if settings.web != "off":
-        log.info("to rate in a browser: %s/   to look after it: %s/admin", address, address)
-    log.info("what can be asked: %s/api/v1/openapi.json", address)
+        log.info("rating page: %s/   admin page: %s/admin", address, address)
+    log.info("API description: %s/api/v1/openapi.json", address)
     if key.exists():
-        log.info("a key that may do all is in %s:", key)
+        log.info("an API key of role admin is in %s:", key)
         header = json.dumps(f"Authorization: Bearer $(cat {key})")
         log.info("  curl -H %s %s/api/v1/items", header, address)

@@ -1,4 +1,4 @@
-"""What there is: ``show`` a model file, the ``models``, the ``data`` of a data set."""
+"""``show`` a model file, list ``models``, print the ``data`` of a data set."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import click
 
 from foretaste.cli.framework import CommandResult, command, progress_setting
-from foretaste.cli.options import DIRTY_SAMPLE, load_model
+from foretaste.cli.inputs import DIRTY_SAMPLE, load_model
 from foretaste.cli.rendering import render_table
 
 
 @command(
-    click.argument("model_file", metavar="MODEL_FILE"), name="show", short_help="Say what is in a model file."
+    click.argument("model_file", metavar="MODEL_FILE"), name="show", short_help="Describe a model file."
 )
 def show(model_file: str) -> CommandResult:
-    """Say what the model in MODEL_FILE is and what it learned from."""
+    """Describe the model in MODEL_FILE and its training data."""
     from foretaste.models.spec import params_as_json
 
     model = load_model(model_file)
@@ -24,7 +24,7 @@ def show(model_file: str) -> CommandResult:
         "model": type(model).__name__,
         "summary": model.summary,
         "params": params_as_json(model),
-        "python": repr(model),
+        "repr": repr(model),
         "ratings": model.n_ratings_,
         "users": len(model.users_),
         "items": len(model.items_),
@@ -35,11 +35,11 @@ def show(model_file: str) -> CommandResult:
         "fingerprint": model.fingerprint_,
     }
     details = [
-        ["model", f"{data['python']}: {model.summary}"],
-        ["learned from", f"{model.n_ratings_:,} ratings (fingerprint {model.fingerprint_})"],
+        ["model", f"{data['repr']}: {model.summary}"],
+        ["fitted on", f"{model.n_ratings_:,} ratings (fingerprint {model.fingerprint_})"],
         ["users", f"{len(model.users_):,} {_describe_ids(model.users_)}"],
         ["items", f"{len(model.items_):,} {_describe_ids(model.items_)}"],
-        ["predicts", f"{model.low_:g} to {model.high_:g}" + ("" if model.clip else ", not kept inside")],
+        ["predicts", f"{model.low_:g} to {model.high_:g}" + ("" if model.clip else ", not clipped")],
     ]
     details += [[f"  {name}", f"{value!r}"] for name, value in data["params"].items()]
     width = max(len(name) for name, _ in details)
@@ -69,7 +69,7 @@ def models(name: str | None) -> CommandResult:
             "summary": model.summary,
             "extra": model.extra or None,
             "params": [
-                {"name": param_name, "default": spec.default, "meaning": spec.doc, "allowed": spec.describe()}
+                {"name": param_name, "default": spec.default, "doc": spec.doc, "allowed": spec.describe()}
                 for param_name, spec in model.param_specs().items()
             ],
         }
@@ -77,8 +77,8 @@ def models(name: str | None) -> CommandResult:
     ]
     if name is not None:
         entry = data[0]
-        rows = [[p["name"], repr(p["default"]), p["allowed"], p["meaning"]] for p in entry["params"]]
-        table = render_table(["parameter", "default", "allowed", "meaning"], rows, "llll")
+        rows = [[p["name"], repr(p["default"]), p["allowed"], p["doc"]] for p in entry["params"]]
+        table = render_table(["parameter", "default", "allowed", "description"], rows, "llll")
         install_hint = f' (pip install "foretaste[{entry["extra"]}]")' if entry["extra"] else ""
         return CommandResult(entry, f"{entry['model']}: {entry['summary']}{install_hint}\n\n{table}")
     rows = [
@@ -86,19 +86,19 @@ def models(name: str | None) -> CommandResult:
         for e in data
     ]
     table = render_table(["model", "predicts", "parameters (clip: all models)"], rows, "lll")
-    return CommandResult(data, f"{table}\n\nall about one: foretaste models {rows[-1][0]}")
+    return CommandResult(data, f"{table}\n\ndetails of one: foretaste models {rows[-1][0]}")
 
 
 @command(
     click.argument("name"),
-    click.option("--items", is_flag=True, help="The items (their titles) instead of the ratings."),
+    click.option("--items", is_flag=True, help="Print the items (their titles), not the ratings."),
     name="data",
     short_help="Print a data set as CSV.",
 )
 def data(name: str, items: bool) -> CommandResult:
     """Print a data set as CSV: foretaste data sample > ratings.csv.
 
-    Others than "sample" are fetched first, if they are not here: foretaste datasets list.
+    Data sets other than "sample" are downloaded first: foretaste datasets list.
     """
     import polars as pl
 

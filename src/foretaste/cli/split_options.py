@@ -1,4 +1,4 @@
-"""Which rows are held out: the options of ``compare`` and ``report``, and the split that they name."""
+"""The options that name a train/test split, for ``compare`` and ``report``."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ SPLIT_OPTIONS = (
         "--split",
         "split_name",
         type=click.Choice(SPLITS),
-        help="Which rows are judged by.  [default: holdout, or folds with --folds]",
+        help="How test rows are chosen.  [default: holdout, or folds with --folds]",
     ),
     click.option(
         "--test-size",
         type=float,
         default=0.2,
         show_default=True,
-        help="The share held out: of the rows, or with cold-users and cold-items of those.",
+        help="Fraction held out (of rows; of users or items for cold-* splits).",
     ),
-    click.option("--folds", type=int, help="Cross-validate by so many folds.  [with --split folds: 5]"),
-    click.option(
-        "--seed", default=0, show_default=True, help="Chooses the rows that are held out, or the folds."
-    ),
-    click.option("--warm-only", is_flag=True, help="Judge only where user and item are learned from."),
+    click.option("--folds", type=int, help="Number of cross-validation folds.  [with --split folds: 5]"),
+    click.option("--seed", default=0, show_default=True, help="Random seed of the split."),
+    click.option("--warm-only", is_flag=True, help="Evaluate only rows whose user and item occur in training."),
 )
-SPLIT_PARAMS = ("split_name", "test_size", "folds", "seed", "warm_only")  # what click calls them
+SPLIT_PARAMS = ("split_name", "test_size", "folds", "seed", "warm_only")  # their parameter names
 
 
 def make_split(
     split_name: str | None, test_size: float, folds: int | None, seed: int, warm_only: bool
 ) -> Any:
-    """Return the split that the options name, after checking which of them go together.
+    """Return the split that the options name.
 
     Parameters
     ----------
@@ -43,6 +41,11 @@ def make_split(
     folds : int or None
     seed : int
     warm_only : bool
+
+    Raises
+    ------
+    click.UsageError
+        If options contradict each other.
     """
     from foretaste import splits
 

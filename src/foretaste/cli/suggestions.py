@@ -1,4 +1,4 @@
-"""The command that was meant: what was typed without the mistake in it, to be run as it is printed."""
+"""Suggests the corrected command line after a mistake, ready to run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foretaste.errors import ForetasteError
 
 
 class UnknownCommandError(click.UsageError):
-    """A command that does not exist."""
+    """Unknown command."""
 
     def __init__(self, ctx: click.Context, name: str, known: Sequence[str], message: str) -> None:
         super().__init__(message, ctx)
@@ -22,7 +22,7 @@ class UnknownCommandError(click.UsageError):
 
 
 class InvalidValueError(click.BadParameter):
-    """A value of an option that is not allowed, and one that would be."""
+    """Invalid value of an option, with one that is allowed."""
 
     def __init__(self, message: str, replacement: tuple[str, str]) -> None:
         super().__init__(message)
@@ -30,14 +30,14 @@ class InvalidValueError(click.BadParameter):
 
 
 def suggest_command(error: BaseException, args: Sequence[str]) -> str | None:
-    """Return the command that was meant, where it can be known.
+    """Return the corrected command, if there is an obvious one.
 
     Parameters
     ----------
     error : BaseException
-        What became of the command.
+        The error that the command raised.
     args : sequence of str
-        What was typed after ``foretaste``.
+        The command line after ``foretaste``.
     """
     replacement = getattr(error, "replacement", None)
     if replacement is not None:
@@ -53,7 +53,7 @@ def suggest_command(error: BaseException, args: Sequence[str]) -> str | None:
 
 
 def _correct_spelling(error: BaseException, args: Sequence[str]) -> str | None:
-    """Return the command with its misspelt word put right, where one is near to a word that is known."""
+    """Return the command with the misspelled word replaced by the closest known one."""
     misspelled: str | None = None
     known: tuple[str, ...] = ()
     if isinstance(error, UnknownCommandError):
@@ -74,7 +74,7 @@ def _correct_spelling(error: BaseException, args: Sequence[str]) -> str | None:
 
 
 def replace_args(args: Sequence[str], replacements: Mapping[str, str]) -> list[str]:
-    """Return what was typed with some words replaced: whole ones, ``--option=WORD`` and one of ``A,B,C``."""
+    """Return arguments with some words replaced: whole ones, ``--option=WORD`` and items of ``A,B,C``."""
 
     def replace(arg: str) -> str:
         if arg in replacements:
@@ -88,12 +88,12 @@ def replace_args(args: Sequence[str], replacements: Mapping[str, str]) -> list[s
 
 
 def swap_args(args: Sequence[str], first: str, second: str) -> list[str]:
-    """Return what was typed with two words in each other's place."""
+    """Return arguments with two words swapped."""
     return replace_args(args, {first: second, second: first})
 
 
 def is_model_file(path: str) -> bool:
-    """Whether a file is a model, by its first bytes: those of safetensors are a length and a brace."""
+    """Whether a file is a model, by its first bytes: safetensors begins with a length and a brace."""
     file = Path(path)
     if path == "-" or not file.is_file():
         return False
@@ -103,9 +103,9 @@ def is_model_file(path: str) -> bool:
 
 
 def suggest_for_missing_model(path: str, args: Sequence[str]) -> str | None:
-    """Return the command that was meant where a model was wanted and this file is none.
+    """Return the corrected command where a model is expected and this file is none.
 
-    The model stands elsewhere in the command; or there is none yet, and it can be learned from the file.
+    Either the model is another argument, or a model can first be fitted on the file.
     """
     if not Path(path).is_file() or is_model_file(path):
         return None
@@ -117,11 +117,12 @@ def suggest_for_missing_model(path: str, args: Sequence[str]) -> str | None:
     if args[:1] == ["show"]:
         return shell_join(["audit", path])
     model_path = f"{Path(path).stem}.foretaste"
-    return f"{shell_join(['fit', 'Bias', path, '-o', model_path])} && {shell_join(replace_args(args, {path: model_path}))}"
+    fit = shell_join(["fit", "Bias", path, "-o", model_path])
+    return f"{fit} && {shell_join(replace_args(args, {path: model_path}))}"
 
 
 def suggest_fit_command(name: str, args: Sequence[str], models: Sequence[str]) -> str:
-    """Return the command that was meant where ``fit`` was given a file and not a model first."""
+    """Return the corrected command where ``fit`` got a file before the model."""
     new_args = list(args)
     position = new_args.index(name)
     model = next((arg for arg in new_args[position + 1 :] if arg in models), None)

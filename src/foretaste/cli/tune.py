@@ -1,4 +1,4 @@
-"""``tune``: the best setting of a model, what the search is worth, and the command that fits it."""
+"""``tune``: the best hyperparameters of a model, and the command that fits it with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
 from foretaste.cli.hint_translation import python_hint_to_options, shell_join
-from foretaste.cli.options import READ_OPTIONS, display_name, is_option_set, load_ratings
+from foretaste.cli.inputs import display_name, load_ratings
+from foretaste.cli.options import READ_OPTIONS, is_option_set
 from foretaste.cli.rendering import render_table
 from foretaste.cli.suggestions import InvalidValueError
 from foretaste.errors import InvalidParameterError
@@ -31,20 +32,20 @@ def _parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> 
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
     if match is None or float(match[1]) == 0:
-        raise InvalidValueError(f"{text!r} is no time: 90s, 5m, 1h", (text, "5m"))
+        raise InvalidValueError(f"{text!r} is not a duration: 90s, 5m, 1h", (text, "5m"))
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _parse_space(model: Model, text: str) -> dict[str, Any]:
-    """Read ``factors=16..128,learning_rate=0.001..0.1:log,schedule=linear|cosine``.
+    """Parse ``factors=16..128,learning_rate=0.001..0.1:log,schedule=linear|cosine``.
 
-    ``default`` stands for the default space, to which what follows is added.
+    ``default`` is the default space; what follows extends it.
     """
     from foretaste.evaluation.tuning.search_space import default_space, make_dimension
 
     space: dict[str, Any] = {}
     for token in (part.strip() for part in text.split(",")):
-        if token == "default":  # noqa: S105 - a word of the option, not a secret
+        if token == "default":  # noqa: S105 - a keyword, not a secret
             space |= default_space(model)
             continue
         name, equals, values = token.partition("=")
@@ -67,7 +68,7 @@ def _parse_space(model: Model, text: str) -> dict[str, Any]:
 
 
 def _to_option_syntax(hint: str | None) -> str | None:
-    """Write the Python of a space in a hint as it is typed: ``"factors": (16, 64)`` is ``factors=16..64``."""
+    """Translate a space in a hint: ``"factors": (16, 64)`` is ``--space factors=16..64``."""
     if hint is None:
         return None
     hint = re.sub(r"\('log', ([^,()]+), ([^,()]+)\)", r"\1..\2:log", hint)
@@ -100,39 +101,39 @@ def _parse_value(text: str) -> Any:
         metavar="A=LOW..HIGH[:log],B=X|Y",
         default="default",
         show_default=True,
-        help="What is tried for which parameter.",
+        help="Search space.",
     ),
-    click.option("--trials", type=int, help="The most settings a search tries.  [default: 50]"),
+    click.option("--trials", type=int, help="Maximum number of trials.  [default: 50]"),
     click.option(
-        "--timeout", metavar="TIME", callback=_parse_duration, help="What all of it may take: 90s, 5m, 1h."
+        "--timeout", metavar="TIME", callback=_parse_duration, help="Time limit of the search: 90s, 5m, 1h."
     ),
     click.option(
         "--folds",
         type=int,
         default=10,
         show_default=True,
-        help="Inner folds that compare settings.",
+        help="Number of cross-validation folds per trial.",
     ),
-    click.option("--outer-folds", type=int, help="Outer folds, by which the search is judged (nested)."),
+    click.option("--outer-folds", type=int, help="Number of outer folds of nested cross-validation."),
     click.option(
         "--method",
         type=click.Choice(["gp", "tpe", "random", "grid"]),
         default="gp",
         show_default=True,
-        help="gp and tpe learn from the trials; random draws; grid takes every combination.",
+        help="Sampler: Gaussian process, TPE, random search or grid search.",
     ),
     click.option(
         "--metric", default="rmse", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."
     ),
-    click.option("--seed", default=0, show_default=True, help="Chooses the folds and the draws."),
+    click.option("--seed", default=0, show_default=True, help="Random seed of folds and sampler."),
     click.option(
-        "--prune/--no-prune", default=True, help="Whether settings that fall behind are dropped early."
+        "--prune/--no-prune", default=True, help="Stop unpromising trials early."
     ),
-    click.option("--study", metavar="FILE", help="Keep every fold there, and go on from what is there."),
-    click.option("-o", "--output", metavar="FILE", help="Fit the best on all ratings and keep it in a file."),
+    click.option("--study", metavar="FILE", help="File of finished folds; the search resumes from it."),
+    click.option("-o", "--output", metavar="FILE", help="Fit the best model on all ratings and save it."),
     *READ_OPTIONS,
     name="tune",
-    short_help="Search the best setting of a model.",
+    short_help="Search the best hyperparameters of a model.",
 )
 def tune(
     model: str,
@@ -150,10 +151,10 @@ def tune(
     output: str | None,
     **read_options: Any,
 ) -> CommandResult:
-    """Search the setting of MODEL that predicts the ratings in FILE best (or in a data set: "sample").
+    """Search the hyperparameters of MODEL with the lowest error on the ratings in FILE (or a data set).
 
-    With --outer-folds the search itself is judged, on rows that took no part in it. With --study nothing that is
-    finished is lost, however it ends: the same command goes on.
+    With --outer-folds, nested cross-validation evaluates the search itself on rows that it did not use.
+    With --study, finished folds are saved: the same command resumes an interrupted search.
     """
     from foretaste.evaluation import tune as search
     from foretaste.evaluation.comparison import model_from_name
@@ -182,10 +183,10 @@ def tune(
     text = _render_result(result) + (f"\n\nfit it: {fit_command}" if output is None else "")
     if result.interrupted:
         resume_hint = (
-            shell_join(click.get_current_context().obj or []) if study else "--study FILE keeps what is done"
+            shell_join(click.get_current_context().obj or []) if study else "--study FILE saves finished folds"
         )
         return CommandResult(
-            data, f"{text}\ngo on with: {resume_hint}" if study else f"{text}\n{resume_hint}", INTERRUPTED
+            data, f"{text}\nresume with: {resume_hint}" if study else f"{text}\n{resume_hint}", INTERRUPTED
         )
     if output is not None:
         from foretaste.persistence import save
@@ -212,7 +213,7 @@ def _render_result(result: TuningResult) -> str:
 def _make_fit_command(
     result: TuningResult, file: str, output: str | None, read_options: dict[str, Any]
 ) -> str:
-    """Return the command that fits the best setting on the same ratings."""
+    """Return the command that fits the best model on the same ratings."""
     name = type(result.model).__name__
     args = ["fit", name, file, "-o", output or f"{name.lower()}.foretaste"]
     for key, spec in result.model.param_specs().items():
