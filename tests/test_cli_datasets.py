@@ -67,9 +67,7 @@ def test_list_shows_every_data_set_and_whether_it_is_here():
         "items",
         "scale",
         "downloaded",
-        "terms",
-        "in",
-        "short",
+        "license",
     ]
     here = {
         line.split()[0]: line.partition(" to ")[2].split()[1] for line in lines[2 : 2 + len(datasets.names())]
@@ -112,7 +110,7 @@ def test_quiet_says_nothing_beside(folder):
 
 
 def test_the_sample_needs_no_fetching(folder):
-    assert "comes with foretaste" in run("datasets", "fetch", "sample").stdout
+    assert "bundled with foretaste" in run("datasets", "fetch", "sample").stdout
     assert (Path(run("datasets", "path", "sample").stdout.strip()) / "sample_items.csv").is_file()
 
 
@@ -128,12 +126,12 @@ WRONG = [
     ),
     ("datasets lst", 2, "usage", 'no command "lst"; did you mean "list"?', "foretaste datasets list"),
     ("compare jester2", 4, "not_found", 'of this name; did you mean "jester-2"?', "compare jester-2"),
-    (f"compare {SMALL} --header", 2, "invalid_parameter", "--header says how to read", f"./{SMALL}"),
-    (f"compare {SMALL} --scale 1,5", 2, "invalid_parameter", "declared its scale, 0.5 to 5", "no --scale"),
-    (f"compare {SMALL} --where rating>9", 3, "bad_data", "no row fulfils --where", "a wider condition"),
+    (f"compare {SMALL} --header", 2, "invalid_parameter", "--header applies to files", f"./{SMALL}"),
+    (f"compare {SMALL} --scale 1,5", 2, "invalid_parameter", "declares its scale, 0.5 to 5", "no --scale"),
+    (f"compare {SMALL} --where rating>9", 3, "bad_data", "no row satisfies --where", "a wider condition"),
     (f"compare {SMALL} --where genre=1", 2, "invalid_parameter", 'no column "genre"', ""),
-    (f"similar {SMALL} 99", 4, "not_found", "item '99' is unknown", ""),
-    (f"similar {SMALL} 1 --items -", 2, "invalid_parameter", "or the name of a data set", ""),
+    (f"similar {SMALL} --item 99", 4, "not_found", "item '99' is unknown", ""),
+    (f"similar {SMALL} --item 1 --items -", 2, "invalid_parameter", "or the name of a data set", ""),
 ]
 
 
@@ -181,11 +179,11 @@ def test_audit_takes_a_data_set_by_its_name():
 
 
 def test_similar_shows_titles_without_being_asked():
-    found = data("similar", SMALL, "3", "-n", "2")
+    found = data("similar", SMALL, "--item", "3", "-n", "2")
     assert found["title"] == "Film, the 3 (1953)"
     assert all(row["title"] == f"Film, the {row['item']} ({1950 + row['item']})" for row in found["similar"])
     run("fit", "SVD", SMALL, "-o", "svd.foretaste", "--epochs", "2")
-    found = data("similar", "svd.foretaste", "3", "--items", SMALL)
+    found = data("similar", "svd.foretaste", "--item", "3", "--items", SMALL)
     assert found["similar"][0]["title"].startswith("Film, the")
 
 
@@ -196,9 +194,9 @@ def test_similar_does_without_titles_that_cannot_be_had(monkeypatch):
         raise DownloadError("the server of the titles is gone")
 
     monkeypatch.setattr(datasets, "load_items", nothing)
-    result = run("similar", SMALL, "3")
+    result = run("similar", SMALL, "--item", "3")
     assert "warning: no titles: the server of the titles is gone" in result.stderr
-    assert "most like item 3" in result.stdout
+    assert "most similar to item 3" in result.stdout
 
 
 def test_data_prints_any_data_set():

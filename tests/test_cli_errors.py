@@ -63,7 +63,7 @@ WRONG = [
         "--test-size 20.0 is not",
         "--test-size 0.2",
     ),
-    ("compare --train ratings.csv --test ratings.csv --split folds", 2, "stand instead of FILE, --split", ""),
+    ("compare --train ratings.csv --test ratings.csv --split folds", 2, "replace FILE, --split", ""),
     ("compare ratings.csv --split bytime", 2, "is not one of", "--split by-time"),
     ("compare ratings.csv --test-size 1.5", 2, "--test-size 1.5 is not allowed", ""),
     ("compare ratings.csv --train bad.csv", 2, "--train and --test go together", ""),
@@ -79,9 +79,14 @@ WRONG = [
     ("compare bad.csv", 3, 'line 3: rating is "N/A", not a number', "--where"),
     ("compare twice.csv", 3, "more than once", "--duplicates last"),
     ("compare empty.csv", 3, "empty", ""),
-    ("compare sample --separator ;", 2, "--separator says how to read a file", ""),
+    ("compare sample --separator ;", 2, "--separator applies to files", ""),
     ("fit Bais ratings.csv -o m.foretaste", 4, 'did you mean "Bias"?', ""),
-    ("fit ratings.csv -o m.foretaste", 4, "the model comes first", "foretaste fit Bias ratings.csv"),
+    (
+        "fit ratings.csv -o m.foretaste",
+        4,
+        "the model comes before the file",
+        "foretaste fit Bias ratings.csv",
+    ),
     ("fit Bias ratings.csv", 2, "--output", ""),
     ("fit Bias ratings.csv -o m.foretaste --user-dampin 3", 2, "--user-damping", ""),
     (
@@ -94,14 +99,19 @@ WRONG = [
     ("fit Bias ratings.csv -o nofolder/m.foretaste", 4, "there is no folder", "mkdir -p"),
     ("show nothere.foretaste", 4, "there is no file nothere.foretaste", "foretaste show strange.foretaste"),
     ("show strange.foretaste", 3, "no foretaste model", "foretaste fit"),
-    ("evaluate bias.foretaste strangers.csv", 3, "is known to the model", ""),
+    ("evaluate bias.foretaste strangers.csv", 3, "occurs in the model", ""),
     ("predict bias.foretaste", 2, "give either PAIRS", ""),
     ("predict bias.foretaste --user 1", 2, "give either PAIRS", ""),
     ("predict bias.foretaste --user 9001 --item 9002", 4, "both unknown", ""),
     ("predict bias.foretaste strangers.csv -o out.csv", 3, "not one user and not one item", "--user-column"),
-    ("similar ratings.csv 999", 4, "item '999' is unknown", ""),
-    ("similar bias.foretaste 3", 2, "nothing to compare items by", "foretaste similar RATINGS_FILE 3, or"),
-    ("similar ratings.csv 3 --metric cosin", 2, "cosine", ""),
+    ("similar ratings.csv --item 999", 4, "item '999' is unknown", ""),
+    (
+        "similar bias.foretaste --item 3",
+        2,
+        "nothing to compare items by",
+        "foretaste similar RATINGS_FILE --item 3, or",
+    ),
+    ("similar ratings.csv --item 3 --metric cosin", 2, "cosine", ""),
     ("data smaple", 4, 'did you mean "sample"?', ""),
     ("models svdd", 4, 'did you mean "SVD"?', ""),
     ("doctor now", 2, "unexpected extra argument", ""),
@@ -175,7 +185,7 @@ def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch,
     assert result.stdout == ""
     assert "a planted fault" in result.stderr
     assert "Traceback" not in result.stderr
-    name = re.search(r"all about it is in (\S+)", result.stderr)
+    name = re.search(r"the traceback is in (\S+)", result.stderr)
     assert name is not None
     assert "ZeroDivisionError: a planted fault" in Path(name[1]).read_text()
 

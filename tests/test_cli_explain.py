@@ -47,7 +47,9 @@ def data(*args: str) -> Any:
 
 
 def test_it_says_what_explain_returns(folder: Path, ratings: Ratings) -> None:
-    told = data("svd.foretaste", "11", "5", "--ratings", "ratings.csv", "--items", "titles.csv")
+    told = data(
+        "svd.foretaste", "--user", "11", "--item", "5", "--ratings", "ratings.csv", "--items", "titles.csv"
+    )
     own = foretaste.read_ratings("ratings.csv")
     known = explain(load("svd.foretaste"), 11, 5, ratings=own, catalog=foretaste.read_items("titles.csv"))
     assert told == json.loads(json.dumps(known.to_dict()))
@@ -57,7 +59,7 @@ def test_it_says_what_explain_returns(folder: Path, ratings: Ratings) -> None:
 
 
 def test_text_shows_as_many_ratings_as_asked_for(folder: Path) -> None:
-    text = run("knn.foretaste", "11", "5", "-n", "2", "-q").stdout
+    text = run("knn.foretaste", "--user", "11", "--item", "5", "-n", "2", "-q").stdout
     told = explain(load("knn.foretaste"), 11, 5)
     assert text.startswith(told.headline())
     assert told.sentence() in text
@@ -69,30 +71,42 @@ def test_text_shows_as_many_ratings_as_asked_for(folder: Path) -> None:
 
 
 def test_what_is_missing_is_said(folder: Path) -> None:
-    assert "--ratings RATINGS" in run("svd.foretaste", "11", "5").stdout
-    assert "--ratings" not in run("knn.foretaste", "11", "5").stdout
+    assert "--ratings RATINGS" in run("svd.foretaste", "--user", "11", "--item", "5").stdout
+    assert "--ratings" not in run("knn.foretaste", "--user", "11", "--item", "5").stdout
 
 
 def test_somebody_new_is_taken_in(folder: Path) -> None:
-    result = run("svd.foretaste", "7000", "7", "--ratings", "me.csv", "--json")
+    result = run("svd.foretaste", "--user", "7000", "--item", "7", "--ratings", "me.csv", "--json")
     told = json.loads(result.stdout)["data"]
     me = foretaste.read_ratings("me.csv")
     known = explain(fold_in(load("svd.foretaste"), users=me[me.user_ids == 7000]), 7000, 7, ratings=me)
     assert told["prediction"] == known.prediction
     assert {row["item"] for row in told["reasons"]} == {5, 9}
-    assert "user 7000 is new to the model, and taken in by 2 ratings" in result.stderr
+    assert "user 7000 is new to the model: folded in with 2 ratings" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (("svd.foretaste", "12", "5"), 4, "try: foretaste explain svd.foretaste 11 5"),
-        (("svd.foretaste", "11", "6"), 4, "item '6' is unknown"),
-        (("svd.foretaste", "9999", "5", "--ratings", "me.csv"), 4, "user '9999' is unknown"),
-        (("imputed.foretaste", "11", "5"), 2, "KNNImputation cannot say what a prediction is made of"),
-        (("ratings.csv", "11", "5"), 3, "foretaste fit Bias ratings.csv"),
-        (("svd.foretaste", "11", "5", "--scale", "1,5"), 2, "there is no --ratings"),
-        (("svd.foretaste", "11", "5", "-n", "0"), 2, "--n 0 is not allowed"),
+        (
+            ("svd.foretaste", "--user", "12", "--item", "5"),
+            4,
+            "try: foretaste explain svd.foretaste --user 11 --item 5",
+        ),
+        (("svd.foretaste", "--user", "11", "--item", "6"), 4, "item '6' is unknown"),
+        (
+            ("svd.foretaste", "--user", "9999", "--item", "5", "--ratings", "me.csv"),
+            4,
+            "user '9999' is unknown",
+        ),
+        (
+            ("imputed.foretaste", "--user", "11", "--item", "5"),
+            2,
+            "KNNImputation cannot say what a prediction is made of",
+        ),
+        (("ratings.csv", "--user", "11", "--item", "5"), 3, "foretaste fit Bias ratings.csv"),
+        (("svd.foretaste", "--user", "11", "--item", "5", "--scale", "1,5"), 2, "there is no --ratings"),
+        (("svd.foretaste", "--user", "11", "--item", "5", "-n", "0"), 2, "--n 0 is not allowed"),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from foretaste.cli import cli
-from foretaste.cli.rank import parse_models
+from foretaste.cli.inputs import parse_models
 from foretaste.errors import ForetasteError
 from foretaste.evaluation import evaluate_ranking
 from foretaste.ratings import Ratings
@@ -84,12 +84,21 @@ def test_models_with_parameters():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+<<<<<<< HEAD
         ("EASE(target=", "cannot be understood"),
         ("EASE('binary')", "cannot be understood"),
         ("EASE(target=open('x'))", "cannot be understood"),
         ("__import__('os').system('x')", "cannot be understood"),
         ("EASE(**{'values': 'binary'})", "has no parameter None"),
         ("EASE(targe='binary')", 'did you mean "target"'),
+=======
+        ("EASE(target=", "cannot be parsed"),
+        ("EASE('binary')", "cannot be parsed"),
+        ("EASE(target=open('x'))", "cannot be parsed"),
+        ("__import__('os').system('x')", "cannot be parsed"),
+        ("EASE(**{'target': 'binary'})", "cannot be parsed"),
+        ("EASE(targt='binary')", 'did you mean "target"'),
+>>>>>>> 40923cc (Command line: --user and --item name ids, --models takes parameters everywhere, help in the field's terms)
         ("EASE(target='binry')", "binry"),
         ("EASI(target='binary')", 'did you mean "EASE"'),
     ],
@@ -104,7 +113,7 @@ def test_models_that_cannot_be_understood(text, message):
     [
         ((), 2, "missing FILE"),
         (("--train", "train.csv"), 2, "--train and --test go together"),
-        (("ratings.csv", "--train", "train.csv", "--test", "test.csv"), 2, "instead of FILE"),
+        (("ratings.csv", "--train", "train.csv", "--test", "test.csv"), 2, "replace FILE"),
         (("ratings.csv", "--candidates", "sampled"), 2, "--candidates sampled:100"),
         (("ratings.csv", "--candidates", "sampled:x"), 2, "--candidates sampled:100"),
         (("ratings.csv", "--candidates", "al"), 2, 'did you mean "all"'),

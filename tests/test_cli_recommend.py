@@ -56,15 +56,15 @@ def data(*args: str) -> Any:
 
 
 def test_it_lists_what_recommend_returns(folder: Path, ratings: Ratings) -> None:
-    found = data("svd.foretaste", "--users", "14,11", "-n", "4", "--exclude", "ratings.csv")
+    found = data("svd.foretaste", "--user", "14,11", "-n", "4", "--exclude", "ratings.csv")
     wanted = foretaste.recommend(load("svd.foretaste"), [14, 11], 4, exclude=ratings)
     assert list(found) == ["model", "exclude", "recommendations"]
     assert found["exclude"] == "ratings.csv"
     assert [one["user"] for one in found["recommendations"]] == [14, 11]
     assert {one["user"]: one["items"] for one in found["recommendations"]} == wanted.to_dict()
-    result = run("svd.foretaste", "--users", "14", "--users", "11", "-n", "4", "--exclude", "ratings.csv")
+    result = run("svd.foretaste", "--user", "14", "--user", "11", "-n", "4", "--exclude", "ratings.csv")
     assert result.stdout.startswith(
-        "by SVD(factors=4, epochs=5), without what is in ratings.csv\n\nuser 14\n"
+        "by SVD(factors=4, epochs=5), excluding the items rated in ratings.csv\n\nuser 14\n"
     )
     item = wanted.ids[4]
     assert f"   1  {item:>4}" in result.stdout.split("user 11")[1]
@@ -72,19 +72,19 @@ def test_it_lists_what_recommend_returns(folder: Path, ratings: Ratings) -> None
 
 
 def test_titles(folder: Path) -> None:
-    args = ["svd.foretaste", "--users", "14", "-n", "2", "--items", "titles.csv"]
+    args = ["svd.foretaste", "--user", "14", "-n", "2", "--items", "titles.csv"]
     first = data(*args)["recommendations"][0]["items"][0]
     assert first["title"] == f"The {first['item']}"
     assert first["title"] in run(*args).stdout
 
 
 def test_a_model_alone_does_not_know_what_was_rated_and_it_says_so(folder: Path) -> None:
-    alone = run("svd.foretaste", "--users", "14")
-    assert "note: a model file does not hold what users have rated" in alone.stderr
+    alone = run("svd.foretaste", "--user", "14")
+    assert "note: a model file does not contain the ratings of the users" in alone.stderr
     assert "--exclude RATINGS" in alone.stderr
-    assert "without" not in alone.stdout
-    assert "a model file" not in run("svd.foretaste", "--users", "14", "--exclude", "ratings.csv").stderr
-    assert run("svd.foretaste", "--users", "14", "-q").stderr == ""
+    assert "excluding" not in alone.stdout
+    assert "a model file" not in run("svd.foretaste", "--user", "14", "--exclude", "ratings.csv").stderr
+    assert run("svd.foretaste", "--user", "14", "-q").stderr == ""
 
 
 def test_ratings_are_read_with_their_options(folder: Path) -> None:
@@ -92,14 +92,12 @@ def test_ratings_are_read_with_their_options(folder: Path) -> None:
     Path("odd.csv").write_text(text.replace("userId,itemId", "who;what", 1).replace(",", ";"))
     options = ["--separator", ";", "--user-column", "who", "--item-column", "what"]
     part = ["--where", "rating > 0"]
-    found = data("svd.foretaste", "--users", "14", "--exclude", "odd.csv", *options, *part)
+    found = data("svd.foretaste", "--user", "14", "--exclude", "odd.csv", *options, *part)
     ratings = foretaste.read_ratings("ratings.csv").where("rating > 0")
     wanted = foretaste.recommend(load("svd.foretaste"), 14, exclude=ratings)
     assert found["recommendations"][0]["items"] == wanted.to_dict()[14]
-    result = run("svd.foretaste", "--users", "14", "--where", "rating > 0", code=2)
-    assert (
-        "error: --where says how to read the ratings of --exclude, and there is no --exclude" in result.stderr
-    )
+    result = run("svd.foretaste", "--user", "14", "--where", "rating > 0", code=2)
+    assert "error: --where applies to the ratings of --exclude, and there is no --exclude" in result.stderr
 
 
 @pytest.mark.parametrize("texts", [True, False])
@@ -114,7 +112,7 @@ def test_ids_of_the_ratings_are_taken_as_the_model_knows_them(
         save(SVD(factors=4, epochs=5).fit(of_texts), "svd.foretaste")
     else:  # a model of numbers, and a file in which two users and an item are none
         Path("ratings.csv").write_text(lines + "nobody,5,1\nno one,5,1\n11,nothing,1\n")
-    found = data("svd.foretaste", "--users", "14", "-n", "40", "--exclude", "ratings.csv")
+    found = data("svd.foretaste", "--user", "14", "-n", "40", "--exclude", "ratings.csv")
     items = {str(row["item"]) for row in found["recommendations"][0]["items"]}
     seen = set(ratings.item_ids[ratings.user_ids == 14].astype(str).tolist())
     assert items == set(ratings.items.ids.astype(str).tolist()) - seen
@@ -129,33 +127,35 @@ def test_everyone_goes_into_a_file(folder: Path, ratings: Ratings, name: str) ->
     frame = pl.read_parquet(name) if name == "top.parquet" else pl.read_csv(name)
     assert frame["item"].to_list() == wanted["item"].to_list()
     np.testing.assert_allclose(frame["prediction"], wanted["prediction"], rtol=1e-6)
-    result = run("svd.foretaste", "--users", "14,11", "-n", "3", "-o", name)
+    result = run("svd.foretaste", "--user", "14,11", "-n", "3", "-o", name)
     assert result.stdout == f"{name}: 6 recommendations for 2 users by SVD\n"
 
 
 def test_an_id_with_a_comma(folder: Path, ratings: Ratings) -> None:
     texts = Ratings.from_columns([f"a,{u}" for u in ratings.user_ids], ratings.item_ids, ratings.value)
     save(SVD(factors=4, epochs=5).fit(texts), "svd.foretaste")
-    assert [one["user"] for one in data("svd.foretaste", "--users", "a,14")["recommendations"]] == ["a,14"]
+    assert [one["user"] for one in data("svd.foretaste", "--user", "a,14")["recommendations"]] == ["a,14"]
 
 
 def test_an_unknown_user(folder: Path) -> None:
-    result = run("svd.foretaste", "--users", "x", code=4)
+    result = run("svd.foretaste", "--user", "x", code=4)
     assert "the model does not know user 'x': its user ids are numbers" in result.stderr
-    found = data("svd.foretaste", "--users", "14,1400", "--unknown", "fallback", "-n", "2")["recommendations"]
+    found = data("svd.foretaste", "--user", "14,1400", "--unknown-users", "fallback", "-n", "2")[
+        "recommendations"
+    ]
     assert [(one["user"], one["fallback"]) for one in found] == [(14, None), (1400, "user unknown")]
-    text = run("svd.foretaste", "--users", "1400", "--unknown", "fallback").stdout
-    assert "user 1400   (user unknown: what the model falls back to)" in text
+    text = run("svd.foretaste", "--user", "1400", "--unknown-users", "fallback").stdout
+    assert "user 1400   (user unknown: the model's fallback)" in text
 
 
 def test_the_hint_for_an_unknown_user_can_be_run_as_it_is_printed(folder: Path) -> None:
-    near = process("recommend", "svd.foretaste", "--users", "1400")
+    near = process("recommend", "svd.foretaste", "--user", "1400")
     assert near.returncode == 4
     assert near.stdout == ""
     assert 'the model does not know user 1400; did you mean "140"?' in near.stderr
-    far = process("recommend", "svd.foretaste", "--users", "14,999999")
+    far = process("recommend", "svd.foretaste", "--user", "14,999999")
     assert "the model does not know user 999999\n" in far.stderr
-    for done, words in ((near, "--users 140"), (far, "--users 14,999999 --unknown fallback")):
+    for done, words in ((near, "--user 140"), (far, "--user 14,999999 --unknown-users fallback")):
         hint = next(line for line in done.stderr.splitlines() if line.startswith("try: foretaste "))
         assert hint.endswith(words)
         assert process(*hint.split()[2:]).returncode == 0
@@ -164,23 +164,23 @@ def test_the_hint_for_an_unknown_user_can_be_run_as_it_is_printed(folder: Path) 
 def test_who_has_rated_everything(folder: Path, ratings: Ratings) -> None:
     lines = ["userId,itemId,rating", *(f"14,{item},1" for item in ratings.items.ids)]
     Path("all.csv").write_text("\n".join(lines))
-    args = ["svd.foretaste", "--users", "14", "--exclude", "all.csv"]
-    assert "no item is left" in run(*args).stdout
+    args = ["svd.foretaste", "--user", "14", "--exclude", "all.csv"]
+    assert "no items left" in run(*args).stdout
     assert data(*args)["recommendations"][0]["items"] == []
 
 
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        ([], 2, "give either --users (ids with commas between) or --all"),
-        (["--all", "--users", "14"], 2, "give either --users"),
+        ([], 2, "give either --user ID,ID or --all"),
+        (["--all", "--user", "14"], 2, "give either --user"),
         (["--all"], 2, "--all needs -o FILE"),
-        (["--users", ","], 2, "--users names no user"),
-        (["--users", "14", "-n", "0"], 2, "-n 0 is not allowed"),
+        (["--user", ","], 2, "--user names no user"),
+        (["--user", "14", "-n", "0"], 2, "-n 0 is not allowed"),
         (["--all", "-o", "top.txt"], 2, "must end in .parquet or .csv"),
         (["--all", "-o", "nowhere/top.csv"], 4, "there is no folder"),
-        (["--users", "14", "--exclude", "rating.csv"], 4, 'did you mean "ratings.csv"'),
-        (["--users", "14", "--items", "none.csv"], 4, "there is no file none.csv"),
+        (["--user", "14", "--exclude", "rating.csv"], 4, 'did you mean "ratings.csv"'),
+        (["--user", "14", "--items", "none.csv"], 4, "there is no file none.csv"),
     ],
 )
 def test_what_is_refused(folder: Path, args: list[str], code: int, words: str) -> None:

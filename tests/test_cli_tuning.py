@@ -105,7 +105,7 @@ def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Search, "score", interrupted)
     args = ("tune", "Bias", "ratings.csv", *QUICK, "--study", "my study.db", "--where", "userId < 50")
     result = run(*args, code=130)
-    again = result.stdout.splitlines()[-1].removeprefix("go on with: ")
+    again = result.stdout.splitlines()[-1].removeprefix("resume with: ")
     assert shlex.split(again) == ["foretaste", *args]
     assert "note: interrupted: 3 trials done, saved in my study.db" in result.stderr
     assert "8 trials: " in run(*shlex.split(again)[1:]).stdout
@@ -132,7 +132,7 @@ MISTAKES = [
     (["SVD", "--space", "factors"], '"factors" is not PARAMETER=VALUES', "factors=16..128"),
     (["SDV"], 'no model "SDV"; did you mean "SVD"?', "tune SVD ratings.csv"),
     (["GlobalMean"], "GlobalMean has no default space: it has no parameters to tune", "one of Bias"),
-    (["SVD", "--timeout", "5 minutes"], "'5 minutes' is no time", "--timeout 5m"),
+    (["SVD", "--timeout", "5 minutes"], "'5 minutes' is not a duration", "--timeout 5m"),
     (["Bias", "--trials", "0", "--method", "grid"], "--trials 0 is not allowed", "--trials 50"),
     (["Bias", "--folds", "1", "--method", "grid"], "--folds 1 is not allowed", "--folds 10"),
     (["Bias", "--outer-folds", "1", "--method", "grid"], "--outer-folds 1 is not allowed", "--outer-folds 5"),

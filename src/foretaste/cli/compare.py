@@ -99,7 +99,9 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
         show_default=True,
         help="rmse, rmse_per_user, mae, nmae (with --scale), r2, fcp.",
     ),
-    click.option("--breakdown", is_flag=True, help="Break the error of the best model down by groups of ratings."),
+    click.option(
+        "--breakdown", is_flag=True, help="Break the error of the best model down by groups of ratings."
+    ),
     click.option(
         "--memory/--no-memory", default=True, help="Measure peak memory (runs each model in a subprocess)."
     ),

@@ -25,9 +25,7 @@ log = logging.getLogger("foretaste")
     click.argument("model_file", metavar="MODEL_FILE"),
     click.option("--user", metavar="ID", required=True, help="User of the prediction."),
     click.option("--item", metavar="ID", required=True, help="Item of the prediction."),
-    click.option(
-        "--ratings", metavar="RATINGS", help="Ratings of the user: a file, -, or a data set."
-    ),
+    click.option("--ratings", metavar="RATINGS", help="Ratings of the user: a file, -, or a data set."),
     ITEMS_OPTION,
     click.option("-n", "--n", default=8, show_default=True, help="Number of single ratings shown."),
     *READ_OPTIONS,

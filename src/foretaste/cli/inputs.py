@@ -286,9 +286,7 @@ def _parse_model(text: str) -> tuple[str, dict[str, Any]]:
             raise ValueError
         return match[1], {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
     except (SyntaxError, ValueError):
-        raise InvalidParameterError(
-            f"models={text.strip()!r} cannot be parsed", hint=_MODELS_HINT
-        ) from None
+        raise InvalidParameterError(f"models={text.strip()!r} cannot be parsed", hint=_MODELS_HINT) from None
 
 
 def _make_model(name: str, params: dict[str, Any]) -> Model:

@@ -69,9 +69,7 @@ def _predict_one(model: Model, user: str, item: str) -> CommandResult:
         "fallback": fallback or None,
     }
     data |= {"model": type(model).__name__, "low": model.low_, "high": model.high_}
-    model_text = (
-        f"{data['model']}, fitted on {model.n_ratings_:,} ratings; {model.low_:g} to {model.high_:g}"
-    )
+    model_text = f"{data['model']}, fitted on {model.n_ratings_:,} ratings; {model.low_:g} to {model.high_:g}"
     note = f"   ({fallback}: fallback prediction)" if fallback else ""
     return CommandResult(data, f"{value:.4g}   user {user}, item {item}   ({model_text}){note}")
 

@@ -37,9 +37,7 @@ _DEFAULTS = {
 @command(
     click.argument("source", metavar="RESULTS.json|FILE"),
     click.option("-o", "--output", metavar="FILE", required=True, help="HTML file to write."),
-    click.option(
-        "--ratings", "ratings_file", metavar="FILE", help="The ratings that RESULTS.json is about."
-    ),
+    click.option("--ratings", "ratings_file", metavar="FILE", help="The ratings that RESULTS.json is about."),
     MODELS_OPTION,
     *SPLIT_OPTIONS,
     *READ_OPTIONS,
@@ -88,9 +86,7 @@ def report(
         page_path = write_page(results, output, source, read_options, ratings, split, None)
     size = page_path.stat().st_size
     data = {"report": output, "bytes": size, "headline": results.headline}
-    return CommandResult(
-        data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, open it in a browser"
-    )
+    return CommandResult(data, f"{results.headline}\n{output}: {size / 1000:.0f} kB, open it in a browser")
 
 
 def _run_comparison(models: str | None, ratings: Ratings, split: Any, name: str) -> Results:

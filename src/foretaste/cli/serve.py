@@ -51,9 +51,19 @@ _KEY_FILE = "admin.key"
         help="Rate limit per client and worker, e.g. 600/minute; none disables it.",
     ),
     click.option(
-        "--allow-origin", "origins", metavar="URL", multiple=True, help="Allowed CORS origin; may be repeated."
+        "--allow-origin",
+        "origins",
+        metavar="URL",
+        multiple=True,
+        help="Allowed CORS origin; may be repeated.",
     ),
-    click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Allowed Host header besides localhost; may be repeated."),
+    click.option(
+        "--allow-host",
+        "hosts",
+        metavar="NAME",
+        multiple=True,
+        help="Allowed Host header besides localhost; may be repeated.",
+    ),
     click.option(
         "--web",
         type=click.Choice(["local", "on", "off"]),
@@ -62,7 +72,9 @@ _KEY_FILE = "admin.key"
         help="Web page to rate on without an API key: for this machine only, for everyone, or off.",
     ),
     click.option(
-        "--exclude-items", metavar="FILE", help="Items that the web page does not show: a file with one id per line."
+        "--exclude-items",
+        metavar="FILE",
+        help="Items that the web page does not show: a file with one id per line.",
     ),
     *READ_OPTIONS,
     name="serve",
@@ -138,7 +150,10 @@ def _prepare_service(
             hint='folder="another-folder"',
         )
     elif ratings is not None:
-        log.info("%s is in the database already, with the ratings added since; it is not imported again", stored_name)
+        log.info(
+            "%s is in the database already, with the ratings added since; it is not imported again",
+            stored_name,
+        )
     if stored_name is not None and items is not None:
         log.info("%s is not imported: titles are those of the first start", items)
     bootstrap.clean_up(settings, store)

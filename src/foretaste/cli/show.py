@@ -11,9 +11,7 @@ from foretaste.cli.inputs import DIRTY_SAMPLE, load_model
 from foretaste.cli.rendering import render_table
 
 
-@command(
-    click.argument("model_file", metavar="MODEL_FILE"), name="show", short_help="Describe a model file."
-)
+@command(click.argument("model_file", metavar="MODEL_FILE"), name="show", short_help="Describe a model file.")
 def show(model_file: str) -> CommandResult:
     """Describe the model in MODEL_FILE and its training data."""
     from foretaste.models.spec import params_as_json

@@ -24,7 +24,9 @@ SPLIT_OPTIONS = (
     ),
     click.option("--folds", type=int, help="Number of cross-validation folds.  [with --split folds: 5]"),
     click.option("--seed", default=0, show_default=True, help="Random seed of the split."),
-    click.option("--warm-only", is_flag=True, help="Evaluate only rows whose user and item occur in training."),
+    click.option(
+        "--warm-only", is_flag=True, help="Evaluate only rows whose user and item occur in training."
+    ),
 )
 SPLIT_PARAMS = ("split_name", "test_size", "folds", "seed", "warm_only")  # their parameter names
 

@@ -126,9 +126,7 @@ def _parse_value(text: str) -> Any:
         "--metric", default="rmse", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."
     ),
     click.option("--seed", default=0, show_default=True, help="Random seed of folds and sampler."),
-    click.option(
-        "--prune/--no-prune", default=True, help="Stop unpromising trials early."
-    ),
+    click.option("--prune/--no-prune", default=True, help="Stop unpromising trials early."),
     click.option("--study", metavar="FILE", help="File of finished folds; the search resumes from it."),
     click.option("-o", "--output", metavar="FILE", help="Fit the best model on all ratings and save it."),
     *READ_OPTIONS,
@@ -183,7 +181,9 @@ def tune(
     text = _render_result(result) + (f"\n\nfit it: {fit_command}" if output is None else "")
     if result.interrupted:
         resume_hint = (
-            shell_join(click.get_current_context().obj or []) if study else "--study FILE saves finished folds"
+            shell_join(click.get_current_context().obj or [])
+            if study
+            else "--study FILE saves finished folds"
         )
         return CommandResult(
             data, f"{text}\nresume with: {resume_hint}" if study else f"{text}\n{resume_hint}", INTERRUPTED
