@@ -17,10 +17,10 @@ ROLES = {
     },
     "write": {("PUT", "/ratings"), ("DELETE", "/ratings")},
     "admin": {
-        ("GET", "/models"), ("POST", "/models"), ("POST", "/models/rollback"), ("DELETE", "/models/{model_id}"),
-        ("POST", "/models/{model_id}/activate"), ("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{job_id}"),
-        ("POST", "/jobs/{job_id}/cancel"), ("GET", "/users"), ("DELETE", "/users"), ("GET", "/keys"),
-        ("POST", "/keys"), ("DELETE", "/keys/{key_id}"),
+        ("GET", "/models"), ("POST", "/models"), ("POST", "/models/rollback"),
+        ("DELETE", "/models/{model_id}"), ("POST", "/models/{model_id}/activate"), ("GET", "/jobs"),
+        ("POST", "/jobs"), ("GET", "/jobs/{job_id}"), ("POST", "/jobs/{job_id}/cancel"), ("GET", "/users"),
+        ("DELETE", "/users"), ("GET", "/keys"), ("POST", "/keys"), ("DELETE", "/keys/{key_id}"),
     },
 }  # fmt: skip
 

@@ -162,7 +162,7 @@ def _prepare_service(
         checks = bootstrap.train_first_model(settings, store, spec, get_progress(progress_setting()))
         log.info(
             "%s: RMSE %.4g on %s held-out ratings (global mean: %.4g)",
-            spec["model"], checks["rmse"], f"{checks['held_out']:,}", checks["rmse_of_the_mean"],
+            spec["model"], checks["rmse"], f"{checks['n_test']:,}", checks["rmse_global_mean"],
         )  # fmt: skip
     elif model is not None and spec != active_spec:
         log.warning(
