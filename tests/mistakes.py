@@ -315,8 +315,8 @@ NOT_MENDED = [
     Mistake(
         "a packed file cut off",
         fit("cut.csv.gz"),
-        ("cut.csv.gz", "cut off"),
-        "fetch it again; test it with: gzip -t cut.csv.gz",
+        ("cut.csv.gz", "truncated"),
+        "download it again; test it with: gzip -t cut.csv.gz",
     ),
     Mistake(
         "a model of a newer version",

@@ -218,7 +218,7 @@ def test_what_is_refused(tmp_path):
         audit(load_dataset("sample"), scale=(5, 1))
     with pytest.raises(NotFoundError):
         audit(tmp_path / "missing.csv")
-    with pytest.raises(DataError, match="not one row can be used"):
+    with pytest.raises(DataError, match="no valid row"):
         audit(pl.DataFrame({"user": [1], "item": [1], "rating": ["x"]}))
 
 

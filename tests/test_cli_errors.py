@@ -103,7 +103,7 @@ WRONG = [
     ("predict bias.foretaste", 2, "give either PAIRS", ""),
     ("predict bias.foretaste --user 1", 2, "give either PAIRS", ""),
     ("predict bias.foretaste --user 9001 --item 9002", 4, "both unknown", ""),
-    ("predict bias.foretaste strangers.csv -o out.csv", 3, "not one user and not one item", "--user-column"),
+    ("predict bias.foretaste strangers.csv -o out.csv", 3, "no user and no item", "--user-column"),
     ("similar ratings.csv --item 999", 4, "item '999' is unknown", ""),
     (
         "similar bias.foretaste --item 3",

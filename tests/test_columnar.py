@@ -46,12 +46,12 @@ def test_a_column_that_is_not_there(how):
 def test_damaged_files(how, columns):
     data = written(how, pl.concat([FRAME] * 500))
     for damaged in (data[:100], data[: len(data) // 2], data[:8] + b"\xff" * 60 + data[68:-40]):
-        with pytest.raises(DataError, match=r"(Arrow|Parquet) file that is cut off"):
+        with pytest.raises(DataError, match=r"(Arrow|Parquet) file that is truncated"):
             read_columnar(damaged, "r", columns)
 
 
 def test_other_files(tmp_path):
-    for data, what in ((b"user,item\n1,2\n", "no Parquet or Arrow file"), (b"%PDF-1", "a PDF document")):
+    for data, what in ((b"user,item\n1,2\n", "not a Parquet or Arrow file"), (b"%PDF-1", "a PDF document")):
         with pytest.raises(DataError, match=what):
             read_columnar(data, "r")
     with pytest.raises(NotFoundError):

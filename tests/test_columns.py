@@ -50,7 +50,7 @@ def test_roles_are_guessed_and_overridden():
 
 def test_unknown_columns_are_refused_with_the_nearest():
     with pytest.raises(
-        DataError, match=r'no column "raiting" \(asked for as rating\); did you mean "rating"\?'
+        DataError, match=r'no column "raiting" \(requested as rating\); did you mean "rating"\?'
     ) as caught:
         guess("userId", "movieId", "rating", "timestamp", rating="raiting")
     assert caught.value.where == "columns are: userId, movieId, rating, timestamp"
@@ -58,7 +58,7 @@ def test_unknown_columns_are_refused_with_the_nearest():
 
 def test_needed_roles():
     require_roles({"user": "a"}, ["a", "b"], ["user"])
-    with pytest.raises(DataError, match="no column for the item was recognised") as caught:
+    with pytest.raises(DataError, match="no column for the item was recognized") as caught:
         require_roles({"user": "a"}, ["a", "b"], ["user", "item"])
     assert caught.value.hint == 'say which one it is: item="b"'
 

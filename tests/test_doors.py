@@ -63,8 +63,8 @@ def test_pairs_of_the_wrong_shape_are_refused():
         (np.zeros((3, 3), int), r"pairs must have shape \(n, 2\)"),
         (np.zeros(3, int), r"pairs must have shape \(n, 2\)"),
         ([(1, 2), (3,)], "two entries"),
-        (pd.DataFrame({"a": [1], "b": [2]}), "no column for the user was recognised"),
-        (pd.DataFrame({"user": [1], "b": [2]}), "no column for the item was recognised"),
+        (pd.DataFrame({"a": [1], "b": [2]}), "no column for the user was recognized"),
+        (pd.DataFrame({"user": [1], "b": [2]}), "no column for the item was recognized"),
     ):
         with pytest.raises(DataError, match=words):
             as_ratings(pairs, [1])

@@ -250,7 +250,7 @@ def test_damaged_workbooks(data):
         data[:-600] + bytes(600),
         b"PK\x03\x04 etc.",
     ):
-        assert "cut off or damaged" in refused(damaged).message
+        assert "truncated or damaged" in refused(damaged).message
 
 
 @given(st.data())
@@ -283,7 +283,7 @@ EXTENT, STRINGS, NUMBER, SHEET = 0x0200, 0x00FC, 0x0203, 0x0085
         (EXTENT, 10, "<H", 2**15, "columns"),  # the process where there were none
         (STRINGS, 4, "<I", 2**31, "more strings"),
         (SHEET, 0, "<I", 2**31, "damaged"),
-        (EXTENT, -2, "<H", 2**15, "too early"),
+        (EXTENT, -2, "<H", 2**15, "unexpected end"),
     ],
 )
 def test_an_old_workbook_that_announces_what_it_cannot_hold(kind, at, form, value, what):
@@ -302,7 +302,7 @@ def test_an_old_workbook_in_which_sectors_follow_in_a_ring():
     damaged = bytearray(xls(TABLE))
     (table,) = struct.unpack_from("<I", damaged, 76)
     struct.pack_into("<I", damaged, 512 * (table + 1) + 4 * 3, 0)
-    assert "ring of sectors" in refused(bytes(damaged)).message
+    assert "cycle of sectors" in refused(bytes(damaged)).message
 
 
 def test_cells_with_errors_of_an_old_workbook():
@@ -363,7 +363,7 @@ def test_a_changed_byte_inside_a_sheet():
     data = bytearray(patched(xlsx(TABLE), "xl/workbook.xml", b"Ratings", b"Ratings"))
     sheet = zipfile.ZipFile(io.BytesIO(bytes(data))).getinfo("xl/worksheets/sheet1.xml")
     data[sheet.header_offset + 120] ^= 0x10
-    assert "cut off or damaged" in refused(bytes(data)).message
+    assert "truncated or damaged" in refused(bytes(data)).message
 
 
 @pytest.mark.parametrize("old", [True, False])
@@ -377,7 +377,7 @@ def test_workbooks_with_a_password(old):
         struct.pack_into("<H", data, place + 64, 34)
     error = refused(bytes(data))
     assert error.message == "book.xlsx is a workbook with a password"
-    assert "take the password off" in error.hint
+    assert "remove the password" in error.hint
 
 
 def test_a_stray_cell_far_away_is_named_before_it_fills_the_memory():
@@ -395,7 +395,7 @@ def test_a_part_that_would_unpack_to_an_absurd_size(monkeypatch):
     data = patched(
         xlsx(TABLE), "xl/worksheets/sheet1.xml", b"</sheetData>", b" " * 9_000_000 + b"</sheetData>"
     )
-    assert "sheet1.xml holds" in refused(data).message
+    assert "sheet1.xml would decompress" in refused(data).message
 
 
 def test_numbers_with_more_digits_than_excel_keeps(said):
@@ -403,7 +403,7 @@ def test_numbers_with_more_digits_than_excel_keeps(said):
     assert [sheet.frame[name].dtype for name in HEAD] == [pl.Int64, pl.Float64, pl.Int64]
     assert said("WARNING") == [
         "b.xlsx: numbers in column userId, item have more than fifteen digits, of which Excel keeps fifteen; "
-        "ids like that belong in cells formatted as text"
+        "format such ids as text"
     ]
 
 

@@ -122,7 +122,7 @@ def test_a_workbook_that_is_not_as_published(cache, rows, message):
 
 def test_workbooks_that_cannot_be_read(cache):
     archive(cache, "jester-4", {"ratings.xlsx": b"no workbook"})
-    with pytest.raises(DataError, match="cut off or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         datasets.load("jester-4")
     archive(cache, "jester-4", {"a.xls": b"1", "b.xls": b"2", "._b.xls": b"3"})
     with pytest.raises(DataError, match="holds 2 workbooks, not one") as caught:

@@ -37,11 +37,17 @@ def test_without_names_rows_and_columns_are_numbered_from_one(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (saved("x", whole_numbers([1, 2])), "holds no realRatingMatrix"),
-        (saved("x", instance({"data": NULL, "class": texts(["realRatingMatrix"])})), "is not a dgCMatrix"),
-        (saved("x", rating_matrix([0], [0, 2], [3.0], (1, 1), [NULL, NULL])), "is not a dgCMatrix"),
-        (saved("x", rating_matrix([9], [0, 1], [3.0], (1, 1), [texts(["u"]), NULL])), "is not a dgCMatrix"),
-        (SMALL[:60], "is a file of R that is damaged"),
+        (saved("x", whole_numbers([1, 2])), "with no realRatingMatrix"),
+        (
+            saved("x", instance({"data": NULL, "class": texts(["realRatingMatrix"])})),
+            "is not a valid dgCMatrix",
+        ),
+        (saved("x", rating_matrix([0], [0, 2], [3.0], (1, 1), [NULL, NULL])), "is not a valid dgCMatrix"),
+        (
+            saved("x", rating_matrix([9], [0, 1], [3.0], (1, 1), [texts(["u"]), NULL])),
+            "is not a valid dgCMatrix",
+        ),
+        (SMALL[:60], "is an R data file that is damaged"),
     ],
 )
 def test_what_is_no_matrix_is_refused(tmp_path, data, message):

@@ -61,12 +61,12 @@ def test_the_report_counts_and_names_them(dirty, caplog):
         read_ratings(dirty, scale=(0.5, 5), on_error="skip")
     (record,) = caplog.records
     assert record.getMessage() == (
-        "dirty.csv: 8 of 10 rows cannot be used and are left out: "
+        "dirty.csv: 8 of 10 rows are invalid and were skipped: "
         "2 because too many or too few fields (line 5, line 7); "
-        "2 because a rating is no finite number (line 3, line 6); "
+        "2 because a rating is not a finite number (line 3, line 6); "
         "1 because an id is missing (line 4); 1 because an id is missing (line 10); "
-        "1 because a rating lies outside the declared scale (line 8); "
-        "1 because the user rated the item before (line 9)"
+        "1 because a rating is outside the declared scale (line 8); "
+        "1 because the user already rated the item (line 9)"
     )
 
 
@@ -135,7 +135,7 @@ def test_frames(frame):
 def test_nothing_left_is_refused_with_the_first_reason(tmp_path):
     path = tmp_path / "comma.csv"
     path.write_text('user;item;rating\n1;2;"3,5"\n1;3;"4,5"\n')
-    with pytest.raises(DataError, match="not one row can be used") as caught:
+    with pytest.raises(DataError, match="no valid row") as caught:
         read_ratings(path, on_error="skip")
     assert caught.value.hint == 'decimal=","'
     assert read_ratings(path, decimal=",").value.tolist() == [3.5, 4.5]

@@ -99,7 +99,7 @@ def test_what_is_a_database():
     assert is_database(sqlalchemy.create_engine("sqlite://"))
     for source in ("ratings.csv", "C:/x.csv", b"SQLite format 3\0", FRAME, 7):
         assert not is_database(source)
-    assert "int is no database" in refused(7, InvalidParameterError).message
+    assert "int is not a database" in refused(7, InvalidParameterError).message
 
 
 def test_a_path_with_signs_of_a_url(database, tmp_path):
@@ -119,13 +119,13 @@ def test_missing_files_are_not_made(tmp_path):
 def test_files_that_are_no_database(tmp_path):
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"user,item,rating\n" * 100)
-    assert refused(path).message == "x.sqlite: SQLite says: file is not a database"
+    assert refused(path).message == "x.sqlite: SQLite error: file is not a database"
 
 
 def test_a_damaged_database(database):
     path = database("CREATE TABLE t (a); " + "INSERT INTO t VALUES (zeroblob(3000) || 'x'); " * 9)
     path.write_bytes(path.read_bytes()[:9000])
-    assert "SQLite says: database disk image is malformed" in refused(path, table="t").message
+    assert "SQLite error: database disk image is malformed" in refused(path, table="t").message
 
 
 # Tables --------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_several_tables(database):
         SQL + "CREATE TABLE items (a INTEGER PRIMARY KEY AUTOINCREMENT); CREATE VIEW seen AS SELECT 1;"
     )
     error = refused(path)
-    assert "has 3 tables; say which one" in error.message
+    assert "has 3 tables; choose one" in error.message
     assert error.where == "tables are: ratings, items, seen"
     assert error.hint == 'table="ratings"'
     assert 'did you mean "ratings"?' in refused(path, NotFoundError, table="rating").message
@@ -207,10 +207,10 @@ def test_queries_reach_the_database_as_they_are(database, query):
 def test_the_database_says_what_is_wrong(database):
     path = database()
     assert (
-        refused(path, query="SELECT x FROM ratings").message == "shop.sqlite: SQLite says: no such column: x"
+        refused(path, query="SELECT x FROM ratings").message == "shop.sqlite: SQLite error: no such column: x"
     )
     error = refused(f"sqlite+pysqlite:///{path}", query="SELECT x FROM ratings")
-    assert "the database says: no such column: x" in error.message
+    assert "database error: no such column: x" in error.message
 
 
 def test_nothing_is_written(database):
@@ -460,7 +460,7 @@ def test_postgresql_is_not_written_to(server):
 def test_what_postgresql_refuses(server):
     url, _ = server
     error = refused(url, query="SELECT nothing FROM nowhere")
-    assert 'the database says: relation "nowhere" does not exist' in error.message
+    assert 'database error: relation "nowhere" does not exist' in error.message
     assert "LINE 1" in error.where
     wrong = sqlalchemy.make_url(url).set(password="s3cret-and-wrong")  # noqa: S106 - it is none
     wrong = wrong.render_as_string(hide_password=False)

@@ -144,7 +144,7 @@ def test_a_rare_marker_is_asked_about(said):
     rows[3][1] = 99.0
     assert len(long(rows)) == 80
     assert said("WARNING") == [
-        "r: 1 cell hold 99, the others 0 to 4; if that means no rating, say missing=99"
+        "r: 1 cell hold 99, the others 0 to 4; if that means no rating, set missing=99"
     ]
 
 
@@ -163,7 +163,7 @@ def test_counts_are_recognised_and_left_out(said):
     assert result == long(MANY)
     assert {item for _, item, _ in result} == {1, 2, 3, 4}
     assert (
-        "r: the first column counts the ratings of its row; left out   (override: first_column_is_count=False)"
+        "r: the first column counts the ratings of its row; dropped   (override: first_column_is_count=False)"
         in said()
     )
     named = long(counted(MANY), ["n", "a", "b", "c", "d"])
@@ -186,7 +186,7 @@ def test_a_column_that_nearly_counts_is_refused():
     rows[7] = (1, *rows[7][1:])
     error = refused(rows, row_label=lambda row: f"line {row + 1}")
     assert "counts the ratings of its row, but not in 1 row of 24" in error.message
-    assert error.where == "line 8: it says 1, and 3 ratings follow"
+    assert error.where == "line 8: it holds 1, and 3 ratings follow"
     assert len(long(rows, first_column_is_count=True)) == len(long(MANY * 4))
 
 

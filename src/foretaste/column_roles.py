@@ -63,7 +63,7 @@ def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dic
         if name not in names:
             close_matches = difflib.get_close_matches(name, names, n=1)
             raise DataError(
-                f'no column "{name}" (asked for as {role}){did_you_mean(name, names)}',
+                f'no column "{name}" (requested as {role}){did_you_mean(name, names)}',
                 where="columns are: " + ", ".join(names),
                 hint=f'{role}="{close_matches[0]}"' if close_matches else f"say which one it is: {role}=...",
             )
@@ -87,7 +87,7 @@ def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: It
     if misread_role is not None:
         raise DataError(
             f'the column "{mapping[misread_role]}" is taken for the {misread_role}, '
-            f"and no other was recognised for the {column_role(mapping[misread_role])}",
+            f"and no other was recognized for the {column_role(mapping[misread_role])}",
             where="columns are: " + ", ".join(names),
             hint=next(
                 (f'{misread_role}="{name}"' for name in names if column_role(name) == misread_role),
@@ -98,7 +98,7 @@ def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: It
     other_roles = ", ".join(f"nor for the {role}" for role in missing[1:])
     suggestions = [f'{role}="{name}"' for role, name in zip(missing, unused, strict=False)]
     raise DataError(
-        f"no column for the {missing[0]} was recognised{f' ({other_roles})' if other_roles else ''}",
+        f"no column for the {missing[0]} was recognized{f' ({other_roles})' if other_roles else ''}",
         where="columns are: " + ", ".join(names),
         hint="say which one it is: " + ", ".join(suggestions or [f"{missing[0]}=..."]),
     )

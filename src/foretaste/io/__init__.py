@@ -1,6 +1,6 @@
-"""Reading ratings, items and pairs from text files and data frames.
+"""Readers of ratings, items and pairs from files, data frames and databases.
 
-What is guessed is said aloud on the logger ``foretaste``; what cannot be used is refused with its line.
+Every guess is logged by the logger ``foretaste``; what cannot be read raises an error that names the line.
 """
 
 from foretaste.io.items_reader import read_items

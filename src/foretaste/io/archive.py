@@ -1,7 +1,7 @@
-"""From packed bytes to the file inside: gzip and zip, known by their first bytes, within limits.
+"""Detects file formats by magic bytes and decompresses gzip and zip files in memory, within limits.
 
-Nothing is ever unpacked to the disk, so that no name in an archive can point anywhere. What a member
-unpacks to is counted while it is unpacked, whatever the archive declares.
+Nothing is extracted to disk, so that file names in an archive cannot escape a folder. The decompressed
+size is counted while decompressing, whatever the archive declares.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from foretaste._utils.formatting import format_count
 from foretaste._utils.memory import available_bytes, check_available, format_bytes
 from foretaste.errors import DataError, NotFoundError, did_you_mean
 
-# A file is refused that unpacks to more than this and to more than so many times its size. Tables of
-# ratings are packed to a third or a tenth; deflate can reach a thousandth, and only with one byte repeated.
+# A file whose decompressed size exceeds both limits is rejected as a decompression bomb. Rating tables
+# compress 3 to 10 times; deflate reaches 1000 times, but only with one byte repeated.
 MAX_UNPACKED_BYTES = 1_000_000_000
 MAX_COMPRESSION_RATIO = 200
 _CHUNK_SIZE = 1 << 22
 _MAX_LISTED = 10
 
-# First bytes of files that are no text.
+# Magic bytes of binary formats.
 _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",  # an empty one
+    b"PK\x05\x06": "zip",  # an empty archive
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "xls",
     b"PAR1": "parquet",
     b"ARROW1": "arrow",
-    b"\xff\xff\xff\xff": "arrow",  # a stream, which has no name of its own in front
+    b"\xff\xff\xff\xff": "arrow",  # an IPC stream, which has no magic of its own
     b"SQLite format 3\0": "sqlite",
     b"\x93NUMPY": "numpy",
     b"BZh": "bzip2",
@@ -47,21 +47,21 @@ _MAGIC = {
     b"%PDF-": "pdf",
 }
 
-# What files of a kind are called, and what to type to get at what they hold.
+# Description of each format, and how to read its content.
 FILE_FORMATS = {
     "zip": ("a zip archive", "unzip {name}"),
     "xlsx": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
     "xls": ("an Excel workbook", "pass the frame pandas.read_excel({name!r})"),
-    "xlsb": ("a binary workbook of Excel", "save it as .xlsx in Excel"),
+    "xlsb": ("a binary Excel workbook", "save it as .xlsx in Excel"),
     "ods": ("an OpenDocument workbook", "pass the frame pandas.read_excel({name!r})"),
     "parquet": ("a Parquet file", "pass the frame polars.read_parquet({name!r})"),
     "arrow": ("an Arrow file", "pass the frame polars.read_ipc({name!r})"),
     "sqlite": ("an SQLite database", "pass the frame pandas.read_sql(query, connection)"),
     "numpy": ("a numpy file", "Ratings.from_columns(user, item, value) on its columns"),
-    "gzip": ("packed with gzip", "gunzip --keep {name}"),
-    "bzip2": ("packed with bzip2", "bunzip2 --keep {name}"),
-    "xz": ("packed with xz", "unxz --keep {name}"),
-    "zstd": ("packed with zstd", "unzstd {name}"),
+    "gzip": ("compressed with gzip", "gunzip --keep {name}"),
+    "bzip2": ("compressed with bzip2", "bunzip2 --keep {name}"),
+    "xz": ("compressed with xz", "unxz --keep {name}"),
+    "zstd": ("compressed with zstd", "unzstd {name}"),
     "tar": ("a tar archive", "tar -xf {name}"),
     "7z": ("a 7z archive", "7z x {name}"),
     "rar": ("a rar archive", "unrar x {name}"),
@@ -69,7 +69,7 @@ FILE_FORMATS = {
     "pdf": ("a PDF document", "save the table in it as CSV"),
 }
 
-# What the standard library raises on archives that are no archives.
+# What the standard library raises on invalid archives.
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -91,13 +91,13 @@ class CorruptFileError(ValueError):
 
 
 class SourceBytes(NamedTuple):
-    """What was in an archive, or the file itself if it is none.
+    """Content of a file, decompressed.
 
     Parameters
     ----------
     data : bytes
     kind : str
-        As ``detect_kind`` says; never ``"gzip"`` or ``"zip"``.
+        Result of ``detect_kind``; never ``"gzip"`` or ``"zip"``.
     name : str
         For messages: ``ml-100k.zip``, or with its member ``ml-100k.zip: ml-100k/u.data``.
     """
@@ -108,7 +108,7 @@ class SourceBytes(NamedTuple):
 
 
 def detect_kind(data: bytes) -> str:
-    """Return what a file is by its content, never by its name: a key of ``FILE_FORMATS``, or ``"text"``."""
+    """Return the format of a file by its content: a key of ``FILE_FORMATS``, or ``"text"``."""
     kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), "text")
     if kind == "text" and data[257:262] == b"ustar":
         return "tar"
@@ -116,7 +116,7 @@ def detect_kind(data: bytes) -> str:
 
 
 def _detect_zip_kind(data: bytes) -> str:
-    """Tell workbooks, which are zip archives too, from others."""
+    """Distinguish workbooks, which are zip archives, too, from other archives."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
@@ -127,17 +127,17 @@ def _detect_zip_kind(data: bytes) -> str:
             if "content.xml" in names and "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return "ods" if b"opendocument.spreadsheet" in archive.read("mimetype") else "zip"
     except ARCHIVE_ERRORS:
-        pass  # a damaged archive is an archive; unpacking it says what is wrong
+        pass  # still an archive; decompressing it raises the error
     return "zip"
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what a file holds.
+    """Return the content of a file.
 
     Raises
     ------
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     DataError
         If it cannot be read.
     """
@@ -153,46 +153,43 @@ def read_bytes(path: Path) -> bytes:
 
 
 def unpack(data: bytes | Path, path: Path, member: str | None = None) -> SourceBytes:
-    """Return the file inside a gzip file or a zip archive, or the data themselves if they are neither.
+    """Return the file in a gzip file or a zip archive, or the data unchanged if they are neither.
 
-    An archive inside an archive is unpacked too, one inside that is refused.
+    An archive in an archive is decompressed, too; deeper nesting is rejected.
 
     Parameters
     ----------
     data : bytes or Path
-        The packed file; a path is read.
+        Compressed data, or the path to read.
     path : Path
-        What it is called, for errors.
+        Name for errors.
     member : str, optional
-        Which file of a zip archive; its base name will do if it is the only one of that name. Not needed
-        if there is one file only (folders and what macOS and Windows put beside files are passed over).
+        File in a zip archive; its base name suffices if it is unique. Not needed if there is only one file
+        (folders and system files of macOS and Windows are ignored).
 
     Returns
     -------
-    Unpacked
-        The bytes, what they are, and a name for messages.
+    SourceBytes
 
     Raises
     ------
     DataError
-        If the archive is damaged, encrypted or hostile, holds several files and none is named, or if
-        ``member`` is given for a file that is no zip archive.
+        If the archive is damaged, encrypted or a decompression bomb, contains several files and ``member``
+        is None, or if ``member`` is set for a file that is not a zip archive.
     NotFoundError
-        If there is no such file or no such member.
+        If the file or the member does not exist.
     NotEnoughMemoryError
-        If what is inside would not fit into memory.
+        If the decompressed file would not fit into memory.
     """
     packed = read_bytes(data) if isinstance(data, Path) else data
     result = SourceBytes(packed, detect_kind(packed), str(path))
     if member is not None and result.kind != "zip":
-        raise DataError(
-            f"member={member!r} names a file of a zip archive, but {path} is none", hint="member=None"
-        )
+        raise DataError(f"member={member!r} needs a zip archive, and {path} is not one", hint="member=None")
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):
             break
         if depth == 2:
-            raise DataError(f"{result.name} is packed more than twice", hint="unpack it first")
+            raise DataError(f"{result.name} is compressed more than twice", hint="decompress it first")
         if result.kind == "gzip":
             content, name = _gunzip(result.data, path, result.name), result.name
         else:
@@ -202,12 +199,12 @@ def unpack(data: bytes | Path, path: Path, member: str | None = None) -> SourceB
 
 
 def check_workbook_parts(data: bytes, name: str) -> None:
-    """Check the parts of a workbook, which is a zip archive that others unpack: their sizes and checksums.
+    """Check sizes and checksums of a workbook's parts before a library decompresses them.
 
     Raises
     ------
     DataError
-        Naming a part that is damaged or would unpack to an absurd size.
+        If a part is damaged or a decompression bomb.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as zip_file:
@@ -223,8 +220,8 @@ def check_workbook_parts(data: bytes, name: str) -> None:
         problem = str(error)
     if problem is not None:
         raise DataError(
-            f"{name} is a workbook that is cut off or damaged ({problem})",
-            hint="fetch it again, or open it and save it again",
+            f"{name} is a workbook that is truncated or damaged ({problem})",
+            hint="download it again, or open it and save it again",
         )
 
 
@@ -234,13 +231,13 @@ def _gunzip(packed: bytes, path: Path, name: str) -> bytes:
             return _read_limited(iter(lambda: file.read(_CHUNK_SIZE), b""), len(packed), name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
-            f"{name} is a gzip file that is cut off or damaged ({error})",
-            hint=f"fetch it again; test it with: gzip -t {path}",
+            f"{name} is a gzip file that is truncated or damaged ({error})",
+            hint=f"download it again; test it with: gzip -t {path}",
         ) from None
 
 
 def _read_limited(chunks: Iterator[bytes], packed: int, name: str) -> bytes:
-    """Join what is unpacked piece by piece, and stop where it becomes absurd or too much for this machine."""
+    """Join decompressed chunks; raise if they exceed the limits or the free memory."""
     result = io.BytesIO()
     limit = max(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * packed)
     checked_size = 0
@@ -249,21 +246,21 @@ def _read_limited(chunks: Iterator[bytes], packed: int, name: str) -> bytes:
         size = result.tell()
         if size > limit:
             raise _unpacked_size_error(name, packed, f"more than {format_bytes(limit)}")
-        if size > checked_size:  # what is in the buffer already counts as used
-            check_available(len(chunk) + (size >> 3), f"unpacking {name}", "a machine with more memory")
+        if size > checked_size:  # the buffer itself already counts as used
+            check_available(len(chunk) + (size >> 3), f"decompressing {name}", "a machine with more memory")
             checked_size = size + (available_bytes() or 0) // 16
     return result.getvalue()
 
 
 def _unpacked_size_error(name: str, packed: int, size: str) -> DataError:
     return DataError(
-        f"{name} holds {format_bytes(packed)} that would unpack to {size}: no table of ratings is so regular",
-        hint="if you trust it, unpack it yourself and read the file",
+        f"{name} would decompress from {format_bytes(packed)} to {size}, which no table of ratings does",
+        hint="if you trust it, decompress it yourself and read the file",
     )
 
 
 def _read_member(source: SourceBytes, path: Path, member: str | None) -> tuple[bytes, str]:
-    """Return one file of a zip archive, and its name for messages."""
+    """Return a file of a zip archive, and its name for messages."""
     try:
         with zipfile.ZipFile(io.BytesIO(source.data)) as zip_file:
             info = _select_member(zip_file, source.name, member, nested=source.name != str(path))
@@ -272,24 +269,24 @@ def _read_member(source: SourceBytes, path: Path, member: str | None) -> tuple[b
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{source.name} is a zip archive that is cut off or damaged ({error})",
-            hint=f"fetch it again; test it with: unzip -t {path}",
+            f"{source.name} is a zip archive that is truncated or damaged ({error})",
+            hint=f"download it again; test it with: unzip -t {path}",
         ) from None
 
 
 def _select_member(
     zip_file: zipfile.ZipFile, name: str, member: str | None, *, nested: bool
 ) -> zipfile.ZipInfo:
-    """Return the member that is meant."""
-    files = [info for info in zip_file.infolist() if info.filename]  # a name may be empty in a broken archive
+    """Return the requested member, or the only one."""
+    files = [info for info in zip_file.infolist() if info.filename]  # names can be empty in a damaged archive
     files = [info for info in files if not info.is_dir() and not _SYSTEM_FILES.search(info.filename)]
     if not files:
-        raise DataError(f"{name} is a zip archive without a file in it", hint=f"unzip -l {name}")
+        raise DataError(f"{name} is a zip archive without files", hint=f"unzip -l {name}")
     if member is None:
         if len(files) == 1:
             return files[0]
         raise DataError(
-            f"{name} holds {len(files):,} files" + (" inside an archive" if nested else "; say which one"),
+            f"{name} contains {len(files):,} files" + (" in a nested archive" if nested else "; choose one"),
             where=_format_members(files),
             hint=f"unzip {name}, and read one of its files"
             if nested
@@ -302,16 +299,16 @@ def _select_member(
         return matches[0]
     if matches:
         raise DataError(
-            f"{name} holds {len(matches):,} files called {member!r}",
+            f"{name} contains {len(matches):,} files called {member!r}",
             where=_format_members(matches),
             hint=f'member="{_guess_member(matches).filename}"'
             if matches[0].filename != member
-            else f"unzip {name}, and read the file that you mean",
+            else f"unzip {name}, and read one of the files",
         )
     names = [info.filename for info in files]
     suggestion = did_you_mean(member, names) or did_you_mean(member, [PurePosixPath(n).name for n in names])
     raise NotFoundError(
-        f"{name} holds no file called {member!r}{suggestion}",
+        f"{name} contains no file {member!r}{suggestion}",
         where=_format_members(files),
         hint=f'member="{_guess_member(files).filename}"',
     )
@@ -324,7 +321,7 @@ def _format_members(files: list[zipfile.ZipInfo]) -> str:
 
 
 def _guess_member(files: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    """Return the file that most likely holds the ratings: by name, by ending, by size."""
+    """Return the file that most likely holds ratings: by name, suffix, size."""
 
     def score(info: zipfile.ZipInfo) -> tuple[bool, bool, int]:
         table = bool(_TABLE_SUFFIX.search(info.filename))
@@ -336,19 +333,19 @@ def _guess_member(files: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
 def _decompress_member(
     zip_file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, archive_name: str
 ) -> bytes:
-    """Unpack a member in pieces; its checksum and its declared size are checked on the way."""
+    """Decompress a member in chunks, checking its checksum and its declared size."""
     name = f"{archive_name}: {info.filename}"
     if info.flag_bits & 0x41 or info.compress_type == 99:
-        raise DataError(f"{name} is encrypted", hint=f"unpack it with its password: 7z x {path}")
+        raise DataError(f"{name} is encrypted", hint=f"extract it with its password: 7z x {path}")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         method = _COMPRESSION_METHODS.get(info.compress_type, f"method {info.compress_type}")
         raise DataError(
-            f"{name} is packed by {method}; stored and deflated files can be read",
+            f"{name} is compressed with {method}; only stored and deflated files can be read",
             hint=f"7z x {path}, and read the file",
         )
     if info.file_size > max(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * info.compress_size):
         raise _unpacked_size_error(name, info.compress_size, format_bytes(info.file_size))
-    check_available(info.file_size, f"unpacking {name}", "a machine with more memory")
+    check_available(info.file_size, f"decompressing {name}", "a machine with more memory")
 
     def iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
         total = 0
@@ -356,9 +353,7 @@ def _decompress_member(
             total += len(chunk)
             yield chunk
         if total != info.file_size:
-            raise EOFError(
-                f"{info.filename} is shorter than the {info.file_size:,} bytes that it should have"
-            )
+            raise EOFError(f"{info.filename} is shorter than its declared {info.file_size:,} bytes")
 
     with zip_file.open(info) as file:
         return _read_limited(iter_chunks(file), info.compress_size, name)

@@ -1,4 +1,4 @@
-"""Which column is which, guessed from names, then from places; and saying aloud what was guessed."""
+"""Maps columns to roles (user, item, rating, timestamp): as requested, by name, else by position."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from foretaste.io.text_table import TextTable
 
 log = logging.getLogger("foretaste")
 
-_MIN_WIDE_COLUMNS = 12  # so many columns without a usual name are no list of ratings
+_MIN_WIDE_COLUMNS = 12  # with so many columns and no usual name, a table is not in the long layout
 
 RequestedColumns = Mapping[str, "str | int | None"]
 
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """The columns of a table and what they are for.
+    """Positions of the columns with a role.
 
     Parameters
     ----------
     names : list of str
-        Of all columns.
-    positions : dict of role to place
-        From 0; only the roles that were found.
+        Names of all columns.
+    positions : dict of role to int
+        From 0; only for roles that have a column.
     """
 
     names: list[str]
     positions: dict[str, int]
 
     def column_name(self, role: str) -> str:
-        """Return the name of a role's column."""
+        """Return the name of the column with a role."""
         return self.names[self.positions[role]]
 
 
@@ -53,25 +53,26 @@ def open_table(
     decimal: str = ".",
     wide: bool = False,
 ) -> TextTable:
-    """Open a text table, finding out how it is written and saying so.
+    """Open a text table; detect its dialect and log it.
 
     Parameters
     ----------
-    source : Text
+    source : TextSource
     name : str
-        What it is called.
-    separator, header
-        What the caller said.
+        Name of the source.
+    separator : str or None
+    header : bool or None
+        None to detect them.
     min_columns : int
-        The least number of columns.
+        Minimum number of columns.
     known_names : iterable of str
-        Names, squeezed to lower-case letters, that headers use beside those of the roles.
-    error_collector : Sieve
-        What happens to lines that cannot be used.
+        Normalized names that headers use besides those of roles.
+    error_collector : RowErrorCollector
+        Handles invalid lines.
     decimal : str
-        What stands before the fraction of a number.
+        Decimal separator.
     wide : bool
-        Whether a row is a user and a column an item.
+        Whether rows are users and columns are items.
     """
     extra_names = frozenset(known_names)
     dialect, sample = guess_dialect(
@@ -99,29 +100,29 @@ def open_table(
 
 
 def normalize_name(name: str) -> str:
-    """Return the letters of a name, in lower case."""
+    """Return the letters of a name in lower case."""
     return "".join(filter(str.isalpha, name.lower()))
 
 
 def map_columns(
     table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
 ) -> ColumnMapping:
-    """Decide which column of a table is which, and say so.
+    """Map the columns of a table to roles, and log what was guessed.
 
     Parameters
     ----------
     table : TextTable or FrameTable
-    requested : mapping of role to name, place or None
-        What the caller said.
+    requested : mapping of role to name, position or None
+        Columns by the caller; None to recognize them.
     required : sequence of str
-        The roles that must be found.
+        Roles that must have a column.
 
     Raises
     ------
     DataError
-        If a chosen column does not exist or a needed one is not recognised.
+        If a requested column does not exist or a required one is not recognized.
     InvalidParameterError
-        If a choice is neither a name nor a place.
+        If a requested column is neither a name nor a position.
     """
     if table.header is None:
         mapping = _map_by_position(table, requested, required)
@@ -132,7 +133,7 @@ def map_columns(
 
 
 def _check_distinct(mapping: ColumnMapping, name: str) -> None:
-    """Refuse a column that was chosen for two roles."""
+    """Raise if a column has two roles."""
     role_by_position: dict[int, str] = {}
     for role, position in mapping.positions.items():
         if position in role_by_position:
@@ -149,7 +150,7 @@ def _check_distinct(mapping: ColumnMapping, name: str) -> None:
 def _map_by_name(
     table: TextTable | FrameTable, header: Sequence[str], requested: RequestedColumns, required: Sequence[str]
 ) -> ColumnMapping:
-    """Find the columns of a table by what its header says, and say so."""
+    """Map columns by the names in the header."""
     names = deduplicate_names(header)
     name_by_role = infer_roles(
         names, {role: resolve_column(names, role, column) for role, column in requested.items()}
@@ -159,7 +160,7 @@ def _map_by_name(
             duplicates = [position for position, title in enumerate(header) if title == name]
             raise DataError(
                 f'{table.name}: {len(duplicates)} columns are called "{name}"',
-                where=f"they are at the positions {', '.join(map(str, duplicates))} (from 0)",
+                where=f"at positions {', '.join(map(str, duplicates))} (from 0)",
                 hint=f"{role}={duplicates[0]}",
             )
     positions = {role: names.index(name_by_role[role]) for role in requested if role in name_by_role}
@@ -186,28 +187,28 @@ def _map_by_name(
 def _reject_numeric_header(
     table: TextTable | FrameTable, header: Sequence[str], unmatched: Sequence[str]
 ) -> None:
-    """Refuse a first line of numbers as a header: it is a rating, which would be lost."""
+    """Raise if the header consists of numbers: it is a rating, which would be lost."""
     if unmatched and header and all(map(is_number, header)):
         raise DataError(
-            f"{table.name}, line 1: this is no header, but a rating: {', '.join(header[:8])}",
+            f"{table.name}, line 1: this is not a header, but a rating: {', '.join(header[:8])}",
             hint="header=False",
         )
 
 
 def _reject_wide(table: TextTable | FrameTable, unmatched: Sequence[str], required: Sequence[str]) -> None:
-    """Refuse a table of many columns none of which has a role: it is in the wide layout, mostly."""
+    """Raise for a table of many columns without roles: it is most likely in the wide layout."""
     if table.width < _MIN_WIDE_COLUMNS or len(unmatched) < len(required):
         return
     raise DataError(
-        f"{table.name} has {table.width:,} columns, none of them recognised as the {', '.join(unmatched)}",
+        f"{table.name} has {table.width:,} columns, none of them recognized as the {', '.join(unmatched)}",
         where=_format_start(table.header or next(iter(table.sample), [])),
-        hint=f'layout="wide"{", user=0" if _first_column_is_ids(table) else ""} if a row is a user and a column an '
-        "item (if not, say which columns: user=..., item=..., rating=...)",
+        hint=f'layout="wide"{", user=0" if _first_column_is_ids(table) else ""} if rows are users and '
+        "columns are items (if not, name the columns: user=..., item=..., rating=...)",
     )
 
 
 def _first_column_is_ids(table: TextTable | FrameTable) -> bool:
-    """Whether the first column of a table without names looks like ids: whole numbers, each once."""
+    """Whether the first column of a table without a header looks like ids: unique integers."""
     first = [record[0].strip() for record in table.sample if record]
     return (
         table.header is None
@@ -217,18 +218,18 @@ def _first_column_is_ids(table: TextTable | FrameTable) -> bool:
 
 
 def _format_start(cells: Sequence[str]) -> str:
-    return "it begins: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
+    return "it starts with: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
 
 
 def _map_by_position(
     table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
 ) -> ColumnMapping:
-    """Read a table without a header by position, and say so."""
+    """Map the columns of a table without a header by position."""
     positions: dict[str, int] = {}
     for role, column in requested.items():
         if isinstance(column, str) and column != role:
             raise DataError(
-                f'{table.name} is read without a header: no column "{column}" (asked for as {role})',
+                f'{table.name} is read without a header: no column "{column}" (requested as {role})',
                 hint=f"header=True, or a position from 0: {role}={list(requested).index(role)}",
             )
         if column is not None and not isinstance(column, str):
@@ -259,7 +260,7 @@ def _assign_by_position(
     requested: RequestedColumns,
     unmatched: Sequence[str],
 ) -> None:
-    """Give the roles not found yet the columns not taken yet, in order; a time only where times stand."""
+    """Assign free columns to the remaining roles in order; a timestamp only if it looks like one."""
     if not unmatched:
         return
     free = [position for position in range(table.width) if position not in positions.values()]
@@ -268,13 +269,11 @@ def _assign_by_position(
             continue
         holds_times = _is_time_column(table, free[0])
         if role in unmatched or (
-            role == "timestamp" and holds_times and requested.get(role, "not wanted") is None
+            role == "timestamp" and holds_times and requested.get(role, "not requested") is None
         ):
             positions[role] = free.pop(0)
         elif role == "rating" and role not in requested and not holds_times:
-            free.pop(
-                0
-            )  # a table of pairs may carry its ratings: the third column is taken for them, and left
+            free.pop(0)  # a table of pairs may include ratings: skip its third column
 
 
 def _is_time_column(table: TextTable | FrameTable, position: int) -> bool:
@@ -283,7 +282,7 @@ def _is_time_column(table: TextTable | FrameTable, position: int) -> bool:
 
 
 def resolve_column(names: Sequence[str], role: str, column: str | int | None) -> str | None:
-    """Return the name that a choice stands for: itself, or that of the column at a position."""
+    """Return the name of a requested column, which may be a position."""
     return (
         column
         if column is None or isinstance(column, str)
@@ -297,14 +296,12 @@ def _check_position(column: object, role: str, width: int) -> int:
             f"{role}={column!r} is neither a column name nor a position", hint=f"{role}=0"
         )
     if not 0 <= column < width:
-        raise DataError(
-            f"there is no column at position {column} (asked for as {role})", hint=f"0 to {width - 1}"
-        )
+        raise DataError(f"no column at position {column} (requested as {role})", hint=f"0 to {width - 1}")
     return column
 
 
 def deduplicate_names(names: Sequence[str]) -> list[str]:
-    """Return the names, those that stand twice with their place, those that are empty by their place."""
+    """Make names unique: repeated and empty ones get their position, from 1, as a suffix."""
     seen: set[str] = set()
     result = []
     for position, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files as frames."""
+"""Reads Parquet and Arrow files into polars."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def read_columnar(
     Parameters
     ----------
     source : bytes or Path
-        A path is better for a large Parquet file: only the columns asked for are read.
+        With a path, only the requested columns of a Parquet file are read.
     name : str
-        What it is called, for messages.
+        Name for messages.
     columns : sequence of str, optional
-        Which columns; all.
+        Columns to read; all by default.
     rows : int, optional
-        How many of the first rows; all.
+        Number of rows to read; all by default.
 
     Returns
     -------
@@ -37,17 +37,17 @@ def read_columnar(
     Raises
     ------
     DataError
-        If the file is damaged, of another kind, or lacks a column.
+        If the file is damaged, of another format, or lacks a column.
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     import polars as pl
 
     head = _read_head(source)
     kind = detect_kind(head)
     if kind not in ("parquet", "arrow"):
-        description = FILE_FORMATS[kind][0] if kind in FILE_FORMATS else "no Parquet or Arrow file"
-        raise DataError(f"{name} is {description}", hint="read it as what it is")
+        description = FILE_FORMATS[kind][0] if kind in FILE_FORMATS else "not a Parquet or Arrow file"
+        raise DataError(f"{name} is {description}", hint="read it by the reader of its format")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         if columns is not None:
@@ -65,20 +65,20 @@ def read_columnar(
         description = "a Parquet file" if kind == "parquet" else "an Arrow file"
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{name} is {description} that is cut off or damaged ({message[:200]})",
-            hint="fetch or write it again",
+            f"{name} is {description} that is truncated or damaged ({message[:200]})",
+            hint="download or write it again",
         ) from None
     return frame if selected is None else frame.select(selected)
 
 
 class LazyColumns(Mapping[str, Any]):
-    """The columns of a Parquet or Arrow file, each read when it is first asked for.
+    """The columns of a Parquet or Arrow file, each read on first access.
 
     Parameters
     ----------
     source : bytes or Path
     name : str
-        What it is called, for messages.
+        Name for messages.
     """
 
     def __init__(self, source: bytes | Path, name: str) -> None:
@@ -107,11 +107,11 @@ def _read_head(source: bytes | Path) -> bytes:
         with source.open("rb") as file:
             return file.read(_HEAD_SIZE)
     except OSError:
-        return read_bytes(source)[:_HEAD_SIZE]  # which says what is wrong
+        return read_bytes(source)[:_HEAD_SIZE]  # raises the error
 
 
 def _read_column_names(file: Any, kind: str, head: bytes) -> list[str]:
-    """Return the names of the columns, reading no more than the file's description of itself."""
+    """Return the column names, reading only the file's metadata."""
     import polars as pl
 
     if kind == "parquet":

@@ -1,4 +1,4 @@
-"""Vectorized checks on the bytes of delimited text: blank lines, separators a line, quotes."""
+"""Vectorized checks of the bytes of delimited text: blank lines, separators per line, quotes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foretaste.typing import Int64Array
 
 
 def nonblank_lines(data: bytes) -> Int64Array:
-    """Return which lines of a text without quotes are not blank, from 0."""
+    """Return the numbers, from 0, of the non-blank lines of a text without quotes."""
     codes = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(codes == ord("\n"))
     starts = np.append(0, ends[:-1] + 1)
@@ -21,7 +21,7 @@ def nonblank_lines(data: bytes) -> Int64Array:
 
 
 def has_constant_separators(data: bytes, delimiter: str, n_separators: int) -> bool:
-    """Whether every line that is not blank has so many separators."""
+    """Whether every non-blank line has this number of separators."""
     codes = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(codes == ord("\n"))
     counts = np.diff(np.searchsorted(np.flatnonzero(codes == ord(delimiter)), ends), prepend=0)
@@ -29,7 +29,7 @@ def has_constant_separators(data: bytes, delimiter: str, n_separators: int) -> b
 
 
 def is_well_quoted(data: bytes, delimiter: str) -> bool:
-    """Whether every quote opens or closes a field, or is one of two inside a quoted field."""
+    """Whether every quote opens or closes a field, or is a doubled one in a quoted field."""
     codes = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(codes == ord('"'))
     if len(quotes) % 2:
@@ -44,7 +44,7 @@ def is_well_quoted(data: bytes, delimiter: str) -> bool:
 
 
 def to_single_byte_separator(data: bytes, separator: str) -> tuple[bytes, str]:
-    """Return the text with a separator of one byte, which is all that the fast reader takes."""
+    """Return the text with a one-byte separator, which the native reader and polars require."""
     if separator == WHITESPACE:
         if (
             b"\t" in data
@@ -58,7 +58,7 @@ def to_single_byte_separator(data: bytes, separator: str) -> tuple[bytes, str]:
         return data, " "
     if len(separator.encode()) == 1:
         return data, separator
-    for code in (*range(31, 13, -1), *range(8, 0, -1), 127):  # control characters, which texts do without
+    for code in (*range(31, 13, -1), *range(8, 0, -1), 127):  # control characters, which text hardly contains
         if bytes([code]) not in data:
             return data.replace(separator.encode(), bytes([code])), chr(code)
     raise DataError("the text holds every control character there is", hint="convert it to CSV first")

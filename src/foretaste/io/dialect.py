@@ -1,4 +1,4 @@
-"""How a text table is written: separator, quotes, header; guessed from its start."""
+"""Detects the dialect of delimited text (separator, quotes, header) from its first lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from foretaste.errors import DataError, InvalidParameterError
 
 WHITESPACE = "whitespace"
-_SEPARATORS = ("\t", "::", "|", ";", ", ", ",", WHITESPACE)  # in order of preference where several fit
+_SEPARATORS = ("\t", "::", "|", ";", ", ", ",", WHITESPACE)  # in order of preference
 _SAMPLE_SIZE = 65_536
 _NUMBER_PATTERN = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
 _BARE_COMMA = re.compile(",(?! )")
@@ -22,18 +22,18 @@ _TIME_PATTERN = re.compile(r"\s*(\d{6,}(\.0*)?|\d{4}-\d\d-\d\d([T ].*)?)\s*")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written.
+    """Dialect of delimited text.
 
     Parameters
     ----------
     separator : str
-        What stands between fields; ``"whitespace"`` is any run of blanks and tabs.
+        Field separator; ``"whitespace"`` is any run of blanks and tabs.
     allows_quotes : bool
-        Whether fields may stand in double quotes, with separators and line ends inside.
+        Whether fields may be in double quotes, with separators and line ends inside.
     has_header : bool
-        Whether the first record holds names.
+        Whether the first record holds column names.
     guessed_options : tuple of str
-        Which of ``separator`` and ``has_header`` were guessed.
+        Which of ``separator`` and ``header`` were detected.
     """
 
     separator: str
@@ -58,22 +58,23 @@ def guess_dialect(
     wide: bool = False,
     is_complete: bool = True,
 ) -> tuple[Dialect, list[list[str]]]:
-    """Find out how a table is written.
+    """Detect the dialect of a table.
 
     Parameters
     ----------
     data : bytes
         UTF-8 text.
     name : str
-        The file's name, for errors.
-    separator, header
-        What the caller said; None is guessed.
+        Name of the file, for errors.
+    separator : str or None
+    header : bool or None
+        None to detect them.
     is_known_name : function of str
         Whether a text is a usual column name.
     min_columns : int
-        The least number of fields a record must have.
+        Minimum number of fields of a record.
     wide : bool
-        Whether a row is a user and a column an item, so that a header may hold numbers.
+        Whether rows are users and columns are items, so that a header may hold numbers.
     is_complete : bool
         Whether ``data`` is all of the text.
 
@@ -81,14 +82,14 @@ def guess_dialect(
     -------
     dialect : Dialect
     sample : list of list of str
-        The first records, the header (if any) among them.
+        The first records, including the header, if any.
 
     Raises
     ------
     DataError
         If no separator fits.
     InvalidParameterError
-        If ``separator`` is empty or no text.
+        If ``separator`` is invalid.
     """
     guessed_options = tuple(n for n, value in (("separator", separator), ("header", header)) if value is None)
     separator = _check_separator(separator)
@@ -104,7 +105,7 @@ def guess_dialect(
         if _score_separator(records_by_separator[separator], is_known_name, min_columns)[0] == 0:
             first = start.splitlines()[0][:100]
             raise DataError(
-                f"{name}: no separator was recognised; {min_columns} fields a line are needed at least",
+                f"{name}: no separator was recognized; at least {min_columns} fields per line are needed",
                 where=f"1 | {first}",
                 hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
             )
@@ -113,9 +114,9 @@ def guess_dialect(
     if width < min_columns:
         raise DataError(
             f"{name}: with the separator {separator!r} most lines have {width} field{'s' * (width != 1)}; "
-            f"{min_columns} are needed at least",
+            f"at least {min_columns} are needed",
             where=f"1 | {start.splitlines()[0][:100]}",
-            hint="separator=None (it is found out then)",
+            hint="separator=None detects it",
         )
     if header is None:
         corner = sample[0][0].strip()
@@ -127,27 +128,27 @@ def _check_separator(separator: str | None) -> str | None:
     if separator is None or (isinstance(separator, str) and separator and not set(separator) & set('\n\r"')):
         return WHITESPACE if separator == " " else separator
     raise InvalidParameterError(
-        f"separator={separator!r} is not allowed; it must be some characters other than quotes and line ends",
+        f"separator={separator!r} is not allowed; it must be text without quotes and line ends",
         hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
     )
 
 
 def allows_quotes(separator: str) -> bool:
-    """Whether fields may be quoted: not in tables with ``::`` or blanks, where a quote is a character."""
+    """Whether fields may be quoted: not with ``::`` or whitespace, where a quote is data."""
     return len(separator) == 1
 
 
 def split_sample(start: str, separator: str, is_complete: bool) -> list[list[str]]:
-    """Return the records at the start of a text, split; the last one is left out where it may be cut."""
-    lines = start.replace("\r\n", "\n").split("\n")  # splitlines would split at characters inside texts, too
+    """Split the start of a text into records; the last one is dropped if it may be incomplete."""
+    lines = start.replace("\r\n", "\n").split("\n")  # splitlines also splits at other characters
     if separator == WHITESPACE:
         records = [re.split(r"[ \t]+", line.strip(" \t")) for line in lines]
     elif allows_quotes(separator):
         records = []
-        with contextlib.suppress(csv.Error):  # a quote without an end: what was read so far is the sample
+        with contextlib.suppress(csv.Error):  # an unclosed quote: the sample ends before it
             records.extend(csv.reader(io.StringIO(start, newline="\n"), delimiter=separator))
     elif separator == ", " and ('"' in start or _BARE_COMMA.search(start)):
-        records = []  # a table with commas, and texts with a blank after some of them
+        records = []  # a comma-separated table with some ", " in its text
     else:
         records = [line.split(separator) for line in lines]
     if not is_complete and len(records) > 1:
@@ -158,7 +159,7 @@ def split_sample(start: str, separator: str, is_complete: bool) -> list[list[str
 def _score_separator(
     sample: list[list[str]], is_known_name: Callable[[str], bool], min_columns: int
 ) -> tuple[float, bool, float]:
-    """Say how well a separator fits: usual names first, then how many records agree in length."""
+    """Score how well a separator fits: by usual names, then by the share of records of equal length."""
     lengths = Counter(map(len, sample))
     length, n_agreeing = lengths.most_common(1)[0] if lengths else (0, 0)
     if length < min_columns:
@@ -168,10 +169,10 @@ def _score_separator(
 
 
 def has_header(sample: list[list[str]], is_known_name: Callable[[str], bool]) -> bool:
-    """Whether the first record holds names rather than a first row.
+    """Whether the first record is a header.
 
-    It does if two of its fields are usual names, or one is and none is a number, or if none is a number
-    where all that stands below one of them is.
+    It is if two of its fields are usual names, or one is and none is a number, or if none is a number and
+    some column below is all numbers.
     """
     first, rest = sample[0], sample[1:]
     n_names = sum(map(is_known_name, first))
@@ -182,7 +183,7 @@ def has_header(sample: list[list[str]], is_known_name: Callable[[str], bool]) ->
 
 
 def is_number(text: str) -> bool:
-    """Whether a text looks like a number, with a point or a comma."""
+    """Whether a text looks like a number, with a decimal point or comma."""
     return _NUMBER_PATTERN.fullmatch(text) is not None
 
 

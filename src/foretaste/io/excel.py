@@ -1,4 +1,4 @@
-"""Sheets of Excel and OpenDocument workbooks as frames, cell for cell, with the place of each row."""
+"""Reads sheets of Excel and OpenDocument workbooks, keeping the sheet position of each row."""
 
 from __future__ import annotations
 
@@ -23,17 +23,15 @@ from foretaste.errors import (
 from foretaste.io.archive import CorruptFileError, check_workbook_parts
 from foretaste.io.column_mapping import deduplicate_names
 from foretaste.io.excel_xls import EncryptedFileError, XlsWorkbook
-from foretaste.io.excel_xlsx import check_extent, check_repeats, error_cells, read_sheet_xml
+from foretaste.io.excel_xlsx import check_extent, check_repeats, iter_error_cells, read_sheet_xml
 from foretaste.typing import Int64Array
 
 log = logging.getLogger("foretaste")
 
-_MAX_EXACT_INTEGER = 2.0**53  # up to here a float64 holds every whole number
-_EXCEL_PRECISION = 1e15  # Excel keeps fifteen digits of a number, and makes the rest zeros
+_MAX_EXACT_INTEGER = 2.0**53  # up to this, a float64 holds every integer exactly
+_EXCEL_PRECISION = 1e15  # Excel keeps fifteen digits of a number and zeroes the rest
 _SAMPLE_ROWS = 100
-_MIN_NUMBERED_COLUMNS = (
-    5  # so many numbers 1, 2, 3, ... in the first row are the names of columns, not ratings
-)
+_MIN_NUMBERED_COLUMNS = 5  # at least so many numbers 1, 2, 3, ... in the first row are column names
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +41,19 @@ class Sheet:
     Parameters
     ----------
     frame : polars.DataFrame
-        The cells below the header, without rows that are blank all over. A column is Int64, Float64,
-        Boolean or Datetime if all its cells are of that kind, else String: what a person sees in each cell.
-        A blank cell is null.
+        The cells below the header, without blank rows. A column is Int64, Float64, Boolean or Datetime if
+        all its cells have that type, else String: the cells as displayed. A blank cell is null.
     name : str
-        Of the sheet.
+        Name of the sheet.
     has_header : bool
-        Whether the first row gave the names of the columns; without, they are ``column_1`` and so on.
-    titles : tuple of str, one a column
-        What the header says, as it stands: names may be empty or stand twice; in the frame they are told
-        apart. Empty without a header.
+        Whether the first row holds the column names; else they are ``column_1`` and so on.
+    titles : tuple of str, one per column
+        The header as in the sheet: names may be empty or repeated; in the frame they are unique. Empty
+        without a header.
     row_numbers : int64 array, shape (n,)
-        The row of the sheet, from 1, that each row of the frame stands in.
+        Sheet row, from 1, of each row of the frame.
     first_column : int
-        The column of the sheet, from 0, that the first column of the frame stands in.
+        Sheet column, from 0, of the first column of the frame.
     """
 
     frame: Any
@@ -67,18 +64,18 @@ class Sheet:
     first_column: int
 
     def row_label(self, row: int) -> str:
-        """Say where a row of the frame stands: ``sheet "Ratings", row 12``."""
+        """Return the label of a row of the frame: ``sheet "Ratings", row 12``."""
         return f'sheet "{self.name}", row {self.row_numbers[row]:,}'
 
     def cell_label(self, row: int, column: int) -> str:
-        """Say where a cell of the frame stands: ``sheet "Ratings", cell D12``."""
+        """Return the label of a cell of the frame: ``sheet "Ratings", cell D12``."""
         return (
             f'sheet "{self.name}", cell {column_letters(self.first_column + column)}{self.row_numbers[row]}'
         )
 
 
 def column_letters(index: int) -> str:
-    """Return what Excel calls a column: 0 is ``A``, 27 is ``AB``."""
+    """Return Excel's letters of a column: 0 is ``A``, 27 is ``AB``."""
     letters = ""
     while index >= 0:
         index, digit = divmod(index, 26)
@@ -97,11 +94,11 @@ def read_sheet(
     data : bytes
         The workbook.
     name : str
-        What it is called, for messages.
+        Name for messages.
     sheet : str or int, optional
-        The sheet's name, or its position from 0; the first that is visible, and that is said aloud.
+        Name of the sheet, or its position from 0; by default the first visible one, which is logged.
     header : bool, optional
-        Whether the first row holds names; guessed, and the guess is said aloud.
+        Whether the first row holds column names; detected and logged by default.
 
     Returns
     -------
@@ -112,7 +109,7 @@ def read_sheet(
     DataError
         If the workbook is damaged or has a password, or the sheet is empty.
     NotFoundError
-        If there is no such sheet.
+        If the sheet does not exist.
     NotEnoughMemoryError
         If the sheet would not fit into memory.
     MissingDependencyError
@@ -122,7 +119,7 @@ def read_sheet(
 
     if header is not None and not isinstance(header, bool):
         raise InvalidParameterError(
-            f"header={header!r} is not allowed; it must be True, False or None (guess)"
+            f"header={header!r} is not allowed; it must be True, False or None (detect)"
         )
     workbook, xls_workbook = _open_workbook(data, name)
     sheet_name = _select_sheet(workbook, name, sheet)
@@ -171,7 +168,7 @@ def read_sheet(
 
 
 def _open_workbook(data: bytes, name: str) -> tuple[Any, XlsWorkbook | None]:
-    """Return the workbook, its parts checked, and the records of an .xls."""
+    """Return the checked workbook, and the records of an .xls."""
     try:
         import python_calamine as calamine
     except ImportError:
@@ -190,36 +187,36 @@ def _open_workbook(data: bytes, name: str) -> tuple[Any, XlsWorkbook | None]:
 
 @contextmanager
 def _translate_errors(name: str) -> Iterator[None]:
-    """Turn the reader's errors into ours; on some damaged files it panics, which is no Exception."""
+    """Translate calamine's errors; on some damaged files it panics, which is not an ``Exception``."""
     import python_calamine as calamine
 
     try:
         yield
     except (calamine.PasswordError, EncryptedFileError):
         raise DataError(
-            f"{name} is a workbook with a password", hint="open it, take the password off, and save it again"
+            f"{name} is a workbook with a password", hint="open it, remove the password, and save it again"
         ) from None
     except BaseException as error:
         if isinstance(error, calamine.CalamineError | CorruptFileError):
             raise _corrupt_file_error(name, error) from None
         if type(error).__name__ == "PanicException":
-            raise _corrupt_file_error(name, CorruptFileError("its reader gave up")) from None
+            raise _corrupt_file_error(name, CorruptFileError("the reader panicked")) from None
         raise
 
 
 def _corrupt_file_error(name: str, error: BaseException) -> DataError:
     message = (str(error).splitlines() or ["unreadable"])[0][:200]
     return DataError(
-        f"{name} is a workbook that is cut off or damaged ({message})",
-        hint="fetch it again, or open it and save it again",
+        f"{name} is a workbook that is truncated or damaged ({message})",
+        hint="download it again, or open it and save it again",
     )
 
 
 def _select_sheet(workbook: Any, name: str, sheet: str | int | None) -> str:
-    """Return the name of the sheet that is meant."""
+    """Return the name of the requested sheet, or of the first visible one."""
     names: list[str] = workbook.sheet_names
     if not names:
-        raise DataError(f"{name} is a workbook without a sheet", hint="another file")
+        raise DataError(f"{name} is a workbook without sheets", hint="another file")
     listing = "sheets are: " + ", ".join(f'"{title}"' for title in names)
     if sheet is None:
         for metadata in workbook.sheets_metadata:
@@ -246,31 +243,31 @@ def _select_sheet(workbook: Any, name: str, sheet: str | int | None) -> str:
 def _read_cells(
     workbook: Any, name: str, sheet: str, error_cells: Sequence[tuple[int, int, str]]
 ) -> tuple[list[list[Any]], int, int]:
-    """Return a sheet's cells by rows, and the row and column of the sheet, from 0, of the first."""
+    """Return a sheet's cells by rows, and the sheet row and column, from 0, of the first cell."""
     with _translate_errors(name):
         worksheet = workbook.get_sheet_by_name(sheet)
         rows = worksheet.to_python(skip_empty_area=True)
     first_row, first_column = worksheet.start or (0, 0)
     for row, column, text in error_cells:
-        # The library gives these as blank, and leaves one out that has no value.
+        # The library returns these as blank, and omits one that has no value.
         if not (0 <= row - first_row < len(rows) and 0 <= column - first_column < len(rows[0])):
             raise DataError(
                 f'{name}: sheet "{sheet}", cell {column_letters(column)}{row + 1} holds the error {text}',
-                hint="mend or empty that cell",
+                hint="fix or empty that cell",
             )
         rows[row - first_row][column - first_column] = text
     return rows, first_row, first_column
 
 
 def _find_error_cells(data: bytes, name: str, index: int) -> list[tuple[int, int, str]]:
-    """Return the cells of a newer workbook with errors; refuses a sheet that reaches too far."""
+    """Return the cells with errors of an .xlsx; raises if the sheet's extent is too large."""
     xml = read_sheet_xml(data, index)
     check_extent(xml, name)
-    return list(error_cells(xml, name))
+    return list(iter_error_cells(xml, name))
 
 
 def _looks_like_header(first: Sequence[Any], body: Sequence[Sequence[Any]]) -> bool:
-    """Whether the first row holds names: known ones, or 1, 2, 3, ..., or text above what is no text."""
+    """Whether the first row is a header: known names, or 1, 2, 3, ..., or text above non-text cells."""
     texts = [cell for cell in first if isinstance(cell, str) and cell.strip()]
     if any(column_role(cell) for cell in texts):
         return True
@@ -298,7 +295,7 @@ def _log_guess(
 
 
 def _to_series(title: str, cells: Sequence[Any]) -> Any:
-    """Return a column in its own type if all its cells are of one kind, else as text."""
+    """Return a column in its own type if all its cells have that type, else as text."""
     import polars as pl
 
     types = set(map(type, cells))
@@ -326,7 +323,7 @@ def _to_series(title: str, cells: Sequence[Any]) -> Any:
 
 
 def _cell_text(cell: Any) -> str | None:
-    """Return what a person sees in a cell: 7, not 7.0; TRUE; a time as ISO writes it."""
+    """Return a cell as displayed: 7, not 7.0; TRUE; a datetime in ISO format."""
     if cell is None or cell == "":
         return None
     if isinstance(cell, bool):
@@ -348,5 +345,5 @@ def _warn_about_long_numbers(series: Sequence[Any], name: str) -> None:
     if long_columns:
         log.warning(
             "%s: numbers in column %s have more than fifteen digits, of which Excel keeps fifteen; "
-            "ids like that belong in cells formatted as text", name, ", ".join(long_columns),
+            "format such ids as text", name, ", ".join(long_columns),
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What the reader of workbooks does not tell of an .xls, and what it must not be given.
+"""Checks an .xls (BIFF) before calamine reads it, and finds its error cells.
 
-It leaves cells with errors blank, and takes the whole process down with it where a damaged file announces
-billions of strings or cells. So the records of the file are walked through first.
+Calamine returns cells with errors as blank, and crashes the process if a damaged file declares billions of
+strings or cells. So the records of the file are scanned first. Format: [MS-XLS] and [MS-CFB] by Microsoft.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from foretaste._utils.memory import check_available
 from foretaste.io.archive import CorruptFileError
 
-_CELL_BYTES = 64  # of memory, in the reader and in Python
+_CELL_BYTES = 64  # of memory, in calamine and in Python
 _MAX_ROWS, _MAX_COLUMNS = 65_536, 256
-_FREE_SECTOR = 0xFFFFFFFA  # from here on a number of a sector means that there is none
+_FREE_SECTOR = 0xFFFFFFFA  # sector numbers from here on mean "no sector"
 _BOF, _EOF, _SHEET, _STRINGS, _PASSWORD, _EXTENT = 0x0809, 0x000A, 0x0085, 0x00FC, 0x002F, 0x0200
 _FORMULA, _BOOLEAN_OR_ERROR, _NUMBERS, _BLANKS = 0x0006, 0x0205, 0x00BD, 0x00BE
 _CELLS = frozenset(
@@ -32,32 +32,32 @@ _ERRORS = {
 
 
 class EncryptedFileError(Exception):
-    """The file is encrypted."""
+    """The workbook has a password."""
 
 
 class XlsWorkbook:
-    """The records of an .xls, walked through and found possible.
+    """The validated records of an .xls.
 
     Parameters
     ----------
     data : bytes
-        The file.
+        Content of the file.
     name : str
-        What it is called, for errors.
+        Name for errors.
 
     Attributes
     ----------
     error_cells : list of lists
-        For each sheet, the cells that hold an error: row and column, from 0, and the error.
+        For each sheet, the cells with an error: row and column, from 0, and the error.
 
     Raises
     ------
     Damaged
-        If it is not put together as it should be, or announces more than it can hold.
+        If its structure is invalid, or it declares more than it can contain.
     Locked
         If it has a password.
     NotEnoughMemoryError
-        If the cells of a sheet, blank ones among them, would not fit into memory.
+        If the cells of a sheet, including blank ones, would not fit into memory.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -68,7 +68,7 @@ class XlsWorkbook:
             raise CorruptFileError(str(error)) from None
 
     def _iter_sheet_offsets(self) -> Iterator[int]:
-        """Yield where each sheet starts, checking what the reader trusts."""
+        """Yield the offset of each sheet, checking what calamine does not."""
         for kind, start, size in self._iter_records(0):
             if kind == _PASSWORD:
                 raise EncryptedFileError
@@ -77,27 +77,27 @@ class XlsWorkbook:
             if kind == _STRINGS and struct.unpack_from("<I", self._stream, start + 4)[0] * 3 > len(
                 self._stream
             ):
-                raise CorruptFileError(f"more strings than would fit into its {size} bytes")
+                raise CorruptFileError(f"more strings than fit into its {size} bytes")
 
     def _iter_records(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Yield the kind, the start and the size of each record from a place on, to the end of its part."""
+        """Yield kind, offset and size of each record from ``start`` to the end of its substream."""
         depth = 0
         while True:
             kind, size = struct.unpack_from("<HH", self._stream, start)
             if depth == 0 and kind != _BOF:
-                raise CorruptFileError("a part of it has no start")
+                raise CorruptFileError("a substream has no start")
             start += 4
             if start + size > len(self._stream):
-                raise CorruptFileError("it ends too early")
+                raise CorruptFileError("unexpected end of file")
             depth += (kind == _BOF) - (kind == _EOF)
             if depth == 0:
                 return
-            if depth == 1:  # charts within a sheet are deeper
+            if depth == 1:  # charts in a sheet are deeper
                 yield kind, start, size
             start += size
 
     def _scan_sheet(self, start: int, name: str) -> list[tuple[int, int, str]]:
-        """Return the cells of a sheet that hold an error, having found out how far the sheet reaches."""
+        """Check the extent of a sheet, and return its cells with errors."""
         error_cells, rows, columns = [], 1, 1
         stream, unpack = self._stream, struct.Struct("<HH").unpack_from
         for kind, offset, size in self._iter_records(start):
@@ -106,7 +106,7 @@ class XlsWorkbook:
                 first_row, row, first_column, column = struct.unpack_from(layout, stream, offset)
                 if (
                     first_row > row or first_column > column
-                ):  # their difference, without a sign, is in the billions
+                ):  # calamine's unsigned difference would be billions
                     raise CorruptFileError("a sheet that ends before it starts")
             elif kind in _CELLS:
                 row, column = (number + 1 for number in unpack(stream, offset))
@@ -122,13 +122,13 @@ class XlsWorkbook:
             raise CorruptFileError(f"a sheet of {rows:,} rows and {columns:,} columns")
         check_available(
             rows * columns * _CELL_BYTES,
-            f"{name}: a sheet of {rows:,} rows and {columns} columns, blank ones among them,",
+            f"{name}: a sheet of {rows:,} rows and {columns} columns, including blank ones,",
             "delete the rows and columns beyond the table, and save",
         )
         return error_cells
 
     def _error_code(self, kind: int, offset: int) -> int | None:
-        """Return the code of the error in a cell, if there is one."""
+        """Return the error code of a cell, or None."""
         stream = self._stream
         if kind == _BOOLEAN_OR_ERROR and stream[offset + 7]:
             return stream[offset + 6]
@@ -138,10 +138,10 @@ class XlsWorkbook:
 
 
 def _read_workbook_stream(data: bytes) -> bytes:
-    """Return the stream of the workbook out of the file system inside the file."""
+    """Return the workbook stream of the compound file."""
     shift, mini_shift = struct.unpack_from("<HH", data, 30)
     if shift not in (9, 12) or mini_shift != 6:
-        raise CorruptFileError("sectors of an odd size")
+        raise CorruptFileError("unsupported sector size")
     directory_start, mini_cutoff, mini_fat_start = (
         struct.unpack_from("<I", data, offset)[0] for offset in (48, 56, 60)
     )
@@ -166,7 +166,7 @@ def _read_workbook_stream(data: bytes) -> bytes:
     if size >= mini_cutoff:
         return read_chain(first, fat)[:size]
     if "root" not in streams or not size:
-        raise CorruptFileError("no workbook in it")
+        raise CorruptFileError("no workbook stream")
     mini_stream, mini_fat = (
         read_chain(streams["root"][0], fat),
         _unpack_uint32(read_chain(mini_fat_start, fat)),
@@ -177,7 +177,7 @@ def _read_workbook_stream(data: bytes) -> bytes:
 
 
 def _fat_sectors(data: bytes, read_sector: Callable[[int], bytes]) -> list[int]:
-    """Return which sectors hold the table that says which sector follows which."""
+    """Return the numbers of the sectors of the file allocation table."""
     numbers = list(struct.unpack_from("<109I", data, 76))
     (next_sector,) = struct.unpack_from("<I", data, 68)
     seen = set()
@@ -193,11 +193,11 @@ def _unpack_uint32(data: bytes) -> tuple[int, ...]:
 
 
 def _iter_chain(first: int, fat: tuple[int, ...]) -> Iterator[int]:
-    """Yield the sectors of a stream one after the other."""
+    """Yield the sectors of a stream in order."""
     n_steps = 0
     while first < _FREE_SECTOR:
         yield first
         first = fat[first]
         n_steps += 1
         if n_steps > len(fat):
-            raise CorruptFileError("a ring of sectors")
+            raise CorruptFileError("a cycle of sectors")

@@ -1,4 +1,4 @@
-"""What the reader of workbooks does not tell of an .xlsx: how far a sheet reaches, which cells are errors."""
+"""Checks the extent of .xlsx and .ods sheets before calamine reads them, and finds error cells."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from foretaste._utils.memory import check_available
 from foretaste.errors import DataError
 from foretaste.io.archive import ARCHIVE_ERRORS
 
-_BYTES_PER_CELL = 64  # of memory a cell, in the reader and in Python, blank or not
-_SMALL_SIZE = 2_000_000_000  # bytes that need no closer look
-_MAX_DIGITS = 10  # of so many digits a number of a row is never looked at more closely: there is no such row
-_REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # of a cell, or without letters of a row
+_BYTES_PER_CELL = 64  # of memory, in calamine and in Python, blank cells included
+_SMALL_SIZE = 2_000_000_000  # bytes; smaller sheets need no exact extent
+_MAX_DIGITS = 10  # of a row number in the upper bound
+_REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # of a cell; without letters, of a row
 _CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 _REPEATED = re.compile(rb"""\bnumber-(columns|rows)-repeated\s*=\s*["'](\d+)["']""")
-_SHEET_LIMITS = {b"columns": 16_384, b"rows": 1_048_576}  # that a sheet can have
+_SHEET_LIMITS = {b"columns": 16_384, b"rows": 1_048_576}  # of the formats
 _ERROR = re.compile(rb'<c\s([^>]*\bt="e"[^>]*)(?<!/)>(.*?)</c>', re.DOTALL)
 
 
 def check_extent(xml: bytes, name: str) -> None:
-    """Refuse a sheet that reaches so far that its cells, most of them blank, would not fit into memory.
+    """Raise if the cells of a sheet, most of them blank, would not fit into memory.
 
     Parameters
     ----------
     xml : bytes
-        Of the sheet.
+        XML of the sheet.
     name : str
-        Of the workbook, for the error.
+        Name of the workbook, for the error.
 
     Raises
     ------
     NotEnoughMemoryError
-        Naming the rows and columns.
+        With the numbers of rows and columns.
     """
     rows, columns = _upper_bounds(xml)
     if rows * columns * _BYTES_PER_CELL < _SMALL_SIZE:
@@ -44,13 +44,13 @@ def check_extent(xml: bytes, name: str) -> None:
     rows, columns = _extent(xml, name)
     check_available(
         rows * columns * _BYTES_PER_CELL,
-        f"{name}: a sheet of {rows:,} rows and {columns:,} columns, blank cells among them,",
-        "a stray cell far away is the usual cause: delete the rows and columns beyond the table, and save",
+        f"{name}: a sheet of {rows:,} rows and {columns:,} columns, including blank cells,",
+        "usually caused by a stray cell: delete the rows and columns beyond the table, and save",
     )
 
 
 def _upper_bounds(xml: bytes) -> tuple[int, int]:
-    """Return numbers of rows and columns that a sheet certainly keeps within, quickly."""
+    """Return quick upper bounds of the numbers of rows and columns."""
     digits = len(str(xml.count(b"row")))
     while digits < _MAX_DIGITS and re.search(rb"""\br\s*=\s*["'][A-Za-z]*\d{%d}""" % (digits + 1), xml):
         digits += 1
@@ -62,7 +62,7 @@ def _upper_bounds(xml: bytes) -> tuple[int, int]:
 
 
 def _all_cells_have_reference(xml: bytes) -> bool:
-    """Whether every cell says where it stands; those that do not stand behind the one before."""
+    """Whether every cell has a reference; one without follows the cell before it."""
     return len(_CELL.findall(xml)) == len(re.findall(rb"""\br\s*=\s*["'][A-Za-z]""", xml))
 
 
@@ -71,7 +71,7 @@ def _longest_row(xml: bytes) -> int:
 
 
 def _extent(xml: bytes, name: str) -> tuple[int, int]:
-    """Return how many rows and columns lie between the outermost cells."""
+    """Return the numbers of rows and columns between the outermost cells."""
     letters: set[bytes] = set()
     top, bottom = 1 << 62, 0
     has_references = _all_cells_have_reference(xml)
@@ -84,7 +84,8 @@ def _extent(xml: bytes, name: str) -> tuple[int, int]:
     column_indices = [_column_index(letter) for letter in letters if letter] or [0]
     if bottom > _SHEET_LIMITS[b"rows"] or max(column_indices) >= _SHEET_LIMITS[b"columns"]:
         raise DataError(
-            f"{name} is a workbook that is damaged: a cell in row {bottom:,}, column {max(column_indices) + 1:,}",
+            f"{name} is a workbook that is damaged: it has a cell in row {bottom:,}, "
+            f"column {max(column_indices) + 1:,}",
             hint="open it and save it again",
         )
     columns = max(column_indices) - min(column_indices) + 1
@@ -94,7 +95,7 @@ def _extent(xml: bytes, name: str) -> tuple[int, int]:
 
 
 def _require_complete_xml(xml: bytes, name: str) -> None:
-    """Refuse XML that is cut off or no XML; the reader of OpenDocument looks for its end for ever."""
+    """Raise for truncated or invalid XML, on which calamine's OpenDocument reader never returns."""
     from xml.parsers import expat
 
     try:
@@ -106,27 +107,27 @@ def _require_complete_xml(xml: bytes, name: str) -> None:
 
 
 def check_repeats(data: bytes, name: str) -> None:
-    """Refuse an OpenDocument sheet that is cut off, or whose repeated cells would not fit into memory.
+    """Raise if an OpenDocument sheet is truncated, or its repeated cells would not fit into memory.
 
     Parameters
     ----------
     data : bytes
-        The workbook.
+        Content of the workbook.
     name : str
-        What it is called, for the error.
+        Name for the error.
 
     Raises
     ------
     DataError
-        If a cell or a row is repeated more often than a sheet is wide or long.
+        If a cell or row is repeated more often than a sheet has columns or rows.
     NotEnoughMemoryError
-        Naming the rows and columns.
+        With the numbers of rows and columns.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             xml = archive.read("content.xml")
     except (KeyError, *ARCHIVE_ERRORS):
-        return  # its reader says what is wrong
+        return  # calamine raises the error
     _require_complete_xml(xml, name)
     for match in _REPEATED.finditer(xml):
         if int(match[2][:20]) > _SHEET_LIMITS[match[1]]:
@@ -138,7 +139,7 @@ def check_repeats(data: bytes, name: str) -> None:
     rows = columns = 0
     for row in re.split(rb"<(?:\w+:)?table-row\b", xml)[1:]:
         if b":p" not in row and b"value" not in row:
-            continue  # blank rows stand at the end of most sheets, repeated to the bottom
+            continue  # most sheets end with a blank row, repeated to the bottom
         repeats = [(match[1], int(match[2])) for match in _REPEATED.finditer(row)]
         rows += max((count for axis, count in repeats if axis == b"rows"), default=1)
         columns = max(
@@ -146,18 +147,18 @@ def check_repeats(data: bytes, name: str) -> None:
         )
     check_available(
         rows * columns * _BYTES_PER_CELL if rows > 1000 else 0,
-        f"{name}: a sheet of {rows:,} rows and up to {columns:,} columns, repeated cells among them,",
+        f"{name}: a sheet of {rows:,} rows and up to {columns:,} columns, including repeated cells,",
         "delete the rows and columns beyond the table, and save",
     )
 
 
-def error_cells(xml: bytes, name: str) -> Iterator[tuple[int, int, str]]:
-    """Yield the cells that hold an error such as ``#N/A``: row and column, from 0, and the error.
+def iter_error_cells(xml: bytes, name: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the cells with an error such as ``#N/A``: row and column, from 0, and the error.
 
     Raises
     ------
     DataError
-        If a cell with an error does not say where it stands.
+        If a cell with an error has no reference.
     """
     if b't="e"' not in xml:
         return
@@ -166,7 +167,7 @@ def error_cells(xml: bytes, name: str) -> Iterator[tuple[int, int, str]]:
         value = re.search(rb"<v>([^<]*)</v>", match[2])
         text = value[1].decode(errors="replace") if value else "#ERROR"
         if reference is None:
-            raise DataError(f"{name}: a cell holds the error {text}", hint="mend or empty that cell")
+            raise DataError(f"{name}: a cell holds the error {text}", hint="fix or empty that cell")
         yield int(reference[2]) - 1, _column_index(reference[1]), text
 
 
@@ -178,7 +179,7 @@ def _column_index(letters: bytes) -> int:
 
 
 def read_sheet_xml(data: bytes, index: int) -> bytes:
-    """Return the XML of a sheet, from 0; empty if this is no .xlsx, or one put together in some other way."""
+    """Return the XML of the sheet at a position, from 0; empty if the file is not a usual .xlsx."""
     if not data.startswith(b"PK"):
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Tables whose columns have types: frames in memory, Parquet, Excel, databases."""
+"""Tables with typed columns: data frames, Parquet, Arrow, Excel, numpy, databases."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _MAX_SHOWN_ROWS = 3
 
 
 class FrameTable:
-    """A table of typed columns, read by the same steps as a text.
+    """A table of typed columns, with the same interface as ``TextTable``.
 
     Parameters
     ----------
     columns : mapping of name to column
-        Of pandas or polars, or numpy arrays.
+        Pandas or polars columns, or numpy arrays.
     name : str
-        What the source is called, for errors.
-    error_collector : Sieve
-        What happens to rows that cannot be used.
+        Name of the source, for errors.
+    error_collector : RowErrorCollector
+        Handles invalid rows.
     in_memory : bool
-        Whether the caller holds it: then texts are not read as numbers, and ids keep the type they have.
+        Whether the caller passed it as a frame: then text is not parsed as numbers.
     has_typed_ids : bool
-        Whether ids keep the type they have; in a worksheet or an array they may be whole numbers in disguise.
+        Whether ids keep their type; in a worksheet or an array, text or floats may stand for integers.
     allow_positional : bool
         Whether columns without usual names may be read by position.
     header : bool
-        Whether the columns have names of their own.
+        Whether the columns have names.
     row_label : function of int
-        How a row is called.
+        Returns the label of a row for messages.
     decimal : str
-        What stands before the fraction of a number that is written as text.
+        Decimal separator of numbers in text.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class FrameTable:
         decimal: str = ".",
     ) -> None:
         self.decimal = decimal
-        self.columns = columns  # which may be read only when they are asked for
+        self.columns = columns  # possibly lazy
         self.name = name
         self.error_collector = error_collector
         self.in_memory = in_memory
@@ -64,13 +64,13 @@ class FrameTable:
         self.allow_positional = allow_positional
         self.header = list(self.columns) if header else None
         self.width = len(self.columns)
-        self.titles: Sequence[str] | None = None  # as a worksheet has them, where names had to be told apart
-        self.cell_label: Callable[[int, int], str] | None = None  # how a worksheet calls a cell
+        self.titles: Sequence[str] | None = None  # original names of a worksheet, before deduplication
+        self.cell_label: Callable[[int, int], str] | None = None  # label of a worksheet cell
         self._row_label = row_label
         self._selection: Int64Array | None = None
 
     def set_row_label(self, row_label: Callable[[int], str]) -> FrameTable:
-        """Say how a row is called; returns the table itself."""
+        """Set the function that labels a row; return self."""
         self._row_label = row_label
         return self
 
@@ -85,7 +85,7 @@ class FrameTable:
         return [["" if is_missing(cell) else str(cell) for cell in row] for row in zip(*heads, strict=True)]
 
     def default_names(self) -> list[str]:
-        """Return names for the columns of a table without a header."""
+        """Return the column names to use without a header."""
         return list(self.columns)
 
     def read_columns(self, positions: Mapping[str, int]) -> dict[str, Any]:
@@ -94,12 +94,12 @@ class FrameTable:
         return {role: column_values(self.columns[names[position]]) for role, position in positions.items()}
 
     def column_text(self, index: int) -> Any:
-        """Return a column of the rows at hand as a polars series of text."""
+        """Return a column of the selected rows as a polars Series of text."""
         texts = to_text_series(self.columns[list(self.columns)[index]])
         return texts if self._selection is None else texts.gather(self._selection)
 
     def filter(self, mask: BoolArray) -> None:
-        """Let only some of the rows at hand count from now on; places stay those of the source."""
+        """Keep only some of the selected rows; labels still refer to the source."""
         self._selection = np.flatnonzero(mask) if self._selection is None else self._selection[mask]
 
     def _source_rows(self, rows: AnyArray) -> Int64Array:
@@ -107,11 +107,11 @@ class FrameTable:
         return rows if self._selection is None else self._selection[rows]
 
     def row_label(self, row: int) -> str:
-        """Say where a row stands."""
+        """Return the label of a selected row."""
         return self._row_label(int(self._source_rows(np.array([row]))[0]))
 
     def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
-        """Make the fault of some rows at hand: the first shown, a few named, all kept."""
+        """Return the error of some selected rows: text of the first, labels of a few, numbers of all."""
         source_rows = self._source_rows(rows)
         cells = [
             column_values(column[source_rows[0] : source_rows[0] + 1]) for column in self.columns.values()
@@ -121,11 +121,11 @@ class FrameTable:
         return RowError(kind, problem, f"{row_labels[0]}: {row_text}", hint, source_rows, row_labels)
 
     def make_data_error(self, rows: AnyArray, problem: str, hint: str) -> DataError:
-        """Make the error for some rows that cannot be used."""
+        """Return the exception for some invalid rows."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
     def check_ids(self, values: Any, role: str, column: str) -> None:
-        """Meet the rows whose id is missing."""
+        """Record the rows without an id."""
         missing = np.flatnonzero(_missing_mask(values))
         if len(missing):
             hint = f"fill or drop the rows without a {role} id first"
@@ -136,7 +136,7 @@ class FrameTable:
             )
 
     def parse_ids(self, values: Any, role: str) -> Any:
-        """Return ids with the type they have; texts of a worksheet become numbers as those of a text file do."""
+        """Return ids with their type; text of a worksheet becomes integers as in a text file."""
         if is_text_series(values):
             return values if self.has_typed_ids else text_parser.parse_ids(self, values, role)
         if not isinstance(values, np.ndarray):
@@ -144,13 +144,13 @@ class FrameTable:
         is_integral = (
             values.dtype.kind == "f" and (values == np.floor(values)).all() and (abs(values) < 2**53).all()
         )
-        # A column of whole numbers with gaps comes as floats, and so does one in an array beside ratings.
+        # An integer column with gaps arrives as floats, and so does one in an array beside ratings.
         if is_integral and (self.error_collector.row_errors or not self.has_typed_ids):
             return values.astype(np.int64)
         return values
 
     def parse_numbers(self, values: Any, index: int, role: str, column: str) -> Float32Array:
-        """Return numbers as float32, meeting what is no finite number; see ``cells.number_column``."""
+        """Return numbers as float32; record what is not a finite number (see ``text_parser``)."""
         if is_text_series(values) and not self.in_memory:
             return text_parser.parse_numbers(self, values, index, role, column)
         array = values if isinstance(values, np.ndarray) else as_numpy(values)
@@ -165,21 +165,21 @@ class FrameTable:
             expected = "a finite number" if isinstance(first, int | float | np.number) else "a number"
             problem = f"{role} is {to_python(first)!r}, not {expected}"
             problem = f"the {role} is missing" if is_missing(first) else problem
-            hint = "drop or mend such rows"
+            hint = "drop or fix such rows"
             if not self.in_memory and is_missing(first):
                 hint = f'where="{text_parser.quote_name(column)} IS NOT NULL" leaves such rows out'
             self.error_collector.record(self.make_row_error("not_a_number", invalid, problem, hint), invalid)
         return numbers
 
     def parse_timestamps(self, values: Any, column: str) -> Int64Array:
-        """Return times as whole seconds since 1970, meeting what is missing."""
+        """Return timestamps as integer seconds since 1970; record missing ones."""
         if is_text_series(values) and not self.in_memory:
             return text_parser.parse_timestamps(self, values, column)
         array = values if isinstance(values, np.ndarray) else as_numpy(values)
         missing = np.isnat(array) if array.dtype.kind == "M" else _missing_mask(array)
         rows = np.flatnonzero(missing)
         if len(rows):
-            hint = "drop or mend such rows"
+            hint = "drop or fix such rows"
             self.error_collector.record(
                 self.make_row_error("bad_time", rows, f"{column} is missing", hint), rows
             )
@@ -209,9 +209,9 @@ def _as_float(value: Any) -> float:
 
 
 def column_values(column: Any) -> Any:
-    """Return a frame's column as it is encoded: text as a polars series, everything else as numpy.
+    """Return a column in the form that is encoded: text as a polars Series, all else as a numpy array.
 
-    Numbers without gaps are seen where they stand in memory, not copied.
+    Numbers without gaps are views, not copies.
     """
     if isinstance(column, np.ndarray) or is_text_series(column):
         return column
@@ -223,23 +223,22 @@ def column_values(column: Any) -> Any:
     if kind.startswith(("Categorical", "Enum")):
         return column.cast(str)
     is_integer_type = kind.startswith(("Int", "UInt"))
-    return (
-        column if is_integer_type and column.null_count() else as_numpy(column)
-    )  # numpy would make floats of it
+    # As a numpy array, integers with nulls would become floats.
+    return column if is_integer_type and column.null_count() else as_numpy(column)
 
 
 def _pandas_text_to_polars(column: Any) -> Any:
-    """Return a pandas column of text through Arrow, without a Python object a row where pyarrow is there."""
+    """Convert a pandas text column through Arrow, which avoids one Python object per row."""
     import polars as pl
 
     try:
         return pl.Series(column, dtype=pl.String)
-    except ImportError:  # pandas speaks Arrow through pyarrow alone
+    except ImportError:  # pandas exports Arrow only if pyarrow is installed
         return as_numpy(column)
 
 
 def to_series(column: Any) -> Any:
-    """Return a frame's column as a polars series, null where a cell is missing."""
+    """Return a column as a polars Series, null where a cell is missing."""
     import polars as pl
 
     if isinstance(column, pl.Series):
@@ -251,7 +250,7 @@ def to_series(column: Any) -> Any:
 
 
 def to_text_series(column: Any) -> Any:
-    """Return a frame's column as a polars series of text, null where a cell is missing."""
+    """Return a column as a polars Series of text, null where a cell is missing."""
     import polars as pl
 
     values = column_values(column)
@@ -263,5 +262,5 @@ def to_text_series(column: Any) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell is None, NaN, or what pandas writes for them."""
+    """Whether a cell is None, NaN, or pandas' NA or NaT."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

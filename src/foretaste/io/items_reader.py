@@ -1,4 +1,4 @@
-"""``read_items``: what items are called, from a file or a frame."""
+"""``read_items``: reads the item catalog (ids, titles, other columns) from a file or frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foretaste.io.table_source import SourceOptions, SourceTable, open_source
 
 log = logging.getLogger("foretaste")
 
-# Squeezed to lower-case letters, the best first.
+# Lower-case letters only, in order of preference.
 _TITLE_NAMES = (
     "title",
     "name",
@@ -46,30 +46,30 @@ def read_items(
     table: str | None = None,
     query: str | None = None,
 ) -> ItemCatalog:
-    """Read what items are called from a text file or a data frame.
+    """Read item titles and other item columns from a file, data frame or database.
 
     Parameters
     ----------
     source : str, Path, open binary file, or data frame
-        One row an item.
+        One row per item.
     item, title : str or int, optional
-        The column of item ids and the one that people read: a name, or a position from 0. Else the usual
-        names are looked for, then the first column and the first other column are taken; either is said.
-        A sheet or frame of one column holds titles, its items are numbered from 1 by row.
+        Columns of item ids and titles: a name, or a position from 0. By default columns with usual names are
+        used, else the first column and the first other one; the choice is logged. A sheet or frame of one
+        column holds titles; its items are numbered from 1 by row.
     separator, header, encoding, member, sheet, table, query
         As in ``read_ratings``.
 
     Returns
     -------
-    Catalogue
-        All columns beside the ids are text, as it stands in the file; a missing cell is empty.
+    ItemCatalog
+        All columns but the ids are text as in the file; a missing cell is the empty string.
 
     Raises
     ------
     DataError
-        If an item stands twice or has no id, or there is nothing beside the ids.
+        If an item occurs twice or has no id, or there is no column but the ids.
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     source_table = open_source(
         source,
@@ -98,22 +98,20 @@ def read_items(
             ids = source_table.parse_ids(to_text_series(ids), "item")
     else:
         cells = texts.pop(item_name)
-        source_table.check_ids(cells, "item", item_name, "give that item an id, or drop the line")
+        source_table.check_ids(cells, "item", item_name, "give the item an id, or drop the line")
         ids = source_table.parse_ids(cells, "item")
     return _build_catalog(ids, texts, title_name, source_table)
 
 
 def _number_titles(source_table: FrameTable, title: str) -> ItemCatalog:
-    """Return the titles of a table that has nothing else, numbered."""
-    log.warning(
-        "%s: one column only; taken for the titles, and items numbered from 1 by row", source_table.name
-    )
+    """Return the catalog of a table that has only titles."""
+    log.warning("%s: only one column; read as titles, with items numbered from 1 by row", source_table.name)
     texts = {title or "title": columns_as_text(source_table)[0]}
     return _build_catalog(np.arange(1, len(source_table) + 1), texts, title or "title", source_table)
 
 
 def columns_as_text(source_table: SourceTable) -> list[Any]:
-    """Return all columns of a table as polars series of text."""
+    """Return all columns of a table as polars Series of text."""
     if isinstance(source_table, FrameTable):
         return [to_text_series(column) for column in source_table.columns.values()]
     columns: list[Any] = source_table.as_text_frame().get_columns()
@@ -123,7 +121,7 @@ def columns_as_text(source_table: SourceTable) -> list[Any]:
 def _choose_columns(
     names: list[str], item: str | int | None, title: str | int | None, source: str, has_header: bool = True
 ) -> tuple[str, str]:
-    """Decide which columns hold the ids and the titles, and say so."""
+    """Choose the columns of ids and titles, and log the choice."""
     requested = {"item": resolve_column(names, "item", item), "title": resolve_column(names, "title", title)}
     name_by_role = infer_roles(names, {role: name for role, name in requested.items() if name is not None})
     if "item" not in name_by_role:
@@ -135,9 +133,7 @@ def _choose_columns(
         )
     other_names = [name for name in names if name != name_by_role["item"]]
     if not other_names:
-        raise DataError(
-            f"{source} has ids only, nothing that items are called", where=f"columns are: {names[0]}"
-        )
+        raise DataError(f"{source} has only ids, no titles", where=f"columns are: {names[0]}")
     if name_by_role.get("title") == name_by_role["item"]:
         raise DataError(
             f'the column "{name_by_role["item"]}" cannot be both item and title',
@@ -162,13 +158,13 @@ def _choose_columns(
 
 
 def _build_catalog(ids: Any, texts: dict[str, Any], title: str, source_table: SourceTable) -> ItemCatalog:
-    """Put the rows into the order of their ids."""
+    """Return the catalog, its rows sorted by id."""
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):
         code = int(np.flatnonzero(np.bincount(codes) > 1)[0])
         rows = np.flatnonzero(codes == code)
-        problem = f"item {to_python(index.ids[code])!r} stands {len(rows)} times"
-        raise source_table.make_data_error(rows, problem, "keep one row an item")
+        problem = f"item {to_python(index.ids[code])!r} occurs {len(rows)} times"
+        raise source_table.make_data_error(rows, problem, "keep one row per item")
     order = np.argsort(codes)
     columns = {}
     for name, cells in texts.items():

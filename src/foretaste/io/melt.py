@@ -1,4 +1,4 @@
-"""Ratings out of a table in the wide layout: one row a user, one column an item."""
+"""Reads ratings from a table in the wide layout: one row per user, one column per item."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAX_SHOWN = 3
 
 
 class WideCells:
-    """The cells of a wide table as rows that can be named; their numbers go along the rows of the table.
+    """The ratings of a wide table as a ``RowSource``; cells are numbered row by row.
 
     Parameters
     ----------
-    opened : TextTable or FrameTable
+    table : TextTable or FrameTable
         The wide table.
     row, column : int64 arrays, shape (n,)
-        Where each rating stands.
+        Position of each rating.
     """
 
     def __init__(self, table: SourceTable, row: Int64Array, column: Int64Array) -> None:
@@ -37,7 +37,7 @@ class WideCells:
         self._row, self._column = row, column
 
     def row_label(self, row: int) -> str:
-        """Say where a rating stands: ``line 12, column "j7"``."""
+        """Return the label of a rating: ``line 12, column "j7"``."""
         line, column = int(self._row[row]), int(self._column[row])
         if isinstance(self._table, FrameTable) and self._table.cell_label is not None:
             return self._table.cell_label(line, column)
@@ -46,13 +46,13 @@ class WideCells:
         return f"{self._table.row_label(line)}, column {title}"
 
     def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
-        """Make the fault of some ratings."""
+        """Return the error of some ratings."""
         cell_numbers = self._row[rows] * self._table.width + self._column[rows]
         row_labels = tuple(self.row_label(int(row)) for row in rows[:_MAX_SHOWN])
         return RowError(kind, problem, row_labels[0], hint, cell_numbers, row_labels)
 
     def filter(self, mask: BoolArray) -> None:
-        """Let only some count from now on."""
+        """Keep only some of the ratings."""
         self._row, self._column = self._row[mask], self._column[mask]
 
 
@@ -62,9 +62,9 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     Raises
     ------
     DataError
-        Naming the row and the column of what cannot be used.
+        If a cell is invalid; names its row and column.
     InvalidParameterError
-        If a column is asked for that a wide table has not.
+        If a column is requested that a wide table does not have.
     """
     for role, column in options.columns.items():
         if column is not None and role != "user":
@@ -73,9 +73,15 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
                 hint='layout="long"',
             )
     melted = melt(
-        _to_frame(table), name=table.name, header=table.header is not None, titles=_column_titles(table),
-        missing=options.missing, user=options.columns.get("user"), first_column_is_count=options.first_column_is_count, row_label=table.row_label,
-    )  # fmt: skip
+        _to_frame(table),
+        name=table.name,
+        header=table.header is not None,
+        titles=_column_titles(table),
+        missing=options.missing,
+        user=options.columns.get("user"),
+        first_column_is_count=options.first_column_is_count,
+        row_label=table.row_label,
+    )
     _record_invalid_cells(table, melted)
     cells = WideCells(table, melted.row, melted.column)
     users, items, values = melted.user, melted.item, melted.value
@@ -96,20 +102,18 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     if not valid.any():
         if options.where is not None:
             raise DataError(
-                f"{table.name}: no rating fulfils where={options.where!r}",
-                hint="where=None reads all of them; or a wider condition",
+                f"{table.name}: no rating satisfies where={options.where!r}",
+                hint="where=None reads all rows; or use a wider condition",
             )
-        raise DataError(f"{table.name} has no ratings", hint='missing=... says what means "no rating"')
+        raise DataError(
+            f"{table.name} has no ratings", hint='missing=... sets the values that mean "no rating"'
+        )
     if not valid.all():
         import polars as pl
 
         users, items, values = users.filter(pl.Series(valid)), items.filter(pl.Series(valid)), values[valid]
         cells.filter(valid)
-    return encode_ratings(cells, _id_values(users), _id_values(items), {"rating": values}, options)
-
-
-def _id_values(series: Any) -> Any:
-    return column_values(series)
+    return encode_ratings(cells, column_values(users), column_values(items), {"rating": values}, options)
 
 
 def _column_titles(table: SourceTable) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""``read_pairs``: who and what to predict, from a file or a frame, for a model that knows its ids already."""
+"""``read_pairs``: reads user-item pairs to predict, to be encoded by a fitted model's ids."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from foretaste.typing import IndexArray, Int64Array
 
 log = logging.getLogger("foretaste")
 
-_SAMPLE_IDS = 10_000  # ids of a column that are looked up to find out whether it holds what the model knows
+_SAMPLE_IDS = 10_000  # ids of a column that are looked up to guess whether it holds the model's ids
 
 
 @dataclass(frozen=True, eq=False)
 class FilePairs:
-    """Pairs as they stand in a file, not encoded yet.
+    """Pairs as read from a file, not yet encoded.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        All columns, text as read, in the order of the rows.
+        All columns as text, in row order.
     user_column, item_column : str
-        The columns of ids.
+        Names of the id columns.
     timestamp_column : str or None
-        The column of times, if there is one.
+        Name of the timestamp column, if any.
     name : str
-        What the source is called, for errors.
+        Name of the source, for errors.
     timestamps : int64 array, shape (n,), or None
-        The times in seconds since 1970.
+        Seconds since 1970.
     source_table : TextTable or FrameTable
-        The rows as they stand, for errors.
+        The rows as read, for errors.
     """
 
     frame: Any
@@ -67,23 +67,23 @@ def read_pairs(
     table: str | None = None,
     query: str | None = None,
 ) -> FilePairs:
-    """Read pairs of a user and an item, to be predicted.
+    """Read user-item pairs to predict.
 
     Parameters
     ----------
     source : str, Path, open binary file, or data frame
-        A file or frame as ``read_ratings`` takes it; more columns are kept beside the pairs.
+        A source as in ``read_ratings``; additional columns are kept.
     user, item : str or int, optional
-        The column's name, or its position from 0; guessed and said as in ``read_ratings``.
+        Column name, or position from 0; recognized and logged as in ``read_ratings``.
     separator, header, encoding, member, sheet, table, query
         As in ``read_ratings``.
 
     Raises
     ------
     DataError
-        If a line or a column cannot be used.
+        If a row or a column is invalid.
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     import polars as pl
 
@@ -98,7 +98,7 @@ def read_pairs(
         try:
             timestamps = _parse_timestamps(source_table, columns[timestamp_column], timestamp_column, mapping)
         except DataError as error:
-            log.warning("%s   (times left out)", error.message)
+            log.warning("%s   (timestamps ignored)", error.message)
             timestamp_column = None
     frame = pl.DataFrame(columns)
     return FilePairs(
@@ -122,13 +122,13 @@ def _parse_timestamps(
 
 
 def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:
-    """Encode pairs as ids of a fitted model's types: ``"7"`` is 7 where the model's ids are numbers.
+    """Encode pairs by a fitted model's ids: ``"7"`` is 7 if the model's ids are integers.
 
     Parameters
     ----------
     pairs : FilePairs
     users, items : IdIndex
-        The model's id maps.
+        The model's ids.
 
     Returns
     -------
@@ -138,8 +138,8 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
     Raises
     ------
     DataError
-        If an id is missing, or not one user and not one item is known, which means another data set or
-        the wrong columns.
+        If an id is missing, or no user and no item is known, which means another dataset or wrong
+        columns.
     """
     user, item = (
         _encode_ids(pairs, pairs.user_column, "user", users),
@@ -154,18 +154,19 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
             f'{role}="{column}"' for role, column in likely_columns.items() if column is not None
         )
         raise DataError(
-            f"{pairs.name}: not one user and not one item is known to the model",
-            where=f"the first is user {pairs.frame[pairs.user_column][0]!r}, item {pairs.frame[pairs.item_column][0]!r}; "
-            f"known are users such as {_format_examples(users)} and items such as {_format_examples(items)}",
+            f"{pairs.name}: no user and no item is known to the model",
+            where=f"the first is user {pairs.frame[pairs.user_column][0]!r}, "
+            f"item {pairs.frame[pairs.item_column][0]!r}; "
+            f"known users are e.g. {_format_examples(users)}, known items e.g. {_format_examples(items)}",
             hint=f"{suggestion} holds ids that the model knows"
             if suggestion
-            else f'are the columns right? user="{pairs.user_column}", item="{pairs.item_column}" were taken',
+            else f'are the columns right? user="{pairs.user_column}", item="{pairs.item_column}" were used',
         )
     return Pairs(user, item, pairs.timestamps)
 
 
 def _guess_id_column(frame: Any, index: IdIndex, preferred: str) -> str | None:
-    """Return the column with the most ids that the model knows, if any has one; ``preferred`` where two have."""
+    """Return the column with the most known ids, if any; ``preferred`` wins ties."""
     known_counts = {}
     for column in sorted(frame.columns, key=lambda name: name != preferred):
         cells = frame.get_column(column).drop_nulls().head(_SAMPLE_IDS)

@@ -1,4 +1,4 @@
-"""``read_ratings``: a source becomes checked and encoded ratings."""
+"""``read_ratings``: reads, validates and encodes the ratings of a source."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _COLUMN_KINDS = {"user": "id", "item": "id", "rating": "real", "weight": "real",
 
 @dataclass(frozen=True, eq=False)
 class ReadReport:
-    """What a source holds: the ratings that can be used, and the rows that cannot.
+    """The ratings of a source and the rows that were skipped.
 
     Parameters
     ----------
     ratings : Ratings
-    row_errors : tuple of Fault
-        The rows that were left out, by reason.
+    row_errors : tuple of RowError
+        The skipped rows, grouped by reason.
     n_rows : int
-        Rows in the source (of those that fulfil ``where``), used or not.
+        Rows of the source that satisfy ``where``, valid or not.
     name : str
-        What the source is called.
+        Name of the source.
     """
 
     ratings: Ratings
@@ -79,64 +79,66 @@ def read_ratings(
     Parameters
     ----------
     source : str, Path, open binary file, data frame, or connection
-        A file, known by what is in it and not by its name: text, Parquet, Arrow, a workbook of Excel, a
-        table of numpy, ratings kept by R's recommenderlab; plain, packed with gzip, or in a zip archive.
-        ``"-"`` is standard input. Or a frame: pandas, polars, pyarrow, a duckdb relation, any Arrow stream.
-        Or a database: a file of SQLite, an open connection, a URL, engine or connection of SQLAlchemy.
+        A file, whose format is detected from its content, not its name: delimited text, Parquet, Arrow, an
+        Excel workbook, a numpy array, a ``realRatingMatrix`` of R's recommenderlab; optionally compressed
+        with gzip or in a zip archive. ``"-"`` is standard input. Or a data frame: pandas, polars, pyarrow, a
+        duckdb relation, any Arrow stream. Or a database: an SQLite file, an open connection, an SQLAlchemy
+        URL, engine or connection.
     user, item, rating, timestamp, weight : str or int, optional
-        The column's name, or its position from 0. What is not said is guessed from the usual names, and
-        the guess is said aloud; a table without usual names is read by position: user, item, rating,
-        timestamp. A weight is never guessed.
+        Column name, or position from 0. By default columns are recognized by their usual names; a table
+        without usual names is read by position: user, item, rating, timestamp. The choice is logged. A
+        weight column is never guessed.
     separator : str, optional
-        What stands between fields: a comma, tab, ``::``, ``|``, ``;``, ``"whitespace"`` or anything else;
-        guessed from the first lines.
+        Field separator: a comma, tab, ``::``, ``|``, ``;``, ``"whitespace"`` or any other text; detected
+        from the first lines by default.
     header : bool, optional
-        Whether the first line holds names; guessed.
+        Whether the first line holds column names; detected by default.
     encoding : str
     decimal : {".", ","}
-        What stands before the fraction of a rating in a text.
+        Decimal separator of ratings in text.
     layout : {"long", "wide"}
-        One row a rating, or one row a user and one column an item, whose names are the item ids.
-    missing : number, str, or several, optional
-        What means "no rating" in the wide layout, beside blank cells; a far-off 99 is recognised, aloud.
+        One row per rating, or one row per user and one column per item, named by the item id.
+    missing : number, str, or a sequence of them, optional
+        Values that mean "no rating" in the wide layout, in addition to blank cells; by default an outlying
+        99 is recognized, which is logged.
     first_column_is_count : bool, optional
-        Whether the first column of a wide table counts the ratings of its row; found out.
+        Whether the first column of a wide table is the number of ratings in its row; detected by default.
     member : str, optional
-        Which file of a zip archive.
+        File in a zip archive.
     sheet : str or int, optional
-        Which sheet of a workbook, by name or position from 0; the first.
+        Sheet of a workbook, by name or position from 0; the first visible one by default.
     table, query : str, optional
-        Which table of a database, or a ``SELECT`` to be answered; not needed where there is one table.
+        Table of a database, or a ``SELECT`` query; not needed if there is only one table.
     scale : (low, high), optional
-        The declared scale, in rating units; a rating outside it is refused.
+        Rating scale, in rating units; a rating outside it is an error.
     duplicates : {"raise", "last", "first", "mean"}
-        What to do when a user rated an item twice.
+        How to handle a user who rated an item more than once.
     on_error : {"raise", "skip"}
-        What to do with a row that cannot be used. ``"skip"`` leaves such rows out and says, as a warning,
-        how many there are, why, and where the first stand; ``read_ratings_with_report`` gives all of them. A repeated pair
-        keeps its first row then, unless ``duplicates`` says otherwise.
+        How to handle invalid rows. ``"skip"`` leaves them out and logs a warning with their number, the
+        reasons and the first lines; ``read_ratings_with_report`` returns all of them. With ``"skip"`` a
+        repeated pair keeps its first row, unless ``duplicates`` is set.
     where : str, optional
-        An SQL condition over all columns of the source; rows that do not fulfil it are left out before
-        anything else: ``"userId <= 4000"``.
+        SQL condition over all columns of the source, applied before anything else:
+        ``"userId <= 4000"``.
 
     Returns
     -------
     Ratings
-        In the order of the rows. Ids are numbers if every cell is a plain whole number, else text.
+        In row order. Ids are integers if every cell is a plain integer, else text.
 
     Raises
     ------
     DataError
-        Naming the line, the value and how to mend it.
+        If a row cannot be read; names the line, the value and a fix.
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     InvalidParameterError
-        If an argument is not allowed.
+        If an argument is invalid.
     """
     if on_error not in ("raise", "skip"):
         raise InvalidParameterError(
             f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
-            hint='on_error="skip" leaves out what cannot be used; "raise" refuses it',
+            hint='on_error="skip" leaves invalid rows out; "raise" raises at the first one',
         )
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
@@ -148,21 +150,21 @@ def read_ratings(
     if report.row_errors:
         n_skipped = report.n_rows - len(report.ratings)
         log.warning(
-            "%s: %s of %s rows cannot be used and are left out: %s",
+            "%s: %s of %s rows are invalid and were skipped: %s",
             report.name, f"{n_skipped:,}", f"{report.n_rows:,}", "; ".join(map(str, report.row_errors)),
         )  # fmt: skip
     return report.ratings
 
 
 def read_ratings_with_report(source: Any, **options: Any) -> ReadReport:
-    """Read ratings as ``read_ratings(on_error="skip")`` does, and return the rows left out beside them.
+    """Read ratings like ``read_ratings(on_error="skip")``, and return the skipped rows, too.
 
     Parameters
     ----------
     source
         As in ``read_ratings``.
-    **reading
-        The other arguments of ``read_ratings``, but for ``on_error``.
+    **options
+        Other arguments of ``read_ratings``, except ``on_error``.
     """
     columns = {role: options.pop(role, None) for role in ROLES}
     columns |= {role: options.pop(role) for role in ("weight",) if options.get(role) is not None}
@@ -185,7 +187,7 @@ def _read_source(source: Any, options: ReadOptions, *, skip: bool) -> ReadReport
 
 
 def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
-    """Read a table of one rating a row."""
+    """Read a table with one rating per row."""
     mapping = map_columns(table, options.columns, _REQUIRED_ROLES)
     columns = _read_columns(table, mapping, options.where)
     n = len(columns["rating"])
@@ -208,7 +210,7 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
         if not valid.any():
             first = table.error_collector.row_errors[0]
             raise DataError(
-                f"{table.name}: not one row can be used: {first.problem}", where=first.where, hint=first.hint
+                f"{table.name}: no valid row: {first.problem}", where=first.where, hint=first.hint
             )
         table.filter(valid)
         parsed_columns = {
@@ -222,8 +224,8 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
 def _no_ratings_error(table: SourceTable, options: ReadOptions) -> DataError:
     if options.where is not None:
         return DataError(
-            f"{table.name}: no row fulfils where={options.where!r}",
-            hint="where=None reads all of them; or a wider condition",
+            f"{table.name}: no row satisfies where={options.where!r}",
+            hint="where=None reads all rows; or use a wider condition",
         )
     hint = None if isinstance(table, FrameTable) else "header=False if its first line is a rating"
     return DataError(f"{table.name} has a header but no ratings", hint=hint)
@@ -238,7 +240,7 @@ def _select_rows(values: Any, mask: BoolArray) -> Any:
 
 
 def _read_columns(table: SourceTable, mapping: ColumnMapping, where: str | None) -> dict[str, Any]:
-    """Read the columns that have a role, and only the rows that fulfil a condition."""
+    """Read the columns that have a role, and the rows that satisfy a condition."""
     if isinstance(table, FrameTable):
         columns = table.read_columns(mapping.positions)
         if where is None:
@@ -278,7 +280,7 @@ def _read_text_columns(table: TextTable, mapping: ColumnMapping, where: str | No
 
 
 def _read_native_columns(table: TextTable, mapping: ColumnMapping) -> dict[str, Any] | None:
-    """Read the columns natively if the table is plainly written, which most are."""
+    """Read the columns by the native reader; None if it cannot read them."""
     kinds = {index: _COLUMN_KINDS[role] for role, index in mapping.positions.items()}
     if len(kinds) < len(mapping.positions) or table.decimal != ".":
         return None
@@ -291,7 +293,7 @@ def _read_native_columns(table: TextTable, mapping: ColumnMapping) -> dict[str, 
 
 
 def _text_condition_frame(columns: dict[str, Any], positions: dict[str, int], where: str) -> Any:
-    """Return the frame that a condition is about: numbers as numbers, roles beside the file's own names."""
+    """Return the frame to evaluate a condition on: numeric columns as numbers, roles as extra names."""
     import polars as pl
 
     names = list(columns)
@@ -306,10 +308,10 @@ def _text_condition_frame(columns: dict[str, Any], positions: dict[str, int], wh
 
 
 def _typed_condition_frame(table: FrameTable, mapping: ColumnMapping, where: str) -> Any:
-    """Return the columns that a condition is about, the roles beside the frame's own names."""
+    """Return the columns that a condition refers to, with roles as extra names."""
     import polars as pl
 
-    # The choice calls the columns of a table without a header by their roles.
+    # The mapping names the columns of a table without a header by their roles.
     roles = {list(table.columns)[index]: role for role, index in mapping.positions.items()}
     used_names = set(referenced_columns(where))
     series = {}
@@ -324,9 +326,9 @@ def _typed_condition_frame(table: FrameTable, mapping: ColumnMapping, where: str
 def _parse_timestamps(
     table: SourceTable, columns: dict[str, Any], mapping: ColumnMapping, *, is_guessed: bool
 ) -> Int64Array | None:
-    """Return the times; a column that was only guessed to hold them is left out, aloud, if it does not.
+    """Return the timestamps; a guessed timestamp column that cannot be parsed is dropped with a warning.
 
-    Where rows are skipped, it is left out only if most of its cells are no times.
+    With ``on_error="skip"`` it is dropped only if most of its cells cannot be parsed.
     """
     if "timestamp" not in columns:
         return None
@@ -348,6 +350,6 @@ def _parse_timestamps(
         table.error_collector.pop()
         problem = f"{table.name}, {row_error.row_labels[0]}: {row_error.problem}"
     log.warning(
-        "%s   (column left out; to insist on it: timestamp=%r)", problem, mapping.column_name("timestamp")
+        "%s   (column ignored; to require it: timestamp=%r)", problem, mapping.column_name("timestamp")
     )
     return None

@@ -1,4 +1,4 @@
-"""Ratings that R keeps: the ``realRatingMatrix`` of recommenderlab in an .rda or .rds file."""
+"""Reads the ``realRatingMatrix`` of R's recommenderlab from an .rda or .rds file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foretaste.io.rdata_format import RObject, parse_rdata
 
 
 def read_matrix(data: bytes, name: str) -> dict[str, Any]:
-    """Return the ratings of the one ``realRatingMatrix`` in a file, as the columns of a long table.
+    """Return the ratings of the only ``realRatingMatrix`` in a file as columns of a long table.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def read_matrix(data: bytes, name: str) -> dict[str, Any]:
         matrices = [obj for obj in parse_rdata(data).values() if _has_class(obj, "realRatingMatrix")]
     except CorruptFileError as error:
         raise DataError(
-            f"{name} is a file of R that is damaged or cannot be read: {error}",
+            f"{name} is an R data file that is damaged or unsupported: {error}",
             hint='in R: write.csv(as(x, "data.frame"), "ratings.csv")',
         ) from None
     if len(matrices) != 1:
         raise DataError(
-            f"{name} is a file of R that holds {len(matrices) or 'no'} realRatingMatrix; one is needed",
+            f"{name} is an R data file with {len(matrices) or 'no'} realRatingMatrix; expected one",
             hint='in R: write.csv(as(x, "data.frame"), "ratings.csv")',
         )
     try:
         return _to_columns(matrices[0].slots["data"])
     except (KeyError, AttributeError, TypeError, ValueError, IndexError, OverflowError):
-        raise DataError(f"{name}: the realRatingMatrix in it is not a dgCMatrix as R keeps it") from None
+        raise DataError(f"{name}: its realRatingMatrix is not a valid dgCMatrix") from None
 
 
 def _has_class(obj: RObject, name: str) -> bool:
@@ -68,13 +68,13 @@ def _to_columns(matrix: RObject) -> dict[str, Any]:
         or (rows < 0).any()
         or (rows >= sizes[0]).any()
     ):
-        raise ValueError("the parts do not agree")
+        raise ValueError("inconsistent dgCMatrix")
     columns = np.repeat(np.arange(sizes[1]), counts)
     user, item = (
         _dim_names(part, size)[index] if part.value is not None else index + 1
         for part, size, index in zip(matrix.slots["Dimnames"].value, sizes, (rows, columns), strict=True)
     )
-    with np.errstate(over="ignore"):  # what is too large is refused as no finite number
+    with np.errstate(over="ignore"):  # infinities are rejected later
         ratings = values.astype(np.float32)
     order = np.argsort(rows, kind="stable")
     return {"user": user[order], "item": item[order], "rating": ratings[order]}
@@ -82,7 +82,7 @@ def _to_columns(matrix: RObject) -> dict[str, Any]:
 
 def _dim_names(part: RObject, size: int) -> Any:
     if len(part.value) != size:
-        raise ValueError("the names are not as many as the rows or columns")
+        raise ValueError("wrong number of dimension names")
     names = np.empty(size, dtype=object)
     names[:] = part.value
     return names

@@ -1,7 +1,7 @@
-"""What R keeps with ``save`` and ``saveRDS``, as far as tables of ratings need it.
+"""Parser of R's serialization format (``save``, ``saveRDS``), as far as rating matrices need it.
 
-"Serialization Formats", in R Internals (R Core Team), tells the format. Every length is held against the
-bytes that are left before anything is made of it, so that a damaged file is refused and not tried.
+Format: "Serialization Formats" in R Internals (R Core Team). Every length is checked against the remaining
+bytes before memory is allocated, so that a damaged file raises an error.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 
 from foretaste.io.archive import CorruptFileError
 
-MAGIC = (b"RDX2\n", b"RDX3\n", b"X\n")  # an .rda of two versions, an .rds
+MAGIC = (b"RDX2\n", b"RDX3\n", b"X\n")  # .rda of versions 2 and 3, .rds
 _MAX_DEPTH = 100
 
-# Types of R's things, by their numbers there.
+# SEXP types and special codes.
 _SYMBOL, _PAIRLISTS, _ENVIRONMENT, _CHAR, _VECTOR_LISTS, _S4 = 1, (2, 3, 5, 6, 17), 4, 9, (19, 20), 25
 _NUMBERS = {10: ">i4", 13: ">i4", 14: ">f8", 15: ">c16", 24: "u1"}
 _STRINGS, _REFERENCE, _NAMESPACES, _ALTREP = 16, 255, (247, 248, 249), 238
@@ -27,12 +27,12 @@ _NULLS = (254, 253, 252, 251, 250, 242, 241)
 
 @dataclass
 class RObject:
-    """A thing of R.
+    """An R object.
 
     Parameters
     ----------
     value : object
-        An array of numbers, a list of texts or of things, a text, or None.
+        A numeric array, a list of strings or of objects, a string, or None.
     slots : dict of str to Thing
         Its attributes; of an object, its slots.
     """
@@ -42,12 +42,12 @@ class RObject:
 
 
 def parse_rdata(data: bytes) -> dict[str, RObject]:
-    """Return what is in a file by name; of an .rds, under an empty name.
+    """Return the objects of a file by name; the object of an .rds has an empty name.
 
     Raises
     ------
     Damaged
-        If that cannot be read.
+        If the file is damaged or unsupported.
     """
     is_rda = data.startswith(MAGIC[:2])
     reader = _Reader(data[5:] if is_rda else data)
@@ -63,18 +63,18 @@ class _Reader:
 
     def read_file(self) -> RObject:
         if self._read_bytes(2) != b"X\n":
-            raise CorruptFileError("it is not in R's binary format")
+            raise CorruptFileError("it is not in R's binary (XDR) format")
         version, _, _ = self._read_int(), self._read_int(), self._read_int()
         if version not in (2, 3):
-            raise CorruptFileError(f"it is of version {version} of the format")
+            raise CorruptFileError(f"version {version} of the format is not supported")
         if version == 3:
-            self._read_bytes(self._read_length(1))  # the encoding of the machine that wrote it
+            self._read_bytes(self._read_length(1))  # the native encoding of the writer
         return self._read_object()
 
     def _read_bytes(self, size: int) -> bytes:
         chunk = self._data[self._offset : self._offset + size]
         if size < 0 or len(chunk) < size:
-            raise CorruptFileError("it ends too early")
+            raise CorruptFileError("unexpected end of file")
         self._offset += size
         return chunk
 
@@ -83,16 +83,16 @@ class _Reader:
         return number
 
     def _read_length(self, size: int) -> int:
-        """Read how many parts of at least ``size`` bytes follow."""
+        """Read the number of elements, of at least ``size`` bytes each, that follow."""
         length = self._read_int()
         if length < 0 or length * size > len(self._data) - self._offset:
-            raise CorruptFileError(f"it says that {length} parts follow where there is no room for them")
+            raise CorruptFileError(f"a length of {length} exceeds the file")
         return length
 
     def _read_object(self, flags: int | None = None) -> RObject:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise CorruptFileError("its parts stand in one another too deep")
+            raise CorruptFileError("objects are nested too deeply")
         flags = self._read_int() & 0xFFFFFFFF if flags is None else flags
         kind, has_slots, has_name = flags & 0xFF, bool(flags & 0x200), bool(flags & 0x400)
         if kind in _PAIRLISTS:
@@ -127,10 +127,10 @@ class _Reader:
             return self._read_referable(kind)
         if kind == _ALTREP:
             return self._read_altrep()
-        raise CorruptFileError(f"it holds a thing of kind {kind}, which no table of ratings has")
+        raise CorruptFileError(f"R type {kind} is not supported")
 
     def _read_referable(self, kind: int) -> RObject:
-        """Read a thing that later ones may refer to."""
+        """Read an object that later ones may refer to."""
         obj = RObject()
         if kind == _SYMBOL:
             obj.value = self._read_object().value
@@ -149,11 +149,11 @@ class _Reader:
     def _resolve_reference(self, number: int) -> RObject:
         number = number or self._read_int()
         if not 1 <= number <= len(self._references):
-            raise CorruptFileError("it refers to what it does not hold")
+            raise CorruptFileError("invalid reference")
         return self._references[number - 1]
 
     def _read_pairlist(self, has_slots: bool, has_name: bool) -> RObject:
-        """Read a linked list: its values by name, those without one by their place."""
+        """Read a pairlist: values by name, those without a name by position."""
         obj = RObject([])
         while True:
             if has_slots:
@@ -165,12 +165,12 @@ class _Reader:
             flags = self._read_int() & 0xFFFFFFFF
             kind, has_slots, has_name = flags & 0xFF, bool(flags & 0x200), bool(flags & 0x400)
             if kind not in _PAIRLISTS:
-                if kind not in _NULLS:  # what stands in the place of an end
+                if kind not in _NULLS:  # the tail of a dotted pair
                     obj.value.append(self._read_object(flags))
                 return obj
 
     def _read_altrep(self) -> RObject:
-        """Read numbers that R keeps in another way than one by one."""
+        """Read a vector in a compact (ALTREP) representation."""
         class_info, state, slots = self._read_object(), self._read_object(), self._read_object()
         name = class_info.value[0].value if isinstance(class_info.value, list) and class_info.value else None
         decoders: dict[Any, Callable[[], Any]] = {
@@ -181,15 +181,15 @@ class _Reader:
             "wrap_string": lambda: state.value[0].value,
         }
         if name not in decoders:
-            raise CorruptFileError("it is written in a way that is not read here; save it with version = 2")
+            raise CorruptFileError("this ALTREP class is not supported; save it with version = 2")
         try:
             return RObject(decoders[name](), slots.slots)
         except (TypeError, IndexError, AttributeError):
-            raise CorruptFileError("numbers in it are kept in a way that R does not use") from None
+            raise CorruptFileError("invalid ALTREP vector") from None
 
 
 def _expand_sequence(state: Any) -> Any:
     count, first, step = (float(number) for number in state[:3])
     if not (0 <= count <= 1e8 and np.isfinite([first, step]).all()):
-        raise CorruptFileError("a sequence in it is too long")
+        raise CorruptFileError("a compact sequence is too long")
     return first + step * np.arange(int(count))

@@ -1,4 +1,4 @@
-"""What is wanted of a source, and the checks that all ratings pass before they are encoded."""
+"""Options of ``read_ratings``, and the checks of parsed columns before they are encoded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from foretaste.typing import Float32Array
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What is to be read, as the caller of ``read_ratings`` said it."""
+    """Options of ``read_ratings``."""
 
     columns: RequestedColumns
     scale: tuple[float, float] | None = None
@@ -35,38 +35,44 @@ class ReadOptions:
         if self.layout not in ("long", "wide"):
             raise InvalidParameterError(
                 f"layout={self.layout!r} is not allowed{did_you_mean(self.layout, ['long', 'wide'])}",
-                hint='layout="long" (one row a rating) or "wide" (one row a user, one column an item)',
+                hint='layout="long" (one row per rating) or "wide" (one row per user, one column per item)',
             )
         for name in ("missing", "first_column_is_count"):
             if self.layout == "long" and getattr(self, name) is not None:
                 raise InvalidParameterError(
                     f'{name}={getattr(self, name)!r} is for layout="wide" only',
-                    hint='layout="wide" if a row is a user and a column an item; else where="rating <> 99"',
+                    hint='layout="wide" if rows are users and columns are items; else where="rating <> 99"',
                 )
 
 
 def encode_ratings(
     table: RowSource, users: Any, items: Any, parsed_columns: dict[str, Any], options: ReadOptions
 ) -> Ratings:
-    """Encode parsed columns; a repeated pair is a fault where rows are skipped.
+    """Encode parsed columns; with ``on_error="skip"`` a repeated pair is recorded as a row error.
 
     Parameters
     ----------
-    table : Rows
-        For places and the sieve.
-    users, items
-        Ids, typed.
+    table : RowSource
+        Gives row labels and the error collector.
+    users, items : array, polars Series or EncodedIds, shape (n,)
+        Parsed ids.
     parsed_columns : dict of role to array or None
         ``rating``, ``timestamp``, ``weight``.
-    options : Wanted
+    options : ReadOptions
     """
     error_collector: RowErrorCollector = table.error_collector
     use_first = error_collector.skip and options.duplicates == "raise"
     try:
         ratings = Ratings.from_columns(
-            users, items, parsed_columns["rating"], timestamp=parsed_columns.get("timestamp"), weight=parsed_columns.get("weight"),
-            scale=options.scale, duplicates="first" if use_first else options.duplicates, row_label=table.row_label,
-        )  # fmt: skip
+            users,
+            items,
+            parsed_columns["rating"],
+            timestamp=parsed_columns.get("timestamp"),
+            weight=parsed_columns.get("weight"),
+            scale=options.scale,
+            duplicates="first" if use_first else options.duplicates,
+            row_label=table.row_label,
+        )
     except DataError as error:
         raise DataError(f"{table.name}: {error.message}", where=error.where, hint=error.hint) from None
     if use_first and len(ratings) < len(parsed_columns["rating"]):
@@ -82,7 +88,7 @@ def _record_duplicates(table: RowSource, users: Any, items: Any, values: Float32
     pairs = frame.select("user", "item").to_struct()
     rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
     user, item = (to_python(_id_of_row(ids, int(rows[0]))) for ids in (users, items))
-    problem = f"user {user!r} rated item {item!r} before"
+    problem = f"user {user!r} already rated item {item!r}"
     row_error = table.make_row_error("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
     differs = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
     table.error_collector.record(dataclasses.replace(row_error, n_conflicting=int(differs.sum())), rows)
@@ -93,13 +99,13 @@ def _id_of_row(ids: Any, row: int) -> object:
 
 
 def record_out_of_scale(table: RowSource, values: Float32Array, scale: tuple[float, float] | None) -> None:
-    """Meet the ratings outside a declared scale; where they are refused, that is left to the encoding."""
+    """Record ratings outside the declared scale if rows are skipped; else the encoding raises."""
     if scale is None or not table.error_collector.skip:
         return
     low, high = (float(end) for end in scale)
     rows = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
     if len(rows):
-        problem = f"the rating {values[rows[0]]:g} lies outside the declared scale {low:g} to {high:g}"
+        problem = f"the rating {values[rows[0]]:g} is outside the declared scale {low:g} to {high:g}"
         finite = values[np.isfinite(values)]
-        hint = f"scale=({finite.min():g}, {finite.max():g}), or mend these rows"
+        hint = f"scale=({finite.min():g}, {finite.max():g}), or fix these rows"
         table.error_collector.record(table.make_row_error("outside_scale", rows, problem, hint), rows)

@@ -1,4 +1,4 @@
-"""Rows of a source that cannot be used: refused at once, or collected and left out, aloud."""
+"""Row errors: raised at once, or collected and logged (``on_error="skip"``)."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from foretaste.typing import AnyArray, BoolArray, Int64Array
 ROW_ERROR_KINDS = {
     "ragged": "too many or too few fields",
     "missing_id": "an id is missing",
-    "not_a_number": "a rating is no finite number",
-    "bad_time": "a time cannot be understood",
-    "outside_scale": "a rating lies outside the declared scale",
-    "duplicate": "the user rated the item before",
+    "not_a_number": "a rating is not a finite number",
+    "bad_time": "a timestamp cannot be parsed",
+    "outside_scale": "a rating is outside the declared scale",
+    "duplicate": "the user already rated the item",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class RowError:
-    """Rows that cannot be used, all for the same reason.
+    """Invalid rows with the same reason.
 
     Parameters
     ----------
     kind : str
         A key of ``ROW_ERROR_KINDS``.
     problem : str
-        What is wrong with the first of them: ``rating is "N/A", not a number``.
+        What is wrong with the first row: ``rating is "N/A", not a number``.
     where : str
-        The first of them as it stands in the source.
+        The first row as it is in the source.
     hint : str
-        What mends it, as arguments of ``read_ratings``.
+        How to fix it, as arguments of ``read_ratings``.
     rows : int64 array, shape (n,)
-        The rows, from 0, in the order of the source.
+        Row numbers, from 0, in source order.
     row_labels : tuple of str
-        What the first few are called: ``line 48,213``.
+        Labels of the first few rows: ``line 48,213``.
     n_conflicting : int
-        Of repeated pairs: how many rows have another rating than the first.
+        Of repeated pairs: number of rows whose rating differs from the first.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class RowError:
     n_conflicting: int = 0
 
     def to_exception(self, name: str) -> DataError:
-        """Return the fault as the error that refuses the source of this name."""
+        """Return the exception to raise for the source of this name."""
         where = self.where
         if len(self.rows) > 1:
             unit = self.row_labels[0].split()[0] if self.row_labels else "row"
@@ -66,41 +66,41 @@ class RowError:
 
 
 class RowSource(Protocol):
-    """A table whose rows can be named."""
+    """A table whose rows have labels."""
 
     name: str
     error_collector: RowErrorCollector
 
     def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
-        """Make the fault of some rows at hand."""
+        """Return the error of some selected rows."""
 
     def row_label(self, row: int) -> str:
-        """Say where a row at hand stands."""
+        """Return where a selected row is: ``line 48,213``."""
 
 
 class TextRowSource(RowSource, Protocol):
-    """A table of which columns can be had as texts."""
+    """A table whose columns can be read as text."""
 
     decimal: str
     header: list[str] | None
 
     @property
     def sample(self) -> Sequence[Sequence[str]]:
-        """The first rows as they stand, without the header."""
+        """The first rows as text, without the header."""
 
     def column_text(self, index: int) -> Any:
-        """Return a column of the rows at hand as a polars series of text."""
+        """Return a column of the selected rows as a polars Series of text."""
 
 
 class RowErrorCollector:
-    """What happens to rows that cannot be used: they are refused at once, or left out and kept account of.
+    """Collects the errors of rows that are skipped, or raises the first one.
 
     Parameters
     ----------
     name : str
-        What the source is called.
+        Name of the source.
     skip : bool
-        Whether such rows are left out rather than refused.
+        Whether invalid rows are skipped rather than raised.
     """
 
     def __init__(self, name: str, *, skip: bool) -> None:
@@ -110,18 +110,18 @@ class RowErrorCollector:
         self._invalid_rows: list[Int64Array] = []
 
     def record(self, row_error: RowError, rows: Int64Array | None = None) -> None:
-        """Take a fault.
+        """Record an error, or raise it.
 
         Parameters
         ----------
-        row_error : Fault
+        row_error : RowError
         rows : int64 array, optional
-            The places of its rows among those at hand, where these are still there to be left out.
+            Its rows among the selected ones, if they are still to be removed.
 
         Raises
         ------
         DataError
-            If rows are not to be skipped.
+            If rows are not skipped.
         """
         if not self.skip:
             raise row_error.to_exception(self.name)
@@ -130,19 +130,19 @@ class RowErrorCollector:
             self._invalid_rows.append(rows)
 
     def pop(self) -> None:
-        """Forget the fault met last: its rows count again."""
+        """Remove the last error: its rows are valid again."""
         self.row_errors.pop()
         self._invalid_rows.pop()
 
     def valid_mask(self, n: int) -> BoolArray:
-        """Return which of ``n`` rows at hand can be used."""
+        """Return which of ``n`` selected rows are valid."""
         mask = np.ones(n, dtype=bool)
         for rows in self._invalid_rows:
             mask[rows] = False
         return mask
 
     def n_skipped(self) -> int:
-        """Return how many rows of the source are left out."""
+        """Return the number of skipped rows."""
         return (
             len(np.unique(np.concatenate([row_error.rows for row_error in self.row_errors])))
             if self.row_errors

@@ -1,7 +1,7 @@
-"""Tables and queries of databases as frames: SQLite by itself, all others through SQLAlchemy.
+"""Reads tables and queries of databases: SQLite directly, all others through SQLAlchemy.
 
-Nothing is ever written: SQLite is opened read-only; elsewhere the transaction is one that only reads,
-where the database knows such, and is rolled back if it is ours.
+Nothing is written: SQLite is opened read-only; elsewhere the transaction is read-only, if the database
+supports that, and is rolled back if it was started here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_LISTED = 20
 
 @dataclass(frozen=True, eq=False)
 class QueryResult:
-    """What a database gave.
+    """Result of a table or query.
 
     Parameters
     ----------
@@ -46,58 +46,59 @@ class QueryResult:
     name: str
 
     def row_label(self, row: int) -> str:
-        """Say which row of the answer it is, from 1."""
+        """Return the label of a row of the result, from 1."""
         return f"row {row + 1:,}"
 
 
 def is_database(source: Any) -> bool:
-    """Whether a source is a URL of a database, or an open connection or engine."""
+    """Whether a source is a database URL, or an open connection or engine."""
     if isinstance(source, str):
         return bool(_URL.match(source))
     return isinstance(source, sqlite3.Connection) or type(source).__module__.split(".")[0] == "sqlalchemy"
 
 
 def mask_passwords(url: str) -> str:
-    """Return a URL without the passwords in it."""
+    """Return a URL with its passwords masked."""
     url = re.sub(r"://([^:/?#@]*):.*@", r"://\1:***@", url)
     return re.sub(r"((?:password|passwd|pwd|token|secret)\w*=)[^&\s]*", r"\1***", url, flags=re.IGNORECASE)
 
 
 def read_table(source: Any, *, table: str | None = None, query: str | None = None) -> QueryResult:
-    """Read a table, or the answer to a query.
+    """Read a table, or the result of a query.
 
     Parameters
     ----------
     source : path, str, bytes, sqlite3.Connection, or SQLAlchemy Engine or Connection
-        An SQLite database: its file, its bytes, ``sqlite:///path`` or an open connection; or any URL,
-        engine or connection of SQLAlchemy. What is given open is left open.
+        An SQLite database: its file, its bytes, ``sqlite:///path`` or an open connection; or any SQLAlchemy
+        URL, engine or connection. Open connections stay open.
     table : str, optional
-        A table or view, ``schema.table`` where it needs saying. With neither a table nor a query, the
-        only table there is, and that is said aloud.
+        A table or view, or ``schema.table``. With neither a table nor a query, the only table is read,
+        which is logged.
     query : str, optional
         A ``SELECT``.
 
     Returns
     -------
-    Rows
+    QueryResult
 
     Raises
     ------
     InvalidParameterError
-        If both a table and a query are given, the query is none, or the source is no database.
+        If both ``table`` and ``query`` are set, the query is not a ``SELECT``, or the source is not a
+        database.
     NotFoundError
-        If there is no such file or table.
+        If the file or the table does not exist.
     DataError
-        If the database refuses, in its own words and without any password; or if a column mixes numbers
-        and text, as SQLite lets it.
+        If the database raises an error (its message, without passwords), or if a column mixes numbers and
+        text, which SQLite allows.
     MissingDependencyError
         If SQLAlchemy or the driver is not installed.
     """
     if table is not None and query is not None:
-        raise InvalidParameterError("both a table and a query are given", hint="leave out table or query")
+        raise InvalidParameterError("both a table and a query are given", hint="drop table or query")
     for name, value in (("table", table), ("query", query)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise InvalidParameterError(f"{name}={value!r} is no text", hint=f'{name}="..."')
+            raise InvalidParameterError(f"{name}={value!r} is not a text", hint=f'{name}="..."')
     if query is not None:
         query = _check_query(query)
     if isinstance(source, str) and not source.lower().startswith("sqlite:///") and _URL.match(source):
@@ -108,8 +109,8 @@ def read_table(source: Any, *, table: str | None = None, query: str | None = Non
     if type(source).__module__.split(".")[0] == "sqlalchemy":
         return _read_sqlalchemy(source, table, query)
     raise InvalidParameterError(
-        f"source={type(source).__name__} is no database",
-        hint="a file of SQLite, a URL, or a connection or engine of SQLAlchemy",
+        f"source={type(source).__name__} is not a database",
+        hint="an SQLite file, a URL, or an SQLAlchemy connection or engine",
     )
 
 
@@ -118,14 +119,14 @@ def _check_query(query: str) -> str:
     if not re.match(r"(?:select|with|values|table)\b", text, re.IGNORECASE):
         word = text.split(maxsplit=1)[0] if text else "nothing"
         raise InvalidParameterError(
-            f"the query starts with {word[:20]}; only a SELECT is sent to a database",
+            f"the query starts with {word[:20]}; only a SELECT is sent to the database",
             hint='query="SELECT user, item, rating FROM ratings"',
         )
     return query.strip().rstrip(";").rstrip()
 
 
 def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
-    """Return the table that is meant: the one said, or the only one there is."""
+    """Return the requested table, or the only one."""
     listing = "tables are: " + ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")
     if table is None:
         if len(names) == 1:
@@ -135,7 +136,7 @@ def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
             raise DataError(f"{source} has no tables", hint="another database")
         likely = next((name for name in names if "rating" in name.lower()), names[0])
         raise DataError(
-            f"{source} has {len(names)} tables; say which one", where=listing, hint=f'table="{likely}"'
+            f"{source} has {len(names)} tables; choose one", where=listing, hint=f'table="{likely}"'
         )
     if table not in names:
         raise NotFoundError(
@@ -153,7 +154,7 @@ def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
 def _connect_sqlite(
     source: str | Path | bytes | sqlite3.Connection,
 ) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Open an SQLite database for reading, or let an open one only read for a while."""
+    """Open an SQLite database read-only, or make an open connection read-only for a while."""
     if isinstance(source, sqlite3.Connection):
         (previous,) = source.cursor().execute("PRAGMA query_only").fetchone()
         source.execute("PRAGMA query_only = ON")
@@ -198,13 +199,13 @@ def _read_sqlite(
         names = [column[0] for column in cursor.description]
         return QueryResult(collect_frame(names, iter_batches(cursor.fetchmany), label, quoted_table), label)
     except sqlite3.Error as error:
-        raise DataError(f"{name}: SQLite says: {error}", hint=f'sqlite3 {name} ".schema"') from None
+        raise DataError(f"{name}: SQLite error: {error}", hint=f'sqlite3 {name} ".schema"') from None
     finally:
         cursor.close()
 
 
 def _select_sqlite_table(cursor: sqlite3.Cursor, name: str, table: str | None) -> str:
-    """Return a table's name in quotes."""
+    """Return the quoted name of a table."""
 
     def list_tables(schema: str) -> list[str]:
         query = f"SELECT name FROM {_quote(schema)}.sqlite_master WHERE type IN ('table', 'view')"  # noqa: S608 - quoted
@@ -216,7 +217,8 @@ def _select_sqlite_table(cursor: sqlite3.Cursor, name: str, table: str | None) -
     if has_schema and table not in names:
         schemas = [row[1] for row in cursor.execute("PRAGMA database_list").fetchall()]
         if schema in schemas:
-            return f"{_quote(schema)}.{_quote(_select_table(list_tables(schema), f'{name}, {schema}', bare_name))}"
+            selected = _select_table(list_tables(schema), f"{name}, {schema}", bare_name)
+            return f"{_quote(schema)}.{_quote(selected)}"
     return _quote(_select_table(names, name, table))
 
 
@@ -251,12 +253,12 @@ def _read_url(url: str, table: str | None, query: str | None) -> QueryResult:
         dialect = url.partition(":")[0]
         known = ["sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql", "mssql", "oracle"]
         raise InvalidParameterError(
-            f"SQLAlchemy knows no database {dialect!r}{did_you_mean(dialect, known)}",
+            f"SQLAlchemy has no dialect {dialect!r}{did_you_mean(dialect, known)}",
             hint="postgresql+psycopg://user@server/database",
         ) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise InvalidParameterError(
-            f"{safe_url} is no URL of a database", hint="postgresql+psycopg://user@server/database"
+            f"{safe_url} is not a database URL", hint="postgresql+psycopg://user@server/database"
         ) from None
     return _read_sqlalchemy(engine, table, query)
 
@@ -278,26 +280,26 @@ def _read_sqlalchemy(source: Any, table: str | None, query: str | None) -> Query
             message = message.replace(str(url.password), "***")
         lines = message.splitlines() or [type(error).__name__]
         raise DataError(
-            f"{safe_url}: the database says: {mask_passwords(lines[0])}",
+            f"{safe_url}: database error: {mask_passwords(lines[0])}",
             where="\n  ".join(map(mask_passwords, lines[1:4])) or None,
-            hint="the query as the database takes it" if query else "the address and the name of the table",
+            hint="check the query" if query else "check the URL and the name of the table",
         ) from None
 
 
 def _run_query(
     sqlalchemy: Any, connection: Any, safe_url: str, table: str | None, query: str | None
 ) -> QueryResult:
-    """Send a query over a connection, leaving its transactions as they were."""
+    """Run a query over a connection, leaving its transactions unchanged."""
     starts_transaction = not connection.in_transaction()
     label, quoted_table, previous = f"{safe_url}: query", None, None
     try:
-        if connection.dialect.name == "sqlite":  # its driver may commit what no INSERT starts
+        if connection.dialect.name == "sqlite":  # its driver may commit statements that no INSERT starts
             previous = connection.exec_driver_sql("PRAGMA query_only").scalar()
             connection.exec_driver_sql("PRAGMA query_only = ON")
         if query is None:
             quoted_table, plain_name = _select_sqlalchemy_table(sqlalchemy, connection, safe_url, table)
             query, label = f"SELECT * FROM {quoted_table}", f"{safe_url}: table {plain_name}"  # noqa: S608 - quoted
-        # The text goes to the driver as it is: neither a colon nor a per cent sign in it means a parameter.
+        # The text goes to the driver unchanged: neither a colon nor a percent sign means a parameter.
         result = connection.exec_driver_sql(
             query,
             execution_options={"stream_results": True, "max_row_buffer": BATCH_SIZE, "no_parameters": True},
@@ -318,7 +320,7 @@ def _run_query(
 def _select_sqlalchemy_table(
     sqlalchemy: Any, connection: Any, safe_url: str, table: str | None
 ) -> tuple[str, str]:
-    """Return a table's name in the quotes of its database, and without."""
+    """Return the name of a table, quoted for its database, and plain."""
     inspector = sqlalchemy.inspect(connection)
 
     def list_tables(schema: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows from a database, batch by batch, to a frame with a type a column."""
+"""Builds a typed frame from batches of database rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from foretaste._utils.memory import check_available
 from foretaste.errors import DataError
 
-BATCH_SIZE = 50_000  # rows; enough that the work a batch costs is lost in that of its rows
+BATCH_SIZE = 50_000  # rows; large enough that the overhead per batch is negligible
 
 _TEXT_TYPES = (str, uuid.UUID)
 _NUMBER_TYPES = (int, float, decimal.Decimal)
@@ -21,16 +21,16 @@ _DATETIME_TYPES = (datetime.datetime, datetime.date)
 
 
 class ColumnBuilder:
-    """Columns that grow by batches of rows.
+    """Collects batches of rows as typed columns.
 
     Parameters
     ----------
     names : sequence of str
-        Of the columns.
+        Column names.
     source : str
-        What the rows come from, for errors.
+        Name of the source, for errors.
     table : str, optional
-        The table as SQL names it, if the rows are a whole table.
+        Quoted SQL name of the table, if the rows are a whole table.
 
     Raises
     ------
@@ -54,14 +54,14 @@ class ColumnBuilder:
         self._n_bytes = 0
 
     def add_batch(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take up a batch of rows.
+        """Add a batch of rows.
 
         Raises
         ------
         DataError
-            If a column mixes numbers and text, or holds what is neither.
+            If a column mixes types, or holds an unsupported one.
         NotEnoughMemoryError
-            If the memory is running out.
+            If memory runs out.
         """
         for index, cells in enumerate(zip(*rows, strict=True)):
             chunk = self._make_chunk(index, cells)
@@ -107,7 +107,7 @@ class ColumnBuilder:
         if "" in first_values:
             kind = type(first_values[""][1]).__name__
             return DataError(
-                f'{self._source}: column "{name}" holds {kind}, neither numbers, text nor times',
+                f'{self._source}: column "{name}" holds {kind}; only numbers, text and times can be read',
                 where=examples[list(first_values).index("")],
                 hint='leave it out: query="SELECT ..." of the other columns',
             )
@@ -118,7 +118,7 @@ class ColumnBuilder:
         )
 
     def _cast_hint(self, index: int) -> str:
-        """Say the query that makes text of a column."""
+        """Return the query that casts a column to text."""
         cast = (
             f"CAST({_quote_if_needed(self._names[index])} AS TEXT) AS {_quote_if_needed(self._names[index])}"
         )
@@ -128,10 +128,10 @@ class ColumnBuilder:
         names = [
             cast if position == index else _quote_if_needed(name) for position, name in enumerate(self._names)
         ]
-        return f'query="SELECT {", ".join(names)} FROM {table}"'  # noqa: S608 - for a person to type
+        return f'query="SELECT {", ".join(names)} FROM {table}"'  # noqa: S608 - a hint for the user
 
     def to_frame(self) -> Any:
-        """Return all rows as a polars frame; a column is Int64, Float64, String, Datetime or Boolean."""
+        """Return all rows as a polars frame of Int64, Float64, String, Datetime and Boolean columns."""
         import polars as pl
 
         series = []
@@ -157,7 +157,7 @@ def collect_frame(
 
 
 def iter_batches(fetch: Callable[[int], Sequence[Any]]) -> Iterable[Sequence[Any]]:
-    """Yield what a cursor's ``fetchmany`` gives, until there is nothing left."""
+    """Yield the batches of a cursor's ``fetchmany``."""
     while rows := fetch(BATCH_SIZE):
         yield rows
 
@@ -180,7 +180,7 @@ def _overflows_int64(cell: Any) -> bool:
 
 
 def _all_integers(cells: Sequence[Any]) -> bool:
-    """Whether decimals are whole numbers, which some databases give for ids."""
+    """Whether decimals are integers, which some databases return for ids."""
     return all(
         cell is None or isinstance(cell, int) or (cell.is_finite() and cell == cell.to_integral_value())
         for cell in cells
@@ -200,7 +200,7 @@ def _to_numeric_series(cells: Sequence[Any], kinds: set[type]) -> Any:
 
 
 def _to_naive_datetimes(cells: Sequence[Any]) -> list[datetime.datetime | None]:
-    """Return times without a zone, in UTC if they had one."""
+    """Return datetimes without time zone, converted to UTC if they had one."""
     result: list[datetime.datetime | None] = []
     for cell in cells:
         value = cell
@@ -213,5 +213,5 @@ def _to_naive_datetimes(cells: Sequence[Any]) -> list[datetime.datetime | None]:
 
 
 def _quote_if_needed(name: str) -> str:
-    """Return a column's name as SQL takes it."""
+    """Return a column name, quoted for SQL if needed."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name != "user" else f'"{name}"'

@@ -1,4 +1,4 @@
-"""From what a caller names to a table that can be read: a text, or columns with types."""
+"""Opens any source (path, file object, data frame, database) as a text table or a typed table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from foretaste.io.sql import is_database, read_table
 from foretaste.io.text_source import TextSource, load_source, normalize_text
 from foretaste.io.text_table import TextTable
 
-_LARGE_FILE_SIZE = 1 << 23  # bytes; a text of this size is read a part at a time
+_LARGE_FILE_SIZE = 1 << 23  # bytes; text of at least this size is read in batches
 _UTF8_NAMES = ("utf-8", "utf8", "utf_8")
 
-# Which of the arguments that are not for all sources fit a kind.
+# Format-specific options by format.
 _ALLOWED_OPTIONS = {
     "xlsx": ("sheet",),
     "xls": ("sheet",),
@@ -38,20 +38,20 @@ SourceTable = TextTable | FrameTable
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How a source is written, as far as the caller said; None is found out.
+    """Options that describe the format of a source; None to detect it.
 
     Parameters
     ----------
     separator, header, encoding
-        Of a text; a worksheet has a header, too.
+        For text; ``header`` also for worksheets.
     decimal : {".", ","}
-        What stands before the fraction of a number that is written as text.
+        Decimal separator of numbers in text.
     member : str, optional
-        The file inside a zip archive.
+        File in a zip archive.
     sheet : str or int, optional
-        Of a workbook, by name or position from 0.
+        Sheet of a workbook, by name or position from 0.
     table, query : str, optional
-        Of a database.
+        Table or query of a database.
     """
 
     separator: str | None = None
@@ -68,7 +68,7 @@ class SourceOptions:
             raise InvalidParameterError(f"decimal={self.decimal!r} is not allowed", hint='decimal="." or ","')
         if self.header is not None and not isinstance(self.header, bool):
             raise InvalidParameterError(
-                f"header={self.header!r} is not allowed; it must be True, False or None (guess)"
+                f"header={self.header!r} is not allowed; it must be True, False or None (detect)"
             )
 
 
@@ -87,22 +87,22 @@ def open_source(
     ----------
     source
         As in ``read_ratings``.
-    options : Written
+    options : SourceOptions
     min_columns : int
-        The least number of columns.
+        Minimum number of columns.
     known_names : iterable of str
-        Names that headers use beside those of the roles.
+        Normalized names that headers use besides those of roles.
     skip : bool
-        Whether rows that cannot be used are left out, aloud, instead of refused.
+        Whether invalid rows are skipped and logged instead of raised.
     wide : bool
-        Whether a row is a user and a column an item.
+        Whether rows are users and columns are items.
 
     Raises
     ------
     DataError, NotFoundError, MissingDependencyError
         If it cannot be opened.
     InvalidParameterError
-        If it is nothing that can be read, or an argument does not fit it.
+        If the source has an unsupported type, or an option does not apply to it.
     """
     if is_database(source):
         return _open_database(source, options, skip=skip)
@@ -113,12 +113,12 @@ def open_source(
         )
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
         raise InvalidParameterError(
-            f"source={type(source).__name__} is neither a path, an open file nor a data frame",
+            f"source={type(source).__name__} is not a path, an open file or a data frame",
             hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
         )
     file = Path(source) if isinstance(source, str | Path) and str(source) != "-" else None
     kind = None if file is None else _detect_file_kind(file)
-    if file is not None and kind in ("parquet", "sqlite"):  # read where they lie
+    if file is not None and kind in ("parquet", "sqlite"):  # read in place
         if kind == "sqlite":
             return _open_database(file, options, skip=skip)
         _check_options(options, file.name, ())
@@ -166,12 +166,12 @@ def _open_text(
 
 
 def _check_options(options: SourceOptions, name: str, allowed: tuple[str, ...]) -> None:
-    """Refuse an argument that is about another kind of source."""
+    """Raise for an option that is for another kind of source."""
     for option, target in (("sheet", "a workbook"), ("table", "a database"), ("query", "a database")):
         value = getattr(options, option)
         if value is not None and option not in allowed:
             raise InvalidParameterError(
-                f"{option}={value!r} is for {target}, and {name} is none", hint=f"{option}=None"
+                f"{option}={value!r} is for {target}, and {name} is not one", hint=f"{option}=None"
             )
 
 
@@ -182,7 +182,7 @@ def _is_large_file(file: Path) -> bool:
 def _open_binary(
     content: SourceBytes, options: SourceOptions, error_collector: RowErrorCollector
 ) -> FrameTable:
-    """Open what is no text."""
+    """Open a binary format."""
     data, kind, name = content
     _check_options(options, name, _ALLOWED_OPTIONS.get(kind, ()))
     if kind in ("xlsx", "xls", "ods"):
@@ -209,14 +209,14 @@ def _open_binary(
         return FrameTable(
             columns, name, error_collector, has_typed_ids=False, allow_positional=True, header=False
         )
-    if kind == "text":  # R's own, which no first bytes in the table of kinds tell apart
+    if kind == "text":  # R serialization, which has no entry among the magic bytes
         return FrameTable(read_matrix(data, name), name, error_collector)
     description, hint = FILE_FORMATS[kind]
-    raise DataError(f"{name} is {description}, which cannot be read as it is", hint=hint.format(name=name))
+    raise DataError(f"{name} is {description}, which cannot be read directly", hint=hint.format(name=name))
 
 
 def _detect_file_kind(path: Path) -> str:
-    """Return the kind of a file by its first bytes; of one that cannot be read, text: reading it says why."""
+    """Return the format of a file by its magic bytes; text if it cannot be opened (reading it raises)."""
     try:
         with path.open("rb") as file:
             start = file.read(4096)
@@ -237,7 +237,7 @@ def _open_database(source: Any, options: SourceOptions, *, skip: bool, name: str
 
 
 def _array_columns(data: bytes, name: str) -> dict[str, Any]:
-    """Return the columns of a two-dimensional array that numpy kept, alone or as the only one in an .npz."""
+    """Return the columns of the two-dimensional array of an .npy file, or the only one of an .npz."""
     import numpy as np
 
     try:
@@ -245,12 +245,12 @@ def _array_columns(data: bytes, name: str) -> dict[str, Any]:
         arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[key] for key in loaded.files]
     except (ValueError, OSError, EOFError, KeyError, SyntaxError, MemoryError, TypeError) as error:
         raise DataError(f"{name} is a damaged numpy file ({str(error).splitlines()[0]})") from None
-    except Exception as error:  # zip damage of every kind
+    except Exception as error:  # any kind of zip damage
         raise DataError(f"{name} is a damaged numpy file ({type(error).__name__})") from None
     tables = [array for array in arrays if array.ndim == 2 and array.dtype.kind in "iuf"]
     if len(tables) != 1:
         raise DataError(
-            f"{name} holds {len(tables) or 'no'} tables of numbers; one is needed",
+            f"{name} contains {len(tables) or 'no'} numeric tables; expected one",
             hint="Ratings.from_columns(user, item, value) on the arrays",
         )
     return {f"column_{index + 1}": column for index, column in enumerate(tables[0].T)}

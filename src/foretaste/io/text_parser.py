@@ -1,4 +1,4 @@
-"""Cells of a text table to ids, numbers and times; strict, and with the line of what does not fit."""
+"""Parses text columns into ids, numbers and timestamps; strict, and errors name the line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as millisec
 
 
 def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: str | None = None) -> None:
-    """Meet the rows whose id is missing.
+    """Record the rows without an id.
 
     Parameters
     ----------
-    table : Rows
-    cells : polars Series of text
+    table : RowSource
+    cells : polars Series of text, or EncodedIds
     role, column : str
-        What the column is for, and what it is called.
+        Role and name of the column.
     hint : str, optional
-        How a missing id is mended, where no condition can leave its row out.
+        How to fix a missing id, where no condition can exclude its row.
     """
     if isinstance(cells, EncodedIds):
         return
@@ -45,7 +45,7 @@ def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: str | 
 
 
 def parse_ids(table: RowSource, cells: Any, role: str) -> Any:
-    """Return ids: an int64 array if every cell is a canonical whole number, else the texts themselves."""
+    """Return ids: an int64 array if every cell is a plain integer, else the text."""
     if isinstance(cells, EncodedIds):
         _log_encoded_text_ids(table, cells, role)
         return cells
@@ -69,13 +69,13 @@ def _log_encoded_text_ids(table: RowSource, cells: EncodedIds, role: str) -> Non
 def _log_text_ids(table: RowSource, is_integer: BoolArray, first: str, role: str) -> None:
     n_text = len(is_integer) - int(is_integer.sum())
     log.info(
-        "%s ids are read as text: %s of %s are no plain whole numbers (first: %r in %s)",
+        "%s ids are read as text: %s of %s are not plain integers (first: %r in %s)",
         role, f"{n_text:,}", f"{len(is_integer):,}", first, table.row_label(int(np.argmin(is_integer))),
     )  # fmt: skip
 
 
 def parse_integers(cells: Any) -> Any:
-    """Return texts as int64, null where one is no canonical whole number (see ``ids.is_canonical``)."""
+    """Return text as int64, null where it is not a plain integer (see ``ids.is_plain_integer``)."""
     import polars as pl
 
     numbers = cells.cast(pl.Int64, strict=False)
@@ -92,21 +92,21 @@ def parse_integers(cells: Any) -> Any:
 
 
 def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, column: str) -> Float32Array:
-    """Return numbers as float32, meeting what is no finite number.
+    """Return numbers as float32; record what is not a finite number.
 
     Parameters
     ----------
-    table : Texts
-    cells : polars Series
-        Float32, or text where the fast reader found something else.
+    table : TextRowSource
+    cells : polars Series, or float32 array of the native reader
+        Float32, or text if polars could not parse all cells.
     index : int
-        Which column of the table it is, from 0.
+        Position of the column in the table, from 0.
     role, column : str
-        What the column is for, and what it is called.
+        Role and name of the column.
     """
     import polars as pl
 
-    if isinstance(cells, np.ndarray):  # read natively, all of them plain
+    if isinstance(cells, np.ndarray):  # from the native reader, all valid
         return cells
     numbers = cells
     if cells.dtype != pl.Float32:
@@ -128,7 +128,7 @@ def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, colum
     if first is None or first == "":
         problem = f"the {role} is missing"
     elif _DECIMAL_COMMA.fullmatch(first) and table.decimal == ".":
-        problem = f'{role} is "{first}", with a decimal comma; a decimal point is expected'
+        problem = f'{role} is "{first}", with a decimal comma; expected a decimal point'
         hint = 'decimal=","'
     else:
         reason = "not a finite number" if numbers[int(invalid[0])] is not None else "not a number"
@@ -138,14 +138,14 @@ def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, colum
 
 
 def _looks_like_header(record: Sequence[str], index: int, cell: str | None, role: str) -> bool:
-    """Whether a first row is a header that is read as a row: no number in it, or the name of the column."""
+    """Whether a first row is a header that was read as data: no number in it, or the name of the column."""
     if len(record) <= index or record[index] != cell:
         return False
     return column_role(cell) == role or not any(map(is_number, record))
 
 
 def _exclude_hint(texts: Any, column: str) -> str:
-    """Say which ``where`` would leave bad cells out; a comparison leaves missing ones out by itself."""
+    """Return the ``where`` that excludes invalid cells; a comparison excludes missing ones, too."""
     values = [text for text in texts.unique(maintain_order=True).head(7).to_list() if text]
     if len(values) > 5:
         return 'on_error="skip" leaves such lines out'
@@ -155,19 +155,21 @@ def _exclude_hint(texts: Any, column: str) -> str:
 
 
 def quote_name(column: str) -> str:
-    """Return a column name as SQL takes it."""
+    """Return a column name, quoted for SQL if needed."""
     return column if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII) else f"`{column}`"
 
 
 def parse_timestamps(table: RowSource, cells: Any, column: str) -> Int64Array:
-    """Return times as whole seconds since 1970, from seconds or ISO dates, meeting what is neither."""
-    if isinstance(cells, np.ndarray):  # read natively, all of them whole numbers
+    """Return timestamps as integer seconds since 1970, from seconds or ISO dates; record all else."""
+    if isinstance(cells, np.ndarray):  # from the native reader, all integers
         return _warn_if_milliseconds(table, cells, column)
     seconds = cells if not is_text_series(cells) else _parse_seconds(cells.str.strip_chars())
     invalid = np.flatnonzero(seconds.is_null().to_numpy())
     if len(invalid):
-        problem = f'{column} is "{cells[int(invalid[0])] or ""}", neither whole seconds since 1970 nor a date'
-        hint = 'on_error="skip" leaves such lines out; or convert the column to one of these'
+        problem = (
+            f'{column} is "{cells[int(invalid[0])] or ""}", neither integer seconds since 1970 nor a date'
+        )
+        hint = 'on_error="skip" leaves such lines out; or convert the column to one of them'
         table.error_collector.record(
             table.make_row_error("bad_time", invalid, f"{problem} like 2026-11-24", hint), invalid
         )
@@ -175,14 +177,14 @@ def parse_timestamps(table: RowSource, cells: Any, column: str) -> Int64Array:
 
 
 def _warn_if_milliseconds(table: RowSource, values: Int64Array, column: str) -> Int64Array:
-    """Return seconds, with a warning if they look like milliseconds."""
+    """Return the values, with a warning if they look like milliseconds."""
     if len(values) and values.max() >= _MILLISECONDS:
-        log.warning("%s: %s is taken as seconds since 1970, but looks like milliseconds", table.name, column)
+        log.warning("%s: %s is read as seconds since 1970, but looks like milliseconds", table.name, column)
     return values
 
 
 def _parse_seconds(texts: Any) -> Any:
-    """Return the seconds of texts by the first way of writing that fits all, else the one that fits most."""
+    """Return seconds parsed by the first format that fits all cells, else by the one that fits most."""
     import polars as pl
 
     integers = texts.cast(pl.Int64, strict=False)
@@ -203,9 +205,9 @@ def _parse_seconds(texts: Any) -> Any:
 
 
 def infer_numeric(cells: Any) -> Any:
-    """Return a column of text as numbers where every cell is one or empty, for conditions on it.
+    """Return a text column as numbers if every cell is a number or empty, for SQL conditions.
 
-    With a zero before it, a number is an id and stays text, as ids do: 007.
+    A number with a leading zero is an id and stays text: 007.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""A text table: its columns by the fast reader, and its lines for whoever must name one."""
+"""Delimited text tables: read natively, by polars or by the csv module; errors name the line."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _MAX_SHOWN_LINES = 3
 
 
 def default_column_name(index: int) -> str:
-    """Return the name of a column in a table without a header, as polars gives it too."""
+    """Return the name of a column in a table without a header, as in polars."""
     return f"column_{index + 1}"
 
 
 class TextTable:
-    """A table in text, read as often as needed.
+    """A table of delimited text.
 
     Parameters
     ----------
-    text : Text
+    source : TextSource
     name : str
-        What it is called, for errors.
+        Name of the source, for errors.
     dialect : Dialect
     sample : list of list of str
-        Its first records.
-    error_collector : Sieve
-        What happens to records that cannot be used.
+        The first records.
+    error_collector : RowErrorCollector
+        Handles invalid records.
     decimal : str
-        What stands before the fraction of a number.
+        Decimal separator.
     """
 
     allow_positional = True
@@ -77,27 +77,26 @@ class TextTable:
         self.width = Counter(map(len, sample)).most_common(1)[0][0]
         self.error_collector = error_collector
         self._text_frame: Any = None
-        self._source_records: Int64Array | None = None  # where records had to be left out
-        self._selection: Int64Array | None = None  # rows of the texts, where some were filtered out
+        self._source_records: Int64Array | None = None  # set if records were skipped
+        self._selection: Int64Array | None = None  # selected rows of the text frame, if filtered
 
     @property
     def _data(self) -> bytes:
-        """All of the text, with a separator of one byte."""
+        """The whole text, with a one-byte separator."""
         return self._single_byte_data or self._source.all_bytes()
 
     def read_native(self, kinds: Mapping[int, str]) -> dict[int, Any] | None:
-        """Read some columns natively, a part of the text at a time, if all lines are plainly written.
+        """Read some columns by the native reader, in batches.
 
         Parameters
         ----------
-        kinds : mapping of place to str
-            ``"id"``, ``"real"`` or ``"whole"``.
+        kinds : mapping of int to str
+            ``"id"``, ``"real"`` or ``"whole"`` by column position.
 
         Returns
         -------
-        dict of place to EncodedIds, float32 or int64 array, or None
-            None if a line has a quote, an id is missing, a number is written otherwise than plainly, or
-            whatever else is for the careful readers.
+        dict of int to EncodedIds, float32 or int64 array, or None
+            None if a line needs another reader: it has a quote, an empty id, an unusual number, ...
         """
         columns = [kinds.get(index, "") for index in range(self.width)]
         reader = PlainLines(self._delimiter, self.dialect.allows_quotes, columns, resolve_threads())
@@ -119,7 +118,7 @@ class TextTable:
         return {index: arrays[index] for index in kinds}
 
     def default_names(self) -> list[str]:
-        """Return names for the columns of a table without a header."""
+        """Return the column names to use without a header."""
         return [default_column_name(index) for index in range(self.width)]
 
     def read_columns(self, indices: Sequence[int], types: Mapping[int, Any]) -> dict[int, Any]:
@@ -128,19 +127,19 @@ class TextTable:
         Parameters
         ----------
         indices : sequence of int
-            Which columns, from 0.
-        types : mapping of place to polars type
-            Columns of numbers; the others are text. Where a cell is no number, all columns come as text.
+            Column positions, from 0.
+        types : mapping of int to polars type
+            Types of numeric columns; the others are text. If a cell is not a number, all columns are text.
 
         Returns
         -------
-        dict of place to polars Series
-            Without blank lines; a missing cell is null.
+        dict of int to polars Series
+            By column position, without blank lines; a missing cell is null.
 
         Raises
         ------
         DataError
-            If a line has more or fewer fields than most of the first hundred.
+            If a line has not as many fields as most of the first hundred.
         """
         import polars as pl
 
@@ -154,7 +153,7 @@ class TextTable:
         return {index: texts.get_column(default_column_name(index)) for index in indices}
 
     def as_text_frame(self) -> Any:
-        """Return all columns as text, a polars frame whose columns are named by ``default_column_name``."""
+        """Return all columns as a polars frame of text, named by ``default_column_name``."""
         import polars as pl
 
         if self._text_frame is None:
@@ -165,11 +164,11 @@ class TextTable:
         return self._text_frame
 
     def _read_polars(self, indices: Sequence[int], types: Mapping[int, Any]) -> Any:
-        """Read by polars; None if the lines may differ in their number of fields.
+        """Read by polars; None if lines may differ in their number of fields.
 
-        It lets a line with too few fields pass, and one with too many unless it reads all columns. So the
-        last column is read too: where every line has it and the separators are as many as they must be, no
-        line has too many either. Separators in quotes cannot be told apart so quickly; then all are read.
+        Polars accepts a line with too few fields, and one with too many unless it reads all columns. So the
+        last column is read, too: if every line has it and the total number of separators is right, no line
+        has too many. Separators in quotes cannot be counted so quickly; then all columns are read.
         """
         import polars as pl
 
@@ -178,7 +177,7 @@ class TextTable:
         if has_quotes and not is_well_quoted(body, self._delimiter):
             return None
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
-            return None  # a stray one would become a part of a field
+            return None  # a stray one would become part of a field
         schema = {default_column_name(index): types.get(index, pl.String) for index in range(self.width)}
         selected = range(self.width) if has_quotes else sorted({*indices, self.width - 1})
         frame = pl.read_csv(
@@ -210,7 +209,7 @@ class TextTable:
         )
 
     def _body_offset(self) -> int:
-        """Return where the first record after the header starts."""
+        """Return the offset of the first record after the header."""
         start, data = 0, self._single_byte_data or self._source.start
         _, end, _ = next(self._iter_records(data))
         for _ in range(end):
@@ -218,33 +217,33 @@ class TextTable:
         return start
 
     def check_first_record(self) -> None:
-        """Refuse a table whose first record is not as long as most: a heading above the table, mostly."""
+        """Raise if the first record has another length than most: usually a heading above the table."""
         first, end, record = next(self._iter_records(self._single_byte_data or self._source.start))
         if len(record) != self.width:
             error = self._ragged_error(first, end, len(record))
-            error.hint = f"mend or remove that line; or separator=... if it is not {self.dialect.separator!r}"
+            error.hint = f"fix or remove that line; or separator=... if it is not {self.dialect.separator!r}"
             raise error
 
     def _read_csv_module(self) -> Any:
-        """Read record by record, which is slow, and meet those that have too many or too few fields."""
+        """Read record by record, which is slow; record those with too many or too few fields."""
         import polars as pl
 
         records = self._iter_records()
         if self.dialect.has_header:
             next(records)
         rows: list[list[str]] = []
-        mask: list[int] = []
+        row_numbers: list[int] = []
         ragged: list[tuple[int, int, int, int]] = []
         for row, (first, end, record) in enumerate(records):
             if len(record) == self.width:
                 rows.append(record)
-                mask.append(row)
+                row_numbers.append(row)
                 continue
             if not self.error_collector.skip:
                 raise self._ragged_error(first, end, len(record))
             ragged.append((row, first, end, len(record)))
         if ragged:
-            self._source_records = np.array(mask, np.int64)
+            self._source_records = np.array(row_numbers, np.int64)
             self._record_ragged(ragged)
         columns = list(zip(*rows, strict=True)) if rows else [()] * self.width
         return pl.DataFrame(
@@ -273,7 +272,7 @@ class TextTable:
         separator = self.dialect.separator
         hint = f'on_error="skip" leaves such lines out; or separator=... if it is not {separator!r}'
         if end - first > 1 and '"' in self._lines_text(first, end):
-            hint = "a quote on that line is probably never closed; mend that line"
+            hint = "a quote on that line is probably never closed; fix that line"
         return DataError(
             f"{self.name}, line {first + 1:,}: {_field_count_message(n_fields, self.width)}",
             where=self._excerpt(first, end),
@@ -281,10 +280,8 @@ class TextTable:
         )
 
     def _iter_records(self, data: bytes | None = None) -> Iterator[tuple[int, int, list[str]]]:
-        """Yield each record that is not blank with its first line and the line after its last, from 0."""
-        text = io.TextIOWrapper(
-            io.BytesIO(data or self._data), "utf-8", newline="\n"
-        )  # decodes as far as it is read
+        """Yield each non-blank record with its first line and the line after its last, from 0."""
+        text = io.TextIOWrapper(io.BytesIO(data or self._data), "utf-8", newline="\n")  # decodes lazily
         if self.dialect.allows_quotes:
             reader = csv.reader(text, delimiter=self._delimiter)
         else:
@@ -296,9 +293,9 @@ class TextTable:
                     yield first, reader.line_num, record
                 first = reader.line_num
         except csv.Error as error:
-            hint = "a quote on that line is probably never closed; mend that line"
+            hint = "a quote on that line is probably never closed; fix that line"
             if "new-line" in str(error):
-                hint = f"line ends are mixed; make them one kind: tr '\\r' '\\n' < {self.name}"
+                hint = f"line ends are mixed; make them uniform: tr '\\r' '\\n' < {self.name}"
             raise DataError(
                 f"{self.name}, line {first + 1:,}: this record cannot be read ({error})", hint=hint
             ) from None
@@ -332,11 +329,11 @@ class TextTable:
         return f"{first + 1} | {head[:200]}{'...' if len(head) > 200 or head != text else ''}"
 
     def filter(self, mask: BoolArray) -> None:
-        """Let only some of the rows at hand count from now on; lines stay those of the file."""
+        """Keep only some of the selected rows; line numbers still refer to the file."""
         self._selection = np.flatnonzero(mask) if self._selection is None else self._selection[mask]
 
     def column_text(self, index: int) -> Any:
-        """Return a column of the rows at hand as a polars series of text."""
+        """Return a column of the selected rows as a polars Series of text."""
         texts = self.as_text_frame().get_column(default_column_name(index))
         return texts if self._selection is None else texts.gather(self._selection)
 
@@ -346,19 +343,19 @@ class TextTable:
         return rows if self._source_records is None else self._source_records[rows]
 
     def row_label(self, row: int) -> str:
-        """Say where a row stands: ``line 48,213``."""
+        """Return the label of a selected row: ``line 48,213``."""
         first, _ = self._line_numbers(self._source_rows(np.array([row])).tolist())[0]
         return f"line {first + 1:,}"
 
     def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
-        """Make the fault of some rows at hand: the first shown, a few named, all kept."""
+        """Return the error of some selected rows: text of the first, labels of a few, numbers of all."""
         source_rows = self._source_rows(rows)
         lines = self._line_numbers(source_rows[:_MAX_SHOWN_LINES].tolist())
         row_labels = tuple(f"line {first + 1:,}" for first, _ in lines)
         return RowError(kind, problem, self._excerpt(*lines[0]), hint, source_rows, row_labels)
 
     def make_data_error(self, rows: AnyArray, problem: str, hint: str) -> DataError:
-        """Make the error for some rows that cannot be used: the first shown, the others counted."""
+        """Return the exception for some invalid rows."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
     def check_ids(self, cells: Any, role: str, column: str, hint: str | None = None) -> None:

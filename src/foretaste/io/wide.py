@@ -1,4 +1,4 @@
-"""The wide layout, one row a user and one column an item, to one row a rating."""
+"""Melts the wide layout (one row per user, one column per item) into one row per rating."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from foretaste.typing import BoolArray, Float32Array, Int64Array
 
 log = logging.getLogger("foretaste")
 
-# What sheets are filled with where there is no rating; guessed only if it stands far away from all else.
+# Usual markers of "no rating"; recognized only if far outside of all other values.
 _MARKERS = (99.0, -99.0, 999.0, -999.0, 9999.0, -9999.0)
-_MIN_MARKER_SHARE = 0.05  # of all cells; a marker that is rarer is asked about, not guessed
-_MIN_COUNT_ROWS = 5  # so many rows must agree before a first column is taken for counts
-_MIN_COUNT_SHARE = 0.9  # of the rows; a column of ratings does not come near that by chance
+_MIN_MARKER_SHARE = 0.05  # of all cells; a rarer marker only causes a warning
+_MIN_COUNT_ROWS = 5  # minimum number of rows to recognize a column of counts
+_MIN_COUNT_SHARE = 0.9  # of the rows; no column of ratings reaches that by chance
 
 MissingValues = float | str | Sequence[float | str] | None
 
 
 @dataclass(frozen=True, eq=False)
 class MeltedRatings:
-    """Ratings out of a wide table, row by row.
+    """Ratings of a wide table, row by row.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class MeltedRatings:
         Int64 or String; null where a row has no user id.
     value : float32 array, shape (n,)
     row, column : int64 arrays, shape (n,)
-        Where each rating stands in the frame, from 0.
+        Position of each rating in the frame, from 0.
     bad_row, bad_column : int64 arrays, shape (m,)
-        Cells that are neither a finite number nor missing, in the order of the rows.
+        Positions of cells that are neither a finite number nor missing, in row order.
     bad_text : polars Series of text, shape (m,)
-        What stands in them.
+        The text of these cells.
     """
 
     user: Any
@@ -66,42 +66,40 @@ def melt(
     first_column_is_count: bool | None = None,
     row_label: Callable[[int], str] = default_row_label,
 ) -> MeltedRatings:
-    """Turn a wide table into ratings.
+    """Convert a wide table to ratings.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        One row a user, one column an item; numbers, or text as a file has it. Null, NaN and blank text are
-        never ratings.
+        One row per user, one column per item; numbers, or text. Null, NaN and blank text are not ratings.
     name : str
-        Of the source, for messages.
+        Name of the source, for messages.
     header : bool
-        Whether the columns have names of their own: they are the item ids. Without, items are numbered
-        from 1.
+        Whether the columns have names, which are the item ids; else items are numbered from 1.
     titles : sequence of str, optional
-        The names as they stand in the source, if the frame had to tell some apart.
+        Original column names, if the frame had to make them unique.
     missing : number, str or a sequence of them, optional
-        What else means that there is no rating: ``99``, ``"NA"``; an empty sequence for nothing else.
-        Unsaid, a marker such as 99 is taken for that if it stands far outside of everything else, aloud.
+        Other values that mean "no rating": ``99``, ``"NA"``; an empty sequence for none. By default a
+        marker such as 99 is recognized if it is far outside of all other values, which is logged.
     user : str or int, optional
-        The column with the user ids, by name or position from 0. Unsaid, it is recognised by its name, or
-        by being the first and the only one without a name; without one, users are numbered from 1.
+        Column of user ids, by name or position from 0. By default it is recognized by its name, or as the
+        first and only one without a name; without one, users are numbered from 1.
     first_column_is_count : bool, optional
-        Whether the first other column holds the number of ratings in the row. Unsaid, it does if that is
-        true of every row, aloud.
+        Whether the first other column is the number of ratings in the row. By default it is if that holds
+        for every row, which is logged.
     row_label : callable
-        What a row is called in messages.
+        Returns the label of a row for messages.
 
     Returns
     -------
-    Long
+    MeltedRatings
 
     Raises
     ------
     DataError
-        If columns have no name or the same, no such column exists, or a column nearly holds counts.
+        If column names are empty or repeated, a column does not exist, or one nearly holds counts.
     InvalidParameterError
-        If ``missing`` or ``user`` is neither of these.
+        If ``missing`` or ``user`` is invalid.
     NotEnoughMemoryError
         If the table would not fit into memory.
     """
@@ -130,7 +128,7 @@ def melt(
 
 
 def _parse_missing(missing: MissingValues) -> tuple[list[float], list[str]]:
-    """Return what means that there is no rating, numbers and texts apart."""
+    """Return the markers of "no rating": numbers, and text."""
     if missing is None:
         return [], []
     markers = [missing] if isinstance(missing, str | int | float) else list(missing)
@@ -143,7 +141,7 @@ def _parse_missing(missing: MissingValues) -> tuple[list[float], list[str]]:
         raise InvalidParameterError(f"missing={invalid[0]!r} is neither a number nor text", hint="missing=99")
     texts = [marker.strip() for marker in markers if isinstance(marker, str)]
     numbers = [float(marker) for marker in markers if not isinstance(marker, str)]
-    for text in texts:  # the command line has only texts
+    for text in texts:  # on the command line, numbers are text, too
         try:
             numbers.append(float(text))
         except ValueError:
@@ -166,14 +164,14 @@ def _find_user_column(
     if isinstance(user, int) and not isinstance(user, bool):
         if not 0 <= user < frame.width:
             raise DataError(
-                f"there is no column at position {user} (asked for as user)", hint=f"0 to {frame.width - 1}"
+                f"no column at position {user} (requested as user)", hint=f"0 to {frame.width - 1}"
             )
         return user
     if not isinstance(user, str):
         raise InvalidParameterError(f"user={user!r} is neither a column name nor a position", hint="user=0")
     if not header or user not in names:
         raise DataError(
-            f'no column "{user}" (asked for as user){did_you_mean(user, names if header else [])}',
+            f'no column "{user}" (requested as user){did_you_mean(user, names if header else [])}',
             where="columns are: " + ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
             if header
             else "the table is read without a header",
@@ -185,7 +183,7 @@ def _find_user_column(
 def _to_matrix(
     frame: Any, positions: Sequence[int], markers: tuple[list[float], list[str]]
 ) -> tuple[Float32Array, BoolArray, dict[int, Any]]:
-    """Return the cells as numbers, NaN where there is none, which are bad, and the texts beside bad ones."""
+    """Return the cells as numbers (NaN if missing), a mask of invalid ones, and the text of their columns."""
     import polars as pl
 
     values = np.full((len(frame), len(positions)), np.nan, dtype=np.float32)
@@ -219,7 +217,7 @@ def _to_matrix(
 
 
 def _guess_marker(values: Float32Array, name: str, *, log_guess: bool) -> float | None:
-    """Return the value that means "not rated": it is far outside of all others, and frequent."""
+    """Return the value that means "not rated": frequent, and far outside of all others."""
     for marker in _MARKERS:
         is_marker = values == np.float32(marker)
         count = int(np.count_nonzero(is_marker))
@@ -235,7 +233,7 @@ def _guess_marker(values: Float32Array, name: str, *, log_guess: bool) -> float 
         if count < _MIN_MARKER_SHARE * values.size:
             if log_guess:
                 log.warning(
-                    "%s: %s hold %g, the others %g to %g; if that means no rating, say missing=%g",
+                    "%s: %s hold %g, the others %g to %g; if that means no rating, set missing=%g",
                     name, format_count(count, "cell"), marker, low, high, marker,
                 )  # fmt: skip
             continue
@@ -256,7 +254,7 @@ def _is_count_column(
     row_label: Callable[[int], str],
     explicit: bool | None,
 ) -> bool:
-    """Whether the first column holds the number of ratings in its row; refuses one that nearly does."""
+    """Whether the first column is the number of ratings in its row; raises if it nearly is."""
     if explicit is not None:
         return explicit
     first, rest = values[:, 0], values[:, 1:]
@@ -270,10 +268,11 @@ def _is_count_column(
     fraction = np.count_nonzero(matches) / len(first)
     known = rest[rated & ~np.isnan(rest)]
     if (n_ratings == n_ratings[0]).all() and len(known) and known.min() <= n_ratings[0] <= known.max():
-        return False  # ratings that are all alike in a table without gaps look the same
+        return False  # equal ratings in a table without gaps look the same
     if fraction == 1:
         log.info(
-            "%s: the first column counts the ratings of its row; left out   (override: first_column_is_count=False)",
+            "%s: the first column counts the ratings of its row; dropped   "
+            "(override: first_column_is_count=False)",
             name,
         )
         return True
@@ -282,8 +281,9 @@ def _is_count_column(
         raise DataError(
             f"{name}: the first column counts the ratings of its row, but not in "
             f"{format_count(len(first) - int(matches.sum()), 'row')} of {len(first):,}",
-            where=f"{row_label(row)}: it says {first[row]:g}, and {format_count(int(n_ratings[row]), 'rating')} follow",
-            hint="first_column_is_count=True leaves it out, first_column_is_count=False reads it as ratings",
+            where=f"{row_label(row)}: it holds {first[row]:g}, and "
+            f"{format_count(int(n_ratings[row]), 'rating')} follow",
+            hint="first_column_is_count=True drops it, first_column_is_count=False reads it as ratings",
         )
     return False
 
@@ -296,19 +296,19 @@ def _check_user_column(
     user_index: int | None,
     name: str,
 ) -> None:
-    """Refuse a first column without any number where no column is the users': it is probably theirs."""
+    """Raise if the first column has no number and there is no user column: it probably is one."""
     if user_index is not None or not positions:
         return
     if int(np.count_nonzero(bad[:, 0])) == len(frame):
         title = f'"{names[positions[0]]}"' if names[positions[0]] else "at the left"
         raise DataError(
-            f"{name}: the column {title} holds no number, and no column was recognised for the user",
+            f"{name}: the column {title} holds no number, and no column was recognized for the user",
             hint=f"if these are the user ids: user={positions[0]}",
         )
 
 
 def _item_ids(names: Sequence[str], positions: Sequence[int], header: bool, name: str) -> Any:
-    """Return the ids of the items: the names of their columns, or their numbers from 1."""
+    """Return the item ids: the column names, or numbers from 1."""
     import polars as pl
 
     if not header:
@@ -316,8 +316,8 @@ def _item_ids(names: Sequence[str], positions: Sequence[int], header: bool, name
     titles = [names[column] for column in positions]
     if "" in titles:
         raise DataError(
-            f"{name}: the column at position {positions[titles.index('')]} (from 0) has no name, and the names "
-            "are the item ids",
+            f"{name}: the column at position {positions[titles.index('')]} (from 0) has no name, "
+            "and the names are the item ids",
             hint="name or remove it, or header=False",
         )
     duplicates = [title for title, count in Counter(titles).items() if count > 1]
@@ -325,14 +325,14 @@ def _item_ids(names: Sequence[str], positions: Sequence[int], header: bool, name
         indices = [index for index in positions if names[index] == duplicates[0]]
         raise DataError(
             f'{name}: {len(indices)} columns are called "{duplicates[0]}", and the names are the item ids',
-            where=f"they are at the positions {', '.join(map(str, indices[:5]))} (from 0)",
+            where=f"at positions {', '.join(map(str, indices[:5]))} (from 0)",
             hint="rename or remove all but one",
         )
     return _parse_ids(pl.Series("item", titles, dtype=pl.String))
 
 
 def _parse_ids(texts: Any) -> Any:
-    """Return ids as whole numbers if all are, else as they are."""
+    """Return ids as integers if all are plain integers, else unchanged."""
     numbers = parse_integers(texts)
     return numbers if numbers.null_count() == texts.null_count() else texts
 
@@ -350,12 +350,12 @@ def _user_ids(frame: Any, index: int | None) -> Any:
         if numbers.null_count() > cells.null_count():
             raise DataError(
                 f'column "{frame.columns[index]}": user ids above 2**63 - 1 do not fit',
-                hint="give them as text",
+                hint="pass them as text",
             )
         return numbers
     numbers = cells.fill_nan(None) if cells.dtype.is_float() else cells
     if numbers.dtype.is_float() and bool((numbers.drop_nulls().floor() == numbers.drop_nulls()).all()):
-        return numbers.cast(pl.Int64)  # whole numbers, which some missing one made floats of
+        return numbers.cast(pl.Int64)  # integers that a missing one made floats
     raise DataError(
         f'column "{frame.columns[index]}" (taken for the user ids) is of type {cells.dtype}; '
         "ids must be integers or strings",
