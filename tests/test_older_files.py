@@ -102,7 +102,7 @@ def test_what_is_not_new_must_be_there(ratings, tmp_path):
 
 def test_other_formats_are_still_told_apart(ratings, tmp_path):
     save(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "svd.foretaste")
-    newer = with_ours((tmp_path / "svd.foretaste").read_bytes(), lambda ours: ours | {"format": 2})
+    newer = with_ours((tmp_path / "svd.foretaste").read_bytes(), lambda ours: ours | {"format": 3})
     (tmp_path / "svd.foretaste").write_bytes(newer)
-    with pytest.raises(ModelFileError, match="this version reads format 1"):
+    with pytest.raises(ModelFileError, match="this version reads formats up to 2"):
         load(tmp_path / "svd.foretaste")

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from foretaste import persistence
 from foretaste.errors import ModelFileError, NotFittedError, NotFoundError, NotSupportedError
-from foretaste.models import Bias, GlobalMean, NormalRandom, UserMean
+from foretaste.models import ALS, Bias, GlobalMean, NormalRandom, UserMean
 from foretaste.params import estimator, fitted_attribute
 from foretaste.persistence import inspect, load, save
 from foretaste.ratings import Ratings
@@ -25,7 +25,7 @@ from foretaste.ratings import Ratings
 
 def test_inspect_tells_the_header(folder, model_bytes, ratings):
     found = inspect(folder / "numbers.foretaste")
-    assert found["format"] == 1
+    assert found["format"] == 2
     assert found["model"] == "Bias"
     assert found["params"] == Bias(user_damping=3).get_params()
     assert found["learned"]["n_ratings_"] == 900
@@ -156,11 +156,58 @@ def test_another_safetensors_file_is_refused(folder):
 
 def test_a_newer_format_says_how_to_read_it(folder, model_bytes):
     def newer(ours):
-        return {"format": 2, "library": "3.1.4", "anything": ["else"]}
+        return {"format": 3, "library": "3.1.4", "anything": ["else"]}
 
     error = rejected(folder / "newer", with_ours(model_bytes["numbers"], newer))
-    assert "has format 2, written by foretaste 3.1.4" in error.message
+    assert "has format 3, written by foretaste 3.1.4" in error.message
     assert error.hint == "pip install --upgrade foretaste"
+
+
+def with_block(data, required=False):
+    """Return a file whose header lists a block that this version does not know."""
+    block = {"version": 1, "required": required}
+    return with_ours(data, lambda ours: ours["blocks"].update({"index": block}))
+
+
+def test_an_unknown_optional_block_is_ignored_with_a_log_line(folder, model_bytes, caplog):
+    path = folder / "block"
+    data = with_block(model_bytes["numbers"])
+    arrays = {"index/vectors": np.ones((3, 2), np.float32), "index/ids": np.arange(3)}
+    path.write_bytes(with_arrays(path, data, **arrays))
+    (folder / "plain").write_bytes(model_bytes["numbers"])
+    for memory_map in (False, True):
+        caplog.clear()
+        again = load(path, memory_map=memory_map)
+        assert "has block 'index' version 1, which this version does not read; it is ignored" in caplog.text
+        np.testing.assert_array_equal(again.predict_matrix(), load(folder / "plain").predict_matrix())
+    assert inspect(path)["blocks"]["index"] == {"version": 1, "required": False}
+    assert not [name for name in inspect(path)["shapes"] if name.startswith("index/")]
+
+
+def test_an_unknown_required_block_is_refused(folder, model_bytes):
+    error = rejected(folder / "block", with_block(model_bytes["numbers"], required=True))
+    assert "needs block 'index' version 1" in error.message
+    assert error.hint == "pip install --upgrade foretaste"
+
+
+def test_a_newer_version_of_a_known_block_is_refused(folder, model_bytes):
+    newer = with_ours(model_bytes["numbers"], set_in("blocks", "state", "version", 2))
+    assert "needs block 'state' version 2" in rejected(folder / "block", newer).message
+
+
+def test_tensors_of_a_block_that_is_not_listed_are_refused(folder, model_bytes):
+    path = folder / "stray"
+    data = with_arrays(path, model_bytes["numbers"], **{"index/vectors": np.ones(3)})
+    assert "unexpected ['index/vectors']" in rejected(path, data).message
+
+
+def test_names_of_0_1_0_are_not_read_from_files_of_today(folder, model_bytes, ratings):
+    path = folder / "als"
+    save(ALS(factors=2, epochs=1).fit(ratings), path)
+    data = with_ours(
+        path.read_bytes(), lambda ours: ours["params"].update(biases=ours["params"].pop("biased"))
+    )
+    assert "ALS has no parameter 'biases'" in rejected(path, data).message
 
 
 def set_in(*keys):
@@ -187,6 +234,13 @@ def set_in(*keys):
         (set_in("format", 1.0), "its header is not that of a model"),
         (set_in("more", 1), "its header is not that of a model"),
         (set_in("params", []), "its header is not that of a model"),
+        (set_in("blocks", []), "its header is not that of a model"),
+        (set_in("blocks", {}), "its header is not that of a model"),
+        (set_in("blocks", "state", 1), "its header is not that of a model"),
+        (set_in("blocks", "state", "required", False), "its header is not that of a model"),
+        (set_in("blocks", "state", "version", True), "its header is not that of a model"),
+        (set_in("blocks", "state", "version", 0), "needs block 'state' version 0"),
+        (lambda ours: ours.pop("blocks") and None, "its header is not that of a model"),
         (lambda ours: [ours], "its header is not that of a model"),
         (lambda ours: "null", "its header is not that of a model"),
         (lambda ours: "{", "its header cannot be read"),

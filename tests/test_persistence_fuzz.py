@@ -70,9 +70,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+BLOCK = st.fixed_dictionaries({"version": st.integers(0, 2) | JSON, "required": st.booleans() | JSON}) | JSON
 HEADERS = JSON | st.fixed_dictionaries(
     {
-        "format": st.just(1) | JSON,
+        "format": st.sampled_from([1, 2]) | JSON,
         "library": st.just("0.1.0") | JSON,
         "model": st.sampled_from([*MODELS, "Model", ""]) | JSON,
         "params": st.dictionaries(
@@ -83,6 +84,7 @@ HEADERS = JSON | st.fixed_dictionaries(
             st.sampled_from(["mean_", "low_", "n_ratings_", "users_", "members_"]), JSON
         )
         | JSON,
+        "blocks": st.dictionaries(st.sampled_from(["state", "index", ""]), BLOCK) | JSON,
     }
 )
 
@@ -94,11 +96,11 @@ def test_any_json_as_our_header(folder, model_bytes, kind, ours):
 
 
 @settings(max_examples=600)
-@given(KINDS, st.sampled_from(["format", "model", "params", "learned"]), st.data())
+@given(KINDS, st.sampled_from(["format", "model", "params", "learned", "blocks"]), st.data())
 def test_one_field_of_our_header_replaced(folder, model_bytes, kind, field, data):
     def change(ours):
         place, key = ours, field
-        if field in ("params", "learned") and data.draw(st.booleans()):
+        if field in ("params", "learned", "blocks") and data.draw(st.booleans()):
             place, key = ours[field], data.draw(st.sampled_from(sorted(ours[field])))
         place[key] = data.draw(JSON)
 

@@ -32,20 +32,23 @@ from foretaste.errors import (
 )
 from foretaste.ids import IdIndex
 from foretaste.models import MODELS, Model
+from foretaste.models.file_format import (
+    FIT_HINT,
+    FORMAT,
+    HEADER_KEY,
+    STATE_BLOCKS,
+    parse_header,
+    select_state,
+)
 from foretaste.models.nested_models import clone_members
 from foretaste.models.spec import from_spec, params_as_json
 from foretaste.typing import ArrayDict
 
-FORMAT = 1
-_KEY = "foretaste"
 _MAX_VALUE = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
-_FIELDS: dict[str, type] = {"format": int, "library": str, "model": str, "params": dict, "learned": dict}
 _SHARED_IDS = ("users_", "items_")  # id maps of the model around it, for one inside
-_FIT_HINT = "foretaste fit MODEL ratings.csv -o model.foretaste"
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"
 }  # fmt: skip
-_UPGRADE_HINT = "pip install --upgrade foretaste"
 
 PathLike = str | os.PathLike[str]
 
@@ -80,9 +83,10 @@ def save(model: Model, path: PathLike) -> None:
         "model": name,
         "params": params,
         "learned": numbers,
+        "blocks": STATE_BLOCKS,
     }
     with atomic_write(path) as partial:
-        save_file(arrays, partial, metadata={_KEY: json.dumps(header, allow_nan=False)})
+        save_file(arrays, partial, metadata={HEADER_KEY: json.dumps(header, allow_nan=False)})
 
 
 def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model:
@@ -124,7 +128,7 @@ def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model
             f"{path} was not made with a {unused[0]} of your own", hint=f"load({str(path)!r})"
         )
     if memory_map:
-        arrays = _memory_map_arrays(path)
+        arrays = select_state(header, _memory_map_arrays(path))
     try:
         model = from_spec({"model": header["model"], "params": header["params"]}, code=callables)
         _restore_state(model, arrays, header["learned"], {})
@@ -132,7 +136,7 @@ def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model
         raise
     except ForetasteError as error:
         hint = error.hint if isinstance(error, ModelFileError) else None
-        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=hint or _FIT_HINT) from error
+        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=hint or FIT_HINT) from error
     return model
 
 
@@ -235,7 +239,7 @@ def _check_exists(path: PathLike) -> Path:
     path = Path(path)
     if not path.exists():
         siblings = [p.name for p in path.parent.glob("*.foretaste")] if path.parent.is_dir() else []
-        raise NotFoundError(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=_FIT_HINT)
+        raise NotFoundError(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=FIT_HINT)
     if not path.is_file():
         raise ModelFileError(f"{path} is not a file", hint="give the file that foretaste fit or save() wrote")
     return path
@@ -247,16 +251,18 @@ def _read_file(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[s
 
     try:
         with safe_open(path, framework="np") as file:
-            header = _parse_header(path, file.metadata())
+            header = parse_header(path, file.metadata())
             if with_arrays:
-                return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            return header, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            else:
+                tensors = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            return header, select_state(header, tensors)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         if isinstance(error, ModelFileError):
             raise
         if not _has_safetensors_header(path):
-            raise ModelFileError(f"{path} is no foretaste model", hint=_FIT_HINT) from error
-        raise ModelFileError(f"{path} is damaged or no foretaste model: {error}", hint=_FIT_HINT) from error
+            raise ModelFileError(f"{path} is no foretaste model", hint=FIT_HINT) from error
+        raise ModelFileError(f"{path} is damaged or no foretaste model: {error}", hint=FIT_HINT) from error
 
 
 def _memory_map_arrays(path: Path) -> ArrayDict:
@@ -269,7 +275,7 @@ def _memory_map_arrays(path: Path) -> ArrayDict:
     arrays: ArrayDict = {}
     for name, tensor in entries.items():
         if tensor["dtype"] not in _DTYPES:
-            raise ModelFileError(f"{path} holds {tensor['dtype']}, which no model does", hint=_FIT_HINT)
+            raise ModelFileError(f"{path} holds {tensor['dtype']}, which no model does", hint=FIT_HINT)
         begin_offset, end_offset = tensor["data_offsets"]
         dtype = np.dtype(_DTYPES[tensor["dtype"]])
         count = (end_offset - begin_offset) // dtype.itemsize
@@ -284,31 +290,6 @@ def _has_safetensors_header(path: Path) -> bool:
         return file.read(9)[5:] == b"\0\0\0{"
 
 
-def _parse_header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
-    """Return the JSON header, its fields present and of the right type."""
-    if not metadata or _KEY not in metadata:
-        raise ModelFileError(f"{path} is a safetensors file, but no foretaste model", hint=_FIT_HINT)
-    try:
-        header = json.loads(metadata[_KEY], parse_constant=_reject_constant)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(
-            f"{path} is damaged: its header cannot be read ({error})", hint=_FIT_HINT
-        ) from error
-    file_format = header.get("format") if isinstance(header, dict) else None
-    if type(file_format) is int and file_format > FORMAT:
-        raise ModelFileError(
-            f"{path} has format {file_format}, written by foretaste {str(header.get('library'))[:40]}; "
-            f"this version reads format {FORMAT}",
-            hint=_UPGRADE_HINT,
-        )
-    invalid = [
-        k for k, type_ in _FIELDS.items() if not isinstance(header, dict) or type(header.get(k)) is not type_
-    ]
-    if invalid or file_format != FORMAT or len(header) != len(_FIELDS):
-        raise ModelFileError(f"{path} is damaged: its header is not that of a model", hint=_FIT_HINT)
-    return dict(header)
-
-
 def _callable_params(params: Any) -> set[str]:
     """Return the parameters, also of models inside, that were functions or classes."""
     if isinstance(params, list):
@@ -317,10 +298,6 @@ def _callable_params(params: Any) -> set[str]:
         return set()
     callables = {name for name, value in params.items() if isinstance(value, dict) and set(value) == {"code"}}
     return callables | {name for value in params.values() for name in _callable_params(value)}
-
-
-def _reject_constant(word: str) -> float:
-    raise ValueError(f"{word} is no number of a model")
 
 
 def _restore_state(
