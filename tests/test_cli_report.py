@@ -135,11 +135,11 @@ def test_mends_are_written_as_options(folder: Path) -> None:
 def test_another_split_or_other_ratings_are_noticed(folder: Path) -> None:
     run("compare", "sample", "--models", "Bias", "--no-memory", "--json", "r.json")
     result = run("report", "r.json", "-o", "r.html", "--ratings", "sample", "--seed", "5", code=2)
-    assert "the results do not come from these rows" in result.stderr
+    assert "the results were computed on other rows" in result.stderr
     assert not (folder / "r.html").exists()
     given = ("--ratings", "sample", "--where", "rating > 0")
     result = run("report", "r.json", "-o", "r.html", *given, code=2)
-    assert "the results do not come from these ratings; theirs: 5,946 ratings" in result.stderr
+    assert "the results were computed on other ratings: 5,946 ratings" in result.stderr
 
 
 def test_errors_have_their_codes(folder: Path) -> None:
@@ -151,12 +151,12 @@ def test_errors_have_their_codes(folder: Path) -> None:
     (folder / "r.json").write_text("{}")
     run("report", "r.json", "-o", "r.html", "--models", "Bias", code=2)
     result = run("report", "r.json", "-o", "r.html", code=3)
-    assert "does not hold the results of a comparison" in result.stderr
+    assert "does not contain the results of a comparison" in result.stderr
     assert "try: foretaste compare ratings.csv --json results.json" in result.stderr
     for command in (("compare", "sample", "--html"), ("report", "sample", "-o")):
         result = run(*command, "no/such/r.html", "--models", "Bias", code=4)
         assert "there is no folder" in result.stderr
-        assert "RMSE" not in result.output  # said before any model was judged
+        assert "RMSE" not in result.output  # raised before any model was tested
     assert [path.name for path in folder.iterdir()] == ["r.json"]
 
 
@@ -203,7 +203,7 @@ def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], 
     newer["results"][0]["other"] = {"a": [1]}
     path.write_text(json.dumps(newer))
     results = read_results(str(path))
-    assert results.notes == ("figures of another version, not shown: serendipity",)
+    assert results.notes == ("metrics of another version, not shown: serendipity",)
     page = Page(write_report(results, tmp_path / "r.html"))
     assert "serendipity" in page.text
     assert "0.5" not in page.tables["All figures of the models"][1]
@@ -212,25 +212,25 @@ def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], 
 @pytest.mark.parametrize(
     ("path", "to", "why"),
     [
-        (("results",), [], "there is no list of results"),
-        (("results",), {}, "there is no list of results"),
-        (("results", 0), 7, "result 1 names no model"),
-        (("results", 0, "model"), ..., "result 1 names no model"),
-        (("results", 0, "repr"), 7, "result 1 names no model"),
-        (("results", 0, "params"), [], "result 1 has no parameters"),
-        (("results", 0, "rmse"), ..., "result 1: rmse is missing or no number"),
-        (("results", 0, "rmse"), True, "result 1: rmse is no number"),
-        (("results", 0, "mae"), "1.0", "result 1: mae is no number"),
+        (("results",), [], "results is missing or not a list"),
+        (("results",), {}, "results is missing or not a list"),
+        (("results", 0), 7, "result 1: model or repr is missing"),
+        (("results", 0, "model"), ..., "result 1: model or repr is missing"),
+        (("results", 0, "repr"), 7, "result 1: model or repr is missing"),
+        (("results", 0, "params"), [], "result 1: params is missing"),
+        (("results", 0, "rmse"), ..., "result 1: rmse is missing or not a number"),
+        (("results", 0, "rmse"), True, "result 1: rmse is not a number"),
+        (("results", 0, "mae"), "1.0", "result 1: mae is not a number"),
         (("results", 0, "fit_seconds"), ..., "result 1: fit_seconds is missing"),
-        (("results", 0, "folds"), [{}], "its folds have no RMSE"),
-        (("results", 0, "rmse_interval"), [1], "rmse_interval is not two numbers"),
-        (("results", 2, "error"), {}, "does not say why it was refused"),
-        (("results", 2, "error"), {"message": "no", "hint": 7}, "a hint that is no text"),
-        (("protocol",), None, "which rows were held out"),
-        (("dataset",), [], "of which ratings they are"),
-        (("dataset", "users"), "many", "users is missing or is none"),
-        (("dataset", "mean"), None, "mean is missing or no number"),
-        (("sentences",), [7], "its sentences are no texts"),
+        (("results", 0, "folds"), [{}], "result 1: folds without rmse"),
+        (("results", 0, "rmse_interval"), [1], "rmse_interval is not a pair of numbers"),
+        (("results", 2, "error"), {}, "result 3: error.message is missing"),
+        (("results", 2, "error"), {"message": "no", "hint": 7}, "error.hint is not text"),
+        (("protocol",), None, "protocol is missing"),
+        (("dataset",), [], "dataset is missing or not an object"),
+        (("dataset", "users"), "many", "dataset.users is missing or has the wrong type"),
+        (("dataset", "mean"), None, "dataset.mean is missing or not a number"),
+        (("sentences",), [7], "sentences is not a list of texts"),
     ],
 )
 def test_what_is_not_results_is_refused_by_its_place(
@@ -246,13 +246,13 @@ def test_what_is_not_results_is_refused_by_its_place(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it is no JSON"),
-        (b"[1, 2", "it is no JSON"),
-        (b"[" * 100_000, "it is no JSON"),
-        (b'{"results": [NaN]}', "NaN is no JSON"),
-        (b"\xff\xfe\x00", "no text in UTF-8"),
-        (b"[]", "there is no list of results"),
-        (b'{"ok": false, "error": {"code": "x"}}', "it holds an error"),
+        (b"", "not valid JSON"),
+        (b"[1, 2", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"results": [NaN]}', "NaN is not valid JSON"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
+        (b"[]", "results is missing or not a list"),
+        (b'{"ok": false, "error": {"code": "x"}}', "it contains an error"),
     ],
 )
 def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
@@ -268,7 +268,7 @@ def test_a_report_holds_rows_out_as_compare_does(folder: Path) -> None:
     run("compare", "sample", *MODELS, "--split", "by-time", "--warm-only", "--no-memory", "--html", "a.html")
     run("report", "sample", *MODELS, "--split", "by-time", "--warm-only", "-o", "b.html")
     assert figures(folder / "a.html") == figures(folder / "b.html")
-    assert "split = WarmOnly(base=ByTime(test_size=0.2))" in unescape((folder / "b.html").read_text())
+    assert "split = WarmOnly(splitter=TimeSplit(test_size=0.2))" in unescape((folder / "b.html").read_text())
     run("report", "sample", "--split", "by-time", "--folds", "3", "-o", "c.html", code=2)
 
 
@@ -283,7 +283,7 @@ def test_rows_given_apart_are_told_in_the_recipe(folder: Path) -> None:
     parts = ("--train", "train.csv", "--test", "test.csv", "--overlap", "drop_from_test", "--warm-only")
     run("compare", *parts, *MODELS, "--metrics", "rmse,rmse_per_user", "--no-memory", "--html", "r.html")
     page = unescape((folder / "r.html").read_text())
-    (made,) = re.findall(r"results = compare\(ratings, \[.*\], (.*)\)", page)
+    (made,) = re.findall(r"results = compare\(ratings, \[[^\]]*\], (.*)\)", page)
     assert made == (
         "test=test, metrics=['rmse', 'rmse_per_user'], overlap=\"drop_from_test\", warm_only=True"
     )

@@ -48,7 +48,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
     results: Results, page: Page
 ) -> None:
     shown = page.tables["The models, best first"]
-    assert shown[0] == ["place", "model", "RMSE", "vs the mean", "time to learn"]
+    assert shown[0] == ["place", "model", "RMSE", "vs the mean", "training time"]
     mean = results.baseline_row["rmse"]
     for place, (row, cells) in enumerate(zip(results.rows, shown[1:], strict=True), 1):
         assert cells[0] == str(place)
@@ -91,9 +91,9 @@ def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path
     page = Page(write_report(results, tmp_path / "r.html"))
     line = page.tables["The models, best first"][-1]
     assert line[1:] == [
-        "TimeSVDpp", f"refused: {refused['error']['message']} (try: {refused['error']['hint']})"
+        "TimeSVDpp", f"failed: {refused['error']['message']} (try: {refused['error']['hint']})"
     ]  # fmt: skip
-    assert "1 model refused these ratings: TimeSVDpp." in page.text
+    assert "1 model failed on these ratings: TimeSVDpp." in page.text
 
 
 # Sentences -----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_what_is_as_good_is_told_by_folds(tmp_path: Path) -> None:
 
 def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: Path) -> None:
     useless = made_up({"GlobalMean": [2.0], "Bias": [2.1]})
-    page = Page(write_report(replace(useless, stopped=True), tmp_path / "r.html"))
+    page = Page(write_report(replace(useless, interrupted=True), tmp_path / "r.html"))
     assert "No model is better than always guessing the mean: RMSE 2.00." in page.text
     assert "Use " not in page.text
     assert "The comparison was interrupted" in page.text
@@ -140,7 +140,8 @@ def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: P
 
 def test_sentences_of_the_results_themselves_are_taken(tmp_path: Path) -> None:
     told = replace(
-        made_up({"SVD": [1.0], "GlobalMean": [2.0]}), said=("SVD is best.", "SVD and Bias are equally good.")
+        made_up({"SVD": [1.0], "GlobalMean": [2.0]}),
+        saved_sentences=("SVD is best.", "SVD and Bias are equally good."),
     )
     page = Page(write_report(told, tmp_path / "r.html"))
     assert "Use SVD: it misses held-out ratings by 1.00, 50 % less" in page.text
@@ -224,7 +225,7 @@ def test_learning_is_what_the_models_tell_of_their_epochs(
     results: Results, ratings: Ratings, page: Page
 ) -> None:
     train, _ = parts(ratings)
-    rows = page.tables["Figures of the chart: Learning, epoch by epoch"]
+    rows = page.tables["Figures of the chart: Training, epoch by epoch"]
     assert sorted(rows[0][1:]) == ["SVD(factors=2, epochs=5)", "SVD(factors=4, epochs=30)"]
     for column, name in enumerate(rows[0][1:], 1):
         model = eval(name, {"SVD": SVD}).fit(train)  # noqa: S307 - the name of a model made above
@@ -259,16 +260,16 @@ def test_an_error_taken_apart_is_drawn() -> None:
         {"bin": f"{n} to {n + 1}", "rows": 5, "mean_prediction": float(n), "mean_rating": n - 0.25 * (n == 2)}
         for n in range(4)
     ]
-    calibration, ageing = breakdown_charts({"time": periods, "prediction": tenths}, "SVD", 1.0)
+    calibration, over_time = breakdown_charts({"time": periods, "prediction": tenths}, "SVD", 1.0)
     assert calibration.caption == (
         "Where it predicts 2.00 on average, people gave 1.75, 0.250 less; elsewhere it is closer."
     )
     assert calibration.rows[2] == ["2 to 3", "5", "2.00", "1.75"]
-    assert ageing.caption == (
+    assert over_time.caption == (
         "On the ratings of 2026-01-01 to 2026-02-01 RMSE is 2.00, on those of 2026-03-01 to 2026-04-01 "
         "it is 4.00."
     )
-    assert [row[1] for row in ageing.rows] == ["10", "20", "30"]
+    assert [row[1] for row in over_time.rows] == ["10", "20", "30"]
     values = [
         {"bin": str(n), "low": n, "high": n, "rows": n, "rmse": error, "mae": 0.5, "mean_prediction": 2.0}
         for n, error in ((1, 1.5), (2, 0.25), (3, 0.75))

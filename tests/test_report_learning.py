@@ -13,13 +13,13 @@ def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
     model = SVD(factors=4, epochs=12, validation_fraction=0.2, patience=12, learning_rate=0.1).fit(ratings)
     (chart,) = plot(model)
     best = int(np.argmin(model.valid_rmse_))
-    assert chart.name == "learned"
+    assert chart.name == "training"
     assert f"it is least after {best + 1}: {model.valid_rmse_[best]:.3g}" in chart.caption
     assert (
         f"from {model.train_rmse_[0]:.3g} to {model.train_rmse_[-1]:.3g} in {len(model.train_rmse_)}"
         in chart.caption
     )
-    assert chart.headers == ["epoch", "the rows learned from", "the rows held out"]
+    assert chart.headers == ["epoch", "the training rows", "the validation rows"]
     assert [row[0] for row in chart.rows] == [str(epoch) for epoch in range(1, 13)]
     assert chart.rows[best][2] == f"{model.valid_rmse_[best]:.3g}"
     html = plot(model)._repr_html_()
@@ -30,7 +30,7 @@ def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
 
 def test_without_rows_held_out_there_is_one_curve(ratings):
     (chart,) = plot(SVD(factors=2, epochs=1).fit(ratings))
-    assert chart.headers == ["epoch", "the rows learned from"]
+    assert chart.headers == ["epoch", "the training rows"]
     assert chart.caption.endswith("in 1 epoch.")
     assert len(chart.rows) == 1
 
@@ -40,7 +40,7 @@ def test_a_model_with_nothing_to_show_is_refused(model, ratings):
     if isinstance(model, Bias):
         model.fit(ratings)
     with pytest.raises(
-        InvalidParameterError, match=f"this {type(model).__name__} has nothing to show"
+        InvalidParameterError, match=f"this {type(model).__name__} has no training curve"
     ) as refused:
         plot(model)
     assert "TorchMF" in str(refused.value)
@@ -51,5 +51,7 @@ def test_the_best_epoch_is_that_which_the_model_chose_by_its_loss(ratings):
     model = SVD(factors=2, epochs=4, validation_fraction=0.2, patience=4).fit(ratings)
     model.valid_rmse_, model.epochs_ = np.array([4.0, 2.0, 3.0, 5.0], np.float32), 3
     (chart,) = plot(model)
-    assert chart.caption.endswith("held out it is 3.00 after epoch 3, whose loss on these is least.")
+    assert chart.caption.endswith(
+        "on the validation rows it is 3.00 after epoch 3, whose loss on these is least."
+    )
     assert "epoch 3: 3.00" in plot(model)._repr_html_()

@@ -101,13 +101,13 @@ def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_pat
 
 
 def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameterError, match="do not come from these rows"):
+    with pytest.raises(InvalidParameterError, match="computed on other rows"):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
     assert list(tmp_path.iterdir()) == []
     page = Page(write_report(kept(results), tmp_path / "r.html", ratings=ratings))
     assert "not shown: the rows held out are not those of HoldOut(0.2, seed=0)" in page.text
     with pytest.raises(
-        InvalidParameterError, match=r"from these ratings; theirs: 900 ratings.*given: 899 ratings"
+        InvalidParameterError, match=r"on other ratings: 900 ratings.*ratings= has 899 ratings"
     ):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings[1:])
     with pytest.raises(InvalidParameterError, match="the ratings are missing"):
@@ -125,9 +125,9 @@ def test_models_that_took_long_are_not_fitted_again(
 
 @pytest.mark.parametrize("wrong", [None, {"results": []}, "results.json"])
 def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameterError, match="is not what a comparison ends in"):
+    with pytest.raises(InvalidParameterError, match="is not the result of a comparison"):
         write_report(wrong, tmp_path / "r.html")
-    with pytest.raises(InvalidParameterError, match="is not what a comparison ends in"):
+    with pytest.raises(InvalidParameterError, match="is not the result of a comparison"):
         plot(wrong)
 
 
@@ -140,7 +140,7 @@ def test_an_older_page_stays_if_the_new_one_fails(
     def fails(*_: Any) -> str:
         raise RuntimeError("half way")
 
-    monkeypatch.setattr("foretaste.report.api.page", fails)
+    monkeypatch.setattr("foretaste.report.api.render_page", fails)
     with pytest.raises(RuntimeError, match="half way"):
         write_report(results, path)
     assert path.read_bytes() == before

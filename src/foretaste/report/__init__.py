@@ -1,4 +1,4 @@
-"""A comparison as one page that can be read, printed and passed on without anything beside it."""
+"""Reports: a comparison as one self-contained HTML page, and charts for notebooks."""
 
 from foretaste.report.api import plot, write_report
 from foretaste.report.chart import Chart, Charts

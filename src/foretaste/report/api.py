@@ -1,4 +1,4 @@
-"""``write_report`` and ``plot``: the public names of this room."""
+"""Public functions ``write_report`` and ``plot``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from foretaste._utils.files import atomic_write
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.data_audit import Audit
-from foretaste.data_audit import audit as audited
+from foretaste.data_audit import audit as run_audit
 from foretaste.errors import InvalidParameterError
 from foretaste.evaluation import Results
 from foretaste.models import Model
@@ -39,44 +39,43 @@ def write_report(
     origin: str | None = None,
     progress: bool | Progress = False,
 ) -> Path:
-    """Write a comparison as one HTML page: sentences, the table, charts, the audit, and how to do it again.
+    """Write a comparison as one HTML page: summary, table of models, charts, audit, and how to reproduce it.
 
-    The page fetches nothing, runs no script and is at most 300 kB, however many ratings there are. With
-    ``ratings``, the best model, and the models that tell how they learn, are fitted once more on the first
-    fold, so that single predictions can be looked at. An older file of the name is replaced when the new
-    one is whole.
+    The page loads nothing from the network, runs no script and is at most 300 kB, however many ratings there
+    are. With ratings at hand, the best model and models with a training curve are refitted on the first fold,
+    for charts of single predictions. An existing file is replaced atomically.
 
     Parameters
     ----------
     results : Results
-        Of ``compare``.
+        From ``compare``.
     path : str or path
-        The file to be written.
+        Output file.
     ratings : Ratings, optional
-        Those that the results come from, if the results do not hold them any more. Without them there are
-        no charts of the ratings, of single predictions and of learning.
+        The ratings passed to ``compare``; needed for results read from a file. Without them there are no
+        charts of the ratings, of single predictions and of training.
     split : Split, optional
-        The one that the results come from, if it was given to ``compare``.
+        The split passed to ``compare``, if any.
     test : Ratings, optional
-        The same, if the ratings to judge by were given apart.
+        The test set passed to ``compare``, if any.
     audit : Audit, optional
-        Of the ratings; by default they are audited here, if they are given.
+        Audit of the ratings; by default it is run here, if there are ratings.
     command : str, optional
-        The command that makes the page again.
+        Shell command that reproduces the page, to be shown in it.
     origin : str, optional
-        The Python expression that makes the ratings again: ``'read_ratings("ratings.csv")'``.
+        Python expression that reproduces the ratings, such as ``'read_ratings("ratings.csv")'``.
     progress : bool or Progress
 
     Returns
     -------
     Path
-        Of the page.
+        Path of the page.
 
     Raises
     ------
     InvalidParameterError
-        If ``results`` are none, ``ratings``, ``split`` or ``test`` are not those of the results, or the
-        file cannot be written.
+        If ``results`` is not the result of a comparison, ``ratings``, ``split`` or ``test`` do not belong to
+        it, or the file cannot be written.
     NotFoundError
         If there is no such folder.
 
@@ -90,17 +89,17 @@ def write_report(
     _check_results(results)
     if ratings is None and (split is not None or test is not None):
         raise InvalidParameterError(
-            "split and test say which ratings were held out; the ratings are missing", hint="ratings=ratings"
+            "split and test describe a split of ratings, and ratings is missing", hint="ratings=ratings"
         )
     plan = get_plan(results)
     if plan is not None:
         ratings = plan.ratings
     elif ratings is not None:
         check_ratings(results, ratings)
-    with atomic_write(path) as partial:  # opened first: hours of fitting must not end in a wrong name
+    with atomic_write(path) as partial:  # before refitting, so that a wrong path fails at once
         held_out, omission_reason = refit_for_report(results, ratings, split, test, get_progress(progress))
         if ratings is not None and audit is None:
-            audit = dataclasses.replace(audited(ratings), name=results.dataset["name"])
+            audit = dataclasses.replace(run_audit(ratings), name=results.dataset["name"])
         data = ReportData(
             results, ratings, audit, held_out, omission_reason, command,
             to_python_code(results, origin, split, test is not None) if origin else None, datetime.now(UTC),
@@ -110,7 +109,7 @@ def write_report(
 
 
 def plot(source: Results | Audit | Explanation | Model) -> Charts:
-    """Return the charts of a comparison, an audit, an explanation or a model, to be looked at in a notebook.
+    """Return the charts of a comparison, an audit, an explanation or a model, for a notebook.
 
     Parameters
     ----------
@@ -119,13 +118,13 @@ def plot(source: Results | Audit | Explanation | Model) -> Charts:
     Returns
     -------
     Charts
-        Of results: ``errors`` and ``time``; of an audit: ``ratings``; of a model that learns in epochs:
-        ``fitted``. As text, what each shows.
+        For results ``errors`` and ``time``; for an audit ``ratings``; for an explanation ``why``; for a model
+        trained in epochs ``training``. Their ``repr`` is titles and captions.
 
     Raises
     ------
     InvalidParameterError
-        If it is none of these, or a model that has nothing to show of how it learned.
+        If ``source`` is none of these, or a model without a training curve.
     """
     if isinstance(source, Model):
         return Charts((training_chart(source),))
@@ -141,6 +140,6 @@ def plot(source: Results | Audit | Explanation | Model) -> Charts:
 def _check_results(results: Any) -> None:
     if not isinstance(results, Results):
         raise InvalidParameterError(
-            f"{type(results).__name__} is not what a comparison ends in",
+            f"{type(results).__name__} is not the result of a comparison",
             hint="results = compare(ratings)",
         )

@@ -1,4 +1,4 @@
-"""One chart: what it shows, the sentence that it proves, the drawing, and the table of its figures."""
+"""A chart with its caption, its legend and the table of its data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.resources import files
 from foretaste._utils.formatting import TableRows
 from foretaste.report.html import Node, element, raw_element, table_element, to_html
 
-LINE_CLASSES = ("first", "second", "third", "fourth")  # of curves, as they can be told apart
+LINE_CLASSES = ("first", "second", "third", "fourth")  # CSS classes of distinguishable curves
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -19,18 +19,18 @@ class Chart:
     Parameters
     ----------
     name : str
-        Of its place in the page.
+        Id of the chart in the page.
     title : str
-        What is shown.
     caption : str
-        What is to be seen, in one sentence, computed from the figures.
+        The finding in one sentence, computed from the data.
     drawing : Node
+        SVG element.
     headers, rows, align
-        The figures, as ``foretaste._utils.formatting.html_table`` takes them.
+        Data table, as for ``foretaste._utils.formatting.html_table``.
     legend : sequence of (str, str)
-        The marks and what they stand for.
+        CSS class and label of each kind of mark.
     note : str
-        How to read it.
+        How to read the chart.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Chart:
     note: str = ""
 
     def to_figure(self) -> Node:
-        """Return the chart as it stands in a page."""
+        """Return the HTML ``figure``: title, caption, legend, drawing, note and data table."""
         head = element("h3", self.title, id=self.name)
         data_table = table_element(self.headers, self.rows, self.align, f"Figures of the chart: {self.title}")
-        # Always five rows, so that those of neighbours stand in one line.
+        # Always five children, so that the rows of neighboring charts align in the CSS grid.
         return element(
             "figure",
             element("figcaption", head, element("p", self.caption)),
@@ -104,12 +104,12 @@ class Charts:
 
 
 def read_stylesheet(name: str) -> str:
-    """Return a style sheet of this room."""
+    """Return a style sheet of this package."""
     return (files("foretaste.report") / name).read_text(encoding="utf-8")
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> Node:
-    """Return what the marks of a chart stand for."""
+    """Return the legend of a chart."""
     legend = element("ul", class_="key")
     for css_class, label in entries:
         if css_class in LINE_CLASSES:
@@ -124,5 +124,5 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Node:
 
 
 def _hidden_suffix(title: str) -> tuple[Node]:
-    """Return what tells one summary from the others, for those who hear them one after the other."""
+    """Return a visually hidden suffix that tells screen readers which chart a summary belongs to."""
     return (element("span", f" of {title}", class_="unseen"),)

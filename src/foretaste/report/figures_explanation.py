@@ -1,4 +1,4 @@
-"""The chart of an explanation: a bar for what pushed a prediction up, and for what pushed it down."""
+"""Chart of an explanation: a bar per contribution, up or down."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from foretaste.report.chart import Chart
 from foretaste.report.html import truncate
 from foretaste.report.svg import Axis, Plot, linear_axis
 
-_MAX_NAME_CHARS = 34  # letters beside a bar, so that it fits on a phone
+_MAX_NAME_CHARS = 34  # of the label of a bar, so that it fits on a phone
 _ROW_HEIGHT = 26  # pixels of a bar and its gap
-_VALUE_WIDTH = 52  # pixels for its figure
+_VALUE_WIDTH = 52  # pixels for its value
 
 
 def explanation_chart(explanation: Explanation) -> Chart:
-    """Return the chart of what is added to the mean of all ratings.
+    """Return the chart of the contributions that are added to the mean of all ratings.
 
     Parameters
     ----------
@@ -31,9 +31,8 @@ def explanation_chart(explanation: Explanation) -> Chart:
     plot = Plot("why", title, caption, x, y, height=_ROW_HEIGHT * n, right_margin=_VALUE_WIDTH)
     for index, (label, value) in enumerate(signed_rows[::-1]):
         css_class = "bar" if value >= 0 else "bar down"
-        plot.bar(
-            min(0.0, value), max(0.0, value), index + 0.36, index - 0.36, css_class, f"{label}: {value:+.3f}"
-        )
+        left, right, tooltip = min(0.0, value), max(0.0, value), f"{label}: {value:+.3f}"
+        plot.bar(left, right, index + 0.36, index - 0.36, css_class, tooltip)
         plot.right_label(index, f"{value:+.2f}", "small", dy=4)
     plot.line((0, 0), (y.low, y.high), "base")
     rows = [

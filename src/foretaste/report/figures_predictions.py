@@ -1,4 +1,4 @@
-"""Charts of predictions: how far they miss, for whom, and how models learn."""
+"""Charts of test predictions: residuals, error by number of ratings, and training curves."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 from foretaste.metrics.rating import rmse
 from foretaste.report.chart import LINE_CLASSES, Chart
-from foretaste.report.formatting import format_minus, format_share, format_sig, join_words
+from foretaste.report.figures_training import curve_table, draw_curves, epoch_axis
 from foretaste.report.html import truncate
 from foretaste.report.refit import HeldOutPredictions
-from foretaste.report.svg import Axis, Plot, categorical_axis, format_number, linear_axis
+from foretaste.report.svg import Plot, categorical_axis, linear_axis
+from foretaste.report.text import format_minus, format_share, format_sig, join_words
 from foretaste.typing import BoolArray, Int64Array
 
 _BINS = 40
-_GROUP_BOUNDS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)  # where groups by support begin
-_MIN_GROUP_ROWS = 20  # rows that an error of its own is drawn of
-_MAX_POINTS = 160
+_GROUP_BOUNDS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)  # lower bounds of groups by support
+_MIN_GROUP_ROWS = 20  # of a group that is drawn
 _MAX_NAME_CHARS = 30
 
 
 def prediction_charts(held_out: HeldOutPredictions) -> Iterator[Chart]:
-    """Yield the charts of the rows that the best model did not learn from, and of learning itself."""
+    """Yield the charts of the test predictions of the best model, and of the training curves."""
     yield _residuals(held_out)
     for name, entity, counts in (
         ("by-user", "user", held_out.user_counts),
@@ -42,14 +42,13 @@ def _residuals(held_out: HeldOutPredictions) -> Chart:
     median, ninth_decile = np.quantile(absolute, (0.5, 0.9))
     model, mean_error = truncate(held_out.model, _MAX_NAME_CHARS), float(errors.mean())
     title = f"How far the predictions of {model} miss"
-    caption = f"Half of the predictions miss by {format_sig(median)} or less, one in ten by more than {format_sig(ninth_decile)}; "
-    direction = "high" if mean_error > 0 else "low"
-    is_notable = abs(mean_error) > 0.02 * float(held_out.true.std())
-    caption += (
-        f"on average they are {format_sig(abs(mean_error))} too {direction}."
-        if is_notable
-        else "they lean to no side."
-    )
+    caption = f"Half of the predictions miss by {format_sig(median)} or less, one in ten by more than "
+    caption += f"{format_sig(ninth_decile)}; "
+    if abs(mean_error) > 0.02 * float(held_out.true.std()):
+        direction = "high" if mean_error > 0 else "low"
+        caption += f"on average they are {format_sig(abs(mean_error))} too {direction}."
+    else:
+        caption += "they lean to no side."
     edge = float(np.ceil(absolute.max() * 1000) / 1000) or 1.0
     x = linear_axis(-edge, edge, "predicted minus given rating", round_ends=False)
     counts, edges = np.histogram(errors, _BINS, range=(-edge, edge))
@@ -85,28 +84,24 @@ def _by_support(held_out: HeldOutPredictions, name: str, entity: str, counts: In
     values = [*(errors[index] for index in selected), *(baseline_errors[index] for index in selected)]
     x = categorical_axis(
         [_format_count(groups[index][0]) for index in selected],
-        f"ratings of the {entity} learned from, at least",
+        f"training ratings of the {entity}, at least",
     )
     plot = Plot(name, title, caption, x, linear_axis(0, max(values), "RMSE, in rating units"))
     plot.curve([(position, baseline_errors[index]) for position, index in enumerate(selected)], "curve faint")
     plot.curve([(position, errors[index]) for position, index in enumerate(selected)], "curve first")
     for position, index in enumerate(selected):
         label = _describe_group(groups[index])
-        plot.dot(
-            position,
-            baseline_errors[index],
-            "mark",
-            f"{label}: guessing the mean {format_sig(baseline_errors[index])}",
-        )
-        plot.dot(position, errors[index], "mark best", f"{label}: {format_sig(errors[index])}")
+        error, baseline_error = errors[index], baseline_errors[index]
+        plot.dot(position, baseline_error, "mark", f"{label}: guessing the mean {format_sig(baseline_error)}")
+        plot.dot(position, error, "mark best", f"{label}: {format_sig(error)}")
     table = [
         [_format_range(group), f"{int(group[2].sum()):,}", format_sig(error), format_sig(baseline_error)]
         for group, error, baseline_error in zip(groups, errors, baseline_errors, strict=True)
     ]
     headers = [f"ratings of the {entity}", "held-out ratings", "RMSE", "guessing the mean"]
-    note = _fold_note(held_out) + (
-        "" if len(selected) == len(groups) else f" Groups of under {_MIN_GROUP_ROWS} are not drawn."
-    )
+    note = _fold_note(held_out)
+    if len(selected) < len(groups):
+        note += f" Groups of under {_MIN_GROUP_ROWS} are not drawn."
     legend = [("mark best", truncate(held_out.model, _MAX_NAME_CHARS)), ("mark", "always guessing the mean")]
     return Chart(name, title, caption, plot.render(), headers, table, "rrrr", legend, note)
 
@@ -150,50 +145,30 @@ def _format_count(n: int) -> str:
 def _training_curves(held_out: HeldOutPredictions) -> Chart:
     label, errors = next(iter(held_out.curves.items()))
     test_error = rmse(held_out.true, held_out.predicted)
-    max_epoch = max(len(curve) for curve in held_out.curves.values())
-    values = [error for curve in held_out.curves.values() for error in curve]
-    title = "Learning, epoch by epoch"
-    caption = f"{truncate(label, _MAX_NAME_CHARS)} begins at an error of {format_sig(errors[0])} on the rows it learns from and "
-    caption += f"ends at {format_sig(errors[-1])} after {len(errors)} epochs"
+    curves = [*held_out.curves.values()]
+    values = [test_error, *(error for curve in curves for error in curve)]
+    title = "Training, epoch by epoch"
+    name = truncate(label, _MAX_NAME_CHARS)
+    caption = f"{name} starts at an error of {format_sig(errors[0])} on the training rows and ends at "
+    caption += f"{format_sig(errors[-1])} after {len(errors)} epochs"
     is_best = label == held_out.model
     caption += f"; on held-out rows it is then {format_sig(test_error)}." if is_best else "."
-    y = linear_axis(min([*values, test_error]), max([*values, test_error]), "RMSE, in rating units")
-    x = (
-        linear_axis(1, max_epoch, "epoch", round_ends=False)
-        if max_epoch > 1
-        else Axis(0.5, 1.5, (1,), "epoch")
+    x = epoch_axis(max(map(len, curves)))
+    plot = Plot(
+        "training-curves", title, caption, x, linear_axis(min(values), max(values), "RMSE, in rating units")
     )
-    x = Axis(
-        x.low,
-        x.high,
-        sorted({1.0, *(tick for tick in x.ticks if tick == int(tick) and tick > max_epoch / 8)}),
-        "epoch",
-    )
-    plot = Plot("learning", title, caption, x, y)
     if is_best:
         plot.line((x.low, x.high), (test_error, test_error), "reference")
-    legend = []
-    for css_class, (name, curve) in zip(LINE_CLASSES, held_out.curves.items(), strict=False):
-        indices = np.unique(np.linspace(0, len(curve) - 1, _MAX_POINTS).round().astype(int))
-        plot.curve([(float(index + 1), curve[index]) for index in indices], f"curve {css_class}")
-        legend.append((css_class, truncate(name, _MAX_NAME_CHARS)))
-    legend += (
-        [("reference", f"{truncate(label, _MAX_NAME_CHARS)} on held-out rows, at the end")] if is_best else []
-    )
-    epochs = np.unique(np.linspace(1, max_epoch, 20).round().astype(int)).tolist()
-    table = [
-        [
-            format_number(epoch),
-            *(
-                format_sig(column[epoch - 1]) if epoch <= len(column) else ""
-                for column in held_out.curves.values()
-            ),
-        ]
-        for epoch in epochs
-    ]
-    headers = ["epoch", *(truncate(name, _MAX_NAME_CHARS) for name in held_out.curves)]
-    note = "Errors on the rows learned from, met on the way through each epoch. " + _fold_note(held_out)
-    return Chart("learning", title, caption, plot.render(), headers, table, "r" * len(headers), legend, note)
+    draw_curves(plot, curves)
+    names = [truncate(name, _MAX_NAME_CHARS) for name in held_out.curves]
+    legend = list(zip(LINE_CLASSES, names, strict=False))
+    legend += [("reference", f"{name} on held-out rows, at the end")] if is_best else []
+    headers = ["epoch", *names]
+    note = "Errors on the training rows, as measured during each epoch. " + _fold_note(held_out)
+    return Chart(
+        "training-curves", title, caption, plot.render(), headers, curve_table(curves), "r" * len(headers),
+        legend, note,
+    )  # fmt: skip
 
 
 def _fold_note(held_out: HeldOutPredictions) -> str:

@@ -1,4 +1,4 @@
-"""Charts of the ratings: how they are spread over the scale, over users and over items."""
+"""Charts of the distribution of ratings: over the scale, over users and over items."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from foretaste._utils.formatting import format_count
 from foretaste.ratings import Ratings
 from foretaste.report.chart import Chart
-from foretaste.report.formatting import format_share, format_sig
 from foretaste.report.svg import Axis, Plot, format_number, linear_axis, log_axis
+from foretaste.report.text import format_share, format_sig
 from foretaste.typing import AnyArray
 
-_MAX_POINTS = 160  # of a curve: as many as there are pixels to tell them apart
-_TABLE_ROWS = 21  # rows of the table of a curve
+_MAX_POINTS = 160  # of a curve, about one per pixel
+_TABLE_ROWS = 21
 
 
 def rating_histogram(facts: dict[str, Any]) -> Chart | None:
-    """Return the chart of the ratings over their scale, from the facts of an audit."""
+    """Return the histogram of the ratings, from the summary of an audit."""
     bars = facts["histogram"]
     if not bars:
         return None
@@ -37,11 +37,7 @@ def rating_histogram(facts: dict[str, Any]) -> Chart | None:
     table = []
     for bar in bars:
         pad = half_width if bar["low"] == bar["high"] else 0.0
-        label = (
-            format_number(bar["low"])
-            if pad
-            else f"{format_number(bar['low'])} to {format_number(bar['high'])}"
-        )
+        label = format_number(bar["low"]) if pad else _format_range(bar)
         plot.bar(bar["low"] - pad, bar["high"] + pad, bar["count"], 0, "bar", f"{label}: {bar['count']:,}")
         table.append([label, f"{bar['count']:,}", f"{100 * bar['count'] / total:.1f} %"])
     plot.line((facts["mean"],) * 2, (0, y.high), "reference")
@@ -52,7 +48,7 @@ def rating_histogram(facts: dict[str, Any]) -> Chart | None:
 
 
 def _half_width(bars: list[dict[str, Any]]) -> float:
-    """Return half the width of a bar that stands for a single rating."""
+    """Return half the width of a bar of a single rating value."""
     lows = [bar["low"] for bar in bars]
     if any(bar["low"] != bar["high"] for bar in bars):
         return 0.01 * float(bars[-1]["high"] - bars[0]["low"])
@@ -64,17 +60,20 @@ def _describe_histogram(bars: list[dict[str, Any]], low: float, high: float, mea
     total = sum(bar["count"] for bar in bars)
     upper = sum(bar["count"] for bar in bars if (bar["low"] + bar["high"]) / 2 > middle)
     mode = max(bars, key=lambda bar: bar["count"])
-    mode_label = format_number(mode["low"])
-    if mode["low"] != mode["high"]:
-        mode_label = f"from {mode_label} to {format_number(mode['high'])}"
+    is_single = mode["low"] == mode["high"]
+    mode_label = format_number(mode["low"]) if is_single else f"from {_format_range(mode)}"
     return (
-        f"{format_share(upper / total).capitalize()} of the ratings lie in the upper half of the scale, above "
-        f"{format_number(middle)}; most often they are {mode_label}."
+        f"{format_share(upper / total).capitalize()} of the ratings lie in the upper half of the scale, "
+        f"above {format_number(middle)}; most often they are {mode_label}."
     )
 
 
+def _format_range(bar: dict[str, Any]) -> str:
+    return f"{format_number(bar['low'])} to {format_number(bar['high'])}"
+
+
 def rating_count_charts(ratings: Ratings) -> Iterator[Chart]:
-    """Yield how many ratings users gave and items have."""
+    """Yield the charts of the number of ratings per user and per item."""
     if not len(ratings):
         return
     yield _rating_counts(np.bincount(ratings.user), "user", "users", "gave")

@@ -1,44 +1,27 @@
-"""Charts of a comparison: how far models miss, and what that costs in time."""
+"""Charts of a comparison: error of each model, and error against training time."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from foretaste._utils.formatting import decimal_places
 from foretaste.evaluation import Results
 from foretaste.report.chart import Chart
-from foretaste.report.formatting import format_seconds, format_sig, join_words, truncate_list
 from foretaste.report.html import truncate
-from foretaste.report.refit import model_label
+from foretaste.report.result_rows import Row, evaluated_rows, model_label, rmse_interval
 from foretaste.report.svg import Axis, Plot, linear_axis, log_axis
+from foretaste.report.text import format_seconds, format_sig, join_words, truncate_list
 
-Row = dict[str, Any]
-
-MAX_MODELS = 30  # models in a chart; the table has more
-_MAX_NAME_CHARS = 30  # characters of a model beside its dot, so that it fits on a phone
+MAX_MODELS = 30  # in a chart; the table has more
+_MAX_NAME_CHARS = 30  # of a model beside its dot, so that it fits on a phone
 _ROW_HEIGHT = 38  # pixels of a model
-_ERROR_WIDTH = 58  # pixels beside them, for their errors
-_MAX_HEIGHT = 420  # pixels, at most
-_LIMIT_FACTOR = 1.1  # times the baseline: worse models are no candidates, and would push the others together
+_ERROR_WIDTH = 58  # pixels of the errors in the right margin
+_MAX_HEIGHT = 420  # pixels
+_LIMIT_FACTOR = 1.1  # times the baseline's error: worse models would squeeze the others together
 _ARROW = "\N{RIGHTWARDS ARROW}"
-_NEAR_FACTOR = 1.05  # times the error of the best: so near that time may decide
-_QUICK_FACTOR = 0.5  # times its time: so quick that it matters
-
-
-def evaluated_rows(results: Results) -> list[Row]:
-    """Return the rows of the models that were judged, best first."""
-    return [row for row in results.rows if "error" not in row]
-
-
-def rmse_interval(row: Row) -> tuple[float, float] | None:
-    """Return between what the RMSE of a row lies: its 95 % interval, else what folds deviate by."""
-    known = row.get("rmse_interval")
-    if known is not None:
-        return float(known[0]), float(known[1])
-    std = row.get("rmse_std")
-    return None if std is None else (row["rmse"] - std, row["rmse"] + std)
+_NEAR_FACTOR = 1.05  # times the error of the best: near enough for time to decide
+_QUICK_FACTOR = 0.5  # times the time of the best: quick enough to matter
 
 
 def results_charts(results: Results) -> Iterator[Chart]:
@@ -76,8 +59,8 @@ def _error_chart(rows: list[Row], baseline: Row | None, total: int) -> Chart:
         for row, (low, high) in zip(rows, spans, strict=True)
     ]
     has_intervals = any("rmse_interval" in row for row in rows)
-    note = f"Bars: {'95 % intervals' if has_intervals else 'the standard deviation of the folds to either side'}."
-    note = note if has_spans else ""
+    bars = "95 % intervals" if has_intervals else "the standard deviation of the folds to either side"
+    note = f"Bars: {bars}." if has_spans else ""
     note += f" {_ARROW} stands for what lies further to the right." if rows[-1]["rmse"] > limit else ""
     align = "l" + "r" * (len(headers) - 1)
     return Chart("errors", title, caption, plot.render(), headers, table, align, legend, note.strip())
@@ -86,16 +69,15 @@ def _error_chart(rows: list[Row], baseline: Row | None, total: int) -> Chart:
 def _draw_model(
     plot: Plot, index: int, row: Row, span: tuple[float, float], limit: float, number_format: str
 ) -> None:
-    """Draw the line of one model: its name and error, and its dot if it is not far off."""
+    """Draw the row of one model: its name and error, and its dot if it is within the limit."""
     low, high = plot.x.low, plot.x.high
     y = plot.y.high - index - 0.72
     css_class = "strong" if index == 0 else ""
     is_beyond = row["rmse"] > limit
     error = format(row["rmse"], number_format)
     plot.line((low, high), (y, y), "grid")
-    plot.text(
-        low, y, f"{index + 1}  {truncate(model_label(row), _MAX_NAME_CHARS)}", f"start {css_class}", dy=-11
-    )
+    name = truncate(model_label(row), _MAX_NAME_CHARS)
+    plot.text(low, y, f"{index + 1}  {name}", f"start {css_class}", dy=-11)
     plot.right_label(y, f"{_ARROW} {error}" if is_beyond else error, css_class, dy=4)
     if is_beyond:
         return
@@ -105,7 +87,7 @@ def _draw_model(
 
 
 def _error_limit(rows: list[Row], baseline: Row | None) -> float:
-    """Return the error beyond which a model is not drawn, so that those near each other can be told apart."""
+    """Return the error beyond which models are not drawn, so that the others can be distinguished."""
     return _LIMIT_FACTOR * float(max(rows[0]["rmse"], baseline["rmse"] if baseline else rows[-1]["rmse"]))
 
 
@@ -118,20 +100,18 @@ def _describe_errors(rows: list[Row], baseline: Row | None, total: int) -> str:
     scope = "" if total == len(rows) else f" of the {len(rows)} shown here"
     if better == 1:
         return f"{text}; no other model{scope} is better than guessing the mean."
-    return f"{text}; {better} models{scope} are better than always guessing the mean ({format_sig(baseline['rmse'])})."
+    text += f"; {better} models{scope} are better than always guessing the mean"
+    return f"{text} ({format_sig(baseline['rmse'])})."
 
 
 def _time_chart(timed_rows: list[tuple[int, Row]], limit: float) -> Chart:
     rows = [row for _, row in timed_rows]
     visible = [(rank, row) for rank, row in timed_rows if row["rmse"] <= limit]
     times = [row["fit_seconds"] for _, row in visible]
-    x = log_axis(min(times), max(times), "time to learn (logarithmic scale)")
+    x = log_axis(min(times), max(times), "training time (logarithmic scale)")
     x = dataclasses.replace(x, tick_names=[format_seconds(tick) for tick in x.ticks])
-    y = linear_axis(
-        min(row["rmse"] for _, row in visible),
-        max(row["rmse"] for _, row in visible),
-        "RMSE, in rating units",
-    )
+    errors = [row["rmse"] for _, row in visible]
+    y = linear_axis(min(errors), max(errors), "RMSE, in rating units")
     title, caption = "Error against time", _describe_times(rows)
     plot = Plot("time", title, caption, x, y, height=min(_MAX_HEIGHT, max(260, _ROW_HEIGHT * len(rows))))
     front = _pareto_front(rows)
@@ -142,20 +122,17 @@ def _time_chart(timed_rows: list[tuple[int, Row]], limit: float) -> Chart:
     points = [(row["fit_seconds"], row["rmse"]) for _, row in visible]
     plot.label_points(points, [str(rank) for rank, _ in visible])
     legend = [("mark best", "no other is both better and quicker"), ("mark", "some other is")]
-    note = (
-        "Numbers: "
-        + truncate_list([f"{rank} {truncate(model_label(row), _MAX_NAME_CHARS)}" for rank, row in timed_rows])
-        + "."
-    )
+    ranked = [f"{rank} {truncate(model_label(row), _MAX_NAME_CHARS)}" for rank, row in timed_rows]
+    note = f"Numbers: {truncate_list(ranked)}."
     omitted = [model_label(row) for row in rows if row["rmse"] > limit]
     note += f" Not drawn, above: {truncate(join_words(omitted))}." if omitted else ""
     table = [[model_label(row), f"{row['rmse']:.4g}", f"{row['fit_seconds']:.3g}"] for row in rows]
-    headers = ["model", "RMSE", "seconds to learn"]
+    headers = ["model", "RMSE", "training seconds"]
     return Chart("time", title, caption, plot.render(), headers, table, "lrr", legend, note)
 
 
 def _pareto_front(rows: list[Row]) -> set[int]:
-    """Return which rows no other row is better and quicker than; rows are best first."""
+    """Return the ``id()`` of the rows that no other row beats in both error and time; rows are best first."""
     front, quickest = set(), float("inf")
     for row in rows:
         if row["fit_seconds"] < quickest:
@@ -170,9 +147,9 @@ def _describe_times(rows: list[Row]) -> str:
         (row for row in rows if row["rmse"] <= _NEAR_FACTOR * best["rmse"]),
         key=lambda row: float(row["fit_seconds"]),
     )
-    text = f"{truncate(model_label(best), _MAX_NAME_CHARS)} learns in {format_seconds(best['fit_seconds'])}"
+    text = f"{truncate(model_label(best), _MAX_NAME_CHARS)} trains in {format_seconds(best['fit_seconds'])}"
     if fast["fit_seconds"] > _QUICK_FACTOR * best["fit_seconds"]:
         return f"{text}; no model within 5 % of its error takes less than half of that."
     more = 100 * (fast["rmse"] / best["rmse"] - 1)
-    text += f"; {truncate(model_label(fast), _MAX_NAME_CHARS)} takes {format_seconds(fast['fit_seconds'])} and misses by "
-    return f"{text}{more:.2g} % more."
+    name, seconds = truncate(model_label(fast), _MAX_NAME_CHARS), format_seconds(fast["fit_seconds"])
+    return f"{text}; {name} takes {seconds} and misses by {more:.2g} % more."

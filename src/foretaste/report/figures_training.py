@@ -1,8 +1,8 @@
-"""The chart of how one model learned: its errors epoch by epoch."""
+"""Training curves: errors of a model epoch by epoch."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,20 +10,21 @@ from foretaste._utils.formatting import format_count
 from foretaste.errors import InvalidParameterError
 from foretaste.models import Model
 from foretaste.report.chart import LINE_CLASSES, Chart
-from foretaste.report.formatting import format_sig
 from foretaste.report.svg import Axis, Plot, format_number, linear_axis
+from foretaste.report.text import format_sig
 
-_CURVES = {"train_rmse_": "the rows learned from", "valid_rmse_": "the rows held out"}
-_MAX_POINTS = 160
+_CURVES = {"train_rmse_": "the training rows", "valid_rmse_": "the validation rows"}
+_MAX_POINTS = 160  # of a curve, about one per pixel
+_TABLE_ROWS = 20
 
 
 def training_chart(model: Model) -> Chart:
-    """Return the errors of a fitted model after each epoch, on the rows learned from and on those held out.
+    """Return the chart of a fitted model's training and validation errors per epoch.
 
     Raises
     ------
     InvalidParameterError
-        If the model does not keep them, or is not fitted.
+        If the model does not record them, or is not fitted.
     """
     curves = {
         label: [float(error) for error in history]
@@ -32,58 +33,54 @@ def training_chart(model: Model) -> Chart:
     }
     if not curves:
         raise InvalidParameterError(
-            f"this {type(model).__name__} has nothing to show of how it learned",
-            hint="a fitted model that learns in epochs, such as SVD or TorchMF",
+            f"this {type(model).__name__} has no training curve",
+            hint="a fitted model that is trained in epochs, such as SVD or TorchMF",
         )
-    max_epoch = max(map(len, curves.values()))
     values = [error for curve in curves.values() for error in curve]
-    title = f"How {type(model).__name__} learned, epoch by epoch"
+    title = f"Training of {type(model).__name__}, epoch by epoch"
     best = _best_epoch(model, curves)
     caption = _describe_curves(curves, best)
-    plot = Plot(
-        "learned",
-        title,
-        caption,
-        _epoch_axis(max_epoch),
-        linear_axis(min(values), max(values), "RMSE, in rating units"),
-    )
-    for css_class, curve in zip(LINE_CLASSES, curves.values(), strict=False):
-        indices = np.unique(np.linspace(0, len(curve) - 1, _MAX_POINTS).round().astype(int)).tolist()
-        plot.curve([(index + 1.0, curve[index]) for index in indices], f"curve {css_class}")
+    y = linear_axis(min(values), max(values), "RMSE, in rating units")
+    plot = Plot("training", title, caption, epoch_axis(max(map(len, curves.values()))), y)
+    draw_curves(plot, [*curves.values()])
     if best is not None:
         error = curves[_CURVES["valid_rmse_"]][best]
         plot.dot(best + 1.0, error, "mark second", f"epoch {best + 1}: {format_sig(error)}")
-    legend = list(zip(LINE_CLASSES, curves, strict=False)) + (
-        [("mark second", "the best epoch")] if best is not None else []
-    )
-    rows: Any = [
-        [
-            format_number(epoch),
-            *(format_sig(column[epoch - 1]) if epoch <= len(column) else "" for column in curves.values()),
-        ]
-        for epoch in np.unique(np.linspace(1, max_epoch, 20).round().astype(int)).tolist()
-    ]
+    legend = list(zip(LINE_CLASSES, curves, strict=False))
+    legend += [("mark second", "the best epoch")] if best is not None else []
+    rows = curve_table([*curves.values()])
     headers = ["epoch", *curves]
-    note = f"RMSE after each epoch, of ratings that {type(model).__name__} was given to learn from."
-    return Chart("learned", title, caption, plot.render(), headers, rows, "r" * len(headers), legend, note)
+    note = f"RMSE after each epoch, of ratings that {type(model).__name__} was fitted to."
+    return Chart("training", title, caption, plot.render(), headers, rows, "r" * len(headers), legend, note)
 
 
-def _epoch_axis(max_epoch: int) -> Axis:
-    x = (
-        linear_axis(1, max_epoch, "epoch", round_ends=False)
-        if max_epoch > 1
-        else Axis(0.5, 1.5, (1,), "epoch")
-    )
-    return Axis(
-        x.low,
-        x.high,
-        sorted({1.0, *(tick for tick in x.ticks if tick == int(tick) and tick > max_epoch / 8)}),
-        "epoch",
-    )
+def epoch_axis(max_epoch: int) -> Axis:
+    """Return an axis of epochs from 1, with ticks at integers."""
+    if max_epoch == 1:
+        return Axis(0.5, 1.5, (1.0,), "epoch")
+    x = linear_axis(1, max_epoch, "epoch", round_ends=False)
+    ticks = {1.0, *(tick for tick in x.ticks if tick == int(tick) and tick > max_epoch / 8)}
+    return Axis(x.low, x.high, sorted(ticks), "epoch")
+
+
+def draw_curves(plot: Plot, curves: Sequence[Sequence[float]]) -> None:
+    """Draw a line for each curve of values per epoch."""
+    for css_class, curve in zip(LINE_CLASSES, curves, strict=False):
+        indices = np.unique(np.linspace(0, len(curve) - 1, _MAX_POINTS).round().astype(int)).tolist()
+        plot.curve([(index + 1.0, curve[index]) for index in indices], f"curve {css_class}")
+
+
+def curve_table(curves: Sequence[Sequence[float]]) -> list[list[str]]:
+    """Return the values of some epochs, a column for each curve."""
+    epochs = np.unique(np.linspace(1, max(map(len, curves)), _TABLE_ROWS).round().astype(int)).tolist()
+    return [
+        [format_number(epoch), *(format_sig(c[epoch - 1]) if epoch <= len(c) else "" for c in curves)]
+        for epoch in epochs
+    ]
 
 
 def _best_epoch(model: Model, curves: dict[str, list[float]]) -> int | None:
-    """Return the epoch that the model chose, from 0; by its loss, which need not be this error."""
+    """Return the epoch that the model selected, from 0: that of the lowest validation loss."""
     return int(model.epochs_) - 1 if _CURVES["valid_rmse_"] in curves else None  # type: ignore[attr-defined]
 
 
@@ -94,9 +91,7 @@ def _describe_curves(curves: dict[str, list[float]], best: int | None) -> str:
     if best is None or len(curves) == 1:
         return text + "."
     valid_errors = curves[_CURVES["valid_rmse_"]]
+    error, label = format_sig(valid_errors[best]), _CURVES["valid_rmse_"]
     if best == int(np.argmin(valid_errors)):
-        return (
-            text + f"; on the rows held out it is least after {best + 1}: {format_sig(valid_errors[best])}."
-        )
-    reason = f"after epoch {best + 1}, whose loss on these is least"
-    return text + f"; on the rows held out it is {format_sig(valid_errors[best])} {reason}."
+        return text + f"; on {label} it is least after {best + 1}: {error}."
+    return text + f"; on {label} it is {error} after epoch {best + 1}, whose loss on these is least."

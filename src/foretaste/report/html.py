@@ -1,4 +1,4 @@
-"""HTML and SVG as trees, so that every text is escaped because nothing else is possible."""
+"""HTML and SVG as element trees, so that all text is escaped by construction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from foretaste._utils.formatting import TableRows
 Node = ElementTree.Element
 Child = Node | str | None
 
-MAX_CELL_CHARS = 160  # characters of a cell of a table
-MAX_CHARS = 300  # characters of an id, a name or a message: a page must not grow with them
-# What must not reach a page: control characters, halves of surrogate pairs, and what turns the direction
-# of the text around it.
+MAX_CELL_CHARS = 160  # of a table cell
+MAX_CHARS = 300  # of an id, a name or a message, so that long ones do not blow up a page
+# Control characters, lone surrogates and bidirectional overrides, which could disguise the text around them.
 _UNSAFE_CHARS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -27,9 +26,9 @@ def element(tag: str, *children: Child, **attributes: str | int | float | None) 
     ----------
     tag : str
     *children : Node, str or None
-        What is in it, in order; texts are made safe, None is left out.
+        Content in order; None is skipped.
     **attributes
-        ``class_`` is class and ``aria_label`` is aria-label; what is None is left out.
+        ``class_`` sets class and ``aria_label`` sets aria-label; None is skipped.
     """
     node = Node(tag)
     for name, value in attributes.items():
@@ -39,7 +38,7 @@ def element(tag: str, *children: Child, **attributes: str | int | float | None) 
 
 
 def append_children(node: Node, *children: Child) -> Node:
-    """Put elements and texts at the end of an element, and return it."""
+    """Append elements and texts to an element, and return it."""
     for child in children:
         if child is None:
             continue
@@ -53,17 +52,17 @@ def append_children(node: Node, *children: Child) -> Node:
 
 
 def strip_control_chars(text: str) -> str:
-    """Return a text with a sign in the place of each character that cannot be shown as what it is."""
+    """Return a text with control and bidirectional characters replaced by U+FFFD."""
     return _UNSAFE_CHARS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def truncate(text: str, max_chars: int = MAX_CHARS) -> str:
-    """Return a text, cut where it is longer than anybody reads, with three dots."""
+    """Return a text of at most ``max_chars`` characters, with three dots where it was cut."""
     return text if len(text) <= max_chars else text[: max_chars - 3] + "..."
 
 
 def raw_element(tag: str, text: str) -> Node:
-    """Return a ``style`` element of a text of our own, which is not escaped."""
+    """Return a ``style`` or ``script`` element with trusted text, which HTML does not escape."""
     node = Node(tag)
     node.text = text
     return node
@@ -77,19 +76,18 @@ def to_html(node: Node) -> str:
 def table_element(
     headers: Sequence[str], rows: TableRows, align: str, caption: str, *, highlighted_row: int | None = None
 ) -> Node:
-    """Return a table; a row shorter than the headers lets its last cell span the rest.
+    """Return a table; the last cell of a short row spans the remaining columns.
 
     Parameters
     ----------
     headers : sequence of str
     rows : sequences of str
-        The first cell of a row is its heading.
+        The first cell of a row is its header.
     align : str
-        One letter a column: ``l`` left, ``r`` right.
+        One letter per column: ``l`` left, ``r`` right.
     caption : str
-        What is in the table, read by those who do not see it.
+        Visually hidden caption, for screen readers.
     highlighted_row : int, optional
-        The row to be set off.
     """
     column_classes = ["number" if letter == "r" else None for letter in align]
     head = element(
@@ -117,5 +115,5 @@ def table_element(
         body.append(row_node)
     title = element("caption", element("span", caption, class_="unseen"))
     table_node = element("table", title, element("thead", head), body)
-    # What is too wide is scrolled by itself, also by keyboard, and never the page.
+    # A wide table scrolls by itself, also by keyboard, and not the page.
     return element("div", table_node, class_="scroll", role="region", tabindex=0, aria_label=caption)

@@ -1,4 +1,4 @@
-"""The table of models: what matters of each, and all figures below."""
+"""Table of models: the main columns, and all metrics in a collapsed table below."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import Any
 
 from foretaste._utils.formatting import decimal_places
 from foretaste.evaluation import Results
-from foretaste.report.figures_results import evaluated_rows, rmse_interval
-from foretaste.report.formatting import format_minus, format_seconds
 from foretaste.report.html import Node, append_children, element, table_element, truncate
-from foretaste.report.refit import model_label
-
-Row = dict[str, Any]
+from foretaste.report.result_rows import Row, evaluated_rows, model_label, rmse_interval
+from foretaste.report.text import format_minus, format_seconds
 
 
 def models_table(results: Results, max_models: int) -> Node:
-    """Return the models, best first, ``max_models`` at most, and a table of all their figures.
+    """Return the table of at most ``max_models`` models, best first, and of all their metrics.
 
     Parameters
     ----------
@@ -26,7 +23,7 @@ def models_table(results: Results, max_models: int) -> Node:
     rows = evaluated_rows(results)
     number_format = f".{decimal_places([row['rmse'] for row in rows])}f"
     columns = [("place", "number", ""), ("model", None, ""), ("RMSE", "number", "")]
-    columns += [("vs the mean", "number", ""), ("time to learn", "number", "wide")]
+    columns += [("vs the mean", "number", ""), ("training time", "number", "wide")]
     head = element("tr")
     for text, align, css_class in columns:
         content: Any = element("span", text, class_="unseen") if text == "place" else text
@@ -48,10 +45,8 @@ def models_table(results: Results, max_models: int) -> Node:
     container = element("div", box, class_="models")
     n_hidden = len(results.rows) - max_models
     if n_hidden > 0:
-        append_children(
-            container,
-            element("p", f"{n_hidden:,} more models, which are worse, are not shown.", class_="note"),
-        )
+        text = f"{n_hidden:,} more models, which are worse, are not shown."
+        append_children(container, element("p", text, class_="note"))
     return append_children(container, details)
 
 
@@ -61,7 +56,7 @@ def _all_metrics(results: Results, max_models: int) -> tuple[list[str], list[lis
 
 
 def without_intervals(results: Results) -> Results:
-    """Return results without what is drawn otherwise: intervals, which are more than one number."""
+    """Return results without intervals, which are shown elsewhere and are not a single number."""
     other_keys = ("params", "folds", "error")
     rows = tuple(
         {key: value for key, value in row.items() if key in other_keys or not isinstance(value, list | dict)}
@@ -110,6 +105,6 @@ def _error_row(row: Row) -> Node:
         "tr",
         element("td", class_="number place"),
         element("th", truncate(model_label(row), 120), scope="row"),
-        element("td", truncate(f"refused: {failure['message']}{hint}"), colspan=3),
-        class_="refused",
+        element("td", truncate(f"failed: {failure['message']}{hint}"), colspan=3),
+        class_="failed",
     )

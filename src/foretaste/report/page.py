@@ -1,8 +1,8 @@
-"""The page: what is said first, then the table, then charts, then how it was done."""
+"""Layout of the report page: summary, table of models, charts, audit, method, settings and code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,21 +31,22 @@ from foretaste.report.html import (
 from foretaste.report.models_table import models_table
 from foretaste.report.refit import HeldOutPredictions
 from foretaste.report.reproduce import versions
+from foretaste.report.result_rows import evaluated_rows
 from foretaste.report.summary import summary_sentences
 
-MAX_BYTES = 300_000  # bytes of a page
-MODEL_LIMITS = (200, 60, 20, 6)  # models shown, as many as there is room for
-_MAX_VALUES = 6  # of a parameter that models of one kind differ in
-_MAX_CODE_CHARS = 2000  # characters of what can be copied
+MAX_BYTES = 300_000  # of a page
+MODEL_LIMITS = (200, 60, 20, 6)  # numbers of models to try until the page is small enough
+_MAX_VALUES = 6  # of a parameter, over the rows of one model
+_MAX_CODE_CHARS = 2000
 _MAX_PARAMETERS = 40  # of a model
 _MAX_NOTES = 20
-# Nothing is fetched, nothing is run, nothing is sent.
+# No script, no network access, no form.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that a page is made of."""
+    """Data of a page."""
 
     results: Results
     ratings: Ratings | None
@@ -58,7 +59,7 @@ class ReportData:
 
 
 def render_page(data: ReportData) -> str:
-    """Return the page as HTML, of at most ``LARGEST`` bytes, with as many models as there is room for."""
+    """Return the page as HTML of at most ``MAX_BYTES``, with as many models as fit."""
     html = ""
     for max_models in MODEL_LIMITS:
         html = _render_page(data, max_models)
@@ -70,7 +71,7 @@ def render_page(data: ReportData) -> str:
 def _render_page(data: ReportData, max_models: int) -> str:
     results = data.results
     title = truncate(str(results.dataset["name"]), 120)
-    title = f"The{title[3:]}" if title.startswith("the ") else title  # a name of words, not of a file
+    title = f"The{title[3:]}" if title.startswith("the ") else title  # a descriptive name, not a file name
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -113,6 +114,7 @@ def _header_node(data: ReportData, title: str, sections: list[Section]) -> Node:
         lead.append(element("li", f"{text} ", link if anchor in anchors else None))
     items = [element("li", element("a", label, href=f"#{name}")) for name, label, _ in sections]
     day = data.now.strftime("%d %B %Y").lstrip("0")
+    summary = results.dataset_summary.removeprefix(f"{results.dataset['name']}: ")
     return element(
         "header",
         element(
@@ -120,7 +122,7 @@ def _header_node(data: ReportData, title: str, sections: list[Section]) -> Node:
             element("time", day, datetime=data.now.isoformat(timespec="seconds")), class_="overline",
         ),
         element("h1", title),
-        element("p", truncate(results.dataset_summary.removeprefix(f"{results.dataset['name']}: ")), class_="about"),
+        element("p", truncate(summary), class_="about"),
         lead,
         element("nav", element("ul", *items), aria_label="Contents"),
     )  # fmt: skip
@@ -143,19 +145,18 @@ def _sections(data: ReportData, max_models: int) -> Iterator[Section]:
     rating_charts += list(rating_count_charts(data.ratings)) if data.ratings is not None else []
     visible = [chart for chart in rating_charts if chart is not None]
     if visible:
-        yield _section("spread", "The ratings", _charts(visible))
+        yield _section("rating-distribution", "The ratings", _charts(visible))
     if data.audit is not None:
         yield _section("audit", "The audit", *_audit_nodes(data.audit))
     yield _section("protocol", "How it was measured", *_protocol_nodes(data))
     yield _section("settings", "Settings", *_settings_nodes(results, max_models))
-    yield _section("again", "Do it again", *_reproduce_nodes(data))
+    yield _section("reproduce", "Do it again", *_reproduce_nodes(data))
 
 
 def _breakdown_charts(results: Results, held_out: HeldOutPredictions) -> Iterator[Chart]:
-    """Yield the charts of the error in parts, from results that still hold their predictions."""
-    if getattr(results, "kept", None) is not None:
-        parts = getattr(results, "breakdown")().parts  # noqa: B009 - not all results can
-        yield from breakdown_charts(parts, held_out.model, float(held_out.true.std()))
+    """Yield the charts of the error breakdown, if the results hold their predictions."""
+    if results.predictions is not None:
+        yield from breakdown_charts(results.breakdown().parts, held_out.model, float(held_out.true.std()))
 
 
 def _section(name: str, title: str, *children: Child) -> Section:
@@ -192,7 +193,7 @@ def _finding_node(finding: Finding) -> Node:
     if finding.where:
         pairs.insert(0, ("where", "; ".join(truncate(location, 100) for location in finding.where)))
     if finding.fix:
-        pairs.append(("mend", element("code", truncate(finding.fix, _MAX_CODE_CHARS))))
+        pairs.append(("fix", element("code", truncate(finding.fix, _MAX_CODE_CHARS))))
     return element("div", head, _description_list(pairs), class_="finding")
 
 
@@ -201,16 +202,16 @@ def _protocol_nodes(data: ReportData) -> Iterator[Node]:
     yield element("p", f"{truncate(results.protocol[:1].upper() + results.protocol[1:], 600)}.")
     yield element(
         "p",
-        "Every model learned from the same rows and was judged by the same other rows, none of which it saw "
-        "while it learned. RMSE is the root of the mean squared difference between predicted and given "
-        "rating, MAE the mean difference; both are in rating units, and lower is better. Rows whose user or "
-        "item was unknown were answered by a fallback, and count.",
+        "Every model was trained on the same rows and tested on the same other rows, none of which it saw in "
+        "training. RMSE is the root of the mean squared difference between predicted and given rating, MAE "
+        "the mean difference; both are in rating units, and lower is better. Rows whose user or item was "
+        "unknown were predicted by a fallback, and count.",
     )
     if data.held_out is not None:
         yield element(
             "p",
-            f"For the charts of predictions, {truncate(data.held_out.model)} was fitted once more in the same "
-            "way; so were the models whose learning is drawn.",
+            f"For the charts of predictions, {truncate(data.held_out.model)} was fitted once more in the "
+            "same way; so were the models whose training is drawn.",
         )
     for note in results.notes[:_MAX_NOTES]:
         yield element("p", truncate(f"{note[:1].upper()}{note[1:]}", 600) + ".")
@@ -252,7 +253,7 @@ def _parameter_rows(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
             name,
             shown_values + (" (changed)" if is_changed else ""),
             truncate(default),
-            known.meaning if known else "",
+            known.doc if known else "",
         ]
 
 
@@ -266,6 +267,7 @@ def _reproduce_nodes(data: ReportData) -> Iterator[Node]:
 
 
 def _footer_node(data: ReportData) -> Node:
-    evaluated: Sequence[Any] = [row for row in data.results.rows if "error" not in row]
-    text = f"{format_count(len(evaluated), 'model')} judged. This page is one file: it fetches nothing and sends nothing."
+    evaluated = evaluated_rows(data.results)
+    count = format_count(len(evaluated), "model")
+    text = f"{count} tested. This page is one file: it fetches nothing and sends nothing."
     return element("footer", element("p", text))

@@ -1,7 +1,7 @@
-"""What only the predictions themselves can tell: how far they miss, for whom, and how models learn.
+"""Refits models for a report: test predictions of the best one, and training curves.
 
-Results hold figures, not predictions, so the best model is fitted once more on the first fold of the very
-protocol that the results come from.
+Results hold metrics, but neither test rows nor training curves, so the best model is refitted on the first
+fold of the evaluation plan that the results come from.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ from foretaste.evaluation.plan import EvaluationPlan, make_plan
 from foretaste.models import MODELS, Model
 from foretaste.models.spec import from_spec
 from foretaste.ratings import Ratings
-from foretaste.report.html import MAX_CHARS, truncate
+from foretaste.report.result_rows import Row, model_label
 from foretaste.typing import Float64Array, Int64Array
 
-MAX_REFIT_SECONDS = (
-    120.0  # seconds of fitting, by the times in the results, that a page may ask for once more
-)
+MAX_REFIT_SECONDS = 120.0  # total training time of the models to refit, as measured in the results
+_MAX_CURVES = 4  # more cannot be told apart in one chart
 
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Predictions of one model for the rows of one fold that it did not learn from.
+    """Predictions of one model for the test set of one fold.
 
     Parameters
     ----------
     model : str
-        As it is called in the results.
+        Label of the model in the results.
     folds : int
-        How many folds the protocol has; these are the rows of the first.
-    true, predicted, mean : float array, shape (n,)
-        Ratings, what the model predicts, and the mean of the rows to learn from, in rating units.
-    user_counts, item_counts : int array, shape (n,)
-        How many of the rows to learn from are of the same user, of the same item.
+        Number of folds of the plan; these are the rows of the first.
+    true, predicted : float64 array, shape (n,)
+        Ratings and predictions, in rating units.
+    mean : float
+        Mean of the training set.
+    user_counts, item_counts : int64 array, shape (n,)
+        Number of training ratings of the same user, and of the same item.
     curves : dict of list of float
-        Of each model that tells it, the error of each epoch on the rows it learns from.
+        Training RMSE per epoch, of each model that records it.
     """
 
     model: str
@@ -55,28 +56,29 @@ class HeldOutPredictions:
 
     @property
     def errors(self) -> Float64Array:
-        """How much too high each prediction is, in rating units."""
+        """Predicted minus true rating, shape (n,)."""
         return self.predicted - self.true
 
 
 def refit_for_report(
     results: Results, ratings: Ratings | None, split: Any, test: Ratings | None, progress: Progress
 ) -> tuple[HeldOutPredictions | None, str]:
-    """Fit the best model once more, and the other models that tell how they learn.
+    """Refit the best model, and other models that record a training curve.
 
     Returns
     -------
-    HeldOut or None, str
-        None with the reason.
+    HeldOutPredictions or None
+    str
+        Why there are none, for the reader; else empty.
 
     Raises
     ------
     InvalidParameterError
-        If ``split`` or ``test`` is given and the results come from another protocol.
+        If ``split`` or ``test`` is given and the results come from another plan.
     """
     best = results.best_row
     if best is None:
-        return None, "no model was judged"
+        return None, "no model was tested"
     plan = get_plan(results)
     if plan is None:
         if ratings is None:
@@ -85,33 +87,32 @@ def refit_for_report(
         if plan.description != results.protocol:
             if split is not None or test is not None:
                 raise InvalidParameterError(
-                    f"the results do not come from these rows; theirs: {results.protocol}; "
-                    f"those given: {plan.description}",
-                    hint="the ratings and the split that compare was given",
+                    f"the results were computed on other rows: {results.protocol}; split and test give: "
+                    f"{plan.description}",
+                    hint="the ratings and the split that compare was called with",
                 )
             return None, "the rows held out are not those of HoldOut(0.2, seed=0), and no split was given"
     models = models_to_refit(results)
     if not models or models[0][0] is not best:
-        return (
-            None,
-            f"{best['model']} cannot be fitted once more here, or only in more than {MAX_REFIT_SECONDS:g} s",
+        reason = (
+            f"{best['model']} cannot be fitted once more here, or only in more than {MAX_REFIT_SECONDS:g} s"
         )
+        return None, reason
     return _refit(models, plan, progress), ""
 
 
 def get_plan(results: Results) -> EvaluationPlan | None:
-    """Return the protocol of results that still hold it: those of a comparison in this very process."""
-    plan: EvaluationPlan | None = getattr(getattr(results, "kept", None), "protocol", None)
-    return plan
+    """Return the evaluation plan of results that hold it: those of a comparison in this process."""
+    return None if results.predictions is None else results.predictions.plan
 
 
 def check_ratings(results: Results, ratings: Ratings) -> None:
-    """Refuse ratings that the results cannot come from.
+    """Check that the results can come from these ratings.
 
     Raises
     ------
     InvalidParameterError
-        If there are more or fewer of them, or of their users or items.
+        If the numbers of ratings, users or items differ.
     """
     expected = [results.dataset[name] for name in ("ratings", "users", "items")]
     actual = [len(ratings), len(ratings.users), len(ratings.items)]
@@ -120,15 +121,15 @@ def check_ratings(results: Results, ratings: Ratings) -> None:
             "{:,} ratings, {:,} users x {:,} items".format(*counts) for counts in (expected, actual)
         ]
         raise InvalidParameterError(
-            f"the results do not come from these ratings; theirs: {descriptions[0]}; those given: {descriptions[1]}",
-            hint="the ratings that compare was given",
+            f"the results were computed on other ratings: {descriptions[0]}; ratings= has {descriptions[1]}",
+            hint="the ratings that compare was called with",
         )
 
 
-def models_to_refit(results: Results) -> list[tuple[dict[str, Any], Model]]:
-    """Return the rows and models to fit once more: the best, and those that tell how they learn."""
+def models_to_refit(results: Results) -> list[tuple[Row, Model]]:
+    """Return rows and unfitted models to refit: the best, and those that record a training curve."""
     seconds = 0.0
-    models: list[tuple[dict[str, Any], Model]] = []
+    models: list[tuple[Row, Model]] = []
     for row in results.rows:
         if "error" in row or row["model"] not in MODELS:
             continue
@@ -136,18 +137,16 @@ def models_to_refit(results: Results) -> list[tuple[dict[str, Any], Model]]:
         if row is not results.best_row and not has_curve:
             continue
         seconds += row["fit_seconds"] or 0.0
-        if seconds > MAX_REFIT_SECONDS or len(models) == 4:  # more curves than four cannot be told apart
+        if seconds > MAX_REFIT_SECONDS or len(models) == _MAX_CURVES:
             break
         try:
             models.append((row, from_spec({"model": row["model"], "params": row["params"]})))
-        except ForetasteError:  # a row from elsewhere, or of another version
+        except ForetasteError:  # a model of another package or version
             continue
     return models
 
 
-def _refit(
-    models: list[tuple[dict[str, Any], Model]], plan: EvaluationPlan, progress: Progress
-) -> HeldOutPredictions:
+def _refit(models: list[tuple[Row, Model]], plan: EvaluationPlan, progress: Progress) -> HeldOutPredictions:
     train, test = plan.train_test(0)
     curves: dict[str, list[float]] = {}
     predicted = np.empty(0)
@@ -175,13 +174,8 @@ def _refit(
 
 
 def _count_support(codes: Any, known: Any, test_ids: Any, test_codes: Any) -> Int64Array:
-    """Return how many rows to learn from there are of the user (or item) of each row to judge by."""
+    """Return the number of training ratings of the user (or item) of each test row."""
     counts = np.bincount(codes, minlength=len(known))
     index = known.indices_of(test_ids.ids)
     support: Int64Array = np.where(index >= 0, counts[index], 0)[test_codes]
     return support
-
-
-def model_label(row: dict[str, Any]) -> str:
-    """Return what a row is called: the model, and the parameters that differ from its defaults."""
-    return truncate(str(row["repr"]).removesuffix("()"), MAX_CHARS)

@@ -1,4 +1,4 @@
-"""What makes a report again: the Python of it, and what it was made with."""
+"""How to reproduce a report: Python code and software versions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from foretaste.evaluation import Results
 from foretaste.evaluation.plan import arguments_from_description
 from foretaste.metrics.registry import METRICS
 from foretaste.models import MODELS
-from foretaste.report.figures_results import evaluated_rows
+from foretaste.report.result_rows import evaluated_rows
 
-_MAX_MODELS = 40  # in the Python shown
-_LINE_CHARS = 80  # characters of it
-_SPLITS = ("HoldOut", "KFold", "LeaveNOut", "ByTime", "ColdUsers", "ColdItems", "WarmOnly")
+_MAX_MODELS = 40  # in the code
+_LINE_CHARS = 80  # of the code
+_SPLITS = ("HoldOut", "KFold", "LeaveNOut", "TimeSplit", "ColdUsers", "ColdItems", "WarmOnly")
 _FILE = '"report.html"'
 _READERS = ("read_ratings", "load_dataset", "Ratings")
 
 
 def to_python_code(results: Results, origin: str, split: Any, has_test: bool) -> str:
-    """Return the Python that makes the comparison and the report again.
+    """Return Python code that reproduces the comparison and the report.
 
     Parameters
     ----------
     results : Results
     origin : str
-        The expression that makes the ratings.
+        Python expression of the ratings.
     split : Split or None
     has_test : bool
-        Whether the rows to judge by were given apart; they are called ``test`` then.
+        Whether there was a separate test set, which the code calls ``test``.
     """
     rows = [row for row in results.rows if row["model"] in MODELS][:_MAX_MODELS]
     reprs = [row["repr"] for row in rows]
@@ -46,14 +46,14 @@ def to_python_code(results: Results, origin: str, split: Any, has_test: bool) ->
     lines.append(f"write_report({', '.join(['results', _FILE, 'ratings=ratings', *split_arguments])})")
     text = "\n".join(lines)
     known = (*MODELS, *_SPLITS, *_READERS, "compare", "write_report")
-    # Names in quotes are names of models, which need no import.
+    # Names in quotes are names of models, which are not imported.
     unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
     names = sorted({word for word in re.findall(r"\b[A-Za-z_]+\b(?=\()", unquoted) if word in known})
     return f"from foretaste import {', '.join(names)}\n\n{text}"
 
 
 def _format_list(models: list[str]) -> str:
-    """Return a list of models, over several lines if it is long."""
+    """Return a list of models, wrapped if it is long."""
     line = ", ".join(models)
     if len(line) <= _LINE_CHARS:
         return f"[{line}]"
@@ -61,12 +61,12 @@ def _format_list(models: list[str]) -> str:
 
 
 def _format_model(expression: str) -> str:
-    """Return a model as compare takes it: by its name, if it has its defaults."""
+    """Return a model as an argument of compare: by name if all parameters are defaults."""
     return f'"{expression[:-2]}"' if expression.endswith("()") else expression
 
 
 def versions() -> list[tuple[str, str]]:
-    """Return what the report was written with."""
+    """Return the names and versions of the software and system."""
     import numpy as np
 
     import foretaste

@@ -1,37 +1,33 @@
-"""The sentences that a report opens with: what to use, how much it helps, whom it does not help yet."""
+"""Summary sentences of a report: which model to use, how much it helps, and where no model helps yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from foretaste._utils.formatting import format_count
 from foretaste.data_audit import Audit
 from foretaste.evaluation import Results
-from foretaste.report.figures_results import evaluated_rows
-from foretaste.report.formatting import format_share, format_sig, join_words, truncate_list
 from foretaste.report.html import truncate
-from foretaste.report.refit import model_label
-
-Row = dict[str, Any]
+from foretaste.report.result_rows import Row, evaluated_rows, model_label
+from foretaste.report.text import format_share, format_sig, join_words, truncate_list
 
 MEAN_MODELS = ("UserMean", "ItemMean", "UserItemMean")
 _MAX_NAMED = 3  # models in a sentence
-_MAX_NAME_CHARS = 60  # characters of a model in a sentence
+_MAX_NAME_CHARS = 60  # of a model in a sentence
 
 
 def summary_sentences(results: Results, audit: Audit | None) -> Iterator[tuple[str, str]]:
-    """Yield the findings, each with the name of the place in the page where its figures are."""
+    """Yield the sentences, each with the id of the section that has its data."""
     model_sentences = [(sentence, "models") for sentence in _model_sentences(results)]
-    # The first sentence of results is their headline, which here says what to use.
+    # The first sentence of results is their headline, replaced here by the recommendation.
     result_sentences = [(str(sentence), "models") for sentence in getattr(results, "sentences", ())[1:]]
     yield from model_sentences[:1] + (result_sentences or model_sentences[1:])
     if results.interrupted:
-        yield "The comparison was interrupted: there are models that were not judged.", "models"
+        yield "The comparison was interrupted: there are models that were not tested.", "models"
     failed = [row for row in results.rows if "error" in row]
     if failed:
         names = truncate_list([truncate(model_label(row), _MAX_NAME_CHARS) for row in failed])
-        yield f"{format_count(len(failed), 'model')} refused these ratings: {names}.", "models"
+        yield f"{format_count(len(failed), 'model')} failed on these ratings: {names}.", "models"
     if audit is not None:
         yield from _audit_sentences(audit)
 
@@ -39,12 +35,12 @@ def summary_sentences(results: Results, audit: Audit | None) -> Iterator[tuple[s
 def _model_sentences(results: Results) -> Iterator[str]:
     rows, baseline = evaluated_rows(results), results.baseline_row
     if not rows:
-        yield "No model could be judged by these ratings."
+        yield "No model could be tested on these ratings."
         return
     best = rows[0]
     name, error = truncate(model_label(best), _MAX_NAME_CHARS), format_sig(best["rmse"])
     if baseline is None:
-        yield f"{name} predicts these ratings best: RMSE {error}. Guessing the mean was not judged."
+        yield f"{name} predicts these ratings best: RMSE {error}. Guessing the mean was not tested."
     elif best["rmse"] >= baseline["rmse"]:
         yield f"No model is better than always guessing the mean: RMSE {format_sig(baseline['rmse'])}."
         return
@@ -55,8 +51,8 @@ def _model_sentences(results: Results) -> Iterator[str]:
 
 def _describe_best(name: str, best: Row, baseline: Row, rows: list[Row]) -> str:
     gain = 100 * (1 - best["rmse"] / baseline["rmse"])
-    text = f"Use {name}: it misses held-out ratings by {format_sig(best['rmse'])}, {gain:.3g} % less than always "
-    text += f"guessing the mean ({format_sig(baseline['rmse'])})"
+    text = f"Use {name}: it misses held-out ratings by {format_sig(best['rmse'])}, {gain:.3g} % less than "
+    text += f"always guessing the mean ({format_sig(baseline['rmse'])})"
     average = next((row for row in rows if row["model"] in MEAN_MODELS), None)
     if average is None or average is best:
         return text + "."
@@ -65,15 +61,12 @@ def _describe_best(name: str, best: Row, baseline: Row, rows: list[Row]) -> str:
 
 
 def _tied_models(rows: list[Row]) -> Iterator[str]:
-    """Say which models are as good as the best, as far as the folds tell."""
+    """Yield which models are as good as the best: those that win at least one fold."""
     if len(rows) == 1:
         return
     best, second = rows[0], rows[1]
     gap = 100 * (second["rmse"] / best["rmse"] - 1)
-    name, runner_up = (
-        truncate(model_label(best), _MAX_NAME_CHARS),
-        truncate(model_label(second), _MAX_NAME_CHARS),
-    )
+    name, runner_up = (truncate(model_label(row), _MAX_NAME_CHARS) for row in (best, second))
     if not best.get("folds"):
         yield (
             f"{runner_up} comes next, {gap:.2g} % behind. One hold-out cannot tell how much of that is "
@@ -96,7 +89,7 @@ def _tied_models(rows: list[Row]) -> Iterator[str]:
 
 
 def _count_wins(best: Row, row: Row) -> int:
-    """Return in how many folds a model was better than the one that is best in the mean."""
+    """Return the number of folds in which a model beats the one with the best mean."""
     pairs = zip(best["folds"], row.get("folds") or (), strict=False)
     return sum(fold["rmse"] < best_fold["rmse"] for best_fold, fold in pairs)
 
@@ -107,13 +100,13 @@ def _audit_sentences(audit: Audit) -> Iterator[tuple[str, str]]:
         count = round(single * users)
         verb = "has" if count == 1 else "have"
         yield (
-            f"{count:,} of {format_count(users, 'user')} ({format_share(single)}) {verb} a single rating: of them "
-            "a model knows next to nothing, and for them nothing helps yet.",
+            f"{count:,} of {format_count(users, 'user')} ({format_share(single)}) {verb} a single rating: of "
+            "them a model knows next to nothing, and for them nothing helps yet.",
             "of-users",
         )
     if audit.warnings:
         yield (
-            f"The audit of the ratings has {format_count(len(audit.warnings), 'warning')}: what is wrong there "
-            "is in all figures of this page.",
+            f"The audit of the ratings has {format_count(len(audit.warnings), 'warning')}: what is wrong "
+            "there is in all figures of this page.",
             "audit",
         )

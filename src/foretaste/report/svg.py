@@ -1,6 +1,6 @@
-"""Charts as SVG that follows the width of the page: places along it are per cent, letters keep their size.
+"""Responsive SVG charts: x coordinates are percentages of the width, text keeps its size.
 
-A viewBox would shrink the letters with the chart; on a phone nobody could read them.
+A ``viewBox`` would scale the text with the chart, which makes it unreadable on a phone.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from foretaste.report.html import Node, append_children, element
 
 Point = tuple[float, float]
 
-_CURVE_WIDTH = 1000  # of the drawing that curves are stretched from
-_DIGIT_WIDTH = 7.4  # pixels of a digit of the labels of an axis, generously
-_TYPICAL_WIDTH = 360  # pixels that a chart is wide, more on a desk and less on a phone
+_CURVE_WIDTH = 1000  # viewBox width of curves, which are stretched to the width of the chart
+_DIGIT_WIDTH = 7.4  # pixels of a digit in an axis label, at most
+_TYPICAL_WIDTH = 360  # pixels; wider on a desktop, narrower on a phone
 _LABEL_OFFSETS = ((9, 0), (-9, 0), (0, -14), (0, 14), (8, -10), (-8, -10), (8, 10), (-8, 10))
 
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to places between 0 and 1.
+    """Scale of a chart: maps values to positions between 0 and 1.
 
     Parameters
     ----------
     low, high : float
-        Of the values that are drawn.
+        Range of the values.
     ticks : sequence of float
     label : str
-        What is measured, with its unit.
+        Quantity and unit.
     is_log : bool
-        Whether equal ratios are equally far apart.
+        Whether the scale is logarithmic.
     tick_names : sequence of str
-        What stands at the ticks; by default the numbers.
+        Labels of the ticks; by default their numbers.
     """
 
     low: float
@@ -44,20 +44,20 @@ class Axis:
     tick_names: Sequence[str] = ()
 
     def scale(self, value: float) -> float:
-        """Return where a value is, 0 at the low end and 1 at the high end."""
+        """Return the position of a value, 0 at the low end and 1 at the high end."""
         low, high, position = self.low, self.high, value
         if self.is_log:
             low, high, position = math.log(low), math.log(high), math.log(max(value, self.low))
         return (position - low) / (high - low)
 
     def tick_labels(self) -> list[tuple[float, str]]:
-        """Return the places of the ticks and what stands there."""
+        """Return position and label of each tick."""
         names = self.tick_names or [format_number(tick) for tick in self.ticks]
         return [(self.scale(tick), name) for tick, name in zip(self.ticks, names, strict=True)]
 
 
 def format_number(value: float) -> str:
-    """Write a number for people: 1,000 and \N{MINUS SIGN}2.5."""
+    """Format a number for readers: 1,000 and \N{MINUS SIGN}2.5."""
     text = f"{value:,.6g}" if abs(value) < 100_000 else f"{value:,.0f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
@@ -65,7 +65,7 @@ def format_number(value: float) -> str:
 def linear_axis(
     low: float, high: float, label: str = "", max_ticks: int = 6, *, round_ends: bool = True
 ) -> Axis:
-    """Return an axis with round ticks that covers values; ``max_ticks`` ticks at most."""
+    """Return a linear axis over a range, with at most ``max_ticks`` round ticks."""
     if not high > low:
         pad = abs(low) / 10 or 1.0
         low, high = low - pad, high + pad
@@ -83,7 +83,7 @@ def linear_axis(
 
 
 def log_axis(low: float, high: float, label: str = "", max_ticks: int = 7) -> Axis:
-    """Return an axis of equal ratios that covers values above 0, with ticks at 1, 2, 5, 10, ..."""
+    """Return a logarithmic axis over a range above 0, with ticks at 1, 2, 5, 10, ..."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     candidates = [round(digit * 10.0**power, 12) for power in powers for digit in (1, 2, 5)]
     first = max(index for index, tick in enumerate(candidates) if tick <= low * (1 + 1e-9))
@@ -98,25 +98,25 @@ def log_axis(low: float, high: float, label: str = "", max_ticks: int = 7) -> Ax
 
 
 def categorical_axis(names: Sequence[str], label: str = "") -> Axis:
-    """Return an axis of names, one beside the other."""
+    """Return an axis of categories."""
     return Axis(-0.5, len(names) - 0.5, range(len(names)), label, tick_names=names)
 
 
 @dataclass
 class Plot:
-    """A chart while it is drawn.
+    """A chart under construction: call drawing methods, then ``render``.
 
     Parameters
     ----------
     name : str
-        Of the chart, for the ids in the page.
+        Prefix of the ids in the page.
     title, description : str
-        What it shows, for those who do not see it.
+        Accessible name and description.
     x, y : Axis
     height : int
-        Pixels of the plotting area.
+        Height of the plotting area in pixels.
     right_margin : int
-        Pixels beside it, for what ``right_label`` writes there.
+        Pixels to the right of it, for ``right_label``.
     """
 
     name: str
@@ -129,17 +129,17 @@ class Plot:
     elements: list[Node] = field(default_factory=list)
 
     def y_px(self, value: float) -> float:
-        """Return how many pixels below the top a value of y is."""
+        """Return the y coordinate of a value, in pixels from the top."""
         return round((1 - self.y.scale(value)) * self.height, 1)
 
     def x_percent(self, value: float) -> str:
-        """Return how far from the left a value of x is, in per cent."""
+        """Return the x coordinate of a value, in percent."""
         return format_percent(self.x.scale(value))
 
     def bar(
         self, left: float, right: float, top: float, bottom: float, css_class: str, tooltip: str = ""
     ) -> None:
-        """Draw a bar, a pixel apart from the next one."""
+        """Draw a bar; the style sheet leaves a pixel between neighbors."""
         start, end = self.x.scale(left), self.x.scale(right)
         high, low = self.y_px(top), self.y_px(bottom)
         rect = element(
@@ -158,21 +158,14 @@ class Plot:
 
     def line(self, x: tuple[float, float], y: tuple[float, float], css_class: str) -> None:
         """Draw a straight line between two points."""
-        x_positions, y_positions = [self.x_percent(value) for value in x], [self.y_px(value) for value in y]
-        line = element(
-            "line",
-            x1=x_positions[0],
-            x2=x_positions[1],
-            y1=y_positions[0],
-            y2=y_positions[1],
-            class_=css_class,
-        )
-        self.elements.append(line)
+        x1, x2 = (self.x_percent(value) for value in x)
+        y1, y2 = (self.y_px(value) for value in y)
+        self.elements.append(element("line", x1=x1, x2=x2, y1=y1, y2=y2, class_=css_class))
 
     def curve(self, points: Iterable[Point], css_class: str, *, is_area: bool = False) -> None:
-        """Draw a curve through points; an area reaches down to the low end of y."""
+        """Draw a curve through points; with ``is_area`` fill the area below it."""
         pixels = [(round(self.x.scale(x) * _CURVE_WIDTH, 1), self.y_px(y)) for x, y in points]
-        path = "M" + "L".join(f"{x_px:g} {y_position:g}" for x_px, y_position in pixels)
+        path = "M" + "L".join(f"{x_px:g} {y_px:g}" for x_px, y_px in pixels)
         if is_area:
             path += f"L{pixels[-1][0]:g} {self.height}L{pixels[0][0]:g} {self.height}Z"
         line = element("path", d=path, class_=css_class, vector_effect="non-scaling-stroke")
@@ -185,41 +178,39 @@ class Plot:
     def text(
         self, x: float, y: float, text: str, css_class: str = "", *, dx: float = 0, dy: float = 0
     ) -> None:
-        """Write beside a point; ``css_class`` may hold start, middle or end."""
+        """Write text at a point; ``css_class`` may contain start, middle or end, its anchor."""
         self.elements.append(
             element("text", text, x=self.x_percent(x), y=self.y_px(y), dx=dx, dy=dy, class_=css_class or None)
         )
 
     def right_label(self, y: float, text: str, css_class: str = "", *, dy: float = 0) -> None:
-        """Write to the right of the plotting area."""
+        """Write text in the right margin."""
         classes = f"end {css_class}".strip()
         self.elements.append(
             element("text", text, x="100%", dx=self.right_margin, y=self.y_px(y), dy=dy, class_=classes)
         )
 
-    def label_points(self, points: Sequence[Point], text: Sequence[str]) -> None:
-        """Write beside points, each where least is in the way on a chart of middling width."""
+    def label_points(self, points: Sequence[Point], labels: Sequence[str]) -> None:
+        """Label points, each on the side with least overlap at the typical width of a chart."""
         boxes = [self._label_box(point, 0, 0, "") for point in points]
-        for point, word in zip(points, text, strict=True):
-            candidates = [self._label_box(point, dx, dy, word) for dx, dy in _LABEL_OFFSETS]
-            best = min(
-                range(len(candidates)),
-                key=lambda index: sum(_overlap_area(candidates[index], box) for box in boxes),
-            )
+        for point, label in zip(points, labels, strict=True):
+            candidates = [self._label_box(point, dx, dy, label) for dx, dy in _LABEL_OFFSETS]
+            overlaps = [sum(_overlap_area(candidate, box) for box in boxes) for candidate in candidates]
+            best = overlaps.index(min(overlaps))
             boxes.append(candidates[best])
             dx, dy = _LABEL_OFFSETS[best]
             anchor = "start" if dx > 0 else "end" if dx < 0 else "middle"
-            self.text(*point, word, f"{anchor} small", dx=dx, dy=dy + 4)
+            self.text(*point, label, f"{anchor} small", dx=dx, dy=dy + 4)
 
-    def _label_box(self, point: Point, dx: float, dy: float, word: str) -> tuple[float, float, float, float]:
-        """Return the middle of a word (or dot) beside a point, and half its width and height, in pixels."""
-        half_width = _DIGIT_WIDTH * len(word) / 2 if word else 6.0
+    def _label_box(self, point: Point, dx: float, dy: float, label: str) -> tuple[float, float, float, float]:
+        """Return center, half width and half height of a label (or of the dot itself), in pixels."""
+        half_width = _DIGIT_WIDTH * len(label) / 2 if label else 6.0
         shift = dx + half_width * ((dx > 0) - (dx < 0))
         x_px = self.x.scale(point[0]) * _TYPICAL_WIDTH + shift
         return x_px, self.y_px(point[1]) + dy, half_width, 6.0
 
     def render(self) -> Node:
-        """Return the chart with its axes."""
+        """Return the chart with its axes, as an SVG element."""
         names = [name for _, name in self.y.tick_labels()]
         left_margin = round(max(map(len, names), default=0) * _DIGIT_WIDTH) + (10 if names else 0)
         svg = element(
@@ -252,7 +243,7 @@ class Plot:
 
 
 def format_percent(position: float) -> str:
-    """Write a place between 0 and 1 as SVG does."""
+    """Format a position between 0 and 1 as an SVG percentage."""
     return f"{round(100 * position, 3):g}%"
 
 
@@ -261,6 +252,6 @@ def _with_tooltip(node: Node, tooltip: str) -> Node:
 
 
 def _overlap_area(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Return the area that two boxes share."""
+    """Return the area of intersection of two boxes."""
     width = max(0.0, a[2] + b[2] - abs(a[0] - b[0]))
     return width * max(0.0, a[3] + b[3] - abs(a[1] - b[1]))

@@ -1,4 +1,4 @@
-"""Numbers and lists as a report says them."""
+"""Numbers and lists as text for readers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ _MAX_ENTRIES = 30  # entries of a list in a sentence
 
 
 def format_sig(value: float) -> str:
-    """Write three significant figures: 4.52, 0.871, 1,230."""
-    text = f"{value:#,.3g}" if 0.001 <= abs(value) < 1000 else f"{value:,.0f}" if abs(value) >= 1000 else "0"
+    """Format a number with three significant digits: 4.52, 0.871, 1,230."""
+    if abs(value) < 0.001:
+        return "0"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#,.3g}"
     return format_minus(text.rstrip("."))
 
 
 def format_minus(text: str) -> str:
-    """Write a minus as a minus, not as a hyphen."""
+    """Replace hyphens by minus signs."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def format_seconds(seconds: float) -> str:
-    """Say how long something takes: 3.2 ms, 0.5 s, 12 s, 5 minutes."""
+    """Format a duration: 3.2 ms, 0.5 s, 12 s, 5 minutes."""
     if seconds < 0.0005:
         return "under 1 ms"
     if seconds < 0.0995:
@@ -28,7 +30,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_share(fraction: float) -> str:
-    """Write a share of 1 in per cent: 9 %, 0.4 %, under 0.1 %."""
+    """Format a fraction as a percentage: 9 %, 0.4 %, under 0.1 %."""
     if fraction == 0:
         return "none"
     if fraction < 0.001:
@@ -37,11 +39,11 @@ def format_share(fraction: float) -> str:
 
 
 def truncate_list(entries: Sequence[str]) -> str:
-    """Join entries by commas, and say how many are left out."""
+    """Join entries by commas, with the number of those omitted."""
     n_omitted = len(entries) - _MAX_ENTRIES
     return ", ".join(entries[:_MAX_ENTRIES]) + (f" and {n_omitted} more" if n_omitted > 0 else "")
 
 
 def join_words(entries: Sequence[str]) -> str:
-    """Join entries as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    """Join entries for a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return entries[0] if len(entries) == 1 else f"{', '.join(entries[:-1])} and {entries[-1]}"
