@@ -1,4 +1,4 @@
-"""What tests of the audit share: ratings made in a line, findings by kind, mends as arguments."""
+"""Helpers of the audit tests: one-line ratings, findings by kind, fixes as arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratings for all tests: generated, with planted tastes, and small."""
+"""Ratings for all tests: generated, with planted factors, and small."""
 
 from __future__ import annotations
 

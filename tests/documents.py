@@ -1,4 +1,4 @@
-"""The blocks of the documentation: found, run, and compared with what the page shows."""
+"""Finds and runs the code blocks of the documentation, and compares their output with the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of files on 127.0.0.1 that can do all that goes wrong with servers, when a test tells it to."""
+"""A file server on 127.0.0.1 that misbehaves on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are no plain text, spoilt inside and outside: archives, workbooks, tables; for the fuzzing."""
+"""Fuzzing: corrupt archives, workbooks and binary tables."""
 
 from __future__ import annotations
 

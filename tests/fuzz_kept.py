@@ -1,4 +1,4 @@
-"""Inputs that once broke the law, as small as they can be, with a word on what each was."""
+"""Fuzzing: minimal inputs that once broke an invariant, each with a note."""
 
 from __future__ import annotations
 

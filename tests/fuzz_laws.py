@@ -1,4 +1,4 @@
-"""What must be true of all that a reader returns; for the fuzzing."""
+"""Fuzzing: invariants of everything that a reader returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files, spoilt as bytes and as JSON; for the fuzzing."""
+"""Fuzzing: model files, corrupted as bytes and as JSON."""
 
 from __future__ import annotations
 

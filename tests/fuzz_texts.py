@@ -1,4 +1,4 @@
-"""Small valid tables in text, and ways to spoil a text that know what a table is; for the fuzzing."""
+"""Fuzzing: small valid text tables, and structure-aware corruptions of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fuzzing of all that reads: spoilt inputs by number, and the law that each must hold to.
+"""Fuzzing of all readers: corrupt inputs by number, and the invariant that each must satisfy.
 
 The law: an error of ours or a valid result; no other exception, no warning, no hang. A case is made from
 the name of its reader and its number alone. ``python tests/fuzzing.py ratings 17`` shows one.

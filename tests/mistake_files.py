@@ -1,4 +1,4 @@
-"""The files that seeded mistakes are made with: good ones, and each bad in one way."""
+"""Files for the seeded command-line mistakes: good ones, and each bad in one way."""
 
 from __future__ import annotations
 

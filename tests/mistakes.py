@@ -1,4 +1,4 @@
-"""Mistakes that people make on the command line, what the message must name, and what mends them."""
+"""Command-line mistakes, what the message must name, and the command that fixes them."""
 
 from __future__ import annotations
 

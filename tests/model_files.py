@@ -1,4 +1,4 @@
-"""Taking model files apart and putting them together wrongly, for the tests of persistence."""
+"""Disassembles and corrupts model files for the persistence tests."""
 
 from __future__ import annotations
 

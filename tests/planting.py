@@ -1,4 +1,4 @@
-"""Ratings with planted tastes."""
+"""Synthetic ratings with planted factors."""
 
 from __future__ import annotations
 

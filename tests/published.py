@@ -1,4 +1,4 @@
-"""Archives in the layouts in which data sets of the catalogue are published, of rows that a test gives."""
+"""Archives in the layouts of the published datasets, with rows from a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rooms of the quality benchmark, which is no part of the package, and cells made up for its tests."""
+"""Imports of the quality benchmark, which is outside the package, and synthetic cells for its tests."""
 
 from __future__ import annotations
 

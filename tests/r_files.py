@@ -1,4 +1,4 @@
-"""Writes a ``realRatingMatrix`` as R would: the format of R's ``save``, as far as that needs it."""
+"""Writes a ``realRatingMatrix`` as R would: as much of R's ``save`` format as that needs."""
 
 from __future__ import annotations
 

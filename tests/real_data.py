@@ -1,4 +1,4 @@
-"""Real ratings, read where the environment variable FORETASTE_DATA says; skipped without it."""
+"""Real ratings from the folder in FORETASTE_DATA; tests are skipped without it."""
 
 from __future__ import annotations
 

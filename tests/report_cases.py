@@ -1,4 +1,4 @@
-"""Results to make reports of: planted, made up, and as a file holds them."""
+"""Results for reports: planted, synthetic, and loaded from a file."""
 
 from __future__ import annotations
 

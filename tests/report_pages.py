@@ -1,4 +1,4 @@
-"""A page of HTML, taken apart: its elements, its tables by their captions, its text."""
+"""Parses an HTML page: elements, tables by caption, text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published tables and the course's numbers, on real ratings, by the one set of defaults.
+"""Published tables and the course's numbers, on real ratings, at the defaults.
 
 Each bound is on the error of rows that no default was chosen on; see docs/decisions/0004-defaults.md and
 0011-implicit-feedback.md.
@@ -55,7 +55,7 @@ def folds_of(model, ratings):
     return float(np.mean(errors))
 
 
-def test_the_course_statistics():
+def test_course_statistics():
     ratings = read("jester2/jester_ratings_users_1_to_14780.csv.gz", ",", header=1).where("userId <= 4000")
     figures = ratings.describe()
     # The course has 141,362 ratings of 3,635 users; three one-rating users are missing here.
@@ -73,14 +73,14 @@ def test_the_course_statistics():
         (UserItemMean, 4.81, 4.90),
     ],
 )
-def test_the_course_baselines(lecture, model, train_rmse, valid_rmse):
+def test_course_baselines(lecture, model, train_rmse, valid_rmse):
     train, valid = lecture
     fitted = model().fit(train)
     assert rmse(train.value, fitted.predict(train)) == pytest.approx(train_rmse, abs=0.01)
     assert rmse(valid.value, fitted.predict(valid)) == pytest.approx(valid_rmse, abs=0.01)
 
 
-def test_the_mean_of_both_is_what_numpy_says(lecture):
+def test_user_item_mean_equals_numpy(lecture):
     """Half the user's mean and half the item's, on the course's training rows, by numpy alone."""
     train, _ = lecture
     matrix = train.to_matrix(dtype=np.float64)
@@ -91,7 +91,7 @@ def test_the_mean_of_both_is_what_numpy_says(lecture):
     )
 
 
-def test_the_course_svd(lecture):
+def test_course_svd(lecture):
     train, valid = lecture
     assert rmse(valid.value, SVD().fit(train).predict(valid)) <= 4.44
 
@@ -106,7 +106,7 @@ def test_movielens_100k_without_biases():
     assert folds_of(SVD(biased=False), read("ml-100k/u.data", "\t")) <= 0.92
 
 
-def test_movielens_100k_with_implicit_feedback_and_time():
+def test_movielens_100k_svdpp_and_time_svdpp():
     ratings = read("ml-100k/u.data", "\t")
     when = np.loadtxt(data_file("ml-100k/u.data"), usecols=3).astype(np.int64)
     timed = ratings.replace(timestamp=when)
@@ -122,14 +122,14 @@ def test_movielens_100k_with_implicit_feedback_and_time():
     assert by_time <= timeless + 0.002
 
 
-def test_movielens_100k_by_the_other_classics():
+def test_movielens_100k_classic_models():
     ratings = read("ml-100k/u.data", "\t")
     assert folds_of(CoClustering(), ratings) <= 0.932  # scikit-surprise's own: .963
     assert folds_of(GlobalEffects(), ratings) <= 0.930
     assert folds_of(EASE(), ratings) <= 0.917
 
 
-def test_movielens_100k_by_alternating_least_squares():
+def test_movielens_100k_als():
     ratings = read("ml-100k/u.data", "\t")
     exact, gradients = (folds_of(ALS(solver=solver), ratings) for solver in ("cholesky", "cg"))
     assert exact <= 0.905  # scikit-surprise's SVD: .934
@@ -137,14 +137,14 @@ def test_movielens_100k_by_alternating_least_squares():
 
 
 @pytest.mark.slow
-def test_movielens_100k_by_factors_that_are_not_negative():
+def test_movielens_100k_nmf():
     ratings = read("ml-100k/u.data", "\t")
     assert folds_of(NMF(), ratings) <= 0.912  # scikit-surprise's own: .963
     assert folds_of(ALS(non_negative=True), ratings) <= 0.925
 
 
 @pytest.mark.slow
-def test_movielens_100k_by_a_blend():
+def test_movielens_100k_blend():
     ratings = read("ml-100k/u.data", "\t")
     assert folds_of(Blend(), ratings) <= 0.900
 

@@ -1,4 +1,4 @@
-"""Neighbours and Slope One on real ratings, by the one set of defaults; see docs/decisions/0009-neighbors.md.
+"""Neighbors and Slope One on real ratings, at the defaults; see docs/decisions/0009-neighbors.md.
 
 Folds are those of ``KFold(5, seed=0)``; the rows named are scikit-surprise's on MovieLens.
 """

@@ -1,4 +1,4 @@
-"""ALS and NMF: what they minimise falls, what must not be negative is not, new users get the best answer."""
+"""ALS and NMF: the objective decreases, non-negativity holds, fold-in is the optimum."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("model", SETTINGS, ids=repr)
-def test_what_is_minimised_falls_with_every_epoch(model, ratings):
+def test_objective_decreases_every_epoch(model, ratings):
     values = []
     for epochs in (1, 2, 3, 5, 9, 20):
         fitted = type(model)(**(model.get_params() | {"epochs": epochs})).fit(ratings)
@@ -52,7 +52,7 @@ def test_what_is_minimised_falls_with_every_epoch(model, ratings):
     assert values[-1] < 0.98 * values[0]
 
 
-def test_the_exact_solution_leaves_no_slope(more):
+def test_exact_solution_has_zero_gradient(more):
     """At the end of an epoch each user is at the best; the slope of the objective there is 0."""
     model = ALS(factors=6, solver="cholesky", epochs=3).fit(more)
     z = (more.value.astype(np.float64) - model.mean_) / model.std_
@@ -74,7 +74,7 @@ def test_the_exact_solution_leaves_no_slope(more):
 @pytest.mark.parametrize(
     "model", [ALS(factors=4), ALS(factors=4, non_negative=True), ALS(factors=4, biased=False)]
 )
-def test_folding_in_is_the_last_half_of_an_epoch(model, ratings):
+def test_fold_in_equals_the_last_half_epoch(model, ratings):
     fitted = model.fit(ratings)
     folded = fitted.fold_in(ratings)
     np.testing.assert_allclose(folded.user_factors_, fitted.user_factors_, atol=2e-3)
@@ -82,7 +82,7 @@ def test_folding_in_is_the_last_half_of_an_epoch(model, ratings):
     np.testing.assert_allclose(folded.predict(ratings), fitted.predict(ratings), atol=5e-3)
 
 
-def test_folding_in_helps_new_people(more):
+def test_fold_in_improves_predictions_for_new_users(more):
     """Ratings of people whom the model has not seen: half of each is told, the other half predicted."""
     people = np.random.default_rng(0).permutation(len(more.users))
     new = np.isin(more.user, people[:60])
@@ -98,14 +98,14 @@ def test_folding_in_helps_new_people(more):
 @pytest.mark.parametrize(
     "model", [ALS(factors=8, non_negative=True), NMF(factors=8), NMF(factors=8, biased=False)]
 )
-def test_factors_are_not_negative(model, ratings):
+def test_factors_are_non_negative(model, ratings):
     fitted = model.fit(ratings)
     assert fitted.user_factors_.min() >= 0
     assert fitted.item_factors_.min() >= 0
     assert fitted.user_factors_.max() > 0.05
 
 
-def test_non_negative_has_a_solver_of_its_own(ratings):
+def test_non_negative_with_cg_raises(ratings):
     with pytest.raises(InvalidParameterError, match="cannot keep factors at 0 or above") as caught:
         ALS(non_negative=True, solver="cg").fit(ratings)
     assert caught.value.hint == 'solver="auto"'
@@ -121,7 +121,7 @@ def test_auto_is_exact_up_to_64_factors(more):
 
 
 @pytest.mark.parametrize("model", [ALS(factors=4), NMF(factors=4)])
-def test_unknown_people_and_items(model, ratings):
+def test_unknown_users_and_items_get_the_fallback(model, ratings):
     fitted = model.fit(ratings)
     user, item = int(ratings.users.ids[0]), int(ratings.items.ids[0])
     both, of_item, of_user = fitted.predict([(99_999, 99_999), (99_999, item), (user, 99_999)])
@@ -130,7 +130,7 @@ def test_unknown_people_and_items(model, ratings):
     assert of_user == pytest.approx(fitted.mean_ + fitted.std_ * fitted.user_bias_[0], abs=1e-4)
 
 
-def test_without_biases_the_unknown_get_the_mean(ratings):
+def test_unknown_ids_without_biases_get_the_mean(ratings):
     for model in (ALS(factors=4, non_negative=True, biased=False), NMF(factors=4, biased=False)):
         fitted = model.fit(ratings)
         user, item = int(ratings.users.ids[0]), int(ratings.items.ids[0])
@@ -140,7 +140,7 @@ def test_without_biases_the_unknown_get_the_mean(ratings):
         assert fitted.origin_ < fitted.mean_
 
 
-def test_they_find_planted_tastes():
+def test_planted_factors_are_recovered():
     ratings = planted(users=240, items=120, rows=12_000)
     ((learn, judge),) = HoldOut(0.2, seed=0).split(ratings)
     train, test = ratings[learn], ratings[judge]
@@ -159,7 +159,7 @@ def movielens(part: str):
 
 @pytest.mark.dataset
 @pytest.mark.parametrize("factors", [32, 64])
-def test_gradients_predict_as_well_as_the_exact_solution(factors):
+def test_conjugate_gradients_are_as_accurate_as_cholesky(factors):
     ratings = movielens("u.data")
     learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
     train, test = ratings[learn], ratings[judge]
@@ -174,7 +174,7 @@ def test_gradients_predict_as_well_as_the_exact_solution(factors):
 @pytest.mark.dataset
 @pytest.mark.peer
 @pytest.mark.parametrize("seed", [0, 1])
-def test_nmf_is_that_of_surprise_from_the_same_start(seed, monkeypatch):
+def test_nmf_equals_surprise_from_the_same_init(seed, monkeypatch):
     """Its settings (15 factors, 50 epochs, .06 a rating, no biases), MovieLens 100K, u1.
 
     Ratings there are counted from 0 in rating units: a margin of a quarter of the range from 1 to 5 puts 0 at

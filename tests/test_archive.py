@@ -1,4 +1,4 @@
-"""Unpacking: what is found inside, what is refused, and that nothing is unpacked without limit."""
+"""Archives: detection, members, refused content, and limits of decompression."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refused(data: bytes, kind: type[ForetasteError] = DataError, **options) -> F
     return caught.value
 
 
-def test_bytes_that_are_not_packed_come_back_as_they_are():
+def test_uncompressed_bytes_are_unchanged():
     assert unpack(TEXT, HERE) == (TEXT, "text", "ratings.zip")
 
 
@@ -46,7 +46,7 @@ def test_a_zip_of_one_file(method):
     assert unpack(packed, HERE) == (TEXT, "text", "ratings.zip: data/u.data")
 
 
-def test_what_systems_put_beside_files_is_passed_over():
+def test_operating_system_files_are_ignored():
     junk = [
         "__MACOSX/._a.csv",
         "__MACOSX/x/b",
@@ -61,7 +61,7 @@ def test_what_systems_put_beside_files_is_passed_over():
     assert "without files" in error.message
 
 
-def test_several_files_are_listed_and_the_likeliest_is_named():
+def test_several_members_are_listed_and_one_suggested():
     files = {"ml/README": b"x" * 9000, "ml/u.data": TEXT, "ml/u.item": b"1|x\n" * 900, "ml/small.csv": b"1"}
     error = refused(zipped(files))
     assert "contains 4 files" in error.message
@@ -75,7 +75,7 @@ def test_several_files_are_listed_and_the_likeliest_is_named():
     assert many.where.endswith("and 4 files more")
 
 
-def test_the_hint_is_followed():
+def test_suggested_member_works():
     packed = zipped({"ml/README": b"x" * 9000, "ml/u.data": TEXT})
     member = refused(packed).hint.split('"')[1]
     assert unpack(packed, HERE, member=member).data == TEXT
@@ -107,7 +107,7 @@ def test_two_files_of_the_same_full_name():
     assert "2 files called 'r.csv'" in refused(target.getvalue(), member="r.csv").message
 
 
-def test_member_of_what_is_no_zip():
+def test_member_of_a_non_zip_raises():
     assert "is not one" in refused(TEXT, member="r.csv").message
     assert "is not one" in refused(gzip.compress(TEXT), member="r.csv").message
 
@@ -122,7 +122,7 @@ def test_names_never_touch_the_disk(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("inner", [gzip.compress(TEXT), zipped({"r.csv": TEXT})], ids=["gzip", "zip"])
 @pytest.mark.parametrize("outer", [gzip.compress, lambda data: zipped({"inner": data})])
-def test_an_archive_in_an_archive_but_no_deeper(inner, outer):
+def test_one_level_of_nesting(inner, outer):
     assert unpack(outer(inner), HERE)[:2] == (TEXT, "text")
     assert "compressed more than twice" in refused(outer(outer(inner))).message
 
@@ -133,11 +133,11 @@ def test_several_files_in_an_inner_archive():
     assert error.hint == f"unzip {HERE}: inner.zip, and read one of its files"
 
 
-def test_gzip_streams_one_after_the_other():
+def test_concatenated_gzip_streams():
     assert unpack(gzip.compress(TEXT) + gzip.compress(b"more") + b"\0" * 20, HERE).data == TEXT + b"more"
 
 
-def test_damage_is_reported_with_the_command_that_tests_for_it():
+def test_corrupt_archive_names_the_command_to_test_it():
     packed = zipped({"r.csv": TEXT * 300})
     broken = bytearray(packed)
     broken[60] ^= 0xFF
@@ -150,7 +150,7 @@ def test_damage_is_reported_with_the_command_that_tests_for_it():
 
 
 @given(st.data())
-def test_any_damage_ends_in_an_error_of_ours_or_in_the_right_bytes(data):
+def test_any_corruption_raises_or_gives_the_right_bytes(data):
     packed = bytearray(
         zipped({"r.csv": TEXT * 9}) if data.draw(st.booleans()) else gzip.compress(TEXT * 9, mtime=0)
     )
@@ -164,7 +164,7 @@ def test_any_damage_ends_in_an_error_of_ours_or_in_the_right_bytes(data):
     assert result.data == TEXT * 9
 
 
-def test_encrypted():
+def test_encrypted_archive_raises():
     packed = bytearray(zipped({"r.csv": TEXT}))
     packed[6] |= 1
     packed[packed.index(b"PK\x01\x02") + 8] |= 1
@@ -174,7 +174,7 @@ def test_encrypted():
 
 
 @pytest.mark.parametrize(("method", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "lzma")])
-def test_other_ways_of_packing(method, name):
+def test_other_compression_methods_raise(method, name):
     assert f"compressed with {name}" in refused(zipped({"r.csv": TEXT}, method)).message
 
 
@@ -198,7 +198,7 @@ class Counted(io.BytesIO):
 
 
 @pytest.mark.parametrize("lie", [False, True])
-def test_bombs_are_refused_before_they_go_off(low, monkeypatch, lie):
+def test_zip_bombs_are_refused_before_decompression(low, monkeypatch, lie):
     zeros = b"0" * 20_000_000
     packed = bytearray(zipped({"r.csv": zeros}))
     if lie:
@@ -216,7 +216,7 @@ def test_bombs_are_refused_before_they_go_off(low, monkeypatch, lie):
         assert Counted.most == 0
 
 
-def test_a_gzip_bomb_is_stopped_on_the_way(low, monkeypatch):
+def test_gzip_bomb_is_stopped_while_decompressing(low, monkeypatch):
     packed = gzip.compress(b"0" * 20_000_000)
     monkeypatch.setattr(archive.io, "BytesIO", Counted)
     Counted.most = 0
@@ -224,7 +224,7 @@ def test_a_gzip_bomb_is_stopped_on_the_way(low, monkeypatch):
     assert Counted.most < 200 * len(packed) + 2 * archive._CHUNK_SIZE
 
 
-def test_what_unpacks_far_but_not_absurdly_far_is_read(low):
+def test_high_but_plausible_compression_is_read(low):
     rows = b"".join(b"%d,%d,%d\n" % (n, n * 7, n % 5) for n in range(100_000))
     assert len(rows) > archive.MAX_UNPACKED_BYTES
     assert unpack(gzip.compress(rows), HERE).data == rows
@@ -232,7 +232,7 @@ def test_what_unpacks_far_but_not_absurdly_far_is_read(low):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"r.csv": data})])
-def test_what_does_not_fit_into_memory_is_refused(monkeypatch, pack):
+def test_archive_beyond_memory_raises(monkeypatch, pack):
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
     rows = b"".join(b"%d,%d\n" % (n, n * 7919 % 10007) for n in range(200_000))
     assert "1.0 MB are available" in refused(pack(rows), NotEnoughMemoryError).message
@@ -241,7 +241,7 @@ def test_what_does_not_fit_into_memory_is_refused(monkeypatch, pack):
 # Kinds ---------------------------------------------------------------------------------------------
 
 
-def test_kinds_by_first_bytes():
+def test_kinds_are_detected_by_first_bytes():
     workbook = zipped({"xl/worksheets/sheet1.xml": b"", "xl/workbook.xml": b"", "[Content_Types].xml": b""})
     document = zipped({"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b""})
     letter = zipped({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": b""})
@@ -286,7 +286,7 @@ def test_a_zipped_text_is_read_as_ratings(tmp_path):
 
 
 @pytest.mark.dataset
-def test_the_archives_of_jester():
+def test_jester_archives():
     path = data_file("jester1/jester_dataset_1_1.zip")
     data, kind, name = unpack(path, path)
     assert (len(data), kind, name) == (16_086_528, "xls", "jester_dataset_1_1.zip: jester-data-1.xls")

@@ -1,4 +1,4 @@
-"""The audit: what is planted is found, with its count; what is clean is left alone."""
+"""The audit: planted defects are found with their count; clean data gives no finding."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_without_any_defect_there_is_no_warning(tmp_path):
     assert [note.kind for note in result.notes] == ["one_rating_users"]
 
 
-def test_every_mend_mends_as_it_is_printed(twin, found):
+def test_every_printed_fix_works(twin, found):
     for finding in found.findings:
         if finding.fix and not finding.fix.startswith("ratings"):
             after = audit(twin, **arguments(finding.fix))
@@ -96,7 +96,7 @@ def test_every_mend_mends_as_it_is_printed(twin, found):
             )
 
 
-def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, found):
+def test_all_fixes_together_give_a_clean_file(twin, found):
     conditions, others = [], {}
     for finding in found.findings:
         if finding.fix and not finding.fix.startswith("ratings"):
@@ -111,7 +111,7 @@ def test_all_mends_together_make_a_file_that_is_read_without_complaint(twin, fou
     assert result.summary["max"] == 10
 
 
-def test_one_mend_after_the_other_can_be_typed(twin):
+def test_fixes_can_be_applied_one_by_one(twin):
     """A condition that is printed holds the one that was given before."""
     given: dict = {"duplicates": "last"}
     for _ in range(12):
@@ -125,7 +125,7 @@ def test_one_mend_after_the_other_can_be_typed(twin):
 # What is clean -------------------------------------------------------------------------------------------
 
 
-def test_the_sample_is_clean():
+def test_sample_is_clean():
     result = audit(load_dataset("sample"))
     assert result.warnings == ()
     assert {note.kind: note.count for note in result.notes} == {"one_rating_users": 8}
@@ -133,7 +133,7 @@ def test_the_sample_is_clean():
 
 
 @pytest.mark.dataset
-def test_the_table_of_the_lecture():
+def test_lecture_table():
     path = data_file("jester2/jester_ratings_users_1_to_14780.csv.gz")
     result = audit(path, where="userId <= 4000")
     facts = result.summary
@@ -145,7 +145,7 @@ def test_the_table_of_the_lecture():
 
 
 @pytest.mark.dataset
-def test_only_what_is_true_is_found_in_real_ratings():
+def test_real_ratings_give_no_false_findings():
     result = audit(data_file("ml-100k/u.data"))
     assert {(f.kind, f.severity, f.count) for f in result.findings} == {
         ("burst", "note", 1940),
@@ -165,38 +165,38 @@ def test_only_what_is_true_is_found_in_real_ratings():
 
 
 @pytest.mark.parametrize("width", [48, 60, 80, 100])
-def test_lines_fit_but_for_mends_that_are_copied(found, width):
+def test_lines_fit_except_copyable_fixes(found, width):
     for line, _ in lines(found, width):
         assert len(line) <= width or line.startswith("    fix     ")
 
 
-def test_what_is_to_be_copied_stands_in_one_line_alone_if_it_must(found):
+def test_copyable_fixes_stay_on_one_line(found):
     shown = [line for line, _ in lines(found, 60)]
     place = shown.index("""    fix     where="user NOT IN ('P110', 'P152', 'P192')\"""")
     assert shown[place + 1] == "            leaves those 3 rows out"
     assert """    fix     where="user <> 'p900'" leaves those 60 rows out""" in shown
 
 
-def test_a_mark_has_a_bar_of_its_own(found):
+def test_missing_marker_has_its_own_bar(found):
     *_, last = found.summary["histogram"]
     assert last == {"low": 99.0, "high": 99.0, "count": 7}
     assert len(found.summary["histogram"]) == 21
     assert found.summary["histogram"][0]["low"] == -10
 
 
-def test_html_escapes_what_people_wrote():
+def test_html_is_escaped():
     result = audit(of(["<b>", "<b> ", *(f"u{n}" for n in range(20))]))
     assert "&lt;b&gt; " in result._repr_html_()
     assert "<b> " not in result._repr_html_()
 
 
-def test_ratings_without_a_row_are_told_so():
+def test_no_valid_ratings_are_reported():
     result = audit(of([1, 2], value=[7, 8]), scale=(1, 5))
     assert result.summary["ratings"] == 0
     assert str(result).splitlines()[2:4] == ["ratings     0 (2 rows; 2 cannot be used)", ""]
 
 
-def test_text_and_figures_are_those_of_the_parts(found):
+def test_text_and_dict_agree_with_findings_and_summary(found):
     text = str(found)
     assert repr(found) == text
     assert text.splitlines()[0] == found.headline
@@ -209,7 +209,7 @@ def test_text_and_figures_are_those_of_the_parts(found):
 # Refusals ------------------------------------------------------------------------------------------------
 
 
-def test_what_is_refused(tmp_path):
+def test_invalid_arguments_raise(tmp_path):
     with pytest.raises(InvalidParameterError, match="where= says how to read a source"):
         audit(load_dataset("sample"), where="rating > 0")
     with pytest.raises(InvalidParameterError, match="on_error='skp' is not allowed"):
@@ -222,7 +222,7 @@ def test_what_is_refused(tmp_path):
         audit(pl.DataFrame({"user": [1], "item": [1], "rating": ["x"]}))
 
 
-def test_nothing_is_mended():
+def test_audit_changes_nothing():
     ratings = load_dataset("sample")
     before = (ratings.user.copy(), ratings.value.copy())
     audit(ratings)
@@ -230,7 +230,7 @@ def test_nothing_is_mended():
     assert np.array_equal(before[1], ratings.value)
 
 
-def test_reading_a_clean_file_is_the_same_as_reading_it_strictly(tmp_path):
+def test_lenient_reading_of_a_clean_file_equals_strict_reading(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating\n1,1,4\n1,2,3\n2,1,5\n")
     assert audit(path).summary["mean"] == pytest.approx(read_ratings(path).mean_std()[0])

@@ -1,4 +1,4 @@
-"""The figures of an audit are those of simple Python, whatever the ratings are."""
+"""The audit's summary and counts equal those of plain Python, for any ratings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def any_ratings(draw) -> Ratings:
 
 @settings(max_examples=150)
 @given(any_ratings(), st.integers(0, 3))
-def test_no_ratings_are_too_odd_and_the_answer_is_always_the_same(ratings, seed):
+def test_any_ratings_give_a_deterministic_audit(ratings, seed):
     result = audit(ratings, seed=seed)
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
     assert str(audit(ratings, seed=seed)) == str(result)
@@ -58,7 +58,7 @@ def test_no_ratings_are_too_odd_and_the_answer_is_always_the_same(ratings, seed)
 
 
 @given(any_ratings())
-def test_counts_are_those_of_simple_python(ratings):
+def test_summary_equals_plain_python(ratings):
     facts = audit(ratings).summary
     users, items = Counter(ratings.user_ids.tolist()), Counter(ratings.item_ids.tolist())
     for counts, key in ((users, "ratings_per_user"), (items, "ratings_per_item")):
@@ -86,7 +86,7 @@ def test_counts_are_those_of_simple_python(ratings):
 
 
 @given(any_ratings())
-def test_findings_count_as_simple_python_does(ratings):
+def test_finding_counts_equal_plain_python(ratings):
     result = audit(ratings)
     users = {}
     for user, value in zip(ratings.user_ids.tolist(), ratings.value.tolist(), strict=True):
@@ -120,7 +120,7 @@ def _parts(ratings: Ratings) -> int:
     return len(parts)
 
 
-def test_what_splits_leave_unknown():
+def test_cold_start_counts_per_split():
     ratings = of([1, 1, 1, 2, 2, 3, 4, 5, 6, 7], [1, 2, 3, 1, 2, 4, 5, 6, 7, 8])
     cold = audit(ratings, seed=3).summary["cold_start"]
     for key, split in (("hold_out", HoldOut(0.2, 3)), ("leave_one_out", LeaveNOut(1, 3))):
@@ -150,11 +150,11 @@ def test_what_splits_leave_unknown():
         ([0, 0.125], None), ([1 / 3, 2 / 3], None), ([3], None), ([1, 3e38], None),
     ],
 )  # fmt: skip
-def test_steps_of_ratings(seen, step):
+def test_rating_step_is_inferred(seen, step):
     assert audit(of([*range(len(seen))], value=seen)).summary["step"] == step
 
 
-def test_times_are_dates():
+def test_timestamps_are_shown_as_dates():
     facts = audit(of([1, 2, 3], timestamp=[NOON, NOON + 86_400, NOON + 10])).summary["time"]
     assert facts == {
         "first": "2017-07-14 02:40:00", "last": "2017-07-15 02:40:00", "days": 1.0, "in_order": 0.5,

@@ -1,4 +1,4 @@
-"""The audit of ratings, ids and times: what is odd is found, what is usual is left alone."""
+"""The audit of ratings, ids and rows: anomalies are found, usual data is not flagged."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from foretaste.data_audit.row_checks import find_missing_markers
         ([1, 2, 3, 4, 5, 9], []),
     ],
 )
-def test_marks_for_no_rating(values, marks):
+def test_missing_markers_are_found(values, marks):
     assert find_missing_markers(np.array(sorted(values), float)) == marks
 
 
-def test_a_mark_is_counted_and_named_unless_the_scale_was_declared():
+def test_missing_marker_is_reported_unless_a_scale_is_declared():
     value = [1, 2, 3, 4, 5] * 10 + [99, 99]
     finding = one(of([*range(52)], value=value), "missing_marker")
     assert (finding.severity, finding.count) == ("warning", 2)
@@ -65,7 +65,7 @@ def test_a_file_with_ratings_outside_a_declared_scale(tmp_path):
     assert audit(path, scale=(1, 5), **arguments(finding.fix)).warnings == ()
 
 
-def test_ratings_far_from_the_others_are_a_note():
+def test_rating_outliers_are_a_note():
     value = np.concatenate([np.linspace(-10, 10, 2001), [28.6, -42.3]])
     finding = one(of([*range(2003)], value=value), "far_rating")
     assert (finding.count, finding.severity) == (2, "note")
@@ -75,12 +75,12 @@ def test_ratings_far_from_the_others_are_a_note():
     assert audit(of([*range(2001)], value=value[:2001])).findings_of_kind("far_rating") == ()
 
 
-def test_one_value_only():
+def test_single_rating_value():
     assert one(of([1, 2, 3], value=[1, 1, 1]), "one_value").severity == "warning"
     assert audit(of([1, 2, 3], value=[1, 1, 2])).findings_of_kind("one_value") == ()
 
 
-def test_every_kind_of_unusable_rows(tmp_path):
+def test_every_kind_of_invalid_row(tmp_path):
     path = tmp_path / "r.csv"
     good = "".join(
         f"{n},{m},{(n + m) % 5 + 1},{1_500_000_000 + 97 * n + m}\n" for n in range(20) for m in range(5)
@@ -103,7 +103,7 @@ def test_every_kind_of_unusable_rows(tmp_path):
     assert len(skipped.notes) == len(result.findings)
 
 
-def test_a_frame_is_read_leniently_too():
+def test_frame_is_read_leniently():
     frame = pd.DataFrame({"user": [1, 2, None, 3], "item": [1, 1, 1, 1], "rating": [1, 2, 3, np.nan]})
     result = audit(frame)
     assert {f.kind: f.count for f in result.warnings} == {"missing_id": 1, "not_a_number": 1}
@@ -130,7 +130,7 @@ TWINS = [
 
 @pytest.mark.parametrize(("ids", "kind"), TWINS)
 @pytest.mark.parametrize("role", ["user", "item"])
-def test_ids_of_two_writings(ids, kind, role):
+def test_ids_with_two_spellings(ids, kind, role):
     others = ["quince", "gnu", "x-1"] * 6  # 20 ids at least, so that two twins are few
     others = [f"{name}{n}" for n, name in enumerate(others)]
     column = [ids[0], ids[0], ids[1], *others]
@@ -155,17 +155,17 @@ def test_ids_that_differ_in_two_ways_are_found_once():
     assert result.warnings[0].where == ('" ann" beside "Ann"',)
 
 
-def test_what_cannot_be_seen_is_spelt_out():
+def test_invisible_characters_are_spelled_out():
     finding = one(of(["a", "a", "a\u200b", *(f"u{n}" for n in range(20))]), "stray_spaces")
     assert finding.where == (r'"a\u200b" beside "a"',)
 
 
-def test_letters_that_look_alike_are_named():
+def test_homoglyphs_are_named():
     finding = one(of(["Ann", "Ann", "\u0410nn", *(f"u{n}" for n in range(20))]), "look_alikes")
     assert finding.where == ('"\u0410nn" (U+0410) beside "Ann"',)
 
 
-def test_many_twins_are_left_out_by_a_pattern():
+def test_many_spelling_variants_are_fixed_by_a_pattern():
     for kind, odd in (
         ("leading_zeros", [f"0{n}" for n in range(1, 31)]),
         ("stray_spaces", [f"{n}\u200b" if n % 2 else f" {n}" if n % 3 else f"{n}\t" for n in range(1, 31)]),
@@ -183,7 +183,7 @@ def test_ids_whose_case_is_part_of_the_code_are_a_note():
     assert one(of(names), "case_variants").severity == "note"
 
 
-def test_usual_ids_are_left_alone():
+def test_usual_ids_give_no_finding():
     isbn = ["0195153448", "0002005018", "080442957X", "0393045218", "1552041778", "189518990X"]
     names = ["The Matrix", "Amélie", "Léon", "Москва", "Ὀδύσσεια", "8 1/2", "12 Monkeys", "Se7en"]
     usual = {"one_rating_users", "one_rating_items", "parts", "cold_hold_out", "cold_leave_one_out"}
@@ -191,13 +191,13 @@ def test_usual_ids_are_left_alone():
         assert {finding.kind for finding in audit(of(ids)).findings} <= usual
 
 
-def test_a_few_ids_that_are_no_numbers():
+def test_few_non_numeric_ids():
     finding = one(of([*(str(n) for n in range(100)), "x7"]), "mixed_ids")
     assert (finding.count, finding.severity, finding.where) == (1, "note", ('"x7"',))
     assert audit(of([*(str(n) for n in range(10)), *"abcdefghij"])).findings_of_kind("mixed_ids") == ()
 
 
-def test_ids_that_mean_no_id():
+def test_placeholder_ids():
     finding = one(of(["a", "b", "NULL", "NULL", "nan"]), "placeholder_id")
     assert (finding.count, finding.severity) == (3, "warning")
     assert one(of(["a", "b", "Unknown"]), "placeholder_id").severity == "note"

@@ -1,4 +1,4 @@
-"""The audit of times, users and items, and of every kind of source."""
+"""The audit of timestamps, users and items, and of every kind of source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from foretaste.data_audit import time_checks
 # Times ---------------------------------------------------------------------------------------------------
 
 
-def test_times_that_no_clock_shows(monkeypatch):
+def test_impossible_timestamps(monkeypatch):
     when = NOON + 61 * np.arange(1000)
     monkeypatch.setattr(time_checks.time, "time", lambda: NOON + 100_000.0)
     ratings = of([*range(1000)], timestamp=when)
@@ -36,7 +36,7 @@ def test_times_that_no_clock_shows(monkeypatch):
     assert mended.timestamp[10] == NOON
 
 
-def test_a_condition_on_times_is_printed_only_if_it_works(tmp_path, monkeypatch):
+def test_timestamp_condition_is_printed_only_if_valid(tmp_path, monkeypatch):
     rows = [(n, n % 7, n % 5, f"2026-01-{n % 28 + 1:02}T10:00:{n % 60:02}") for n in range(100)]
     rows[9] = (9, 2, 4, "1970-01-01T00:00:00")
     path = tmp_path / "dates.csv"
@@ -57,7 +57,7 @@ def test_a_condition_on_times_is_printed_only_if_it_works(tmp_path, monkeypatch)
     assert one(path, "zero_time").fix == "ratings[ratings.timestamp >= 86400] leaves that row out"
 
 
-def test_every_kind_of_source(tmp_path):
+def test_every_kind_of_source_is_audited(tmp_path):
     """One rating repeated, one time of 0: in texts, files, databases and frames."""
     rows = [(n, n % 7, n % 5, NOON + 61 * n) for n in range(100)]
     frame = pl.DataFrame(
@@ -78,7 +78,7 @@ def test_every_kind_of_source(tmp_path):
         assert result.summary["rows"] == 102
 
 
-def test_a_wide_table(tmp_path):
+def test_wide_table_is_audited(tmp_path):
     path = tmp_path / "wide.csv"
     lines = [f"u{n},{n % 5 + 1},{n % 3 + 1 if n % 2 else ''},{9 if n == 3 else 2}" for n in range(30)]
     path.write_text("\n".join(["user,a,b,c", *lines, "u5,1,,2", ""]))
@@ -88,7 +88,7 @@ def test_a_wide_table(tmp_path):
     assert result.summary["rows"] == 30 + 15 + 30 + 2
 
 
-def test_what_is_guessed_is_said_once(tmp_path, caplog):
+def test_inferences_are_logged_once(tmp_path, caplog):
     caplog.set_level("INFO", "foretaste")
     path = tmp_path / "r.csv"
     path.write_text(
@@ -101,7 +101,7 @@ def test_what_is_guessed_is_said_once(tmp_path, caplog):
     assert audit(path, **arguments(one(path, "zero_time").fix)).warnings == ()
 
 
-def test_all_times_in_milliseconds():
+def test_timestamps_in_milliseconds():
     ratings = of([*range(100)], timestamp=1000 * (NOON + np.arange(100)))
     finding = one(ratings, "milliseconds")
     assert (finding.count, finding.fix) == (100, "ratings.replace(timestamp=ratings.timestamp // 1000)")
@@ -109,12 +109,12 @@ def test_all_times_in_milliseconds():
     assert audit(mended).warnings == ()
 
 
-def test_times_that_are_no_dates_or_only_one():
+def test_constant_or_non_date_timestamps():
     assert one(of([*range(20)], timestamp=np.arange(20)), "small_times").severity == "note"
     assert one(of([*range(20)], timestamp=np.full(20, NOON)), "one_time").count == 20
 
 
-def test_bursts():
+def test_bursts_of_ratings_are_found():
     user = np.r_[np.zeros(40, int), np.ones(12, int), np.arange(2, 300)]
     when = np.r_[np.full(40, NOON + 7), np.full(12, NOON + 9), NOON + 61 * np.arange(2, 300)]
     finding = one(of(user, timestamp=when), "burst")
@@ -130,13 +130,13 @@ def test_bursts():
     assert audit(days).summary["time"]["resolution"] == "day"
 
 
-def test_bursts_where_times_are_far_apart():
+def test_bursts_with_coarse_timestamps():
     user = np.r_[np.zeros(12, int), 1, 2]
     when = np.r_[np.full(12, 5), 2**62, -(2**62)]
     assert one(of(user, timestamp=when), "burst").count == 12
 
 
-def test_disorder_is_told_only_where_rows_were_meant_to_be_in_order():
+def test_disorder_is_reported_only_in_mostly_sorted_files():
     when = NOON + 61 * np.arange(500)
     swapped = when.copy()
     swapped[[100, 101]] = swapped[[101, 100]]
@@ -155,7 +155,7 @@ def test_disorder_is_told_only_where_rows_were_meant_to_be_in_order():
 # Users and items -----------------------------------------------------------------------------------------
 
 
-def test_users_who_give_the_same_rating():
+def test_users_with_constant_ratings():
     user = np.repeat(np.arange(40), 12)
     value = np.tile([1, 2, 3, 4, 5, 2], 80).astype(float)
     value[user == 3] = 4
@@ -171,7 +171,7 @@ def test_users_who_give_the_same_rating():
     assert one(of(user[nine], value=value[nine]), "constant_users").count == 1
 
 
-def test_users_who_give_the_same_rating_where_nearly_all_ratings_are_the_same():
+def test_constant_users_in_nearly_constant_data():
     """Sums of 0.1 are not exact, and there is no range to compare deviations with."""
     user = np.repeat(np.arange(30), np.arange(11, 41))
     value = np.full(len(user), 0.1)
@@ -195,7 +195,7 @@ def test_users_with_far_more_ratings_than_the_others():
     )
 
 
-def test_users_and_items_known_by_one_rating():
+def test_users_and_items_with_a_single_rating():
     ratings = of([1, 1, 2, 3], [1, 2, 1, 1])
     assert one(ratings, "one_rating_users").where == ("2", "3")
     assert one(ratings, "one_rating_items").where == ("2",)
@@ -203,7 +203,7 @@ def test_users_and_items_known_by_one_rating():
     assert audit(kept).findings_of_kind("one_rating_items") == ()
 
 
-def test_parts_that_nothing_connects():
+def test_disconnected_components():
     ratings = of([1, 1, 2, 3, 4, 4, 9], [1, 2, 2, 3, 3, 4, 5])
     finding = one(ratings, "parts")
     assert finding.count == 2

@@ -1,4 +1,4 @@
-"""The benchmarks run, say all that a row must say, and their ratings are shaped as they promise."""
+"""The benchmarks run, record everything that a row needs, and generate ratings of the documented shape."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_generated_ratings_have_the_size_and_shape_that_was_asked_for(size: int)
     assert ratings.timestamp.min() >= data.FIRST_DAY
 
 
-def test_few_items_hold_much_of_the_ratings_as_in_movielens() -> None:
+def test_item_popularity_is_skewed_as_in_movielens() -> None:
     ratings = data.movielens_like(100_000)
     counts = np.sort(np.bincount(ratings.item))[::-1]
     assert 0.3 < counts[: len(counts) // 10].sum() / len(ratings) < 0.6  # MovieLens 100K: 0.43
@@ -37,14 +37,14 @@ def test_few_items_hold_much_of_the_ratings_as_in_movielens() -> None:
     assert people[0] > 4 * np.median(people)
 
 
-def test_the_same_seed_gives_the_same_ratings_and_another_others() -> None:
+def test_seed_determines_the_ratings() -> None:
     one, two, other = (data.movielens_like(5_000, seed) for seed in (1, 1, 2))
     for name in ("user", "item", "value", "timestamp"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
     assert not np.array_equal(one.item, other.item)
 
 
-def test_shapes_grow_as_those_of_movielens() -> None:
+def test_generated_shapes_grow_like_movielens() -> None:
     assert [data.shape_of(size) for size in (100_000, 1_000_000)] == [(943, 1682), (6040, 3706)]
     users, items = zip(
         *(data.shape_of(size) for size in (1_000, 10_000, 100_000, 400_000, 10**7)), strict=True
@@ -53,7 +53,7 @@ def test_shapes_grow_as_those_of_movielens() -> None:
     assert list(items) == sorted(items)
 
 
-def test_saved_columns_come_back(tmp_path: Path) -> None:
+def test_saved_columns_round_trip(tmp_path: Path) -> None:
     ratings = data.movielens_like(2_000)
     data.save_columns(ratings, tmp_path)
     back = data.load_columns(tmp_path)
@@ -62,14 +62,14 @@ def test_saved_columns_come_back(tmp_path: Path) -> None:
     assert (len(back.users), len(back.items)) == (len(ratings.users), len(ratings.items))
 
 
-def test_runs_take_turns_and_the_median_counts() -> None:
+def test_runs_are_interleaved_and_the_median_is_reported() -> None:
     order: list[str] = []
     work = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
     assert set(timing.interleaved(work, 3)) == {"a", "b"}
     assert order == ["a", "b"] * 3
 
 
-def test_what_is_missing_is_named_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_library_is_reported_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert timing.missing("a row", "no-such-library", models=("NoSuchModel",))
     said = capsys.readouterr().out
     assert "left out: a row: no-such-library is not installed (pip install '.[bench]')" in said
@@ -77,7 +77,7 @@ def test_what_is_missing_is_named_with_its_reason(capsys: pytest.CaptureFixture[
     assert not timing.missing("a row", "numpy", models=("SVD",))
 
 
-def test_a_row_knows_its_ratio_and_whether_it_reached_its_aim() -> None:
+def test_row_has_ratio_and_target_status() -> None:
     reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, k_core=30, equality={"rmse": 0.9})
     assert tuple(reached) == rows.FIELDS
     assert (reached["ratio"], reached["aim"], reached["met"]) == (30.0, ">= 30x", True)
@@ -91,7 +91,7 @@ def test_a_row_knows_its_ratio_and_whether_it_reached_its_aim() -> None:
     assert rows.row("work", 1.0)["met"] is None
 
 
-def test_a_module_replaces_its_own_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_module_replaces_only_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "RESULTS", tmp_path)
     monkeypatch.setattr(rows, "RESULTS", tmp_path)
     monkeypatch.setattr(rows, "README", tmp_path / "README.md")
@@ -109,16 +109,16 @@ def test_a_module_replaces_its_own_rows_only(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
-def test_the_slope_of_a_known_function_is_its_power(power: float) -> None:
+def test_fitted_exponent_of_a_power_law(power: float) -> None:
     sizes = list(data.SHAPES)
     assert growth.slope(sizes, [3e-8 * size**power for size in sizes]) == pytest.approx(power, abs=1e-9)
 
 
-def test_the_slope_of_one_size_is_unknown() -> None:
+def test_exponent_of_a_single_size_is_unknown() -> None:
     assert np.isnan(growth.slope([1000], [1.0]))
 
 
-def test_memory_is_what_the_work_added() -> None:
+def test_measured_memory_excludes_the_baseline() -> None:
     """In a process of its own: this one may hold memory that it has used before."""
     code = """
 import json, numpy as np
@@ -133,7 +133,7 @@ print(json.dumps([first["added"], then["added"]]))
     assert then < 5e6  # the earlier peak does not count
 
 
-def test_growth_fits_in_processes_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_growth_runs_in_subprocesses(capsys: pytest.CaptureFixture[str]) -> None:
     found = growth.grow(["Bias", "SVD"], (1_000, 4_000), 1, 60)
     assert [one["ratings"] for one in found["SVD"]] == [1_000, 4_000]
     one = growth.row_of("SVD", found["SVD"])
@@ -142,19 +142,19 @@ def test_growth_fits_in_processes_of_their_own(capsys: pytest.CaptureFixture[str
     assert one["equality"]["MB_of_the_ratings"] == pytest.approx(4_000 * 20 / 1e6)
 
 
-def test_growth_records_refusals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_growth_records_errors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     data.save_columns(data.movielens_like(1_000), tmp_path)
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 10_000)
     refused = growth.fit_here("EASE", tmp_path)
     assert "of memory" in refused["refused"]
 
 
-def test_growth_tries_no_larger_size_after_the_limit() -> None:
+def test_growth_stops_after_the_time_limit() -> None:
     found = growth.grow(["Bias"], (1_000, 2_000), 1, 0.01)
     assert found == {"Bias": [{"ratings": 1_000, "refused": "not done after 0.01 s"}]}
 
 
-def test_growth_leaves_out_no_model_without_a_reason() -> None:
+def test_growth_skips_models_only_with_a_reason() -> None:
     for name in MODELS:
         model = growth.build_model(name)
         if "epochs" in model.param_specs():

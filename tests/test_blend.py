@@ -1,4 +1,4 @@
-"""A blend: honest weights, models inside a model, and files of them."""
+"""Blend: unbiased weights, nested models, and files of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SMALL = SVD(factors=3, epochs=8)
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("support", [False, True])
-def test_weights_are_ridge_regression_on_what_was_not_seen(ratings, support, weighted):
+def test_weights_equal_ridge_regression_on_held_out_predictions(ratings, support, weighted):
     """The same by scikit-learn's folds and numpy's least squares."""
     weight = np.random.default_rng(0).choice([0.5, 1, 2], len(ratings)) if weighted else np.ones(len(ratings))
     given = ratings.replace(weight=weight.astype(np.float32) if weighted else None)
@@ -68,7 +68,7 @@ def test_weights_are_ridge_regression_on_what_was_not_seen(ratings, support, wei
     np.testing.assert_allclose(blend.predict(ratings), wanted, rtol=0, atol=2e-4)
 
 
-def test_a_model_that_knows_its_ratings_by_heart_is_not_believed(ratings):
+def test_memorizing_model_gets_no_undue_weight(ratings):
     """Its training error is 0; what counts is how it predicts what it has not seen."""
     blend = Blend(models=["KNNImputation", "Bias"], support=False).fit(ratings)
     alone = Blend(models=["Bias", "UserMean"], support=False).fit(ratings)
@@ -95,7 +95,7 @@ class Watched(Bias):
         return super().predict(X)
 
 
-def test_no_model_is_judged_by_what_it_learned_from(ratings):
+def test_weights_use_out_of_fold_predictions_only(ratings):
     Watched.learned_from.clear()
     Watched.asked_for.clear()
     Blend(models=[Watched(), "UserMean"], folds=4).fit(ratings)
@@ -108,7 +108,7 @@ def test_no_model_is_judged_by_what_it_learned_from(ratings):
     assert set().union(*Watched.asked_for) == everything
 
 
-def test_weights_may_depend_on_support(more):
+def test_support_dependent_weights(more):
     """Trust the items' means where a user is hardly known, and the users' where they are."""
     count = np.bincount(more.user)[more.user]
     item_mean, user_mean = (model().fit(more).predict(more) for model in (ItemMean, UserMean))
@@ -121,7 +121,7 @@ def test_weights_may_depend_on_support(more):
     assert rmse(value, with_it.predict(given)) < 0.9 * rmse(value, without.predict(given))
 
 
-def test_with_little_to_judge_by_it_is_the_plain_mean(ratings):
+def test_strong_regularization_gives_equal_weights(ratings):
     few = ratings[[1, 5, 9]]
     blend = Blend(models=["UserMean", "ItemMean", "GlobalMean"], regularization=1e9).fit(few)
     np.testing.assert_allclose(blend.weight_[0], [1 / 3, 1 / 3, 1 / 3, 0], atol=1e-6)
@@ -130,7 +130,7 @@ def test_with_little_to_judge_by_it_is_the_plain_mean(ratings):
 
 
 @pytest.mark.dataset
-def test_it_beats_every_model_of_the_course():
+def test_blend_beats_every_model_of_the_course():
     train, valid = lecture_parts()
     error = rmse(valid.value, Blend().fit(train).predict(valid))
     print(f"Blend {error:.4f}")
@@ -138,7 +138,7 @@ def test_it_beats_every_model_of_the_course():
     assert error < rmse(valid.value, SVD().fit(train).predict(valid))
 
 
-def test_stacking_by_scikit_learn_does_as_well():
+def test_stacking_regressor_is_as_accurate():
     ratings = foretaste.load_dataset("sample")
     ((train_rows, test_rows),) = HoldOut(0.2).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
@@ -153,7 +153,7 @@ def test_stacking_by_scikit_learn_does_as_well():
     assert ours < theirs * 1.01
 
 
-def test_threads_of_the_models_inside_change_no_bit(more):
+def test_threads_of_nested_models_change_no_bit(more):
     one, two = (
         Blend(models=[SVD(factors=4, threads=n), MODELS["EASE"](threads=n)]).fit(more) for n in (1, 2)
     )
@@ -163,7 +163,7 @@ def test_threads_of_the_models_inside_change_no_bit(more):
 # Models inside -------------------------------------------------------------------------------------------
 
 
-def test_models_given_stay_unfitted_and_unchanged(ratings):
+def test_models_passed_in_stay_unfitted(ratings):
     given = SVD(factors=3, epochs=2)
     blend = Blend(models=["Bias", given]).fit(ratings)
     assert not given.__sklearn_is_fitted__()
@@ -174,25 +174,25 @@ def test_models_given_stay_unfitted_and_unchanged(ratings):
     assert blend.predict_details(ratings).fallback.sum() == 0
 
 
-def test_every_blend_has_a_list_of_its_own():
+def test_default_model_list_is_not_shared():
     one, other = Blend(), Blend()
     assert one.models == other.models == Blend.param_specs()["models"].default
     one.models.append("Bias")
     assert other.models == Blend().models == Blend.param_specs()["models"].default
 
 
-def test_the_defaults_are_models_that_there_are():
+def test_default_models_exist():
     assert set(Blend().models) <= set(MODELS)
 
 
-def test_its_text_makes_it_again():
+def test_repr_recreates_the_blend():
     blend = Blend(models=["Bias", SVD(factors=3), Blend(models=["UserMean"])], folds=3)
     text = "Blend(models=['Bias', SVD(factors=3), Blend(models=['UserMean'])], folds=3)"
     assert repr(blend) == text
     assert repr(eval(text, dict(MODELS))) == text  # noqa: S307 - our own text
 
 
-def test_parameters_inside_have_names():
+def test_nested_parameters_have_names():
     blend = Blend(models=["Bias", SVD(factors=3), SVD(factors=4), Blend(models=[Bias(epochs=7)])])
     params = blend.get_params()
     assert params["SVD__factors"] == 3
@@ -214,7 +214,7 @@ def test_parameters_inside_have_names():
             blend.set_params(**wrong)
 
 
-def test_clones_share_no_model():
+def test_clones_share_no_nested_model():
     blend = Blend(models=["Bias", SVD(factors=3)])
     copied = clone(blend)
     assert repr(copied) == repr(blend)
@@ -222,7 +222,7 @@ def test_clones_share_no_model():
     assert blend.models[1].factors == 3
 
 
-def test_a_search_reaches_inside(ratings):
+def test_grid_search_over_nested_parameters(ratings):
     grid = {"SVD__factors": [1, 4], "Bias__user_damping": [1.0, 9.0]}
     for models in (["Bias", SVD(epochs=5)], ["Bias", "SVD"]):
         search = GridSearchCV(Blend(models=models, folds=2), grid, cv=SklearnKFold(2, shuffle=True))
@@ -244,18 +244,18 @@ def test_a_search_reaches_inside(ratings):
         ("SVD", "it must be a list of models and names of models"),
     ],
 )
-def test_models_that_cannot_be_are_refused(ratings, models, words):
+def test_invalid_models_raise(ratings, models, words):
     with pytest.raises(InvalidParameterError, match=words):
         Blend(models=models).fit(ratings)
 
 
-def test_weights_are_refused_if_a_model_inside_cannot_honour_them(ratings):
+def test_weights_raise_if_a_nested_model_does_not_support_them(ratings):
     heavy = np.ones(len(ratings))
     with pytest.raises(NotSupportedError, match="cannot honour sample weights, because KNNImputation cannot"):
         Blend(models=["Bias", "KNNImputation"]).fit(ratings, sample_weight=heavy)
 
 
-def test_a_blend_tells_what_each_model_adds(ratings):
+def test_explanation_has_one_part_per_model(ratings):
     model = Blend(models=["Bias", "Bias", SMALL], folds=3, clip=False).fit(ratings)
     asked = every_pair(ratings)
     pairs = Pairs(model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item"))
@@ -264,7 +264,7 @@ def test_a_blend_tells_what_each_model_adds(ratings):
     np.testing.assert_allclose(told.values.sum(axis=1), model.predict(asked), rtol=0, atol=1e-4)
 
 
-def test_new_users_are_taken_in_if_every_model_can(ratings, others):
+def test_fold_in_requires_every_nested_model_to_support_it(ratings, others):
     able = Blend(models=["GlobalEffects", "EASE"], folds=3).fit(ratings)
     folded = able.fold_in(others)
     assert folded.users_ == others.users
@@ -292,7 +292,7 @@ def nested_bytes(nested, tmp_path_factory):
     return path.read_bytes()
 
 
-def test_a_blend_is_one_file(nested, nested_bytes, ratings, tmp_path):
+def test_blend_is_saved_to_one_file(nested, nested_bytes, ratings, tmp_path):
     path = tmp_path / "nested.foretaste"
     path.write_bytes(nested_bytes)
     back = load(path)
@@ -309,7 +309,7 @@ def test_a_blend_is_one_file(nested, nested_bytes, ratings, tmp_path):
     assert (tmp_path / "again.foretaste").read_bytes() == nested_bytes
 
 
-def test_text_ids_are_kept_once(ratings, tmp_path):
+def test_text_ids_are_stored_once(ratings, tmp_path):
     texts = type(ratings).from_columns(
         [f"ü{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
@@ -367,7 +367,7 @@ def deep(ours):
         (lambda ours: ours["learned"].pop("members_") and None, "as many models as there must be"),
     ],
 )
-def test_a_wrong_header_of_a_blend_is_refused(nested_bytes, tmp_path, change, words):
+def test_invalid_blend_header_raises(nested_bytes, tmp_path, change, words):
     data = with_ours(nested_bytes, change)
     if words is None:
         (tmp_path / "fine").write_bytes(data)
@@ -393,7 +393,7 @@ def test_a_wrong_header_of_a_blend_is_refused(nested_bytes, tmp_path, change, wo
         ("user_support_", lambda a: a[:-1], "user_support_ in the file is not what it must be"),
     ],
 )
-def test_wrong_arrays_of_a_blend_are_refused(nested_bytes, tmp_path, name, change, words):
+def test_invalid_blend_arrays_raise(nested_bytes, tmp_path, name, change, words):
     path = tmp_path / "arrays"
     header, _ = parts(nested_bytes)
     old = None
@@ -407,13 +407,13 @@ def test_wrong_arrays_of_a_blend_are_refused(nested_bytes, tmp_path, name, chang
     assert words in rejected(path, data).message
 
 
-def test_declared_sizes_inside_are_not_believed(nested_bytes, tmp_path):
+def test_declared_nested_sizes_are_not_trusted(nested_bytes, tmp_path):
     header, rest = parts(nested_bytes)
     header["members_.0.user_bias_"]["shape"] = [2**40]
     rejected(tmp_path / "sizes", whole(header, rest))
 
 
-def test_what_cannot_be_kept_inside_is_refused(ratings, tmp_path):
+def test_unsavable_nested_model_raises(ratings, tmp_path):
     with pytest.raises(NotSupportedError, match="a Watched cannot be kept in a file"):
         save(Blend(models=[Watched(), "Bias"], folds=2).fit(ratings), tmp_path / "no.foretaste")
     assert not (tmp_path / "no.foretaste").exists()
@@ -422,7 +422,7 @@ def test_what_cannot_be_kept_inside_is_refused(ratings, tmp_path):
 # Comparing and the command line --------------------------------------------------------------------------
 
 
-def test_a_blend_of_models_can_be_compared_in_a_process_of_its_own(ratings):
+def test_blend_is_compared_in_a_subprocess(ratings):
     models = [Blend(models=["Bias", SVD(factors=2, epochs=3)], folds=2), "UserMean"]
     apart = compare(ratings, models, split=KFold(2), measure_memory=True)
     here = compare(ratings, models, split=KFold(2))
@@ -472,7 +472,7 @@ def test_the_command_line_fits_shows_and_compares_blends(tmp_path, monkeypatch):
     assert load("best.foretaste").models == Blend().models
 
 
-def test_the_command_line_names_a_model_that_there_is_not():
+def test_command_line_names_an_unknown_nested_model():
     words = ["fit", "Blend", "sample", "-o", "no.foretaste", "--models", "Bais"]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 4

@@ -1,4 +1,4 @@
-"""Where a model errs: every row in one bin of each part, and each bin as counted by hand."""
+"""Error breakdown: every row is in one bin of each part, and bins equal those counted by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_row_is_in_one_bin_of_each_part_and_no_error_is_lost(parts) -> Non
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_support_is_how_many_training_ratings_there_were(parts, side: str) -> None:
+def test_support_is_the_number_of_training_ratings(parts, side: str) -> None:
     train, test, predicted = parts
     ids, known = getattr(test, f"{side}_ids"), getattr(train, f"{side}_ids")
     support = np.array([np.count_nonzero(known == one) for one in ids])
@@ -70,7 +70,7 @@ def test_cold_users_and_items_are_bin_0(parts) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5)), min_size=1, max_size=60))
-def test_few_values_stand_for_themselves_and_equal_predictions_stay_together(cells) -> None:
+def test_few_values_are_bins_and_ties_are_not_split(cells) -> None:
     items = np.arange(len(cells))
     predicted = np.array([cell for cell, _ in cells], float)
     test = Ratings.from_columns(np.zeros(len(cells), int), items, [value for _, value in cells])
@@ -91,7 +91,7 @@ def test_few_values_stand_for_themselves_and_equal_predictions_stay_together(cel
         assert one["rows"] == inside.sum()
 
 
-def test_calibration_shows_predictions_that_are_too_bold(parts) -> None:
+def test_calibration_shows_overconfident_predictions(parts) -> None:
     train, test, predicted = parts
     bold = predicted.mean() + 2 * (predicted - predicted.mean())
 
@@ -105,7 +105,7 @@ def test_calibration_shows_predictions_that_are_too_bold(parts) -> None:
     assert tilt(bold) > 3
 
 
-def test_periods_are_in_order_with_their_dates(parts) -> None:
+def test_time_periods_are_ordered_and_dated(parts) -> None:
     train, test, predicted = parts
     bins = breakdown(test, predicted, train).parts["time"]
     assert len(bins) == 8
@@ -115,7 +115,7 @@ def test_periods_are_in_order_with_their_dates(parts) -> None:
     assert max(one["rows"] for one in bins) - min(one["rows"] for one in bins) <= 2
 
 
-def test_what_does_not_fit_is_refused(parts) -> None:
+def test_mismatched_arguments_raise(parts) -> None:
     train, test, predicted = parts
     for wrong in (predicted[1:], predicted * np.nan, predicted[:, None]):
         with pytest.raises(DataError, match="one finite number for each"):
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused(parts) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -> None:
+def test_results_break_down_the_best_or_a_named_model(ratings: Ratings, apart: bool) -> None:
     split = HoldOut(0.3, seed=2)
     results = compare(ratings, ["Bias", ItemMean(clip=False)], split=split, measure_memory=apart)
     train_rows, test_rows = next(split.split(ratings))
@@ -142,7 +142,7 @@ def test_results_take_apart_the_best_or_another(ratings: Ratings, apart: bool) -
         results.breakdown("Bais")
 
 
-def test_folds_count_what_each_fold_learned_from(ratings: Ratings) -> None:
+def test_support_counts_are_per_fold(ratings: Ratings) -> None:
     results = compare(ratings, ["Bias"], split=KFold(3, seed=1))
     support = []
     for train_rows, test_rows in KFold(3, seed=1).split(ratings):
@@ -155,13 +155,13 @@ def test_folds_count_what_each_fold_learned_from(ratings: Ratings) -> None:
         assert one["rows"] == sum(one["low"] <= n <= high for n in support)
 
 
-def test_ratings_given_apart_are_taken_apart(ratings: Ratings) -> None:
+def test_breakdown_with_separate_train_and_test(ratings: Ratings) -> None:
     train, test = ratings[:600], ratings[600:]
     found = compare(train, ["Bias"], test=test).breakdown()
     assert found.parts == breakdown(test, Bias().fit(train).predict(test), train).parts
 
 
-def test_predictions_of_the_worst_are_let_go_first(ratings: Ratings) -> None:
+def test_predictions_of_the_worst_models_are_evicted_first(ratings: Ratings) -> None:
     protocol = make_plan(ratings, HoldOut(0.2), None)
     rows = len(protocol.test_users(0))
     kept = PredictionStore(protocol, max_bytes=2 * 4 * rows)
@@ -178,7 +178,7 @@ def test_predictions_of_the_worst_are_let_go_first(ratings: Ratings) -> None:
     assert set(tight.predictions) == {"A()"}  # the best is always there
 
 
-def test_it_shows_itself_as_text_html_data_and_frame(parts) -> None:
+def test_text_html_dict_and_frame_output(parts) -> None:
     train, test, predicted = parts
     found = breakdown(test, predicted, train, model="Bias")
     text = str(found)

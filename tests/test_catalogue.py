@@ -1,4 +1,4 @@
-"""The catalogue of published data sets: every fact in it says where it comes from."""
+"""The registry of published datasets: every entry cites the source of its facts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cache(tmp_path, monkeypatch):
 # The file ------------------------------------------------------------------------------------------------
 
 
-def test_the_names():
+def test_registered_names():
     assert datasets.names() == (
         "sample", "jester-1", "jester-2", "jester-3", "jester-4", "movielens-100k", "movielens-1m",
         "movielens-10m", "movielens-20m", "movielens-25m", "movielens-32m", "movielens-latest-small",
@@ -38,7 +38,7 @@ def test_the_names():
 
 
 @pytest.mark.parametrize("entry", load_registry().values(), ids=list(load_registry()))
-def test_every_entry_says_where_its_facts_come_from(entry):
+def test_every_entry_cites_its_sources(entry):
     for part in (
         "title",
         "license",
@@ -67,7 +67,7 @@ def test_every_entry_says_where_its_facts_come_from(entry):
     assert not entry.archives or (entry.archives_with("ratings") and entry.archives_with("items"))
 
 
-def test_what_changes_has_no_checksum_of_its_own():
+def test_mutable_archives_have_no_fixed_checksum():
     entry = datasets.info("movielens-latest-small")
     assert not entry.is_exact
     assert entry.archives[0].checksums == {}
@@ -75,16 +75,16 @@ def test_what_changes_has_no_checksum_of_its_own():
     assert entry.archives[0].md5_url.endswith(".zip.md5")
 
 
-def test_every_other_archive_of_ratings_has_a_checksum():
+def test_every_fixed_archive_has_a_checksum():
     for name in set(datasets.names()) - {"movielens-latest-small"}:
         assert all(found.checksums for found in datasets.info(name).archives_with("ratings")), name
 
 
-def test_verified_is_said_of_those_alone_that_a_test_reads():
+def test_verified_entries_are_those_read_by_a_test():
     assert [entry.name for entry in load_registry().values() if entry.is_verified] == ["sample", "jester-1"]
 
 
-def test_an_unknown_name():
+def test_unknown_name_raises_with_a_suggestion():
     for what in (datasets.load, datasets.load_items, datasets.fetch, datasets.path, datasets.info):
         with pytest.raises(
             NotFoundError, match='there is no data set "movielens-1k"; did you mean "movielens-'
@@ -92,7 +92,7 @@ def test_an_unknown_name():
             what("movielens-1k")
 
 
-def test_the_sample_is_always_here():
+def test_sample_needs_no_download():
     assert datasets.is_downloaded("sample")
     assert (datasets.path("sample") / "sample_items.csv").is_file()
     assert datasets.fetch("sample") == datasets.path("sample")
@@ -102,14 +102,14 @@ def test_the_sample_is_always_here():
     assert sample.scale == entry.scale
 
 
-def test_what_is_not_here_says_how_to_fetch_it():
+def test_missing_dataset_names_the_fetch_command():
     assert not datasets.is_downloaded("jester-2")
     with pytest.raises(NotFoundError, match="jester-2 is not on this machine") as caught:
         datasets.path("jester-2")
     assert caught.value.hint == "foretaste datasets fetch jester-2"
 
 
-def test_the_page_of_data_sets_shows_the_catalogue():
+def test_documentation_lists_the_registry():
     figures, terms = tables(DOCS / "datasets.md")
     wanted = [
         [

@@ -31,7 +31,7 @@ def folded_back(model, ratings):
 # Popularity ----------------------------------------------------------------------------------------------
 
 
-def test_popularity_orders_items_by_their_number_of_ratings(ratings):
+def test_popularity_ranks_by_rating_count(ratings):
     count = np.bincount(ratings.item)
     for value in (ratings.value, -ratings.value, count[ratings.item], -count[ratings.item].astype(float)):
         given = ratings.replace(value=value.astype(np.float32))
@@ -41,7 +41,7 @@ def test_popularity_orders_items_by_their_number_of_ratings(ratings):
             assert (predicted[0, other] > predicted[0, one]) == (count[other] > count[one])
 
 
-def test_popularity_is_the_least_squares_line_where_the_popular_are_liked(ratings):
+def test_popularity_is_the_least_squares_line_if_increasing(ratings):
     score = np.log1p(np.bincount(ratings.item))[ratings.item]
     liked = ratings.replace(value=(0.3 * score + 0.1 * ratings.value).astype(np.float32))
     slope, intercept = np.polyfit(score, liked.value.astype(np.float64), 1)
@@ -50,7 +50,7 @@ def test_popularity_is_the_least_squares_line_where_the_popular_are_liked(rating
     np.testing.assert_allclose(predicted, intercept + slope * score, rtol=0, atol=1e-5)
 
 
-def test_popularity_rises_by_a_tenth_of_a_deviation_where_they_are_not(ratings):
+def test_popularity_has_a_minimum_slope(ratings):
     score = np.log1p(np.bincount(ratings.item))[ratings.item]
     model = Popularity(clip=False).fit(ratings.replace(value=(-score).astype(np.float32)))
     assert np.ptp(model.item_bias_) == pytest.approx(0.1 * score.std(), rel=1e-5)
@@ -58,7 +58,7 @@ def test_popularity_rises_by_a_tenth_of_a_deviation_where_they_are_not(ratings):
     assert unknown < model.predict_matrix().min()  # an unknown item is less popular than any
 
 
-def test_popularity_by_mean_is_the_damped_mean(ratings):
+def test_popularity_ranked_by_mean_is_the_damped_mean(ratings):
     model = Popularity(rank_by="mean", damping=0, clip=False).fit(ratings)
     np.testing.assert_allclose(model.predict(ratings), ItemMean().fit(ratings).predict(ratings), atol=1e-5)
     mean = ratings.value.mean(dtype=np.float64)
@@ -67,7 +67,7 @@ def test_popularity_by_mean_is_the_damped_mean(ratings):
     assert damped.item_bias_[3] == pytest.approx((own - mean).sum() / (len(own) + 2.5), rel=1e-5)
 
 
-def test_popularity_takes_in_new_users(ratings, others):
+def test_popularity_folds_in_new_users(ratings, others):
     model = Popularity().fit(ratings)
     folded = model.fold_in(others)
     assert folded.users_ == others.users
@@ -117,7 +117,7 @@ def ladder_by_hand(r, user_damping, item_damping, slope_damping):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_one_sweep_is_the_ladder_by_hand(ratings, weighted):
+def test_one_sweep_equals_sequential_effects_by_hand(ratings, weighted):
     given = with_times(ratings)
     if weighted:
         weight = np.random.default_rng(1).choice([0.5, 1, 3], len(given)).astype(np.float32)
@@ -127,7 +127,7 @@ def test_one_sweep_is_the_ladder_by_hand(ratings, weighted):
     np.testing.assert_allclose(model.predict(given), by_hand, rtol=0, atol=2e-5)
 
 
-def test_many_sweeps_end_where_no_effect_wants_to_move(ratings):
+def test_sweeps_converge_to_a_stationary_point(ratings):
     given = with_times(ratings)
     model = GlobalEffects(sweeps=400, clip=False).fit(given)
     left = given.value - model.predict(given).astype(np.float64)
@@ -142,7 +142,7 @@ def test_many_sweeps_end_where_no_effect_wants_to_move(ratings):
         np.testing.assert_allclose(pull, wanted, rtol=0, atol=2e-3 * spread**0.5)
 
 
-def test_a_drift_in_time_is_found(ratings):
+def test_planted_time_drift_is_recovered(ratings):
     given = with_times(ratings)
     first = np.full(len(given.users), 1 << 60)
     np.minimum.at(first, given.user, given.timestamp)
@@ -166,14 +166,14 @@ def test_a_drift_in_time_is_found(ratings):
     assert not told.values[:, timely].any()
 
 
-def test_effects_of_new_users_are_those_that_training_would_give_them(ratings):
+def test_folded_in_effects_equal_trained_effects(ratings):
     for given in (ratings, with_times(ratings)):
         model = GlobalEffects(sweeps=300).fit(given)
         folded = folded_back(model, given)
         np.testing.assert_allclose(folded.predict(given), model.predict(given), rtol=0, atol=2e-3)
 
 
-def test_new_users_may_have_items_that_nobody_knows(ratings, others):
+def test_folded_in_users_may_rate_unknown_items(ratings, others):
     for model in (GlobalEffects(), CoClustering(), EASE()):
         folded = model.fit(ratings).fold_in(others)
         assert folded.users_ == others.users
@@ -226,7 +226,7 @@ PUBLISHED = {"n_init": 1, "base": "means", "user_damping": 0, "item_damping": 0,
 
 
 @pytest.mark.parametrize("clusters", [(1, 1), (2, 3), (3, 2)])
-def test_with_its_published_settings_it_is_george_and_merugu(ratings, clusters):
+def test_co_clustering_equals_george_and_merugu(ratings, clusters):
     model = CoClustering(
         user_clusters=clusters[0], item_clusters=clusters[1], epochs=7, seed=5, clip=False, **PUBLISHED
     ).fit(ratings)
@@ -234,7 +234,7 @@ def test_with_its_published_settings_it_is_george_and_merugu(ratings, clusters):
     np.testing.assert_allclose(model.predict_matrix(), by_hand, rtol=0, atol=1e-4)
 
 
-def test_blocks_are_damped_means_of_what_the_biases_leave(ratings):
+def test_block_effects_are_damped_mean_residuals(ratings):
     model = CoClustering(user_clusters=3, item_clusters=2, n_init=2, damping=4, clip=False).fit(ratings)
     left = ratings.value - Bias(clip=False).fit(ratings).predict(ratings).astype(np.float64)
     for s in range(2):
@@ -243,7 +243,7 @@ def test_blocks_are_damped_means_of_what_the_biases_leave(ratings):
             assert model.block_[s, c, d] == pytest.approx(left[rows].sum() / (rows.sum() + 4), abs=1e-4)
 
 
-def test_clusters_of_new_users_are_those_of_training(ratings):
+def test_folded_in_clusters_equal_trained_clusters(ratings):
     model = CoClustering(user_clusters=3, item_clusters=3, n_init=4, epochs=200).fit(ratings)
     folded = folded_back(model, ratings)
     assert (folded.user_cluster_ == model.user_cluster_).mean() > 0.99
@@ -254,7 +254,7 @@ def test_clusters_of_new_users_are_those_of_training(ratings):
     )
 
 
-def test_a_cluster_that_there_is_not_is_refused(ratings):
+def test_cluster_index_out_of_range_raises(ratings):
     model = CoClustering(user_clusters=2, item_clusters=2, n_init=1).fit(ratings)
     for name, value in (("user_cluster_", 2), ("item_cluster_", 2), ("item_cluster_", -1)):
         state = model.get_state()
@@ -273,7 +273,7 @@ class Told(np.random.RandomState):
 
 @pytest.mark.dataset
 @pytest.mark.peer
-def test_from_the_same_clusters_it_ends_where_surprise_does():
+def test_co_clustering_equals_surprise_from_the_same_init():
     surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     train, test = (
         Ratings.from_columns(*np.loadtxt(data_file(f"ml-100k/{name}"), dtype=int, usecols=(0, 1, 2)).T)
@@ -332,14 +332,14 @@ def regressions(x, regularization):
 
 
 @pytest.mark.parametrize("target", ["centered", "binary"])
-def test_its_weights_are_ridge_regressions_of_each_item_on_the_others(ratings, target):
+def test_ease_weights_equal_ridge_regressions(ratings, target):
     model = EASE(target=target, regularization=7.0).fit(ratings)
     expected = regressions(left_of(model, ratings), 7.0)
     np.testing.assert_allclose(model.weight_.T, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("target", ["centered", "binary"])
-def test_its_slope_is_learned_from_sums_without_the_user(ratings, target):
+def test_ease_slope_is_fitted_to_leave_one_user_out_sums(ratings, target):
     """Each user left out and the weights found again, one after another."""
     model = EASE(target=target, regularization=7.0, clip=False).fit(ratings)
     x = left_of(model, ratings)
@@ -363,7 +363,7 @@ def test_its_slope_is_learned_from_sums_without_the_user(ratings, target):
         np.testing.assert_allclose(model.predict(ratings), base + slope * sums, rtol=0, atol=2e-3)
 
 
-def test_binary_ease_ranks_as_its_sums(ratings):
+def test_binary_ease_ranks_by_its_sums(ratings):
     model = EASE(target="binary", regularization=7.0, clip=False).fit(ratings)
     x = left_of(model, ratings)
     sums = x @ regressions(x, 7.0)
@@ -375,7 +375,7 @@ def test_binary_ease_ranks_as_its_sums(ratings):
 
 
 @pytest.mark.parametrize("target", ["centered", "binary"])
-def test_new_users_with_known_ratings_get_the_same_predictions(ratings, target):
+def test_ease_folded_in_users_equal_trained_users(ratings, target):
     model = EASE(target=target, regularization=20.0).fit(ratings)
     np.testing.assert_allclose(
         folded_back(model, ratings).predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-4
@@ -389,7 +389,7 @@ def test_the_order_of_the_rows_does_not_matter(ratings):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-3)
 
 
-def test_ease_is_refused_where_it_would_not_fit(ratings, monkeypatch):
+def test_ease_beyond_memory_raises(ratings, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 20_000)
     with pytest.raises(
         NotEnoughMemoryError, match=r"EASE of 40 items needs .* of memory; 20\.0 kB are available"
@@ -398,7 +398,7 @@ def test_ease_is_refused_where_it_would_not_fit(ratings, monkeypatch):
     assert "GlobalEffects()" in refused.value.hint
 
 
-def test_too_little_regularization_is_refused():
+def test_ease_with_too_little_regularization_raises():
     twins = Ratings.from_columns([1, 1, 2], [1, 2, 3], [1, 2, 4])
     with pytest.raises(InvalidParameterError, match="regularization=1e-300 is too small") as refused:
         EASE(target="binary", regularization=1e-300).fit(twins)
@@ -414,13 +414,13 @@ def test_too_little_regularization_is_refused():
         ("rated_", lambda a: np.r_[a[:-1], -1].astype(np.int32)),
     ],
 )
-def test_rated_items_that_do_not_fit_are_refused(ratings, name, change):
+def test_malformed_rated_items_raise(ratings, name, change):
     state = EASE().fit(ratings).get_state()
     with pytest.raises(ModelFileError, match="does not fit its users and items"):
         EASE().set_state(state | {name: change(state[name])})
 
 
-def test_every_part_of_ease_is_told(ratings):
+def test_ease_explanation_is_complete(ratings):
     model = EASE(clip=False).fit(ratings)
     asked = every_pair(ratings)
     pairs = Pairs(model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item"))

@@ -1,4 +1,4 @@
-"""The command line: every command does its work, in text and in JSON."""
+"""The command line: every command works, in text and in JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def process(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
 # Alone, help, version ------------------------------------------------------------------------------------
 
 
-def test_alone_it_says_what_it_is_in_ten_lines() -> None:
+def test_without_command_it_prints_a_short_overview() -> None:
     lines = run().stdout.splitlines()
     assert len(lines) <= 10
     assert sum("foretaste " in line for line in lines) >= 6
@@ -92,7 +92,7 @@ def test_version() -> None:
 # compare -------------------------------------------------------------------------------------------------
 
 
-def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None:
+def test_compare_prints_the_table_and_logs_inferences(folder: Path) -> None:
     result = run("compare", "ratings.csv", "--models", "bias,UserMean", "--seed", "3")
     first, *_ = result.stdout.splitlines()
     assert "better than always guessing the mean" in first
@@ -102,7 +102,7 @@ def test_compare_prints_the_table_and_says_what_it_guessed(folder: Path) -> None
     assert "note: GlobalMean added" in result.stderr
 
 
-def test_compare_gives_the_json_of_its_figures(folder: Path) -> None:
+def test_compare_json(folder: Path) -> None:
     found = data("compare", "ratings.csv", "--models", "Bias", "--test-size", "0.3", "--no-memory")
     assert list(found) == ["dataset", "protocol", "sentences", "results"]
     ratings = foretaste.read_ratings("ratings.csv")
@@ -113,7 +113,7 @@ def test_compare_gives_the_json_of_its_figures(folder: Path) -> None:
     assert found["dataset"]["name"] == "ratings.csv"
 
 
-def test_compare_by_folds_writes_json_to_a_file_and_keeps_the_best(folder: Path) -> None:
+def test_compare_folds_writes_json_and_saves_the_best(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--folds", "2", "--no-memory"]
     result = run(*args, "--save-best", "best.foretaste", "--json", "out.json")
     assert "+-" in result.stdout
@@ -124,7 +124,7 @@ def test_compare_by_folds_writes_json_to_a_file_and_keeps_the_best(folder: Path)
     assert "wrote best.foretaste: Bias() fitted on all 900 rows" in result.stderr
 
 
-def test_compare_on_files_given_apart(folder: Path) -> None:
+def test_compare_with_train_and_test_files(folder: Path) -> None:
     lines = Path("ratings.csv").read_text().splitlines()
     Path("a.csv").write_text("\n".join(lines[:700]))
     Path("b.csv").write_text("\n".join([lines[0], *lines[700:]]))
@@ -134,7 +134,7 @@ def test_compare_on_files_given_apart(folder: Path) -> None:
     assert load("best.foretaste").n_ratings_ == 699
 
 
-def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -> None:
+def test_compare_overlap_option(folder: Path) -> None:
     lines = Path("ratings.csv").read_text().splitlines()
     Path("a.csv").write_text("\n".join(lines[:700]))
     Path("b.csv").write_text("\n".join([lines[0], *lines[690:]]))
@@ -160,7 +160,7 @@ def test_compare_learns_only_from_rows_that_it_does_not_judge_by(folder: Path) -
         ("by-time --warm-only", "the latest 20 % of the rows held out, only test rows with known user and"),
     ],
 )
-def test_compare_takes_every_split_and_says_it(folder: Path, options: str, words: str) -> None:
+def test_compare_accepts_every_split(folder: Path, options: str, words: str) -> None:
     lines = Path("ratings.csv").read_text().splitlines()
     timed = [f"{line},{number}" for number, line in enumerate(lines[1:])]
     Path("timed.csv").write_text("\n".join([f"{lines[0]},timestamp", *timed]))
@@ -168,7 +168,7 @@ def test_compare_takes_every_split_and_says_it(folder: Path, options: str, words
     assert data(*args)["protocol"].startswith(words)
 
 
-def test_compare_shows_where_the_best_model_errs(folder: Path) -> None:
+def test_compare_breakdown(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory", "--breakdown"]
     text = run(*args).stdout
     assert text.index("GlobalMean") < text.index("Where Bias errs: 180 test rows, RMSE ")
@@ -178,7 +178,7 @@ def test_compare_shows_where_the_best_model_errs(folder: Path) -> None:
     assert "breakdown" not in data(*args[:-1])
 
 
-def test_compare_says_how_sure_it_is(folder: Path) -> None:
+def test_compare_prints_intervals(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory"]
     said = run(*args).stdout.splitlines()
     assert said[1].startswith("95 % confidence interval of the best RMSE: ")
@@ -186,7 +186,7 @@ def test_compare_says_how_sure_it_is(folder: Path) -> None:
     assert data(*args)["sentences"] == said[:3]
 
 
-def test_compare_keeps_only_the_rows_wanted_and_declares_the_scale(folder: Path) -> None:
+def test_compare_where_and_scale(folder: Path) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias", "--no-memory", "--where", "userId < 100"]
     found = data(*args, "--scale", "-8,8", "--metrics", "nmae,mae")
     ratings = foretaste.read_ratings("ratings.csv")
@@ -205,7 +205,7 @@ def test_compare_reads_standard_input(folder: Path) -> None:
 # fit, show, evaluate -------------------------------------------------------------------------------------
 
 
-def test_fit_takes_the_declared_parameters_as_options(folder: Path) -> None:
+def test_fit_options_are_the_declared_parameters(folder: Path) -> None:
     options = ["--factors", "3", "--epochs", "2", "--schedule", "cosine", "--no-clip", "--threads", "1"]
     result = run("fit", "svd", "ratings.csv", "-o", "svd.foretaste", *options, "--learning_rate", "0.01")
     model = load("svd.foretaste")
@@ -240,7 +240,7 @@ def test_fit_help_lists_the_models() -> None:
     assert all(f"  {name} " in text for name in MODELS)
 
 
-def test_show_says_what_a_model_is(folder: Path) -> None:
+def test_show_describes_a_model(folder: Path) -> None:
     found = data("show", "bias.foretaste")
     assert found["repr"] == "Bias()"
     assert found["ratings"] == 900
@@ -248,7 +248,7 @@ def test_show_says_what_a_model_is(folder: Path) -> None:
     assert "  900 ratings (fingerprint" in run("show", "bias.foretaste").stdout
 
 
-def test_evaluate_has_its_baseline_and_says_when_it_is_the_training_error(folder: Path) -> None:
+def test_evaluate_has_a_baseline_and_detects_training_data(folder: Path) -> None:
     ratings = foretaste.read_ratings("ratings.csv")
     found = data("evaluate", "bias.foretaste", "ratings.csv")
     assert found["rmse"] == rmse(ratings.value, load("bias.foretaste").predict(ratings))
@@ -260,7 +260,7 @@ def test_evaluate_has_its_baseline_and_says_when_it_is_the_training_error(folder
     assert part["rows"] == np.count_nonzero(ratings.value > 0)
 
 
-def test_evaluate_reads_ids_as_the_model_knows_them(folder: Path) -> None:
+def test_evaluate_reads_ids_as_the_model_type(folder: Path) -> None:
     text = Path("ratings.csv").read_text()
     Path("odd.csv").write_text(text + "nobody,5,1\n")  # now user ids are text in this file
     found = data("evaluate", "bias.foretaste", "odd.csv")
@@ -271,7 +271,7 @@ def test_evaluate_reads_ids_as_the_model_knows_them(folder: Path) -> None:
 # predict -------------------------------------------------------------------------------------------------
 
 
-def test_predict_writes_what_the_model_predicts_beside_the_ids_as_they_stand(folder: Path) -> None:
+def test_predict_preserves_the_id_text(folder: Path) -> None:
     ratings = foretaste.read_ratings("ratings.csv")
     expected = load("bias.foretaste").predict(ratings)
     found = data("predict", "bias.foretaste", "ratings.csv", "-o", "out.csv")
@@ -322,7 +322,7 @@ def test_similar_from_ratings_and_from_a_model(folder: Path) -> None:
     assert text.startswith(f"most similar to item {item}: The {item}   (cosine, the ratings in ratings.csv)")
 
 
-def test_models_lists_all_and_tells_all_about_one() -> None:
+def test_models_lists_all_and_describes_one() -> None:
     assert [model["model"] for model in data("models")] == MODELS.names()
     text = run("models").stdout
     assert all(MODELS[name].summary in text for name in MODELS.names())
@@ -333,7 +333,7 @@ def test_models_lists_all_and_tells_all_about_one() -> None:
     assert "at least 1" in factors["allowed"]
 
 
-def test_data_is_a_file_of_the_bundled_ratings(folder: Path) -> None:
+def test_data_prints_the_bundled_ratings(folder: Path) -> None:
     bundled = foretaste.load_dataset("sample")
     Path("sample.csv").write_text(run("data", "sample").stdout)
     read = foretaste.read_ratings("sample.csv")
@@ -363,7 +363,7 @@ def test_doctor_finds_the_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
 # demo ----------------------------------------------------------------------------------------------------
 
 
-def test_demo_ends_in_a_table_and_commands_that_work_as_printed(folder: Path) -> None:
+def test_demo_prints_a_table_and_working_commands(folder: Path) -> None:
     result = run("demo")
     assert "better than always guessing the mean" in result.stdout
     assert all(name in result.stdout for name in MODELS)

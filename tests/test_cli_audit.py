@@ -1,4 +1,4 @@
-"""``foretaste audit``: its exit code, its JSON, and mends that can be typed as they are printed."""
+"""``foretaste audit``: exit code, JSON, and fixes that run as printed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])} | more
 
 
-def test_the_sample_has_no_warnings_and_the_code_is_0():
+def test_clean_sample_exits_with_0():
     text = run("audit", "sample").stdout
     assert text.startswith("the bundled sample: 5,946 ratings, 300 users x 60 items; 0 warnings, 1 note.\n")
     assert "mean        1.8907, standard deviation 4.1609\n" in text
@@ -51,7 +51,7 @@ def test_the_sample_has_no_warnings_and_the_code_is_0():
     assert data["summary"]["users"] == len(foretaste.load_dataset("sample").where("userId <= 100").users)
 
 
-def test_the_dirty_sample_has_every_planted_kind_and_the_code_is_1(tmp_path, monkeypatch):
+def test_dirty_sample_reports_every_kind_and_exits_with_1(tmp_path, monkeypatch):
     data = found("sample-dirty", code=1)
     counts = {finding["kind"]: finding["count"] for finding in data["findings"]}
     assert {kind: planted.count for kind, planted in dirty_sample.DEFECTS.items()}.items() <= counts.items()
@@ -65,7 +65,7 @@ def test_the_dirty_sample_has_every_planted_kind_and_the_code_is_1(tmp_path, mon
     assert found("dirty.csv", code=1)["findings"] == data["findings"]
 
 
-def test_every_mend_runs_as_it_is_printed_and_all_of_them_make_the_code_0(tmp_path, monkeypatch):
+def test_every_printed_fix_runs_and_all_together_exit_with_0(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("dirty.csv").write_text(dirty_sample.read_text(), encoding="utf-8")
     findings = found("dirty.csv", code=1)["findings"]
@@ -87,7 +87,7 @@ def test_every_mend_runs_as_it_is_printed_and_all_of_them_make_the_code_0(tmp_pa
     run("fit", "Bias", "dirty.csv", "-o", "m.foretaste", "--where", " AND ".join(conditions), *options)
 
 
-def test_the_seed_and_the_options_of_reading_are_heeded(tmp_path):
+def test_seed_and_reading_options_are_applied(tmp_path):
     path = tmp_path / "r.txt"
     rows = [(n % 7, n // 7, n % 5 + 1) for n in range(40)]
     path.write_text("".join(f"{item};{value};{user}\n" for user, item, value in rows))
@@ -101,7 +101,7 @@ def test_the_seed_and_the_options_of_reading_are_heeded(tmp_path):
     assert len(held_out) > 1
 
 
-def test_errors_have_their_codes(tmp_path):
+def test_errors_have_their_exit_codes(tmp_path):
     run("audit", str(tmp_path / "missing.csv"), code=4)
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     run("audit", str(tmp_path / "bad.csv"), code=3)
@@ -114,7 +114,7 @@ def process(*args: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, check=False, **more)
 
 
-def test_standard_input_packed_or_not():
+def test_standard_input_plain_or_compressed():
     text = dirty_sample.read_text().encode()
     for data in (text, gzip.compress(text)):
         done = process("-", "--json", "-q", input=data, env=environment())
@@ -124,7 +124,7 @@ def test_standard_input_packed_or_not():
         assert answer["summary"]["ratings"] == 6042
 
 
-def test_bars_are_plain_where_blocks_cannot_be_shown():
+def test_bars_are_ascii_without_unicode():
     done = process("sample", env=environment(PYTHONIOENCODING="ascii"))
     assert done.returncode == 0
     assert re.search(rb"^ -1 to  0  #{10,} +518  8\.7 %$", done.stdout, re.MULTILINE)
@@ -151,7 +151,7 @@ def on_terminal(columns: int, **more: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
-def test_a_terminal_has_colours_and_lines_of_its_width():
+def test_terminal_output_has_color_and_width():
     plain = on_terminal(60, NO_COLOR="1")
     coloured = on_terminal(60)
     assert "\x1b[33m" in coloured

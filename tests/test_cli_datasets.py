@@ -1,4 +1,4 @@
-"""The command ``datasets``, and data sets by name in every command that reads ratings."""
+"""The command ``datasets``, and datasets by name in every command that reads ratings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def data(*args: str):
 # list, fetch, path ---------------------------------------------------------------------------------------
 
 
-def test_list_shows_every_data_set_and_whether_it_is_here():
+def test_list_shows_every_dataset_and_its_download_status():
     lines = run("datasets", "list").stdout.splitlines()
     assert lines[0].split() == [
         "name",
@@ -78,7 +78,7 @@ def test_list_shows_every_data_set_and_whether_it_is_here():
     assert {e["name"] for e in data("datasets", "list") if e["downloaded"]} == {"sample", SMALL}
 
 
-def test_list_as_json_has_all_that_is_known():
+def test_list_json_has_every_field():
     found = {entry["name"]: entry for entry in data("datasets", "list")}
     assert list(found) == list(datasets.names())
     entry = found["jester-2"]
@@ -87,7 +87,7 @@ def test_list_as_json_has_all_that_is_known():
     assert entry["citation"].startswith("Ken Goldberg")
 
 
-def test_fetch_says_where_and_on_which_terms(folder):
+def test_fetch_prints_path_and_license(folder):
     result = run("datasets", "fetch", SMALL)
     place = folder / "cache" / "datasets" / SMALL
     assert f"{SMALL} is in {place}" in result.stdout
@@ -105,11 +105,11 @@ def test_fetch_says_where_and_on_which_terms(folder):
     assert data("datasets", "path", SMALL) == {"name": SMALL, "folder": str(place)}
 
 
-def test_quiet_says_nothing_beside(folder):
+def test_quiet_prints_nothing_to_stderr(folder):
     assert run("datasets", "fetch", SMALL, "-q").stderr == ""
 
 
-def test_the_sample_needs_no_fetching(folder):
+def test_sample_needs_no_download(folder):
     assert "bundled with foretaste" in run("datasets", "fetch", "sample").stdout
     assert (Path(run("datasets", "path", "sample").stdout.strip()) / "sample_items.csv").is_file()
 
@@ -136,7 +136,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "code", "kind", "message", "hint"), WRONG, ids=[line for line, *_ in WRONG])
-def test_mistakes(line, code, kind, message, hint):
+def test_mistakes_have_hints(line, code, kind, message, hint):
     result = run(*line.split(), code=code)
     assert result.stdout == ""
     error = result.stderr[result.stderr.index("error: ") :]
@@ -146,7 +146,7 @@ def test_mistakes(line, code, kind, message, hint):
     assert found["code"] == kind
 
 
-def test_a_network_that_is_not_there_is_an_error_of_its_own(monkeypatch):
+def test_network_failure_has_its_own_exit_code(monkeypatch):
     def nothing(*_, **__):
         raise DownloadError("no network", hint="FORETASTE_MIRROR")
 
@@ -158,27 +158,27 @@ def test_a_network_that_is_not_there_is_an_error_of_its_own(monkeypatch):
 # By name in other commands -------------------------------------------------------------------------------
 
 
-def test_compare_fetches_and_keeps_only_the_rows_wanted():
+def test_compare_downloads_and_applies_where():
     args = ["compare", SMALL, "--models", "Bias", "--no-memory", "--where", "userId <= 20 AND movieId > 2"]
     found = data(*args)["dataset"]
     assert found["name"] == SMALL
     assert found["ratings"] == sum(user <= 20 and film > 2 for user, film, *_ in rows())
 
 
-def test_fit_and_evaluate():
+def test_fit_and_evaluate_on_a_named_dataset():
     run("fit", "Bias", SMALL, "-o", "bias.foretaste")
     found = data("evaluate", "bias.foretaste", SMALL)
     assert found["same_rows_as_training"]
     assert found["rows"] == len(rows())
 
 
-def test_audit_takes_a_data_set_by_its_name():
+def test_audit_accepts_a_dataset_name():
     found = data("audit", SMALL)
     assert found["name"] == SMALL
     assert found["summary"]["ratings"] == len(datasets.load(SMALL))
 
 
-def test_similar_shows_titles_without_being_asked():
+def test_similar_shows_titles_by_default():
     found = data("similar", SMALL, "--item", "3", "-n", "2")
     assert found["title"] == "Film, the 3 (1953)"
     assert all(row["title"] == f"Film, the {row['item']} ({1950 + row['item']})" for row in found["similar"])
@@ -187,7 +187,7 @@ def test_similar_shows_titles_without_being_asked():
     assert found["similar"][0]["title"].startswith("Film, the")
 
 
-def test_similar_does_without_titles_that_cannot_be_had(monkeypatch):
+def test_similar_works_without_titles(monkeypatch):
     run("datasets", "fetch", SMALL)
 
     def nothing(*_, **__):
@@ -199,7 +199,7 @@ def test_similar_does_without_titles_that_cannot_be_had(monkeypatch):
     assert "most similar to item 3" in result.stdout
 
 
-def test_data_prints_any_data_set():
+def test_data_prints_any_dataset():
     table = pl.read_csv(io.StringIO(run("data", SMALL).stdout))
     assert table.columns == ["userId", "movieId", "rating", "timestamp"]
     assert table.rows() == rows()
@@ -214,14 +214,14 @@ def test_data_prints_any_data_set():
 
 
 @pytest.mark.parametrize("name", ["sample", SMALL])
-def test_a_file_of_the_same_name_is_named(name):
+def test_file_with_a_dataset_name_is_logged(name):
     Path(name).write_text("userId,movieId,rating\n1,2,3\n")
     result = run("compare", name, "--models", "Bias", "--no-memory")
     assert f"note: {name} is the" in result.stderr
     assert f"(the file here is ./{name})" in result.stderr
 
 
-def test_a_scale_can_be_declared_where_the_data_set_declares_none(folder, monkeypatch):
+def test_scale_option_for_datasets_without_a_scale(folder, monkeypatch):
     pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
     pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
     from published import wide, workbook

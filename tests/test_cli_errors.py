@@ -1,4 +1,4 @@
-"""What goes wrong on the command line: said in three parts, with the right exit code, and nothing else."""
+"""Command-line errors: three parts, the right exit code, and nothing else."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "code", "message", "hint"), WRONG, ids=[line for line, *_ in WRONG])
-def test_a_mistake_is_said_in_parts_and_stdout_stays_empty(
-    line: str, code: int, message: str, hint: str
-) -> None:
+def test_error_has_three_parts_and_stdout_is_empty(line: str, code: int, message: str, hint: str) -> None:
     result = CliRunner().invoke(cli, line.split())
     assert result.exit_code == code, result.output
     assert result.stdout == ""
@@ -138,7 +136,7 @@ def test_a_mistake_is_said_in_parts_and_stdout_stays_empty(
 
 
 @pytest.mark.parametrize(("line", "code", "message", "hint"), WRONG, ids=[line for line, *_ in WRONG])
-def test_a_mistake_is_one_envelope_in_json(line: str, code: int, message: str, hint: str) -> None:
+def test_error_is_one_json_envelope(line: str, code: int, message: str, hint: str) -> None:
     result = CliRunner().invoke(cli, [*line.split(), "--json"])
     assert result.exit_code == code
     envelope = json.loads(result.stdout)
@@ -149,7 +147,7 @@ def test_a_mistake_is_one_envelope_in_json(line: str, code: int, message: str, h
     assert hint in (envelope["error"]["hint"] or "")
 
 
-def test_every_hint_on_duplicates_works_as_it_is_written() -> None:
+def test_every_duplicates_hint_works_as_printed() -> None:
     run = CliRunner().invoke(cli, ["compare", "twice.csv", "--no-memory"])
     command = re.search(r"try: foretaste (.*--duplicates last)$", run.stderr, re.MULTILINE)
     assert command is not None
@@ -157,14 +155,14 @@ def test_every_hint_on_duplicates_works_as_it_is_written() -> None:
     assert again.exit_code == 0
 
 
-def test_json_into_a_file_on_failure_too() -> None:
+def test_json_file_is_written_on_failure() -> None:
     result = CliRunner().invoke(cli, ["compare", "bad.csv", "--json", "out.json"])
     assert result.exit_code == 3
     assert result.stdout == ""
     assert json.loads(Path("out.json").read_text())["error"]["code"] == "bad_data"
 
 
-def test_debug_shows_where_and_quiet_says_nothing_but_the_error() -> None:
+def test_debug_shows_the_traceback_and_quiet_only_the_error() -> None:
     assert "Traceback" in CliRunner().invoke(cli, ["compare", "bad.csv", "--debug"]).stderr
     stderr = CliRunner().invoke(cli, ["compare", "bad.csv", "-q"]).stderr
     assert stderr.startswith("error: ")
@@ -173,7 +171,7 @@ def test_debug_shows_where_and_quiet_says_nothing_but_the_error() -> None:
     assert done.exit_code == 0
 
 
-def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_internal_error_is_logged_to_a_named_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError("a planted fault")
 
@@ -190,7 +188,7 @@ def test_a_fault_goes_into_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch,
     assert "ZeroDivisionError: a planted fault" in Path(name[1]).read_text()
 
 
-def test_an_older_file_stays_when_a_command_fails() -> None:
+def test_existing_output_survives_a_failed_command() -> None:
     Path("out.csv").write_text("old")
     CliRunner().invoke(cli, ["predict", "bias.foretaste", "strangers.csv", "-o", "out.csv"])
     assert Path("out.csv").read_text() == "old"
@@ -200,7 +198,7 @@ def test_an_older_file_stays_when_a_command_fails() -> None:
 
 
 @pytest.mark.parametrize("memory", ["--memory", "--no-memory"])
-def test_ctrl_c_keeps_what_is_done_and_exits_with_130(memory: str) -> None:
+def test_ctrl_c_saves_finished_work_and_exits_with_130(memory: str) -> None:
     args = ["compare", "ratings.csv", "--models", "Bias,SVD", "--folds", "100", memory, "--json", "out.json"]
     with subprocess.Popen(
         [*COMMAND, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
@@ -219,7 +217,7 @@ def test_ctrl_c_keeps_what_is_done_and_exits_with_130(memory: str) -> None:
     assert "GlobalMean" in stdout
 
 
-def test_a_reader_that_has_enough_is_no_error() -> None:
+def test_closed_pipe_is_no_error() -> None:
     done = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m foretaste data sample | head -1; echo ${{PIPESTATUS[0]}}'],
         capture_output=True,
@@ -258,13 +256,13 @@ def on_a_terminal(*args: str, **variables: str) -> str:
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "TERM": "xterm"}, {"TERM": "dumb"}])
-def test_no_escape_code_where_none_is_wanted(variables: dict[str, str]) -> None:
+def test_no_escape_codes_without_a_terminal(variables: dict[str, str]) -> None:
     text = on_a_terminal("compare", "ratings.csv", "--models", "Bias", "--no-memory", **variables)
     assert "\x1b" not in text
     assert "better than" in text
 
 
-def test_a_terminal_gets_the_same_words() -> None:
+def test_terminal_gets_the_same_text() -> None:
     text = on_a_terminal(
         "compare", "ratings.csv", "--models", "Bias", "--no-memory", TERM="xterm", COLUMNS="60"
     )
@@ -274,7 +272,7 @@ def test_a_terminal_gets_the_same_words() -> None:
     assert re.search(r"^Bias +\d+\.\d+", plain, re.MULTILINE)
 
 
-def test_start_of_predict_needs_no_frame_library() -> None:
+def test_predict_imports_no_frame_library() -> None:
     code = """
 import sys
 from foretaste.cli import main
@@ -305,7 +303,7 @@ print(*[m for m in ("polars", "scipy", "pandas", "rich", "sklearn") if m in sys.
         (["x", "--", "--json"], ["x", "--", "--json"]),
     ],
 )
-def test_json_takes_only_what_can_be_its_target(args: list[str], joined: list[str]) -> None:
+def test_json_option_accepts_only_valid_targets(args: list[str], joined: list[str]) -> None:
     assert join_json(args) == joined
 
 
@@ -333,9 +331,9 @@ PARAMS = [
         ("damping=3 stays", "damping=3 stays"),
     ],
 )
-def test_arguments_become_options(text: str, words: str) -> None:
+def test_python_hints_become_options(text: str, words: str) -> None:
     assert python_hint_to_options(text, PARAMS) == words
 
 
-def test_without_options_nothing_changes() -> None:
+def test_hint_without_options_is_unchanged() -> None:
     assert python_hint_to_options("read_ratings(..., scale=(1, 5))", []) == "read_ratings(..., scale=(1, 5))"

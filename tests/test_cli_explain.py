@@ -1,4 +1,4 @@
-"""The command ``explain``: parts, ratings, new people, and what it says when it cannot."""
+"""The command ``explain``: parts, attributions, new users, and its errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def data(*args: str) -> Any:
     return envelope["data"]
 
 
-def test_it_says_what_explain_returns(folder: Path, ratings: Ratings) -> None:
+def test_output_equals_explain(folder: Path, ratings: Ratings) -> None:
     told = data(
         "svd.foretaste", "--user", "11", "--item", "5", "--ratings", "ratings.csv", "--items", "titles.csv"
     )
@@ -58,7 +58,7 @@ def test_it_says_what_explain_returns(folder: Path, ratings: Ratings) -> None:
     assert sum(part["value"] for part in told["parts"]) == pytest.approx(told["prediction"], abs=1e-5)
 
 
-def test_text_shows_as_many_ratings_as_asked_for(folder: Path) -> None:
+def test_n_limits_the_ratings_shown(folder: Path) -> None:
     text = run("knn.foretaste", "--user", "11", "--item", "5", "-n", "2", "-q").stdout
     told = explain(load("knn.foretaste"), 11, 5)
     assert text.startswith(told.headline())
@@ -70,12 +70,12 @@ def test_text_shows_as_many_ratings_as_asked_for(folder: Path) -> None:
     assert last.split() == ["=", "prediction", f"{told.prediction:.3f}"]
 
 
-def test_what_is_missing_is_said(folder: Path) -> None:
+def test_missing_ratings_option_is_suggested(folder: Path) -> None:
     assert "--ratings RATINGS" in run("svd.foretaste", "--user", "11", "--item", "5").stdout
     assert "--ratings" not in run("knn.foretaste", "--user", "11", "--item", "5").stdout
 
 
-def test_somebody_new_is_taken_in(folder: Path) -> None:
+def test_new_user_is_folded_in(folder: Path) -> None:
     result = run("svd.foretaste", "--user", "7000", "--item", "7", "--ratings", "me.csv", "--json")
     told = json.loads(result.stdout)["data"]
     me = foretaste.read_ratings("me.csv")
@@ -110,7 +110,7 @@ def test_somebody_new_is_taken_in(folder: Path) -> None:
     ],
     ids=str,
 )
-def test_mistakes_say_what_to_type(
+def test_mistakes_have_hints(
     folder: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...], code: int, said: str
 ) -> None:
     with pytest.raises(SystemExit) as left:

@@ -1,4 +1,4 @@
-"""The command ``rank``: what it prints, what JSON holds, what it says when it cannot."""
+"""The command ``rank``: text, JSON, and its errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def data(*args: str) -> Any:
     return answer["data"]
 
 
-def test_it_says_what_the_library_says(folder, ratings):
+def test_output_equals_evaluate_ranking(folder, ratings):
     ((train, test),) = HoldOut(0.25, 0).split(ratings)
     wanted = evaluate_ranking(ratings[train], ["EASE", "Bias"], test=ratings[test], n=5, relevant=1.0)
     found = data("ratings.csv", "--models", "EASE,Bias", "-n", "5", "--relevant", "1")
@@ -57,14 +57,14 @@ def test_it_says_what_the_library_says(folder, ratings):
     assert "candidates: all training items that the user has not rated" in text
 
 
-def test_parts_given_apart_are_the_same_parts(folder):
+def test_separate_train_and_test_files(folder):
     options = ("--models", "SVD", "--relevant", "above_user_mean", "--metrics", "recall,ndcg")
     one, other = data("ratings.csv", *options), data("--train", "train.csv", "--test", "test.csv", *options)
     assert one["metrics"] == {"recall": "recall@10", "ndcg": "nDCG@10"}
     assert one["results"][0]["recall"] == pytest.approx(other["results"][0]["recall"])
 
 
-def test_sampled_is_said(folder):
+def test_sampled_candidates_are_labeled(folder):
     result = run("ratings.csv", "--models", "SVD", "--relevant", "1", "--candidates", "sampled:10")
     assert "nDCG@10 (sampled)" in result.stdout
     assert "note: sampled candidates mislead" in result.stderr
@@ -94,7 +94,7 @@ def test_models_with_parameters():
         ("EASI(target='binary')", 'did you mean "EASE"'),
     ],
 )
-def test_models_that_cannot_be_understood(text, message):
+def test_unparsable_models_raise(text, message):
     with pytest.raises(ForetasteError, match=message.replace("(", r"\(")):
         parse_models(text)
 
@@ -119,7 +119,7 @@ def test_models_that_cannot_be_understood(text, message):
         ),
     ],
 )
-def test_what_it_says_when_it_cannot(folder, args, code, message):
+def test_errors_have_exit_codes_and_no_traceback(folder, args, code, message):
     result = run(*args, code=code)
     assert message in result.stderr
     assert "Traceback" not in result.stderr

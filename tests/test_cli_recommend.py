@@ -1,4 +1,4 @@
-"""The command ``recommend``: lists and files, what is left out, what it says when it cannot."""
+"""The command ``recommend``: lists and files, exclusions, and its errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def data(*args: str) -> Any:
     return envelope["data"]
 
 
-def test_it_lists_what_recommend_returns(folder: Path, ratings: Ratings) -> None:
+def test_output_equals_recommend(folder: Path, ratings: Ratings) -> None:
     found = data("svd.foretaste", "--user", "14,11", "-n", "4", "--exclude", "ratings.csv")
     wanted = foretaste.recommend(load("svd.foretaste"), [14, 11], 4, exclude=ratings)
     assert list(found) == ["model", "exclude", "recommendations"]
@@ -71,14 +71,14 @@ def test_it_lists_what_recommend_returns(folder: Path, ratings: Ratings) -> None
     assert "title" not in result.stdout
 
 
-def test_titles(folder: Path) -> None:
+def test_titles_are_shown(folder: Path) -> None:
     args = ["svd.foretaste", "--user", "14", "-n", "2", "--items", "titles.csv"]
     first = data(*args)["recommendations"][0]["items"][0]
     assert first["title"] == f"The {first['item']}"
     assert first["title"] in run(*args).stdout
 
 
-def test_a_model_alone_does_not_know_what_was_rated_and_it_says_so(folder: Path) -> None:
+def test_model_alone_logs_that_rated_items_are_not_excluded(folder: Path) -> None:
     alone = run("svd.foretaste", "--user", "14")
     assert "note: a model file does not contain the ratings of the users" in alone.stderr
     assert "--exclude RATINGS" in alone.stderr
@@ -87,7 +87,7 @@ def test_a_model_alone_does_not_know_what_was_rated_and_it_says_so(folder: Path)
     assert run("svd.foretaste", "--user", "14", "-q").stderr == ""
 
 
-def test_ratings_are_read_with_their_options(folder: Path) -> None:
+def test_reading_options_apply_to_the_excluded_ratings(folder: Path) -> None:
     text = Path("ratings.csv").read_text()
     Path("odd.csv").write_text(text.replace("userId,itemId", "who;what", 1).replace(",", ";"))
     options = ["--separator", ";", "--user-column", "who", "--item-column", "what"]
@@ -101,9 +101,7 @@ def test_ratings_are_read_with_their_options(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("texts", [True, False])
-def test_ids_of_the_ratings_are_taken_as_the_model_knows_them(
-    folder: Path, ratings: Ratings, texts: bool
-) -> None:
+def test_excluded_ids_have_the_type_of_the_model(folder: Path, ratings: Ratings, texts: bool) -> None:
     lines = Path("ratings.csv").read_text()
     if texts:  # a model of texts, and a file whose ids look like numbers
         of_texts = Ratings.from_columns(
@@ -119,7 +117,7 @@ def test_ids_of_the_ratings_are_taken_as_the_model_knows_them(
 
 
 @pytest.mark.parametrize("name", ["top.parquet", "top.csv"])
-def test_everyone_goes_into_a_file(folder: Path, ratings: Ratings, name: str) -> None:
+def test_all_users_to_a_file(folder: Path, ratings: Ratings, name: str) -> None:
     found = data("svd.foretaste", "--all", "-n", "3", "--exclude", "ratings.csv", "-o", name)
     wanted = foretaste.recommend(load("svd.foretaste"), n=3, exclude=ratings).to_frame()
     users = len(ratings.users)
@@ -131,13 +129,13 @@ def test_everyone_goes_into_a_file(folder: Path, ratings: Ratings, name: str) ->
     assert result.stdout == f"{name}: 6 recommendations for 2 users by SVD\n"
 
 
-def test_an_id_with_a_comma(folder: Path, ratings: Ratings) -> None:
+def test_user_id_with_a_comma(folder: Path, ratings: Ratings) -> None:
     texts = Ratings.from_columns([f"a,{u}" for u in ratings.user_ids], ratings.item_ids, ratings.value)
     save(SVD(factors=4, epochs=5).fit(texts), "svd.foretaste")
     assert [one["user"] for one in data("svd.foretaste", "--user", "a,14")["recommendations"]] == ["a,14"]
 
 
-def test_an_unknown_user(folder: Path) -> None:
+def test_unknown_user_raises_or_gets_the_fallback(folder: Path) -> None:
     result = run("svd.foretaste", "--user", "x", code=4)
     assert "the model does not know user 'x': its user ids are numbers" in result.stderr
     found = data("svd.foretaste", "--user", "14,1400", "--unknown-users", "fallback", "-n", "2")[
@@ -148,7 +146,7 @@ def test_an_unknown_user(folder: Path) -> None:
     assert "user 1400   (user unknown: the model's fallback)" in text
 
 
-def test_the_hint_for_an_unknown_user_can_be_run_as_it_is_printed(folder: Path) -> None:
+def test_unknown_user_hint_runs_as_printed(folder: Path) -> None:
     near = process("recommend", "svd.foretaste", "--user", "1400")
     assert near.returncode == 4
     assert near.stdout == ""
@@ -161,7 +159,7 @@ def test_the_hint_for_an_unknown_user_can_be_run_as_it_is_printed(folder: Path) 
         assert process(*hint.split()[2:]).returncode == 0
 
 
-def test_who_has_rated_everything(folder: Path, ratings: Ratings) -> None:
+def test_user_who_has_rated_everything(folder: Path, ratings: Ratings) -> None:
     lines = ["userId,itemId,rating", *(f"14,{item},1" for item in ratings.items.ids)]
     Path("all.csv").write_text("\n".join(lines))
     args = ["svd.foretaste", "--user", "14", "--exclude", "all.csv"]
@@ -183,7 +181,7 @@ def test_who_has_rated_everything(folder: Path, ratings: Ratings) -> None:
         (["--user", "14", "--items", "none.csv"], 4, "there is no file none.csv"),
     ],
 )
-def test_what_is_refused(folder: Path, args: list[str], code: int, words: str) -> None:
+def test_invalid_arguments_raise(folder: Path, args: list[str], code: int, words: str) -> None:
     result = run("svd.foretaste", *args, code=code)
     assert words in result.stderr.replace("--n 0", "-n 0")
     assert result.stdout == ""

@@ -1,4 +1,4 @@
-"""``foretaste report`` and ``compare --html``: pages from files, data sets and kept results."""
+"""``foretaste report`` and ``compare --html``: pages from files, datasets and saved results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def commands(page: Path) -> list[str]:
     ]
 
 
-def test_compare_writes_a_page_beside_its_table(folder: Path) -> None:
+def test_compare_html_writes_a_page(folder: Path) -> None:
     result = run("compare", "sample", *MODELS, "--no-memory", "--html", "r.html")
     assert "note: wrote r.html\n" in result.stderr
     assert result.stdout.startswith("SVD is best: ")
@@ -57,7 +57,7 @@ def test_compare_writes_a_page_beside_its_table(folder: Path) -> None:
     assert "<h1>The bundled sample</h1>" in page.source
 
 
-def test_the_command_in_the_page_makes_the_page_again(folder: Path) -> None:
+def test_command_in_the_page_reproduces_it(folder: Path) -> None:
     (folder / "my ratings.csv").write_text(run("data", "sample").stdout)
     run("compare", "my ratings.csv", *MODELS, "--no-memory", "--where", "rating > -9", "--html", "r.html")
     before = figures(folder / "r.html")
@@ -76,7 +76,7 @@ def test_the_command_in_the_page_makes_the_page_again(folder: Path) -> None:
     assert figures(folder / "report.html") == before
 
 
-def test_folds_and_rows_given_apart(folder: Path) -> None:
+def test_report_with_folds_or_separate_test_rows(folder: Path) -> None:
     run("compare", "sample", "--models", "Bias", "--folds", "3", "--no-memory", "--html", "r.html")
     assert "the first of 3 folds" in Page(folder / "r.html").text
     ratings = load_dataset("sample")
@@ -105,7 +105,7 @@ def test_report_of_ratings_compares_them(folder: Path) -> None:
     assert envelope["data"]["bytes"] == (folder / "r.html").stat().st_size
 
 
-def test_report_of_kept_results_says_the_same(folder: Path) -> None:
+def test_report_of_saved_results_is_equal(folder: Path) -> None:
     run("compare", "sample", *MODELS, "--no-memory", "--json", "r.json", "--html", "whole.html")
     run("report", "r.json", "-o", "bare.html")
     assert figures(folder / "bare.html") == figures(folder / "whole.html")
@@ -122,7 +122,7 @@ def test_report_of_kept_results_says_the_same(folder: Path) -> None:
     assert figures(folder / "plain.html") == figures(folder / "bare.html")
 
 
-def test_mends_are_written_as_options(folder: Path) -> None:
+def test_fixes_are_printed_as_options(folder: Path) -> None:
     (folder / "dirty.csv").write_text(run("data", "sample-dirty").stdout, encoding="utf-8")
     mended = ("--on-error", "skip", "--duplicates", "last")
     run("report", "dirty.csv", "-o", "r.html", "--models", "Bias", *mended)
@@ -132,7 +132,7 @@ def test_mends_are_written_as_options(folder: Path) -> None:
     assert 'where="' not in page.text
 
 
-def test_another_split_or_other_ratings_are_noticed(folder: Path) -> None:
+def test_other_split_or_ratings_are_detected(folder: Path) -> None:
     run("compare", "sample", "--models", "Bias", "--no-memory", "--json", "r.json")
     result = run("report", "r.json", "-o", "r.html", "--ratings", "sample", "--seed", "5", code=2)
     assert "the results were computed on other rows" in result.stderr
@@ -142,7 +142,7 @@ def test_another_split_or_other_ratings_are_noticed(folder: Path) -> None:
     assert "the results were computed on other ratings: 5,946 ratings" in result.stderr
 
 
-def test_errors_have_their_codes(folder: Path) -> None:
+def test_errors_have_their_exit_codes(folder: Path) -> None:
     run("report", "missing.json", "-o", "r.html", code=4)
     run("report", "missing.csv", "-o", "r.html", code=4)
     run("report", "sample", code=2)
@@ -180,7 +180,7 @@ def changed(kept: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
     return copy
 
 
-def test_results_come_back_as_they_were(kept: dict[str, Any], tmp_path: Path) -> None:
+def test_saved_results_round_trip(kept: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps(kept))
     again = read_results(str(path))
@@ -197,7 +197,7 @@ def test_results_come_back_as_they_were(kept: dict[str, Any], tmp_path: Path) ->
     assert "Two." in page.text
 
 
-def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], tmp_path: Path) -> None:
+def test_unknown_result_fields_are_skipped_and_logged(kept: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     newer = changed(kept, "results", 0, "serendipity", to=0.5)
     newer["results"][0]["other"] = {"a": [1]}
@@ -233,7 +233,7 @@ def test_figures_of_other_versions_are_left_out_and_named(kept: dict[str, Any], 
         (("sentences",), [7], "sentences is not a list of texts"),
     ],
 )
-def test_what_is_not_results_is_refused_by_its_place(
+def test_invalid_results_name_the_location(
     kept: dict[str, Any], tmp_path: Path, path: tuple[Any, ...], to: Any, why: str
 ) -> None:
     file = tmp_path / "r.json"
@@ -255,7 +255,7 @@ def test_what_is_not_results_is_refused_by_its_place(
         (b'{"ok": false, "error": {"code": "x"}}', "it contains an error"),
     ],
 )
-def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
+def test_corrupt_results_file_raises(tmp_path: Path, content: bytes, why: str) -> None:
     file = tmp_path / "r.json"
     file.write_bytes(content)
     with pytest.raises(DataError, match=why):
@@ -264,7 +264,7 @@ def test_broken_files_are_refused(tmp_path: Path, content: bytes, why: str) -> N
         read_results(str(tmp_path))
 
 
-def test_a_report_holds_rows_out_as_compare_does(folder: Path) -> None:
+def test_report_uses_the_split_of_compare(folder: Path) -> None:
     run("compare", "sample", *MODELS, "--split", "by-time", "--warm-only", "--no-memory", "--html", "a.html")
     run("report", "sample", *MODELS, "--split", "by-time", "--warm-only", "-o", "b.html")
     assert figures(folder / "a.html") == figures(folder / "b.html")
@@ -272,7 +272,7 @@ def test_a_report_holds_rows_out_as_compare_does(folder: Path) -> None:
     run("report", "sample", "--split", "by-time", "--folds", "3", "-o", "c.html", code=2)
 
 
-def test_rows_given_apart_are_told_in_the_recipe(folder: Path) -> None:
+def test_separate_test_rows_are_in_the_reproduction_command(folder: Path) -> None:
     ratings = load_dataset("sample")
     for name, rows in (("train.csv", slice(0, 500)), ("test.csv", slice(450, 700))):
         part = ratings[rows]

@@ -1,4 +1,4 @@
-"""``foretaste tune``: the search of the library, words on standard error, a command that fits the winner."""
+"""``foretaste tune``: the library's search, progress on standard error, a command that fits the winner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(*args: str, code: int = 0) -> Result:
     return result
 
 
-def test_it_gives_what_the_library_gives(folder: Path) -> None:
+def test_output_equals_tune(folder: Path) -> None:
     ratings = foretaste.read_ratings("ratings.csv")
     space = "user-damping=0.5..50:log,item_damping=1|5|20"
     envelope = json.loads(
@@ -61,7 +61,7 @@ def test_it_gives_what_the_library_gives(folder: Path) -> None:
     assert data["command"] in text
 
 
-def test_the_printed_command_fits_the_winner(folder: Path) -> None:
+def test_printed_command_fits_the_winner(folder: Path) -> None:
     space = "factors=2..9,biased=false,schedule=cosine,epochs=5..9"
     reading = ("--where", "userId <= 40", "--scale", "-10,10", "--user-column", "userId", "--header")
     args = ("tune", "SVD", "ratings.csv", "--space", space, *QUICK, *reading)
@@ -78,11 +78,11 @@ def test_the_printed_command_fits_the_winner(folder: Path) -> None:
     assert (one.low_, one.high_) == (other.low_, other.high_) == (-10, 10)
 
 
-def test_without_outer_folds_the_option_is_named(folder: Path) -> None:
+def test_missing_outer_folds_are_suggested(folder: Path) -> None:
     assert "(try --outer-folds 5)" in run("tune", "Bias", "ratings.csv", *QUICK).stdout
 
 
-def test_progress_and_notes_go_to_standard_error(folder: Path) -> None:
+def test_progress_goes_to_standard_error(folder: Path) -> None:
     result = run("tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db", "--outer-folds", "2")
     assert "outer fold 2 of 2  " in result.stderr
     assert "outer fold 2 of 2  " not in result.stdout
@@ -93,7 +93,7 @@ def test_progress_and_notes_go_to_standard_error(folder: Path) -> None:
     assert quiet.stderr == ""
 
 
-def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_prints_the_resume_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores, score = [0], Search.score
 
     def interrupted(*args: Any) -> float:
@@ -115,7 +115,7 @@ def test_interrupted_it_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monk
     assert not Path("b.foretaste").exists()
 
 
-def test_without_optuna_it_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optuna_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     result = run("tune", "Bias", "ratings.csv", "--method", "tpe", code=5)
     assert "needs optuna; --method gp, --method random and --method grid do not" in result.stderr
@@ -141,7 +141,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("args", "words", "mend"), MISTAKES, ids=[" ".join(m[0]) for m in MISTAKES])
-def test_mistakes_are_mended(args: list[str], words: str, mend: str, folder: Path) -> None:
+def test_mistakes_have_working_hints(args: list[str], words: str, mend: str, folder: Path) -> None:
     model, *options = args
     result = CliRunner().invoke(cli, ["tune", model, "ratings.csv", *options], prog_name="foretaste")
     assert result.exit_code in (2, 4)
@@ -150,7 +150,7 @@ def test_mistakes_are_mended(args: list[str], words: str, mend: str, folder: Pat
     assert result.stdout == ""
 
 
-def test_a_study_of_something_else_names_another_file(folder: Path) -> None:
+def test_mismatched_study_suggests_another_file(folder: Path) -> None:
     run("tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db")
     args = ["tune", "Bias", "ratings.csv", *QUICK, "--study", "t.db", "--seed", "1"]
     result = run(*args, code=2)
@@ -160,7 +160,7 @@ def test_a_study_of_something_else_names_another_file(folder: Path) -> None:
     run(*shlex.split(mended))
 
 
-def test_spaces_as_they_are_typed() -> None:
+def test_space_option_is_parsed() -> None:
     typed = "factors=16..128,learning-rate=0.001..1e-1:log,schedule=linear|cosine,biased=true,init_std=0|.5"
     assert _parse_space(SVD(), typed) == {
         "factors": (16, 128),
@@ -175,7 +175,7 @@ def test_spaces_as_they_are_typed() -> None:
 
 @pytest.mark.slow
 @pytest.mark.dataset
-def test_on_movielens_the_outer_score_of_the_defaults_is_the_one_known(tmp_path: Path) -> None:
+def test_outer_score_of_the_defaults_on_movielens(tmp_path: Path) -> None:
     """ML-100K, folds of seed 0: what is printed beside the outer score is what the defaults give there."""
     path = data_file("ml-100k/u.data")
     args = [

@@ -25,7 +25,7 @@ KINDS = pytest.mark.parametrize("how", ["parquet", "ipc", "ipc_stream"])
 
 @KINDS
 @pytest.mark.parametrize("as_path", [True, False])
-def test_what_was_written_is_read(how, as_path, tmp_path):
+def test_parquet_and_arrow_round_trip(how, as_path, tmp_path):
     source = written(how)
     if as_path:
         source = tmp_path / "data.csv"  # known by its content, not by its name
@@ -35,7 +35,7 @@ def test_what_was_written_is_read(how, as_path, tmp_path):
 
 
 @KINDS
-def test_a_column_that_is_not_there(how):
+def test_missing_column_raises(how):
     with pytest.raises(DataError, match=r'r: no column "ratin"; did you mean "rating"\?') as caught:
         read_columnar(written(how), "r", ["user", "ratin"])
     assert caught.value.where == "columns are: user, item, rating"
@@ -43,14 +43,14 @@ def test_a_column_that_is_not_there(how):
 
 @KINDS
 @pytest.mark.parametrize("columns", [None, ["user"]])
-def test_damaged_files(how, columns):
+def test_corrupt_files_raise(how, columns):
     data = written(how, pl.concat([FRAME] * 500))
     for damaged in (data[:100], data[: len(data) // 2], data[:8] + b"\xff" * 60 + data[68:-40]):
         with pytest.raises(DataError, match=r"(Arrow|Parquet) file that is truncated"):
             read_columnar(damaged, "r", columns)
 
 
-def test_other_files(tmp_path):
+def test_foreign_files_raise(tmp_path):
     for data, what in ((b"user,item\n1,2\n", "not a Parquet or Arrow file"), (b"%PDF-1", "a PDF document")):
         with pytest.raises(DataError, match=what):
             read_columnar(data, "r")
@@ -60,5 +60,5 @@ def test_other_files(tmp_path):
         read_columnar(tmp_path, "r")
 
 
-def test_an_empty_table():
+def test_empty_table_is_read():
     assert read_columnar(written("parquet", FRAME.clear()), "r").shape == (0, 3)

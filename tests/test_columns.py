@@ -1,4 +1,4 @@
-"""Columns: which is which, and whether the numbers in them can be used."""
+"""Columns: their roles, and validation of their values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from foretaste.errors import DataError, InvalidParameterError
     [("userId", "user"), ("USER_ID", "user"), ("jokeId", "item"), ("ISBN", "item"), ("Book-Rating", "rating"),
      ("unixReviewTime", "timestamp"), ("genre", None), ("", None)],
 )  # fmt: skip
-def test_roles_of_usual_names(name, role):
+def test_usual_names_have_roles(name, role):
     assert column_role(name) == role
 
 
@@ -37,7 +37,7 @@ def guess(*names, **chosen):
     return infer_roles(names, dict.fromkeys(ROLES) | chosen)
 
 
-def test_roles_are_guessed_and_overridden():
+def test_roles_are_inferred_and_overridden():
     assert guess("rating", "jokeId", "userId") == {"user": "userId", "item": "jokeId", "rating": "rating"}
     assert guess("user", "userId", "item")["user"] == "user"
     assert guess("x", "item", "score", user="x", rating="score") == {
@@ -48,7 +48,7 @@ def test_roles_are_guessed_and_overridden():
     assert guess("item", "movie", item="movie")["item"] == "movie"
 
 
-def test_unknown_columns_are_refused_with_the_nearest():
+def test_unknown_column_suggests_the_closest():
     with pytest.raises(
         DataError, match=r'no column "raiting" \(requested as rating\); did you mean "rating"\?'
     ) as caught:
@@ -56,7 +56,7 @@ def test_unknown_columns_are_refused_with_the_nearest():
     assert caught.value.where == "columns are: userId, movieId, rating, timestamp"
 
 
-def test_needed_roles():
+def test_required_roles():
     require_roles({"user": "a"}, ["a", "b"], ["user"])
     with pytest.raises(DataError, match="no column for the item was recognized") as caught:
         require_roles({"user": "a"}, ["a", "b"], ["user", "item"])
@@ -76,7 +76,7 @@ FRAME = pl.DataFrame({"userId": [1, 2, 3], "town": ["Ghent", "user", None], "rat
         ("userId IN (1, 3) and rating BETWEEN 3 AND 5", [2]),
     ],
 )
-def test_conditions(condition, rows):
+def test_conditions_filter_rows(condition, rows):
     mask = filter_rows(FRAME, condition)
     assert mask.dtype == bool
     assert np.flatnonzero(mask).tolist() == rows
@@ -88,7 +88,7 @@ def test_conditions_may_name_the_column_user(name):
     assert filter_rows(frame, f"{name} = 1 and town = 'user'").tolist() == [True, False]
 
 
-def test_names_in_conditions():
+def test_names_in_conditions_are_found():
     assert sorted(referenced_columns("user = 1 and town = 'x'")) == ["town", "user"]
     assert referenced_columns("user =") == []
 
@@ -103,14 +103,14 @@ def test_names_in_conditions():
         ("max(rating) > 1", "not true or false"),
     ],
 )
-def test_wrong_conditions(condition, message):
+def test_invalid_conditions_raise(condition, message):
     with pytest.raises(InvalidParameterError) as caught:
         filter_rows(FRAME, condition)
     assert message in caught.value.message
     assert caught.value.hint or caught.value.where
 
 
-def test_scale():
+def test_scale_is_validated():
     values = np.array([1, 5, 7], np.float32)
     check_scale(None, values)
     check_scale((1, 7), values)
@@ -126,7 +126,7 @@ def test_scale():
             check_scale(scale, values)
 
 
-def test_finite_numbers():
+def test_non_finite_values_raise():
     assert check_finite_column([1, 2.5], "rating").dtype == np.float32
     assert check_finite_column(np.array([1, 0.0], dtype=object), "rating").tolist() == [1, 0]
     for column, message in [
@@ -141,13 +141,13 @@ def test_finite_numbers():
             check_finite_column(column, "rating")
 
 
-def test_weights():
+def test_weights_are_validated():
     assert check_weight_column([0, 2]).tolist() == [0, 2]
     with pytest.raises(DataError, match="weight in row 1 is -1"):
         check_weight_column([0, -1])
 
 
-def test_times():
+def test_timestamps_are_validated():
     assert check_timestamp_column([3, 4]).tolist() == [3, 4]
     assert check_timestamp_column([3.0, -4.0]).tolist() == [3, -4]
     assert check_timestamp_column(pd.to_datetime(pd.Series(["1970-01-02"]))).tolist() == [86400]
@@ -160,7 +160,7 @@ def test_times():
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])
-def test_columns_of_frames(make):
+def test_frame_columns_are_converted(make):
     columns = frame_columns(make({"a": [1, 2], "b": ["x", "y"]}))
     assert list(columns) == ["a", "b"]
     assert as_numpy(columns["a"]).tolist() == [1, 2]

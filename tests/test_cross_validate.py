@@ -1,4 +1,4 @@
-"""Cross-validation: scikit-learn's figures, the usual table, the same bits side by side, and no leak."""
+"""Cross-validation: scikit-learn's scores, the usual table, parallel folds with the same bits, no leakage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUICK = SVD(factors=4, epochs=5)
 # The figures ---------------------------------------------------------------------------------------------
 
 
-def test_figures_are_those_of_scikit_learn(ratings: Ratings) -> None:
+def test_scores_equal_scikit_learn(ratings: Ratings) -> None:
     found = cross_validate(QUICK, ratings, 4, seed=3)
     for name in ("rmse", "mae"):
         theirs = -cross_val_score(QUICK, ratings, ratings.value, cv=KFold(4, seed=3), scoring=scorer(name))
@@ -59,7 +59,7 @@ def test_each_fold_has_its_training_error_baseline_and_fallbacks(ratings: Rating
         assert fold["predict_seconds"] > 0
 
 
-def test_the_baseline_is_weighted_as_the_model_is(ratings: Ratings) -> None:
+def test_baseline_uses_the_same_weights(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.linspace(0.1, 5, len(ratings), dtype=np.float32))
     (train_rows, test_rows), _ = KFold(2).split(weighted)
     mean = GlobalMean().fit(weighted[train_rows]).predict(weighted[test_rows])
@@ -71,7 +71,7 @@ def test_the_baseline_is_weighted_as_the_model_is(ratings: Ratings) -> None:
 # The table -----------------------------------------------------------------------------------------------
 
 
-def test_the_table_is_laid_out_as_usual(ratings: Ratings) -> None:
+def test_table_has_the_usual_layout(ratings: Ratings) -> None:
     found = cross_validate(SVD(factors=4, epochs=5), ratings, metrics=["rmse", "mae"])
     head, empty, names, *rows = str(found).splitlines()
     assert head == "Evaluating RMSE, MAE of algorithm SVD(factors=4, epochs=5) on 5 split(s)."
@@ -97,7 +97,7 @@ def test_the_table_is_laid_out_as_usual(ratings: Ratings) -> None:
     assert rows[6].startswith("protocol: 5-fold cross-validation, seed 0: each of the 900 rows tested once")
 
 
-def test_large_figures_keep_their_columns_apart(ratings: Ratings) -> None:
+def test_large_values_do_not_merge_columns(ratings: Ratings) -> None:
     large = ratings.replace(value=(ratings.value * 1e6).astype(np.float32))
     rows = str(cross_validate("NormalRandom", large, 3, metrics=["rmse", "rmse_per_user"])).splitlines()
     assert [len(line.split()) for line in rows[2:5]] == [8, 7, 9]
@@ -105,7 +105,7 @@ def test_large_figures_keep_their_columns_apart(ratings: Ratings) -> None:
     assert "worse than always guessing the mean" in rows[8]
 
 
-def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
+def test_dict_frame_and_html_output(ratings: Ratings) -> None:
     found = cross_validate("Bias", ratings, 3, metrics="fcp")
     assert found.metrics == ("rmse", "fcp")
     data = found.to_dict()
@@ -135,7 +135,7 @@ def test_it_gives_data_a_frame_and_html(ratings: Ratings) -> None:
         ),
     ],
 )
-def test_other_protocols_are_said_in_words(ratings: Ratings, split: Splitter, words: str) -> None:
+def test_evaluation_plan_is_described(ratings: Ratings, split: Splitter, words: str) -> None:
     timed = ratings.replace(timestamp=np.arange(len(ratings)))
     found = cross_validate("Bias", timed, split=split)
     assert len(found) == 1
@@ -146,7 +146,7 @@ def test_other_protocols_are_said_in_words(ratings: Ratings, split: Splitter, wo
     assert " +- " not in found.summary
 
 
-def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
+def test_warm_only_tests_known_users_and_items(ratings: Ratings) -> None:
     everyone = cross_validate("Bias", ratings, 3)
     warm = cross_validate("Bias", ratings, 3, warm_only=True)
     assert everyone.mean["fallback_rows"] > 0
@@ -174,7 +174,7 @@ def test_warm_only_judges_no_unknown_user_or_item(ratings: Ratings) -> None:
         ("TimeSVDpp", {}, DataError, "needs timestamp"),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_invalid_arguments_are_named(
     ratings: Ratings, model: Any, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -189,7 +189,7 @@ def bits(found: ft.CrossValidation) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("model", [QUICK, "Bias", EASE(), Blend(models=["EASE", "Bias"]), "KNNImputation"])
-def test_side_by_side_gives_the_bits_of_one_after_another(more: Ratings, model: Any) -> None:
+def test_parallel_folds_give_the_same_bits(more: Ratings, model: Any) -> None:
     alone = cross_validate(model, more, 4, threads=1)
     for threads in (2, 3, 8):
         assert bits(cross_validate(model, more, 4, threads=threads)) == bits(alone)
@@ -218,7 +218,7 @@ class Counting(Bias):
 @pytest.mark.parametrize(
     ("threads", "folds", "at_once", "share"), [(1, 3, 1, 1), (2, 4, 2, 1), (8, 3, 3, 2), (7, 2, 2, 3)]
 )
-def test_folds_and_their_threads_never_ask_for_more_than_there_is(
+def test_folds_times_threads_never_exceed_the_cores(
     ratings: Ratings, threads: int, folds: int, at_once: int, share: int
 ) -> None:
     for seen in (Counting.shares, Counting.running, Counting.now):
@@ -229,7 +229,7 @@ def test_folds_and_their_threads_never_ask_for_more_than_there_is(
     assert max(Counting.running) == at_once
 
 
-def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
+def test_last_round_of_folds_uses_all_threads(ratings: Ratings) -> None:
     for seen in (Counting.shares, Counting.running, Counting.now):
         seen.clear()
     Counting.meeting = threading.Barrier(1)
@@ -237,7 +237,7 @@ def test_folds_of_the_last_round_share_all_threads(ratings: Ratings) -> None:
     assert sorted(Counting.shares) == [1, 1, 1, 1, 4]
 
 
-def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_limit_is_scoped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORETASTE_THREADS", "6")
     with thread_limit(2):
         assert (resolve_threads(), resolve_threads(5)) == (2, 5)
@@ -249,7 +249,7 @@ def test_a_share_of_the_threads_holds_where_it_is_said(monkeypatch: pytest.Monke
     assert resolve_threads() == 6
 
 
-def test_blas_limits_are_as_before_afterwards(more: Ratings) -> None:
+def test_blas_limits_are_restored(more: Ratings) -> None:
     before = [pool["num_threads"] for pool in threadpool_info()]
     cross_validate("EASE", more, 4, threads=2)
     assert [pool["num_threads"] for pool in threadpool_info()] == before
@@ -280,7 +280,7 @@ class Limited(Bias):
         super()._fit(train, progress)
 
 
-def test_a_model_that_is_done_takes_no_limit_of_blas_from_another(ratings: Ratings) -> None:
+def test_finished_fold_does_not_lift_the_blas_limit(ratings: Ratings) -> None:
     cross_validate(Limited(), ratings, 2, threads=2)
     assert set(Limited.seen) == {1}
 
@@ -307,7 +307,7 @@ class Stopped(Bias):
         self.finished.append(1)
 
 
-def test_an_interrupt_stops_the_other_folds_too(ratings: Ratings) -> None:
+def test_interrupt_stops_all_folds(ratings: Ratings) -> None:
     Stopped.entered.clear()
     Stopped.finished.clear()
     start = time.monotonic()
@@ -337,7 +337,7 @@ class Hungry(Bias):
             self.lock.release()
 
 
-def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None:
+def test_folds_too_large_in_parallel_run_alone(ratings: Ratings) -> None:
     Hungry.refused.clear()
     found = cross_validate(Hungry(), ratings, 4, threads=4)
     assert bits(found) == bits(cross_validate("Bias", ratings, 4))
@@ -346,7 +346,7 @@ def test_what_is_too_large_side_by_side_is_tried_alone(ratings: Ratings) -> None
         cross_validate(Hungry(alone_too=True), ratings, 4, threads=4)
 
 
-def test_progress_says_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_reports_each_fold(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
     found = cross_validate(QUICK, ratings, 3, progress=LineProgress())
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("cross-validate SVD(factors=4, epochs=5)  ")
@@ -384,7 +384,7 @@ class Curious(Bias):
 
 
 @pytest.mark.parametrize("how", ["cross_validate", "compare", "apart"])
-def test_ratings_judged_by_never_reach_the_model(ratings: Ratings, how: str) -> None:
+def test_test_ratings_never_reach_the_model(ratings: Ratings, how: str) -> None:
     Curious.asked.clear()
     if how == "cross_validate":
         cross_validate(Curious(), ratings, 2, threads=1)
@@ -419,7 +419,7 @@ class Memoriser(Bias):
         return type(found)(value, found.fallback)
 
 
-def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
+def test_memorizing_model_gains_nothing(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
     enough = ratings.k_core(min_user_ratings=8, min_item_ratings=8)
     Memoriser.memory.clear()
     found = cross_validate(Memoriser(), enough, 3, threads=1)
@@ -437,7 +437,7 @@ def test_a_memoriser_is_caught(ratings: Ratings, caplog: pytest.LogCaptureFixtur
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 0.85, 0.95, 1.0]))
-def test_exact_predictions_are_counted_if_there_are_too_many(seed: int, share: float) -> None:
+def test_exact_predictions_are_counted(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     true = np.r_[np.full(500, 5.0), rng.integers(1, 5, 400)].astype(np.float32)
     known = np.r_[np.ones(500, bool), np.arange(400) < 400 * share]
@@ -445,7 +445,7 @@ def test_exact_predictions_are_counted_if_there_are_too_many(seed: int, share: f
     assert count_exact(true, predicted) == (0 if share < 0.9 else np.count_nonzero(known))
 
 
-def test_ratings_that_are_all_alike_are_no_leak(ratings: Ratings) -> None:
+def test_constant_ratings_are_no_leak(ratings: Ratings) -> None:
     alike = ratings.replace(value=np.full(len(ratings), 3, np.float32))
     found = cross_validate("GlobalMean", alike, 3)
     assert found.mean["rmse"] == 0
@@ -465,7 +465,7 @@ class Leaky(Splitter):
         return "Leaky()"
 
 
-def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
+def test_leaking_split_raises_with_the_count(ratings: Ratings) -> None:
     leaky = Leaky(np.arange(0, 700), np.arange(690, 900))
     for call in (cross_validate, lambda model, ratings, split: compare(ratings, model, split=split)):
         with pytest.raises(
@@ -487,12 +487,12 @@ def test_a_split_that_leaks_is_refused_with_the_count(ratings: Ratings) -> None:
         ([True, False], [1], "must yield row numbers"),
     ],
 )
-def test_a_split_must_yield_rows(ratings: Ratings, train: Any, test: Any, words: str) -> None:
+def test_empty_split_raises(ratings: Ratings, train: Any, test: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         cross_validate("Bias", ratings, split=Leaky(train, test))
 
 
-def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: Ratings) -> None:
+def test_overlapping_rows_raise_or_are_dropped(ratings: Ratings) -> None:
     train, test = ratings[:700], ratings[650:]
     with pytest.raises(
         DataError, match=r"50 of 250 test rows also occur in the training data \(leakage\)"
@@ -516,7 +516,7 @@ def test_rows_to_judge_by_that_are_learned_from_are_refused_or_mended(ratings: R
         compare(train, "Bias", test=ratings[700:], overlap="both")
 
 
-def test_the_same_pair_with_another_rating_is_shared_and_other_pairs_of_known_ids_are_not() -> None:
+def test_overlap_compares_pairs_not_ratings() -> None:
     train = Ratings.from_columns([1, 1, 2, 3], [5, 6, 5, 7], [1, 2, 3, 4])
     other = Ratings.from_columns([2, 3, 9], [6, 5, 9], [4, 3, 2])
     assert compare(train, "Bias", test=other).protocol == "external test set: 4 train, 3 test rows"

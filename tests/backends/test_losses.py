@@ -229,6 +229,6 @@ def test_loss_of_the_wrong_shape_raises(many, wrong):
         TorchRecommender(loss=wrong, **QUICK).fit(many)
 
 
-def test_custom_loss_repr_names_its_function():
+def test_custom_loss_of_a_wrong_type_raises():
     with pytest.raises(InvalidParameterError, match="loss returned float for a batch of 4"):
         CustomLoss(lambda p, r: 1.0, 0.0, 1.0).per_sample(torch.zeros(4), torch.zeros(4))

@@ -162,7 +162,7 @@ def test_built_in_dataset_uses_our_download(places, monkeypatch, capsys):
     assert not list(folder.glob(".*"))
 
 
-def test_archive_with_wrong_checksum_raises(places):
+def test_archive_of_wrong_size_raises(places):
     zipped(places / "mirror" / "ml-100k.zip", {"ml-100k/u.data": "196\t242\t3\t881250949\n"})
     with pytest.raises(ValueError, match="bytes"):
         Dataset.load_builtin("ml-100k", prompt=False)

@@ -69,7 +69,7 @@ def test_unknown_id_raises_the_error_of_the_peer(trainset, theirs, method):
     assert str(found.value).splitlines()[0] == str(wanted.value)
 
 
-def test_id_of_another_type_warns():
+def test_id_of_another_type_is_named():
     trainset = Dataset(Reader()).construct_trainset([("1", "2", 3.0, None)])
     with pytest.raises(ValueError, match="raw ids are str here, not int"):
         trainset.to_inner_uid(1)

@@ -1,4 +1,4 @@
-"""Ratings of the battery carry times, so that models that need them are held to the same checks."""
+"""Contract ratings have timestamps, so that models that require them pass the same checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models the contract battery holds to what: settings and exceptions are data, and stand here.
+"""Settings and exceptions of the contract battery, as data.
 
 A new name in ``BY_NAME`` is picked up by itself.
 """

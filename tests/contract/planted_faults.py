@@ -1,4 +1,4 @@
-"""Models with one fault each, to see that the battery finds it; a pytest plugin that registers them.
+"""Models with one planted fault each, to test the battery; a pytest plugin that registers them.
 
 Loaded only by ``test_contract_faults.py``, in a process of its own.
 """

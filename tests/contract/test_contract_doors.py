@@ -1,4 +1,4 @@
-"""Contract: whichever way ratings and pairs come in, the same model comes out."""
+"""Contract: every input form of ratings and pairs gives the same model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from foretaste.ratings import Ratings
 
 
 @each_model()
-def test_fit_has_two_doors_to_one_room(name, ratings):
+def test_fit_accepts_every_input_form_alike(name, ratings):
     model = make(name).fit(ratings)
     if not model.requires:  # bare pairs carry nothing but ids
         pairs, bare = pairs_of(ratings), make(name).fit(ratings.replace(timestamp=None))
@@ -37,7 +37,7 @@ def test_fit_has_two_doors_to_one_room(name, ratings):
 
 
 @each_model()
-def test_predict_has_two_doors_to_one_room(name, ratings, others):
+def test_predict_accepts_every_input_form_alike(name, ratings, others):
     model = make(name).fit(ratings)
     for asked in (ratings, others):
         pairs = pairs_of(asked)
@@ -54,7 +54,7 @@ def test_predict_has_two_doors_to_one_room(name, ratings, others):
 @each_model()
 @settings(max_examples=25)
 @given(rows=st.sets(st.integers(0, 899), min_size=2, max_size=120), shuffle=st.randoms())
-def test_a_slice_is_what_its_pairs_are(name, ratings, rows, shuffle):
+def test_slice_fits_like_its_pairs(name, ratings, rows, shuffle):
     """A user of whom no training row is left must be unknown, not merely without ratings."""
     rows = sorted(rows)
     shuffle.shuffle(rows)
@@ -72,7 +72,7 @@ def test_a_slice_is_what_its_pairs_are(name, ratings, rows, shuffle):
 
 
 @each_model()
-def test_predict_matrix_is_predict_on_all_pairs(name, ratings, others):
+def test_predict_matrix_equals_predict_on_all_pairs(name, ratings, others):
     model = make(name).fit(ratings)
     for users, items in ((None, None), (others.users, others.items)):
         rows, columns = (users or ratings.users).ids, (items or ratings.items).ids
@@ -83,7 +83,7 @@ def test_predict_matrix_is_predict_on_all_pairs(name, ratings, others):
 
 
 @each_model()
-def test_ids_of_the_wrong_type_are_refused(name, ratings):
+def test_ids_of_the_wrong_type_raise(name, ratings):
     model = make(name).fit(ratings)
     for pairs in ([("11", 5)], [(11, "5")], [("a", "b")], pl.DataFrame({"user": ["11"], "item": ["5"]})):
         with pytest.raises(DataError, match="ids are given as str"):
@@ -98,14 +98,14 @@ def test_ids_of_the_wrong_type_are_refused(name, ratings):
 
 
 @each_model()
-def test_no_pairs_give_no_predictions(name, ratings):
+def test_empty_pairs_give_empty_predictions(name, ratings):
     model = make(name).fit(ratings)
     for nothing in (ratings[[]], np.empty((0, 2), int), []):
         assert model.predict(nothing).shape == (0,)
 
 
 @each_model()
-def test_nothing_is_answered_before_fit(name, ratings):
+def test_methods_before_fit_raise(name, ratings):
     model = make(name)
     for ask in (model.predict, model.predict_details, model.score, lambda _: model.predict_matrix()):
         with pytest.raises(NotFittedError, match=f"this {name} has not been fitted"):

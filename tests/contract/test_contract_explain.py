@@ -1,4 +1,4 @@
-"""The contract: parts add up to the prediction, and single ratings to their part."""
+"""Contract: explanations add up to the prediction, attributions to their part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def able(model: Model) -> bool:
 
 
 @each_model()
-def test_an_explanation_adds_up(name, ratings):
+def test_explanation_parts_sum_to_the_prediction(name, ratings):
     model = make(name).fit(ratings)
     if not able(model):
         with pytest.raises(
@@ -47,7 +47,7 @@ def test_an_explanation_adds_up(name, ratings):
 
 
 @each_model()
-def test_single_ratings_add_up_to_their_part(name, ratings, others):
+def test_attributions_sum_to_their_part(name, ratings, others):
     model = make(name, clip=False).fit(ratings)
     if type(model).attribute_ratings is Model.attribute_ratings:
         return

@@ -1,4 +1,4 @@
-"""The battery itself: each planted fault is found by the check that is there for it."""
+"""The battery itself: each planted fault is found by the check meant for it."""
 
 from __future__ import annotations
 

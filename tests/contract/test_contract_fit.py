@@ -27,7 +27,7 @@ def names_learned(model):
 
 
 @each_model()
-def test_fit_learns_what_it_declares(name, ratings):
+def test_fit_sets_the_declared_attributes(name, ratings):
     model = make(name)
     assert model.fit(ratings) is model
     assert set(vars(model)) == set(model.param_specs()) | set(model.fitted_shapes())
@@ -36,7 +36,7 @@ def test_fit_learns_what_it_declares(name, ratings):
 
 
 @each_model()
-def test_refit_forgets(name, ratings, others):
+def test_refit_resets_the_state(name, ratings, others):
     twice = make(name).fit(ratings).fit(others)
     assert_same_learned(twice, make(name).fit(others))
     assert set(vars(twice)) == set(vars(make(name).fit(others)))
@@ -44,7 +44,7 @@ def test_refit_forgets(name, ratings, others):
 
 @each_model()
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, DataError("no")])
-def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
+def test_failed_fit_leaves_the_model_unfitted(name, ratings, others, monkeypatch, stop):
     model, fit = make(name).fit(ratings), MODELS[name]._fit
 
     def fail(self, train, progress):
@@ -58,7 +58,7 @@ def test_a_failed_fit_learns_nothing(name, ratings, others, monkeypatch, stop):
 
 
 @each_model()
-def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch):
+def test_non_finite_fit_leaves_the_model_unfitted(name, ratings, monkeypatch):
     model, fit = make(name), MODELS[name]._fit
     state = model.fit(ratings).get_state()
     for key, value in state.items():
@@ -82,7 +82,7 @@ def test_a_fit_without_finite_numbers_learns_nothing(name, ratings, monkeypatch)
 
 
 @each_model()
-def test_a_refused_fit_learns_nothing(name, ratings):
+def test_refused_fit_leaves_the_model_unfitted(name, ratings):
     model = make(name).fit(ratings)
     for nothing in ((ratings[[]],), (np.empty((0, 2), int), []), ([], [])):
         with pytest.raises(DataError, match="cannot learn from no ratings"):
@@ -123,12 +123,12 @@ def test_fit_does_not_change_the_ratings(name, ratings):
 
 
 @each_model()
-def test_same_seed_same_bits(name, ratings):
+def test_same_seed_gives_the_same_bits(name, ratings):
     assert_same_learned(make(name).fit(ratings), make(name).fit(ratings))
 
 
 @each_model(parameter="seed")
-def test_another_seed_other_numbers(name, ratings):
+def test_another_seed_gives_other_predictions(name, ratings):
     first = make(name, seed=1).fit(ratings).predict(ratings)
     assert not np.array_equal(first, make(name, seed=2).fit(ratings).predict(ratings))
 
@@ -144,7 +144,7 @@ def test_threads_do_not_change_a_bit(name, more):
 
 
 @each_model()
-def test_saved_and_loaded_is_the_same_to_the_bit(name, ratings, others, tmp_path):
+def test_save_and_load_preserve_every_bit(name, ratings, others, tmp_path):
     texts = type(ratings).from_columns(
         [f"ü{u}" for u in ratings.user_ids],
         [f"i{i:03}" for i in ratings.item_ids],
@@ -166,7 +166,7 @@ def test_saved_and_loaded_is_the_same_to_the_bit(name, ratings, others, tmp_path
 
 
 @each_model()
-def test_copied_and_pickled_is_the_same_to_the_bit(name, ratings):
+def test_copy_and_pickle_preserve_every_bit(name, ratings):
     model = make(name).fit(ratings)
     asked = every_pair(ratings)
     for back in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301 - joblib does it

@@ -1,4 +1,4 @@
-"""The contract: new people and new items are taken in as training would have it, and nothing else changes."""
+"""Contract: new users and items are folded in as training would fit them, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def able(model: Model, side: str) -> bool:
 
 
 @each_model()
-def test_who_cannot_take_in_others_says_who_can(name, ratings):
+def test_unsupported_fold_in_names_models_that_support_it(name, ratings):
     model = make(name).fit(ratings)
     for side in SIDES:
         if not able(model, side):
@@ -31,7 +31,7 @@ def test_who_cannot_take_in_others_says_who_can(name, ratings):
 
 
 @each_model()
-def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, ratings, others):
+def test_fold_in_is_independent_of_order_and_other_new_ids(name, ratings, others):
     model = make(name).fit(ratings)
     before = {name: np.copy(v) for name, v in model.get_state().items() if isinstance(v, np.ndarray)}
     for side in SIDES:
@@ -60,7 +60,7 @@ def test_new_people_and_items_do_not_depend_on_each_other_or_on_order(name, rati
 
 
 @each_model(tags={"weights"})
-def test_ratings_of_weight_0_are_none_and_others_count_by_their_weight(name, ratings, others):
+def test_fold_in_honors_weights(name, ratings, others):
     model, rng = make(name, clip=False).fit(ratings), np.random.default_rng(8)
     sides, moved = [side for side in SIDES if able(model, side)], 0.0
     weight = rng.integers(0, 2, len(others)).astype(np.float32)
@@ -81,7 +81,7 @@ def test_ratings_of_weight_0_are_none_and_others_count_by_their_weight(name, rat
 
 
 @each_model()
-def test_a_model_of_new_people_asks_what_the_first_would(name, ratings, others):
+def test_folded_in_model_has_the_same_question_gains(name, ratings, others):
     """What is told by an answer follows from what was learned, not from who has been taken in since."""
     model = make(name).fit(ratings)
     if not able(model, "user"):
@@ -97,7 +97,7 @@ def test_a_model_of_new_people_asks_what_the_first_would(name, ratings, others):
 
 
 @each_model()
-def test_what_was_taken_in_can_be_kept(name, ratings, others, tmp_path):
+def test_folded_in_model_can_be_saved(name, ratings, others, tmp_path):
     from foretaste.persistence import load, save
 
     model = make(name).fit(ratings)

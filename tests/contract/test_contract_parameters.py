@@ -1,4 +1,4 @@
-"""Contract: a parameter that is not allowed is refused by name; a model shows itself well."""
+"""Contract: invalid parameters are errors that name them; models have a useful repr."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refused_values(declaration: ParamSpec) -> list[object]:
 
 
 @each_model()
-def test_a_refused_parameter_is_named(name, ratings):
+def test_invalid_parameter_is_named(name, ratings):
     for parameter, declaration in MODELS[name].param_specs().items():
         for value in refused_values(declaration):
             model = make(name, **{parameter: value})
@@ -59,7 +59,7 @@ def test_a_refused_parameter_is_named(name, ratings):
 
 
 @each_model()
-def test_an_unknown_parameter_is_refused(name):
+def test_unknown_parameter_raises(name):
     with pytest.raises(InvalidParameterError, match=f'{name} has no parameter "clipp"; did you mean "clip"'):
         make(name).set_params(clipp=True)
     with pytest.raises(TypeError, match="clipp"):
@@ -67,7 +67,7 @@ def test_an_unknown_parameter_is_refused(name):
 
 
 @each_model()
-def test_the_repr_is_the_python_that_makes_it(name):
+def test_repr_recreates_the_model(name):
     assert repr(MODELS[name]()) == f"{name}()"
     for parameter, declaration in settable(MODELS[name]).items():
         model = MODELS[name](**{parameter: another_value(declaration)})
@@ -81,7 +81,7 @@ def test_the_repr_is_the_python_that_makes_it(name):
 
 
 @each_model()
-def test_every_parameter_says_what_it_means(name):
+def test_every_parameter_is_documented(name):
     assert MODELS[name].summary
     for parameter, declaration in MODELS[name].param_specs().items():
         assert len(declaration.doc) > 10, parameter
@@ -89,7 +89,7 @@ def test_every_parameter_says_what_it_means(name):
 
 
 @each_setting
-def test_each_setting_predicts_and_is_kept(name, setting, ratings, tmp_path):
+def test_each_setting_predicts_and_can_be_saved(name, setting, ratings, tmp_path):
     asked = every_pair(ratings)
     model = make(name, **setting).fit(ratings)
     assert np.isfinite(model.predict(asked)).all()
@@ -110,7 +110,7 @@ def test_each_setting_is_scale_free(name, setting, ratings):
 
 
 @each_model()
-def test_it_shows_itself_in_a_notebook(name, ratings):
+def test_html_repr(name, ratings):
     model = make(name)
     assert f"<caption>{name}: not fitted</caption>" in model._repr_html_()
     html = model.fit(ratings)._repr_html_()

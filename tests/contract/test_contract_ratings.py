@@ -1,4 +1,4 @@
-"""Contract: what a model makes of the numbers it learns from, and of pairs that it does not know."""
+"""Contract: invariances of fit, and predictions for unknown users and items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foretaste.ratings import Pairs, Ratings
 
 @each_model()
 @pytest.mark.parametrize(("factor", "shift"), [(0.25, 3.0), (4.0, -10.0), (2.5, 0.5)])
-def test_scale_free(name, ratings, factor, shift):
+def test_predictions_are_scale_free(name, ratings, factor, shift):
     asked = every_pair(ratings)
     for clip in (True, False):
         for scale in (None, (-8.0, 8.0)):
@@ -27,7 +27,7 @@ def test_scale_free(name, ratings, factor, shift):
 
 
 @each_model()
-def test_other_ids_in_the_same_order_change_nothing(name, ratings):
+def test_relabeled_ids_change_nothing(name, ratings):
     known = ratings.users.ids, ratings.items.ids
     numbers = [np.cumsum(np.arange(len(ids)) % 7 + 1) * 1_000 for ids in known]
     texts = [np.array([f"id {k:05}" for k in range(len(ids))], dtype=object) for ids in known]
@@ -55,7 +55,7 @@ def test_one_rating_is_enough(name, ratings):
 
 
 @each_model()
-def test_zero_is_a_rating(name, ratings):
+def test_zero_is_a_valid_rating(name, ratings):
     zeros = ratings.value == 0
     assert zeros.sum() > 20
     stored = ratings.to_sparse()
@@ -99,7 +99,7 @@ def test_clip_keeps_predictions_inside_the_scale(name, ratings):
 
 
 @each_model()
-def test_the_parts_of_an_explanation_sum_to_the_prediction(name, ratings):
+def test_contributions_sum_to_the_prediction(name, ratings):
     model = make(name, clip=False).fit(ratings)
     asked = every_pair(ratings)
     user, item = model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item")
@@ -117,7 +117,7 @@ def test_the_parts_of_an_explanation_sum_to_the_prediction(name, ratings):
 
 
 @each_model()
-def test_biases_and_factors_are_the_prediction(name, ratings):
+def test_linear_form_equals_the_prediction(name, ratings):
     model = make(name, clip=False).fit(ratings)
     if type(model).as_linear is Model.as_linear:
         with pytest.raises(NotSupportedError, match=f"{name} cannot be written as biases"):
@@ -130,7 +130,7 @@ def test_biases_and_factors_are_the_prediction(name, ratings):
 
 
 @each_model()
-def test_what_a_model_needs_is_asked_for_by_name(name, ratings):
+def test_missing_required_columns_are_named(name, ratings):
     for need in MODELS[name].requires:
         with pytest.raises(DataError, match=f"{name} needs {need}, and the ratings have none") as refused:
             make(name).fit(ratings.replace(**{need: None}))

@@ -1,4 +1,4 @@
-"""The contract: what is recommended is what sorting all of a model's predictions gives."""
+"""Contract: recommendations equal a full sort of the model's predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from foretaste.recommendation import recommend
 
 
 @each_model()
-def test_recommendations_are_the_predictions_sorted(name, ratings):
+def test_recommendations_equal_sorted_predictions(name, ratings):
     model = make(name).fit(ratings)
     asked = [*ratings.users.ids.tolist(), 100_001]
     found = recommend(model, asked, 6, exclude=ratings, unknown_users="fallback")

@@ -1,4 +1,4 @@
-"""Contract: models are scikit-learn estimators, by protocol."""
+"""Contract: models satisfy scikit-learn's estimator protocol."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_stacking_with_another_model(name, ratings):
 
 
 @each_model()
-def test_parameters_go_in_and_come_out(name):
+def test_get_and_set_params_round_trip(name):
     model = make(name)
     params = model.get_params()
     assert list(params) == list(model.param_specs())
@@ -99,7 +99,7 @@ def X(request, ratings):
     return ratings if request.param == "ratings" else plain_input("SVD", ratings)
 
 
-def test_cross_validate_measures_what_ours_does(ratings, X):
+def test_cross_validate_equals_ours(ratings, X):
     scoring = {"rmse": RMSE, "mae": scorer("mae")}
     theirs = cross_validate(QUICK, X, ratings.value, cv=splits.KFold(4), scoring=scoring)
     ours = evaluation.cross_validate(QUICK, ratings, 4)
@@ -108,7 +108,7 @@ def test_cross_validate_measures_what_ours_does(ratings, X):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_grid_search_picks_what_cross_validate_finds_best(ratings, X, jobs):
+def test_grid_search_selects_the_best_of_cross_validate(ratings, X, jobs):
     grid = {"factors": [1, 4], "epochs": [1, 20]}
     search = GridSearchCV(SVD(), grid, cv=splits.KFold(3), scoring=RMSE, n_jobs=jobs)
     search.fit(X, ratings.value)
@@ -122,7 +122,7 @@ def test_grid_search_picks_what_cross_validate_finds_best(ratings, X, jobs):
     np.testing.assert_array_equal(search.predict(X), plain.predict(ratings))
 
 
-def test_randomized_search_draws_from_a_distribution(ratings, X):
+def test_randomized_search_samples_from_a_distribution(ratings, X):
     from scipy.stats import loguniform
 
     draws = {"regularization": loguniform(1e-3, 1.0)}
@@ -132,7 +132,7 @@ def test_randomized_search_draws_from_a_distribution(ratings, X):
     assert search.best_score_ == max(search.cv_results_["mean_test_score"])
 
 
-def test_halving_search_gives_more_rows_or_epochs_to_fewer(ratings, X):
+def test_halving_search_allocates_rows_or_epochs(ratings, X):
     grid = {"factors": [1, 2, 4, 8]}
     options = {"factor": 2, "cv": 3, "scoring": RMSE, "random_state": 0}
     by_rows = HalvingGridSearchCV(QUICK, grid, min_resources=200, **options).fit(X, ratings.value)

@@ -1,4 +1,4 @@
-"""Contract: sample weights are honoured or refused, never ignored."""
+"""Contract: sample weights are honored or refused, never ignored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foretaste.models import MODELS
 
 
 @each_model()
-def test_weights_are_honoured_or_refused(name, ratings):
+def test_weights_are_honored_or_refused(name, ratings):
     ones = np.ones(len(ratings))
     able = [other for other, cls in all_models().items() if "weights" in cls.tags]
     assert able
@@ -31,7 +31,7 @@ def test_weights_are_honoured_or_refused(name, ratings):
 
 
 @each_model(tags=["weights"])
-def test_weights_have_two_doors_to_one_room(name, ratings):
+def test_fit_weight_argument_equals_weight_column(name, ratings):
     weight = np.random.default_rng(0).random(len(ratings)).astype(np.float32)
     asked, pairs = every_pair(ratings), plain_input(name, ratings)
     wanted = make(name).fit(ratings.replace(weight=weight)).predict(asked)
@@ -52,7 +52,7 @@ def test_weight_two_is_the_row_given_twice(name, ratings):
 
 
 @each_model(tags=["weights_exact"])
-def test_weight_zero_is_no_rating_for_the_numbers_learned(name, ratings):
+def test_weight_zero_row_has_no_influence(name, ratings):
     chosen = np.random.default_rng(6).random(len(ratings)) < 0.8
     weighted = make(name, clip=False).fit(ratings, sample_weight=chosen.astype(float))
     fewer = make(name, clip=False).fit(ratings[chosen])
@@ -63,7 +63,7 @@ def test_weight_zero_is_no_rating_for_the_numbers_learned(name, ratings):
 
 
 @each_model()
-def test_impossible_weights_are_refused(name, ratings):
+def test_invalid_weights_raise(name, ratings):
     pairs = plain_input(name, ratings)
     for bad, words in (
         (-1.0, "weight in row 7 is -1"),
