@@ -92,7 +92,7 @@ def test_report_with_folds_or_separate_test_rows(folder: Path) -> None:
 
 def test_report_of_ratings_compares_them(folder: Path) -> None:
     result = run("report", "sample", "-o", "r.html", *MODELS, "--seed", "7")
-    assert re.search(r"^r\.html: \d+ kB, to be opened in a browser$", result.stdout, re.MULTILINE)
+    assert re.search(r"^r\.html: \d+ kB, open it in a browser$", result.stdout, re.MULTILINE)
     kept = compare(load_dataset("sample"), ["Bias", "SVD", "UserMean"], split=HoldOut(0.2, seed=7))
     shown = figures(folder / "r.html")
     assert [row[0] for row in shown[1:]] == [row["model"] for row in kept.rows]

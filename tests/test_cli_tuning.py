@@ -111,7 +111,7 @@ def test_interrupt_prints_the_resume_command(folder: Path, monkeypatch: pytest.M
     assert "8 trials: " in run(*shlex.split(again)[1:]).stdout
     scores[0] = 0
     result = run("tune", "Bias", "ratings.csv", *QUICK, "-o", "b.foretaste", code=130)
-    assert result.stdout.splitlines()[-1] == "--study FILE keeps what is done"
+    assert result.stdout.splitlines()[-1] == "--study FILE saves finished folds"
     assert not Path("b.foretaste").exists()
 
 
