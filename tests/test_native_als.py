@@ -260,8 +260,8 @@ def test_a_row_without_ratings_becomes_0(solver):
         ({"factors": 17}, "factors must be"),
         ({"other": np.array([0, 9], np.int32)}, "out of range"),
         ({"other": np.array([0, -1], np.int32)}, "out of range"),
-        ({"n_init": np.array([0, 1, 3])}, "starts must end"),
-        ({"n_init": np.array([0, 2, 1])}, "starts must"),
+        ({"starts": np.array([0, 1, 3])}, "starts must end"),
+        ({"starts": np.array([0, 2, 1])}, "starts must"),
         ({"value": np.zeros(3, np.float32)}, "same length"),
         ({"weight": np.zeros(3, np.float32)}, "same length"),
         ({"own_bias": None}, "biases need"),
@@ -272,7 +272,7 @@ def test_a_row_without_ratings_becomes_0(solver):
 )
 def test_the_binding_refuses(change, words):
     usual = {
-        "n_init": np.array([0, 1, 2]), "other": np.array([0, 1], np.int32), "value": np.ones(2, np.float32),
+        "starts": np.array([0, 1, 2]), "other": np.array([0, 1], np.int32), "value": np.ones(2, np.float32),
         "weight": None, "features": np.ones((2, 16), np.float32), "other_bias": np.zeros(2, np.float32),
         "own": np.zeros((2, 16), np.float32), "own_bias": np.zeros(2, np.float32),
         "ridge": np.ones(2, np.float32), "growth": np.ones(16, np.float32),

@@ -126,7 +126,7 @@ def test_gram_matrix_and_item_scores_are_those_of_numpy(seed, rows, columns, n, 
 
 def co_arguments(**changes):
     given_rows = {
-        "n_init": np.array([0, 1, 2]),
+        "starts": np.array([0, 1, 2]),
         "other": np.array([0, 1], np.int32),
         "value": np.ones(2, np.float32),
         "weight": None,
@@ -140,10 +140,10 @@ def co_arguments(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"n_init": np.array([0, 1])}, "starts must cover the rows"),
-        ({"n_init": np.array([0, 3, 2])}, "starts must not fall"),
-        ({"n_init": np.array([1, 1, 2])}, "starts must cover the rows"),
-        ({"n_init": np.empty(0, np.int64)}, "one place more"),
+        ({"starts": np.array([0, 1])}, "starts must cover the rows"),
+        ({"starts": np.array([0, 3, 2])}, "starts must not fall"),
+        ({"starts": np.array([1, 1, 2])}, "starts must cover the rows"),
+        ({"starts": np.empty(0, np.int64)}, "one place more"),
         ({"other": np.array([0, 2], np.int32)}, "index of the other side is out of range"),
         ({"other": np.array([0, -1], np.int32)}, "index of the other side is out of range"),
         ({"value": np.ones(3, np.float32)}, "same length"),

@@ -66,7 +66,7 @@ def table_by_numpy(kind, matrix, rules):
 RULES = {
     "shrinkage": st.sampled_from([0.0, 2.5]),
     "min_support": st.sampled_from([1, 3]),
-    "significance_weighting": st.sampled_from([0, 4]),
+    "significance": st.sampled_from([0, 4]),
     "negative": st.booleans(),
     "as_computed": st.booleans(),
 }
@@ -126,7 +126,7 @@ def test_of_equally_alike_rows_the_first_come_first(seed, rows, columns, keep, t
     column = np.concatenate([rng.choice(columns, s, replace=False) for s in size]).astype(np.int32)
     matrix = np.full((rows, columns), np.nan)
     matrix[row, column] = 1
-    rules = {"shrinkage": 0.0, "min_support": 1, "significance_weighting": 0, "negative": False}
+    rules = {"shrinkage": 0.0, "min_support": 1, "significance": 0, "negative": False}
     found = _native.nearest_rows(
         row, column, np.ones(len(row), np.float32), rows, columns, kind, keep, *rules.values(), False, threads
     )
@@ -364,7 +364,7 @@ def near(**changes):
         "row": np.array([0, 1], np.int32), "column": np.array([0, 0], np.int32),
         "value": np.ones(2, np.float32),
         "rows": 2, "columns": 1, "similarity": "product", "keep": 1, "shrinkage": 0.0, "min_support": 1,
-        "significance_weighting": 0, "negative": False, "as_computed": False, "threads": 1,
+        "significance": 0, "negative": False, "as_computed": False, "threads": 1,
     }  # fmt: skip
     return usual | changes
 
@@ -383,7 +383,7 @@ def near(**changes):
         ({"threads": 0}, "at least 1"),
         ({"shrinkage": -1.0}, "may be negative"),
         ({"min_support": -1}, "may be negative"),
-        ({"significance_weighting": -1}, "may be negative"),
+        ({"significance": -1}, "may be negative"),
     ],
 )
 def test_impossible_cells_and_rules_are_refused(changes, words):

@@ -27,7 +27,7 @@ def _best_instruction_set_afterwards():
 RATES = {
     "learning_rate": 0.05,
     "regularization": 0.1,
-    "implicit_learning_rate": 0.03,
+    "implicit_rate": 0.03,
     "implicit_regularization": 0.2,
 }
 DAMPING = {"drift_damping": 3.0, "bin_damping": 5.0, "session_damping": 2.0}
@@ -246,9 +246,9 @@ def test_ridge_users_equals_its_twin(seed, users, size, strength, threads):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"n_init": [1, 2]}, "begin with 0"),
-        ({"n_init": [0, 3]}, "end with the number of rows"),
-        ({"n_init": [0, 2, 1, 2]}, "must not fall"),
+        ({"starts": [1, 2]}, "begin with 0"),
+        ({"starts": [0, 3]}, "end with the number of rows"),
+        ({"starts": [0, 2, 1, 2]}, "must not fall"),
         ({"item": [0, 4]}, "an item index is out of range"),
         ({"item": [0]}, "same length"),
         ({"weight": [1.0]}, "same length"),
@@ -256,8 +256,8 @@ def test_ridge_users_equals_its_twin(seed, users, size, strength, threads):
     ],
 )
 def test_ridge_users_refuses(changes, words):
-    kinds = {"n_init": np.int64, "item": np.int32, "target": np.float64, "weight": np.float64}
-    given = {"n_init": [0, 2], "item": [0, 3], "target": [1, 2], "weight": [1, 1], "penalty": np.eye(2)}
+    kinds = {"starts": np.int64, "item": np.int32, "target": np.float64, "weight": np.float64}
+    given = {"starts": [0, 2], "item": [0, 3], "target": [1, 2], "weight": [1, 1], "penalty": np.eye(2)}
     given |= changes
     arrays = {name: np.array(value, kinds[name]) if name in kinds else value for name, value in given.items()}
     with pytest.raises(ValueError, match=words):

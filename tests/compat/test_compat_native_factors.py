@@ -42,13 +42,13 @@ class Case:
         self.rng, self.users, self.items = rng, users, items
         user, item = rng.integers(0, users, n), rng.integers(0, items, n)
         value = rng.integers(1, 6, n).astype(float) if whole else rng.normal(3, 1, n)
-        self.by_user = self._group_by_list(user, item, value, users)
-        self.by_item = self._group_by_list(item, user, value, items)
+        self.by_user = self._group_rows(user, item, value, users)
+        self.by_item = self._group_rows(item, user, value, items)
         self.tables = [rng.normal(0, 0.2, (size, factors)) for size in (users, items, items)]
         self.biases = [rng.normal(0, 0.3, size) for size in (users, items)]
 
     @staticmethod
-    def _grouped(own, other, value, size):
+    def _group_rows(own, other, value, size):
         order = np.argsort(own, kind="stable")
         starts = np.append(0, np.cumsum(np.bincount(own, minlength=size))).astype(np.int64)
         return starts, other[order].astype(np.int32), value[order]
@@ -114,7 +114,7 @@ def test_svdpp_equals_numpy_reference(isa, seed, users, items, n, factors, epoch
     if once:  # no pair twice: the way without |N|^2
         pairs = case.rng.permutation(users * items)[:n]
         value = case.rng.normal(3, 1, len(pairs))
-        case.by_user = case._group_by_list(pairs // items, pairs % items, value, users)
+        case.by_user = case._group_rows(pairs // items, pairs % items, value, users)
     wanted = sgd_twin(case, epochs, implicit=True)
     assume(settled(wanted))
     _native.surprise_svdpp(*case.by_user, 3.0, *case.tables, *case.biases, RATES, REGS, epochs)
@@ -255,13 +255,13 @@ def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shap
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"n_init": [1, 2, 2]}, "begin with 0"),
-        ({"n_init": [0, 2, 1]}, "must not fall"),
-        ({"n_init": [0, 1, 3]}, "end with the number of rows"),
+        ({"starts": [1, 2, 2]}, "begin with 0"),
+        ({"starts": [0, 2, 1]}, "must not fall"),
+        ({"starts": [0, 1, 3]}, "end with the number of rows"),
         ({"item": [0, 3]}, "an item index is out of range"),
         ({"item": [0, -1]}, "an item index is out of range"),
         ({"value": [1.0]}, "same length"),
-        ({"n_init": [0, 2]}, "one row a user"),
+        ({"starts": [0, 2]}, "one row a user"),
         ({"user_factors": np.zeros((2, 5))}, "same number of factors"),
         ({"item_bias": np.zeros(4)}, "one row an item"),
         ({"user_bias": np.zeros(1)}, "one row a user"),
@@ -272,12 +272,12 @@ def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shap
 def test_invalid_factor_arguments_raise(name, changes, words):
     counts = {"svd": (4, 4), "svdpp": (5, 5), "nmf": (2, 4)}[name]
     given = {
-        "n_init": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
+        "starts": [0, 1, 2], "item": [0, 2], "value": [1.0, 2.0], "mean": 0.0,
         "user_factors": np.ones((2, 4)), "item_factors": np.ones((3, 4)),
         "user_bias": np.zeros(2), "item_bias": np.zeros(3),
         "rates": np.zeros(counts[0]), "regs": np.zeros(counts[1]), "epochs": 1,
     } | changes  # fmt: skip
-    kinds = {"n_init": np.int64, "item": np.int32, "value": np.float64}
+    kinds = {"starts": np.int64, "item": np.int32, "value": np.float64}
     given |= {key: np.array(given[key], kind) for key, kind in kinds.items()}
     extra = {"svdpp": {"implicit_factors": np.ones((3, 4))}, "nmf": {"biased": True}}.get(name, {})
     with pytest.raises(ValueError, match=words):
