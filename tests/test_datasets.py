@@ -1,4 +1,4 @@
-"""The bundled data set: what it holds, how it was made, and that there is something to find in it."""
+"""The bundled dataset: its contents, how it was generated, and its planted structure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def jokes():
     return datasets.load_items("sample")
 
 
-def test_names():
+def test_names_and_unknown_names():
     assert datasets.names()[0] == "sample"
     for load in (datasets.load, datasets.load_items):
         with pytest.raises(NotFoundError, match=r'no data set "smaple"; did you mean "sample"\?') as caught:
@@ -33,18 +33,18 @@ def test_names():
         assert caught.value.hint == "one of " + ", ".join(datasets.names())
 
 
-def test_the_bundled_file_is_what_generate_makes():
+def test_bundled_file_equals_generate_output():
     packed = (files("foretaste.datasets") / "data" / "sample_ratings.csv.gz").read_bytes()
     assert gzip.decompress(packed).decode() == sample.generate()
     assert sample.generate(1) != sample.generate()
 
 
-def test_write_makes_the_bundled_file(tmp_path):
+def test_write_reproduces_the_bundled_file(tmp_path):
     sample.write_ratings_file(tmp_path)
     assert gzip.decompress((tmp_path / "sample_ratings.csv.gz").read_bytes()).decode() == sample.generate()
 
 
-def test_nothing_is_said_when_it_is_loaded(caplog):
+def test_loading_logs_nothing(caplog):
     caplog.set_level("DEBUG")
     datasets.load("sample")
     datasets.load_items("sample")
@@ -63,7 +63,7 @@ def test_size_and_scale(bundled):
     assert (np.bincount(bundled.user) == 1).sum() == 8
 
 
-def test_times_cover_months_and_are_in_order(bundled):
+def test_timestamps_span_months_in_order(bundled):
     assert (np.diff(bundled.timestamp) >= 0).all()
     assert 100 < (bundled.timestamp[-1] - bundled.timestamp[0]) / 86_400 < 200
 
@@ -80,7 +80,7 @@ def test_ratings_are_missing_not_at_random(bundled):
     assert bundled.value[favourite].mean() > bundled.value[~favourite].mean() + 1
 
 
-def test_there_is_something_to_find(bundled):
+def test_sample_has_learnable_structure(bundled):
     test = np.random.default_rng(0).random(len(bundled)) < 0.2
     train, valid = bundled[~test], bundled[test]
     error = {
@@ -92,7 +92,7 @@ def test_there_is_something_to_find(bundled):
     assert max(error["UserMean"], error["ItemMean"]) < error["GlobalMean"]
 
 
-def test_jokes(bundled, jokes):
+def test_items_have_titles(bundled, jokes):
     assert jokes.title == "jokeText"
     assert jokes.items == bundled.items
     texts = jokes.titles(jokes.items.ids)

@@ -1,4 +1,4 @@
-"""The documentation is true: its blocks run, its figures are met, nothing public is left out."""
+"""Documentation: code blocks run, shown figures are met, every public name is documented."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_tutorial_reads_the_ratings_of_the_lecture(lecture):
         ("KNNImputation", 0.00, 4.78, 0.02),
     ],
 )
-def test_tutorial_meets_the_figures_of_the_lecture(lecture, model, train, valid, tolerance):
+def test_tutorial_reproduces_the_lecture_figures(lecture, model, train, valid, tolerance):
     assert lecture["scores"][model] == pytest.approx((train, valid), abs=tolerance)
 
 
@@ -127,7 +127,7 @@ def test_tutorial_svd_beats_the_lecture(lecture):
 
 
 @pytest.mark.dataset
-def test_tutorial_shows_the_figures_that_it_computes(lecture):
+def test_tutorial_output_equals_its_text(lecture):
     shown = {}
     for step, _, ours in tables(TUTORIAL)[0][1:]:
         names = re.findall(r"`(\w+)`", step)
@@ -143,7 +143,7 @@ def test_tutorial_shows_the_figures_that_it_computes(lecture):
 @pytest.mark.dataset
 @pytest.mark.torch
 @pytest.mark.skipif(not TORCH, reason='needs PyTorch: pip install "foretaste[torch]"')
-def test_tutorial_tailors_the_loss_on_the_ratings_of_the_lecture(lecture):
+def test_tutorial_custom_loss_on_the_lecture_ratings(lecture):
     assert lecture["scores"]["TorchMF"][1] <= 4.50
     loved, others = zip(lecture["errors"]["squared"], lecture["errors"]["loved first"], strict=True)
     assert loved[1] < 0.8 * loved[0]
@@ -152,7 +152,7 @@ def test_tutorial_tailors_the_loss_on_the_ratings_of_the_lecture(lecture):
 
 
 @pytest.mark.dataset
-def test_tutorial_shows_the_cross_validation_that_it_computes(lecture):
+def test_tutorial_cross_validation_equals_its_text(lecture):
     (shown,) = [ours for step, _, ours in tables(TUTORIAL)[0] if step.startswith("5-fold")]
     error, spread, other = (float(figure) for figure in re.findall(r"[\d.]+", shown))
     validated = lecture["validated"]
@@ -165,7 +165,7 @@ def test_tutorial_shows_the_cross_validation_that_it_computes(lecture):
 
 
 @pytest.mark.dataset
-def test_tutorial_finds_the_nearest_items_of_scikit_learn(lecture):
+def test_tutorial_similar_items_equal_scikit_learn(lecture):
     neighbors = pytest.importorskip("sklearn.neighbors", reason='needs pip install "foretaste[test]"')
     items = lecture["ratings"].items
     assert lecture["train"].items == items

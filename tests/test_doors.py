@@ -1,4 +1,4 @@
-"""The two doors: what people have becomes ratings and pairs."""
+"""Input validation: ``as_ratings`` and ``encode_pairs``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rows_of(ratings: Ratings) -> list[tuple]:
     return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
-def test_as_ratings_takes_what_people_have():
+def test_as_ratings_accepts_every_input_form():
     pairs, value = list(zip(SMALL.user_ids.tolist(), SMALL.item_ids.tolist(), strict=True)), SMALL.value
     table = {
         "user_id": SMALL.user_ids,
@@ -44,7 +44,7 @@ def test_as_ratings_takes_what_people_have():
         assert as_ratings(frame, value + 1).value.tolist() == (value + 1).tolist()
 
 
-def test_new_values_for_ratings_are_checked():
+def test_replaced_values_are_validated():
     assert as_ratings(SMALL, SMALL.value / 2).value.tolist() == (SMALL.value / 2).tolist()
     assert as_ratings(SMALL, sample_weight=[1] * 5).weight.tolist() == [1] * 5
     for arguments, words in (
@@ -58,7 +58,7 @@ def test_new_values_for_ratings_are_checked():
             as_ratings(SMALL, *arguments)
 
 
-def test_pairs_of_the_wrong_shape_are_refused():
+def test_pairs_of_the_wrong_shape_raise():
     for pairs, words in (
         (np.zeros((3, 3), int), r"pairs must have shape \(n, 2\)"),
         (np.zeros(3, int), r"pairs must have shape \(n, 2\)"),
@@ -70,7 +70,7 @@ def test_pairs_of_the_wrong_shape_are_refused():
             as_ratings(pairs, [1])
 
 
-def test_encode_pairs_marks_what_is_unknown():
+def test_encode_pairs_marks_unknown_ids():
     found = encode_pairs([(3, "b"), (9, "a"), (1, "z"), (0, "?")], SMALL.users, SMALL.items)
     assert found.user.tolist() == [2, -1, 0, -1]
     assert found.item.tolist() == [1, 0, -1, -1]

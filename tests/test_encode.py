@@ -1,4 +1,4 @@
-"""The encoder of ids and the search for repeated pairs, against numpy and Python's own sorting."""
+"""The id encoder and duplicate detection, against numpy and Python's own sorting."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def columns_of(cells):
     texts_may_be_numbers=st.booleans(),
     data=st.data(),
 )
-def test_texts_are_encoded_as_their_twin_says(chunks, threads, empty_is_missing, texts_may_be_numbers, data):
+def test_texts_are_encoded_like_the_python_reference(
+    chunks, threads, empty_is_missing, texts_may_be_numbers, data
+):
     encoder = IdEncoder(threads, empty_is_missing)
     encoder.feed_texts(pl.Series([], dtype=pl.String))
     for cells in chunks:
@@ -105,7 +107,7 @@ def test_numbers_are_encoded_as_by_numpy(chunks, threads):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("rows", [BLOCK - 1, BLOCK, BLOCK + 1, 7 * BLOCK + 5])
-def test_rows_are_shared_between_threads(rows, threads):
+def test_rows_are_split_over_threads(rows, threads):
     """More distinct ids than one part of the sort holds, of every length, most of them several times."""
     rng = np.random.default_rng(rows)
     texts = np.array([f"{'é' * (k % 7)}{k}" for k in range(rows // 2)], dtype=object)
@@ -120,7 +122,7 @@ def test_rows_are_shared_between_threads(rows, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_a_text_in_the_last_row_makes_all_ids_texts(threads):
+def test_text_in_the_last_row_makes_all_ids_text(threads):
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 3 * 10**5, 2 * 10**5)
     encoder = IdEncoder(threads, False)
@@ -133,7 +135,7 @@ def test_a_text_in_the_last_row_makes_all_ids_texts(threads):
 
 
 @pytest.mark.parametrize("text", ["9" * 19, "1" + "0" * 18, "00", "01", "-1", "+1", " 1", "1.0", "١", "1e3"])
-def test_one_id_that_is_no_canonical_number_makes_all_texts(text):
+def test_one_non_canonical_number_makes_all_ids_text(text):
     for cells in ([text, "10", "9"], ["10", "9", text]):
         encoder = IdEncoder(1, False)
         encoder.feed_texts(pl.Series(cells))
@@ -144,7 +146,7 @@ def test_one_id_that_is_no_canonical_number_makes_all_texts(text):
         assert encoder.finish(True)[0] == sorted([*cells, "9" * 18])
 
 
-def test_texts_that_collide_at_first_sight_are_told_apart():
+def test_hash_collisions_are_resolved():
     cells = [
         "a",
         "a\0",
@@ -177,12 +179,12 @@ def test_many_long_texts():
 @pytest.mark.parametrize(
     "column", [pl.Series([1, 2]), pl.Series([b"a"]), pl.Series(["a"], dtype=pl.Categorical)]
 )
-def test_other_columns_than_text_are_refused(column):
+def test_non_text_columns_raise(column):
     with pytest.raises(ValueError, match="must be of text"):
         IdEncoder(1, False).feed_texts(column)
 
 
-def test_a_column_that_speaks_no_arrow_is_refused():
+def test_column_without_arrow_interface_raises():
     with pytest.raises(AttributeError, match="__arrow_c_stream__"):
         IdEncoder(1, False).feed_texts(["a"])
 
@@ -213,7 +215,7 @@ class Failing:
         return capsule
 
 
-def test_a_column_that_fails_says_why_and_the_encoder_is_done_with():
+def test_failing_column_raises_and_ends_the_encoder():
     encoder = IdEncoder(1, False)
     with pytest.raises(ValueError, match="cannot be read: the disk is gone"):
         encoder.feed_texts(Failing())
@@ -221,12 +223,12 @@ def test_a_column_that_fails_says_why_and_the_encoder_is_done_with():
         encoder.finish(True)
 
 
-def test_a_table_is_no_column():
+def test_table_instead_of_column_raises():
     with pytest.raises(ValueError, match="must be of text"):
         IdEncoder(1, False).feed_texts(pa.table({"user": ["a"]}))
 
 
-def test_texts_and_numbers_do_not_mix():
+def test_mixed_types_raise():
     encoder = IdEncoder(1, False)
     encoder.feed_texts(pl.Series(["a"]))
     with pytest.raises(ValueError, match="either texts or numbers"):
@@ -235,7 +237,7 @@ def test_texts_and_numbers_do_not_mix():
     assert encoder.finish(True)[0] == ["a", "b"]
 
 
-def test_codes_are_given_once():
+def test_codes_are_returned_once():
     encoder = IdEncoder(1, False)
     encoder.finish(True)
     with pytest.raises(ValueError, match="has given its codes"):
@@ -256,7 +258,7 @@ def test_codes_are_given_once():
     by_user=st.booleans(),
     threads=THREADS,
 )
-def test_repeats_are_counted(rows, by_user, threads):
+def test_duplicates_are_counted(rows, by_user, threads):
     if by_user:
         rows.sort(key=lambda row: row[0])
     user, item = (np.array([row[k] for row in rows], np.int32) for k in (0, 1))
@@ -265,7 +267,7 @@ def test_repeats_are_counted(rows, by_user, threads):
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 @pytest.mark.parametrize("order", ["by user", "two runs of a user", "shuffled"])
-def test_repeats_are_counted_in_many_rows(order, threads):
+def test_duplicates_are_counted_in_many_rows(order, threads):
     rng = np.random.default_rng(3)
     cells = rng.choice(900 * 700, 200_000, replace=False)
     cells = np.sort(np.r_[cells, cells[:17], cells[:5]])
@@ -277,7 +279,7 @@ def test_repeats_are_counted_in_many_rows(order, threads):
     assert count_repeats(user, item, 900, 700, threads) == 22 + (order == "two runs of a user")
 
 
-def test_repeats_refuse_what_is_out_of_range():
+def test_duplicate_count_validates_indices():
     one, two = np.zeros(1, np.int32), np.array([0, 2], np.int32)
     with pytest.raises(ValueError, match="a user index is out of range"):
         count_repeats(two, two, 2, 3, 1)
@@ -291,7 +293,7 @@ def test_repeats_refuse_what_is_out_of_range():
 # Threads and signals --------------------------------------------------------------------------------------
 
 
-def test_one_encoder_is_not_for_two_threads():
+def test_concurrent_use_of_an_encoder_raises():
     encoder, refused = IdEncoder(1, False), []
     series = pl.Series(np.arange(300_000)).cast(pl.String)
 
@@ -335,7 +337,7 @@ except ValueError as error:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_work_and_leaves_no_half_codes():
+def test_ctrl_c_leaves_no_partial_codes():
     run = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True
     )

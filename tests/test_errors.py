@@ -1,4 +1,4 @@
-"""Errors: three parts, a code, an exit code, and Python's own kind."""
+"""Errors: three parts, a code, an exit code, and a built-in base class."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_kind_has_its_code_and_base():
 
 
 @pytest.mark.parametrize("kind", every_kind())
-def test_the_parts_stand_in_order_and_survive_copies(kind):
+def test_parts_are_ordered_and_survive_copies(kind):
     error = kind("no column", where="columns are: a, b", hint='user="a"')
     assert str(error) == 'no column\n  columns are: a, b\ntry: user="a"'
     assert str(kind("alone")) == "alone"

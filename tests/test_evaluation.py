@@ -1,4 +1,4 @@
-"""Comparisons: the numbers are those computed by hand, nothing leaks, and nothing aborts."""
+"""Comparisons: scores equal those computed by hand, no leakage, failing models become rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def by_name(results: Results) -> dict[str, dict[str, Any]]:
 # The numbers ---------------------------------------------------------------------------------------------
 
 
-def test_holdout_figures_are_those_computed_by_hand(ratings: Ratings) -> None:
+def test_hold_out_scores_equal_those_computed_by_hand(ratings: Ratings) -> None:
     results = compare(ratings, [Bias(user_damping=1.0), "UserMean"], split=HoldOut(0.25, seed=7))
     train_rows, test_rows = next(HoldOut(0.25, seed=7).split(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
@@ -99,7 +99,7 @@ def test_holdout_figures_are_those_computed_by_hand(ratings: Ratings) -> None:
     assert results.protocol == "hold-out, 25 % of the rows, seed 7: 675 train, 225 test rows"
 
 
-def test_folds_are_means_with_deviations_beside_and_each_fold_kept(ratings: Ratings) -> None:
+def test_fold_scores_have_mean_std_and_each_fold(ratings: Ratings) -> None:
     results = compare(ratings, "Bias", split=KFold(3, seed=2), metrics=("rmse", "fcp"))
     row = by_name(results)["Bias"]
     errors, fallbacks = [], 0
@@ -135,7 +135,7 @@ def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> 
         (ColdItems(0.2), "20 % of the items held out entirely, seed 0"),
     ],
 )
-def test_every_split_serves_and_is_said_in_words(ratings: Ratings, split: Any, words: str) -> None:
+def test_every_split_works_and_is_described(ratings: Ratings, split: Any, words: str) -> None:
     results = compare(ratings, ["ItemMean"], split=split)
     assert results.protocol.startswith(words)
     if isinstance(split, ColdUsers | ColdItems):
@@ -155,7 +155,7 @@ def test_split_by_time_and_one_from_scikit_learn(ratings: Ratings) -> None:
     assert len(by_name(results)["Bias"]["folds"]) == 2
 
 
-def test_ratings_given_apart(ratings: Ratings) -> None:
+def test_external_test_set(ratings: Ratings) -> None:
     train, test = ratings[:700], ratings[700:]
     results = compare(train, "Bias", test=test)
     assert by_name(results)["Bias"]["rmse"] == rmse(test.value, Bias().fit(train).predict(test))
@@ -166,7 +166,7 @@ def test_ratings_given_apart(ratings: Ratings) -> None:
 # No leak -------------------------------------------------------------------------------------------------
 
 
-def test_ratings_judged_by_do_not_change_a_prediction(ratings: Ratings) -> None:
+def test_test_ratings_do_not_change_predictions(ratings: Ratings) -> None:
     def predictions(given: Ratings) -> list[np.ndarray]:
         Recording.seen.clear()
         compare(given, [Recording()], split=HoldOut(0.3, seed=1))
@@ -182,7 +182,7 @@ def test_ratings_judged_by_do_not_change_a_prediction(ratings: Ratings) -> None:
         np.testing.assert_array_equal(old, new)
 
 
-def test_models_given_stay_unfitted(ratings: Ratings) -> None:
+def test_models_passed_in_stay_unfitted(ratings: Ratings) -> None:
     model = Bias()
     compare(ratings, [model])
     assert not model.__sklearn_is_fitted__()
@@ -191,7 +191,7 @@ def test_models_given_stay_unfitted(ratings: Ratings) -> None:
 # What refuses, and what is refused -----------------------------------------------------------------------
 
 
-def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) -> None:
+def test_failing_model_becomes_a_row_with_its_error(ratings: Ratings) -> None:
     results = compare(ratings, [Huge(), Timed(), Bias()], metrics=["mae"])
     assert [row["model"] for row in results.rows] == ["Bias", "GlobalMean", "Huge", "Timed"]
     huge, timed = results.rows[2:]
@@ -204,7 +204,7 @@ def test_a_model_that_refuses_becomes_a_row_with_its_reason(ratings: Ratings) ->
     assert "failed: it needs 900 GB" in results._repr_html_()
 
 
-def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratings: Ratings) -> None:
+def test_model_without_weight_support_fails_alone(ratings: Ratings) -> None:
     @estimator
     class Unweighted(Bias):
         tags: ClassVar[frozenset[str]] = frozenset()
@@ -215,7 +215,7 @@ def test_a_model_without_weights_refuses_weighted_ratings_and_others_go_on(ratin
     assert results.rows[0]["model"] == "Bias"
 
 
-def test_nothing_is_best_where_all_refuse(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_best_model_if_all_fail(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GlobalMean, "requires", frozenset({"timestamp"}))
     results = compare(ratings, [Huge()])
     assert results.best_row is None
@@ -243,7 +243,7 @@ def test_a_wrong_argument_is_named(
         compare(ratings, models, **options)
 
 
-def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> None:
+def test_test_set_without_known_ids_raises(ratings: Ratings) -> None:
     strangers = Ratings.from_columns(ratings.user_ids + 10_000, ratings.item_ids + 10_000, ratings.value)
     with pytest.raises(DataError, match="no user and no item"):
         compare(ratings, "Bias", test=strangers)
@@ -256,7 +256,7 @@ def test_ratings_of_other_people_and_things_are_refused(ratings: Ratings) -> Non
         compare(ratings, "Bias", test=ratings[[]])
 
 
-def test_the_baseline_is_added_once_and_said(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
+def test_baseline_is_added_once_and_logged(ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "foretaste"):
         assert len(compare(ratings, ["Bias"])) == 2
     assert "GlobalMean added" in caplog.text
@@ -284,7 +284,7 @@ def figures(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["numbers", "text", "apart"])
-def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings, kind: str) -> None:
+def test_subprocess_gives_the_same_scores_and_peak_memory(ratings: Ratings, kind: str) -> None:
     given, options = ratings, {"split": KFold(2)}
     if kind != "numbers":
         users = np.char.zfill(ratings.user_ids.astype(str), 5)
@@ -301,14 +301,14 @@ def test_a_process_of_its_own_gives_the_same_figures_and_a_peak(ratings: Ratings
     assert "peak MB" in str(there)
 
 
-def test_a_peak_grows_with_what_a_model_holds(ratings: Ratings) -> None:
+def test_peak_memory_grows_with_the_model(ratings: Ratings) -> None:
     many = Ratings.from_columns(np.arange(20_000), np.arange(20_000) % 50, np.arange(20_000) % 7)
     results = compare(many, [SVD(factors=512, epochs=1), "Bias"], measure_memory=True)
     peaks = {row["model"]: row["peak_memory_mb"] for row in results.rows}
     assert peaks["SVD"] - peaks["Bias"] > 0.5 * 20_000 * 512 * 4 / 1e6
 
 
-def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -> None:
+def test_custom_model_runs_in_process_without_peak_memory(ratings: Ratings) -> None:
     results = compare(ratings, [Recording()], measure_memory=True)
     assert "peak_memory_mb" not in by_name(results)["Recording"]
     assert by_name(results)["GlobalMean"]["peak_memory_mb"] > 5
@@ -316,7 +316,7 @@ def test_a_model_of_ones_own_is_judged_here_without_a_figure(ratings: Ratings) -
     assert "peak MB" in str(results)
 
 
-def test_refusals_come_back_from_another_process(ratings: Ratings) -> None:
+def test_subprocess_errors_are_returned(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
     results = compare(weighted, ["Bias"], measure_memory=True)
     assert all("weights are all 0" in row["error"]["message"] for row in results.rows)
@@ -349,12 +349,12 @@ def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
     assert done.stderr == ""
 
 
-def test_a_failing_process_is_told_with_its_traceback(tmp_path: Any) -> None:
+def test_failing_subprocess_reports_its_traceback(tmp_path: Any) -> None:
     with pytest.raises(RuntimeError, match=r"data\.npz"):
         evaluate_in_subprocess(Bias(), tmp_path, ("rmse",), Progress(), lambda _: None)
 
 
-def test_a_process_ended_from_outside_is_a_refusal_and_interrupted_an_interrupt() -> None:
+def test_killed_subprocess_is_an_error_and_interrupt_propagates() -> None:
     judged = EvaluationOutcome()
     _check_exit_code(-9, judged)
     assert judged.error is not None
@@ -366,7 +366,7 @@ def test_a_process_ended_from_outside_is_a_refusal_and_interrupted_an_interrupt(
         _check_exit_code(3, EvaluationOutcome())
 
 
-def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
+def test_packed_plan_preserves_everything_but_ids(ratings: Ratings, tmp_path: Any) -> None:
     pd = pytest.importorskip("pandas", reason='needs pip install "foretaste[test]"')
     features = pd.DataFrame({"user": ratings.users.ids, "age": np.arange(len(ratings.users))})
     full = ratings.replace(weight=np.ones(900, np.float32), timestamp=np.arange(900), scale=(-8.0, 8.0))
@@ -388,7 +388,7 @@ def test_packing_keeps_all_but_the_ids(ratings: Ratings, tmp_path: Any) -> None:
 # Interrupted, watched, shown -----------------------------------------------------------------------------
 
 
-def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
+def test_interrupt_keeps_finished_results(ratings: Ratings) -> None:
     Interrupted.fits.clear()
     results = compare(ratings, ["ItemMean", Interrupted(), "Bias"], split=KFold(3))
     assert results.interrupted
@@ -398,7 +398,7 @@ def test_an_interrupt_keeps_what_is_done(ratings: Ratings) -> None:
     assert "interrupted: 2 of 4" in str(results)
 
 
-def test_lines_are_one_a_model(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_prints_one_line_per_model(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
     compare(ratings, ["Bias", QUICK], progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
@@ -410,7 +410,7 @@ def test_lines_are_one_a_model(ratings: Ratings, capsys: pytest.CaptureFixture[s
     assert "RMSE" in lines[1]
 
 
-def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
+def test_subprocess_progress_is_shown(ratings: Ratings) -> None:
     class Watching(Progress):
         def __init__(self) -> None:
             self.seen: list[tuple[str, int]] = []
@@ -425,7 +425,7 @@ def test_progress_of_another_process_is_shown_here(ratings: Ratings) -> None:
     assert any(label.startswith("SVD") and total >= 3 for label, total in watching.seen)
 
 
-def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) -> None:
+def test_results_repr_has_baseline_and_plan(ratings: Ratings) -> None:
     results = compare(ratings, ["Bias", Bias(user_damping=9.0)], name="tiny")
     text = str(results)
     gain = 100 * (1 - results.rows[0]["rmse"] / results.baseline_row["rmse"])
@@ -440,7 +440,7 @@ def test_results_show_themselves_with_baseline_and_protocol(ratings: Ratings) ->
     assert "better than always" in results._repr_html_()
 
 
-def test_nothing_beats_the_mean_is_said() -> None:
+def test_no_better_than_the_mean_is_reported() -> None:
     rng = np.random.default_rng(0)
     user, item = np.divmod(np.arange(400), 20)
     noise = Ratings.from_columns(user, item, rng.normal(size=400))
@@ -448,7 +448,7 @@ def test_nothing_beats_the_mean_is_said() -> None:
     assert results.headline.startswith("No model is better than always guessing the mean")
 
 
-def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
+def test_to_dict_round_trips_through_json(ratings: Ratings) -> None:
     data = compare(ratings, [Bias(), Huge()], split=KFold(2)).to_dict()
     assert list(data) == ["dataset", "protocol", "sentences", "results"]
     wanted = {
@@ -466,7 +466,7 @@ def test_data_are_those_of_the_json_and_survive_it(ratings: Ratings) -> None:
 
 
 @pytest.mark.dataset
-def test_the_baselines_of_the_lecture() -> None:
+def test_lecture_baselines() -> None:
     folder = os.environ.get("FORETASTE_DATA")
     if not folder:
         pytest.skip("FORETASTE_DATA is not set; set it to a folder that holds jester2/")

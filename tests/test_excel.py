@@ -1,4 +1,4 @@
-"""Workbooks: cells as they stand, the place of each, and what is refused."""
+"""Workbooks: cell values, their locations, and refused content."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_columns_have_their_own_types(write):
 
 
 @pytest.mark.parametrize("write", [xlsx, xls])
-def test_mixed_columns_are_text_as_a_person_sees_it(write):
+def test_mixed_columns_are_text_as_displayed(write):
     column = [1, "1", 2.5, "N/A", True, 0.1 + 0.2, "NULL", 1e-12, 1e20, "007", " x "]
     frame = read_sheet(write([["item"], *([cell] for cell in column)]), "book").frame
     seen = ["1", "1", "2.5", "N/A", "TRUE", None, "NULL", None, None, "007", " x "]
@@ -131,19 +131,19 @@ def test_numbers_in_a_mixed_column_are_exact():
     assert read_sheet(data, "book").frame["v"].to_list() == ["-7.815999984741211", "q"]
 
 
-def test_one_text_that_looks_like_a_missing_value_does_not_vanish_in_a_column_of_numbers():
+def test_na_text_in_a_numeric_column_is_preserved():
     frame = read_sheet(xlsx([HEAD, [1, 2, 3.5], [1, 3, "N/A"], [1, 4, True]]), "book").frame
     assert frame["rating"].to_list() == ["3.5", "N/A", "TRUE"]
 
 
-def test_cells_with_errors_are_not_blank():
+def test_error_cells_are_not_blank():
     data = xlsx([HEAD, [1, 2, 3.5], [1, 3, "#N/A"], [1, 4, "#DIV/0!"], [2, 4, 1.0]], top=3, left=2)
     sheet = read_sheet(data, "book")
     assert sheet.frame["rating"].to_list() == ["3.5", "#N/A", "#DIV/0!", "1"]
     assert sheet.frame["item"].to_list() == [2, 3, 4, 4]
 
 
-def test_an_error_beside_the_table_and_one_without_a_value():
+def test_error_cells_outside_the_table_or_without_a_value():
     rows = [HEAD, [1, 2, 3.5], [None, None, None, None, "#REF!"]]
     assert read_sheet(xlsx(rows), "b").frame["column_5"].to_list() == [None, "#REF!"]
     sheet = "xl/worksheets/sheet1.xml"
@@ -154,7 +154,7 @@ def test_an_error_beside_the_table_and_one_without_a_value():
 
 
 @pytest.mark.parametrize("write", [xlsx, xls])
-def test_places_count_from_the_top_of_the_sheet(write):
+def test_locations_count_from_the_top_of_the_sheet(write):
     start = 3 if write is xlsx else 2
     rows = [TABLE[0], TABLE[1], [None] * 3, TABLE[2], [None] * 3, TABLE[3]]
     sheet = read_sheet(write(rows, top=start, left=start), "book")
@@ -165,7 +165,7 @@ def test_places_count_from_the_top_of_the_sheet(write):
 
 
 @given(st.integers(0, 18_277))
-def test_letters_of_columns(place):
+def test_column_letters(place):
     assert column_letters(place) == openpyxl.utils.get_column_letter(place + 1)
 
 
@@ -182,13 +182,13 @@ def test_letters_of_columns(place):
         ([["user", 4, 9], ["x", 4, 5]], True),
     ],
 )
-def test_headers_are_guessed_and_said(rows, header, said):
+def test_header_is_inferred_and_logged(rows, header, said):
     assert read_sheet(xlsx(rows), "b.xlsx").has_header is header
     assert said() == [f"b.xlsx: {'with a header' if header else 'no header'}   (override: header=...)"]
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_header_that_was_said(header, said):
+def test_explicit_header_option(header, said):
     sheet = read_sheet(xlsx(TABLE), "b.xlsx", header=header)
     assert sheet.has_header is header
     assert len(sheet.frame) == 3 + (not header)
@@ -202,7 +202,7 @@ def test_number_titles_are_names_and_titles_may_repeat():
     assert sheet.frame.columns == ["userId", "1", "1_3", "column_4"]
 
 
-def test_sheets_by_name_by_position_and_unsaid(said):
+def test_sheets_by_name_position_and_default(said):
     data = xlsx(TABLE, Notes=[["hello", "x"]], More=[[1, 2, 3]])
     assert read_sheet(data, "b.xlsx").name == "Ratings"
     assert said() == [
@@ -235,14 +235,14 @@ def test_empty_sheets():
     assert "is empty" in refused(xlsx([["", None]])).message
 
 
-def test_a_header_alone():
+def test_header_without_rows():
     sheet = read_sheet(xlsx([HEAD]), "b.xlsx")
     assert sheet.frame.shape == (0, 3)
     assert sheet.frame.columns == HEAD
 
 
 @pytest.mark.parametrize("data", [xlsx(TABLE), xls(TABLE)])
-def test_damaged_workbooks(data):
+def test_corrupt_workbooks_raise(data):
     for damaged in (
         data[: len(data) // 2],
         data[:600],
@@ -254,7 +254,7 @@ def test_damaged_workbooks(data):
 
 
 @given(st.data())
-def test_any_damage_to_an_old_workbook_ends_in_an_error_of_ours_or_in_cells(data):
+def test_any_corruption_of_an_xls_raises_or_gives_cells(data):
     damaged = bytearray(xls(TABLE))
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -286,26 +286,26 @@ EXTENT, STRINGS, NUMBER, SHEET = 0x0200, 0x00FC, 0x0203, 0x0085
         (EXTENT, -2, "<H", 2**15, "unexpected end"),
     ],
 )
-def test_an_old_workbook_that_announces_what_it_cannot_hold(kind, at, form, value, what):
+def test_xls_with_false_declared_sizes_raises(kind, at, form, value, what):
     damaged = bytearray(xls(TABLE))
     struct.pack_into(form, damaged, record(damaged, kind) + at, value)
     assert what in refused(bytes(damaged)).message
 
 
-def test_a_cell_of_an_old_workbook_where_none_can_be():
+def test_xls_cell_out_of_bounds_raises():
     damaged = bytearray(xls([[0.1234567, "x"]]))
     struct.pack_into("<H", damaged, record(damaged, NUMBER) + 2, 300)
     assert "a sheet of 1 rows and 301 columns" in refused(bytes(damaged)).message
 
 
-def test_an_old_workbook_in_which_sectors_follow_in_a_ring():
+def test_xls_with_cyclic_sectors_raises():
     damaged = bytearray(xls(TABLE))
     (table,) = struct.unpack_from("<I", damaged, 76)
     struct.pack_into("<I", damaged, 512 * (table + 1) + 4 * 3, 0)
     assert "cycle of sectors" in refused(bytes(damaged)).message
 
 
-def test_cells_with_errors_of_an_old_workbook():
+def test_xls_error_cells():
     book = xlwt.Workbook()
     sheet = book.add_sheet("Ratings")
     for column, title in enumerate(HEAD):
@@ -328,7 +328,7 @@ def test_cells_with_errors_of_an_old_workbook():
     assert frame["rating"].to_list() == ["5", "6", "7", "#DIV/0!", None]
 
 
-def test_an_old_workbook_so_small_that_it_lies_in_small_sectors():
+def test_small_xls_in_mini_sectors():
     stream = excel_xls._read_workbook_stream(xls(TABLE))
     stream = stream[: stream.rindex(b"\x0a\0\0\0") + 4]
     assert len(stream) < 4096
@@ -359,7 +359,7 @@ def test_an_old_workbook_so_small_that_it_lies_in_small_sectors():
     assert read_sheet(data, "b.xls").frame["item"].to_list() == ["007", "8", "x"]
 
 
-def test_a_changed_byte_inside_a_sheet():
+def test_changed_byte_in_a_sheet_raises():
     data = bytearray(patched(xlsx(TABLE), "xl/workbook.xml", b"Ratings", b"Ratings"))
     sheet = zipfile.ZipFile(io.BytesIO(bytes(data))).getinfo("xl/worksheets/sheet1.xml")
     data[sheet.header_offset + 120] ^= 0x10
@@ -367,7 +367,7 @@ def test_a_changed_byte_inside_a_sheet():
 
 
 @pytest.mark.parametrize("old", [True, False])
-def test_workbooks_with_a_password(old):
+def test_encrypted_workbooks_raise(old):
     data = bytearray(xls(TABLE))
     if old:  # a record of the way in which all others are encrypted, over one that says nothing
         struct.pack_into("<H", data, record(data, 0x0042) - 4, 0x002F)
@@ -380,7 +380,7 @@ def test_workbooks_with_a_password(old):
     assert "remove the password" in error.hint
 
 
-def test_a_stray_cell_far_away_is_named_before_it_fills_the_memory():
+def test_distant_stray_cell_raises_before_allocation():
     book = openpyxl.load_workbook(io.BytesIO(xlsx(TABLE)))
     book.active.cell(1_048_576, 16_384, "stray")
     target = io.BytesIO()
@@ -390,7 +390,7 @@ def test_a_stray_cell_far_away_is_named_before_it_fills_the_memory():
     assert "stray cell" in error.hint
 
 
-def test_a_part_that_would_unpack_to_an_absurd_size(monkeypatch):
+def test_xlsx_member_bomb_raises(monkeypatch):
     monkeypatch.setattr("foretaste.io.archive.MAX_UNPACKED_BYTES", 1_000_000)
     data = patched(
         xlsx(TABLE), "xl/worksheets/sheet1.xml", b"</sheetData>", b" " * 9_000_000 + b"</sheetData>"
@@ -407,7 +407,7 @@ def test_numbers_with_more_digits_than_excel_keeps(said):
     ]
 
 
-def test_open_document():
+def test_ods_is_read():
     cells = "".join(
         f'<table:table-cell office:value-type="float" office:value="{number}"/>' for number in (1, 2, 3.5)
     )
@@ -430,7 +430,7 @@ def test_open_document():
     assert read_sheet(data, "r.ods").frame.row(0) == (1, 2, 3.5)
 
 
-def test_without_the_library(monkeypatch):
+def test_missing_calamine_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     error = refused(xlsx(TABLE), MissingDependencyError)
     assert error.hint == 'pip install "foretaste[excel]"'
@@ -446,7 +446,7 @@ CELL = st.one_of(
 
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8))
-def test_what_xlwt_wrote_is_read(rows):
+def test_xlwt_files_are_read(rows):
     sheet = read_sheet(xls([["userId", "item"], *rows]), "b.xls")
     kept = [row for row in rows if row != (None, None)]
     assert len(sheet.frame) == len(kept)
@@ -490,7 +490,7 @@ def test_what_xlwt_wrote_is_read(rows):
         ("jester4/jester_dataset_4_ratings.xlsx", (7_699, 159), 106_489),
     ],
 )
-def test_the_sheets_of_jester(name, shape, ratings):
+def test_jester_sheets(name, shape, ratings):
     path = data_file(name)
     data, _, title = unpack(path, path)
     sheet = read_sheet(data, title)

@@ -1,4 +1,4 @@
-"""Why a prediction is what it is: shares are what a rating is worth, words and charts show them."""
+"""Explanations: exact attributions, text, HTML and charts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shares(told):
     ],
     ids=repr,
 )
-def test_the_share_of_a_rating_is_what_it_moves(ratings, model):
+def test_contribution_is_the_effect_of_the_rating(ratings, model):
     """Another value of one rating changes its own share by just what the prediction's taste changes."""
     model.set_params(clip=False).fit(ratings)
     own = ratings[ratings.user_ids == 11]
@@ -52,7 +52,7 @@ def test_the_share_of_a_rating_is_what_it_moves(ratings, model):
 
 
 @pytest.mark.parametrize("model", [NMF(factors=4, epochs=20), ALS(factors=4, non_negative=True)], ids=repr)
-def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
+def test_non_negative_factors_are_attributed(ratings, model):
     model.set_params(clip=False).fit(ratings)
     own = ratings[np.isin(ratings.user_ids, ratings.users.ids[:8])]
     folded = fold_in(model, users=own)
@@ -66,7 +66,7 @@ def test_factors_that_stay_above_0_are_taken_apart_too(ratings, model):
 @pytest.mark.parametrize(
     "model", [ALS(factors=4), NMF(factors=4, epochs=20), SVD(factors=4), SVDpp(factors=4)], ids=repr
 )
-def test_shares_honour_weights(ratings, model):
+def test_contributions_honor_weights(ratings, model):
     weighted = ratings.replace(weight=(np.arange(len(ratings)) % 4).astype(np.float32))
     folded = fold_in(model.set_params(clip=False).fit(ratings), users=weighted)
     for user in folded.users_.ids[::9].tolist():
@@ -75,7 +75,7 @@ def test_shares_honour_weights(ratings, model):
         assert len(told.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
 
 
-def test_time_is_told_apart(ratings):
+def test_time_is_a_part_of_its_own(ratings):
     when = np.arange(len(ratings)) * 86_400
     timed = ratings.replace(timestamp=when.astype(np.int64))
     model = TimeSVDpp(factors=4, epochs=5, clip=False).fit(timed)
@@ -85,7 +85,7 @@ def test_time_is_told_apart(ratings):
     assert "time" in [part.name for part in told.parts]
 
 
-def test_learned_factors_leave_a_rest_that_is_said(ratings):
+def test_trained_factors_leave_a_residual_line(ratings):
     model = SVD(factors=4, epochs=30, init_std=0.1, clip=False).fit(ratings)
     told = explain(model, 11, 5, ratings=ratings)
     taste = next(part.value for part in told.parts if part.name == "taste")
@@ -95,7 +95,7 @@ def test_learned_factors_leave_a_rest_that_is_said(ratings):
     assert len(told.reasons) == (ratings.user_ids == 11).sum()
 
 
-def test_what_is_cut_off_is_a_part(ratings):
+def test_clipping_is_a_part(ratings):
     model = SVD(factors=4, epochs=30).fit(ratings)
     model.high_ = 1.0
     user, item = next(
@@ -108,7 +108,7 @@ def test_what_is_cut_off_is_a_part(ratings):
     assert told.parts[-1].value < -1
 
 
-def test_text_and_html_show_the_same(ratings):
+def test_text_and_html_are_equal(ratings):
     titles = np.array([f"<b>The {item}</b>" for item in ratings.items.ids], dtype=object)
     catalogue = ItemCatalog(ratings.items, {"title": titles}, "title")
     told = explain(EASE().fit(ratings), "11", "5", catalog=catalogue)
@@ -126,7 +126,7 @@ def test_text_and_html_show_the_same(ratings):
     assert f'"{told.reasons[0].title}"' in told.sentence()
 
 
-def test_the_chart_is_among_the_charts(ratings):
+def test_plot_draws_the_explanation(ratings):
     told = explain(ItemKNN().fit(ratings), 11, 5)
     (chart,) = ft.plot(told)
     assert chart.rows[0][0] == "mean of all ratings"
@@ -144,7 +144,7 @@ def test_sentences_without_single_ratings(ratings):
     assert "whoever" in explain(ft.GlobalMean().fit(ratings), 11, 5).sentence()
 
 
-def test_mistakes_say_what_to_type(ratings):
+def test_mistakes_have_hints(ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
     with pytest.raises(NotFoundError, match="user 12 is unknown") as refused:
         explain(model, 12, 5)
@@ -183,7 +183,7 @@ QUICK = {
     low=st.floats(-100, 100), width=st.sampled_from([0.0, 1.0, 4.0, 20.0, 99.0]), clip=st.booleans(),
     declared=st.booleans(), new=st.booleans(),
 )  # fmt: skip
-def test_parts_and_shares_add_up_whatever_the_ratings(name, seed, n, low, width, clip, declared, new):
+def test_parts_and_contributions_sum_for_any_ratings(name, seed, n, low, width, clip, declared, new):
     """Of learned people and of new ones, on any scale: to a ten-thousandth of what is told."""
     rng = np.random.default_rng(seed)
     where = rng.choice(60, n, replace=False)

@@ -1,4 +1,4 @@
-"""Fetching archives: checked, kept and shared by processes; from their owners and from mirrors."""
+"""Downloads of archives: checksums, cache, concurrent processes, mirrors."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def md5(data: bytes) -> str:
 # Checks --------------------------------------------------------------------------------------------------
 
 
-def test_a_file_comes_whole_and_is_asked_for_once(server):
+def test_file_is_downloaded_once(server):
     found = data_set(f"{server.url}/{NAME}", bytes=len(DATA), md5=md5(DATA))
     assert fetched(found) == DATA
     assert fetched(found) == DATA  # from the cache
@@ -88,7 +88,7 @@ def test_a_file_comes_whole_and_is_asked_for_once(server):
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_wrong_bytes_are_removed(server, algorithm):
+def test_file_with_wrong_checksum_is_removed(server, algorithm):
     wrong = hashlib.new(algorithm, b"else", usedforsecurity=False).hexdigest()
     found = data_set(f"{server.url}/{NAME}", **{algorithm: wrong})
     with pytest.raises(DataError, match=f"is not the published file: its {algorithm} is") as caught:
@@ -98,20 +98,20 @@ def test_wrong_bytes_are_removed(server, algorithm):
     assert sorted(path.name for path in folder.iterdir()) == [".lock"]
 
 
-def test_all_checksums_must_be_right(server):
+def test_all_checksums_must_match(server):
     right = hashlib.sha256(DATA).hexdigest()
     with pytest.raises(DataError, match="its md5 is"):
         fetched(data_set(f"{server.url}/{NAME}", sha256=right, md5="0" * 32))
 
 
-def test_another_size_is_refused_before_it_is_read(server):
+def test_wrong_content_length_raises_before_reading(server):
     found = data_set(f"{server.url}/{NAME}", bytes=12)
     with pytest.raises(DataError, match=r"offers 256,000 bytes; films\.zip has 12"):
         fetched(found)
     assert leftovers(cache.dataset_folder(found)) == []
 
 
-def test_another_size_is_refused_without_a_length_too(server):
+def test_wrong_size_without_content_length_raises(server):
     server.always = Answer(length=False)
     with pytest.raises(DataError, match=r"has 256,000 bytes, not 12; it was removed"):
         fetched(data_set(f"{server.url}/{NAME}", bytes=12))
@@ -119,26 +119,26 @@ def test_another_size_is_refused_without_a_length_too(server):
 
 
 @pytest.mark.parametrize("line", ["MD5 (films.zip) = {}\n", "{}  films.zip\n"])
-def test_the_checksum_beside_the_archive_is_looked_up(server, line):
+def test_published_checksum_file_is_used(server, line):
     beside = server.put(f"{NAME}.md5", line.format(md5(DATA).upper()).encode())
     assert fetched(data_set(f"{server.url}/{NAME}", md5_url=beside)) == DATA
     assert len(server.asked_for(f"{NAME}.md5")) == 1
 
 
-def test_a_wrong_checksum_beside_the_archive_counts(server):
+def test_published_checksum_mismatch_raises(server):
     beside = server.put(f"{NAME}.md5", (md5(b"else") + "\n").encode())
     with pytest.raises(DataError, match="its md5 is"):
         fetched(data_set(f"{server.url}/{NAME}", md5_url=beside))
 
 
 @pytest.mark.parametrize("answer", [Answer(status=404), Answer(status=500)])
-def test_without_any_checksum_it_is_said(server, answer, caplog):
+def test_missing_checksum_is_logged(server, answer, caplog):
     server.next[f"/{NAME}.md5"] = [answer]
     assert fetched(data_set(f"{server.url}/{NAME}", md5_url=f"{server.url}/{NAME}.md5")) == DATA
     assert "no published checksum could be had; it is not checked" in caplog.text
 
 
-def test_the_next_address_is_tried_and_the_first_error_told(server, caplog):
+def test_next_url_is_tried_and_the_first_error_reported(server, caplog):
     gone, fine = f"{server.url}/gone", f"{server.url}/{NAME}"
     assert fetched(data_set(gone, fine)) == DATA
     assert f"(next: {fine})" in caplog.text
@@ -150,7 +150,7 @@ def test_the_next_address_is_tried_and_the_first_error_told(server, caplog):
 # The disk ------------------------------------------------------------------------------------------------
 
 
-def test_a_file_too_large_for_the_disk_is_refused_before_it_is_read(server, partial):
+def test_file_larger_than_the_free_disk_raises_before_reading(server, partial):
     server.always = Answer(headers={"Content-Length": str(10**18)}, stall=0)
     with pytest.raises(
         DownloadError, match=r"films\.zip does not fit: 1000000\.0 TB are needed, .* are free"
@@ -160,7 +160,7 @@ def test_a_file_too_large_for_the_disk_is_refused_before_it_is_read(server, part
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file on a disk that is full")
-def test_a_full_disk_is_said(partial):
+def test_full_disk_raises(partial):
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
         pytest.raises(DownloadError, match=r"films\.zip does not fit: no space left on device, .* are free"),
@@ -168,7 +168,7 @@ def test_a_full_disk_is_said(partial):
         partial.append(full, b"x")
 
 
-def test_what_is_written_in_pieces_is_written_whole(partial):
+def test_short_writes_are_completed(partial):
     class Reluctant(io.RawIOBase):
         taken = b""
 
@@ -181,7 +181,7 @@ def test_what_is_written_in_pieces_is_written_whole(partial):
     assert file.taken == DATA[:100]
 
 
-def test_a_disk_that_fills_up_keeps_what_came(server, start, tmp_path):
+def test_full_disk_keeps_the_partial_file(server, start, tmp_path):
     server.put("ml-latest-small.zip", DATA)
     limit = 100_001
     code = (
@@ -199,21 +199,21 @@ def test_a_disk_that_fills_up_keeps_what_came(server, start, tmp_path):
     assert (folder / "ml-latest-small.zip").read_bytes() == DATA
 
 
-def test_a_part_that_cannot_be_written(server, partial):
+def test_unwritable_partial_file_raises(server, partial):
     partial.path.mkdir()
     with pytest.raises(DownloadError, match=r"cannot write .*films\.zip\.partial: Is a directory") as caught:
         partial.open()
     assert "FORETASTE_CACHE" in caught.value.hint
 
 
-def test_terms_that_cannot_be_kept_do_not_matter(server, caplog):
+def test_unwritable_license_file_is_ignored(server, caplog):
     found = data_set(f"{server.url}/{NAME}")
     (cache.ensure_folder(found) / cache.LICENSE_FILE).symlink_to("nowhere/LICENSE.txt")
     assert fetched(found) == DATA
     assert "its terms could not be kept" in caplog.text
 
 
-def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
+def test_uncreatable_cache_raises(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "file"))
     with pytest.raises(InvalidParameterError, match="cannot keep movielens-100k in") as caught:
@@ -221,7 +221,7 @@ def test_a_cache_that_cannot_be_made(monkeypatch, tmp_path):
     assert "FORETASTE_CACHE" in caught.value.hint
 
 
-def test_where_the_cache_is(monkeypatch, tmp_path):
+def test_cache_location(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     assert cache.cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("FORETASTE_CACHE")
@@ -239,7 +239,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 # Mirrors, terms, progress --------------------------------------------------------------------------------
 
 
-def test_a_mirror_at_an_address_stands_for_the_owner(server, monkeypatch):
+def test_mirror_url_replaces_the_publisher(server, monkeypatch):
     server.put("deep/" + NAME, DATA[:10])
     server.put(f"deep/{NAME}.md5", md5(DATA[:10]).encode())
     monkeypatch.setenv("FORETASTE_MIRROR", f"{server.url}/deep/")
@@ -266,14 +266,14 @@ def test_a_folder_as_mirror(tmp_path, monkeypatch):
     assert fetched(found) == DATA  # a copy, not a link
 
 
-def test_a_mirror_is_checked_like_the_owner(tmp_path, monkeypatch):
+def test_mirror_checksums_are_verified(tmp_path, monkeypatch):
     (tmp_path / NAME).write_bytes(DATA)
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path))
     with pytest.raises(DataError, match="its sha256 is"):
         fetched(data_set("https://data.invalid/" + NAME, sha256="0" * 64))
 
 
-def test_terms_are_said_once_and_kept(server, caplog):
+def test_license_is_printed_once_and_stored(server, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     found = data_set(f"{server.url}/{NAME}")
     server.next["/" + NAME] = [Answer(status=403)]
@@ -343,7 +343,7 @@ def until(condition, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_keeps_what_came_and_the_next_time_goes_on(server, start, tmp_path):
+def test_ctrl_c_keeps_the_partial_file_for_resuming(server, start, tmp_path):
     server.put("ml-latest-small.zip", DATA)
     server.next["/ml-latest-small.zip"] = [Answer(stall=150_000)]
     process = start()
@@ -366,7 +366,7 @@ def test_ctrl_c_keeps_what_came_and_the_next_time_goes_on(server, start, tmp_pat
     assert f"{SMALL} is in {folder}" in out
 
 
-def test_two_processes_fetch_once(server, start):
+def test_two_processes_download_once(server, start):
     server.put("ml-latest-small.zip", DATA)
     server.next["/ml-latest-small.zip"] = [Answer(stall=1000)]
     first = start()
@@ -383,7 +383,7 @@ def test_two_processes_fetch_once(server, start):
     assert len(server.asked_for("ml-latest-small.zip")) == 1
 
 
-def test_a_process_that_dies_gives_the_lock_back(server, start, tmp_path):
+def test_killed_process_releases_the_lock(server, start, tmp_path):
     server.put("ml-latest-small.zip", DATA)
     server.next["/ml-latest-small.zip"] = [Answer(stall=1000)]
     first = start()

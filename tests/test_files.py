@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""Atomic writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foretaste._utils.files import atomic_write
 from foretaste.errors import InvalidParameterError, NotFoundError
 
 
-def test_the_file_appears_when_the_block_ends(tmp_path):
+def test_file_appears_at_the_end_of_the_block(tmp_path):
     wanted = tmp_path / "a.txt"
     with atomic_write(wanted) as partial:
         assert partial.parent == tmp_path
@@ -23,7 +23,7 @@ def test_the_file_appears_when_the_block_ends(tmp_path):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, OSError("disk full"), MemoryError])
 @pytest.mark.parametrize("older", [None, "old"])
-def test_an_interrupted_block_leaves_the_older_file(tmp_path, stop, older):
+def test_interrupted_block_keeps_the_old_file(tmp_path, stop, older):
     wanted = tmp_path / "a.txt"
     if older is not None:
         wanted.write_text(older)
@@ -39,7 +39,7 @@ def test_an_interrupted_block_leaves_the_older_file(tmp_path, stop, older):
     assert older is None or wanted.read_text() == older
 
 
-def test_an_interrupt_while_renaming_leaves_the_older_file(tmp_path, monkeypatch):
+def test_interrupt_while_renaming_keeps_the_old_file(tmp_path, monkeypatch):
     wanted = tmp_path / "a.txt"
     wanted.write_text("old")
 
@@ -53,7 +53,7 @@ def test_an_interrupt_while_renaming_leaves_the_older_file(tmp_path, monkeypatch
     assert wanted.read_text() == "old"
 
 
-def test_permissions_are_the_usual_ones_or_those_of_the_older_file(tmp_path):
+def test_permissions_are_default_or_those_of_the_old_file(tmp_path):
     plain, made = tmp_path / "plain", tmp_path / "made"
     plain.write_text("")
     with atomic_write(made) as partial:
@@ -65,7 +65,7 @@ def test_permissions_are_the_usual_ones_or_those_of_the_older_file(tmp_path):
     assert stat.S_IMODE(made.stat().st_mode) == 0o640
 
 
-def test_a_link_is_followed(tmp_path):
+def test_symlink_is_followed(tmp_path):
     real, link = tmp_path / "real", tmp_path / "link"
     real.write_text("old")
     link.symlink_to(real)
@@ -75,7 +75,7 @@ def test_a_link_is_followed(tmp_path):
     assert real.read_text() == "new"
 
 
-def test_places_that_cannot_be_written_are_refused(tmp_path):
+def test_unwritable_paths_raise(tmp_path):
     with pytest.raises(InvalidParameterError, match="it is a folder"), atomic_write(tmp_path):
         pass
     with pytest.raises(InvalidParameterError, match="not an ordinary file"), atomic_write("/dev/null"):
@@ -88,7 +88,7 @@ def test_places_that_cannot_be_written_are_refused(tmp_path):
     assert missing.value.hint == f"mkdir -p {tmp_path / 'no'}"
 
 
-def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
+def test_path_without_permission_raises(tmp_path, monkeypatch):
     def refuse(self, exist_ok):
         raise PermissionError(13, "Permission denied")
 

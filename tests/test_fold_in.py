@@ -1,4 +1,4 @@
-"""Taking in new people and new items: the numbers are those of the equations; errors say what to do."""
+"""Fold-in of new users and items: exact solutions, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def rated(model, ratings, item):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_new_items_of_svd_are_a_ridge_regression_on_the_users(ratings, others, weighted):
+def test_svd_new_items_equal_ridge_regression_on_user_factors(ratings, others, weighted):
     model = SVD(factors=5, epochs=20, clip=False).fit(ratings)
     if weighted:
         others = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
@@ -74,7 +74,7 @@ def test_new_items_of_svd_are_a_ridge_regression_on_the_users(ratings, others, w
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=2e-5)
 
 
-def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
+def test_als_new_items_equal_a_training_step(ratings, others):
     model = ALS(factors=4, epochs=8, clip=False).fit(ratings)
     folded = fold_in(model, items=others)
     growth = np.arange(1.0, 5.0) ** model.growth
@@ -91,7 +91,7 @@ def test_new_items_of_als_are_the_step_that_training_takes(ratings, others):
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_what_time_says_of_the_others_is_taken_off_first(ratings, side):
+def test_time_effects_are_subtracted_first(ratings, side):
     """What is left of a rating is what the other side, at that time, does not say with somebody unknown."""
     timed = ratings.replace(timestamp=1_700_000_000 + np.arange(len(ratings)) * 40_000)
     quick = {"session_damping": 0.5, "bins": 5, "bin_damping": 0.5, "drift_damping": 0.5}
@@ -115,7 +115,7 @@ def test_what_time_says_of_the_others_is_taken_off_first(ratings, side):
         np.testing.assert_allclose(getattr(folded, f"{side}_factors_")[place], found[1:], atol=1e-4)
 
 
-def test_an_item_of_weight_0_is_not_among_what_somebody_rated(ratings, others):
+def test_weight_zero_item_is_not_in_the_rated_items(ratings, others):
     model = SVDpp(factors=4, epochs=30, init_std=0.2, implicit_learning_rate=1.0, clip=False).fit(ratings)
     weight = (np.arange(len(others)) % 2).astype(np.float32)
     folded = fold_in(model, users=others.replace(weight=weight))
@@ -126,14 +126,14 @@ def test_an_item_of_weight_0_is_not_among_what_somebody_rated(ratings, others):
     assert np.abs(found - whole).max() > 0.1
 
 
-def test_new_items_of_nmf_have_no_factor_below_0(ratings, others):
+def test_nmf_new_items_are_non_negative(ratings, others):
     folded = fold_in(NMF(factors=4, epochs=20).fit(ratings), items=others)
     assert folded.item_factors_.min() == 0
     assert folded.item_factors_.max() > 0
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_biases_of_those_taken_in_are_their_damped_means(ratings, others, side):
+def test_folded_in_biases_are_damped_means(ratings, others, side):
     weighted = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
     model = Bias(user_damping=2, item_damping=7).fit(ratings)
     folded = fold_in(model, **{f"{side}s": weighted})
@@ -160,7 +160,7 @@ def test_biases_of_those_taken_in_are_their_damped_means(ratings, others, side):
     ],
     ids=repr,
 )
-def test_those_learned_from_come_back_as_they_were(ratings, model, side, tolerance):
+def test_fold_in_of_training_users_reproduces_training(ratings, model, side, tolerance):
     model.set_params(clip=False).fit(ratings)
     order = np.random.default_rng(5).permutation(len(ratings))
     folded = fold_in(model, **{f"{side}s": ratings[order]})
@@ -172,7 +172,7 @@ def test_those_learned_from_come_back_as_they_were(ratings, model, side, toleran
 @pytest.mark.parametrize(
     "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
 )
-def test_items_of_neighbours_that_are_users_come_back_as_they_were(ratings, setting):
+def test_fold_in_of_training_items_reproduces_user_knn(ratings, setting):
     model = UserKNN(clip=False, **setting).fit(ratings)
     folded = fold_in(model, items=ratings[np.random.default_rng(3).permutation(len(ratings))])
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
@@ -180,7 +180,7 @@ def test_items_of_neighbours_that_are_users_come_back_as_they_were(ratings, sett
 
 @pytest.mark.parametrize("name", [SVD, ALS, SVDpp, CoClustering], ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_being_taken_in_is_nearly_as_good_as_being_learned(more, name, side):
+def test_fold_in_is_nearly_as_accurate_as_training(more, name, side):
     """A third of one side is left out and taken in by three quarters of its ratings; the rest judges."""
     new = getattr(more, side) % 3 == 0
     rng = np.random.default_rng(1)
@@ -194,7 +194,7 @@ def test_being_taken_in_is_nearly_as_good_as_being_learned(more, name, side):
     assert errors[1] < 1.12 * errors[2]
 
 
-def test_frames_and_texts_and_lists(ratings):
+def test_fold_in_accepts_frames_and_lists(ratings):
     import polars as pl
 
     texts = Ratings.from_columns(
@@ -207,14 +207,14 @@ def test_frames_and_texts_and_lists(ratings):
     assert len(recommend(folded, "me", 4)) == 4
 
 
-def test_it_says_what_it_left_out(ratings, others, caplog):
+def test_ignored_ratings_are_logged(ratings, others, caplog):
     with caplog.at_level(logging.INFO, logger="foretaste"):
         fold_in(Bias().fit(ratings), users=others)
     unknown = int((~np.isin(others.item_ids, ratings.items.ids)).sum())
     assert f"{unknown} of {len(others)} ratings are of items that the model does not know" in caplog.text
 
 
-def test_mistakes_say_what_to_type(ratings, others):
+def test_mistakes_have_hints(ratings, others):
     model = SVD(factors=3, epochs=3).fit(ratings)
     with pytest.raises(InvalidParameterError, match="new users or new items, one of them"):
         fold_in(model)
@@ -232,7 +232,7 @@ def test_mistakes_say_what_to_type(ratings, others):
         fold_in(model, users=others[[]])
 
 
-def test_models_that_cannot_are_refused_also_inside(ratings, others):
+def test_unsupported_models_raise_also_when_nested(ratings, others):
     weighted = others.replace(weight=np.ones(len(others), np.float32))
     with pytest.raises(NotSupportedError, match="ItemKNN cannot honour sample weights"):
         fold_in(ItemKNN().fit(ratings), users=weighted)
@@ -249,7 +249,7 @@ def test_models_that_cannot_are_refused_also_inside(ratings, others):
 
 
 @pytest.mark.parametrize("model", [SVD(factors=3, epochs=3), SVDpp(factors=3, epochs=3)], ids=repr)
-def test_penalties_that_do_not_fit_the_factors_are_refused(ratings, model):
+def test_malformed_penalties_raise(ratings, model):
     model.fit(ratings)
     good = model.user_penalty_
     assert good.shape == (4, 4)
@@ -262,7 +262,7 @@ def test_penalties_that_do_not_fit_the_factors_are_refused(ratings, model):
             type(model)(**model.get_params()).set_state(model.get_state() | changed)
 
 
-def test_ratings_that_are_all_alike_take_people_in_at_that(others):
+def test_constant_ratings_fold_in_at_the_constant(others):
     alike = others.replace(value=np.full(len(others), 3.0, np.float32))
     folded = fold_in(SVD(factors=3, epochs=3).fit(alike), users=alike)
     np.testing.assert_allclose(folded.predict_matrix(), 3.0)

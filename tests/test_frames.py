@@ -1,4 +1,4 @@
-"""Frames of every kind: the same ratings, and numbers read where they stand."""
+"""Data frames of every library: the same ratings, numbers read without copies."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_pairs_and_items_take_every_frame(make):
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "pyarrow"])
-def test_numbers_are_read_where_they_stand(make):
+def test_numeric_columns_are_not_copied(make):
     numbers = np.arange(1000)
     frame = make({"user": numbers, "rating": numbers / 8})
     assert np.shares_memory(column_values(frame_columns(frame)["user"]), _stored(frame, "user"))
@@ -109,7 +109,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / n)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
-def test_reading_a_frame_makes_no_python_object_a_row(kind):
+def test_reading_a_frame_creates_no_python_objects_per_row(kind):
     """A Python text takes at least 50 bytes and a pointer of 8; two columns of codes and one of values 12."""
     done = subprocess.run([sys.executable, "-c", PEAK, kind], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 75  # bytes a row at the peak, the finished 12 among them

@@ -1,4 +1,4 @@
-"""Spoilt inputs for every reader: an error of ours or a sound result, each time.
+"""Fuzzing: every reader turns corrupt input into a foretaste error or a valid result.
 
 ``FORETASTE_FUZZ`` says how many, over all readers; a failure names the reader and the number of the case,
 and ``python tests/fuzzing.py READER NUMBER`` shows it.
@@ -34,12 +34,12 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-def test_every_reader_has_its_share() -> None:
+def test_cases_are_distributed_over_readers() -> None:
     assert set(SHARES) == set(READERS)
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_spoilt_inputs(reader: str, shelf: Path) -> None:
+def test_corrupt_inputs_raise_or_give_valid_results(reader: str, shelf: Path) -> None:
     number = -(-CASES * SHARES[reader] // sum(SHARES.values()))
     broken = {}
     for seed in range(number):
@@ -49,17 +49,17 @@ def test_spoilt_inputs(reader: str, shelf: Path) -> None:
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_inputs_that_once_failed(name: str, shelf: Path) -> None:
+def test_regressions_raise_or_give_valid_results(name: str, shelf: Path) -> None:
     assert problem(KEPT[name], shelf) is None
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_case_is_made_from_its_number_alone(reader: str) -> None:
+def test_case_is_determined_by_its_number(reader: str) -> None:
     assert repr(case(reader, 3)) == repr(case(reader, 3))
     assert repr(case(reader, 3)) != repr(case(reader, 4))
 
 
-def test_enough_inputs_are_read(shelf: Path) -> None:
+def test_enough_cases_are_read_successfully(shelf: Path) -> None:
     """Spoiling that left nothing to be read would test the first lines of each reader only."""
     from foretaste.errors import ForetasteError
 

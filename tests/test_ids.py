@@ -1,4 +1,4 @@
-"""Ids and indices: one type a column, sorted, nothing lost on the way."""
+"""Ids and indices: one type per column, sorted, lossless."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def index(*ids) -> IdIndex:
 
 
 @pytest.mark.parametrize("text", ["0", "7", "10", "9" * 18])
-def test_canonical(text):
+def test_plain_integers_are_recognized(text):
     assert is_plain_integer(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "00", "07", "+7", "-7", " 7", "7 ", "7.0", "1e3", "1_0", "٧", "²", "9" * 19]
 )
-def test_not_canonical(text):
+def test_other_texts_are_not_plain_integers(text):
     assert not is_plain_integer(text)
 
 
@@ -41,7 +41,7 @@ def test_numbers_round_trip(ids):
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=30))
-def test_texts_round_trip_by_either_way(ids):
+def test_texts_round_trip_on_both_paths(ids):
     found, codes = IdIndex.from_column(ids, "user")
     assert found.ids.tolist() == sorted(set(ids))  # by code point
     assert found.ids[codes].tolist() == ids
@@ -52,14 +52,14 @@ def test_texts_round_trip_by_either_way(ids):
 
 
 @given(st.lists(NUMBERS, max_size=10) | st.lists(TEXTS, min_size=1, max_size=10), st.data())
-def test_encode_finds_what_is_there_and_nothing_else(ids, data):
+def test_encode_finds_known_ids_only(ids, data):
     found, _ = IdIndex.from_column(ids, "user")
     others = data.draw(st.lists(NUMBERS if found.dtype == "int" else TEXTS, min_size=1, max_size=10))
     wanted = [found.ids.tolist().index(id_) if id_ in ids else -1 for id_ in ids + others]
     assert found.encode(ids + others, "user").tolist() == wanted
 
 
-def test_numbers_sort_as_numbers_and_texts_as_texts():
+def test_numbers_sort_numerically_and_texts_lexically():
     assert index(10, 9).ids.tolist() == [9, 10]
     assert index("10", "9").ids.tolist() == ["10", "9"]
 
@@ -69,7 +69,7 @@ def test_leading_zeros_survive():
 
 
 @pytest.mark.parametrize("ids", [[1, "1"], ["a", 2, "b"], np.array([np.int64(1), "1"], dtype=object)])
-def test_mixed_columns_are_refused_with_the_mend(ids):
+def test_mixed_columns_raise_with_the_fix(ids):
     with pytest.raises(DataError, match="the user column mixes numbers and text") as caught:
         IdIndex.from_column(ids, "user")
     assert "np." not in caught.value.message
@@ -90,13 +90,13 @@ def test_mixed_columns_are_refused_with_the_mend(ids):
         (np.array([2**63], dtype=np.uint64), "do not fit"),
     ],
 )
-def test_what_is_no_id_is_refused(ids, message):
+def test_invalid_ids_raise(ids, message):
     with pytest.raises(DataError, match=message) as caught:
         IdIndex.from_column(ids, "item")
     assert caught.value.hint or "one column" in message
 
 
-def test_other_type_than_the_known_ids_is_refused():
+def test_ids_of_another_type_raise():
     with pytest.raises(DataError, match=r"as str \('1'\), but the known user ids are int \(1\)") as caught:
         index(1, 2).encode(["1"], "user")
     assert caught.value.hint == "convert the user column to int first"
@@ -104,13 +104,13 @@ def test_other_type_than_the_known_ids_is_refused():
         index("1").encode([1], "user")
 
 
-def test_parse_takes_the_type_of_the_index():
+def test_parse_returns_the_type_of_the_index():
     assert index(-5, 7).parse(["7", "07", "x"]).tolist() == [7, -6, -6]
     assert index(7).indices_of(index(7).parse(["7", "07", "x"])).tolist() == [0, -1, -1]
     assert index("07").parse(["7", "07"]).tolist() == ["7", "07"]
 
 
-def test_index_of():
+def test_index_of_an_id():
     assert index(7, 10).index_of("10", "user") == index(7, 10).index_of(10, "user") == 1
     with pytest.raises(
         NotFoundError,
@@ -120,7 +120,7 @@ def test_index_of():
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.uint64])
-def test_whole_numbers_of_any_width(dtype):
+def test_integers_of_any_width(dtype):
     column = as_id_column(np.array([3, 1], dtype=dtype), "user")
     assert (column.dtype, column.tolist()) == (np.int64, [3, 1])
 
@@ -131,7 +131,7 @@ def test_empty_columns():
     assert found.encode([1], "user").tolist() == [-1]
 
 
-def test_equality_and_looks():
+def test_equality_and_repr():
     assert index(1, 2) == index(2, 1)
     assert index(1, 2) != index("1", "2")
     assert index(1) != 1

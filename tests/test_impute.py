@@ -130,7 +130,7 @@ def test_distances_that_float32_cannot_tell_apart_are_ranked_exactly(isa):
 
 
 @pytest.mark.parametrize("power", [-100, -60, 60, 120])
-def test_no_scale_is_too_small_or_too_large(isa, power):
+def test_extreme_scales(isa, power):
     matrix = random_matrix(1, 300, 40, 0.4)
     factor = np.float32(2.0) ** np.float32(power)
     np.testing.assert_array_equal(
@@ -149,7 +149,7 @@ def test_same_bits_at_any_number_of_threads_and_any_instruction_set(by_distance)
     assert len(set(results)) == 1
 
 
-def test_rows_and_columns_without_anything():
+def test_empty_rows_and_columns():
     nothing = np.full((3, 4), np.nan, np.float32)
     assert np.array_equal(impute_nearest(nothing, 2, False, 1), np.zeros((3, 4)))
     assert impute_nearest(np.empty((0, 4), np.float32), 2, False, 1).shape == (0, 4)
@@ -168,19 +168,19 @@ def test_rows_and_columns_without_anything():
         (np.ones((2, 2), np.float32), 1, 0, "threads"),
     ],
 )
-def test_the_binding_refuses_what_it_cannot_use(matrix, neighbors, threads, message):
+def test_binding_validates_arguments(matrix, neighbors, threads, message):
     with pytest.raises(ValueError, match=message):
         impute_nearest(matrix, neighbors, False, threads)
 
 
-def test_the_binding_converts_nothing():
+def test_binding_converts_no_types():
     with pytest.raises(TypeError):
         impute_nearest(np.ones((2, 2)), 1, False, 1)
     with pytest.raises(TypeError):
         impute_nearest(np.ones((4, 4), np.float32).T[::2], 1, False, 1)
 
 
-def test_it_can_be_interrupted():
+def test_ctrl_c_interrupts_the_kernel():
     def interrupt(number, frame):
         raise KeyboardInterrupt
 

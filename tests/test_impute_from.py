@@ -1,4 +1,4 @@
-"""Rows imputed from other rows, in float32 and float64: the kernel against numpy."""
+"""Imputation of rows from a second matrix, in float32 and float64: the kernel against numpy."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_distances_that_float32_cannot_tell_apart(isa):
     assert got[0, 1] == pytest.approx(donors[nearest, 1].mean(), abs=1e-12)
 
 
-def test_the_kernel_leaves_no_order_to_rounding(isa):
+def test_ties_do_not_depend_on_rounding(isa):
     """Sums of the same squares in other orders differ in the last bits; they are ranked as numpy's are."""
     rng = np.random.default_rng(2)
     spread = rng.normal(size=301)
@@ -121,7 +121,7 @@ def test_the_kernel_leaves_no_order_to_rounding(isa):
 
 
 @pytest.mark.parametrize("power", [-900, -460, 460, 900])
-def test_no_scale_is_too_small_or_too_large(isa, power):
+def test_extreme_scales(isa, power):
     rng = np.random.default_rng(3)
     cells = rng.normal(size=(340, 40))
     cells[rng.random(cells.shape) >= 0.4] = np.nan
@@ -147,7 +147,7 @@ def test_same_bits_at_any_number_of_threads_and_any_instruction_set(kind, by_dis
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_nothing_to_impute_from(kind):
+def test_empty_donor_matrix(kind):
     nothing = np.full((3, 4), np.nan, kind)
     asked = np.array([[1, np.nan, 2, np.nan]], kind)
     assert np.array_equal(impute_from(asked, nothing, 2, False, 1), [[1, 0, 2, 0]])
@@ -167,12 +167,12 @@ def test_nothing_to_impute_from(kind):
         ([[1, 2]], np.empty((0, 2)), 1, 1, "a row"),
     ],
 )
-def test_the_binding_refuses_what_it_cannot_use(asked, matrix, neighbors, threads, message):
+def test_binding_validates_arguments(asked, matrix, neighbors, threads, message):
     with pytest.raises(ValueError, match=message):
         impute_from(np.array(asked, float), np.array(matrix, float), neighbors, False, threads)
 
 
-def test_the_binding_converts_nothing():
+def test_binding_converts_no_types():
     with pytest.raises(TypeError):
         impute_from(np.ones((2, 2)), np.ones((2, 2), np.float32), 1, False, 1)
     with pytest.raises(TypeError):

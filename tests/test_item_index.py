@@ -1,4 +1,4 @@
-"""The index of items: what it finds, beside the exact way."""
+"""The approximate item index, compared with exact search."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def many():
 
 
 @pytest.mark.peer
-def test_it_finds_nearly_all_of_the_best(many):
+def test_index_has_high_recall(many):
     model, index = many
     assert index.recall_ >= 0.99
     assert 4 * index.candidates_ < 40_000  # or all would be scored
@@ -74,7 +74,7 @@ def test_it_finds_nearly_all_of_the_best(many):
 
 
 @pytest.mark.peer
-def test_what_was_seen_is_left_out_and_others_take_its_place(many):
+def test_excluded_items_are_replaced(many):
     model, index = many
     best, _ = exactly(model, 3, NOTHING, 500)  # what one person would like best
     found, _ = index.topk(model, 3, best[::-1].copy(), 10)
@@ -84,14 +84,14 @@ def test_what_was_seen_is_left_out_and_others_take_its_place(many):
 
 
 @pytest.mark.peer
-def test_where_too_many_are_wanted_all_are_scored(many):
+def test_large_n_falls_back_to_exact_search(many):
     model, index = many
     seen = np.arange(0, 40_000, 2, dtype=np.int32)
     assert agreement(index, model, [5], seen, 1000) == 1.0
 
 
 @pytest.mark.peer
-def test_new_people_are_taken_in_by_the_model(many):
+def test_folded_in_users_are_searched(many):
     model, index = many
     new = Ratings.from_columns([999] * 6, [3, 5, 7, 11, 13, 17], [5, 1, 4, 2, 5, 3])
     folded = model.fold_in(new)
@@ -99,13 +99,13 @@ def test_new_people_are_taken_in_by_the_model(many):
 
 
 @pytest.mark.peer
-def test_models_without_factors_are_refused(ratings):
+def test_models_without_factors_raise(ratings):
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
     with pytest.raises(NotSupportedError, match="ItemKNN has no factors"):
         ItemIndex(ItemKNN().fit(ratings))
 
 
-def test_without_faiss_it_says_what_to_install(ratings, monkeypatch):
+def test_missing_faiss_names_the_extra(ratings, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingDependencyError, match="needs faiss") as caught:
         ItemIndex(SVD(factors=2).fit(ratings))

@@ -1,4 +1,4 @@
-"""The Jester data sets: archives in the published layouts, of made-up ratings and of real ones."""
+"""The Jester datasets: archives in the published layouts, with synthetic and real ratings."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_users_of_jester_1_are_numbered_through_its_parts(cache, caplog):
 @given(
     st.lists(st.lists(st.sampled_from([99.0, np.nan, 0.0, -3.25, 10.0]), min_size=3, max_size=3), min_size=1)
 )
-def test_from_wide_keeps_every_rating_and_no_other(rows):
+def test_melt_preserves_every_rating(rows):
     table = np.array(rows)
     rated = {(u + 1, j + 1): v for u, row in enumerate(rows) for j, v in enumerate(row) if v == v and v != 99}
     cut = len(rows) // 2
@@ -82,7 +82,7 @@ def test_from_wide_keeps_every_rating_and_no_other(rows):
 
 
 @pytest.mark.parametrize(("name", "jokes"), [("jester-3", 150), ("jester-4", 158)])
-def test_a_scale_is_declared_if_all_ratings_keep_to_it(cache, name, jokes, caplog):
+def test_scale_is_declared_if_all_ratings_are_within(cache, name, jokes, caplog):
     whole = matrix(5, jokes)
     make_wide(cache, name, [whole])
     found = datasets.load(name)
@@ -99,7 +99,7 @@ def test_a_scale_is_declared_if_all_ratings_keep_to_it(cache, name, jokes, caplo
     assert len(kept) == len(found) - 2
 
 
-def test_a_count_that_is_wrong_is_said(cache, caplog):
+def test_wrong_rating_count_is_logged(cache, caplog):
     rows = wide(matrix(5, 158))
     rows[2][0] += 1
     archive(cache, "jester-4", {"ratings.xlsx": workbook(rows)})
@@ -114,13 +114,13 @@ def test_a_count_that_is_wrong_is_said(cache, caplog):
         ([[1, *["x"] * 158]], "has text in column 2"),
     ],
 )
-def test_a_workbook_that_is_not_as_published(cache, rows, message):
+def test_unexpected_workbook_layout_raises(cache, rows, message):
     archive(cache, "jester-4", {"ratings.xlsx": workbook(rows)})
     with pytest.raises(DataError, match=message):
         datasets.load("jester-4")
 
 
-def test_workbooks_that_cannot_be_read(cache):
+def test_unreadable_workbooks_raise(cache):
     archive(cache, "jester-4", {"ratings.xlsx": b"no workbook"})
     with pytest.raises(DataError, match="truncated or damaged"):
         datasets.load("jester-4")
@@ -130,7 +130,7 @@ def test_workbooks_that_cannot_be_read(cache):
     assert caught.value.where == "a.xls, b.xls"
 
 
-def test_without_a_reader_of_workbooks_the_extra_is_named(cache, monkeypatch):
+def test_missing_calamine_names_the_extra(cache, monkeypatch):
     from foretaste.errors import MissingDependencyError
 
     monkeypatch.setitem(__import__("sys").modules, "python_calamine", None)
@@ -197,7 +197,7 @@ def test_joke_texts_in_a_workbook(cache, heading):
 
 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_characters="<>&\0"), min_size=1)))
-def test_text_without_marks_keeps_its_words(parts):
+def test_html_is_stripped_from_joke_texts(parts):
     html = "<p>" + "<br />".join(parts) + "</p>"
     assert jester.html_to_text(html) == " ".join(" ".join(parts).split())
 

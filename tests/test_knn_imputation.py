@@ -1,4 +1,4 @@
-"""The model over the imputation kernel: what it learns, its fallbacks, its memory."""
+"""KNNImputation: fitted matrix, fallbacks, memory, fold-in."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_training_rating_is_predicted_as_itself(ratings):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_the_matrix_is_that_of_sklearn(weights):
+def test_imputed_matrix_equals_sklearn(weights):
     ratings = planted(users=120, rows=2000)  # sparse, so that many distances are equal
     matrix = ratings.to_matrix(dtype=np.float64)
     wanted = KNNImputer(n_neighbors=4, weights=weights).fit_transform(matrix)
@@ -44,7 +44,7 @@ def test_the_matrix_is_that_of_sklearn(weights):
 
 
 @pytest.mark.peer
-def test_an_unknown_user_gets_what_sklearn_gives_a_row_without_ratings(ratings):
+def test_unknown_user_equals_an_empty_row_of_sklearn(ratings):
     imputer = KNNImputer(n_neighbors=10).fit(ratings.to_matrix(dtype=np.float64))
     wanted = imputer.transform(np.full((1, len(ratings.items)), np.nan))[0]
     details = KNNImputation().fit(ratings).predict_details([(NEW_USER, i) for i in ratings.items])
@@ -69,7 +69,7 @@ def test_more_neighbors_than_users_are_all_users(ratings):
     assert not np.array_equal(many.predict_matrix(), KNNImputation().fit(ratings).predict_matrix())
 
 
-def test_work_that_does_not_fit_is_refused_with_the_figure(ratings, monkeypatch):
+def test_too_little_memory_raises_with_the_size(ratings, monkeypatch):
     needed = imputation_bytes(len(ratings.users), len(ratings.items), len(ratings), 1)
     monkeypatch.setattr(memory, "available_bytes", lambda: needed)
     with pytest.raises(
@@ -108,13 +108,13 @@ def test_a_bad_parameter_is_named(ratings, params):
         KNNImputation(**params).fit(ratings)
 
 
-def test_weights_of_ratings_are_refused(ratings):
+def test_sample_weights_raise(ratings):
     with pytest.raises(NotSupportedError, match="KNNImputation cannot honour sample weights"):
         KNNImputation().fit(ratings, sample_weight=np.ones(len(ratings)))
 
 
 @pytest.mark.dataset
-def test_the_lecture_error():
+def test_lecture_rmse():
     train, valid = lecture_parts()
     for unknown_item in ("user_mean", "zero"):
         model = KNNImputation(unknown_item=unknown_item).fit(train)
@@ -123,7 +123,7 @@ def test_the_lecture_error():
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_new_people_have_the_neighbours_that_learning_would_find(ratings, others, weights):
+def test_folded_in_users_have_the_neighbors_of_training(ratings, others, weights):
     model = KNNImputation(weights=weights, neighbors=5, clip=False).fit(ratings)
     again = fold_in(model, users=ratings[np.random.default_rng(1).permutation(len(ratings))])
     assert np.array_equal(again.predict_matrix(), model.predict_matrix())
@@ -147,7 +147,7 @@ def test_new_people_have_the_neighbours_that_learning_would_find(ratings, others
     assert np.array_equal(fold_in(folded, users=others).predict_matrix(), folded.predict_matrix())
 
 
-def test_an_older_file_says_that_it_lacks_the_ratings(ratings, tmp_path):
+def test_older_file_without_ratings_raises_on_fold_in(ratings, tmp_path):
     path, lists = tmp_path / "old.foretaste", ("rated_start_", "rated_", "rating_")
     model = KNNImputation().fit(ratings)
     save(model, path)

@@ -1,4 +1,4 @@
-"""A large file is read part by part, and gives what it gives when it is read as a whole."""
+"""Large files are read in chunks, with the same result as in one piece."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ENDS = st.sampled_from(["\n", "\r\n"])
     st.booleans(),
     st.integers(20, 200),
 )
-def test_in_parts_as_in_one(tmp_path_factory, table, end, last, mark, skip, batch):
+def test_chunks_equal_one_piece(tmp_path_factory, table, end, last, mark, skip, batch):
     path = tmp_path_factory.getbasetemp() / "large.csv"
     lines = ["user,item,rating,timestamp", *(",".join(row) for row in table)]
     data = (end.join(lines) + last).encode()
@@ -77,7 +77,7 @@ def test_in_parts_as_in_one(tmp_path_factory, table, end, last, mark, skip, batc
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", " "])
 @pytest.mark.parametrize("header", [True, False])
-def test_every_separator(tmp_path, parts, caplog, separator, header):
+def test_every_separator_in_chunks(tmp_path, parts, caplog, separator, header):
     caplog.set_level(logging.INFO, "foretaste")
     path = tmp_path / "large.dat"
     lines = [separator.join((str(n % 7), f"i{n}", str(n / 4), str(881_250_949 + n))) for n in range(50)]
@@ -93,7 +93,7 @@ def test_every_separator(tmp_path, parts, caplog, separator, header):
     assert len(expected[0]) == 50
 
 
-def test_a_fault_far_down_is_named(tmp_path, parts):
+def test_error_in_a_late_chunk_is_located(tmp_path, parts):
     path = tmp_path / "large.csv"
     lines = [
         "user,item,rating",
@@ -109,7 +109,7 @@ def test_a_fault_far_down_is_named(tmp_path, parts):
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\0\0\0\n1,2,3\n", "é".encode("latin-1") * 90 + b"\n"])
-def test_what_is_no_text_is_refused_as_ever(tmp_path, parts, data):
+def test_binary_content_raises(tmp_path, parts, data):
     path = tmp_path / "large.csv"
     path.write_bytes(data)
     parts(large=False)
@@ -120,7 +120,7 @@ def test_what_is_no_text_is_refused_as_ever(tmp_path, parts, data):
 
 
 @pytest.mark.slow
-def test_a_text_id_first_met_in_row_two_million(tmp_path):
+def test_text_id_first_seen_in_row_two_million(tmp_path):
     path = tmp_path / "late.csv"
     rows = 2_000_001
     user, item = np.divmod(np.arange(rows), 1000)

@@ -1,4 +1,4 @@
-"""The lecture's cross-validation and grid search on its own ratings: our call, and scikit-learn's."""
+"""The lecture's cross-validation and grid search on its ratings: our API and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_cross_validation_in_the_layout_of_the_lecture(ratings: Ratings) -> None
     assert found.std["rmse"] < 0.03
 
 
-def test_scikit_learn_s_own_gives_the_same_figures(ratings: Ratings) -> None:
+def test_scikit_learn_gives_the_same_scores(ratings: Ratings) -> None:
     model = SVD(epochs=20)
     ours = cross_validate(model, ratings, folds=5)
     theirs = sklearn_cross_validate(
@@ -51,7 +51,7 @@ def test_scikit_learn_s_own_gives_the_same_figures(ratings: Ratings) -> None:
     assert [fold["rmse"] for fold in ours.folds] == pytest.approx((-theirs["test_score"]).tolist(), rel=1e-6)
 
 
-def test_grid_search_finds_what_trying_each_setting_finds(ratings: Ratings) -> None:
+def test_grid_search_equals_an_exhaustive_loop(ratings: Ratings) -> None:
     grid = {"epochs": [20, 80], "learning_rate": [0.005, 0.02], "regularization": [0.04, 0.4]}
     folds = KFold(3)
     search = GridSearchCV(SVD(factors=10), grid, cv=folds, scoring=scorer("rmse")).fit(ratings, ratings.value)

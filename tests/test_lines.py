@@ -1,4 +1,4 @@
-"""The reader of plain lines against its definition in Python: what it reads, and what it leaves alone."""
+"""The fast CSV reader against its Python reference: what it reads, and what it declines."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def tables(draw):
 @example(table=([b"1,2\n3,4,5\n6\n"], b",", True, ["id", "id"]), threads=1)
 @example(table=([b"\r\n"], b",", True, ["id"]), threads=1)
 @example(table=([b"1\n2,3\n"], b",", True, ["id", "id", "id"]), threads=1)
-def test_plain_lines_are_read_and_all_others_left_alone(table, threads):
+def test_plain_lines_are_read_and_others_declined(table, threads):
     batches, separator, quotes, kinds = table
     # Each batch must be plain by itself: carriage returns in all of its lines, or in none.
     wanted = twin(b"".join(batches), separator, quotes, kinds)
@@ -153,7 +153,7 @@ def test_plain_lines_are_read_and_all_others_left_alone(table, threads):
 @pytest.mark.parametrize(
     ("kind", "cell"), [("real", cell) for cell in ODD_REALS] + [("whole", cell) for cell in ODD_WHOLES]
 )
-def test_numbers_in_another_way_than_the_plain_one_are_left_alone(kind, cell):
+def test_unusual_number_formats_are_declined(kind, cell):
     assert PlainLines(",", True, ["id", kind], 1).feed(b"a,1\n")
     assert not PlainLines(",", True, ["id", kind], 1).feed(f"a,1\nb,{cell}\n".encode())
 
@@ -186,7 +186,7 @@ def test_many_lines_in_several_batches(threads, end):
 
 
 @pytest.mark.parametrize("place", [0, 40_000, -1])
-def test_one_line_among_many_that_is_not_plain(place):
+def test_one_non_plain_line_declines_the_batch(place):
     lines = [b"%d,%d,3.5\n" % (k, k % 7) for k in range(80_000)]
     for spoilt in (b"1,2\n", b"1,2,3,4\n", b"1,2,x\n", b"\n", b'1,"2",3\n', b"1,\xff,3\n"):
         changed = list(lines)
@@ -204,7 +204,7 @@ def test_one_line_among_many_that_is_not_plain(place):
 @example("é€𐍈\U0010ffff".encode())
 @example(b"\xf0\x8f\xbf\xbf")
 @example(b"\xe0\x9f\xbf")
-def test_bytes_that_are_no_utf8_are_left_alone(cell):
+def test_invalid_utf8_is_declined(cell):
     cell = cell.translate(None, b"\0\n\r,")
     try:
         cell.decode()
@@ -218,14 +218,14 @@ def test_bytes_that_are_no_utf8_are_left_alone(cell):
 @given(st.binary(min_size=64, max_size=64), st.sampled_from([b",", b"\n", b"\0", b"\x80", b"\xff"]))
 @example(bytes(range(64)), b"\x01")
 @example(b"\x01\x00" * 32, b"\x00")  # where a borrow from the byte before would be seen
-def test_both_ways_of_finding_bytes(text, wanted):
+def test_both_byte_search_implementations(text, wanted):
     marks = sum(1 << k for k in range(64) if text[k : k + 1] == wanted)
     not_ascii = sum(1 << k for k in range(64) if text[k] > 127)
     assert text_marks(text, wanted, portable=True) == (marks, not_ascii)
     assert text_marks(text, wanted, portable=False) == (marks, not_ascii)
 
 
-def test_nothing_is_read_from_nothing():
+def test_empty_input():
     reader = PlainLines(",", True, ["id", "real", "whole"], 2)
     assert reader.feed(b"")
     (ids, codes), values, times = reader.finish()
@@ -244,7 +244,7 @@ def test_nothing_is_read_from_nothing():
         ((",", True, ["id"], 0), "threads must be at least 1"),
     ],
 )
-def test_what_the_reader_refuses(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         PlainLines(*arguments)
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Memory: what there is, and refusing what would not fit."""
+"""Available memory, and refusal of work that would not fit."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_this_machine_has_some():
         (7e15, "7000.0 TB"),
     ],
 )
-def test_readable(size, words):
+def test_format_bytes(size, words):
     assert memory.format_bytes(size) == words
 
 
-def test_require_refuses_with_figures_and_an_alternative(monkeypatch):
+def test_check_available_raises_with_sizes_and_an_alternative(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000_000)
     memory.check_available(900_000_000, "this", "that")
     with pytest.raises(

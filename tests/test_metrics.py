@@ -1,4 +1,4 @@
-"""Metrics: against scikit-learn's and scikit-surprise's."""
+"""Rating metrics against scikit-learn's and scikit-surprise's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pairs(draw, least=1):
 
 
 @given(pairs(), st.booleans())
-def test_errors_equal_those_of_sklearn(case, weighted):
+def test_errors_equal_sklearn(case, weighted):
     true, pred, weight = case
     weight = weight if weighted else None
     one, other = true.astype(np.float64), pred.astype(np.float64)
@@ -55,7 +55,7 @@ def test_errors_equal_those_of_sklearn(case, weighted):
 
 
 @given(pairs(least=2), st.booleans())
-def test_r2_equals_that_of_sklearn(case, weighted):
+def test_r2_equals_sklearn(case, weighted):
     true, pred, weight = case
     true = np.round(true)  # differences too small for float64 to tell apart are no test of either
     weight = weight if weighted else None
@@ -64,7 +64,7 @@ def test_r2_equals_that_of_sklearn(case, weighted):
         np.testing.assert_allclose(r2(true, pred, weight), wanted, rtol=1e-7, atol=1e-7)
 
 
-def test_r2_of_equal_ratings_is_that_of_sklearn():
+def test_r2_of_constant_ratings_equals_sklearn():
     for pred in ([2, 2, 2], [2, 2, 3]):
         assert r2([2, 2, 2], pred) == theirs.r2_score([2, 2, 2], pred)
     with pytest.raises(DataError, match="R squared needs at least two ratings; there are 1"):
@@ -111,7 +111,7 @@ def test_fcp_counts_pairs_within_users(case):
 @pytest.mark.peer
 @settings(max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1), users=st.integers(1, 8))
-def test_fcp_equals_that_of_surprise(seed, users):
+def test_fcp_equals_surprise(seed, users):
     """Where each user has pairs of both kinds: surprise leaves the others out of one mean only."""
     accuracy = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"').accuracy
     rng = np.random.default_rng(seed)
@@ -133,7 +133,7 @@ def test_matrices_count_their_rated_cells(ratings):
     assert rmse(ratings.to_matrix(), hole) == rmse(ratings.to_matrix(), model.predict_matrix())
 
 
-def test_arrays_that_do_not_fit_are_refused():
+def test_mismatched_arrays_raise():
     for call, words in (
         (lambda: rmse([1, 2], [1]), r"y_true has the shape \(2,\), y_pred \(1,\)"),
         (lambda: mae([1, 2], [1, 2], [1]), r"weight has the shape \(1,\)"),

@@ -1,4 +1,4 @@
-"""Mistakes on the command line: the message names the place, and the command that it prints works."""
+"""Command-line mistakes: the message names the cause, and the printed command works."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def printed(text: str) -> str:
 
 
 @pytest.mark.parametrize("mistake", MENDED, ids=[mistake.what for mistake in MENDED])
-def test_a_mistake_is_mended_by_the_command_that_is_printed(mistake: Mistake) -> None:
+def test_mistake_is_fixed_by_the_printed_command(mistake: Mistake) -> None:
     text = said(mistake)
     command = printed(text)
     assert mistake.ends in command, text
@@ -94,19 +94,19 @@ def test_a_mistake_is_mended_by_the_command_that_is_printed(mistake: Mistake) ->
 
 
 @pytest.mark.parametrize("mistake", NOT_MENDED, ids=[mistake.what for mistake in NOT_MENDED])
-def test_what_no_command_mends_is_named_all_the_same(mistake: Mistake) -> None:
+def test_unfixable_mistake_is_named(mistake: Mistake) -> None:
     assert mistake.ends in printed(said(mistake))
 
 
 @pytest.mark.parametrize("line", WORKS)
-def test_what_is_no_mistake_works_without_a_warning(line: str) -> None:
+def test_valid_command_gives_no_warning(line: str) -> None:
     result = run(line)
     assert result.exit_code == 0
     assert "warning" not in result.stderr
     assert "300 ratings" in result.stdout
 
 
-def test_nine_in_ten_are_mended() -> None:
+def test_nine_in_ten_mistakes_are_fixed() -> None:
     assert len({mistake.line for mistake in [*MENDED, *NOT_MENDED]}) == len(MENDED) + len(NOT_MENDED) >= 40
     assert len(NOT_MENDED) <= 4
     assert len(MENDED) >= 9 * len(NOT_MENDED)
@@ -119,9 +119,7 @@ def test_nine_in_ten_are_mended() -> None:
         (fit("postgresql://nobody@localhost/none", "--table x"), "sqlalchemy"),
     ],
 )
-def test_what_is_not_installed_is_named_with_the_extra_that_brings_it(
-    line: str, module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_dependency_names_its_extra(line: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
     result = run(line)
     assert result.exit_code == 5, result.output

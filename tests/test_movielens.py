@@ -1,4 +1,4 @@
-"""The MovieLens data sets: archives in the published layouts, of made-up ratings and of real ones."""
+"""The MovieLens datasets: archives in the published layouts, with synthetic and real ratings."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def make(cache, name):
 
 
 @pytest.mark.parametrize("name", MOVIELENS)
-def test_the_ratings_of_movielens(cache, name, caplog):
+def test_movielens_ratings(cache, name, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     make(cache, name)
     found = datasets.load(name)
@@ -97,7 +97,7 @@ def test_the_ratings_of_movielens(cache, name, caplog):
 
 
 @pytest.mark.parametrize("name", ["movielens-100k", "movielens-1m"])
-def test_the_users_of_movielens(cache, name):
+def test_movielens_user_features(cache, name):
     make(cache, name)
     found = datasets.load(name)
     table = found.user_features
@@ -117,13 +117,13 @@ def test_the_users_of_movielens(cache, name):
     assert kept.user_features.values[0, table.columns.index("age")] == 56
 
 
-def test_without_users_published_there_are_no_features_of_users(cache):
+def test_no_user_features_where_none_are_published(cache):
     make(cache, "movielens-25m")
     assert datasets.load("movielens-25m").user_features is None
 
 
 @pytest.mark.parametrize("name", MOVIELENS)
-def test_the_films_of_movielens(cache, name):
+def test_movielens_item_features(cache, name):
     make(cache, name)
     found = datasets.load_items(name)
     assert found.items.ids.tolist() == [1, 2, 7, 30]
@@ -144,7 +144,7 @@ def test_items_are_sorted_by_their_ids(cache):
     assert found.titles(np.array([1])) == ["Amélie (2001)"]
 
 
-def test_lines_end_where_they_end_and_nowhere_else(cache):
+def test_unusual_line_separators_do_not_split_lines(cache):
     films = [(1, "Wait\x85 (1990)", "War"), (2, "B (1991)", "War")]
     members = dat_members("ml-1m", [(2, 1, 3.0, 1)], films, "latin-1")
     members["ml-1m/movies.dat"] = members["ml-1m/movies.dat"].replace(b"\n", b"\r\n")
@@ -174,14 +174,14 @@ def test_a_rating_outside_a_declared_scale_is_refused(cache):
         ("movies.csv", b"movieId,title,genres\n1,Am\xe9lie,\n", "is not utf-8 text"),
     ],
 )
-def test_a_list_of_films_that_is_not_as_published(cache, member, text, message):
+def test_unexpected_item_file_raises(cache, member, text, message):
     members = csv_members("ml-25m", ROWS, FILMS) | {f"ml-25m/{member}": text}
     archive(cache, "movielens-25m", members)
     with pytest.raises(DataError, match=message):
         datasets.load_items("movielens-25m")
 
 
-def test_a_rated_film_that_is_not_listed(cache):
+def test_unlisted_rated_item_raises(cache):
     archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[:2]))
     with pytest.raises(DataError, match="2 of 4 items have no row of features"):
         datasets.load("movielens-25m")
@@ -190,7 +190,7 @@ def test_a_rated_film_that_is_not_listed(cache):
 # Archives ------------------------------------------------------------------------------------------------
 
 
-def test_no_path_of_a_member_is_trusted(cache, tmp_path):
+def test_member_paths_are_not_trusted(cache, tmp_path):
     members = csv_members("../../../../outside", ROWS, FILMS)
     archive(cache, "movielens-25m", members)
     assert len(datasets.load("movielens-25m")) == 5
@@ -198,7 +198,7 @@ def test_no_path_of_a_member_is_trusted(cache, tmp_path):
     assert sorted(p.name for p in datasets.path("movielens-25m").iterdir()) == ["ml-25m.zip"]
 
 
-def test_a_damaged_archive(cache):
+def test_corrupt_archive_raises(cache):
     path = make(cache, "movielens-25m")
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
@@ -211,7 +211,7 @@ def test_a_damaged_archive(cache):
         datasets.load("movielens-25m")
 
 
-def test_an_archive_without_its_member_or_with_two(cache):
+def test_missing_or_repeated_member_raises(cache):
     path = archive(cache, "movielens-25m", {"ml-25m/README.txt": "x"})
     with pytest.raises(DataError, match=r"has no ratings\.csv") as caught:
         datasets.load("movielens-25m")

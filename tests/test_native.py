@@ -1,4 +1,4 @@
-"""Native kernels against numpy twins, on every instruction set of this processor."""
+"""Native kernels against numpy references, on every supported instruction set."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def random_tables(rng, users, items, factors):
     weighted=st.booleans(),
     threads=st.integers(1, 3),
 )
-def test_sgd_equals_its_twin(isa, seed, users, items, rows, factors, grid, weighted, threads):
+def test_sgd_equals_numpy_reference(isa, seed, users, items, rows, factors, grid, weighted, threads):
     _native.use_isa(isa)
     rng = np.random.default_rng(seed)
     user, item, value, weight = random_ratings(rng, users, items, rows, weighted)
@@ -131,7 +131,7 @@ def test_sgd_equals_its_twin(isa, seed, users, items, rows, factors, grid, weigh
     assert not tables[0][:, factors:].any()  # the padding stays 0
 
 
-def test_an_sgd_plan_holds_every_row_once_in_blocks_that_share_nothing():
+def test_sgd_plan_partitions_rows_into_disjoint_blocks():
     rng = np.random.default_rng(5)
     user, item, value, _ = random_ratings(rng, 300, 200, 9000, weighted=False)
     plan = _native.SgdPlan(user, item, value, None, 300, 200, 8)
@@ -167,7 +167,7 @@ def test_sgd_has_the_same_bits_at_any_number_of_threads(isa, weighted):
 @pytest.mark.parametrize("isa", _native.isas())
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 50), factors=st.integers(0, 40))
-def test_dot_pairs_equals_its_twin(isa, seed, n, factors):
+def test_dot_pairs_equals_numpy_reference(isa, seed, n, factors):
     _native.use_isa(isa)
     rng = np.random.default_rng(seed)
     p, q = (rng.normal(size=(k, factors)).astype(np.float32) for k in (7, 5))
@@ -242,7 +242,7 @@ def test_the_pool_survives_fork():
     assert status == 0
 
 
-def test_several_python_threads_may_call_at_once():
+def test_concurrent_python_callers():
     rng = np.random.default_rng(3)
     user, item, value, _ = random_ratings(rng, 100, 80, 4000, weighted=False)
     results = [None] * 6
@@ -263,7 +263,7 @@ def test_several_python_threads_may_call_at_once():
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
-def test_python_threads_that_want_one_core_each_run_side_by_side():
+def test_single_threaded_callers_run_in_parallel():
     """A short call does not wait for the end of a long one, as it would if regions came one by one."""
     plan, tables = long_work(2)
     ended = []
@@ -294,7 +294,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_native_work():
+def test_ctrl_c_interrupts_native_work():
     code = INTERRUPTED.format(tests=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"

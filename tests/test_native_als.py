@@ -1,4 +1,4 @@
-"""The kernels of ALS and NMF against numpy twins, on every instruction set."""
+"""Kernels of ALS and NMF against numpy references, on every instruction set."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_cholesky_solves_the_normal_equations(case):
 
 @settings(max_examples=100)
 @given(cases, st.integers(1, 3))
-def test_gradients_are_those_of_numpy(case, steps):
+def test_conjugate_gradients_equal_numpy(case, steps):
     """The first step by the factors; later, rounding may turn the direction where the solution is near."""
     case = made(case)
     factors, bias, error = case.learn("gradients", steps)
@@ -164,7 +164,7 @@ def test_gradients_are_those_of_numpy(case, steps):
 
 @settings(max_examples=40)
 @given(cases)
-def test_many_gradients_end_at_the_solution(case):
+def test_conjugate_gradients_converge_to_the_solution(case):
     """By what is minimised: where the same few rows come again and again, it hardly says which factors."""
     case = made(case)
     factors, bias, _ = case.learn("gradients", 300)
@@ -190,7 +190,7 @@ def not_negative(biased):
 
 @settings(max_examples=40)
 @given(cases.filter(lambda case: case["factors"] <= 17))
-def test_coordinates_find_the_best_factors_at_0_or_above(case):
+def test_coordinate_descent_finds_the_non_negative_optimum(case):
     case = made(case, positive=True)
     factors, bias, error = case.learn("coordinates", 2000)
     wanted = case.twin(not_negative(case.biased))
@@ -202,7 +202,7 @@ def test_coordinates_find_the_best_factors_at_0_or_above(case):
 
 @settings(max_examples=80)
 @given(cases, st.integers(1, 3))
-def test_multiplicative_updates_are_those_of_numpy(case, steps):
+def test_multiplicative_updates_equal_numpy(case, steps):
     case = made(case, positive=True)
 
     def solve(design, target, weight, ridge, start):
@@ -242,7 +242,7 @@ def test_threads_change_no_bit(solver, factors):
 
 
 @pytest.mark.parametrize("solver", ["cholesky", "gradients", "coordinates", "multiplicative"])
-def test_a_row_without_ratings_becomes_0(solver):
+def test_row_without_ratings_is_zero(solver):
     case = Case(np.random.default_rng(2), 3, 5, 0, 7, positive=True)
     factors, bias, error = case.learn(solver, 50)
     np.testing.assert_allclose(factors, 0, atol=1e-6)
@@ -270,7 +270,7 @@ def test_a_row_without_ratings_becomes_0(solver):
         ({"ridge": np.zeros(3, np.float32)}, "one row"),
     ],
 )
-def test_the_binding_refuses(change, words):
+def test_binding_validates_arguments(change, words):
     usual = {
         "starts": np.array([0, 1, 2]), "other": np.array([0, 1], np.int32), "value": np.ones(2, np.float32),
         "weight": None, "features": np.ones((2, 16), np.float32), "other_bias": np.zeros(2, np.float32),

@@ -1,4 +1,4 @@
-"""Kernels of co-clustering and of item weights against numpy twins."""
+"""Kernels of co-clustering and EASE against numpy references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHAPES = {
 
 @settings(max_examples=150)
 @given(**SHAPES)
-def test_assign_clusters_takes_the_least_squared_error(
+def test_assign_clusters_minimizes_the_squared_error(
     seed, rows, others, n, own, other_clusters, clusterings, weighted, threads
 ):
     rng = np.random.default_rng(seed)
@@ -60,9 +60,7 @@ def test_assign_clusters_takes_the_least_squared_error(
 
 @settings(max_examples=150)
 @given(**SHAPES)
-def test_block_sums_are_those_of_numpy(
-    seed, rows, others, n, own, other_clusters, clusterings, weighted, threads
-):
+def test_block_sums_equal_numpy(seed, rows, others, n, own, other_clusters, clusterings, weighted, threads):
     rng = np.random.default_rng(seed)
     row, given_rows = grouped(rng, rows, others, n, weighted)
     _, other, value, weight = given_rows
@@ -108,7 +106,7 @@ def sparse(rng, rows, columns, n):
     n=st.integers(0, 600),
     threads=st.integers(1, 3),
 )
-def test_gram_matrix_and_item_scores_are_those_of_numpy(seed, rows, columns, n, threads):
+def test_gram_matrix_and_item_scores_equal_numpy(seed, rows, columns, n, threads):
     rng = np.random.default_rng(seed)
     matrix, by_row, by_column = sparse(rng, rows, columns, n)
     gram = _native.gram_matrix(*by_row, *by_column, threads)
@@ -154,12 +152,12 @@ def co_arguments(**changes):
         ({"block": np.zeros((1, 0, 2))}, "at least one cluster"),
     ],
 )
-def test_impossible_clusters_are_refused(changes, words):
+def test_invalid_clusters_raise(changes, words):
     with pytest.raises(ValueError, match=words):
         _native.assign_clusters(**co_arguments(**changes))
 
 
-def test_impossible_clusters_of_rows_are_refused():
+def test_invalid_row_clusters_raise():
     given_rows = {key: value for key, value in co_arguments().items() if key != "block"}
     sizes = {"own": 2, "other_clusters": 2}
     with pytest.raises(ValueError, match="a cluster is out of range"):
@@ -168,7 +166,7 @@ def test_impossible_clusters_of_rows_are_refused():
         _native.block_sums(own_cluster=np.zeros((1, 3), np.int32), **given_rows, **sizes)
 
 
-def test_impossible_sparse_rows_are_refused():
+def test_invalid_sparse_rows_raise():
     starts, column, value = np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32)
     out = np.array([1], np.int32)
     none = np.array([0], np.int32)

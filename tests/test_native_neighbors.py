@@ -1,4 +1,4 @@
-"""Kernels of neighbourhood models against numpy twins.
+"""Kernels of neighborhood models against numpy references.
 
 They are compiled once for all processors, so there is one set of instructions to test.
 """
@@ -80,9 +80,7 @@ RULES = {
     keep=st.integers(1, 16),
     single=st.booleans(), threads=st.integers(1, 3), **RULES,
 )  # fmt: skip
-def test_nearest_rows_are_those_of_numpy(
-    seed, rows, columns, n, values, kind, keep, single, threads, **rules
-):
+def test_nearest_rows_equal_numpy(seed, rows, columns, n, values, kind, keep, single, threads, **rules):
     rng = np.random.default_rng(seed)
     row, column, value = sparse(rng, rows, columns, n, values)
     matrix = np.full((rows, columns), np.nan)
@@ -118,7 +116,7 @@ def ordered_by_numpy(table, keep):
     keep=st.integers(1, 12),
     threads=st.integers(1, 3), kind=st.sampled_from(["product", "msd"]),
 )  # fmt: skip
-def test_of_equally_alike_rows_the_first_come_first(seed, rows, columns, keep, threads, kind):
+def test_ties_are_ordered_by_index(seed, rows, columns, keep, threads, kind):
     """Rows of ones in 1, 2 or 4 columns: all similarities are exact, and most are equal."""
     rng = np.random.default_rng(seed)
     size = rng.choice([s for s in (1, 4) if s <= columns], rows)
@@ -134,7 +132,7 @@ def test_of_equally_alike_rows_the_first_come_first(seed, rows, columns, keep, t
     assert [part.tolist() for part in np.split(found[1], found[0][1:-1])] == wanted
 
 
-def test_what_is_equal_but_for_rounding_is_equal():
+def test_ties_up_to_rounding_are_ties():
     """Two rows that are thrice and a seventh of a third are alike to it in the same way."""
     base = np.array([0.1, 0.7, 0.3, 0.9])
     value = np.concatenate([base, base / 7, base * 3, base * 1.1, base / 3])
@@ -176,7 +174,7 @@ def test_the_order_of_the_cells_does_not_change_a_bit():
         assert [a.tobytes() for a in one] == [b.tobytes() for b in other]
 
 
-def test_few_values_and_many_take_the_same_way():
+def test_packed_and_unpacked_values_agree():
     """257 different values are kept as they are, 256 are packed; one cell apart cannot change much."""
     rng = np.random.default_rng(6)
     row, column, value = sparse(rng, 50, 60, 1500, "stars")
@@ -207,7 +205,7 @@ def lists(rng, rows, most):
     pairs=st.sampled_from([0, 50, 6000]), neighbors=st.integers(1, 8), min_neighbors=st.integers(0, 4),
     damping=st.sampled_from([0.0, 0.7]), threads=st.integers(1, 3),
 )  # fmt: skip
-def test_means_and_shares_of_neighbours_are_those_of_numpy(
+def test_neighbor_means_and_contributions_equal_numpy(
     seed, rows, columns, n, pairs, neighbors, min_neighbors, damping, threads
 ):
     rng = np.random.default_rng(seed)
@@ -252,7 +250,7 @@ def mean_by_numpy(matrix, row, column, others, alike, neighbors, min_neighbors, 
     return [o for o, _ in there], [s * matrix[o, column] / weight for o, s in there]
 
 
-def test_means_of_neighbours_do_not_depend_on_the_number_of_threads():
+def test_neighbor_means_do_not_depend_on_threads():
     rng = np.random.default_rng(7)
     start, other, similarity = lists(rng, 300, 40)
     row, column, value = sparse(rng, 300, 200, 20_000, "spread")
@@ -277,7 +275,7 @@ def test_means_of_neighbours_do_not_depend_on_the_number_of_threads():
     seed=st.integers(0, 2**32 - 1), items=st.integers(1, 25), users=st.integers(1, 30), n=st.integers(0, 500),
     values=st.sampled_from(["stars", "spread"]), weighted=st.booleans(), threads=st.integers(1, 3),
 )  # fmt: skip
-def test_deviations_and_their_sums_are_those_of_numpy(seed, items, users, n, values, weighted, threads):
+def test_deviations_and_their_sums_equal_numpy(seed, items, users, n, values, weighted, threads):
     rng = np.random.default_rng(seed)
     item, user, value = sparse(rng, items, users, n, values)
     mean, common = np.full((items, items), 7, np.float32), np.full((items, items), 7, np.int32)
@@ -330,7 +328,7 @@ def test_deviations_have_the_same_bits_at_any_number_of_threads():
     seed=st.integers(0, 2**32 - 1), users=st.integers(1, 9), items=st.integers(1, 9), n=st.integers(0, 60),
     epochs=st.integers(0, 4), weighted=st.booleans(),
 )  # fmt: skip
-def test_bias_descent_is_that_of_numpy(seed, users, items, n, epochs, weighted):
+def test_bias_descent_equals_numpy(seed, users, items, n, epochs, weighted):
     rng = np.random.default_rng(seed)
     user, item = (rng.integers(k, size=n).astype(np.int32) for k in (users, items))
     value = rng.normal(size=n)
@@ -347,7 +345,7 @@ def test_bias_descent_is_that_of_numpy(seed, users, items, n, epochs, weighted):
     np.testing.assert_allclose(found[1], item_bias, rtol=1e-12, atol=1e-12)
 
 
-def test_bias_descent_goes_on_where_a_part_ends():
+def test_bias_descent_resumes_across_chunks():
     """More rows than one part has (a million) of one user and one item, whose biases are the same."""
     n = 1_000_003
     zeros = np.zeros(n, np.int32)
@@ -386,12 +384,12 @@ def near(**changes):
         ({"significance": -1}, "may be negative"),
     ],
 )
-def test_impossible_cells_and_rules_are_refused(changes, words):
+def test_invalid_cells_and_rules_raise(changes, words):
     with pytest.raises(ValueError, match=words):
         _native.nearest_rows(**near(**changes))
 
 
-def test_nothing_is_converted_in_silence():
+def test_no_implicit_type_conversion():
     for changes in ({"row": np.array([0, 1])}, {"value": np.ones(2, int)}, {"column": np.zeros(2, np.int16)}):
         with pytest.raises(TypeError):
             _native.nearest_rows(**near(**changes))
@@ -429,14 +427,14 @@ def mean_arguments(**changes):
         ({"damping": -1.0}, "no number may be negative"),
     ],
 )
-def test_impossible_neighbours_are_refused(changes, words):
+def test_invalid_neighbors_raise(changes, words):
     with pytest.raises(ValueError, match=words):
         _native.neighbor_means(**mean_arguments(**changes), threads=1)
     with pytest.raises(ValueError, match=words):
         _native.neighbor_shares(**mean_arguments(**changes))
 
 
-def test_impossible_deviations_are_refused():
+def test_invalid_deviations_raise():
     item, user, value = np.array([0, 1], np.int32), np.zeros(2, np.int32), np.ones(2, np.float32)
     mean, common = np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32)
     with pytest.raises(ValueError, match="must be square"):
@@ -457,7 +455,7 @@ def test_impossible_deviations_are_refused():
             _native.deviation_sums(*arguments, True, 1)
 
 
-def test_impossible_descents_are_refused():
+def test_invalid_descents_raise():
     one, value = np.zeros(1, np.int32), np.ones(1)
     for arguments, words in (
         ((one + np.int32(1), one, value, None, 1, 1, 1), "a user index is out of range"),

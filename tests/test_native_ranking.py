@@ -1,4 +1,4 @@
-"""The kernels of ranked lists against numpy: figures of lists, and means of resampled rows."""
+"""Kernels of ranking metrics and of the bootstrap against numpy references."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def figures_twin(ranked, relevant, gains, most):
     most=st.sampled_from([1, 3, 10, 2**31 - 1]),
     with_gain=st.booleans(),
 )
-def test_figures_are_those_of_numpy(seed, rows, n, items, most, with_gain):
+def test_metrics_equal_numpy(seed, rows, n, items, most, with_gain):
     rng = np.random.default_rng(seed)
     lists = np.full((rows, n), -1, np.int32)
     parts, weights = [], []
@@ -109,13 +109,13 @@ def arguments(**changes):
         ({"items": -1}, "items must be"),
     ],
 )
-def test_what_does_not_fit_is_refused(changes, message):
+def test_mismatched_arguments_raise(changes, message):
     _native.rank_figures(*arguments())
     with pytest.raises(ValueError, match=message):
         _native.rank_figures(*arguments(**changes))
 
 
-def test_a_fault_leaves_nothing_behind_for_the_next_list():
+def test_error_leaves_no_state_behind():
     lists = np.array([[0, 0], [0, 1]], np.int32)
     starts, item = np.array([0, 1, 2], np.int64), np.array([1, 0], np.int32)
     with pytest.raises(ValueError, match="twice in a list"):
@@ -133,7 +133,7 @@ def split_mix(state):
 
 @settings(max_examples=60)
 @given(seed=st.integers(0, MASK), rows=st.integers(1, 40), columns=st.integers(0, 4), draws=st.integers(0, 5))
-def test_resampled_means_are_those_of_the_twin(seed, rows, columns, draws):
+def test_resampled_means_equal_numpy_reference(seed, rows, columns, draws):
     table = np.random.default_rng(rows).random((rows, columns))
     found = _native.resampled_means(table, draws, seed, 2)
     assert found.shape == (draws, columns)
@@ -146,14 +146,14 @@ def test_resampled_means_are_those_of_the_twin(seed, rows, columns, draws):
         assert found[draw] == pytest.approx(table[chosen].mean(axis=0), abs=1e-12)
 
 
-def test_resampled_means_spread_as_theory_says():
+def test_resampled_means_have_the_theoretical_std():
     table = np.random.default_rng(1).normal(3, 2, (400, 2))
     means = _native.resampled_means(table, 4000, 0, 2)
     assert means.mean(axis=0) == pytest.approx(table.mean(axis=0), abs=0.01)
     assert means.std(axis=0) == pytest.approx(table.std(axis=0) / 20, rel=0.05)
 
 
-def test_an_empty_table_is_refused():
+def test_empty_table_raises():
     with pytest.raises(ValueError, match="a row at least"):
         _native.resampled_means(np.empty((0, 2)), 3, 0, 1)
     with pytest.raises(ValueError, match="draws"):

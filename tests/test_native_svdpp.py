@@ -1,4 +1,4 @@
-"""The kernels of SVD++, timeSVD++ and ridge regression against numpy twins, on every instruction set."""
+"""Kernels of SVD++, timeSVD++ and ridge regression against numpy references, on every instruction set."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def twin(case):
     sessions=st.sampled_from([0, 0, 1, 3]),
     threads=st.integers(1, 3),
 )
-def test_svdpp_equals_its_twin(
+def test_svdpp_equals_numpy_reference(
     isa, seed, users, items, rows, factors, weighted, drift, bins, sessions, threads
 ):
     _native.use_isa(isa)
@@ -185,7 +185,7 @@ def test_svdpp_equals_its_twin(
     assert not case.tables[2][:, factors:].any()
 
 
-def test_a_user_without_rows_is_left_alone():
+def test_user_without_rows_is_unchanged():
     case = Case(np.random.default_rng(0), 3, 2, 6, 4)
     case.user[:] = 1
     before = [table.copy() for table in case.tables]
@@ -195,7 +195,7 @@ def test_a_user_without_rows_is_left_alone():
     assert not np.array_equal(case.tables[0][1], before[0][1])
 
 
-def test_the_order_of_the_plan_is_by_visit_then_item():
+def test_plan_is_ordered_by_visit_then_item():
     case = Case(np.random.default_rng(0), 30, 20, 200, 4)
     order = case.plan().order()
     place = np.argsort(case.visits)
@@ -227,7 +227,7 @@ def test_svdpp_has_the_same_bits_at_any_number_of_threads(isa, drift):
     strength=st.sampled_from([1e-6, 0.05, 2.0]),
     threads=st.integers(1, 3),
 )
-def test_ridge_users_equals_its_twin(seed, users, size, strength, threads):
+def test_ridge_users_equals_numpy_reference(seed, users, size, strength, threads):
     rng = np.random.default_rng(seed)
     starts = np.r_[0, np.cumsum(rng.integers(0, 12, users))].astype(np.int64)
     n = int(starts[-1])
@@ -255,7 +255,7 @@ def test_ridge_users_equals_its_twin(seed, users, size, strength, threads):
         ({"penalty": np.eye(3)}, "a square as wide as the vectors"),
     ],
 )
-def test_ridge_users_refuses(changes, words):
+def test_ridge_users_validates_arguments(changes, words):
     kinds = {"starts": np.int64, "item": np.int32, "target": np.float64, "weight": np.float64}
     given = {"starts": [0, 2], "item": [0, 3], "target": [1, 2], "weight": [1, 1], "penalty": np.eye(2)}
     given |= changes
@@ -284,7 +284,7 @@ def test_ridge_users_refuses(changes, words):
         ({"session": [0], "sessions": 3}, "session must be as long"),
     ],
 )
-def test_a_plan_refuses(changes, words):
+def test_plan_validates_arguments(changes, words):
     given = {"user": [0, 1], "item": [0, 1], "value": [1.0, 2.0], "weight": None, "visits": [1, 0]} | changes
     whole = {"user", "item", "visits", "bin", "session"}
     arrays = {
@@ -321,14 +321,14 @@ def replaced(case, table, shape):
         (lambda case: case.time.update(session_damping=-1.0), "at least 0"),
     ],
 )
-def test_an_epoch_refuses(spoil, words):
+def test_epoch_validates_arguments(spoil, words):
     case = Case(np.random.default_rng(0), 5, 4, 20, 7, drift="factors", bins=2, sessions=2)
     spoil(case)
     with pytest.raises(ValueError, match=words):
         case.plan().epoch(*case.tables, **RATES, threads=1, **case.time)
 
 
-def test_types_are_never_converted_in_silence():
+def test_no_implicit_type_conversion():
     case = Case(np.random.default_rng(0), 5, 4, 20, 7)
     case.tables[0] = case.tables[0].astype(np.float64)
     with pytest.raises(TypeError):
@@ -356,7 +356,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_ends_the_visits(threads):
+def test_ctrl_c_interrupts_an_epoch(threads):
     code = INTERRUPTED.format(tests=str(Path(__file__).parent), threads=threads)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"

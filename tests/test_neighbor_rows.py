@@ -1,4 +1,4 @@
-"""People who are like people, and items like items: those taken in are as learning would have them."""
+"""Fold-in of neighborhood models equals training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def taken_in(model, rows):
 
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_those_learned_from_come_back_as_they_were(ratings, cls, setting):
+def test_fold_in_of_training_rows_reproduces_training(ratings, cls, setting):
     """They are not their own neighbours, and of all others just what learning found."""
     model = cls(clip=False, **setting).fit(ratings)
     folded = taken_in(model, ratings[np.random.default_rng(3).permutation(len(ratings))])
@@ -47,7 +47,7 @@ def test_those_learned_from_come_back_as_they_were(ratings, cls, setting):
 
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[5:6], ids=str)
-def test_somebody_new_of_the_same_ratings_has_that_one_as_the_first_neighbour(ratings, cls, setting):
+def test_duplicate_user_has_its_original_as_first_neighbor(ratings, cls, setting):
     model = cls(clip=False, **setting).fit(ratings)
     side = SIDE[cls]
     ids = {name: getattr(ratings, f"{name}_ids") for name in ("user", "item")}
@@ -62,7 +62,7 @@ def test_somebody_new_of_the_same_ratings_has_that_one_as_the_first_neighbour(ra
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_reasons_name_those_whom_the_model_learned_from(ratings, others, cls, tmp_path):
+def test_reasons_name_training_rows(ratings, others, cls, tmp_path):
     texts = Ratings.from_columns(
         [f"u{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
@@ -88,7 +88,7 @@ def test_reasons_name_those_whom_the_model_learned_from(ratings, others, cls, tm
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_what_was_taken_in_takes_in_others_as_the_first_did(ratings, others, cls):
+def test_folded_in_model_folds_in_like_the_original(ratings, others, cls):
     model = cls().fit(ratings)
     first = taken_in(model, ratings[:200])
     np.testing.assert_allclose(
@@ -97,7 +97,7 @@ def test_what_was_taken_in_takes_in_others_as_the_first_did(ratings, others, cls
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_the_other_side_is_taken_in_before_not_after(ratings, others, cls):
+def test_columns_are_folded_in_before_rows(ratings, others, cls):
     model, side = cls().fit(ratings), SIDE[cls]
     other = "item" if side == "user" else "user"
     after = taken_in(model, others)
@@ -110,7 +110,7 @@ def test_the_other_side_is_taken_in_before_not_after(ratings, others, cls):
     np.testing.assert_allclose(both.predict_matrix(), after.predict_matrix(), rtol=0, atol=1e-4)
 
 
-def test_it_can_be_inside_a_blend_and_kept_there(ratings, others, tmp_path):
+def test_nested_in_a_blend_it_can_be_saved(ratings, others, tmp_path):
     blend = Blend(models=["UserKNN", "Bias"], folds=2).fit(ratings)
     folded = fold_in(blend, users=others)
     save(folded, tmp_path / "blend.foretaste")
@@ -119,7 +119,7 @@ def test_it_can_be_inside_a_blend_and_kept_there(ratings, others, tmp_path):
     assert again.members_[0].source_ids_ == ratings.users
 
 
-def test_a_new_person_is_asked_and_answers(ratings):
+def test_questions_for_a_new_user(ratings):
     model = UserKNN().fit(ratings)
     first = next_question(model)
     assert next_question(model, {first: 4.0}) != first
@@ -127,7 +127,7 @@ def test_a_new_person_is_asked_and_answers(ratings):
 
 @pytest.mark.parametrize("kind", ["product", "cosine", "pearson", "msd"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_lists_of_the_last_rows_are_of_the_rows_before_them(kind, threads):
+def test_neighbors_of_last_rows_are_earlier_rows(kind, threads):
     """The kernel, against itself: all others of all rows, of which only those before count."""
     rng = np.random.default_rng(2)
     rows, columns, first = 40, 25, 30

@@ -126,7 +126,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_predictions_are_those_of_numpy(ratings, cls, setting):
+def test_predictions_equal_numpy(ratings, cls, setting):
     model = cls(clip=False, **setting).fit(ratings)
     wanted = by_hand(model, ratings)
     np.testing.assert_allclose(model.predict_matrix(), wanted, rtol=0, atol=2e-4)
@@ -135,7 +135,7 @@ def test_predictions_are_those_of_numpy(ratings, cls, setting):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_similarity_on_biases_and_deviations_from_the_mean_are_apart(ratings, cls):
+def test_similarity_and_centering_are_independent(ratings, cls):
     mixed = cls(clip=False, centering="mean", similarity="pearson_bias").fit(ratings)
     alike = cls(clip=False, similarity="pearson_bias").fit(ratings)
     about_means = cls(clip=False, centering="mean", similarity="cosine").fit(ratings)
@@ -146,7 +146,7 @@ def test_similarity_on_biases_and_deviations_from_the_mean_are_apart(ratings, cl
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_users_of_one_are_items_of_the_other(ratings, cls):
+def test_user_knn_equals_transposed_item_knn(ratings, cls):
     other = UserKNN if cls is ItemKNN else ItemKNN
     turned = Ratings.from_columns(ratings.item_ids, ratings.user_ids, ratings.value)
     one = cls(user_damping=2.0, item_damping=7.0, bias_epochs=None).fit(ratings)
@@ -155,7 +155,7 @@ def test_users_of_one_are_items_of_the_other(ratings, cls):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_what_is_kept_is_bounded(more, cls):
+def test_stored_neighbors_are_bounded(more, cls):
     for stored in (1, 5, 17):
         model = cls(max_stored_neighbors=stored).fit(more)
         assert np.diff(model.list_start_).max() == stored
@@ -169,7 +169,7 @@ def test_what_is_kept_is_bounded(more, cls):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_unknown_ids_get_what_is_known_of_the_other(ratings, cls):
+def test_unknown_ids_get_the_documented_fallback(ratings, cls):
     model = cls(clip=False).fit(ratings)
     bias = Bias(clip=False).fit(ratings)
     asked = [(-5, int(ratings.items.ids[3])), (int(ratings.users.ids[4]), -5), (-5, -5)]
@@ -180,7 +180,7 @@ def test_unknown_ids_get_what_is_known_of_the_other(ratings, cls):
 
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("centring", ["none", "mean", "z_score", "bias"])
-def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
+def test_neighbor_contributions_sum_to_their_part(ratings, cls, centring):
     model = cls(centering=centring, clip=False, neighbors=6).fit(ratings)
     pairs = every_pair(ratings)
     user, item = model.users_.indices_of(pairs[:, 0]), model.items_.indices_of(pairs[:, 1])
@@ -202,7 +202,7 @@ def test_shares_of_neighbours_sum_to_their_part(ratings, cls, centring):
 @pytest.mark.parametrize(
     "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
 )
-def test_people_taken_in_anew_are_as_they_were(ratings, setting):
+def test_fold_in_of_training_users_reproduces_training(ratings, setting):
     model = ItemKNN(clip=False, **setting).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
     folded = model.fold_in(ratings[order])
@@ -211,7 +211,7 @@ def test_people_taken_in_anew_are_as_they_were(ratings, setting):
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
 
 
-def test_new_people_and_unknown_items_are_taken_in(ratings, others):
+def test_fold_in_with_unknown_items(ratings, others):
     model = ItemKNN().fit(ratings)
     before = model.get_state()
     folded = model.fold_in(others)
@@ -230,7 +230,7 @@ def test_new_people_and_unknown_items_are_taken_in(ratings, others):
     )
 
 
-def test_recommendations_for_people_given_by_their_ratings(ratings, others):
+def test_recommendations_for_folded_in_users(ratings, others):
     model = ItemKNN().fit(ratings)
     known = others[np.isin(others.item_ids, ratings.items.ids)]
     folded = model.fold_in(known)
@@ -240,7 +240,7 @@ def test_recommendations_for_people_given_by_their_ratings(ratings, others):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
+def test_neighbor_lists_beyond_memory_raise(more, cls, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
     with pytest.raises(
         NotEnoughMemoryError, match=rf"{cls.__name__} keeping up to .* needs .* of memory"
@@ -249,7 +249,7 @@ def test_lists_beyond_memory_are_refused(more, cls, monkeypatch):
     assert "max_stored_neighbors=" in caught.value.hint
 
 
-def test_memory_goes_with_items_times_those_kept():
+def test_memory_is_items_times_stored_neighbors():
     others = np.full(100_000, 99_999.0)
     one, two = (neighbor_lists_bytes(others, keep, 0, 1) for keep in (50, 100))
     assert one < 100_000 * 50 * 50
@@ -260,7 +260,7 @@ def test_memory_goes_with_items_times_those_kept():
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_lists_of_unknown_ones_in_a_file_are_refused(ratings, cls):
+def test_invalid_neighbor_lists_in_a_file_raise(ratings, cls):
     model = cls().fit(ratings)
     state = model.get_state()
     for name, value in (
@@ -274,7 +274,7 @@ def test_lists_of_unknown_ones_in_a_file_are_refused(ratings, cls):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_what_is_not_allowed(ratings, cls):
+def test_invalid_parameters_raise(ratings, cls):
     for setting, words in (
         ({"neighbors": 0}, "neighbors=0"),
         ({"similarity": "cosin"}, "similarity='cosin'"),

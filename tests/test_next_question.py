@@ -1,4 +1,4 @@
-"""What to ask a new person: gains are those of the equations, and asking so beats asking otherwise."""
+"""Active learning: gains equal the equations, and questions beat popularity and chance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from foretaste.recommendation import fold_in, next_question, question_gains
 
 @pytest.mark.parametrize("model", [SVD(factors=4), ALS(factors=4), SVDpp(factors=4)], ids=repr)
 @pytest.mark.parametrize("answered", [[], [5, 31, 17]])
-def test_gains_of_factors_are_what_the_posterior_covariance_loses(ratings, model, answered):
+def test_factor_gains_equal_the_posterior_variance_reduction(ratings, model, answered):
     model.fit(ratings)
     linear, noise = model.as_linear(), float(model.train_rmse_[-1]) ** 2
     v = np.column_stack([np.ones(len(model.items_)), linear.item_factors]).astype(np.float64)
@@ -54,7 +54,7 @@ def test_gains_of_factors_are_what_the_posterior_covariance_loses(ratings, model
     ids=repr,
 )
 @pytest.mark.parametrize("answered", [{}, {5: 3.0, 31: -2.0}])
-def test_gains_of_others_are_what_two_answers_part_them_by(ratings, model, answered):
+def test_other_gains_equal_the_effect_of_two_answers(ratings, model, answered):
     model.fit(ratings)
     ids, gain = question_gains(model, answered)
     for place in (0, 7, 20):
@@ -89,7 +89,7 @@ def test_answers_and_candidates_come_in_any_form(ratings):
     assert next_question(ALS(factors=4, epochs=5).fit(texts), {"i5": 2.0}).startswith("i")
 
 
-def test_every_answer_leaves_less_to_be_asked(ratings):
+def test_gains_decrease_with_answers(ratings):
     model, answers, before = ALS(factors=4).fit(ratings), {}, np.inf
     for _ in range(6):
         ids, gain = question_gains(model, answers)
@@ -100,7 +100,7 @@ def test_every_answer_leaves_less_to_be_asked(ratings):
     assert len(answers) == 6
 
 
-def test_mistakes_say_what_to_type(ratings):
+def test_mistakes_have_hints(ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
     with pytest.raises(NotFoundError, match="every candidate has been answered"):
         next_question(model, {5: 1.0}, candidates=[5])
@@ -120,7 +120,7 @@ def test_mistakes_say_what_to_type(ratings):
 
 @pytest.mark.dataset
 @pytest.mark.parametrize("model", [ALS(), EASE()], ids=repr)
-def test_on_the_gauge_set_it_asks_better_than_popularity_and_chance(model):
+def test_questions_beat_popularity_and_chance_on_jester(model):
     path = data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
     train, people = people_asked(path, GAUGE)
     model.fit(train)

@@ -1,4 +1,4 @@
-"""Model files by an earlier version: they load, predict as they did, and say what they lack."""
+"""Model files of earlier versions load, predict as before, and name what they lack."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def older(model, path, *lacks):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
-def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tmp_path):
+def test_missing_covariance_asks_for_retraining(ratings, model, tmp_path):
     model.fit(timed(ratings))
     again = older(model, tmp_path / "old.foretaste", *PENALTIES)
     np.testing.assert_array_equal(again.predict_matrix(), model.predict_matrix())
@@ -47,7 +47,7 @@ def test_what_needs_the_spread_of_people_names_learning_again(ratings, model, tm
     assert fold_in(again.fit(timed(ratings)), users=timed(ratings)).users_ == ratings.users
 
 
-def test_a_file_that_lacks_only_half_of_them_is_refused(ratings, tmp_path):
+def test_file_with_only_one_penalty_raises(ratings, tmp_path):
     model = SVD(factors=3, epochs=3).fit(ratings)
     for name in PENALTIES:
         with pytest.raises(ModelFileError, match="penalty_ in the file"):
@@ -55,7 +55,7 @@ def test_a_file_that_lacks_only_half_of_them_is_refused(ratings, tmp_path):
 
 
 @pytest.mark.parametrize("cls", [ALS, NMF], ids=lambda cls: cls.__name__)
-def test_factors_learned_by_turns_are_asked_by_imagined_answers(ratings, cls, tmp_path):
+def test_als_without_covariance_uses_hypothetical_answers(ratings, cls, tmp_path):
     model = cls(factors=3, epochs=5).fit(ratings)
     again = older(model, tmp_path / "old.foretaste", "user_covariance_")
     np.testing.assert_array_equal(
@@ -66,7 +66,7 @@ def test_factors_learned_by_turns_are_asked_by_imagined_answers(ratings, cls, tm
     assert not np.allclose(gain, question_gains(model)[1])
 
 
-def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
+def test_malformed_covariance_raises(ratings, tmp_path):
     save(ALS(factors=3, epochs=3).fit(ratings), tmp_path / "als.foretaste")
     whole = (tmp_path / "als.foretaste").read_bytes()
     with_arrays(tmp_path / "als.foretaste", whole, user_covariance_=np.eye(3))
@@ -75,7 +75,7 @@ def test_a_covariance_that_does_not_fit_is_refused(ratings, tmp_path):
 
 
 @pytest.mark.parametrize("cls", [ItemKNN, UserKNN], ids=lambda cls: cls.__name__)
-def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, cls, tmp_path):
+def test_neighbors_of_an_older_file_are_complete(ratings, others, cls, tmp_path):
     model = cls().fit(ratings)
     again = older(model, tmp_path / "old.foretaste", "source_ids_", "source_bias_", "source_std_")
     assert len(again.source_ids_) == 0
@@ -86,7 +86,7 @@ def test_neighbours_of_an_older_file_can_all_that_they_can_now(ratings, others, 
         )
 
 
-def test_models_inside_may_lack_it_too(ratings, others, tmp_path):
+def test_nested_models_may_lack_it_too(ratings, others, tmp_path):
     blend = Blend(models=["UserKNN", SVD(factors=3, epochs=3)], folds=2).fit(ratings)
     lacks = [f"members_.1.{name}" for name in PENALTIES]
     again = older(blend, tmp_path / "old.foretaste", "members_.0.source_ids_", *lacks)
@@ -95,12 +95,12 @@ def test_models_inside_may_lack_it_too(ratings, others, tmp_path):
         fold_in(again, users=others)
 
 
-def test_what_is_not_new_must_be_there(ratings, tmp_path):
+def test_other_attributes_are_required(ratings, tmp_path):
     with pytest.raises(ModelFileError, match="missing"):
         older(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "old.foretaste", "item_factors_")
 
 
-def test_other_formats_are_still_told_apart(ratings, tmp_path):
+def test_other_formats_are_still_refused(ratings, tmp_path):
     save(SVD(factors=3, epochs=3).fit(ratings), tmp_path / "svd.foretaste")
     newer = with_ours((tmp_path / "svd.foretaste").read_bytes(), lambda ours: ours | {"format": 3})
     (tmp_path / "svd.foretaste").write_bytes(newer)

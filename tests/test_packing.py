@@ -1,4 +1,4 @@
-"""Texts come back from bytes and offsets as they were, or not at all."""
+"""Texts packed as bytes and offsets round-trip or raise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), 
 
 
 @given(TEXTS)
-def test_round_trip(texts):
+def test_texts_round_trip(texts):
     data, offsets = pack_texts(texts)
     assert (data.dtype, offsets.dtype, len(offsets)) == (np.uint8, np.int64, len(texts) + 1)
     assert offsets[-1] == len(data) == sum(len(text.encode()) for text in texts)
@@ -23,12 +23,12 @@ def test_round_trip(texts):
 
 
 @pytest.mark.parametrize("offsets", [[], [1, 3], [0, 2], [0, 4], [0, 2, 1, 3], [-1, 3], [0, -5, 3]])
-def test_offsets_that_do_not_cover_the_bytes_are_refused(offsets):
+def test_inconsistent_offsets_raise(offsets):
     with pytest.raises(ValueError, match="offsets"):
         unpack_texts(np.frombuffer(b"abc", np.uint8), np.array(offsets, np.int64))
 
 
-def test_bytes_that_are_not_utf8_are_refused():
+def test_invalid_utf8_raises():
     with pytest.raises(UnicodeDecodeError):
         unpack_texts(np.frombuffer(b"a\xff", np.uint8), np.array([0, 1, 2]))
     with pytest.raises(UnicodeDecodeError):  # a letter cut in two

@@ -1,4 +1,4 @@
-"""Hyperparameters: declared once, checked, never converted."""
+"""Hyperparameters: declared once, validated, never converted."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def accepts(name: str, value: object) -> bool:
         ("seed", [None, 0, 7, np.int32(7)], [-1, 0.5, "0", False]),
     ],
 )
-def test_values_are_accepted_or_refused_by_name(name, good, bad):
+def test_values_are_validated_by_name(name, good, bad):
     assert [value for value in good if not accepts(name, value)] == []
     assert [value for value in bad if accepts(name, value)] == []
 
@@ -81,17 +81,17 @@ def test_values_are_accepted_or_refused_by_name(name, good, bad):
         ("seed", "a whole number at least 0, or None"),
     ],
 )
-def test_allowed_says_it_in_words(name, words):
+def test_describe_states_the_allowed_values(name, words):
     assert Settings.param_specs()[name].describe() == words
 
 
 @given(st.floats() | st.integers())
-def test_bounds_are_those_declared(value):
+def test_declared_bounds_are_enforced(value):
     assert accepts("rate", value) == (0 < value <= 1)
     assert accepts("factors", value) == (isinstance(value, int) and 1 <= value <= 512)
 
 
-def test_declarations_keep_their_order_and_learned_ones_stay_apart():
+def test_specs_are_ordered_and_fitted_ones_separate():
     assert list(Settings.param_specs()) == ["factors", "rate", "free", "kind", "clip", "seed"]
     assert Settings.fitted_shapes() == {
         "users_": ("ids",), "size_": (), "both_": ("users", "factors"), "rows_": ("users",),
@@ -101,14 +101,14 @@ def test_declarations_keep_their_order_and_learned_ones_stay_apart():
     assert "users_" not in vars(Settings())
 
 
-def test_parameters_are_given_by_name_only():
+def test_parameters_are_keyword_only():
     with pytest.raises(TypeError):
         Settings(8)
     with pytest.raises(TypeError):
         Settings(users_=1)
 
 
-def test_get_and_set():
+def test_get_and_set_params():
     settings = Settings(factors=3)
     assert settings.get_params()["factors"] == 3
     assert settings.set_params(factors=5, clip=False) is settings

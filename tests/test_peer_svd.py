@@ -1,4 +1,4 @@
-"""SVD beside scikit-surprise's, at its settings, on the first of five folds of MovieLens 100K."""
+"""SVD against scikit-surprise's, at its settings, on the first of five folds of MovieLens 100K."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ours(parts: tuple[Ratings, Ratings], seeds: int, **settings: object) -> list
     return [rmse(test.value, SVD(**settings, seed=seed).fit(train).predict(test)) for seed in range(seeds)]
 
 
-def test_svd_predicts_as_well_as_that_of_surprise(parts):
+def test_svd_is_as_accurate_as_surprise(parts):
     """Means over seeds, whose spread is .002; the order of the updates is another one."""
     settings = {
         "factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "init_std": 0.1,
@@ -51,7 +51,7 @@ def test_svd_predicts_as_well_as_that_of_surprise(parts):
     assert abs(own - theirs) <= 0.002
 
 
-def test_our_defaults_are_better(parts):
+def test_defaults_are_more_accurate(parts):
     """Without biases, scikit-surprise's predicts the product of the factors alone; ours keeps the mean."""
     for biased, gain in ((True, 0.03), (False, 0.03)):
         own, theirs = np.mean(ours(parts, 1, biased=biased)), np.mean(of_surprise(parts, 1, biased=biased))

@@ -1,4 +1,4 @@
-"""Neighbours, Slope One and biases against scikit-surprise, under its formulas.
+"""Neighbors, Slope One and biases against scikit-surprise, with its formulas.
 
 Of neighbours that are equally alike, scikit-surprise takes those that come first among the ratings, we the
 first by id. So pairs are left out where the k-th and the next neighbour are equally alike (as it computes
@@ -105,7 +105,7 @@ def check_neighbours(parts, algorithm, similarity, items, k, min_support, most_t
 @pytest.mark.parametrize("items", [True, False], ids=["items", "users"])
 @pytest.mark.parametrize("similarity", TIED)
 @pytest.mark.parametrize("algorithm", CENTRING)
-def test_neighbours_are_those_of_surprise(generated, algorithm, similarity, items):
+def test_neighbors_equal_surprise(generated, algorithm, similarity, items):
     for k, min_support in ((4, 3), (40, 1)):
         check_neighbours(generated, algorithm, similarity, items, k, min_support, 0.02)
 
@@ -115,12 +115,12 @@ def test_neighbours_are_those_of_surprise(generated, algorithm, similarity, item
 @pytest.mark.parametrize("items", [True, False], ids=["items", "users"])
 @pytest.mark.parametrize("similarity", TIED)
 @pytest.mark.parametrize("algorithm", CENTRING)
-def test_neighbours_of_movielens_are_those_of_surprise(movielens, algorithm, similarity, items):
+def test_movielens_neighbors_equal_surprise(movielens, algorithm, similarity, items):
     check_neighbours(movielens, algorithm, similarity, items, 40, 1, TIED[similarity])
 
 
 @pytest.mark.parametrize("parts", ["generated", pytest.param("movielens", marks=pytest.mark.dataset)])
-def test_slope_one_is_that_of_surprise(request, parts):
+def test_slope_one_equals_surprise(request, parts):
     train, test = request.getfixturevalue(parts)
     train = train.replace(value=np.floor(train.value))  # it cuts ratings down to whole numbers, unsaid
     wanted = predicted_by_surprise(learned_by_surprise(surprise.SlopeOne(), train), test)
@@ -131,7 +131,7 @@ def test_slope_one_is_that_of_surprise(request, parts):
 
 @pytest.mark.parametrize("parts", ["generated", pytest.param("movielens", marks=pytest.mark.dataset)])
 @pytest.mark.parametrize("method", ["als", "sgd"])
-def test_biases_are_those_of_surprise(request, parts, method):
+def test_biases_equal_surprise(request, parts, method):
     train, test = request.getfixturevalue(parts)
     theirs = surprise.BaselineOnly(bsl_options={"method": method}, verbose=False)
     wanted = predicted_by_surprise(learned_by_surprise(theirs, train), test)
