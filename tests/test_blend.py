@@ -240,8 +240,8 @@ def test_grid_search_over_nested_parameters(ratings):
         ([SVD(factors=0)], "SVD: factors=0 is not allowed"),
         (["Bias"] * 101, "models holds 101 models"),
         ([Blend(models=[Blend(models=[Blend(models=["Bias"])])])], "at depth 4"),
-        ([SVD], "it must be a list of models and names of models"),
-        ("SVD", "it must be a list of models and names of models"),
+        ([SVD], "it must be a list of models or model names"),
+        ("SVD", "it must be a list of models or model names"),
     ],
 )
 def test_invalid_models_raise(ratings, models, words):

@@ -72,7 +72,7 @@ WRONG = [
     ("compare ratings.csv --scale 5", 2, "not LOW,HIGH", ""),
     ("compare ratings.csv --scale 5,1", 2, "the low end must be below the high end", "--scale 1,5"),
     ("compare ratings.csv --scale 2,3", 3, "outside the declared scale", "--scale 1,5"),
-    ("compare ratings.csv --where rating>", 2, "cannot be understood", "--where 'rating >= 2'"),
+    ("compare ratings.csv --where rating>", 2, "cannot be parsed", "--where 'rating >= 2'"),
     ("compare ratings.csv --where ratting>2", 2, 'no column "ratting"', ""),
     ("compare ratings.csv --rating-column raiting", 3, 'did you mean "rating"?', ""),
     ("compare nothere.csv", 4, "there is no file nothere.csv", ""),
@@ -320,7 +320,7 @@ PARAMS = [
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('say which one it is: user="id"', "say which one it is: --user-column id"),
+        ('name the column: user="id"', "name the column: --user-column id"),
         ("read_ratings(..., scale=(1, 5))", "--scale 1,5"),
         ("header=False", "--no-header"),
         ("header=True, or user=0", "--header, or --user-column 0"),

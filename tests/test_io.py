@@ -146,8 +146,8 @@ def test_unusual_names_are_read_by_position_aloud(file, said):
 def test_five_columns_with_unusual_names_are_refused(file):
     error = refusal(file("a,b,c,d,e\n1,2,3,4,5\n"))
     assert error.where == "columns are: a, b, c, d, e"
-    assert error.hint == 'say which one it is: user="a", item="b", rating="c"'
-    assert refusal(file("a,user,c,d,e\n1,2,3,4,5\n")).hint == 'say which one it is: item="a", rating="c"'
+    assert error.hint == 'name the column: user="a", item="b", rating="c"'
+    assert refusal(file("a,user,c,d,e\n1,2,3,4,5\n")).hint == 'name the column: item="a", rating="c"'
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_ids_are_decided_after_the_condition(file):
 def test_wrong_conditions(file):
     path = file(HEAD + "1,2,3\n")
     assert 'did you mean "userId"?' in refusal(path, InvalidParameterError, where="usrId > 3").message
-    assert "cannot be understood" in refusal(path, InvalidParameterError, where="userId >").message
+    assert "cannot be parsed" in refusal(path, InvalidParameterError, where="userId >").message
     assert "no row satisfies" in refusal(path, where="userId > 3").message
 
 

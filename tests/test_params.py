@@ -73,12 +73,12 @@ def test_values_are_validated_by_name(name, good, bad):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("factors", "a whole number at least 1 and at most 512"),
+        ("factors", "an integer at least 1 and at most 512"),
         ("rate", "a number above 0 and at most 1"),
         ("free", "a number"),
         ("kind", "one of 'cosine', 'pearson'"),
         ("clip", "True or False"),
-        ("seed", "a whole number at least 0, or None"),
+        ("seed", "an integer at least 0, or None"),
     ],
 )
 def test_describe_states_the_allowed_values(name, words):

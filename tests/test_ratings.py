@@ -131,9 +131,9 @@ def test_weights_and_times_that_cannot_be_used_are_refused():
         Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1, -2])
     with pytest.raises(DataError, match="weight has 1 rows"):
         Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1])
-    with pytest.raises(DataError, match="when is of type"):
+    with pytest.raises(DataError, match="timestamp is of type"):
         Ratings.from_columns([1, 2], [1, 2], [1, 2], timestamp=[1.5, 2])
-    with pytest.raises(DataError, match="when in row 1 is missing"):
+    with pytest.raises(DataError, match="timestamp in row 1 is missing"):
         Ratings.from_columns(
             [1, 2], [1, 2], [1, 2], timestamp=np.array(["2020-01-01", "NaT"], "datetime64[s]")
         )
@@ -230,9 +230,9 @@ def test_where(expression, rows):
     ("expression", "words"),
     [
         ("usr = 3", 'no column "usr"'),
-        ("user =", "cannot be understood"),
+        ("user =", "cannot be parsed"),
         ("rating + 1", "not true or false"),
-        ("user = 'x' + ", "cannot be understood"),
+        ("user = 'x' + ", "cannot be parsed"),
         ("item > 3", "cannot be applied"),
     ],
 )

@@ -31,7 +31,7 @@ NOT_PARTICIPLES = frozenset(
     "bed embed feed need seed speed exceed proceed red set put read cut hit split string thing king ring ping "
     "rating ratings mapping encoding setting settings warning heading rounding binding padding spacing string "
     "ceiling bring sing spring pooling ranking embedding everything nothing anything training tuning rendering "
-    "timing folding blending boosting bagging sampling".split()
+    "timing folding blending boosting bagging sampling formatting typing plotting".split()
 )
 AFTER_PARTICIPLE = frozenset("of by in at to on up out apart away down off from with for as into again".split())
 # Names that others dictate, by folder: scikit-surprise's own interface.

@@ -1,4 +1,4 @@
-"""Columns of tables: which is which, and whether the numbers in them can be used."""
+"""Column roles (user, item, rating, timestamp) inferred by name, SQL conditions, and checks of columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 ROLES = ("user", "item", "rating", "timestamp")
 
-# Squeezed to lower-case letters; the first in each list is preferred when several columns match.
+# Lower-case letters only; earlier names are preferred when several columns match.
 _NAMES = {
     "user": "user userid uid users person personid customer customerid reviewer reviewerid member "
     "memberid profile profileid visitorid rater raterid consumer consumerid",
@@ -31,7 +31,7 @@ _ROLE_BY_NAME = {name: role for role, names in _NAMES.items() for name in names.
 
 
 def column_role(name: str) -> str | None:
-    """Return the role that a column name stands for, or None: ``userId`` is ``user``."""
+    """Return the role of a column by its name, or None: ``userId`` is ``user``."""
     return _ROLE_BY_NAME.get(re.sub(r"[^a-z]", "", name.lower()))
 
 
@@ -43,17 +43,17 @@ def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dic
     names : iterable of str
         The table's column names.
     explicit : mapping of role to column name or None
-        What the caller said; None leaves a role to be guessed.
+        Roles that the caller set; None leaves a role to be inferred.
 
     Returns
     -------
     dict of role to column name
-        Only the roles that were found.
+        Only the roles that have a column.
 
     Raises
     ------
     DataError
-        If a chosen column does not exist.
+        If an explicit column does not exist.
     """
     names = list(names)
     mapping: dict[str, str] = {}
@@ -65,7 +65,7 @@ def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dic
             raise DataError(
                 f'no column "{name}" (requested as {role}){did_you_mean(name, names)}',
                 where="columns are: " + ", ".join(names),
-                hint=f'{role}="{close_matches[0]}"' if close_matches else f"say which one it is: {role}=...",
+                hint=f'{role}="{close_matches[0]}"' if close_matches else f"name the column: {role}=...",
             )
         mapping[role] = name
     used = set(mapping.values())
@@ -78,7 +78,7 @@ def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dic
 
 
 def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: Iterable[str]) -> None:
-    """Refuse a table that lacks a needed column, naming it and how to say which one it is."""
+    """Raise if a required role has no column, with a hint on how to name it."""
     names = list(names)
     missing = [role for role in required if role not in mapping]
     if not missing:
@@ -100,7 +100,7 @@ def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: It
     raise DataError(
         f"no column for the {missing[0]} was recognized{f' ({other_roles})' if other_roles else ''}",
         where="columns are: " + ", ".join(names),
-        hint="say which one it is: " + ", ".join(suggestions or [f"{missing[0]}=..."]),
+        hint="name the column: " + ", ".join(suggestions or [f"{missing[0]}=..."]),
     )
 
 
@@ -110,8 +110,8 @@ def is_frame(table: Any) -> bool:
 
 
 def frame_columns(frame: Any) -> dict[str, Any]:
-    """Return the columns of a pandas, polars or Arrow table by name, without copying where it can."""
-    if hasattr(frame, "iloc"):  # pandas, which needs pyarrow to speak Arrow itself
+    """Return the columns of a pandas, polars or Arrow table by name, without copying where possible."""
+    if hasattr(frame, "iloc"):  # pandas supports the Arrow stream protocol only with pyarrow
         return {str(name): frame[name] for name in frame.columns}
     import polars as pl
 
@@ -120,7 +120,7 @@ def frame_columns(frame: Any) -> dict[str, Any]:
 
 
 def as_numpy(column: Any) -> AnyArray:
-    """Turn one column of a frame into a numpy array; text becomes an object array of str."""
+    """Convert one column of a frame to a numpy array; strings become an object array of str."""
     dtype_name = str(getattr(column, "dtype", ""))
     if dtype_name in ("category", "Categorical", "Enum") or dtype_name.startswith(("Categorical", "Enum")):
         column = column.astype(object) if hasattr(column, "iloc") else column.cast(str)
@@ -129,17 +129,17 @@ def as_numpy(column: Any) -> AnyArray:
 
 
 def referenced_columns(expression: str) -> list[str]:
-    """Return the columns that an SQL condition is about; none if it cannot be understood."""
+    """Return the columns that an SQL condition references; none if it cannot be parsed."""
     import polars as pl
 
     try:
         return list(pl.sql_expr(_quote_user_column(expression)).meta.root_names())
-    except Exception:  # filter_rows says what is wrong with it
+    except Exception:  # filter_rows reports the error
         return []
 
 
 def _quote_user_column(expression: str) -> str:
-    """Put quotes around a column called user, which is a function in SQL; texts in quotes stay."""
+    """Quote a column named user, which is a function in SQL; quoted strings are unchanged."""
     return re.sub(
         r"""'[^']*'|"[^"]*"|`[^`]*`|\buser\b""",
         lambda match: f'"{match.group()}"' if match.group().lower() == "user" else match.group(),
@@ -149,7 +149,7 @@ def _quote_user_column(expression: str) -> str:
 
 
 def filter_rows(frame: Any, expression: str) -> BoolArray:
-    """Return which rows of a polars frame satisfy an SQL condition; usual column names are understood."""
+    """Return the mask of the rows that satisfy an SQL condition; common column names are accepted."""
     import polars as pl
 
     try:
@@ -157,7 +157,7 @@ def filter_rows(frame: Any, expression: str) -> BoolArray:
         names = condition.meta.root_names()
     except Exception as error:
         raise InvalidParameterError(
-            f"the condition {expression!r} cannot be understood: {error}", hint=_example_condition(frame)
+            f"the condition {expression!r} cannot be parsed: {error}", hint=_example_condition(frame)
         ) from None
     for name in names:
         if name not in frame.columns:
@@ -188,13 +188,13 @@ def filter_rows(frame: Any, expression: str) -> BoolArray:
 
 
 def _as_argument(expression: str) -> str | None:
-    """Return a condition as an argument, where it can stand in quotes of one kind."""
+    """Return a condition as a ``where`` argument, or None if it contains both kinds of quotes."""
     quote = "'" if '"' in expression else '"'
     return None if quote in expression else f"where={quote}{expression}{quote}"
 
 
 def _example_condition(frame: Any) -> str:
-    """Return a condition that some row of a frame fulfils, as an example of how one is written."""
+    """Return an example of a condition that at least one row of the frame satisfies."""
     import polars as pl
 
     name = "rating" if "rating" in frame.columns else frame.columns[0]
@@ -208,7 +208,7 @@ def _example_condition(frame: Any) -> str:
 
 
 def _fix_quotes(frame: Any, expression: str) -> str | None:
-    """Return a condition with numbers taken out of quotes, or put into them, if it can be applied then."""
+    """Return the condition with numbers unquoted, or quoted, if it can be applied then."""
     import polars as pl
 
     for pattern, replacement in (
@@ -218,7 +218,7 @@ def _fix_quotes(frame: Any, expression: str) -> str | None:
         candidate = re.sub(pattern, replacement, expression)
         try:
             frame.select(pl.sql_expr(_quote_user_column(candidate)))
-        except Exception:  # noqa: S112 - whatever is wrong with it, it is no mend
+        except Exception:  # noqa: S112 - any error means that it is not a fix
             continue
         if candidate != expression:
             return _as_argument(candidate)
@@ -226,14 +226,22 @@ def _fix_quotes(frame: Any, expression: str) -> str | None:
 
 
 def default_row_label(row: int) -> str:
-    """Say where a row of a table in memory stands."""
+    """Return the label of a row in error messages."""
     return f"row {row}"
 
 
 def check_scale(
     scale: Any, values: Float32Array | None = None, row_label: Callable[[int], str] = default_row_label
 ) -> None:
-    """Check a declared scale, and that the ratings lie inside it."""
+    """Validate a declared scale, and that all ratings lie within it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the scale is not a pair of increasing numbers.
+    DataError
+        If a rating lies outside it.
+    """
     if scale is None:
         return
     try:
@@ -254,12 +262,18 @@ def check_scale(
         raise DataError(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
             f"(first: {values[outside[0]]:g} in {row_label(int(outside[0]))})",
-            hint=f"scale=({values.min():g}, {values.max():g}), or mend these rows",
+            hint=f"scale=({values.min():g}, {values.max():g}), or fix these rows",
         )
 
 
 def check_finite_column(column: Any, name: str) -> Float32Array:
-    """Return a column of numbers as float32, refusing what is no finite number, by its row."""
+    """Return a column as float32.
+
+    Raises
+    ------
+    DataError
+        Naming the first row that is not a finite number.
+    """
     array = np.asarray(column)
     if array.ndim != 1:
         raise DataError(f"{name} must be one column; its shape is {array.shape}")
@@ -267,7 +281,7 @@ def check_finite_column(column: Any, name: str) -> Float32Array:
         for row, value in enumerate(array):
             if isinstance(value, str) or not isinstance(value, int | float | np.number):
                 raise DataError(
-                    f"{name} in row {row} is {to_python(value)!r}, not a number", hint="drop or mend that row"
+                    f"{name} in row {row} is {to_python(value)!r}, not a number", hint="drop or fix that row"
                 )
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)
@@ -276,13 +290,19 @@ def check_finite_column(column: Any, name: str) -> Float32Array:
         raise DataError(
             f"{name} in row {invalid[0]} is {array[invalid[0]]}; {name}s must be finite numbers "
             f"({len(invalid)} such rows)",
-            hint="drop or mend these rows",
+            hint="drop or fix these rows",
         )
     return numbers
 
 
 def check_weight_column(column: Any, row_label: Callable[[int], str] = default_row_label) -> Float32Array:
-    """Return a column of sample weights, refusing what is no number of at least 0, by its row."""
+    """Return a column of sample weights as float32.
+
+    Raises
+    ------
+    DataError
+        Naming the first row that is not a finite number of at least 0.
+    """
     weights = check_finite_column(column, "weight")
     if (weights < 0).any():
         row = int(np.flatnonzero(weights < 0)[0])
@@ -291,17 +311,23 @@ def check_weight_column(column: Any, row_label: Callable[[int], str] = default_r
 
 
 def check_timestamp_column(column: Any) -> Int64Array:
-    """Return a column of times as whole seconds since 1970."""
+    """Return a column of timestamps or datetimes as seconds since 1970.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or the column is neither integer nor datetime.
+    """
     array = as_numpy(column) if hasattr(column, "to_numpy") else np.asarray(column)
     if array.dtype.kind == "M":
         if np.isnat(array).any():
-            raise DataError(f"when in row {int(np.flatnonzero(np.isnat(array))[0])} is missing")
+            raise DataError(f"timestamp in row {int(np.flatnonzero(np.isnat(array))[0])} is missing")
         return array.astype("datetime64[s]").astype(np.int64)
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.floor(array)).all():
         return array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise DataError(
-            f"when is of type {array.dtype}; times must be whole seconds since 1970 or datetimes",
+            f"timestamp is of type {array.dtype}; it must be integer seconds since 1970 or datetimes",
             hint="convert the column with pandas.to_datetime",
         )
     return array.astype(np.int64)

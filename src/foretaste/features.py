@@ -1,4 +1,4 @@
-"""What is known of users and items beside the ratings: features (Table) and titles (Catalogue)."""
+"""User and item features (``FeatureTable``) and item titles (``ItemCatalog``)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from foretaste.typing import AnyArray, ArrayDict, Float32Array, IndexArray
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """Features of users or items, one row each, in the order of their index.
+    """Features of users or items, one row per id, in the order of the id map.
 
     Parameters
     ----------
     columns : tuple of str
-        Feature names; a category becomes one column a value, named ``genre=comedy``.
+        Feature names; a categorical feature is one-hot encoded as columns such as ``genre=comedy``.
     values : float32 array, shape (rows, columns)
     """
 
@@ -31,7 +31,7 @@ class FeatureTable:
         return len(self.values)
 
     def take_rows(self, rows: AnyArray) -> FeatureTable:
-        """Return the table of some rows, by a mask or by places."""
+        """Return a subset of rows, selected by a mask or by positions."""
         return FeatureTable(self.columns, self.values[rows])
 
     @classmethod
@@ -41,16 +41,16 @@ class FeatureTable:
         Parameters
         ----------
         frame : pandas, polars or Arrow table
-            One row an id; the id column is recognised by name, else the first column is taken.
+            One row per id; the id column is inferred by name, else it is the first column.
         index : IdIndex
-            The ids whose rows are wanted, in this order.
+            The ids that the rows are aligned to.
         entity : str
             ``"user"`` or ``"item"``.
 
         Raises
         ------
         DataError
-            If an id has no row, has two, or a number is missing.
+            If an id has no row or several, or a number is missing.
         """
         columns, ids = _split_id_column(frame, entity)
         rows = _align_rows(index, ids, entity)
@@ -61,12 +61,12 @@ class FeatureTable:
 
     @staticmethod
     def ids_from_frame(frame: Any, entity: str) -> IdIndex:
-        """Return the ids that a frame of features has rows of; parameters as in ``from_frame``."""
+        """Return the ids of a frame of features; parameters as in ``from_frame``."""
         return IdIndex.from_column(_split_id_column(frame, entity)[1], entity)[0]
 
 
 def _split_id_column(frame: Any, entity: str) -> tuple[dict[str, Any], AnyArray]:
-    """Return the columns of a frame of features, and its ids beside them."""
+    """Split a frame of features into its feature columns and its ids."""
     if not is_frame(frame):
         raise DataError(f"{entity} features must be a data frame, not {type(frame).__name__}")
     columns = dict(frame_columns(frame))
@@ -75,18 +75,19 @@ def _split_id_column(frame: Any, entity: str) -> tuple[dict[str, Any], AnyArray]
 
 
 def _align_rows(index: IdIndex, ids: AnyArray, entity: str) -> IndexArray:
-    """Return the row of ``ids`` in which each id of ``index`` stands."""
+    """Return the row of each id of ``index`` in ``ids``."""
     frame_index, codes = IdIndex.from_column(ids, entity)
     if len(frame_index) != len(ids):
         duplicate = frame_index.ids[np.bincount(codes).argmax()]
         raise DataError(
-            f"{entity} {to_python(duplicate)!r} has more than one row of features", hint="keep one row an id"
+            f"{entity} {to_python(duplicate)!r} has more than one row of features", hint="keep one row per id"
         )
     positions = frame_index.indices_of(index.ids)
     if (positions < 0).any():
         missing = index.ids[positions < 0]
         raise DataError(
-            f"{len(missing)} of {len(index)} {entity}s have no row of features (first: {to_python(missing[0])!r})",
+            f"{len(missing)} of {len(index)} {entity}s have no row of features "
+            f"(first: {to_python(missing[0])!r})",
             hint=f"add their rows, or keep the ratings of {entity}s that have features",
         )
     row_of_code = np.empty(len(frame_index), np.int32)
@@ -95,7 +96,7 @@ def _align_rows(index: IdIndex, ids: AnyArray, entity: str) -> IndexArray:
 
 
 def _encode_feature(label: str, values: AnyArray) -> tuple[list[str], Float32Array]:
-    """Turn one column into numbers: as it is, or one column a category."""
+    """Encode one column: numbers as they are, categories one-hot."""
     if values.dtype.kind in "iufb":
         numbers = values.astype(np.float32)
         if not np.isfinite(numbers).all():
@@ -112,14 +113,15 @@ def _encode_feature(label: str, values: AnyArray) -> tuple[list[str], Float32Arr
 
 @dataclass(frozen=True, eq=False)
 class ItemCatalog:
-    """What items are called: an index of item ids and columns of text beside it.
+    """Item titles and other text columns by item id.
 
     Parameters
     ----------
     items : IdIndex
     columns : dict of str to object array, shape (items,)
-        Columns as read; ``title`` names the one that people read.
+        Columns as read.
     title : str
+        Name of the column that holds the titles.
     """
 
     items: IdIndex
@@ -130,13 +132,13 @@ class ItemCatalog:
         return len(self.items)
 
     def titles(self, item_ids: AnyArray) -> list[str | None]:
-        """Return the title of each item id, None where it has none."""
+        """Return the title of each item id, None for unknown items."""
         positions = self.items.indices_of(item_ids)
         texts = self.columns[self.title]
         return [None if position < 0 else str(texts[position]) for position in positions]
 
     def with_title(self, column: str) -> ItemCatalog:
-        """Return the catalogue with another column as its title."""
+        """Return the catalog with another column as the title."""
         if column not in self.columns:
             known = ", ".join(self.columns)
             raise NotFoundError(

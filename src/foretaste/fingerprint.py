@@ -1,4 +1,4 @@
-"""A short name for a set of ratings that does not depend on the order of its rows."""
+"""Fingerprint of a set of ratings, independent of row order."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, UInt64Array
 
-_CHUNK = 1 << 15  # rows at a time, so that the working arrays stay in the cache
+_CHUNK = 1 << 15  # rows per block, so that the working arrays fit into the cache
 _MULTIPLIER_1, _MULTIPLIER_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def fingerprint(ratings: Ratings) -> str:
-    """Return a fingerprint of who rated what, how, with which weight and when.
+    """Return a fingerprint of the ratings: users, items, values, weights and timestamps.
 
-    Equal sets of rows have equal fingerprints, in whatever order they stand; otherwise they differ but for
-    chance (2 to the power of -64). It tells data sets apart; it is no defence against forgery.
+    Equal sets of rows have equal fingerprints in any order; different ones collide with probability 2**-64.
+    It distinguishes datasets and is not cryptographically secure.
 
     Parameters
     ----------
     ratings : Ratings
-        The declared scale and the features beside them do not count.
+        The declared scale and the features are ignored.
 
     Returns
     -------
@@ -34,9 +34,9 @@ def fingerprint(ratings: Ratings) -> str:
 
     Notes
     -----
-    Each row (its places in the sorted id tables, value, weight, time) is mixed to 64 bits by the finaliser
-    of splitmix64 (Steele, Lea and Flood 2014), and again to a second 64; both are summed modulo 2**64. The
-    sums and the id tables go through SHA-256, so that the same places of other ids are other ratings.
+    Each row (user and item index, value, weight, timestamp) is hashed to 64 bits by the finalizer of
+    splitmix64 (Steele, Lea and Flood 2014), and again to a second 64; both are summed modulo 2**64. The sums
+    and the id maps are hashed by SHA-256, so that equal indices of other ids give another fingerprint.
     """
     digest = hashlib.sha256(b"foretaste ratings 1")
     has_columns = (ratings.weight is not None, ratings.timestamp is not None)
@@ -47,7 +47,7 @@ def fingerprint(ratings: Ratings) -> str:
 
 
 def _sum_row_hashes(ratings: Ratings) -> UInt64Array:
-    """Return two sums of mixed rows, modulo 2**64."""
+    """Return the two sums of row hashes, modulo 2**64."""
     sums = np.zeros(2, np.uint64)
     with np.errstate(over="ignore"):
         for start in range(0, len(ratings), _CHUNK):
@@ -70,7 +70,7 @@ def _sum_row_hashes(ratings: Ratings) -> UInt64Array:
 
 
 def _mix_bits(hashes: UInt64Array) -> None:
-    """Mix each number in place; a bijection, so nothing is lost."""
+    """Hash each number in place by a bijection."""
     hashes += np.uint64(0x9E3779B97F4A7C15)
     hashes ^= hashes >> np.uint64(30)
     hashes *= _MULTIPLIER_1
@@ -80,7 +80,7 @@ def _mix_bits(hashes: UInt64Array) -> None:
 
 
 def _float_bits(values: Float32Array) -> UInt64Array:
-    """Return the bits of each number; -0 is 0."""
+    """Return the bit pattern of each float; -0 counts as 0."""
     return (values + np.float32(0)).view(np.uint32).astype(np.uint64)
 
 

@@ -1,8 +1,8 @@
-"""Hyperparameters and learned attributes, each declared once.
+"""Declarations of hyperparameters and fitted attributes.
 
-A model is a dataclass. ``param`` declares a hyperparameter: default, meaning and bounds. ``fitted_attribute``
-declares what ``fit`` sets: its shape, in named dimensions. Everything else (command-line options,
-documentation tables, model files, checks) reads these declarations.
+A model is a dataclass. ``param`` declares a hyperparameter: default, documentation and bounds.
+``fitted_attribute`` declares an attribute that ``fit`` sets: its shape, in named dimensions. Command-line
+options, documentation tables, model files and checks all read these declarations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """What is known of one hyperparameter: its default, meaning and bounds."""
+    """Specification of one hyperparameter: default, documentation and allowed values."""
 
     default: Any
     doc: str
@@ -36,8 +36,8 @@ class ParamSpec:
     allow_float: bool = False
 
     def describe(self) -> str:
-        """Say in words which values are allowed."""
-        custom = "a function or class of your own"
+        """Return a description of the allowed values."""
+        custom = "a custom function or class"
         if self.choices is not None:
             text = "one of " + ", ".join(repr(choice) for choice in self.choices)
             return f"{text}, or {custom}" if self.allow_callable else text
@@ -46,8 +46,8 @@ class ParamSpec:
         if isinstance(self.default, bool):
             return "True or False"
         if self.is_model_list:
-            return "a list of models and names of models"
-        noun = "a whole number" if self.is_integer else "a number"
+            return "a list of models or model names"
+        noun = "an integer" if self.is_integer else "a number"
         bounds = []
         if self.low is not None:
             bounds.append(f"{'above' if self.exclusive_low else 'at least'} {self.low:g}")
@@ -58,12 +58,12 @@ class ParamSpec:
 
     @property
     def is_integer(self) -> bool:
-        """Whether only whole numbers are allowed."""
+        """Whether only integers are allowed."""
         integer = self.optional or (isinstance(self.default, int) and not isinstance(self.default, bool))
         return integer and not self.allow_float
 
     def validate(self, value: object) -> bool:
-        """Whether ``value`` is allowed; nothing is converted."""
+        """Return whether ``value`` is allowed; values are never converted."""
         if self.allow_callable and (callable(value) or self.choices is None):
             return callable(value) or value is None
         if value is None:
@@ -79,7 +79,7 @@ class ParamSpec:
             return False
         try:
             number = float(value)
-        except OverflowError:  # a whole number that no float can hold
+        except OverflowError:  # an integer beyond the range of float
             return False
         above_low = self.low is None or (number > self.low if self.exclusive_low else number >= self.low)
         return math.isfinite(number) and above_low and (self.high is None or number <= self.high)
@@ -90,7 +90,7 @@ def _is_model(value: object) -> bool:
 
 
 def to_source(value: object) -> str:
-    """Return the Python of a hyperparameter: a function or class by its name, other things as ``repr``."""
+    """Return the source of a hyperparameter value: the name of a function or class, else its ``repr``."""
     if callable(value):
         if isinstance(value, functools.partial):
             parts = [to_source(value.func), *map(to_source, value.args)]
@@ -117,22 +117,22 @@ def param(
     Parameters
     ----------
     default : object
-        The value used when none is given. Its type decides which values are allowed.
+        The default value; its type determines the allowed values.
     doc : str
         One sentence for the documentation, the command line and the report.
     low, high : float, optional
-        Bounds, included (``exclusive_low`` leaves ``low`` itself out).
+        Inclusive bounds (``exclusive_low`` excludes ``low`` itself).
     choices : sequence of str, optional
-        The allowed words.
+        The allowed strings.
     optional : bool
-        Whether None is allowed beside numbers.
+        Whether None is allowed as well as numbers.
     is_model_list : bool
-        Whether it is a list of models and names of models.
+        Whether it is a list of models or model names.
     allow_callable : bool
-        Whether a function or class may be given, beside the words of ``choices`` or None. A model file does
-        not hold it; it is given again to ``load``.
+        Whether a function or class is allowed, besides ``choices`` or None. Model files store its name only;
+        pass it to ``load`` again.
     allow_float : bool
-        Whether an optional number need not be whole.
+        Whether an optional number may be a float.
     """
     choice_tuple = None if choices is None else tuple(choices)
     spec = ParamSpec(
@@ -147,7 +147,7 @@ def param(
         allow_callable,
         allow_float,
     )
-    if is_model_list:  # every model has a list of its own
+    if is_model_list:  # a mutable default: each model gets its own list
         return dataclasses.field(default_factory=lambda: list(default), metadata={"param": spec})
     return dataclasses.field(default=default, metadata={"param": spec})
 
@@ -155,20 +155,26 @@ def param(
 def fitted_attribute(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 
-    ``fitted_attribute()`` is one number, ``fitted_attribute("users", "factors")`` an array. The names ``users`` and ``items``
-    stand for the number of known users and items; others must agree within a model. ``fitted_attribute("ids")`` is
-    an ``IdIndex``, ``fitted_attribute("text")`` a text, ``fitted_attribute("models")`` a list of fitted models,
-    ``fitted_attribute("weights")`` a dict of arrays of any shape and type. Other arrays are of the type ``dtype``.
-    An array or id map that ``optional`` is empty if a file by an earlier version does not have it.
+    Parameters
+    ----------
+    *shape : str
+        None for a scalar, ``"users", "factors"`` for a matrix. ``users`` and ``items`` count the known
+        users and items; other dimensions must agree within a model. ``"ids"`` declares an ``IdIndex``,
+        ``"text"`` a string, ``"models"`` a list of fitted models, ``"weights"`` a dict of arrays of any shape
+        and dtype.
+    dtype : str
+        The dtype of an array.
+    optional : bool
+        Whether model files of earlier versions may lack the array or id map; it is then empty.
     """
-    metadata = {"learned": shape, "dtype": dtype, "may_lack": optional}
+    metadata = {"shape": shape, "dtype": dtype, "optional": optional}
     return dataclasses.field(init=False, repr=False, metadata=metadata)
 
 
 def estimator(cls: type[T]) -> type[T]:
-    """Make a model out of a class body: keyword-only parameters, identity comparison.
+    """Class decorator of models: a dataclass with keyword-only parameters and comparison by identity.
 
-    Its docstring gets a section of the parameters, from their declarations.
+    Appends a Parameters section, generated from the declarations, to the docstring.
     """
     decorated = dataclass(eq=False, repr=False, kw_only=True)(cls)
     if decorated.__doc__ and issubclass(decorated, ParamsMixin):
@@ -181,15 +187,15 @@ def estimator(cls: type[T]) -> type[T]:
 
 
 class ParamsMixin:
-    """scikit-learn's parameter protocol over the declarations, without scikit-learn."""
+    """scikit-learn's parameter protocol over the declarations, without importing scikit-learn."""
 
-    if TYPE_CHECKING:  # the dataclass makes it; type checkers would ask for learned attributes, too
+    if TYPE_CHECKING:  # generated by dataclass; type checkers would require the fitted attributes
 
         def __init__(self, **params: Any) -> None: ...
 
     @classmethod
     def param_specs(cls) -> dict[str, ParamSpec]:
-        """Return the declared hyperparameters by name, in the order of their declaration."""
+        """Return the declared hyperparameters by name, in declaration order."""
         return {
             f.name: f.metadata["param"]
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]
@@ -198,16 +204,16 @@ class ParamsMixin:
 
     @classmethod
     def fitted_shapes(cls) -> dict[str, tuple[str, ...]]:
-        """Return the declared learned attributes and the names of their dimensions."""
+        """Return the declared fitted attributes and the names of their dimensions."""
         return {
-            f.name: f.metadata["learned"]
+            f.name: f.metadata["shape"]
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]
-            if "learned" in f.metadata
+            if "shape" in f.metadata
         }
 
     @classmethod
     def fitted_dtypes(cls) -> dict[str, str]:
-        """Return the declared types of the learned attributes that are arrays."""
+        """Return the declared dtypes of the fitted arrays."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         non_array_shapes = (), ("ids",), ("text",), ("models",), ("weights",)
         arrays = [name for name, shape in cls.fitted_shapes().items() if shape not in non_array_shapes]
@@ -215,13 +221,13 @@ class ParamsMixin:
 
     @classmethod
     def optional_attributes(cls) -> frozenset[str]:
-        """Return the names of the learned attributes that files by an earlier version do not have."""
+        """Return the names of the fitted attributes that model files of earlier versions may lack."""
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return frozenset(f.name for f in fields if f.metadata.get("may_lack"))
+        return frozenset(f.name for f in fields if f.metadata.get("optional"))
 
     @classmethod
     def fitted_integers(cls) -> frozenset[str]:
-        """Return the names of the learned numbers that are counts or flags; the others are floats."""
+        """Return the names of the fitted scalars that are integers; the others are floats."""
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         scalars = (name for name, shape in cls.fitted_shapes().items() if shape == ())
         return frozenset(name for name in scalars if fields[name].type in ("int", int))
@@ -264,7 +270,7 @@ class ParamsMixin:
         Raises
         ------
         InvalidParameterError
-            Naming the parameter, its value and what is allowed.
+            Naming the parameter, its value and the allowed values.
         """
         for name, spec in self.param_specs().items():
             value = getattr(self, name)

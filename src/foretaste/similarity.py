@@ -1,10 +1,9 @@
-"""How alike one row of a matrix is to every row: cosine, Pearson, adjusted cosine.
+"""Similarity of one row of a matrix to all rows: cosine, Pearson, adjusted cosine.
 
-The rows are what is compared (items or users), the columns are those that rated or were rated. A sparse
-matrix counts a missing rating as 0 after centring: norms run over all ratings of a row, products over those
-in common. (Sarwar et al. take the norms over the ratings in common as well, which makes rows with a single
-rating in common look the same.) Everything is float64 and runs through no BLAS, so that its bits depend on
-neither threads nor library.
+Rows are the entities compared (items or users), columns the other entities. In a sparse matrix a missing
+rating is 0 after centering: norms run over all ratings of a row, products over the common ratings. (Sarwar
+et al. restrict the norms to common ratings as well, which makes any two rows with a single common rating
+identical.) All arithmetic is float64 without BLAS, so that results do not depend on threads or the library.
 
 Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering recommendation algorithms", WWW10, 2001,
 section 3.1.
@@ -23,7 +22,7 @@ METRICS = ("cosine", "pearson", "adjusted_cosine")
 
 
 def check_metric(metric: str) -> None:
-    """Refuse the name of an unknown metric.
+    """Raise on an unknown similarity metric.
 
     Raises
     ------
@@ -37,29 +36,29 @@ def check_metric(metric: str) -> None:
 
 
 def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:
-    r"""Return how alike one row is to every row.
+    r"""Return the similarity of one row to every row.
 
-    All three are the cosine of rows that were centred in different ways,
+    All three metrics are the cosine of rows that are centered in different ways,
 
     .. math:: s_{ij} = \sum_u x_{iu} x_{ju} / \sqrt{\sum_u x_{iu}^2 \sum_u x_{ju}^2} :
 
-    * ``cosine``: :math:`x_{iu} = r_{iu}`, as they are;
-    * ``pearson``: :math:`x_{iu} = r_{iu} - \bar r_i`, by the mean of the row itself;
-    * ``adjusted_cosine``: :math:`x_{iu} = r_{iu} - \bar r_u`, by the mean of the column, which takes out that
-      some rate higher than others.
+    * ``cosine``: :math:`x_{iu} = r_{iu}`, uncentered;
+    * ``pearson``: :math:`x_{iu} = r_{iu} - \bar r_i`, by the row mean;
+    * ``adjusted_cosine``: :math:`x_{iu} = r_{iu} - \bar r_u`, by the column mean, which removes the
+      bias of each column.
 
     Parameters
     ----------
     matrix : float array of shape (rows, columns), or scipy.sparse array of that shape
-        In a sparse one only stored entries are ratings; a stored 0 is one.
+        In a sparse array the stored entries are the ratings, explicit zeros included.
     row : int
-        The row that is compared.
+        The row to compare with.
     metric : {"cosine", "pearson", "adjusted_cosine"}
 
     Returns
     -------
     float64 array, shape (rows,)
-        From -1 to 1; 0 where one of the two rows is all zero after centring.
+        From -1 to 1; 0 where one of the two rows is all zero after centering.
 
     Raises
     ------
@@ -77,13 +76,13 @@ def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:
 
 
 def nearest_rows(similarity: Float64Array, row: int, n: int) -> IntpArray:
-    """Return the n most alike rows but ``row`` itself, the most alike first, equal ones in their order."""
+    """Return the n most similar rows other than ``row``, most similar first, ties by row number."""
     order: IntpArray = np.argsort(-similarity, kind="stable")
     return np.asarray(order[order != row][:n])
 
 
 def _dense_products(matrix: AnyArray, row: int, metric: str) -> tuple[Float64Array, Float64Array]:
-    """Return the products of all centred rows with one, and their squared norms."""
+    """Return the dot products of all centered rows with one, and their squared norms."""
     values = matrix.astype(np.float64)
     if metric == "pearson":
         values -= values.mean(axis=1, keepdims=True)
@@ -93,7 +92,7 @@ def _dense_products(matrix: AnyArray, row: int, metric: str) -> tuple[Float64Arr
 
 
 def _sparse_products(matrix: Any, row: int, metric: str) -> tuple[Float64Array, Float64Array]:
-    """Do the same from stored entries only."""
+    """Return the same for a sparse matrix, from stored entries only."""
     values = matrix.tocsr()
     rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
     entries = values.data.astype(np.float64)

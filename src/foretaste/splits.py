@@ -1,7 +1,4 @@
-"""Which rows to learn from and which to judge by: every split yields (train_rows, test_rows).
-
-All of them can be given to scikit-learn as ``cv=``.
-"""
+"""Splitters: each yields ``(train_rows, test_rows)``, and can be passed to scikit-learn as ``cv=``."""
 
 from __future__ import annotations
 
@@ -19,26 +16,31 @@ from foretaste.validation import as_ratings
 
 
 class Splitter:
-    """Base of the splits: ``split(ratings)`` yields row numbers, ``get_n_splits()`` says how many."""
+    """Base class of the splitters (scikit-learn's protocol)."""
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield the rows to learn from and the rows to judge by (scikit-learn's protocol).
+        """Yield the row numbers of the training and the test set, fold by fold.
 
         Parameters
         ----------
         X : Ratings, frame or pairs
-            Splits by time need times; others only the pairs.
-        y, groups : ignored, but that y may carry the ratings
+            Only ``TimeSplit`` requires timestamps.
+        y, groups : ignored, except that y may hold the ratings
         """
         raise NotImplementedError
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits."""
+        """Return the number of folds."""
         return 1
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Refuse what is no fraction between 0 and 1."""
+    """Raise unless a value is a fraction strictly between 0 and 1.
+
+    Raises
+    ------
+    InvalidParameterError
+    """
     if not isinstance(value, float) or not 0 < value < 1:
         suggestion = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
         raise InvalidParameterError(
@@ -48,7 +50,7 @@ def check_fraction(name: str, value: float) -> None:
 
 
 def _to_ratings(X: Any, y: Any) -> Ratings:
-    """Encode whatever scikit-learn hands over; without ratings, zeros stand in."""
+    """Encode the X that scikit-learn passes; without y, ratings are set to 0."""
     return X if isinstance(X, Ratings) else as_ratings(X, np.zeros(len(X)) if y is None else y)
 
 
@@ -56,54 +58,54 @@ def _train_test_rows(test: BoolArray, description: str) -> tuple[IntpArray, Intp
     train_rows, test_rows = np.flatnonzero(~test), np.flatnonzero(test)
     if len(train_rows) == 0 or len(test_rows) == 0:
         raise DataError(
-            f"{description} leaves {len(train_rows)} rows to learn from and {len(test_rows)} to judge by"
+            f"{description} gives {len(train_rows)} training and {len(test_rows)} test rows"
         )
     return train_rows, test_rows
 
 
 @dataclass(frozen=True)
 class HoldOut(Splitter):
-    """One random part: the same rows as scikit-learn's ``train_test_split(random_state=seed)``.
+    """A random train/test split, of the same rows as scikit-learn's ``train_test_split(random_state=seed)``.
 
     Parameters
     ----------
     test_size : float
-        The share of the rows that are judged, between 0 and 1.
+        Fraction of the rows in the test set, between 0 and 1.
     seed : int
-        Chooses the rows.
+        Random seed.
     """
 
     test_size: float = 0.2
     seed: int = 0
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield one pair of row numbers."""
+        """Yield the row numbers of the training and the test set."""
         check_fraction("test_size", self.test_size)
         n = len(X)
         n_test = math.ceil(self.test_size * n)
         if n - n_test < 1 or n_test < 1:
-            raise DataError(f"{n} ratings are too few to hold out {self.test_size:g} of them")
+            raise DataError(f"{n} ratings are too few for test_size={self.test_size:g}")
         order = np.random.RandomState(self.seed).permutation(n)
         yield order[n_test:], order[:n_test]
 
 
 @dataclass(frozen=True)
 class KFold(Splitter):
-    """Each row judged once: the same folds as scikit-learn's ``KFold(shuffle=True, random_state=seed)``.
+    """k folds, each the test set once: the same as scikit-learn's ``KFold(shuffle=True, random_state=seed)``.
 
     Parameters
     ----------
     folds : int
-        How many parts the rows are cut into, at least 2.
+        Number of folds, at least 2.
     seed : int
-        Chooses the folds.
+        Random seed.
     """
 
     folds: int = 5
     seed: int = 0
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield ``folds`` pairs of row numbers."""
+        """Yield the row numbers of the training and the test set, fold by fold."""
         n = len(X)
         if not isinstance(self.folds, int) or not 2 <= self.folds <= n:
             raise InvalidParameterError(
@@ -124,23 +126,23 @@ class KFold(Splitter):
 
 @dataclass(frozen=True)
 class LeaveNOut(Splitter):
-    """n random ratings of each user who has more than n; the others are only learned from.
+    """Leave-n-out: n random ratings of each user who has more than n; other users are in training only.
 
     Parameters
     ----------
     n : int
-        How many ratings of each user are judged.
+        Number of test ratings per user.
     seed : int
-        Chooses the ratings.
+        Random seed.
     """
 
     n: int = 1
     seed: int = 0
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield one pair of row numbers."""
+        """Yield the row numbers of the training and the test set."""
         if not isinstance(self.n, int) or self.n < 1:
-            raise InvalidParameterError(f"n={self.n!r} is not allowed; it must be a whole number, at least 1")
+            raise InvalidParameterError(f"n={self.n!r} is not allowed; it must be an integer, at least 1")
         ratings = _to_ratings(X, y)
         shuffled = np.random.default_rng(self.seed).permutation(len(ratings))
         order = shuffled[np.argsort(ratings.user[shuffled], kind="stable")]
@@ -148,72 +150,72 @@ class LeaveNOut(Splitter):
         position_in_user = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         test = np.zeros(len(ratings), dtype=bool)
         test[order[(position_in_user < self.n) & np.repeat(counts > self.n, counts)]] = True
-        yield _train_test_rows(test, f"leaving {self.n} out a user")
+        yield _train_test_rows(test, f"leaving out {self.n} per user")
 
 
 @dataclass(frozen=True)
 class TimeSplit(Splitter):
-    """The latest ratings are judged, the earlier ones learned from; equal times stay together.
+    """Temporal split: the latest ratings are the test set; equal timestamps stay together.
 
     Parameters
     ----------
     test_size : float
-        The share of the rows that are judged, between 0 and 1; more where times are equal.
+        Fraction of the rows in the test set, between 0 and 1; more where timestamps are equal.
     """
 
     test_size: float = 0.2
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield one pair of row numbers."""
+        """Yield the row numbers of the training and the test set."""
         check_fraction("test_size", self.test_size)
         ratings = _to_ratings(X, y)
         if ratings.timestamp is None:
             raise DataError(
-                "a split by time needs the time of each rating", hint="read_ratings(..., timestamp=COLUMN)"
+                "TimeSplit requires the timestamp of each rating", hint="read_ratings(..., timestamp=COLUMN)"
             )
         n_test = math.ceil(self.test_size * len(ratings))
         cutoff = np.sort(ratings.timestamp)[len(ratings) - n_test]
-        yield _train_test_rows(ratings.timestamp >= cutoff, "the split by time")
+        yield _train_test_rows(ratings.timestamp >= cutoff, "TimeSplit")
 
 
 @dataclass(frozen=True)
 class ColdUsers(Splitter):
-    """A share of the users is judged and never learned from.
+    """Cold-start split: a random fraction of the users occurs in the test set only.
 
     Parameters
     ----------
     test_size : float
-        Of the users, between 0 and 1.
+        Fraction of the users, between 0 and 1.
     seed : int
-        Chooses the users.
+        Random seed.
     """
 
     test_size: float = 0.2
     seed: int = 0
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield one pair of row numbers."""
+        """Yield the row numbers of the training and the test set."""
         ratings = _to_ratings(X, y)
         yield _cold_split(ratings.user, len(ratings.users), self.test_size, self.seed, "users")
 
 
 @dataclass(frozen=True)
 class ColdItems(Splitter):
-    """A share of the items is judged and never learned from.
+    """Cold-start split: a random fraction of the items occurs in the test set only.
 
     Parameters
     ----------
     test_size : float
-        Of the items, between 0 and 1.
+        Fraction of the items, between 0 and 1.
     seed : int
-        Chooses the items.
+        Random seed.
     """
 
     test_size: float = 0.2
     seed: int = 0
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield one pair of row numbers."""
+        """Yield the row numbers of the training and the test set."""
         ratings = _to_ratings(X, y)
         yield _cold_split(ratings.item, len(ratings.items), self.test_size, self.seed, "items")
 
@@ -221,7 +223,7 @@ class ColdItems(Splitter):
 def _cold_split(
     codes: IndexArray, n: int, test_size: float, seed: int, noun: str
 ) -> tuple[IntpArray, IntpArray]:
-    check_fraction("share", test_size)
+    check_fraction("test_size", test_size)
     cold = np.zeros(n, dtype=bool)
     cold[np.random.default_rng(seed).permutation(n)[: math.ceil(test_size * n)]] = True
     return _train_test_rows(cold[codes], f"holding out {test_size:g} of the {noun}")
@@ -229,37 +231,37 @@ def _cold_split(
 
 @dataclass(frozen=True)
 class WarmOnly(Splitter):
-    """The rows of another split, without those judged whose user or item is not learned from.
+    """Another split without the test rows whose user or item does not occur in training.
 
     Parameters
     ----------
     splitter : Split
-        ``WarmOnly(ByTime(0.2))``: the latest rows, of people and things known by then.
+        Such as ``TimeSplit(0.2)``: the latest ratings of users and items known by then.
     """
 
     splitter: Any
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield the pairs of row numbers of the other split, fewer of them judged."""
+        """Yield the row numbers of the other split, with fewer test rows."""
         ratings = _to_ratings(X, y)
         for train_rows, test_rows in self.splitter.split(ratings, y, groups):
             warm_rows = test_rows[_is_known(ratings.user, train_rows, test_rows)]
             warm_rows = warm_rows[_is_known(ratings.item, train_rows, warm_rows)]
             if len(warm_rows) == 0:
                 raise DataError(
-                    f"WarmOnly leaves no rows to judge by: of {self.splitter!r}, none has a user and an item "
-                    "that are learned from",
-                    hint="HoldOut(0.2) or KFold(5), which mix all users and items",
+                    f"WarmOnly leaves no test rows: in {self.splitter!r}, none has a user and an item "
+                    "that occur in training",
+                    hint="HoldOut(0.2) or KFold(5), which split at random",
                 )
             yield train_rows, warm_rows
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits of the other split."""
+        """Return the number of folds of the other split."""
         return int(self.splitter.get_n_splits(X, y, groups))
 
 
 def _is_known(codes: IndexArray, train_rows: IntpArray, test_rows: IntpArray) -> BoolArray:
-    """Whether the user (or item) of each row judged is among those learned from."""
+    """Return whether the user (or item) of each test row occurs in training."""
     known = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
     known[codes[train_rows]] = True
     return known[codes[test_rows]]

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets a half-written one."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from foretaste.errors import InvalidParameterError, NotFoundError
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to, and rename it into place when the block ends well.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block succeeds.
 
-    If the block is left by an exception (Ctrl-C included), the partial file is removed and an older file
-    of that name stays as it was. The permissions of an older file are kept; a link is followed.
+    If the block raises (KeyboardInterrupt included), the temporary file is removed and an existing file is
+    unchanged. Permissions of an existing file are preserved; symbolic links are followed.
 
     Parameters
     ----------
     path : str or path
-        The file that is wanted in the end.
+        The file to write.
 
     Yields
     ------
@@ -34,7 +34,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     NotFoundError
         If the folder does not exist.
     InvalidParameterError
-        If the path cannot be written: a folder, a device, a place without permission.
+        If the path cannot be written: a folder, a device, no permission.
     """
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
@@ -46,7 +46,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         )
     partial = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.partial"
     try:
-        partial.touch(exist_ok=False)  # not by tempfile: the file is to get the usual permissions
+        partial.touch(exist_ok=False)  # not tempfile, which sets private permissions
     except OSError as error:
         raise InvalidParameterError(
             f"cannot write {path}: {error.strerror}", hint="choose another folder"
@@ -54,7 +54,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield partial
         with partial.open("rb+") as file:
-            os.fsync(file.fileno())  # the name must not be on disk before the bytes are
+            os.fsync(file.fileno())  # the data must be on disk before the name is
         if target.exists():
             shutil.copymode(target, partial)
         partial.replace(target)

@@ -1,4 +1,4 @@
-"""Tables as plain text and as HTML, and numbers as people write them."""
+"""Text and HTML tables, and formatting of numbers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ TableRows = Sequence[Sequence[str]]
 
 
 def format_text_table(headers: Sequence[str], rows: TableRows, align: str) -> str:
-    """Lay out a table in plain text, two spaces between columns.
+    """Format a table as plain text, with two spaces between columns.
 
     Parameters
     ----------
     headers : sequence of str
     rows : sequence of sequences of str
-        A row shorter than the headers lets its last cell run on to the right.
+        The last cell of a row shorter than the headers may overflow to the right.
     align : str
-        One letter a column: ``l`` left, ``r`` right.
+        One letter per column: ``l`` left, ``r`` right.
     """
     full_rows = [headers, *(row for row in rows if len(row) == len(headers))]
     widths = [max(len(row[index]) for row in full_rows) for index in range(len(headers))]
-    for row in rows:  # a short row still needs room for all its cells but the last
+    for row in rows:  # of a short row, all cells but the last need room
         for index, cell in enumerate(row[:-1]):
             widths[index] = max(widths[index], len(cell))
     lines = []
@@ -37,7 +37,7 @@ def format_text_table(headers: Sequence[str], rows: TableRows, align: str) -> st
 
 
 def format_html_table(headers: Sequence[str], rows: TableRows, align: str, caption: str = "") -> str:
-    """Lay out a table in HTML; a row shorter than the headers lets its last cell span the rest."""
+    """Format a table as HTML; the last cell of a row shorter than the headers spans the rest."""
 
     def render_cell(tag: str, text: str, index: int, span: int) -> str:
         colspan = f" colspan='{span}'" if span > 1 else ""
@@ -54,12 +54,12 @@ def format_html_table(headers: Sequence[str], rows: TableRows, align: str, capti
     return f"<table>{title}<thead>{render_row('th', headers)}</thead><tbody>{body}</tbody></table>"
 
 
-def decimal_places(values: Iterable[float], significant_digits: int = 4) -> int:
-    """Return how many decimals show the largest of some numbers to so many significant figures."""
+def count_decimals(values: Iterable[float], significant_digits: int = 4) -> int:
+    """Return the number of decimals that shows the largest value to the given significant digits."""
     largest = max((abs(value) for value in values), default=0.0)
     return 3 if largest == 0 else min(8, max(0, significant_digits - 1 - math.floor(math.log10(largest))))
 
 
 def format_count(n: int, word: str) -> str:
-    """Write a count: ``1 row``, ``28,272 rows``."""
+    """Format a count with its noun: ``1 row``, ``28,272 rows``."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""How much memory there is, and refusing work that would not fit before it starts."""
+"""Available memory, and checks before large allocations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CGROUPS = (
 
 
 def available_bytes() -> int | None:
-    """Return how many bytes can still be allocated, or None where the system does not tell."""
+    """Return the available memory in bytes, or None where the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -30,7 +30,7 @@ def available_bytes() -> int | None:
 
 
 def format_bytes(size: float) -> str:
-    """Write a number of bytes as people do: ``1.5 GB``."""
+    """Format a size in bytes: ``1.5 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -39,21 +39,21 @@ def format_bytes(size: float) -> str:
 
 
 def check_available(size: int, purpose: str, hint: str) -> None:
-    """Refuse work that needs more memory than there is.
+    """Raise if an operation needs more memory than is available.
 
     Parameters
     ----------
     size : int
-        Bytes needed at the peak.
+        Peak memory in bytes.
     purpose : str
-        The work, for the message.
+        The operation, for the message.
     hint : str
-        An alternative that needs less.
+        An alternative that needs less memory.
 
     Raises
     ------
     NotEnoughMemoryError
-        With the figure, what is available and the alternative.
+        With the required and the available memory, and the alternative.
     """
     available = available_bytes()
     if available is not None and size > 0.9 * available:

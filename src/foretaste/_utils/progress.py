@@ -1,7 +1,7 @@
-"""One way to show long work: nothing, a bar (terminal, notebook), or a line for each finished part.
+"""Progress reporting: none, bars (terminal, notebook), or a line per finished task, on standard error.
 
-All of it goes to standard error. Interrupting (Ctrl-C) needs nothing from here: native calls poll for
-signals themselves, and files are written beside and renamed.
+Interrupting (Ctrl-C) needs no support from here: native calls poll for signals, and files are written
+atomically.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, TextIO
 
 
 class ProgressTask:
-    """One piece of work whose parts are counted; this one shows nothing."""
+    """A task whose steps are counted; this one shows nothing."""
 
     def step(self, n: int = 1, note: str = "") -> None:
-        """Say that ``n`` more parts are done, with a short note (an error so far, a name)."""
+        """Report ``n`` more completed steps, with a short note (the current error, a name)."""
 
 
 class Progress:
-    """Shows nothing: the default inside the library."""
+    """Shows nothing: the default of the library."""
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Open a piece of work of ``total`` parts (0: unknown); it is over when the ``with`` block ends.
+        """Start a task of ``total`` steps (0: unknown), which ends with the ``with`` block.
 
-        Parts whose ``unit`` is ``"bytes"`` are shown as sizes, others are counted.
+        Steps whose ``unit`` is ``"bytes"`` are shown as sizes, others as counts.
         """
         yield ProgressTask()
 
@@ -41,14 +41,14 @@ class _LineTask(ProgressTask):
 
 
 class LineProgress(Progress):
-    """One line for each finished piece of work, for pipes and logs."""
+    """Prints one line per finished task, for pipes and logs."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Open a piece of work and print one line when it is done."""
+        """Start a task and print one line when it is done."""
         task, start = _LineTask(), time.perf_counter()
         yield task
         stream = self.stream or sys.stderr
@@ -68,7 +68,7 @@ class _RichTask(ProgressTask):
 
 
 def _format_completed(completed: int, total: int, unit: str) -> str:
-    """Say how much is done: ``3 of 20``, ``1.2 MB of 4.9 MB``."""
+    """Format the progress: ``3 of 20``, ``1.2 MB of 4.9 MB``."""
     from rich.filesize import decimal
 
     texts = [decimal(size) if unit == "bytes" else str(size) for size in (completed, total)]
@@ -76,14 +76,14 @@ def _format_completed(completed: int, total: int, unit: str) -> str:
 
 
 class RichProgress(Progress):
-    """Bars that vanish when the work is done, by rich, in a terminal or a notebook."""
+    """Transient rich progress bars, in a terminal or a notebook."""
 
     def __init__(self) -> None:
         self.bars: Any = None
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Open a piece of work and draw a bar for it, below the bars of the work it is part of."""
+        """Start a task and show its bar below those of the enclosing tasks."""
         outermost = self.bars is None
         if outermost:
             self.bars = _rich_bars()
@@ -103,10 +103,10 @@ class RichProgress(Progress):
 def _rich_bars() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
+    from rich.progress import Progress as RichDisplay
 
     console = None if in_notebook() else Console(stderr=True)
-    return RichProgress(
+    return RichDisplay(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[done]}"),
@@ -118,14 +118,14 @@ def _rich_bars() -> Any:
 
 
 def in_notebook() -> bool:
-    """Whether this runs in a Jupyter kernel."""
+    """Whether the code runs in a Jupyter kernel."""
     shell = sys.modules.get("IPython")
     active = shell.get_ipython() if shell is not None else None
     return active is not None and hasattr(active, "kernel")
 
 
 def get_progress(progress: bool | Progress) -> Progress:
-    """Return what shows progress: False nothing, True bars or lines as fits the place, or one's own."""
+    """Return the progress reporter: none for False, bars or lines for True, or the one given."""
     if isinstance(progress, Progress):
         return progress
     if not progress:

@@ -1,4 +1,4 @@
-"""Texts as two flat arrays, bytes and offsets, so that they can be stored and hashed without pickling."""
+"""Strings as two flat arrays, bytes and offsets, to store and hash them without pickling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foretaste.typing import AnyArray, Int64Array, UInt8Array
 
 
 def pack_texts(texts: Sequence[str]) -> tuple[UInt8Array, Int64Array]:
-    """Write texts one after the other.
+    """Concatenate strings.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ def pack_texts(texts: Sequence[str]) -> tuple[UInt8Array, Int64Array]:
     Returns
     -------
     data : uint8 array
-        Their utf-8 bytes.
+        The UTF-8 bytes.
     offsets : int64 array, shape (n + 1,)
-        Text k is ``data[offsets[k]:offsets[k + 1]]``.
+        String k is ``data[offsets[k]:offsets[k + 1]]``.
     """
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
@@ -31,7 +31,7 @@ def pack_texts(texts: Sequence[str]) -> tuple[UInt8Array, Int64Array]:
 
 
 def unpack_texts(data: UInt8Array, offsets: Int64Array) -> AnyArray:
-    """Read what ``pack_texts`` wrote.
+    """Return the strings that ``pack_texts`` concatenated.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def unpack_texts(data: UInt8Array, offsets: Int64Array) -> AnyArray:
     Raises
     ------
     ValueError
-        If the offsets do not cover the bytes in order, or the bytes are not utf-8.
+        If the offsets do not cover the bytes in order, or the bytes are not UTF-8.
     """
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
         raise ValueError("the offsets do not cover the bytes in order")

@@ -1,4 +1,4 @@
-"""How many threads native work may use; never which result it gives."""
+"""Number of threads of native kernels; results never depend on it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _THREAD_LIMIT: ContextVar[int | None] = ContextVar("share", default=None)
 
 
 def resolve_threads(threads: int | None = None) -> int:
-    """Return how many threads to use.
+    """Return the number of threads to use.
 
     Parameters
     ----------
     threads : int, optional
-        As asked; None takes the share of work that runs beside other work (``thread_limit``), else the
-        environment variable FORETASTE_THREADS, else every core that this process may use.
+        An explicit number; None is the limit of the context (``thread_limit``), else the environment variable
+        FORETASTE_THREADS, else all cores available to this process.
 
     Raises
     ------
     InvalidParameterError
-        If FORETASTE_THREADS is no whole number above 0.
+        If FORETASTE_THREADS is not a positive integer.
     """
     if threads is not None:
         return int(threads)
@@ -35,7 +35,7 @@ def resolve_threads(threads: int | None = None) -> int:
     if env_value is not None:
         if not env_value.isdigit() or int(env_value) < 1:
             raise InvalidParameterError(
-                f"FORETASTE_THREADS={env_value!r} is not allowed; it must be a whole number above 0",
+                f"FORETASTE_THREADS={env_value!r} is not allowed; it must be a positive integer",
                 hint="unset FORETASTE_THREADS",
             )
         return int(env_value)
@@ -46,7 +46,7 @@ def resolve_threads(threads: int | None = None) -> int:
 
 @contextmanager
 def thread_limit(threads: int) -> Iterator[None]:
-    """Let work begun here, by this thread, use so many threads unless it is told otherwise."""
+    """Limit the default number of threads of the code in this context."""
     token = _THREAD_LIMIT.set(threads)
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import decimal_places, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_html_table, format_text_table
 from foretaste.errors import DataError
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.ids import IdIndex
@@ -85,7 +85,7 @@ class Breakdown:
         """Return headers, cells and column alignment of one part, formatted for display."""
         keys = ("rmse", "mae", "mean_rating", "mean_prediction")
         bins = self.parts[part]
-        decimals = decimal_places(abs(entry[key]) for entry in bins for key in keys)
+        decimals = count_decimals(abs(entry[key]) for entry in bins for key in keys)
         rows = [
             [entry["bin"], f"{entry['rows']:,}", *(f"{entry[key]:.{decimals}f}" for key in keys)]
             for entry in bins

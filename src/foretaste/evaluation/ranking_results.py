@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import decimal_places, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_html_table, format_text_table
 from foretaste.metrics.registry import RANKING_METRICS
 
 Row = dict[str, Any]
@@ -165,7 +165,7 @@ def _format_cell(row: Row, key: str, main_metric: str, evaluated_rows: list[Row]
     if row.get(key) is None:
         return "-"
     if key.endswith("seconds"):
-        return f"{row[key]:.{min(3, decimal_places((r[key] for r in evaluated_rows), 3))}f}"
+        return f"{row[key]:.{min(3, count_decimals((r[key] for r in evaluated_rows), 3))}f}"
     return f"{row[key]:{_metric_format(key)}}"
 
 

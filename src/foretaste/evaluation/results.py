@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from foretaste._utils.formatting import decimal_places, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
 from foretaste._utils.plotting import PlotMixin
 from foretaste.errors import NotFoundError, did_you_mean
 from foretaste.metrics.registry import METRICS
@@ -236,7 +236,7 @@ def _is_displayed(key: str) -> bool:
 def _format_gap(row: Row, fmt: str) -> tuple[str, str]:
     """Return the gap to the best model and its interval; small ones with more decimals."""
     interval = row["gap_to_best"]["interval"]
-    fmt = max(fmt, f".{decimal_places(interval, 2)}f")
+    fmt = max(fmt, f".{count_decimals(interval, 2)}f")
     return f"{row['gap_to_best']['rmse']:{fmt}}", _format_interval(interval, fmt)
 
 
@@ -258,11 +258,11 @@ def _number_format(key: str, evaluated_rows: list[Row]) -> str:
         return ",.0f"
     if key in _ERROR_COLUMNS:
         errors = (row[name] for row in evaluated_rows for name in _ERROR_COLUMNS if name in row)
-        return f".{decimal_places(errors)}f"
+        return f".{count_decimals(errors)}f"
     values = [row[key] for row in evaluated_rows if key in row]
     if key.endswith("seconds"):
-        return f".{min(3, decimal_places(values, 3))}f"  # timings below a millisecond are noise
-    return f".{decimal_places(values)}f"
+        return f".{min(3, count_decimals(values, 3))}f"  # timings below a millisecond are noise
+    return f".{count_decimals(values)}f"
 
 
 def _format_with_std(row: Row, key: str, fmt: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import decimal_places, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
 from foretaste.errors import NotFoundError, did_you_mean, to_python
 from foretaste.typing import Float32Array, IdArray, IndexArray, Int8Array, Int64Array
 
@@ -139,7 +139,7 @@ class Recommendations:
         """Return headers, rows and alignment of what is shown, and what is said below it."""
         n_shown = min(len(self), _MAX_ROWS)
         user_index = np.searchsorted(self.starts, np.arange(n_shown), side="right") - 1
-        decimals = decimal_places(self.scores.tolist(), 3)
+        decimals = count_decimals(self.scores.tolist(), 3)
         columns = [
             [str(user) for user in self.users[user_index].tolist()],
             [str(rank) for rank in self.ranks()[:n_shown].tolist()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from foretaste._utils.formatting import decimal_places
+from foretaste._utils.formatting import count_decimals
 from foretaste.evaluation import Results
 from foretaste.report.chart import Chart
 from foretaste.report.html import truncate
@@ -45,7 +45,7 @@ def _error_chart(rows: list[Row], baseline: Row | None, total: int) -> Chart:
     plot = Plot(
         "errors", title, caption, x, Axis(0, n, ()), height=_ROW_HEIGHT * n, right_margin=_ERROR_WIDTH
     )
-    number_format = f".{decimal_places([row['rmse'] for row in rows])}f"
+    number_format = f".{count_decimals([row['rmse'] for row in rows])}f"
     if baseline:
         plot.line((baseline["rmse"], baseline["rmse"]), (0, n), "reference")
     for index, (row, span) in enumerate(zip(rows, spans, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from foretaste._utils.formatting import decimal_places
+from foretaste._utils.formatting import count_decimals
 from foretaste.evaluation import Results
 from foretaste.report.html import Node, append_children, element, table_element, truncate
 from foretaste.report.result_rows import Row, evaluated_rows, model_label, rmse_interval
@@ -21,7 +21,7 @@ def models_table(results: Results, max_models: int) -> Node:
     max_models : int
     """
     rows = evaluated_rows(results)
-    number_format = f".{decimal_places([row['rmse'] for row in rows])}f"
+    number_format = f".{count_decimals([row['rmse'] for row in rows])}f"
     columns = [("place", "number", ""), ("model", None, ""), ("RMSE", "number", "")]
     columns += [("vs the mean", "number", ""), ("training time", "number", "wide")]
     head = element("tr")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import decimal_places, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
 from foretaste.evaluation.results import Results
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED
 from foretaste.metrics.registry import METRICS
@@ -237,7 +237,7 @@ class TuningResult:
     @property
     def _score_format(self) -> str:
         scores = [row[self.metric] for row in self._complete_trials]
-        return f".{decimal_places(scores)}f"
+        return f".{count_decimals(scores)}f"
 
     def _format_score(self, mean: float, std: float | None) -> str:
         return f"{mean:{self._score_format}}" + ("" if std is None else f" +- {std:{self._score_format}}")
