@@ -35,7 +35,7 @@ def assert_parts(train, test, n):
 def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
     part, size = ratings[:n], percent / 100
     if n - np.ceil(size * n) < 1:
-        with pytest.raises(DataError, match=f"{n} ratings are too few to hold out"):
+        with pytest.raises(DataError, match=f"{n} ratings are too few for test_size="):
             only(HoldOut(size, seed), part)
         return
     train, test = only(HoldOut(size, seed), part)
@@ -92,9 +92,9 @@ def test_by_time_judges_the_latest(timed, size):
 
 
 def test_by_time_needs_times_that_differ(ratings):
-    with pytest.raises(DataError, match="a split by time needs the time of each rating"):
+    with pytest.raises(DataError, match="TimeSplit requires the timestamp of each rating"):
         only(TimeSplit(), ratings)
-    with pytest.raises(DataError, match="leaves 0 rows to learn from and 900 to judge by"):
+    with pytest.raises(DataError, match="gives 0 training and 900 test rows"):
         only(TimeSplit(), ratings.replace(timestamp=np.zeros(len(ratings), np.int64)))
 
 
@@ -155,7 +155,7 @@ def test_numbers_must_be_whole(ratings):
     for n in (0, -1, 1.5, "1", None):
         with pytest.raises(InvalidParameterError, match="n="):
             only(LeaveNOut(n), ratings)
-    with pytest.raises(DataError, match="leaving 900 out a user leaves 900 rows to learn from and 0"):
+    with pytest.raises(DataError, match="leaving out 900 per user gives 900 training and 0 test rows"):
         only(LeaveNOut(900), ratings)
 
 
@@ -175,5 +175,5 @@ def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, bas
 
 @pytest.mark.parametrize("base", [ColdUsers(0.2), ColdItems(0.2)])
 def test_warm_only_of_cold_rows_leaves_nothing_and_says_so(ratings, base):
-    with pytest.raises(DataError, match="leaves no rows to judge by"):
+    with pytest.raises(DataError, match="leaves no test rows"):
         list(WarmOnly(base).split(ratings))

@@ -1,6 +1,6 @@
-"""foretaste predicts how much a person will like what they have not tried, from ratings.
+"""foretaste: collaborative filtering. It predicts how users rate items from the ratings of all users.
 
-The public names; each is imported when it is first used, so that ``import foretaste`` is quick.
+The public names; each is imported on first use, so that ``import foretaste`` is fast.
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ _PACKAGES = {
     "data_audit": "Audit audit",
     "datasets": "load_dataset load_items",
     "errors": "ForetasteError",
-    "evaluation": "Breakdown CrossValidation RankingResults Results TuningResult breakdown compare cross_validate "
-    "default_space evaluate_ranking tune",
+    "evaluation": "Breakdown CrossValidation RankingResults Results TuningResult breakdown compare "
+    "cross_validate default_space evaluate_ranking tune",
     "io": "read_items read_pairs read_ratings",
     "metrics": "average_precision coverage diversity fcp gini hit_rate mae ndcg nmae novelty precision r2 "
     "recall reciprocal_rank rmse rmse_per_user scorer",
@@ -202,7 +202,7 @@ _ATTRIBUTE_OF = {"load_dataset": "load"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
+    """Import a public name on first use."""
     if name == "__version__":
         from foretaste._version import version
 

@@ -57,9 +57,7 @@ def _to_ratings(X: Any, y: Any) -> Ratings:
 def _train_test_rows(test: BoolArray, description: str) -> tuple[IntpArray, IntpArray]:
     train_rows, test_rows = np.flatnonzero(~test), np.flatnonzero(test)
     if len(train_rows) == 0 or len(test_rows) == 0:
-        raise DataError(
-            f"{description} gives {len(train_rows)} training and {len(test_rows)} test rows"
-        )
+        raise DataError(f"{description} gives {len(train_rows)} training and {len(test_rows)} test rows")
     return train_rows, test_rows
 
 
