@@ -91,7 +91,7 @@ MENDED = [
     Mistake(
         "a header that is not there",
         fit("headless.csv", "--header"),
-        ("line 1", "no header, but a rating"),
+        ("line 1", "not a header, but a rating"),
         "--no-header",
     ),
     Mistake("latin-1", fit("latin.csv"), ("latin.csv, line 2", "0xe9"), "--encoding latin-1"),
@@ -191,7 +191,7 @@ MENDED = [
     Mistake(
         "ids of another type: a model of numbers",
         "predict bias.foretaste pairs-both.csv",
-        ("pairs-both.csv", "'ann13'", "such as 1, 2"),
+        ("pairs-both.csv", "'ann13'", "e.g. 1, 2"),
         "--user-column user_number",
     ),
     Mistake(
@@ -207,7 +207,10 @@ MENDED = [
         "--user 30",
     ),
     Mistake(
-        "an item that is unknown", "similar ratings.csv 999", ("'999'", "1 to 20"), "similar ratings.csv 20"
+        "an item that is unknown",
+        "similar ratings.csv --item 999",
+        ("'999'", "1 to 20"),
+        "similar ratings.csv --item 20",
     ),
     Mistake(
         "ratings shown as a model",
@@ -242,13 +245,13 @@ MENDED = [
     Mistake(
         "ratings before the model's name",
         "fit ratings.csv Bias -o m.foretaste",
-        ("the model comes first", "ratings.csv"),
+        ("the model comes before", "ratings.csv"),
         "fit Bias ratings.csv",
     ),
     Mistake(
         "no model at all",
         "fit ratings.csv -o m.foretaste",
-        ("the model comes first", "ratings.csv"),
+        ("the model comes before", "ratings.csv"),
         "fit Bias ratings.csv",
     ),
     Mistake("no -o", "fit Bias ratings.csv", ("'-o'",), "-o bias.foretaste"),
@@ -260,9 +263,9 @@ MENDED = [
     ),
     Mistake(
         "an item twice",
-        "similar ratings.csv 3 --items items-twice.csv",
+        "similar ratings.csv --item 3 --items items-twice.csv",
         ("items-twice.csv, line 4", "4 | 3,Film 3", "4, 22"),
-        "similar ratings.csv 3",
+        "similar ratings.csv --item 3",
     ),
     # Words
     Mistake(
@@ -327,7 +330,7 @@ NOT_MENDED = [
     Mistake(
         "ids that no column has",
         "predict bias.foretaste pairs-named.csv",
-        ("pairs-named.csv", "'ann1'", "such as 1, 2"),
+        ("pairs-named.csv", "'ann1'", "e.g. 1, 2"),
         "--user-column user",
     ),
 ]

@@ -88,7 +88,7 @@ def test_mistake_is_fixed_by_the_printed_command(mistake: Mistake) -> None:
         code, output = again.exit_code, again.output
     assert code == 0, f"{text}\n{output}"
     if " fit " in command:
-        learned = re.search(r"learned from ([\d,]+) ratings", output)
+        learned = re.search(r"fitted on ([\d,]+) ratings", output)
         assert learned is not None
         assert int(learned[1]) == mistake.learned
 
