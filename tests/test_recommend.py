@@ -174,7 +174,7 @@ def test_models_without_factors_are_predicted_in_blocks(more, fitted, monkeypatc
     monkeypatch.setattr(
         KNNImputation, "_predict", lambda self, pairs: (sizes.append(len(pairs)), predict(self, pairs))[1]
     )
-    monkeypatch.setattr(ranking, "_BLOCK", 500)
+    monkeypatch.setattr(topk, "_BLOCK", 500)
     assert lists(recommend(model, n=6, exclude=more)) == whole
     assert max(sizes) <= 500
     assert len(sizes) == 60

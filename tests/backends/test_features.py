@@ -12,7 +12,7 @@ import pytest
 from foretaste import Bias, Ratings, load, recommend, rmse, save
 from foretaste.errors import DataError, NotSupportedError
 from foretaste.models import MODELS
-from foretaste.models.outputs import BOTH, ITEM, NONE, USER
+from foretaste.models.outputs import Fallback
 
 NAMES = ["FactorizationMachine", "NeuralMF"]
 each = pytest.mark.parametrize("name", NAMES)
@@ -96,12 +96,12 @@ def test_features_improve_predictions_for_unknown_users(name, parts):
     model = make(name, factors=8, epochs=60).fit(train)
     biases = Bias().fit(train)
     details = [model.predict_details(test) for test in new]
-    for test, detail, mark in zip(new, details, (USER, ITEM, BOTH), strict=True):
+    for test, detail, mark in zip(new, details, (Fallback.USER, Fallback.ITEM, Fallback.BOTH), strict=True):
         assert (detail.fallback == mark).all()
         assert rmse(test.value, detail.value) < 0.6 * rmse(test.value, biases.predict(test))
         bare = model.predict(test.replace(user_features=None, item_features=None))
         assert np.abs(bare - detail.value).max() > 0.3
-    assert (model.predict_details(train).fallback == NONE).all()
+    assert (model.predict_details(train).fallback == Fallback.NONE).all()
 
 
 @each
@@ -115,7 +115,7 @@ def test_added_users_are_predicted_from_their_features(name, parts, tmp_path):
     for test in (train, new_users, new_items, both):
         bare = test.replace(user_features=None, item_features=None)
         np.testing.assert_allclose(more.predict(bare), model.predict(test), rtol=0, atol=1e-5)
-        assert (more.predict_details(bare).fallback == NONE).all()
+        assert (more.predict_details(bare).fallback == Fallback.NONE).all()
     assert all(np.array_equal(value, getattr(model, key)) for key, value in before.items())
     assert len(model.users_) == 90
     best = recommend(more, 119, n=60)

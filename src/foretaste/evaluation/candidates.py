@@ -170,7 +170,7 @@ class ListBuilder:
             candidate_items[mask] = item[(starts[rows][:, None] + np.arange(max_size))[mask]]
             score = np.full(mask.shape, -np.inf, np.float32)
             pairs = Pairs(np.repeat(user[rows], size), task_to_model[candidate_items[mask]])
-            score[mask] = model._predict(pairs).value
+            score[mask] = model.predict_encoded(pairs, clip=False).value
             n_top = min(self.n, max_size)
             lists[rows, :n_top], top_scores = top_of_rows(score, candidate_items, n_top, self.threads)
             n_tied += _count_tied(top_scores)

@@ -12,7 +12,7 @@ from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
-from foretaste.models.outputs import Contributions, LinearForm, Prediction
+from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.models.popularity import Popularity
 from foretaste.models.registry import ModelRegistry
 from foretaste.models.slope_one import SlopeOne
@@ -46,4 +46,13 @@ MODELS = ModelRegistry(
     )
 )
 
-__all__ = ["MODELS", "Contributions", "LinearForm", "Model", "Prediction", *MODELS]
+__all__ = [
+    "MODELS",
+    "Contributions",
+    "Fallback",
+    "LinearForm",
+    "Model",
+    "Prediction",
+    "RatingAttribution",
+    *MODELS,
+]

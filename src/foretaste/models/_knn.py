@@ -265,7 +265,9 @@ class KNNBase(Model):
         for entity, bias in biases.items():
             train_residual = train_residual - bias[train.axis(entity).codes]
         residual = value - biases[self.column_entity][column]
-        row_bias = damped_group_mean(row, residual, np.ones(len(known)), m, self._damping(self.row_entity))
+        row_bias = damped_group_mean(
+            row, residual, np.ones(len(known)), m, self._bias_damping(self.row_entity)
+        )
         residual = residual - row_bias[row]
         row_mean, std = np.zeros(m), np.ones(m)
         if self.centering == "bias":
@@ -291,13 +293,13 @@ class KNNBase(Model):
         baseline = self.mean_ + self.entity_array(row_entity, "bias")[row].astype(np.float64)
         residual, bias = known.value - baseline, np.zeros(len(axis.ids))
         if self.centering == "bias":  # the step of the alternation that follows the biases of the rows
-            damping = self._damping(entity)
+            damping = self._bias_damping(entity)
             bias = damped_group_mean(axis.codes, residual, np.ones(len(known)), len(bias), damping)
         folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
         folded._store_ratings(known, (residual - bias[axis.codes]) / self.row_std_[row])
         return folded
 
-    def _damping(self, entity: Entity) -> float:
+    def _bias_damping(self, entity: Entity) -> float:
         return self.user_damping if entity is Entity.USER else self.item_damping
 
     def _neighbor_source(self) -> NeighborSource:

@@ -27,7 +27,7 @@ from foretaste.errors import (
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
-from foretaste.models.outputs import ITEM, USER, Contributions, LinearForm, Prediction, RatingAttribution
+from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import AnyArray, BoolArray, Entity, Float32Array, IndexArray
@@ -128,7 +128,20 @@ class Model(ParamsMixin, ABC):
     def predict_details(self, X: Any) -> Prediction:
         """Predict ratings, and say which rows used a fallback (and how sure, if the model knows)."""
         self.check_fitted()
-        return self.clip_predictions(self._predict(encode_pairs(X, self.users_, self.items_)))
+        return self.predict_encoded(encode_pairs(X, self.users_, self.items_))
+
+    def predict_encoded(self, pairs: Pairs, *, clip: bool = True) -> Prediction:
+        """Predict pairs that are encoded in the ids of the model.
+
+        Parameters
+        ----------
+        pairs : Pairs
+            Indices into ``users_`` and ``items_``; -1 is unknown.
+        clip : bool
+            Clip to the rating range if the model is set to. Ranking needs unclipped values: clipped ones tie.
+        """
+        prediction = self._predict(pairs)
+        return self.clip_predictions(prediction) if clip else prediction
 
     def predict_matrix(self, users: IdIndex | None = None, items: IdIndex | None = None) -> Float32Array:
         """Predict every user for every item.
@@ -154,9 +167,7 @@ class Model(ParamsMixin, ABC):
         for start in range(0, len(users), step):
             rows = user[start : start + step]
             pairs = Pairs(np.repeat(rows, len(item)), np.tile(item, len(rows)))
-            matrix[start : start + step] = self.clip_predictions(self._predict(pairs)).value.reshape(
-                len(rows), -1
-            )
+            matrix[start : start + step] = self.predict_encoded(pairs).value.reshape(len(rows), -1)
         return matrix
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -300,14 +311,12 @@ class Model(ParamsMixin, ABC):
 
     def _make_prediction(self, pairs: Pairs, value: AnyArray) -> Prediction:
         """Wrap predicted values, marking the rows whose user or item is unknown."""
-        fallback = USER * (pairs.user < 0) + ITEM * (pairs.item < 0)
+        fallback = Fallback.USER * (pairs.user < 0) + Fallback.ITEM * (pairs.item < 0)
         return Prediction(value.astype(np.float32, copy=False), fallback.astype(np.int8))
 
     def clip_predictions(self, prediction: Prediction) -> Prediction:
-        if not self.clip:
-            return prediction
-        value = np.clip(prediction.value, np.float32(self.low_), np.float32(self.high_))
-        return Prediction(value, prediction.fallback, prediction.std)
+        """Return a prediction clipped to ``[low_, high_]`` if ``clip`` is set."""
+        return prediction.clip(self.low_, self.high_) if self.clip else prediction
 
     def _check_finite(self) -> None:
         for name in self.fitted_shapes():

@@ -116,7 +116,7 @@ class Blend(Model):
             for codes, table in ((pairs.user, self.user_support_), (pairs.item, self.item_support_))
         )
         weight = np.einsum("sn,sm->mn", np.stack([np.ones(len(pairs)), *supports]), self.weight_)
-        predictions = [member.clip_predictions(member._predict(pairs)).value for member in self.members_]
+        predictions = [member.predict_encoded(pairs).value for member in self.members_]
         contributions = [
             w * (prediction - self.mean_) for w, prediction in zip(weight[:-1], predictions, strict=True)
         ]

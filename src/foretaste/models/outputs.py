@@ -1,32 +1,71 @@
-"""What models answer with: predictions, themselves as biases and factors, parts of a prediction."""
+"""What models return: predictions, linear forms, contributions and attributions to single ratings."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
 
 from foretaste.ids import IdIndex
 from foretaste.typing import Float32Array, Float64Array, IndexArray, Int8Array
 
-NONE, USER, ITEM, BOTH = 0, 1, 2, 3  # Prediction.fallback: which of the two was unknown
+
+class Fallback(IntFlag):
+    """Which of user and item was unknown to the model, so that its documented fallback was predicted."""
+
+    NONE = 0
+    USER = 1
+    ITEM = 2
+    BOTH = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Predicted ratings and how far to trust them.
+    """Predicted ratings, the rows that are fallbacks, and how uncertain they are.
 
     Parameters
     ----------
     value : float32 array, shape (n,)
         In rating units.
     fallback : int8 array, shape (n,)
-        0 where user and item were known, 1 user unknown, 2 item unknown, 3 both.
+        Values of ``Fallback``.
     std : float32 array, shape (n,), optional
-        Standard deviation in rating units, from models that know it.
+        Standard deviation in rating units, from models that estimate it.
+    lower, upper : float32 array, shape (n,), optional
+        Bounds of a prediction interval in rating units, from models that estimate one.
     """
 
     value: Float32Array
     fallback: Int8Array
     std: Float32Array | None = None
+    lower: Float32Array | None = None
+    upper: Float32Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, rows: Any) -> Prediction:
+        """Return some rows, by a slice, a mask or row numbers."""
+
+        def take(column: Float32Array | None) -> Float32Array | None:
+            return None if column is None else column[rows]
+
+        return Prediction(
+            self.value[rows], self.fallback[rows], take(self.std), take(self.lower), take(self.upper)
+        )
+
+    def clip(self, low: float, high: float) -> Prediction:
+        """Return the prediction with values and bounds clipped to ``[low, high]``; ``std`` stays."""
+
+        def clip(column: Float32Array | None) -> Any:
+            return None if column is None else column.clip(np.float32(low), np.float32(high))
+
+        return dataclasses.replace(
+            self, value=clip(self.value), lower=clip(self.lower), upper=clip(self.upper)
+        )
 
 
 @dataclass(frozen=True, eq=False)

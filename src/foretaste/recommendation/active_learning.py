@@ -186,9 +186,9 @@ def _gains_by_fold_in(
     rating_std = (model.high_ - model.low_) / 4
     user_index = np.zeros(1, np.int32) if answered is not None else np.full(1, -1, np.int32)
     current = model if answered is None else model.fold_in(answered)
-    expected = current._predict(Pairs(np.repeat(user_index, len(query_items)), query_items)).value.astype(
-        np.float64
-    )
+    expected = current.predict_encoded(
+        Pairs(np.repeat(user_index, len(query_items)), query_items), clip=False
+    ).value.astype(np.float64)
     gain = np.empty(len(query_items))
     block_size = max(1, _BLOCK // (2 * len(eval_items)))
     for first in range(0, len(query_items), block_size):
@@ -197,7 +197,9 @@ def _gains_by_fold_in(
         folded = model.fold_in(hypothetical)
         n = len(hypothetical.users)
         pairs = Pairs(np.repeat(np.arange(n, dtype=np.int32), len(eval_items)), np.tile(eval_items, n))
-        value = folded._predict(pairs).value.astype(np.float64).reshape(2, -1, len(eval_items))
+        value = (
+            folded.predict_encoded(pairs, clip=False).value.astype(np.float64).reshape(2, -1, len(eval_items))
+        )
         gain[block] = (((value[0] - value[1]) / 2) ** 2).mean(axis=1)
     return gain
 

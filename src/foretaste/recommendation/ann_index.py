@@ -157,6 +157,9 @@ class ItemIndex:
         items = np.sort(found_items[0][found_items[0] >= 0]).astype(np.int32)
         if excluded is not None:
             items = items[~np.isin(items, excluded)]
-        scores = np.array(model._predict(Pairs(np.full(len(items), user, np.int32), items)).value, np.float32)
+        scores = np.array(
+            model.predict_encoded(Pairs(np.full(len(items), user, np.int32), items), clip=False).value,
+            np.float32,
+        )
         top_indices, top_scores = top_of_rows(scores[None], items[None], min(n, len(items)), 1)
         return top_indices[0], top_scores[0]

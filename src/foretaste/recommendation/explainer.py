@@ -68,7 +68,7 @@ def explain(
     ]
     if attribution is None:  # of a model without factors, taste is always 0: no line of its own
         parts = [part for part in parts if part.name != "taste" or part.value != 0]
-    unclipped = float(model._predict(pairs).value[0])
+    unclipped = float(model.predict_encoded(pairs, clip=False).value[0])
     if prediction != unclipped:
         parts.append(Part(CLIP_PART, prediction - unclipped))
     title = None if catalog is None else catalog.titles(model.items_.ids[[item_index]])[0]

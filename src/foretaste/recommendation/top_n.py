@@ -15,7 +15,7 @@ from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean,
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex, as_id_column, is_plain_integer
 from foretaste.models.base import Model
-from foretaste.models.outputs import USER, Prediction
+from foretaste.models.outputs import Fallback, Prediction
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation.recommendations import Recommendations
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker
@@ -129,7 +129,7 @@ class RecommendJob:
             starts=np.r_[0, np.cumsum(valid.sum(axis=1))].astype(np.int64),
             ids=self.model.items_.ids[item],
             scores=self.model.clip_predictions(Prediction(scores[valid], np.zeros(len(item), np.int8))).value,
-            fallback=np.where(user_indices < 0, USER, 0).astype(np.int8),
+            fallback=np.where(user_indices < 0, Fallback.USER, Fallback.NONE).astype(np.int8),
             model=repr(self.model),
             titles=None if catalog is None else _item_titles(item, self.model.items_, catalog),
         )

@@ -118,7 +118,7 @@ class TopKRanker:
         """Predict every allowed item, and rank."""
         shape = len(user), len(self.candidates)
         pairs = Pairs(np.repeat(user, shape[1]), np.tile(self.candidates, shape[0]))
-        score = np.array(self.model._predict(pairs).value, np.float32).reshape(shape)
+        score = np.array(self.model.predict_encoded(pairs, clip=False).value, np.float32).reshape(shape)
         if excluded is not None:
             row, item = excluded.entries()
             position = np.full(len(self.model.items_), -1, np.int32)
@@ -139,7 +139,9 @@ class TopKRanker:
         candidate_items, kernel_scores = candidate_filter.top_candidates(user, excluded, n_candidates)
         valid = candidate_items >= 0
         score = np.full(candidate_items.shape, -np.inf, np.float32)
-        score[valid] = self.model._predict(Pairs(user[np.nonzero(valid)[0]], candidate_items[valid])).value
+        score[valid] = self.model.predict_encoded(
+            Pairs(user[np.nonzero(valid)[0]], candidate_items[valid]), clip=False
+        ).value
         items, best_scores = top_of_rows(score, candidate_items, self.n, self.threads)
         offset = candidate_filter.offset(user)
         error = np.zeros(candidate_items.shape)

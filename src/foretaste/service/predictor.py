@@ -210,7 +210,9 @@ def predict_items(profile: UserProfile, items: IdArray) -> list[ItemPrediction]:
             f"item {str(unknown)!r} is unknown to the model", hint="one of GET /api/v1/items, or train again"
         )
     pairs = Pairs(np.full(len(item_indices), profile.user_index, np.int32), item_indices)
-    return _item_predictions(profile.model, item_indices, profile.model._predict(pairs).value)
+    return _item_predictions(
+        profile.model, item_indices, profile.model.predict_encoded(pairs, clip=False).value
+    )
 
 
 def find_similar(model: Model, item: int | str, n: int) -> list[tuple[int | str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,7 +189,7 @@ class TorchRecommender(TorchNetworkModel):
                 std = np.full(len(pairs), self.std_, np.float32)
                 std[known] = np.float32(self.std_) * network_std
         prediction = self._make_prediction(pairs, value)
-        return Prediction(prediction.value, prediction.fallback, std)
+        return replace(prediction, std=std)
 
     def _predict_standardized(self, user: Any, item: Any) -> tuple[Float32Array, Float32Array | None]:
         """Return predictions of known pairs and their predictive standard deviations, both standardized."""
