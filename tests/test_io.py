@@ -1,4 +1,4 @@
-"""Reading files and frames: what is read, what is said aloud, what is refused and how it is mended."""
+"""Reading ratings, pairs and items: accepted input, logged inferences, errors and their fixes."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def test_separators_headers_and_line_ends(file, separator, header, end):
 @pytest.mark.parametrize(
     "text", ["1 10 3.5\n2 10 0\n1 20 -4.25", "  1   10\t3.5 \n\t2 10  0\n1 20 -4.25\t\n\n"]
 )
-def test_whitespace(file, text):
+def test_whitespace_is_stripped(file, text):
     assert rows(read_ratings(file(text))) == THREE
 
 
-def test_gzip_is_known_by_its_first_bytes_and_not_by_its_name(file):
+def test_gzip_is_detected_by_its_first_bytes(file):
     plain = (HEAD + "1,2,3\n").encode()
     assert rows(read_ratings(file(gzip.compress(plain), "packed.csv"))) == [(1, 2, 3)]
     assert rows(read_ratings(file(plain, "plain.csv.gz"))) == [(1, 2, 3)]
@@ -96,7 +96,7 @@ def test_quoted_fields(file):
     assert rows(read_ratings(file(text))) == [("a,b", 'say "x"', 1), ("two\nlines", "y", 2)]
 
 
-def test_quotes_inside_fields_are_characters(file):
+def test_quotes_inside_fields_are_literal(file):
     text = 'user,item,rating\nx,5" pipe,3\ny,6" pipe 7" x,4\nz,d,3\n'
     assert read_ratings(file(text)).items.ids.tolist() == ['5" pipe', '6" pipe 7" x', "d"]
     assert rows(read_ratings(file('a::"b::1\nc::d::2\n'))) == [("a", '"b', 1), ("c", "d", 2)]
@@ -105,7 +105,7 @@ def test_quotes_inside_fields_are_characters(file):
 # Columns -------------------------------------------------------------------------------------------
 
 
-def test_guesses_are_said(file, said):
+def test_inferences_are_logged(file, said):
     read_ratings(file(HEAD + "1,2,3\n"))
     assert said("INFO") == [
         "ratings.csv: separator comma, a header   (override: separator=..., header=...)",
@@ -114,7 +114,7 @@ def test_guesses_are_said(file, said):
     assert said("WARNING") == []
 
 
-def test_nothing_is_said_where_everything_was_told(file, said):
+def test_explicit_options_log_nothing(file, said):
     read_ratings(
         file(HEAD + "1,2,3\n"), user="userId", item="movieId", rating="rating", separator=",", header=True
     )
@@ -122,7 +122,7 @@ def test_nothing_is_said_where_everything_was_told(file, said):
     assert said() == []
 
 
-def test_no_header_is_said_aloud(file, said):
+def test_missing_header_is_logged(file, said):
     ratings = read_ratings(file("1\t2\t3\t881250949\n"))
     assert ratings.timestamp.tolist() == [881250949]
     assert said("WARNING") == [
@@ -131,7 +131,7 @@ def test_no_header_is_said_aloud(file, said):
     ]
 
 
-def test_unusual_names_are_read_by_position_aloud(file, said):
+def test_unusual_names_are_read_by_position_and_logged(file, said):
     assert rows(read_ratings(file("klant,artikel,cijfer\n1,2,3\n"))) == [(1, 2, 3)]
     assert said("WARNING")[0].startswith(
         "ratings.csv: no usual column name for user, item, rating; "
@@ -143,7 +143,7 @@ def test_unusual_names_are_read_by_position_aloud(file, said):
     assert read_ratings(file("a,b,c,d\n1,2,3,x\n")).timestamp is None
 
 
-def test_five_columns_with_unusual_names_are_refused(file):
+def test_five_columns_with_unusual_names_raise(file):
     error = refusal(file("a,b,c,d,e\n1,2,3,4,5\n"))
     assert error.where == "columns are: a, b, c, d, e"
     assert error.hint == 'name the column: user="a", item="b", rating="c"'
@@ -155,7 +155,7 @@ def test_five_columns_with_unusual_names_are_refused(file):
     ["Bob,Time,4\nAnn,Game,3\n", "5,6,N/A\n5,7,3\n", "u1;j1;3,5\nu2;j1;2,5\n"],
     ids=["a usual name", "no number as rating", "decimal comma"],
 )
-def test_first_rows_are_not_taken_for_a_header(file, text, said):
+def test_data_rows_are_not_mistaken_for_a_header(file, text, said):
     try:
         found = f"{len(read_ratings(file(text)))} rows"
     except DataError as error:
@@ -173,7 +173,7 @@ def test_columns_by_name_and_position(file):
     assert ratings.weight.tolist() == [0.5]
 
 
-def test_wrong_choices_of_columns(file):
+def test_invalid_column_options_raise(file):
     path = file(HEAD + "1,2,3\n")
     error = refusal(path, rating="raiting")
     assert error.message == 'no column "raiting" (requested as rating); did you mean "rating"?'
@@ -190,7 +190,7 @@ def test_wrong_choices_of_columns(file):
     ("options", "name"),
     [({"separator": ""}, "separator"), ({"separator": "\n"}, "separator"), ({"header": 1}, "header")],
 )
-def test_arguments_are_checked(file, options, name):
+def test_arguments_are_validated(file, options, name):
     assert name in refusal(file(HEAD + "1,2,3\n"), InvalidParameterError, **options).message
 
 
@@ -230,19 +230,19 @@ def test_a_text_id_in_the_last_of_many_rows(file):
         ("1969-12-31", -86400),
     ],
 )
-def test_times(file, text, seconds):
+def test_timestamp_formats(file, text, seconds):
     ratings = read_ratings(file(f"user,item,rating,time\n1,2,3,{text}\n1,3,3,{text}\n"))
     assert ratings.timestamp.tolist() == [seconds, seconds]
 
 
-def test_guessed_times_that_are_none_are_left_out_aloud(file, said):
+def test_inferred_timestamps_that_are_none_are_dropped_and_logged(file, said):
     text = "user,item,rating,date\n1,2,3,2020-01-02\n1,3,3,yesterday\n"
     assert read_ratings(file(text)).timestamp is None
     assert said("WARNING")[0].startswith('ratings.csv, line 3: date is "yesterday", neither integer seconds')
     assert refusal(file(text), timestamp="date").where == "3 | 1,3,3,yesterday"
 
 
-def test_milliseconds_are_remarked(file, said):
+def test_milliseconds_are_logged(file, said):
     read_ratings(file("user,item,rating,time\n1,2,3,1577934245000\n"))
     assert said("WARNING") == ["ratings.csv: time is read as seconds since 1970, but looks like milliseconds"]
 
@@ -268,7 +268,7 @@ def test_milliseconds_are_remarked(file, said):
         ("1,2,4\n1,,4\n", "line 3: the item id is missing", "3 | 1,,4", "movieId IS NOT NULL"),
     ],
 )
-def test_bad_cells_are_named_and_the_hint_mends_them(file, lines, message, where, hint):
+def test_invalid_cells_are_located_and_the_hint_works(file, lines, message, where, hint):
     path = file(HEAD + lines)
     error = refusal(path)
     assert error.message.startswith(f"ratings.csv, {message}")
@@ -277,7 +277,7 @@ def test_bad_cells_are_named_and_the_hint_mends_them(file, lines, message, where
     assert len(read_ratings(path, where=hint)) == 1
 
 
-def test_many_bad_cells_are_counted(file):
+def test_many_invalid_cells_are_counted(file):
     error = refusal(file(HEAD + "1,2,3\n1,3,N/A\n2,2,-\n2,3,\n3,3,N/A\n"))
     assert error.where == "3 | 1,3,N/A\n  4 lines are like this (first: 3, 4, 5)"
     assert error.hint == "where=\"rating NOT IN ('N/A', '-')\" leaves such lines out"
@@ -293,7 +293,7 @@ def test_lines_after_a_record_of_several_lines(file):
     "text",
     ["a;b;3,5\nc;d;4,5\n", 'user,item,rating\na,b,"3,5"\nc,d,"4,5"\n', "a b 3,5\nc d 4,5\n"],
 )
-def test_decimal_commas_are_refused_and_the_hint_reads_them(file, text):
+def test_decimal_commas_raise_and_the_hint_works(file, text):
     path = file(text)
     error = refusal(path)
     assert "with a decimal comma" in error.message
@@ -313,12 +313,12 @@ def test_decimal_commas_are_refused_and_the_hint_reads_them(file, text):
         (HEAD + '1,"2,3\n1,3,4\n', "ratings.csv, line 2: 2 fields, most lines have 3"),
     ],
 )
-def test_ragged_lines(file, text, message):
+def test_ragged_lines_raise(file, text, message):
     assert refusal(file(text)).message == message
 
 
 @pytest.mark.parametrize("header", [None, True, False])
-def test_a_heading_above_the_table(file, header):
+def test_title_line_above_the_table(file, header):
     path = file("Exported on Monday\n1,2,3\n1,3,4\n")
     assert refusal(path, header=header).message == "ratings.csv, line 1: 1 field, most lines have 3"
 
@@ -327,7 +327,7 @@ def test_ragged_lines_that_balance_each_other(file):
     assert "line 2: 4 fields" in refusal(file("1,2,3\n1,3,4,5\n1,9\n")).message
 
 
-def test_an_open_quote_is_suspected(file):
+def test_unclosed_quote_is_suggested(file):
     assert "never closed" in refusal(file(HEAD + '1,"2,3\n1,3,4\n')).hint
     endless = HEAD + '1,"2,3\n' + "1,2,3\n" * 40_000
     error = refusal(file(endless))
@@ -335,7 +335,7 @@ def test_an_open_quote_is_suspected(file):
     assert "never closed" in error.hint
 
 
-def test_duplicates_and_scale_name_their_lines(file):
+def test_duplicate_and_scale_errors_name_their_lines(file):
     path = file(HEAD + "1,2,3\n\n1,2,4\n5,5,9\n")
     error = refusal(path)
     assert error.message.startswith(
@@ -349,22 +349,22 @@ def test_duplicates_and_scale_name_their_lines(file):
 
 
 @pytest.mark.parametrize("content", ["", "\n \n\t\n", gzip.compress(b"")], ids=["empty", "blank", "gzip"])
-def test_empty_files(file, content):
+def test_empty_files_raise(file, content):
     assert "is empty" in refusal(file(content)).message
 
 
-def test_header_only(file):
+def test_header_without_rows_raises(file):
     error = refusal(file(HEAD))
     assert error.message == "ratings.csv has a header but no ratings"
 
 
-def test_damaged_gzip(file):
+def test_corrupt_gzip_raises(file):
     packed = gzip.compress((HEAD + "".join(f"{n},{n},3\n" for n in range(5000))).encode())
     for damaged in (packed[:-20], packed[:100], packed[:60] + b"oops" + packed[64:]):
         assert "gzip file that is truncated or damaged" in refusal(file(damaged)).message
 
 
-def test_wrong_encoding(file):
+def test_wrong_encoding_raises(file):
     error = refusal(file((HEAD + "1,2,3\né,2,3\n").encode("latin-1")))
     assert "line 3: byte 0xe9 is not utf-8 text" in error.message
     assert error.hint == 'encoding="latin-1"'
@@ -376,11 +376,11 @@ def test_wrong_encoding(file):
     ("start", "what"),
     [(b"PK\x03\x04", "zip"), (b"PAR1", "Parquet"), (b"SQLite format 3\0", "SQLite"), (b"1,2\0,3", "zero")],
 )
-def test_files_that_are_no_text(file, start, what):
+def test_binary_files_raise(file, start, what):
     assert what in refusal(file(start + b" etc.")).message
 
 
-def test_missing_files_and_folders(file, tmp_path):
+def test_missing_files_and_folders_raise(file, tmp_path):
     file("x", "ratings.csv")
     error = refusal(tmp_path / "raitings.csv", NotFoundError)
     assert 'did you mean "ratings.csv"?' in error.message
@@ -390,7 +390,7 @@ def test_missing_files_and_folders(file, tmp_path):
     assert error.where == "it contains: ratings.csv"
 
 
-def test_no_separator(file):
+def test_missing_separator_raises(file):
     error = refusal(file("hello\nworld\n"))
     assert "no separator was recognized" in error.message
     assert error.where == "1 | hello"
@@ -418,19 +418,19 @@ def test_conditions_on_a_file_without_header(file):
     assert rows(read_ratings(file("1::2::3\n2::2::4\n"), where="userId > 1")) == [(2, 2, 4)]
 
 
-def test_ids_are_decided_after_the_condition(file):
+def test_id_type_is_inferred_after_the_condition(file):
     path = file(HEAD + "7,1,3\nx,1,3\n")
     assert read_ratings(path, where="userId <> 'x'").users.dtype == "int"
 
 
-def test_wrong_conditions(file):
+def test_invalid_conditions_raise(file):
     path = file(HEAD + "1,2,3\n")
     assert 'did you mean "userId"?' in refusal(path, InvalidParameterError, where="usrId > 3").message
     assert "cannot be parsed" in refusal(path, InvalidParameterError, where="userId >").message
     assert "no row satisfies" in refusal(path, where="userId > 3").message
 
 
-def test_lines_of_refused_rows_after_a_condition(file):
+def test_line_numbers_are_of_the_file_despite_conditions(file):
     path = file(HEAD + "1,2,3\n2,2,3\n3,2,N/A\n")
     assert "line 4" in refusal(path, where="userId >= 2").message
 
@@ -441,7 +441,7 @@ COLUMNS = {"userId": [7, 8, 7], "movieId": ["a", "b", "b"], "rating": [1.5, 0.0,
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda c: pl.DataFrame(c).to_arrow()])
-def test_frames(make):
+def test_frames_are_read(make):
     frame = make(COLUMNS)
     expected = [(7, "a", 1.5), (8, "b", 0), (7, "b", -3)]
     assert rows(read_ratings(frame)) == expected
@@ -460,7 +460,7 @@ def test_frames_keep_their_types():
     assert read_ratings(frame).timestamp.tolist() == [86400, 86400]
 
 
-def test_wrong_frames():
+def test_invalid_frames_raise():
     with pytest.raises(DataError, match="mixes numbers and text"):
         read_ratings(pd.DataFrame({"user": [1, "1"], "item": [1, 2], "rating": [1, 2]}))
     with pytest.raises(DataError, match="row 1: the user id is missing"):
@@ -479,7 +479,7 @@ def test_wrong_frames():
 # Items ---------------------------------------------------------------------------------------------
 
 
-def test_items(file):
+def test_read_items_reads_titles_and_features(file):
     catalogue = read_items(file('jokeId,jokeText,year\n10,"Two\nlines, ""quoted""",\n9,Nine,2020\n'))
     assert catalogue.items.ids.tolist() == [9, 10]
     assert catalogue.title == "jokeText"
@@ -497,14 +497,14 @@ def test_items(file):
         ("code;Bezeichnung\n1;a\n2;b\n", "code", "Bezeichnung"),
     ],
 )
-def test_columns_of_items(file, text, item, title, said):
+def test_item_columns_are_inferred(file, text, item, title, said):
     catalogue = read_items(file(text))
     assert catalogue.items.ids.tolist() == [1, 2]
     assert catalogue.columns[catalogue.title].tolist() == ["a", "b"]
     assert f"item={item} title={title}" in said()[-1]
 
 
-def test_columns_of_items_can_be_said(file):
+def test_item_column_options(file):
     path = file("a,b,c\n1,2,3\n4,5,6\n")
     catalogue = read_items(path, item="b", title=2)
     assert (catalogue.items.ids.tolist(), catalogue.titles(catalogue.items.ids)) == ([2, 5], ["3", "6"])
@@ -514,7 +514,7 @@ def test_columns_of_items_can_be_said(file):
         read_items(path, title="d")
 
 
-def test_wrong_items(file):
+def test_invalid_items_raise(file):
     with pytest.raises(DataError, match="line 2: item 1 occurs 2 times"):
         read_items(file("id,title\n1,a\n2,b\n1,c\n"))
     with pytest.raises(DataError, match="line 3: the item id is missing"):
@@ -522,7 +522,7 @@ def test_wrong_items(file):
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_items_of_frames(make):
+def test_items_from_frames(make):
     catalogue = read_items(make({"movieId": [2, 1], "title": ["b", "a"], "year": [1990, 2000]}))
     assert catalogue.titles(np.array([1, 2, 3])) == ["a", "b", None]
     assert catalogue.columns["year"].tolist() == ["2000", "1990"]
@@ -534,7 +534,7 @@ NUMBERS = IdIndex(np.array([7, 10]))
 TEXTS = IdIndex(np.array(["07", "a"], dtype=object))
 
 
-def test_pairs_become_ids_of_the_types_that_the_model_knows(file):
+def test_pairs_have_the_id_types_of_the_model(file):
     pairs = read_pairs(file("user,item,note\n7,07,x\n07,7,y\n10,a,z\n"))
     assert (len(pairs), pairs.frame.columns) == (3, ["user", "item", "note"])
     encoded = encode_file_pairs(pairs, NUMBERS, TEXTS)
@@ -559,20 +559,20 @@ def test_pairs_of_text_ids_without_header_lose_no_row(file, said):
     assert "no header" in said("WARNING")[0]
 
 
-def test_pairs_of_which_nothing_is_known_are_refused(file):
+def test_pairs_without_known_ids_raise(file):
     pairs = read_pairs(file("user,item\nx,y\n"))
     with pytest.raises(DataError, match="no user and no item is known"):
         encode_file_pairs(pairs, NUMBERS, TEXTS)
     assert encode_file_pairs(read_pairs(file("user,item\nx,a\n")), NUMBERS, TEXTS).item.tolist() == [1]
 
 
-def test_missing_ids_in_pairs(file):
+def test_missing_ids_in_pairs_raise(file):
     with pytest.raises(DataError, match="line 3: the user id is missing"):
         encode_file_pairs(read_pairs(file("user,item\n7,a\n,a\n")), NUMBERS, TEXTS)
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_pairs_of_frames(make):
+def test_pairs_from_frames(make):
     pairs = read_pairs(make({"user": ["7", "x"], "item": ["a", "07"]}))
     encoded = encode_file_pairs(pairs, NUMBERS, TEXTS)
     assert (encoded.user.tolist(), encoded.item.tolist()) == ([0, -1], [1, 0])
@@ -589,7 +589,7 @@ VALUE = st.floats(-1e6, 1e6, width=32)
     separator=st.sampled_from([",", "\t", ";", "|"]),
     end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, table, separator, end):
+def test_csv_module_output_round_trips(tmp_path_factory, table, separator, end):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=separator, lineterminator=end)
     writer.writerow(["user", "item", "rating"])
@@ -617,7 +617,7 @@ WORD = st.text(st.sampled_from("abcxyz019_-.é"), min_size=1, max_size=5)
     header=st.booleans(),
     packed=st.booleans(),
 )
-def test_layouts_are_guessed(tmp_path_factory, table, separator, header, packed):
+def test_layout_is_inferred(tmp_path_factory, table, separator, header, packed):
     assume(not any(column_role(u) or column_role(i) for u, i, _ in table))
     lines = [separator.join((u, i, repr(v))) for u, i, v in table]
     lines = ["user" + separator + "item" + separator + "rating", *lines] if header else lines
@@ -640,7 +640,7 @@ def hint_of(read, *arguments, **options) -> str:
 
 
 @given(data=st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
+def test_any_bytes_are_read_or_raise(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "table.csv"
     path.write_bytes(data)
     for read in (read_ratings, read_items, read_pairs):
@@ -673,7 +673,7 @@ PIECES = st.sampled_from(
 
 
 @given(text=st.lists(PIECES, max_size=40).map("".join))
-def test_any_text_is_read_or_refused(tmp_path_factory, text):
+def test_any_text_is_read_or_raises(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("any") / "table.csv"
     path.write_text(text, newline="")
     for read in (read_ratings, read_items, read_pairs):

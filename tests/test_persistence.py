@@ -1,4 +1,4 @@
-"""Model files: exact when whole, refused with a clear error when anything is wrong with them."""
+"""Model files: exact round trips, and clear errors for anything invalid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from foretaste.ratings import Ratings
 # What a file is ------------------------------------------------------------------------------------------
 
 
-def test_inspect_tells_the_header(folder, model_bytes, ratings):
+def test_inspect_returns_the_header(folder, model_bytes, ratings):
     found = inspect(folder / "numbers.foretaste")
     assert found["format"] == 2
     assert found["model"] == "Bias"
@@ -34,12 +34,12 @@ def test_inspect_tells_the_header(folder, model_bytes, ratings):
     assert inspect(folder / "texts.foretaste")["shapes"]["items_.offsets"] == (len(ratings.items) + 1,)
 
 
-def test_the_same_model_gives_the_same_bytes(folder, model_bytes, ratings):
+def test_saving_is_deterministic(folder, model_bytes, ratings):
     save(Bias(user_damping=3).fit(ratings), folder / "again.foretaste")
     assert (folder / "again.foretaste").read_bytes() == model_bytes["numbers"]
 
 
-def test_awkward_ids_survive(folder):
+def test_unusual_ids_round_trip(folder):
     ids = ["", " ", "007", "7", "a\0b", "é", "e\u0301", "😀", "\uffff", "x" * 5000]
     ratings = Ratings.from_columns(ids, [-(2**63), *range(8), 2**63 - 1], np.arange(10))
     model = UserMean().fit(ratings)
@@ -52,7 +52,7 @@ def test_awkward_ids_survive(folder):
 
 @given(st.floats(-(2.0**100), 2.0**100, allow_subnormal=True))
 @settings(max_examples=200)
-def test_numbers_come_back_to_the_bit(folder, number):
+def test_scalars_round_trip_exactly(folder, number):
     model = GlobalMean().fit(Ratings.from_columns([1], [1], [1]))
     model.mean_ = number
     save(model, folder / "number.foretaste")
@@ -60,7 +60,7 @@ def test_numbers_come_back_to_the_bit(folder, number):
     assert struct.pack("<d", back) == struct.pack("<d", number)
 
 
-def test_arrays_are_kept_whatever_their_layout(folder, model_bytes, ratings):
+def test_arrays_of_any_layout_round_trip(folder, model_bytes, ratings):
     model = Bias().fit(ratings)
     model.user_bias_ = np.repeat(model.user_bias_, 2)[::2]
     model.item_bias_ = np.asfortranarray(model.item_bias_)[::-1]
@@ -70,12 +70,12 @@ def test_arrays_are_kept_whatever_their_layout(folder, model_bytes, ratings):
     np.testing.assert_array_equal(back.item_bias_, model.item_bias_)
 
 
-def test_numpy_numbers_as_parameters_are_kept_as_numbers(folder, ratings):
+def test_numpy_scalar_parameters_round_trip(folder, ratings):
     save(Bias(user_damping=np.float64(0.1), epochs=np.int32(7)).fit(ratings), folder / "p.foretaste")
     assert load(folder / "p.foretaste").get_params() == Bias(user_damping=0.1, epochs=7).get_params()
 
 
-def test_parameters_that_an_older_file_does_not_know_have_their_defaults(folder, model_bytes):
+def test_missing_parameters_get_their_defaults(folder, model_bytes):
     def forget(ours):
         del ours["params"]["epochs"]
 
@@ -83,7 +83,7 @@ def test_parameters_that_an_older_file_does_not_know_have_their_defaults(folder,
     assert load(folder / "older.foretaste").epochs == Bias().epochs
 
 
-def test_an_interrupted_save_leaves_the_older_file(folder, model_bytes, ratings, monkeypatch):
+def test_interrupted_save_keeps_the_old_file(folder, model_bytes, ratings, monkeypatch):
     path = folder / "kept.foretaste"
     path.write_bytes(model_bytes["numbers"])
     before = sorted(folder.iterdir())
@@ -99,7 +99,7 @@ def test_an_interrupted_save_leaves_the_older_file(folder, model_bytes, ratings,
     assert sorted(folder.iterdir()) == before
 
 
-def test_what_cannot_be_kept_is_refused(folder, ratings):
+def test_unsavable_objects_raise(folder, ratings):
     with pytest.raises(NotFittedError, match="has not been fitted"):
         save(GlobalMean(), folder / "no.foretaste")
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_kept_is_refused(folder, ratings):
 # What is wrong with a file -------------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_not_found(folder, model_bytes):
+def test_missing_file_raises(folder, model_bytes):
     for ask in (load, inspect):
         with pytest.raises(NotFoundError, match="there is no file") as missing:
             ask(folder / "number.foretaste2")
@@ -132,7 +132,7 @@ def test_a_missing_file_is_not_found(folder, model_bytes):
         load("a\0b")
 
 
-def test_a_folder_is_no_model(folder):
+def test_folder_raises(folder):
     with pytest.raises(ModelFileError, match="is not a file"):
         load(folder)
 
@@ -144,17 +144,17 @@ def test_a_folder_is_no_model(folder):
      struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 2) + b"[]",
      pickle.dumps({"a": 1}), b"PK\x03\x04" + bytes(60), struct.pack("<Q", 90_000_000) + b'{"a'],
 )  # fmt: skip
-def test_foreign_files_are_refused(folder, data):
+def test_foreign_files_raise(folder, data):
     rejected(folder / "foreign", data)
 
 
-def test_another_safetensors_file_is_refused(folder):
+def test_other_safetensors_file_raises(folder):
     save_file({"a": np.zeros(3)}, folder / "other.safetensors")
     with pytest.raises(ModelFileError, match="is a safetensors file, but no foretaste model"):
         load(folder / "other.safetensors")
 
 
-def test_a_newer_format_says_how_to_read_it(folder, model_bytes):
+def test_newer_format_suggests_an_upgrade(folder, model_bytes):
     def newer(ours):
         return {"format": 3, "library": "3.1.4", "anything": ["else"]}
 
@@ -274,7 +274,7 @@ def set_in(*keys):
         (lambda ours: ours["learned"].pop("n_ratings_") and None, "not a whole number"),
     ],
 )  # fmt: skip
-def test_a_wrong_header_is_refused(folder, model_bytes, change, words):
+def test_invalid_header_raises(folder, model_bytes, change, words):
     assert words in rejected(folder / "wrong", with_ours(model_bytes["numbers"], change)).message
 
 
@@ -311,7 +311,7 @@ def swapped(array):
         ("more_", lambda a: np.zeros(1), "unexpected ['more_']"),
     ],
 )
-def test_wrong_arrays_are_refused(folder, model_bytes, name, change, words):
+def test_invalid_arrays_raise(folder, model_bytes, name, change, words):
     old = load(folder / "numbers.foretaste").get_state()
     old = old[name].ids if name == "users_" else old.get(name)
     data = with_arrays(folder / "arrays", model_bytes["numbers"], **{name: change(old)})
@@ -331,19 +331,19 @@ def test_wrong_arrays_are_refused(folder, model_bytes, name, change, words):
         ("users_.bytes", np.zeros((1, 3), np.uint8), "not made of bytes and offsets"),
     ],
 )
-def test_wrong_text_ids_are_refused(folder, model_bytes, name, array, words):
+def test_invalid_text_ids_raise(folder, model_bytes, name, array, words):
     data = with_arrays(folder / "texts", model_bytes["texts"], **{name: array})
     assert words in rejected(folder / "texts", data).message
 
 
-def test_text_ids_that_are_not_utf8_are_refused(folder, model_bytes):
+def test_text_ids_of_invalid_utf8_raise(folder, model_bytes):
     raw = np.frombuffer(model_bytes["texts"], np.uint8).copy()
     place = model_bytes["texts"].index("ü1".encode())
     raw[place] = 0xFF
     assert "cannot be read as texts" in rejected(folder / "utf8", raw.tobytes()).message
 
 
-def test_two_maps_of_one_side_are_refused(folder, model_bytes):
+def test_two_id_indices_of_one_entity_raise(folder, model_bytes):
     data = with_arrays(folder / "both", model_bytes["texts"], users_=np.arange(3))
     assert "cannot be used" in rejected(folder / "both", data).message
 
@@ -352,7 +352,7 @@ def test_two_maps_of_one_side_are_refused(folder, model_bytes):
     "shape", [[2**40], [2**62, 4], [2**63], [2**64], [-1], [0, 2**62], [2**32] * 4, "x", None]
 )
 @pytest.mark.parametrize("dtype", ["F32", "F64", "BF16", "F8_E4M3", "C64", "I64", "Q7", "BOOL"])
-def test_declared_sizes_are_not_believed(folder, model_bytes, shape, dtype):
+def test_declared_sizes_are_not_trusted(folder, model_bytes, shape, dtype):
     header, rest = parts(model_bytes["numbers"])
     header["user_bias_"] |= {"shape": shape, "dtype": dtype}
     rejected(folder / "sizes", whole(header, rest))
@@ -360,14 +360,14 @@ def test_declared_sizes_are_not_believed(folder, model_bytes, shape, dtype):
     rejected(folder / "sizes", whole(header, rest))
 
 
-def test_a_hostile_file_is_refused_quickly(folder):
+def test_hostile_file_is_refused_quickly(folder):
     start = time.perf_counter()
     for size in (2**20, 99_000_000, 2**40):
         rejected(folder / "bomb", struct.pack("<Q", size) + b"[" * 2**20)
     assert time.perf_counter() - start < 5
 
 
-def test_only_the_known_models_are_looked_up(folder, model_bytes, monkeypatch):
+def test_only_known_models_are_instantiated(folder, model_bytes, monkeypatch):
     """Whoever adds a class to the registry decides; a file cannot."""
 
     @estimator

@@ -1,4 +1,4 @@
-"""Damaged, cut and invented model files: refused with a clear error, or a model that works; never else."""
+"""Fuzzed model files: a clear error or a working model, never anything else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KINDS = st.sampled_from(["numbers", "texts", "factors", "blend"])
 @given(
     KINDS, st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4)
 )
-def test_flipped_bits(folder, model_bytes, kind, flips):
+def test_flipped_bits_raise_or_load(folder, model_bytes, kind, flips):
     data = bytearray(model_bytes[kind])
     for place, bit in flips:
         data[int(place * len(data))] ^= 1 << bit
@@ -46,7 +46,7 @@ def test_flipped_bits(folder, model_bytes, kind, flips):
 
 @settings(max_examples=1000)
 @given(KINDS, st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))
-def test_overwritten_header_bytes(folder, model_bytes, kind, place, noise):
+def test_overwritten_header_bytes_raise_or_load(folder, model_bytes, kind, place, noise):
     data = bytearray(model_bytes[kind])
     start = int(place * (8 + struct.unpack("<Q", model_bytes[kind][:8])[0]))
     data[start : start + len(noise)] = noise
@@ -55,13 +55,13 @@ def test_overwritten_header_bytes(folder, model_bytes, kind, place, noise):
 
 @settings(max_examples=500)
 @given(KINDS, st.floats(0, 1, exclude_max=True))
-def test_truncated_anywhere(folder, model_bytes, kind, place):
+def test_any_truncation_raises(folder, model_bytes, kind, place):
     rejected(folder / "cut", model_bytes[kind][: int(place * len(model_bytes[kind]))])
 
 
 @settings(max_examples=200)
 @given(KINDS, st.binary(min_size=1, max_size=30))
-def test_something_behind_the_end(folder, model_bytes, kind, more):
+def test_trailing_bytes_raise(folder, model_bytes, kind, more):
     rejected(folder / "longer", model_bytes[kind] + more)
 
 
@@ -91,13 +91,13 @@ HEADERS = JSON | st.fixed_dictionaries(
 
 @settings(max_examples=500)
 @given(KINDS, HEADERS)
-def test_any_json_as_our_header(folder, model_bytes, kind, ours):
+def test_arbitrary_json_header_raises_or_loads(folder, model_bytes, kind, ours):
     refuses_or_loads(folder / "fuzz", with_ours(model_bytes[kind], lambda _: json.dumps(ours)))
 
 
 @settings(max_examples=600)
 @given(KINDS, st.sampled_from(["format", "model", "params", "learned", "blocks"]), st.data())
-def test_one_field_of_our_header_replaced(folder, model_bytes, kind, field, data):
+def test_one_replaced_header_field_raises_or_loads(folder, model_bytes, kind, field, data):
     def change(ours):
         place, key = ours, field
         if field in ("params", "learned", "blocks") and data.draw(st.booleans()):
@@ -109,7 +109,7 @@ def test_one_field_of_our_header_replaced(folder, model_bytes, kind, field, data
 
 @settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(["users_", "user_bias_", "__metadata__", "x"]), JSON, max_size=3))
-def test_any_json_as_the_safetensors_header(folder, model_bytes, header):
+def test_arbitrary_safetensors_header_raises_or_loads(folder, model_bytes, header):
     known, rest = parts(model_bytes["numbers"])
     refuses_or_loads(folder / "fuzz", whole(header, rest))
     refuses_or_loads(folder / "fuzz", whole(known | header, rest))
@@ -117,5 +117,5 @@ def test_any_json_as_the_safetensors_header(folder, model_bytes, header):
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
-def test_any_bytes(folder, data):
+def test_arbitrary_bytes_raise(folder, data):
     rejected(folder / "any", data)

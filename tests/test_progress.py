@@ -1,4 +1,4 @@
-"""Progress: nothing, lines or bars, always on standard error."""
+"""Progress: none, lines or bars, always on standard error."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_nothing_is_shown_unless_asked_for(ratings, capsys):
+def test_progress_is_off_by_default(ratings, capsys):
     Bias().fit(ratings)
     Bias().fit(ratings, progress=False)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_pipe_gets_one_line_for_each_finished_piece(ratings, capsys):
+def test_pipe_gets_one_line_per_finished_task(ratings, capsys):
     Bias().fit(ratings, progress=True)
     out, err = capsys.readouterr()
     assert out == ""
@@ -40,14 +40,14 @@ def test_lines_end_with_the_last_note():
     assert re.fullmatch(r"SVD  0\.\d s  RMSE 0\.9\n", stream.getvalue())
 
 
-def test_lines_of_work_that_fails_are_not_written():
+def test_failed_tasks_print_no_line():
     stream = io.StringIO()
     with pytest.raises(KeyboardInterrupt), LineProgress(stream).start_task("SVD", 3):
         raise KeyboardInterrupt
     assert stream.getvalue() == ""
 
 
-def test_a_terminal_gets_bars_that_vanish(monkeypatch):
+def test_terminal_gets_transient_bars(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
@@ -73,7 +73,7 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch):
     assert "━" not in left
 
 
-def test_bytes_are_shown_as_sizes(monkeypatch):
+def test_byte_tasks_show_sizes(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
@@ -92,7 +92,7 @@ def test_bytes_are_shown_as_sizes(monkeypatch):
     assert "1.5 MB of 4.9 MB" in stream.getvalue()
 
 
-def test_bars_vanish_when_the_work_is_interrupted(monkeypatch):
+def test_bars_vanish_on_interrupt(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     bar = RichProgress()
     with pytest.raises(KeyboardInterrupt), bar.start_task("SVD", 3):
@@ -102,7 +102,7 @@ def test_bars_vanish_when_the_work_is_interrupted(monkeypatch):
         task.step()
 
 
-def test_ones_own_progress_is_told_everything(ratings):
+def test_custom_progress_receives_every_update(ratings):
     class Own(Progress):
         def __init__(self):
             self.told = []
@@ -117,7 +117,7 @@ def test_ones_own_progress_is_told_everything(ratings):
     assert own.told == [("Bias", 7)]
 
 
-def test_what_is_chosen(monkeypatch):
+def test_get_progress_selects_the_output(monkeypatch):
     assert type(get_progress(progress=False)) is Progress
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert type(get_progress(progress=True)) is LineProgress
@@ -128,7 +128,7 @@ def test_what_is_chosen(monkeypatch):
     assert type(get_progress(progress=True)) is RichProgress
 
 
-def test_a_notebook_is_known_by_its_kernel(monkeypatch):
+def test_notebook_is_detected_by_its_kernel(monkeypatch):
     class Shell:
         kernel = None
 

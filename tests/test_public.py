@@ -1,4 +1,4 @@
-"""The public names: what is promised is there, documented, and costs nothing until it is used."""
+"""Public names: they exist, are documented, and cost nothing until they are used."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 HEAVY = ("numpy", "scipy", "polars", "pandas", "sklearn", "click", "rich", "safetensors", "urllib3")
 
 
-def test_import_brings_nothing_heavy() -> None:
+def test_import_loads_no_heavy_package() -> None:
     code = f"import sys, foretaste; print(*[m for m in {HEAVY} if m in sys.modules])"
     assert run(code) == ""
 
 
-def test_models_bring_numpy_only() -> None:
+def test_models_import_numpy_only() -> None:
     code = f"import sys; from foretaste import *; print(*[m for m in {HEAVY} if m in sys.modules])"
     assert run(code) == "numpy"
 
 
-def test_help_of_the_command_line_brings_click_only() -> None:
+def test_command_line_help_imports_click_only() -> None:
     code = (
         "import sys\nfrom foretaste.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

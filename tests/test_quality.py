@@ -1,4 +1,4 @@
-"""The quality benchmark, on a few made ratings that lie where MovieLens 100K would."""
+"""The quality benchmark, on a few synthetic ratings in the layout of MovieLens 100K."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def job(model, library="foretaste", **more):
 
 
 @pytest.mark.parametrize("n", [5, 11, 397, 100_000])
-def test_the_folds_are_those_of_scikit_learn(n):
+def test_folds_equal_scikit_learn(n):
     selection = pytest.importorskip("sklearn.model_selection", reason='needs pip install "foretaste[test]"')
     theirs = list(selection.KFold(5, shuffle=True, random_state=0).split(np.zeros(n)))
     ours = list(KFold(5, seed=0).split(np.zeros(n)))
@@ -81,7 +81,7 @@ def test_rows_are_read_in_the_order_of_the_file(folder, columns):
     assert (len(protocol), ratings.scale) == (judged_on.DATA["ml-100k"].n_folds, (1, 5))
 
 
-def test_a_fingerprint_is_of_the_rows_and_not_of_their_order():
+def test_fingerprint_ignores_row_order():
     user, item, value = np.array([3, 1, 3]), np.array([2, 9, 1]), np.array([1, 2, 5], np.float32)
     one = worker.fingerprint((user, item, value))
     order = [2, 0, 1]
@@ -92,7 +92,7 @@ def test_a_fingerprint_is_of_the_rows_and_not_of_their_order():
 
 
 @pytest.mark.peer
-def test_both_libraries_hold_the_same_rows(folder):
+def test_both_libraries_get_the_same_rows(folder):
     pytest.importorskip("surprise", reason=NEEDED)
     ours = worker.judge(job("Bias"))
     theirs = worker.judge(job("BaselineOnly", "surprise"))
@@ -103,7 +103,7 @@ def test_both_libraries_hold_the_same_rows(folder):
 # The figures of a cell ------------------------------------------------------------------------------------
 
 
-def test_numbers_of_a_cell_are_those_computed_directly(folder, columns):
+def test_cell_scores_equal_a_direct_computation(folder, columns):
     code, content, page = run(folder, "--models", "GlobalMean,Bias", "--no-peers")
     assert code == 0
     user, item, stars, _ = columns
@@ -127,7 +127,7 @@ def test_numbers_of_a_cell_are_those_computed_directly(folder, columns):
 
 
 @pytest.mark.peer
-def test_numbers_of_a_peer_are_those_computed_by_it_alone(folder, columns):
+def test_peer_scores_equal_a_direct_computation(folder, columns):
     """The folds go to surprise as files, by its own reader, and its own accuracy is asked."""
     surprise = pytest.importorskip("surprise", reason=NEEDED)
     selection = pytest.importorskip("sklearn.model_selection", reason='needs pip install "foretaste[test]"')
@@ -150,7 +150,7 @@ def test_numbers_of_a_peer_are_those_computed_by_it_alone(folder, columns):
     assert "SVD(random_state=0)" in page
 
 
-def test_memory_is_what_was_in_use_above_that_before():
+def test_memory_is_measured_above_the_baseline():
     before = np.ones(30_000_000)  # a peak of 240 MB that is over when work begins
     del before
 
@@ -162,7 +162,7 @@ def test_memory_is_what_was_in_use_above_that_before():
     assert 60 < megabytes < 70
 
 
-def test_a_warm_up_leaves_nothing_to_the_folds(folder, monkeypatch):
+def test_warm_up_does_not_affect_folds(folder, monkeypatch):
     """Each fold begins anew, the first after a few rows that are neither timed nor counted."""
     seen = []
 
@@ -205,7 +205,7 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(command, "evaluate_in_subprocess", judge)
 
 
-def test_a_model_that_refuses_becomes_a_row(folder, in_this_process):
+def test_failing_model_becomes_a_row(folder, in_this_process):
     code, content, page = run(folder, "--models", "Refuses,GlobalMean", "--no-peers")
     assert code == 0
     assert {cell["model"]: cell["refused"] for cell in content["cells"]} == {
@@ -218,7 +218,7 @@ def test_a_model_that_refuses_becomes_a_row(folder, in_this_process):
     assert "nan" not in page
 
 
-def test_a_fault_of_ours_is_no_refusal(folder, in_this_process, capsys):
+def test_internal_error_is_not_a_row(folder, in_this_process, capsys):
     code, content, page = run(folder, "--models", "Faulty,GlobalMean", "--no-peers")
     assert code == 1
     assert [cell["model"] for cell in content["cells"]] == ["GlobalMean"]
@@ -234,7 +234,7 @@ def test_a_fault_of_ours_is_no_refusal(folder, in_this_process, capsys):
         ("exit 130", 130, "stopped; what is finished is kept"),
     ],
 )
-def test_a_process_that_ends_by_itself(folder, monkeypatch, capfd, end, code, said):
+def test_crashed_process(folder, monkeypatch, capfd, end, code, said):
     script = folder / "python"
     script.write_text(f"#!/bin/sh\n{end}\n")
     script.chmod(0o755)
@@ -261,7 +261,7 @@ def test_a_peer_that_fails_becomes_a_row(folder, monkeypatch):
     }
 
 
-def test_neighbours_that_would_not_fit_are_not_run(folder, monkeypatch):
+def test_neighbors_beyond_memory_are_skipped(folder, monkeypatch):
     monkeypatch.setattr(peers.memory, "available_bytes", lambda: 2 * 24 * 30**2 - 1)
     reason = worker.judge(job("KNNBasic, user-based", "surprise"))["refused"]
     assert reason == (
@@ -274,7 +274,7 @@ def test_neighbours_that_would_not_fit_are_not_run(folder, monkeypatch):
 
 
 @pytest.mark.peer
-def test_a_slow_peer_is_judged_by_its_first_fold(folder):
+def test_slow_peer_is_evaluated_on_its_first_fold(folder):
     pytest.importorskip("surprise", reason=NEEDED)
     slow = worker.judge(job("BaselineOnly", "surprise", patience=0))
     assert (len(slow["folds"]), slow["slow"]) == (1, True)
@@ -286,7 +286,7 @@ def test_a_slow_peer_is_judged_by_its_first_fold(folder):
 # Resuming -------------------------------------------------------------------------------------------------
 
 
-def test_resume_skips_what_is_finished(folder, monkeypatch):
+def test_resume_skips_finished_cells(folder, monkeypatch):
     run(folder, "--models", "GlobalMean", "--no-peers")
     asked = []
 
@@ -306,7 +306,7 @@ def test_resume_skips_what_is_finished(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("ground", ["code", "version", "processor"])
-def test_resume_judges_again_what_rests_on_something_else(folder, monkeypatch, ground):
+def test_resume_repeats_outdated_cells(folder, monkeypatch, ground):
     monkeypatch.setattr(command, "evaluate_in_subprocess", worker.judge)
     run(folder, "--models", "GlobalMean", "--no-peers")
     (path,) = (folder / "results").iterdir()
@@ -319,7 +319,7 @@ def test_resume_judges_again_what_rests_on_something_else(folder, monkeypatch, g
     assert cell["folds"][0]["rmse"] < 2
 
 
-def test_resume_goes_on_with_the_newest_file(tmp_path):
+def test_resume_continues_the_newest_file(tmp_path):
     for name in ("2026-01-01", "2026-01-02"):
         cells = {"format": 2, "runs": [], "cells": []}
         (tmp_path / f"{name}-quality.json").write_text(json.dumps(cells))
@@ -328,7 +328,7 @@ def test_resume_goes_on_with_the_newest_file(tmp_path):
     assert store.Database(tmp_path, resume=False).path.name not in {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_results_are_written_atomically(tmp_path, monkeypatch):
     path = tmp_path / "kept.json"
     store.write_whole(path, "old")
 
@@ -342,7 +342,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interrupted_run_keeps_what_is_finished(folder):
+def test_interrupted_run_keeps_finished_cells(folder):
     """Ctrl-C after the first line, to the whole group of processes as a terminal does it."""
     arguments = ["--data", "ml-100k", "--no-peers", "--results", str(folder / "results")]
     package = str(Path(command.foretaste.__file__).parents[1])
@@ -371,7 +371,7 @@ def test_an_interrupted_run_keeps_what_is_finished(folder):
 # Asking ----------------------------------------------------------------------------------------------------
 
 
-def test_words_that_are_not_known_are_said(capsys):
+def test_unknown_arguments_raise(capsys):
     for arguments, message in (
         (["--data", "ml-100k,nonsense"], 'no data set "nonsense"; one of ml-100k, u1'),
         (["--models", "SVDD"], 'no model "SVDD"; one of NormalRandom'),
@@ -383,7 +383,7 @@ def test_words_that_are_not_known_are_said(capsys):
         assert message in capsys.readouterr().err
 
 
-def test_ratings_that_are_not_there_are_asked_for(folder, monkeypatch):
+def test_missing_ratings_are_named(folder, monkeypatch):
     with pytest.raises(SystemExit, match=r"needs u1\.base"):
         run(folder, "--no-peers", data="u1")
     monkeypatch.delenv("FORETASTE_DATA")

@@ -1,4 +1,4 @@
-"""The page of the quality benchmark: who stands beside whom, and which aims are met."""
+"""The page of the quality benchmark: which rows are compared, and which targets are met."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_page_has_every_row():
     assert svd[:1] + svd[7:8] + svd[13:15] == ["SVD", "SVD", "5", "20x"]
 
 
-def test_beside_a_slow_peer_stands_our_model_on_the_same_fold():
+def test_slow_peer_is_compared_on_the_same_fold():
     cells = [
         made("SVD", [0.7, 0.8, 0.9, 1.0, 1.1]),
         made("SVD", [0.95], library="surprise", slow=True),
@@ -39,14 +39,14 @@ def test_beside_a_slow_peer_stands_our_model_on_the_same_fold():
     assert "Slow, so judged by the first fold only: SVD of surprise." in text
 
 
-def test_a_run_of_fewer_folds_does_not_hide_one_of_all():
+def test_partial_run_does_not_replace_a_complete_one():
     cells = [made("SVD", [0.9] * 5), made("SVD", [0.7]) | {"planned": 1}]
     for order in (cells, cells[::-1]):
         (row,) = rows.rows_of(order, "ml-100k")
         assert (row.ours.folds, row.ours.rmse) == (5, pytest.approx(0.9))
 
 
-def test_a_refused_model_stands_beside_its_peers():
+def test_failed_model_is_listed_with_its_peers():
     cells = [made("SVD", [], refused="no room"), made("SVD", [0.9] * 5, library="surprise")]
     (row,) = rows.rows_of(cells, "ml-100k")
     assert (row.ours, row.theirs.rmse, row.ratio, row.aims) == ("SVD", pytest.approx(0.9), None, [])
@@ -57,12 +57,12 @@ def test_a_refused_model_stands_beside_its_peers():
     assert "* surprise SVD: no room" in paper.section(cells, "ml-100k")
 
 
-def test_some_of_the_folds_say_nothing_of_the_aims():
+def test_targets_need_all_folds():
     (row,) = rows.rows_of([made("SVD", [0.7, 0.8])], "ml-100k")
     assert row.aims == []
 
 
-def test_of_several_peers_all_must_be_beaten():
+def test_targets_compare_with_every_peer():
     peers_of_items = [
         made(f"KNN{name}, item-based", [error] * 5, library="surprise")
         for name, error in (("Basic", 0.97), ("Baseline", 0.93))
@@ -77,7 +77,7 @@ def test_of_several_peers_all_must_be_beaten():
     assert aims.verdicts("ml-100k", "NormalRandom", 1.5, best=False, peers=[(1.5, 1.4)]) == []  # luck
 
 
-def test_aims():
+def test_targets_met_and_missed():
     assert aims.Aim("ml-100k", "SVD", 0.905).verdict(0.905) == "<= 0.905: yes"
     assert aims.Aim("ml-100k", "SVD", 0.905).verdict(0.90501) == "<= 0.905: no"
     assert aims.Aim("lecture", "UserMean", 4.9, within=0.02).verdict(4.915) == "4.9 +- 0.02: yes"
@@ -86,7 +86,7 @@ def test_aims():
     assert aims.verdicts("jester-2", "EASE", 4.5, best=False, bias=4.48) == []  # no factor model
 
 
-def test_on_jester_1_the_best_is_judged_by_its_share_of_the_scale():
+def test_jester_1_target_is_nmae():
     cells = [
         made("Bias", [4.3], data="jester-1"),  # MAE 3.44, NMAE .172
         made("Blend", [3.8], data="jester-1"),  # MAE 3.04, NMAE .152
@@ -97,7 +97,7 @@ def test_on_jester_1_the_best_is_judged_by_its_share_of_the_scale():
     assert " 0.1520 " in paper.table([best, other], "jester-1")[2]
 
 
-def test_a_page_of_different_folds_is_refused():
+def test_mixed_folds_raise():
     cells = [made("Bias", [0.9]), made("BaselineOnly", [1.0], library="surprise")]
     cells[1]["folds"][0]["rows"] = "other"
     with pytest.raises(ValueError, match="Bias and surprise's BaselineOnly were not judged on the same rows"):
@@ -111,7 +111,7 @@ def content_of(*cells):
     return {"format": 2, "runs": [about], "cells": list(cells)}
 
 
-def test_the_page_says_which_aims_are_met():
+def test_page_states_which_targets_are_met():
     cells = [made("SVD", [0.95] * 5), made("Bias", [0.93] * 5), made("SVDpp", [0.7])]
     cells.append(made("BaselineOnly", [0.94] * 5, library="surprise"))
     text = paper.page(content_of(*cells), "2026-01-01-quality.json")
@@ -128,7 +128,7 @@ def test_the_page_says_which_aims_are_met():
         assert word in text
 
 
-def test_rows_of_different_code_are_not_passed_over_in_silence():
+def test_rows_of_different_code_versions_are_reported():
     cells = [made("SVD", [0.9] * 5), made("Bias", [0.93] * 5), made("SVD", [0.94] * 5, library="surprise")]
     assert "several machines" not in paper.page(content_of(*cells), "x.json")
     cells[0]["grounds"]["code"] = "2"

@@ -1,4 +1,4 @@
-"""Ratings that R keeps: recommenderlab's matrix, with and without names, and files that are damaged."""
+"""R files: recommenderlab's matrix, with and without names, and corrupt files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows(ratings) -> list[tuple]:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_matrix_with_names(tmp_path, pack):
+def test_matrix_with_names(tmp_path, pack):
     path = tmp_path / "jokes.rda"
     path.write_bytes(pack(SMALL))
     assert rows(read_ratings(path)) == [
@@ -50,7 +50,7 @@ def test_without_names_rows_and_columns_are_numbered_from_one(tmp_path):
         (SMALL[:60], "is an R data file that is damaged"),
     ],
 )
-def test_what_is_no_matrix_is_refused(tmp_path, data, message):
+def test_other_objects_raise(tmp_path, data, message):
     path = tmp_path / "jokes.rda"
     path.write_bytes(data)
     with pytest.raises(DataError, match=message):
@@ -59,7 +59,7 @@ def test_what_is_no_matrix_is_refused(tmp_path, data, message):
 
 @settings(max_examples=1500, deadline=2000)
 @given(st.lists(st.tuples(st.integers(7, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_damaged_bytes_are_refused_or_read(spoilt):
+def test_corrupt_bytes_raise_or_are_read(spoilt):
     data = bytearray(SMALL)
     for place, byte in spoilt:
         data[place] = byte

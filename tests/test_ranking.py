@@ -1,4 +1,4 @@
-"""evaluate_ranking: lists, what is left out, who is judged, what is said; and traps."""
+"""evaluate_ranking: metrics, exclusions, relevant users, warnings, and known pitfalls."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def by_hand(model, train, test, n, relevant, choose):
 
 @pytest.mark.parametrize("model", [Popularity(clip=False), SVD(factors=4, clip=False), EASE(clip=False)])
 @pytest.mark.parametrize("policy", ["all", "test"])
-def test_figures_are_those_of_plain_python(parts, model, policy):
+def test_metrics_equal_plain_python(parts, model, policy):
     train, test = parts
     known = set(train.items.ids.tolist())
     choose = (lambda rated, own, good: known - rated) if policy == "all" else (lambda rated, own, good: own)
@@ -110,7 +110,7 @@ class Parrot(Model):
         return Prediction(value, np.zeros(len(value), np.int8))
 
 
-def test_putting_train_items_on_top_gains_nothing(parts):
+def test_training_items_gain_nothing(parts):
     results = evaluate_ranking(parts[0], {"parrot": Parrot(), "bias": Bias()}, test=parts[1], relevant=1)
     parrot, bias = (next(r for r in results.rows if r["name"] == name) for name in ("parrot", "bias"))
     assert [parrot[name] for name in results.metrics] == [bias[name] for name in results.metrics]
@@ -146,7 +146,7 @@ def test_a_user_without_relevant_items_changes_no_mean(parts):
     assert counts[0] == counts[1] + 1
 
 
-def test_sampled_figures_are_called_sampled_everywhere(parts):
+def test_sampled_metrics_are_labeled_everywhere(parts):
     results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1, candidates=("sampled", 20), seed=3)
     headers, _, _ = results.table()
     assert [header for header in headers if "@" in header] == [
@@ -164,19 +164,19 @@ def test_sampled_figures_are_called_sampled_everywhere(parts):
     assert all(label.endswith("(sampled)") for label in data["metrics"].values())
 
 
-def test_figures_out_of_all_items_are_not(parts):
+def test_full_candidate_metrics_are_not_labeled(parts):
     results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1)
     assert "sampled" not in str(results)
     assert "sampled" not in json.dumps(results.to_dict())
 
 
-def test_a_models_own_test_items_are_called_so(parts):
+def test_unknown_test_items_of_a_model_are_reported(parts):
     results = evaluate_ranking(parts[0], "SVD", test=parts[1], relevant=1, candidates="test")
     assert "nDCG@10 (test items)" in results.headline
     assert "no unrated item competes" in str(results)
 
 
-def test_sampled_negatives_are_of_train_and_unrated(parts):
+def test_sampled_negatives_are_unrated_training_items(parts):
     train, test = parts
     question = make_ranking_task(train, test, 1, "binary")
     lister = ListBuilder(question, as_candidates(("sampled", 15), 0), 200, 1)
@@ -207,14 +207,14 @@ def test_sampling_depends_on_the_seed_alone(parts):
     assert [r["ndcg"] for r in first.rows] != [r["ndcg"] for r in other.rows]
 
 
-def test_pairs_in_both_parts_are_refused(more):
+def test_overlapping_pairs_raise(more):
     ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(more)
     leaking, test = more[np.r_[train_rows, test_rows[:1]]], more[test_rows]
     with pytest.raises(DataError, match="1 of 2,700 test ratings also occur in the training data"):
         evaluate_ranking(leaking, "Bias", test=test, relevant=1)
 
 
-def test_models_fitted_elsewhere_are_told(more, parts):
+def test_models_fitted_on_other_rows_are_reported(more, parts):
     train, test = parts
     leaky, honest = EASE().fit(more), EASE().fit(train)
     results = evaluate_ranking(train, {"leaky": leaky, "honest": honest}, test=test, relevant=1)
@@ -226,7 +226,7 @@ def test_models_fitted_elsewhere_are_told(more, parts):
     assert [rows[0][name] for name in ACCURACY] == [rows[1][name] for name in ACCURACY]
 
 
-def test_a_model_that_knows_other_items_lists_none_of_them(others, parts):
+def test_items_outside_the_training_set_are_not_listed(others, parts):
     train, test = parts
     model = Popularity().fit(others)
     results = evaluate_ranking(train, {"other": model}, test=test, relevant=1)
@@ -236,7 +236,7 @@ def test_a_model_that_knows_other_items_lists_none_of_them(others, parts):
 # The line to beat -----------------------------------------------------------------------------------------
 
 
-def test_popularity_is_always_there_once(parts):
+def test_popularity_is_included_exactly_once(parts):
     results = evaluate_ranking(parts[0], ["Bias"], test=parts[1], relevant=1)
     assert [row["name"] for row in results.rows].count("Popularity") == 1
     assert any(note.startswith("Popularity added") for note in results.notes)
@@ -248,7 +248,7 @@ def test_popularity_is_always_there_once(parts):
     assert "No model is better than the most popular items" in results.headline
 
 
-def test_intervals_hold_the_means_and_differences_are_paired(parts):
+def test_intervals_contain_the_means_and_differences_are_paired(parts):
     results = evaluate_ranking(parts[0], ["EASE", "Bias"], test=parts[1], relevant=1, n_samples=2000)
     line = results.popularity_row
     assert line is not None
@@ -265,7 +265,7 @@ def test_intervals_hold_the_means_and_differences_are_paired(parts):
     assert "95 %" not in none.table()[0]
 
 
-def test_a_model_compared_with_itself_differs_by_nothing(parts):
+def test_model_compared_with_itself_has_zero_difference(parts):
     results = evaluate_ranking(
         parts[0], {"line": Popularity(), "twin": Popularity()}, test=parts[1], relevant=1
     )
@@ -273,7 +273,7 @@ def test_a_model_compared_with_itself_differs_by_nothing(parts):
     assert (twin["over_popularity_low"], twin["over_popularity"], twin["over_popularity_high"]) == (0, 0, 0)
 
 
-def test_the_first_metric_orders(parts):
+def test_rows_are_sorted_by_the_first_metric(parts):
     for first, sign in (("recall", 1), ("gini", -1), ("diversity", 1)):
         results = evaluate_ranking(
             parts[0], ["EASE", "Bias", "SVD"], test=parts[1], relevant=1, metrics=[first, "ndcg"]
@@ -300,7 +300,7 @@ def test_default_models(parts):
     }  # fmt: skip
 
 
-def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
+def test_failing_model_becomes_a_row_with_its_error(parts):
     results = evaluate_ranking(parts[0], ["TimeSVDpp", "Bias"], test=parts[1], relevant=1)
     last = results.rows[-1]
     assert last["model"] == "TimeSVDpp"
@@ -310,14 +310,14 @@ def test_a_model_that_refuses_has_a_row_with_its_reason(parts):
     json.dumps(results.to_dict())
 
 
-def test_equal_predictions_are_told(parts):
+def test_constant_predictions_are_reported(parts):
     results = evaluate_ranking(parts[0], ["GlobalMean", "SVD"], test=parts[1], relevant=1)
     told = [note for note in results.notes if "predicts the same" in note]
     assert len(told) == 1
     assert told[0].startswith("GlobalMean")
 
 
-def test_interrupting_keeps_what_is_done(parts, monkeypatch):
+def test_interrupt_keeps_finished_results(parts, monkeypatch):
     def stop(self, train, progress):
         raise KeyboardInterrupt
 
@@ -340,7 +340,7 @@ def tiny():
     return train, test
 
 
-def test_what_is_relevant():
+def test_relevance_thresholds():
     train, test = tiny()
     assert make_ranking_task(train, test, "all", "binary").users.tolist() == [1, 2, 3, 4]
     assert make_ranking_task(train, test, 4.0, "binary").users.tolist() == [1, 3]
@@ -358,7 +358,7 @@ def test_what_is_relevant():
     assert make_ranking_task(train, test, 4, "binary").n_without_relevant == 2
 
 
-def test_gains():
+def test_gain_functions():
     train, test = tiny()
     assert make_ranking_task(train, test, "all", "binary").gain is None
     assert make_ranking_task(train, test, "all", "linear").gain == pytest.approx([4, 3.5, 5, 3.2])
@@ -371,7 +371,7 @@ def test_gains():
     )  # the lowest is -3
 
 
-def test_new_users_and_items_out_of_reach_are_told():
+def test_unreachable_users_and_items_are_reported():
     results = evaluate_ranking(tiny()[0], "Bias", test=tiny()[1], relevant="all", n=2)
     assert "new users, ranked by the fallback of each model: 1" in results.notes
     assert "1 relevant rating of 4 out of reach: the item has no training ratings" in results.notes
@@ -404,27 +404,27 @@ def test_new_users_and_items_out_of_reach_are_told():
         ({"models": SVD(factors=-1)}, InvalidParameterError, "factors"),
     ],
 )
-def test_what_is_not_allowed_is_refused(changes, error, message):
+def test_invalid_arguments_raise(changes, error, message):
     train, test = tiny()
     options = {"models": "Bias", "relevant": "all"} | changes
     with pytest.raises(error, match=message):
         evaluate_ranking(train, options.pop("models"), test=test, **options)
 
 
-def test_parts_of_different_data_are_refused():
+def test_train_and_test_of_different_data_raise():
     train, _ = tiny()
     test = Ratings.from_columns([1, 2], [7, 8], [1.0, 2.0])
     with pytest.raises(DataError, match="item ids"):
         evaluate_ranking(train, "Bias", test=test, relevant="all")
 
 
-def test_public_names_are_the_same_things():
+def test_public_names_are_aliases_of_the_same_objects():
     assert foretaste.evaluate_ranking is evaluate_ranking
     assert foretaste.ndcg is metrics.ndcg
     assert foretaste.gini is metrics.gini
 
 
-def test_diversity_is_by_who_rated_what():
+def test_diversity_uses_co_ratings():
     """Items a and b have one rater of two each in common, so that their cosine is one half."""
     train = Ratings.from_columns([1, 1, 2, 3, 9], ["a", "b", "a", "b", "c"], [1.0, 2.0, 3.0, 4.0, 5.0])
     from foretaste.evaluation.ranking import _co_rating_diversity

@@ -1,4 +1,4 @@
-"""``recommend``: exactly what a full sort of the model's predictions gives, and how it is shown."""
+"""``recommend`` equals a full sort of the model's predictions; output formats."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fitted(more):
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
-def test_it_gives_what_sorting_all_predictions_gives(fitted, more, name):
+def test_recommendations_equal_a_full_sort(fitted, more, name):
     for n, exclude in ((1, None), (7, more), (500, more)):
         found = recommend(fitted[name], n=n, exclude=exclude)
         assert np.array_equal(found.users, more.users.ids)
@@ -98,7 +98,7 @@ def tied(seed, users, items, factors):
     seed=st.integers(0, 2**32 - 1), users=st.integers(1, 12), items=st.integers(1, 60),
     factors=st.integers(1, 5), n=st.sampled_from([1, 2, 5, 100]), excluded=st.booleans(), data=st.data(),
 )  # fmt: skip
-def test_ties_stand_in_the_order_of_items(seed, users, items, factors, n, excluded, data):
+def test_ties_are_in_item_order(seed, users, items, factors, n, excluded, data):
     model, ratings = tied(seed, users, items, factors)
     asked = data.draw(st.lists(st.sampled_from(ratings.users.ids.tolist()), max_size=6))
     chosen = data.draw(st.none() | st.lists(st.sampled_from(ratings.items.ids.tolist()), unique=True))
@@ -121,7 +121,7 @@ class Rough(SVD):
 
 
 @pytest.mark.parametrize("off", [1e-6, 1e-3, 0.3, 5.0])
-def test_what_is_nearly_the_model_finds_the_same_items(more, off):
+def test_approximate_linear_form_finds_the_same_items(more, off):
     model = Rough(epochs=4)
     type(model).off = off
     model.fit(more)
@@ -136,7 +136,7 @@ def test_what_is_nearly_the_model_finds_the_same_items(more, off):
 )
 @example(seed=3, factors=5, apart=3e-7)  # here the differences seen among the kept are no bound
 @example(seed=98, factors=40, apart=1e-8)
-def test_items_that_only_rounding_tells_apart(seed, factors, apart):
+def test_items_that_differ_by_rounding_are_ranked_exactly(seed, factors, apart):
     model, ratings = tied(0, 5, 120, factors)
     plain, rng = SVD(factors=factors).set_state(model.get_state()), np.random.default_rng(seed)
     plain.user_factors_ = rng.normal(size=plain.user_factors_.shape).astype(np.float32)
@@ -146,7 +146,7 @@ def test_items_that_only_rounding_tells_apart(seed, factors, apart):
     assert lists(recommend(plain, n=3)) == sorted_in_full(plain, ratings.users.ids, 3)
 
 
-def test_a_model_of_biases_and_factors_does_not_predict_every_pair(more, fitted, monkeypatch):
+def test_factor_models_do_not_predict_every_pair(more, fitted, monkeypatch):
     monkeypatch.setattr(topk.TopKRanker, "_rank_all", None)
     recommend(fitted["SVD"], n=10, exclude=more)
     recommend(fitted["Bias"], n=10, exclude=more)
@@ -154,7 +154,7 @@ def test_a_model_of_biases_and_factors_does_not_predict_every_pair(more, fitted,
         recommend(fitted["KNNImputation"], n=10)
 
 
-def test_where_there_is_doubt_more_are_predicted_and_all_only_in_the_end(monkeypatch):
+def test_candidates_grow_until_the_ranking_is_certain(monkeypatch):
     model, _ = tied(0, 6, 60, 1)
     model.item_bias_[:], model.item_factors_[:] = 0, 1  # all items are the same
     asked = []
@@ -181,7 +181,7 @@ def test_models_without_factors_are_predicted_in_blocks(more, fitted, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
-def test_threads_and_company_change_nothing(more, fitted, name):
+def test_threads_and_other_users_change_nothing(more, fitted, name):
     model = fitted[name]
     every = [recommend(model, n=8, exclude=more, threads=threads) for threads in (1, 2, 4)]
     for other in every[1:]:
@@ -193,7 +193,7 @@ def test_threads_and_company_change_nothing(more, fitted, name):
         assert alone.scores.tobytes() == among.scores.tobytes()
 
 
-def test_predictions_that_clipping_makes_equal_are_ranked_before_it():
+def test_ranking_uses_unclipped_predictions():
     ratings = planted()
     model = Bias(user_damping=0, item_damping=0).fit(ratings.replace(scale=(-1, 1)).where("rating < 1"))
     model.low_, model.high_ = -8.0, -7.0
@@ -209,7 +209,7 @@ def test_predictions_that_clipping_makes_equal_are_ranked_before_it():
 # What is left out, and what is chosen from ---------------------------------------------------------------
 
 
-def test_who_has_seen_everything_gets_nothing(fitted):
+def test_user_who_rated_everything_gets_an_empty_list(fitted):
     model = fitted["SVD"]
     user = model.users_.ids[3]
     seen = [(user, item) for item in model.items_.ids]
@@ -222,7 +222,7 @@ def test_who_has_seen_everything_gets_nothing(fitted):
     assert alone.to_frame().shape == (0, 5)
 
 
-def test_what_is_left_out_may_be_ratings_a_frame_or_pairs(more, fitted):
+def test_exclude_accepts_ratings_frames_and_pairs(more, fitted):
     model = fitted["SVD"]
     part = more[::3]
     wanted = lists(recommend(model, n=5, exclude=part))
@@ -233,7 +233,7 @@ def test_what_is_left_out_may_be_ratings_a_frame_or_pairs(more, fitted):
     assert wanted != lists(recommend(model, n=5))
 
 
-def test_items_that_are_left_out_twice_or_unknown_do_no_harm(fitted, caplog):
+def test_repeated_and_unknown_exclusions_are_ignored(fitted, caplog):
     model = fitted["SVD"]
     user, item = model.users_.ids[0], recommend(fitted["SVD"], model.users_.ids[0], 1).ids[0]
     for exclude in ([(user, item)] * 3, [(user, 999_999), (user, item), (-5, item)]):
@@ -243,7 +243,7 @@ def test_items_that_are_left_out_twice_or_unknown_do_no_harm(fitted, caplog):
     assert "nothing is left out" in caplog.text
 
 
-def test_candidates(more, fitted, caplog):
+def test_candidates_restrict_the_items(more, fitted, caplog):
     for name in ("SVD", "KNNImputation"):
         model = fitted[name]
         chosen = more.items.ids[[5, 90, 17, 44, 5]]
@@ -268,7 +268,7 @@ def test_candidates(more, fitted, caplog):
 # Whom ----------------------------------------------------------------------------------------------------
 
 
-def test_users_may_be_one_some_twice_text_an_index_a_series_or_none(more, fitted):
+def test_users_argument_accepts_every_form(more, fitted):
     model = fitted["SVD"]
     ids = more.users.ids[[4, 1, 4]]
     wanted = recommend(model, ids, 3)
@@ -297,7 +297,7 @@ def test_text_ids(ratings):
         recommend(model, 14)
 
 
-def test_an_unknown_user_is_an_error_or_gets_the_fallback_marked(more, fitted):
+def test_unknown_user_raises_or_gets_a_marked_fallback(more, fitted):
     known = int(more.users.ids[0])
     for name in ("SVD", "Bias", "KNNImputation", "ItemMean"):
         model = fitted[name]
@@ -326,7 +326,7 @@ def catalogue(more):
     return ItemCatalog(more.items.take_ids(np.arange(100)), {"title": texts[:100]}, "title")
 
 
-def test_the_parts_of_recommendations(more, fitted, catalogue):
+def test_recommendations_attributes(more, fitted, catalogue):
     found = recommend(fitted["SVD"], more.users.ids[:3], 4, exclude=more, catalog=catalogue)
     assert isinstance(found, Recommendations)
     assert len(found) == 12
@@ -352,7 +352,7 @@ def test_the_parts_of_recommendations(more, fitted, catalogue):
     assert "title" not in recommend(fitted["SVD"], second, 4).to_dict()[second][0]
 
 
-def test_how_they_are_shown(more, fitted, catalogue):
+def test_recommendations_repr_and_html(more, fitted, catalogue):
     model = fitted["SVD"]
     one = recommend(model, more.users.ids[0], 3, catalog=catalogue)
     head, _, first, *_ = repr(one).splitlines()
@@ -370,7 +370,7 @@ def test_how_they_are_shown(more, fitted, catalogue):
     assert len(every.splitlines()) == 23
 
 
-def test_a_catalogue_of_other_items_is_said_to_be_one(more, fitted, caplog):
+def test_catalog_of_other_items_is_reported(more, fitted, caplog):
     other = ItemCatalog(IdIndex(np.array(["a"], object)), {"title": np.array(["A"], object)}, "title")
     found = recommend(fitted["SVD"], more.users.ids[0], 3, catalog=other)
     assert found.titles == [None] * 3
@@ -380,7 +380,7 @@ def test_a_catalogue_of_other_items_is_said_to_be_one(more, fitted, caplog):
 # What is refused -----------------------------------------------------------------------------------------
 
 
-def test_what_is_refused(more, fitted, monkeypatch):
+def test_invalid_arguments_raise(more, fitted, monkeypatch):
     model = fitted["SVD"]
     for n in (0, -1, 2.0, True, "3", None):
         with pytest.raises(InvalidParameterError, match="n="):
@@ -406,7 +406,7 @@ def test_what_is_refused(more, fitted, monkeypatch):
     assert "recommend_all" in caught.value.hint
 
 
-def test_nothing_is_said_where_nothing_is_guessed(more, fitted, caplog):
+def test_nothing_is_logged_without_inference(more, fitted, caplog):
     with caplog.at_level(logging.INFO):
         recommend(fitted["SVD"], exclude=more, candidates=more.items.ids[:50])
     assert not caplog.records

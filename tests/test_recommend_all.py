@@ -1,4 +1,4 @@
-"""``recommend_all``: everyone's recommendations in a file, whatever the batches, in bounded memory."""
+"""``recommend_all``: all users' recommendations in a file, in batches, in bounded memory."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def read(path, columns=COLUMNS):
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".CSV"])
 @pytest.mark.parametrize("rows", [250_000, 300, 1])
-def test_the_file_holds_what_recommend_returns_whatever_the_batches(
-    model, more, tmp_path, monkeypatch, ending, rows
-):
+def test_file_equals_recommend_for_any_batch_size(model, more, tmp_path, monkeypatch, ending, rows):
     monkeypatch.setattr(batch, "_MAX_ROWS", rows)
     path = tmp_path / f"top{ending}"
     texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
@@ -62,7 +60,7 @@ def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatc
     assert_frame_equal(pl.read_parquet(path), wanted)
 
 
-def test_nobody_and_nothing_still_give_a_file_with_its_columns(model, more, tmp_path):
+def test_empty_input_writes_a_file_with_columns(model, more, tmp_path):
     for name in ("top.parquet", "top.csv"):
         path = tmp_path / name
         for options in ({"users": []}, {"candidates": []}):
@@ -105,7 +103,7 @@ def test_progress_counts_users(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path, monkeypatch, ending, error):
+def test_interrupted_run_keeps_the_old_file(model, tmp_path, monkeypatch, ending, error):
     path = tmp_path / f"top{ending}"
     path.write_text("older")
     monkeypatch.setattr(batch, "_MAX_ROWS", 200)
@@ -123,7 +121,7 @@ def test_what_is_stopped_leaves_the_older_file_and_nothing_else(model, tmp_path,
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_refused(model, tmp_path):
+def test_invalid_arguments_raise(model, tmp_path):
     with pytest.raises(InvalidParameterError, match=r"must end in \.parquet or \.csv") as caught:
         recommend_all(model, "top.xlsx")
     assert caught.value.hint == "top.parquet"

@@ -1,4 +1,4 @@
-"""The report says what the results say: every model, every figure, and sentences computed from them."""
+"""The report agrees with the results: every model, every metric, and computed sentences."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def page(path: Path) -> Page:
 # Tables --------------------------------------------------------------------------------------------------
 
 
-def test_every_figure_of_the_results_is_in_the_page(results: Results, page: Page) -> None:
+def test_every_metric_is_in_the_page(results: Results, page: Page) -> None:
     headers, rows, _ = results.table()
     shown = page.tables["All figures of the models"]
     assert shown[0] == headers
@@ -44,9 +44,7 @@ def test_every_figure_of_the_results_is_in_the_page(results: Results, page: Page
     assert len(shown) == len(results.rows) + 1 == 8
 
 
-def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
-    results: Results, page: Page
-) -> None:
+def test_first_table_lists_models_with_error_and_gain(results: Results, page: Page) -> None:
     shown = page.tables["The models, best first"]
     assert shown[0] == ["place", "model", "RMSE", "vs the mean", "training time"]
     mean = results.baseline_row["rmse"]
@@ -60,7 +58,7 @@ def test_the_first_table_has_the_models_in_their_order_with_error_and_gain(
         assert cells[4].endswith((" ms", " s"))
 
 
-def test_folds_give_intervals_in_table_and_chart(ratings: Ratings, tmp_path: Path) -> None:
+def test_fold_intervals_are_in_table_and_chart(ratings: Ratings, tmp_path: Path) -> None:
     results = compare(ratings, ["Bias", "UserMean"], split=KFold(3))
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings, split=KFold(3)))
     best = results.best_row
@@ -84,7 +82,7 @@ def test_intervals_of_the_results_are_drawn(tmp_path: Path) -> None:
     assert "Bars: 95 % intervals." in page.text
 
 
-def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path: Path) -> None:
+def test_failed_model_is_listed_with_its_error(ratings: Ratings, tmp_path: Path) -> None:
     results = compare(ratings, ["TimeSVDpp", "Bias"])  # there are no times
     refused = results.rows[-1]
     assert refused["model"] == "TimeSVDpp"
@@ -99,7 +97,7 @@ def test_a_refused_model_stands_there_with_its_reason(ratings: Ratings, tmp_path
 # Sentences -----------------------------------------------------------------------------------------------
 
 
-def test_it_opens_with_what_to_use_and_how_much_it_helps(results: Results, page: Page) -> None:
+def test_first_sentence_recommends_a_model(results: Results, page: Page) -> None:
     best, mean = results.best_row, results.baseline_row["rmse"]
     average = min(row["rmse"] for row in results.rows if row["model"] in ("UserMean", "ItemMean"))
     said = page.text
@@ -112,7 +110,7 @@ def test_it_opens_with_what_to_use_and_how_much_it_helps(results: Results, page:
     assert said.index("Use ") < said.index("The models, best first")
 
 
-def test_one_hold_out_is_not_taken_for_more_than_it_is(results: Results, tmp_path: Path) -> None:
+def test_single_hold_out_is_qualified(results: Results, tmp_path: Path) -> None:
     page = Page(write_report(kept(results), tmp_path / "r.html"))
     best, second = results.rows[:2]
     behind = 100 * (second["rmse"] / best["rmse"] - 1)
@@ -120,7 +118,7 @@ def test_one_hold_out_is_not_taken_for_more_than_it_is(results: Results, tmp_pat
     assert f"{name} comes next, {behind:.2g} % behind. One hold-out cannot tell how much" in page.text
 
 
-def test_what_is_as_good_is_told_by_folds(tmp_path: Path) -> None:
+def test_equally_good_models_are_found_by_folds(tmp_path: Path) -> None:
     close = made_up({"SVD": [1.0, 1.0, 1.2], "Bias": [1.1, 1.1, 1.1], "GlobalMean": [2.0, 2.0, 2.0]})
     page = Page(write_report(close, tmp_path / "r.html"))
     assert "As good, as far as these folds tell, is Bias (better in 1 of 3 folds)." in page.text
@@ -130,7 +128,7 @@ def test_what_is_as_good_is_told_by_folds(tmp_path: Path) -> None:
     assert "As good" not in page.text
 
 
-def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: Path) -> None:
+def test_no_gain_and_interruption_are_reported(tmp_path: Path) -> None:
     useless = made_up({"GlobalMean": [2.0], "Bias": [2.1]})
     page = Page(write_report(replace(useless, interrupted=True), tmp_path / "r.html"))
     assert "No model is better than always guessing the mean: RMSE 2.00." in page.text
@@ -138,7 +136,7 @@ def test_it_says_when_nothing_beats_the_mean_and_when_it_was_stopped(tmp_path: P
     assert "The comparison was interrupted" in page.text
 
 
-def test_sentences_of_the_results_themselves_are_taken(tmp_path: Path) -> None:
+def test_sentences_come_from_the_results(tmp_path: Path) -> None:
     told = replace(
         made_up({"SVD": [1.0], "GlobalMean": [2.0]}),
         saved_sentences=("SVD is best.", "SVD and Bias are equally good."),
@@ -150,7 +148,7 @@ def test_sentences_of_the_results_themselves_are_taken(tmp_path: Path) -> None:
     assert "One hold-out" not in page.text
 
 
-def test_it_says_for_whom_nothing_helps_and_that_the_audit_warns(ratings: Ratings, tmp_path: Path) -> None:
+def test_hard_users_and_audit_warnings_are_reported(ratings: Ratings, tmp_path: Path) -> None:
     lonely = Ratings.from_columns(
         np.r_[ratings.user_ids, 9001, 9002], np.r_[ratings.item_ids, 1, 2], np.r_[ratings.value, 3, 99]
     )
@@ -169,7 +167,7 @@ def test_it_says_for_whom_nothing_helps_and_that_the_audit_warns(ratings: Rating
         assert finding.fix in page.text
 
 
-def test_every_link_leads_somewhere_in_the_page(page: Page) -> None:
+def test_every_link_has_a_target(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for attributes in page.named("a")]
@@ -183,7 +181,7 @@ def test_every_link_leads_somewhere_in_the_page(page: Page) -> None:
 # Charts --------------------------------------------------------------------------------------------------
 
 
-def test_misses_are_those_of_the_best_model_on_the_held_out_rows(
+def test_largest_errors_are_of_the_best_model_on_test_rows(
     results: Results, ratings: Ratings, page: Page
 ) -> None:
     train, test = parts(ratings)
@@ -200,7 +198,7 @@ def test_misses_are_those_of_the_best_model_on_the_held_out_rows(
 
 
 @pytest.mark.parametrize("role", ["user", "item"])
-def test_errors_by_support_are_those_computed_by_hand(
+def test_errors_by_support_equal_those_computed_by_hand(
     results: Results, ratings: Ratings, page: Page, role: str
 ) -> None:
     train, test = parts(ratings)
@@ -221,9 +219,7 @@ def test_errors_by_support_are_those_computed_by_hand(
     assert total == len(test)
 
 
-def test_learning_is_what_the_models_tell_of_their_epochs(
-    results: Results, ratings: Ratings, page: Page
-) -> None:
+def test_training_chart_shows_the_history_of_models(results: Results, ratings: Ratings, page: Page) -> None:
     train, _ = parts(ratings)
     rows = page.tables["Figures of the chart: Training, epoch by epoch"]
     assert sorted(rows[0][1:]) == ["SVD(factors=2, epochs=5)", "SVD(factors=4, epochs=30)"]
@@ -237,7 +233,7 @@ def test_learning_is_what_the_models_tell_of_their_epochs(
                 assert float(row[column]) == pytest.approx(model.train_rmse_[epoch - 1], rel=0.006)
 
 
-def test_spreads_are_counted(ratings: Ratings, page: Page) -> None:
+def test_histograms_are_counted(ratings: Ratings, page: Page) -> None:
     rows = page.figures("How the ratings are spread")
     values, counts = np.unique(ratings.value, return_counts=True)
     assert sum(int(row[1].replace(",", "")) for row in rows) == len(ratings)
@@ -251,7 +247,7 @@ def test_spreads_are_counted(ratings: Ratings, page: Page) -> None:
         assert f"Half of the {role}s {'gave' if role == 'user' else 'have'} {middle} rating" in page.text
 
 
-def test_an_error_taken_apart_is_drawn() -> None:
+def test_breakdown_is_drawn() -> None:
     periods = [
         {"bin": f"2026-0{n}-01 to 2026-0{n + 1}-01", "rows": 10 * n, "rmse": 1.0 + n, "mae": 1.0}
         for n in (1, 2, 3)
@@ -284,7 +280,7 @@ def test_an_error_taken_apart_is_drawn() -> None:
     assert list(breakdown_charts({"time": periods[:1]}, "SVD", 1.0)) == []
 
 
-def test_every_chart_has_a_title_a_sentence_and_a_table(page: Page) -> None:
+def test_every_chart_has_title_caption_and_table(page: Page) -> None:
     charts = [a for a in page.named("svg") if a.get("role") == "img"]
     captions = [caption for caption in page.tables if caption.startswith("Figures of the chart: ")]
     assert len(charts) == len(captions) == len(page.named("figure")) == len(page.named("figcaption")) >= 9
@@ -295,7 +291,7 @@ def test_every_chart_has_a_title_a_sentence_and_a_table(page: Page) -> None:
     assert len(set(findings)) == len(charts)
 
 
-def test_marks_stand_where_the_figures_are(results: Results, page: Page) -> None:
+def test_marks_are_at_their_values(results: Results, page: Page) -> None:
     drawn = re.search(r'aria-labelledby="errors-title".*?</svg>', page.source)[0]
     circles = re.findall(r'<circle cx="([\d.]+)%" cy="([\d.]+)"', drawn)
     errors = [row["rmse"] for row in results.rows]

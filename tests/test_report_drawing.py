@@ -1,4 +1,4 @@
-"""Axes, ticks and marks: what is drawn stands where its value is."""
+"""Axes, ticks and marks are drawn at their values."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_logarithmic_axis_covers_its_values(a: float, b: float) -> None:
     assert axis.scale(0) == 0  # what is no more than nothing lies at the low end
 
 
-def test_marks_are_in_per_cent_across_and_in_pixels_down() -> None:
+def test_marks_use_percent_horizontally_and_pixels_vertically() -> None:
     plot = Plot(
         "name", "A title", "What it shows", Axis(0, 10, (0, 5, 10), "x"), linear_axis(0, 4, "y"), height=200
     )
@@ -80,14 +80,14 @@ def test_marks_are_in_per_cent_across_and_in_pixels_down() -> None:
     assert [text for text in ("0", "5", "10", "x", "y") if f">{text}</text>" not in drawn] == []
 
 
-def test_names_of_neighbours_do_not_lie_on_one_another() -> None:
+def test_adjacent_labels_do_not_overlap() -> None:
     plot = Plot("n", "t", "d", linear_axis(0, 10), linear_axis(0, 10))
     plot.label_points([(5, 5), (5, 5.05), (5, 5.1)], ["1", "2", "3"])
     placed = re.findall(r'dx="(-?\d+)" dy="(-?\d+)"', "".join(map(to_html, plot.elements)))
     assert len(set(placed)) == 3
 
 
-def test_an_axis_of_names_and_numbers_as_people_write_them() -> None:
+def test_categorical_axis_and_number_formats() -> None:
     axis = categorical_axis(["a", "", "c"])
     assert [name for _, name in axis.tick_labels()] == ["a", "", "c"]
     assert axis.scale(1) == 0.5

@@ -1,4 +1,4 @@
-"""The chart of how a model learned."""
+"""The training chart of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foretaste import SVD, Bias, plot
 from foretaste.errors import InvalidParameterError
 
 
-def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
+def test_both_errors_are_drawn_and_the_best_epoch_marked(ratings):
     model = SVD(factors=4, epochs=12, validation_fraction=0.2, patience=12, learning_rate=0.1).fit(ratings)
     (chart,) = plot(model)
     best = int(np.argmin(model.valid_rmse_))
@@ -28,7 +28,7 @@ def test_it_draws_both_errors_and_marks_the_best_epoch(ratings):
     assert f"epoch {best + 1}: " in html
 
 
-def test_without_rows_held_out_there_is_one_curve(ratings):
+def test_one_curve_without_validation_rows(ratings):
     (chart,) = plot(SVD(factors=2, epochs=1).fit(ratings))
     assert chart.headers == ["epoch", "the training rows"]
     assert chart.caption.endswith("in 1 epoch.")
@@ -36,7 +36,7 @@ def test_without_rows_held_out_there_is_one_curve(ratings):
 
 
 @pytest.mark.parametrize("model", [Bias(), SVD()])
-def test_a_model_with_nothing_to_show_is_refused(model, ratings):
+def test_model_without_history_raises(model, ratings):
     if isinstance(model, Bias):
         model.fit(ratings)
     with pytest.raises(
@@ -46,7 +46,7 @@ def test_a_model_with_nothing_to_show_is_refused(model, ratings):
     assert "TorchMF" in str(refused.value)
 
 
-def test_the_best_epoch_is_that_which_the_model_chose_by_its_loss(ratings):
+def test_best_epoch_is_the_one_selected_by_the_model(ratings):
     """That with the least error may be another one."""
     model = SVD(factors=2, epochs=4, validation_fraction=0.2, patience=4).fit(ratings)
     model.valid_rmse_, model.epochs_ = np.array([4.0, 2.0, 3.0, 5.0], np.float32), 3

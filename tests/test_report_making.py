@@ -1,4 +1,4 @@
-"""How a report was made is in it; what it cannot say it says; notebooks get its charts."""
+"""The report documents its own reproduction and its gaps; notebooks get its charts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def page(path: Path) -> Page:
 # How it was made ----------------------------------------------------------------------------------------
 
 
-def test_settings_versions_protocol_and_recipe(results: Results, page: Page) -> None:
+def test_settings_versions_plan_and_reproduction(results: Results, page: Page) -> None:
     assert results.protocol[1:] in page.text
     rows = page.tables["Settings of SVD"]
     assert rows[0] == ["parameter", "value", "default", "meaning"]
@@ -52,7 +52,7 @@ def test_settings_versions_protocol_and_recipe(results: Results, page: Page) -> 
     assert "foretaste compare planted.csv --html report.html" in page.text
 
 
-def test_the_python_in_the_page_makes_the_page_again(
+def test_python_in_the_page_reproduces_it(
     results: Results, ratings: Ratings, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = zip(ratings.user_ids, ratings.item_ids, ratings.value.tolist(), strict=True)
@@ -80,7 +80,7 @@ def test_the_same_results_give_the_same_bytes(
     assert without_date(again.read_bytes()) == without_date(path.read_bytes())
 
 
-def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
+def test_separate_train_and_test_rows(ratings: Ratings, tmp_path: Path) -> None:
     train, test = parts(ratings)
     results = compare(train, ["Bias"], test=test)
     page = Page(
@@ -93,14 +93,14 @@ def test_rows_given_apart_serve(ratings: Ratings, tmp_path: Path) -> None:
 # What is left out, and what is refused -------------------------------------------------------------------
 
 
-def test_without_ratings_the_page_says_what_is_missing(results: Results, tmp_path: Path) -> None:
+def test_page_without_ratings_lists_missing_charts(results: Results, tmp_path: Path) -> None:
     page = Page(write_report(kept(results), tmp_path / "r.html"))
     assert "How far single predictions miss is not shown: for that the ratings are needed." in page.text
     assert len(page.named("figure")) == 2
     assert "All figures of the models" in page.tables
 
 
-def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings, tmp_path: Path) -> None:
+def test_other_split_raises_or_is_skipped(results: Results, ratings: Ratings, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="computed on other rows"):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings, split=HoldOut(0.25, seed=4))
     assert list(tmp_path.iterdir()) == []
@@ -114,9 +114,7 @@ def test_another_split_is_refused_or_left_out(results: Results, ratings: Ratings
         write_report(results, tmp_path / "r.html", split=SPLIT)
 
 
-def test_models_that_took_long_are_not_fitted_again(
-    results: Results, ratings: Ratings, tmp_path: Path
-) -> None:
+def test_slow_models_are_not_refitted(results: Results, ratings: Ratings, tmp_path: Path) -> None:
     slow = tuple(row | {"fit_seconds": MAX_REFIT_SECONDS + 1} for row in results.rows)
     told = replace(kept(results), rows=slow)
     page = Page(write_report(told, tmp_path / "r.html", ratings=ratings, split=SPLIT))
@@ -124,14 +122,14 @@ def test_models_that_took_long_are_not_fitted_again(
 
 
 @pytest.mark.parametrize("wrong", [None, {"results": []}, "results.json"])
-def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
+def test_invalid_results_raise(wrong: Any, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="is not the result of a comparison"):
         write_report(wrong, tmp_path / "r.html")
     with pytest.raises(InvalidParameterError, match="is not the result of a comparison"):
         plot(wrong)
 
 
-def test_an_older_page_stays_if_the_new_one_fails(
+def test_failed_write_keeps_the_old_page(
     results: Results, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_report(results, tmp_path / "r.html")
@@ -177,7 +175,7 @@ def test_one_model_needs_no_chart(tmp_path: Path) -> None:
     assert page.named("figure") == []
 
 
-def test_the_models_given_are_left_as_they_were(ratings: Ratings, tmp_path: Path) -> None:
+def test_models_passed_in_are_unchanged(ratings: Ratings, tmp_path: Path) -> None:
     model = UserMean()
     results = compare(ratings, [model, Bias()])
     write_report(results, tmp_path / "r.html", ratings=ratings)

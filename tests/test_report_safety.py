@@ -1,4 +1,4 @@
-"""The page is one file that fetches nothing, runs nothing, escapes everything and stays small."""
+"""The page is one file that loads nothing, runs nothing, escapes everything and stays small."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def check_harmless(page: Page) -> None:
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"]
 
 
-def test_the_page_fetches_and_runs_nothing(results: Results, ratings: Ratings, tmp_path: Path) -> None:
+def test_page_loads_and_runs_nothing(results: Results, ratings: Ratings, tmp_path: Path) -> None:
     page = Page(write_report(results, tmp_path / "r.html", ratings=ratings))
     check_harmless(page)
     assert "http" not in re.sub(r'http-equiv="Content-Security-Policy"', "", page.source)
@@ -116,7 +116,7 @@ def test_every_text_is_escaped(results: Results, ratings: Ratings, tmp_path: Pat
 
 
 @given(st.text())
-def test_any_text_can_be_read_again_as_it_was(text: str) -> None:
+def test_any_text_round_trips(text: str) -> None:
     node = element("p", text, title=text, class_=None)
     append_children(node, element("b", "x"), text)
     page = Page(to_html(node))
@@ -126,7 +126,7 @@ def test_any_text_can_be_read_again_as_it_was(text: str) -> None:
     assert page.elements[0][1]["title"] == shown
 
 
-def test_what_cannot_be_shown_is_marked_and_what_is_long_is_cut() -> None:
+def test_control_characters_are_replaced_and_long_text_truncated() -> None:
     assert strip_control_chars("a\x00b\u202ec\ud800d\ne\tf") == "a\ufffdb\ufffdc\ufffdd\ne\tf"
     assert truncate("x" * 300) == "x" * 300
     assert truncate("x" * 301) == "x" * 297 + "..."

@@ -1,4 +1,4 @@
-"""The native tests again, on an extension built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+"""The native tests on an extension built with AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_native_tests_are_clean_under_the_sanitizers(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_sanitizers_are_on(tmp_path):
+def test_sanitizers_are_active(tmp_path):
     """A planted overrun must be found, else the test above proves nothing."""
     compiler, source = shutil.which("c++"), tmp_path / "overrun.cpp"
     if compiler is None or runtime_of("libasan.so") is None:

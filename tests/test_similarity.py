@@ -1,4 +1,4 @@
-"""Similar items and users: against scikit-learn and numpy, and how they are shown."""
+"""Similar items and users: against scikit-learn and numpy, and output formats."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def centred_by_numpy(matrix, metric):
     seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 20), columns=st.integers(1, 20),
     filled=st.sampled_from([0.1, 0.5, 1.0]),
 )  # fmt: skip
-def test_similarities_are_cosines_of_centred_rows(metric, seed, rows, columns, filled):
+def test_similarities_equal_cosines_of_centered_rows(metric, seed, rows, columns, filled):
     rng = np.random.default_rng(seed)
     matrix = rng.integers(-3, 4, (rows, columns)) / 2
     matrix[rng.random((rows, columns)) >= filled] = np.nan
@@ -93,14 +93,14 @@ def test_a_rating_of_zero_counts_in_the_means():
     assert similar_items(ratings, 1, metric="cosine").similarity == pytest.approx([0])
 
 
-def test_equal_similarities_stand_in_the_order_of_ids():
+def test_ties_are_in_id_order():
     ratings = Ratings.from_columns([1] * 5, [3, 1, 9, 5, 7], [2, 2, 2, 2, 2])
     assert similar_items(ratings, 5, n=3).ids.tolist() == [1, 3, 7]
     assert nearest_rows(np.array([0.5, 1, 0.5, 1]), 1, 9).tolist() == [3, 0, 2]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_imputed_matrix(ratings, metric):
+def test_similar_items_of_an_imputed_matrix(ratings, metric):
     model = KNNImputation(neighbors=4).fit(ratings)
     for rows, index, similar in (
         (model.imputed_.T, ratings.items, similar_items),
@@ -114,7 +114,7 @@ def test_imputed_matrix(ratings, metric):
         np.testing.assert_allclose(found.similarity, wanted[index.indices_of(found.ids)], rtol=0, atol=1e-12)
 
 
-def test_factors(ratings):
+def test_similar_items_by_factors(ratings):
     model = SVD(factors=4, epochs=5).fit(ratings)
     linear = model.as_linear()
     for factors, index, similar in (
@@ -135,7 +135,7 @@ def test_factors(ratings):
     seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 60), factors=st.integers(1, 20),
     n=st.sampled_from([1, 3, 30]), kind=st.sampled_from(["spread", "tied", "tiny", "zero", "nearly"]),
 )  # fmt: skip
-def test_factors_are_compared_exactly_though_a_kernel_proposes(seed, rows, factors, n, kind):
+def test_factor_similarities_are_exact(seed, rows, factors, n, kind):
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(rows, factors)).astype(np.float32)
     if kind == "tied":
@@ -154,7 +154,7 @@ def test_factors_are_compared_exactly_though_a_kernel_proposes(seed, rows, facto
         np.testing.assert_allclose(found[1], similarity[found[0]], rtol=0, atol=1e-15)
 
 
-def test_a_kernel_proposes_where_factors_are_as_usual(ratings):
+def test_kernel_selects_candidates_for_usual_factors(ratings):
     factors = SVD(factors=8, epochs=5).fit(ratings).as_linear().item_factors
     assert sum(_nearest_by_kernel(factors, row, 5) is None for row in range(len(factors))) == 0
     assert _nearest_by_kernel(np.zeros_like(factors), 0, 5) is None
@@ -171,7 +171,7 @@ def test_a_model_without_factors_names_those_that_have_them(ratings, model):
     assert not {"Bias", "NormalRandom"} & set(able)
 
 
-def test_what_is_refused(ratings, monkeypatch):
+def test_invalid_arguments_raise(ratings, monkeypatch):
     item = ratings.items.ids[0]
     with pytest.raises(InvalidParameterError, match=r"metric='cosin' .*did you mean \"cosine\""):
         similar_items(ratings, item, metric="cosin")
@@ -197,7 +197,7 @@ def test_text_is_accepted_for_number_ids(ratings):
     assert np.array_equal(similar_items(ratings, str(item)).ids, similar_items(ratings, item).ids)
 
 
-def test_titles_and_how_it_is_shown():
+def test_titles_repr_and_html():
     ratings = Ratings.from_columns([1, 1, 2, 2, 1], ["b", "a", "a", "b", "c"], [1, 2, 3, 4, 5])
     texts = np.array(["the <first>", "long\n" * 30], dtype=object)
     catalogue = ItemCatalog(IdIndex(np.array(["a", "c"], dtype=object)), {"title": texts}, "title")
@@ -222,7 +222,7 @@ def test_titles_and_how_it_is_shown():
 @pytest.mark.slow
 @pytest.mark.peer
 @pytest.mark.dataset
-def test_the_nearest_items_of_the_lecture():
+def test_lecture_similar_items():
     train, _ = lecture_parts()
     model = KNNImputation().fit(train)
     theirs = NearestNeighbors(n_neighbors=5, metric="cosine").fit(model.imputed_.T.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Leaving out rows that cannot be used: how many, which and why; and nothing else."""
+"""``on_error="skip"``: which rows are skipped and why, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows(ratings) -> list[tuple]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def test_every_kind_is_found_with_its_lines_and_the_rest_is_kept(dirty):
+def test_every_error_kind_is_located_and_other_rows_are_read(dirty):
     found = read_ratings_with_report(dirty, scale=(0.5, 5))
     assert rows(found.ratings) == [(1, 10, 4.5), (3, 11, 4.0)]
     assert found.ratings.timestamp.tolist() == [100, 109]
@@ -56,7 +56,7 @@ def test_every_kind_is_found_with_its_lines_and_the_rest_is_kept(dirty):
     }
 
 
-def test_the_report_counts_and_names_them(dirty, caplog):
+def test_log_counts_and_names_skipped_rows(dirty, caplog):
     with caplog.at_level(logging.WARNING, "foretaste"):
         read_ratings(dirty, scale=(0.5, 5), on_error="skip")
     (record,) = caplog.records
@@ -70,31 +70,31 @@ def test_the_report_counts_and_names_them(dirty, caplog):
     )
 
 
-def test_without_skipping_the_first_fault_is_refused(dirty):
+def test_raise_mode_reports_the_first_error(dirty):
     with pytest.raises(DataError, match="line 5: 3 fields, most lines have 4"):
         read_ratings(dirty)
 
 
-def test_duplicates_are_merged_where_that_is_said(dirty):
+def test_duplicates_option_applies_when_skipping(dirty):
     found = read_ratings_with_report(dirty, scale=(0.5, 5), duplicates="last")
     assert rows(found.ratings) == [(1, 10, 1.0), (3, 11, 4.0)]
     assert "duplicate" not in {fault.kind for fault in found.row_errors}
 
 
-def test_conditions_come_first(dirty):
+def test_conditions_apply_before_skipping(dirty):
     found = read_ratings_with_report(dirty, where="movieId = 11")
     assert rows(found.ratings) == [(3, 11, 4.0)]
     kinds = {fault.kind: fault.row_labels for fault in found.row_errors}
     assert kinds["not_a_number"] == ("line 3", "line 6")
 
 
-def test_ids_are_numbers_again_once_the_rows_that_hold_none_are_gone(tmp_path):
+def test_ids_are_integers_after_skipping_invalid_rows(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("user,item,rating\n1,10,3\n2,11,x\nthree,10,y\n")
     assert read_ratings_with_report(path).ratings.users.dtype == "int"
 
 
-def test_times_that_are_none_are_faults_where_most_are_times(tmp_path):
+def test_invalid_timestamps_are_row_errors_if_most_are_valid(tmp_path):
     path = tmp_path / "times.csv"
     path.write_text("user,item,rating,timestamp\n1,10,3,100\n2,11,4,soon\n3,12,5,102\n")
     found = read_ratings_with_report(path)
@@ -107,7 +107,7 @@ def test_times_that_are_none_are_faults_where_most_are_times(tmp_path):
     assert found.row_errors == ()
 
 
-def test_quoted_records_over_several_lines_keep_their_places(tmp_path):
+def test_multi_line_records_keep_their_line_numbers(tmp_path):
     path = tmp_path / "quoted.csv"
     path.write_text('user,item,rating\n"a\nb",x,1\n"c",y\nd,z,?\n"e",x,2\n')
     found = read_ratings_with_report(path)
@@ -119,7 +119,7 @@ def test_quoted_records_over_several_lines_keep_their_places(tmp_path):
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-def test_frames(frame):
+def test_frames_are_skipped_by_row(frame):
     table = frame({"user": [1, None, 2, 1], "item": ["a", "b", None, "a"], "rating": [1.0, 2.0, 3.0, 4.0]})
     found = read_ratings_with_report(table)
     assert rows(found.ratings) == [(1, "a", 1.0)]
@@ -132,7 +132,7 @@ def test_frames(frame):
         read_ratings(table)
 
 
-def test_nothing_left_is_refused_with_the_first_reason(tmp_path):
+def test_no_valid_row_raises_with_the_first_error(tmp_path):
     path = tmp_path / "comma.csv"
     path.write_text('user;item;rating\n1;2;"3,5"\n1;3;"4,5"\n')
     with pytest.raises(DataError, match="no valid row") as caught:
@@ -141,7 +141,7 @@ def test_nothing_left_is_refused_with_the_first_reason(tmp_path):
     assert read_ratings(path, decimal=",").value.tolist() == [3.5, 4.5]
 
 
-def test_a_point_is_no_decimal_comma(tmp_path):
+def test_decimal_comma_option_rejects_points(tmp_path):
     path = tmp_path / "mixed.csv"
     path.write_text("user;item;rating\n1;2;3,5\n1;3;4.5\n")
     with pytest.raises(DataError, match=r'line 3: rating is "4.5", not a number'):
@@ -149,7 +149,7 @@ def test_a_point_is_no_decimal_comma(tmp_path):
 
 
 @pytest.mark.parametrize("option", [{"on_error": "ignore"}, {"decimal": ";"}])
-def test_wrong_options(dirty, option):
+def test_invalid_options_raise(dirty, option):
     with pytest.raises(InvalidParameterError, match="is not allowed"):
         read_ratings(dirty, **option)
 
@@ -160,7 +160,7 @@ CELLS = st.sampled_from(["1", "2", "x", "", "1,9", "3.5", "nan", "-4", " 7", "00
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12))
-def test_what_is_kept_and_what_is_left_out_make_the_whole(tmp_path_factory, table):
+def test_valid_and_skipped_rows_sum_to_the_total(tmp_path_factory, table):
     path = tmp_path_factory.getbasetemp() / "whole.csv"
     path.write_text("user,item,rating\n" + "".join(",".join(row) + "\n" for row in [*table, *SOUND]))
     found = read_ratings_with_report(path, separator=",", header=True)

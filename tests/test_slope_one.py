@@ -1,4 +1,4 @@
-"""SlopeOne against plain numpy, and biases by other ways than to the end."""
+"""SlopeOne against plain numpy, and other solvers of biases."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def slope_one_by_hand(ratings, scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_predictions_are_those_of_numpy(ratings, scheme):
+def test_predictions_equal_numpy(ratings, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
     np.testing.assert_allclose(model.predict_matrix(), slope_one_by_hand(ratings, scheme), rtol=0, atol=1e-4)
 
@@ -64,7 +64,7 @@ def test_without_an_item_in_common_it_is_the_mean(scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_people_taken_in_anew_are_as_they_were(ratings, others, scheme):
+def test_fold_in_of_training_users_reproduces_training(ratings, others, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
     folded = model.fold_in(ratings[order])
@@ -77,21 +77,21 @@ def test_people_taken_in_anew_are_as_they_were(ratings, others, scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_more_items_than_fit_into_memory_are_refused(ratings, scheme, monkeypatch):
+def test_items_beyond_memory_raise(ratings, scheme, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 40_000)
     with pytest.raises(NotEnoughMemoryError, match=r"SlopeOne of 40 x 40 items needs .* of memory") as caught:
         SlopeOne(scheme=scheme).fit(ratings)
     assert "ItemKNN()" in caught.value.hint
 
 
-def test_the_memory_that_is_stated_is_what_is_learned(ratings):
+def test_memory_estimate_equals_the_fitted_size(ratings):
     for scheme, poles in (("weighted", 1), ("bi_polar", 2)):
         model = SlopeOne(scheme=scheme).fit(ratings)
         kept = model.difference_.nbytes + model.common_.nbytes
         assert kept == slope_one_bytes(len(ratings.items), 0, poles) == 8 * poles * 40 * 40
 
 
-def test_what_a_file_may_not_hold(ratings):
+def test_invalid_state_in_a_file_raises(ratings):
     state = SlopeOne().fit(ratings).get_state()
     for changes in (
         {"rated_": state["rated_"] + np.int32(1000)},
@@ -112,7 +112,7 @@ def residual_of(ratings):
     return matrix - np.nanmean(matrix)
 
 
-def test_alternations_of_a_fixed_number_begin_with_the_items(ratings):
+def test_fixed_alternations_start_with_items(ratings):
     left = residual_of(ratings)
     there = ~np.isnan(left)
     user, item = np.zeros(len(left)), np.zeros(left.shape[1])
@@ -126,7 +126,7 @@ def test_alternations_of_a_fixed_number_begin_with_the_items(ratings):
     assert np.abs(exact.user_bias_ - user).max() > 1e-3
 
 
-def test_descent_goes_from_user_to_user(ratings):
+def test_sgd_visits_ratings_by_user(ratings):
     left = ratings.value.astype(np.float64) - ratings.value.mean(dtype=np.float64)
     user, item = np.zeros(len(ratings.users)), np.zeros(len(ratings.items))
     for _ in range(4):

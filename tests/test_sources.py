@@ -1,4 +1,4 @@
-"""One call reads what people have: archives, workbooks, wide tables, arrays, standard input, open files."""
+"""Sources: archives, workbooks, wide tables, arrays, standard input, open files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def workbook(table, title="Ratings", *more: str) -> bytes:
 
 @pytest.mark.parametrize("pack", [lambda data: data, gzip.compress, lambda data: archive({"r.csv": data})])
 @pytest.mark.parametrize("way", ["path", "open file", "standard input"])
-def test_every_way_in_and_every_packing(tmp_path, monkeypatch, pack, way):
+def test_every_source_and_compression(tmp_path, monkeypatch, pack, way):
     path = tmp_path / "whatever.bin"
     path.write_bytes(pack(TEXT))
     if way == "path":
@@ -64,14 +64,14 @@ def test_every_way_in_and_every_packing(tmp_path, monkeypatch, pack, way):
         assert rows(read_ratings("-")) == ROWS
 
 
-def test_a_file_opened_as_text_is_refused(tmp_path):
+def test_text_mode_file_raises(tmp_path):
     path = tmp_path / "r.csv"
     path.write_bytes(TEXT)
     with path.open() as file, pytest.raises(InvalidParameterError, match="opened in text mode"):
         read_ratings(file)
 
 
-def test_a_member_is_asked_for_where_there_are_several(tmp_path):
+def test_several_members_require_the_member_option(tmp_path):
     path = tmp_path / "set.zip"
     path.write_bytes(
         archive({"set/readme.txt": b"words", "set/u.data": TEXT, "set/items.csv": b"item,title\na,A\n"})
@@ -86,7 +86,7 @@ def test_a_member_is_asked_for_where_there_are_several(tmp_path):
         read_ratings(path, member="u.dat")
 
 
-def test_faults_name_the_member(tmp_path):
+def test_row_errors_name_the_member(tmp_path):
     path = tmp_path / "set.zip"
     path.write_bytes(archive({"r.csv": TEXT + b"3,c,x\n"}))
     with pytest.raises(DataError, match=r'set\.zip: r\.csv, line 4: rating is "x", not a number'):
@@ -96,7 +96,7 @@ def test_faults_name_the_member(tmp_path):
 # Workbooks -------------------------------------------------------------------------------------------
 
 
-def test_a_workbook_in_the_long_layout(tmp_path, caplog):
+def test_workbook_in_long_layout(tmp_path, caplog):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], [7, "007", 3], [8, "x", 2.5]], "Ratings", "Notes"))
     with caplog.at_level(logging.INFO, "foretaste"):
@@ -109,7 +109,7 @@ def test_a_workbook_in_the_long_layout(tmp_path, caplog):
         read_ratings(path, sheet="Notes")
 
 
-def test_faults_in_a_workbook_name_sheet_and_row(tmp_path):
+def test_row_errors_in_a_workbook_name_sheet_and_row(tmp_path):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], [7, "a", 3], [8, None, 2], [9, "b", "N/A"]]))
     with pytest.raises(DataError, match='sheet "Ratings", row 4: rating is "N/A", not a number'):
@@ -122,7 +122,7 @@ def test_faults_in_a_workbook_name_sheet_and_row(tmp_path):
     }
 
 
-def test_texts_of_whole_numbers_in_a_worksheet_are_numbers_as_in_a_text(tmp_path):
+def test_integer_texts_in_a_worksheet_are_integers(tmp_path):
     path = tmp_path / "ratings.xlsx"
     path.write_bytes(workbook([["user", "item", "rating"], ["7", "a", 3], ["8", "b", 2]]))
     assert read_ratings(path).users.dtype == "int"
@@ -139,7 +139,7 @@ def test_a_missing_extra_names_its_command(tmp_path, monkeypatch):
     assert caught.value.hint == 'pip install "foretaste[excel]"'
 
 
-def test_a_sheet_of_titles_alone_numbers_its_items(tmp_path, caplog):
+def test_sheet_of_titles_gets_numbered_items(tmp_path, caplog):
     path = tmp_path / "titles.xlsx"
     path.write_bytes(workbook([["tea"], ["kettle"]]))
     catalogue = read_items(path, header=False)
@@ -155,7 +155,7 @@ def test_a_sheet_of_titles_alone_numbers_its_items(tmp_path, caplog):
 WIDE = "user,10,11,12\nann,3,,-1.5\nbo,,99,0\n"
 
 
-def test_a_wide_text(tmp_path):
+def test_wide_text_file(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text(WIDE)
     ratings = read_ratings(path, layout="wide", missing=99)
@@ -169,7 +169,7 @@ def test_wide_tables_without_names_are_numbered_from_one(tmp_path):
     assert rows(read_ratings(path, layout="wide", missing=0)) == [(1, 2, 3.0), (2, 1, 4.0), (2, 3, 5.0)]
 
 
-def test_jesters_layout_in_a_zipped_workbook(tmp_path, caplog):
+def test_jester_layout_in_a_zipped_workbook(tmp_path, caplog):
     table = [
         [2, 1.5, 99, -3],
         [3, 4, 5.5, -6],
@@ -190,7 +190,7 @@ def test_jesters_layout_in_a_zipped_workbook(tmp_path, caplog):
     assert ratings.users.ids.tolist() == [1, 2, 3, 5, 6]
 
 
-def test_faults_in_a_wide_table_name_row_and_column(tmp_path):
+def test_row_errors_in_a_wide_table_name_row_and_column(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text("user,10,11\nann,3,bad\n,4,5\n")
     with pytest.raises(DataError, match='line 2, column "11": the rating is "bad", not a number') as caught:
@@ -202,7 +202,7 @@ def test_faults_in_a_wide_table_name_row_and_column(tmp_path):
     assert found.n_rows == 4
 
 
-def test_a_user_who_has_two_rows_is_a_repeated_pair(tmp_path):
+def test_two_wide_rows_of_a_user_are_duplicates(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_text("user,10\nann,3\nann,4\n")
     with pytest.raises(
@@ -212,7 +212,7 @@ def test_a_user_who_has_two_rows_is_a_repeated_pair(tmp_path):
     assert read_ratings(path, layout="wide", duplicates="last").value.tolist() == [4]
 
 
-def test_a_wide_scale_is_checked_by_cell(tmp_path):
+def test_wide_scale_error_names_the_cell(tmp_path):
     path = tmp_path / "wide.xlsx"
     path.write_bytes(workbook([["user", "x", "y"], ["ann", 3, 7]]))
     with pytest.raises(DataError, match='first: 7 in sheet "Ratings", cell C2'):
@@ -236,7 +236,7 @@ def test_a_wide_table_is_not_read_as_a_long_one(tmp_path, head):
     assert len(read_ratings(path, user=0, item=1, rating=2, duplicates="first")) == 1
 
 
-def test_a_wide_frame():
+def test_wide_frame():
     frame = pl.DataFrame({"user": [7, 8], "a": [1.0, None], "b": [None, 2.0]})
     assert rows(read_ratings(frame, layout="wide")) == [(7, "a", 1.0), (8, "b", 2.0)]
 
@@ -256,7 +256,7 @@ def test_options_that_do_not_fit_the_layout(tmp_path, options):
 
 
 @pytest.mark.parametrize("save", [np.save, lambda path, array: np.savez_compressed(path, ratings=array)])
-def test_arrays_that_numpy_kept(tmp_path, save):
+def test_npy_and_npz_files(tmp_path, save):
     path = tmp_path / "kept"
     with path.open("wb") as file:
         save(file, np.array([[9900, 150], [-325, 9900]], np.int16))
@@ -266,7 +266,7 @@ def test_arrays_that_numpy_kept(tmp_path, save):
     assert rows(read_ratings(path)) == [(7, 3, 4.5), (8, 3, 2.0)]
 
 
-def test_arrays_of_objects_are_refused(tmp_path):
+def test_object_arrays_raise(tmp_path):
     path = tmp_path / "kept.npy"
     np.save(path, np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="numpy file"):
@@ -300,7 +300,7 @@ def test_a_database_by_path_url_and_connection(database):
     assert rows(read_ratings(path, query=query)) == expected
 
 
-def test_faults_in_a_database_name_the_row(database):
+def test_row_errors_in_a_database_name_the_row(database):
     with pytest.raises(DataError, match="row 3: the rating is missing") as caught:
         read_ratings(database)
     assert caught.value.hint == 'where="rating IS NOT NULL" leaves such rows out'
@@ -323,7 +323,7 @@ def test_several_tables_are_listed(database):
 
 
 @pytest.mark.parametrize("write", ["write_parquet", "write_ipc", "write_ipc_stream"])
-def test_columns_with_types_keep_them(tmp_path, write):
+def test_typed_columns_keep_their_types(tmp_path, write):
     path = tmp_path / "ratings.bin"
     columns = {"user": ["1", "2"], "item": [7, 8], "rating": [1.5, 2.0], "spare": [[1], [2]]}
     getattr(pl.DataFrame(columns), write)(path)
@@ -337,7 +337,7 @@ def test_columns_with_types_keep_them(tmp_path, write):
         read_ratings(path)
 
 
-def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_path):
+def test_nullable_integer_ids_raise_instead_of_becoming_floats(tmp_path):
     path = tmp_path / "ratings.parquet"
     pl.DataFrame({"user": [1, None, 3], "item": [7, 8, 9], "rating": [1, 2, 3]}).write_parquet(path)
     with pytest.raises(DataError, match="row 1: the user id is missing"):
@@ -346,7 +346,7 @@ def test_a_column_of_numbers_with_gaps_says_so_rather_than_become_floats(tmp_pat
 
 
 @pytest.mark.parametrize("option", [{"sheet": "A"}, {"table": "t"}, {"query": "SELECT 1"}])
-def test_arguments_of_other_sources_are_refused(tmp_path, option):
+def test_options_of_other_sources_raise(tmp_path, option):
     path = tmp_path / "r.csv"
     path.write_bytes(TEXT)
     for source in (path, pl.DataFrame({"user": [1], "item": [1], "rating": [1]})):
@@ -357,14 +357,14 @@ def test_arguments_of_other_sources_are_refused(tmp_path, option):
 # What is none ----------------------------------------------------------------------------------------
 
 
-def test_a_binary_workbook_is_refused(tmp_path):
+def test_xlsb_raises(tmp_path):
     path = tmp_path / "ratings.xlsb"
     path.write_bytes(archive({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b"\0"}))
     with pytest.raises(DataError, match="is a binary Excel workbook"):
         read_ratings(path)
 
 
-def test_what_cannot_be_read_says_what_it_is(tmp_path):
+def test_unsupported_formats_are_named(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_bytes(b"%PDF-1.7 and so on")
     with pytest.raises(DataError, match="is a PDF document"):

@@ -1,4 +1,4 @@
-"""Splits: the same rows as scikit-learn's where that is promised, and what each one says otherwise."""
+"""Splits: scikit-learn's rows where promised, and each splitter's own rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def assert_parts(train, test, n):
 
 
 @given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
-def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
+def test_hold_out_rows_equal_sklearn(ratings, n, percent, seed):
     part, size = ratings[:n], percent / 100
     if n - np.ceil(size * n) < 1:
         with pytest.raises(DataError, match=f"{n} ratings are too few for test_size="):
@@ -45,7 +45,7 @@ def test_hold_out_rows_are_those_of_sklearn(ratings, n, percent, seed):
 
 
 @given(n=st.integers(2, 300), folds=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
-def test_folds_are_those_of_sklearn(ratings, n, folds, seed):
+def test_folds_equal_sklearn(ratings, n, folds, seed):
     part = ratings[:n]
     if folds > n:
         with pytest.raises(InvalidParameterError, match=f"folds={folds} is not allowed; it must be 2 to {n}"):
@@ -82,7 +82,7 @@ def test_leave_n_out_depends_on_its_seed_and_reaches_all_rows(ratings):
 
 
 @pytest.mark.parametrize("size", [0.05, 0.2, 0.5, 0.9])
-def test_by_time_judges_the_latest(timed, size):
+def test_time_split_tests_the_latest(timed, size):
     train, test = only(TimeSplit(size), timed)
     assert_parts(train, test, len(timed))
     assert timed.timestamp[train].max() < timed.timestamp[test].min()  # equal times stay together
@@ -91,7 +91,7 @@ def test_by_time_judges_the_latest(timed, size):
     assert (timed.timestamp[test] > border).sum() < size * len(timed)  # no more than needed
 
 
-def test_by_time_needs_times_that_differ(ratings):
+def test_time_split_needs_distinct_timestamps(ratings):
     with pytest.raises(DataError, match="TimeSplit requires the timestamp of each rating"):
         only(TimeSplit(), ratings)
     with pytest.raises(DataError, match="gives 0 training and 900 test rows"):
@@ -100,7 +100,7 @@ def test_by_time_needs_times_that_differ(ratings):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
-def test_cold_users_and_items_are_never_learned_from(ratings, share, seed):
+def test_cold_users_and_items_are_never_in_training(ratings, share, seed):
     for split, codes, n in (
         (ColdUsers(share, seed), ratings.user, len(ratings.users)),
         (ColdItems(share, seed), ratings.item, len(ratings.items)),
@@ -117,7 +117,7 @@ SPLITS = [HoldOut(0.25), KFold(3), LeaveNOut(2), ColdUsers(), ColdItems()]
 
 
 @pytest.mark.parametrize("split", [*SPLITS, TimeSplit()], ids=lambda s: type(s).__name__)
-def test_every_split_is_a_cv_of_sklearn(timed, split):
+def test_every_splitter_works_as_sklearn_cv(timed, split):
     scores = theirs.cross_val_score(Bias(), timed, timed.value, cv=split)
     wanted = [
         Bias().fit(timed[train]).score(timed[test], timed.value[test]) for train, test in split.split(timed)
@@ -135,20 +135,20 @@ def test_pairs_and_frames_are_split_as_their_ratings(ratings, split):
             np.testing.assert_array_equal(ours[1], wanted[1])
 
 
-def test_by_time_takes_frames_with_times(timed):
+def test_time_split_accepts_frames_with_timestamps(timed):
     frame = pd.DataFrame({"user": timed.user_ids, "item": timed.item_ids, "timestamp": timed.timestamp})
     (ours,), (wanted,) = list(TimeSplit().split(frame, timed.value)), list(TimeSplit().split(timed))
     np.testing.assert_array_equal(ours[1], wanted[1])
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, -0.5, 2.0, 1, "0.2", None, float("nan")])
-def test_shares_must_be_fractions(timed, size):
+def test_test_size_must_be_a_fraction(timed, size):
     for split in (HoldOut(size), TimeSplit(size), ColdUsers(size), ColdItems(size)):
         with pytest.raises(InvalidParameterError, match=r"must be a fraction between 0 and 1"):
             only(split, timed)
 
 
-def test_numbers_must_be_whole(ratings):
+def test_counts_must_be_integers(ratings):
     for folds in (1, 0, -1, 2.5, "5", None):
         with pytest.raises(InvalidParameterError, match="folds="):
             list(KFold(folds).split(ratings))
@@ -160,7 +160,7 @@ def test_numbers_must_be_whole(ratings):
 
 
 @pytest.mark.parametrize("base", [HoldOut(0.4), KFold(3), TimeSplit(0.5), LeaveNOut(1)])
-def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, base):
+def test_warm_only_drops_exactly_the_cold_rows(timed, base):
     split = WarmOnly(base)
     assert split.get_n_splits(timed) == base.get_n_splits(timed)
     dropped = 0
@@ -174,6 +174,6 @@ def test_warm_only_leaves_out_just_the_rows_whose_user_or_item_is_new(timed, bas
 
 
 @pytest.mark.parametrize("base", [ColdUsers(0.2), ColdItems(0.2)])
-def test_warm_only_of_cold_rows_leaves_nothing_and_says_so(ratings, base):
+def test_warm_only_without_rows_raises(ratings, base):
     with pytest.raises(DataError, match="leaves no test rows"):
         list(WarmOnly(base).split(ratings))

@@ -1,4 +1,4 @@
-"""Databases: tables and queries as typed frames, nothing written, no password shown."""
+"""Databases: tables and queries as typed frames, read-only, without passwords in messages."""
 
 from __future__ import annotations
 
@@ -79,21 +79,21 @@ def sources(path):
     engine.dispose()
 
 
-def test_every_kind_of_source(database):
+def test_every_kind_of_database_source(database):
     for source in sources(database()):
         assert_frame_equal(read_table(source, table="ratings").frame, FRAME)
         assert_frame_equal(read_table(source, query="SELECT * FROM ratings WHERE user < 3;").frame, FRAME[:2])
         assert_frame_equal(read_table(source).frame, FRAME)
 
 
-def test_names_and_places(database):
+def test_table_names_and_row_labels(database):
     path = database()
     assert read_table(path, table="ratings").name == "shop.sqlite: table ratings"
     assert read_table(path, query="SELECT 1 AS a").name == "shop.sqlite: query"
     assert read_table(path).row_label(0) == "row 1"
 
 
-def test_what_is_a_database():
+def test_database_detection():
     for source in ("sqlite:///x", "postgresql+psycopg://h/d", sqlite3.connect(":memory:")):
         assert is_database(source)
     assert is_database(sqlalchemy.create_engine("sqlite://"))
@@ -102,12 +102,12 @@ def test_what_is_a_database():
     assert "int is not a database" in refused(7, InvalidParameterError).message
 
 
-def test_a_path_with_signs_of_a_url(database, tmp_path):
+def test_path_with_url_characters(database, tmp_path):
     path = database(name="a b#c%20?mode=rwc.sqlite")
     assert_frame_equal(read_table(path).frame, FRAME)
 
 
-def test_missing_files_are_not_made(tmp_path):
+def test_missing_files_are_not_created(tmp_path):
     (tmp_path / "shop.sqlite").touch()
     error = refused(tmp_path / "shop.sqlit", NotFoundError)
     assert 'did you mean "shop.sqlite"?' in error.message
@@ -116,13 +116,13 @@ def test_missing_files_are_not_made(tmp_path):
     assert "has no tables" in refused(tmp_path / "shop.sqlite").message
 
 
-def test_files_that_are_no_database(tmp_path):
+def test_non_database_files_raise(tmp_path):
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"user,item,rating\n" * 100)
     assert refused(path).message == "x.sqlite: SQLite error: file is not a database"
 
 
-def test_a_damaged_database(database):
+def test_corrupt_database_raises(database):
     path = database("CREATE TABLE t (a); " + "INSERT INTO t VALUES (zeroblob(3000) || 'x'); " * 9)
     path.write_bytes(path.read_bytes()[:9000])
     assert "SQLite error: database disk image is malformed" in refused(path, table="t").message
@@ -131,12 +131,12 @@ def test_a_damaged_database(database):
 # Tables --------------------------------------------------------------------------------------------
 
 
-def test_the_only_table_is_taken_aloud(database, said):
+def test_only_table_is_selected_and_logged(database, said):
     read_table(database())
     assert said() == ["shop.sqlite: table=ratings   (override: table=..., query=...)"]
 
 
-def test_several_tables(database):
+def test_several_tables_are_listed(database):
     path = database(
         SQL + "CREATE TABLE items (a INTEGER PRIMARY KEY AUTOINCREMENT); CREATE VIEW seen AS SELECT 1;"
     )
@@ -149,7 +149,7 @@ def test_several_tables(database):
 
 
 @pytest.mark.parametrize("name", ['a "b" c', "x; DROP TABLE ratings", "main.x", "select", "ü", "a:b%s"])
-def test_odd_names_are_quoted(database, name):
+def test_unusual_names_are_quoted(database, name):
     path = database(SQL + f'CREATE TABLE "{name.replace(chr(34), chr(34) * 2)}" (v); ')
     for source in (path, f"sqlite+pysqlite:///{path}"):
         assert read_table(source, table=name).frame.columns == ["v"]
@@ -169,7 +169,7 @@ def test_tables_of_a_schema(database, tmp_path):
     engine.dispose()
 
 
-def test_both_or_neither_text(database):
+def test_table_and_query_are_exclusive(database):
     path = database()
     assert (
         "both a table and a query"
@@ -198,13 +198,13 @@ def test_only_a_select_is_sent(database, query):
         "SELECT user FROM ratings WHERE item LIKE '%' AND ':x' <> '%s'",
     ],
 )
-def test_queries_reach_the_database_as_they_are(database, query):
+def test_queries_are_passed_unchanged(database, query):
     path = database()
     for source in (path, f"sqlite+pysqlite:///{path}"):
         assert read_table(source, query=query).frame["user"].to_list() == [1, 2, 3]
 
 
-def test_the_database_says_what_is_wrong(database):
+def test_database_errors_are_reported(database):
     path = database()
     assert (
         refused(path, query="SELECT x FROM ratings").message == "shop.sqlite: SQLite error: no such column: x"
@@ -213,7 +213,7 @@ def test_the_database_says_what_is_wrong(database):
     assert "database error: no such column: x" in error.message
 
 
-def test_nothing_is_written(database):
+def test_database_is_never_written(database):
     path = database()
     before = path.read_bytes()
     write = "WITH t AS (SELECT 1) INSERT INTO ratings SELECT 9, 'y', 1"
@@ -224,7 +224,7 @@ def test_nothing_is_written(database):
     assert path.read_bytes() == before
 
 
-def test_an_open_connection_stays_as_it_was(database):
+def test_open_connection_is_unchanged(database):
     connection = sqlite3.connect(database())
     connection.row_factory = sqlite3.Row
     connection.execute("INSERT INTO ratings VALUES (4, 'z', 1)")
@@ -237,7 +237,7 @@ def test_an_open_connection_stays_as_it_was(database):
     connection.close()
 
 
-def test_a_transaction_of_sqlalchemy_stays_open(database):
+def test_sqlalchemy_transaction_stays_open(database):
     engine = sqlalchemy.create_engine(f"sqlite+pysqlite:///{database()}", poolclass=sqlalchemy.pool.NullPool)
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("INSERT INTO ratings VALUES (4, 'z', 1)"))
@@ -251,7 +251,7 @@ def test_a_transaction_of_sqlalchemy_stays_open(database):
 # Types ---------------------------------------------------------------------------------------------
 
 
-def test_text_and_numbers_in_one_column_are_refused_with_the_mend(database):
+def test_mixed_column_raises_with_the_fix(database):
     path = database(
         "CREATE TABLE r (user, item, rating REAL); INSERT INTO r VALUES (1, 2, 3.5), ('1', 2, 4);"
     )
@@ -262,14 +262,14 @@ def test_text_and_numbers_in_one_column_are_refused_with_the_mend(database):
     assert refused(path, query="SELECT * FROM r").hint == error.hint
 
 
-def test_the_hint_is_followed(database):
+def test_printed_hint_works(database):
     path = database("CREATE TABLE r (who, item, rating REAL); INSERT INTO r VALUES (1, 2, 3.5), ('1', 2, 4);")
     hint = refused(path).hint
     assert hint == 'query="SELECT CAST(who AS TEXT) AS who, item, rating FROM r"'
     assert read_table(path, query=hint.split('"')[1]).frame["who"].to_list() == ["1", "1"]
 
 
-def test_mixtures_across_batches(database, monkeypatch):
+def test_mixed_column_across_batches(database, monkeypatch):
     monkeypatch.setattr(sql_types, "BATCH_SIZE", 2)
     rows = ", ".join("(NULL, 1, 2)" for _ in range(3)) + ", (1, 2, 2.5), (2, 'x', NULL)"
     path = database(f"CREATE TABLE r (a, b, c); INSERT INTO r VALUES {rows};")
@@ -291,7 +291,7 @@ def test_blobs_repeated_names_and_no_rows(database):
     assert read_table(path, query="SELECT a FROM r WHERE a IS NULL").frame["a"].to_list() == [None]
 
 
-def test_types_that_drivers_give():
+def test_driver_types_are_converted():
     number, when = decimal.Decimal, dt.datetime(2020, 1, 2, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     row = (number("12345678901234567"), number("2.5"), when, dt.date(2020, 1, 2), True, uuid.UUID(int=7))
     frame = collect_frame(list("abcdef"), [[row, (None,) * 6]], "r", None)
@@ -304,12 +304,12 @@ def test_types_that_drivers_give():
 
 
 @pytest.mark.parametrize("large", [2**63, -(2**64), decimal.Decimal(2**70)])
-def test_numbers_beyond_64_bits(large):
+def test_integers_beyond_64_bits(large):
     with pytest.raises(DataError, match=r'column "a" holds numbers beyond 64 bits'):
         collect_frame(["a"], [[(None,), (1,), (large,)]], "r", None)
 
 
-def test_memory_is_watched(database, monkeypatch):
+def test_query_beyond_memory_raises(database, monkeypatch):
     path = database()
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1)
     assert "reading shop.sqlite: table ratings needs" in refused(path, NotEnoughMemoryError).message
@@ -323,7 +323,7 @@ KINDS = {
 
 
 @given(st.data())
-def test_what_sqlite_holds_comes_back(data):
+def test_sqlite_values_round_trip(data):
     kinds = data.draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))
     rows = data.draw(st.lists(st.tuples(*(st.none() | KINDS[kind] for kind in kinds)), max_size=9))
     connection = sqlite3.connect(":memory:")
@@ -371,7 +371,7 @@ def test_no_password_in_any_error(url, caplog):
     assert caught.value.hint
 
 
-def test_what_is_not_installed(monkeypatch, database):
+def test_missing_drivers_name_their_package(monkeypatch, database):
     for driver in ("psycopg2", "pymysql"):
         monkeypatch.setitem(sys.modules, driver, None)
     error = refused("postgresql+psycopg2://ann:s3cret@h/d", MissingDependencyError)
@@ -418,7 +418,7 @@ def server():
 
 
 @postgres
-def test_a_table_of_postgresql(server):
+def test_postgresql_table(server):
     url, schema = server
     rows = read_table(url, table=f"{schema}.ratings")
     password = sqlalchemy.make_url(url).password
@@ -434,7 +434,7 @@ def test_a_table_of_postgresql(server):
 
 
 @postgres
-def test_a_query_of_postgresql(server):
+def test_postgresql_query(server):
     url, schema = server
     query = f"SELECT \"user\"::text AS u, '50%' AS v FROM {schema}.ratings WHERE item LIKE 'i3%'"
     query += ' AND "user" < 20'
@@ -457,7 +457,7 @@ def test_postgresql_is_not_written_to(server):
 
 
 @postgres
-def test_what_postgresql_refuses(server):
+def test_postgresql_errors_are_reported(server):
     url, _ = server
     error = refused(url, query="SELECT nothing FROM nowhere")
     assert 'database error: relation "nowhere" does not exist' in error.message

@@ -1,4 +1,4 @@
-"""How sure a difference is: intervals that hold as often as they say, and a test that is scipy's."""
+"""Uncertainty: bootstrap intervals with nominal coverage, and scipy's paired t-test."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
     assert (held / runs <= 0.985).all()
 
 
-def test_drawing_rows_instead_of_users_would_be_too_sure() -> None:
+def test_resampling_rows_gives_too_narrow_intervals() -> None:
     rng = np.random.default_rng(1)
     one, other = simulated(rng)
     users = [(error**2).sum(axis=1, keepdims=True) for error in (one, other)]
@@ -58,7 +58,7 @@ def test_drawing_rows_instead_of_users_would_be_too_sure() -> None:
     assert by_user.high - by_user.low > 1.3 * (by_row.high - by_row.low)
 
 
-def test_intervals_are_those_of_scipys_bootstrap() -> None:
+def test_intervals_equal_scipy_bootstrap() -> None:
     rng = np.random.default_rng(2)
     counts = rng.integers(1, 30, 200).astype(float)
     one, other = (rng.gamma(counts, scale) for scale in (2.0, 2.1))
@@ -79,19 +79,19 @@ def test_intervals_are_those_of_scipys_bootstrap() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60))
-def test_the_paired_test_is_scipys(seed: int, users: int) -> None:
+def test_paired_t_test_equals_scipy(seed: int, users: int) -> None:
     one, other = np.random.default_rng(seed).gamma(2, size=(2, users))
     assert paired_t_test(one, other) == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
 
 
-def test_the_paired_test_of_equals_and_of_one_user() -> None:
+def test_paired_t_test_of_ties_and_of_one_user() -> None:
     one = np.array([1.0, 2.0, 3.0])
     assert paired_t_test(one, one) == 1
     assert paired_t_test(one, one + 1) == 0
     assert paired_t_test(one[:1], one[:1] + 1) == 1
 
 
-def test_a_draw_that_leaves_a_fold_without_a_row_is_left_out() -> None:
+def test_resample_with_an_empty_fold_is_dropped() -> None:
     counts = np.zeros((25, 2))
     counts[:, 0], counts[0, 1] = 1, 1  # one user stands for the second fold
     sure = bootstrap_intervals([counts * 2.0, counts * 3.0], counts)[1]
@@ -101,7 +101,7 @@ def test_a_draw_that_leaves_a_fold_without_a_row_is_left_out() -> None:
 # Sums by user --------------------------------------------------------------------------------------------
 
 
-def test_sums_are_those_of_each_user(ratings: Ratings) -> None:
+def test_per_user_sums_are_exact(ratings: Ratings) -> None:
     protocol = make_plan(ratings, KFold(3, seed=1), None)
     predicted = [np.zeros(len(protocol.test_users(fold)), np.float32) for fold in range(3)]
     sums = PerUserErrors(protocol)
@@ -114,7 +114,7 @@ def test_sums_are_those_of_each_user(ratings: Ratings) -> None:
             assert sums.counts[user, fold] == len(mine)
 
 
-def test_many_users_are_dealt_into_groups_and_are_as_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grouping_many_users_keeps_interval_width(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     one, other = simulated(rng, users=3000)
     many = Ratings.from_columns(np.repeat(np.arange(3000), 8), np.tile(np.arange(8), 3000), np.zeros(24_000))
@@ -159,7 +159,7 @@ class Shaken(Bias):
 
 
 @pytest.mark.parametrize("split", [HoldOut(0.3), KFold(3)])
-def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
+def test_result_rows_have_intervals(more: Ratings, split) -> None:
     results = compare(more, [Bias(), UserItemMean(), ItemMean()], split=split)
     best, *others = results.rows
     assert "gap_to_best" not in best
@@ -175,7 +175,7 @@ def test_rows_of_results_tell_how_sure_they_are(more: Ratings, split) -> None:
     assert others[-1]["gap_to_best"]["interval"][0] > 0
 
 
-def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: Ratings) -> None:
+def test_sentences_name_best_ties_and_useless_models(more: Ratings) -> None:
     results = compare(more, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
     rows = {row["repr"]: row for row in results.rows}
     said = results.sentences
@@ -205,13 +205,13 @@ def test_sentences_say_what_is_best_what_is_as_good_and_what_is_of_no_use(more: 
     assert results.to_dict()["sentences"] == list(said)
 
 
-def test_without_a_tie_the_next_is_named(more: Ratings) -> None:
+def test_runner_up_is_named_without_ties(more: Ratings) -> None:
     said = compare(more, [Bias(), ItemMean()]).sentences
     assert len(said) == 3
     assert said[2].startswith("Runner-up: ItemMean, worse by ")
 
 
-def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None:
+def test_too_few_users_replace_the_interval(ratings: Ratings) -> None:
     few = ratings.where("user < 60")
     assert 2 < len(few.users) < MIN_USERS
     results = compare(few, [Bias()])
@@ -221,7 +221,7 @@ def test_too_few_users_are_said_instead_of_an_interval(ratings: Ratings) -> None
     )
 
 
-def test_the_same_figures_again_and_from_another_process(ratings: Ratings) -> None:
+def test_intervals_are_deterministic_across_processes(ratings: Ratings) -> None:
     one, again = (compare(ratings, [Bias(), ItemMean()], split=KFold(2)) for _ in range(2))
     apart = compare(ratings, [Bias(), ItemMean()], split=KFold(2), measure_memory=True)
     for row, same, other in zip(one.rows, again.rows, apart.rows, strict=True):

@@ -1,4 +1,4 @@
-"""SVD without biases (PMF), SVD++, and taking in new users."""
+"""SVD without biases (PMF), SVD++, and fold-in of new users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chosen_by_taste(seed=0, users=300, items=120, rows=9000):
 # Without biases ------------------------------------------------------------------------------------
 
 
-def test_pmf_is_the_mean_and_the_factors_alone(ratings, others):
+def test_pmf_prediction_is_mean_plus_factors(ratings, others):
     model = SVD(biased=False, clip=False, factors=4, init_std=0.1).fit(ratings)
     assert not model.user_bias_.any()
     assert not model.item_bias_.any()
@@ -44,7 +44,7 @@ def test_pmf_is_the_mean_and_the_factors_alone(ratings, others):
     np.testing.assert_allclose(details.value[unknown], model.mean_, rtol=0, atol=1e-6)
 
 
-def test_pmf_that_stays_at_the_mean_says_so(ratings, more, caplog):
+def test_pmf_stuck_at_the_mean_warns(ratings, more, caplog):
     model = SVD(biased=False, **SMALL).fit(ratings)
     assert model.train_rmse_[-1] > 0.98 * model.std_
     assert "hardly left the mean" in caplog.text
@@ -56,7 +56,7 @@ def test_pmf_that_stays_at_the_mean_says_so(ratings, more, caplog):
     assert caplog.text == ""
 
 
-def test_pmf_stops_early_too(more):
+def test_pmf_supports_early_stopping(more):
     model = SVD(biased=False, validation_fraction=0.2, patience=2, factors=4, learning_rate=0.1).fit(more)
     assert 1 < model.epochs_ <= model.epochs
     assert not model.user_bias_.any()
@@ -65,7 +65,7 @@ def test_pmf_stops_early_too(more):
 # SVD++ ---------------------------------------------------------------------------------------------
 
 
-def test_a_prediction_is_what_the_formula_says(ratings):
+def test_prediction_equals_the_formula(ratings):
     model = SVDpp(clip=False, init_std=0.1, **SMALL).fit(ratings)
     starts, rows = ratings.group_by_user()
     for u in range(len(ratings.users)):
@@ -82,7 +82,7 @@ def test_a_prediction_is_what_the_formula_says(ratings):
     assert model.train_rmse_[-1] < model.train_rmse_[0]
 
 
-def test_what_was_rated_counts_whatever_the_ratings():
+def test_implicit_feedback_ignores_rating_values():
     ratings = chosen_by_taste()
     ((train_rows, test_rows),) = HoldOut(0.3).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
@@ -119,7 +119,7 @@ def test_rows_of_weight_0_change_nothing(more):
     np.testing.assert_allclose(one.predict_matrix(), other.predict_matrix(), rtol=0, atol=1e-5)
 
 
-def test_another_number_of_users_in_a_round_is_the_last(more):
+def test_last_round_may_be_smaller(more):
     """The last round is shorter than the others; nobody is left out."""
     for users in (1, 7, 8, 9):
         part = more.where(f"user <= {sorted(more.users.ids)[users - 1]}")
@@ -168,7 +168,7 @@ def implicit(model):
         (SVDpp(factors=4, implicit_learning_rate=1.0), True, implicit),
     ],
 )
-def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ratings, others):
+def test_fold_in_equals_one_ridge_regression(model, biased, rated, ratings, others):
     model.fit(ratings)
     if isinstance(model, SVDpp):
         rows = [
@@ -191,7 +191,7 @@ def test_new_users_are_taken_in_by_one_ridge_regression(model, biased, rated, ra
 
 
 @pytest.mark.parametrize("model", [SVD(factors=8), SVDpp(factors=8)])
-def test_taking_in_the_users_themselves_predicts_about_the_same(model, more):
+def test_fold_in_of_training_users_predicts_about_the_same(model, more):
     ((train_rows, test_rows),) = HoldOut(0.2).split(more)
     train, test = more[train_rows], more[test_rows]
     model.fit(train)
@@ -200,7 +200,7 @@ def test_taking_in_the_users_themselves_predicts_about_the_same(model, more):
 
 
 @pytest.mark.parametrize("model", [SVD(**SMALL), SVDpp(**SMALL)])
-def test_new_users_with_nothing_known_are_new_users(model, ratings):
+def test_folded_in_users_without_known_items_get_the_fallback(model, ratings):
     model.set_params(clip=False).fit(ratings)
     strangers = Ratings.from_columns([1, 1, 2], [100_001, 100_003, int(ratings.items.ids[0])], [3, 4, 5])
     folded = model.fold_in(strangers)
@@ -212,7 +212,7 @@ def test_new_users_with_nothing_known_are_new_users(model, ratings):
         model.fold_in(texts)
 
 
-def test_no_regularization_still_has_one_answer(ratings, others):
+def test_zero_regularization_has_a_unique_solution(ratings, others):
     folded = SVDpp(factors=30, epochs=3, regularization=0.0).fit(ratings).fold_in(others)
     assert np.isfinite(folded.user_factors_).all()
 
@@ -223,7 +223,7 @@ def test_no_regularization_still_has_one_answer(ratings, others):
 @pytest.mark.peer
 @pytest.mark.dataset
 @pytest.mark.slow
-def test_svdpp_predicts_as_well_as_that_of_surprise():
+def test_svdpp_is_as_accurate_as_surprise():
     """Its own settings, MovieLens 100K, first fold; means over seeds, whose spread is .0018."""
     surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     table = np.loadtxt(data_file("ml-100k/u.data"))

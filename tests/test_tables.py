@@ -1,4 +1,4 @@
-"""Features and titles beside the ratings: aligned to the ids, nothing missing, nothing twice."""
+"""Features and titles: aligned to the ids, complete, unique."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_features_are_aligned_and_one_hot(make):
     assert len(table) == 3
 
 
-def test_without_a_usual_name_the_first_column_holds_the_ids():
+def test_first_column_holds_the_ids_by_default():
     table = FeatureTable.from_frame(pd.DataFrame({"code": [9, 5, 3], "x": [1, 2, 3]}), INDEX, "item")
     assert table.values.tolist() == [[3], [2], [1]]
     assert FeatureTable.from_frame(pd.DataFrame({"code": [9, 5, 3]}), INDEX, "item").values.shape == (3, 0)
@@ -47,12 +47,12 @@ def test_without_a_usual_name_the_first_column_holds_the_ids():
         ([[3, 5, 9]], "must be a data frame, not list"),
     ],
 )
-def test_wrong_features(frame, message):
+def test_invalid_features_raise(frame, message):
     with pytest.raises(DataError, match=message):
         FeatureTable.from_frame(frame, INDEX, "item")
 
 
-def test_slices_of_ratings_carry_their_share():
+def test_slices_carry_their_features():
     ratings = Ratings.from_columns([1, 1, 2], [3, 5, 9], [1, 2, 3]).with_features(items=pd.DataFrame(COLUMNS))
     part = ratings[[1, 2]]
     assert part.item_features.values[:, 0].tolist() == [50, 90]
@@ -67,14 +67,14 @@ def catalogue() -> ItemCatalog:
     return ItemCatalog(INDEX, columns, "title")
 
 
-def test_titles():
+def test_titles_are_looked_up():
     assert catalogue().titles(np.array([9, 4, 3])) == ["i", None, "c"]
     assert catalogue().titles(np.array(["9"], dtype=object)) == [None]
     assert catalogue().with_title("year").titles(np.array([5])) == ["2"]
     assert len(catalogue()) == 3
 
 
-def test_unknown_title_column():
+def test_unknown_title_column_raises():
     with pytest.raises(NotFoundError, match=r'no column "titel"; did you mean "title"\?') as caught:
         catalogue().with_title("titel")
     assert caught.value.hint == "one of title, year"

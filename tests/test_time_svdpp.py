@@ -1,4 +1,4 @@
-"""SVD++ in time: sessions, bins and drift are found, and what is not known is the average."""
+"""timeSVD++: sessions, bins and drift are recovered, and unknown times give averages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def planted_in_time(kind, seed=0, users=120, items=40, each=30):
         ("taste", {"drift": "factors", "drift_damping": 1.0, "init_std": 0.1, "epochs": 60}),
     ],
 )
-def test_a_planted_pattern_is_found_by_its_part_alone(kind, settings):
+def test_planted_pattern_is_fitted_by_its_component_alone(kind, settings):
     ratings = planted_in_time(kind)
     ((train_rows, test_rows),) = HoldOut(0.2).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
@@ -67,7 +67,7 @@ def test_a_planted_pattern_is_found_by_its_part_alone(kind, settings):
     assert np.array_equal(without.predict(test), timeless.predict(test))  # nothing of time left: SVD++
 
 
-def test_without_a_time_the_answer_is_the_average_over_the_ratings_of_the_user():
+def test_missing_timestamp_gives_the_user_average():
     """By biases alone, so that an item's and a user's part can be told from each other."""
     ratings = planted_in_time("sessions")
     settings = {"init_std": 0.0, "clip": False, "factors": 1, "epochs": 20, "bins": 0}
@@ -84,7 +84,7 @@ def test_without_a_time_the_answer_is_the_average_over_the_ratings_of_the_user()
     np.testing.assert_allclose(mean, 0, atol=1e-5)
 
 
-def test_a_session_or_a_bin_without_ratings_is_the_average():
+def test_unknown_session_or_bin_gives_the_average():
     ratings = planted_in_time("sessions")
     model = TimeSVDpp(**(SMALL | OFF | {"session_hours": 24.0}), clip=False).fit(ratings)
     asked = ratings.replace(timestamp=ratings.timestamp + 50 * DAY)  # between the sittings
@@ -98,7 +98,7 @@ def test_a_session_or_a_bin_without_ratings_is_the_average():
     assert unseen == binned._predict(pair).value
 
 
-def test_times_outside_those_of_training_move_nobody_further():
+def test_timestamps_outside_training_are_clamped():
     ratings = planted_in_time("drift")
     model = TimeSVDpp(**(SMALL | OFF | {"drift": "bias", "bins": 5}), clip=False).fit(ratings)
     last = np.full(len(ratings.users), -1)
@@ -116,7 +116,7 @@ def test_times_outside_those_of_training_move_nobody_further():
     )
 
 
-def test_an_unknown_user_has_the_item_s_time_and_no_other(ratings):
+def test_unknown_user_gets_item_time_effects_only(ratings):
     timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, clip=False, drift="factors").fit(timed)
     when = np.array([0, 400 * 3600], np.int64)
@@ -141,13 +141,13 @@ def test_an_explanation_has_a_part_of_time(ratings):
     np.testing.assert_allclose(told.values.sum(axis=1), model._predict(pairs).value, rtol=0, atol=2e-5)
 
 
-def test_times_are_needed(ratings):
+def test_timestamps_are_required(ratings):
     with pytest.raises(DataError, match="TimeSVDpp needs timestamp, and the ratings have none") as refused:
         TimeSVDpp(**SMALL).fit(ratings)
     assert "timestamp=COLUMN" in refused.value.hint
 
 
-def test_time_has_no_unit_of_its_own():
+def test_time_unit_does_not_matter():
     """Drift and bins follow the span of the ratings: years or minutes, from 1970 or from 2020."""
     ratings = planted_in_time("drift")
     other = ratings.replace(timestamp=(ratings.timestamp - 1_000_000_000) // 60)
@@ -157,7 +157,7 @@ def test_time_has_no_unit_of_its_own():
     np.testing.assert_allclose(here, there, rtol=0, atol=2e-3)
 
 
-def test_weights_of_0_leave_no_trace_in_time():
+def test_weight_zero_rows_have_no_time_effect():
     ratings = planted_in_time("sessions")
     weight = np.ones(len(ratings), np.float32)
     weight[::7] = 0
@@ -192,7 +192,7 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     assert not np.array_equal(timeless.user_bias_, folded.user_bias_)
 
 
-def test_too_many_bins_are_refused(ratings, monkeypatch):
+def test_too_many_bins_raise(ratings, monkeypatch):
     timed = ratings.replace(timestamp=np.zeros(len(ratings), np.int64))
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 1_000_000)
     with pytest.raises(NotEnoughMemoryError, match="5000 bins of 40 items") as refused:
@@ -203,14 +203,14 @@ def test_too_many_bins_are_refused(ratings, monkeypatch):
         TimeSVDpp(bins=10_000)._check_bins(300_000)
 
 
-def test_ratings_at_one_time_are_fine(ratings):
+def test_identical_timestamps_work(ratings):
     timed = ratings.replace(timestamp=np.full(len(ratings), 5, np.int64))
     model = TimeSVDpp(**SMALL, drift="factors").fit(timed)
     assert np.isfinite(model.predict(timed)).all()
     assert not model.drift_bias_.any()
 
 
-def test_a_file_whose_tables_of_drift_do_not_fit_is_refused(ratings):
+def test_malformed_drift_in_a_file_raises(ratings):
     timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64))
     model = TimeSVDpp(**SMALL, drift="factors").fit(timed)
     state = model.get_state()
@@ -225,7 +225,7 @@ def test_a_file_whose_tables_of_drift_do_not_fit_is_refused(ratings):
 # The parts -----------------------------------------------------------------------------------------
 
 
-def test_sessions_are_pairs_of_a_user_and_a_stretch_of_time():
+def test_sessions_are_user_time_intervals():
     user = np.array([0, 0, 1, 0, 1], np.int32)
     when = np.array([-1, 0, 3599, 3601, 7300], np.float64)
     number = session_number(when, 1.0)
@@ -240,12 +240,12 @@ def test_sessions_are_pairs_of_a_user_and_a_stretch_of_time():
     assert session_number(np.array([0.5, 1.5]), 1e-300).tolist() == [0, 1]  # at least a second
 
 
-def test_bins_are_equal_parts_and_the_ends_reach_out():
+def test_bins_are_equal_and_open_ended():
     when = np.array([-50, 0, 24, 26, 99, 100, 500], np.float64)
     assert time_bin(when, 0.0, 100.0, 4).tolist() == [0, 0, 0, 1, 3, 3, 3]
     assert time_bin(when, 0.0, 0.0, 1).tolist() == [0] * 7
 
 
-def test_drift_is_the_power_of_the_gap_with_its_sign():
+def test_drift_is_the_signed_power_of_the_time_gap():
     moved = compute_drift(np.array([0.0, 50, 75, 100]), np.full(4, 50.0), 100.0, 0.5)
     np.testing.assert_allclose(moved, [-np.sqrt(0.5), 0, 0.5, np.sqrt(0.5)], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""The kernels that find the best items, against numpy, on every instruction set of this processor."""
+"""Top-k kernels against numpy, on every supported instruction set."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def exact_tables(rng, users, items, factors):
     most_seen=st.sampled_from([None, 0, 3, 100, 400]),
     threads=st.integers(1, 3),
 )
-def test_top_items_equals_its_twin_ties_and_all(
-    isa, seed, users, items, rows, factors, keep, most_seen, threads
-):
+def test_top_items_equals_numpy_reference(isa, seed, users, items, rows, factors, keep, most_seen, threads):
     _native.use_isa(isa)
     rng = np.random.default_rng(seed)
     p, q, bias = exact_tables(rng, users, items, factors)
@@ -88,7 +86,7 @@ def test_top_items_equals_its_twin_ties_and_all(
     seed=st.integers(0, 2**32 - 1), items=st.integers(1, 200), factors=FACTORS,
     keep=st.sampled_from([1, 7, 300]),
 )  # fmt: skip
-def test_scores_are_dot_products_and_the_order_is_theirs(isa, seed, items, factors, keep):
+def test_scores_are_dot_products_in_order(isa, seed, items, factors, keep):
     _native.use_isa(isa)
     rng = np.random.default_rng(seed)
     p, q = (rng.normal(size=(n, factors)).astype(np.float32) for n in (9, items))
@@ -111,7 +109,7 @@ def test_scores_are_dot_products_and_the_order_is_theirs(isa, seed, items, facto
 
 
 @pytest.mark.parametrize("isa", _native.isas())
-def test_of_equal_scores_those_met_first_are_kept_and_stand_in_their_order(isa):
+def test_ties_are_in_visiting_order(isa):
     _native.use_isa(isa)
     q, bias = np.zeros((100, 3), np.float32), np.zeros(100, np.float32)
     met = np.arange(99, -1, -1, dtype=np.int32)
@@ -122,7 +120,7 @@ def test_of_equal_scores_those_met_first_are_kept_and_stand_in_their_order(isa):
 
 
 @pytest.mark.parametrize("isa", _native.isas())
-def test_the_same_bits_whatever_the_threads_and_the_other_users(isa):
+def test_threads_and_other_users_change_no_bit(isa):
     _native.use_isa(isa)
     rng = np.random.default_rng(0)
     p, q = (rng.normal(size=(n, 33)).astype(np.float32) for n in (700, 400))
@@ -142,7 +140,7 @@ def test_the_same_bits_whatever_the_threads_and_the_other_users(isa):
             assert one[0].tobytes() == all_[u].tobytes()
 
 
-def test_numbers_that_are_none_and_minus_infinity_are_never_among_the_best():
+def test_nan_and_minus_infinity_are_never_selected():
     bias = np.array([np.nan, 1, -np.inf, np.inf, 2], np.float32)
     none, item = np.zeros((5, 0), np.float32), np.arange(5, dtype=np.int32)
     found, score = _native.top_items(none[:1], none, bias, item[:1], item, None, None, 5, 1)
@@ -176,7 +174,7 @@ def test_many_factors_and_many_items_at_once(isa):
     seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 20), columns=st.integers(0, 90),
     keep=st.sampled_from([1, 2, 3, 10, 100]), named=st.booleans(), threads=st.integers(1, 3),
 )  # fmt: skip
-def test_top_of_rows_equals_its_twin(isa, seed, rows, columns, keep, named, threads):
+def test_top_of_rows_equals_numpy_reference(isa, seed, rows, columns, keep, named, threads):
     _native.use_isa(isa)
     rng = np.random.default_rng(seed)
     score = rng.integers(-4, 5, (rows, columns)).astype(np.float32)
@@ -226,12 +224,12 @@ def arguments(**changes):
         ({"threads": 0}, "threads must be at least 1"),
     ],
 )
-def test_wrong_arguments_are_refused(changes, words):
+def test_invalid_arguments_raise(changes, words):
     with pytest.raises(ValueError, match=words):
         _native.top_items(**arguments(**changes))
 
 
-def test_wrong_types_and_rows_are_refused():
+def test_invalid_types_and_rows_raise():
     with pytest.raises(TypeError):
         _native.top_items(**arguments(user_factors=np.zeros((2, 3))))
     rows = np.zeros((2, 3), np.float32)
@@ -259,7 +257,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it():
+def test_ctrl_c_interrupts_the_kernel():
     command = [sys.executable, "-c", INTERRUPTED]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent) as process:
         assert process.stdout.readline() == "ready\n"
