@@ -137,7 +137,7 @@ def test_user_id_with_a_comma(folder: Path, ratings: Ratings) -> None:
 
 def test_unknown_user_raises_or_gets_the_fallback(folder: Path) -> None:
     result = run("svd.foretaste", "--user", "x", code=4)
-    assert "the model does not know user 'x': its user ids are numbers" in result.stderr
+    assert "the model does not know user 'x': its user ids are integers" in result.stderr
     found = data("svd.foretaste", "--user", "14,1400", "--unknown-users", "fallback", "-n", "2")[
         "recommendations"
     ]

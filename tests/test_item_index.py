@@ -101,13 +101,13 @@ def test_folded_in_users_are_searched(many):
 @pytest.mark.peer
 def test_models_without_factors_raise(ratings):
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
-    with pytest.raises(NotSupportedError, match="ItemKNN has no factors"):
+    with pytest.raises(NotSupportedError, match="ItemKNN has no item factors"):
         ItemIndex(ItemKNN().fit(ratings))
 
 
 def test_missing_faiss_names_the_extra(ratings, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(MissingDependencyError, match="needs faiss") as caught:
+    with pytest.raises(MissingDependencyError, match="requires faiss") as caught:
         ItemIndex(SVD(factors=2).fit(ratings))
     assert caught.value.hint == 'pip install "foretaste[index]"'
 

@@ -173,7 +173,7 @@ def test_scorers_are_greater_for_the_better(ratings):
 def test_unknown_metrics_are_refused():
     with pytest.raises(InvalidParameterError, match='no metric "rsme"; did you mean "rmse"'):
         scorer("rsme")
-    with pytest.raises(InvalidParameterError, match="nmae needs the scale"):
+    with pytest.raises(InvalidParameterError, match="nmae requires the scale"):
         scorer("nmae")
 
 

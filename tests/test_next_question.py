@@ -104,7 +104,7 @@ def test_mistakes_have_hints(ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
     with pytest.raises(NotFoundError, match="every candidate has been answered"):
         next_question(model, {5: 1.0}, candidates=[5])
-    with pytest.raises(NotFoundError, match="not one of 1 candidates is known"):
+    with pytest.raises(NotFoundError, match="none of the 1 candidates is known"):
         next_question(model, candidates=[99_999])
     with pytest.raises(NotFittedError):
         next_question(SVD())

@@ -240,7 +240,7 @@ def test_repeated_and_unknown_exclusions_are_ignored(fitted, caplog):
         assert item not in recommend(model, user, 5, exclude=exclude).ids
     assert not caplog.records
     assert len(recommend(model, user, 5, exclude=[(user, 999_999)])) == 5
-    assert "nothing is left out" in caplog.text
+    assert "nothing is excluded" in caplog.text
 
 
 def test_candidates_restrict_the_items(more, fitted, caplog):
@@ -259,9 +259,9 @@ def test_candidates_restrict_the_items(more, fitted, caplog):
         assert not caplog.records
         some = recommend(model, 11, candidates=[5, 123_456, 654_321])
         assert some.ids.tolist() == [5]
-        assert "2 of 3 candidates are unknown to the model and left out (first: 123456)" in caplog.text
+        assert "2 of 3 candidates are unknown to the model and ignored (first: 123456)" in caplog.text
         caplog.clear()
-    with pytest.raises(NotFoundError, match=r"not one of 2 candidates .*first: 123456"):
+    with pytest.raises(NotFoundError, match=r"none of the 2 candidates .*first: 123456"):
         recommend(model, 11, candidates=[123_456, 654_321])
 
 
@@ -311,7 +311,7 @@ def test_unknown_user_raises_or_gets_a_marked_fallback(more, fitted):
         assert found.to_frame()["fallback"].to_list() == ["user unknown"] * 5 + [None] * 5
         assert "unknown to the model, so its fallback: 1 user" in repr(found)
         assert "its fallback: 1 user" in found._repr_html_()
-    with pytest.raises(NotFoundError, match="the model does not know user 'x': its user ids are numbers"):
+    with pytest.raises(NotFoundError, match="the model does not know user 'x': its user ids are integers"):
         recommend(model, "x", unknown_users="fallback")
     with pytest.raises(NotFoundError, match='did you mean "110"'):
         recommend(model, 1100)
@@ -374,7 +374,7 @@ def test_catalog_of_other_items_is_reported(more, fitted, caplog):
     other = ItemCatalog(IdIndex(np.array(["a"], object)), {"title": np.array(["A"], object)}, "title")
     found = recommend(fitted["SVD"], more.users.ids[0], 3, catalog=other)
     assert found.titles == [None] * 3
-    assert "no titles: the catalogue knows none of the items (it knows items like 'a')" in caplog.text
+    assert "no titles: none of the items is in the catalog (its ids are like 'a')" in caplog.text
 
 
 # What is refused -----------------------------------------------------------------------------------------
@@ -390,7 +390,7 @@ def test_invalid_arguments_raise(more, fitted, monkeypatch):
             recommend(model, threads=threads)
     with pytest.raises(InvalidParameterError, match=r"unknown_users='fall' .*did you mean \"fallback\""):
         recommend(model, unknown_users="fall")
-    with pytest.raises(InvalidParameterError, match="come from a fitted model, not from Ratings"):
+    with pytest.raises(InvalidParameterError, match="requires a fitted model, not Ratings"):
         recommend(more)
     with pytest.raises(NotFittedError):
         recommend(SVD())
@@ -398,7 +398,7 @@ def test_invalid_arguments_raise(more, fitted, monkeypatch):
         recommend(model, exclude=Pairs(more.user, more.item))
     with pytest.raises(DataError, match="item ids are given as str"):
         recommend(model, exclude=[(11, "x")])
-    with pytest.raises(NotFoundError, match="the model does not know item 'x': its item ids are numbers"):
+    with pytest.raises(NotFoundError, match="the model does not know item 'x': its item ids are integers"):
         recommend(model, candidates=["x"])
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
     with pytest.raises(NotEnoughMemoryError, match="a list for each of 238 users") as caught:

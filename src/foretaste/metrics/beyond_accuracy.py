@@ -1,6 +1,6 @@
-"""What ranked lists are like, whatever is relevant: arrays in, a number out.
+"""Beyond-accuracy metrics of ranked lists: coverage, Gini, novelty, diversity; arrays in, a number out.
 
-Lists are as in ``ranking_metrics``: a row of item numbers each, the best first, -1 after its end.
+Lists are as in ``metrics.ranking``: a row of item indices each, best first, padded with -1.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from foretaste.errors import DataError, InvalidParameterError
 from foretaste.metrics.ranking import as_lists, is_integer
 from foretaste.typing import Float64Array, IndexArray, Int64Array
 
-_BLOCK = 1 << 22  # numbers held at a time
+_BLOCK = 1 << 22  # numbers per block
 
 
 def coverage(lists: Any, n_items: int, *, n: int | None = None) -> float:
-    """Return the share of a catalogue that stands in any list.
+    """Return the catalog coverage: the fraction of items that occur in any list.
 
     Parameters
     ----------
     lists, n
         As in ``score_lists``.
     n_items : int
-        How many items the catalogue has; they are numbered from 0.
+        Number of items in the catalog; indices start at 0.
     """
     return float(np.count_nonzero(_count_exposure(lists, n_items, n)) / n_items)
 
@@ -33,14 +33,14 @@ def coverage(lists: Any, n_items: int, *, n: int | None = None) -> float:
 def gini(lists: Any, n_items: int, *, n: int | None = None) -> float:
     """Return the Gini coefficient of exposure: 0 if all items are listed equally often, near 1 if few are.
 
-    Half the mean difference between the numbers of places of two items, divided by their mean.
+    Half the mean absolute difference between the exposures of two items, divided by the mean exposure.
 
     Parameters
     ----------
     lists, n
         As in ``score_lists``.
     n_items : int
-        How many items the catalogue has; those in no list count, too.
+        Number of items in the catalog, those in no list included.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def gini(lists: Any, n_items: int, *, n: int | None = None) -> float:
     exposure = np.sort(_count_exposure(lists, n_items, n))
     total = int(exposure.sum())
     if total == 0:
-        raise DataError("all lists are empty: no item is shown to anyone")
+        raise DataError("all lists are empty")
     rank_weights = 2 * np.arange(1, n_items + 1, dtype=np.int64) - n_items - 1
     return int(rank_weights @ exposure) / (n_items * total)
 
@@ -65,31 +65,29 @@ def novelty_per_list(lists: Any, rating_counts: Any, n_users: int, *, n: int | N
     """
     ranked, user_counts = as_lists(lists, n), np.asarray(rating_counts, dtype=np.float64)
     if not is_integer(n_users) or n_users < 1:
-        raise InvalidParameterError(f"users={n_users!r} is not allowed; it must be a whole number at least 1")
+        raise InvalidParameterError(f"n_users={n_users!r} is not allowed; it must be an integer at least 1")
     if user_counts.ndim != 1 or not ((user_counts >= 0) & (user_counts <= n_users)).all():
-        raise DataError(
-            f"count must hold a number from 0 to {n_users} for each item: how many users rated it"
-        )
+        raise DataError(f"rating_counts must be from 0 to {n_users}: the number of users who rated each item")
     if ranked.max(initial=-1) >= len(user_counts):
-        raise DataError(f"lists hold item {ranked.max()}; count tells of {len(user_counts)} items, from 0")
-    bits = np.r_[-np.log2(np.maximum(user_counts, 1) / n_users), 0.0]  # the last is for empty places
+        raise DataError(f"lists hold item {ranked.max()}; rating_counts has {len(user_counts)} items")
+    bits = np.r_[-np.log2(np.maximum(user_counts, 1) / n_users), 0.0]  # the last is for padding
     return _mean_per_list(bits[ranked].sum(axis=1), (ranked >= 0).sum(axis=1))
 
 
 def novelty(lists: Any, rating_counts: Any, n_users: int, *, n: int | None = None) -> float:
-    """Return how far lists are from what everybody knows: -log2 of the share of users who rated an item.
+    """Return the novelty: the mean self-information -log2(fraction of users who rated the item), in bits.
 
-    The mean over the items of a list, then over lists that are not empty (Zhou et al. 2010). An item that
-    nobody rated counts as if one had.
+    The mean over the items of a list, then over non-empty lists (Zhou et al. 2010). An item without ratings
+    counts as rated once.
 
     Parameters
     ----------
     lists, n
         As in ``score_lists``.
     rating_counts : int array, shape (items,)
-        How many users rated each item.
+        Number of users who rated each item.
     n_users : int
-        How many users there are.
+        Number of users.
     """
     return _mean_over_lists(novelty_per_list(lists, rating_counts, n_users, n=n), "is not empty")
 
@@ -106,7 +104,7 @@ def diversity_per_list(
     """
     ranked = as_lists(lists, n)
     if (vectors is None) == (similarity is None):
-        raise InvalidParameterError("diversity needs either vectors or similarity", hint="vectors=features")
+        raise InvalidParameterError("diversity requires vectors or similarity", hint="vectors=features")
     matrix = np.asarray(similarity if vectors is None else vectors, dtype=np.float64)
     if matrix.ndim != 2 or (vectors is None and matrix.shape[0] != matrix.shape[1]):
         raise DataError(
@@ -133,7 +131,7 @@ def diversity_per_list(
 
 
 def diversity(lists: Any, *, vectors: Any = None, similarity: Any = None, n: int | None = None) -> float:
-    """Return how unlike each other the items of a list are: 1 less the mean similarity of two of them.
+    """Return the intra-list diversity: 1 minus the mean pairwise similarity of the items of a list.
 
     The mean over lists of at least two items (Ziegler et al. 2005).
 
@@ -142,16 +140,16 @@ def diversity(lists: Any, *, vectors: Any = None, similarity: Any = None, n: int
     lists, n
         As in ``score_lists``.
     vectors : float array, shape (items, features), optional
-        What describes items; similar is what has a high cosine, and zeros are like nothing.
+        Item features, compared by the cosine; a zero vector is similar to nothing.
     similarity : float array, shape (items, items), optional
-        Instead: how similar items are, 1 at most, symmetric.
+        Alternatively the symmetric item similarities, at most 1.
     """
     values = diversity_per_list(lists, vectors=vectors, similarity=similarity, n=n)
     return _mean_over_lists(values, "holds two items")
 
 
 def _similarity_sum_from_matrix(block: IndexArray, matrix: Float64Array) -> Float64Array:
-    """Return the sum of the similarities of all pairs within each list."""
+    """Return the sum of the pairwise similarities within each list."""
     valid = block >= 0
     pairs = matrix[block[:, :, None], block[:, None, :]] * (valid[:, :, None] & valid[:, None, :])
     first, second = np.triu_indices(block.shape[1], 1)
@@ -159,18 +157,18 @@ def _similarity_sum_from_matrix(block: IndexArray, matrix: Float64Array) -> Floa
 
 
 def _similarity_sum_from_vectors(block: IndexArray, matrix: Float64Array) -> Float64Array:
-    """Return the same by unit vectors: the square of their sum holds each pair twice, and each itself."""
+    """Return the same from unit vectors: their squared sum counts each pair twice and each item once."""
     list_vectors = matrix[block] * (block >= 0)[:, :, None]
     return np.asarray(((list_vectors.sum(axis=1) ** 2).sum(axis=1) - (list_vectors**2).sum(axis=(1, 2))) / 2)
 
 
 def _count_exposure(lists: Any, n_items: int, n: int | None) -> Int64Array:
-    """Return in how many places each item stands."""
+    """Return the number of list positions of each item."""
     ranked = as_lists(lists, n)
     if not is_integer(n_items) or n_items < 1:
-        raise InvalidParameterError(f"items={n_items!r} is not allowed; it must be a whole number at least 1")
+        raise InvalidParameterError(f"n_items={n_items!r} is not allowed; it must be an integer at least 1")
     if ranked.max(initial=-1) >= n_items:
-        raise DataError(f"lists hold item {ranked.max()}; with items={n_items} they are numbered from 0")
+        raise DataError(f"lists hold item {ranked.max()}; with n_items={n_items}, indices start at 0")
     return np.bincount(ranked[ranked >= 0], minlength=n_items)
 
 

@@ -1,9 +1,8 @@
-"""How good ranked lists are: arrays in, a number out.
+"""Ranking metrics: arrays in, a number out.
 
-A list is a row of item numbers, the best first, -1 after its end. What is relevant for the list in row r are
-the items of the pairs whose ``user`` is r; each pair stands once. The figures of a list are those of TREC's
-evaluation; a mean is over the lists for which anything is relevant, since for the others there is nothing to
-find. How equal scores are ordered is the business of whoever made the lists.
+A list is a row of item indices, best first, padded with -1. The relevant items of the list in row r are the
+items of the pairs whose ``user`` is r; pairs are distinct. The metrics are those of TREC's evaluation; means
+are over the lists that have a relevant item. Ties are ordered by whoever makes the lists.
 """
 
 from __future__ import annotations
@@ -26,31 +25,31 @@ _MAX_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True, eq=False)
 class RankingScores:
-    """The figures of each list; made by ``score_lists``.
+    """The metrics of each list; made by ``score_lists``.
 
     Parameters
     ----------
     values : float64 array, shape (lists, 6)
-        Precision, recall, nDCG, average precision, reciprocal rank and hit (0 or 1); all 0 where nothing is
-        relevant.
+        Precision, recall, nDCG, average precision, reciprocal rank and hit (0 or 1); all 0 where no
+        item is relevant.
     n_relevant : int64 array, shape (lists,)
-        How many items are relevant.
+        Number of relevant items.
     """
 
     values: Float64Array
     n_relevant: Int64Array
 
     def per_list(self, name: str) -> Float64Array:
-        """Return one figure of the lists for which anything is relevant, by its name in ``LIST_METRICS``."""
+        """Return a metric, one of ``LIST_METRICS``, of each list that has a relevant item."""
         return np.ascontiguousarray(self.values[self.n_relevant > 0, LIST_METRICS.index(name)])
 
     def mean(self, name: str) -> float:
-        """Return the mean of a figure over the lists for which anything is relevant.
+        """Return the mean of a metric over the lists that have a relevant item.
 
         Raises
         ------
         DataError
-            If nothing is relevant for any list.
+            If no list has a relevant item.
         """
         values = self.per_list(name)
         if len(values) == 0:
@@ -69,34 +68,34 @@ def score_lists(
     denominator: str = "relevant",
     threads: int | None = None,
 ) -> RankingScores:
-    """Return all figures of each list at once.
+    """Return all metrics of each list at once.
 
     Parameters
     ----------
     lists : int array, shape (lists, k), or a list of lists
-        Item numbers, the best first; -1 after the end of a shorter list.
+        Item indices, best first; shorter lists are padded with -1.
     user : int array, shape (pairs,)
-        For which row of ``lists``.
+        The row of ``lists`` of each relevant pair.
     item : int array, shape (pairs,)
-        What is relevant for it.
+        The relevant item of each pair.
     gain : float array, shape (pairs,), optional
-        How relevant, for nDCG alone; at least 0. Default: 1 each.
+        Relevance grades, at least 0, used by nDCG only. Default: 1 each.
     n : int, optional
-        How much of each list counts; default: all of its k places.
+        Cutoff; default: k.
     gains : {"linear", "exponential"}
-        Whether nDCG takes g or 2**g - 1.
+        Whether the gain in nDCG is g or 2**g - 1.
     denominator : {"relevant", "reachable"}
-        What the precisions of the average precision are divided by: the number of relevant items (as TREC
-        does), or n where that is less, so that a perfect list reaches 1.
+        Denominator of the average precision: the number of relevant items (as in TREC), or n where that is
+        less, so that a perfect list reaches 1.
     threads : int, optional
-        None is all; never changes a result.
+        Default: all cores; never changes a result.
 
     Raises
     ------
     InvalidParameterError
         If an option is not allowed.
     DataError
-        If an item stands twice in a list or is relevant twice for it, or arrays do not fit together.
+        If an item occurs twice in a list or among its relevant pairs, or array lengths differ.
     """
     ranked = as_lists(lists, n)
     _check_choice("gains", gains, GAINS)
@@ -107,7 +106,7 @@ def score_lists(
     if len(users) and not 0 <= users.min() <= users.max() < len(ranked):
         raise DataError(f"user must be row numbers of the {len(ranked)} lists, from 0 to {len(ranked) - 1}")
     if len(items) and items.min() < 0:
-        raise DataError("item holds a number below 0; -1 ends lists, and cannot be relevant")
+        raise DataError("item holds a negative number; -1 is padding, and cannot be relevant")
     weights = None if gain is None else _check_gains(gain, len(users), gains)
     ranked, items, n_items = _compact_items(ranked, items)
     starts, order = _group_by_list(users, len(ranked))
@@ -122,20 +121,20 @@ def score_lists(
 
 
 def precision(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
-    """Return precision at n: which share of the n places of a list holds relevant items.
+    """Return precision@n: the fraction of the n positions of a list that hold relevant items.
 
-    A list shorter than n has empty places, which count as wrong.
+    Empty positions of a list shorter than n count as not relevant.
 
     Parameters
     ----------
     lists, user, item, n
-        As in ``score_lists``: ranked item numbers, and the pairs that are relevant.
+        As in ``score_lists``: ranked item indices, and the relevant pairs.
     """
     return score_lists(lists, user, item, n=n).mean("precision")
 
 
 def recall(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
-    """Return recall at n: which share of the relevant items stands in the list.
+    """Return recall@n: the fraction of the relevant items that the list holds.
 
     Parameters
     ----------
@@ -148,10 +147,10 @@ def recall(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
 def ndcg(
     lists: Any, user: Any, item: Any, gain: Any = None, *, n: int | None = None, gains: str = "linear"
 ) -> float:
-    """Return the normalised discounted cumulative gain at n (Järvelin and Kekäläinen 2002).
+    """Return the normalized discounted cumulative gain at n, nDCG@n (Järvelin and Kekäläinen 2002).
 
-    The gains at the ranks r = 1, 2, ..., n, each divided by log2(1 + r), summed, and divided by the same of
-    the best list there could be.
+    The gains at ranks r = 1, 2, ..., n, each divided by log2(1 + r), are summed and divided by the same
+    sum of the ideal list.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def ndcg(
 def average_precision(
     lists: Any, user: Any, item: Any, *, n: int | None = None, denominator: str = "relevant"
 ) -> float:
-    """Return MAP at n: the precisions at the ranks of relevant items, summed and divided, averaged.
+    """Return MAP@n: the mean over lists of the average precision at the ranks of relevant items.
 
     Parameters
     ----------
@@ -175,7 +174,7 @@ def average_precision(
 
 
 def reciprocal_rank(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
-    """Return MRR at n: one divided by the rank of the first relevant item, 0 without one, averaged.
+    """Return MRR@n: the mean over lists of the reciprocal rank of the first relevant item, 0 without one.
 
     Parameters
     ----------
@@ -186,7 +185,7 @@ def reciprocal_rank(lists: Any, user: Any, item: Any, *, n: int | None = None) -
 
 
 def hit_rate(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float:
-    """Return the share of the lists that hold a relevant item.
+    """Return the hit rate: the fraction of lists that hold a relevant item.
 
     Parameters
     ----------
@@ -196,23 +195,21 @@ def hit_rate(lists: Any, user: Any, item: Any, *, n: int | None = None) -> float
     return score_lists(lists, user, item, n=n).mean("hit_rate")
 
 
-# Checks ---------------------------------------------------------------------------------------------------
+# Validation -----------------------------------------------------------------------------------------------
 
 
 def as_lists(lists: Any, n: int | None = None) -> IndexArray:
-    """Return lists as an int32 array of n columns, -1 after the end of each.
+    """Return lists as an int32 array of n columns, padded with -1.
 
     Raises
     ------
     InvalidParameterError
-        If ``n`` is no whole number above 0.
+        If ``n`` is not a positive integer.
     DataError
-        If it holds anything but item numbers, or an item after an end.
+        If a list holds anything but item indices, or an item after its padding.
     """
     if n is not None and (not is_integer(n) or n < 1):
-        raise InvalidParameterError(
-            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10"
-        )
+        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=10")
     if isinstance(lists, list | tuple):
         longest = max((len(row) for row in lists), default=0)
         lists = [[*row, *[-1] * (longest - len(row))] for row in lists]
@@ -220,21 +217,21 @@ def as_lists(lists: Any, n: int | None = None) -> IndexArray:
     ranked = np.asarray(lists)
     if ranked.ndim != 2 or ranked.dtype.kind not in "iu":
         raise DataError(
-            f"lists is {ranked.dtype} of the shape {ranked.shape}; it must be item numbers, a row a list"
+            f"lists is {ranked.dtype} of shape {ranked.shape}; it must be item indices, one row per list"
         )
     width = ranked.shape[1] if n is None else int(n)
     ranked = ranked[:, :width]
     if ranked.size and (ranked.min() < -1 or ranked.max() > _MAX_NUMBER - 1):
-        raise DataError("lists hold a number that is neither an item nor the -1 after the end of a list")
+        raise DataError("lists hold a number that is neither an item index nor the padding -1")
     padded = np.full((len(ranked), max(1, width)), -1, np.int32)
     padded[:, : ranked.shape[1]] = ranked
     if ((padded[:, 1:] >= 0) & (padded[:, :-1] < 0)).any():
-        raise DataError("a list holds an item after its end (-1)")
+        raise DataError("a list holds an item after its padding (-1)")
     return padded
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is a whole number, and no truth value."""
+    """Return whether a value is an integer and not a bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -256,9 +253,7 @@ def _check_indices(values: Any, name: str) -> IndexArray:
         or column.max() > _MAX_NUMBER - 1
         or column.min() < -_MAX_NUMBER
     ):
-        raise DataError(
-            f"{name} is {column.dtype} of the shape {column.shape}; it must be one row of numbers"
-        )
+        raise DataError(f"{name} is {column.dtype} of shape {column.shape}; it must be a vector of integers")
     return np.ascontiguousarray(column, np.int32)
 
 
@@ -276,14 +271,14 @@ def _check_gains(gain: Any, length: int, gains: str) -> Float64Array:
         return weights
     if weights.max(initial=0) > 1000:
         raise DataError(
-            f"2**{weights.max():g} is no number to count with; gains are at most 1000",
+            f"2**{weights.max():g} overflows; gains are at most 1000",
             hint='gains="linear"',
         )
     return np.asarray(np.exp2(weights) - 1)
 
 
 def _compact_items(ranked: IndexArray, items: IndexArray) -> tuple[IndexArray, IndexArray, int]:
-    """Return items numbered without large gaps, and how many numbers there are."""
+    """Renumber items without large gaps; return them and the number of codes."""
     n_items = 1 + max(int(ranked.max(initial=-1)), int(items.max(initial=-1)))
     if n_items <= 4 * (ranked.size + len(items)) + 1_000_000:
         return ranked, items, n_items
@@ -293,7 +288,7 @@ def _compact_items(ranked: IndexArray, items: IndexArray) -> tuple[IndexArray, I
 
 
 def _group_by_list(users: IndexArray, rows: int) -> tuple[Int64Array, IndexArray | None]:
-    """Return where the pairs of each row start, and their order if they are not grouped already."""
+    """Return where the pairs of each row start, and their order unless they are grouped already."""
     if (users[1:] >= users[:-1]).all():
         return np.searchsorted(users, np.arange(rows + 1)).astype(np.int64), None
     return group_rows(users, rows)

@@ -1,7 +1,7 @@
 """Rating prediction metrics: arrays in, a number out.
 
-Every function takes true ratings first. Both may be vectors, or aligned utility matrices in which NaN
-in the true one means "no rating": only rated cells count.
+The true ratings come first. Both arguments are vectors, or aligned utility matrices in which NaN in the true
+one means "no rating": only rated cells count.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def rmse(y_true: Any, y_pred: Any, weight: Any = None) -> float:
 def rmse_per_user(y_true: Any, y_pred: Any, user: Any) -> float:
     """Return the mean over users of each user's root mean squared error, in rating units.
 
-    Every user counts the same, however many of their ratings are judged; so it is another figure than
-    ``rmse``, in which every rating counts the same, and mostly a lower one.
+    Users are weighted equally, however many test ratings they have; ``rmse`` weights ratings equally, and is
+    mostly higher.
 
     Parameters
     ----------
     y_true, y_pred : array-like, shape (n,)
     user : int array, shape (n,)
-        An index or number for each row's user.
+        A code for the user of each row.
     """
     true, pred, _ = _check_targets(y_true, y_pred, None)
     codes = _encode_users(user, true)
@@ -97,7 +97,7 @@ def r2(y_true: Any, y_pred: Any, weight: Any = None) -> float:
         raise DataError(f"R squared needs at least two ratings; there are {len(true)}")
     total_variance = np.average((true - np.average(true, weights=weights)) ** 2, weights=weights)
     error_variance = np.average((true - pred) ** 2, weights=weights)
-    if total_variance == 0:  # as scikit-learn: perfect is 1, anything else 0
+    if total_variance == 0:  # as in scikit-learn: 1 if perfect, else 0
         return 1.0 if error_variance == 0 else 0.0
     return float(1 - error_variance / total_variance)
 
@@ -105,14 +105,14 @@ def r2(y_true: Any, y_pred: Any, weight: Any = None) -> float:
 def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
     """Return the fraction of concordant pairs within users (Koren and Sill 2013).
 
-    For each user, pairs of items rated differently are counted as concordant if the predictions stand in
-    the same order, else (ties included) as discordant; the counts are averaged over the users and divided.
+    For each user, a pair of items rated differently is concordant if the predictions are in the same order,
+    else (ties included) discordant; the counts are summed over users.
 
     Parameters
     ----------
     y_true, y_pred : array-like, shape (n,)
     user : int array, shape (n,)
-        An index or number for each row's user.
+        A code for the user of each row.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def fcp(y_true: Any, y_pred: Any, user: Any) -> float:
 
 
 def _encode_users(user: Any, true: Float64Array) -> IntpArray:
-    """Return the users of rows as numbers from 0 on, all of which occur."""
+    """Return the users of rows as consecutive codes from 0."""
     user = np.asarray(user)
     if user.shape != true.shape:
         raise DataError(f"user has the shape {user.shape}, the ratings {true.shape}; they must agree")
@@ -141,7 +141,7 @@ def _encode_users(user: Any, true: Float64Array) -> IntpArray:
 def _check_targets(
     y_true: Any, y_pred: Any, weight: Any
 ) -> tuple[Float64Array, Float64Array, Float64Array | None]:
-    """Return the rated cells of both as float64 vectors, checked."""
+    """Validate the targets and return the rated cells as float64 vectors."""
     true = np.asarray(y_true, dtype=np.float64)
     pred = np.asarray(y_pred, dtype=np.float64)
     weights = None if weight is None else np.asarray(weight, dtype=np.float64)

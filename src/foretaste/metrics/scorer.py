@@ -54,7 +54,7 @@ def scorer(name: str, **options: Any) -> Scorer:
     Parameters
     ----------
     name : str
-        One of ``METRICS``, in any case: rmse, rmse_per_user, mae, nmae (with ``scale=(low, high)``), r2, fcp.
+        One of ``METRICS``, in any case: rmse, rmse_per_user, mae, nmae (with ``scale=``), r2, fcp.
     **options
         Passed to the metric, such as ``scale``.
 
@@ -65,5 +65,5 @@ def scorer(name: str, **options: Any) -> Scorer:
     """
     metric = get_metric(name)
     if metric.requires == "scale" and "scale" not in options:
-        raise InvalidParameterError("nmae needs the scale", hint='scorer("nmae", scale=(1, 5))')
+        raise InvalidParameterError("nmae requires the scale", hint='scorer("nmae", scale=(1, 5))')
     return Scorer(metric, **options)

@@ -1,4 +1,4 @@
-"""What to recommend and why: the best items, what is like an item, new people, explanations, questions."""
+"""Recommendations: top-N, similar items and users, fold-in, explanations and active learning."""
 
 from foretaste.recommendation.active_learning import next_question, question_gains
 from foretaste.recommendation.batch import recommend_all

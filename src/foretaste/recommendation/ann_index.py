@@ -1,9 +1,9 @@
-"""The best of very many items without scoring all of them exactly: an index, and how good it is.
+"""Approximate nearest-neighbor index of items for top-N, with measured recall.
 
-Each number of an item's factors is kept in four bits, after a rotation that makes all of them alike, and
-faiss scores all items by these in a fraction of the time. The model then predicts those that may be among the
-best, so what is recommended is ranked by its own predictions, and only an item that was not among the
-candidates can be missed. How many candidates that takes is found by comparing with the exact way.
+Item factors are product-quantized to four bits per dimension, after a random rotation that equalizes the
+dimensions, and faiss scores all items by these codes. The model predicts the best candidates exactly, so that
+lists are ranked by its own predictions and only items outside the candidates can be missed. The number of
+candidates is chosen by comparison with the exact lists.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from foretaste.ratings import Pairs
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker, as_kernel_linear
 from foretaste.typing import Float32Array, IndexArray
 
-RECALL_AT = 10  # of so many is the recall measured
+RECALL_AT = 10  # recall is measured at this cutoff
 _CANDIDATES = (200, 400, 800, 1600, 3200, 6400)
-_N_SAMPLE_USERS = 200  # users compared with the exact way
-_N_TRAIN_ITEMS = 40_000  # items that the sixteen steps of each number are found from
+_N_SAMPLE_USERS = 200  # users whose exact lists are compared
+_N_TRAIN_ITEMS = 40_000  # items that the quantizer is trained on
 
 
 class ItemIndex:
-    """An index of the items of a model of biases and factors.
+    """Approximate index of the items of a model with biases and factors.
 
     Parameters
     ----------
     model : Model
         Fitted.
     recall : float
-        Which share of the ten best of all it is to find, on average: as many candidates are taken as that
-        needs, by the model's own users, up to 6400.
+        Target recall@10, averaged over a sample of the model's users; the number of candidates is chosen to
+        reach it, up to 6400.
     threads : int, optional
-        To build it; None is all.
+        Number of threads to build the index; default: all cores.
 
     Attributes
     ----------
     recall_ : float
-        The share that it was found to find.
+        The recall@10 measured.
     candidates_ : int
-        How many items the model predicts to find the ten best.
+        Number of items that the model predicts for a list of ten.
 
     Raises
     ------
     NotSupportedError
-        If the model cannot be written as biases and factors, or learned from nobody.
+        If the model has no linear form, or no users.
     MissingDependencyError
         If faiss is not installed.
     """
@@ -60,23 +60,23 @@ class ItemIndex:
             import faiss
         except ImportError:
             raise MissingDependencyError(
-                "an index of items needs faiss", hint='pip install "foretaste[index]"'
+                "an item index requires faiss", hint='pip install "foretaste[index]"'
             ) from None
         linear = as_kernel_linear(model)
         if linear is None or not linear.item_factors.shape[1] or not len(linear.user_factors):
             raise NotSupportedError(
-                f"{type(model).__name__} has no factors of items to put in an index",
+                f"{type(model).__name__} has no item factors to index",
                 hint="a model with factors, such as SVD or ALS",
             )
         self._faiss: Any = faiss
         vectors = np.hstack([linear.item_factors, linear.item_bias[:, None]])
-        size = vectors.shape[1] + vectors.shape[1] % 2  # faiss takes the numbers in twos
+        size = vectors.shape[1] + vectors.shape[1] % 2  # faiss requires an even dimension
         orthogonal, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))
         self._rotation = np.ascontiguousarray(orthogonal[: vectors.shape[1]], np.float32)
         vectors = vectors @ self._rotation
-        faiss.omp_set_num_threads(resolve_threads(threads))  # of this thread alone
+        faiss.omp_set_num_threads(resolve_threads(threads))  # affects this thread only
         self._faiss_index = faiss.IndexPQFastScan(size, size, 4, faiss.METRIC_INNER_PRODUCT)
-        self._faiss_index.pq.cp.niter = 10  # of sixteen steps on a line
+        self._faiss_index.pq.cp.niter = 10  # iterations of k-means with 16 centroids per dimension
         sample = np.random.default_rng(0).permutation(len(vectors))[:_N_TRAIN_ITEMS]
         self._faiss_index.train(np.ascontiguousarray(vectors[np.sort(sample)]))
         self._faiss_index.add(vectors)
@@ -85,7 +85,7 @@ class ItemIndex:
     def _choose_n_candidates(
         self, model: Model, linear: LinearForm, target_recall: float
     ) -> tuple[int, float]:
-        """Return how many candidates are needed, and the recall with these."""
+        """Return the number of candidates needed, and the recall with it."""
         rng = np.random.default_rng(0)
         users = np.sort(rng.permutation(len(linear.user_factors))[:_N_SAMPLE_USERS]).astype(np.int32)
         all_items = np.arange(len(linear.item_factors), dtype=np.int32)
@@ -108,24 +108,24 @@ class ItemIndex:
         return n_candidates, recall
 
     def topk(self, model: Model, user: int, excluded: IndexArray, n: int) -> tuple[IndexArray, Float32Array]:
-        """Return the best items of a user, those left out that they have seen.
+        """Return the top items of a user, without the excluded ones.
 
         Parameters
         ----------
         model : Model
-            That of the index, or the same with other users taken in.
+            The model of the index, or one with other users folded in.
         user : int
             Its index in ``model``.
         excluded : int32 array, shape (m,)
-            Items to leave out.
+            Items to exclude.
         n : int
 
         Returns
         -------
         item : int32 array, shape (k,)
-            The best first; fewer than ``n`` only if there are no more.
+            Best first; fewer than ``n`` only if there are no more.
         score : float32 array, shape (k,)
-            As the model predicts, unclipped.
+            Predictions before clipping.
         """
         n_items = len(model.items_)
         linear = as_kernel_linear(model)
@@ -148,9 +148,9 @@ class ItemIndex:
         n: int,
         excluded: IndexArray | None = None,
     ) -> tuple[IndexArray, Float32Array]:
-        """Predict the candidates, and rank."""
+        """Predict and rank the candidates."""
         query = np.r_[linear.user_factors[user], np.float32(1)] @ self._rotation
-        self._faiss.omp_set_num_threads(1)  # of this thread alone: one search is too short for two
+        self._faiss.omp_set_num_threads(1)  # a single query is too short for two threads
         _, found_items = self._faiss_index.search(
             query[None].astype(np.float32), min(n_candidates, len(model.items_))
         )

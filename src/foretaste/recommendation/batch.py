@@ -1,4 +1,4 @@
-"""``recommend_all``: the recommendations of all users into a file, a batch at a time."""
+"""``recommend_all``: writes the recommendations of all users to a file in batches."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from foretaste.recommendation.recommendations import Recommendations
 from foretaste.recommendation.top_n import RecommendJob
 
 FORMATS = (".parquet", ".csv")
-_MAX_PAIRS = 50_000_000  # pairs ranked in one step, so that progress is seen to move
-_MAX_ROWS = 250_000  # recommendations kept in memory before they are written
+_MAX_PAIRS = 50_000_000  # pairs ranked per step, for smooth progress
+_MAX_ROWS = 250_000  # rows buffered before they are written
 
 
 def recommend_all(
@@ -36,32 +36,32 @@ def recommend_all(
 ) -> int:
     """Write the recommendations of all users to a file, in bounded memory.
 
-    Beside the model and the pairs that are left out it needs about 100 MB, however many users there are. The
-    file appears when it is complete; if the work is stopped (Ctrl-C), an older one stays as it was.
+    Besides the model and the excluded pairs, peak memory is about 100 MB for any number of users. The write
+    is atomic: if it is interrupted (Ctrl-C), an existing file is unchanged.
 
     Parameters
     ----------
     model : Model
         Fitted.
     path : str or path
-        A name that ends in ``.parquet`` or ``.csv``. The columns are those of ``Recommendations.to_frame``:
-        user, rank (from 1), item, prediction, title (with a catalogue), fallback.
+        Ends in ``.parquet`` or ``.csv``. The columns are those of ``Recommendations.to_frame``:
+        user, rank (from 1), item, prediction, title (with a catalog), fallback.
     n, users, exclude, candidates, catalogue, unknown, threads
         As in ``recommend``.
     progress : bool or Progress
-        Show how far it is.
+        Whether to show progress.
 
     Returns
     -------
     int
-        How many rows were written.
+        Number of rows written.
 
     Raises
     ------
     InvalidParameterError
-        If the name ends in something else, or an argument is not allowed.
+        If the suffix is another one, or an argument is invalid.
     NotFoundError
-        If the folder does not exist, a user is unknown, or not one of the candidates is known.
+        If the folder does not exist, a user is unknown, or no candidate is known.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -79,7 +79,7 @@ def recommend_all(
 
 
 def _iter_batches(job: RecommendJob, catalog: ItemCatalog | None, task: Any) -> Iterator[Any]:
-    """Give frames of at most about ``_MAX_ROWS`` rows; at least one."""
+    """Yield at least one frame, each of about ``_MAX_ROWS`` rows at most."""
     ranker, users = job.ranker, len(job.user_indices)
     step = max(1, min(_MAX_PAIRS // max(1, len(ranker.candidates)), _MAX_ROWS // max(1, ranker.n)))
     pending: list[Recommendations] = []
@@ -109,7 +109,7 @@ def _write_csv(frames: Iterator[Any], path: Path) -> int:
 
 
 def _write_parquet(frames: Iterator[Any], path: Path) -> int:
-    """Write parts beside the file and let polars stream them into one: it cannot add to a Parquet file."""
+    """Write parts and let polars stream them into one file, since it cannot append to a Parquet file."""
     import polars as pl
 
     rows, parts = 0, list[Path]()

@@ -1,4 +1,4 @@
-"""``recommend``: the best items of one, some or all users."""
+"""``recommend``: the top-N items of one, some or all users."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from foretaste.validation import encode_pairs
 
 log = logging.getLogger("foretaste")
 
-_ROW_BYTES = 120  # of one recommendation, while it is found and put into words
+_ROW_BYTES = 120  # peak memory of one recommendation
 
 
 def recommend(
@@ -38,33 +38,31 @@ def recommend(
     unknown_users: str = "raise",
     threads: int | None = None,
 ) -> Recommendations:
-    """Return the items that a model predicts the highest ratings for, user by user.
+    """Return the top-N items of each user by predicted rating.
 
-    Items are ranked exactly as the model's predictions stand before they are clipped to the scale (many can
-    be clipped to the same highest rating); equal ones stand in the order of their ids. The number of threads
-    and which other users are asked for change nothing, not a bit.
+    Items are ranked by predictions before clipping (clipping ties many items at the highest rating); ties are
+    in the order of their ids. Results are bit-identical for any number of threads and any set of other users.
 
     Parameters
     ----------
     model : Model
         Fitted.
     users : id, or array-like of ids, optional
-        Whom to recommend to; default: all whom the model knows. Text is accepted for number ids.
+        Default: all known users. Strings are accepted for integer ids.
     n : int
-        How many items each; fewer come where fewer are left.
+        Number of items per user; fewer where fewer are left.
     exclude : Ratings, data frame, or array-like of shape (n, 2), optional
-        Pairs of a user and an item that are left out, mostly the ratings that the model learned from: a model
-        does not keep them. Default: nothing is left out, and what users know already is recommended, too.
+        Pairs of a user and an item to exclude, usually the training ratings, which models do not store.
+        Default: nothing is excluded, so items that users rated already are recommended as well.
     candidates : id, or array-like of ids, optional
-        The items to choose from; those that the model does not know are left out, and it is said how many.
-        Default: all that the model knows.
+        The candidate items; unknown ones are ignored and logged. Default: all known items.
     catalog : Catalogue, optional
-        For titles beside the ids.
+        Adds titles.
     unknown_users : {"raise", "fallback"}
-        Whether a user whom the model does not know is an error, or gets what the model falls back to for
-        users whom it does not know (see the model's page), marked in ``fallback``.
+        Whether an unknown user is an error, or gets the model's fallback for unknown users (see the model's
+        page), marked in ``fallback``.
     threads : int, optional
-        How many threads; None is all.
+        Default: all cores.
 
     Returns
     -------
@@ -73,13 +71,13 @@ def recommend(
     Raises
     ------
     NotFoundError
-        If a user is unknown, or not one of the candidates is known.
+        If a user is unknown, or no candidate is known.
     InvalidParameterError
-        If ``n``, ``unknown_users``, ``threads`` or ``exclude`` is not allowed.
+        If ``n``, ``unknown_users``, ``threads`` or ``exclude`` is invalid.
     DataError
         If ids are of another type than the model's.
     NotEnoughMemoryError
-        If it would not fit into memory; ``recommend_all`` writes to a file, piece by piece.
+        If the result would not fit into memory; ``recommend_all`` writes to a file in batches.
     """
     job = RecommendJob(model, users, n, exclude, candidates, unknown_users, threads)
     size = _ROW_BYTES * len(job.user_indices) * job.ranker.n
@@ -90,7 +88,7 @@ def recommend(
 
 
 class RecommendJob:
-    """What is asked for, encoded: whom to recommend to, which items, what is left out.
+    """A validated and encoded request: users, candidate items and excluded pairs.
 
     Parameters
     ----------
@@ -116,7 +114,7 @@ class RecommendJob:
         self.excluded = None if exclude is None else _encode_excluded(exclude, self.user_ids, model)
 
     def recommend_rows(self, rows: slice, catalog: ItemCatalog | None) -> Recommendations:
-        """Return the recommendations of some of the users."""
+        """Return the recommendations of a slice of the users."""
         user_indices = self.user_indices[rows]
         all_rows = rows.start == 0 and rows.stop == len(self.user_indices)
         items, scores = self.ranker.topk(
@@ -138,30 +136,29 @@ class RecommendJob:
 def _check_arguments(model: Any, n: Any, unknown_users: Any, threads: Any) -> None:
     if not isinstance(model, Model):
         raise InvalidParameterError(
-            f"recommendations come from a fitted model, not from {type(model).__name__}",
+            f"recommend requires a fitted model, not {type(model).__name__}",
             hint="recommend(SVD().fit(ratings), users, exclude=ratings)",
         )
     model.check_fitted()
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameterError(
-            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=10"
-        )
+        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=10")
     if unknown_users not in ("raise", "fallback"):
         raise InvalidParameterError(
-            f"unknown_users={unknown_users!r} is not allowed{did_you_mean(unknown_users, ('raise', 'fallback'))}",
+            f"unknown_users={unknown_users!r} is not allowed"
+            f"{did_you_mean(unknown_users, ('raise', 'fallback'))}",
             hint='unknown_users="raise" or "fallback"',
         )
     if threads is not None and (
         isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
     ):
         raise InvalidParameterError(
-            f"threads={threads!r} is not allowed; it must be a whole number from 1 to 1024, or None",
+            f"threads={threads!r} is not allowed; it must be an integer from 1 to 1024, or None",
             hint="threads=None",
         )
 
 
 def _resolve_ids(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, IndexArray]:
-    """Return ids as one array, and the index of each, -1 where it is unknown; text is read as numbers."""
+    """Return ids as an array, and the index of each, -1 if unknown; strings are parsed for integer ids."""
     if isinstance(ids, IdIndex):
         ids = ids.ids
     elif isinstance(ids, str | numbers.Integral):
@@ -170,7 +167,7 @@ def _resolve_ids(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, IndexArr
     if column.dtype == object and index.dtype == "int":
         invalid = next((text for text in column if not is_plain_integer(text)), None)
         if invalid is not None:
-            raise NotFoundError(f"the model does not know {name} {invalid!r}: its {name} ids are numbers")
+            raise NotFoundError(f"the model does not know {name} {invalid!r}: its {name} ids are integers")
         column = index.parse(column.tolist())
     return column, index.encode(column, name)
 
@@ -187,24 +184,24 @@ def _resolve_users(known: IdIndex, users: Any, unknown_users: str) -> tuple[IdAr
         raise NotFoundError(
             f"the model does not know user {first!r}{more}{suggestion}",
             where=f"it knows users like {to_python(known.ids[0])!r}",
-            hint='unknown_users="fallback" for what the model falls back to',
+            hint='unknown_users="fallback" for the fallback of the model',
         )
     return ids, indices
 
 
 def resolve_candidates(known: IdIndex, candidates: Any) -> IndexArray:
-    """Return the items to choose from, increasing.
+    """Return the indices of the candidate items, increasing.
 
     Parameters
     ----------
     known : IdIndex
     candidates : id, or array-like of ids, optional
-        Default: all that are known.
+        Default: all known items.
 
     Raises
     ------
     NotFoundError
-        If not one of the candidates is known.
+        If no candidate is known.
     """
     if candidates is None:
         return np.arange(len(known), dtype=np.int32)
@@ -215,18 +212,18 @@ def resolve_candidates(known: IdIndex, candidates: Any) -> IndexArray:
         if len(missing) == len(ids):
             suggestion = did_you_mean(first, known.ids[:100_000].tolist())
             raise NotFoundError(
-                f"not one of {len(ids)} candidates is known to the model (first: {first!r}){suggestion}",
+                f"none of the {len(ids)} candidates is known to the model (first: {first!r}){suggestion}",
                 where=f"it knows items like {to_python(known.ids[0])!r}",
             )
         log.warning(
-            "%d of %d candidates are unknown to the model and left out (first: %r)",
+            "%d of %d candidates are unknown to the model and ignored (first: %r)",
             len(missing), len(ids), first,
         )  # fmt: skip
     return np.unique(indices[indices >= 0])
 
 
 def _encode_excluded(exclude: Any, ids: IdArray, model: Model) -> ExcludedItems:
-    """Return the items that each user leaves out, a row for each of ``ids``."""
+    """Return the excluded items of each user, one row per id."""
     if isinstance(exclude, Pairs) and not isinstance(exclude, Ratings):
         raise InvalidParameterError("exclude must hold ids, not indices", hint="exclude=ratings")
     if ids is model.users_.ids:
@@ -237,7 +234,7 @@ def _encode_excluded(exclude: Any, ids: IdArray, model: Model) -> ExcludedItems:
     is_known = (pairs.user >= 0) & (pairs.item >= 0)
     user, item = (pairs.user, pairs.item) if is_known.all() else (pairs.user[is_known], pairs.item[is_known])
     if len(user) == 0 and len(ids):
-        log.warning("exclude holds no item of these users that the model knows: nothing is left out")
+        log.warning("exclude has no known item of these users: nothing is excluded")
     starts, order = group_rows(user, len(users))
     excluded = ExcludedItems(starts, item[order])
     return excluded if rows is None else excluded.take_rows(rows)
@@ -248,7 +245,7 @@ def _item_titles(item: IndexArray, known: IdIndex, catalog: ItemCatalog) -> list
     titles = catalog.titles(known.ids[unique_items])
     if titles and not any(title is not None for title in titles):
         log.warning(
-            "no titles: the catalogue knows none of the items (it knows items like %r)",
+            "no titles: none of the items is in the catalog (its ids are like %r)",
             to_python(catalog.items.ids[0]) if len(catalog) else None,
         )
     return [titles[k] for k in inverse.tolist()]

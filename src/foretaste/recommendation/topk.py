@@ -1,9 +1,8 @@
-"""The best items of users by what a model predicts, in indices: what all recommendations go through.
+"""Exact top-k items of users by a model's predictions, on indices; all recommendations use it.
 
-Items are ranked by the model's own predictions before clipping, equal ones by the order of the items. A model
-of biases and factors need not predict every pair: a kernel finds the items that may be among the best by
-float32 scores of its own, a few more than are wanted; the model predicts those, and where the predictions
-leave a doubt whether one that was left out belongs to the best, more are taken.
+Items are ranked by the model's predictions before clipping, ties by item index. For models with biases and
+factors a native kernel selects a few more candidates than needed by float32 scores; the model predicts these,
+and where rounding leaves a doubt whether an excluded item belongs to the top k, more candidates are taken.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from foretaste.models.outputs import LinearForm
 from foretaste.ratings import Pairs
 from foretaste.typing import BoolArray, Float32Array, Float64Array, IndexArray, Int64Array, IntpArray
 
-_EXTRA_CANDIDATES = 4  # items taken beyond those wanted, at first
-_CANDIDATE_GROWTH = 8  # how many times as many where there is a doubt
-_MIN_USERS_TO_SORT = 64  # users for whom it pays to sort the items first
-_BLOCK = 1_000_000  # pairs predicted at a time
+_EXTRA_CANDIDATES = 4  # candidates beyond k in the first pass
+_CANDIDATE_GROWTH = 8  # factor of candidates in further passes
+_MIN_USERS_TO_SORT = 64  # users from which sorting the items first pays off
+_BLOCK = 1_000_000  # pairs predicted per block
 _ROUNDING = 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
 class ExcludedItems:
-    """Items that are left out: those of row r stand in ``item[starts[r] : starts[r + 1]]``, in any order.
+    """Excluded items in CSR form: those of row r are ``item[starts[r] : starts[r + 1]]``, in any order.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ class ExcludedItems:
     item: IndexArray
 
     def take_rows(self, rows: npt.NDArray[np.integer] | slice) -> ExcludedItems:
-        """Return what some rows leave out."""
+        """Return the excluded items of a subset of rows."""
         if isinstance(rows, slice):
             starts = self.starts[rows.start : rows.stop + 1]
             return ExcludedItems(starts - starts[0], self.item[starts[0] : starts[-1]])
@@ -56,16 +55,16 @@ class ExcludedItems:
 
 
 class TopKRanker:
-    """Ranks items for users by one model.
+    """Ranks items for users by the predictions of a model.
 
     Parameters
     ----------
     model : Model
         Fitted.
     candidates : int32 array, shape (m,)
-        The items to choose from, increasing.
+        The candidate items, increasing.
     n : int
-        How many are wanted.
+        Length of the lists.
     threads : int
     """
 
@@ -76,21 +75,21 @@ class TopKRanker:
         self.candidate_filter = None if linear is None else CandidateFilter(linear, candidates, threads)
 
     def topk(self, user: IndexArray, excluded: ExcludedItems | None) -> tuple[IndexArray, Float32Array]:
-        """Return the best items of users.
+        """Return the top items of users.
 
         Parameters
         ----------
         user : int32 array, shape (rows,)
-            -1 = unknown: ranked by the model's fallback.
+            -1 is unknown: ranked by the model's fallback.
         excluded : Seen or None
             A row for each of ``user``.
 
         Returns
         -------
         item : int32 array, shape (rows, n)
-            The best first; -1 where there are no more.
+            Best first, padded with -1.
         score : float32 array, shape (rows, n)
-            As the model predicts, unclipped; minus infinity where there are no more.
+            Predictions before clipping, padded with minus infinity.
         """
         items = np.full((len(user), self.n), -1, np.int32)
         scores = np.full((len(user), self.n), -np.inf, np.float32)
@@ -115,7 +114,7 @@ class TopKRanker:
         return items, scores
 
     def _rank_all(self, user: IndexArray, excluded: ExcludedItems | None) -> tuple[IndexArray, Float32Array]:
-        """Predict every allowed item, and rank."""
+        """Predict and rank all candidates."""
         shape = len(user), len(self.candidates)
         pairs = Pairs(np.repeat(user, shape[1]), np.tile(self.candidates, shape[0]))
         score = np.array(self.model.predict_encoded(pairs, clip=False).value, np.float32).reshape(shape)
@@ -135,7 +134,7 @@ class TopKRanker:
         excluded: ExcludedItems | None,
         n_candidates: int,
     ) -> tuple[IndexArray, Float32Array, BoolArray]:
-        """Predict and rank only what may be among the best; say for which rows that surely suffices."""
+        """Predict and rank the kernel's candidates; return for which rows the result is certainly exact."""
         candidate_items, kernel_scores = candidate_filter.top_candidates(user, excluded, n_candidates)
         valid = candidate_items >= 0
         score = np.full(candidate_items.shape, -np.inf, np.float32)
@@ -155,13 +154,13 @@ class TopKRanker:
 
 
 class CandidateFilter:
-    """Finds the items that may be among the best by a kernel, for a model of biases and factors.
+    """Selects top candidates by a native kernel, for a model with biases and factors.
 
     Parameters
     ----------
     linear : Linear
     candidates : int32 array, shape (m,)
-        The items to choose from, increasing.
+        The candidate items, increasing.
     threads : int
     """
 
@@ -177,7 +176,7 @@ class CandidateFilter:
         """Return the best ``n_candidates`` items by the kernel's scores, and these; shapes (rows, keep)."""
         linear, order = self.linear, self.candidates
         if len(user) >= _MIN_USERS_TO_SORT:
-            # Met in this order, most items are met when better ones are kept already.
+            # In this order, most items come after better ones and are rejected at once.
             if self.bias_order is None:
                 self.bias_order = order[np.argsort(-linear.item_bias[order], kind="stable")]
             order = self.bias_order
@@ -186,23 +185,23 @@ class CandidateFilter:
         return top_items(*tables, user, order, starts, item, n_candidates, self.threads)
 
     def offset(self, user: IndexArray) -> Float64Array:
-        """Return what the model predicts beyond the kernel's scores: the mean and the user's bias."""
+        """Return the part of predictions that the kernel leaves out: the mean and the user's bias."""
         return np.asarray(self.linear.mean + self.linear.user_bias[user].astype(np.float64))
 
     def rounding_error(self, user: IndexArray) -> Float64Array:
-        """Return how far apart rounding can bring the kernel's scores and the model's predictions."""
+        """Return a bound of the rounding difference between the kernel's scores and the predictions."""
         size = np.abs(self.offset(user)) + self.max_bias
         size += _norm_bounds(self.linear.user_factors[user]) * self.max_norm
         return np.asarray((2 * self.linear.user_factors.shape[1] + 16) * _ROUNDING * size)
 
 
 def _norm_bounds(factors: Float32Array) -> Float64Array:
-    """Return how long each row is, rather too much than too little."""
+    """Return upper bounds of the row norms."""
     return np.asarray(np.sqrt(np.einsum("rf,rf->r", factors, factors)) * 1.001, np.float64)
 
 
 def as_kernel_linear(model: Model) -> LinearForm | None:
-    """Return a model as biases and factors as the kernel takes them, or None if it has none."""
+    """Return the linear form of a model as contiguous float32 arrays, or None if it has none."""
     try:
         linear = model.as_linear()
     except NotSupportedError:
