@@ -1,4 +1,4 @@
-"""Lists on MovieLens 100K by the protocol of a published table: a quarter of each user's ratings held out.
+"""Ranking on MovieLens 100K as in a published table: a quarter of each user's ratings held out.
 
 ``recommenders-team/recommenders``: README, "Algorithm Comparison", and examples/06_benchmarks; popularity in
 examples/02_model_collaborative_filtering/baseline_deep_dive.ipynb. All items without a rating of the user
@@ -48,12 +48,12 @@ def row_of(results, name):
     return next(row for row in results.rows if row["name"] == name)
 
 
-def test_popularity_is_as_published(results):
+def test_popularity_reproduces_the_published_scores(results):
     row = row_of(results, "Popularity")
     assert [row[name] for name in FIGURES] == pytest.approx(list(PUBLISHED_POPULARITY.values()), abs=0.01)
 
 
-def test_weights_between_items_by_who_rated_what_beat_popularity(results):
+def test_binary_ease_beats_popularity(results):
     row = row_of(results, "EASE(target='binary')")
     assert results.best is row
     assert row["over_popularity_low"] > 0.18
@@ -71,7 +71,7 @@ def test_models_of_ratings_are_below_popularity(results, name):
     assert 0.05 < row["ndcg"] < 0.2
 
 
-def test_the_page_shows_these_figures(results):
+def test_documentation_shows_these_scores(results):
     ours, theirs = (table for table in tables(DOCS / "ranking.md") if "nDCG@10" in table[0])
     shown = {row[0]: row[1:] for row in ours[1:]}
     assert len(shown) == len(results)

@@ -1,4 +1,4 @@
-"""Metrics of ranked lists: equal to TREC's by ir-measures, and to numpy twins where that has none."""
+"""Ranking metrics: equal to TREC's by ir-measures, and to numpy references elsewhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def in_trec(lists, user, item, gain):
 
 @settings(max_examples=200, deadline=None)
 @given(made=runs(), n=st.integers(1, 20))
-def test_values_are_those_of_ir_measures(made, n):
+def test_values_equal_ir_measures(made, n):
     ir = pytest.importorskip("ir_measures", reason='needs pip install "foretaste[test]"')
     lists, user, item, gain = made
     qrels, run = in_trec(*made)
@@ -133,7 +133,7 @@ def test_a_gain_of_zero_adds_nothing():
         (([[0, 1]], [0], [1], [2000.0]), {"gains": "exponential"}, "at most 1000"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(arguments, options, message):
+def test_mismatched_arrays_raise(arguments, options, message):
     with pytest.raises(DataError, match=message):
         score_lists(*arguments, **options)
 
@@ -141,7 +141,7 @@ def test_arrays_that_do_not_fit_are_refused(arguments, options, message):
 @pytest.mark.parametrize(
     "options", [{"n": 0}, {"n": 2.0}, {"n": True}, {"gains": "lineer"}, {"denominator": "n"}]
 )
-def test_options_that_are_not_allowed_are_refused(options):
+def test_invalid_options_raise(options):
     with pytest.raises(InvalidParameterError, match="is not allowed"):
         score_lists([[0, 1]], [0], [1], **options)
 
@@ -151,7 +151,7 @@ def test_options_that_are_not_allowed_are_refused(options):
 
 @settings(max_examples=150)
 @given(seed=st.integers(0, 2**32 - 1), users=st.integers(1, 12), k=st.integers(1, 8), extra=st.integers(0, 9))
-def test_coverage_gini_novelty_and_diversity_are_those_of_numpy(seed, users, k, extra):
+def test_coverage_gini_novelty_and_diversity_equal_numpy(seed, users, k, extra):
     rng = np.random.default_rng(seed)
     items = k + extra
     lists = [rng.permutation(items)[: rng.integers(1, k + 1)].tolist() for _ in range(users)]
@@ -201,7 +201,7 @@ def test_ends_of_gini_and_coverage():
         (lambda: metrics.diversity([[0, 2]], vectors=np.ones((2, 2))), "lists hold item 2"),
     ],
 )
-def test_catalogues_that_do_not_fit_are_refused(call, message):
+def test_mismatched_catalogs_raise(call, message):
     with pytest.raises(DataError, match=message):
         call()
 
@@ -216,6 +216,6 @@ def test_catalogues_that_do_not_fit_are_refused(call, message):
         lambda: metrics.diversity([[0]], vectors=[[1.0]], similarity=[[1.0]]),
     ],
 )
-def test_other_arguments_that_are_not_allowed_are_refused(call):
+def test_other_invalid_arguments_raise(call):
     with pytest.raises(InvalidParameterError):
         call()

@@ -1,4 +1,4 @@
-"""Ratings: what slices, filters and matrices of them hold."""
+"""Ratings: slices, filters, matrices and validation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows_of(ratings: Ratings) -> list[tuple]:
 # Encoding ------------------------------------------------------------------------------------------------
 
 
-def test_columns_are_encoded_and_kept_in_order():
+def test_columns_are_encoded_in_order():
     assert SMALL.users.ids.tolist() == [1, 2, 3]
     assert SMALL.items.ids.tolist() == ["a", "b", "c"]
     assert SMALL.user.tolist() == [2, 0, 2, 1, 0]
@@ -79,7 +79,7 @@ def test_every_kind_of_slice():
         SMALL[[5]]
 
 
-def test_slices_do_not_change_the_whole():
+def test_slices_do_not_change_the_original():
     before = rows_of(SMALL)
     SMALL[[1, 3]][[0]]
     assert rows_of(SMALL) == before
@@ -121,12 +121,12 @@ def test_slices_carry_their_share_of_features():
         (([1, 2], [True, False], [1, 2]), "item ids are of type bool"),
     ],
 )
-def test_columns_that_cannot_be_used_are_refused(columns, words):
+def test_invalid_columns_raise(columns, words):
     with pytest.raises(DataError, match=words):
         Ratings.from_columns(*columns)
 
 
-def test_weights_and_times_that_cannot_be_used_are_refused():
+def test_invalid_weights_and_timestamps_raise():
     with pytest.raises(DataError, match="weight in row 1 is -2; weights must be at least 0"):
         Ratings.from_columns([1, 2], [1, 2], [1, 2], weight=[1, -2])
     with pytest.raises(DataError, match="weight has 1 rows"):
@@ -139,7 +139,7 @@ def test_weights_and_times_that_cannot_be_used_are_refused():
         )
 
 
-def test_times_are_seconds_since_1970():
+def test_timestamps_are_seconds_since_1970():
     when = np.array(["1970-01-02", "2000-01-01"], "datetime64[D]")
     fine, seconds = when.astype("datetime64[ns]"), [86400, 946684800]
     for column in (when, fine, pd.Series(fine), pl.Series(fine), seconds, np.array(seconds, float)):
@@ -147,7 +147,7 @@ def test_times_are_seconds_since_1970():
         assert ratings.timestamp.tolist() == [86400, 946684800]
 
 
-def test_a_declared_scale_is_checked():
+def test_declared_scale_is_enforced():
     with pytest.raises(
         DataError, match=r"1 ratings lie outside the declared scale 1 to 5 \(first: 7 in row 1\)"
     ):
@@ -162,7 +162,7 @@ def test_a_declared_scale_is_checked():
 REPEATED = ([1, 2, 1, 1], ["x", "x", "x", "y"], [5, 4, 2, 1])
 
 
-def test_a_repeated_pair_is_refused():
+def test_duplicate_pair_raises():
     with pytest.raises(
         DataError, match="user 1 rated item 'x' more than once: 5 in row 0, 2 in row 2"
     ) as refused:
@@ -181,7 +181,7 @@ def test_a_repeated_pair_is_refused():
         ("mean", [(2, "x", 4), (1, "x", 3.5), (1, "y", 1)]),
     ],
 )
-def test_a_repeated_pair_is_decided_as_said(keep, rows):
+def test_duplicates_option_resolves_repeated_pairs(keep, rows):
     assert rows_of(Ratings.from_columns(*REPEATED, duplicates=keep)) == rows
 
 
@@ -193,7 +193,7 @@ def test_the_mean_of_weighted_repeats_is_weighted():
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(-4, 4)), min_size=1, max_size=30))
-def test_duplicates_are_what_a_dictionary_makes_of_them(rows):
+def test_duplicates_equal_a_dictionary(rows):
     user, item, value = zip(*rows, strict=True)
     groups: dict[tuple, list] = {}
     for u, i, v in rows:
@@ -222,7 +222,7 @@ def test_duplicates_are_what_a_dictionary_makes_of_them(rows):
         ("rating > 100", []),
     ],
 )
-def test_where(expression, rows):
+def test_where_filters_rows(expression, rows):
     assert rows_of(SMALL.where(expression)) == rows_of(SMALL[rows])
 
 
@@ -236,13 +236,13 @@ def test_where(expression, rows):
         ("item > 3", "cannot be applied"),
     ],
 )
-def test_where_refuses_what_it_cannot_apply(expression, words):
+def test_invalid_where_raises(expression, words):
     with pytest.raises(InvalidParameterError, match=words):
         SMALL.where(expression)
 
 
 @given(user=st.integers(1, 30), item=st.integers(1, 30))
-def test_at_least_holds_for_all_that_is_left(ratings, user, item):
+def test_k_core_holds_for_all_remaining_ids(ratings, user, item):
     kept = ratings.k_core(min_user_ratings=user, min_item_ratings=item)
     if len(kept):
         assert np.bincount(kept.user).min() >= user
@@ -252,7 +252,7 @@ def test_at_least_holds_for_all_that_is_left(ratings, user, item):
     assert [row for row in rows_of(ratings) if row in set(left)] == left  # in the order of the rows
 
 
-def test_at_least_keeps_the_most_that_can_stay(ratings):
+def test_k_core_is_maximal(ratings):
     """Against leaving out one user or item at a time."""
     rows = rows_of(ratings)
     while True:
@@ -271,7 +271,7 @@ def test_at_least_keeps_the_most_that_can_stay(ratings):
     assert rows_of(ratings.k_core(min_user_ratings=12, min_item_ratings=20)) == rows
 
 
-def test_sample(ratings):
+def test_sample_is_random_and_seeded(ratings):
     part = ratings.sample(100, seed=3)
     assert len(part) == 100
     assert rows_of(part) == rows_of(ratings.sample(100, seed=3))
@@ -297,7 +297,7 @@ def test_rows_grouped_by_user_and_item(ratings):
 # Matrices ------------------------------------------------------------------------------------------------
 
 
-def test_the_dense_matrix_has_the_ratings_in_their_places():
+def test_dense_matrix_has_ratings_at_their_indices():
     nan = np.nan
     wanted = [[0, nan, 5], [nan, nan, -1], [2.5, 4, nan]]
     np.testing.assert_array_equal(SMALL.to_matrix(), np.array(wanted, np.float32))
@@ -305,7 +305,7 @@ def test_the_dense_matrix_has_the_ratings_in_their_places():
 
 
 @given(rows=st.sets(st.integers(0, 899), min_size=1, max_size=200))
-def test_matrices_of_parts_align(ratings, rows):
+def test_matrices_of_slices_align(ratings, rows):
     rows = np.array(sorted(rows))
     part, whole = ratings[rows], ratings.to_matrix()
     dense = part.to_matrix(users=ratings.users, items=ratings.items)
@@ -338,7 +338,7 @@ def test_a_matrix_with_no_common_ids_is_empty():
     assert SMALL.to_sparse(users=apart).nnz == 0
 
 
-def test_a_matrix_that_would_not_fit_is_refused():
+def test_matrix_beyond_memory_raises():
     many = IdIndex(np.arange(10_000_000))
     with pytest.raises(
         NotEnoughMemoryError, match="a dense matrix of 10000000 x 10000000 needs 400"
@@ -350,7 +350,7 @@ def test_a_matrix_that_would_not_fit_is_refused():
 # What they say of themselves -----------------------------------------------------------------------------
 
 
-def test_describe():
+def test_describe_counts():
     assert SMALL.describe() == {
         "ratings": 5, "users": 3, "items": 3, "density": 5 / 9, "mean": pytest.approx(2.1),
         "std": pytest.approx(np.std([4, 0, 2.5, -1, 5])), "min": -1.0, "max": 5.0,

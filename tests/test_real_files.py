@@ -1,4 +1,4 @@
-"""Every real file, read by one call as it lies there, with the counts that are published for it.
+"""Real files, each read by one call, with the published counts.
 
 Nothing of the files stands here but counts; they are read where FORETASTE_DATA says.
 """
@@ -68,7 +68,7 @@ OTHERS = {
 }  # fmt: skip
 
 
-def test_no_file_is_passed_over():
+def test_every_file_is_covered():
     data_file("README.md")
     folder = Path(os.environ[VARIABLE])
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -77,7 +77,7 @@ def test_no_file_is_passed_over():
 
 
 @pytest.mark.parametrize("name", RATINGS)
-def test_ratings(name):
+def test_ratings_have_the_published_counts(name):
     options, count, users, items, mean = RATINGS[name]
     ratings = read_ratings(data_file(name), **options)
     assert (len(ratings), len(ratings.users), len(ratings.items)) == (count, users, items)
@@ -86,19 +86,19 @@ def test_ratings(name):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_parts(name):
+def test_predefined_splits_have_the_published_counts(name):
     assert len(read_ratings(data_file(name))) == PARTS[name]
 
 
 @pytest.mark.parametrize("name", ITEMS)
-def test_items(name):
+def test_items_have_the_published_counts(name):
     options, count = ITEMS[name]
     catalogue = read_items(data_file(name), **options)
     assert len(catalogue) == count
     assert all(catalogue.titles(catalogue.items.ids))
 
 
-def test_the_same_ratings_in_three_forms():
+def test_three_formats_give_the_same_ratings():
     """R's own file, its conversion to text; the sheets of three archives and their conversion to an array."""
     kept, text = (read_ratings(data_file(f"jester5k/Jester5k{end}")) for end in (".rda", "_long.csv.gz"))
     assert kept.users == text.users
@@ -111,7 +111,7 @@ def test_the_same_ratings_in_three_forms():
     assert np.allclose(np.concatenate([part.value for part in parts]), whole, atol=1e-6)
 
 
-def test_repeated_pairs_are_refused_or_counted():
+def test_duplicate_pairs_raise_or_are_counted():
     path = data_file("filmtrust/ratings.txt")
     with pytest.raises(DataError, match=r"\(3 repeated rows in all\)"):
         read_ratings(path)
@@ -120,14 +120,14 @@ def test_repeated_pairs_are_refused_or_counted():
     assert [(fault.kind, len(fault.rows)) for fault in found.row_errors] == [("duplicate", 3)]
 
 
-def test_a_condition():
+def test_condition_on_a_real_file():
     path = data_file("jester2/jester_ratings_users_1_to_14780.csv.gz")
     part = read_ratings(path, where="userId <= 4000")
     assert part.user_ids[:3].tolist() == read_ratings(path).user_ids[:3].tolist()
     assert (len(part), len(part.users)) == (141_359, 3_632)
 
 
-def test_pairs():
+def test_pairs_of_a_real_file():
     known = read_ratings(data_file("ml-100k/u1.base"))
     encoded = encode_file_pairs(read_pairs(data_file("ml-100k/u1.test")), known.users, known.items)
     assert (len(encoded), int((encoded.item < 0).sum())) == (20_000, 32)

@@ -1,4 +1,4 @@
-"""One file over HTTP: from a server that cuts, stalls, refuses and leads astray; whole or not at all."""
+"""HTTP transfer of one file: resuming, retries, redirects, proxies; complete or not at all."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def partial(tmp_path):
 # One file ------------------------------------------------------------------------------------------------
 
 
-def test_what_was_cut_goes_on_where_it_was(server, partial):
+def test_interrupted_transfer_resumes(server, partial):
     server.next["/" + NAME] = [Answer(cut=100_000), Answer(cut=50_000)]
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
@@ -65,7 +65,7 @@ def test_what_was_cut_goes_on_where_it_was(server, partial):
     cuts=st.lists(st.integers(0, 1200), max_size=6),
     ranges=st.lists(st.booleans(), min_size=6, max_size=6),
 )
-def test_whatever_is_cut_the_bytes_are_right(size, cuts, ranges):
+def test_any_interruption_gives_the_right_bytes(size, cuts, ranges):
     with serving() as server, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(transfer, "RETRY_DELAYS", (0.0,) * 7)
         url = server.put(NAME, DATA[:size])
@@ -75,7 +75,7 @@ def test_whatever_is_cut_the_bytes_are_right(size, cuts, ranges):
         assert partial.path.read_bytes() == DATA[:size]
 
 
-def test_a_server_that_gives_no_parts_starts_anew_and_this_is_said(server, partial, caplog):
+def test_server_without_ranges_restarts_and_logs_it(server, partial, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     server.next["/" + NAME] = [Answer(cut=100_000)]
     server.always = Answer(ranges=False)
@@ -85,7 +85,7 @@ def test_a_server_that_gives_no_parts_starts_anew_and_this_is_said(server, parti
     assert "the server cannot go on where it was cut; starting anew" in caplog.text
 
 
-def test_a_file_that_changed_meanwhile_is_not_pasted_together(server, partial):
+def test_changed_file_restarts(server, partial):
     server.next["/" + NAME] = [Answer(cut=100_000)]
     other = DATA[::-1]
     url = f"{server.url}/{NAME}"
@@ -100,14 +100,14 @@ def test_a_file_that_changed_meanwhile_is_not_pasted_together(server, partial):
     assert partial.path.read_bytes() == other
 
 
-def test_without_a_sign_of_the_file_no_part_is_asked_for(server, partial):
+def test_no_range_request_without_a_validator(server, partial):
     server.next["/" + NAME] = [Answer(cut=9, etag=False), Answer(etag=False)]
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
     assert "range" not in server.asked[1]
 
 
-def test_a_weak_sign_gives_way_to_the_time_of_change(server, partial):
+def test_weak_etag_falls_back_to_last_modified(server, partial):
     when = "Wed, 21 Oct 2015 07:28:00 GMT"
     headers = {"ETag": 'W/"1"', "Last-Modified": when}
     server.next["/" + NAME] = [Answer(cut=9, headers=headers), Answer(headers=headers)]
@@ -117,7 +117,7 @@ def test_a_weak_sign_gives_way_to_the_time_of_change(server, partial):
     assert partial.path.read_bytes() == DATA
 
 
-def test_parts_of_another_address_are_not_used(server, partial):
+def test_partial_file_of_another_url_is_discarded(server, partial):
     server.next["/" + NAME] = [Answer(cut=9), *[Answer(status=503)] * 4]
     with pytest.raises(DownloadError):
         download(f"{server.url}/{NAME}", partial, Progress())
@@ -128,7 +128,7 @@ def test_parts_of_another_address_are_not_used(server, partial):
     assert partial.path.read_bytes() == DATA[::-1]
 
 
-def test_a_part_that_was_whole_already_is_kept(server, partial):
+def test_complete_partial_file_is_used(server, partial):
     url = f"{server.url}/{NAME}"
     download(url, partial, Progress())
     download(url, partial, Progress())  # as after a kill just before the last step
@@ -137,7 +137,7 @@ def test_a_part_that_was_whole_already_is_kept(server, partial):
     assert partial.path.read_bytes() == DATA
 
 
-def test_another_part_than_was_asked_for_is_thrown_away(server, partial):
+def test_wrong_content_range_is_discarded(server, partial):
     wrong = {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"}
     server.next["/" + NAME] = [Answer(cut=9), Answer(headers=wrong)]
     download(f"{server.url}/{NAME}", partial, Progress())
@@ -145,13 +145,13 @@ def test_another_part_than_was_asked_for_is_thrown_away(server, partial):
     assert "range" not in server.asked[2]
 
 
-def test_a_file_without_a_length_comes_too(server, partial):
+def test_file_without_content_length(server, partial):
     server.always = Answer(length=False)
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
 
 
-def test_a_server_that_stalls_is_left_and_asked_again(server, partial, monkeypatch, caplog):
+def test_stalled_transfer_is_retried(server, partial, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 0.2)
     server.next["/" + NAME] = [Answer(stall=70_000)]
@@ -164,7 +164,7 @@ def test_a_server_that_stalls_is_left_and_asked_again(server, partial, monkeypat
 # Refusals ------------------------------------------------------------------------------------------------
 
 
-def test_a_fault_of_the_server_passes(server, partial, caplog):
+def test_server_errors_are_retried(server, partial, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     server.next["/" + NAME] = [Answer(status=500), Answer(status=503)]
     download(f"{server.url}/{NAME}", partial, Progress())
@@ -172,7 +172,7 @@ def test_a_fault_of_the_server_passes(server, partial, caplog):
     assert "the server says 500 Internal Server Error; trying again in 0 s" in caplog.text
 
 
-def test_a_server_says_how_long_to_wait_but_not_for_ever(server, partial, monkeypatch):
+def test_retry_after_is_respected_up_to_a_limit(server, partial, monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(transfer.time, "sleep", pauses.append)
     server.next["/" + NAME] = [
@@ -184,7 +184,7 @@ def test_a_server_says_how_long_to_wait_but_not_for_ever(server, partial, monkey
     assert pauses == [7, 60, 0]
 
 
-def test_pauses_grow_and_end(server, partial, monkeypatch):
+def test_retry_delays_grow_and_end(server, partial, monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(transfer, "RETRY_DELAYS", (1.0, 2.0, 4.0))
     monkeypatch.setattr(transfer.time, "sleep", pauses.append)
@@ -196,7 +196,7 @@ def test_pauses_grow_and_end(server, partial, monkeypatch):
     assert "4 attempts in a row brought nothing; 0 bytes are here" in caught.value.where
 
 
-def test_attempts_that_bring_something_do_not_count(server, partial, monkeypatch):
+def test_attempts_with_progress_do_not_count(server, partial, monkeypatch):
     monkeypatch.setattr(transfer, "RETRY_DELAYS", (0.0,))
     server.next["/" + NAME] = [Answer(cut=1000) for _ in range(20)]
     download(f"{server.url}/{NAME}", partial, Progress())
@@ -213,7 +213,7 @@ def test_attempts_that_bring_something_do_not_count(server, partial, monkeypatch
         (299, DownloadError, "says 299 ?"),
     ],
 )
-def test_a_refusal_for_good_is_not_asked_again(server, partial, status, kind, message):
+def test_permanent_errors_are_not_retried(server, partial, status, kind, message):
     server.always = Answer(status=status)
     with pytest.raises(kind) as caught:
         download(f"{server.url}/{NAME}", partial, Progress())
@@ -222,7 +222,7 @@ def test_a_refusal_for_good_is_not_asked_again(server, partial, status, kind, me
     assert len(server.asked) == 1
 
 
-def test_nobody_there(partial):
+def test_connection_refused_raises(partial):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -230,7 +230,7 @@ def test_nobody_there(partial):
         download(f"http://127.0.0.1:{port}/x", partial, Progress())
 
 
-def test_no_such_host_is_said_at_once(partial, monkeypatch):
+def test_unknown_host_raises_at_once(partial, monkeypatch):
     def nowhere(*_: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -241,7 +241,7 @@ def test_no_such_host_is_said_at_once(partial, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["ftp://data.invalid/x", "file:///etc/passwd", "http:///x", "x"])
-def test_other_addresses_are_refused(partial, url):
+def test_other_url_schemes_raise(partial, url):
     with pytest.raises(DownloadError, match="is not an address that can be fetched"):
         download(url, partial, Progress())
 
@@ -258,7 +258,7 @@ def test_redirects_are_followed_and_resumed(server, partial):
     assert server.asked_for(NAME)[1]["range"] == "bytes=500-"
 
 
-def test_redirects_in_a_circle_end(server, partial):
+def test_redirect_loops_end(server, partial):
     server.always = Answer(status=301, headers={"Location": "/round"})
     with pytest.raises(DownloadError, match="leads on and on"):
         download(f"{server.url}/round", partial, Progress())
@@ -286,7 +286,7 @@ def certificate(tmp_path):
     return file
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(certificate, partial):
+def test_untrusted_certificate_raises(certificate, partial):
     with serving(certificate) as server:
         url = server.put(NAME, DATA)
         with pytest.raises(DownloadError, match=r"the certificate of 127\.0\.0\.1 is not accepted: self"):
@@ -294,7 +294,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(certificate, partial):
         assert server.asked == []
 
 
-def test_from_https_to_http_is_refused(certificate, server, partial, monkeypatch):
+def test_redirect_from_https_to_http_raises(certificate, server, partial, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with serving(certificate) as safe:
         url = safe.put(NAME, DATA[:1000])
@@ -307,7 +307,7 @@ def test_from_https_to_http_is_refused(certificate, server, partial, monkeypatch
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
-def test_the_proxy_of_the_environment_is_used(server, partial, monkeypatch, variable):
+def test_environment_proxy_is_used(server, partial, monkeypatch, variable):
     monkeypatch.setenv(variable, server.url.replace("://", "://me:p%40ss@"))
     download(f"http://data.invalid/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
@@ -323,7 +323,7 @@ def test_no_proxy_is_respected(server, partial, monkeypatch):
     assert partial.path.read_bytes() == DATA
 
 
-def test_a_proxy_of_another_kind_is_refused(partial, monkeypatch):
+def test_other_proxy_schemes_raise(partial, monkeypatch):
     monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
     with pytest.raises(DownloadError, match=r"the proxy socks5://127\.0\.0\.1:9 is of a kind") as caught:
         download("http://data.invalid/x", partial, Progress())

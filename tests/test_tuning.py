@@ -1,4 +1,4 @@
-"""Tuning: the scores are those computed by hand, nothing leaks, nothing is lost and nothing run twice."""
+"""Tuning: scores equal those computed by hand, no leakage, resumable without loss or repetition."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def essence(tuned: TuningResult) -> str:
 # The scores ----------------------------------------------------------------------------------------------
 
 
-def test_scores_are_those_computed_by_hand(ratings: Ratings) -> None:
+def test_scores_equal_those_computed_by_hand(ratings: Ratings) -> None:
     tuned = quick(ratings, space={"user_damping": [1.0, 40.0]}, method="grid", prune=False)
     assert [row["params"] for row in tuned.trials[:1]] == [{"user_damping": 5.0}]
     assert sorted(row["params"]["user_damping"] for row in tuned.trials[1:]) == [1.0, 40.0]
@@ -93,7 +93,7 @@ def test_scores_are_those_computed_by_hand(ratings: Ratings) -> None:
     assert eval(repr(tuned.model), {"Bias": Bias}).get_params() == tuned.model.get_params()  # noqa: S307
 
 
-def test_the_first_trial_is_the_model_as_given_and_other_parameters_stay(ratings: Ratings) -> None:
+def test_first_trial_is_the_given_model(ratings: Ratings) -> None:
     given = Bias(user_damping=7.0, epochs=33)
     tuned = quick(ratings, given)
     assert tuned.trials[0]["params"] == {"user_damping": 7.0, "item_damping": 5.0}
@@ -103,7 +103,7 @@ def test_the_first_trial_is_the_model_as_given_and_other_parameters_stay(ratings
     assert not given.__sklearn_is_fitted__()
 
 
-def test_greater_may_be_better(ratings: Ratings) -> None:
+def test_metrics_to_maximize(ratings: Ratings) -> None:
     tuned = quick(ratings, metric="fcp", prune=False)
     assert tuned.score == max(row["fcp"] for row in tuned.trials)
     train, test = next(KFold(3, 0).split(ratings))
@@ -112,7 +112,7 @@ def test_greater_may_be_better(ratings: Ratings) -> None:
     assert "better in" in tuned.headline
 
 
-def test_a_split_may_stand_for_the_folds(ratings: Ratings) -> None:
+def test_custom_split_instead_of_folds(ratings: Ratings) -> None:
     tuned = quick(ratings, folds=HoldOut(0.3, 1))
     assert all(len(row["folds"]) == 1 and "rmse_std" not in row for row in tuned.trials)
     assert "hold-out, 30 %" in tuned.protocol
@@ -129,7 +129,7 @@ def test_the_same_seed_gives_the_same_trials(method: str, ratings: Ratings) -> N
     assert len({json.dumps(params) for params in tried}) == len(tried)  # nothing twice
 
 
-def test_the_estimators_find_more_than_draws(more: Ratings) -> None:
+def test_tpe_beats_random_search(more: Ratings) -> None:
     """A bowl with its bottom at (0.3, 0.7): what comes after the start lies nearer to it than draws do."""
     ones = more.replace(value=np.ones_like(more.value))
     options: dict[str, Any] = {"trials": 40, "folds": 2, "prune": False}
@@ -158,7 +158,7 @@ class Bowl(Bias):
 BOWL = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
 
 
-def test_a_small_space_ends_by_itself(ratings: Ratings) -> None:
+def test_small_space_ends_the_search(ratings: Ratings) -> None:
     for method in ("random", "gp", "tpe", "grid"):
         tuned = quick(ratings, space={"user_damping": [1.0, 2.0, 3.0]}, method=method, trials=50)
         assert sorted(row["params"]["user_damping"] for row in tuned.trials) == [1.0, 2.0, 3.0, 5.0]
@@ -167,7 +167,7 @@ def test_a_small_space_ends_by_itself(ratings: Ratings) -> None:
 # Nested --------------------------------------------------------------------------------------------------
 
 
-def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(ratings: Ratings) -> None:
+def test_outer_scores_equal_those_computed_by_hand(ratings: Ratings) -> None:
     tuned = quick(ratings, Counting(), outer_folds=3)
     outer = [(ratings[train], ratings[test]) for train, test in KFold(3, 0).split(ratings)]
     nested = tuned.nested
@@ -184,7 +184,7 @@ def test_outer_scores_are_those_computed_by_hand_and_outer_rows_take_no_part(rat
     assert "the best of 12 trials and therefore optimistic; on outer folds that took no" in str(tuned)
 
 
-def test_without_outer_folds_it_says_so(ratings: Ratings) -> None:
+def test_missing_outer_folds_are_stated(ratings: Ratings) -> None:
     tuned = quick(ratings)
     assert tuned.nested is tuned.nested_score is tuned.nested_table() is None
     assert "no outer folds were held out to evaluate the search (try outer_folds=5)" in str(tuned)
@@ -198,7 +198,7 @@ def trial(number: int, *scores: float, state: str = COMPLETE) -> Trial:
 
 
 @pytest.mark.parametrize("metric", ["rmse", "r2"])
-def test_what_falls_behind_is_dropped(metric: str) -> None:
+def test_poor_settings_are_pruned(metric: str) -> None:
     search = Search(Bias(), {}, "random", metric, 0, True)
     sign = -1 if search.maximize else 1
     before = [trial(n, sign * (1.0 + n / 10), sign * (1.0 + n / 10)) for n in range(5)]
@@ -227,7 +227,7 @@ def test_pruned_trials_have_fewer_folds_and_never_win(ratings: Ratings) -> None:
 
 
 @pytest.mark.parametrize("method", ["random", "gp", "tpe"])
-def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
+def test_failing_setting_is_a_trial_with_its_error(
     method: str, ratings: Ratings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Counting, "refuse_above", 20.0)
@@ -245,12 +245,12 @@ def test_a_setting_that_is_refused_is_a_trial_with_a_reason(
         quick(ratings, Counting(), trials=25)
 
 
-def test_ratings_that_are_not_for_the_model_are_refused_at_once(ratings: Ratings) -> None:
+def test_unsuitable_ratings_raise_at_once(ratings: Ratings) -> None:
     with pytest.raises(DataError, match="TimeSVDpp needs timestamp"):
         tune(TimeSVDpp(), ratings.replace(timestamp=None), method="random")
 
 
-def test_limits() -> None:
+def test_trials_and_timeout_limits() -> None:
     done = [Trial(n, {}, [1.0, 1.0], seconds=2.0, state=COMPLETE) for n in range(4)]
     assert Budget(5, None).allows(done, 1e9)
     assert not Budget(4, None).allows(done, 0)
@@ -261,7 +261,7 @@ def test_limits() -> None:
     assert Budget(None, 0.0).allows([], 5.0)  # the first one always
 
 
-def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
+def test_timeout_is_respected_and_shared(ratings: Ratings) -> None:
     start = time.perf_counter()
     tuned = quick(ratings, trials=None, timeout=1.5, outer_folds=2)
     assert time.perf_counter() - start < 6
@@ -276,7 +276,7 @@ def test_a_budget_is_kept_and_shared(ratings: Ratings) -> None:
 
 @pytest.mark.parametrize("method", ["random", "gp", "tpe", "grid"])
 @pytest.mark.parametrize("stop_after", [1, 4, 40, 75])
-def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
+def test_resumed_search_equals_an_uninterrupted_one(
     method: str, stop_after: int, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"method": method, "trials": 18, "outer_folds": 2}
@@ -301,7 +301,7 @@ def test_interrupted_and_gone_on_with_it_is_as_if_never_stopped(
     assert essence(again) == essence(whole)
 
 
-def test_stopped_without_a_study_it_keeps_what_is_done(
+def test_interrupt_without_a_study_keeps_finished_trials(
     ratings: Ratings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Counting, "stop_after", 7)
@@ -311,7 +311,7 @@ def test_stopped_without_a_study_it_keeps_what_is_done(
     assert "not saved in a study file" in str(tuned)
 
 
-def test_more_trials_go_on_from_fewer(ratings: Ratings, tmp_path: Path) -> None:
+def test_search_is_extended_with_more_trials(ratings: Ratings, tmp_path: Path) -> None:
     few = quick(ratings, study=tmp_path / "t.db")
     assert few.notes == ()
     on = quick(ratings, study=tmp_path / "t.db", trials=20, outer_folds=2)
@@ -345,7 +345,7 @@ def rows_of(study: Path, table: str) -> list[Any]:
     return rows
 
 
-def test_killed_half_way_nothing_finished_is_lost_and_nothing_is_run_twice(tmp_path: Path) -> None:
+def test_kill_loses_and_repeats_no_finished_fold(tmp_path: Path) -> None:
     study = tmp_path / "t.db"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-c", KILLED, str(study)]
@@ -393,9 +393,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_a_study_of_something_else_is_refused(
-    what: str, ratings: Ratings, others: Ratings, tmp_path: Path
-) -> None:
+def test_mismatched_study_raises(what: str, ratings: Ratings, others: Ratings, tmp_path: Path) -> None:
     study = tmp_path / "t.db"
     quick(ratings, study=study, trials=2)
     before = study.read_bytes()
@@ -412,7 +410,7 @@ def test_a_study_of_something_else_is_refused(
     assert study.read_bytes() == before
 
 
-def test_a_file_that_is_no_study_is_refused(ratings: Ratings, tmp_path: Path) -> None:
+def test_foreign_study_file_raises(ratings: Ratings, tmp_path: Path) -> None:
     text, foreign = tmp_path / "a.csv", tmp_path / "b.db"
     text.write_text("userId,itemId,rating\n" * 99)
     with pytest.raises(DataError, match="is not a study of foretaste"):
@@ -461,14 +459,14 @@ def test_two_searches_do_not_share_a_file(ratings: Ratings, tmp_path: Path) -> N
         ({"model": Bias(user_damping=-1)}, "user_damping=-1"),
     ],
 )
-def test_what_is_not_allowed_is_refused(options: dict[str, Any], words: str, ratings: Ratings) -> None:
+def test_invalid_arguments_raise(options: dict[str, Any], words: str, ratings: Ratings) -> None:
     with pytest.raises(InvalidParameterError) as caught:
         quick(ratings, **options)
     assert words in caught.value.message
     assert caught.value.hint
 
 
-def test_without_optuna(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optuna_names_the_extra(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingDependencyError, match="needs optuna") as caught:
         tune(Counting(), ratings, DAMPING, method="tpe")
@@ -479,7 +477,7 @@ def test_without_optuna(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(quick(ratings, space={"user_damping": [1.0]}, method="grid").trials) == 2
 
 
-def test_optuna_comes_only_with_tpe_and_says_nothing(tmp_path: Path) -> None:
+def test_optuna_is_imported_only_for_tpe_and_is_silent(tmp_path: Path) -> None:
     code = """
         import sys
         from foretaste import load_dataset, tune
@@ -499,7 +497,7 @@ def test_optuna_comes_only_with_tpe_and_says_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_models_inside_a_model_can_be_chosen(ratings: Ratings, tmp_path: Path) -> None:
+def test_nested_models_can_be_tuned(ratings: Ratings, tmp_path: Path) -> None:
     choices: list[Any] = [["Bias", "EASE"], [Bias(user_damping=2.0), SVD(factors=2, epochs=3)]]
     space = {"models": choices}
     options: dict[str, Any] = {"method": "grid", "study": tmp_path / "t.db", "folds": 2}
@@ -512,7 +510,7 @@ def test_models_inside_a_model_can_be_chosen(ratings: Ratings, tmp_path: Path) -
     assert sorted("user_damping=2.0" in python for python in tried) == [False, True]
 
 
-def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
+def test_text_html_and_json_agree(ratings: Ratings) -> None:
     tuned = quick(ratings, outer_folds=2, trials=20, name="ours <1>")
     text, page = str(tuned), tuned._repr_html_()
     assert repr(tuned) == text
@@ -533,13 +531,13 @@ def test_text_html_and_json_show_the_same(ratings: Ratings) -> None:
     assert data["nested"]["rmse"] == tuned.nested_score
 
 
-def test_the_model_as_given_may_be_best(ratings: Ratings) -> None:
+def test_given_model_may_be_best(ratings: Ratings) -> None:
     tuned = quick(ratings, Bias(), {"user_damping": [5000.0, 9000.0]})
     assert tuned.headline.startswith("The initial model, Bias(), is the best of 3 settings: RMSE ")
     assert tuned.model.get_params() == Bias().get_params()
 
 
-def test_progress_tells_the_best_so_far(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_shows_the_best_score(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
     quick(ratings, outer_folds=2, progress=LineProgress())
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["tune Bias", "outer fold 1 of 2", "outer fold 2 of 2"]

@@ -1,4 +1,4 @@
-"""The Gaussian process of ``tune``: its formulas by other ways, places, folds that are harder."""
+"""The Gaussian-process sampler of ``tune``: formulas by other means, encoding, fold difficulty."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def matern(a: Any, b: Any, lengths: Any) -> float:
     return (1 + 5**0.5 * r + 5 * r * r / 3) * float(np.exp(-(5**0.5) * r))
 
 
-def test_the_process_is_that_of_the_book() -> None:
+def test_posterior_equals_the_textbook() -> None:
     places, score, folds = some(12)
     groups, constants = np.array([0, 1, 1]), np.log([0.4, 0.7, 1.3, 0.2])
     process = GaussianProcess(places, score, folds, groups, constants)
@@ -64,7 +64,7 @@ def test_the_process_is_that_of_the_book() -> None:
 
 
 @given(st.integers(3, 30), st.integers(0, 99))
-def test_the_gradient_is_that_of_the_cost(n: int, seed: int) -> None:
+def test_gradient_equals_finite_differences(n: int, seed: int) -> None:
     places, score, folds = some(n)
     groups = np.array([0, 1, 1])
     expected = np.array([(-0.5, 1.0), (-0.5, 1.0), (0.0, 1.0), (-4.0, 2.0)])
@@ -78,7 +78,7 @@ def test_the_gradient_is_that_of_the_cost(n: int, seed: int) -> None:
     assert_allclose(cost(constants)[1], slope, rtol=1e-4, atol=1e-4)
 
 
-def test_lengths_tell_which_parameter_matters() -> None:
+def test_length_scales_identify_relevant_parameters() -> None:
     places, _, folds = some(60, 2)
     constants = fit_hyperparameters(places, np.sin(6 * places[:, 0]), folds, np.array([0, 1]))
     assert np.exp(constants[1]) > 4 * np.exp(constants[0])
@@ -86,7 +86,7 @@ def test_lengths_tell_which_parameter_matters() -> None:
 
 
 @given(st.integers(0, 999))
-def test_places_and_settings_are_the_same_thing(seed: int) -> None:
+def test_encode_and_decode_round_trip(seed: int) -> None:
     cube = UnitCube(SPACE)
     place = cube.sample(np.random.default_rng(seed), 1)[0]
     assert place.shape == cube.groups.shape == (7,)
@@ -101,7 +101,7 @@ def test_places_and_settings_are_the_same_thing(seed: int) -> None:
     assert (near[:, 4:].sum(axis=1) == 1).all()
 
 
-def test_folds_that_are_harder_do_not_count_against_a_trial() -> None:
+def test_fold_difficulty_is_removed() -> None:
     """Trial 3 saw only the easy folds; it is the worst on each of them."""
     harder = np.array([0.0, 0.5, -0.2, 1.0])
     trials = [Trial(n, {}, list(1 + n / 10 + harder), state=COMPLETE) for n in range(3)]
@@ -113,7 +113,7 @@ def test_folds_that_are_harder_do_not_count_against_a_trial() -> None:
     assert_allclose(np.diff(greater), -np.diff(score))
 
 
-def test_what_is_refused_or_far_off_is_only_as_bad_as_the_worst() -> None:
+def test_failed_trials_count_as_the_worst() -> None:
     trials = [Trial(n, {}, [1 + n / 10], state=COMPLETE) for n in range(5)]
     trials += [Trial(5, {}, [1e9], state=PRUNED), Trial(6, {}, [], state=FAILED)]
     score, _ = comparable_scores(trials, 1.0)
@@ -136,7 +136,7 @@ def follow(space: Space, target: Any, trials: int, maximize: bool = False, seed:
 
 
 @pytest.mark.parametrize("maximize", [False, True])
-def test_it_finds_the_word_and_the_number_that_belong_together(maximize: bool) -> None:
+def test_mixed_optimum_is_found(maximize: bool) -> None:
     """The bottom for the word b lies elsewhere and is the deepest; a and c look better at the start."""
     space: Space = {"word": Categorical(("a", "b", "c")), "rate": Interval(0.001, 0.1, log=True)}
     bottoms = {"a": (0.003, 0.1), "b": (0.03, 0.0), "c": (0.003, 0.05)}
@@ -151,7 +151,7 @@ def test_it_finds_the_word_and_the_number_that_belong_together(maximize: bool) -
     assert best["rate"] == pytest.approx(0.03, rel=0.05)
 
 
-def test_a_bent_valley_is_followed_to_its_bottom() -> None:
+def test_curved_valley_is_minimized() -> None:
     """Of two parameters hardly more than the product matters, as of a learning rate and epochs."""
     space: Space = {
         "x": Interval(0.01, 1.0, log=True),
@@ -167,7 +167,7 @@ def test_a_bent_valley_is_followed_to_its_bottom() -> None:
         assert min(map(target, follow(space, target, 45, seed=seed))) < 0.05
 
 
-def test_a_proposal_follows_from_seed_number_and_the_trials_before_alone() -> None:
+def test_sample_depends_on_seed_number_and_history_only() -> None:
     """One that learns all at once, as from a file, proposes what one proposes that saw them one by one."""
     space: Space = {"x": Interval(0.0, 1.0), "y": Interval(0.0, 1.0)}
 
@@ -184,7 +184,7 @@ def test_a_proposal_follows_from_seed_number_and_the_trials_before_alone() -> No
     assert follow(space, target, 12, seed=1) != settings[:12]
 
 
-def test_many_trials_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_trials_are_subsampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gp_sampler, "_MAX_TRIALS", 20)
     assert gp_sampler._select_trials(np.arange(20.0)).tolist() == list(range(20))
     kept = gp_sampler._select_trials(np.array([*range(30), *range(30, 0, -1)], float))
@@ -195,7 +195,7 @@ def test_many_trials_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(abs(p["x"] - 0.3) for p in follow(space, lambda p: (p["x"] - 0.3) ** 2, 30)) < 0.01
 
 
-def test_a_space_of_few_values_is_gone_through() -> None:
+def test_small_space_is_enumerated() -> None:
     space: Space = {
         "size": Categorical((1, 2, 3)),
         "word": Categorical(("a", "b")),

@@ -1,4 +1,4 @@
-"""Spaces: the defaults lie within what models declare, and what is given is taken at its word or refused."""
+"""Search spaces: defaults within declared bounds, validation, sampling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from foretaste.models import MODELS, SVD, Bias, Blend
 UNTUNED = {"NormalRandom", "GlobalMean", "ItemMean", "UserMean", "UserItemMean"}
 
 
-def test_every_model_has_a_default_space_or_nothing_to_tune() -> None:
+def test_every_tunable_model_has_a_default_space() -> None:
     assert set(DEFAULT_SPACES) | UNTUNED == set(MODELS.names())
     for name in UNTUNED:
         with pytest.raises(InvalidParameterError, match=f"{name} has no default space") as caught:
@@ -52,7 +52,7 @@ def test_a_default_space_is_a_copy() -> None:
     assert DEFAULT_SPACES["SVD"]["factors"] != (1, 2)
 
 
-def test_what_may_be_given() -> None:
+def test_accepted_spaces() -> None:
     space = make_space(
         SVD(),
         {
@@ -104,7 +104,7 @@ def test_what_may_be_given() -> None:
         ([("factors", 3)], "must be a dict of parameters", 'space="default"'),
     ],
 )
-def test_what_is_refused(space: object, words: str, hint: str) -> None:
+def test_invalid_spaces_raise(space: object, words: str, hint: str) -> None:
     with pytest.raises(InvalidParameterError) as caught:
         make_space(SVD(), space)
     assert words in caught.value.message
@@ -121,7 +121,7 @@ numbers = st.floats(1e-4, 1e4)
 
 
 @given(numbers, numbers, st.booleans(), st.integers(0, 99))
-def test_drawn_numbers_lie_inside_and_are_short(low: float, high: float, log: bool, seed: int) -> None:
+def test_sampled_numbers_are_in_range_and_rounded(low: float, high: float, log: bool, seed: int) -> None:
     low, high = min(low, high), max(low, high) + 1e-3
     made = Interval(low, high, log)
     for _ in range(5):
@@ -133,7 +133,7 @@ def test_drawn_numbers_lie_inside_and_are_short(low: float, high: float, log: bo
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans(), st.integers(0, 99))
-def test_drawn_whole_numbers_lie_inside(low: int, more: int, log: bool, seed: int) -> None:
+def test_sampled_integers_are_in_range(low: int, more: int, log: bool, seed: int) -> None:
     made = Interval(low, low + more, log, is_integer=True)
     value = made.sample(np.random.default_rng(seed))
     assert made.contains(value)
@@ -141,19 +141,19 @@ def test_drawn_whole_numbers_lie_inside(low: int, more: int, log: bool, seed: in
     assert made.size == more + 1
 
 
-def test_every_whole_number_is_drawn_as_often() -> None:
+def test_integers_are_sampled_uniformly() -> None:
     random = np.random.default_rng(0)
     drawn = [Interval(1, 4, is_integer=True).sample(random) for _ in range(8000)]
     assert np.bincount(drawn)[1:] == pytest.approx([2000] * 4, rel=0.1)
 
 
-def test_a_logarithm_gives_each_doubling_the_same_room() -> None:
+def test_log_scale_is_uniform_in_the_logarithm() -> None:
     random = np.random.default_rng(0)
     drawn = np.array([Interval(0.01, 0.16, log=True).sample(random) for _ in range(8000)])
     assert np.histogram(drawn, [0.01, 0.02, 0.04, 0.08, 0.16])[0] == pytest.approx([2000] * 4, rel=0.1)
 
 
-def test_a_grid_takes_ends_and_middle_of_a_range_and_all_of_a_list() -> None:
+def test_grid_has_ends_and_middle_of_ranges_and_all_choices() -> None:
     assert Interval(10, 20, is_integer=True).grid() == [10, 15, 20]
     assert Interval(1, 2, is_integer=True).grid() == [1, 2]
     assert Interval(0.01, 1.0, log=True).grid() == [0.01, 0.1, 1.0]
@@ -168,7 +168,7 @@ def test_a_grid_takes_ends_and_middle_of_a_range_and_all_of_a_list() -> None:
     assert caught.value.hint == 'fewer values, or method="random"'
 
 
-def test_without_optuna_only_tpe_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_tpe_needs_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "optuna", None)

@@ -1,4 +1,4 @@
-"""The wide layout: which column is what, what is no rating, and where each rating stood."""
+"""The wide layout: users, items, missing values, counts, and the location of each rating."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_rows_are_users_and_columns_are_items(text):
     assert len(result.bad_row) == 0
 
 
-def test_users_by_name_by_position_and_by_an_unnamed_first_column(said):
+def test_user_column_by_name_position_or_unnamed_first(said):
     rows = [("a", 1, 2), ("b", 3, None)]
     expected = [("a", "x", 1), ("a", "y", 2), ("b", "x", 3)]
     assert long(rows, ["userId", "x", "y"]) == expected
@@ -78,7 +78,7 @@ def test_ids_are_numbers_if_all_are():
     assert "must be integers or strings" in refused([(7.5, 1)], ["user", "10"]).message
 
 
-def test_wrong_users():
+def test_invalid_user_column_raises():
     error = refused([("a", 1)], ["who", "x"], user="whom")
     assert 'did you mean "who"?' in error.message
     assert "read without a header" in refused([(1, 2)], user="who").where
@@ -89,7 +89,7 @@ def test_wrong_users():
     assert error.hint == "if these are the user ids: user=0"
 
 
-def test_columns_without_a_name_or_with_the_same():
+def test_unnamed_or_repeated_columns():
     rows = [(1, 2, 3, 4)]
     error = refused(rows, ["user", "a", "b", "a_4"], titles=["user", "a", "b", "a"])
     assert '2 columns are called "a"' in error.message
@@ -98,7 +98,7 @@ def test_columns_without_a_name_or_with_the_same():
     assert "the column at position 3 (from 0) has no name" in error.message
 
 
-def test_nothing_to_read():
+def test_empty_table_raises():
     assert "no columns of items" in refused([("a",)], ["user"]).message
     with pytest.raises(DataError, match="no rows"):
         melt(pl.DataFrame({"a": []}), name="r", header=True)
@@ -111,7 +111,7 @@ def test_nothing_to_read():
     ("missing", "left"),
     [(99, [1, -1]), ("NA", None), ([99, -1], [1]), (["99"], [1, -1]), ((), [1, 99, -1])],
 )
-def test_missing_that_was_said(missing, left):
+def test_explicit_missing_value(missing, left):
     rows = [(1.0, 99.0), (None, -1.0)]
     if left is not None:
         assert [value for *_, value in long(rows, missing=missing)] == left
@@ -119,12 +119,12 @@ def test_missing_that_was_said(missing, left):
     assert [value for *_, value in long(texts, missing=missing)] == (left or [1, -1])
 
 
-def test_missing_that_is_neither():
+def test_invalid_missing_value_raises():
     assert refused([(1, 2)], kind=InvalidParameterError, missing=[None]).hint == "missing=99"
     assert refused([(1, 2)], kind=InvalidParameterError, missing=True)
 
 
-def test_a_marker_far_outside_is_guessed_aloud(said):
+def test_distant_missing_marker_is_inferred_and_logged(said):
     rows = [(1.5, 99.0, -3.0), (99.0, 2.0, 4.0)]
     assert long(rows) == [(1, 1, 1.5), (1, 3, -3), (2, 2, 2), (2, 3, 4)]
     assert said() == ["r: missing=99 in 2 of 6 cells, the others are -3 to 4   (override: missing=...)"]
@@ -139,7 +139,7 @@ def test_a_marker_within_the_scale_is_a_rating(said):
     assert said("WARNING") == []
 
 
-def test_a_rare_marker_is_asked_about(said):
+def test_rare_missing_marker_is_logged(said):
     rows = [[float(n % 5), 1.0] for n in range(40)]
     rows[3][1] = 99.0
     assert len(long(rows)) == 80
@@ -158,7 +158,7 @@ def counted(rows):
 MANY = [(99.0, 1.5, -3.0, 9.5)] * 3 + [(2.0, 99.0, 99.0, 1.0), (1.0, 1.0, 2.0, 3.0), (99.0, 99.0, 99.0, -1.0)]
 
 
-def test_counts_are_recognised_and_left_out(said):
+def test_count_column_is_inferred_and_dropped(said):
     result = long(counted(MANY))
     assert result == long(MANY)
     assert {item for _, item, _ in result} == {1, 2, 3, 4}
@@ -172,16 +172,16 @@ def test_counts_are_recognised_and_left_out(said):
     assert len(long(users, ["user", "n", "a", "b", "c", "d"])) == len(result)
 
 
-def test_counts_that_were_said():
+def test_explicit_count_column():
     assert len(long(counted(MANY), first_column_is_count=False)) == len(long(MANY)) + len(MANY)
     assert long([(5, 1, 2)], first_column_is_count=True) == [(1, 1, 1), (1, 2, 2)]
 
 
-def test_counts_with_a_marker_that_was_said():
+def test_count_column_with_explicit_missing_value():
     assert long(counted(MANY), missing=99) == long(MANY)
 
 
-def test_a_column_that_nearly_counts_is_refused():
+def test_nearly_matching_count_column_raises():
     rows = counted(MANY * 4)
     rows[7] = (1, *rows[7][1:])
     error = refused(rows, row_label=lambda row: f"line {row + 1}")
@@ -198,14 +198,14 @@ def test_a_column_that_nearly_counts_is_refused():
         [(1, 2, 3), (2, 2, 1), (3, 1, 2), (1, 1, 1), (2, 3, 3), (1, 1, 3)],
     ],
 )
-def test_ratings_that_are_no_counts(rows):
+def test_ratings_are_not_mistaken_for_counts(rows):
     assert len(long(rows)) == 3 * len(rows)
 
 
 # Cells that are no numbers -------------------------------------------------------------------------
 
 
-def test_bad_cells_are_returned_with_their_place_and_text():
+def test_invalid_cells_have_location_and_text():
     rows = [("1", "x", "3,5"), ("inf", "2", ""), ("nan", "4", "1e99")]
     result = melt(frame(rows), name="r", header=False)
     assert result.value.tolist() == [1, 2, 4]
@@ -214,7 +214,7 @@ def test_bad_cells_are_returned_with_their_place_and_text():
     assert result.bad_text.to_list() == ["x", "3,5", "inf", "nan", "1e99"]
 
 
-def test_bad_cells_stand_at_their_column_beside_users_and_counts():
+def test_invalid_cells_are_located_beside_users_and_counts():
     rows = [(f"u{n}", 2, "x" if n == 4 else "1", "2") for n in range(5)] + [("z", 1, "", "3")]
     result = melt(frame(rows, ["user", "n", "a", "b"]), name="r", header=True)
     assert (result.bad_row.tolist(), result.bad_column.tolist(), result.bad_text.to_list()) == (
@@ -225,7 +225,7 @@ def test_bad_cells_stand_at_their_column_beside_users_and_counts():
     assert set(result.item.to_list()) == {"a", "b"}
 
 
-def test_truth_values_and_dates_are_no_ratings_and_nan_in_numbers_is_blank():
+def test_booleans_and_dates_are_invalid_and_nan_is_blank():
     table = pl.DataFrame({"a": [True, None], "b": [float("nan"), 2.0], "c": [float("inf"), 1.0], "d": [1, 2]})
     table = table.with_columns(e=pl.Series([None, "2020-01-02"]).str.to_date())
     result = melt(table, name="r", header=True)
@@ -233,7 +233,7 @@ def test_truth_values_and_dates_are_no_ratings_and_nan_in_numbers_is_blank():
     assert result.bad_text.to_list() == ["true", "inf", "2020-01-02"]
 
 
-def test_a_table_that_does_not_fit(monkeypatch):
+def test_table_beyond_memory_raises(monkeypatch):
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: 10)
     assert "wide layout needs" in refused([(1, 2)], kind=NotEnoughMemoryError).message
 
@@ -245,7 +245,7 @@ CELLS = st.one_of(st.none(), st.integers(-5, 5), st.floats(-5, 5, width=16))
     st.integers(1, 4).flatmap(lambda n: st.lists(st.tuples(*[CELLS] * n), min_size=1, max_size=8)),
     st.booleans(),
 )
-def test_every_rating_comes_through_once(rows, text):
+def test_every_rating_is_returned_once(rows, text):
     table = [[None if cell is None else str(cell) for cell in row] for row in rows] if text else rows
     columns = [
         pl.Series(f"column_{n + 1}", cells, dtype=pl.String if text else pl.Float64, strict=False)

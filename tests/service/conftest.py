@@ -1,4 +1,4 @@
-"""A service on the planted ratings: as functions, in this process, and as a process of its own."""
+"""A service on the planted ratings: as functions, in this process, and as its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A browser without a screen: it keeps cookies, reads forms out of pages, and sends them as browsers do."""
+"""A browser without a display: keeps cookies, parses forms from pages, and sends them like a browser."""
 
 from __future__ import annotations
 

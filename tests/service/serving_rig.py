@@ -1,4 +1,4 @@
-"""What tests of the service share: a prepared database, a client with a key, a service as a process."""
+"""Helpers of the service tests: a prepared database, a client with a key, a service process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of visitors without script: forms, cookies, what is stored, shown, hidden, forgotten."""
+"""The rating page without script: forms, cookies, stored data, hidden items, deletion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_from_nothing_to_suggestions_and_reasons(client, browser):
     assert f"{told[fourth.suggested[0]]:+.2f}" in fourth.text.replace("−", "-")
 
 
-def test_it_asks_what_tells_most(client, browser):
+def test_page_asks_the_most_informative_item(client, browser):
     for value in (6, -6, 5):
         screen = browser.get()
         user = browser.kept()["user"]
@@ -58,7 +58,7 @@ def test_it_asks_what_tells_most(client, browser):
         browser.rate(value)
 
 
-def test_the_sum_of_a_reason_is_the_prediction(browser):
+def test_explanation_table_sums_to_the_prediction(browser):
     for value in (6, -6, 5, 2):
         screen = browser.rate(value)
     tables = re.findall(r'<table class="sum">.*?</table>', screen.html, re.S)
@@ -71,7 +71,7 @@ def test_the_sum_of_a_reason_is_the_prediction(browser):
         assert abs(sum(values[:-1]) - values[-1]) <= 0.005 * len(values) + 1e-9
 
 
-def test_what_is_no_answer_is_never_stored(client, browser):
+def test_invalid_answers_are_never_stored(client, browser):
     before = rows_of(client)
     fields = browser.get().form("/rate")
     assert fields["value"] == ""  # as the form stands before anybody touches it
@@ -86,7 +86,7 @@ def test_what_is_no_answer_is_never_stored(client, browser):
     assert rows_of(client) == before
 
 
-def test_the_prediction_of_what_is_asked_about_is_not_there(client, browser):
+def test_prediction_of_the_asked_item_is_not_shown(client, browser):
     for value in (6, -6, 5):
         screen = browser.rate(value)
         assert screen.asked not in screen.suggested
@@ -102,7 +102,7 @@ def test_the_prediction_of_what_is_asked_about_is_not_there(client, browser):
     assert browser.get("/").asked not in browser.kept()["shown_predictions"]
 
 
-def test_what_was_shown_is_stored_beside_the_rating(client, browser):
+def test_shown_prediction_is_stored_with_the_rating(client, browser):
     for value in (6, -6, 5):
         screen = browser.rate(value)
     wanted, asked = screen.suggested[1], screen.asked
@@ -120,7 +120,7 @@ def test_what_was_shown_is_stored_beside_the_rating(client, browser):
         assert shown[wanted] == pytest.approx(told["prediction"])
 
 
-def test_on_its_own_page_an_item_is_shown_too(client, browser):
+def test_item_page_counts_as_shown(client, browser):
     browser.rate(6)
     screen = browser.rate(-6)
     other = next(
@@ -143,7 +143,7 @@ def test_on_its_own_page_an_item_is_shown_too(client, browser):
     )
 
 
-def test_skip_undo_change_and_bring_back(client, browser):
+def test_skip_undo_change_and_unskip(client, browser):
     first = browser.get()
     fields = first.form("/rate")
     skipped = browser.send("/skip", fields)
@@ -169,7 +169,7 @@ def test_skip_undo_change_and_bring_back(client, browser):
     assert browser.kept()["ratings"] == []
 
 
-def test_all_can_be_rated_and_skipped_to_the_end(browser):
+def test_every_item_can_be_rated_or_skipped(browser):
     seen = set()
     for number in range(60):
         screen = browser.get()
@@ -205,7 +205,7 @@ def test_hidden_items_are_nowhere(make_client, client):
     assert hidden[0] not in {str(one["item"]) for one in browser.kept()["ratings"]}
 
 
-def test_forget_me(client, browser):
+def test_visitor_deletes_own_data(client, browser):
     browser.rate(6)
     screen = browser.rate(-6)
     browser.send("/skip", screen.form("/rate"))
@@ -223,7 +223,7 @@ def test_forget_me(client, browser):
     assert browser.kept() == {"user": None, "ratings": [], "skipped_items": [], "shown_predictions": {}}
 
 
-def test_the_operator_deletes_a_visitor_as_anybody(client, browser):
+def test_operator_deletes_a_visitor_like_any_user(client, browser):
     browser.rate(6)
     user = browser.kept()["user"]
     assert client.good("DELETE", f"/users?user={user}")["n_ratings"] == 1
@@ -232,7 +232,7 @@ def test_the_operator_deletes_a_visitor_as_anybody(client, browser):
     assert browser.kept()["user"] != user
 
 
-def test_long_titles_are_texts_and_not_headings(other_service, ratings):
+def test_long_titles_are_text_and_not_headings(other_service, ratings):
     titles = np.full(len(ratings.items), "A line.\nAnd another, " + "very " * 30 + "long.", object)
     browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     screen = browser.rate(6)
@@ -241,7 +241,7 @@ def test_long_titles_are_texts_and_not_headings(other_service, ratings):
     assert "very long.</a>" not in screen.html  # cut in lists
 
 
-def test_text_ids_with_all_kinds_of_signs(other_service, ratings):
+def test_text_ids_with_special_characters(other_service, ratings):
     items = [f"a/b&c=?#{item} 'x'" for item in ratings.item_ids]
     texts = Ratings.from_columns([f"ü{user}" for user in ratings.user_ids], items, ratings.value)
     browser = other_service(texts)
@@ -256,7 +256,7 @@ def test_text_ids_with_all_kinds_of_signs(other_service, ratings):
     assert browser.kept()["skipped_items"] == [asked]
 
 
-def test_a_model_that_cannot_take_people_in(other_service, ratings):
+def test_model_without_fold_in(other_service, ratings):
     browser = other_service(ratings, model=Blend(models=[Bias(), NormalRandom()]))
     assert browser.get().status == 200
     browser.rate(1)
@@ -287,7 +287,7 @@ def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
     store.close()
 
 
-def test_the_command_hides_and_says_where_the_page_is(start, tmp_path, ratings):
+def test_serve_excludes_items_and_prints_the_page_address(start, tmp_path, ratings):
     import httpx2
 
     item = int(next(iter(ratings.items)))

@@ -1,4 +1,4 @@
-"""The page of administrators: signing in and out, the audit, models, trainings, and what is refused."""
+"""The admin page: signing in and out, audit, models, jobs, and refused requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_signing_in_and_out(client, browser):
     assert browser.get("/admin").has_form("/admin/sign-in")  # the cookie is worth nothing any more
 
 
-def test_what_is_not_signed_in_does_nothing(client, browser):
+def test_actions_require_sign_in(client, browser):
     fields = browser.get("/admin").form("/admin/sign-in")
     for deed in DEEDS:
         screen = browser.send(f"/admin/{deed}", fields | {"id": "1"})
@@ -62,7 +62,7 @@ def test_what_is_not_signed_in_does_nothing(client, browser):
 
 
 @pytest.mark.parametrize("role", ["read", "write"])
-def test_other_keys_may_not_sign_in(client, browser, role):
+def test_only_admin_keys_may_sign_in(client, browser, role):
     key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
     screen = browser.sign_in(key)
     assert screen.status == 403
@@ -71,7 +71,7 @@ def test_other_keys_may_not_sign_in(client, browser, role):
     assert key not in screen.html
 
 
-def test_wrong_keys_are_counted(client, browser):
+def test_failed_sign_ins_are_rate_limited(client, browser):
     statuses = [browser.sign_in(key).status for key in ("", "x", "é" * 50, "x" * 5000, *"1234567")]
     assert statuses == [401] * 10 + [429]
     screen = browser.sign_in(client.key)  # the right one too late
@@ -93,7 +93,7 @@ def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch)
     assert browser.get("/admin").has_form("/admin/sign-in")
 
 
-def test_forms_of_visitors_are_none_of_administrators(client, admin):
+def test_visitor_form_tokens_are_invalid_for_admins(client, admin):
     visitor_form = admin.get("/").form("/rate")
     own = admin.get("/admin").form("/admin/sign-out")
     for deed in DEEDS:
@@ -103,7 +103,7 @@ def test_forms_of_visitors_are_none_of_administrators(client, admin):
     assert admin.get("/admin").has_form("/admin/train")
 
 
-def test_the_audit(client, admin, ratings):
+def test_audit_is_run_and_shown(client, admin, ratings):
     assert "They were not audited yet" in admin.get("/admin").text
     screen = do(admin, "audit")
     assert "The ratings were audited just now." in screen.text
@@ -122,7 +122,7 @@ def test_the_audit(client, admin, ratings):
     )
 
 
-def test_models_and_their_scores(client, admin):
+def test_models_are_listed_with_scores(client, admin):
     (model,) = client.get("/models")
     screen = admin.get("/admin")
     assert (
@@ -146,7 +146,7 @@ def test_models_and_their_scores(client, admin):
     assert do(admin, "dance").status == 404
 
 
-def test_training_again(client, admin):
+def test_retraining_from_the_admin_page(client, admin):
     admin.rate(6)
     begun = do(admin, "train", model="Bias")
     assert "The training has started" in begun.text
@@ -163,7 +163,7 @@ def test_training_again(client, admin):
     assert not after.has_form("/admin/cancel")
 
 
-def test_stopping_going_back_activating_and_deleting(client, admin):
+def test_cancel_roll_back_activate_and_delete(client, admin):
     do(admin, "train")
     number = client.get("/jobs")[0]["id"]
     assert client.finished_job(number)["state"] == "done"

@@ -1,4 +1,4 @@
-"""What keeps the page safe: cookies, forms, headers, files, whom it answers, and what errors look like."""
+"""Security of the pages: cookies, CSRF, headers, static files, allowed hosts, error pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foretaste.service.db.schema import visitors
 from foretaste.service.web import visitors as web_visitors
 
 
-def test_visitors_are_people_of_their_own(client, make_client):
+def test_visitors_are_separate_users(client, make_client):
     one = Browser(client.inner)
     one.rate(6)
     first = one.kept()["user"]
@@ -27,7 +27,7 @@ def test_visitors_are_people_of_their_own(client, make_client):
     assert [row["value"] for row in two.kept()["ratings"]] == [-6.0]
 
 
-def test_an_id_that_is_taken_is_not_given(client, monkeypatch):
+def test_new_visitor_id_avoids_existing_ids(client, monkeypatch):
     taken, free = "41", "-41"
     ids = iter([taken, taken, free])
     monkeypatch.setattr(web_visitors, "_new_user_id", lambda kinds: next(ids))
@@ -36,7 +36,7 @@ def test_an_id_that_is_taken_is_not_given(client, monkeypatch):
     assert browser.kept()["user"] == int(free)
 
 
-def test_the_cookie(client, browser):
+def test_cookie_attributes(client, browser):
     response = browser.get().response
     (cookie,) = response.headers.get_list("set-cookie")
     assert re.fullmatch(
@@ -52,7 +52,7 @@ def test_the_cookie(client, browser):
         assert token not in str(connection.execute(sa.select(visitors)).all())
 
 
-def test_a_cookie_that_is_not_ours_is_nobody(client, browser):
+def test_forged_cookie_is_ignored(client, browser):
     browser.rate(6)
     ((name, value),) = browser.client.cookies.items()
     token, _, seal = value.partition(".")
@@ -64,7 +64,7 @@ def test_a_cookie_that_is_not_ours_is_nobody(client, browser):
     assert client.inner.get("/mine.json", headers={"Cookie": f"{name}={value}"}).json()["user"] is not None
 
 
-def test_forms_from_elsewhere_change_nothing(client, browser):
+def test_cross_site_forms_are_refused(client, browser):
     browser.rate(6)
     before = browser.kept()
     good = browser.get().form("/rate") | {"value": "1", "key": client.key}
@@ -87,7 +87,7 @@ def test_forms_from_elsewhere_change_nothing(client, browser):
     assert browser.send("/rate", good).status == 200
 
 
-def test_a_form_without_its_cookie_changes_nothing(client, browser):
+def test_form_without_its_cookie_is_refused(client, browser):
     fields = browser.get().form("/rate") | {"value": "1"}
     before = rows_of(client)
     browser.client.cookies.clear()
@@ -95,7 +95,7 @@ def test_a_form_without_its_cookie_changes_nothing(client, browser):
     assert rows_of(client) == before
 
 
-def test_a_form_must_be_a_form(client, browser):
+def test_other_content_types_are_refused(client, browser):
     fields = browser.get().form("/rate") | {"value": "1"}
     assert client.inner.post("/rate", json=fields).status_code == 415
     typed = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -108,7 +108,7 @@ def test_a_form_must_be_a_form(client, browser):
     assert "too large" in Screen(response).text
 
 
-def test_headers_and_nothing_from_elsewhere(client, browser):
+def test_security_headers_and_no_external_resources(client, browser):
     browser.rate(6)
     for path in (
         "/",
@@ -131,7 +131,7 @@ def test_headers_and_nothing_from_elsewhere(client, browser):
         assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", response.text)
 
 
-def test_files_come_with_the_package(client, browser):
+def test_static_files_are_in_the_package(client, browser):
     from importlib.resources import files
 
     package = files("foretaste.service.web")
@@ -150,7 +150,7 @@ def test_files_come_with_the_package(client, browser):
     assert client.inner.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
 
 
-def test_titles_are_text_and_never_markup(other_service, ratings):
+def test_titles_are_escaped(other_service, ratings):
     titles = np.full(len(ratings.items), "<script>alert(1)</script>\" onx='&", object)
     browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     for value in (6, -6, 5):
@@ -161,7 +161,7 @@ def test_titles_are_text_and_never_markup(other_service, ratings):
         assert "&lt;script&gt;" in found.html
 
 
-def test_who_gets_the_page(make_client):
+def test_page_is_for_allowed_hosts_only(make_client):
     local = make_client(allowed_hosts=("ours.example",)).inner
     assert local.get("/").status_code == 200
     for headers in (
@@ -182,7 +182,7 @@ def test_who_gets_the_page(make_client):
     assert response.json()["error"]["code"] == "not_found"
 
 
-def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatch):
+def test_page_errors_are_html_and_api_errors_json(make_client, monkeypatch):
     client = make_client(rate_limit="6/minute")
     browser = Browser(client.inner)
     missing = browser.get("/nowhere")
@@ -199,7 +199,7 @@ def test_errors_look_like_the_page_and_api_errors_do_not(make_client, monkeypatc
     assert client.inner.get("/api/v1/items").json()["error"]["code"] == "rate_limited"
 
 
-def test_without_a_database_and_without_a_model(client, browser, monkeypatch):
+def test_missing_database_or_model_is_reported(client, browser, monkeypatch):
     from foretaste.service.db.database import DatabaseUnavailableError, StorageFullError
 
     browser.rate(6)

@@ -1,4 +1,4 @@
-"""Which control a scale gets, and ratings in signs and in words."""
+"""The rating control per scale, and formatting of ratings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from foretaste.service.web.rating_scale import LABELS, MissingRatingError, Ratin
         (3, 3, None, "slider", 0, 1, 1, 1),
     ],
 )
-def test_controls(low, high, step, control, options, stride, nudge, leap):
+def test_control_per_scale(low, high, step, control, options, stride, nudge, leap):
     scale = RatingScale(low, high, step)
     assert scale.control == control
     assert len(scale.options) == options
@@ -39,7 +39,7 @@ def test_controls(low, high, step, control, options, stride, nudge, leap):
         assert (scale.options[0], scale.options[-1]) == (low, high)
 
 
-def test_words_and_signs():
+def test_ratings_are_formatted():
     wide, stars, halves = RatingScale(-10, 10, 0.1), RatingScale(1, 5, 1.0), RatingScale(0.5, 5, 0.5)
     assert wide.format_rating(2.1) == "+2.1"
     assert wide.format_rating(-3) == "−3.0"
@@ -57,7 +57,7 @@ def test_words_and_signs():
     assert [wide.format_bound(value) for value in (-10, 10, 0)] == ["−10", "+10", "0"]
 
 
-def test_what_is_no_rating():
+def test_invalid_ratings_raise():
     scale = RatingScale(-10, 10, 0.1)
     for text in ("", "  "):
         with pytest.raises(MissingRatingError, match=r"Move the slider first, or skip\."):
@@ -71,7 +71,7 @@ def test_what_is_no_rating():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0.001, 1e6), st.sampled_from([None, 0.01, 0.1, 0.5, 1.0, 2.0]))
-def test_every_scale_can_be_drawn(low, width, step):
+def test_every_scale_has_valid_steps(low, width, step):
     scale = RatingScale(low, low + width, step)
     assert scale.slider_step > 0
     assert scale.button_step >= scale.slider_step

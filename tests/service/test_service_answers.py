@@ -1,4 +1,4 @@
-"""Answers as functions: they are the library's own, for the ratings that a person has now."""
+"""The predictor equals the library, for the user's current ratings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alone(user, items, values):
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDING if not MODELS[name].requires])
-def test_answers_are_those_of_the_folded_model(ratings, name):
+def test_predictions_equal_the_folded_in_model(ratings, name):
     model = MODELS[name]().fit(ratings)
     items, values, times = of_user(ratings, 41)
     mine = alone(41, items, values)
@@ -42,7 +42,7 @@ def test_answers_are_those_of_the_folded_model(ratings, name):
     assert np.float32([one.prediction for one in predicted]).tolist() == folded.predict(pairs).tolist()
 
 
-def test_a_rating_more_changes_the_answers(ratings):
+def test_new_rating_changes_the_predictions(ratings):
     model = SVD(factors=4).fit(ratings)
     items, values, times = of_user(ratings, 41)
     before = predictor.predict_items(
@@ -55,7 +55,7 @@ def test_a_rating_more_changes_the_answers(ratings):
     assert new[0] not in [one.item for one in predictor.recommend(who, 100)]
 
 
-def test_a_person_without_ratings_gets_what_most_people_like(ratings):
+def test_user_without_ratings_gets_the_fallback(ratings):
     model = SVD(factors=4).fit(ratings)
     nobody = np.array([], np.int64)
     one, other = (predictor.make_profile(model, user, nobody, [], []) for user in (41, 10_000))
@@ -66,7 +66,7 @@ def test_a_person_without_ratings_gets_what_most_people_like(ratings):
     )
 
 
-def test_a_model_that_cannot_fold_answers_from_its_training(ratings):
+def test_model_without_fold_in_uses_its_training(ratings):
     model = NormalRandom().fit(ratings)
     items, values, times = of_user(ratings, 41)
     who = predictor.make_profile(model, 41, items, values, times)
@@ -78,14 +78,14 @@ def test_a_model_that_cannot_fold_answers_from_its_training(ratings):
     assert (stranger.basis, stranger.n_ratings_used) == ("what most people like", 0)
 
 
-def test_what_was_rated_is_left_out_and_the_rest_is_all(ratings):
+def test_rated_items_are_excluded(ratings):
     model = Bias().fit(ratings)
     items, values, times = of_user(ratings, 41)
     found = predictor.recommend(predictor.make_profile(model, 41, items, values, times), 1000)
     assert sorted(one.item for one in found) == sorted(set(ratings.items) - set(items.tolist()))
 
 
-def test_items_that_the_model_does_not_know(ratings):
+def test_unknown_items_are_ignored(ratings):
     model = SVD(factors=4).fit(ratings)
     items, values, times = of_user(ratings, 41)
     strange = predictor.make_profile(model, 41, np.r_[items, 999], [*values, 1.0], [*times, None])
@@ -95,7 +95,7 @@ def test_items_that_the_model_does_not_know(ratings):
         predictor.predict_items(plain, np.array([5, 999]))
 
 
-def test_text_ids(ratings):
+def test_predictor_with_text_ids(ratings):
     texts = Ratings.from_columns(
         [f"u{u}" for u in ratings.user_ids], [f"i{i}" for i in ratings.item_ids], ratings.value
     )
@@ -108,7 +108,7 @@ def test_text_ids(ratings):
     assert predictor.recommend(who, 5) != predictor.recommend(swapped, 5)
 
 
-def test_similar_items_are_the_librarys(ratings):
+def test_similar_items_equal_the_library(ratings):
     model = SVD(factors=4).fit(ratings)
     wanted = similar_items(model, 5, 4)
     assert predictor.find_similar(model, 5, 4) == list(
@@ -120,14 +120,14 @@ def test_similar_items_are_the_librarys(ratings):
         predictor.find_similar(model, 999, 4)
 
 
-def test_an_id_of_one():
+def test_single_id_index():
     from foretaste.service.id_codec import single_id_index
 
     assert single_id_index("a") == IdIndex(np.array(["a"], object))
     assert single_id_index(3).dtype == "int"
 
 
-def test_an_explanation_is_the_librarys(ratings):
+def test_explanation_equals_the_library(ratings):
     model = SVD(factors=4).fit(ratings)
     items, values, times = of_user(ratings, 41)
     mine = alone(41, items, values)
@@ -141,7 +141,7 @@ def test_an_explanation_is_the_librarys(ratings):
         predictor.explain_prediction(nobody, 41, 5)
 
 
-def test_an_explanation_names_no_other_people(ratings):
+def test_explanation_names_no_other_users(ratings):
     model = UserKNN().fit(ratings)
     items, values, times = of_user(ratings, 41)
     told = explain(model, 41, 5)
@@ -153,7 +153,7 @@ def test_an_explanation_names_no_other_people(ratings):
     assert not any(str(reason.id) in found.sentence() for reason in told.reasons)
 
 
-def test_the_next_question_is_the_librarys(ratings):
+def test_next_question_equals_the_library(ratings):
     model = SVD(factors=4).fit(ratings)
     nothing = np.array([], np.int64)
     asked = []

@@ -1,4 +1,4 @@
-"""Real processes on free ports of the loopback address: killed, stopped, filled up, cut off."""
+"""Real service processes on free loopback ports: killed, stopped, out of disk, disconnected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_until_it_breaks(client, users, items, told, most=250):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def test_what_was_acknowledged_survives_kill_9(place, key, start, ratings, database, request):
+def test_acknowledged_ratings_survive_kill_9(place, key, start, ratings, database, request):
     environment = {}
     if database == "postgres":
         settings = request.getfixturevalue("postgres_settings")
@@ -136,7 +136,7 @@ def all_is_there(client, acknowledged):
 
 
 @pytest.mark.slow
-def test_kill_9_during_training_leaves_a_whole_model(place, key, start):
+def test_kill_9_during_training_leaves_a_complete_model(place, key, start):
     service = start()
     client = service.client(key)
     before = client.get("/recommendations?user=41")
@@ -160,7 +160,7 @@ def test_kill_9_during_training_leaves_a_whole_model(place, key, start):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.4, 1.2])
-def test_killed_at_any_moment_of_training(place, key, start, pause):
+def test_kill_at_any_time_of_training(place, key, start, pause):
     service = start()
     client = service.client(key)
     client.good("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 30}})
@@ -174,7 +174,7 @@ def test_killed_at_any_moment_of_training(place, key, start, pause):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_gracefully(place, key, start, how):
+def test_service_stops_gracefully(place, key, start, how):
     service = start()
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
@@ -200,7 +200,7 @@ def test_it_stops_gracefully(place, key, start, how):
 
 
 @pytest.mark.slow
-def test_workers_answer_alike_and_share_the_model(place, key, start):
+def test_workers_agree_and_share_the_model(place, key, start):
     service = start("--workers", "2")
     first = service.client(key).get("/recommendations?user=41")["items"]
     service.client(key).rate(41, first[0]["item"], 7.5)
@@ -221,7 +221,7 @@ def test_workers_answer_alike_and_share_the_model(place, key, start):
 
 
 @pytest.mark.slow
-def test_the_first_start_and_the_second(tmp_path):
+def test_first_and_second_start(tmp_path):
     folder = tmp_path / "new"
     service = running_service(folder, "sample", "--model", "Bias")
     try:
@@ -253,7 +253,7 @@ def run(*args, **environment):
 
 
 @pytest.mark.slow
-def test_memory_stays_as_it_is(place, key, start):
+def test_memory_is_bounded_under_load(place, key, start):
     service = start("--rate-limit", "none")
     client = service.client(key)
 
@@ -274,7 +274,7 @@ def test_memory_stays_as_it_is(place, key, start):
     assert memory() - before < 8  # MB
 
 
-def test_starts_that_are_refused(place, tmp_path):
+def test_invalid_starts_are_refused(place, tmp_path):
     done = run("--folder", str(tmp_path / "empty"))
     assert done.returncode == 4
     assert "foretaste serve RATINGS" in done.stderr
@@ -297,7 +297,7 @@ def test_starts_that_are_refused(place, tmp_path):
     assert "secret" not in done.stderr
 
 
-def test_only_the_loopback_address_is_listened_at(place, start):
+def test_service_listens_on_loopback_only(place, start):
     service = start()
     port = int(service.url.rpartition(":")[2])
     local = f"{port:04X}"

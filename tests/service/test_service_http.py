@@ -1,4 +1,4 @@
-"""The interface: what it answers, in its envelope, and that ratings change answers at once."""
+"""The HTTP API: responses, envelope, and immediate effect of ratings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_health_and_readiness_need_no_key(client):
     assert client.get("/ready", key=None) == {"state": "ready", "model_id": 1}
 
 
-def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, place, ratings):
+def test_recommendations_equal_the_model_on_current_ratings(client, place, ratings):
     model = load(next((place / "models").iterdir()))
     rows = ratings.user_ids == 41
     mine = ratings[np.flatnonzero(rows)]
@@ -34,7 +34,7 @@ def test_recommendations_are_those_of_the_model_for_the_ratings_now(client, plac
     assert (found["user"], found["model_id"], found["n_ratings_used"]) == (41, 1, int(rows.sum()))
 
 
-def test_a_rating_changes_recommendations_at_once(client):
+def test_rating_changes_recommendations_at_once(client):
     before = client.get("/recommendations?user=41")["items"]
     first = before[0]["item"]
     kept = client.rate(41, first, -8.0)
@@ -47,7 +47,7 @@ def test_a_rating_changes_recommendations_at_once(client):
     assert client.good("DELETE", f"/ratings?user=41&item={first}") == {"deleted": False}
 
 
-def test_another_worker_sees_it_at_once(make_client):
+def test_rating_is_visible_to_other_workers_at_once(make_client):
     one, other = make_client(), make_client()
     before = other.get("/recommendations?user=41")["items"]
     one.rate(41, before[0]["item"], 8.0)
@@ -57,7 +57,7 @@ def test_another_worker_sees_it_at_once(make_client):
     assert other.get("/recommendations?user=41")["basis"] == "what most people like"
 
 
-def test_putting_is_idempotent(client):
+def test_put_rating_is_idempotent(client):
     client.rate(10_001, 5, 2.5)
     first = client.get("/ratings?user=10001")
     again = client.rate(10_001, 5, 2.5)
@@ -67,7 +67,7 @@ def test_putting_is_idempotent(client):
     assert [one["value"] for one in client.get("/ratings?user=10001")["ratings"]] == [3.5]
 
 
-def test_the_prediction_that_was_shown_is_kept(client):
+def test_shown_prediction_is_stored(client):
     given = {"user": 10_001, "item": 5, "value": 2.5, "shown_prediction": 1.25}
     client.good("PUT", "/ratings", json=given)
     assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
@@ -101,7 +101,7 @@ def test_items_are_searched_and_paged(client, ratings):
     assert client.get("/items?search=nothing")["items"] == []
 
 
-def test_predictions_and_what_they_rest_on(client):
+def test_predictions_state_their_basis(client):
     asked = {"user": "10001", "items": [5, "7"]}
     found = client.good("POST", "/predictions", json=asked)
     assert (found["user"], found["basis"], found["n_ratings_used"]) == (10001, "what most people like", 0)
@@ -111,7 +111,7 @@ def test_predictions_and_what_they_rest_on(client):
     assert (found["basis"], found["n_ratings_used"]) == ("your ratings", 1)
 
 
-def test_similar_items(client):
+def test_similar_items_endpoint(client):
     found = client.get("/similar?item=5&n=3")
     assert len(found["items"]) == 3
     values = [one["similarity"] for one in found["items"]]
@@ -154,7 +154,7 @@ def test_similar_items(client):
         ("POST", "/keys", {"name": "a", "role": "owner"}, 422, "body.role"),
     ],
 )
-def test_what_is_not_allowed_is_refused_and_said(client, method, path, body, status, words):
+def test_invalid_requests_are_refused_with_a_reason(client, method, path, body, status, words):
     error = client.refused(method, path, status, **({} if body is None else {"json": body}))
     assert words in error["message"]
 
@@ -173,7 +173,7 @@ def test_what_is_not_allowed_is_refused_and_said(client, method, path, body, sta
         (b"{", 422),
     ],
 )
-def test_bodies_that_cannot_be_read(client, body, status):
+def test_malformed_bodies_are_refused(client, body, status):
     response = client.ask("PUT", "/ratings", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code in {status, 422, 400}
     assert response.json()["ok"] is False
@@ -182,7 +182,7 @@ def test_bodies_that_cannot_be_read(client, body, status):
 @pytest.mark.parametrize(
     "text", ["Robert'); DROP TABLE ratings;--", '" OR ""="', "%", "_", "\\", "../../etc/passwd", "${jndi:x}"]
 )
-def test_sql_and_paths_in_every_text_are_only_text(client, ratings, text):
+def test_sql_and_paths_in_parameters_are_plain_text(client, ratings, text):
     count = len(client.get("/ratings?user=41&limit=1000")["ratings"])
     for path in ("/recommendations", "/ratings", "/users"):
         client.refused("GET", path, 422, params={"user": text})
@@ -193,7 +193,7 @@ def test_sql_and_paths_in_every_text_are_only_text(client, ratings, text):
     assert len(client.get("/ratings?user=41&limit=1000")["ratings"]) == count
 
 
-def test_text_ids_of_all_kinds(place, make_client, tmp_path, key):
+def test_text_ids_with_special_characters(place, make_client, tmp_path, key):
     from serving_rig import prepared
 
     from foretaste.service.settings import Settings
@@ -217,7 +217,7 @@ def test_text_ids_of_all_kinds(place, make_client, tmp_path, key):
         assert client.good("DELETE", "/ratings", params={"user": id_, "item": id_}) == {"deleted": True}
 
 
-def test_explanations(client):
+def test_explanations_endpoint(client):
     first = client.get("/recommendations?user=41")["items"][0]
     found = client.get(f"/explanations?user=41&item={first['item']}")
     assert found["prediction"] == pytest.approx(first["prediction"], abs=1e-5)
@@ -233,7 +233,7 @@ def test_explanations(client):
     client.refused("GET", "/explanations?user=41&item=999", 404)
 
 
-def test_questions_lead_to_answers(client, ratings):
+def test_next_item_and_ratings_alternate(client, ratings):
     asked = []
     for number in range(4):
         found = client.get("/next-item?user=10001")
@@ -253,7 +253,7 @@ def test_questions_lead_to_answers(client, ratings):
 # One person's data -----------------------------------------------------------------------------------
 
 
-def test_export_and_deletion_of_one_person(client, place, ratings):
+def test_export_and_deletion_of_a_user(client, place, ratings):
     count = int((ratings.user_ids == 41).sum())
     client.get("/recommendations?user=41")
     exported = client.get("/users?user=41")
@@ -296,7 +296,7 @@ def test_logs_hold_no_personal_data(client):
         assert word not in json.dumps(told)
 
 
-def test_figures_for_prometheus(client):
+def test_prometheus_metrics(client):
     client.get("/recommendations?user=41")
     client.rate(41, 5, 8.0)
     text = client.ask("GET", "/metrics").text
@@ -306,7 +306,7 @@ def test_figures_for_prometheus(client):
 
 
 @pytest.mark.peer
-def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
+def test_ann_index_is_used_above_the_item_limit(make_client, monkeypatch):
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
     client, other = make_client(), make_client(max_exact_items=39)
     wanted = client.get("/recommendations?user=41")
@@ -323,7 +323,7 @@ def test_above_a_number_of_items_an_index_is_asked(make_client, monkeypatch):
     assert other.get("/recommendations?user=10001")["basis"] == "what most people like"
 
 
-def test_a_list_told_before_is_told_again_only_while_nothing_changed(make_client):
+def test_cached_list_is_served_only_while_nothing_changed(make_client):
     """The quick way, without SQLAlchemy, sees what others have written and activated."""
     client, other = make_client(), make_client()
     app_state = client.inner.app.state.app_state

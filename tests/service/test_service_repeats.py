@@ -1,4 +1,4 @@
-"""Recommendations told again: the same to the byte, only while nothing has changed, and in bounded memory."""
+"""The response cache: byte-identical responses, invalidation, bounded memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def repeated(client, monkeypatch):
     return found
 
 
-def test_told_again_it_is_the_same_to_the_byte(client, repeated):
+def test_cached_response_is_byte_identical(client, repeated):
     first = client.ask("GET", ASKED)
     assert repeated == [None]
     again = client.ask("GET", ASKED)
@@ -47,7 +47,7 @@ def test_told_again_it_is_the_same_to_the_byte(client, repeated):
         ("user=41&n=", 422), ("user=&n=3", 422), ("user=41%00&n=3", 422),
     ],
 )  # fmt: skip
-def test_where_anything_is_in_doubt_the_framework_answers(client, repeated, query, status):
+def test_unusual_requests_bypass_the_cache(client, repeated, query, status):
     told = [client.ask("GET", path).content for path in (ASKED, ASKED)]
     repeated.clear()
     response = client.ask("GET", f"/recommendations?{query}")
@@ -57,7 +57,7 @@ def test_where_anything_is_in_doubt_the_framework_answers(client, repeated, quer
         assert response.content == told[0] == told[1]
 
 
-def test_keys_are_asked_for_before_anything_is_told_again(client, repeated):
+def test_keys_are_validated_before_cache_hits(client, repeated):
     made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
     for _ in range(2):
         assert client.get(ASKED, key=made["key"])
@@ -70,7 +70,7 @@ def test_keys_are_asked_for_before_anything_is_told_again(client, repeated):
     assert len(repeated) == count
 
 
-def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
+def test_deletion_by_another_worker_clears_the_cache(make_client):
     client, other = make_client(), make_client()
     app_state = client.inner.app.state.app_state
     serving = app_state.model_server
@@ -82,7 +82,7 @@ def test_a_deletion_by_another_worker_empties_what_is_remembered(make_client):
     assert (len(app_state.responses), list(serving._active.user_cache)) == (1, ["41"])
 
 
-def test_what_is_remembered_is_bounded_in_bytes():
+def test_cache_size_is_bounded_in_bytes():
     told, now = ResponseCache(10_000), CacheVersion(1, 0, 1)
     for user in range(100):
         told.put(str(user), 10, now, b"x" * 600)
@@ -96,7 +96,7 @@ def test_what_is_remembered_is_bounded_in_bytes():
     assert not told.has("large", 10)
 
 
-def test_an_answer_of_before_a_deletion_is_not_remembered_after_it():
+def test_response_from_before_a_deletion_is_not_cached():
     told = ResponseCache()
     told.put("1", 10, CacheVersion(1, 0, 1), b"a")
     assert told.get("2", 10, CacheVersion(1, 1, 1)) is None  # somebody's data were deleted

@@ -1,4 +1,4 @@
-"""The database of the service, of both kinds: what is put in comes out, and is of one moment."""
+"""The service's database, SQLite and PostgreSQL: round trips and consistency."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def titles(*pairs):
     return ItemCatalog(IdIndex(column(ids)), {"title": column(texts)}, "title")
 
 
-def test_tables_are_those_of_the_migrations(store):
+def test_schema_equals_the_migrations(store):
     with store.read_connection() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
@@ -59,7 +59,7 @@ def test_a_newer_database_is_refused(store):
 
 
 @pytest.mark.parametrize("given", ["numbers", "texts", "timed"])
-def test_all_ratings_come_back(store, ratings, given):
+def test_ratings_round_trip(store, ratings, given):
     if given == "texts":
         ratings = TEXTS
     if given == "timed":
@@ -73,18 +73,18 @@ def test_all_ratings_come_back(store, ratings, given):
     assert bootstrap.dataset_name(store) == "given"
 
 
-def test_values_are_stored_as_they_were_written(store):
+def test_values_are_stored_exactly(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
     with store.read_connection() as connection:
         assert [one.value for one in rating_store.get_user_ratings(connection, "ü 1")] == [0.9, 5.0]
 
 
-def test_an_empty_database_says_so(store):
+def test_empty_database_raises(store):
     with pytest.raises(DataError, match="no ratings"):
         rating_store.load_id_codec(store)
 
 
-def test_put_is_idempotent_and_moves_the_moment(store):
+def test_put_is_idempotent_and_changes_the_cache_version(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
 
     def moment():
@@ -107,7 +107,7 @@ def test_put_is_idempotent_and_moves_the_moment(store):
         assert rating_store.get_user_ratings(connection, "new") == [StoredRating("a", 3.5, 300, None)]
 
 
-def test_the_same_rating_again_keeps_its_time(store):
+def test_repeated_rating_keeps_its_timestamp(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
     for at in (100, 200):
         with store.write_transaction() as connection:
@@ -116,7 +116,7 @@ def test_the_same_rating_again_keeps_its_time(store):
         assert rating_store.get_user_ratings(connection, "new") == [StoredRating("a", 2.5, 100, 1.5)]
 
 
-def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
+def test_ratings_with_a_shown_prediction_are_not_training_data(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
     with store.write_transaction() as connection:
         rating_store.put_rating(connection, "new", StoredRating("a", 2.5, 100, 1.5))
@@ -135,7 +135,7 @@ def test_ratings_given_with_a_prediction_in_sight_are_not_learned_from(store):
         rating_store.load_training_ratings(store)
 
 
-def test_delete_and_erase(store):
+def test_delete_rating_and_delete_user(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
     with store.write_transaction() as connection:
         assert rating_store.delete_rating(connection, "ü 1", "a")
@@ -156,7 +156,7 @@ def test_delete_and_erase(store):
     assert mentions == [0, 0]
 
 
-def test_deletions_at_once_are_all_counted(store):
+def test_concurrent_deletions_are_all_counted(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
     together, failed = threading.Barrier(4), []
 
@@ -185,7 +185,7 @@ def row(name):
     }  # fmt: skip
 
 
-def test_models_are_gone_back_to_in_turn_and_numbers_never_come_twice(store):
+def test_roll_backs_go_in_order_and_ids_are_never_reused(store):
     with store.write_transaction() as connection:
         numbers = [model_store.add_model(connection, row(name)) for name in "abc"]
         seen = [model_store.activate_model(connection, number, "chosen") for number in numbers]
@@ -209,7 +209,7 @@ def test_models_are_gone_back_to_in_turn_and_numbers_never_come_twice(store):
 
 
 @pytest.mark.postgres
-def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
+def test_model_deletion_waits_for_activation(postgres_settings):
     store = bootstrap.open_database(postgres_settings)
     with store.write_transaction() as connection:
         first, second = (model_store.add_model(connection, row(name)) for name in "ab")
@@ -234,7 +234,7 @@ def test_a_model_is_not_deleted_while_it_is_activated(postgres_settings):
     store.close()
 
 
-def test_a_transaction_that_raises_leaves_nothing(store):
+def test_failed_transaction_is_rolled_back(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
 
     def failing():
@@ -248,7 +248,7 @@ def test_a_transaction_that_raises_leaves_nothing(store):
         assert rating_store.get_user_ratings(connection, "new") == []
 
 
-def test_search_takes_signs_as_they_are(store):
+def test_search_treats_wildcards_literally(store):
     named = titles(("a", "Straße 100%"), ("b%_", "A_B c"), ("d", "nobody rated this"))
     bootstrap.fill_database(store, TEXTS, named, "given")
 
@@ -267,19 +267,19 @@ def test_search_takes_signs_as_they_are(store):
     assert found("' OR 1=1 --") == []
 
 
-def test_titles_of_another_type_are_refused(store):
+def test_titles_with_ids_of_another_type_raise(store):
     other = ItemCatalog(IdIndex(np.array([1, 2])), {"title": column(["x", "y"])}, "title")
     with pytest.raises(InvalidParameterError, match="str in the ratings and int in the titles"):
         bootstrap.fill_database(store, TEXTS, other, "given")
 
 
 @pytest.mark.parametrize("id_", ["", "a\x00b", "a\nb", "x" * 201, "\ud800"])
-def test_ids_that_no_database_holds(id_):
+def test_unstorable_ids_raise(id_):
     with pytest.raises(DataError, match="item id"):
         check_id_text(id_, "item")
 
 
-def test_ids_between_requests_and_the_database():
+def test_id_codec_round_trips():
     kinds = IdCodec("int", "str", 1, 5)
     assert kinds.to_text(7, "user") == kinds.to_text("7", "user") == "7"
     assert kinds.to_text(-7, "user") == "-7"
@@ -291,7 +291,7 @@ def test_ids_between_requests_and_the_database():
             kinds.to_text(wrong, "user")
 
 
-def test_keys_are_kept_as_their_digest(store):
+def test_keys_are_stored_as_digests(store):
     with store.write_transaction() as connection:
         key, known = api_keys.create_key(connection, "shop", "write")
     assert len(key.removeprefix("foretaste_")) == 64
@@ -310,7 +310,7 @@ def test_keys_are_kept_as_their_digest(store):
     assert ring.lookup(key) is None
 
 
-def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
+def test_keys_are_revalidated_in_the_background(store, monkeypatch):
     with store.write_transaction() as connection:
         key, known = api_keys.create_key(connection, "shop", "write")
     ring = api_keys.Keyring(store)
@@ -325,7 +325,7 @@ def test_a_key_is_asked_for_anew_while_answers_go_on(store, monkeypatch):
     assert ring.get_cached(key) is None
 
 
-def test_keys_that_cannot_be_made_or_revoked(store):
+def test_invalid_key_operations_raise(store):
     with store.write_transaction() as connection:
         _, admin = api_keys.create_key(connection, "first", "admin")
         with pytest.raises(InvalidParameterError, match="role='owner'"):
@@ -353,20 +353,20 @@ def test_keys_that_cannot_be_made_or_revoked(store):
         ("postgresql+pg8000://u:secret@127.0.0.1/x", MissingDependencyError, "driver pg8000"),
     ],
 )
-def test_other_databases_are_refused(url, kind, words):
+def test_unsupported_databases_raise(url, kind, words):
     with pytest.raises(kind, match=words) as caught:
         Database(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_server_that_is_not_there():
+def test_unreachable_server_raises():
     store = Database("postgresql://nobody:secret@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailableError, match="does not respond") as caught, store.read_connection():
         pass
     assert "secret" not in str(caught.value)
 
 
-def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
+def test_full_disk_raises_and_stores_nothing(tmp_path):
     from foretaste.service.settings import Settings
 
     store = bootstrap.open_database(Settings(str(tmp_path / "full")))
@@ -393,7 +393,7 @@ def test_a_full_disk_is_said_and_nothing_is_stored(tmp_path):
     store.close()
 
 
-def test_commits_wait_for_the_disk(tmp_path):
+def test_commits_are_durable(tmp_path):
     from foretaste.service.settings import Settings
 
     store = bootstrap.open_database(Settings(str(tmp_path / "durable")))

@@ -1,4 +1,4 @@
-"""Models through the interface: uploaded, activated, rolled back, trained again in the background."""
+"""Models through the API: upload, activation, rollback, background training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foretaste.models import SVD, Bias
 from foretaste.persistence import save
 
 
-def test_no_model_learns_from_ratings_given_with_a_prediction_in_sight(client, ratings):
+def test_training_ignores_ratings_with_a_shown_prediction(client, ratings):
     for item in (5, 7):
         given = {"user": 10_001, "item": item, "value": 8.0, "shown_prediction": 7.5}
         client.good("PUT", "/ratings", json=given)
@@ -53,7 +53,7 @@ def test_upload_activate_and_roll_back(client, place, ratings, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["numbers", "texts", "blend"])
-def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name):
+def test_refused_uploads_leave_nothing(client, place, model_bytes, name):
     data = model_bytes[name]
     before = sorted((place / "models").iterdir())
     hostile = {
@@ -72,14 +72,14 @@ def test_uploads_that_are_refused_leave_nothing(client, place, model_bytes, name
     assert [kept["id"] for kept in client.get("/models")] == [1]
 
 
-def test_an_upload_of_another_type_or_too_large(make_client, model_bytes):
+def test_upload_of_another_type_or_too_large(make_client, model_bytes):
     client = make_client(max_upload_bytes=1000)
     assert upload(client, b"x", **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 415
     assert upload(client, b"x" * 1001).status_code == 413
     assert upload(client, (b"x" * 100 for _ in range(20))).status_code == 413
 
 
-def test_training_again_takes_in_new_ratings(client):
+def test_retraining_includes_new_ratings(client):
     client.rate(10_001, 5, 8.0)
     assert client.get("/users?user=10001")["model_ids"] == []
     started = client.ask("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 15}})
@@ -94,7 +94,7 @@ def test_training_again_takes_in_new_ratings(client):
     assert client.get("/users?user=10001")["model_ids"] == [2]
 
 
-def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
+def test_model_below_the_quality_gate_is_rejected(client, place):
     job = client.finished_job(client.good("POST", "/jobs", json={"model": "NormalRandom"})["id"])
     assert job["state"] == "rejected"
     assert "the global mean" in job["note"]
@@ -105,7 +105,7 @@ def test_a_model_that_is_not_good_enough_does_not_serve(client, place):
     assert len(list((place / "models").iterdir())) == 1
 
 
-def test_one_training_at_a_time_and_cancelled(client, place):
+def test_one_job_at_a_time_and_cancellation(client, place):
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
     number = client.good("POST", "/jobs", json=slow)["id"]
     assert client.refused("POST", "/jobs", 409, json={})["code"] == "job_running"
@@ -122,7 +122,7 @@ def test_one_training_at_a_time_and_cancelled(client, place):
     assert job["state"] == "done"
 
 
-def test_a_damaged_model_file_does_not_stop_the_one_that_serves(client, place, ratings, tmp_path):
+def test_corrupt_model_file_does_not_stop_the_active_model(client, place, ratings, tmp_path):
     save(SVD(factors=2).fit(ratings), tmp_path / "m")
     assert upload(client, (tmp_path / "m").read_bytes()).status_code == 201
     client.get("/recommendations?user=41")
