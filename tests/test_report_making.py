@@ -110,7 +110,7 @@ def test_other_split_raises_or_is_skipped(results: Results, ratings: Ratings, tm
         InvalidParameterError, match=r"on other ratings: 900 ratings.*ratings= has 899 ratings"
     ):
         write_report(kept(results), tmp_path / "r.html", ratings=ratings[1:])
-    with pytest.raises(InvalidParameterError, match="the ratings are missing"):
+    with pytest.raises(InvalidParameterError, match="ratings is missing"):
         write_report(results, tmp_path / "r.html", split=SPLIT)
 
 
