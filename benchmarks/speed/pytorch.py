@@ -1,4 +1,4 @@
-"""``TorchMF.plain()`` against the loop in which matrix factorisation by PyTorch is taught, an epoch each."""
+"""``TorchMF.vanilla()`` against the loop in which matrix factorisation by PyTorch is taught, an epoch each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def against_the_taught_loop(
         seconds = interleaved(work, repeats)
         for what in ours:
             yield row(
-                f"TorchMF.plain(), {what}, {len(train):,} ratings ({name}), 100 factors, an epoch, "
+                f"TorchMF.vanilla(), {what}, {len(train):,} ratings ({name}), 100 factors, an epoch, "
                 f"{threads} thread{'s' * (threads > 1)}",
                 (seconds[f"{what} {SHORT[1]}"] - seconds[f"{what} {SHORT[0]}"]) / (SHORT[1] - SHORT[0]),
                 peer=named("torch", "in the taught loop, batches of 512"),
