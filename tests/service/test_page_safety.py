@@ -161,7 +161,7 @@ def test_titles_are_escaped(other_service, ratings):
         assert "&lt;script&gt;" in found.html
 
 
-def test_page_is_for_allowed_hosts_only(make_client):
+def test_page_is_served_on_loopback_only_by_default(make_client):
     local = make_client(allowed_hosts=("ours.example",)).inner
     assert local.get("/").status_code == 200
     for headers in (
