@@ -1,7 +1,7 @@
 """Fuzzing of all readers: corrupt inputs by number, and the invariant that each must satisfy.
 
-The law: an error of ours or a valid result; no other exception, no warning, no hang. A case is made from
-the name of its reader and its number alone. ``python tests/fuzzing.py ratings 17`` shows one.
+The invariant: a foretaste error or a valid result; no other exception, no warning, no hang. A case depends
+only on the name of its reader and its number. ``python tests/fuzzing.py ratings 17`` shows one.
 """
 
 from __future__ import annotations

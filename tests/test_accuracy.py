@@ -1,6 +1,6 @@
 """Published tables and the course's numbers, on real ratings, at the defaults.
 
-Each bound is on the error of rows that no default was chosen on; see docs/decisions/0004-defaults.md and
+Each bound is on test rows that no default was tuned on; see docs/decisions/0004-defaults.md and
 0011-implicit-feedback.md.
 """
 

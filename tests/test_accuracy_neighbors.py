@@ -1,6 +1,6 @@
 """Neighbors and Slope One on real ratings, at the defaults; see docs/decisions/0009-neighbors.md.
 
-Folds are those of ``KFold(5, seed=0)``; the rows named are scikit-surprise's on MovieLens.
+Folds are those of ``KFold(5, seed=0)``; the reference rows are scikit-surprise's on MovieLens.
 """
 
 from __future__ import annotations

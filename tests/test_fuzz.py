@@ -1,7 +1,7 @@
 """Fuzzing: every reader turns corrupt input into a foretaste error or a valid result.
 
-``FORETASTE_FUZZ`` says how many, over all readers; a failure names the reader and the number of the case,
-and ``python tests/fuzzing.py READER NUMBER`` shows it.
+``FORETASTE_FUZZ`` is the number of cases over all readers; a failure names the reader and the number of the
+case, and ``python tests/fuzzing.py READER NUMBER`` shows it.
 """
 
 from __future__ import annotations

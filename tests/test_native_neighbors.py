@@ -1,6 +1,6 @@
 """Kernels of neighborhood models against numpy references.
 
-They are compiled once for all processors, so there is one set of instructions to test.
+They are compiled once for all processors, so there is one instruction set to test.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Neighbors, Slope One and biases against scikit-surprise, with its formulas.
 
-Of neighbours that are equally alike, scikit-surprise takes those that come first among the ratings, we the
-first by id. So pairs are left out where the k-th and the next neighbour are equally alike (as it computes
-them) - and counted, so that not much can hide there.
+scikit-surprise breaks ties between neighbors by their first appearance in the ratings, foretaste by id. So
+pairs whose k-th and next neighbor are equally similar (as it computes them) are excluded - and counted, so
+that little can hide there.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Ranking on MovieLens 100K as in a published table: a quarter of each user's ratings held out.
 
 ``recommenders-team/recommenders``: README, "Algorithm Comparison", and examples/06_benchmarks; popularity in
-examples/02_model_collaborative_filtering/baseline_deep_dive.ipynb. All items without a rating of the user
-in the training part compete, every held-out rating is relevant, lists have ten items. Their parts of the rows
-are not ours: figures of popularity differ by what another draw does.
+examples/02_model_collaborative_filtering/baseline_deep_dive.ipynb. Candidates are all items without a
+training rating of the user, every held-out rating is relevant, lists have ten items. Their split is
+another random one: popularity's metrics differ by as much as another seed makes them.
 """
 
 from __future__ import annotations

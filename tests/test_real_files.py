@@ -1,6 +1,6 @@
 """Real files, each read by one call, with the published counts.
 
-Nothing of the files stands here but counts; they are read where FORETASTE_DATA says.
+Only counts of the files are stored here; they are read from the folder in FORETASTE_DATA.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Accuracy of autoencoders and feature models on real ratings: a sixth of the users of MovieLens 1M.
 
-The figures on all ratings come of ``python -m benchmarks.quality.torch_ml1m``, which this runs parts of.
+``python -m benchmarks.quality.torch_ml1m`` gives the metrics on all ratings; this runs parts of it.
 """
 
 from __future__ import annotations

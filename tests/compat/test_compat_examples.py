@@ -1,7 +1,7 @@
 """Programs of scikit-surprise's documentation, run on it and on foretaste: equal numbers.
 
-A program in ``programs`` leaves what it found in ``result``. It is run as it stands, with every ``surprise``
-in its import statements changed, and with the one line added that registers the alias.
+A program in ``programs`` stores its result in ``result``. It is run unchanged, with every ``surprise``
+in its import statements replaced, and with the one added line that registers the alias.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Neighbors and Slope One of compat.surprise equal scikit-surprise to 1e-9 at least.
 
-Similarities are the same to the last bit, so that ties at the k-th neighbour are decided the same way.
+Similarities are equal bit for bit, so that ties at the k-th neighbor are broken alike.
 """
 
 from __future__ import annotations

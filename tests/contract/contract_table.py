@@ -1,6 +1,6 @@
 """Settings and exceptions of the contract battery, as data.
 
-A new name in ``BY_NAME`` is picked up by itself.
+A new model in ``MODELS`` is picked up automatically.
 """
 
 from __future__ import annotations

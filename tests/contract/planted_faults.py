@@ -1,6 +1,6 @@
 """Models with one planted fault each, to test the battery; a pytest plugin that registers them.
 
-Loaded only by ``test_contract_faults.py``, in a process of its own.
+Loaded only by ``test_contract_faults.py``, in a subprocess.
 """
 
 from __future__ import annotations
