@@ -14,7 +14,7 @@ NOON = 1_500_000_000  # seconds since 1970
 
 
 def arguments(mend: str) -> dict:
-    """Return the arguments of ``read_ratings`` that a mend begins with, by parsing it as Python."""
+    """Return the arguments of ``read_ratings`` that a fix starts with, parsed as Python."""
     found = re.match(r"(\w+)=(\"[^\"]*\")", mend)
     assert found, mend
     return {found[1]: ast.literal_eval(found[2])}

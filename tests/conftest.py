@@ -29,7 +29,7 @@ def more() -> Ratings:
 
 @pytest.fixture(scope="session")
 def others() -> Ratings:
-    """Other ratings: other people (some of the same), other items, other tastes."""
+    """Other ratings: other users (some the same), other items, other factors."""
     kept = planted(seed=1, users=35, items=50, rows=500)
     return Ratings.from_columns(kept.user_ids - 6, kept.item_ids + 8, kept.value)
 

@@ -77,7 +77,7 @@ def run_page(page: Path, wanted: Callable[[Block], bool] = lambda block: True) -
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in filter(wanted, blocks(page)):
         if block.language in ("python", "py"):
-            # The empty lines make a traceback tell the line of the page.
+            # The empty lines make tracebacks show the line of the page.
             code = compile("\n" * block.line + block.text, str(page), "exec")
             exec(code, namespace)  # noqa: S102 - the blocks of this repository's own pages
         elif block.language in ("console", "sh", "shell", "bash"):

@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """How one request is answered: well, as it stands here, or otherwise where a test says so."""
+    """How one request is answered: correctly by default, or with a fault that a test configures."""
 
     status: int | None = None  # instead of the file
     headers: dict[str, str] = field(default_factory=dict)  # beside or instead of the usual ones
@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 if answer.stall is not None:
                     self.server_of.go_on.wait(60)
-        except OSError:  # whoever asked has gone
+        except OSError:  # the client has disconnected
             pass
 
     def log_message(self, *_: Any) -> None:

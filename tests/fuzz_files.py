@@ -268,7 +268,7 @@ def _make_table(rng: Random) -> tuple[bytes, dict[str, Any], str]:
     place = rng.randrange(len(tables()))
     data = tables()[place]
     if rng.random() < 0.8:
-        half = len(data) // 2 if rng.random() < 0.5 else 0  # the ends of these files say what is in them
+        half = len(data) // 2 if rng.random() < 0.5 else 0  # these files describe their content at the end
         data = data[:half] + texts.spoilt(rng, data[half:], texts.BYTES[:3], 2)
     options: dict[str, Any] = {}
     if rng.random() < 0.2:
@@ -328,7 +328,7 @@ def tables() -> tuple[bytes, ...]:
 
 @functools.cache
 def arrays() -> tuple[bytes, ...]:
-    """Return tables that numpy keeps."""
+    """Return npy and npz tables."""
     table = np.array([[1, 10, 3.5], [2, 10, 4], [1, 20, 2.5]])
     kept = []
     for array in (

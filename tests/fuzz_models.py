@@ -38,7 +38,7 @@ def models() -> tuple[bytes, ...]:
 
 
 def with_learned(data: bytes, name: str, value: object) -> bytes:
-    """Return a model file in which a learned number is another."""
+    """Return a model file with one fitted scalar replaced."""
     header, rest = parts(data)
     ours = json.loads(header["__metadata__"]["foretaste"])
     ours["learned"][name] = value

@@ -80,7 +80,7 @@ def case(reader: str, seed: int) -> Case:
 
 
 def problem(case: Case, folder: Path) -> str | None:
-    """Run a case; return how it breaks the law, or None."""
+    """Run a case; return how it violates the invariant, or None."""
     path = folder / case.name
     path.write_bytes(case.data)
     try:
@@ -106,7 +106,7 @@ def _told(error: ForetasteError) -> str | None:
 
 
 class _Formatting(logging.Handler):
-    """Writes what is said and lets it go: a message that cannot be written is a fault, too."""
+    """Formats log records and discards them: a message that cannot be formatted is an error, too."""
 
     def emit(self, record: logging.LogRecord) -> None:
         record.getMessage().encode()
@@ -212,7 +212,7 @@ def _read_in_all_ways(path: Path, options: dict[str, Any]) -> None:
     found: list[Any] = []
     path.write_bytes(
         path.read_bytes().rstrip(b"\r\n \t") + b"\n"
-    )  # how a large text is written is told by whole lines
+    )  # the dialect of a large text is detected from whole lines
     for changes in _WAYS:
         with contextlib.ExitStack() as changed:
             for where, name, value in changes:

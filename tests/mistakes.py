@@ -20,9 +20,9 @@ class Mistake:
     names : tuple of str
         What the message must name: the place, the value.
     ends : str
-        What the printed command must have in it, so that it is this mistake that it mends.
+        What the printed command must contain to fix this mistake.
     learned : int
-        How many ratings a model is learned from by the printed command, where one is.
+        Number of ratings that the printed command trains on, if it trains.
     """
 
     what: str
@@ -312,7 +312,7 @@ MENDED = [
     Mistake("one fold", compare("ratings.csv", "--folds 1"), ("--folds 1", "2 to 300"), "--folds 5"),
 ]
 
-# Nothing that could be typed mends these; the message says where and what to do.
+# No command fixes these; the message says where and what to do.
 NOT_MENDED = [
     Mistake("an empty file", fit("empty.csv"), ("empty.csv is empty",), "ls -l empty.csv"),
     Mistake(

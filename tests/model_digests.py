@@ -1,4 +1,4 @@
-"""What models learn and predict on fixed data, as JSON: digests, or numbers where BLAS may round otherwise.
+"""Fitted state and predictions on fixed data, as JSON: digests, or values where BLAS may round differently.
 
     FORETASTE_ISA=plain python tests/model_digests.py contract
     FORETASTE_ISA=plain python tests/model_digests.py ml-100k u.data
@@ -325,7 +325,7 @@ def _kernels() -> dict[str, Entry]:
 
 
 def _torch(name: str, params: dict[str, Any], flags: str) -> list[float]:
-    """Return the first 50 predictions of a model that learns with PyTorch."""
+    """Return the first 50 predictions of a PyTorch model."""
     import polars as pl
 
     ratings = in_time(planted())

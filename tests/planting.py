@@ -10,7 +10,7 @@ from foretaste.ratings import Ratings
 
 
 def planted(seed: int = 0, users: int = 60, items: int = 40, rows: int = 900) -> Ratings:
-    """Return ratings of people with leanings and three tastes, in multiples of 1/64 between -8 and 8.
+    """Return ratings from biases and three factors, in multiples of 1/64 between -8 and 8.
 
     Such numbers, and their simple multiples, are exact in float32. Some are 0, some users have one rating,
     and user ids and item ids have gaps.
@@ -30,7 +30,7 @@ def planted(seed: int = 0, users: int = 60, items: int = 40, rows: int = 900) ->
 
 
 def write_csv(ratings: Ratings, path: str = "ratings.csv") -> None:
-    """Write ratings as people have them."""
+    """Write ratings to a CSV file."""
     rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
     lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
     Path(path).write_text("\n".join(lines) + "\n")

@@ -40,7 +40,7 @@ def instance(slots: dict[str, bytes]) -> bytes:
 
 
 def saved(name: str, thing: bytes) -> bytes:
-    """Return the file in which R keeps one thing under a name."""
+    """Return an R file with one named object."""
     version = struct.pack(">iiii", 3, 0x00040300, 0x00030500, 5) + b"UTF-8"
     return b"RDX3\nX\n" + version + named({name: thing})
 

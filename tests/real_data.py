@@ -26,7 +26,7 @@ def data_file(name: str) -> Path:
 
 
 def lecture_parts() -> tuple[Ratings, Ratings]:
-    """Return the ratings to learn from and to judge by of Jester 2, users with ids up to 4000."""
+    """Return the training and test ratings of Jester 2, users with ids up to 4000."""
     frame = pl.read_csv(data_file("jester2/jester_ratings_users_1_to_4000.csv.gz"))
     ratings = Ratings.from_columns(
         frame["userId"].to_numpy(), frame["jokeId"].to_numpy(), frame["rating"].to_numpy()

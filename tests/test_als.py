@@ -17,7 +17,7 @@ from foretaste.splits import HoldOut, KFold
 
 
 def objective(model, ratings):
-    """Return what the model minimises, in float64, from what it learned; numpy alone."""
+    """Return the model's objective at its fitted parameters, in float64, by numpy."""
     z = (ratings.value.astype(np.float64) - model.origin_) / model.std_
     bu, bi = model.user_bias_.astype(np.float64), model.item_bias_.astype(np.float64)
     p, q = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
@@ -83,7 +83,7 @@ def test_fold_in_equals_the_last_half_epoch(model, ratings):
 
 
 def test_fold_in_improves_predictions_for_new_users(more):
-    """Ratings of people whom the model has not seen: half of each is told, the other half predicted."""
+    """Ratings of unseen users: half of each user's are folded in, the other half is predicted."""
     people = np.random.default_rng(0).permutation(len(more.users))
     new = np.isin(more.user, people[:60])
     known, asked = more[~new], more[new]

@@ -98,7 +98,7 @@ def test_a_full_name_wins_over_base_names():
     assert unpack(packed, HERE, member="r.csv").data == TEXT
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile says that this is odd; it is the point
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile warns about this; it is intended
 def test_two_files_of_the_same_full_name():
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as opened:
@@ -208,7 +208,7 @@ def test_zip_bombs_are_refused_before_decompression(low, monkeypatch, lie):
     monkeypatch.setattr(archive.io, "BytesIO", Counted)
     Counted.most = 0
     error = refused(bytes(packed))
-    if lie:  # it is unpacked no further than it says, and then its checksum does not fit
+    if lie:  # it is decompressed up to its declared size only, and then its checksum does not match
         assert "damaged" in error.message
         assert Counted.most <= 700_000
     else:

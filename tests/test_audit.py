@@ -18,7 +18,7 @@ from foretaste.data_audit.rendering import lines
 from foretaste.datasets import dirty_sample
 from foretaste.errors import DataError, InvalidParameterError, NotFoundError
 
-# The dirty twin ------------------------------------------------------------------------------------------
+# The dirty sample ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_real_ratings_give_no_false_findings():
         ("burst", "note", 1940),
         ("one_rating_items", "note", 141),
     }
-    # That three pairs stand twice is known of these; all three are found, and told apart.
+    # These files are known to have three repeated pairs; all three are found.
     result = audit(data_file("filmtrust/ratings.txt"))
     assert [(f.kind, f.count) for f in result.warnings] == [("duplicate", 3)]
     assert "1 with the same rating and 2 with another" in result.warnings[0].message
@@ -161,7 +161,7 @@ def test_real_ratings_give_no_false_findings():
     }  # fmt: skip
 
 
-# How it is said ------------------------------------------------------------------------------------------
+# Output --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [48, 60, 80, 100])

@@ -131,7 +131,7 @@ TWINS = [
 @pytest.mark.parametrize(("ids", "kind"), TWINS)
 @pytest.mark.parametrize("role", ["user", "item"])
 def test_ids_with_two_spellings(ids, kind, role):
-    others = ["quince", "gnu", "x-1"] * 6  # 20 ids at least, so that two twins are few
+    others = ["quince", "gnu", "x-1"] * 6  # 20 ids at least, so that two variants are few
     others = [f"{name}{n}" for n, name in enumerate(others)]
     column = [ids[0], ids[0], ids[1], *others]
     plain = [f"q{n}" for n in range(len(column))]

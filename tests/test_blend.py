@@ -80,7 +80,7 @@ def test_memorizing_model_gets_no_undue_weight(ratings):
 
 @estimator
 class Watched(Bias):
-    """Notes what it learned from and what it was asked."""
+    """Records its training and prediction rows."""
 
     summary: ClassVar[str] = "watched"
     learned_from: ClassVar[list[set[tuple[int, int]]]] = []
@@ -348,7 +348,7 @@ def deep(ours):
         (at("params", "models", 0, {"model": "Model", "params": {}}), 'no model "Model"'),
         (at("params", "models", 0, {"model": "Bias", "params": {"self": 1}}), "no parameter 'self'"),
         (at("params", "models", 1, "params", "factors", 0), "factors=0 is not allowed"),
-        (at("params", "models", 1, "params", "factors", 4), None),  # not read again; the arrays say it
+        (at("params", "models", 1, "params", "factors", 4), None),  # not read: the arrays determine it
         (at("params", "models", []), "is not allowed"),
         (at("params", "models", "Bias"), "is not allowed"),
         (at("params", "models", ["Bias"] * 101), "models holds 101"),

@@ -19,7 +19,7 @@ COPIES = r"https://web\.archive\.org/web/\d{14}/"
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Keep fetched data in a folder of the test; whatever is not there cannot be fetched."""
+    """Store downloads in a folder of the test; nothing else can be downloaded."""
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
     return tmp_path / "cache"

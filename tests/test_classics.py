@@ -23,7 +23,7 @@ def with_times(ratings, seed=0):
 
 
 def folded_back(model, ratings):
-    """Return the predictions of a model whose users were taken in anew from the ratings it learned from."""
+    """Return the predictions of a model whose users are folded in from their training ratings."""
     order = np.random.default_rng(3).permutation(len(ratings))
     return model.fold_in(ratings[order])
 
@@ -265,7 +265,7 @@ def test_cluster_index_out_of_range_raises(ratings):
 
 
 class Told(np.random.RandomState):
-    """A generator that says, one after another, what it was told."""
+    """A generator that returns given values in turn."""
 
     def randint(self, low, size):
         return self.told.pop(0)
@@ -300,7 +300,7 @@ def test_co_clustering_equals_surprise_from_the_same_init():
         asked = [(u, i) for u, i in zip(test.user_ids, test.item_ids, strict=True)]
         theirs.append(np.array([fitted.predict(u, i).est for u, i in asked]))
         ours.append(model.predict_details(test))
-    known_pairs = ours[0].fallback == 0  # of others it says the mean of all ratings
+    known_pairs = ours[0].fallback == 0  # others get the mean of all ratings
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_allclose(other.value[known_pairs], one[known_pairs], rtol=0, atol=1e-4)
         assert rmse(test.value, other.value) <= rmse(test.value, one) + 1e-4
@@ -310,7 +310,7 @@ def test_co_clustering_equals_surprise_from_the_same_init():
 
 
 def left_of(model, ratings):
-    """Return the matrix that EASE learned from, 0 where there is no rating, shape (users, items)."""
+    """Return the training matrix of EASE, 0 where there is no rating, shape (users, items)."""
     matrix = np.zeros((len(ratings.users), len(ratings.items)))
     if model.target == "binary":
         matrix[ratings.user, ratings.item] = 1

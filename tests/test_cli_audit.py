@@ -83,7 +83,7 @@ def test_every_printed_fix_runs_and_all_together_exit_with_0(tmp_path, monkeypat
     assert options == ["--on-error", "skip", "--duplicates", "last"]
     result = run("audit", "dirty.csv", "--where", " AND ".join(conditions), *options)
     assert "0 warnings" in result.stdout
-    # What is so mended can be learned from.
+    # The fixed file can be trained on.
     run("fit", "Bias", "dirty.csv", "-o", "m.foretaste", "--where", " AND ".join(conditions), *options)
 
 

@@ -71,7 +71,7 @@ def test_command_in_the_page_reproduces_it(folder: Path) -> None:
     assert figures(folder / "r.html") == before
     code = unescape(re.findall(r"<code>(from foretaste.*?)</code>", (folder / "r.html").read_text(), re.S)[0])
     assert "read_ratings('my ratings.csv', where='rating > -9')" in code
-    exec(code, names := {})  # noqa: S102 - what our own page says
+    exec(code, names := {})  # noqa: S102 - code of our own page
     assert isinstance(names["results"], Results)
     assert figures(folder / "report.html") == before
 
@@ -160,7 +160,7 @@ def test_errors_have_their_exit_codes(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["r.json"]
 
 
-# Kept results --------------------------------------------------------------------------------------------
+# Saved results -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -400,7 +400,7 @@ def test_test_ratings_never_reach_the_model(ratings: Ratings, how: str) -> None:
 
 @estimator
 class Memoriser(Bias):
-    """Keeps every rating it ever saw, over all fits: in the second fold it knows those judged."""
+    """Remembers every rating it ever saw, over all fits: in the second fold it knows the test ratings."""
 
     memory: ClassVar[dict[tuple[int, int], float]] = {}
 
@@ -453,7 +453,7 @@ def test_constant_ratings_are_no_leak(ratings: Ratings) -> None:
 
 
 class Leaky(Splitter):
-    """Judges by some of what is learned from."""
+    """Includes training rows in the test set."""
 
     def __init__(self, train: Any, test: Any) -> None:
         self.rows = np.asarray(train), np.asarray(test)

@@ -74,7 +74,7 @@ def test_ratings_are_missing_not_at_random(bundled):
     taste = np.array([sample.TASTES.index(sample.joke_taste(i)) for i in bundled.item_ids.tolist()])
     liked = [bundled.value[taste[rows] == t] for t in range(4) for rows in [slice(None)]]
     assert min(map(len, liked)) > 1_000
-    # The taste that a person rates most often is the one that this person likes more than the rest.
+    # The topic that a user rates most often is the one that this user likes most.
     most = [np.bincount(taste[bundled.user == u], minlength=4).argmax() for u in range(len(bundled.users))]
     favourite = taste == np.array(most)[bundled.user]
     assert bundled.value[favourite].mean() > bundled.value[~favourite].mean() + 1

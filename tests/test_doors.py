@@ -19,7 +19,7 @@ SMALL = Ratings.from_columns(
 
 
 def rows_of(ratings: Ratings) -> list[tuple]:
-    """Return the rows as people wrote them."""
+    """Return the rows with their original ids."""
     columns = [ratings.user_ids, ratings.item_ids, ratings.value]
     columns += [c for c in (ratings.timestamp, ratings.weight) if c is not None]
     return list(zip(*(c.tolist() for c in columns), strict=True))

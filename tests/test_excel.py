@@ -369,7 +369,7 @@ def test_changed_byte_in_a_sheet_raises():
 @pytest.mark.parametrize("old", [True, False])
 def test_encrypted_workbooks_raise(old):
     data = bytearray(xls(TABLE))
-    if old:  # a record of the way in which all others are encrypted, over one that says nothing
+    if old:  # a record of the encryption scheme, over one without meaning
         struct.pack_into("<H", data, record(data, 0x0042) - 4, 0x002F)
     else:  # a newer workbook, encrypted, lies in a file like the older ones
         place = data.index("Workbook".encode("utf-16-le"))

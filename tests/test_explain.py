@@ -184,7 +184,7 @@ QUICK = {
     declared=st.booleans(), new=st.booleans(),
 )  # fmt: skip
 def test_parts_and_contributions_sum_for_any_ratings(name, seed, n, low, width, clip, declared, new):
-    """Of learned people and of new ones, on any scale: to a ten-thousandth of what is told."""
+    """For trained and new users, on any scale: to a relative 1e-4."""
     rng = np.random.default_rng(seed)
     where = rng.choice(60, n, replace=False)
     value = (low + width * rng.random(n)).astype(np.float32)

@@ -34,7 +34,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @pytest.fixture(autouse=True)
 def apart(tmp_path, monkeypatch):
-    """Keep to a folder of the test, without proxies, and do not wait between attempts."""
+    """Use a folder of the test, no proxies, and no delay between attempts."""
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FORETASTE_MIRROR", raising=False)
     for name in PROXIES:

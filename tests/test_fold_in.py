@@ -92,7 +92,7 @@ def test_als_new_items_equal_a_training_step(ratings, others):
 
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_time_effects_are_subtracted_first(ratings, side):
-    """What is left of a rating is what the other side, at that time, does not say with somebody unknown."""
+    """The residual is the rating less the prediction of the other entity at that time."""
     timed = ratings.replace(timestamp=1_700_000_000 + np.arange(len(ratings)) * 40_000)
     quick = {"session_damping": 0.5, "bins": 5, "bin_damping": 0.5, "drift_damping": 0.5}
     model = TimeSVDpp(factors=3, epochs=20, implicit_learning_rate=0.0, clip=False, **quick).fit(timed)
@@ -181,7 +181,7 @@ def test_fold_in_of_training_items_reproduces_user_knn(ratings, setting):
 @pytest.mark.parametrize("name", [SVD, ALS, SVDpp, CoClustering], ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_fold_in_is_nearly_as_accurate_as_training(more, name, side):
-    """A third of one side is left out and taken in by three quarters of its ratings; the rest judges."""
+    """A third of one entity is folded in from three quarters of its ratings; the rest is the test set."""
     new = getattr(more, side) % 3 == 0
     rng = np.random.default_rng(1)
     judged = new & (rng.random(len(more)) < 0.25)

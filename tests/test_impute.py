@@ -122,7 +122,7 @@ def test_distances_that_float32_cannot_tell_apart_are_ranked_exactly(isa):
     matrix[:rows, columns + 1] = rng.normal(size=rows)
     matrix[rows, columns + 1] = np.nan
     gaps = np.diff(np.sort(distances(matrix, rows)[:rows]))
-    assert 1e-12 < gaps.min() < 1e-8  # closer than float32 can say, further apart than float64 rounds
+    assert 1e-12 < gaps.min() < 1e-8  # closer than float32 resolves, further apart than float64 rounds
     order = np.argsort(matrix[:rows, columns])
     for neighbors in (1, 2, 17, 300):
         got = impute_nearest(matrix, neighbors, False, 1)[rows, columns + 1]

@@ -631,7 +631,7 @@ def test_layout_is_inferred(tmp_path_factory, table, separator, header, packed):
 
 
 def hint_of(read, *arguments, **options) -> str:
-    """Read a table and forget it, or return what the error says to type."""
+    """Read a table and discard it, or return the hint of the error."""
     try:
         read(*arguments, **options)
     except ForetasteError as error:

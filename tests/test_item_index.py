@@ -76,7 +76,7 @@ def test_index_has_high_recall(many):
 @pytest.mark.peer
 def test_excluded_items_are_replaced(many):
     model, index = many
-    best, _ = exactly(model, 3, NOTHING, 500)  # what one person would like best
+    best, _ = exactly(model, 3, NOTHING, 500)  # the best items of one user
     found, _ = index.topk(model, 3, best[::-1].copy(), 10)
     wanted, _ = exactly(model, 3, best, 10)
     assert len(np.intersect1d(found, wanted)) >= 8

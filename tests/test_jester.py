@@ -24,7 +24,7 @@ pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Keep fetched data in a folder of the test; whatever is not there cannot be fetched."""
+    """Store downloads in a folder of the test; nothing else can be downloaded."""
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
     return tmp_path / "cache"
@@ -211,7 +211,7 @@ def test_jester_1_as_published(monkeypatch):
     for name in names:
         data_file(f"jester1/{name}")
     monkeypatch.setenv("FORETASTE_MIRROR", str(data_file(f"jester1/{names[0]}").parent))
-    found = datasets.load("jester-1", progress=False)  # byte for byte, by the checksums of the catalogue
+    found = datasets.load("jester-1", progress=False)  # byte for byte, by the checksums of the registry
     assert (len(found), len(found.users), len(found.items)) == (4_136_360, 73_421, 100)
     assert found.scale == (-10, 10)
     table = np.load(data_file("jester1/jester1_ratings_x100_int16.npz"))["ratings_x100"]
@@ -238,7 +238,7 @@ def test_jester_2_of_real_rows(cache):
         edited = {int(row["jokeId"]): words(row["jokeText"]) for row in csv.DictReader(file)}
     titles = datasets.load_items("jester-2")
     for number, text in zip(titles.items.ids.tolist(), titles.columns["jokeText"], strict=True):
-        mine, theirs = words(text), edited[number]  # another edition, with its spelling mended
+        mine, theirs = words(text), edited[number]  # another edition, with corrected spelling
         assert len(mine & theirs) > 0.7 * len(mine | theirs), number
 
 

@@ -83,7 +83,7 @@ def test_too_little_memory_raises_with_the_size(ratings, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to know the peak (Linux)")
 def test_the_memory_estimate_is_about_right():
-    """The peak grows with the cells as the estimate says, measured in a process of its own."""
+    """Peak memory grows with the cells as estimated, measured in a subprocess."""
     code = (
         "import numpy as np; from foretaste._native import impute_nearest; "
         "m = np.full((20_000, {items}), np.nan, np.float32); m[:, :3] = 1; m[:40, 3:] = 2; "

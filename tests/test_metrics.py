@@ -57,7 +57,7 @@ def test_errors_equal_sklearn(case, weighted):
 @given(pairs(least=2), st.booleans())
 def test_r2_equals_sklearn(case, weighted):
     true, pred, weight = case
-    true = np.round(true)  # differences too small for float64 to tell apart are no test of either
+    true = np.round(true)  # differences below float64 resolution test neither
     weight = weight if weighted else None
     wanted = theirs.r2_score(true.astype(np.float64), pred.astype(np.float64), sample_weight=weight)
     if np.ptp(true) > 0:

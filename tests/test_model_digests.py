@@ -1,4 +1,4 @@
-"""Models learn and predict what those of 0.1.0 did, to the bit, on generated ratings and MovieLens."""
+"""Fitted state and predictions equal those of 0.1.0 bit for bit, on generated ratings and MovieLens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from real_data import data_file
 HERE = Path(__file__).parent
 EXPECTED = json.loads((HERE / "data" / "model_digests.json").read_text())
 
-# Learned arrays that have another name than in 0.1.0: new name -> old name.
+# Fitted arrays renamed since 0.1.0: new name -> old name.
 RENAMED_ARRAYS = {
     "row_std_": "spread_", "source_ids_": "base_", "source_bias_": "base_bias_",
     "source_std_": "base_spread_", "residual_": "left_",

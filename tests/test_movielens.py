@@ -20,7 +20,7 @@ MOVIELENS = [name for name in datasets.names() if name.startswith("movielens")]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Keep fetched data in a folder of the test; whatever is not there cannot be fetched."""
+    """Store downloads in a folder of the test; nothing else can be downloaded."""
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
     return tmp_path / "cache"

@@ -72,7 +72,7 @@ class Case:
         return np.r_[factors[row], bias[row]] if self.biased else factors[row]
 
     def objective(self, row, x):
-        """Return what is minimised for a row whose unknowns are x."""
+        """Return the objective of a row at x."""
         design, target, weight, ridge = self.system(row)
         return float(weight @ (target - design @ x) ** 2 + ridge @ x**2)
 
@@ -165,7 +165,7 @@ def test_conjugate_gradients_equal_numpy(case, steps):
 @settings(max_examples=40)
 @given(cases)
 def test_conjugate_gradients_converge_to_the_solution(case):
-    """By what is minimised: where the same few rows come again and again, it hardly says which factors."""
+    """By the objective: with few distinct rows it hardly determines the factors."""
     case = made(case)
     factors, bias, _ = case.learn("gradients", 300)
     for row in range(case.rows):

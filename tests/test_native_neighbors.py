@@ -149,7 +149,7 @@ def test_ties_up_to_rounding_are_ties():
 @pytest.mark.parametrize("values", ["stars", "spread"])
 @pytest.mark.parametrize("keep", [7, 10_000])
 def test_the_same_bits_at_any_number_of_threads(kind, values, keep):
-    """Also where threads gather so much that every pair is met from both sides instead (keep 10,000)."""
+    """Also where threads collect so much that every pair is visited from both rows instead (keep 10,000)."""
     rng = np.random.default_rng(4)
     rows = 1700
     row, column, value = sparse(rng, rows, 90, 15_000, values)
@@ -175,7 +175,7 @@ def test_the_order_of_the_cells_does_not_change_a_bit():
 
 
 def test_packed_and_unpacked_values_agree():
-    """257 different values are kept as they are, 256 are packed; one cell apart cannot change much."""
+    """257 distinct values are stored unpacked, 256 packed; one different cell cannot change much."""
     rng = np.random.default_rng(6)
     row, column, value = sparse(rng, 50, 60, 1500, "stars")
     value[:] = np.arange(1500) % 256
@@ -186,11 +186,11 @@ def test_packed_and_unpacked_values_agree():
     np.testing.assert_allclose(packed[2], whole[2], rtol=0, atol=1e-6)
 
 
-# Means of neighbours -------------------------------------------------------------------------------------
+# Neighbor means ------------------------------------------------------------------------------------------
 
 
 def lists(rng, rows, most):
-    """Return lists of neighbours with falling similarities, some negative."""
+    """Return neighbor lists with decreasing similarities, some negative."""
     count = rng.integers(0, min(most, rows - 1) + 1, rows) if rows > 1 else np.zeros(rows, int)
     other = [rng.permutation(np.delete(np.arange(rows), r))[:c] for r, c in enumerate(count)]
     alike = [np.sort(rng.random(c))[::-1] * rng.choice([-1, 1], c, p=[0.2, 0.8]) for c in count]
@@ -237,7 +237,7 @@ def test_neighbor_means_and_contributions_equal_numpy(
 
 
 def mean_by_numpy(matrix, row, column, others, alike, neighbors, min_neighbors, damping):
-    """Return the neighbours that count and what each adds to the mean."""
+    """Return the neighbors used and the contribution of each to the mean."""
     if row < 0 or column < 0:
         return [], []
     there = [

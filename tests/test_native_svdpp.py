@@ -80,7 +80,7 @@ class Case:
 
 
 def twin(case):
-    """Learn as Koren wrote it, each implicit factor moved for each rating, users in rounds; in float64."""
+    """Train as Koren published it, each implicit factor updated for each rating, in float64, in rounds."""
     p, q, y, bu, bi = (table.astype(np.float64) for table in case.tables)
     time = {name: table.astype(np.float64) for name, table in case.time.items()}
     rate, reg, y_rate, y_reg = RATES.values()

@@ -37,7 +37,7 @@ def taken_in(model, rows):
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_fold_in_of_training_rows_reproduces_training(ratings, cls, setting):
-    """They are not their own neighbours, and of all others just what learning found."""
+    """They are not their own neighbors, and have the neighbors that training found."""
     model = cls(clip=False, **setting).fit(ratings)
     folded = taken_in(model, ratings[np.random.default_rng(3).permutation(len(ratings))])
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=1e-4)

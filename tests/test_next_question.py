@@ -27,7 +27,7 @@ def test_factor_gains_equal_the_posterior_variance_reduction(ratings, model, ans
     v = np.column_stack([np.ones(len(model.items_)), linear.item_factors]).astype(np.float64)
 
     people = np.column_stack([linear.user_bias, linear.user_factors]).astype(np.float64)
-    if isinstance(model, SVDpp):  # whose own factors are not kept apart from those of what they rated
+    if isinstance(model, SVDpp):  # whose factors are not separate from those of the rated items
         prior = noise * np.linalg.inv(model.user_penalty_)
     else:
         people = people[(people != 0).any(axis=1)]

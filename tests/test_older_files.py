@@ -20,7 +20,7 @@ def timed(ratings):
 
 
 def older(model, path, *lacks):
-    """Write a model as it was written before these arrays were learned, and read it."""
+    """Write a model as it was written before these arrays existed, and load it."""
     save(model, path)
     path.write_bytes(with_arrays(path, path.read_bytes(), **dict.fromkeys(lacks)))
     return load(path)

@@ -64,7 +64,7 @@ def predicted_by_surprise(fitted, test):
 
 
 def without_ties(fitted, test, known, items):
-    """Return which of the known pairs have a k-th neighbour that is more alike than the next."""
+    """Return which of the known pairs have a k-th neighbor that is more similar than the next."""
     clear = known.copy()
     for n in np.flatnonzero(known):
         user = fitted.trainset.to_inner_uid(test.user_ids[n])
@@ -122,7 +122,7 @@ def test_movielens_neighbors_equal_surprise(movielens, algorithm, similarity, it
 @pytest.mark.parametrize("parts", ["generated", pytest.param("movielens", marks=pytest.mark.dataset)])
 def test_slope_one_equals_surprise(request, parts):
     train, test = request.getfixturevalue(parts)
-    train = train.replace(value=np.floor(train.value))  # it cuts ratings down to whole numbers, unsaid
+    train = train.replace(value=np.floor(train.value))  # it truncates ratings to integers silently
     wanted = predicted_by_surprise(learned_by_surprise(surprise.SlopeOne(), train), test)
     ours = SlopeOne(scheme="plain").fit(train).predict_details(test)
     known = ours.fallback == 0

@@ -368,7 +368,7 @@ def test_hostile_file_is_refused_quickly(folder):
 
 
 def test_only_known_models_are_instantiated(folder, model_bytes, monkeypatch):
-    """Whoever adds a class to the registry decides; a file cannot."""
+    """Only the registry decides which classes load; a file cannot."""
 
     @estimator
     class Stranger(UserMean):

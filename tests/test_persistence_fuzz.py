@@ -15,7 +15,7 @@ from foretaste.persistence import inspect, load
 
 
 def refuses_or_loads(path, data: bytes) -> bool:
-    """Load a file that may be damaged: it must be refused, or give a model that works."""
+    """Load a possibly corrupt file: it must raise, or give a working model."""
     path.write_bytes(data)
     try:
         inspect(path)

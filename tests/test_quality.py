@@ -24,7 +24,7 @@ ROWS = 400
 
 @pytest.fixture
 def columns():
-    """Return users, items, stars and times: 30 people, 20 films, the same cell never twice."""
+    """Return users, items, stars and timestamps: 30 users, 20 films, no repeated pair."""
     rng = np.random.default_rng(7)
     cells = rng.permutation(600)[:ROWS]
     user, item = cells // 20 + 3, 5 * (cells % 20) + 1
@@ -34,7 +34,7 @@ def columns():
 
 @pytest.fixture
 def folder(columns, tmp_path, monkeypatch):
-    """Write the ratings as u.data, and say so in FORETASTE_DATA."""
+    """Write the ratings as u.data, and set FORETASTE_DATA."""
     path = tmp_path / "data" / "ml-100k" / "u.data"
     path.parent.mkdir(parents=True)
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in zip(*columns, strict=True)))
@@ -163,7 +163,7 @@ def test_memory_is_measured_above_the_baseline():
 
 
 def test_warm_up_does_not_affect_folds(folder, monkeypatch):
-    """Each fold begins anew, the first after a few rows that are neither timed nor counted."""
+    """Each fold starts from scratch, the first after a warm-up on a few rows that is not timed."""
     seen = []
 
     class Subject(peers.Ours):
@@ -192,7 +192,7 @@ class Faulty(GlobalMean):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Judge here, so that the models above are known."""
+    """Evaluate in this process, so that the models above are known."""
     monkeypatch.setitem(MODELS, "Refuses", Refuses)
     monkeypatch.setitem(MODELS, "Faulty", Faulty)
 
@@ -301,7 +301,7 @@ def test_resume_skips_finished_cells(folder, monkeypatch):
     run(folder, "--models", "GlobalMean,Bias", "--no-peers", "--resume", "--folds", "2")
     assert asked == ["Bias", "Bias", "GlobalMean"]  # other folds: other cells
     _, content, _ = run(folder, "--models", "Bias", "--no-peers")
-    assert asked[3:] == ["Bias"]  # without resume, judged anew and in place of the old
+    assert asked[3:] == ["Bias"]  # without resume, evaluated again, replacing the old
     assert len(content["cells"]) == 4
 
 

@@ -32,7 +32,7 @@ def parts(more):
 
 
 def by_hand(model, train, test, n, relevant, choose):
-    """Return the means of precision, recall and nDCG by plain Python; ``choose`` says what competes."""
+    """Return the means of precision, recall and nDCG by plain Python; ``choose`` returns the candidates."""
     figures = []
     for user in test.users:
         rows = test.user_ids == user

@@ -65,7 +65,7 @@ def test_binary_ease_beats_popularity(results):
 
 @pytest.mark.parametrize("name", ["EASE", "ALS", "ItemKNN", "SVDpp", "Bias", "SVD"])
 def test_models_of_ratings_are_below_popularity(results, name):
-    """They are to say how much is liked what was rated, not what will be rated; see docs/ranking.md."""
+    """They predict how much a rated item is liked, not what will be rated; see docs/ranking.md."""
     row = row_of(results, name)
     assert row["over_popularity_high"] < 0
     assert 0.05 < row["ndcg"] < 0.2

@@ -22,7 +22,7 @@ SMALL = Ratings.from_columns(
 
 
 def rows_of(ratings: Ratings) -> list[tuple]:
-    """Return the rows as people wrote them."""
+    """Return the rows with their original ids."""
     columns = [ratings.user_ids, ratings.item_ids, ratings.value]
     columns += [c for c in (ratings.timestamp, ratings.weight) if c is not None]
     return list(zip(*(c.tolist() for c in columns), strict=True))
@@ -347,7 +347,7 @@ def test_matrix_beyond_memory_raises():
     assert refused.value.hint == "to_sparse()"
 
 
-# What they say of themselves -----------------------------------------------------------------------------
+# Output --------------------------------------------------------------------------------------------------
 
 
 def test_describe_counts():

@@ -110,7 +110,7 @@ def test_ties_are_in_item_order(seed, users, items, factors, n, excluded, data):
 
 
 class Rough(SVD):
-    """Says of itself as biases and factors something that is only nearly what it predicts."""
+    """Has a linear form that only approximates its predictions."""
 
     off: float = 0.0
 
@@ -134,7 +134,7 @@ def test_approximate_linear_form_finds_the_same_items(more, off):
     factors=st.sampled_from([5, 40]),
     apart=st.sampled_from([1e-8, 1e-7, 1e-6]),
 )
-@example(seed=3, factors=5, apart=3e-7)  # here the differences seen among the kept are no bound
+@example(seed=3, factors=5, apart=3e-7)  # here the differences among the candidates are no bound
 @example(seed=98, factors=40, apart=1e-8)
 def test_items_that_differ_by_rounding_are_ranked_exactly(seed, factors, apart):
     model, ratings = tied(0, 5, 120, factors)
@@ -265,7 +265,7 @@ def test_candidates_restrict_the_items(more, fitted, caplog):
         recommend(model, 11, candidates=[123_456, 654_321])
 
 
-# Whom ----------------------------------------------------------------------------------------------------
+# Users ---------------------------------------------------------------------------------------------------
 
 
 def test_users_argument_accepts_every_form(more, fitted):

@@ -60,7 +60,7 @@ def test_python_in_the_page_reproduces_it(
     (tmp_path / "planted.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     code = re.findall(r"<pre[^>]*><code>(from foretaste.*?)</code>", path.read_text(), re.DOTALL)[0]
-    exec(code.replace("&gt;", ">"), names := {})  # noqa: S102 - what our own page says
+    exec(code.replace("&gt;", ">"), names := {})  # noqa: S102 - code of our own page
     again: Results = names["results"]
     assert again.protocol == results.protocol
     for ours, theirs in zip(again.rows, results.rows, strict=True):

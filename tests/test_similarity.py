@@ -29,7 +29,7 @@ from foretaste.similarity import METRICS, nearest_rows, similarities
 
 
 def centred_by_numpy(matrix, metric):
-    """Return a matrix (NaN = missing) centred by its rows or columns, missing cells then 0."""
+    """Return a matrix (NaN = missing) centered by its rows or columns, missing cells then 0."""
     values = matrix.astype(np.float64)
     if metric != "cosine":
         axis = 1 if metric == "pearson" else 0
@@ -87,7 +87,7 @@ def test_items_and_users_of_ratings(ratings, metric):
 
 
 def test_a_rating_of_zero_counts_in_the_means():
-    # Item 1 got 0, 4 and item 2 got 4, 0 from the same people: as opposite as can be, centred.
+    # Item 1 got 0, 4 and item 2 got 4, 0 from the same users: opposite once centered.
     ratings = Ratings.from_columns([1, 2, 1, 2], [1, 1, 2, 2], [0, 4, 4, 0])
     assert similar_items(ratings, 1, metric="pearson").similarity == pytest.approx([-1])
     assert similar_items(ratings, 1, metric="cosine").similarity == pytest.approx([0])

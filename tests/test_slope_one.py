@@ -140,7 +140,7 @@ def test_sgd_visits_ratings_by_user(ratings):
 
 
 def test_exact_biases_are_the_minimum_at_once(ratings):
-    """Where users and items can be told apart by damping alone, too: the solution of the linear equations."""
+    """Also where only damping identifies users and items: the solution of the linear equations."""
     for damping in ((5.0, 5.0), (0.5, 20.0), (0.001, 0.001)):
         model = Bias(user_damping=damping[0], item_damping=damping[1]).fit(ratings)
         users, items = len(ratings.users), len(ratings.items)

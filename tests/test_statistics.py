@@ -24,7 +24,7 @@ from foretaste.splits import HoldOut, KFold
 
 
 def simulated(rng: np.random.Generator, users: int = 120, rows: int = 8) -> tuple[np.ndarray, ...]:
-    """Return errors of two models that misjudge the same people: (users, rows) each."""
+    """Return errors of two models with shared user effects: (users, rows) each."""
     person = rng.normal(size=(users, 1))
     return person + rng.normal(size=(users, rows)), 1.1 * person + rng.normal(size=(users, rows))
 
@@ -140,7 +140,7 @@ def test_a_million_rows_take_about_a_second() -> None:
     start = time.process_time()
     sums = PerUserErrors(EvaluationPlan(many, many, (), ""))
     bootstrap_intervals([sums.sum_errors([values]) for values in predicted], sums.counts)
-    assert time.process_time() - start < 5  # about 0.6 s; room for a machine at work
+    assert time.process_time() - start < 5  # about 0.6 s; a margin for busy machines
 
 
 # In a comparison -----------------------------------------------------------------------------------------

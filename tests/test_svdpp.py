@@ -16,7 +16,7 @@ SMALL = {"factors": 4, "epochs": 15}
 
 
 def chosen_by_taste(seed=0, users=300, items=120, rows=9000):
-    """Ratings in which the choice of items tells more of a user's taste than the few ratings do."""
+    """Ratings in which the choice of items is more informative than the few rating values."""
     rng = np.random.default_rng(seed)
     taste, kind = rng.normal(size=(users, 2)), rng.normal(size=(items, 2))
     liking = taste @ kind.T

@@ -68,7 +68,7 @@ def test_planted_pattern_is_fitted_by_its_component_alone(kind, settings):
 
 
 def test_missing_timestamp_gives_the_user_average():
-    """By biases alone, so that an item's and a user's part can be told from each other."""
+    """By biases alone, so that an item's and a user's part are identifiable."""
     ratings = planted_in_time("sessions")
     settings = {"init_std": 0.0, "clip": False, "factors": 1, "epochs": 20, "bins": 0}
     for parts in ({"drift": "none"}, {"drift": "bias", "session_hours": 0.0}, {"drift": "factors"}):
@@ -187,7 +187,7 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     bins = time_bin(part.timestamp.astype(float), model.first_, model.last_, model.bins)
     gap = folded.predict(part) - folded.predict(part.replace(timestamp=None))
     np.testing.assert_allclose(gap, model.std_ * model.bin_bias_[item, bins], rtol=0, atol=1e-4)
-    # and it is the ratings without their bins that new users are taken in by
+    # and new users are folded in from the ratings less their bins
     timeless = model.fold_in(new.replace(timestamp=None))
     assert not np.array_equal(timeless.user_bias_, folded.user_bias_)
 

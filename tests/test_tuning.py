@@ -40,7 +40,7 @@ ROOT = str(Path(foretaste.__file__).parent.parent)
 
 @estimator
 class Counting(Bias):
-    """Remembers every fit, and can be told to stop or to refuse."""
+    """Records every fit, and can be set to stop or to fail."""
 
     fits: ClassVar[list[tuple[float, str]]] = []
     stop_after: ClassVar[int | None] = None

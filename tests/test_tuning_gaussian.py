@@ -168,7 +168,7 @@ def test_curved_valley_is_minimized() -> None:
 
 
 def test_sample_depends_on_seed_number_and_history_only() -> None:
-    """One that learns all at once, as from a file, proposes what one proposes that saw them one by one."""
+    """A sampler that gets all trials at once, as from a file, samples like one that got them one by one."""
     space: Space = {"x": Interval(0.0, 1.0), "y": Interval(0.0, 1.0)}
 
     def target(params: Any) -> float:

@@ -269,7 +269,7 @@ def test_progress_shows_train_and_validation_error(ratings):
 
 
 class Dropping(torch.nn.Module):
-    """Draws random numbers as it learns."""
+    """Draws random numbers while training."""
 
     def __init__(self, users, items):
         super().__init__()

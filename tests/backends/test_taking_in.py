@@ -39,7 +39,7 @@ def test_penalty_is_the_inverse_covariance_times_the_squared_error(model, side):
 
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_folded_in_users_are_predicted_about_as_well_as_trained_ones(model, ratings, side):
-    """The same people (or items) again, with the ratings that were learned from."""
+    """The same users (or items) again, with their training ratings."""
     folded = fold_in(model, **{f"{side}s": ratings})
     trained, error = (rmse(ratings.value, one.predict(ratings)) for one in (model, folded))
     assert error < 1.05 * trained
@@ -75,7 +75,7 @@ def test_attributions_sum_to_the_factor_part(model, others):
 
 
 def test_question_gains_use_the_error_of_the_selected_epoch(ratings):
-    """Learning goes on for a while after the best epoch; what these epochs erred does not count."""
+    """Training continues for a while after the best epoch; the errors of those epochs do not count."""
     model = TorchMF(**QUICK | {"epochs": 60}, patience=5).fit(ratings)
     assert model.train_rmse_[-1] < 0.995 * model.train_rmse_[model.epochs_ - 1]
     items = np.column_stack([np.ones(len(model.items_)), model.item_factors_]).astype(np.float64)

@@ -38,7 +38,7 @@ def some(benchmark) -> Ratings:
 # What was measured was .8716 and .8722; other machines add up in another order.
 @pytest.mark.parametrize(("name", "bound"), [("AutoRec", 0.875), ("SparseFC", 0.8755)])
 def test_autoencoders_beat_biases(name, bound, benchmark, some):
-    """The nine to one of the published comparison, of which all ratings are judged in the benchmark."""
+    """The 90/10 split of the published comparison, whose complete test set is evaluated in the benchmark."""
     train_rows, test_rows = benchmark.nine_to_one(len(some))
     train, test = some[train_rows], some[test_rows]
     model = MODELS[name](hidden=200, refit=False).fit(train)

@@ -20,7 +20,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def someone(browser: Any, service: Any) -> Iterator[Callable[..., Person]]:
-    """Let people come to the page of ``service``, which the file of tests starts."""
+    """Return a function that opens visitors on the page of ``service``, which the test file starts."""
     from page_paths import Person
 
     there: list[Person] = []

@@ -19,7 +19,7 @@ TITLES = ("The Long Way Home", "A Quiet Street", "Nine Lives", "Salt", "The Seco
 
 
 def write_files(folder: Path, ratings: Any, values: Any) -> tuple[Path, Path]:
-    """Write ratings and titles as people have them: two CSV files."""
+    """Write ratings and titles to two CSV files."""
     given, titles = folder / "ratings.csv", folder / "titles.csv"
     with given.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -68,16 +68,16 @@ class Person:
         return self.page
 
     def kept(self) -> Any:
-        """Return what the service keeps of this person."""
+        """Return what the service stores about this visitor."""
         return self.context.request.get(self.url + "/mine.json").json()
 
     def done(self, number: int) -> None:
-        """Wait until so many items are rated, and the page says so."""
+        """Wait until the page shows this number of rated items."""
         self.page.locator(".intro strong", has_text=re.compile(f"^{number}$")).wait_for()
         self.page.locator("body:not([aria-busy])").wait_for()
 
     def hears(self, pattern: str) -> None:
-        """Wait until the one status region says something."""
+        """Wait until the status region has text."""
         found = self.page.locator("#status", has_text=re.compile(pattern))
         found.wait_for(state="attached")  # it is there for ears alone
 

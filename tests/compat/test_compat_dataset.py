@@ -136,8 +136,8 @@ def zipped(path, members):
 
 
 def as_published(monkeypatch, name, path):
-    """Let the catalogue expect this archive, checksum included."""
-    module = sys.modules["foretaste.datasets.registry"]  # a function of the room has the same name
+    """Register this archive, checksum included."""
+    module = sys.modules["foretaste.datasets.registry"]  # a function of the package has the same name
     known = module.catalogue()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     archives = tuple(

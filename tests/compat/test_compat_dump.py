@@ -115,7 +115,7 @@ def test_empty_dump_and_verbose_output(tmp_path, capsys):
     assert dump.load(tmp_path / "file") == (None, None)
 
 
-# What is not kept ------------------------------------------------------------------------------------------
+# What is not stored ----------------------------------------------------------------------------------------
 
 
 class Own(AlgoBase):

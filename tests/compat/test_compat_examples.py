@@ -106,7 +106,7 @@ def _rows(folder: str | None) -> list[tuple[int, int, int]]:
 
 @pytest.fixture(scope="module", params=["made", "real"])
 def folder(request, peer, tmp_path_factory):
-    """Give a folder of data sets as scikit-surprise keeps them, and let both packages read it."""
+    """Return a dataset folder in scikit-surprise's layout that both packages read."""
     real = os.environ.get(VARIABLE)
     if request.param == "real" and not (real and (Path(real) / "ml-100k" / "u.data").exists()):
         pytest.skip(f"needs MovieLens 100K in the folder that {VARIABLE} names")

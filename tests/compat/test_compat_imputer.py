@@ -91,7 +91,7 @@ def test_hundred_random_matrices_equal_scikit_learn(caplog):
         left_out += int((missing & ~free).sum())
     assert compared > 10_000
     assert left_out < 0.001 * compared
-    assert caplog.messages == []  # none of it was left to scikit-learn's own loops
+    assert caplog.messages == []  # nothing was delegated to scikit-learn
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
@@ -120,7 +120,7 @@ def test_equidistant_rows_are_used_in_order():
     ("fit_type", "type_"), [(np.float32, np.float32), (np.float64, np.float32), (np.float32, np.float64)]
 )
 def test_output_dtype_is_the_input_dtype(fit_type, type_, weights):
-    """scikit-learn's distances lose digits in float32; ours are its float64 ones of the same numbers."""
+    """scikit-learn's distances lose digits in float32; ours equal its float64 distances."""
     rng = np.random.default_rng(4)
     cells = rng.normal(size=(90, 7))
     cells[rng.random(cells.shape) < 0.3] = np.nan
@@ -210,7 +210,7 @@ def test_copy_false_imputes_in_place():
 
 
 def test_copy_false_ignores_imputed_cells_in_distances():
-    """scikit-learn's later portions do, so that its answer depends on the memory it may use."""
+    """scikit-learn's later chunks use them, so its result depends on ``working_memory``."""
     rng = np.random.default_rng(6)
     cells = rng.normal(size=(400, 5))
     cells[rng.random(cells.shape) < 0.4] = np.nan
@@ -230,7 +230,7 @@ def test_complete_rows_and_empty_rows():
             np.testing.assert_allclose(got, wanted)
 
 
-# Left to scikit-learn's own loops --------------------------------------------------------------------------
+# Delegated to scikit-learn ---------------------------------------------------------------------------------
 
 
 def manhattan(one, other, *, missing_values=np.nan):

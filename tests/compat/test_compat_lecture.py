@@ -16,7 +16,7 @@ from real_data import data_file
 import foretaste.compat.surprise as ours
 from foretaste.compat.surprise._warnings import SurpriseTrap
 
-FOLDS = 3  # of the lecture's five, to be quick
+FOLDS = 3  # of the lecture's five, for speed
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def narrow(frame):
-    """Give the lecture's data set, whose ``Reader()`` believes in ratings from 1 to 5."""
+    """Return the lecture's dataset, whose ``Reader()`` assumes ratings from 1 to 5."""
     with pytest.warns(SurpriseTrap, match="outside the scale 1 to 5"):
         return ours.Dataset.load_from_df(frame, ours.Reader())
 
@@ -139,8 +139,8 @@ def test_built_in_jester_from_a_mirror(tmp_path, monkeypatch, frame):
 
 
 def _publish(monkeypatch, archive):
-    """Let the catalogue expect this archive, checksum included."""
-    module = sys.modules["foretaste.datasets.registry"]  # a function of the room has the same name
+    """Register this archive, checksum included."""
+    module = sys.modules["foretaste.datasets.registry"]  # a function of the package has the same name
     known = module.catalogue()
     digest = hashlib.sha256(archive).hexdigest()
     archives = tuple(

@@ -27,7 +27,7 @@ NOT_HERE = {
     ("surprise.prediction_algorithms.matrix_factorization", "PredictionImpossible"): ELSEWHERE,
 }
 
-# Compiled functions there tell no signature to inspect; these are those of their sources and documentation.
+# Compiled functions there have no signature to inspect; these are from their source and documentation.
 COMPILED = {
     ("surprise.similarities", "cosine"): ["n_x", "yr", "min_support"],
     ("surprise.similarities", "msd"): ["n_x", "yr", "min_support"],
@@ -75,7 +75,7 @@ def public(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 def shown(function: Any) -> list[tuple[str, str, Any]] | None:
-    """Return the parameters of a function: name, kind, default; None if it does not tell."""
+    """Return the parameters of a function: name, kind, default; None without a signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

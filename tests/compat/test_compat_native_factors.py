@@ -65,13 +65,13 @@ def close(got, wanted):
 
 
 def settled(tables):
-    """Whether a learning stayed small: where it flies apart, it blows up what rounding leaves, too."""
+    """Whether training stayed bounded: divergence amplifies rounding errors, too."""
     return all(np.isfinite(table).all() and np.abs(table).max(initial=0) < 100 for table in tables)
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def sgd_twin(case, epochs, *, implicit):
-    """Learn as the definition says, rating after rating."""
+    """Train by definition, rating by rating."""
     p, q, y = (table.copy() for table in case.tables)
     bu, bi = (bias.copy() for bias in case.biases)
     starts, item, _ = case.by_user

@@ -31,7 +31,7 @@ OPTIONS = ((40, 1, 1), (3, 2, 2), (1, 0, 1))  # k, min_k, min_support; the last 
 
 @pytest.fixture
 def same_baselines(monkeypatch):
-    """Give our algorithms the baselines that scikit-surprise computes: neighbours alone are compared."""
+    """Use scikit-surprise's baselines in our algorithms, so that only neighbors are compared."""
 
     def compute_baselines(self):
         if self.bu is None:

@@ -54,7 +54,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 }
 
 
-# Devices that not every machine has, and how to tell without importing torch.
+# Devices that not every machine has, and how to detect them without importing torch.
 _DEVICES: dict[str, Callable[[], bool]] = {
     "cuda": lambda: Path("/dev/nvidia0").exists(),
     "mps": lambda: sys.platform == "darwin",
@@ -162,7 +162,7 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two learned things are the same, of the same type and to the bit."""
+    """Whether two fitted attributes are equal, in type and bit for bit."""
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and same_bits(one, other)
     if isinstance(one, IdIndex):
@@ -179,7 +179,7 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 def assert_same_learned(one: Model, other: Model) -> None:
-    """Check that two models have learned the same, to the bit."""
+    """Check that two models have the same fitted state, bit for bit."""
     first, second = one.get_state(), other.get_state()
     assert first.keys() == second.keys()
     assert [name for name in first if not same_value(first[name], second[name])] == []

@@ -55,7 +55,7 @@ def test_predict_accepts_every_input_form_alike(name, ratings, others):
 @settings(max_examples=25)
 @given(rows=st.sets(st.integers(0, 899), min_size=2, max_size=120), shuffle=st.randoms())
 def test_slice_fits_like_its_pairs(name, ratings, rows, shuffle):
-    """A user of whom no training row is left must be unknown, not merely without ratings."""
+    """A user without training rows must be unknown, not merely without ratings."""
     rows = sorted(rows)
     shuffle.shuffle(rows)
     rows = np.array(rows)

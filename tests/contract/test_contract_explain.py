@@ -12,7 +12,7 @@ from foretaste.errors import NotSupportedError
 from foretaste.models import Model
 from foretaste.recommendation import explain, fold_in
 
-KEPT = {"ItemKNN", "UserKNN", "EASE", "SlopeOne"}  # models that keep the ratings they predict from
+KEPT = {"ItemKNN", "UserKNN", "EASE", "SlopeOne"}  # models that store the ratings they predict from
 
 
 def able(model: Model) -> bool:
@@ -54,7 +54,7 @@ def test_attributions_sum_to_their_part(name, ratings, others):
     if name not in KEPT:
         assert explain(model, 11, 5).reasons == ()
         assert "ratings=" in explain(model, 11, 5).note
-        model = fold_in(model, users=others)  # after that, nothing is learned otherwise
+        model = fold_in(model, users=others)  # the fitted state is the same afterwards
     own = others if name not in KEPT else ratings
     said = 0
     for user in model.users_.ids[::4].tolist():

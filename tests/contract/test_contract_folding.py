@@ -82,7 +82,7 @@ def test_fold_in_honors_weights(name, ratings, others):
 
 @each_model()
 def test_folded_in_model_has_the_same_question_gains(name, ratings, others):
-    """What is told by an answer follows from what was learned, not from who has been taken in since."""
+    """Question gains depend on the training data, not on users folded in since."""
     model = make(name).fit(ratings)
     if not able(model, "user"):
         with pytest.raises(NotSupportedError, match=f"{name} cannot make use of a new person's answers"):

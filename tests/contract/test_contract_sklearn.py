@@ -88,7 +88,7 @@ def test_get_and_set_params_round_trip(name):
     assert model.set_params(clip=False).get_params() == params | {"clip": False}
 
 
-# Searches and curves of scikit-learn, on SVD: on ratings as on pairs -------------------------------------
+# Searches and learning curves of scikit-learn, on SVD: pairs as X --- -------------------------------------
 
 QUICK = SVD(factors=2, epochs=3)
 RMSE = scorer("rmse")

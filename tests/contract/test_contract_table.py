@@ -1,4 +1,4 @@
-"""The table of exceptions itself: each names a model and a check that exist, and says why."""
+"""The table of exceptions itself: each names a model and a check that exist, with a reason."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def client(make_client) -> Client:
 
 @pytest.fixture
 def start(place):
-    """Return a function that starts the service as people do; all that it started is over after the test."""
+    """Return a function that starts the service from the command line; its processes end with the test."""
     started = []
 
     def begin(*options: str, **environment: str):

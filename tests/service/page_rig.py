@@ -100,7 +100,7 @@ class Browser:
         return self.send("/rate", screen.form("/rate") | {"value": str(value)})
 
     def kept(self) -> dict[str, Any]:
-        """Return what the page hands out as all that is kept."""
+        """Return the visitor's exported data."""
         found: dict[str, Any] = json.loads(self.client.get("/mine.json").text)
         return found
 
@@ -110,7 +110,7 @@ class Browser:
 
 
 def rows_of(client: Any, user: Any = None) -> list[Any]:
-    """Return the ratings that the database holds, of one person or of all."""
+    """Return the ratings in the database, of one user or of all."""
     store = client.inner.app.state.app_state.database
     query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown_prediction")))
     with store.read_connection() as connection:

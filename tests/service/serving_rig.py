@@ -22,7 +22,7 @@ SPEC = as_spec(SVD(factors=4, epochs=20))
 
 
 def prepared(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
-    """Fill a database, learn a model, make a key; return the key."""
+    """Fill a database, train a model, create a key; return the key."""
     store = bootstrap.open_database(settings)
     bootstrap.fill_database(store, ratings, catalogue, "planted")
     bootstrap.train_first_model(settings, store, SPEC, Progress())
@@ -33,7 +33,7 @@ def prepared(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
 
 
 class Client:
-    """Asks an application, with a key unless another or none is said."""
+    """Sends requests to an application, with its key unless another one or none is passed."""
 
     def __init__(self, inner: Any, key: str | None) -> None:
         self.inner, self.key = inner, key
@@ -145,7 +145,7 @@ class Service:
                 stream.close()
 
     def stop(self, how: int = signal.SIGTERM) -> int:
-        """Tell the service to stop; return its exit code."""
+        """Stop the service gracefully; return its exit code."""
         self.process.send_signal(how)
         code = self.process.wait(30)
         self._reader.join(10)
@@ -184,7 +184,7 @@ class OwnPostgres:
         subprocess.run(command, check=True, capture_output=True, cwd="/")
 
     def stop(self) -> None:
-        """Stop it at once, whoever is connected."""
+        """Stop it at once, despite open connections."""
         self._control("stop", "-m", "immediate")
 
     def start(self) -> None:

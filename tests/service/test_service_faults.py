@@ -75,7 +75,7 @@ def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
     number = client.good("POST", "/jobs", json=slow)["id"]
     processes = family_of(service.process.pid)
     assert len(processes) >= 4  # the one that was started, two workers, a training
-    told = killed_while_writing(service, key, ratings)  # the first process alone: nobody tells the others
+    told = killed_while_writing(service, key, ratings)  # the first process alone: the others get no signal
     gone_by = time.monotonic() + 20
     while left := [one for one in processes if is_alive(one)]:
         assert time.monotonic() < gone_by, f"{left} are still there"
@@ -259,7 +259,7 @@ def test_memory_is_bounded_under_load(place, key, start):
 
     def ask(times):
         for number in range(times):
-            user = 100_000 + number % 1500  # more than a worker keeps taken in
+            user = 100_000 + number % 1500  # more than a worker caches
             if number % 50 == 0:
                 client.rate(user, 5 + 2 * (number % 20), float(number % 8))
             client.ask("GET", f"/recommendations?user={user}&n=5")

@@ -250,7 +250,7 @@ def test_next_item_and_ratings_alternate(client, ratings):
     client.refused("GET", "/next-item", 404, params=every)
 
 
-# One person's data -----------------------------------------------------------------------------------
+# Data of one user ------------------------------------------------------------------------------------
 
 
 def test_export_and_deletion_of_a_user(client, place, ratings):

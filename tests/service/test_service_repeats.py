@@ -86,7 +86,7 @@ def test_cache_size_is_bounded_in_bytes():
     told, now = ResponseCache(10_000), CacheVersion(1, 0, 1)
     for user in range(100):
         told.put(str(user), 10, now, b"x" * 600)
-        assert told.get("0", 10, now) == b"x" * 600  # asked for all the time: kept
+        assert told.get("0", 10, now) == b"x" * 600  # requested all the time: stays cached
     assert told.n_bytes == 1000 * len(told) == 10_000
     assert told.get("50", 10, now) is None
     assert told.get("99", 10, now) is not None

@@ -189,7 +189,7 @@ def test_schemathesis_finds_no_violation(make_client, key):
 
     client = make_client()
     load_all_checks()
-    # Which ids there are, of which type, and how far ratings go, a document made before them cannot say.
+    # A static document cannot state which ids exist, their type, and the rating scale.
     no_check = CHECKS.get_by_names(["positive_data_acceptance"])
     schema = schemathesis.openapi.from_asgi(
         "/api/v1/openapi.json", client.inner.app, headers={"Host": "localhost"}
