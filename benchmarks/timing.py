@@ -1,4 +1,4 @@
-"""Interleaved timing, and the dated record of a run."""
+"""Timing in turns, and the dated record of a run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-def installed(library: str) -> bool:
-    """Say whether a distribution is installed."""
+def is_installed(library: str) -> bool:
+    """Return whether a distribution is installed."""
     try:
         version(library)
     except PackageNotFoundError:
@@ -33,12 +33,12 @@ def installed(library: str) -> bool:
     return True
 
 
-def missing(what: str, *libraries: str, models: tuple[str, ...] = ()) -> bool:
-    """Say whether something that a row needs is not here, and print why the row is left out."""
+def is_missing(what: str, *libraries: str, models: tuple[str, ...] = ()) -> bool:
+    """Return whether something that a row needs is missing, and print why the row is left out."""
     from foretaste.models import MODELS
 
     reasons = [
-        f"{name} is not installed (pip install '.[bench]')" for name in libraries if not installed(name)
+        f"{name} is not installed (pip install '.[bench]')" for name in libraries if not is_installed(name)
     ]
     reasons += [f"foretaste has no model {name} here" for name in models if name not in MODELS]
     for reason in reasons:
@@ -46,13 +46,13 @@ def missing(what: str, *libraries: str, models: tuple[str, ...] = ()) -> bool:
     return bool(reasons)
 
 
-def named(library: str, what: str = "") -> str:
-    """Return a peer's name with its version."""
+def peer_label(library: str, what: str = "") -> str:
+    """Return the name of a peer with its version."""
     return f"{library} {version(library)}" + (f" {what}" if what else "")
 
 
-def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Run every piece of work in turn, several times, and return the median seconds of each."""
+def time_in_turns(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Run each piece of work in turn, several times, and return its median seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(repeats):
         for name, one in work.items():
@@ -63,8 +63,8 @@ def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str
 
 
 def machine() -> dict[str, Any]:
-    """Say on what and with what was measured."""
-    versions = {name: version(name) for name in LIBRARIES if installed(name)}
+    """Return a description of the machine and of the versions measured."""
+    versions = {name: version(name) for name in LIBRARIES if is_installed(name)}
     model = next(
         (
             line.split(":")[1].strip()

@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
 command = import_module("benchmarks.quality.__main__")
-worker = import_module("benchmarks.quality.cell")
+worker = import_module("benchmarks.quality.worker")
 peers, aims, judged_on, rows, paper, store = (
     import_module(f"benchmarks.quality.{name}") for name in ("peers", "aims", "data", "rows", "page", "store")
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import data, timing
-from benchmarks.speed import alone, growth, rows
+from benchmarks.speed import growth, rows, subprocess_run
 
 from foretaste.models import MODELS
 
@@ -65,28 +65,28 @@ def test_saved_columns_round_trip(tmp_path: Path) -> None:
 def test_runs_are_interleaved_and_the_median_is_reported() -> None:
     order: list[str] = []
     work = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
-    assert set(timing.interleaved(work, 3)) == {"a", "b"}
+    assert set(timing.time_in_turns(work, 3)) == {"a", "b"}
     assert order == ["a", "b"] * 3
 
 
 def test_missing_library_is_reported_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert timing.missing("a row", "no-such-library", models=("NoSuchModel",))
+    assert timing.is_missing("a row", "no-such-library", models=("NoSuchModel",))
     said = capsys.readouterr().out
     assert "left out: a row: no-such-library is not installed (pip install '.[bench]')" in said
     assert "no model NoSuchModel" in said
-    assert not timing.missing("a row", "numpy", models=("SVD",))
+    assert not timing.is_missing("a row", "numpy", models=("SVD",))
 
 
 def test_row_has_ratio_and_target_status() -> None:
-    reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, k_core=30, equality={"rmse": 0.9})
+    reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, min_ratio=30, equality={"rmse": 0.9})
     assert tuple(reached) == rows.FIELDS
     assert (reached["ratio"], reached["aim"], reached["met"]) == (30.0, ">= 30x", True)
-    short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, k_core=30)
+    short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, min_ratio=30)
     assert short["met"] is False
     assert "(missed)" in rows.line(short)
-    slow = rows.row("work", 0.08, at_most=0.075)
+    slow = rows.row("work", 0.08, max_seconds=0.075)
     assert (slow["aim"], slow["met"], slow["ratio"]) == ("<= 75 ms", False, None)
-    large = rows.row("work", 5.0, at_most=6, also={"MB_added": (1200.0, 1000.0)})
+    large = rows.row("work", 5.0, max_seconds=6, also={"MB_added": (1200.0, 1000.0)})
     assert (large["met"], large["equality"]) == (False, {"MB_added": 1200.0})
     assert rows.row("work", 1.0)["met"] is None
 
@@ -96,7 +96,7 @@ def test_module_replaces_only_its_own_rows(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(rows, "RESULTS", tmp_path)
     monkeypatch.setattr(rows, "README", tmp_path / "README.md")
     about = timing.machine()
-    rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, k_core=5)])
+    rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, min_ratio=5)])
     rows.save("growth", about, [{**rows.row("second", 2.0), "picture": "growth.svg"}])
     path = rows.save("sgd", about, [rows.row("third", 3.0)])
     kept = json.loads(path.read_text())["sections"]
@@ -122,12 +122,12 @@ def test_measured_memory_excludes_the_baseline() -> None:
     """In a process of its own: this one may hold memory that it has used before."""
     code = """
 import json, numpy as np
-from benchmarks.speed import alone
-first, then = alone.watched(lambda: np.ones(5_000_000).sum()), alone.watched(lambda: None)
+from benchmarks.speed import subprocess_run
+first, then = subprocess_run.measure_memory(lambda: np.ones(5_000_000).sum()), subprocess_run.measure_memory(lambda: None)
 print(json.dumps([first["added"], then["added"]]))
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=alone.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=subprocess_run.ROOT, capture_output=True, text=True, check=True)
     first, then = json.loads(done.stdout)
     assert 35e6 < first < 80e6
     assert then < 5e6  # the earlier peak does not count
@@ -167,7 +167,7 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
     done = [
         {"ratings": n, "seconds": n * 1e-6, "added": n * 50, "data": n, "before": 1} for n in (1000, 9000)
     ]
-    growth.draw(
+    growth.draw_chart(
         {"SVD": done, "Bias": done, "EASE": [{"ratings": 1000, "refused": "too large"}]}, tmp_path / "g.svg"
     )
     drawn = (tmp_path / "g.svg").read_text()
@@ -179,7 +179,7 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
     "name",
     [
         "sgd",
-        "alternating",
+        "als",
         "neighbors",
         "imputation",
         "top_items",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.quality.questions import GAUGE, people_asked, rmse_after
+from benchmarks.quality.questions import GAUGE, rmse_after, split_questioned_users
 from real_data import data_file
 
 from foretaste.errors import (
@@ -122,7 +122,7 @@ def test_mistakes_have_hints(ratings):
 @pytest.mark.parametrize("model", [ALS(), EASE()], ids=repr)
 def test_questions_beat_popularity_and_chance_on_jester(model):
     path = data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
-    train, people = people_asked(path, GAUGE)
+    train, people = split_questioned_users(path, GAUGE)
     model.fit(train)
     errors = {
         how: rmse_after(model, train, people, GAUGE, how, (1, 2, 3)) for how in ("gain", "count", "random")

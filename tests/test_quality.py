@@ -94,8 +94,8 @@ def test_fingerprint_ignores_row_order():
 @pytest.mark.peer
 def test_both_libraries_get_the_same_rows(folder):
     pytest.importorskip("surprise", reason=NEEDED)
-    ours = worker.judge(job("Bias"))
-    theirs = worker.judge(job("BaselineOnly", "surprise"))
+    ours = worker.evaluate(job("Bias"))
+    theirs = worker.evaluate(job("BaselineOnly", "surprise"))
     assert [fold["rows"] for fold in ours["folds"]] == [fold["rows"] for fold in theirs["folds"]]
     assert len({fold["rows"] for fold in ours["folds"]}) == 5
 
@@ -157,7 +157,7 @@ def test_memory_is_measured_above_the_baseline():
     def work():
         return float(np.ones(8_000_000).sum())
 
-    value, megabytes = worker.with_peak(work)
+    value, megabytes = worker.run_with_peak(work)
     assert value == 8e6
     assert 60 < megabytes < 70
 
@@ -171,8 +171,8 @@ def test_warm_up_does_not_affect_folds(folder, monkeypatch):
             seen.append((len(self.train), getattr(self.model, "mean_", None)))
             super().fit()
 
-    monkeypatch.setattr(worker, "subject", lambda library, model, scale: Subject(model))
-    found = worker.judge(job("GlobalMean", planned=2))
+    monkeypatch.setattr(worker, "make_subject", lambda library, model, scale: Subject(model))
+    found = worker.evaluate(job("GlobalMean", planned=2))
     assert seen == [(worker.WARM_UP_ROWS, None), (320, None), (320, None)]
     assert len(found["folds"]) == 2
 
@@ -198,7 +198,7 @@ def in_this_process(monkeypatch):
 
     def judge(one):
         try:
-            return worker.judge(one)
+            return worker.evaluate(one)
         except KeyError as error:
             return {"failed": repr(error)}
 
@@ -231,7 +231,7 @@ def test_internal_error_is_not_a_row(folder, in_this_process, capsys):
     [
         ("kill -9 $$", 0, "refused: its process was killed, most likely for memory"),
         ("exit 3", 1, "GlobalMean: FAILED\nthe process ended with exit code 3"),
-        ("exit 130", 130, "stopped; what is finished is kept"),
+        ("exit 130", 130, "interrupted; finished cells are saved"),
     ],
 )
 def test_crashed_process(folder, monkeypatch, capfd, end, code, said):
@@ -254,7 +254,7 @@ def test_a_peer_that_fails_becomes_a_row(folder, monkeypatch):
         raise ZeroDivisionError("float division")
 
     monkeypatch.setattr(surprise.SlopeOne, "fit", fit)
-    assert worker.judge(job("SlopeOne", "surprise")) == {
+    assert worker.evaluate(job("SlopeOne", "surprise")) == {
         "folds": [],
         "slow": False,
         "refused": "ZeroDivisionError: float division",
@@ -263,12 +263,12 @@ def test_a_peer_that_fails_becomes_a_row(folder, monkeypatch):
 
 def test_neighbors_beyond_memory_are_skipped(folder, monkeypatch):
     monkeypatch.setattr(peers.memory, "available_bytes", lambda: 2 * 24 * 30**2 - 1)
-    reason = worker.judge(job("KNNBasic, user-based", "surprise"))["refused"]
+    reason = worker.evaluate(job("KNNBasic, user-based", "surprise"))["refused"]
     assert reason == (
         "its user-based similarities need about 21.6 kB (30 x 30), "
         "more than half of the 43.2 kB that were free"
     )
-    train, _ = judged_on.DATA["ml-100k"].folds().parts(0)
+    train, _ = judged_on.DATA["ml-100k"].folds().train_test(0)
     assert peers.ALL_PEERS["KNNBasic, item-based"].shortage(train) is None  # 20 items
     assert peers.ALL_PEERS["SVD"].shortage(train) is None
 
@@ -276,11 +276,11 @@ def test_neighbors_beyond_memory_are_skipped(folder, monkeypatch):
 @pytest.mark.peer
 def test_slow_peer_is_evaluated_on_its_first_fold(folder):
     pytest.importorskip("surprise", reason=NEEDED)
-    slow = worker.judge(job("BaselineOnly", "surprise", patience=0))
+    slow = worker.evaluate(job("BaselineOnly", "surprise", patience=0))
     assert (len(slow["folds"]), slow["slow"]) == (1, True)
-    quick = worker.judge(job("BaselineOnly", "surprise"))
+    quick = worker.evaluate(job("BaselineOnly", "surprise"))
     assert (len(quick["folds"]), quick["slow"]) == (5, False)
-    assert len(worker.judge(job("GlobalMean", patience=0))["folds"]) == 5  # ours always by all
+    assert len(worker.evaluate(job("GlobalMean", patience=0))["folds"]) == 5  # ours always by all
 
 
 # Resuming -------------------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_resume_skips_finished_cells(folder, monkeypatch):
 
     def judge(one):
         asked.append(one["model"])
-        return worker.judge(one)
+        return worker.evaluate(one)
 
     monkeypatch.setattr(command, "evaluate_in_subprocess", judge)
     _, content, _ = run(folder, "--models", "GlobalMean,Bias", "--no-peers", "--resume")
@@ -307,7 +307,7 @@ def test_resume_skips_finished_cells(folder, monkeypatch):
 
 @pytest.mark.parametrize("ground", ["code", "version", "processor"])
 def test_resume_repeats_outdated_cells(folder, monkeypatch, ground):
-    monkeypatch.setattr(command, "evaluate_in_subprocess", worker.judge)
+    monkeypatch.setattr(command, "evaluate_in_subprocess", worker.evaluate)
     run(folder, "--models", "GlobalMean", "--no-peers")
     (path,) = (folder / "results").iterdir()
     content = json.loads(path.read_text())
@@ -324,20 +324,22 @@ def test_resume_continues_the_newest_file(tmp_path):
         cells = {"format": 2, "runs": [], "cells": []}
         (tmp_path / f"{name}-quality.json").write_text(json.dumps(cells))
     (tmp_path / "2026-01-03-quality.json").write_text('{"tables": []}')  # of another form
-    assert store.Database(tmp_path, resume=True).path.name == "2026-01-02-quality.json"
-    assert store.Database(tmp_path, resume=False).path.name not in {path.name for path in tmp_path.iterdir()}
+    assert store.ResultStore(tmp_path, resume=True).path.name == "2026-01-02-quality.json"
+    assert store.ResultStore(tmp_path, resume=False).path.name not in {
+        path.name for path in tmp_path.iterdir()
+    }
 
 
 def test_results_are_written_atomically(tmp_path, monkeypatch):
     path = tmp_path / "kept.json"
-    store.write_whole(path, "old")
+    store.write_atomically(path, "old")
 
     def full(_):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
-        store.write_whole(path, "new, and longer")
+        store.write_atomically(path, "new, and longer")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -359,7 +361,7 @@ def test_interrupted_run_keeps_finished_cells(folder):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "--resume goes on" in err
+    assert "continue with --resume" in err
     content, page = written(folder)
     finished = [cell["model"] for cell in content["cells"]]
     assert 1 <= len(finished) < len(MODELS)

@@ -36,7 +36,7 @@ def test_slow_peer_is_compared_on_the_same_fold():
     assert (first.ratio, whole.ratio) == (20, None)
     assert whole.aims == ["<= 0.905: yes", "< surprise: yes"]
     text = "\n".join(paper.section(cells, "ml-100k"))
-    assert "Slow, so judged by the first fold only: SVD of surprise." in text
+    assert "Slow, so evaluated on the first fold only: SVD of surprise." in text
 
 
 def test_partial_run_does_not_replace_a_complete_one():
@@ -100,7 +100,7 @@ def test_jester_1_target_is_nmae():
 def test_mixed_folds_raise():
     cells = [made("Bias", [0.9]), made("BaselineOnly", [1.0], library="surprise")]
     cells[1]["folds"][0]["rows"] = "other"
-    with pytest.raises(ValueError, match="Bias and surprise's BaselineOnly were not judged on the same rows"):
+    with pytest.raises(ValueError, match="Bias and surprise's BaselineOnly were not tested on the same rows"):
         rows.rows_of(cells, "ml-100k")
 
 
@@ -117,7 +117,7 @@ def test_page_states_which_targets_are_met():
     text = paper.page(content_of(*cells), "2026-01-01-quality.json")
     assert (
         "Of 2 aims 1 are met. Not met: SVD on MovieLens 100K (<= 0.905). "
-        "Not judged, or not by all folds: SVDpp on MovieLens 100K; ItemKNN on MovieLens 100K."
+        "Not evaluated, or not on all folds: SVDpp on MovieLens 100K; ItemKNN on MovieLens 100K."
     ) in text
     for word in (
         "`python -m benchmarks.quality`",

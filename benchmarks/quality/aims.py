@@ -1,4 +1,4 @@
-"""What is aimed at on each data set, and whether it is met."""
+"""Target errors of each dataset, and whether they are met."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from benchmarks.quality.peers import FACTOR_MODELS
 
 @dataclass(frozen=True)
 class Aim:
-    """An error to reach.
+    """A target error.
 
     Parameters
     ----------
     data : str
     model : str or None
-        None: the best model there is.
+        None: the best model.
     figure : float
-        Of the RMSE, or of the NMAE where that is told.
+        RMSE, or NMAE on datasets that report it.
     within : float or None
-        None: at most the figure; else the figure is to be reproduced to within this.
+        None: at most the figure; else the figure is to be reproduced within this tolerance.
     """
 
     data: str
@@ -29,10 +29,10 @@ class Aim:
     within: float | None = None
 
     def verdict(self, error: float) -> str:
-        """Say what is aimed at and whether an error meets it."""
+        """Return the target, and whether an error meets it."""
         if self.within is not None:
-            return f"{self.figure:g} +- {self.within:g}: {yes(abs(error - self.figure) <= self.within)}"
-        return f"<= {self.figure:g}: {yes(error <= self.figure)}"
+            return f"{self.figure:g} +- {self.within:g}: {yes_no(abs(error - self.figure) <= self.within)}"
+        return f"<= {self.figure:g}: {yes_no(error <= self.figure)}"
 
 
 AIMS = (
@@ -53,9 +53,9 @@ AIMS = (
     Aim("lecture", "UserItemMean", 4.90, within=0.02),
     Aim("lecture", "KNNImputation", 4.78, within=0.02),
 )
-BELOW_PEERS = frozenset({"ml-100k"})  # where every family is to be below its peers
-CHANCE = frozenset({"NormalRandom"})  # by luck, so no aim
-BELOW_BIASES = frozenset({"jester-2"})  # where every factor model is to be below the biases
+BELOW_PEERS = frozenset({"ml-100k"})  # every family is to be below its peers
+CHANCE = frozenset({"NormalRandom"})  # random, so no target
+BELOW_BIASES = frozenset({"jester-2"})  # every factor model is to be below Bias
 
 
 def verdicts(
@@ -67,7 +67,7 @@ def verdicts(
     peers: Sequence[tuple[float, float]] = (),
     bias: float | None = None,
 ) -> list[str]:
-    """Return what is aimed at for one model, each with yes or no.
+    """Return the targets of one model, each with yes or no.
 
     Parameters
     ----------
@@ -77,27 +77,27 @@ def verdicts(
     best : bool
         Whether no other model of ours has a smaller one.
     peers : sequence of (float, float)
-        Our error and the peer's on the folds that both were judged by, for each peer of the family.
+        Our error and the peer's on their common folds, for each peer of the family.
     bias : float, optional
         The error of the model ``Bias``.
     """
-    said = [
+    texts = [
         aim.verdict(error)
         for aim in AIMS
         if aim.data == data and (aim.model == model or (aim.model is None and best))
     ]
     if data in BELOW_PEERS and peers and model not in CHANCE:
-        said.append(f"< surprise: {yes(all(ours < theirs for ours, theirs in peers))}")
+        texts.append(f"< surprise: {yes_no(all(ours < theirs for ours, theirs in peers))}")
     if data in BELOW_BIASES and model in FACTOR_MODELS and bias is not None:
-        said.append(f"< Bias: {yes(error < bias)}")
-    return said
+        texts.append(f"< Bias: {yes_no(error < bias)}")
+    return texts
 
 
-def not_judged(data: str, judged: Collection[str]) -> list[str]:
-    """Return the models of which an error is aimed at but that were not judged by all folds."""
-    return [aim.model for aim in AIMS if aim.data == data and aim.model and aim.model not in judged]
+def models_not_evaluated(data: str, evaluated: Collection[str]) -> list[str]:
+    """Return the models with a target that were not evaluated on all folds."""
+    return [aim.model for aim in AIMS if aim.data == data and aim.model and aim.model not in evaluated]
 
 
-def yes(met: bool) -> str:
-    """Return yes or no."""
+def yes_no(met: bool) -> str:
+    """Return yes_no or no."""
     return "yes" if met else "no"

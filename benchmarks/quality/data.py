@@ -1,4 +1,4 @@
-"""The ratings that are judged on, each with its protocol. They lie in the folder named in FORETASTE_DATA."""
+"""The datasets of the benchmark, each with its protocol; files are in the folder named in FORETASTE_DATA."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from foretaste.evaluation.plan import EvaluationPlan, make_plan
 VARIABLE = "FORETASTE_DATA"
 STARS, JESTER = (1.0, 5.0), (-10.0, 10.0)
 FIVE_FOLDS = (
-    "5 folds of the rows in file order, each row judged once: those of scikit-learn's "
+    "5 folds of the rows in file order, each row tested once: those of scikit-learn's "
     "`KFold(5, shuffle=True, random_state=0)`"
 )
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """Ratings and how models are judged on them.
+class QualityDataset:
+    """A dataset and how models are evaluated on it.
 
     Parameters
     ----------
     label : str
         Heading of its table.
     files : tuple of str
-        What it reads, inside the folder.
+        Its files, relative to the folder.
     scale : (float, float)
         Declared to our models and to surprise's Reader alike.
     protocol : str
         The split in words.
     load : callable
-        Takes the paths of the files, returns ratings and folds.
+        Maps the paths of the files to an ``EvaluationPlan``.
     n_folds : int
-        How many folds the whole protocol has.
+        Number of folds of the whole protocol.
     nmae : bool
-        Whether the MAE is told as a share of the scale.
+        Whether the MAE is reported as a fraction of the scale.
     """
 
     label: str
@@ -52,7 +52,7 @@ class DataSet:
     nmae: bool = False
 
     def paths(self) -> list[Path]:
-        """Return where its files are, or end the program."""
+        """Return the paths of its files, or exit."""
         folder = os.environ.get(VARIABLE)
         if not folder:
             sys.exit(f"needs real ratings: set {VARIABLE} to the folder that holds them")
@@ -63,7 +63,7 @@ class DataSet:
         return paths
 
     def folds(self) -> EvaluationPlan:
-        """Read the ratings and fix the folds."""
+        """Load the ratings and fix the folds."""
         return self.load(*self.paths())
 
 
@@ -102,18 +102,18 @@ def _jester_1(path: Path) -> EvaluationPlan:
 
 
 DATA = {
-    "ml-100k": DataSet("MovieLens 100K", ("ml-100k/u.data",), STARS, FIVE_FOLDS, _u_data, 5),
-    "u1": DataSet(
+    "ml-100k": QualityDataset("MovieLens 100K", ("ml-100k/u.data",), STARS, FIVE_FOLDS, _u_data, 5),
+    "u1": QualityDataset(
         "MovieLens 100K, first published split",
         ("ml-100k/u1.base", "ml-100k/u1.test"),
         STARS,
-        "learn from u1.base, judge by u1.test",
+        "train on u1.base, test on u1.test",
         _u1,
     ),
-    "ml-1m": DataSet(
+    "ml-1m": QualityDataset(
         "MovieLens 1M", ("ml-1m/ratings_no_timestamps.dat.gz",), STARS, FIVE_FOLDS + "; no times", _ml_1m, 5
     ),
-    "jester-2": DataSet(
+    "jester-2": QualityDataset(
         "Jester 2, users to 14780",
         ("jester2/jester_ratings_users_1_to_14780.csv.gz",),
         JESTER,
@@ -121,7 +121,7 @@ DATA = {
         _jester_2,
         5,
     ),
-    "lecture": DataSet(
+    "lecture": QualityDataset(
         "Jester 2, users to 4000 (the lecture)",
         ("jester2/jester_ratings_users_1_to_4000.csv.gz",),
         JESTER,
@@ -129,7 +129,7 @@ DATA = {
         "the lecture had 3 rows more, so figures of both agree to 0.02",
         _lecture,
     ),
-    "jester-1": DataSet(
+    "jester-1": QualityDataset(
         "Jester 1, first file",
         ("jester1/jester1_ratings_x100_int16.npz",),
         JESTER,

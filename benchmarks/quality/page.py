@@ -1,37 +1,46 @@
-"""The page of all finished cells: our rows beside those of scikit-surprise."""
+"""The page of all finished cells: our models beside those of scikit-surprise."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.quality.aims import not_judged
+from benchmarks.quality.aims import models_not_evaluated
 from benchmarks.quality.data import DATA
 from benchmarks.quality.peers import ALL_PEERS, FAMILIES
-from benchmarks.quality.rows import Figures, Row, latest, rows_of, whole_of
+from benchmarks.quality.rows import Figures, Row, complete_metrics, latest, rows_of
 from benchmarks.quality.store import GROUNDS, Cell
 
-SIDE = ("RMSE", "MAE", "fit s", "test s", "MB")
-NUMBERS = frozenset({*SIDE, "NMAE", "folds", "time ratio"})
+METRIC_COLUMNS = ("RMSE", "MAE", "fit s", "test s", "MB")
+NUMBERS = frozenset({*METRIC_COLUMNS, "NMAE", "folds", "time ratio"})
 NOTHING = ""
 ALONE = "-"  # a family without peers
 
 
 def table(rows: Sequence[Row], data: str) -> list[str]:
-    """Return a table in Markdown, its columns aligned."""
+    """Return a Markdown table with aligned columns."""
     second = "NMAE" if DATA[data].nmae else "MAE"
-    side = tuple(second if name == "MAE" else name for name in SIDE)
-    head = ["family", "foretaste", *side, "surprise", *side, "folds", "time ratio", "aim: met"]
+    metric_columns = tuple(second if name == "MAE" else name for name in METRIC_COLUMNS)
+    head = [
+        "family",
+        "foretaste",
+        *metric_columns,
+        "surprise",
+        *metric_columns,
+        "folds",
+        "time ratio",
+        "aim: met",
+    ]
     lines = [head]
-    for place, row in enumerate(rows):
-        again = place > 0 and rows[place - 1].family == row.family
-        ours = [""] * 6 if row.repeated else _side(row.ours, data)
+    for index, row in enumerate(rows):
+        again = index > 0 and rows[index - 1].family == row.family
+        ours = [""] * 6 if row.repeated else _metric_cells(row.ours, data)
         folds = next((f.folds for f in (row.theirs, row.ours) if isinstance(f, Figures)), None)
         lines.append(
             [
                 "" if again else row.family if row.family in FAMILIES else ALONE,
                 *ours,
-                *_side(row.theirs, data),
+                *_metric_cells(row.theirs, data),
                 NOTHING if folds is None else f"{folds}",
                 _times(row.ratio),
                 "; ".join(row.aims),
@@ -52,7 +61,7 @@ def table(rows: Sequence[Row], data: str) -> list[str]:
     return [text[0], rule + "|", *text[1:]]
 
 
-def _side(figures: Figures | str | None, data: str) -> list[str]:
+def _metric_cells(figures: Figures | str | None, data: str) -> list[str]:
     if figures is None:
         return [NOTHING] * 6
     if isinstance(figures, str):
@@ -78,7 +87,7 @@ def _seconds(seconds: float) -> str:
 
 
 def line(cell: Cell) -> str:
-    """Say what came of one cell, as it stands on the terminal."""
+    """Describe a cell in one line for the terminal."""
     if not cell["folds"]:
         return f"refused: {cell['refused']}"
     one = Figures.of(cell)
@@ -89,11 +98,11 @@ def line(cell: Cell) -> str:
 
 
 def section(cells: Sequence[Cell], data: str) -> list[str]:
-    """Return the part of the page about one data set."""
+    """Return the section of one dataset."""
     mine = list(latest(cells, data).values())
     sizes = next((cell["folds"][0] for cell in mine if cell["folds"]), None)
     counts = (
-        f" {sizes['train_rows']:,} rows to learn from, {sizes['test_rows']:,} to judge by"
+        f" {sizes['train_rows']:,} training rows, {sizes['test_rows']:,} test rows"
         + (" in the first fold." if DATA[data].n_folds > 1 else ".")
         if sizes
         else ""
@@ -104,8 +113,8 @@ def section(cells: Sequence[Cell], data: str) -> list[str]:
     if slow:
         text += [
             "",
-            f"Slow, so judged by the first fold only: {'; '.join(slow)} of surprise. Beside it stands our "
-            "model on that same fold, and once more on all of them.",
+            f"Slow, so evaluated on the first fold only: {'; '.join(slow)} of surprise. Beside it is our "
+            "model on that same fold, and once more on all folds.",
         ]
     refused = [cell for cell in mine if not cell["folds"]]
     if refused:
@@ -118,15 +127,15 @@ def section(cells: Sequence[Cell], data: str) -> list[str]:
 
 
 def tables(cells: Sequence[Cell], data: Iterable[str]) -> str:
-    """Return the parts of the page about some data sets."""
+    """Return the sections of some datasets."""
     known = {cell["data"] for cell in cells}
     parts = ["\n".join(section(cells, name)) for name in data if name in known]
     return "\n\n".join(parts) + "\n"
 
 
 def _summary(cells: Sequence[Cell]) -> str:
-    """Say how many aims are met, and name those that are not."""
-    said = [
+    """Return how many targets are met, and which are not."""
+    aim_texts = [
         (data, row.ours.name, aim)
         for data in DATA
         for row in rows_of(cells, data)
@@ -135,24 +144,24 @@ def _summary(cells: Sequence[Cell]) -> str:
     ]
     missed = [
         f"{model} on {DATA[data].label} ({aim.removesuffix(': no')})"
-        for data, model, aim in said
+        for data, model, aim in aim_texts
         if aim.endswith(": no")
     ]
-    left = [
+    not_evaluated = [
         f"{model} on {DATA[data].label}"
         for data in DATA
         if (found := latest(cells, data))
-        for model in not_judged(data, whole_of(found, data))
+        for model in models_not_evaluated(data, complete_metrics(found, data))
     ]
     return (
-        f"Of {len(said)} aims {len(said) - len(missed)} are met."
+        f"Of {len(aim_texts)} aims {len(aim_texts) - len(missed)} are met."
         + (f" Not met: {'; '.join(missed)}." if missed else "")
-        + (f" Not judged, or not by all folds: {'; '.join(left)}." if left else "")
+        + (f" Not evaluated, or not on all folds: {'; '.join(not_evaluated)}." if not_evaluated else "")
     )
 
 
-def _mixed(cells: Sequence[Cell]) -> bool:
-    """Tell whether rows of one library rest on different things."""
+def _has_mixed_grounds(cells: Sequence[Cell]) -> bool:
+    """Return whether cells of one library come from different machines, versions or code."""
     rests = {(cell["library"], *(cell["grounds"][name] for name in GROUNDS)) for cell in cells}
     return len(rests) > len({cell["library"] for cell in cells})
 
@@ -170,29 +179,29 @@ def page(content: Mapping[str, Any], source: str) -> str:
         "",
         f"Written from `results/{source}` by {commands}. Every model at its defaults: ours were chosen on "
         "other ratings (`docs/decisions/0004-defaults.md`), surprise's are its own, with the true scale in "
-        "its Reader. Seed 0 for whatever draws numbers.",
+        "its Reader. Random seed 0 throughout.",
         "",
-        "RMSE and MAE in rating units, means over the folds. *fit s* and *test s*: seconds to learn from the "
-        "rows of one fold and to predict those to judge by, means; the rows are in the form of the library "
-        "before. *MB* (10^6 bytes): by how much memory in use rose above that before fitting, each model on "
-        "each data set in a process of its own. *time ratio*: fit and test of surprise over ours. Rows "
-        "beside one another were judged on the same folds: a hash of the rows that each library held is the "
+        "RMSE and MAE in rating units, means over the folds. *fit s* and *test s*: seconds to fit on one "
+        "fold and to predict its test rows, means; rows are in the form of the library before. "
+        "*MB* (10^6 bytes): by how much memory in use rose above that before fitting, each model on "
+        "each data set in a subprocess. *time ratio*: fit and test of surprise over ours. Rows "
+        "beside one another were tested on the same folds: a hash of the rows that each library held is the "
         "same.",
         "",
         f"{about['processor']}, {about['cores']} cores, instruction set {about['instruction_set']} (our "
         f"kernels use all cores, surprise one), Python {about['python']}, foretaste {about['foretaste']}; "
-        f"{versions}. Judged {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; load of the machine when "
-        f"begun: {', '.join(f'{load:.1f}' for load in loads)}.",
+        f"{versions}. Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; load of the machine "
+        f"at the start: {', '.join(f'{load:.1f}' for load in loads)}.",
         "",
         _summary(cells),
     ]
-    if _mixed(cells):
+    if _has_mixed_grounds(cells):
         text += [
             "",
             "Rows are of several machines, versions or states of the code; run again with `--resume`.",
         ]
-    judged = dict.fromkeys(cell["model"] for cell in cells if cell["library"] == "surprise")
-    if judged:
-        calls = ", ".join(f"`{ALL_PEERS[name].code}`" for name in judged)
-        text += ["", f"Surprise's models are made by {calls}."]
+    peer_models = dict.fromkeys(cell["model"] for cell in cells if cell["library"] == "surprise")
+    if peer_models:
+        calls = ", ".join(f"`{ALL_PEERS[name].code}`" for name in peer_models)
+        text += ["", f"Surprise's models are {calls}."]
     return "\n".join(text) + "\n\n" + tables(cells, DATA)

@@ -1,75 +1,81 @@
-"""The models judged: ours, those of scikit-surprise at its own defaults, and which belong together."""
+"""The evaluated models: ours, and those of scikit-surprise with its own defaults, by family."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from foretaste import Ratings
 from foretaste._utils import memory
 from foretaste.models import MODELS
+from foretaste.typing import AnyArray, Float32Array
 
-Floats = npt.NDArray[np.floating[Any]]
-Columns = tuple[npt.NDArray[Any], npt.NDArray[Any], Floats]
 SEED = 0
+
+
+class RatingColumns(NamedTuple):
+    """Users, items and ratings, shape (n,) each."""
+
+    user: AnyArray
+    item: AnyArray
+    value: Float32Array
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A model of scikit-surprise, with what is said beside its defaults."""
+    """A model of scikit-surprise, with options other than its defaults."""
 
     algorithm: str
-    said: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What it is called in tables."""
-        side = self.said.get("sim_options")
-        return self.algorithm if side is None else f"{self.algorithm}, {_side(side)}"
+        """Its label in tables."""
+        sim_options = self.options.get("sim_options")
+        return self.algorithm if sim_options is None else f"{self.algorithm}, {_base_label(sim_options)}"
 
     @property
     def code(self) -> str:
-        """The call that makes it, without what only keeps it quiet."""
-        said = [f"{name}={value!r}" for name, value in self.said.items() if name != "verbose"]
-        return f"{self.algorithm}({', '.join(said)})"
+        """The call that builds it, without the option that silences it."""
+        options = [f"{name}={value!r}" for name, value in self.options.items() if name != "verbose"]
+        return f"{self.algorithm}({', '.join(options)})"
 
     def shortage(self, train: Ratings) -> str | None:
-        """Say why it cannot be run, if its square matrices do not fit into half of the free memory."""
-        options = self.said.get("sim_options")
+        """Return why it cannot run, if its square matrices do not fit into half of the free memory."""
+        options = self.options.get("sim_options")
         if options is None:
             return None
         size = len(train.users) if options["user_based"] else len(train.items)
-        wanted, free = 24 * size**2, memory.available_bytes()  # similarities, sums and counts, 8 bytes each
-        if free is None or 2 * wanted <= free:
+        required, free = 24 * size**2, memory.available_bytes()  # similarities, sums and counts, 8 bytes each
+        if free is None or 2 * required <= free:
             return None
         return (
-            f"its {_side(options)} similarities need about {memory.format_bytes(wanted)} "
+            f"its {_base_label(options)} similarities need about {memory.format_bytes(required)} "
             f"({size:,} x {size:,}), more than half of the {memory.format_bytes(free)} that were free"
         )
 
 
-def _side(options: Mapping[str, Any]) -> str:
+def _base_label(options: Mapping[str, Any]) -> str:
     return "user-based" if options["user_based"] else "item-based"
 
 
-def _neighbours(user_based: bool) -> tuple[Peer, ...]:
-    said = {"sim_options": {"user_based": user_based}, "verbose": False}
+def _knn_peers(user_based: bool) -> tuple[Peer, ...]:
+    options = {"sim_options": {"user_based": user_based}, "verbose": False}
     names = ("KNNBasic", "KNNWithMeans", "KNNWithZScore", "KNNBaseline")
-    return tuple(Peer(name, said) for name in names)
+    return tuple(Peer(name, options) for name in names)
 
 
 SEEDED = {"random_state": SEED}
-# Our models of a family, and the peers that stand beside them.
+# Our models of a family, and its peers.
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[Peer, ...]]] = {
     "random": (("NormalRandom",), (Peer("NormalPredictor"),)),
     "biases": (("Bias",), (Peer("BaselineOnly", {"verbose": False}),)),
-    "item neighbours": (("ItemKNN",), _neighbours(user_based=False)),
-    "user neighbours": (("UserKNN",), _neighbours(user_based=True)),
+    "item neighbors": (("ItemKNN",), _knn_peers(user_based=False)),
+    "user neighbors": (("UserKNN",), _knn_peers(user_based=True)),
     "SVD": (("SVD",), (Peer("SVD", SEEDED),)),
     "SVD++": (("SVDpp",), (Peer("SVDpp", SEEDED),)),
     "NMF": (("NMF",), (Peer("NMF", SEEDED),)),
@@ -86,23 +92,23 @@ def family_of(model: str) -> str:
 
 
 class Subject(Protocol):
-    """A model at work on one fold."""
+    """A model evaluated on one fold."""
 
     def prepare(self, train: Ratings, test: Ratings) -> None:
-        """Bring the rows into the form that the library takes, which is neither timed nor counted."""
+        """Convert the rows to the form of the library, which is neither timed nor counted."""
 
     def fit(self) -> None:
-        """Learn."""
+        """Fit the model."""
 
-    def predict(self) -> Floats:
-        """Return what it says of the rows to judge by, in their order."""
+    def predict(self) -> AnyArray:
+        """Return predictions of the test rows, in their order."""
 
-    def rows(self) -> tuple[Columns, Columns]:
-        """Return the users, items and ratings of both parts as the library holds them."""
+    def rows(self) -> tuple[RatingColumns, RatingColumns]:
+        """Return users, items and ratings of both parts as the library holds them."""
 
 
 class Ours:
-    """A model of ours at its defaults."""
+    """A model of ours with default parameters."""
 
     def __init__(self, name: str) -> None:
         self.model = MODELS[name]()
@@ -114,15 +120,15 @@ class Ours:
     def fit(self) -> None:
         self.model.fit(self.train)
 
-    def predict(self) -> Floats:
+    def predict(self) -> AnyArray:
         return self.model.predict(self.test)
 
-    def rows(self) -> tuple[Columns, Columns]:
+    def rows(self) -> tuple[RatingColumns, RatingColumns]:
         return _columns(self.train), _columns(self.test)
 
 
-def _columns(part: Ratings) -> Columns:
-    return part.users.ids[part.user], part.items.ids[part.item], part.value
+def _columns(part: Ratings) -> RatingColumns:
+    return RatingColumns(part.users.ids[part.user], part.items.ids[part.item], part.value)
 
 
 class Theirs:
@@ -147,16 +153,16 @@ class Theirs:
             [(user, item, value, None) for user, item, value in zip(*columns, strict=True)]
         )
         self.testset = list(zip(*(column.tolist() for column in _columns(test)), strict=True))
-        self.algorithm = self.make(**self.peer.said)
+        self.algorithm = self.make(**self.peer.options)
         np.random.seed(SEED)  # NormalPredictor draws from numpy's own generator
 
     def fit(self) -> None:
         self.algorithm.fit(self.trainset)
 
-    def predict(self) -> Floats:
+    def predict(self) -> AnyArray:
         return np.array([prediction.est for prediction in self.algorithm.test(self.testset)])
 
-    def rows(self) -> tuple[Columns, Columns]:
+    def rows(self) -> tuple[RatingColumns, RatingColumns]:
         known = self.trainset
         learned = [
             (known.to_raw_uid(user), known.to_raw_iid(item), value)
@@ -165,11 +171,11 @@ class Theirs:
         return _from_rows(learned), _from_rows(self.testset)
 
 
-def _from_rows(rows: list[tuple[Any, Any, float]]) -> Columns:
+def _from_rows(rows: list[tuple[Any, Any, float]]) -> RatingColumns:
     user, item, value = zip(*rows, strict=True)
-    return np.array(user), np.array(item), np.array(value, np.float32)
+    return RatingColumns(np.array(user), np.array(item), np.array(value, np.float32))
 
 
-def subject(library: str, model: str, scale: tuple[float, float]) -> Ours | Theirs:
-    """Return a model to judge, by its library and its name in tables."""
+def make_subject(library: str, model: str, scale: tuple[float, float]) -> Ours | Theirs:
+    """Return a model to evaluate, by its library and its label."""
     return Ours(model) if library == "foretaste" else Theirs(ALL_PEERS[model], scale)

@@ -1,4 +1,4 @@
-"""Our models beside those of scikit-surprise, family by family."""
+"""Our models beside those of scikit-surprise, by family."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.quality.store import Cell
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of one model on some folds: means, but the highest memory."""
+    """Metrics of one model on some folds: means, but the highest memory."""
 
     name: str
     folds: int
@@ -27,14 +27,14 @@ class Figures:
 
     @classmethod
     def of(cls, cell: Cell, folds: int | None = None) -> Figures:
-        """Take them from the first folds of a cell."""
-        taken = cell["folds"][:folds]
-        means = (float(np.mean([fold[key] for fold in taken])) for key in _MEANS)
-        return cls(cell["model"], len(taken), *means, max(fold["memory_mb"] for fold in taken))
+        """Aggregate the first folds of a cell."""
+        folds_used = cell["folds"][:folds]
+        means = (float(np.mean([fold[key] for fold in folds_used])) for key in _MEANS)
+        return cls(cell["model"], len(folds_used), *means, max(fold["memory_mb"] for fold in folds_used))
 
     @property
     def seconds(self) -> float:
-        """Of fitting and testing."""
+        """Seconds of fitting and testing."""
         return self.fit + self.test
 
 
@@ -46,9 +46,9 @@ class Row:
     """One row of a table."""
 
     family: str
-    ours: Figures | str | None = None  # a name alone: refused
+    ours: Figures | str | None = None  # a name alone: not evaluated
     theirs: Figures | str | None = None
-    repeated: bool = False  # ours stands in the row above
+    repeated: bool = False  # ours is in the row above
     aims: list[str] = field(default_factory=list)
 
     @property
@@ -60,7 +60,7 @@ class Row:
 
 
 def latest(cells: Iterable[Cell], data: str) -> dict[tuple[str, str], Cell]:
-    """Return the cell of each model of a data set that was to be judged by the most folds."""
+    """Return the cell of each model of a dataset that was planned with the most folds."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         key = cell["library"], cell["model"]
@@ -70,12 +70,12 @@ def latest(cells: Iterable[Cell], data: str) -> dict[tuple[str, str], Cell]:
 
 
 def rows_of(cells: Iterable[Cell], data: str) -> list[Row]:
-    """Pair our models with their peers, the best first.
+    """Pair our models with their peers, best first.
 
     Raises
     ------
     ValueError
-        If two rows beside one another were not judged on the same folds.
+        If two models of a row were not evaluated on the same folds.
     """
     found = latest(cells, data)
     blocks = []
@@ -98,7 +98,7 @@ def rows_of(cells: Iterable[Cell], data: str) -> list[Row]:
 
 
 def _block(family: str, ours: Cell | None, peers: Sequence[Cell]) -> list[Row]:
-    """Return the rows of one family: our model beside each peer, on the folds that both have."""
+    """Return the rows of one family: our model beside each peer, on their common folds."""
     whole = ours if ours is not None and ours["folds"] else None
     refused = ours["model"] if ours is not None and whole is None else None
     rows: list[Row] = []
@@ -117,10 +117,10 @@ def _block(family: str, ours: Cell | None, peers: Sequence[Cell]) -> list[Row]:
         rows.insert(0, Row(family, Figures.of(whole)))
     if refused and not rows:
         rows.append(Row(family, refused))
-    spoken = bool(rows)
+    has_rows = bool(rows)
     for peer in peers:
         if not peer["folds"]:
-            rows.append(Row(family, rows[0].ours if spoken else None, peer["model"], repeated=spoken))
+            rows.append(Row(family, rows[0].ours if has_rows else None, peer["model"], repeated=has_rows))
     return rows
 
 
@@ -133,12 +133,12 @@ def _check_same(ours: Cell, theirs: Cell, folds: int) -> None:
         if mine["rows"] != yours["rows"]:
             raise ValueError(
                 f"{ours['data']}, fold {fold + 1}: {ours['model']} and surprise's {theirs['model']} were not "
-                "judged on the same rows; run both again without --resume"
+                "tested on the same rows; run both again without --resume"
             )
 
 
-def whole_of(found: Mapping[tuple[str, str], Cell], data: str) -> dict[str, Figures]:
-    """Return the figures of our models judged by all folds; some of them say nothing of an aim."""
+def complete_metrics(found: Mapping[tuple[str, str], Cell], data: str) -> dict[str, Figures]:
+    """Return the metrics of our models that were evaluated on all folds."""
     return {
         model: Figures.of(cell)
         for (library, model), cell in found.items()
@@ -153,7 +153,7 @@ def _add_aims(rows: list[Row], data: str, found: Mapping[tuple[str, str], Cell])
     def error(figures: Figures) -> float:
         return figures.mae / unit if DATA[data].nmae else figures.rmse
 
-    whole = whole_of(found, data)
+    whole = complete_metrics(found, data)
     lowest = min((error(figures) for figures in whole.values()), default=None)
     for name, figures in whole.items():
         mine = [row for row in rows if isinstance(row.ours, Figures) and row.ours.name == name]

@@ -1,4 +1,4 @@
-"""The dated JSON of finished cells: written whole or not at all, and read again to resume."""
+"""The dated JSON of finished cells: written atomically, and read again to resume."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ import foretaste
 Cell = dict[str, Any]
 FORMAT = 2
 KEY = ("data", "library", "model", "planned")
-# What a cell rests on: if any of these is another, it is judged again.
+# What a cell depends on: if any of these changes, it is evaluated again.
 GROUNDS = ("processor", "cores", "python", "version", "code")
 
 
 def today() -> str:
-    """Return the date as it stands in names of files."""
+    """Return the date as in file names."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 @functools.cache
 def code_of_foretaste() -> str:
-    """Return a hash of the package as it lies on disk: its version stays while models change."""
+    """Return a hash of the package on disk, as its version stays while models change."""
     root, sums = Path(foretaste.__file__).parent, hashlib.sha256()
     for path in sorted([*root.rglob("*.py"), *root.glob("_native*")]):
         sums.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
@@ -36,7 +36,7 @@ def code_of_foretaste() -> str:
 
 
 def grounds(library: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a cell judged now rests on."""
+    """Return what a cell evaluated now depends on."""
     ours = library == "foretaste"
     return {
         "processor": about["processor"],
@@ -48,15 +48,15 @@ def grounds(library: str, about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class Store:
+class ResultStore:
     """Finished cells in one JSON file.
 
     Parameters
     ----------
     folder : Path
-        Where the dated files are.
+        Folder of the dated files.
     resume : bool
-        Go on with the newest file, whatever its date; else with today's.
+        Continue the newest file, whatever its date; else today's.
     """
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
@@ -72,25 +72,25 @@ class Store:
         """All finished cells."""
         return list(self.content["cells"])
 
-    def begin(self, about: Mapping[str, Any]) -> None:
-        """Note the machine and the command of a run, which are kept with its first cell."""
+    def start_run(self, about: Mapping[str, Any]) -> None:
+        """Note the machine and the command of a run; they are written with its first cell."""
         self._run = {"date": today(), **about}
 
-    def finished(self, key: Mapping[str, Any], resting_on: Mapping[str, Any]) -> bool:
-        """Tell whether there is such a cell, judged by the same code on the same machine."""
+    def is_finished(self, key: Mapping[str, Any], cell_grounds: Mapping[str, Any]) -> bool:
+        """Return whether there is such a cell, evaluated by the same code on the same machine."""
         return any(
-            _same(cell, key) and all(cell["grounds"][name] == resting_on[name] for name in GROUNDS)
+            _same(cell, key) and all(cell["grounds"][name] == cell_grounds[name] for name in GROUNDS)
             for cell in self.content["cells"]
         )
 
     def put(self, cell: Cell) -> None:
-        """Write a finished cell in place of an older one."""
+        """Write a finished cell, replacing an older one."""
         if self._run is not None:
             self.content["runs"].append(self._run)
             self._run = None
-        kept = [old for old in self.content["cells"] if not _same(old, cell)]
-        self.content["cells"] = [*kept, cell]
-        write_whole(self.path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
+        others = [old for old in self.content["cells"] if not _same(old, cell)]
+        self.content["cells"] = [*others, cell]
+        write_atomically(self.path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
 
 
 def _same(cell: Cell, key: Mapping[str, Any]) -> bool:
@@ -98,15 +98,15 @@ def _same(cell: Cell, key: Mapping[str, Any]) -> bool:
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    """Return what a file holds, or None if there is none of this form."""
+    """Return the content of a file, or None if there is none of this format."""
     if not path.exists():
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content if content.get("format") == FORMAT else None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write beside the file, then put it in its place, so that no reader finds half of it."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write to a temporary file and rename it, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + f".{os.getpid()}")
     try:

@@ -5,7 +5,7 @@
     python -m benchmarks.quality.torch_ml1m cold           # new users and new items, seeds 1 and 2
 
 Needs torch, and ml-1m in the folder named in FORETASTE_DATA. The number of epochs is chosen by rows
-held out of the training rows; the rows judged are looked at once, when all is learned.
+held out of the training rows; the test rows are used once, when training is done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.quality.data import STARS, VARIABLE
-from benchmarks.quality.store import code_of_foretaste, today, write_whole
+from benchmarks.quality.store import code_of_foretaste, today, write_atomically
 from benchmarks.timing import RESULTS, machine
 from foretaste import Bias, Ratings, read_ratings, rmse
 from foretaste.models import MODELS, Model
@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 
 def folder() -> Path:
-    """Return where the files are, or end the program."""
+    """Return the folder of the files, or exit."""
     name = os.environ.get(VARIABLE)
     if not name or not (Path(name) / "ml-1m").is_dir():
         sys.exit(f"needs MovieLens 1M: set {VARIABLE} to the folder that holds ml-1m")
@@ -45,27 +45,27 @@ def folder() -> Path:
 
 
 def load() -> Ratings:
-    """Return all ratings, in file order, without times."""
+    """Return all ratings, in file order, without timestamps."""
     path = folder() / "ratings_no_timestamps.dat.gz"
     return read_ratings(path, header=False, user=0, item=1, rating=2, scale=STARS)
 
 
 def nine_to_one(n: int) -> tuple[Any, Any]:
-    """Return training rows and rows judged: the first tenth of ``RandomState(0).shuffle`` is judged."""
+    """Return training and test rows: the first tenth of ``RandomState(0).shuffle`` is the test set."""
     rows = np.arange(n)
     np.random.RandomState(0).shuffle(rows)
     return np.sort(rows[n // 10 :]), np.sort(rows[: n // 10])
 
 
 def cold_parts(ratings: Ratings, seed: int) -> dict[str, Any]:
-    """Return rows by whether their user and their item are held out, a fifth of each."""
+    """Return rows by whether their user and their item are held_out out, a fifth of each."""
     random = np.random.default_rng(seed)
-    held = []
+    held_out = []
     for codes, n in ((ratings.user, len(ratings.users)), (ratings.item, len(ratings.items))):
         mark = np.zeros(n, dtype=bool)
         mark[random.permutation(n)[: int(np.ceil(SHARE * n))]] = True
-        held.append(mark[codes])
-    user, item = held
+        held_out.append(mark[codes])
+    user, item = held_out
     rows = {"train": ~user & ~item, "new users": user & ~item, "new items": ~user & item}
     return {name: np.flatnonzero(mark) for name, mark in (rows | {"both new": user & item}).items()}
 
@@ -98,34 +98,34 @@ def item_frame() -> pl.DataFrame:
 
 
 def autoencoders(settings: dict[str, Any], names: list[str], seeds: list[int]) -> Iterator[Record]:
-    """Judge the autoencoders by the tenth of the rows that is held out."""
+    """Evaluate the autoencoders on the held-out tenth of the rows."""
     ratings = load()
     train_rows, test_rows = nine_to_one(len(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
     for name in names:
         errors = []
         for seed in seeds:
-            record, model = _learned(name, train, settings | {"seed": seed})
+            record, model = _fit(name, train, settings | {"seed": seed})
             errors.append(rmse(test.value, model.predict(test)))
             yield record | {"seed": seed, "rmse": errors[-1]}
         print(f"{name}: RMSE {mean(errors):.4f}, the mean of seeds {seeds}", flush=True)
 
 
 def cold(settings: dict[str, Any], names: list[str], seeds: list[int]) -> Iterator[Record]:
-    """Judge models with features by users and items that were held out, beside biases alone."""
+    """Evaluate models with features on held-out users and items, beside biases alone."""
     ratings = load().with_features(users=user_frame(), items=item_frame())
     for seed in seeds:
         parts = cold_parts(ratings, seed)
         train = ratings[parts.pop("train")]
         for name in ("Bias", *names):
-            record, model = _learned(name, train, {} if name == "Bias" else settings)
+            record, model = _fit(name, train, {} if name == "Bias" else settings)
             tests = {part: ratings[rows] for part, rows in parts.items()}
             errors = {part: rmse(test.value, model.predict(test)) for part, test in tests.items()}
             print(name, "split", seed, errors, flush=True)
             yield record | {"seed": seed} | errors
 
 
-def _learned(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Record, Model]:
+def _fit(name: str, train: Ratings, settings: dict[str, Any]) -> tuple[Record, Model]:
     start = time.perf_counter()
     model = Bias() if name == "Bias" else MODELS[name](**settings)
     model.fit(train)
@@ -144,7 +144,7 @@ WORK: dict[str, tuple[Callable[..., Iterator[Record]], list[str], list[int]]] = 
 
 
 def main() -> None:
-    """Do one piece of work, or all of them, and keep its records."""
+    """Run one benchmark, or all, and save the records."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.torch_ml1m", description=__doc__)
     parser.add_argument("work", nargs="?", choices=list(WORK), help="all of it, if not given")
     parser.add_argument("--models", help="some of them, between commas")
@@ -153,29 +153,29 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     for work in [options.work] if options.work else WORK:
-        do(work, options)
+        run_work(work, options)
 
 
-def do(work: str, options: argparse.Namespace) -> None:
-    """Do one piece of work and keep its records."""
-    judge, names, seeds = WORK[work]
+def run_work(work: str, options: argparse.Namespace) -> None:
+    """Run one benchmark and save its records."""
+    evaluate, names, seeds = WORK[work]
     names = options.models.split(",") if options.models else names
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else seeds
     path = options.results / f"{today()}-torch-{work}.json"
     about = machine() | {"date": today(), "work": work}
     del about["command"]  # records of one day come of several
     code = code_of_foretaste()
-    for record in judge({"threads": options.threads}, names, seeds):
-        keep(path, about, record | {"code": code, "threads": options.threads})
+    for record in evaluate({"threads": options.threads}, names, seeds):
+        save_record(path, about, record | {"code": code, "threads": options.threads})
     print(f"written: {path}")
 
 
-def keep(path: Path, about: Record, record: Record) -> None:
-    """Write a finished record beside the others of the day, in place of an older one of the same work."""
+def save_record(path: Path, about: Record, record: Record) -> None:
+    """Save a finished record, replacing an older one of the same key."""
     known = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
     others = [one for one in known if any(one.get(name) != record.get(name) for name in KEY)]
     records = sorted([*others, record], key=lambda one: [str(one.get(name)) for name in KEY])
-    write_whole(path, json.dumps({"about": about, "records": records}, indent=1) + "\n")
+    write_atomically(path, json.dumps({"about": about, "records": records}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

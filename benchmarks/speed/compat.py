@@ -1,21 +1,21 @@
-"""What the benchmarks of foretaste.compat.surprise share: the same ratings for both libraries."""
+"""Shared by the benchmarks of foretaste.compat.surprise: the same ratings for both libraries."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.data import generated, real, shape_of
+from benchmarks.data import generate_ratings, load_real, shape_of
 
 Raw = list[tuple[str, str, float, None]]
 
 
 def raw_ratings(quick: bool, few: int) -> tuple[Raw, str]:
-    """Return MovieLens 100K, or generated ratings where it is not at hand (``few`` of them if quick)."""
-    ratings = None if quick else real("ml-100k")
+    """Return MovieLens 100K, or generated ratings where it is not available (``few`` of them if quick)."""
+    ratings = None if quick else load_real("ml-100k")
     name = "generated like MovieLens" if ratings is None else "ml-100k"
     if ratings is None:
         size = few if quick else 100_000
-        ratings = generated(*shape_of(size), size)
+        ratings = generate_ratings(*shape_of(size), size)
     columns = ratings.user.tolist(), ratings.item.tolist(), ratings.value.tolist()
     raw: Raw = [
         (str(user), str(item), float(value), None) for user, item, value in zip(*columns, strict=True)
@@ -24,7 +24,7 @@ def raw_ratings(quick: bool, few: int) -> tuple[Raw, str]:
 
 
 def trainsets(raw: Raw) -> list[tuple[Any, Any]]:
-    """Return (scikit-surprise, a trainset of its) and the same of ours."""
+    """Return pairs (library, its trainset) of scikit-surprise and of foretaste."""
     import surprise
 
     from foretaste.compat import surprise as compat

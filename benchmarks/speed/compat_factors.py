@@ -1,4 +1,4 @@
-"""The factor models of foretaste.compat.surprise against scikit-surprise: whole fits, the same numbers."""
+"""Factor models of foretaste.compat.surprise against scikit-surprise: whole fits with equal results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.speed.compat import raw_ratings, trainsets
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 
 # Of each: the algorithm, its options, and how many times faster it should be.
 FITS: tuple[tuple[str, dict[str, Any], float | None], ...] = (
@@ -25,18 +25,18 @@ FITS: tuple[tuple[str, dict[str, Any], float | None], ...] = (
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
-    if missing("the factor models of scikit-surprise", "scikit-surprise"):
+    if is_missing("the factor models of scikit-surprise", "scikit-surprise"):
         return
     raw, what = raw_ratings(quick, 20_000)
     parts = trainsets(raw)
-    for algorithm, options, least in FITS:
-        yield _compared(algorithm, options, least, parts, what, repeats)
+    for algorithm, options, min_ratio in FITS:
+        yield _compare(algorithm, options, min_ratio, parts, what, repeats)
 
 
-def _compared(
+def _compare(
     name: str,
     options: dict[str, Any],
-    least: float | None,
+    min_ratio: float | None,
     parts: list[tuple[Any, Any]],
     what: str,
     repeats: int,
@@ -45,17 +45,17 @@ def _compared(
     (peer, theirs), (own, ours) = [
         (getattr(library, name)(**options, **seed), trainset) for library, trainset in parts
     ]
-    seconds = interleaved({"theirs": lambda: peer.fit(theirs), "ours": lambda: own.fit(ours)}, repeats)
-    learned = "avg_cocltr" if name == "CoClustering" else "bi" if name == "BaselineOnly" else "qi"
-    difference = float(np.abs(getattr(peer, learned) - getattr(own, learned)).max())
-    said = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "verbose")
+    seconds = time_in_turns({"theirs": lambda: peer.fit(theirs), "ours": lambda: own.fit(ours)}, repeats)
+    attribute = "avg_cocltr" if name == "CoClustering" else "bi" if name == "BaselineOnly" else "qi"
+    difference = float(np.abs(getattr(peer, attribute) - getattr(own, attribute)).max())
+    options_text = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "verbose")
     return row(
-        f"{name}({said}).fit, {what}, 1 thread",
+        f"{name}({options_text}).fit, {what}, 1 thread",
         seconds["ours"],
-        peer=named("scikit-surprise", f"{name} (one thread)"),
+        peer=peer_label("scikit-surprise", f"{name} (one thread)"),
         peer_seconds=seconds["theirs"],
-        equality={f"largest_difference_of_{learned}": difference},
-        k_core=least,
+        equality={f"largest_difference_of_{attribute}": difference},
+        min_ratio=min_ratio,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 
 # Rows fitted, rows filled (0 = the same), columns, share that is missing, parameters, the ratio aimed at.
 SIZES: list[tuple[int, int, int, float, dict[str, Any], float | None]] = [
@@ -26,22 +26,22 @@ QUICK: list[tuple[int, int, int, float, dict[str, Any], float | None]] = [
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
-    if missing("compat_imputer", "scikit-learn"):
+    if is_missing("compat_imputer", "scikit-learn"):
         return
     for size in QUICK if quick else SIZES:
-        yield one(*size, repeats=max(1, repeats // 2))
+        yield measure_size(*size, repeats=max(1, repeats // 2))
 
 
-def one(
+def measure_size(
     fitted: int,
     filled: int,
     columns: int,
     share: float,
     parameters: dict[str, Any],
-    at_least: float | None,
+    min_ratio: float | None,
     repeats: int,
 ) -> Row:
-    """Fit both on the same rows and fill the same rows, with two threads of ours and of its BLAS."""
+    """Fit both on the same rows and impute the same rows, with two threads each (BLAS for scikit-learn)."""
     from sklearn.impute import KNNImputer as Theirs
     from threadpoolctl import threadpool_limits
 
@@ -51,32 +51,33 @@ def one(
     tastes = rng.normal(size=(fitted + filled, 5)) @ rng.normal(size=(5, columns))
     cells = tastes + 0.3 * rng.normal(size=tastes.shape)
     cells[rng.random(cells.shape) < share] = np.nan
-    before, asked = cells[:fitted], cells[fitted:] if filled else cells[:fitted]
+    train, query = cells[:fitted], cells[fitted:] if filled else cells[:fitted]
     threads, ours, theirs = os.environ.get("FORETASTE_THREADS"), Ours(**parameters), Theirs(**parameters)
     os.environ["FORETASTE_THREADS"] = "2"
     try:
         with threadpool_limits(2):
-            seconds = interleaved(
+            seconds = time_in_turns(
                 {
-                    "scikit-learn": lambda: theirs.fit(before).transform(asked),
-                    "foretaste": lambda: ours.fit(before).transform(asked),
+                    "scikit-learn": lambda: theirs.fit(train).transform(query),
+                    "foretaste": lambda: ours.fit(train).transform(query),
                 },
                 repeats,
             )
-            far = np.abs(ours.transform(asked) - theirs.transform(asked)) > 1e-9
+            differs = np.abs(ours.transform(query) - theirs.transform(query)) > 1e-9
     finally:
         del os.environ["FORETASTE_THREADS"]
         if threads is not None:
             os.environ["FORETASTE_THREADS"] = threads
     what = f"{filled:,} rows from {fitted:,}" if filled else f"{fitted:,} rows from themselves"
-    chosen = "".join(f", {name}={value!r}" for name, value in parameters.items())
+    parameters_text = "".join(f", {name}={value!r}" for name, value in parameters.items())
     return row(
-        f"KNNImputer: {what}, {columns} columns, {share:.0%} missing, k = 5{chosen}, float64, 2 threads",
+        f"KNNImputer: {what}, {columns} columns, {share:.0%} missing, k = 5{parameters_text}, float64, "
+        "2 threads",
         seconds["foretaste"],
-        peer=named("scikit-learn", "KNNImputer"),
+        peer=peer_label("scikit-learn", "KNNImputer"),
         peer_seconds=seconds["scikit-learn"],
-        equality={"share_of_cells_further_than_1e-9": float(far.mean())},
-        k_core=at_least,
+        equality={"share_of_cells_further_than_1e-9": float(differs.mean())},
+        min_ratio=min_ratio,
     )
 
 

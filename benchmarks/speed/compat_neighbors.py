@@ -1,4 +1,4 @@
-"""Neighbours and Slope One of foretaste.compat.surprise: fit, and test of a fifth, beside scikit-surprise."""
+"""Neighbors and Slope One of foretaste.compat.surprise against scikit-surprise: fit, and test on a fifth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed.compat import raw_ratings, trainsets
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 
 CASES = (
     ("KNNBasic", {"name": "msd", "user_based": True}),
@@ -23,7 +23,7 @@ CASES = (
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
-    if missing("the neighbours of scikit-surprise", "scikit-surprise"):
+    if is_missing("the neighbors of scikit-surprise", "scikit-surprise"):
         return
     raw, what = raw_ratings(quick, 10_000)
     raw = [raw[row] for row in np.random.default_rng(0).permutation(len(raw)).tolist()]
@@ -33,8 +33,8 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
     before = os.environ.get("FORETASTE_THREADS")
     os.environ["FORETASTE_THREADS"] = "1"  # the peer has one
     try:
-        for form, options in CASES:
-            yield _compared(form, options, parts, testset, what, repeats)
+        for algorithm, options in CASES:
+            yield _compare(algorithm, options, parts, testset, what, repeats)
     finally:
         if before is None:
             del os.environ["FORETASTE_THREADS"]
@@ -42,29 +42,29 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
             os.environ["FORETASTE_THREADS"] = before
 
 
-def _compared(
-    form: str,
+def _compare(
+    algorithm: str,
     options: dict[str, Any] | None,
     parts: list[tuple[Any, Any]],
     testset: Any,
     what: str,
     repeats: int,
 ) -> Row:
-    found: dict[int, Any] = {}
+    predictions: dict[int, Any] = {}
 
-    def work(place: int) -> None:
-        library, trainset = parts[place]
-        given = {} if options is None else {"sim_options": dict(options), "verbose": False}
-        algo = getattr(library, form)(**given).fit(trainset)
-        found[place] = np.array([one.est for one in algo.test(testset)])
+    def work(index: int) -> None:
+        library, trainset = parts[index]
+        arguments = {} if options is None else {"sim_options": dict(options), "verbose": False}
+        algo = getattr(library, algorithm)(**arguments).fit(trainset)
+        predictions[index] = np.array([one.est for one in algo.test(testset)])
 
-    seconds = interleaved({"theirs": lambda: work(0), "ours": lambda: work(1)}, repeats)
-    gap = float(np.abs(found[0] - found[1]).max())
+    seconds = time_in_turns({"theirs": lambda: work(0), "ours": lambda: work(1)}, repeats)
+    gap = float(np.abs(predictions[0] - predictions[1]).max())
     kind = "" if options is None else f"({options['name']}, {'users' if options['user_based'] else 'items'})"
     return row(
-        f"{form}{kind}, fit and test, {what}, 1 thread",
+        f"{algorithm}{kind}, fit and test, {what}, 1 thread",
         seconds["ours"],
-        peer=named("scikit-surprise", f"{form} (one thread)"),
+        peer=peer_label("scikit-surprise", f"{algorithm} (one thread)"),
         peer_seconds=seconds["theirs"],
         equality={"largest_difference": gap},
     )

@@ -1,4 +1,4 @@
-"""Cross-validation of a factor model as a user calls it, against scikit-surprise's own."""
+"""Cross-validation of a factor model, as a user calls it, against scikit-surprise's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.speed.sgd import peer_dataset, standardised
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.speed.sgd import peer_dataset, standardize
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 from foretaste import SVD, cross_validate
 
 SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02, "init_std": 0.1}
@@ -18,10 +18,10 @@ SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularizatio
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
     """Five folds, 20 epochs, 100 factors: encoding, fits, predictions and errors, all that the call does."""
-    if missing("cross-validation against scikit-surprise", "scikit-surprise"):
+    if is_missing("cross-validation against scikit-surprise", "scikit-surprise"):
         return
     ratings, name = movielens_1m(100_000 if quick else 1_000_000)
-    standard, std = standardised(ratings)  # so both solve one problem
+    standard, std = standardize(ratings)  # so both solve one problem
     data = peer_dataset(standard)
     found: dict[str, float] = {}
 
@@ -33,7 +33,7 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
     def theirs(jobs: int) -> None:
         found["peer_rmse"] = std * _peer(data, jobs)
 
-    seconds = interleaved(
+    seconds = time_in_turns(
         {
             "surprise 1": lambda: theirs(1),
             "surprise 2": lambda: theirs(2),
@@ -47,10 +47,10 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
         yield row(
             f"{what}, {threads} thread{'s' * (threads > 1)}",
             seconds[f"foretaste {threads}"],
-            peer=named("scikit-surprise", f"cross_validate, n_jobs={jobs}"),
+            peer=peer_label("scikit-surprise", f"cross_validate, n_jobs={jobs}"),
             peer_seconds=seconds[f"surprise {jobs}"],
             equality=dict(found),
-            k_core=aim,
+            min_ratio=aim,
         )
 
 

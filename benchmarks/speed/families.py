@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 from foretaste import KFold, Ratings, rmse
 from foretaste.models import MODELS
 
@@ -19,20 +19,20 @@ THREADS = 2
 
 @dataclass
 class Pairing:
-    """One of our models and the peer's, so set that both do the same.
+    """One of our models and the peer's, configured to do the same.
 
     Parameters
     ----------
     ours, theirs : str
-        Names of models.
-    own, peer : function of the ratings
-        Return the parameters of either.
+        Names of the models.
+    own, peer : function of the ratings, and dict
+        The parameters of either.
     standard : bool
-        Whether both get ratings in standard deviations, in which ours learns anyway.
-    at_least : float
-        The ratio aimed at.
+        Whether both get standardized ratings, in which ours trains anyway.
+    min_ratio : float
+        Target ratio.
     once : bool
-        It takes minutes: one run.
+        Takes minutes: one run.
     """
 
     ours: str
@@ -40,7 +40,7 @@ class Pairing:
     own: Callable[[Ratings], dict[str, Any]]
     peer: dict[str, Any]
     standard: bool = False
-    at_least: float = 20
+    min_ratio: float = 20
     once: bool = False
 
 
@@ -49,14 +49,16 @@ def _nmf(ratings: Ratings) -> dict[str, Any]:
     low, high = float(ratings.value.min()), float(ratings.value.max())
     std = ratings.mean_std()[1]
     return {
-        "factors": 15, "epochs": 50, "biased": False, "update_order": "simultaneous", "margin": low / (high - low),
+        "factors": 15, "epochs": 50, "biased": False, "update_order": "simultaneous",
+        "margin": low / (high - low),
         "regularization": 0.06 / std, "damping": 0, "init_max": std**-0.5,
     }  # fmt: skip
 
 
 def _knn(similarity: str) -> dict[str, Any]:
     return {
-        "similarity": similarity, "norm_over": "common", "standardize": False, "shrinkage": 0, "centering": "none",
+        "similarity": similarity, "norm_over": "common", "standardize": False, "shrinkage": 0,
+        "centering": "none",
         "damping": 0, "neighbors": 40, "max_stored_neighbors": None,
     }  # fmt: skip
 
@@ -107,69 +109,71 @@ PAIRINGS = (
         },
         SVDPP,
         standard=True,
-        k_core=60,
+        min_ratio=60,
         once=True,
     ),
 )
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
-    if missing("whole models", "scikit-surprise"):
+    if is_missing("whole models", "scikit-surprise"):
         return
     ratings, name = movielens_1m(20_000 if quick else 1_000_000)
     for pairing in PAIRINGS:
-        if not missing(pairing.ours, models=(pairing.ours,)):
-            yield compared(pairing, ratings, name, 1 if pairing.once else min(repeats, 3))
+        if not is_missing(pairing.ours, models=(pairing.ours,)):
+            yield compare_models(pairing, ratings, name, 1 if pairing.once else min(repeats, 3))
 
 
-def compared(pairing: Pairing, ratings: Ratings, name: str, repeats: int) -> Row:
+def compare_models(pairing: Pairing, ratings: Ratings, name: str, repeats: int) -> Row:
     """Fit both on four fifths and predict the rest, in turns."""
     mean, std = ratings.mean_std() if pairing.standard else (0.0, 1.0)
     ratings = ratings.replace(value=((ratings.value - mean) / std).astype(np.float32))
     train, test = next(KFold(5, seed=0).split(ratings))
-    learn, judge = ratings[train], ratings[test]
-    own = {"threads": THREADS, **pairing.own(learn)}
+    train_part, test_part = ratings[train], ratings[test]
+    own = {"threads": THREADS, **pairing.own(train_part)}
     known = MODELS[pairing.ours].param_specs()
     model = MODELS[pairing.ours](**{key: value for key, value in own.items() if key in known})
-    trainset, testset = laid_out(ratings, learn, judge)
-    guesses: dict[str, np.ndarray] = {}
+    trainset, testset = to_surprise(ratings, train_part, test_part)
+    predictions: dict[str, np.ndarray] = {}
 
     def ours() -> None:
-        guesses["ours"] = model.fit(learn).predict(judge)
+        predictions["ours"] = model.fit(train_part).predict(test_part)
 
     def theirs() -> None:
         import surprise
 
         seeded = {"random_state": 0} if pairing.theirs in ("NMF", "CoClustering", "SVDpp") else {}
         peer = getattr(surprise, pairing.theirs)(**pairing.peer, **seeded).fit(trainset)
-        guesses["theirs"] = np.array([one.est for one in peer.test(testset)])
+        predictions["theirs"] = np.array([one.est for one in peer.test(testset)])
 
-    seconds = interleaved({"ours": ours, "theirs": theirs}, repeats)
-    gap = np.abs(guesses["ours"] - guesses["theirs"])
+    seconds = time_in_turns({"ours": ours, "theirs": theirs}, repeats)
+    gap = np.abs(predictions["ours"] - predictions["theirs"])
     return row(
-        f"{pairing.ours}, fit on {len(learn):,}, test on {len(judge):,} ratings ({name}), {THREADS} threads"
-        + (", 20 factors, 20 epochs, one run" if pairing.once else ""),
+        f"{pairing.ours}, fit on {len(train_part):,}, test on {len(test_part):,} ratings ({name}), "
+        f"{THREADS} threads" + (", 20 factors, 20 epochs, one run" if pairing.once else ""),
         seconds["ours"],
-        peer=named("scikit-surprise", f"{pairing.theirs} (one thread)"),
+        peer=peer_label("scikit-surprise", f"{pairing.theirs} (one thread)"),
         peer_seconds=seconds["theirs"],
         equality={
-            "foretaste_rmse": std * rmse(judge.value, guesses["ours"]),
-            "peer_rmse": std * rmse(judge.value, guesses["theirs"]),
+            "foretaste_rmse": std * rmse(test_part.value, predictions["ours"]),
+            "peer_rmse": std * rmse(test_part.value, predictions["theirs"]),
             "share_within_.001": float(np.mean(gap < 0.001)),
         },
-        k_core=pairing.k_core,
+        min_ratio=pairing.min_ratio,
     )
 
 
-def laid_out(ratings: Ratings, learn: Ratings, judge: Ratings) -> tuple[Any, list[tuple[int, int, float]]]:
-    """Return the peer's own forms of both parts, which is no part of the time."""
+def to_surprise(
+    ratings: Ratings, train_part: Ratings, test_part: Ratings
+) -> tuple[Any, list[tuple[int, int, float]]]:
+    """Return both parts in the forms of the peer, which is not timed."""
     import pandas as pd
     from surprise import Dataset, Reader
 
     scale = float(ratings.value.min()), float(ratings.value.max())
-    frame = pd.DataFrame({"u": learn.user_ids, "i": learn.item_ids, "r": learn.value})
+    frame = pd.DataFrame({"u": train_part.user_ids, "i": train_part.item_ids, "r": train_part.value})
     trainset = Dataset.load_from_df(frame, Reader(rating_scale=scale)).build_full_trainset()
-    columns = judge.user_ids.tolist(), judge.item_ids.tolist(), judge.value.tolist()
+    columns = test_part.user_ids.tolist(), test_part.item_ids.tolist(), test_part.value.tolist()
     return trainset, list(zip(*columns, strict=True))
 
 

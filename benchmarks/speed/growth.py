@@ -1,9 +1,9 @@
-"""How time and memory of every model's fit grow with the ratings: 0.1, 1, 5 and 20 million.
+"""Growth of time and memory of every model's fit with the number of ratings: 0.1, 1, 5 and 20 million.
 
-Generated ratings with MovieLens's popularity, users and items growing with them as MovieLens's do. Each fit
-has a process of its own. Memory is the peak of that process less what it held once the ratings were there;
-both are stated. Models that go through the ratings several times go ``EPOCHS`` times here. What a model
-refuses is recorded with its message, what takes longer than the limit as that.
+Generated ratings with MovieLens's popularity; users and items grow with them as MovieLens's do. Each fit runs
+in a subprocess. Memory is the peak of that process minus its memory once the ratings were loaded; both are
+reported. Iterative models run ``EPOCHS`` epochs. Errors are recorded with their message, fits beyond the
+limit as timeouts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import SHAPES, load_columns, movielens_like, save_columns
-from benchmarks.speed.alone import in_child, watched
 from benchmarks.speed.rows import Row, measure, readable, row
-from benchmarks.timing import RESULTS, installed, record
+from benchmarks.speed.subprocess_run import measure_memory, run_in_child
+from benchmarks.timing import RESULTS, is_installed, record
 from foretaste._utils.memory import format_bytes as bytes_of
 from foretaste.errors import ForetasteError
 from foretaste.models import MODELS
@@ -28,25 +28,25 @@ from foretaste.models import MODELS
 SIZES = tuple(SHAPES)
 QUICK = 2_000, 10_000, 50_000
 EPOCHS, THREADS, LIMIT = 5, 2, 300
-LEFT_OUT = {"Blend": "its cost is that of its models, each fitted once a fold and once more"}
+LEFT_OUT = {"Blend": "its cost is that of its models, each fitted once per fold and once more"}
 PICTURE = RESULTS / "growth.svg"
 
 
-def model_of(name: str) -> Any:
-    """Return a model by its defaults, but for the epochs and the threads."""
+def build_model(name: str) -> Any:
+    """Return a model with default parameters, except for epochs and threads."""
     known = MODELS[name].param_specs()
-    wanted = {"epochs": EPOCHS, "threads": THREADS}
-    return MODELS[name](**{key: value for key, value in wanted.items() if key in known})
+    settings = {"epochs": EPOCHS, "threads": THREADS}
+    return MODELS[name](**{key: value for key, value in settings.items() if key in known})
 
 
 def fit_here(name: str, folder: Path) -> dict[str, Any]:
-    """Fit one model in this process; a refusal is a result, too."""
+    """Fit one model in this process; an error of foretaste is a result, too."""
     ratings = load_columns(folder)
     data = sum(column.nbytes for column in (ratings.user, ratings.item, ratings.value, ratings.timestamp))
-    model = model_of(name)
+    model = build_model(name)
     try:
-        model_of(name).fit(ratings[:200])  # what is imported on the way is neither time nor memory of the fit
-        return {**watched(lambda: model.fit(ratings)), "ratings": len(ratings), "data": data}
+        build_model(name).fit(ratings[:200])  # imports count neither as time nor as memory
+        return {**measure_memory(lambda: model.fit(ratings)), "ratings": len(ratings), "data": data}
     except ForetasteError as error:
         return {"refused": str(error).replace("\n", "; "), "ratings": len(ratings), "data": data}
 
@@ -54,36 +54,38 @@ def fit_here(name: str, folder: Path) -> dict[str, Any]:
 def grow(
     names: list[str], sizes: tuple[int, ...], repeats: int, limit: float
 ) -> dict[str, list[dict[str, Any]]]:
-    """Fit every model at every size, the models in turns; the quickest of the repeats counts.
+    """Fit every model at every size, in turns; the fastest of the repeats counts.
 
     A model that was too slow at one size is not tried at a larger one.
     """
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     slow = set()
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            in_child("benchmarks.speed.growth", "--write", folder, "--ratings", str(size))
+            run_in_child("benchmarks.speed.growth", "--write", folder, "--ratings", str(size))
             for name in names:
                 if name in slow:
                     continue
                 runs = []
                 try:
                     for _ in range(repeats):
-                        runs.append(in_child("benchmarks.speed.growth", "--fit", name, folder, limit=limit))
+                        runs.append(
+                            run_in_child("benchmarks.speed.growth", "--fit", name, folder, limit=limit)
+                        )
                         if "refused" in runs[-1] or runs[-1]["seconds"] > 10:
                             break
                 except subprocess.TimeoutExpired:
                     slow.add(name)
                     runs.append({"ratings": size, "refused": f"not done after {limit:g} s"})
                 best = min(runs, key=lambda run: run.get("seconds", np.inf))
-                found[name].append(best)
-                said = best.get("refused") or f"{readable(best['seconds'])}, {bytes_of(best['added'])} added"
-                print(f"{name:16} {size:>11,}  {said}", flush=True)
-    return found
+                results[name].append(best)
+                text = best.get("refused") or f"{readable(best['seconds'])}, {bytes_of(best['added'])} added"
+                print(f"{name:16} {size:>11,}  {text}", flush=True)
+    return results
 
 
 def slope(ratings: list[int] | list[float], figures: list[float]) -> float:
-    """Return the exponent of growth: the slope of the least squares line of logs; 1 is linear, 2 quadratic.
+    """Return the exponent of growth: the slope of the least-squares line of logs; 1 is linear, 2 quadratic.
 
     Parameters
     ----------
@@ -96,20 +98,20 @@ def slope(ratings: list[int] | list[float], figures: list[float]) -> float:
 
 
 def rows(quick: bool, repeats: int) -> list[Row]:
-    """Return a row a model: seconds at its largest size, and how it grows."""
+    """Return a row per model: seconds at its largest size, and how it grows."""
     for name, reason in LEFT_OUT.items():
         print(f"left out: {name}: {reason}")
     names = [name for name in MODELS if name not in LEFT_OUT]
-    found = grow(names, QUICK if quick else SIZES, min(repeats, 3), 30 if quick else LIMIT)
-    rows_ = [row_of(name, done) for name, done in found.items() if any("seconds" in one for one in done)]
-    for name, done in found.items():
+    results = grow(names, QUICK if quick else SIZES, min(repeats, 3), 30 if quick else LIMIT)
+    rows_ = [row_of(name, done) for name, done in results.items() if any("seconds" in one for one in done)]
+    for name, done in results.items():
         if not any("seconds" in one for one in done):
             print(f"{name}: no size could be fitted: {done[0]['refused']}")
     if quick:
         return rows_
-    record("growth", {"epochs": EPOCHS, "threads": THREADS, "limit_in_seconds": LIMIT, "models": found})
-    if installed("matplotlib"):
-        draw(found, PICTURE)
+    record("growth", {"epochs": EPOCHS, "threads": THREADS, "limit_in_seconds": LIMIT, "models": results})
+    if is_installed("matplotlib"):
+        draw_chart(results, PICTURE)
         rows_[0]["picture"] = f"../results/{PICTURE.name}"
     else:
         print("left out: the plot: matplotlib is not installed (pip install '.[bench]')")
@@ -136,8 +138,8 @@ def row_of(name: str, done: list[dict[str, Any]]) -> Row:
     )
 
 
-def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw time and memory against the ratings on axes of logs, a line a model, with the slopes of time."""
+def draw_chart(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Draw time and memory against the ratings on log axes, a line per model, with the slopes of time."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -146,14 +148,14 @@ def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 6.5), layout="constrained")
     styles = [(color, mark) for mark in "os^v" for color in pyplot.get_cmap("Dark2").colors]
-    for (name, done), (color, mark) in zip(found.items(), styles, strict=False):
+    for (name, done), (color, mark) in zip(results.items(), styles, strict=False):
         fitted = [one for one in done if "seconds" in one]
         sizes, seconds = [one["ratings"] for one in fitted], [one["seconds"] for one in fitted]
         look = {"color": color, "marker": mark, "markersize": 5, "linewidth": 1.3}
-        grown = f"{name} ({slope(sizes, seconds):.2f})" if len(sizes) > 1 else name
-        left.plot(sizes, seconds, label=grown, **look)
+        label_text = f"{name} ({slope(sizes, seconds):.2f})" if len(sizes) > 1 else name
+        left.plot(sizes, seconds, label=label_text, **look)
         right.plot(sizes, [max(one["added"], 1e5) / 1e6 for one in fitted], **look)
-    everything = sorted({one["ratings"] for done in found.values() for one in done})
+    everything = sorted({one["ratings"] for done in results.values() for one in done})
     for panel, label in ((left, "seconds of one fit"), (right, "peak of memory beside the ratings, MB")):
         panel.set(xscale="log", yscale="log", xlabel="ratings", ylabel=label)
         low = panel.get_ylim()[0]

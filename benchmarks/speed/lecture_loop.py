@@ -1,6 +1,6 @@
-"""Matrix factorisation as it is taught, by PyTorch: one rating at a time into batches of 512, 100 factors.
+"""Matrix factorization as taught with PyTorch: single ratings collated into batches of 512, 100 factors.
 
-The tests of the PyTorch models hold ``TorchMF.vanilla()`` to this loop, step by step.
+The tests of the PyTorch models check ``TorchMF.vanilla()`` against this loop, step by step.
 """
 
 from __future__ import annotations

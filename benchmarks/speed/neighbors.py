@@ -1,4 +1,4 @@
-"""The 50 most alike items of every item: against implicit and scikit-surprise, and at 20 million."""
+"""The 50 nearest items of every item: against implicit and scikit-surprise, and at 20 million ratings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import load_columns, movielens_1m, movielens_like, save_columns, shape_of
-from benchmarks.speed.alone import in_child, watched
 from benchmarks.speed.rows import Row, measure, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.speed.subprocess_run import measure_memory, run_in_child
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 from foretaste import Ratings
 from foretaste.models import MODELS
 
@@ -22,7 +22,7 @@ NEAREST, THREADS = 50, 2
 
 
 def rows(quick: bool, repeats: int) -> Iterator[Row]:
-    if missing("nearest items", models=("ItemKNN",)):
+    if is_missing("nearest items", models=("ItemKNN",)):
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -31,17 +31,18 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
         work = (
             f"the {NEAREST} most alike of {len(ratings.items):,} items, {len(ratings):,} ratings ({source})"
         )
-        if not missing("nearest items against implicit", "implicit"):
+        if not is_missing("nearest items against implicit", "implicit"):
             yield against_implicit(ratings, work, folder, repeats)
-        if not missing("nearest items against scikit-surprise", "scikit-surprise"):
+        if not is_missing("nearest items against scikit-surprise", "scikit-surprise"):
             yield from against_surprise(ratings, work, folder, max(1, repeats // 2))
     yield at_scale(200_000 if quick else 20_000_000)
 
 
 def cosine(norms: str) -> Any:
-    """Return our model that keeps nothing but the nearest by plain cosine, over all raters or common ones."""
+    """Return our model with plain cosine over all raters or common ones, and the nearest neighbors only."""
     return MODELS["ItemKNN"](
-        similarity="cosine", norm_over=norms, standardize=False, shrinkage=0, max_stored_neighbors=NEAREST, centering="none",
+        similarity="cosine", norm_over=norms, standardize=False, shrinkage=0, max_stored_neighbors=NEAREST,
+        centering="none",
         threads=THREADS,
     )  # fmt: skip
 
@@ -51,7 +52,7 @@ def by_implicit(ratings: Ratings) -> Callable[[], Any]:
     from scipy.sparse import csr_matrix
 
     matrix = csr_matrix(ratings.to_sparse())
-    peer = CosineRecommender(K=NEAREST + 1, num_threads=THREADS)  # it counts each item as its own neighbour
+    peer = CosineRecommender(K=NEAREST + 1, num_threads=THREADS)  # it counts each item as its own neighbor
 
     def fit() -> Any:
         peer.fit(matrix, show_progress=False)
@@ -79,8 +80,8 @@ WORK: dict[str, Callable[[Ratings], Callable[[], Any]]] = {
 
 
 def memory(who: str, folder: Path) -> float:
-    """Return the MB at the peak beside the ratings, in a process of its own."""
-    return float(in_child("benchmarks.speed.neighbors", "--work", who, str(folder))["added"]) / 1e6
+    """Return the peak MB beside the ratings, in a subprocess."""
+    return float(run_in_child("benchmarks.speed.neighbors", "--work", who, str(folder))["added"]) / 1e6
 
 
 def against_implicit(ratings: Ratings, work: str, folder: Path, repeats: int) -> Row:
@@ -92,18 +93,18 @@ def against_implicit(ratings: Ratings, work: str, folder: Path, repeats: int) ->
         other = theirs.indices[theirs.indptr[item] : theirs.indptr[item + 1]]
         found = ours.neighbor_[own]
         shares.append(np.isin(found, other).mean() if len(found) else 1.0)
-    seconds = interleaved(runs, repeats)
+    seconds = time_in_turns(runs, repeats)
     return row(
         f"{work}, cosine over all raters, {THREADS} threads",
         seconds["all"],
-        peer=named("implicit", "CosineRecommender"),
+        peer=peer_label("implicit", "CosineRecommender"),
         peer_seconds=seconds["implicit"],
         equality={
             "share_of_neighbors_that_agree": float(np.mean(shares)),
             "MB_added": memory("all", folder),
             "theirs": memory("implicit", folder),
         },
-        k_core=3,
+        min_ratio=3,
     )
 
 
@@ -115,12 +116,12 @@ def against_surprise(ratings: Ratings, work: str, folder: Path, repeats: int) ->
     gap = np.abs(peer.sim[inner[rows_], inner[ours.neighbor_]] - ours.similarity_)
     theirs = memory("surprise", folder)
     del peer
-    seconds = interleaved(runs, repeats)
+    seconds = time_in_turns(runs, repeats)
     for who, objective, raters in (("all", "other", "all raters"), ("common", "same", "common raters")):
         yield row(
             f"{work}, cosine over {raters}, {THREADS} threads",
             seconds[who],
-            peer=named("scikit-surprise", "KNNBasic, item cosine over common raters (one thread)"),
+            peer=peer_label("scikit-surprise", "KNNBasic, item cosine over common raters (one thread)"),
             peer_seconds=seconds["surprise"],
             objective=objective,
             equality={
@@ -128,20 +129,20 @@ def against_surprise(ratings: Ratings, work: str, folder: Path, repeats: int) ->
                 "MB_added": memory(who, folder),
                 "theirs": theirs,
             },
-            k_core=40 if who == "all" else None,
+            min_ratio=40 if who == "all" else None,
         )
 
 
 def at_scale(size: int) -> Row:
-    """No peer: seconds and memory over the data."""
+    """Without a peer: seconds and memory beside the data."""
     with tempfile.TemporaryDirectory() as folder:
-        in_child("benchmarks.speed.neighbors", "--write", folder, "--ratings", str(size))
-        one = in_child("benchmarks.speed.neighbors", "--work", "all", folder)
+        run_in_child("benchmarks.speed.neighbors", "--write", folder, "--ratings", str(size))
+        one = run_in_child("benchmarks.speed.neighbors", "--work", "all", folder)
     return row(
         f"the {NEAREST} most alike of {shape_of(size)[1]:,} items, {size:,} generated ratings, cosine over "
         f"all raters, {THREADS} threads, in a process of its own",
         one["seconds"],
-        at_most=6,
+        max_seconds=6,
         also={"MB_added": (one["added"] / 1e6, 1000)},
     )
 
@@ -160,8 +161,8 @@ def main() -> None:
     elif options.work:
         who, folder = options.work
         tiny = Ratings.from_columns([0, 0, 1, 1], [0, 1, 0, 1], [1.0, 2.0, 3.0, 5.0])
-        WORK[who](tiny)()  # imports are neither time nor memory of the work
-        print(json.dumps(watched(WORK[who](load_columns(Path(folder))))))
+        WORK[who](tiny)()  # imports count neither as time nor as memory
+        print(json.dumps(measure_memory(WORK[who](load_columns(Path(folder))))))
     else:
         measure({"neighbors": rows}, options.quick, options.repeats or (1 if options.quick else 5))
 

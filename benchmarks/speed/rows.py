@@ -1,7 +1,7 @@
-"""One row of the table of speeds, what is aimed at, and the page that all rows are written to.
+"""Rows of the table of speeds, their targets, and the page that they are written to.
 
 Every module of this folder has ``rows(quick, repeats)``. The newest ``results/*-speed.json`` holds the rows
-of each with the machine that they were measured on; a run of one module replaces its own and no others.
+of each with the machine that they were measured on; a run of one module replaces its own rows only.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ FIELDS = (
     "work", "peer", "objective", "peer_seconds", "seconds", "ratio", "equality", "aim", "met",
 )  # fmt: skip
 ORDER = (
-    "sgd", "alternating", "neighbors", "imputation", "top_items", "families", "cross_validation",
-    "compat_imputer", "compat_factors", "compat_neighbors", "pytorch", "reading", "startup", "serving",
+    "sgd", "als", "neighbors", "imputation", "top_items", "families", "cross_validation",
+    "compat_imputer", "compat_factors", "compat_neighbors", "pytorch", "csv_reader", "startup", "service",
     "growth",
 )  # fmt: skip
+# Sections of results before 2026-12 by their names of today.
+RENAMED_SECTIONS = {"alternating": "als", "reading": "csv_reader", "serving": "service"}
 
 
 def row(
@@ -34,8 +36,8 @@ def row(
     peer_seconds: float | None = None,
     objective: str = "same",
     equality: dict[str, float] | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
+    min_ratio: float | None = None,
+    max_seconds: float | None = None,
     also: dict[str, tuple[float, float]] | None = None,
 ) -> Row:
     """Return a row with all its fields.
@@ -47,22 +49,22 @@ def row(
     seconds, peer_seconds : float
         Medians; without a peer there is no ratio.
     peer : str, optional
-        Who else did it, and the version.
+        The other library and its version.
     objective : {"same", "other"}
         Whether both solve the same problem.
     equality : dict
-        How alike the answers are, and whatever else was found.
-    at_least : float, optional
-        The ratio aimed at.
-    at_most : float, optional
-        The seconds aimed at.
+        How close the results are, and other measurements.
+    min_ratio : float, optional
+        Target ratio.
+    max_seconds : float, optional
+        Target seconds.
     also : dict, optional
-        Further aims: a name of ``equality`` to the figure and the most that it may be.
+        Further targets: a name in ``equality`` to its value and its maximum.
     """
     ratio = None if peer_seconds is None else peer_seconds / seconds
-    aims = [] if at_least is None else [(f">= {at_least:g}x", ratio is not None and ratio >= at_least)]
-    if at_most is not None:
-        aims.append((f"<= {readable(at_most)}", seconds <= at_most))
+    aims = [] if min_ratio is None else [(f">= {min_ratio:g}x", ratio is not None and ratio >= min_ratio)]
+    if max_seconds is not None:
+        aims.append((f"<= {readable(max_seconds)}", seconds <= max_seconds))
     for name, (figure, most) in (also or {}).items():
         aims.append((f"{name.replace('_', ' ')} <= {most:g}", figure <= most))
     return {
@@ -79,12 +81,12 @@ def row(
 
 
 def readable(seconds: float) -> str:
-    """Write seconds with three digits: ``64.0 ms``, ``1.20 s``."""
+    """Format seconds with three digits: ``64.0 ms``, ``1.20 s``."""
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def line(one: Row) -> str:
-    """Write a row on one line of a terminal."""
+    """Format a row as one line for the terminal."""
     against = "" if one["peer"] is None else f"against {readable(one['peer_seconds'])} of {one['peer']} "
     times = "" if one["ratio"] is None else f"{one['ratio']:.1f}x"
     objective = f"({one['objective']} objective)" if one["objective"] else ""
@@ -124,7 +126,7 @@ def measure(modules: dict[str, Callable[[bool, int], Iterable[Row]]], quick: boo
 
 
 def save(name: str, about: dict[str, Any], found: list[Row]) -> Path:
-    """Put the rows of one module into today's results, all others as they stood, and write the page anew."""
+    """Write the rows of one module to today's results, with all other sections, and write the page."""
     sections = {**sections_so_far(), name: {"machine": about, "rows": found}}
     path = record("speed", {"sections": sections})
     README.write_text(page(sections, path.name))
@@ -137,12 +139,12 @@ def sections_so_far() -> dict[str, Any]:
     for path in sorted(RESULTS.glob("*-speed.json"), reverse=True):
         sections = json.loads(path.read_text()).get("sections")
         if sections:
-            return dict(sections)
+            return {RENAMED_SECTIONS.get(name, name): section for name, section in sections.items()}
     return {}
 
 
 def page(sections: dict[str, Any], source: str) -> str:
-    """Write all sections as one page."""
+    """Return all sections as one page."""
     text = [
         "# Speed",
         "",

@@ -1,4 +1,4 @@
-"""Biased matrix factorisation: a whole epoch, against scikit-surprise and against the same loop in numba."""
+"""Biased matrix factorization: an epoch, against scikit-surprise and against the same loop in numba."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data import generated, movielens_1m, shape_of
+from benchmarks.data import generate_ratings, movielens_1m, shape_of
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 from foretaste import SVD, HoldOut, Ratings, rmse
 from foretaste._native import SgdPlan
 from foretaste.models._sgd import aligned_zeros, n_blocks
@@ -25,18 +25,18 @@ def rows(quick: bool, repeats: int) -> Iterator[Row]:
 
 def against_surprise(repeats: int, size: int = 1_000_000) -> list[Row]:
     """One million ratings: seconds an epoch (the difference of two fits), and the error of both."""
-    if missing("SVD against scikit-surprise", "scikit-surprise"):
+    if is_missing("SVD against scikit-surprise", "scikit-surprise"):
         return []
     ratings, name = movielens_1m(size)
-    standard, std = standardised(ratings)
-    _trainset(standard)  # laid out before it is timed
+    standard, std = standardize(ratings)
+    _trainset(standard)  # converted before timing
     peers = {epochs: lambda epochs=epochs: _surprise(standard, epochs) for epochs in (1, 3)}
     work: dict[str, Any] = {f"surprise {epochs}": fit for epochs, fit in peers.items()}
     for threads in (1, 2):
         for epochs in (2, 22):
             model = SVD(factors=FACTORS, epochs=epochs, threads=threads, **RATES)
             work[f"foretaste {threads} {epochs}"] = lambda model=model: model.fit(ratings)
-    seconds = interleaved(work, repeats)
+    seconds = time_in_turns(work, repeats)
     peer = (seconds["surprise 3"] - seconds["surprise 1"]) / 2
     errors = _same_objective(standard, std)
     found = []
@@ -47,10 +47,10 @@ def against_surprise(repeats: int, size: int = 1_000_000) -> list[Row]:
                 f"SVD epoch, {len(ratings):,} ratings ({name}), {FACTORS} factors, "
                 f"{threads} thread{'s' * (threads > 1)}",
                 ours,
-                peer=named("scikit-surprise", "SVD (one thread)"),
+                peer=peer_label("scikit-surprise", "SVD (one thread)"),
                 peer_seconds=peer,
                 equality=errors,
-                k_core=25 if threads == 1 else 30,
+                min_ratio=25 if threads == 1 else 30,
             )
         )
     return found
@@ -74,14 +74,14 @@ def _trainset(ratings: Ratings) -> Any:
     return _TRAINSETS[id(ratings)]
 
 
-def standardised(ratings: Ratings) -> tuple[Ratings, float]:
-    """Return ratings in standard deviations, as ours learn from them inside, and how much one is."""
+def standardize(ratings: Ratings) -> tuple[Ratings, float]:
+    """Return ratings in standard deviations, as our models train on them, and the standard deviation."""
     mean, std = ratings.mean_std()
     return ratings.replace(value=((ratings.value - mean) / std).astype(np.float32)), std
 
 
 def peer_dataset(standard: Ratings) -> Any:
-    """Return standardised ratings as a data set of scikit-surprise, in whose scale all of them lie."""
+    """Return standardized ratings as a dataset of scikit-surprise whose scale contains all of them."""
     import pandas as pd
     from surprise import Dataset, Reader
 
@@ -90,12 +90,15 @@ def peer_dataset(standard: Ratings) -> Any:
 
 
 def _same_objective(standard: Ratings, std: float) -> dict[str, float]:
-    """Fit both for 20 epochs on the same rows and return the error of both on the others, rating units."""
+    """Fit both for 20 epochs on the same rows and return both errors on the others, in rating units."""
     train, test = next(HoldOut(0.1, seed=0).split(standard))
-    learn, judge = standard[train], standard[test]
-    ours = SVD(factors=FACTORS, epochs=20, **RATES).fit(learn).predict(judge)
-    peer = _surprise(learn, 20)
-    users, items = learn.users.indices_of(judge.user_ids), learn.items.indices_of(judge.item_ids)
+    train_part, test_part = standard[train], standard[test]
+    ours = SVD(factors=FACTORS, epochs=20, **RATES).fit(train_part).predict(test_part)
+    peer = _surprise(train_part, 20)
+    users, items = (
+        train_part.users.indices_of(test_part.user_ids),
+        train_part.items.indices_of(test_part.item_ids),
+    )
     known = (users >= 0) & (items >= 0)
     inner = [peer.trainset.to_inner_uid(u) if u >= 0 else -1 for u in users]
     other = [peer.trainset.to_inner_iid(i) if i >= 0 else -1 for i in items]
@@ -108,19 +111,19 @@ def _same_objective(standard: Ratings, std: float) -> dict[str, float]:
         0,
     )
     return {
-        "foretaste_rmse": std * rmse(judge.value[known], ours[known]),
-        "peer_rmse": std * rmse(judge.value[known], guess[known]),
+        "foretaste_rmse": std * rmse(test_part.value[known], ours[known]),
+        "peer_rmse": std * rmse(test_part.value[known], guess[known]),
     }
 
 
 def against_numba(repeats: int, rows: int = 20_000_000) -> list[Row]:
     """Twenty million ratings on two threads: the same blocks, rows and updates, written in numba."""
-    if missing("SVD against the same loop in numba", "numba"):
+    if is_missing("SVD against the same loop in numba", "numba"):
         return []
     import numba
 
     numba.set_num_threads(2)
-    ratings = generated(*shape_of(rows), rows)
+    ratings = generate_ratings(*shape_of(rows), rows)
     size = len(ratings.users), len(ratings.items)
     mean, std = ratings.mean_std()
     value = ((ratings.value - mean) / std).astype(np.float32)
@@ -132,9 +135,9 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[Row]:
     loop = _numba_loop()
     ours, theirs = _tables(size), _tables(size)
     rates = 0.005, 0.04, 0.005, 0.04
-    loop(*data, *theirs, 0.005, 0.04)  # compiled before it is timed; ours visits once, too
+    loop(*data, *theirs, 0.005, 0.04)  # compiled before timing; ours runs once, too
     plan.epoch(*ours, *rates, 2)
-    seconds = interleaved(
+    seconds = time_in_turns(
         {
             "foretaste": lambda: plan.epoch(*ours, *rates, 2),
             "numba": lambda: loop(*data, *theirs, 0.005, 0.04),
@@ -145,10 +148,10 @@ def against_numba(repeats: int, rows: int = 20_000_000) -> list[Row]:
         row(
             f"SVD, {len(ratings):,} generated ratings, {FACTORS} factors, one epoch, 2 threads",
             seconds["foretaste"],
-            peer=named("numba", "running the same blocks and updates"),
+            peer=peer_label("numba", "running the same blocks and updates"),
             peer_seconds=seconds["numba"],
             equality={"largest_difference_of_a_factor": float(np.abs(ours[1] - theirs[1]).max())},
-            k_core=2.5,
+            min_ratio=2.5,
         )
     ]
 

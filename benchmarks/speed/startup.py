@@ -1,4 +1,4 @@
-"""How long a person waits before anything happens: whole processes, bytecode compiled."""
+"""Start-up time as a user sees it: whole processes, bytecode compiled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import foretaste
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved
+from benchmarks.timing import time_in_turns
 from foretaste import SVD, load_dataset, save
 
 AIMS = {"foretaste --help": 0.15, "import foretaste": 0.3, "foretaste predict, one pair": 0.5}
@@ -42,9 +42,9 @@ def start_up(repeats: int) -> list[Row]:
         }
         for run in runs.values():
             run()
-        seconds = interleaved(runs, repeats)
+        seconds = time_in_turns(runs, repeats)
     return [
-        row(f"{name} (a whole process, bytecode compiled)", value, at_most=AIMS.get(name))
+        row(f"{name} (a whole process, bytecode compiled)", value, max_seconds=AIMS.get(name))
         for name, value in seconds.items()
     ]
 

@@ -1,4 +1,4 @@
-"""The ten best items of every user, what they rated left out: against numpy, and implicit if it is there."""
+"""The ten best items of every user, rated ones excluded: against numpy, and implicit if installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing, named
+from benchmarks.timing import is_missing, peer_label, time_in_turns
 from foretaste import SVD, Ratings, recommend
 from foretaste.models import LinearForm
 
@@ -21,19 +21,19 @@ def rows(quick: bool, repeats: int) -> list[Row]:
 
 
 def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]:
-    """Measure all of it: for us the public function, which also has to look up who rated what."""
+    """Measure all of it; ours is the public function, which also looks up who rated what."""
     ratings, name = movielens_1m(size)
     model = SVD(factors=FACTORS, epochs=20).fit(ratings)
     linear, seen = model.as_linear(), ratings.to_sparse()
     peers: dict[str, Callable[[], np.ndarray]] = {
-        named("numpy", "argpartition"): lambda: _by_numpy(linear, seen)
+        peer_label("numpy", "argpartition"): lambda: _by_numpy(linear, seen)
     }
-    if not missing("top items against implicit", "implicit"):
-        peers[named("implicit", "recommend")] = _by_implicit(linear, seen)
+    if not is_missing("top items against implicit", "implicit"):
+        peers[peer_label("implicit", "recommend")] = _by_implicit(linear, seen)
     ours = _as_matrix(model, ratings)
     equality = {peer: float(np.mean(work() == ours)) for peer, work in peers.items()}
     work = {"foretaste": lambda: recommend(model, n=N, exclude=ratings, threads=THREADS), **peers}
-    seconds = interleaved(work, repeats)
+    seconds = time_in_turns(work, repeats)
     shape = f"{len(ratings.users):,} users, {len(ratings.items):,} items"
     return [
         row(
@@ -42,7 +42,7 @@ def against_numpy_and_implicit(repeats: int, size: int = 1_000_000) -> list[Row]
             peer=peer,
             peer_seconds=seconds[peer],
             equality={"share_of_places_that_agree": equality[peer]},
-            k_core=7 if peer.startswith("implicit") else 8,
+            min_ratio=7 if peer.startswith("implicit") else 8,
         )
         for peer in peers
     ]
@@ -54,7 +54,7 @@ def _as_matrix(model: SVD, ratings: Ratings) -> np.ndarray:
 
 
 def _by_numpy(linear: LinearForm, seen: Any, block: int = 512) -> np.ndarray:
-    """Multiply, leave out, argpartition, sort; the product uses as many threads as BLAS likes."""
+    """Multiply, exclude, argpartition, sort; the product uses as many threads as BLAS does."""
     best = np.empty((len(linear.user_factors), N), np.int64)
     for start in range(0, len(best), block):
         rows = slice(start, start + block)
@@ -68,7 +68,7 @@ def _by_numpy(linear: LinearForm, seen: Any, block: int = 512) -> np.ndarray:
 
 
 def _by_implicit(linear: LinearForm, seen: Any) -> Callable[[], np.ndarray]:
-    """Give implicit the biases of items as one more factor, so that it ranks the same scores."""
+    """Pass the item biases to implicit as one more factor, so that it ranks the same scores."""
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 

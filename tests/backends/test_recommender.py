@@ -15,7 +15,7 @@ from planting import planted
 
 # isort: split
 from benchmarks import data
-from benchmarks.speed import alone
+from benchmarks.speed import subprocess_run
 
 import foretaste
 from foretaste import KFold, compare, load, recommend, save, similar_items, tune
@@ -254,14 +254,14 @@ def test_peak_memory_stays_below_the_estimate(tmp_path):
     code = f"""
 from pathlib import Path
 from benchmarks import data
-from benchmarks.speed import alone
+from benchmarks.speed import subprocess_run
 from foretaste import TorchMF
 ratings = data.load_columns(Path({str(tmp_path)!r}))
 TorchMF(epochs=1, factors=2).fit(ratings[:2000])  # what torch takes for itself
-print(alone.watched(lambda: TorchMF(epochs=1, factors=8, batch_size=65536).fit(ratings))["added"])
+print(subprocess_run.measure_memory(lambda: TorchMF(epochs=1, factors=8, batch_size=65536).fit(ratings))["added"])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=alone.ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=subprocess_run.ROOT, capture_output=True, text=True, check=True
     )
     assert 10e6 < int(done.stdout) < 48 * 1_000_000 + 20 * 9 * 3000 + 16e6  # and what malloc keeps back
 

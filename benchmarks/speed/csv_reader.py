@@ -1,6 +1,6 @@
-"""Reading a large CSV file into sorted ids and arrays, against pandas; each run in a process of its own.
+"""Reading a large CSV file into sorted ids and arrays, against pandas; each run in a subprocess.
 
-``python -m benchmarks.speed.reading --quick`` reads a small file.
+``python -m benchmarks.speed.csv_reader --quick`` reads a small file.
 """
 
 from __future__ import annotations
@@ -14,34 +14,43 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.speed.alone import memory_bytes
 from benchmarks.speed.rows import Row, measure, row
-from benchmarks.timing import missing, named
+from benchmarks.speed.subprocess_run import memory_bytes
+from benchmarks.timing import is_missing, peer_label
+from foretaste.typing import AnyArray
 
 ROOT = Path(__file__).parents[2]
 USERS, ITEMS, ROWS = (
     138_365,
     26_744,
     20_000_000,
-)  # MovieLens 20M, as the largest public ratings are mostly used
-FINISHED = 4 + 4 + 4 + 8  # bytes a row: two codes, a rating, a time
+)  # the shape of MovieLens 20M
+BYTES_PER_ROW = 4 + 4 + 4 + 8  # two codes, a rating, a timestamp
 
-Columns = tuple[npt.NDArray[Any], ...]  # user codes, user ids, item codes, item ids, ratings, times
+
+class EncodedColumns(NamedTuple):
+    """Ratings with sorted ids: codes and ratings have shape (rows,), ids shape (users,) and (items,)."""
+
+    user: AnyArray
+    user_ids: AnyArray
+    item: AnyArray
+    item_ids: AnyArray
+    value: AnyArray
+    timestamp: AnyArray
 
 
 def write_files(folder: Path, rows: int) -> None:
-    """Write the same ratings with whole numbers as ids and with texts, grouped by user as MovieLens is."""
+    """Write the same ratings with integer ids and with text ids, grouped by user as in MovieLens."""
     import polars as pl
 
-    from benchmarks.data import generated
+    from benchmarks.data import generate_ratings
 
     share = rows / ROWS
-    ratings = generated(max(50, int(USERS * share)), max(50, int(ITEMS * min(1, 4 * share))), rows)
+    ratings = generate_ratings(max(50, int(USERS * share)), max(50, int(ITEMS * min(1, 4 * share))), rows)
     rng = np.random.default_rng(7)
     users = np.sort(rng.choice(138_493, len(ratings.users), replace=False)) + 1
     items = np.sort(rng.choice(131_262, len(ratings.items), replace=False)) + 1
@@ -61,31 +70,32 @@ def write_files(folder: Path, rows: int) -> None:
     texts.write_csv(folder / "texts.csv")
 
 
-def read_by_pandas(path: Path) -> Columns:
-    """Read by pandas and sort the ids; duplicates are not looked for."""
+def read_by_pandas(path: Path) -> EncodedColumns:
+    """Read by pandas and sort the ids; duplicates are not checked."""
     import pandas as pd
 
     frame = pd.read_csv(path, dtype={"rating": np.float32, "timestamp": np.int64})
     user, users = pd.factorize(frame["userId"], sort=True)
     item, items = pd.factorize(frame["movieId"], sort=True)
-    return user, users, item, items, frame["rating"].to_numpy(), frame["timestamp"].to_numpy()
+    return EncodedColumns(user, users, item, items, frame["rating"].to_numpy(), frame["timestamp"].to_numpy())
 
 
-def read_by_foretaste(path: Path) -> Columns:
-    """Read by foretaste, which also checks every line and that no user rated an item twice."""
+def read_by_foretaste(path: Path) -> EncodedColumns:
+    """Read by foretaste, which also checks every line and duplicates."""
     from foretaste import read_ratings
 
     ratings = read_ratings(path)
     assert ratings.timestamp is not None
-    return ratings.user, ratings.users.ids, ratings.item, ratings.items.ids, ratings.value, ratings.timestamp
+    users, items = ratings.users.ids, ratings.items.ids
+    return EncodedColumns(ratings.user, users, ratings.item, items, ratings.value, ratings.timestamp)
 
 
 READERS = {"pandas": read_by_pandas, "foretaste": read_by_foretaste}
 
 
 def run_alone(reader: str, path: Path) -> dict[str, Any]:
-    """Read once in this process and say how long it took, the peak of memory and a checksum."""
-    import pandas  # noqa: F401  # loading the libraries is no part of the work
+    """Read once in this process and return seconds, peak memory and a checksum."""
+    import pandas  # noqa: F401  # imports are not timed
     import polars  # noqa: F401
 
     import foretaste  # noqa: F401
@@ -101,27 +111,27 @@ def run_alone(reader: str, path: Path) -> dict[str, Any]:
 
 
 def rows(quick: bool, repeats: int) -> list[Row]:
-    if missing("reading", "pandas"):
+    if is_missing("reading", "pandas"):
         return []
     return against_pandas(repeats, 100_000 if quick else ROWS)
 
 
-def in_child(*arguments: str) -> str:
-    command = [sys.executable, "-m", "benchmarks.speed.reading", *arguments]
+def run_in_child(*arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.speed.csv_reader", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def against_pandas(repeats: int, rows: int = ROWS) -> list[Row]:
-    """Read both files in turns, by either library."""
+    """Read both files in turns with each library."""
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        in_child("--write", folder, "--rows", str(rows))
+        run_in_child("--write", folder, "--rows", str(rows))
         for kind in ("numbers", "texts"):
             path = Path(folder) / f"{kind}.csv"
             runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in READERS}
             for _ in range(repeats):
                 for reader, done in runs.items():
-                    done.append(json.loads(in_child("--read", reader, str(path))))
+                    done.append(json.loads(run_in_child("--read", reader, str(path))))
             results.append(_row(kind, path, runs))
     return results
 
@@ -131,14 +141,16 @@ def _row(kind: str, path: Path, runs: dict[str, list[dict[str, Any]]]) -> Row:
     assert len(checksums) == 1, f"the readers disagree on {kind}"
     seconds = {reader: statistics.median(run["seconds"] for run in done) for reader, done in runs.items()}
     rows, size = runs["foretaste"][0]["rows"], path.stat().st_size
-    peaks = {reader: max(run["peak"] for run in done) / (rows * FINISHED) for reader, done in runs.items()}
+    peaks = {
+        reader: max(run["peak"] for run in done) / (rows * BYTES_PER_ROW) for reader, done in runs.items()
+    }
     return row(
         f"a CSV of {rows:,} ratings ({size / 1e6:,.0f} MB), ids {kind}, to sorted codes",
         seconds["foretaste"],
-        peer=named("pandas", "read_csv, factorize(sort=True); looks for no duplicates"),
+        peer=peer_label("pandas", "read_csv, factorize(sort=True); looks for no duplicates"),
         peer_seconds=seconds["pandas"],
         equality={"same_codes_ids_and_values": 1, "their_peak": peaks["pandas"]},
-        k_core=1.5 if kind == "numbers" else 1,
+        min_ratio=1.5 if kind == "numbers" else 1,
         also={"peak_of_memory_over_finished_arrays": (peaks["foretaste"], 4)},
     )
 
@@ -156,7 +168,7 @@ def main() -> None:
     elif options.read:
         print(json.dumps(run_alone(options.read[0], Path(options.read[1]))))
     else:
-        measure({"reading": rows}, options.quick, options.repeats or (1 if options.quick else 3))
+        measure({"csv_reader": rows}, options.quick, options.repeats or (1 if options.quick else 3))
 
 
 if __name__ == "__main__":

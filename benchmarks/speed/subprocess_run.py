@@ -1,4 +1,4 @@
-"""Work in a process of its own, so that its peak of memory is its own."""
+"""Runs work in a subprocess, so that its peak memory is its own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def memory_bytes(kind: str) -> int:
-    """Return VmRSS, what this process has now, or VmHWM, the most it has had.
+    """Return VmRSS, the current memory of this process, or VmHWM, its peak.
 
-    Not ``ru_maxrss`` of getrusage, which starts at what the parent had when it started this process and
-    cannot be set back once the data are there.
+    Not ``ru_maxrss`` of getrusage, which starts from the memory of the parent and cannot be reset.
     """
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith(kind))
 
 
-def watched(work: Callable[[], object]) -> dict[str, Any]:
-    """Run it here once; return seconds, bytes held before, and the most added to these meanwhile."""
+def measure_memory(work: Callable[[], object]) -> dict[str, Any]:
+    """Run work once in this process; return seconds, bytes before, and the peak added to these."""
     gc.collect()
     before = memory_bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
@@ -35,7 +34,7 @@ def watched(work: Callable[[], object]) -> dict[str, Any]:
     return {"seconds": seconds, "before": before, "added": max(0, memory_bytes("VmHWM") - before)}
 
 
-def in_child(module: str, *arguments: str, limit: float | None = None) -> dict[str, Any]:
+def run_in_child(module: str, *arguments: str, limit: float | None = None) -> dict[str, Any]:
     """Run ``python -m module ...`` and return the JSON on its last line.
 
     Raises
@@ -43,7 +42,7 @@ def in_child(module: str, *arguments: str, limit: float | None = None) -> dict[s
     subprocess.TimeoutExpired
         After ``limit`` seconds.
     RuntimeError
-        If it failed, with the end of what it said.
+        If it failed, with the end of its output.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)

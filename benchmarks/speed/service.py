@@ -1,7 +1,7 @@
-"""The service on the loopback address under wrk: answers, durable writes, memory; and all users by all items.
+"""The service on the loopback address under wrk: answers, durable writes, memory; and top 10 for all users.
 
-One worker, 16 connections that stay open, wrk with one thread: both processes share the machine. Every run is
-bounded in requests and in seconds. It needs wrk (Debian: ``apt-get install wrk``).
+One worker, 16 keep-alive connections, wrk with one thread: both processes share the machine. Every run is
+limited in requests and in seconds. It needs wrk (Debian: ``apt-get install wrk``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.data import movielens_1m
 from benchmarks.speed.rows import Row, main, row
-from benchmarks.timing import interleaved, missing
+from benchmarks.timing import is_missing, time_in_turns
 from foretaste import Ratings, load, recommend
 
 CONNECTIONS, SECONDS, REQUESTS = 16, 120, 50_000
@@ -49,7 +49,7 @@ function request()
 end
 function response(status, headers, body)
   answered = answered + 1
-  if answered == most then ffi.C.kill(ffi.C.getpid(), 2) end -- as Ctrl-C: it stops and tells what it found
+  if answered == most then ffi.C.kill(ffi.C.getpid(), 2) end -- as Ctrl-C: it stops and reports
 end
 function done(summary, latency, requests)
   io.write(string.format("FOUND %d %d %d %d %d %d\\n", summary.requests, summary.duration,
@@ -61,7 +61,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk found: answers a second; in ms, the most that 50 and 99 of 100 took, and processor time."""
+    """Result of wrk: answers per second, latency percentiles in ms, and processor time."""
 
     requests: int
     per_second: float
@@ -77,8 +77,8 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A service that runs: its address, key, process and folder."""
+class ServiceProcess:
+    """A running service: its address, key, process and folder."""
 
     url: str
     key: str
@@ -91,12 +91,12 @@ class Running:
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024  # type: ignore[union-attr]
 
     def processor(self) -> float:
-        """Return the seconds that processors have worked for the process."""
+        """Return the processor seconds of the process."""
         ticks = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[11:13]
         return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     def load(self, kind: str, ratings: Ratings, most: int, seconds: int = SECONDS) -> Load:
-        """Let wrk ask: ``each`` person in turn, ``some`` at random, or write ``ratings`` at random."""
+        """Run wrk: recommendations for ``each`` user in turn or ``some`` at random, or random ``ratings``."""
         words = {
             "KIND_SEED": "7", "KIND_MOST": str(most), "KIND_NAME": kind, "KEY": self.key,
             "USERS": ",".join(map(str, ratings.users)), "ITEMS": ",".join(map(str, ratings.items)),
@@ -112,28 +112,28 @@ class Running:
             ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "-s", script, self.url],
             capture_output=True, text=True, check=True, timeout=seconds + 60,
         )  # fmt: skip
-        found = re.search(r"FOUND ([\d ]+)", done.stdout)
-        assert found is not None, done.stdout
-        count, micros, half, most_of, refused, broken = map(int, found.group(1).split())
+        measured = re.search(r"FOUND ([\d ]+)", done.stdout)
+        assert measured is not None, done.stdout
+        count, micros, half, most_of, refused, broken = map(int, measured.group(1).split())
         assert refused == broken == 0, f"{refused} answers were refusals, {broken} connections broke"
         processor = 1000 * (self.processor() - before) / count
         return Load(count, count / micros * 1e6, half / 1000, most_of / 1000, processor)
 
 
 @contextmanager
-def running(ratings: Ratings, folder: Path) -> Iterator[Running]:
-    """Start the service as people do, with its log in a file."""
+def run_service(ratings: Ratings, folder: Path) -> Iterator[ServiceProcess]:
+    """Start the service as users do, with its log in a file."""
     table = folder / "ratings.csv"
     rows = zip(ratings.user_ids.tolist(), ratings.item_ids.tolist(), ratings.value.tolist(), strict=True)
     table.write_text("user,item,rating\n" + "".join(f"{u},{i},{value:g}\n" for u, i, value in rows))
-    command = "serve", str(table), "--folder", str(folder / "service"), "--port", "0", "--rate", "none"
+    command = "serve", str(table), "--folder", str(folder / "service"), "--port", "0", "--rate-limit", "none"
     command += "--scale", "1,5"
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen([sys.executable, "-m", "foretaste", *command], stderr=log)
         try:
             url = _address(process, folder / "log")
             key = (folder / "service" / "admin.key").read_text().strip()
-            yield Running(url, key, process.pid, folder)
+            yield ServiceProcess(url, key, process.pid, folder)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -142,10 +142,10 @@ def running(ratings: Ratings, folder: Path) -> Iterator[Running]:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     end = time.monotonic() + 600
     while time.monotonic() < end and process.poll() is None:
-        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        if found:
-            with urllib.request.urlopen(f"{found.group()}/api/v1/ready", timeout=60):  # noqa: S310 - ours
-                return found.group()
+        measured = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if measured:
+            with urllib.request.urlopen(f"{measured.group()}/api/v1/ready", timeout=60):  # noqa: S310 - ours
+                return measured.group()
         time.sleep(0.1)
     raise RuntimeError("the service did not start:\n" + log.read_text())
 
@@ -154,19 +154,19 @@ def rows(quick: bool, repeats: int) -> list[Row]:
     if shutil.which("wrk") is None:
         print("left out: the service under load: wrk is not installed (Debian: apt-get install wrk)")
         return []
-    if missing("the service under load", "fastapi", "uvicorn"):
+    if is_missing("the service under load", "fastapi", "uvicorn"):
         return []
     ratings, name = movielens_1m(20_000 if quick else 1_000_000)
     most = 2_000 if quick else REQUESTS
-    with tempfile.TemporaryDirectory() as folder, running(ratings, Path(folder)) as service:
-        found = under_load(service, ratings, name, most)
+    with tempfile.TemporaryDirectory() as folder, run_service(ratings, Path(folder)) as service:
+        measured = under_load(service, ratings, name, most)
         model = load(next((Path(folder) / "service" / "models").iterdir()), memory_map=True)
-        found.append(everything(model, ratings, name, repeats))
-    return found
+        measured.append(everything(model, ratings, name, repeats))
+    return measured
 
 
-def under_load(service: Running, ratings: Ratings, name: str, most: int) -> list[Row]:
-    """Ask for each person once, then at random, count memory, and write."""
+def under_load(service: ServiceProcess, ratings: Ratings, name: str, most: int) -> list[Row]:
+    """Request recommendations once per user, then at random; measure memory; write ratings."""
     how = f"the service, {name}, SVD, one worker, {CONNECTIONS} connections"
     first = service.load("each", ratings, len(ratings.users))
     service.load("some", ratings, most // 5)
@@ -176,12 +176,12 @@ def under_load(service: Running, ratings: Ratings, name: str, most: int) -> list
     writes = service.load("ratings", ratings, most // 5)
     return [
         row(
-            f"{how}: recommendations, warm", 1 / warm.per_second, at_most=1 / 1500,
+            f"{how}: recommendations, warm", 1 / warm.per_second, max_seconds=1 / 1500,
             equality=warm.figures() | {"MB_before": before},
             also={"p99_ms": (warm.p99, 20.0), "MB_added": (added, 5.0)},
         ),
         row(
-            f"{how}: recommendations, each person for the first time", 1 / first.per_second,
+            f"{how}: recommendations, each user for the first time", 1 / first.per_second,
             equality=first.figures() | {"p99_ms": first.p99},
         ),
         row(
@@ -192,13 +192,15 @@ def under_load(service: Running, ratings: Ratings, name: str, most: int) -> list
 
 
 def everything(model: object, ratings: Ratings, name: str, repeats: int) -> Row:
-    """Rank all items for all users of a model that is loaded."""
+    """Rank all items for all users of a loaded model."""
     work = {"all": lambda: recommend(model, n=10, exclude=ratings, threads=2)}
     assert np.isfinite(work["all"]().scores).all()
     shape = f"{len(ratings.users):,} users, {len(ratings.items):,} items"
-    seconds = interleaved(work, 2 * repeats)["all"]
-    return row(f"top 10 of all, {shape} ({name}), the service's own model, 2 threads", seconds, at_most=0.1)
+    seconds = time_in_turns(work, 2 * repeats)["all"]
+    return row(
+        f"top 10 of all, {shape} ({name}), the service's own model, 2 threads", seconds, max_seconds=0.1
+    )
 
 
 if __name__ == "__main__":
-    main("serving", rows, __doc__)
+    main("service", rows, __doc__)
