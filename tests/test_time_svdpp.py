@@ -108,8 +108,8 @@ def test_timestamps_outside_training_are_clamped():
         ratings.replace(timestamp=last[ratings.user]),
         ratings.replace(timestamp=last[ratings.user] + 1),
     )
-    np.testing.assert_array_equal(model._time_effect(later)[later.timestamp < latest - 300 * DAY],
-                                  model._time_effect(at_end)[later.timestamp < latest - 300 * DAY])  # fmt: skip
+    is_early = later.timestamp < latest - 300 * DAY
+    np.testing.assert_array_equal(model._time_effect(later)[is_early], model._time_effect(at_end)[is_early])
     far, farther = ratings.replace(timestamp=np.full_like(last[ratings.user], latest)), latest + 10_000 * DAY
     np.testing.assert_array_equal(
         model.predict(far), model.predict(far.replace(timestamp=np.full_like(far.timestamp, farther)))
