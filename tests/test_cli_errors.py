@@ -108,7 +108,7 @@ WRONG = [
     (
         "similar bias.foretaste --item 3",
         2,
-        "nothing to compare items by",
+        "no item factors or imputed ratings to compare",
         "foretaste similar RATINGS_FILE --item 3, or",
     ),
     ("similar ratings.csv --item 3 --metric cosin", 2, "cosine", ""),

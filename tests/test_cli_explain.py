@@ -102,7 +102,7 @@ def test_new_user_is_folded_in(folder: Path) -> None:
         (
             ("imputed.foretaste", "--user", "11", "--item", "5"),
             2,
-            "KNNImputation cannot say what a prediction is made of",
+            "KNNImputation does not support explanations",
         ),
         (("ratings.csv", "--user", "11", "--item", "5"), 3, "foretaste fit Bias ratings.csv"),
         (("svd.foretaste", "--user", "11", "--item", "5", "--scale", "1,5"), 2, "there is no --ratings"),

@@ -104,7 +104,7 @@ def test_clipping_is_a_part(ratings):
     )  # fmt: skip
     told = explain(model.set_params(clip=True), user, item)
     assert told.prediction == 1.0
-    assert told.parts[-1].name == "kept inside the scale"
+    assert told.parts[-1].name == "clipped to the scale"
     assert told.parts[-1].value < -1
 
 
@@ -154,7 +154,7 @@ def test_mistakes_have_hints(ratings):
         explain(model, 11, 6)
     with pytest.raises(NotFittedError):
         explain(SVD(), 11, 5)
-    with pytest.raises(InvalidParameterError, match="not by Ratings"):
+    with pytest.raises(InvalidParameterError, match="not Ratings"):
         explain(ratings, 11, 5)
     with pytest.raises(DataError, match="user ids are given as str"):
         explain(model, 11, 5, ratings=Ratings.from_columns(["a"], [5], [1.0]))
@@ -203,4 +203,4 @@ def test_parts_and_contributions_sum_for_any_ratings(name, seed, n, low, width, 
     if told.main_part and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
         assert told.residual == pytest.approx(0, abs=near)
     if not clip:
-        assert "kept inside the scale" not in [part.name for part in told.parts]
+        assert "clipped to the scale" not in [part.name for part in told.parts]

@@ -108,9 +108,9 @@ def test_mistakes_have_hints(ratings):
         next_question(model, candidates=[99_999])
     with pytest.raises(NotFittedError):
         next_question(SVD())
-    with pytest.raises(InvalidParameterError, match="not by Ratings"):
+    with pytest.raises(InvalidParameterError, match="not Ratings"):
         next_question(ratings)
-    with pytest.raises(DataError, match="those of 58 people"):
+    with pytest.raises(DataError, match="of 58 users"):
         next_question(model, ratings)
     with pytest.raises(NotSupportedError, match="NormalRandom cannot make use of") as refused:
         next_question(NormalRandom().fit(ratings))

@@ -217,7 +217,7 @@ def test_user_who_rated_everything_gets_an_empty_list(fitted):
     assert np.diff(found.starts).tolist() == [0, 3]
     alone = recommend(model, user, 3, exclude=seen)
     assert len(alone) == 0
-    assert "no item is left to recommend" in repr(alone)
+    assert "no items left to recommend" in repr(alone)
     assert alone.to_dict() == {user: []}
     assert alone.to_frame().shape == (0, 5)
 
@@ -309,8 +309,8 @@ def test_unknown_user_raises_or_gets_a_marked_fallback(more, fitted):
         assert found.fallback.tolist() == [1, 0]
         assert lists(found) == sorted_in_full(model, [999, known], 5, exclude)
         assert found.to_frame()["fallback"].to_list() == ["user unknown"] * 5 + [None] * 5
-        assert "unknown to the model, so its fallback: 1 user" in repr(found)
-        assert "its fallback: 1 user" in found._repr_html_()
+        assert "fallback of the model for 1 unknown user" in repr(found)
+        assert "for 1 unknown user" in found._repr_html_()
     with pytest.raises(NotFoundError, match="the model does not know user 'x': its user ids are integers"):
         recommend(model, "x", unknown_users="fallback")
     with pytest.raises(NotFoundError, match='did you mean "110"'):
@@ -347,7 +347,7 @@ def test_recommendations_attributes(more, fitted, catalogue):
     one = found.for_user(second)
     assert (one.ids.tolist(), one.titles) == (found.ids[4:8].tolist(), found.titles[4:8])
     assert one.starts.tolist() == [0, 4]
-    with pytest.raises(NotFoundError, match="user 12345 is not among the 3 users asked for"):
+    with pytest.raises(NotFoundError, match="user 12345 is not among the 3 users requested"):
         found.for_user(12345)
     assert "title" not in recommend(fitted["SVD"], second, 4).to_dict()[second][0]
 

@@ -126,7 +126,7 @@ def test_similar_items_by_factors(ratings):
         np.testing.assert_allclose(found.similarity, wanted[index.indices_of(found.ids)], rtol=0, atol=1e-12)
         assert found.similarity.min() >= np.delete(wanted, [2, *index.indices_of(found.ids)]).max() - 1e-12
     with pytest.raises(
-        NotSupportedError, match=r"cosine of their factors, not by pearson\ntry: metric=\"cosine\""
+        NotSupportedError, match=r"cosine of their factors only, not by pearson\ntry: metric=\"cosine\""
     ):
         similar_items(model, ratings.items.ids[0], metric="pearson")
 
@@ -163,7 +163,7 @@ def test_kernel_selects_candidates_for_usual_factors(ratings):
 @pytest.mark.parametrize("model", [Bias(), NormalRandom()])
 def test_a_model_without_factors_names_those_that_have_them(ratings, model):
     with pytest.raises(
-        NotSupportedError, match=f"{type(model).__name__} has nothing to compare items by"
+        NotSupportedError, match=f"{type(model).__name__} has no item factors or imputed ratings to compare"
     ) as caught:
         similar_items(model.fit(ratings), ratings.items.ids[0])
     able = caught.value.hint.split(": ")[-1].split(", ")
@@ -182,7 +182,7 @@ def test_invalid_arguments_raise(ratings, monkeypatch):
         similar_items(ratings, 123456)
     with pytest.raises(NotFoundError, match="user 123456 is unknown"):
         similar_users(ratings, 123456)
-    with pytest.raises(InvalidParameterError, match="not from ndarray"):
+    with pytest.raises(InvalidParameterError, match="not ndarray"):
         similar_items(np.ones((2, 2)), item)
     with pytest.raises(NotFittedError):
         similar_items(KNNImputation(), item)

@@ -25,9 +25,7 @@ def able(model: Model) -> bool:
 def test_explanation_parts_sum_to_the_prediction(name, ratings):
     model = make(name).fit(ratings)
     if not able(model):
-        with pytest.raises(
-            NotSupportedError, match=f"{name} cannot say what a prediction is made of"
-        ) as refused:
+        with pytest.raises(NotSupportedError, match=f"{name} does not support explanations") as refused:
             explain(model, 11, 5)
         assert "SVD" in str(refused.value)
         assert name not in (refused.value.hint or "").split(", ")
@@ -38,12 +36,12 @@ def test_explanation_parts_sum_to_the_prediction(name, ratings):
             told = explain(model, user, item, ratings=ratings)
             assert told.prediction == model.predict([(user, item)])[0]
             assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=3e-5)
-            clipped += told.parts[-1].name == "kept inside the scale"
+            clipped += told.parts[-1].name == "clipped to the scale"
             assert sum(value for _, value in told.signed_rows(3)) == pytest.approx(told.prediction, abs=3e-4)
             assert json.dumps(told.to_dict(), allow_nan=False)
             assert str(told.item) in told.headline()
     told = explain(model.set_params(clip=False), user, item)
-    assert "kept inside the scale" not in [part.name for part in told.parts]
+    assert "clipped to the scale" not in [part.name for part in told.parts]
 
 
 @each_model()

@@ -85,7 +85,7 @@ def test_folded_in_model_has_the_same_question_gains(name, ratings, others):
     """Question gains depend on the training data, not on users folded in since."""
     model = make(name).fit(ratings)
     if not able(model, "user"):
-        with pytest.raises(NotSupportedError, match=f"{name} cannot make use of a new person's answers"):
+        with pytest.raises(NotSupportedError, match=f"{name} does not support fold-in of new users"):
             next_question(model)
         return
     ids, gain = question_gains(model, {5: 2.0}, model.items_.ids[::3])

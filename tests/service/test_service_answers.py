@@ -114,7 +114,7 @@ def test_similar_items_equal_the_library(ratings):
     assert predictor.find_similar(model, 5, 4) == list(
         zip(wanted.ids.tolist(), wanted.similarity.tolist(), strict=True)
     )
-    with pytest.raises(NotSupportedError, match="nothing to compare"):
+    with pytest.raises(NotSupportedError, match="imputed ratings to compare"):
         predictor.find_similar(Popularity().fit(ratings), 5, 4)
     with pytest.raises(NotFoundError, match="999"):
         predictor.find_similar(model, 999, 4)

@@ -1,4 +1,4 @@
-"""``next_question``: the item whose rating by a new person tells most about all others."""
+"""Active learning for new users: ``next_question`` selects the item whose rating is most informative."""
 
 from __future__ import annotations
 
@@ -16,61 +16,59 @@ from foretaste.recommendation.top_n import resolve_candidates
 from foretaste.typing import Entity, Float64Array, IdArray, IndexArray
 from foretaste.validation import as_ratings
 
-_MAX_EVAL_ITEMS = 2000  # items whose error counts, where there are more: every so many
-_BLOCK = 2_000_000  # predictions at a time
+_MAX_EVAL_ITEMS = 2000  # items in the error criterion; larger catalogs are subsampled evenly
+_BLOCK = 2_000_000  # predictions per block
 _MIN_NOISE = 1e-9
 
 
 def next_question(model: Model, answers: Any = None, candidates: Any = None) -> Any:
-    """Return the item whose rating tells most about somebody whom the model does not know.
+    """Return the item whose rating is most informative about a new user (active learning).
 
-    For each candidate it is computed how far the answer can be expected to lessen the squared errors of the
-    predictions for all items; the candidate that lessens them most is asked. See ``question_gains``, which
-    tells the figures.
+    Selects the candidate with the largest expected reduction of the mean squared error over all items; see
+    ``question_gains``, which returns these reductions.
 
     Parameters
     ----------
     model : Model
         Fitted.
     answers : Ratings, data frame, or dict of item id to rating, optional
-        What the person has rated so far; nothing to begin with.
+        The ratings of the user so far; default: none.
     candidates : id, or array-like of ids, optional
-        The items that may be asked; those answered already are left out. Default: all that the model knows.
+        The candidate items; answered ones are excluded. Default: all known items.
 
     Returns
     -------
     int or str
-        The id of the item; of those that tell the same, the first.
+        The id of the item; ties go to the first.
 
     Raises
     ------
     NotFoundError
-        If not one of the candidates is known, or all have been answered.
+        If no candidate is known, or all have been answered.
     NotSupportedError
-        If the model cannot take in new people; the hint names those that can.
+        If the model does not support fold-in of users; the hint names those that do.
     DataError
-        If the answers are those of several people, or their ids of another type than the model's.
+        If the answers are of several users, or their ids of another type than the model's.
     """
     ids, gain = question_gains(model, answers, candidates)
     return to_python(ids[int(np.argmax(gain))])
 
 
 def question_gains(model: Model, answers: Any = None, candidates: Any = None) -> tuple[IdArray, Float64Array]:
-    r"""Return what each item's rating by a new person can be expected to tell.
+    r"""Return the expected reduction of the mean squared error by a new user's rating of each item.
 
-    A model of factors predicts :math:`v_i \cdot x` (:math:`v_i` being 1 and the factors of an item). Before
-    anything is known, a new person's :math:`x` is spread as the people are whom the model learned from, with
-    covariance :math:`C_0`, and a rating deviates by :math:`s` besides, as in training. Each answer is a ridge
-    regression's row, and leaves the posterior covariance
+    A factor model predicts :math:`v_i \cdot x` (:math:`v_i` is 1 and the factors of an item). The prior of a
+    new user's :math:`x` has the covariance :math:`C_0` of the training users; the noise standard deviation
+    :math:`s` is the training RMSE. Each answer is a row of a ridge regression, with the posterior covariance
 
     .. math:: C' = C - \frac{C v_j v_j^\top C}{s^2 + v_j^\top C v_j} ,
 
-    whatever was answered. So asking :math:`j` lessens the mean squared error over the items by
+    whatever the answer is. So a rating of :math:`j` reduces the mean squared error over the items by
     :math:`\frac{1}{m} \sum_i (v_i^\top C v_j)^2 / (s^2 + v_j^\top C v_j)`.
 
-    Other models are asked themselves: the person is folded in with an answer that lies a standard deviation
-    (a quarter of the range) above what is predicted, and with one below. Half the difference of the two
-    predictions for each item, squared, is the variance that the answer explains, by which the error falls.
+    For other models the user is folded in with a hypothetical answer one standard deviation (a quarter of the
+    rating range) above the prediction, and with one below. Half the difference of the two predictions for
+    each item, squared, is the variance that the answer explains, by which the error falls.
 
     Parameters
     ----------
@@ -80,9 +78,9 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
     Returns
     -------
     ids : array of int64 or of str, shape (n,)
-        The candidates that were not answered.
+        The unanswered candidates.
     gain : float64 array, shape (n,)
-        By how much the mean squared error is expected to fall, in squared rating units.
+        Expected reduction of the mean squared error, in squared rating units.
     """
     _check_supported(model)
     answered = None if answers is None else _encode_answers(model, answers)
@@ -90,9 +88,7 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
     if answered is not None:
         query_items = np.setdiff1d(query_items, answered.item).astype(np.int32)
     if len(query_items) == 0:
-        raise NotFoundError(
-            "every candidate has been answered", hint="candidates=None for all that are known"
-        )
+        raise NotFoundError("every candidate has been answered", hint="candidates=None for all known items")
     eval_items = np.arange(0, len(model.items_), -(-len(model.items_) // _MAX_EVAL_ITEMS), dtype=np.int32)
     linear = _linear_form_with_prior(model)
     if linear is not None:
@@ -105,7 +101,7 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
 def _check_supported(model: Any) -> None:
     if not isinstance(model, Model):
         raise InvalidParameterError(
-            f"questions are chosen by a fitted model, not by {type(model).__name__}",
+            f"next_question requires a fitted model, not {type(model).__name__}",
             hint="next_question(SVD().fit(ratings))",
         )
     model.check_fitted()
@@ -113,13 +109,13 @@ def _check_supported(model: Any) -> None:
         if Entity.USER not in inner.fold_in_entities:
             supported = sorted(m.__name__ for m in all_models() if Entity.USER in m.fold_in_entities)
             raise NotSupportedError(
-                f"{type(inner).__name__} cannot make use of a new person's answers",
+                f"{type(inner).__name__} does not support fold-in of new users",
                 hint=f"models that can: {', '.join(supported)}",
             )
 
 
 def _encode_answers(model: Model, answers: Any) -> Ratings | None:
-    """Return the answers in the model's items, None if there are none."""
+    """Return the answers encoded by the model's items, None if there are none."""
     if isinstance(answers, dict):
         if not answers:
             return None
@@ -130,17 +126,17 @@ def _encode_answers(model: Model, answers: Any) -> Ratings | None:
     answered = as_ratings(answers)
     if len(answered.users) > 1:
         raise DataError(
-            f"the answers are those of {len(answered.users)} people; questions are for one at a time",
-            hint="answers[answers.user_ids == one]",
+            f"the answers are of {len(answered.users)} users; pass those of one",
+            hint="answers[answers.user_ids == user]",
         )
     rated = known_ratings(model, answered)
     return rated if len(rated) else None
 
 
 def _linear_form_with_prior(model: Model) -> LinearForm | None:
-    """Return a model of factors as such, if it keeps how the people are spread whom it learned from.
+    """Return the linear form of a model that stores the covariance of its training users, else None.
 
-    The people whom it knows will not do: a model of new people knows these alone.
+    The known users do not give it: after fold-in, these are the new users alone.
     """
     known = getattr(model, "user_covariance_", None)
     if not hasattr(model, "user_penalty_") and (known is None or known.size == 0):
@@ -157,23 +153,23 @@ def _gains_by_covariance(
     for item in () if answered is None else answered.item:
         direction = np.einsum("ab,b->a", covariance, items[item])
         covariance = covariance - np.outer(direction, direction) / (noise + direction @ items[item])
-    projected = np.einsum("ia,ab->ib", items, covariance)  # (items, numbers of a person)
+    projected = np.einsum("ia,ab->ib", items, covariance)  # (items, 1 + factors)
     variance = np.einsum("ia,ia->i", projected[query_items], items[query_items])
-    # sum over judged i of (v_i C v_j)^2 = v_j C (sum v_i v_i') C v_j, so that no items x items is needed
-    second_moment = np.einsum("ia,ib->ab", items[eval_items], items[eval_items]) / len(eval_items)
+    # sum over i of (v_i C v_j)^2 = v_j C (sum v_i v_i') C v_j needs no items x items matrix
+    gram = np.einsum("ia,ib->ab", items[eval_items], items[eval_items]) / len(eval_items)
     return np.asarray(
-        np.einsum("ja,ab,jb->j", projected[query_items], second_moment, projected[query_items], optimize=True)
+        np.einsum("ja,ab,jb->j", projected[query_items], gram, projected[query_items], optimize=True)
         / (noise + variance)
     )
 
 
 def _user_covariance(model: Any, linear: LinearForm, noise: float) -> Float64Array:
-    """Return the covariance of the numbers of people, the bias first, in rating units."""
+    """Return the prior covariance of a user's bias and factors, in rating units."""
     size = 1 + linear.item_factors.shape[1]
     if not hasattr(model, "user_penalty_"):
         return np.asarray(model.std_**2 * model.user_covariance_)
     require_fitted_attr(model, model.user_penalty_, PRIOR_NAME)
-    start = size - len(model.user_penalty_)  # without biases it has none of them
+    start = size - len(model.user_penalty_)  # 1 without biases
     covariance = np.zeros((size, size))
     covariance[start:, start:] = noise * np.linalg.inv(model.user_penalty_)
     return covariance
@@ -182,7 +178,7 @@ def _user_covariance(model: Any, linear: LinearForm, noise: float) -> Float64Arr
 def _gains_by_fold_in(
     model: Model, answered: Ratings | None, query_items: IndexArray, eval_items: IndexArray
 ) -> Float64Array:
-    """Ask the model itself how far two answers, one above and one below, part its predictions."""
+    """Return the gains by fold-in of two hypothetical answers per item, one above and one below."""
     rating_std = (model.high_ - model.low_) / 4
     user_index = np.zeros(1, np.int32) if answered is not None else np.full(1, -1, np.int32)
     current = model if answered is None else model.fold_in(answered)
@@ -207,7 +203,7 @@ def _gains_by_fold_in(
 def _hypothetical_ratings(
     answered: Ratings | None, query_items: IndexArray, expected: Float64Array, rating_std: float, model: Model
 ) -> Ratings:
-    """Return two people a question, with the answers so far and one above or below what is expected."""
+    """Return two users per queried item: the answers so far, and one above or below the prediction."""
     n = len(query_items)
     known = np.empty(0, np.int32) if answered is None else answered.item
     known_values = np.empty(0, np.float32) if answered is None else answered.value

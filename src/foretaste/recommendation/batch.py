@@ -46,7 +46,7 @@ def recommend_all(
     path : str or path
         Ends in ``.parquet`` or ``.csv``. The columns are those of ``Recommendations.to_frame``:
         user, rank (from 1), item, prediction, title (with a catalog), fallback.
-    n, users, exclude, candidates, catalogue, unknown, threads
+    n, users, exclude, candidates, catalog, unknown_users, threads
         As in ``recommend``.
     progress : bool or Progress
         Whether to show progress.

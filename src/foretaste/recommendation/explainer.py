@@ -1,4 +1,4 @@
-"""``explain``: what a prediction is made of, and which ratings pushed it up or down."""
+"""``explain``: decomposes a prediction into parts and contributions of single ratings."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation.explanation import Explanation, Part, Reason
 from foretaste.validation import as_ratings, check_id_types
 
-CLIP_PART = "kept inside the scale"
+CLIP_PART = "clipped to the scale"
 
 
 def explain(
     model: Model, user: Any, item: Any, *, ratings: Any = None, catalog: ItemCatalog | None = None
 ) -> Explanation:
-    """Say what a prediction is made of: parts that add up to it, and the ratings that moved it.
+    """Explain a prediction: parts that add up to it, and the contributions of single ratings.
 
-    The parts are the mean of all ratings, how far the user and the item lean from it, and what the model
-    adds to these. Where that comes from single ratings, each has its share: of neighbours and of linear
-    weights between items exactly as the model computes them; of factors by taking the ridge regression
-    apart that finds a user's factors from the ratings (see ``fold_in``), of which every rating has a share.
-    What the factors of a user learned in training differ from those is said, too. Of a user who was folded
-    in, nothing is left.
+    The parts are the global mean, the user and item biases, and what the model adds to these. Where that
+    comes from single ratings, each has a contribution: for neighbors and linear item weights exactly as the
+    model computes them; for factors by decomposing the ridge regression of a user's factors on the ratings
+    (see ``fold_in``). The difference to the factors learned in training is the residual; it is 0 for a user
+    who was folded in.
 
     Parameters
     ----------
     model : Model
         Fitted.
     user, item : id
-        Known to the model; text is accepted for number ids. New people are taken in first, by ``fold_in``.
+        Known to the model; strings are accepted for integer ids. New users are added by ``fold_in`` first.
     ratings : Ratings or data frame, optional
-        The user's own ratings, alone or among those of others. Models of factors do not keep them, and cannot
-        tell which moved a prediction without; others do not need them.
-    catalog : Catalogue, optional
-        For titles beside the ids.
+        Ratings that include the user's. Factor models do not store them and require them for contributions;
+        other models do not.
+    catalog : ItemCatalog, optional
+        Adds titles.
 
     Returns
     -------
@@ -50,9 +49,9 @@ def explain(
     Raises
     ------
     NotFoundError
-        If the user or the item is unknown, naming the nearest.
+        If the user or the item is unknown; the message names the closest id.
     NotSupportedError
-        If the model cannot say; the hint names those that can.
+        If the model does not support it; the hint names those that do.
     DataError
         If ids in ``ratings`` are of another type than the model's.
     """
@@ -66,7 +65,7 @@ def explain(
         Part(name, float(value))
         for name, value in zip(contributions.parts, contributions.values[0], strict=True)
     ]
-    if attribution is None:  # of a model without factors, taste is always 0: no line of its own
+    if attribution is None:  # without factors, taste is always 0 and not shown
         parts = [part for part in parts if part.name != "taste" or part.value != 0]
     unclipped = float(model.predict_encoded(pairs, clip=False).value[0])
     if prediction != unclipped:
@@ -89,7 +88,7 @@ def explain(
 def _check_supported(model: Any) -> None:
     if not isinstance(model, Model):
         raise InvalidParameterError(
-            f"predictions are explained by a fitted model, not by {type(model).__name__}",
+            f"explain requires a fitted model, not {type(model).__name__}",
             hint="explain(SVD().fit(ratings), user, item, ratings=ratings)",
         )
     model.check_fitted()
@@ -98,7 +97,7 @@ def _check_supported(model: Any) -> None:
             sorted(model_type.__name__ for model_type in all_models() if _is_supported(model_type))
         )
         raise NotSupportedError(
-            f"{type(model).__name__} cannot say what a prediction is made of",
+            f"{type(model).__name__} does not support explanations",
             hint=f"models that can: {supported}",
         )
 
@@ -108,17 +107,17 @@ def _is_supported(model: type[Model]) -> bool:
 
 
 def _known_index(index: IdIndex, id_: Any, name: str) -> int:
-    """Return the place of a user, or say how one who is new is taken in."""
+    """Return the index of a user, with a hint on fold-in if unknown."""
     try:
         return index.index_of(id_, name)
     except NotFoundError as error:
-        suggestion = "fold_in(model, users=their_ratings) takes in people who are new"
+        suggestion = "fold_in(model, users=their_ratings) adds new users"
         error.hint = f"{error.hint}; {suggestion}" if error.hint else suggestion
         raise
 
 
 def _ratings_of_user(model: Model, user: int, ratings: Ratings) -> Ratings | None:
-    """Return the ratings of one user in the model's items, None if there are none."""
+    """Return the ratings of one user encoded by the model's items, None if there are none."""
     check_id_types(ratings.users, model.users_, "user")
     rows = np.flatnonzero(ratings.users.indices_of(model.users_.ids[[user]])[0] == ratings.user)
     if len(rows) == 0:
@@ -130,7 +129,7 @@ def _ratings_of_user(model: Model, user: int, ratings: Ratings) -> Ratings | Non
 def _build_reasons(
     model: Model, attribution: RatingAttribution, catalog: ItemCatalog | None
 ) -> tuple[Reason, ...]:
-    """Return the ratings behind a prediction, the one that moved it most first."""
+    """Return the ratings behind a prediction, by decreasing absolute contribution."""
     order = np.lexsort((attribution.indices, -np.abs(attribution.contribution)))
     index = attribution.ids or (model.items_ if attribution.entity == "item" else model.users_)
     ids = index.ids[attribution.indices[order]]
@@ -149,12 +148,12 @@ def _build_reasons(
 
 
 def _note(model: Model, user: Any, ratings: Any, user_ratings: Ratings | None) -> str | None:
-    """Say what is missing for the single ratings, where something is."""
+    """Return a note if contributions of single ratings are missing."""
     if ratings is not None:
-        message = f"user {to_python(user)!r} has no ratings of known items in those given"
+        message = f"user {to_python(user)!r} has no ratings of known items in ratings"
         return message if user_ratings is None else None
     if type(model).attribute_ratings is not Model.attribute_ratings and not _stores_ratings(model):
-        return "which ratings moved it is told with ratings=...; the model does not keep them"
+        return "pass ratings=... for contributions of single ratings; the model does not store them"
     return None
 
 

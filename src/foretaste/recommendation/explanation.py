@@ -1,4 +1,4 @@
-"""An explanation: parts that add up to a prediction, to read, to print and to hand on."""
+"""``Explanation``: the parts of a prediction, as text, table, chart and JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foretaste._utils.formatting import format_count, format_text_table
 from foretaste._utils.plotting import PlotMixin
 from foretaste.recommendation.recommendations import truncate_title
 
-_MAX_REASONS = 8  # ratings that are shown one by one
+_MAX_REASONS = 8  # ratings shown individually
 _PART_LABELS = {
     "mean": "mean of all ratings",
     "user": "how this user rates",
@@ -18,7 +18,7 @@ _PART_LABELS = {
     "neighbors": "neighbors",
     "time": "time",
 }
-_EPSILON = 5e-13  # no more than rounding
+_EPSILON = 5e-13  # rounding error
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Reason:
-    """One rating that moved a prediction.
+    """The contribution of one rating to a prediction.
 
     Parameters
     ----------
     id : int or str
-        The item that the user rated; of neighbours who are users, the one who rated the item.
+        The item that the user rated; for user neighbors, the user who rated the item.
     rating : float or None
-        In rating units; None where only counts that it was given.
+        In rating units; None where only its presence counts.
     contribution : float
-        How far it moved the prediction, in rating units.
+        In rating units.
     title : str or None
     """
 
@@ -59,27 +59,27 @@ class Reason:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation(PlotMixin):
-    """What a prediction is made of; made by ``explain``.
+    """The decomposition of a prediction; made by ``explain``.
 
     Parameters
     ----------
     user, item : id
     prediction : float
-        As ``predict`` gives it, in rating units.
+        As by ``predict``, in rating units.
     parts : tuple of Part
-        They add up to the prediction.
+        Parts that sum to the prediction.
     main_part : str or None
-        The part that comes from single ratings; None where that cannot be told.
+        The part that comes from single ratings; None where there is none.
     entity : {"item", "user"}
-        Whether the ratings behind it are the user's own, or those of other users of this item.
+        Whether the reasons are the user's ratings of other items, or other users' ratings of this item.
     reasons : tuple of Reason
-        These ratings, the one that moved it most first. With ``residual`` their shares add up to the part.
+        Their contributions, by decreasing absolute value; with ``residual`` they sum to the main part.
     model : str
-        The model, as it is written in Python.
+        The ``repr`` of the model.
     title : str or None
         Of the item.
     note : str or None
-        What is missing.
+        What the explanation lacks, if anything.
     """
 
     user: Any
@@ -95,7 +95,7 @@ class Explanation(PlotMixin):
 
     @property
     def residual(self) -> float:
-        """What of the part that comes from ratings is none's share: it was learned otherwise."""
+        """The rest of the main part, which no single rating contributes."""
         if self.main_part is None:
             return 0.0
         return next(p.value for p in self.parts if p.name == self.main_part) - sum(
@@ -103,7 +103,7 @@ class Explanation(PlotMixin):
         )
 
     def sentence(self) -> str:
-        """Say in one sentence what moved the prediction most."""
+        """Return a one-sentence summary of the largest contributions."""
         positive = [reason for reason in self.reasons if reason.contribution > _EPSILON]
         negative = [reason for reason in self.reasons if reason.contribution < -_EPSILON]
         phrases = [
@@ -121,7 +121,7 @@ class Explanation(PlotMixin):
         return f"moved {sign_word} most by {part_label(largest.name)} ({largest.value:+.2g})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
+        """Return a JSON-serializable dict."""
         id_name = "item" if self.entity == "item" else "user"
         return {
             "user": self.user,
@@ -141,12 +141,12 @@ class Explanation(PlotMixin):
         }
 
     def signed_rows(self, max_reasons: int = _MAX_REASONS) -> list[tuple[str, float]]:
-        """Return all that adds up to the prediction, in words, with single ratings in place of their part.
+        """Return labeled terms that sum to the prediction, with single ratings in place of their part.
 
         Parameters
         ----------
         max_reasons : int
-            How many single ratings; the others are one line together.
+            Number of single ratings; the others are summed in one line.
         """
         lines = []
         for part in self.parts:
@@ -170,7 +170,7 @@ class Explanation(PlotMixin):
         return lines
 
     def table_rows(self, max_reasons: int = _MAX_REASONS) -> list[list[str]]:
-        """Return ``entries`` as the rows of a table, the prediction last.
+        """Return ``signed_rows`` as formatted table rows, with the prediction last.
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class Explanation(PlotMixin):
         return [*rows, ["= prediction", f"{self.prediction:.3f}"]]
 
     def headline(self) -> str:
-        """Say who, what and how much."""
+        """Return the prediction, user, item and model in one line."""
         title = f": {truncate_title(self.title)}" if self.title else ""
         return f"{self.prediction:.4g}   user {self.user}, item {self.item}{title}   (by {self.model})"
 
@@ -203,12 +203,12 @@ class Explanation(PlotMixin):
 
 
 def part_label(name: str) -> str:
-    """Return what a part is called."""
+    """Return the label of a part."""
     return _PART_LABELS.get(name, name)
 
 
 def _format_row(reason: Reason, entity: str) -> str:
-    """Return one rating as a line of the table."""
+    """Return one rating as a table row label."""
     verb = "rated" if reason.rating is None else f"gave {reason.rating:.3g}"
     if entity == "user":
         return f"user {reason.id} {verb}"
@@ -217,7 +217,7 @@ def _format_row(reason: Reason, entity: str) -> str:
 
 
 def _format_phrase(reason: Reason, entity: str) -> str:
-    """Return one rating in a sentence."""
+    """Return one rating as a phrase of the sentence."""
     name = f'"{truncate_title(reason.title)}"' if reason.title else f"item {reason.id}"
     if entity == "user":
         return f"user {reason.id}, who gave it {reason.rating:.3g}"

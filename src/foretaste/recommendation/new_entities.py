@@ -1,4 +1,4 @@
-"""``fold_in``: new people, or new items, without learning again."""
+"""``fold_in``: adds new users or new items without retraining."""
 
 from __future__ import annotations
 
@@ -19,40 +19,37 @@ M = TypeVar("M", bound=Model)
 
 
 def fold_in(model: M, users: Any = None, items: Any = None) -> M:
-    """Return a fitted model of new people (or new items), taken in by their ratings without learning again.
+    """Return a fitted model of new users (or new items), estimated from their ratings without retraining.
 
-    What the model knows of the other side stays as it is, and what it can say of the new ones is found from
-    their ratings alone: for models of factors by one ridge regression each, exactly; for neighbours by
-    definition; for means and biases by their formula. The model given is not changed. The one returned knows
-    the new people and nobody else (or the new items and nothing else); ``predict``, ``recommend``,
-    ``explain`` and ``save`` take it like any other.
+    The parameters of the other entity are fixed; those of the new ones are estimated from their ratings
+    alone: for factor models by one ridge regression each, exactly; for neighbors by definition; for means and
+    biases by their formula. The model passed is not changed. The one returned knows the new users (or items)
+    only; ``predict``, ``recommend``, ``explain`` and ``save`` accept it like any other.
 
     Parameters
     ----------
     model : Model
         Fitted.
     users : Ratings or data frame, optional
-        All ratings of the new people. Those of items that the model does not know say nothing to it and
-        are left out.
+        All ratings of the new users. Ratings of unknown items are ignored.
     items : Ratings or data frame, optional
-        All ratings of the new items, instead of ``users``. Those by people whom the model does not know are
-        left out.
+        All ratings of the new items, instead of ``users``. Ratings by unknown users are ignored.
 
     Returns
     -------
     Model
-        Of the same type and parameters.
+        Of the same class and parameters.
 
     Raises
     ------
     NotSupportedError
-        If the model cannot; the hint names those that can.
+        If the model does not support fold-in; the hint names those that do.
     InvalidParameterError
-        If not just one of ``users`` and ``items`` is given.
+        Unless exactly one of ``users`` and ``items`` is given.
     DataError
-        If there are no ratings, or not one that the model can use.
+        If there are no ratings, or none that the model can use.
     NotFittedError
-        If the model has not learned.
+        If the model is not fitted.
 
     Examples
     --------
@@ -64,7 +61,7 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
     """
     if not isinstance(model, Model):
         raise InvalidParameterError(
-            f"new people are taken in by a fitted model, not by {type(model).__name__}",
+            f"fold_in requires a fitted model, not {type(model).__name__}",
             hint="fold_in(SVD().fit(ratings), users=new_ratings)",
         )
     if (users is None) == (items is None):
@@ -81,19 +78,19 @@ def fold_in(model: M, users: Any = None, items: Any = None) -> M:
 
 
 def _check_supported(model: Model, entity: Entity, *, weighted: bool) -> None:
-    """Refuse what a model cannot do, also one inside, before anything is computed."""
+    """Raise if a model, or one nested in it, does not support the fold-in."""
     for inner in [model, *getattr(model, "members_", ())]:
         inner.check_fold_in(entity)
         if weighted and "weights" not in inner.tags:
             supported = sorted(m.__name__ for m in all_models() if "weights" in m.tags)
             raise NotSupportedError(
-                f"{type(inner).__name__} cannot honour sample weights",
+                f"{type(inner).__name__} does not support sample weights",
                 hint="ratings without weights, or a model that can: " + ", ".join(supported),
             )
 
 
 def _check_overlap(model: Model, new: Ratings, entity: Entity) -> None:
-    """Refuse ratings of which the model can use none, and say how many it cannot."""
+    """Raise if the model can use none of the ratings, and log how many it ignores."""
     opposite = entity.opposite
     axis, known = new.axis(opposite), model.entity_ids(opposite)
     new_index = axis.ids
@@ -111,6 +108,6 @@ def _check_overlap(model: Model, new: Ratings, entity: Entity) -> None:
         )
     if n_ignored:
         log.info(
-            "%d of %d ratings are of %ss that the model does not know, and are left out",
+            "%d of %d ratings are of unknown %ss and ignored",
             n_ignored, len(new), opposite,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The recommendations of some users: an object to read, to print and to hand on."""
+"""``Recommendations``: top-N lists of users, as frame, dict, text and HTML."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from foretaste._utils.formatting import count_decimals, format_count, format_htm
 from foretaste.errors import NotFoundError, did_you_mean, to_python
 from foretaste.typing import Float32Array, IdArray, IndexArray, Int8Array, Int64Array
 
-FALLBACK_LABELS = (None, "user unknown")  # in words, by the code
+FALLBACK_LABELS = (None, "user unknown")  # by code
 _TITLE_WIDTH = 60
 _MAX_ROWS = 20  # rows of a printed table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recommendations:
-    """The best items of one or more users, the best first; made by ``recommend``.
+    """The top-N items of one or more users, best first; made by ``recommend``.
 
-    The rows of user number k stand in ``starts[k] : starts[k + 1]`` of ``ids``, ``scores`` and ``titles``; a
-    user has fewer than were asked for where no more items are left.
+    The rows of user k are ``starts[k] : starts[k + 1]`` of ``ids``, ``scores`` and ``titles``; a
+    user has fewer than n where no more items are left.
 
     Parameters
     ----------
     users : array of int64 or of str, shape (users,)
-        As they were asked for.
+        In the order requested.
     starts : int64 array, shape (users + 1,)
     ids : array of int64 or of str, shape (rows,)
         The items.
     scores : float32 array, shape (rows,)
-        What the model predicts, in rating units; clipped as ``predict`` clips, though ranked before that.
+        Predictions in rating units, clipped as by ``predict``; ranked before clipping.
     fallback : int8 array, shape (users,)
-        0; 1 for a user whom the model does not know: what it falls back to, the same for all of them.
+        0, or 1 for unknown users, who all get the same fallback list.
     model : str
-        The model, as it is written in Python.
+        The ``repr`` of the model.
     titles : list of (str or None), length rows, optional
-        Where a catalogue was given; None for an item that it does not know.
+        With a catalog; None for items not in it.
     """
 
     users: IdArray
@@ -51,23 +51,23 @@ class Recommendations:
     titles: list[str | None] | None = None
 
     def __len__(self) -> int:
-        """Return how many rows there are, of all users together."""
+        """Return the number of rows of all users."""
         return len(self.ids)
 
     def for_user(self, user_id: Any) -> Recommendations:
-        """Return the recommendations of one of the users.
+        """Return the recommendations of one user.
 
         Raises
         ------
         NotFoundError
-            If this user was not asked for.
+            If the user is not among those requested.
         """
         matches = np.flatnonzero(self.users == user_id)
         if len(matches) == 0:
             suggestion = did_you_mean(user_id, self.users[:100_000].tolist())
             n_requested = format_count(len(self.users), "user")
             raise NotFoundError(
-                f"user {to_python(user_id)!r} is not among the {n_requested} asked for{suggestion}"
+                f"user {to_python(user_id)!r} is not among the {n_requested} requested{suggestion}"
             )
         return self._select_user(int(matches[0]))
 
@@ -89,12 +89,12 @@ class Recommendations:
         )
 
     def __iter__(self) -> Iterator[tuple[Any, Recommendations]]:
-        """Go through the users: an id and its recommendations at a time."""
+        """Iterate over pairs of a user id and its recommendations."""
         for user_index, user in enumerate(self.users.tolist()):
             yield user, self._select_user(user_index)
 
     def ranks(self) -> IndexArray:
-        """Return the rank of each row among those of its user, from 1; int32, shape (rows,)."""
+        """Return the rank of each row within its user, from 1; int32, shape (rows,)."""
         length = np.diff(self.starts)
         return (np.arange(len(self)) - np.repeat(self.starts[:-1], length) + 1).astype(np.int32)
 
@@ -120,9 +120,9 @@ class Recommendations:
         )
 
     def to_dict(self) -> dict[Any, list[dict[str, Any]]]:
-        """Return plain Python: by user id, a list of ``{"item": ..., "prediction": ..., "title": ...}``.
+        """Return a dict of user id to a list of ``{"item": ..., "prediction": ..., "title": ...}``.
 
-        There is a title only if there is a catalogue.
+        There are titles only with a catalog.
         """
         return {user: part._row_dicts() for user, part in self}
 
@@ -136,7 +136,7 @@ class Recommendations:
         return rows
 
     def _table_parts(self) -> tuple[list[str], list[list[str]], str, list[str]]:
-        """Return headers, rows and alignment of what is shown, and what is said below it."""
+        """Return headers, rows, alignment and footer lines of the printed table."""
         n_shown = min(len(self), _MAX_ROWS)
         user_index = np.searchsorted(self.starts, np.arange(n_shown), side="right") - 1
         decimals = count_decimals(self.scores.tolist(), 3)
@@ -153,8 +153,8 @@ class Recommendations:
         footer = [f"... {format_count(len(self) - n_shown, 'more row')}"] if n_shown < len(self) else []
         unknown = int(np.count_nonzero(self.fallback))
         if unknown:
-            footer.append(f"unknown to the model, so its fallback: {format_count(unknown, 'user')}")
-        footer += [] if len(self) else ["no item is left to recommend"]
+            footer.append(f"fallback of the model for {format_count(unknown, 'unknown user')}")
+        footer += [] if len(self) else ["no items left to recommend"]
         return names[column_slice], rows, align[column_slice], footer
 
     def __repr__(self) -> str:
@@ -181,6 +181,6 @@ def _polars_dtype(ids: IdArray) -> Any:
 
 
 def truncate_title(title: str | None) -> str:
-    """Return a title on one line, cut to what a table holds."""
+    """Return a title on one line, truncated to the width of a table column."""
     text = " ".join((title or "").split())
     return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 3] + "..."

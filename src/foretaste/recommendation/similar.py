@@ -1,4 +1,4 @@
-"""What is like an item, and who is like a user."""
+"""``similar_items`` and ``similar_users``: the most similar items or users."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from foretaste.recommendation.recommendations import truncate_title
 from foretaste.similarity import check_metric, nearest_rows, similarities
 from foretaste.typing import Float32Array, Float64Array, IdArray, IntpArray
 
-_EXTRA_CANDIDATES = 8  # rows compared beyond those wanted
+_EXTRA_CANDIDATES = 8  # candidates beyond n
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SimilarEntities:
-    """Items or users and how alike they are to one, the most alike first.
+    """Items or users by decreasing similarity to one of them.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class SimilarEntities:
     similarity : float64 array, shape (n,)
         From -1 to 1.
     titles : list of (str or None), length n, optional
-        Where a catalogue was given; None for an item that it does not know.
+        With a catalog; None for items not in it.
     """
 
     ids: IdArray
@@ -45,7 +45,7 @@ class SimilarEntities:
         return len(self.ids)
 
     def _text_rows(self) -> list[list[str]]:
-        """Return the cells of the table as text."""
+        """Return the table rows as strings."""
         columns = [[str(id_) for id_ in self.ids.tolist()], [f"{value:.3f}" for value in self.similarity]]
         if self.titles is not None:
             columns.append([truncate_title(title) for title in self.titles])
@@ -77,36 +77,36 @@ def similar_items(
     metric: str = "cosine",
     catalog: ItemCatalog | None = None,
 ) -> SimilarEntities:
-    """Return the items most alike to one, which is itself left out.
+    """Return the items most similar to one, itself excluded.
 
     Parameters
     ----------
     source : Ratings or fitted Model
-        Ratings: an item is the ratings that it got, a missing one counts as 0 (after centring) and norms run
-        over all ratings of the item. ``KNNImputation``: an item is its column of the imputed matrix. A
-        model with factors: an item is its factors (``metric="cosine"`` only).
+        Ratings: items are compared by their ratings; a missing one is 0 after centering, and norms run over
+        all ratings of the item. ``KNNImputation``: by their columns of the imputed matrix. A model with
+        factors: by their factors (``metric="cosine"`` only).
     item_id : int or str
     n : int
-        How many; fewer come if there are fewer.
+        Number of results; fewer if there are fewer.
     metric : {"cosine", "pearson", "adjusted_cosine"}
-        The cosine of the two items' ratings: as they are, centred by the mean of each item, or by the mean
-        of each user (Sarwar et al. 2001, section 3.1); see ``foretaste.similarity.similarities``.
-    catalog : Catalogue, optional
-        For titles beside the ids.
+        The cosine of the ratings: uncentered, centered by item means, or centered by user means
+        (Sarwar et al. 2001, section 3.1); see ``foretaste.similarity.similarities``.
+    catalog : ItemCatalog, optional
+        Adds titles.
 
     Returns
     -------
     Similar
-        Sorted by similarity; equal ones in the order of their ids.
+        By decreasing similarity; ties in the order of their ids.
 
     Raises
     ------
     NotFoundError
         If the item is unknown.
     NotSupportedError
-        If the model has nothing to compare items by; the hint names those that have.
+        If the model does not support it; the hint names those that do.
     InvalidParameterError
-        If ``n`` or ``metric`` is not allowed.
+        If ``n`` or ``metric`` is invalid.
     """
     similar = _find_similar(source, item_id, n, metric, "item")
     return (
@@ -119,32 +119,32 @@ def similar_items(
 def similar_users(
     source: Ratings | Model, user_id: Any, n: int = 5, metric: str = "cosine"
 ) -> SimilarEntities:
-    """Return the users most alike to one, who is left out.
+    """Return the users most similar to one, who is excluded.
 
     Parameters
     ----------
     source : Ratings or fitted Model
-        As in ``similar_items``, with users and items in each other's place.
+        As in ``similar_items``, with users and items exchanged.
     user_id : int or str
     n : int
-        How many; fewer come if there are fewer.
+        Number of results; fewer if there are fewer.
     metric : {"cosine", "pearson", "adjusted_cosine"}
-        The cosine of the two users' ratings: as they are, centred by the mean of each user, or by the mean
-        of each item (Sarwar et al. 2001, section 3.1).
+        The cosine of the ratings: uncentered, centered by user means, or centered by item means
+        (Sarwar et al. 2001, section 3.1).
 
     Returns
     -------
     Similar
-        Sorted by similarity; equal ones in the order of their ids.
+        By decreasing similarity; ties in the order of their ids.
 
     Raises
     ------
     NotFoundError
         If the user is unknown.
     NotSupportedError
-        If the model has nothing to compare users by; the hint names those that have.
+        If the model does not support it; the hint names those that do.
     InvalidParameterError
-        If ``n`` or ``metric`` is not allowed.
+        If ``n`` or ``metric`` is invalid.
     """
     return _find_similar(source, user_id, n, metric, "user")
 
@@ -152,9 +152,7 @@ def similar_users(
 def _find_similar(source: Any, id_: Any, n: int, metric: str, entity: str) -> SimilarEntities:
     check_metric(metric)
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameterError(
-            f"n={n!r} is not allowed; it must be a whole number at least 1", hint="n=5"
-        )
+        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=5")
     index, matrix, is_factors = _entity_vectors(source, metric, entity)
     row = index.index_of(id_, entity)
     nearest_pair = _nearest_by_kernel(matrix, row, int(n)) if is_factors else None
@@ -166,9 +164,9 @@ def _find_similar(source: Any, id_: Any, n: int, metric: str, entity: str) -> Si
 
 
 def _nearest_by_kernel(factors: Float32Array, row: int, n: int) -> tuple[IntpArray, Float64Array] | None:
-    """Return the n rows most alike to one and their cosines, comparing only those that a kernel proposes.
+    """Return the n rows most similar to one and their cosines, comparing only candidates of a kernel.
 
-    None where it does not pay, or where rounding leaves a doubt whether these are all.
+    None where it does not pay off, or where rounding leaves a doubt that these are the most similar.
     """
     lengths = np.sqrt(np.einsum("if,if->i", factors, factors))
     n_candidates = n + _EXTRA_CANDIDATES
@@ -196,7 +194,7 @@ def _entity_vectors(source: Any, metric: str, entity: str) -> tuple[IdIndex, Any
         return (source.users, matrix, False) if entity == "user" else (source.items, matrix.T, False)
     if not isinstance(source, Model):
         raise InvalidParameterError(
-            f"similar {entity}s come from Ratings or a fitted model, not from {type(source).__name__}",
+            f"similar_{entity}s requires Ratings or a fitted model, not {type(source).__name__}",
             hint=f"similar_{entity}s(ratings, {entity}_id)",
         )
     source.check_fitted()
@@ -219,12 +217,12 @@ def _entity_factors(model: Model, metric: str, entity: str) -> Float32Array:
             *(model_type.__name__ for model_type in all_models() if _has_factors(model_type)),
         ]
         raise NotSupportedError(
-            f"{name} has nothing to compare {entity}s by",
+            f"{name} has no {entity} factors or imputed ratings to compare",
             hint=f"similar_{entity}s(ratings, ...), or a model that can: {', '.join(sorted(supported))}",
         )
     if metric != "cosine":
         raise NotSupportedError(
-            f"{name} compares {entity}s by the cosine of their factors, not by {metric}",
+            f"{name} compares {entity}s by the cosine of their factors only, not by {metric}",
             hint='metric="cosine", or similar_' + f"{entity}s(ratings, ..., metric={metric!r})",
         )
     return linear.user_factors if entity == "user" else linear.item_factors

@@ -56,7 +56,7 @@ def recommend(
         Default: nothing is excluded, so items that users rated already are recommended as well.
     candidates : id, or array-like of ids, optional
         The candidate items; unknown ones are ignored and logged. Default: all known items.
-    catalog : Catalogue, optional
+    catalog : ItemCatalog, optional
         Adds titles.
     unknown_users : {"raise", "fallback"}
         Whether an unknown user is an error, or gets the model's fallback for unknown users (see the model's
@@ -92,7 +92,7 @@ class RecommendJob:
 
     Parameters
     ----------
-    model, users, n, exclude, candidates, unknown, threads
+    model, users, n, exclude, candidates, unknown_users, threads
         As in ``recommend``.
     """
 
