@@ -210,7 +210,7 @@ def test_text_and_dict_agree_with_findings_and_summary(found):
 
 
 def test_invalid_arguments_raise(tmp_path):
-    with pytest.raises(InvalidParameterError, match="where= says how to read a source"):
+    with pytest.raises(InvalidParameterError, match="where= applies to files"):
         audit(load_dataset("sample"), where="rating > 0")
     with pytest.raises(InvalidParameterError, match="on_error='skp' is not allowed"):
         audit(pl.DataFrame({"user": [1], "item": [1], "rating": [1]}), on_error="skp")

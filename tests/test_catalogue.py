@@ -104,7 +104,7 @@ def test_sample_needs_no_download():
 
 def test_missing_dataset_names_the_fetch_command():
     assert not datasets.is_downloaded("jester-2")
-    with pytest.raises(NotFoundError, match="jester-2 is not on this machine") as caught:
+    with pytest.raises(NotFoundError, match="jester-2 is not downloaded") as caught:
         datasets.path("jester-2")
     assert caught.value.hint == "foretaste datasets fetch jester-2"
 

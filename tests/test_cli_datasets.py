@@ -115,8 +115,8 @@ def test_sample_needs_no_download(folder):
 
 
 WRONG = [
-    ("datasets path jester-1", 4, "not_found", "is not on this machine", "datasets fetch jester-1"),
-    ("datasets fetch jester-1", 4, "not_found", "has no jester_dataset_1_1.zip", "put it there"),
+    ("datasets path jester-1", 4, "not_found", "is not downloaded", "datasets fetch jester-1"),
+    ("datasets fetch jester-1", 4, "not_found", "has no jester_dataset_1_1.zip", "copy it there"),
     (
         "datasets fetch jester1",
         4,

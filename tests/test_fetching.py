@@ -91,7 +91,7 @@ def test_file_is_downloaded_once(server):
 def test_file_with_wrong_checksum_is_removed(server, algorithm):
     wrong = hashlib.new(algorithm, b"else", usedforsecurity=False).hexdigest()
     found = data_set(f"{server.url}/{NAME}", **{algorithm: wrong})
-    with pytest.raises(DataError, match=f"is not the published file: its {algorithm} is") as caught:
+    with pytest.raises(DataError, match=f"differs from the published file: its {algorithm} is") as caught:
         fetched(found)
     assert wrong in caught.value.message
     folder = cache.dataset_folder(found)
@@ -135,7 +135,7 @@ def test_published_checksum_mismatch_raises(server):
 def test_missing_checksum_is_logged(server, answer, caplog):
     server.next[f"/{NAME}.md5"] = [answer]
     assert fetched(data_set(f"{server.url}/{NAME}", md5_url=f"{server.url}/{NAME}.md5")) == DATA
-    assert "no published checksum could be had; it is not checked" in caplog.text
+    assert "no published checksum available; the file is not verified" in caplog.text
 
 
 def test_next_url_is_tried_and_the_first_error_reported(server, caplog):
@@ -143,7 +143,7 @@ def test_next_url_is_tried_and_the_first_error_reported(server, caplog):
     assert fetched(data_set(gone, fine)) == DATA
     assert f"(next: {fine})" in caplog.text
     found = dataclasses.replace(data_set(gone, f"{server.url}/gone-too"), name="other")
-    with pytest.raises(NotFoundError, match=f"{gone} is not there"):
+    with pytest.raises(NotFoundError, match=f"{gone} does not exist"):
         fetched(found)
 
 
@@ -152,9 +152,7 @@ def test_next_url_is_tried_and_the_first_error_reported(server, caplog):
 
 def test_file_larger_than_the_free_disk_raises_before_reading(server, partial):
     server.always = Answer(headers={"Content-Length": str(10**18)}, stall=0)
-    with pytest.raises(
-        DownloadError, match=r"films\.zip does not fit: 1000000\.0 TB are needed, .* are free"
-    ):
+    with pytest.raises(DownloadError, match=r"films\.zip does not fit: 1000000\.0 TB needed, .* free"):
         download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.size() == 0
 
@@ -163,7 +161,7 @@ def test_file_larger_than_the_free_disk_raises_before_reading(server, partial):
 def test_full_disk_raises(partial):
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
-        pytest.raises(DownloadError, match=r"films\.zip does not fit: no space left on device, .* are free"),
+        pytest.raises(DownloadError, match=r"films\.zip does not fit: no space left on device, .* free"),
     ):
         partial.append(full, b"x")
 
@@ -210,13 +208,13 @@ def test_unwritable_license_file_is_ignored(server, caplog):
     found = data_set(f"{server.url}/{NAME}")
     (cache.ensure_folder(found) / cache.LICENSE_FILE).symlink_to("nowhere/LICENSE.txt")
     assert fetched(found) == DATA
-    assert "its terms could not be kept" in caplog.text
+    assert "its license could not be stored" in caplog.text
 
 
 def test_uncreatable_cache_raises(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InvalidParameterError, match="cannot keep movielens-100k in") as caught:
+    with pytest.raises(InvalidParameterError, match="cannot store movielens-100k in") as caught:
         fetched(data_set("http://127.0.0.1:9/x"))
     assert "FORETASTE_CACHE" in caught.value.hint
 
@@ -354,7 +352,7 @@ def test_ctrl_c_keeps_the_partial_file_for_resuming(server, start, tmp_path):
     code, out, err = finish(process)
     assert code == 130, err
     assert out == ""
-    assert "stopped; the 150.0 kB that came are kept" in err
+    assert "interrupted; 150.0 kB received so far are saved" in err
     assert "Traceback" not in err
     assert not (folder / "ml-latest-small.zip").exists()
     code, out, err = finish(start())
@@ -373,7 +371,7 @@ def test_two_processes_download_once(server, start):
     until(lambda: server.asked_for("ml-latest-small.zip"))
     second = start()
     lines = []
-    while not lines or "another process is fetching" not in lines[-1]:
+    while not lines or "another process is downloading" not in lines[-1]:
         lines.append(second.stderr.readline())
         assert lines[-1], lines
     server.go_on.set()

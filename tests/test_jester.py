@@ -93,7 +93,7 @@ def test_scale_is_declared_if_all_ratings_are_within(cache, name, jokes, caplog)
     caplog.clear()
     found = datasets.load(name)
     assert found.scale is None
-    assert f"{name}: 2 ratings lie outside the published scale, so none is declared" in caplog.text
+    assert f"{name}: 2 ratings lie outside the published scale, so it is not declared" in caplog.text
     hint = re.search(r'where="(.*?)"', caplog.text)[1]
     kept = found.where(hint)
     assert len(kept) == len(found) - 2
@@ -125,7 +125,7 @@ def test_unreadable_workbooks_raise(cache):
     with pytest.raises(DataError, match="truncated or damaged"):
         datasets.load("jester-4")
     archive(cache, "jester-4", {"a.xls": b"1", "b.xls": b"2", "._b.xls": b"3"})
-    with pytest.raises(DataError, match="holds 2 workbooks, not one") as caught:
+    with pytest.raises(DataError, match="contains 2 workbooks, not one") as caught:
         datasets.load("jester-4")
     assert caught.value.where == "a.xls, b.xls"
 
@@ -180,9 +180,9 @@ def test_joke_texts_of_jester_1(cache):
     assert "jester_dataset_1_1.zip" not in [p.name for p in (cache / "datasets/jester-1").iterdir()]
     del members["jokes/init44.html"]
     archive(cache, "jester-1", members, "items")
-    with pytest.raises(DataError, match="does not hold the texts of jokes 1 to 100") as caught:
+    with pytest.raises(DataError, match="does not contain the texts of jokes 1 to 100") as caught:
         datasets.load_items("jester-1")
-    assert caught.value.where == "first fault: joke 44"
+    assert caught.value.where == "first: joke 44"
 
 
 @pytest.mark.parametrize("heading", [[], [["Jokes"]]])

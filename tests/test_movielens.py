@@ -168,8 +168,8 @@ def test_a_rating_outside_a_declared_scale_is_refused(cache):
     ("member", "text", "message"),
     [
         ("movies.csv", "movieId,title,genres\n1,A (2001)\n", "line 2 has 2 fields, not 3"),
-        ("movies.csv", "movieId,title,genres\n1,A,\n1,B,\n", "film 1 stands more than once"),
-        ("movies.csv", "movieId,title,genres\none,A,\n", "'one' stands where the number of a film should"),
+        ("movies.csv", "movieId,title,genres\n1,A,\n1,B,\n", "film 1 occurs more than once"),
+        ("movies.csv", "movieId,title,genres\none,A,\n", "'one' is not a film number"),
         ("movies.csv", "movieId,title,genres\n", "its list of films is empty"),
         ("movies.csv", b"movieId,title,genres\n1,Am\xe9lie,\n", "is no text in utf-8"),
     ],
@@ -202,12 +202,12 @@ def test_corrupt_archive_raises(cache):
     path = make(cache, "movielens-25m")
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
-    with pytest.raises(DataError, match="is a damaged zip archive, or none") as caught:
+    with pytest.raises(DataError, match="is damaged or not a zip archive") as caught:
         datasets.load("movielens-25m")
-    assert caught.value.hint == f"rm {path}, and fetch it again"
+    assert caught.value.hint == f"rm {path}, and download it again"
     place = whole.index(b"ratings.csv") + 40
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
-    with pytest.raises(DataError, match="is a damaged zip archive"):
+    with pytest.raises(DataError, match="is damaged or not a zip archive"):
         datasets.load("movielens-25m")
 
 

@@ -82,7 +82,7 @@ def test_server_without_ranges_restarts_and_logs_it(server, partial, caplog):
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
     assert server.asked[1]["range"] == "bytes=100000-"
-    assert "the server cannot go on where it was cut; starting anew" in caplog.text
+    assert "the server cannot resume; starting from the beginning" in caplog.text
 
 
 def test_changed_file_restarts(server, partial):
@@ -158,7 +158,7 @@ def test_stalled_transfer_is_retried(server, partial, monkeypatch, caplog):
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
     assert server.asked[1]["range"] == "bytes=70000-"
-    assert "no answer from 127.0.0.1 for 0.2 s; trying again" in caplog.text
+    assert "no response from 127.0.0.1 for 0.2 s; trying again" in caplog.text
 
 
 # Refusals ------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_server_errors_are_retried(server, partial, caplog):
     server.next["/" + NAME] = [Answer(status=500), Answer(status=503)]
     download(f"{server.url}/{NAME}", partial, Progress())
     assert partial.path.read_bytes() == DATA
-    assert "the server says 500 Internal Server Error; trying again in 0 s" in caplog.text
+    assert "the server answered 500 Internal Server Error; trying again in 0 s" in caplog.text
 
 
 def test_retry_after_is_respected_up_to_a_limit(server, partial, monkeypatch):
@@ -193,7 +193,7 @@ def test_retry_delays_grow_and_end(server, partial, monkeypatch):
         download(f"{server.url}/{NAME}", partial, Progress())
     assert pauses == [1, 2, 4]
     assert len(server.asked) == 4
-    assert "4 attempts in a row brought nothing; 0 bytes are here" in caught.value.where
+    assert "4 attempts in a row received nothing; 0 bytes are here" in caught.value.where
 
 
 def test_attempts_with_progress_do_not_count(server, partial, monkeypatch):
@@ -206,11 +206,11 @@ def test_attempts_with_progress_do_not_count(server, partial, monkeypatch):
 @pytest.mark.parametrize(
     ("status", "kind", "message"),
     [
-        (404, NotFoundError, "is not there (404 Not Found)"),
-        (410, NotFoundError, "is not there (410 Gone)"),
-        (403, DownloadError, "says 403 Forbidden"),
-        (401, DownloadError, "says 401 Unauthorized"),
-        (299, DownloadError, "says 299 ?"),
+        (404, NotFoundError, "does not exist (404 Not Found)"),
+        (410, NotFoundError, "does not exist (410 Gone)"),
+        (403, DownloadError, "answered 403 Forbidden"),
+        (401, DownloadError, "answered 401 Unauthorized"),
+        (299, DownloadError, "answered 299 ?"),
     ],
 )
 def test_permanent_errors_are_not_retried(server, partial, status, kind, message):
@@ -236,13 +236,13 @@ def test_unknown_host_raises_at_once(partial, monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     monkeypatch.setattr(transfer.time, "sleep", lambda _: pytest.fail("waited"))
-    with pytest.raises(DownloadError, match=r"no address for data\.invalid: no network, or a wrong name"):
+    with pytest.raises(DownloadError, match=r"cannot resolve data\.invalid: no network, or an unknown host"):
         download("http://data.invalid/x", partial, Progress())
 
 
 @pytest.mark.parametrize("url", ["ftp://data.invalid/x", "file:///etc/passwd", "http:///x", "x"])
 def test_other_url_schemes_raise(partial, url):
-    with pytest.raises(DownloadError, match="is not an address that can be fetched"):
+    with pytest.raises(DownloadError, match="is not an http.s. URL"):
         download(url, partial, Progress())
 
 
@@ -260,14 +260,14 @@ def test_redirects_are_followed_and_resumed(server, partial):
 
 def test_redirect_loops_end(server, partial):
     server.always = Answer(status=301, headers={"Location": "/round"})
-    with pytest.raises(DownloadError, match="leads on and on"):
+    with pytest.raises(DownloadError, match="redirects too often"):
         download(f"{server.url}/round", partial, Progress())
     assert len(server.asked) == 11
 
 
 def test_a_redirect_to_a_local_file_is_refused(server, partial):
     server.always = Answer(status=302, headers={"Location": "file:///etc/passwd"})
-    with pytest.raises(DownloadError, match="not an address that can be fetched"):
+    with pytest.raises(DownloadError, match="not an http.s. URL"):
         download(f"{server.url}/x", partial, Progress())
 
 
@@ -289,7 +289,7 @@ def certificate(tmp_path):
 def test_untrusted_certificate_raises(certificate, partial):
     with serving(certificate) as server:
         url = server.put(NAME, DATA)
-        with pytest.raises(DownloadError, match=r"the certificate of 127\.0\.0\.1 is not accepted: self"):
+        with pytest.raises(DownloadError, match=r"the certificate of 127\.0\.0\.1 is invalid: self"):
             download(url, partial, Progress())
         assert server.asked == []
 
@@ -301,7 +301,7 @@ def test_redirect_from_https_to_http_raises(certificate, server, partial, monkey
         download(url, partial, Progress())
         assert partial.path.read_bytes() == DATA[:1000]
         safe.always = Answer(status=302, headers={"Location": f"{server.url}/{NAME}"})
-        with pytest.raises(DownloadError, match="which is not protected; refused"):
+        with pytest.raises(DownloadError, match="which is not encrypted"):
             download(url, partial, Progress())
     assert server.asked == []
 
@@ -325,6 +325,8 @@ def test_no_proxy_is_respected(server, partial, monkeypatch):
 
 def test_other_proxy_schemes_raise(partial, monkeypatch):
     monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
-    with pytest.raises(DownloadError, match=r"the proxy socks5://127\.0\.0\.1:9 is of a kind") as caught:
+    with pytest.raises(
+        DownloadError, match=r"the proxy socks5://127\.0\.0\.1:9 has an unsupported scheme"
+    ) as caught:
         download("http://data.invalid/x", partial, Progress())
     assert "secret" not in str(caught.value)

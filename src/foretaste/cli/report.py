@@ -159,7 +159,8 @@ def write_page(
         None if source is None or ratings is None else _source_expression(source, read_options)
     )
     page_path = write_report(
-        results, path, ratings=ratings, split=split, test=test, audit=audit, command=command_line, origin=source_expression,
+        results, path, ratings=ratings, split=split, test=test, audit=audit,
+        command=command_line, origin=source_expression,
         progress=progress_setting() if sys.stderr.isatty() else False,
     )  # fmt: skip
     log.info("wrote %s", path)

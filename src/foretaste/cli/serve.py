@@ -82,8 +82,8 @@ _KEY_FILE = "admin.key"
 )
 def serve(
     ratings: str | None, items: str | None, model: str | None, folder: str, database: str | None, port: int,
-    workers: int, rate_limit: str, origins: tuple[str, ...], hosts: tuple[str, ...], web: str, exclude_items: str | None,
-    **read_options: Any,
+    workers: int, rate_limit: str, origins: tuple[str, ...], hosts: tuple[str, ...], web: str,
+    exclude_items: str | None, **read_options: Any,
 ) -> CommandResult:  # fmt: skip
     """Serve recommendations and a rating page over HTTP on 127.0.0.1, until Ctrl-C.
 

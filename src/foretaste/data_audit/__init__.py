@@ -1,7 +1,7 @@
-"""What is in ratings and what is wrong with them, before a model learns from them.
+"""Checks ratings before training: what they contain and what is wrong with them.
 
-Every finding says what was found, what it does to a model, and what to type to mend it; nothing is mended
-here.
+Every finding states the problem, its effect on a model, and the argument that fixes it; the ratings are not
+changed.
 """
 
 from foretaste.data_audit.auditor import audit

@@ -1,4 +1,4 @@
-"""``audit``: all checks, one after the other."""
+"""``audit``: runs all checks."""
 
 from __future__ import annotations
 
@@ -30,27 +30,28 @@ def audit(
     progress: bool | Progress = False,
     **read_options: Any,
 ) -> Audit:
-    """Look over ratings before a model learns from them: what is there, and what is wrong with it.
+    """Check ratings before training: what they contain and what is wrong with them.
 
-    Nothing is mended. Rows that ``read_ratings`` would refuse are counted and left out.
+    Nothing is changed. Rows at which ``read_ratings`` raises are counted and left out.
 
     Parameters
     ----------
     source : Ratings, or a file, frame or database
         Ratings, or what ``read_ratings`` reads.
     scale : (low, high), optional
-        The lowest and highest rating allowed; without it, ratings that look like marks are looked for.
+        The lowest and highest rating allowed; without it, ratings that look like missing-value markers are
+        searched.
     seed : int
-        Of the splits whose unknown users and items are counted.
+        Random seed of the splits whose cold-start rows are counted.
     progress : bool or Progress
-        Whether to show what is being checked.
-    **reading
+        Whether to show the progress of the checks.
+    **read_options
         The other arguments of ``read_ratings``.
 
     Returns
     -------
     Audit
-        The same for the same ratings and seed, but that times to come are those after now.
+        Deterministic for the same ratings and seed, except that future timestamps are those after now.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def audit(
     """
     with get_progress(progress).start_task("audit", len(_CHECKS) + 2) as task:
         data = load_input(source, scale, seed, read_options)
-        task.step(note="figures")
+        task.step(note="summary")
         summary = summarize(data)
         findings: list[Finding] = []
         for name, check in _CHECKS.items():
@@ -78,5 +79,5 @@ def audit(
                 findings += check(data)
         findings += check_cold_start(data, summary["cold_start"])
         task.step()
-    findings.sort(key=lambda finding: finding.severity != WARNING)  # else in the order of the checks
+    findings.sort(key=lambda finding: finding.severity != WARNING)  # stable: in the order of the checks
     return Audit(data.name, summary, tuple(findings))

@@ -1,4 +1,4 @@
-"""What an audit ends in: facts, and findings with their mends."""
+"""Results of an audit: a summary, and findings with their fixes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ WARNING, NOTE = "warning", "note"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found in the ratings.
+    """One problem found in the ratings.
 
     Parameters
     ----------
     kind : str
-        What it is, in one word: ``missing_marker``.
+        Identifier of the kind of problem: ``missing_marker``.
     severity : {"warning", "note"}
-        A warning should be mended before a model learns; a note is to be known.
+        A warning should be fixed before training; a note is information.
     message : str
-        A sentence with its counts.
+        One sentence with counts.
     count : int
-        How many: rows, ids or users, as ``message`` says.
+        Number of rows, ids or users, as ``message`` says.
     impact : str
-        What it does to a model.
+        Effect on a model.
     fix : str
-        What mends it: arguments of ``read_ratings``, or a line of Python; empty where nothing needs to be
-        done.
+        Arguments of ``read_ratings``, or a line of Python; empty if there is nothing to do.
     where : tuple of str
-        The first few, as people wrote them.
+        The first few occurrences, as they are in the source.
     """
 
     kind: str
@@ -44,22 +43,22 @@ class Finding:
     where: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields as JSON types."""
         return dataclasses.asdict(self) | {"where": list(self.where)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit(PlotMixin):
-    """What was found in ratings; made by ``audit``.
+    """Result of ``audit``.
 
     Parameters
     ----------
     name : str
-        What the source is called.
+        Name of the source.
     summary : dict
-        Figures, as JSON can hold them: those of ``Ratings.describe``, and ``rows``, ``unusable_rows``,
+        JSON types: the keys of ``Ratings.describe``, and ``rows``, ``unusable_rows``,
         ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``histogram``,
-        ``quantiles``, ``long_tail``, ``time`` and ``cold``.
+        ``quantiles``, ``long_tail``, ``single``, ``time`` and ``cold_start``.
     findings : tuple of Finding
         Warnings first.
     """
@@ -70,12 +69,12 @@ class Audit(PlotMixin):
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that should be mended."""
+        """The findings that should be fixed."""
         return tuple(f for f in self.findings if f.severity == WARNING)
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """The findings that are to be known."""
+        """The findings that are information."""
         return tuple(f for f in self.findings if f.severity != WARNING)
 
     def findings_of_kind(self, kind: str) -> tuple[Finding, ...]:
@@ -84,7 +83,7 @@ class Audit(PlotMixin):
 
     @property
     def headline(self) -> str:
-        """One sentence: how much there is, and how much is wrong with it."""
+        """One sentence: the size of the data and the number of findings."""
         summary = self.summary
         size = f"{format_count(summary['ratings'], 'rating')}, {format_count(summary['users'], 'user')} x "
         size += format_count(summary["items"], "item")
@@ -92,11 +91,11 @@ class Audit(PlotMixin):
             format_count(len(findings), word)
             for findings, word in ((self.warnings, "warning"), (self.notes, "note"))
         ]
-        verdict = ", ".join(parts) if self.findings else "nothing was found to be wrong"
+        verdict = ", ".join(parts) if self.findings else "no findings"
         return f"{self.name}: {size}; {verdict}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``name``, ``summary`` and ``findings`` as JSON can hold them."""
+        """Return ``name``, ``summary`` and ``findings`` as JSON types."""
         return {
             "name": self.name,
             "summary": self.summary,

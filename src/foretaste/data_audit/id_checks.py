@@ -1,4 +1,4 @@
-"""Findings about ids written in more than one way, so that one person counts as two.
+"""Checks ids for several spellings of the same id, placeholders and mixed types.
 
 Ids are compared after each of several steps that make them plainer: invisible characters and stray blanks,
 accents composed, leading zeros, case, letters of other alphabets, look-alike digits. Two ids that become one
@@ -20,14 +20,12 @@ from foretaste.data_audit.source import AuditInput
 from foretaste.data_audit.sql_conditions import MAX_EXAMPLES, exclude_ids_hint, quote, where_hint
 from foretaste.typing import Int64Array
 
-# What programs write where there was no id; as an id, all of them become one busy person.
+# What programs write for a missing id; as an id, it would be one very active user.
 PLACEHOLDERS = frozenset(["null", "none", "nan", "n/a", "#n/a", "nil", "undefined", "(null)", "<na>", "\\n"])
 # Those that may also be a name or a title.
 AMBIGUOUS_PLACEHOLDERS = frozenset(["na", "unknown", "anonymous", "missing", "?", "-", "--", "."])
-CASE_SENSITIVE_SHARE = (
-    0.1  # of the ids: with so many twins in case, upper and lower case are part of the code
-)
-MAX_MIXED_SHARE = 0.05  # of the ids: so few of the other kind are slips rather than a way of numbering
+CASE_SENSITIVE_SHARE = 0.1  # fraction of ids that differ in case only, from which case is part of the id
+MAX_MIXED_SHARE = 0.05  # fraction of ids that are not numbers, up to which they are errors
 
 _INVISIBLE = r"[\u{AD}\u{200B}-\u{200F}\u{2028}-\u{202E}\u{2060}-\u{2064}\u{FEFF}\x00-\x08\x0E-\x1F\x7F]"
 # Letters of the Cyrillic and Greek alphabets that print like Latin ones (Unicode's confusables).
@@ -40,7 +38,7 @@ _DIGIT_LOOKALIKES = str.maketrans("OoIl", "0011")
 
 @dataclass(frozen=True)
 class _Step:
-    """One way in which ids are made plainer."""
+    """One step of normalization."""
 
     kind: str
     severity: str
@@ -58,7 +56,7 @@ _STEPS = (
 
 
 def check_id_spelling(data: AuditInput) -> Iterator[Finding]:
-    """Yield what is suspicious about the ids of users and items, where they are text."""
+    """Yield findings about text ids of users and items."""
     for entity, index in (("user", data.ratings.users), ("item", data.ratings.items)):
         if index.dtype == "str" and len(index):
             yield from _check_mixed_ids(data, entity, index)
@@ -71,7 +69,7 @@ def _counts(data: AuditInput, entity: str) -> Int64Array:
 
 
 def normalize_ids(ids: list[str]) -> Any:
-    """Return a frame of the ids and what becomes of them: column ``0`` as they are, then one a step."""
+    """Return a frame of the ids: column ``0`` as they are, then one column per normalization step."""
     import polars as pl
 
     raw = pl.Series("0", ids, dtype=pl.String)
@@ -81,7 +79,7 @@ def normalize_ids(ids: list[str]) -> Any:
     composed = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in trimmed]
     steps.append(pl.Series(composed, dtype=pl.String))
     steps.append(steps[-1].str.replace(r"^0+(\d+)$", "$1"))
-    # Letters are compared before their case is lost: I prints like l, i does not.
+    # Homoglyphs come before lower case: I looks like l, i does not.
     latin = [text if text.isascii() else text.translate(_HOMOGLYPHS) for text in steps[-1].to_list()]
     for texts in (steps[-1], latin, [text.translate(_DIGIT_LOOKALIKES) for text in latin]):
         steps.append(pl.Series(values=texts, dtype=pl.String).str.to_lowercase())
@@ -89,7 +87,7 @@ def normalize_ids(ids: list[str]) -> Any:
 
 
 def _check_variants(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
-    """Find ids that become one at a step, and tidy those that only have stray blanks of their own."""
+    """Find ids that become equal at a step, and ids with stray blanks and no other spelling."""
     import polars as pl
 
     frame = normalize_ids(index.ids.tolist()).with_row_index("code")
@@ -107,7 +105,7 @@ def _check_variants(data: AuditInput, entity: str, index: Any) -> Iterator[Findi
 def _variant_finding(
     data: AuditInput, entity: str, index: Any, step: _Step, groups: Any, keys: tuple[str, str]
 ) -> Finding:
-    """Make the finding of ids that differ only in one way; the writing with most ratings is the plain one."""
+    """Return the finding of ids that differ in one way; the spelling with most ratings is the main one."""
     counts = _counts(data, entity)
     before, after = keys
     by_group: dict[str, dict[str, list[int]]] = {}
@@ -117,7 +115,7 @@ def _variant_finding(
     examples: list[str] = []
     for spellings in sorted(by_group.values(), key=lambda group: min(map(min, group.values()))):
         weight = {spelling: int(counts[codes].sum()) for spelling, codes in spellings.items()}
-        # Of equally many ratings the plainer writing counts as the right one: the shorter, then the later.
+        # Ties: the shorter spelling, then the later in the alphabet.
         main_spelling = max(weight, key=lambda spelling: (weight[spelling], -len(spelling), spelling))
         canonical = quote(index.ids[max(spellings[main_spelling], key=lambda code: int(counts[code]))])
         for spelling, codes in spellings.items():
@@ -131,7 +129,8 @@ def _variant_finding(
     severity = step.severity
     if step.kind == "case_variants" and n > CASE_SENSITIVE_SHARE * len(index):
         severity = NOTE
-    message = f"{format_count(n, f'{entity} id')} of {len(index):,} {'differs' if n == 1 else 'differ'} from another only "
+    message = f"{format_count(n, f'{entity} id')} of {len(index):,} "
+    message += f"{'differs' if n == 1 else 'differ'} from another only "
     message += f"{step.difference} ({format_count(rows, 'rating')})."
     impact = f"One {entity} is learned as two, each from a part of the ratings."
     return Finding(
@@ -146,7 +145,7 @@ def _variant_finding(
 
 
 def _describe_variant(step: _Step, id_: str) -> str:
-    """Return an id in quotes, letters named that look like others."""
+    """Return an id in quotes, with the code points of its homoglyphs."""
     homoglyphs = sorted({c for c in id_ if ord(c) in _HOMOGLYPHS}) if step.kind == "look_alikes" else []
     note = f" ({', '.join(f'U+{ord(c):04X}' for c in homoglyphs)})" if homoglyphs else ""
     return quote(id_) + note
@@ -158,7 +157,8 @@ def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]
         return hint
     ids = [(data.ratings.users if entity == "user" else data.ratings.items).ids[code] for code in variants]
     patterns = {
-        "stray_spaces": f"{entity} = TRIM({entity}) AND {entity} !~ '[[:space:]]{{2}}|[[:cntrl:]{_invisible_characters(ids)}]'",
+        "stray_spaces": f"{entity} = TRIM({entity}) AND "
+        f"{entity} !~ '[[:space:]]{{2}}|[[:cntrl:]{_invisible_characters(ids)}]'",
         "leading_zeros": f"{entity} !~ '^0[0-9]+$'",
         "case_variants": f"{entity} = LOWER({entity})",
     }
@@ -168,7 +168,7 @@ def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]
 
 
 def _invisible_characters(ids: list[str]) -> str:
-    """Return the characters in some ids that leave no mark or another one than a blank; no control codes."""
+    """Return the invisible characters and special blanks in some ids, without control codes."""
     invisible = {
         c for id_ in ids for c in id_ if c > "\x7f" and (c.isspace() or unicodedata.category(c) == "Cf")
     }
@@ -180,7 +180,7 @@ def _truncate_examples(examples: list[str]) -> tuple[str, ...]:
 
 
 def _check_stray_spaces(data: AuditInput, entity: str, index: Any, frame: Any) -> Finding | None:
-    """Find ids with stray blanks of which there is no other writing: harmless until they are looked up."""
+    """Find ids with stray blanks and no other spelling: harmless until they are looked up."""
     codes = np.flatnonzero((frame["0"] != frame["1"]).to_numpy())
     if not len(codes):
         return None
@@ -196,7 +196,7 @@ def _check_stray_spaces(data: AuditInput, entity: str, index: Any, frame: Any) -
 
 
 def _check_mixed_ids(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
-    """Find the few ids that are no numbers where the others are."""
+    """Find the few ids that are not numbers where the others are."""
     import polars as pl
 
     is_number = pl.Series(index.ids.tolist(), dtype=pl.String).str.contains(r"^\s*[0-9]+\s*$").to_numpy()
@@ -204,8 +204,10 @@ def _check_mixed_ids(data: AuditInput, entity: str, index: Any) -> Iterator[Find
     if not 0 < len(mixed) <= MAX_MIXED_SHARE * len(index):
         return
     rows = int(_counts(data, entity)[mixed].sum())
-    message = f"{format_count(len(mixed), f'{entity} id')} of {len(index):,} {'is' if len(mixed) == 1 else 'are'} no number, "
-    message += f"as the others are ({format_count(rows, 'rating')})."
+    message = f"{format_count(len(mixed), f'{entity} id')} of {len(index):,} "
+    message += (
+        f"{'is' if len(mixed) == 1 else 'are'} no number, as the others are ({format_count(rows, 'rating')})."
+    )
     impact = (
         f"All {entity} ids are kept as text for their sake; asked for as the number 7, a {entity} is unknown."
     )
@@ -222,7 +224,7 @@ def _check_mixed_ids(data: AuditInput, entity: str, index: Any) -> Iterator[Find
 
 
 def _check_placeholders(data: AuditInput, entity: str, index: Any) -> Iterator[Finding]:
-    """Find ids that are what programs write where there is none."""
+    """Find placeholders that programs write for a missing id."""
     normalized = [id_.strip().lower() for id_ in index.ids.tolist()]
     placeholders = [
         code for code, id_ in enumerate(normalized) if id_ in PLACEHOLDERS or id_ in AMBIGUOUS_PLACEHOLDERS
@@ -232,7 +234,8 @@ def _check_placeholders(data: AuditInput, entity: str, index: Any) -> Iterator[F
     severity = WARNING if any(normalized[code] in PLACEHOLDERS for code in placeholders) else NOTE
     rows = int(_counts(data, entity)[placeholders].sum())
     message = f"{format_count(rows, 'rating')} {'belongs' if rows == 1 else 'belong'} to "
-    message += f"{format_count(len(placeholders), f'{entity} id')} that {'means' if len(placeholders) == 1 else 'mean'} no id."
+    message += f"{format_count(len(placeholders), f'{entity} id')} that "
+    message += f"{'means' if len(placeholders) == 1 else 'mean'} no id."
     impact = f"Everybody without an id is learned as one {entity}."
     examples = _truncate_examples([quote(index.ids[code]) for code in placeholders])
     yield Finding(

@@ -1,4 +1,4 @@
-"""An audit as lines of text, each with its style, and as HTML."""
+"""Renders an audit as styled lines of text and as HTML."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from foretaste.data_audit.findings import Audit, Finding
 from foretaste.data_audit.summary import QUANTILES
 
 WIDTH = 88
-_MIN_WIDTH = 48  # columns below which nothing can be laid out
-_LABEL_WIDTH = 12  # of the facts
-_SHORTEST_BARS = {"█": "▏"}  # the shortest bar, of what is there but hardly to be seen
-_INDENT = 4  # of what belongs to a finding
+_MIN_WIDTH = 48  # columns
+_LABEL_WIDTH = 12  # columns of the summary labels
+_SHORTEST_BARS = {"█": "▏"}  # the shortest bar of a nonzero count
+_INDENT = 4  # of the details of a finding
 
 StyledLine = tuple[str, str]  # a text and its style: "", "strong", "faint", "warning" or "note"
 
@@ -29,11 +29,11 @@ def lines(
     ----------
     audit : Audit
     width : int
-        Columns there are.
+        Available columns.
     bar : str
-        What the bars of the histogram are made of.
+        Character of the histogram bars.
     format_fix : function of str
-        How a mend is written: as Python, or as options of the command line.
+        How a fix is written: as Python, or as command-line options.
     """
     width = max(width, _MIN_WIDTH)
     for part in textwrap.wrap(audit.headline, width):
@@ -64,7 +64,7 @@ def _label_lines(label: str, text: str, width: int, column: int, indent: int) ->
 
 
 def describe_summary(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the facts as people say them, label and text."""
+    """Yield the summary as pairs of label and text."""
     n = summary["ratings"]
     unusable = summary["unusable_rows"]
     unusable_note = (
@@ -75,7 +75,7 @@ def describe_summary(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         return
     yield "users", f"{summary['users']:,} ({summary['user_ids']} ids)"
     yield "items", f"{summary['items']:,} ({summary['item_ids']} ids)"
-    yield "filled", f"{100 * summary['density']:.4g} % of all pairs"
+    yield "density", f"{100 * summary['density']:.4g} % of all pairs are rated"
     step = "" if summary["step"] is None else f" in steps of {summary['step']:g}"
     distinct = f", {format_count(summary['distinct'], 'different rating')}"
     yield "scale", f"{summary['min']:g} to {summary['max']:g}{step}{distinct}; {_format_scale(summary)}"
@@ -150,7 +150,7 @@ def _histogram_lines(summary: dict[str, Any], width: int, bar: str) -> list[str]
 
 
 def _bar_labels(bars: list[dict[str, Any]]) -> list[str]:
-    """Write the rating or the range that each bar stands for, all equally long."""
+    """Return the rating or the range of each bar, padded to equal length."""
     ends = [(f"{part['low']:.4g}", f"{part['high']:.4g}", part["low"] == part["high"]) for part in bars]
     low_width = max((len(low) for low, _, single in ends if not single), default=0)
     high_width = max((len(high) for _, high, single in ends if not single), default=0)
@@ -175,7 +175,7 @@ def _finding_lines(
 
 
 def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
-    """Lay out a mend: what can be copied in one line, however long, and what it does below if it must be."""
+    """Lay out a fix: the argument on one line, however long, so that it can be copied; its effect below."""
     start = " " * _INDENT + "fix".ljust(8)
     argument, verb, consequence = next(
         (parts for verb in (" leaves ", " keeps ") if (parts := text.partition(verb))[1]), (text, "", "")
@@ -189,7 +189,7 @@ def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
 
 
 def as_html(audit: Audit) -> str:
-    """Return an audit for a notebook: the facts as a table, the histogram as text, findings as tables."""
+    """Return an audit for a notebook: summary and findings as tables, the histogram as text."""
     title = f"<p><b>{html.escape(audit.headline)}</b></p>"
     summary = format_html_table(["", ""], [list(pair) for pair in describe_summary(audit.summary)], "ll")
     bars = ""

@@ -1,4 +1,4 @@
-"""Where an audit gets its ratings from: the one place that knows how sources are read leniently."""
+"""Reads the source of an audit leniently: unusable rows are collected, not raised."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _MAX_EXAMPLES = 3
 
 @dataclass(frozen=True, eq=False)
 class AuditInput:
-    """What is audited.
+    """Ratings to be audited, with the unusable rows of their source.
 
     Parameters
     ----------
     ratings : Ratings
-        The rows that can be used.
+        The usable rows.
     row_errors : tuple of Fault
-        The rows that cannot.
+        The unusable rows, by kind.
     n_rows : int
-        Of the source, all of them.
+        Number of rows of the source.
     name : str
-        What the source is called.
+        Name of the source.
     seed : int
-        Of the splits that are tried.
+        Random seed of the splits.
     skip_errors : bool
-        Whether the caller wants unusable rows to be left out, and so knows of them.
+        Whether the caller asked to skip unusable rows, and so knows of them.
     where : str or None
-        The condition that the rows of a source were chosen by.
+        SQL condition that selected the rows.
     source
-        What was read, if it was not ratings.
+        The source, if it was not ``Ratings``.
     read_options : dict
-        How it was read.
+        Arguments of ``read_ratings``.
     """
 
     ratings: Ratings
@@ -61,30 +61,30 @@ class AuditInput:
     read_options: dict[str, Any] = field(default_factory=dict)
 
     def has_error(self, kind: str) -> bool:
-        """Whether rows could not be used for a reason."""
+        """Whether there are unusable rows of a kind."""
         return any(error.kind == kind for error in self.row_errors)
 
     @cached_property
     def user_counts(self) -> Int64Array:
-        """How many ratings each user gave."""
+        """Number of ratings of each user, shape (users,)."""
         return np.bincount(self.ratings.user, minlength=len(self.ratings.users))
 
     @cached_property
     def item_counts(self) -> Int64Array:
-        """How many ratings each item has."""
+        """Number of ratings of each item, shape (items,)."""
         return np.bincount(self.ratings.item, minlength=len(self.ratings.items))
 
     @cached_property
     def value_counts(self) -> tuple[Float64Array, Int64Array]:
-        """The distinct ratings, in order, and how often each was given."""
+        """The distinct ratings, in order, and their counts."""
         values, counts = np.unique(self.ratings.value, return_counts=True)
         return values.astype(np.float64), counts
 
     def count_where(self, condition: str) -> int | None:
-        """Return how many ratings are left under a condition; None if it does not fit the source.
+        """Return the number of ratings that satisfy a condition; None if it does not fit the source.
 
-        A source is read anew, and in silence: what it guesses was said before. One that can be read only
-        once, as a stream, is not tried: then the ratings themselves are.
+        The source is read again, without logging. One that can be read only once (a stream) is replaced by
+        the ratings.
         """
         try:
             if not _is_rereadable(self.source):
@@ -95,13 +95,13 @@ class AuditInput:
             return None
 
     def rating_quantile(self, share: float) -> float:
-        """Return the rating below which a share of all lies."""
+        """Return a quantile of the ratings."""
         values, counts = self.value_counts
         return float(values[np.searchsorted(np.cumsum(counts), share * len(self.ratings))])
 
 
 def load_input(source: Any, scale: Any, seed: int, read_options: dict[str, Any]) -> AuditInput:
-    """Read what is to be audited, so that rows that cannot be used are counted rather than refused.
+    """Read the ratings to audit; unusable rows are collected instead of raised.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def load_input(source: Any, scale: Any, seed: int, read_options: dict[str, Any])
     if isinstance(source, Ratings):
         if read_options:
             raise InvalidParameterError(
-                f"{next(iter(read_options))}= says how to read a source; these ratings are read already",
+                f"{next(iter(read_options))}= applies to files, frames and databases, not to Ratings",
                 hint="audit(ratings), or audit(PATH, ...)",
             )
         return _from_ratings(source, scale, seed)
@@ -128,7 +128,8 @@ def load_input(source: Any, scale: Any, seed: int, read_options: dict[str, Any])
     report = _read_with_report(source, read_options)
     return AuditInput(
         report.ratings, report.row_errors, report.n_rows, report.name, seed,
-        skip_errors=on_error == "skip", where=read_options.get("where"), source=source, read_options=read_options,
+        skip_errors=on_error == "skip", where=read_options.get("where"), source=source,
+        read_options=read_options,
     )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def _disable_logging() -> Iterator[None]:
 
 
 def _from_ratings(ratings: Ratings, scale: Any, seed: int) -> AuditInput:
-    """Take ratings in memory, without those outside a scale that is declared only now."""
+    """Use ratings in memory, without those outside a newly declared scale."""
     row_errors: tuple[RowError, ...] = ()
     n_rows = len(ratings)
     if scale is not None:

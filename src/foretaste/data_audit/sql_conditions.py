@@ -1,4 +1,4 @@
-"""SQL conditions that leave rows out, as ``read_ratings(where=...)`` takes them."""
+"""SQL conditions for ``read_ratings(where=...)`` that exclude rows, as fixes of findings."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from foretaste.data_audit.source import AuditInput
 from foretaste.ratings import Ratings
 from foretaste.typing import BoolArray
 
-MAX_LISTED_IDS = 20  # ids in one condition: more make a line that nobody reads
-MAX_EXAMPLES = 5  # examples of a finding
+MAX_LISTED_IDS = 20  # ids in one condition
+MAX_EXAMPLES = 5  # examples per finding
 
 
 def rating_expression(data: AuditInput) -> str:
-    """Return what a condition calls the rating: a column with texts in it, or once in it, has to be cast."""
+    """Return the rating in a condition: cast if the column has, or had, text in it."""
     return "TRY_CAST(rating AS DOUBLE)" if data.has_error("not_a_number") or data.where else "rating"
 
 
 def timestamp_expression(data: AuditInput) -> str:
-    """Return what a condition calls the time."""
+    """Return the timestamp in a condition."""
     return "TRY_CAST(timestamp AS BIGINT)" if data.has_error("bad_time") or data.where else "timestamp"
 
 
 def where_hint(data: AuditInput, condition: str, rows: str) -> str:
-    """Write a condition as an argument, beside the one that holds already, and say what it leaves out."""
+    """Return a condition as an argument, combined with the one in effect, and what it leaves out."""
     return f'where="{_combine_conditions(data, condition)}" leaves {rows} out'
 
 
@@ -36,7 +36,7 @@ def _combine_conditions(data: AuditInput, condition: str) -> str:
 
 
 def timestamp_range_hint(data: AuditInput, comparison: str, mask: BoolArray) -> str:
-    """Write the argument that keeps only times in some range, which are those of ``mask``.
+    """Return the argument that selects a range of times, which are the rows of ``mask``.
 
     A source may hold dates where a condition compares numbers: it is tried, and if it does not leave out
     just these rows, Python is given instead.
@@ -50,12 +50,12 @@ def timestamp_range_hint(data: AuditInput, comparison: str, mask: BoolArray) -> 
 
 
 def format_row_count(rows: int) -> str:
-    """Say how many rows: ``those 7 rows``."""
+    """Return ``those 7 rows``."""
     return "that row" if rows == 1 else f"those {format_count(rows, 'row')}"
 
 
 def exclude_ids_hint(data: AuditInput, entity: str, codes: Sequence[int]) -> str:
-    """Write the argument that leaves some users or items out; empty if they are too many to be listed."""
+    """Return the argument that excludes some users or items; empty if there are too many to list."""
     index, counts = (
         (data.ratings.users, data.user_counts) if entity == "user" else (data.ratings.items, data.item_counts)
     )
@@ -70,7 +70,7 @@ def exclude_ids_hint(data: AuditInput, entity: str, codes: Sequence[int]) -> str
 
 
 def _is_printable(id_: Any) -> bool:
-    """Whether an id can stand in a condition between double quotes on one line."""
+    """Whether an id can be part of a one-line condition in double quotes."""
     return not isinstance(id_, str) or not any(
         c == '"' or c < " " or c in "\\\x7f\x85\u2028\u2029" for c in id_
     )
@@ -81,17 +81,17 @@ def _sql_literal(id_: Any) -> str:
 
 
 def format_id(index: Any, code: int) -> str:
-    """Return an id as it stands in the source, text in quotes with what cannot be seen spelt out."""
+    """Return an id as in the source; text in quotes, with invisible characters escaped."""
     id_ = index.ids[code]
     return quote(id_) if isinstance(id_, str) else str(int(id_))
 
 
 def quote(text: str) -> str:
-    """Return a text in quotes, what is not printable ASCII spelt out."""
+    """Return a text in quotes, with escapes for what is neither printable ASCII nor a letter."""
     return '"' + "".join(c if " " <= c <= "~" else c if c.isalpha() else ascii(c)[1:-1] for c in text) + '"'
 
 
 def format_pair(ratings: Ratings, row: int) -> str:
-    """Name a row by its pair, as it stands in the source."""
+    """Return user and item of a row, as in the source."""
     user, item = format_id(ratings.users, ratings.user[row]), format_id(ratings.items, ratings.item[row])
     return f"user {user}, item {item}"

@@ -1,4 +1,4 @@
-"""The figures of an audit: what there is, how it is spread, and what a split would leave unknown."""
+"""Summary of ratings: sizes, distributions, times, and the cold-start rows of two splits."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.data_audit.row_checks import find_missing_markers
 from foretaste.data_audit.source import AuditInput
 from foretaste.errors import DataError
 from foretaste.ratings import Ratings
 from foretaste.splits import HoldOut, LeaveNOut
-from foretaste.typing import AnyArray, BoolArray
+from foretaste.typing import AnyArray, BoolArray, Float64Array
 
-QUANTILES = (0, 10, 25, 50, 75, 90, 99, 100)  # per cent
-N_BARS = 20  # of a histogram: as many as fit on a page beside the facts
-TOP_SHARES = (1, 10, 20)  # per cent of the items, most rated first
-_RATING_STEPS = (0.5, 0.25, 0.2, 0.1, 0.05, 0.01)  # of scales in use; finer ones are continuous to a reader
+QUANTILES = (0, 10, 25, 50, 75, 90, 99, 100)  # percent
+N_BARS = 20  # bars of a histogram
+TOP_SHARES = (1, 10, 20)  # percent of the items, most rated first
+_RATING_STEPS = (0.5, 0.25, 0.2, 0.1, 0.05, 0.01)  # of rating scales in use
 _MINUTE, _HOUR, DAY = 60, 3600, 86_400
-_COARSE_SHARE = 0.99  # times are coarse if so many of them are: a few odd ones do not make a log exact
+_COARSE_SHARE = 0.99  # share of coarse timestamps from which all count as coarse
+
+# Common codes for "no answer"; 9 and 77 are omitted, as some rating scales contain them.
+MISSING_MARKERS = (-99999.0, -9999.0, -999.0, -99.0, 99.0, 255.0, 999.0, 9999.0, 99999.0)
+MARKER_DISTANCE = 2.0  # in ranges of the other ratings: 99 is a marker on 1 to 10, not on 0 to 100
+ZERO_GAP_STEPS = 2.0  # steps between 0 and the next rating from which 0 is a marker
+MIN_SCALE_POINTS = 4  # distinct other ratings needed to call -1 or 0 a marker
 
 
 def summarize(data: AuditInput) -> dict[str, Any]:
-    """Return all facts, as JSON can hold them."""
+    """Return the summary of ratings as JSON types."""
     ratings = data.ratings
     return {
         **ratings.describe(),
@@ -50,8 +55,8 @@ def summarize(data: AuditInput) -> dict[str, Any]:
 
 
 def rating_step(values: AnyArray) -> float | None:
-    """Return what distinct ratings are multiples of (whole numbers: their greatest common step), or None."""
-    if len(values) < 2 or np.abs(values).max() > 1e6:  # beyond that float32 tells no steps apart
+    """Return the step of a rating scale (for integers the greatest common divisor), or None."""
+    if len(values) < 2 or np.abs(values).max() > 1e6:  # beyond the resolution of float32
         return None
     if (values == np.floor(values)).all():
         return float(np.gcd.reduce(np.diff(values).astype(np.int64)))
@@ -63,9 +68,9 @@ def rating_step(values: AnyArray) -> float | None:
 
 
 def histogram(values: AnyArray, counts: AnyArray) -> list[dict[str, Any]]:
-    """Return a bar for each distinct rating if they are few, else ``BARS`` of equal width.
+    """Return one bar per distinct rating, or ``N_BARS`` of equal width if there are more.
 
-    What looks like a mark for no rating has a bar of its own, so that the others keep their width.
+    A value that looks like a missing-value marker has its own bar, so that it does not widen the others.
     """
     has_own_bar = (
         np.isin(values, find_missing_markers(values))
@@ -83,6 +88,36 @@ def histogram(values: AnyArray, counts: AnyArray) -> list[dict[str, Any]]:
     return sorted(bars, key=lambda part: (part["low"], part["high"]))
 
 
+def find_missing_markers(values: Float64Array) -> list[float]:
+    """Return those of the distinct sorted ratings that look like missing-value markers.
+
+    Numbers like 99 far outside the range of all others; -1 as the only negative number; 0 where the scale
+    starts clearly above it.
+    """
+    core = values[~np.isin(values, MISSING_MARKERS)]
+    if len(core) < 2:
+        return []
+    low, high = core[0], core[-1]
+    markers = [
+        v
+        for v in values.tolist()
+        if v in MISSING_MARKERS and max(low - v, v - high) >= MARKER_DISTANCE * (high - low)
+    ]
+    core = values[~np.isin(values, markers)]
+    for candidate in (-1.0, 0.0):
+        other_values = core[1:]
+        if len(other_values) < MIN_SCALE_POINTS or core[0] != candidate or other_values[0] < 0:
+            continue
+        # Beside 0, 1, 2, ... a lone -1 is odd; a 0 only if the scale starts two steps above it or more.
+        step = float(np.diff(other_values).min())
+        if other_values[0] - candidate >= ZERO_GAP_STEPS * step or (
+            candidate < 0 and other_values[-1] >= MIN_SCALE_POINTS
+        ):
+            markers.append(candidate)
+            core = other_values
+    return sorted(markers)
+
+
 def count_quantiles(counts: AnyArray) -> dict[str, int]:
     """Return quantiles of counts, each a count that occurs: ``{"0": 1, ..., "100": 737}``."""
     if not len(counts):
@@ -93,12 +128,12 @@ def count_quantiles(counts: AnyArray) -> dict[str, int]:
 
 
 def single_share(counts: AnyArray) -> float | None:
-    """Return the share of counts that are 1."""
+    """Return the fraction of counts that are 1, or None without counts."""
     return float(np.mean(counts == 1)) if len(counts) else None
 
 
 def long_tail(counts: AnyArray) -> dict[str, float] | None:
-    """Return the share of the ratings that the most rated items hold, and the Gini coefficient."""
+    """Return the share of the ratings of the most rated items, and the Gini coefficient."""
     if not len(counts):
         return None
     ordered = np.sort(counts)[::-1].astype(np.float64)
@@ -111,7 +146,7 @@ def long_tail(counts: AnyArray) -> dict[str, float] | None:
 
 
 def time_summary(timestamps: AnyArray) -> dict[str, Any]:
-    """Return first and last moment, how many days lie between, the share of rows in order, how exact."""
+    """Return first and last time, days between, fraction of rows in order, and resolution."""
     first, last = int(timestamps.min()), int(timestamps.max())
     return {
         "first": format_timestamp(first),
@@ -123,7 +158,7 @@ def time_summary(timestamps: AnyArray) -> dict[str, Any]:
 
 
 def resolution(timestamps: AnyArray) -> str:
-    """Return how exact times are: ``"second"``, ``"minute"``, ``"hour"`` or ``"day"``."""
+    """Return the resolution of timestamps: ``"second"``, ``"minute"``, ``"hour"`` or ``"day"``."""
     for name, length in (("day", DAY), ("hour", _HOUR), ("minute", _MINUTE)):
         if np.mean(timestamps % length == 0) >= _COARSE_SHARE:
             return name
@@ -131,7 +166,7 @@ def resolution(timestamps: AnyArray) -> str:
 
 
 def format_timestamp(seconds: int) -> str:
-    """Write seconds since 1970 as a date and a time."""
+    """Format seconds since 1970 as date and time (UTC)."""
     return str(np.datetime64(seconds, "s")).replace("T", " ")
 
 
@@ -145,13 +180,13 @@ def _cold_start_hold_out(data: AuditInput) -> dict[str, float | int] | None:
 def _cold_start_leave_one_out(data: AuditInput) -> dict[str, float | int] | None:
     try:
         ((train, test),) = LeaveNOut(1, data.seed).split(data.ratings)
-    except DataError:  # nobody has two ratings
+    except DataError:  # no user has two ratings
         return None
     return cold_start_shares(data.ratings, train, test)
 
 
 def cold_start_shares(ratings: Ratings, train: AnyArray, test: AnyArray) -> dict[str, float | int]:
-    """Return how many rows are judged, and the shares whose user, item, or both no row to learn from has."""
+    """Return the number of test rows, and the fractions whose user, item, or both are not in training."""
     user = ~_presence_mask(ratings.user, train, len(ratings.users))[ratings.user[test]]
     item = ~_presence_mask(ratings.item, train, len(ratings.items))[ratings.item[test]]
     return {

@@ -1,4 +1,4 @@
-"""Findings about times: what no clock shows, and more ratings at once than a person gives."""
+"""Checks timestamps: impossible times, rows out of order, and bursts of ratings."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from foretaste.data_audit.sql_conditions import (
 from foretaste.data_audit.summary import DAY, format_timestamp, resolution
 from foretaste.typing import BoolArray, Int64Array
 
-SMALL_TIMESTAMP = 100_000_000  # 1973: times that all are less count something other than seconds since 1970
-MIN_MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
-MAX_CLOCK_SKEW = DAY  # clocks of other time zones may be ahead by so much
-BURST_RATINGS = 10  # ratings by one user in one second: more than are clicked, as many as one form sends
-SCRIPT_RATINGS = 40  # ratings in one second that no form of one page holds: an import or a script
-MAX_DISORDER_SHARE = 0.01  # of the rows: if fewer are out of order, the rows were meant to be in order
+SMALL_TIMESTAMP = 100_000_000  # 1973: if all are smaller, they are not seconds since 1970
+MIN_MILLISECONDS = 100_000_000_000  # the year 5138 in seconds, 1973 in milliseconds
+MAX_CLOCK_SKEW = DAY  # seconds that other time zones may be ahead
+BURST_RATINGS = 10  # ratings by one user in one second: one form may send them
+SCRIPT_RATINGS = 40  # ratings by one user in one second: an import or a script
+MAX_DISORDER_SHARE = 0.01  # fraction of rows out of order up to which the order was intended
 
 
 def check_timestamps(data: AuditInput) -> Iterator[Finding]:
-    """Yield what is odd about the times."""
+    """Yield findings about the timestamps."""
     timestamps = data.ratings.timestamp
     if timestamps is None or len(timestamps) < 2:
         return
@@ -45,7 +45,8 @@ def check_timestamps(data: AuditInput) -> Iterator[Finding]:
         )
         return
     if timestamps.min() >= 0 and timestamps.max() < SMALL_TIMESTAMP:
-        message = f"Times are small numbers (up to {timestamps.max():,}): as seconds since 1970 they lie before 1974."
+        message = f"Times are small numbers (up to {timestamps.max():,}): "
+        message += "as seconds since 1970 they lie before 1974."
         yield Finding(
             "small_times",
             NOTE,
@@ -61,25 +62,26 @@ def check_timestamps(data: AuditInput) -> Iterator[Finding]:
 
 
 def _check_impossible_timestamps(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]:
-    """Find times in milliseconds, times at the start of 1970 and before, and times to come."""
+    """Find times in milliseconds, times up to the first day of 1970, and future times."""
     now = int(time.time())
     is_milliseconds = timestamps >= MIN_MILLISECONDS
     n = int(np.count_nonzero(is_milliseconds))
     if n:
-        message = f"{format_count(n, 'time')} of {len(timestamps):,} {'looks' if n == 1 else 'look'} like milliseconds."
+        verb = "looks" if n == 1 else "look"
+        message = f"{format_count(n, 'time')} of {len(timestamps):,} {verb} like milliseconds."
         impact = "Taken as seconds they lie thousands of years ahead; spans and splits by time are wrong."
         fix = "ratings.replace(timestamp=ratings.timestamp // 1000)"
         if n < len(timestamps):
-            fix = f"ratings.replace(timestamp=numpy.where(ratings.timestamp >= {MIN_MILLISECONDS}, ratings.timestamp // 1000, "
-            fix += "ratings.timestamp))"
+            fix = f"ratings.replace(timestamp=numpy.where(ratings.timestamp >= {MIN_MILLISECONDS}, "
+            fix += "ratings.timestamp // 1000, ratings.timestamp))"
         yield Finding(
             "milliseconds", WARNING, message, n, impact, fix, _timestamp_examples(data, is_milliseconds)
         )
     is_zero = timestamps < DAY
     n = int(np.count_nonzero(is_zero))
     if n:
-        message = f"{format_count(n, 'time')} of {len(timestamps):,} {'is' if n == 1 else 'are'} 0, or on the first day of "
-        message += "1970, or before."
+        message = f"{format_count(n, 'time')} of {len(timestamps):,} {'is' if n == 1 else 'are'} 0, "
+        message += "or on the first day of 1970, or before."
         impact = "That stands for no time: a split by time puts such rows first, whenever they were given."
         fix = timestamp_range_hint(data, f">= {DAY}", ~is_zero)
         yield Finding("zero_time", WARNING, message, n, impact, fix, _timestamp_examples(data, is_zero))
@@ -87,15 +89,15 @@ def _check_impossible_timestamps(data: AuditInput, timestamps: Int64Array) -> It
     n = int(np.count_nonzero(is_future))
     if n:
         message = f"{format_count(n, 'time')} of {len(timestamps):,} {'is' if n == 1 else 'are'} yet to come."
-        impact = "A split by time takes such rows for the latest and judges by them."
+        impact = "A split by time takes such rows for the latest and tests on them."
         fix = timestamp_range_hint(data, f"<= {now + MAX_CLOCK_SKEW}", timestamps <= now + MAX_CLOCK_SKEW)
         yield Finding("future_time", WARNING, message, n, impact, fix, _timestamp_examples(data, is_future))
 
 
 def _check_order(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]:
-    """Find the few rows that are earlier than the one before, where rows were meant to be in order.
+    """Find the few rows that are earlier than the row before, if the others are in order.
 
-    Rows that are grouped by user start anew with each user; there only steps within a user count.
+    Rows that are grouped by user start again with each user; there only steps within a user count.
     """
     user = data.ratings.user
     is_earlier = timestamps[1:] < timestamps[:-1]
@@ -104,15 +106,17 @@ def _check_order(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]:
     n = int(np.count_nonzero(is_earlier))
     if not 0 < n <= MAX_DISORDER_SHARE * len(timestamps):
         return
-    message = f"{format_count(n, 'row')} of {len(timestamps):,} {'is' if n == 1 else 'are'} earlier than the row before; "
-    message += "the others are in order of time."
-    impact = "A split by the order of rows is not quite one by time; ByTime() goes by the times themselves."
+    message = f"{format_count(n, 'row')} of {len(timestamps):,} {'is' if n == 1 else 'are'} "
+    message += "earlier than the row before; the others are in order of time."
+    impact = (
+        "A split by the order of rows is not quite one by time; TimeSplit() goes by the times themselves."
+    )
     rows = np.append(False, is_earlier)
     yield Finding("disorder", NOTE, message, n, impact, "", _timestamp_examples(data, rows))
 
 
 def _check_bursts(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]:
-    """Find users who gave many ratings in the same second."""
+    """Find users with many ratings in the same second."""
     users, starts, counts = _count_per_second(data.ratings.user, timestamps, len(data.ratings.users))
     is_burst = counts >= BURST_RATINGS
     if not is_burst.any():
@@ -124,8 +128,8 @@ def _check_bursts(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]
     threshold = SCRIPT_RATINGS if is_script.any() else BURST_RATINGS
     burst_time = format_timestamp(int(starts[worst]))
     user_id = format_id(data.ratings.users, users[worst])
-    message = f"{format_count(n, 'rating')} ({100 * n / len(timestamps):.2g} %) by {format_count(len(codes), 'user')} came {threshold} or "
-    message += f"more in one second; at most {counts[worst]:,}, by user {user_id} at {burst_time}."
+    message = f"{format_count(n, 'rating')} ({100 * n / len(timestamps):.2g} %) by "
+    message += f"{format_count(len(codes), 'user')} came {threshold} or more in one second; at most {counts[worst]:,}, by user {user_id} at {burst_time}."
     impact = "They have no order in time, so what came first cannot be learned from them."
     if is_script.any():
         impact = "Nobody gives so many: an import or a script did, and it counts like opinions."
@@ -143,7 +147,7 @@ def _check_bursts(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]
 
 
 def _count_per_second(user: Any, timestamps: Int64Array, n_users: int) -> tuple[Any, Any, Any]:
-    """Return user, time and number of ratings of each user and second."""
+    """Return users, times and counts of the ratings grouped by user and second."""
     first, span = int(timestamps.min()), int(timestamps.max()) - int(timestamps.min()) + 1
     if n_users * span < 2**63:
         key, counts = np.unique(user * np.int64(span) + (timestamps - first), return_counts=True)
@@ -156,7 +160,7 @@ def _count_per_second(user: Any, timestamps: Int64Array, n_users: int) -> tuple[
 
 
 def _timestamp_examples(data: AuditInput, mask: BoolArray) -> tuple[str, ...]:
-    """Name the first few rows by their pairs and times."""
+    """Return the first few rows, by user, item and time."""
     ratings = data.ratings
     rows = np.flatnonzero(mask)
     timestamps = np.zeros(len(ratings), np.int64) if ratings.timestamp is None else ratings.timestamp

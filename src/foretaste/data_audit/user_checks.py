@@ -1,4 +1,4 @@
-"""Findings about users and items: who tells nothing, who tells too much, and what no path connects."""
+"""Checks users and items: constant and heavy users, single ratings, disconnected parts, cold start."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ from foretaste.data_audit.source import AuditInput
 from foretaste.data_audit.sql_conditions import MAX_EXAMPLES, exclude_ids_hint, format_id
 from foretaste.typing import Float64Array, Int64Array
 
-MIN_CONSTANT_RATINGS = 10  # ratings after which giving one and the same is no chance
-NEARLY_CONSTANT_STD = (
-    0.02  # of the range that 90 % of all ratings are in: a deviation that is a trembling hand
-)
-WARNING_SHARE = 0.05  # of all ratings: so many that tell nothing change what models learn
-HEAVY_USER_FACTOR = 10  # times as many ratings as 99 % of the users gave
-ALL_ITEMS_SHARE = 0.9  # of the items, where they are many and others rated few: a crawler or a test account
-MIN_HEAVY_ITEMS = 100  # items that nobody rates by hand one and all
-COLD_START_SHARE = (
-    0.01  # of the rows that are judged: from here on the error tells of guesses, not of the model
-)
+MIN_CONSTANT_RATINGS = 10  # ratings of a user from which equal ones are no coincidence
+NEARLY_CONSTANT_STD = 0.02  # standard deviation, as a fraction of the central 90 % range of all ratings
+WARNING_SHARE = 0.05  # fraction of all ratings from which constant users are a warning
+HEAVY_USER_FACTOR = 10  # times the 99 % quantile of ratings per user
+ALL_ITEMS_SHARE = 0.9  # fraction of the items: a crawler or a test account
+MIN_HEAVY_ITEMS = 100  # ratings of a heavy user, at least
+COLD_START_SHARE = 0.01  # fraction of cold-start rows in the test set from which it is noted
 
 
 def check_users(data: AuditInput) -> Iterator[Finding]:
-    """Yield what is odd about users and items."""
+    """Yield findings about users and items."""
     if len(data.ratings) < 2:
         return
     yield from _check_constant_users(data)
@@ -48,8 +44,8 @@ def user_stds(data: AuditInput) -> Float64Array:
 
 
 def _check_constant_users(data: AuditInput) -> Iterator[Finding]:
-    """Find users who gave the same rating again and again."""
-    if len(data.value_counts[0]) < 2:  # one_value says it of all of them
+    """Find users whose ratings are all (nearly) equal."""
+    if len(data.value_counts[0]) < 2:  # reported as one_value
         return
     width = data.rating_quantile(0.95) - data.rating_quantile(0.05)
     std = user_stds(data)
@@ -60,7 +56,8 @@ def _check_constant_users(data: AuditInput) -> Iterator[Finding]:
         return
     rows = int(data.user_counts[codes].sum())
     severity = WARNING if rows >= WARNING_SHARE * len(data.ratings) else NOTE
-    message = f"{format_count(len(codes), 'user')} gave (nearly) the same rating {MIN_CONSTANT_RATINGS} times or more "
+    message = f"{format_count(len(codes), 'user')} gave (nearly) the same rating "
+    message += f"{MIN_CONSTANT_RATINGS} times or more "
     message += (
         f"({format_count(int(is_exact.sum()), 'user')} exactly), {format_count(rows, 'rating')} in all."
     )
@@ -85,12 +82,13 @@ def _check_heavy_users(data: AuditInput) -> Iterator[Finding]:
         & (n_items >= MIN_HEAVY_ITEMS)
         & (counts > HEAVY_USER_FACTOR * np.median(counts))
     )
-    is_heavy &= np.mean(is_heavy) <= 0.01  # where one in a hundred does, it is a way of using the place
+    is_heavy &= np.mean(is_heavy) <= 0.01  # if more than 1 % do, it is normal use
     codes = np.flatnonzero(is_heavy)
     if not len(codes):
         return
     rows = int(counts[codes].sum())
-    message = f"{format_count(len(codes), 'user')} gave far more ratings than the others: {format_count(rows, 'rating')}, "
+    message = f"{format_count(len(codes), 'user')} gave far more ratings than the others: "
+    message += f"{format_count(rows, 'rating')}, "
     message += (
         f"{100 * rows / len(data.ratings):.2g} % of all; most users gave {int(np.median(counts)):,} or fewer."
     )
@@ -105,18 +103,19 @@ def _check_heavy_users(data: AuditInput) -> Iterator[Finding]:
 
 
 def _check_single_ratings(data: AuditInput, entity: str, counts: Int64Array) -> Iterator[Finding]:
-    """Find users or items with one rating."""
+    """Find users or items with a single rating."""
     index = data.ratings.users if entity == "user" else data.ratings.items
     codes = np.flatnonzero(counts == 1)
     if not len(codes):
         return
     clause = "gave one rating only" if entity == "user" else "known by one rating only"
     verb = "" if entity == "user" else "is " if len(codes) == 1 else "are "
-    message = f"{format_count(len(codes), entity)} of {len(index):,} ({100 * len(codes) / len(index):.2g} %) {verb}{clause}."
+    share = 100 * len(codes) / len(index)
+    message = f"{format_count(len(codes), entity)} of {len(index):,} ({share:.2g} %) {verb}{clause}."
     impact = "Held out, that rating is predicted without knowing its user."
     if entity == "item":
         impact = (
-            "Held out, that rating is predicted without knowing its item; learned from, it is one opinion."
+            "Held out, that rating is predicted without knowing its item; in training, it is one opinion."
         )
     examples = tuple(format_id(index, code) for code in codes[:MAX_EXAMPLES]) + (
         ("...",) if len(codes) > MAX_EXAMPLES else ()
@@ -126,7 +125,7 @@ def _check_single_ratings(data: AuditInput, entity: str, counts: Int64Array) -> 
 
 
 def _check_disconnected_parts(data: AuditInput) -> Iterator[Finding]:
-    """Find users and items that no chain of ratings connects with most of the others."""
+    """Find users and items outside the largest connected component of the rating graph."""
     from scipy.sparse.csgraph import connected_components
 
     n, label = connected_components(_rating_graph(data.ratings), directed=False)
@@ -137,10 +136,14 @@ def _check_disconnected_parts(data: AuditInput) -> Iterator[Finding]:
     is_outside = label != rows.argmax()
     codes = np.flatnonzero(is_outside[:n_users])
     n_ratings = len(data.ratings) - int(rows.max())
-    message = f"{format_count(n - 1, 'part')} of the data {'has' if n == 2 else 'have'} no user and no item in common "
-    message += f"with the rest: {format_count(len(codes), 'user')}, {format_count(int(is_outside[n_users:].sum()), 'item')}, "
+    n_items = int(is_outside[n_users:].sum())
+    message = f"{format_count(n - 1, 'part')} of the data {'has' if n == 2 else 'have'} "
+    message += "no user and no item in common with the rest: "
+    message += f"{format_count(len(codes), 'user')}, {format_count(n_items, 'item')}, "
     message += f"{format_count(n_ratings, 'rating')}."
-    impact = "What is learned there says nothing about the rest; only means can be compared between parts."
+    impact = (
+        "What a model learns there says nothing about the rest; only means can be compared between parts."
+    )
     examples = tuple(f"user {format_id(data.ratings.users, code)}" for code in codes[:MAX_EXAMPLES])
     ellipsis = ("...",) if len(codes) > MAX_EXAMPLES else ()
     fix = exclude_ids_hint(data, "user", codes.tolist())
@@ -148,7 +151,7 @@ def _check_disconnected_parts(data: AuditInput) -> Iterator[Finding]:
 
 
 def _rating_graph(ratings: Any) -> Any:
-    """Return who rated what as a graph: users first, then items."""
+    """Return the rating graph: users first, then items."""
     from scipy.sparse import csr_array
 
     starts, rows = ratings.group_by_user()
@@ -159,13 +162,13 @@ def _rating_graph(ratings: Any) -> Any:
 
 
 def check_cold_start(data: AuditInput, cold_start: dict[str, dict[str, Any] | None]) -> Iterator[Finding]:
-    """Find that a split leaves many rows to be judged whose user or item is unknown.
+    """Find splits with many cold-start rows in the test set.
 
     Parameters
     ----------
     data : Case
     cold_start : dict
-        Of the facts: the shares by split.
+        The cold-start fractions of the summary, by split.
     """
     names = {
         "hold_out": (f"HoldOut(0.2, seed={data.seed})", "20 % of the rows"),
@@ -180,5 +183,5 @@ def check_cold_start(data: AuditInput, cold_start: dict[str, dict[str, Any] | No
         message += f"({100 * shares['unknown_any']:.2g} %) have an unknown user "
         message += f"({100 * shares['unknown_user']:.2g} %) or item ({100 * shares['unknown_item']:.2g} %)."
         impact = "No model can know them; all answer with what is left, and the error says little about them."
-        fix = "ratings.k_core(min_user_ratings=5, min_item_ratings=5) keeps what can be judged"
+        fix = "ratings.k_core(min_user_ratings=5, min_item_ratings=5) keeps what can be predicted"
         yield Finding(f"cold_{key}", NOTE, message, n, impact, fix)

@@ -1,4 +1,4 @@
-"""Data sets by name: published ones, fetched when they are first asked for, and the bundled ``sample``."""
+"""Data sets by name: published ones, downloaded on first use, and the bundled ``sample``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names() -> tuple[str, ...]:
 
 
 def info(name: str) -> Dataset:
-    """Return what is known of a data set: figures, terms, addresses, checksums and where they come from.
+    """Return the registry entry of a data set: sizes, license, URLs, checksums and their sources.
 
     Parameters
     ----------
@@ -42,29 +42,29 @@ def info(name: str) -> Dataset:
 
 
 def load(name: str, *, progress: bool | Progress = True) -> Ratings:
-    """Return the ratings of a data set, fetched first if they are not on this machine.
+    """Return the ratings of a data set, downloaded first if need be.
 
     Parameters
     ----------
     name : str
-        ``"sample"`` (bundled: about 300 people and 60 jokes, rated from -10 to 10; generated, with planted
+        ``"sample"`` (bundled: 300 users and 60 jokes, rated from -10 to 10; synthetic, with four latent
         tastes), ``"jester-1"`` to ``"jester-4"``, ``"movielens-100k"``, ``"-1m"``, ``"-10m"``, ``"-20m"``,
         ``"-25m"``, ``"-32m"`` or ``"-latest-small"``.
     progress : bool or Progress
-        Whether to show how far fetching is.
+        Whether to show the progress of the download.
 
     Returns
     -------
     Ratings
-        With the scale declared that was published, times where there are any, and, of MovieLens, features
-        of the films and (100K and 1M) of the users.
+        With the published scale, timestamps if there are any, and for MovieLens features of the films
+        and (100K and 1M) of the users.
 
     Raises
     ------
     NotFoundError
-        If there is no data set of this name, or its server does not have it any more.
+        If there is no data set of this name, or its server no longer has it.
     DownloadError
-        If it cannot be fetched.
+        If it cannot be downloaded.
     DataError
         If an archive is not what was published.
     """
@@ -81,7 +81,7 @@ def load(name: str, *, progress: bool | Progress = True) -> Ratings:
 
 
 def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
-    """Return what the items of a data set are called, fetched first if it is not on this machine.
+    """Return the item titles of a data set, downloaded first if need be.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
     Returns
     -------
     Catalogue
-        The texts of jokes, or the titles of films with ``year``, ``genres`` and what else is published.
+        The joke texts, or the film titles with ``year``, ``genres`` and the other published columns.
 
     Raises
     ------
@@ -107,9 +107,9 @@ def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
 
 
 def fetch(name: str, progress: bool | Progress = True) -> Path:
-    """Bring all archives of a data set to this machine, if they are not here.
+    """Download all archives of a data set that are missing.
 
-    A fetch that was cut off goes on where it was. Two processes that fetch the same do so once.
+    An interrupted download resumes. Processes that need the same data set download it once.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def fetch(name: str, progress: bool | Progress = True) -> Path:
     Returns
     -------
     Path
-        The folder that holds them.
+        The folder of the archives.
 
     Raises
     ------
@@ -133,13 +133,13 @@ def fetch(name: str, progress: bool | Progress = True) -> Path:
 
 
 def is_downloaded(name: str) -> bool:
-    """Whether all archives of a data set are on this machine."""
+    """Whether all archives of a data set are downloaded."""
     dataset = get_dataset(name)
     return not missing_archives(dataset, dataset.archives)
 
 
 def path(name: str) -> Path:
-    """Return the folder that holds the archives of a data set.
+    """Return the folder of the archives of a data set.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def path(name: str) -> Path:
     Raises
     ------
     NotFoundError
-        If there is no such data set, or it is not on this machine.
+        If there is no such data set, or it is not downloaded.
     """
     dataset = get_dataset(name)
     if not dataset.archives:
@@ -156,7 +156,7 @@ def path(name: str) -> Path:
     absent = missing_archives(dataset, dataset.archives)
     if absent:
         raise NotFoundError(
-            f"{name} is not on this machine: there is no {absent[0].file} in {dataset_folder(dataset)}",
+            f"{name} is not downloaded: there is no {absent[0].file} in {dataset_folder(dataset)}",
             hint=f"foretaste datasets fetch {name}",
         )
     return dataset_folder(dataset)

@@ -1,4 +1,4 @@
-"""Members of zip archives: read in memory, found by their names alone, never unpacked by their paths."""
+"""Reads members of zip archives in memory, found by file name; nothing is extracted to disk."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from foretaste.typing import Float64Array
 
 
 def read_member_ratings(archive: Path, member: str, **options: Any) -> Ratings:
-    """Read a text member of an archive as ``read_ratings`` reads a file.
+    """Read a text member of an archive by ``read_ratings``.
 
     Parameters
     ----------
     archive : Path
     member : str
-        Its name, without folders.
+        File name, without folders.
     **how
         Arguments of ``read_ratings``.
     """
     from foretaste.io import read_ratings
 
-    with _open_member(archive, member) as stream:  # which says what is wrong with what was fetched
+    with _open_member(archive, member) as stream:  # raises the errors of a damaged download
         stream.read(1)
     return read_ratings(archive, member=member, **options)
 
@@ -43,19 +43,19 @@ def read_text(archive: Path, member: str, encoding: str = "utf-8") -> str:
     Raises
     ------
     DataError
-        If it is not there, damaged, or not of this encoding.
+        If it is missing, damaged, or not of this encoding.
     """
     data = read_bytes(archive, member)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DataError(f"{member} in {archive} is no text in {encoding} (byte {error.start:,})") from None
+        raise DataError(f"{member} in {archive} is not {encoding} text (byte {error.start:,})") from None
 
 
 def read_records(
     archive: Path, member: str, separator: str, n_fields: int, encoding: str = "utf-8"
 ) -> list[list[str]]:
-    """Return the lines of a small text member, split into fields; quotes count where commas separate.
+    """Return the lines of a small text member, split into fields; CSV quoting applies to commas only.
 
     Parameters
     ----------
@@ -63,41 +63,50 @@ def read_records(
         As in ``read_text``.
     separator : str
     n_fields : int
-        How many fields each line must have.
+        Number of fields of each line.
 
     Raises
     ------
     DataError
-        If a line has another number of fields, by its number.
+        If a line has another number of fields.
     """
     text = read_text(archive, member, encoding).replace("\r\n", "\n").rstrip("\n")
     if separator == ",":
         records = list(csv.reader(io.StringIO(text, newline="")))
-    else:  # not splitlines: in Latin-1 it takes the byte 0x85 for the end of a line
+    else:  # not splitlines: it would break Latin-1 lines at 0x85
         records = [line.split(separator) for line in text.split("\n")] if text else []
     for line_number, record in enumerate(records, 1):
         if len(record) != n_fields:
             raise DataError(
                 f"{member} in {archive.name}: line {line_number} has {len(record)} fields, not {n_fields}",
-                hint=f"rm {archive}, and fetch it again",
+                hint=f"rm {archive}, and download it again",
             )
     return records
 
 
 def read_sheet_rows(archive: Path, member: str | None = None) -> list[list[Any]]:
-    """Return the rows of the first sheet of a workbook in an archive, its first row among them.
+    """Return all rows of the first sheet of a workbook in an archive.
 
     Parameters
     ----------
     archive : Path
     member : str, optional
-        The name of the workbook; else the only one that there is.
+        Name of the workbook; default: the only one.
     """
     return [list(row) for row in _read_sheet(archive, member).rows()]
 
 
 def read_sheet_numbers(archive: Path, member: str | None = None) -> Float64Array:
-    """Return the first sheet of a workbook as numbers, NaN where a cell is empty.
+    """Return the first sheet of a workbook as numbers, NaN for empty cells.
+
+    Parameters
+    ----------
+    archive, member
+        As in ``read_sheet_rows``.
+
+    Returns
+    -------
+    float64 array, shape (rows, columns)
 
     Raises
     ------
@@ -109,9 +118,7 @@ def read_sheet_numbers(archive: Path, member: str | None = None) -> Float64Array
     frame = _read_sheet(archive, member)
     for position, column in enumerate(frame.get_columns(), 1):
         if not (column.dtype.is_numeric() or column.dtype == pl.Null):
-            raise DataError(
-                f"the workbook in {archive.name} has text in column {position}, where ratings should be"
-            )
+            raise DataError(f"the workbook in {archive.name} has text in column {position}, not ratings")
     return np.asarray(frame.cast(pl.Float64).to_numpy(), dtype=np.float64)
 
 
@@ -126,12 +133,12 @@ def _read_sheet(archive: Path, member: str | None) -> Any:
 def _find_workbook(archive: Path) -> str:
     names = [name for name in list_members(archive) if name.lower().endswith((".xls", ".xlsx"))]
     if len(names) != 1:
-        raise DataError(f"{archive} holds {len(names)} workbooks, not one", where=", ".join(names))
+        raise DataError(f"{archive} contains {len(names)} workbooks, not one", where=", ".join(names))
     return names[0]
 
 
 def list_members(archive: Path) -> list[str]:
-    """Return the names of the files in an archive, without folders and without what macOS adds."""
+    """Return the file names in an archive, without folders and without macOS metadata."""
     with _open_zip(archive) as file:
         return [name for name in map(_base_name, file.namelist()) if name and not name.startswith("._")]
 
@@ -142,9 +149,9 @@ def read_bytes(archive: Path, member: str) -> bytes:
     Raises
     ------
     DataError
-        If it is not there, or damaged.
+        If it is missing or damaged.
     NotEnoughMemoryError
-        If it would not fit into memory.
+        If it does not fit into memory.
     """
     with _open_member(archive, member) as stream:
         data: bytes = stream.read()
@@ -153,27 +160,29 @@ def read_bytes(archive: Path, member: str) -> bytes:
 
 @contextmanager
 def _open_zip(archive: Path) -> Iterator[zipfile.ZipFile]:
-    hint = f"rm {archive}, and fetch it again"
+    hint = f"rm {archive}, and download it again"
     try:
         with zipfile.ZipFile(archive) as file:
             yield file
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{archive} is a damaged zip archive, or none: {error}", hint=hint) from None
-    except (NotImplementedError, RuntimeError) as error:  # an unknown packing; a password
-        raise DataError(f"{archive} is packed in a way that cannot be read: {error}", hint=hint) from None
+        raise DataError(f"{archive} is damaged or not a zip archive: {error}", hint=hint) from None
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression; a password
+        raise DataError(
+            f"{archive} uses an unsupported compression or a password: {error}", hint=hint
+        ) from None
 
 
 @contextmanager
 def _open_member(archive: Path, member: str) -> Iterator[Any]:
-    """Open the one member that has this name, in whichever folder it is."""
+    """Open the only member of this file name, in any folder."""
     with _open_zip(archive) as file:
         matches = [info for info in file.infolist() if _base_name(info.filename) == member]
         if len(matches) != 1:
             count_text = "more than one" if matches else "no"
             raise DataError(
                 f"{archive} has {count_text} {member}",
-                where="it holds " + ", ".join(filter(None, map(_base_name, file.namelist()[:20]))),
-                hint=f"rm {archive}, and fetch it again",
+                where="it contains " + ", ".join(filter(None, map(_base_name, file.namelist()[:20]))),
+                hint=f"rm {archive}, and download it again",
             )
         size = matches[0].file_size
         memory.check_available(size, f"{member}, {memory.format_bytes(size)} unpacked,", "a smaller data set")

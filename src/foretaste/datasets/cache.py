@@ -1,4 +1,4 @@
-"""The folder in which fetched archives are kept, one folder a data set, and who may write to it."""
+"""The cache of downloaded archives: one folder per data set, locked while it is written."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ LICENSE_FILE = "LICENSE.txt"
 
 
 def cache_folder() -> Path:
-    """Return the folder for all fetched data: FORETASTE_CACHE, or the usual one of the platform."""
+    """Return the cache folder: FORETASTE_CACHE, or the default of the platform."""
     configured = os.environ.get(CACHE_VARIABLE)
     if configured:
         return Path(configured).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "foretaste"
     base_folder = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
-    # The standard of XDG says that a path that is not absolute must be ignored.
+    # The XDG specification: a path that is not absolute is ignored.
     return (Path(base_folder) if Path(base_folder).is_absolute() else Path.home() / ".cache") / "foretaste"
 
 
 def dataset_folder(dataset: Dataset) -> Path:
-    """Return the folder of the archives of a data set, whether it exists or not."""
+    """Return the folder of a data set, whether it exists or not."""
     return cache_folder() / "datasets" / dataset.name
 
 
 def ensure_folder(dataset: Dataset) -> Path:
-    """Return the folder of a data set, made if need be.
+    """Return the folder of a data set, created if missing.
 
     Raises
     ------
     InvalidParameterError
-        If it cannot be made or written.
+        If it cannot be created or written.
     """
     folder = dataset_folder(dataset)
     try:
@@ -50,7 +50,7 @@ def ensure_folder(dataset: Dataset) -> Path:
         (folder / ".lock").touch()
     except OSError as error:
         raise InvalidParameterError(
-            f"cannot keep {dataset.name} in {folder}: {error.strerror}",
+            f"cannot store {dataset.name} in {folder}: {error.strerror}",
             hint=f"{CACHE_VARIABLE}=/another/folder (in the environment)",
         ) from None
     return folder
@@ -58,24 +58,24 @@ def ensure_folder(dataset: Dataset) -> Path:
 
 @contextmanager
 def lock(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes from fetching the same data set; wait, and say so, if one does already."""
+    """Lock the folder of a data set; wait, with a log line, while another process downloads it."""
     try:
         import fcntl
-    except ImportError:  # Windows: a second process fetches the same again; the last one's file stays
+    except ImportError:  # Windows: two processes download twice; the last one wins
         yield
         return
     with (folder / ".lock").open("rb+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process is fetching %s; waiting for it", name)
+            log.info("another process is downloading %s; waiting for it", name)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file gives the lock back, as does the end of the process
+        yield  # closing the file releases the lock, as does the end of the process
 
 
 @contextmanager
 def print_license_once(dataset: Dataset, folder: Path) -> Iterator[None]:
-    """Say the terms of a data set before it is fetched for the first time; keep them beside it afterwards."""
+    """Log the license of a data set before its first download; store it beside the archives afterwards."""
     file = folder / LICENSE_FILE
     if file.exists():
         yield
@@ -87,13 +87,13 @@ def print_license_once(dataset: Dataset, folder: Path) -> Iterator[None]:
         dataset.title,
         dataset.homepage,
         "",
-        f"Terms: {dataset.license}",
-        f"They stand in: {dataset.license_source}",
+        f"License: {dataset.license}",
+        f"Source: {dataset.license_source}",
         f"Cite: {dataset.citation}",
         "",
-        f"Shown on {datetime.now(UTC):%Y-%m-%d}, when foretaste fetched it for the first time.",
+        f"Shown on {datetime.now(UTC):%Y-%m-%d}, when foretaste downloaded it first.",
     ]
     try:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:  # the archive is there all the same; they are said again the next time
-        log.warning("%s: its terms could not be kept in %s: %s", dataset.name, file, error.strerror)
+    except OSError as error:  # not fatal: it is logged again next time
+        log.warning("%s: its license could not be stored in %s: %s", dataset.name, file, error.strerror)

@@ -1,4 +1,4 @@
-"""Answers of servers: redirects followed, proxies used, faults that may pass told from the others."""
+"""HTTP requests: redirects, proxies, and transient errors distinguished from permanent ones."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from foretaste.errors import DownloadError
 
-TIMEOUT_SECONDS = 30.0  # seconds without a byte
+TIMEOUT_SECONDS = 30.0  # seconds without data
 CHUNK_BYTES = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 10
-_MIRROR_HINT = "try again later, or FORETASTE_MIRROR=folder-or-address that has the archive"
+_MIRROR_HINT = "try again later, or FORETASTE_MIRROR=folder-or-URL that has the archive"
 
 
 class TransientError(Exception):
-    """A fault that may be over at the next attempt.
+    """An error that may not recur on the next attempt.
 
     Parameters
     ----------
     message : str
     retry_after : float, optional
-        How many seconds the server wants one to wait.
+        Seconds to wait, as the server requests.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -33,16 +33,16 @@ class TransientError(Exception):
 
 @contextmanager
 def open_url(url: str, headers: dict[str, str]) -> Iterator[Any]:
-    """Ask for a file and give the answer (of urllib3), its body not read yet.
+    """Request a file and yield the response (of urllib3), its body unread.
 
-    A redirect from https to http is refused: what comes from there could be anybody's.
+    A redirect from https to http is an error, since its content could be tampered with.
 
     Raises
     ------
     PassingFault
-        If the connection fails in a way that may pass.
+        If the connection fails temporarily.
     DownloadError
-        If it fails for good: an unknown host, a certificate that is not accepted, redirects in a circle.
+        If it fails permanently: unknown host, invalid certificate, redirect loop.
     """
     response, requested_url = _request(url, headers), url
     for _ in range(_MAX_REDIRECTS):
@@ -52,11 +52,11 @@ def open_url(url: str, headers: dict[str, str]) -> Iterator[Any]:
         response.close()
         if urlsplit(previous_url).scheme == "https" and urlsplit(url).scheme != "https":
             raise DownloadError(
-                f"{requested_url} leads to {url}, which is not protected; refused", hint=_MIRROR_HINT
+                f"{requested_url} redirects to {url}, which is not encrypted", hint=_MIRROR_HINT
             )
         response = _request(url, headers)
     else:
-        raise DownloadError(f"{requested_url} leads on and on, at last to {url}", hint=_MIRROR_HINT)
+        raise DownloadError(f"{requested_url} redirects too often, last to {url}", hint=_MIRROR_HINT)
     try:
         yield response
     finally:
@@ -64,11 +64,11 @@ def open_url(url: str, headers: dict[str, str]) -> Iterator[Any]:
 
 
 def iter_chunks(response: Any, url: str) -> Iterator[bytes]:
-    """Yield the body of an answer from this address as it comes."""
+    """Yield the body of a response as it arrives."""
     import urllib3
 
     try:
-        # read1 gives what is there: what stream would hold back until a chunk is full, Ctrl-C would lose.
+        # read1 returns what has arrived; stream() buffers a full chunk, which Ctrl-C would lose.
         while chunk := response.read1(CHUNK_BYTES, decode_content=False):
             yield chunk
     except urllib3.exceptions.HTTPError as error:
@@ -80,19 +80,19 @@ def _request(url: str, headers: dict[str, str]) -> Any:
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DownloadError(f"{url} is not an address that can be fetched", hint="https://..., or http://...")
+        raise DownloadError(f"{url} is not an http(s) URL", hint="https://..., or http://...")
     default_headers = {"User-Agent": "foretaste", "Accept-Encoding": "identity"}
     try:
         return _connection_pool(parts).request(
-            "GET", url, headers=default_headers | headers, redirect=False, retries=False, preload_content=False,
-            timeout=urllib3.Timeout(connect=TIMEOUT_SECONDS, read=TIMEOUT_SECONDS),
+            "GET", url, headers=default_headers | headers, redirect=False, retries=False,
+            preload_content=False, timeout=urllib3.Timeout(connect=TIMEOUT_SECONDS, read=TIMEOUT_SECONDS),
         )  # fmt: skip
     except urllib3.exceptions.HTTPError as error:
         raise _translate_error(error, url) from None
 
 
 def _connection_pool(parts: SplitResult) -> Any:
-    """Return what connects to a host: straight, or by the proxy that the environment names."""
+    """Return the connection pool for a host: direct, or through the proxy of the environment."""
     from urllib.request import getproxies, proxy_bypass
 
     import urllib3
@@ -105,7 +105,7 @@ def _connection_pool(parts: SplitResult) -> Any:
     proxy_url = f"{proxy_parts.scheme}://{proxy_parts.netloc.rpartition('@')[2]}"
     if proxy_parts.scheme not in ("http", "https"):
         raise DownloadError(
-            f"the proxy {proxy_url} is of a kind that is not understood",
+            f"the proxy {proxy_url} has an unsupported scheme",
             hint=f"{parts.scheme}_proxy=http://host:port (in the environment)",
         )
     credentials = None
@@ -115,30 +115,26 @@ def _connection_pool(parts: SplitResult) -> Any:
 
 
 def _translate_error(error: Exception, url: str) -> Exception:
-    """Return what a fault of urllib3 means, in words."""
+    """Translate an exception of urllib3."""
     from urllib3 import exceptions
 
     host = urlsplit(url).hostname
     if isinstance(error, exceptions.NameResolutionError):
-        return DownloadError(
-            f"there is no address for {host}: no network, or a wrong name", hint=_MIRROR_HINT
-        )
+        return DownloadError(f"cannot resolve {host}: no network, or an unknown host", hint=_MIRROR_HINT)
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        reason = str(error).partition("verify failed: ")[2].partition(" (_ssl")[0] or "it cannot be checked"
-        return DownloadError(f"the certificate of {host} is not accepted: {reason}", hint=_MIRROR_HINT)
+        reason = str(error).partition("verify failed: ")[2].partition(" (_ssl")[0] or "it cannot be verified"
+        return DownloadError(f"the certificate of {host} is invalid: {reason}", hint=_MIRROR_HINT)
     if isinstance(error, exceptions.LocationParseError):
-        return DownloadError(
-            f"{url} is not an address that can be fetched", hint="https://..., or http://..."
-        )
+        return DownloadError(f"{url} is not an http(s) URL", hint="https://..., or http://...")
     if isinstance(error, exceptions.ProxyError):
-        return TransientError(f"the proxy does not lead to {host}: {_error_reason(error)}")
-    if isinstance(error, exceptions.NewConnectionError):  # by its class a timeout, too
+        return TransientError(f"the proxy cannot reach {host}: {_error_reason(error)}")
+    if isinstance(error, exceptions.NewConnectionError):  # also a subclass of TimeoutError
         return TransientError(f"no connection to {host}: {_error_reason(error)}")
     if isinstance(error, exceptions.TimeoutError):
-        return TransientError(f"no answer from {host} for {TIMEOUT_SECONDS:g} s")
-    return TransientError("the connection broke off")
+        return TransientError(f"no response from {host} for {TIMEOUT_SECONDS:g} s")
+    return TransientError("the connection was lost")
 
 
 def _error_reason(error: Exception) -> str:
-    """Return the last part of a message, where the reason stands."""
+    """Return the last part of a message, which is the reason."""
     return str(error).rpartition(": ")[2].strip(" '\")")

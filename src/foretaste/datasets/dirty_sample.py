@@ -1,7 +1,7 @@
-"""The dirty twin of the bundled data set: the same ratings, with twelve planted defects.
+"""A dirty copy of the bundled data set: the same ratings with twelve known defects, for testing audits.
 
-Each defect is of another kind and stands in rows of its own, so that an audit can be judged by it: what is
-planted, and how often, is ``DEFECTS``. Users are called ``p1``, ``p2``, ..., since some defects need letters.
+Each defect has its own kind and rows; ``DEFECTS`` says what was changed and how often. User ids are ``p1``,
+``p2``, ..., since some defects need letters.
 """
 
 from __future__ import annotations
@@ -22,30 +22,29 @@ USER, JOKE, RATING, TIMESTAMP = range(4)
 
 @dataclass
 class _Row:
-    """One line: where it stands in time, and its fields, which a defect may change."""
+    """One line: its sort key and its fields, which a defect may change."""
 
     timestamp: int
     fields: list[str] = field(default_factory=list)
 
 
-RowList = list[_Row]
-DefectFunction = Callable[[RowList], RowList]
+DefectFunction = Callable[[list[_Row]], list[_Row]]
 
 
 @dataclass(frozen=True)
 class Defect:
-    """One defect.
+    """One kind of defect.
 
     Parameters
     ----------
     description : str
-        What was done to the ratings.
+        What is wrong with the rows.
     count : int
-        How many of it an audit should find: rows, ids or users.
+        Number that an audit should find: rows, ids or users.
     n_rows : int
-        How many rows of the sample are chosen for it.
-    apply : function of list of rows
-        Changes the chosen rows and returns the rows to be added.
+        Number of rows selected for it.
+    apply : function of list of _Row
+        Changes the selected rows and returns rows to add.
     """
 
     description: str
@@ -55,9 +54,9 @@ class Defect:
 
 
 def _edit_field(column: int, *edits: Callable[[str], str]) -> DefectFunction:
-    """Return what changes one field of the chosen rows, by each change in turn."""
+    """Return a defect that edits one field of the selected rows, with the edits in turn."""
 
-    def apply(rows: RowList) -> RowList:
+    def apply(rows: list[_Row]) -> list[_Row]:
         for index, row in enumerate(rows):
             row.fields[column] = edits[index % len(edits)](row.fields[column])
         return []
@@ -65,7 +64,7 @@ def _edit_field(column: int, *edits: Callable[[str], str]) -> DefectFunction:
     return apply
 
 
-def _make_ragged(rows: RowList) -> RowList:
+def _make_ragged(rows: list[_Row]) -> list[_Row]:
     for index, row in enumerate(rows):
         if index % 2:
             row.fields.append("1")
@@ -74,8 +73,8 @@ def _make_ragged(rows: RowList) -> RowList:
     return []
 
 
-def _repeat_rows(rows: RowList) -> RowList:
-    """Repeat the rows a second later: every fourth with the same rating, the others with another."""
+def _repeat_rows(rows: list[_Row]) -> list[_Row]:
+    """Repeat the rows one second later: every fourth with the same rating, the others with another."""
     repeats = []
     for index, row in enumerate(rows):
         user, joke, rating, _ = row.fields
@@ -84,16 +83,16 @@ def _repeat_rows(rows: RowList) -> RowList:
     return repeats
 
 
-def _add_burst(rows: RowList) -> RowList:
-    """Add one user who rates all jokes in the second of the chosen row."""
+def _add_burst(rows: list[_Row]) -> list[_Row]:
+    """Add a user who rates all jokes in the same second."""
     timestamp = rows[0].timestamp
     return [
         _Row(timestamp, ["p900", str(n), f"{7 * n % 41 / 2 - 10:.1f}", str(timestamp)]) for n in range(1, 61)
     ]
 
 
-def _add_constant_users(rows: RowList) -> RowList:
-    """Add users who give every joke the best rating, one after each chosen row."""
+def _add_constant_users(rows: list[_Row]) -> list[_Row]:
+    """Add a user per selected row who gives every joke the best rating."""
     return [
         _Row(row.timestamp + 20 * n, [f"p{901 + index}", str(5 * n), "10.0", str(row.timestamp + 20 * n)])
         for index, row in enumerate(rows)
@@ -125,22 +124,21 @@ DEFECTS: dict[str, Defect] = {
 
 
 def generate(exclude: Collection[str] = ()) -> str:
-    """Make the dirty ratings anew, as the text of a CSV file.
+    """Generate the dirty ratings, as CSV text.
 
     Parameters
     ----------
     exclude : collection of str
-        Keys of ``DEFECTS`` that are not planted; the bundled file has them all.
+        Keys of ``DEFECTS`` to omit; the bundled file has all of them.
     """
     lines = sample.generate().splitlines()[1:]
     rows = [
         _Row(int(fields[TIMESTAMP]), [f"p{fields[USER]}", *fields[1:]])
         for fields in (x.split(",") for x in lines)
     ]
-    added_rows: RowList = []
+    added_rows: list[_Row] = []
     for index, (kind, defect) in enumerate(DEFECTS.items()):
-        # Far apart, so that no row has two defects; the first hundred rows, which are looked at to find out
-        # how a file is written, have none.
+        # No row has two defects; the first hundred rows, which format detection reads, have none.
         selected = rows[120 + 43 * index :: 600][: defect.n_rows]
         if kind not in exclude:
             added_rows += defect.apply(selected)
@@ -149,16 +147,16 @@ def generate(exclude: Collection[str] = ()) -> str:
 
 
 def read_text() -> str:
-    """Return the file that comes with the package."""
+    """Return the text of the bundled file."""
     compressed = (files("foretaste.datasets") / "data" / _FILE).read_bytes()
     return gzip.decompress(compressed).decode()
 
 
 def as_path() -> AbstractContextManager[Path]:
-    """Return the file that comes with the package, as a context that yields its path."""
+    """Return a context manager that yields the path of the bundled file."""
     return as_file(files("foretaste.datasets") / "data" / _FILE)
 
 
 def write_file(folder: Path) -> None:
-    """Write the file that comes with the package."""
+    """Write the bundled file."""
     (folder / _FILE).write_bytes(gzip.compress(generate().encode(), mtime=0))

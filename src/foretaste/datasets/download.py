@@ -1,4 +1,4 @@
-"""Bringing the archives of a data set into the cache: from their owner, or from a mirror."""
+"""Downloads the archives of a data set into the cache, from their owner or from a mirror."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MAX_CHECKSUM_FILE_BYTES = 4096
 
 
 def missing_archives(dataset: Dataset, archives: Iterable[Archive]) -> list[Archive]:
-    """Return those archives that are not in the cache."""
+    """Return the archives that are not in the cache."""
     folder = dataset_folder(dataset)
     return [archive for archive in archives if not (folder / archive.file).is_file()]
 
 
 def fetch_archives(dataset: Dataset, archives: Iterable[Archive], progress: Progress) -> Path:
-    """Bring archives that are not there yet into the cache; return the folder that they are in.
+    """Download missing archives into the cache; return its folder.
 
     Parameters
     ----------
@@ -41,16 +41,14 @@ def fetch_archives(dataset: Dataset, archives: Iterable[Archive], progress: Prog
     Raises
     ------
     NotFoundError, DownloadError, DataError
-        If an archive cannot be had, or is not the one that was published.
+        If an archive cannot be downloaded, or differs from the published one.
     """
     to_download = missing_archives(dataset, archives)
     if not to_download:
         return dataset_folder(dataset)
     folder = ensure_folder(dataset)
     with lock(folder, dataset.name):
-        to_download = missing_archives(
-            dataset, to_download
-        )  # another process may have brought them meanwhile
+        to_download = missing_archives(dataset, to_download)  # another process may have finished meanwhile
         if to_download:
             with print_license_once(dataset, folder):
                 for archive in to_download:
@@ -59,12 +57,12 @@ def fetch_archives(dataset: Dataset, archives: Iterable[Archive], progress: Prog
 
 
 def mirror() -> str | None:
-    """Return what FORETASTE_MIRROR names: a folder, or an address that ends before the file names."""
+    """Return FORETASTE_MIRROR: a folder, or a URL prefix of the file names."""
     return os.environ.get(MIRROR_VARIABLE) or None
 
 
 def _download_archive(archive: Archive, partial: PartialFile, progress: Progress) -> None:
-    """Bring one archive, from the first place that gives it whole."""
+    """Download one archive from the first URL that serves it completely."""
     location = mirror()
     if location is not None and not re.match(r"https?://", location):
         _copy_archive(archive, Path(location).expanduser() / archive.file, partial, progress)
@@ -92,16 +90,16 @@ def _finish_download(partial: PartialFile, source: str) -> None:
     size = partial.size()
     partial.finish()
     log.info(
-        "%s: %s from %s, kept in %s", partial.target.name, format_bytes(size), source, partial.target.parent
+        "%s: %s from %s, stored in %s", partial.target.name, format_bytes(size), source, partial.target.parent
     )
 
 
 def _copy_archive(archive: Archive, source: Path, partial: PartialFile, progress: Progress) -> None:
-    """Bring an archive from a folder."""
+    """Copy an archive from a mirror folder."""
     if not source.is_file():
         raise NotFoundError(
             f"{MIRROR_VARIABLE} has no {archive.file}: there is no file {source}",
-            hint=f"put it there; it is published at {archive.urls[0]}",
+            hint=f"copy it there; it is published at {archive.urls[0]}",
         )
     size = source.stat().st_size
     partial.check_disk_space(size)
@@ -124,13 +122,13 @@ def _copy_archive(archive: Archive, source: Path, partial: PartialFile, progress
 
 
 def _verify(archive: Archive, partial: PartialFile, source: object) -> None:
-    """Refuse and remove what is not the archive that was published."""
+    """Remove the file and raise if it is not the published archive."""
     size = partial.size()
     if archive.bytes is not None and size != archive.bytes:
         partial.discard()
         raise DataError(
             f"{archive.file} from {source} has {size:,} bytes, not {archive.bytes:,}; it was removed",
-            hint="fetch it again; look at the address in a browser",
+            hint="download it again; open the URL in a browser",
         )
     _verify_checksums(partial, dict(archive.checksums), source)
 
@@ -147,15 +145,15 @@ def _verify_checksums(partial: PartialFile, checksums: dict[str, str | None], so
         if digest.hexdigest() != checksums[name]:
             partial.discard()
             raise DataError(
-                f"{partial.target.name} is not the published file: its {name} is {digest.hexdigest()}, "
+                f"{partial.target.name} differs from the published file: its {name} is {digest.hexdigest()}, "
                 f"not {checksums[name]}; it was removed",
-                where=f"it came from {source}",
-                hint="fetch it again; if that does not help, the file was changed where it came from",
+                where=f"source: {source}",
+                hint="download it again; if that does not help, the file has changed at its source",
             )
 
 
 def _verify_published_checksum(archive: Archive, partial: PartialFile, sidecar: str | None) -> None:
-    """Compare with the checksum that the owner publishes beside the archive, if it can be had."""
+    """Compare with the checksum that the owner publishes beside the archive, if available."""
     published = None
     if sidecar is not None:
         try:
@@ -163,13 +161,13 @@ def _verify_published_checksum(archive: Archive, partial: PartialFile, sidecar: 
         except (TransientError, DownloadError) as error:
             log.debug("%s: %s", sidecar, error)
     if published is None:
-        log.warning("%s: no published checksum could be had; it is not checked", archive.file)
+        log.warning("%s: no published checksum available; the file is not verified", archive.file)
         return
     _verify_checksums(partial, {"md5": published}, sidecar)
 
 
 def _fetch_text_start(url: str) -> str:
-    """Return the start of a small text; nothing if the server has none."""
+    """Return the start of a small text; empty if the server has none."""
     start = b""
     with open_url(url, {}) as response:
         for chunk in iter_chunks(response, url) if response.status == 200 else ():
@@ -180,6 +178,6 @@ def _fetch_text_start(url: str) -> str:
 
 
 def _parse_md5(text: str) -> str | None:
-    """Return the md5 in a text like ``MD5 (ml-1m.zip) = c4d9...`` or ``c4d9...  ml-1m.zip``."""
+    """Return the MD5 in a text like ``MD5 (ml-1m.zip) = c4d9...`` or ``c4d9...  ml-1m.zip``."""
     match = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     return match[0].lower() if match else None

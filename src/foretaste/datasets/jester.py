@@ -1,4 +1,4 @@
-"""The four Jester data sets: jokes rated from -10 to 10, as a long table or as workbooks of a row a user."""
+"""Reads the four Jester data sets: jokes rated from -10 to 10, in a long table or in wide workbooks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
     ----------
     dataset : DataSet
     folder : Path
-        Where its archives are.
+        Folder of its archives.
     """
     archives = [folder / archive.file for archive in dataset.archives_with("ratings")]
     scale = dataset.scale if dataset.scale_is_declared else None
@@ -55,12 +55,12 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
 
 
 def _read_wide(archive: Path, n_jokes: int) -> Float64Array:
-    """Return the ratings of one workbook, a row a user, after checking them against their count."""
+    """Return the ratings of one workbook, one row per user, checked against its count column."""
     table = read_sheet_numbers(archive)
     if table.shape[1] != n_jokes + 1:
         raise DataError(
             f"the workbook in {archive.name} has {table.shape[1]} columns, not a count and {n_jokes} jokes",
-            hint=f"rm {archive}, and fetch it again",
+            hint=f"rm {archive}, and download it again",
         )
     counts = (~_is_unrated(table[:, 1:])).sum(axis=1)
     wrong_rows = np.flatnonzero(counts != table[:, 0])
@@ -79,12 +79,12 @@ def _is_unrated(table: Float64Array) -> BoolArray:
 
 
 def from_wide(parts: list[Float64Array], scale: tuple[float, float] | None) -> Ratings:
-    """Make ratings of tables with a row a user and a column a joke, 99 or nothing where there is none.
+    """Make ratings from wide tables; 99 or an empty cell means unrated.
 
     Parameters
     ----------
     parts : list of float64 array, shape (users of the part, jokes)
-        Users are numbered from 1 through all parts, jokes from 1.
+        User ids count from 1 across all parts, joke ids from 1.
     scale : (low, high), optional
     """
     columns: list[tuple[Int64Array, Int64Array, Float32Array]] = []
@@ -98,13 +98,13 @@ def from_wide(parts: list[Float64Array], scale: tuple[float, float] | None) -> R
 
 
 def _declare_scale_if_inside(ratings: Ratings, dataset: Dataset) -> Ratings:
-    """Declare the published scale if all ratings lie inside it; else say how many do not."""
+    """Declare the published scale if all ratings lie inside it; else log how many do not."""
     low, high = dataset.scale
     n_outside = int(((ratings.value < low) | (ratings.value > high)).sum())
     if not n_outside:
         return ratings.replace(scale=dataset.scale)
     log.warning(
-        '%s: %s ratings lie outside the published scale, so none is declared   (override: '
+        '%s: %s ratings lie outside the published scale, so it is not declared   (override: '
         'where="rating >= %g AND rating <= %g")',
         dataset.name, f"{n_outside:,}", low, high,
     )  # fmt: skip
@@ -115,13 +115,13 @@ def _declare_scale_if_inside(ratings: Ratings, dataset: Dataset) -> Ratings:
 
 
 def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
-    """Read the texts of the jokes, each on one line.
+    """Read the joke texts, each on one line.
 
     Parameters
     ----------
     dataset : DataSet
     folder : Path
-        Where its archives are.
+        Folder of its archives.
     """
     (archive,) = dataset.archives_with("items")
     readers = {"jester-1": _read_pages, "jester-2": _read_numbered_list}
@@ -130,8 +130,8 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
     if sorted(texts) != expected:
         mismatched = sorted(set(expected) ^ set(texts))
         raise DataError(
-            f"{archive.file} does not hold the texts of jokes 1 to {dataset.items}",
-            where=f"first fault: joke {mismatched[0]}",
+            f"{archive.file} does not contain the texts of jokes 1 to {dataset.items}",
+            where=f"first: joke {mismatched[0]}",
         )
     column = np.empty(len(expected), dtype=object)
     column[:] = [texts[number] for number in expected]
@@ -139,7 +139,7 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
 
 
 def _read_pages(archive: Path, _: Dataset) -> dict[int, str]:
-    """Read ``init1.html`` and so on, a page a joke."""
+    """Read ``init1.html`` and so on, one page per joke."""
     texts = {}
     for name in list_members(archive):
         number = re.fullmatch(r"init(\d+)\.html", name)
@@ -147,19 +147,19 @@ def _read_pages(archive: Path, _: Dataset) -> dict[int, str]:
             continue
         joke = _JOKE.search(read_text(archive, name, "latin-1"))
         if joke is None:
-            raise DataError(f"{name} in {archive.name} has no joke between its marks")
+            raise DataError(f"{name} in {archive.name} has no joke between its markers")
         texts[int(number[1])] = html_to_text(joke[1])
     return texts
 
 
 def _read_numbered_list(archive: Path, _: Dataset) -> dict[int, str]:
-    """Read ``jester_items.dat``: a number and a colon on a line, and the joke in the lines below."""
+    """Read ``jester_items.dat``: a line with a number and a colon, followed by the joke."""
     parts = _NUMBER_LINE.split(read_text(archive, "jester_items.dat", "latin-1").replace("\r\n", "\n"))
     return {int(n): html_to_text(text) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _read_workbook(archive: Path, dataset: Dataset) -> dict[int, str]:
-    """Read a workbook with a joke a row; a row too many is a heading."""
+    """Read a workbook with one joke per row; an extra row is the header."""
     rows = [str(row[0]) for row in read_sheet_rows(archive) if row and row[0] is not None]
     if len(rows) == dataset.items + 1:
         rows = rows[1:]

@@ -1,4 +1,4 @@
-"""The MovieLens data sets: films rated in stars, as text with tabs, with ``::``, or as CSV."""
+"""Reads the MovieLens data sets: films rated in stars, separated by tabs, ``::``, or commas."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from foretaste.ratings import Ratings
 
 _NO_GENRE = ("", "unknown", "(no genres listed)")
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
-# The genres of MovieLens 100K in the order of its columns (u.genre); the first means that none is known.
+# The genres of MovieLens 100K in the order of its columns (u.genre); the first means unknown.
 _GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
     "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War",
     "Western",
 )  # fmt: skip
-# The occupations of MovieLens 1M, whose numbers its README explains.
+# The occupations of MovieLens 1M by number (its README).
 _OCCUPATIONS_1M = (
     "other or not specified", "academic/educator", "artist", "clerical/admin", "college/grad student",
     "customer service", "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student",
@@ -34,18 +34,18 @@ _OCCUPATIONS_1M = (
 
 
 def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
-    """Read the ratings of a MovieLens data set, with what is known of its users and films as features.
+    """Read the ratings of a MovieLens data set, with features of its users and films.
 
     Parameters
     ----------
     dataset : DataSet
     folder : Path
-        Where its archive is.
+        Folder of its archive.
 
     Returns
     -------
     Ratings
-        Films have one feature a genre, 0 or 1 (``genre=Comedy``); users of 100K and 1M have ``age``,
+        Films have one feature per genre, 0 or 1 (``genre=Comedy``); users of 100K and 1M have ``age``,
         ``gender=...`` and ``occupation=...``.
     """
     archive = _archive_path(dataset, folder)
@@ -69,13 +69,13 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
 
 
 def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
-    """Read the titles of the films, with year, genres (between bars) and what else stands beside them.
+    """Read the film titles, with year, genres (separated by bars) and the other columns.
 
     Parameters
     ----------
     dataset : DataSet
     folder : Path
-        Where its archive is.
+        Folder of its archive.
     """
     films = _read_films(dataset, _archive_path(dataset, folder))
     ids = np.array([_parse_id(film["movieId"], dataset) for film in films], dtype=np.int64)
@@ -83,7 +83,7 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):
         duplicate = int(index.ids[np.bincount(codes).argmax()])
-        raise DataError(f"{dataset.name}: film {duplicate} stands more than once in its list")
+        raise DataError(f"{dataset.name}: film {duplicate} occurs more than once in its list")
     columns = {}
     for name in [name for name in films[0] if name != "movieId"]:
         columns[name] = np.empty(len(films), dtype=object)
@@ -97,7 +97,7 @@ def _archive_path(dataset: Dataset, folder: Path) -> Path:
 
 def _parse_id(text: str, dataset: Dataset) -> int:
     if not text.isdigit():
-        raise DataError(f"{dataset.name}: {text!r} stands where the number of a film should")
+        raise DataError(f"{dataset.name}: {text!r} is not a film number")
     return int(text)
 
 
@@ -105,7 +105,7 @@ def _parse_id(text: str, dataset: Dataset) -> int:
 
 
 def _read_films(dataset: Dataset, archive: Path) -> list[dict[str, str]]:
-    """Return the films, each by the names of its fields."""
+    """Return the films, each a dict of its fields."""
     readers: dict[str, Callable[[Path], list[dict[str, str]]]] = {
         "movielens-100k": _read_films_100k,
         "movielens-1m": lambda path: _read_films_dat(path, "latin-1"),
@@ -148,12 +148,12 @@ def _read_films_csv(archive: Path) -> list[dict[str, str]]:
 
 
 def split_genres(text: str) -> list[str]:
-    """Return the genres in a text like ``Comedy|Drama``; none where none is known."""
+    """Return the genres in a text like ``Comedy|Drama``; empty if unknown."""
     return [genre for genre in text.split("|") if genre not in _NO_GENRE]
 
 
 def _load_genre_features(dataset: Dataset, archive: Path) -> Any:
-    """Return a frame with a column a genre, 1 where a film is of it."""
+    """Return a frame with one 0/1 column per genre."""
     import polars as pl
 
     films = _read_films(dataset, archive)
@@ -168,7 +168,7 @@ def _load_genre_features(dataset: Dataset, archive: Path) -> Any:
 
 
 def _load_user_features(dataset: Dataset, archive: Path) -> Any:
-    """Return a frame of age, gender and occupation, where they are published."""
+    """Return a frame of age, gender and occupation, if published."""
     if dataset.name == "movielens-100k":
         rows = [
             (number, age, gender, occupation)

@@ -1,4 +1,4 @@
-"""What is known of each published data set: read from ``registry.toml``, never from the network."""
+"""The registry of published data sets, read from ``registry.toml``."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from foretaste.errors import NotFoundError, did_you_mean
 
 @dataclass(frozen=True)
 class Archive:
-    """One file that a data set is published in.
+    """One published file of a data set.
 
     Parameters
     ----------
     file : str
-        Its name.
+        File name.
     contents : {"ratings", "items", "both"}
     urls : tuple of str
-        Where it is published; tried in this order.
+        Download URLs, tried in this order.
     bytes : int, optional
-        Its size.
+        Size in bytes.
     md5, sha256 : str, optional
-        Its checksums.
+        Checksums, hexadecimal.
     md5_url : str, optional
-        Where its owner publishes the checksum.
+        URL of the checksum published by the owner.
     checksum_source : str, optional
-        Where size and checksums come from.
+        Source of size and checksums.
     """
 
     file: str
@@ -43,38 +43,38 @@ class Archive:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """The checksums that are known, by the name of their algorithm."""
+        """The known checksums by algorithm."""
         known = {"md5": self.md5, "sha256": self.sha256}
         return {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of the catalogue.
+    """A data set of the registry.
 
     Parameters
     ----------
     name, title : str
     ratings, users, items : int
-        As published. Users and items that have no rating are counted where the owner counts them.
+        Numbers as published; the owner may count users and items without ratings.
     is_exact : bool
         Whether ``ratings`` is the exact number.
     scale : (low, high)
-        As published, in rating units.
+        Published rating scale.
     scale_is_declared : bool
-        Whether all ratings are known to lie inside it, so that it can be declared.
+        Whether all ratings are known to lie inside ``scale``.
     item_column : str
-        What its ids of items are called: ``movieId``, ``jokeId``.
+        Column name of its item ids: ``movieId``, ``jokeId``.
     extra_contents : str
-        What it holds beside users, items and ratings.
+        What it contains beside users, items and ratings.
     license, license_source, citation, homepage : str
-        Its terms, where they stand, what to cite, and the owner's page.
+        License terms, their source, the reference to cite, and the home page.
     is_verified : bool
-        Whether the archive of the checksum given here was read and its figures found.
+        Whether a test reads the archive of this checksum and finds these numbers.
     verification, url_source : str
-        What has been checked, and where the addresses come from.
+        What was verified, and the source of the URLs.
     archives : tuple of Archive
-        None for the data set that comes with the package.
+        Empty for the bundled data set.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Dataset:
     archives: tuple[Archive, ...] = ()
 
     def archives_with(self, contents: str) -> tuple[Archive, ...]:
-        """Return the archives that hold ``"ratings"`` or ``"items"``."""
+        """Return the archives that contain ``"ratings"`` or ``"items"``."""
         return tuple(archive for archive in self.archives if archive.contents in (contents, "both"))
 
 
@@ -120,7 +120,7 @@ def get_dataset(name: str) -> Dataset:
     Raises
     ------
     NotFoundError
-        If there is none of this name, with the nearest.
+        If there is none of this name; the message suggests the closest.
     """
     registry = load_registry()
     if name not in registry:

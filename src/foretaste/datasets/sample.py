@@ -1,11 +1,11 @@
-"""The bundled data set: people, jokes and ratings made up so that there is something to find.
+"""The bundled synthetic data set: users, jokes and ratings with known structure.
 
-Each joke belongs to one of four tastes. A rating is a mean, plus the leaning of the person and of the
-joke, plus how much the person likes its taste, plus chance. People rate what they like more often, and a
-few jokes are rated by nearly everybody: what is missing is not missing at random.
+Each joke belongs to one of four latent tastes. A rating is a mean, plus a user and an item bias, plus the
+user's affinity to the joke's taste, plus noise. Users rate what they like more often, and a few jokes are
+rated by nearly everyone: ratings are missing not at random.
 
-Only sums and products of ``random.Random(seed).random()`` are used, whose numbers Python promises to keep,
-so that every machine makes the same file to the last byte.
+Only sums and products of ``random.Random(seed).random()`` are used, whose sequence Python guarantees, so that
+every machine generates the same file byte for byte.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _RATINGS_FILE, _ITEMS_FILE = "sample_ratings.csv.gz", "sample_items.csv"
 
 
 def joke_taste(joke_id: int) -> str:
-    """Return the taste that a joke belongs to."""
+    """Return the taste of a joke."""
     return TASTES[(joke_id - 1) % len(TASTES)]
 
 
 def load_ratings() -> Ratings:
-    """Return the ratings that come with the package."""
+    """Return the bundled ratings."""
     from foretaste.io import read_ratings
 
     with as_file(files("foretaste.datasets") / "data" / _RATINGS_FILE) as path:
@@ -44,7 +44,7 @@ def load_ratings() -> Ratings:
 
 
 def load_items() -> ItemCatalog:
-    """Return the jokes."""
+    """Return the joke texts."""
     from foretaste.io import read_items
 
     with as_file(files("foretaste.datasets") / "data" / _ITEMS_FILE) as path:
@@ -52,12 +52,12 @@ def load_items() -> ItemCatalog:
 
 
 def generate(seed: int = 0) -> str:
-    """Make the ratings anew, as the text of a CSV file in the order of time.
+    """Generate the ratings, as CSV text in order of time.
 
     Parameters
     ----------
     seed : int
-        The bundled file is made with 0.
+        Random seed; the bundled file uses 0.
     """
     random = Random(seed)
     jokes = [_make_joke(random, index) for index in range(_N_JOKES)]
@@ -70,12 +70,12 @@ def generate(seed: int = 0) -> str:
 
 
 def write_ratings_file(folder: Path) -> None:
-    """Write the file of ratings that comes with the package."""
+    """Write the bundled ratings file."""
     (folder / _RATINGS_FILE).write_bytes(gzip.compress(generate().encode(), mtime=0))
 
 
 def _sum_in_order(numbers: Iterable[float]) -> float:
-    """Add one by one: Python's own ``sum`` rounds otherwise since 3.12."""
+    """Return the sum, added in order: ``sum`` rounds differently since Python 3.12."""
     total = 0.0
     for number in numbers:
         total += number
@@ -83,12 +83,12 @@ def _sum_in_order(numbers: Iterable[float]) -> float:
 
 
 def _sample_normal(random: Random) -> float:
-    """Return a number that is nearly normal, with mean 0 and deviation 1: a sum of twelve."""
+    """Return a nearly standard normal number: the centered sum of twelve uniform ones."""
     return _sum_in_order(random.random() for _ in range(12)) - 6
 
 
 def _make_joke(random: Random, index: int) -> tuple[float, float, list[float]]:
-    """Return a joke's leaning, how widely it is known, and how much it has of each taste."""
+    """Return bias, popularity and taste weights of a joke."""
     taste_weights = [0.15 * _sample_normal(random) for _ in TASTES]
     taste_weights[index % len(TASTES)] += 1
     popularity = random.random()
@@ -100,7 +100,7 @@ def _make_joke(random: Random, index: int) -> tuple[float, float, list[float]]:
 
 
 def _make_user_ids(random: Random) -> list[int]:
-    """Return the ids of the people: increasing, with gaps."""
+    """Return increasing user ids with gaps."""
     ids, last = [], 0
     for _ in range(_N_USERS):
         last += 1 if random.random() < 0.85 else 2
@@ -111,7 +111,7 @@ def _make_user_ids(random: Random) -> list[int]:
 def _generate_user_ratings(
     random: Random, user: int, index: int, jokes: list[tuple[float, float, list[float]]]
 ) -> Iterator[tuple[int, int, int, float]]:
-    """Yield the ratings of one person: when, who, which joke, rating."""
+    """Yield the ratings of one user: timestamp, user, joke, rating."""
     user_bias = 1.6 * _sample_normal(random)
     tastes = [3.2 * _sample_normal(random) for _ in TASTES]
     preference = [
@@ -124,7 +124,7 @@ def _generate_user_ratings(
         if index % (_N_USERS // _N_SINGLE_RATING_USERS) == 7
         else 6 + int(34 * activity * activity + 8 * random.random())
     )
-    # A joke is met the more often the better it is liked; each is met once at most.
+    # Preferred jokes are rated more often; each is rated at most once.
     weights = {
         joke: popularity * (1 + max(-0.8, 0.25 * preference[joke]))
         for joke, (_, popularity, _) in enumerate(jokes)
@@ -134,12 +134,12 @@ def _generate_user_ratings(
         joke = _sample_joke(random, weights)
         del weights[joke]
         rating = min(10.0, max(-10.0, preference[joke] + 1.7 * _sample_normal(random)))
-        yield timestamp, user, joke + 1, round(rating, 1) + 0.0  # + 0.0: no minus before a zero
+        yield timestamp, user, joke + 1, round(rating, 1) + 0.0  # + 0.0: no negative zero
         timestamp += 8 + int(50 * random.random()) + (86_400 * (random.random() < 0.04))
 
 
 def _sample_joke(random: Random, weights: dict[int, float]) -> int:
-    """Draw a joke by its chance."""
+    """Sample a joke in proportion to its weight."""
     remaining = random.random() * _sum_in_order(weights.values())
     for joke, weight in weights.items():
         remaining -= weight

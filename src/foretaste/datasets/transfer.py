@@ -1,7 +1,7 @@
-"""One file over HTTP: resumed where it was cut, tried again where that may help, whole or not at all.
+"""Downloads one file over HTTP: resumes after an interruption, retries transient errors, is atomic.
 
-What has come so far lies in ``NAME.partial``; ``NAME.partial.json`` remembers from where, and by which sign
-(ETag, else Last-Modified) the server knows that it is still the same file.
+``NAME.partial`` holds the bytes received so far; ``NAME.partial.json`` their URL and the validator (ETag,
+else Last-Modified) by which the server recognizes the same file.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from foretaste.errors import DataError, DownloadError, NotFoundError
 
 log = logging.getLogger("foretaste")
 
-RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)  # seconds before each further attempt that brings nothing new
-_MAX_RETRY_DELAY = 60.0  # seconds that a server can make one wait
+RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)  # seconds before each retry that received nothing new
+_MAX_RETRY_DELAY = 60.0  # seconds; limits Retry-After
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _RESUME_HINT = (
-    "the same again: it goes on from there; or FORETASTE_MIRROR=folder-or-address that has the archive"
+    "run the same command again, it resumes; or FORETASTE_MIRROR=folder-or-URL that has the archive"
 )
 
 
 class PartialFile:
-    """What has come of a file so far, and where from.
+    """A partially downloaded file and its metadata.
 
     Parameters
     ----------
     target : Path
-        The whole file, once it is there; the partial one lies beside it.
+        Path of the complete file; the partial one lies beside it.
     """
 
     def __init__(self, target: Path) -> None:
@@ -48,11 +48,11 @@ class PartialFile:
         self._metadata_path = target.with_name(target.name + ".partial.json")
 
     def size(self) -> int:
-        """Return how many bytes have come."""
+        """Return the number of bytes received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def validator(self, url: str) -> str | None:
-        """Return the sign by which a server knows the same file, if what is here came from this address."""
+        """Return the validator of the partial file, if it came from this URL."""
         try:
             metadata = json.loads(self._metadata_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -65,7 +65,7 @@ class PartialFile:
         return metadata["validator"] if is_valid else None
 
     def start(self, url: str, validator: str | None) -> None:
-        """Start anew."""
+        """Start from zero bytes."""
         self.discard()
         try:
             self._metadata_path.write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
@@ -74,59 +74,60 @@ class PartialFile:
             raise self.write_error(error) from None
 
     def open(self) -> FileIO:
-        """Open what has come, to write on; nothing is held back in memory."""
+        """Open the partial file for appending, unbuffered."""
         try:
             return self.path.open("ab", buffering=0)
         except OSError as error:
             raise self.write_error(error) from None
 
     def append(self, file: FileIO, chunk: bytes) -> None:
-        """Write on; a full disk is said with what is missing."""
+        """Append a chunk; a full disk raises with the free space."""
         remaining = memoryview(chunk)
         try:
-            while remaining:  # the last bytes before a disk is full are written alone
+            while remaining:  # the last bytes before a full disk are written partially
                 remaining = remaining[file.write(remaining) :]
         except OSError as error:
             raise self.write_error(error) from None
 
     def write_error(self, error: OSError) -> DownloadError:
-        """Return the error for a file that cannot be written."""
+        """Return the error for a failed write."""
         if error.errno not in _DISK_FULL_ERRNOS:
             return DownloadError(
                 f"cannot write {self.path}: {error.strerror}", hint="FORETASTE_CACHE=/another/folder"
             )
         free = shutil.disk_usage(self.path.parent).free
         return DownloadError(
-            f"{self.target.name} does not fit: {str(error.strerror).lower()}, {format_bytes(free)} are free",
+            f"{self.target.name} does not fit: {str(error.strerror).lower()}, {format_bytes(free)} free",
             where=f"{format_bytes(self.size())} of it are in {self.path}",
-            hint="FORETASTE_CACHE=/another/folder, or make room and give the same command again",
+            hint="FORETASTE_CACHE=/another/folder, or free disk space and run the same command again",
         )
 
     def check_disk_space(self, needed_bytes: int | None) -> None:
-        """Refuse a file for which there is no room on the disk, before it is fetched."""
+        """Raise before the download if the file does not fit on the disk."""
         free = shutil.disk_usage(self.path.parent).free
         if needed_bytes is not None and needed_bytes > free:
             raise DownloadError(
-                f"{self.target.name} does not fit: {format_bytes(needed_bytes)} are needed, {format_bytes(free)} are free",
+                f"{self.target.name} does not fit: "
+                f"{format_bytes(needed_bytes)} needed, {format_bytes(free)} free",
                 where=f"in {self.path.parent}",
-                hint="FORETASTE_CACHE=/another/folder, or make room",
+                hint="FORETASTE_CACHE=/another/folder, or free disk space",
             )
 
     def discard(self) -> None:
-        """Remove what has come."""
+        """Delete the partial file."""
         self.path.unlink(missing_ok=True)
         self._metadata_path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Give the file its name; a reader never meets a part of it."""
+        """Rename the complete file to its final name, atomically."""
         with self.path.open("rb+") as file:
-            os.fsync(file.fileno())  # the name must not be on disk before the bytes are
+            os.fsync(file.fileno())  # the bytes must be on disk before the name
         self.path.replace(self.target)
         self._metadata_path.unlink(missing_ok=True)
 
 
 def download(url: str, partial: PartialFile, progress: Progress, size: int | None = None) -> None:
-    """Bring a file to its end in ``partial.path``, from where it was cut.
+    """Download a file into ``partial.path``, resuming where it was interrupted.
 
     Parameters
     ----------
@@ -134,16 +135,16 @@ def download(url: str, partial: PartialFile, progress: Progress, size: int | Non
     partial : Partial
     progress : Progress
     size : int, optional
-        How many bytes it must have; a server that offers another number is refused before anything is read.
+        Expected bytes; a server that announces another size raises before the body is read.
 
     Raises
     ------
     NotFoundError
         If the server has no such file.
     DownloadError
-        If it cannot be reached, or gives up again and again, or the disk is full.
+        If the server cannot be reached or fails repeatedly, or the disk is full.
     DataError
-        If the server offers a file of another size.
+        If the server announces another size.
     """
     failed_attempts = 0
     while True:
@@ -155,8 +156,8 @@ def download(url: str, partial: PartialFile, progress: Progress, size: int | Non
             failed_attempts = 0 if partial.size() > size_before else failed_attempts + 1
             if failed_attempts > len(RETRY_DELAYS):
                 raise DownloadError(
-                    f"{url} could not be fetched: {error}",
-                    where=f"{len(RETRY_DELAYS) + 1} attempts in a row brought nothing; "
+                    f"{url} could not be downloaded: {error}",
+                    where=f"{len(RETRY_DELAYS) + 1} attempts in a row received nothing; "
                     f"{format_bytes(partial.size())} are here",
                     hint=_RESUME_HINT,
                 ) from None
@@ -169,13 +170,15 @@ def download(url: str, partial: PartialFile, progress: Progress, size: int | Non
             time.sleep(delay)
         except KeyboardInterrupt:
             log.info(
-                "%s: stopped; the %s that came are kept", partial.target.name, format_bytes(partial.size())
+                "%s: interrupted; %s received so far are saved",
+                partial.target.name,
+                format_bytes(partial.size()),
             )
             raise
 
 
 def _try_download(url: str, partial: PartialFile, progress: Progress, size: int | None) -> None:
-    """Ask once, and take what comes."""
+    """Send one request and append the response."""
     validator = partial.validator(url)
     received = partial.size() if validator is not None else 0
     headers = {"Range": f"bytes={received}-", "If-Range": str(validator)} if received else {}
@@ -185,15 +188,15 @@ def _try_download(url: str, partial: PartialFile, progress: Progress, size: int 
             return
         if response.status == 200:
             if received:
-                log.info("%s: the server cannot go on where it was cut; starting anew", partial.target.name)
+                log.info("%s: the server cannot resume; starting from the beginning", partial.target.name)
             received = 0
             partial.start(url, _response_validator(response))
         if size is not None and total is not None and total != size:
             partial.discard()
             raise DataError(
                 f"{url} offers {total:,} bytes; {partial.target.name} has {size:,}",
-                where="another file, or a page of a proxy",
-                hint="look at it in a browser",
+                where="another file, or the page of a proxy",
+                hint="open the URL in a browser",
             )
         partial.check_disk_space(None if total is None else total - received)
         with progress.start_task(partial.target.name, total or 0, unit="bytes") as task:
@@ -203,18 +206,18 @@ def _try_download(url: str, partial: PartialFile, progress: Progress, size: int 
                     partial.append(file, chunk)
                     task.step(len(chunk), format_bytes(received := received + len(chunk)))
             if total is not None and received != total:
-                raise TransientError(f"cut off after {format_bytes(received)} of {format_bytes(total)}")
+                raise TransientError(f"interrupted after {format_bytes(received)} of {format_bytes(total)}")
 
 
 def _response_validator(response: Any) -> str | None:
-    """Return the strong sign of the file that a server sends, if it gives one."""
+    """Return the strong validator of a response, if it has one."""
     etag: str | None = response.headers.get("ETag")
     last_modified: str | None = response.headers.get("Last-Modified")
     return etag if etag and not etag.startswith("W/") else last_modified
 
 
 def _total_size(response: Any, received: int, partial: PartialFile, url: str) -> int | None:
-    """Return how many bytes the whole file has, by an answer that brings it; any other answer is raised."""
+    """Return the total size announced by a successful response; raise for any other."""
     status, headers = response.status, response.headers
     if status == 200:
         length = headers.get("Content-Length", "")
@@ -223,20 +226,20 @@ def _total_size(response: Any, received: int, partial: PartialFile, url: str) ->
     if status == 206 and content_range and content_range[1] == str(received):
         return None if content_range[2] == "*" else int(content_range[2])
     if status == 416 and content_range and content_range[2] == str(received):
-        return received  # all of it had come already
+        return received  # it was complete already
     if status in (206, 416):
         partial.discard()
-        raise TransientError("the server sends another part than was asked for")
+        raise TransientError("the server sent another range than requested")
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "?"
     if status in (404, 410):
         raise NotFoundError(
-            f"{url} is not there ({status} {name})", hint="FORETASTE_MIRROR, if you have the file"
+            f"{url} does not exist ({status} {name})", hint="FORETASTE_MIRROR, if you have the file"
         )
     if status in (408, 425, 429) or status >= 500:
         retry_after = headers.get("Retry-After", "")
         raise TransientError(
-            f"the server says {status} {name}", float(retry_after) if retry_after.isdigit() else None
+            f"the server answered {status} {name}", float(retry_after) if retry_after.isdigit() else None
         )
     raise DownloadError(
-        f"the server says {status} {name} of {url}", hint="FORETASTE_MIRROR, if you have the file"
+        f"the server answered {status} {name} for {url}", hint="FORETASTE_MIRROR, if you have the file"
     )
