@@ -50,7 +50,7 @@ def test_by_mouse_from_nothing_to_suggestions(someone: Callable[..., Person], se
     assert len(numbers) >= 4
     page.get_by_role("link", name=re.compile("^Similar to")).first.click()
     assert page.get_by_role("heading", name="Similar").is_visible()
-    assert page.locator("section[aria-labelledby=alike] li").count() >= 1
+    assert page.locator("section[aria-labelledby=similar] li").count() >= 1
     page.get_by_role("link", name="Rate it", exact=True).click()
     person.rate(0.7, 4)
     assert any(one["shown_prediction"] is not None for one in person.kept()["ratings"])
@@ -238,7 +238,7 @@ def test_administrator_by_keyboard_alone(someone: Callable[..., Person], service
     page.keyboard.type("foretaste_wrong")
     page.keyboard.press("Enter")
     page.wait_for_selector("#alert:not(:empty)")
-    assert page.get_by_role("alert").inner_text() == "Error: This key is not known here, or was revoked."
+    assert page.get_by_role("alert").inner_text() == "Error: This key is unknown or revoked."
     person.tab_to("key")
     page.keyboard.type(service.key)
     page.keyboard.press("Enter")
@@ -251,13 +251,13 @@ def test_administrator_by_keyboard_alone(someone: Callable[..., Person], service
     person.tab_to("Train again")
     page.keyboard.press("Enter")
     page.wait_for_selector("progress")
-    person.hears("^The training has begun")
+    person.hears("^The training has started")
     page.wait_for_selector("#jobs:not([data-running])")
     person.hears("^The training is over[.] done")
     assert page.locator(".models > li").count() == before + 1
-    person.tab_to("Go back to the model before")
+    person.tab_to("Go back to the previous model")
     page.keyboard.press("Enter")
-    page.locator("#notice", has_text="The model before is active again.").wait_for()
+    page.locator("#notice", has_text="The previous model is active again.").wait_for()
     person.tab_to("Sign out")
     page.keyboard.press("Enter")
     page.wait_for_selector("#key")
@@ -274,7 +274,7 @@ def test_job_is_canceled_by_mouse(someone: Callable[..., Person], service: Any) 
     page.get_by_role("button", name="Train again").click()
     page.get_by_role("button", name="Stop the training").click()
     page.wait_for_selector("#jobs:not([data-running])")
-    assert re.match("(cancelled|done|refused)", page.locator(".jobs li").first.inner_text())
+    assert re.match("(cancelled|done|rejected)", page.locator(".jobs li").first.inner_text())
 
 
 def test_serve_prints_the_page_address(service: Any, tmp_path: Path) -> None:

@@ -296,11 +296,11 @@ def test_serve_excludes_items_and_prints_the_page_address(start, tmp_path, ratin
     service = start("--exclude-items", str(path))
     assert httpx2.get(f"{service.url}/").status_code == 200
     assert httpx2.get(f"{service.url}/item?item={item}").status_code == 404
-    assert any("to rate in a browser" in line for line in service.lines)
+    assert any("rating page" in line for line in service.lines)
     service.stop()
     without = start("--web", "off")
     assert httpx2.get(f"{without.url}/").json()["ok"] is False
-    assert not any("to rate in a browser" in line for line in without.lines)
+    assert not any("rating page" in line for line in without.lines)
 
 
 @pytest.mark.postgres

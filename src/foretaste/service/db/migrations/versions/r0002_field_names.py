@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from foretaste.models.renames import rename_spec
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -48,13 +50,15 @@ _jobs = sa.table("jobs", sa.column("id"), sa.column("spec"), sa.column("state"))
 
 
 def upgrade() -> None:
-    """Rename tables, columns, settings and JSON keys; no value of a rating changes."""
+    """Rename tables, columns, settings and JSON keys; no rating changes."""
     _rename(_TABLES, _COLUMNS)
     op.drop_index("ratings_of_item", "ratings")
     op.create_index("ix_ratings_item", "ratings", ["item"])
     _rename_settings(_SETTINGS, _DTYPES)
     _rewrite_audit(_AUDIT, _FINDINGS)
     _rewrite_json(_models, "checks", lambda checks: _rename_keys(checks, _CHECKS))
+    for table in (_models, _jobs):
+        _rewrite_json(table, "spec", rename_spec)
     _replace_states(_STATES)
 
 
