@@ -18,7 +18,7 @@ from foretaste.models.pytorch._feature_scaler import FeatureScaler
 from foretaste.models.pytorch._linear_model import LinearTorchModel, to_numpy
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Float32Array, IndexArray
+from foretaste.typing import Entity, Float32Array, IndexArray
 from foretaste.validation import check_id_types
 
 
@@ -53,26 +53,26 @@ class FeatureModel(LinearTorchModel):
     # Implemented by a subclass ---------------------------------------------------------------------
 
     @abstractmethod
-    def _build_network(
-        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
-    ) -> Any:
-        """Return a two-tower network of these numbers of users and items, with these features."""
+    def _build_network(self, features: tuple[Float32Array, Float32Array], random: Any) -> Any:
+        """Return a two-tower network of users and items with these scaled features, a row per id."""
 
     @abstractmethod
     def _set_fitted_network(self, network: Any) -> None:
         """Set the fitted attributes that ``_factors_from_features`` needs."""
 
     @abstractmethod
-    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
+    def _factors_from_features(
+        self, entity: Entity, values: Float32Array
+    ) -> tuple[Float32Array, Float32Array]:
         """Return bias, (n,), and factors, (n, factors), of users or items from their features alone."""
 
     # Shared implementation -------------------------------------------------------------------------
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        tables = train.user_features, train.item_features
-        users, items = (FeatureScaler.from_table(table) for table in tables)
-        self.user_columns_, self.item_columns_ = users.columns_json(), items.columns_json()
-        self.user_units_, self.item_units_ = users.center_scale(), items.center_scale()
+        for entity in Entity:
+            scaler = FeatureScaler.from_table(train.axis(entity).features)
+            self.set_entity_array(entity, "columns", scaler.columns_json())
+            self.set_entity_array(entity, "units", scaler.center_scale())
         super()._fit(train, progress)
 
     def _make_training_task(self, train: Ratings, split: TrainValidRows, device: Any) -> Any:
@@ -81,44 +81,41 @@ class FeatureModel(LinearTorchModel):
         from foretaste.models.pytorch._two_tower import TwoTowerTask
 
         random = torch.Generator().manual_seed(self.seed)
-        sizes = len(train.users), len(train.items)
-        features = (
-            self._feature_scaler("user").transform(train.user_features, sizes[0], "user"),
-            self._feature_scaler("item").transform(train.item_features, sizes[1], "item"),
+        users, items = (
+            self._feature_scaler(axis.entity).transform(axis.features, len(axis.ids), axis.entity)
+            for axis in (train.axis(Entity.USER), train.axis(Entity.ITEM))
         )
-        network = self._build_network(sizes, features, random)
+        network = self._build_network((users, items), random)
         return TwoTowerTask(network, train, split, train.mean_std(), device, self.id_dropout, random)
 
     def _set_fitted(self, training: Any) -> None:
         import torch
 
         self.mean_, self.std_ = training.mean, training.std
-        with torch.no_grad():
-            bias, factors = training.network.embed_all("user")
-            self.user_bias_, self.user_factors_ = to_numpy(bias), to_numpy(factors)
-            bias, factors = training.network.embed_all("item")
-            self.item_bias_, self.item_factors_ = to_numpy(bias), to_numpy(factors)
+        for entity in Entity:
+            with torch.no_grad():
+                bias, factors = training.network.embed_all(entity)
+            self.set_entity_array(entity, "bias", to_numpy(bias))
+            self.set_entity_array(entity, "factors", to_numpy(factors))
         self._set_fitted_network(training.network)
 
-    def _fitted_array(self, entity: str, name: str) -> Float32Array:
-        """Return the fitted attribute ``user_NAME_`` or ``item_NAME_``."""
-        array: Float32Array = getattr(self, f"{entity}_{name}_")
-        return array
-
-    def _feature_scaler(self, entity: str) -> FeatureScaler:
-        columns = self.user_columns_ if entity == "user" else self.item_columns_
-        return FeatureScaler.from_json(columns, self._fitted_array(entity, "units"))
+    def _feature_scaler(self, entity: Entity) -> FeatureScaler:
+        return FeatureScaler.from_json(
+            self.entity_array(entity, "columns"), self.entity_array(entity, "units")
+        )
 
     def _predict(self, pairs: Pairs) -> Prediction:
-        user, user_bias, user_factors = self._factors_of_pairs(pairs, "user")
-        item, item_bias, item_factors = self._factors_of_pairs(pairs, "item")
+        user, user_bias, user_factors = self._factors_of_pairs(pairs, Entity.USER)
+        item, item_bias, item_factors = self._factors_of_pairs(pairs, Entity.ITEM)
         value = self._predict_from(user, item, (user_factors, item_factors), (user_bias, item_bias))
         return self._make_prediction(pairs, value)
 
-    def _factors_of_pairs(self, pairs: Pairs, entity: str) -> tuple[IndexArray, Float32Array, Float32Array]:
+    def _factors_of_pairs(
+        self, pairs: Pairs, entity: Entity
+    ) -> tuple[IndexArray, Float32Array, Float32Array]:
         """Return codes, biases and factors of users or items, including unknown ones that have features."""
         axis, scaler = pairs.axis(entity), self._feature_scaler(entity)
-        bias, factors = self._fitted_array(entity, "bias"), self._fitted_array(entity, "factors")
+        bias, factors = self.entity_array(entity, "bias"), self.entity_array(entity, "factors")
         unknown = axis.codes < 0
         if axis.features is None or axis.feature_row is None or not unknown.any() or not scaler.columns:
             return axis.codes, bias, factors
@@ -149,20 +146,20 @@ class FeatureModel(LinearTorchModel):
         """
         self.check_fitted()
         model = type(self)(**self.get_params(deep=False)).set_state(self.get_state())
-        for entity, frame in (("user", users), ("item", items)):
+        for entity, frame in ((Entity.USER, users), (Entity.ITEM, items)):
             if frame is not None:
                 model._add_new(entity, frame)
         return model
 
-    def _add_new(self, entity: str, frame: Any) -> None:
+    def _add_new(self, entity: Entity, frame: Any) -> None:
         """Add the unknown ids of a frame, with bias and factors from their features."""
         scaler = self._feature_scaler(entity)
         if not scaler.columns:
             raise NotSupportedError(
                 f"this {type(self).__name__} was trained without {entity} features",
-                hint=f"ratings.with_features({entity}s=frame) before fit",
+                hint=f"ratings.with_features({entity.plural}=frame) before fit",
             )
-        known: IdIndex = getattr(self, f"{entity}s_")
+        known = self.entity_ids(entity)
         frame_ids = FeatureTable.ids_from_frame(frame, entity)
         check_id_types(frame_ids, known, entity)
         new = frame_ids.take_ids(known.indices_of(frame_ids.ids) < 0)
@@ -170,7 +167,11 @@ class FeatureModel(LinearTorchModel):
         bias, factors = self._factors_from_features(entity, scaler.transform(table, len(new), entity))
         ids = np.concatenate([known.ids, new.ids])
         order = np.argsort(ids, kind="stable")
-        setattr(self, f"{entity}s_", IdIndex(ids[order]))
+        index = IdIndex(ids[order])
+        if entity is Entity.USER:
+            self.users_ = index
+        else:
+            self.items_ = index
         for name, array in (("bias", bias), ("factors", factors)):
-            extended = np.concatenate([self._fitted_array(entity, name), array])[order]
-            setattr(self, f"{entity}_{name}_", extended)
+            extended = np.concatenate([self.entity_array(entity, name), array])[order]
+            self.set_entity_array(entity, name, extended)

@@ -16,7 +16,7 @@ from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._sparse_ops import SparsityPattern
 from foretaste.models.pytorch._trainer import EpochMetrics, TrainingTask
 from foretaste.ratings import Ratings
-from foretaste.typing import Float32Array, Float64Array, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, Int64Array
 
 _BLOCK_SIZE = 1024  # rows evaluated at once
 _MAX_EVAL_ROWS = 512  # rows evaluated after an epoch without a validation set
@@ -63,10 +63,8 @@ class RowTask(TrainingTask):
         self.network, self.device, self.random = nn.ModuleList(networks).to(device), device, random
         self.baseline, self.std = baseline, baseline.std
         self.dropout = dropout
-        rows, columns = (
-            train.axis("item" if item_based else "user"),
-            train.axis("user" if item_based else "item"),
-        )
+        row_entity = Entity.ITEM if item_based else Entity.USER
+        rows, columns = train.axis(row_entity), train.axis(row_entity.opposite)
         self.size, self.n_columns = len(rows.ids), len(columns.ids)
         value = baseline.residual(train)
         self.train_cells, self.valid_cells = (

@@ -12,6 +12,7 @@ from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._pair_task import PairTask, weighted_mean
 from foretaste.models.pytorch.losses import Loss
 from foretaste.ratings import Ratings
+from foretaste.typing import Entity
 
 _BLOCK_SIZE = 65_536  # users or items embedded at once
 
@@ -74,9 +75,9 @@ class TwoTower(nn.Module):
         c, q, item_penalty = self.item.embed(item, item_mask)
         return b + c + (p * q).sum(1), penalty + item_penalty
 
-    def embed_all(self, entity: str) -> tuple[Any, Any]:
+    def embed_all(self, entity: Entity) -> tuple[Any, Any]:
         """Return biases and factors of all users, or of all items."""
-        tower = self.user if entity == "user" else self.item
+        tower = self.user if entity is Entity.USER else self.item
         index = torch.arange(len(tower.bias), device=tower.bias.device)
         embedded = [tower.embed(part)[:2] for part in index.split(_BLOCK_SIZE)]
         return torch.cat([bias for bias, _ in embedded]), torch.cat([factors for _, factors in embedded])

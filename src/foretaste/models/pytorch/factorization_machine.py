@@ -9,7 +9,7 @@ import numpy as np
 from foretaste.models.pytorch._feature_model import FeatureModel
 from foretaste.models.pytorch._linear_model import to_numpy
 from foretaste.params import estimator, fitted_attribute, param
-from foretaste.typing import Float32Array
+from foretaste.typing import Entity, Float32Array
 
 
 @estimator
@@ -50,9 +50,7 @@ class FactorizationMachine(FeatureModel):
     user_feature_factors_: Float32Array = fitted_attribute("user_features", "factors")
     item_feature_factors_: Float32Array = fitted_attribute("item_features", "factors")
 
-    def _build_network(
-        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
-    ) -> Any:
+    def _build_network(self, features: tuple[Float32Array, Float32Array], random: Any) -> Any:
         from foretaste.models.pytorch._towers import FmTower
         from foretaste.models.pytorch._two_tower import TwoTower
 
@@ -66,9 +64,11 @@ class FactorizationMachine(FeatureModel):
         self.user_feature_factors_ = to_numpy(network.user.feature_factors)
         self.item_feature_factors_ = to_numpy(network.item.feature_factors)
 
-    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
-        weights = self._fitted_array(entity, "weights").astype(np.float64)
-        feature_factors = self._fitted_array(entity, "feature_factors").astype(np.float64)
+    def _factors_from_features(
+        self, entity: Entity, values: Float32Array
+    ) -> tuple[Float32Array, Float32Array]:
+        weights = self.entity_array(entity, "weights").astype(np.float64)
+        feature_factors = self.entity_array(entity, "feature_factors").astype(np.float64)
         doubles = values.astype(np.float64)
         factors = np.einsum("nf,fk->nk", doubles, feature_factors)
         self_products = np.einsum("nf,f->n", doubles**2, (feature_factors**2).sum(axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 from foretaste.models.pytorch._feature_model import FeatureModel
 from foretaste.models.pytorch._linear_model import to_numpy
 from foretaste.params import estimator, fitted_attribute, param
-from foretaste.typing import Float32Array
+from foretaste.typing import Entity, Float32Array
 
 
 @estimator
@@ -53,9 +53,7 @@ class NeuralMF(FeatureModel):
     user_output_bias_: Float32Array = fitted_attribute("outputs")
     item_output_bias_: Float32Array = fitted_attribute("outputs")
 
-    def _build_network(
-        self, sizes: tuple[int, int], features: tuple[Float32Array, Float32Array], random: Any
-    ) -> Any:
+    def _build_network(self, features: tuple[Float32Array, Float32Array], random: Any) -> Any:
         from foretaste.models.pytorch._towers import MlpTower
         from foretaste.models.pytorch._two_tower import TwoTower
 
@@ -67,15 +65,17 @@ class NeuralMF(FeatureModel):
         return TwoTower(user, item)
 
     def _set_fitted_network(self, network: Any) -> None:
-        for entity, tower in (("user", network.user), ("item", network.item)):
-            setattr(self, f"{entity}_input_", to_numpy(tower.feature_weights))
-            setattr(self, f"{entity}_hidden_bias_", to_numpy(tower.hidden_bias))
-            setattr(self, f"{entity}_output_", to_numpy(tower.output_weights))
-            setattr(self, f"{entity}_output_bias_", to_numpy(tower.output_bias))
+        for entity, tower in ((Entity.USER, network.user), (Entity.ITEM, network.item)):
+            self.set_entity_array(entity, "input", to_numpy(tower.feature_weights))
+            self.set_entity_array(entity, "hidden_bias", to_numpy(tower.hidden_bias))
+            self.set_entity_array(entity, "output", to_numpy(tower.output_weights))
+            self.set_entity_array(entity, "output_bias", to_numpy(tower.output_bias))
 
-    def _factors_from_features(self, entity: str, values: Float32Array) -> tuple[Float32Array, Float32Array]:
+    def _factors_from_features(
+        self, entity: Entity, values: Float32Array
+    ) -> tuple[Float32Array, Float32Array]:
         layer = {
-            part: self._fitted_array(entity, part).astype(np.float64)
+            part: self.entity_array(entity, part).astype(np.float64)
             for part in ("input", "hidden_bias", "output", "output_bias")
         }
         hidden = np.tanh(np.einsum("nf,fh->nh", values, layer["input"]) + layer["hidden_bias"])
