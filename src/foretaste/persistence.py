@@ -99,7 +99,7 @@ def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model
         Let the learned arrays be the pages of the file, read-only, which processes on one machine share,
         instead of copies of one's own. The file must not be written to while the model is used; one that is
         replaced by another of its name, as ``save`` does, is not written to.
-    **code
+    **callables
         Functions and classes of one's own that the model was made with, by the names of its parameters:
         ``module=MyNet``. A file holds their names alone, and these are never looked up.
 
