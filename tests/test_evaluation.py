@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 import pytest
 
 import foretaste
@@ -115,6 +116,24 @@ def test_fold_scores_have_mean_std_and_each_fold(ratings: Ratings) -> None:
     assert 0 < row["fcp"] < 1
     assert "mae" not in row
     assert "each of the 900 rows tested once" in results.protocol
+
+
+def test_folds_is_short_for_a_k_fold_split(ratings: Ratings) -> None:
+    short, long = compare(ratings, "Bias", folds=3), compare(ratings, "Bias", split=KFold(3, seed=0))
+    assert short.protocol == long.protocol
+    assert [row["rmse"] for row in short.rows] == [row["rmse"] for row in long.rows]
+    for options in ({"split": KFold(3)}, {"test": ratings}):
+        with pytest.raises(InvalidParameterError, match="folds cannot be combined with split or test"):
+            compare(ratings, "Bias", folds=3, **options)
+
+
+def test_test_set_may_be_a_data_frame(ratings: Ratings) -> None:
+    train, test = ratings[:700], ratings[700:]
+    frame = pl.DataFrame({"user": test.user_ids, "item": test.item_ids, "rating": test.value})
+    assert (
+        compare(train, "Bias", test=frame).rows[0]["rmse"]
+        == compare(train, "Bias", test=test).rows[0]["rmse"]
+    )
 
 
 def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> None:
@@ -383,6 +402,11 @@ def test_packed_plan_preserves_everything_but_ids(ratings: Ratings, tmp_path: An
             assert other.user_features is not None
             assert own.user_features.columns == other.user_features.columns
             np.testing.assert_array_equal(own.user_features.values, other.user_features.values)
+    save_plan(make_plan(full[:700], None, full[700:]), tmp_path / "external.npz")
+    test = load_plan(tmp_path / "external.npz").test
+    assert test is not None
+    assert sorted(test.timestamp.tolist()) == list(range(700, 900))
+    assert test.scale == full.scale
 
 
 # Interrupted, watched, shown -----------------------------------------------------------------------------

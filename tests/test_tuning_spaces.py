@@ -82,8 +82,8 @@ def test_accepted_spaces() -> None:
     ("space", "words", "hint"),
     [
         ({"factor": (1, 2)}, 'no parameter "factor"; did you mean "factors"?', "one of"),
-        ({"factors": (0, 8)}, "reaches 0; factors must be a whole number at least 1", '"factors": (32, 128)'),
-        ({"factors": (1, 8.5)}, "reaches 8.5; factors must be a whole number", '"factors": (32, 128)'),
+        ({"factors": (0, 8)}, "reaches 0; factors must be an integer at least 1", '"factors": (32, 128)'),
+        ({"factors": (1, 8.5)}, "reaches 8.5; factors must be an integer", '"factors": (32, 128)'),
         ({"factors": (9, 3)}, "goes from 9 to 3; the lower bound comes first", '"factors": (3, 9)'),
         ({"factors": (3, 3)}, "goes from 3 to 3", '"factors": [3]'),
         ({"factors": (1, 2, 3)}, "is not a range", '"factors": (32, 128)'),
