@@ -124,8 +124,8 @@ def test_report_of_saved_results_is_equal(folder: Path) -> None:
 
 def test_fixes_are_printed_as_options(folder: Path) -> None:
     (folder / "dirty.csv").write_text(run("data", "sample-dirty").stdout, encoding="utf-8")
-    mended = ("--on-error", "skip", "--duplicates", "last")
-    run("report", "dirty.csv", "-o", "r.html", "--models", "Bias", *mended)
+    fixed = ("--on-error", "skip", "--duplicates", "last")
+    run("report", "dirty.csv", "-o", "r.html", "--models", "Bias", *fixed)
     page = Page(folder / "r.html")
     assert "warnings: what is wrong there is in all figures of this page" in page.text
     assert '--where "' in page.text

@@ -250,7 +250,7 @@ def test_memory_estimate_grows_with_ratings_and_is_checked_first(monkeypatch):
 @pytest.mark.slow
 def test_peak_memory_stays_below_the_estimate(tmp_path):
     """In a process of its own: this one may hold memory that it has used before."""
-    data.save_columns(data.generated(2000, 1000, 1_000_000), tmp_path)
+    data.save_columns(data.generate_ratings(2000, 1000, 1_000_000), tmp_path)
     code = f"""
 from pathlib import Path
 from benchmarks import data
