@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 from foretaste.errors import InvalidParameterError
 
-_THREAD_LIMIT: ContextVar[int | None] = ContextVar("share", default=None)
+_THREAD_LIMIT: ContextVar[int | None] = ContextVar("thread_limit", default=None)
 
 
 def resolve_threads(threads: int | None = None) -> int:

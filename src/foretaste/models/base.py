@@ -423,7 +423,7 @@ def all_models() -> list[type[Model]]:
             queue.append(subclass)
             if subclass.__module__.startswith("foretaste.") and not isabstract(subclass):
                 classes.append(subclass)
-    return classes
+    return list(dict.fromkeys(classes))  # a class of several bases is found once for each
 
 
 def _models_with_tag(tag: str) -> list[str]:

@@ -131,12 +131,12 @@ class Explanation(PlotMixin):
             "model": self.model,
             "sentence": self.sentence(),
             "parts": [{"name": part.name, "value": part.value} for part in self.parts],
-            "moved_by_ratings": self.main_part,
+            "main_part": self.main_part,
             "reasons": [
-                {id_name: r.id, "rating": r.rating, "share": r.contribution, "title": r.title}
+                {id_name: r.id, "rating": r.rating, "contribution": r.contribution, "title": r.title}
                 for r in self.reasons
             ],
-            "rest": self.residual,
+            "residual": self.residual,
             "note": self.note,
         }
 
