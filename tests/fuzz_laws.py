@@ -21,7 +21,7 @@ def must(true: bool, what: str) -> None:
 
 
 def sound_index(index: IdIndex) -> None:
-    """Raise Broken if an index is not what it must be."""
+    """Raise Broken if an index is invalid: expected."""
     ids = index.ids.tolist()
     must(all(a < b for a, b in pairwise(ids)), "ids are not sorted and distinct")
     kind = str if index.dtype == "str" else int

@@ -236,7 +236,7 @@ def test_grid_search_over_nested_parameters(ratings):
 @pytest.mark.parametrize(
     ("models", "words"),
     [
-        (["Bais"], 'models names "Bais", which there is not; did you mean "Bias"'),
+        (["Bais"], 'there is no model "Bais"; did you mean "Bias"'),
         ([SVD(factors=0)], "SVD: factors=0 is not allowed"),
         (["Bias"] * 101, "models holds 101 models"),
         ([Blend(models=[Blend(models=[Blend(models=["Bias"])])])], "at depth 4"),
@@ -251,7 +251,7 @@ def test_invalid_models_raise(ratings, models, words):
 
 def test_weights_raise_if_a_nested_model_does_not_support_them(ratings):
     heavy = np.ones(len(ratings))
-    with pytest.raises(NotSupportedError, match="cannot honour sample weights, because KNNImputation cannot"):
+    with pytest.raises(NotSupportedError, match="does not support sample weights, because KNNImputation does not"):
         Blend(models=["Bias", "KNNImputation"]).fit(ratings, sample_weight=heavy)
 
 
@@ -340,11 +340,11 @@ def deep(ours):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (at("params", "models", 0, "Bais"), 'models names "Bais"'),
-        (at("params", "models", 0, "os.system"), 'models names "os.system"'),
-        (at("params", "models", 0, 1), "is not described as it must be"),
-        (at("params", "models", 0, {"model": "Bias"}), "is not described as it must be"),
-        (at("params", "models", 0, {"model": 1, "params": {}}), "is not described as it must be"),
+        (at("params", "models", 0, "Bais"), 'there is no model "Bais"'),
+        (at("params", "models", 0, "os.system"), 'there is no model "os.system"'),
+        (at("params", "models", 0, 1), "must be described by a name and parameters"),
+        (at("params", "models", 0, {"model": "Bias"}), "must be described by a name and parameters"),
+        (at("params", "models", 0, {"model": 1, "params": {}}), "must be described by a name and parameters"),
         (at("params", "models", 0, {"model": "Model", "params": {}}), 'no model "Model"'),
         (at("params", "models", 0, {"model": "Bias", "params": {"self": 1}}), "no parameter 'self'"),
         (at("params", "models", 1, "params", "factors", 0), "factors=0 is not allowed"),
@@ -353,8 +353,8 @@ def deep(ours):
         (at("params", "models", "Bias"), "is not allowed"),
         (at("params", "models", ["Bias"] * 101), "models holds 101"),
         (at("params", "models", ["Bias"]), "as many models as there must be"),
-        (at("params", "models", 0, "UserMean"), "does not hold what UserMean learns"),
-        (deep, "is not described as it must be"),
+        (at("params", "models", 0, "UserMean"), "does not hold the attributes of a UserMean"),
+        (deep, "must be described by a name and parameters"),
         (at("learned", "members_", None), "as many models as there must be"),
         (at("learned", "members_", {}), "as many models as there must be"),
         (at("learned", "members_", 0, None), "does not hold what model 0 learned"),
@@ -380,17 +380,17 @@ def test_invalid_blend_header_raises(nested_bytes, tmp_path, change, words):
     ("name", "change", "words"),
     [
         ("members_.0.user_bias_", lambda a: None, "missing ['user_bias_']"),
-        ("members_.0.user_bias_", lambda a: a[:-1], "user_bias_ in the file is not what it must be"),
-        ("members_.0.user_bias_", lambda a: a * np.float32("nan"), "is not what it must be"),
-        ("members_.1.user_factors_", lambda a: a[:, :2].copy(), "item_factors_ in the file is not"),
-        ("members_.2.members_.1.rated_", lambda a: a + 1000, "does not fit its users and items"),
+        ("members_.0.user_bias_", lambda a: a[:-1], "user_bias_ in the file is invalid"),
+        ("members_.0.user_bias_", lambda a: a * np.float32("nan"), "is invalid: expected"),
+        ("members_.1.user_factors_", lambda a: a[:, :2].copy(), "item_factors_ in the file is invalid"),
+        ("members_.2.members_.1.rated_", lambda a: a + 1000, "do not fit its users and items"),
         ("members_.3.user_bias_", lambda a: np.zeros(3, np.float32), "unexpected ['members_.3.user_bias_']"),
         ("members_.0.users_", lambda a: np.arange(3), "users_ stands in the file twice"),
         ("members_", lambda a: np.zeros(3, np.float32), "members_ stands in the file twice"),
-        ("weight_", lambda a: a[:2].copy(), "are not those that the blend names"),
-        ("weight_", lambda a: a[:, :2].copy(), "are not those that the blend names"),
-        ("weight_", lambda a: a.astype(np.float32), "weight_ in the file is not what it must be"),
-        ("user_support_", lambda a: a[:-1], "user_support_ in the file is not what it must be"),
+        ("weight_", lambda a: a[:2].copy(), "do not match the parameters of the blend"),
+        ("weight_", lambda a: a[:, :2].copy(), "do not match the parameters of the blend"),
+        ("weight_", lambda a: a.astype(np.float32), "weight_ in the file is invalid"),
+        ("user_support_", lambda a: a[:-1], "user_support_ in the file is invalid"),
     ],
 )
 def test_invalid_blend_arrays_raise(nested_bytes, tmp_path, name, change, words):

@@ -260,7 +260,7 @@ def test_cluster_index_out_of_range_raises(ratings):
         state = model.get_state()
         state[name] = state[name].copy()
         state[name][0, 3] = value
-        with pytest.raises(ModelFileError, match="a cluster that there is not"):
+        with pytest.raises(ModelFileError, match="a cluster that does not exist"):
             CoClustering().set_state(state)
 
 
@@ -416,7 +416,7 @@ def test_ease_with_too_little_regularization_raises():
 )
 def test_malformed_rated_items_raise(ratings, name, change):
     state = EASE().fit(ratings).get_state()
-    with pytest.raises(ModelFileError, match="does not fit its users and items"):
+    with pytest.raises(ModelFileError, match="do not fit its users and items"):
         EASE().set_state(state | {name: change(state[name])})
 
 

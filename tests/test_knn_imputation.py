@@ -109,7 +109,7 @@ def test_a_bad_parameter_is_named(ratings, params):
 
 
 def test_sample_weights_raise(ratings):
-    with pytest.raises(NotSupportedError, match="KNNImputation cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="KNNImputation does not support sample weights"):
         KNNImputation().fit(ratings, sample_weight=np.ones(len(ratings)))
 
 

@@ -243,7 +243,7 @@ def test_recommendations_for_folded_in_users(ratings, others):
 def test_neighbor_lists_beyond_memory_raise(more, cls, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
     with pytest.raises(
-        NotEnoughMemoryError, match=rf"{cls.__name__} keeping up to .* needs .* of memory"
+        NotEnoughMemoryError, match=rf"{cls.__name__} with up to .* needs .* of memory"
     ) as caught:
         cls(threads=1).fit(more)
     assert "max_stored_neighbors=" in caught.value.hint
@@ -285,7 +285,7 @@ def test_invalid_parameters_raise(ratings, cls):
     ):
         with pytest.raises(InvalidParameterError, match=words):
             cls(**setting).fit(ratings)
-    with pytest.raises(NotSupportedError, match="cannot honour sample weights"):
+    with pytest.raises(NotSupportedError, match="does not support sample weights"):
         cls().fit(ratings, sample_weight=np.ones(len(ratings)))
     with pytest.raises(DataError):
         cls().fit(ratings[[]])

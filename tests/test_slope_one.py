@@ -98,7 +98,7 @@ def test_invalid_state_in_a_file_raises(ratings):
         {"rated_start_": state["rated_start_"][::-1].copy()},
         {"common_": -state["common_"] - np.int32(1)},
     ):
-        with pytest.raises(ModelFileError, match="not lists of known ones"):
+        with pytest.raises(ModelFileError, match="the lists of rated items in the file are malformed"):
             SlopeOne().set_state(state | changes)
     with pytest.raises(ModelFileError, match="'bi_polar' has 2 tables"):
         SlopeOne(scheme="bi_polar").set_state(state)

@@ -47,8 +47,8 @@ def test_pmf_prediction_is_mean_plus_factors(ratings, others):
 def test_pmf_stuck_at_the_mean_warns(ratings, more, caplog):
     model = SVD(biased=False, **SMALL).fit(ratings)
     assert model.train_rmse_[-1] > 0.98 * model.std_
-    assert "hardly left the mean" in caplog.text
-    assert "initial_std" in caplog.text
+    assert "hardly improves on the mean" in caplog.text
+    assert "init_std" in caplog.text
     caplog.clear()
     SVD(biased=False).fit(more)
     SVD(biased=False).fit(ratings.replace(value=np.full(len(ratings), 2.5, np.float32)))

@@ -199,7 +199,7 @@ def test_too_many_bins_raise(ratings, monkeypatch):
         TimeSVDpp(bins=5000).fit(timed)
     assert refused.value.hint == "bins=500"
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: None)
-    with pytest.raises(InvalidParameterError, match="bins=10000 of 300000 items"):
+    with pytest.raises(InvalidParameterError, match="bins=10000 for 300000 items"):
         TimeSVDpp(bins=10_000)._check_bins(300_000)
 
 

@@ -1,4 +1,4 @@
-"""What models have in common that learn users and items in turn."""
+"""Base class of factor models that are fitted by alternating least squares."""
 
 from __future__ import annotations
 
@@ -28,29 +28,27 @@ from foretaste.typing import Entity, Float32Array, Float64Array
 
 @estimator
 class AlsBase(FactorModel):
-    """Biases and factors, learned by turns: one side of the ratings while the other stands still.
+    """Biases and factors, fitted by alternation: one entity is solved while the other is fixed.
 
-    The level of ``FactorModel`` is ``origin_``, the mean; only factors at 0 or above without biases need one
-    that lies below the ratings.
+    The intercept of ``FactorModel`` is ``origin_``, the mean; non-negative factors without biases need one
+    below the ratings.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
-    factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=1024)
-    regularization: float = param(
-        0.03, "how strongly each rating of a user or item draws its factors to 0", low=0, high=1e6
-    )
+    factors: int = param(64, "number of latent factors", low=1, high=1024)
+    regularization: float = param(0.03, "L2 regularization of factors per rating", low=0, high=1e6)
     damping: float = param(
-        5.0, "how strongly factors are drawn to 0 besides, whatever the number of ratings", low=0, high=1e6
+        5.0, "L2 regularization of factors, independent of the number of ratings", low=0, high=1e6
     )
-    biased: bool = param(True, "learn a bias of each user and of each item beside the factors")
+    biased: bool = param(True, "fit user and item biases")
     bias_damping: float = param(
-        3.0, "how many ratings at the mean a user or item is given beforehand", low=0, high=1e6
+        3.0, "pseudo-count: number of prior ratings at the mean per user and item", low=0, high=1e6
     )
-    seed: int = param(0, "of the random numbers", low=0)
+    seed: int = param(0, "random seed", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     origin_: float = fitted_attribute()
@@ -59,18 +57,18 @@ class AlsBase(FactorModel):
 
     @abstractmethod
     def _run_epoch(self, als_solver: AlsSolver, users: EntityFactors, items: EntityFactors) -> float:
-        """Learn both sides once; return the error in standard deviations."""
+        """Solve items and users once; return the RMSE in standard deviations."""
 
     @abstractmethod
     def _init_factors(self, random: np.random.Generator, users: EntityFactors, items: EntityFactors) -> None:
-        """Set the first factors."""
+        """Set the initial factors."""
 
     @abstractmethod
     def _fold_in_solver(self) -> str:
-        """Return the solver that finds the best biases and factors of a user, given the items."""
+        """Return the exact solver of new users, items given."""
 
     def _origin_margin(self) -> float | None:
-        """Return how far below the lowest rating the origin lies, in ranges; None: it is the mean."""
+        """Return how far the origin is below the lowest rating, in rating ranges; None for the mean."""
         return None
 
     def _growth_exponent(self) -> float:
@@ -142,7 +140,7 @@ class AlsBase(FactorModel):
             return None
         rows = fold_in_rows(self, user_ratings)
         folded = self.fold_in(user_ratings)
-        # What is kept at 0 takes no part; the rest is a ridge regression like any other.
+        # Factors clamped at 0 are inactive; the others are the solution of a ridge regression.
         active = (
             folded.user_factors_[0] != 0
             if self._fold_in_solver() == "coordinates"
@@ -161,7 +159,7 @@ class AlsBase(FactorModel):
 
     def _predict(self, pairs: Pairs) -> Prediction:
         prediction = super()._predict(pairs)
-        if self.origin_ != self.mean_:  # below the ratings, and no guess for those of whom nothing is known
+        if self.origin_ != self.mean_:  # the origin is no sensible fallback
             prediction.value[~self._known_mask(pairs)] = self.mean_
         return prediction
 

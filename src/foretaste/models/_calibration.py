@@ -1,4 +1,4 @@
-"""From a score that only orders items to a rating: a line that always rises, so that the order is kept."""
+"""Maps ranking scores to ratings by an increasing line, which preserves the order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ def fit_increasing_line(
     weight: AnyArray | None = None,
     bounds: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> tuple[float, float]:
-    """Return intercept and slope of the least-squares line of ratings on scores, never flat.
+    """Return intercept and slope of the least-squares line of ratings on scores, with a minimal slope.
 
-    Where higher scores do not go with higher ratings, least squares would turn the order round. Then the line
-    rises by a tenth of the ratings' standard deviation over the range of the scores: the order is that of the
-    scores, and the predicted ratings say that there is little in it. It is flat only if all scores or all
-    ratings are equal.
+    Where higher scores do not go with higher ratings, least squares would reverse the order. The line rises
+    by at least a tenth of the ratings' standard deviation over the range of the scores, so the order of the
+    scores is preserved. It is flat only if all scores or all ratings are equal.
 
     Parameters
     ----------
@@ -29,8 +28,8 @@ def fit_increasing_line(
         Ratings, in rating units.
     weight : array, shape (n,), optional
     bounds : ((low score, high score), (low rating, high rating)), optional
-        The line is made less steep, around the mean, until it keeps within the ratings between these scores:
-        what is clipped would be equal, and the order lost.
+        The slope is reduced until the line stays within these ratings between these scores: clipped
+        predictions would tie.
     """
     scores, values = score.astype(np.float64), value.astype(np.float64)
     mean = float(np.average(values, weights=weight))

@@ -1,4 +1,4 @@
-"""Models whose prediction is a sum of biases and one product of factors, whatever learned these."""
+"""Base classes of models that predict a sum of biases and a dot product of factors."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array
 class FactorModel(Model):
     """``mean_ + std_ * (user_bias + item_bias + user_factors . item_factors)``.
 
-    Biases and factors are in standard deviations; those of an unknown user or item are 0. A model declares
-    the parameter ``threads`` itself, since not all have the same default, and ``train_rmse_``.
+    Biases and factors are in standard deviations; those of an unknown user or item are 0. Subclasses declare
+    ``train_rmse_`` and the parameter ``threads``, whose defaults differ.
     """
 
     if TYPE_CHECKING:
@@ -47,23 +47,23 @@ class FactorModel(Model):
     item_factors_: Float32Array = fitted_attribute("items", "factors")
 
     def _intercept(self) -> float:
-        """Return the rating that biases and factors of 0 stand for."""
+        """Return the prediction of biases and factors of 0."""
         return self.mean_
 
     def training_rmse(self) -> float:
-        """Return the error in training of what was learned, in rating units."""
+        """Return the RMSE of the final parameters in training, in rating units."""
         return float(self.train_rmse_[-1])
 
     def _standardize(self, value: AnyArray) -> Float64Array:
-        """Return ratings as biases and factors explain them, in standard deviations from the level."""
+        """Return ratings in standard deviations from the intercept."""
         return np.asarray((value.astype(np.float64) - self._intercept()) / (self.std_ or 1.0))
 
     def _to_rating(self, standardized: Float32Array) -> Float32Array:
-        """Return standard deviations from the level as ratings."""
+        """Return standard deviations from the intercept in rating units."""
         return np.float32(self._intercept()) + np.float32(self.std_) * standardized
 
     def _predict_standardized(self, pairs: Pairs) -> Float32Array:
-        """Predict in standard deviations from the level."""
+        """Predict in standard deviations from the intercept."""
         factors = self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_
         return dot_pairs(pairs.user, pairs.item, *factors, 0.0, resolve_threads(self.threads))
 
@@ -78,10 +78,10 @@ class FactorModel(Model):
 
 @estimator
 class RidgeFactorModel(FactorModel):
-    """A model of factors that takes in new users, and new items, by one ridge regression each.
+    """A factor model that folds in new users and items by one ridge regression each.
 
-    The numbers of the other side stay as they are. Those of a new one are drawn to 0 by how the numbers of
-    its like are spread, which ``_set_prior_precision`` measures once they are learned; see ``folding.penalty_of``.
+    The opposite entity is fixed. The prior is Gaussian, with the covariance of the fitted biases and factors,
+    stored by ``_set_prior_precision``; see ``fold_in.prior_precision``.
     """
 
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
@@ -93,14 +93,14 @@ class RidgeFactorModel(FactorModel):
         return True
 
     def _set_prior_precision(self, rmse: float, user_factors: Float32Array | None = None) -> None:
-        """Set what draws the numbers of new ones to 0.
+        """Set the prior precisions of new users and items.
 
         Parameters
         ----------
         rmse : float
-            In training, in rating units.
+            RMSE in training, in rating units.
         user_factors : float32 array, shape (users, factors), optional
-            What the regression of a new user finds, where ``user_factors_`` hold more than that.
+            The part of the factors that a fold-in estimates, where ``user_factors_`` have other parts.
         """
         noise = rmse / (self.std_ or 1.0)
         users = self.user_factors_ if user_factors is None else user_factors
@@ -140,7 +140,7 @@ class RidgeFactorModel(FactorModel):
         return RatingAttribution("taste", "item", rows.known_indices, rows.value, contribution)
 
     def _rating_contributions(self, rows: FoldInRows, item_factors: Float64Array) -> Float64Array:
-        """Return what each rating of a user adds to the product with an item's factors."""
+        """Return the contribution of each rating of a user to the dot product with an item's factors."""
         biased = int(self._has_biases())
         design = design_matrix(self.item_factors_, bool(biased))
         target = np.r_[np.zeros(biased), item_factors]

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with implicit feedback: what SVD++ and its form in time share."""
+"""Stochastic gradient descent with implicit feedback, for SVD++ and timeSVD++."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foretaste.typing import Float32Array, IndexArray
 
 @dataclass
 class ImplicitSgdState:
-    """Ratings in the order of the visits, and tables while they are learned, padded for the kernel.
+    """Plan, biases and factors during training, padded for the kernel.
 
     Parameters
     ----------
@@ -48,13 +48,14 @@ class ImplicitSgdState:
         implicit_regularization: float,
         **time_tables: Any,
     ) -> float:
-        """Visit every user once; return the error met on the way, in standard deviations.
+        """Run one pass over the users; return the RMSE during it, in standard deviations.
 
-        ``time_tables`` are the tables of timeSVD++ as the kernel takes them.
+        ``time_tables`` are the parameters of timeSVD++ as the kernel takes them.
         """
         loss = self.plan.epoch(
             self.user_factors, self.item_factors, self.implicit_factors, self.user_bias, self.item_bias,
-            learning_rate, regularization, implicit_learning_rate, implicit_regularization, self.threads, **time_tables,
+            learning_rate, regularization, implicit_learning_rate, implicit_regularization, self.threads,
+            **time_tables,
         )  # fmt: skip
         return float(np.sqrt(loss / self.total_weight))
 
@@ -68,21 +69,21 @@ def init_implicit_sgd(
     threads: int,
     time_features: dict[str, Any],
 ) -> ImplicitSgdState:
-    """Lay out the ratings for the visits and draw the first factors.
+    """Plan the pass over the ratings and sample the initial factors.
 
     Parameters
     ----------
     train : Ratings
     standardized : float32 array, shape (n,)
         The ratings in standard deviations.
-    factors, initial_std, seed, threads
+    factors, init_std, seed, threads
         As the model's parameters.
     time_features : dict
-        What the plan of timeSVD++ knows of each row, and how many sessions and bins there are.
+        Features of each row and numbers of sessions and bins, of timeSVD++.
     """
     users, items = len(train.users), len(train.items)
     weight = train.weight
-    nonzero_rows = slice(None) if weight is None else np.flatnonzero(weight)  # a row of weight 0 is no row
+    nonzero_rows = slice(None) if weight is None else np.flatnonzero(weight)  # weight 0 equals a missing row
     user, item = train.user[nonzero_rows], train.item[nonzero_rows]
     plan_features: dict[str, Any] = {
         name: rows[nonzero_rows] if isinstance(rows, np.ndarray) else rows
@@ -111,16 +112,16 @@ def sum_implicit_factors(
     Parameters
     ----------
     user, item : int32 array, shape (n,)
-        What was rated.
+        The rated pairs.
     users : int
-        How many users there are; one who rated nothing gets 0.
+        Number of users; those without pairs get 0.
     implicit_factors : float32 array, shape (items, factors)
 
     Returns
     -------
     float32 array, shape (users, factors)
     """
-    from scipy.sparse import csr_array  # its products add in the order of the rows: the same bits always
+    from scipy.sparse import csr_array  # sums in row order: reproducible bits
 
     count = np.bincount(user, minlength=users)
     order = np.argsort(user, kind="stable")

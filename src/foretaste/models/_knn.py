@@ -1,4 +1,4 @@
-"""What neighbourhood models share: similarities, the lists of the most alike, the weighted mean."""
+"""Base class of k-nearest-neighbor models: similarities, neighbor lists, weighted means."""
 
 from __future__ import annotations
 
@@ -26,74 +26,74 @@ from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array, Index
 
 @estimator
 class KNNBase(Model):
-    """Predict from the most alike rows (items or users) that have a rating in the same column.
+    """Predict from the most similar rows (items or users) with a rating in the same column.
 
-    ``ItemKNN`` and ``UserKNN`` say which side is the rows, and hold the equations.
+    ``ItemKNN`` and ``UserKNN`` set the entity of the rows; their docstrings have the equations.
     """
 
     row_entity: ClassVar[Entity] = Entity.ITEM
     column_entity: ClassVar[Entity] = Entity.USER
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
-    neighbors: int = param(40, "how many neighbours a prediction is taken from, at most", low=1)
-    min_neighbors: int = param(1, "with fewer, the prediction is what it starts from", low=1)
+    neighbors: int = param(40, "maximal number of neighbors of a prediction", low=1)
+    min_neighbors: int = param(1, "with fewer neighbors, the baseline is predicted", low=1)
     max_stored_neighbors: int | None = param(
-        500, "how many of the most alike are kept for each; None is all that have a rater in common",
+        500, "number of neighbors stored per row; None stores all with a rating in common",
         low=1, optional=True,
     )  # fmt: skip
     similarity: str = param(
         "pearson_bias",
-        "of ratings as they are (cosine, msd), less the mean of the own side (pearson) or of the other "
-        "(adjusted_cosine), or less biases (pearson_bias)",
+        "of ratings (cosine, msd), of deviations from the row mean (pearson), the column mean "
+        "(adjusted_cosine) or the biases (pearson_bias)",
         choices=("cosine", "adjusted_cosine", "pearson", "pearson_bias", "msd"),
     )
     norm_over: str = param(
-        "all", "whether lengths and means run over all ratings, or those in common", choices=("all", "common")
+        "all", "compute norms and means over all ratings, or over those in common", choices=("all", "common")
     )
     standardize: bool = param(
         True,
-        "take ratings as they are in standard deviations from their mean; False as they are given and to "
-        "the last bit, as other libraries do",
+        "standardize ratings before cosine and msd; False computes on raw ratings in float64, as other "
+        "libraries do",
     )
     shrinkage: float = param(
-        30.0, "similarities from n ratings in common count (n - 1) / (n - 1 + shrinkage); 0 is off", low=0
+        30.0, "multiply similarities of n common ratings by (n - 1) / (n - 1 + shrinkage); 0 is off", low=0
     )
-    min_support: int = param(1, "with fewer ratings in common, two are not alike", low=1)
+    min_support: int = param(1, "minimal number of common ratings of neighbors", low=1)
     significance_weighting: int = param(
-        0, "similarities from n ratings in common count n / significance if that is below 1; 0 is off", low=0
+        0, "multiply similarities of n common ratings by min(1, n / significance_weighting); 0 is off", low=0
     )
-    negative: bool = param(False, "whether opposites count, too: by the size of the similarity")
+    negative: bool = param(False, "include negative similarities, ranked by absolute value")
     centering: str = param(
         "bias",
-        "what a prediction starts from, and ratings are deviations from: the mean of all, the mean of the "
-        "own side, that in its standard deviations, or biases",
+        "baseline that ratings are deviations from: global mean (none), row mean, row mean with row standard "
+        "deviation (z_score), or biases",
         choices=("none", "mean", "z_score", "bias"),
     )
-    damping: float = param(0.2, "how much similarity of neighbours without deviation is added", low=0)
-    user_damping: float = param(5.0, "biases: how many ratings at the mean a user has beforehand", low=0)
-    item_damping: float = param(5.0, "biases: how many ratings at the mean an item has beforehand", low=0)
+    damping: float = param(0.2, "constant added to the sum of similarities: shrinks to the baseline", low=0)
+    user_damping: float = param(5.0, "biases: number of prior ratings at the mean per user", low=0)
+    item_damping: float = param(5.0, "biases: number of prior ratings at the mean per item", low=0)
     bias_epochs: int | None = param(
-        None, "biases: just so many alternations, items first; None is until nothing moves",
+        None, "biases: number of alternations, items first; None iterates to convergence",
         low=1, optional=True,
     )  # fmt: skip
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     mean_: float = fitted_attribute()
     user_bias_: Float32Array = fitted_attribute("users")
     item_bias_: Float32Array = fitted_attribute("items")
-    list_start_: Int64Array = fitted_attribute("row bounds", dtype="int64")
-    neighbor_: IndexArray = fitted_attribute("kept", dtype="int32")
-    similarity_: Float32Array = fitted_attribute("kept")
-    rated_start_: Int64Array = fitted_attribute("column bounds", dtype="int64")
+    list_start_: Int64Array = fitted_attribute("row_bounds", dtype="int64")
+    neighbor_: IndexArray = fitted_attribute("stored", dtype="int32")
+    similarity_: Float32Array = fitted_attribute("stored")
+    rated_start_: Int64Array = fitted_attribute("column_bounds", dtype="int64")
     rated_: IndexArray = fitted_attribute("ratings", dtype="int32")
     deviation_: Float32Array = fitted_attribute("ratings")
-    row_std_: Float32Array  # of the rows, so that subclasses declare it
-    # The rows that neighbours are from, where they are not the model's own, who were taken in; else empty.
+    row_std_: Float32Array  # of the rows: declared by subclasses
+    # The training rows, where the rows of the model were folded in; else empty.
     source_ids_: IdIndex = fitted_attribute("ids", optional=True)
-    source_bias_: Float32Array = fitted_attribute("base", optional=True)
-    source_std_: Float32Array = fitted_attribute("base", optional=True)
+    source_bias_: Float32Array = fitted_attribute("sources", optional=True)
+    source_std_: Float32Array = fitted_attribute("sources", optional=True)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         row_axis, column_axis = train.axis(self.row_entity), train.axis(self.column_entity)
@@ -118,7 +118,7 @@ class KNNBase(Model):
         self, row: IndexArray, column: IndexArray, values: npt.NDArray[np.floating], size: tuple[int, int],
         max_stored: int, first_row: int = 0,
     ) -> tuple[Int64Array, IndexArray, Float32Array]:  # fmt: skip
-        """Return the rows most alike to each; from ``first_row`` on, if given, those before it."""
+        """Return the neighbor lists; of rows from ``first_row`` on, if given, among the rows before it."""
         options = (
             self.shrinkage,
             self.min_support,
@@ -133,7 +133,7 @@ class KNNBase(Model):
         )
 
     def _fit_residual(self, train: Ratings, task: ProgressTask) -> Float64Array:
-        """Find the biases, if anything asks for them; return what they leave of the ratings."""
+        """Fit the biases, if they are needed; return the residuals."""
         self.mean_, _ = train.mean_std()
         user_bias, item_bias = np.zeros(len(train.users)), np.zeros(len(train.items))
         if "bias" in (self.centering, self.similarity.removeprefix("pearson_")):
@@ -148,7 +148,7 @@ class KNNBase(Model):
         return fit_biases(train, self.user_damping, self.item_damping, epochs, items_first, ProgressTask())
 
     def _center(self, train: Ratings, residual: Float64Array) -> Float64Array:
-        """Settle what predictions start from; return the deviations from it."""
+        """Set the baseline; return the deviations from it."""
         axis = train.axis(self.row_entity)
         row, rows = axis.codes, len(axis.ids)
         row_std = np.ones(rows)
@@ -168,13 +168,13 @@ class KNNBase(Model):
     def _compute_row_std(
         self, row: IndexArray, deviation: Float64Array, rows: int, std: float
     ) -> Float64Array:
-        """Return the standard deviation of each row; that of all ratings where it has none."""
+        """Return the standard deviation of each row; that of all ratings where it is 0."""
         row_std = np.sqrt(group_mean(row, deviation**2, rows))
         row_std[row_std <= 1e-6 * std] = std or 1.0
         return np.asarray(row_std)
 
     def _kernel_name(self) -> str:
-        """Return the kernel's name of the similarity."""
+        """Return the kernel of the similarity."""
         if self.similarity == "msd":
             return "msd"
         if self.norm_over == "all":
@@ -184,7 +184,7 @@ class KNNBase(Model):
     def _similarity_values(
         self, row: IndexArray, column: IndexArray, value: Float32Array, residual: Float64Array, train: Ratings
     ) -> npt.NDArray[np.floating]:
-        """Return the numbers that are compared; what is said of columns and of all is from ``train``."""
+        """Return the values that similarities compare; column and global means are those of ``train``."""
         mean, std = train.mean_std() if self.standardize else (0.0, 1.0)
         values = (value.astype(np.float64) - mean) / (std or 1.0)
         if self.similarity == "pearson_bias":
@@ -198,7 +198,7 @@ class KNNBase(Model):
         return values.astype(np.float32) if self._kernel_name() == "product" else values
 
     def _store_ratings(self, ratings: Ratings, deviation: Float64Array) -> None:
-        """Keep who rated what, by columns."""
+        """Store the ratings by column."""
         axis = ratings.axis(self.column_entity)
         self.rated_start_, order = axis.group_rows()
         self.rated_ = np.ascontiguousarray(ratings.axis(self.row_entity).codes[order])
@@ -303,14 +303,14 @@ class KNNBase(Model):
         return self.user_damping if entity is Entity.USER else self.item_damping
 
     def _neighbor_source(self) -> NeighborSource:
-        """Return the rows that neighbours are from: those that were learned from."""
+        """Return the rows that neighbors come from: those of the training ratings."""
         if len(self.source_ids_):
             return NeighborSource(self.source_ids_, self.source_bias_, self.source_std_)
         entity = self.row_entity
         return NeighborSource(self.entity_ids(entity), self.entity_array(entity, "bias"), self.row_std_)
 
     def _kernel_rows(self, row: IndexArray) -> IndexArray:
-        """Return rows as the kernels know them: those taken in come after those that neighbours are from."""
+        """Return row indices of the kernels, where folded-in rows follow the training rows."""
         return np.where(row >= 0, row + np.int32(len(self.source_ids_)), row)
 
     def _kernel_arrays(
@@ -328,7 +328,7 @@ class KNNBase(Model):
         return np.asarray(self.mean_ + user.astype(np.float64) + item)
 
     def _neighbor_mean(self, pairs: Pairs) -> Float32Array:
-        """Return the mean deviation over the neighbours, in rating units."""
+        """Return the mean deviation over the neighbors, in rating units."""
         row, column = pairs.axis(self.row_entity).codes, pairs.axis(self.column_entity).codes
         counts = min(int(self.neighbors), 2**31 - 1), min(int(self.min_neighbors), 2**31 - 1)
         mean = neighbor_means(
@@ -352,12 +352,12 @@ class KNNBase(Model):
         return Contributions(("mean", "user", "item", "neighbors"), values)
 
     def _neighbor_contributions(self, pairs: Pairs) -> tuple[IndexArray, Float32Array]:
-        """Return which neighbours the part "neighbors" of each prediction comes from, and how much from each.
+        """Return the contribution of each neighbor to the part "neighbors" of each prediction.
 
         Returns
         -------
         neighbor : int32 array, shape (n, neighbors)
-            Indices of items (or users), the most alike first; -1 behind the last.
+            Indices of items (or users), the most similar first; -1 after the last.
         contribution : float32 array, shape (n, neighbors)
             In rating units.
         """
@@ -371,7 +371,7 @@ class KNNBase(Model):
     def attribute_ratings(
         self, user: int, item: int, user_ratings: Ratings | None
     ) -> RatingAttribution | None:
-        """Return the neighbours and their ratings in the column, which the model keeps."""
+        """Return the neighbors and their stored ratings in the column."""
         neighbor, contribution = self._neighbor_contributions(
             Pairs(np.array([user], np.int32), np.array([item], np.int32))
         )
@@ -392,10 +392,12 @@ class KNNBase(Model):
     ) -> None:
         n_candidates = np.bincount(row, np.bincount(column, minlength=columns)[column] - 1.0, rows)
         size = neighbor_lists_bytes(np.minimum(n_candidates, rows - 1), max_stored, len(row), threads)
+        what = f"{max_stored} neighbors of each of {rows} {self.row_entity.plural}"
+        fewer = f"max_stored_neighbors={min(max_stored // 10 or 1, 100)}"
         memory.check_available(
             size,
-            f"{type(self).__name__} keeping up to {max_stored} of {rows} {self.row_entity.plural} for each",
-            f"max_stored_neighbors={min(max_stored // 10 or 1, 100)}, or SVD(), which needs memory by the rating",
+            f"{type(self).__name__} with up to {what}",
+            f"{fewer}, or SVD(), whose memory is linear in the ratings",
         )
 
     def set_state(self, state: dict[str, object]) -> Self:
@@ -407,21 +409,19 @@ class KNNBase(Model):
             well_formed = len(start) == size + 1 and start[0] == 0 and start[-1] == len(index)
             well_formed = well_formed and known == len(self._neighbor_source().bias)
             if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
-                raise ModelFileError(
-                    f"the lists of {self.row_entity.plural} in the file are not lists of known ones"
-                )
+                raise ModelFileError(f"the lists of {self.row_entity.plural} in the file are malformed")
         return self
 
 
 def neighbor_lists_bytes(n_candidates: Float64Array, max_stored: int, ratings: int, threads: int) -> int:
-    """Return about how many bytes fitting needs at its peak, beside the ratings.
+    """Return the approximate peak memory of fitting in bytes, besides the ratings.
 
     Parameters
     ----------
     n_candidates : float64 array, shape (rows,)
-        With how many others each row has a column in common, at most.
+        Upper bound of the number of rows with a column in common, per row.
     max_stored : int
-        How many are kept for each.
+        Number of neighbors stored per row.
     ratings, threads : int
     """
     n_stored = int(np.minimum(n_candidates, max_stored).sum())

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent over a plan of blocks: what models of biases and factors share."""
+"""Blockwise parallel stochastic gradient descent of biases and factors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def init_sgd(
     seed: int,
     threads: int,
 ) -> SgdState:
-    """Lay out the ratings in blocks and draw the first factors.
+    """Arrange the ratings in blocks and sample the initial factors.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def init_sgd(
         In standard deviations.
     weight : float32 array, shape (n,), or None
     size : (users, items)
-    factors, initial_std, seed, threads
+    factors, init_std, seed, threads
         As the model's parameters.
     """
     plan = SgdPlan(user, item, value, weight, *size, n_blocks(len(value), *size))
@@ -49,13 +49,13 @@ def init_sgd(
 
 
 def schedule_param(default: str) -> Any:
-    """Declare the parameter that ``learning_rate_at`` follows."""
-    doc = "how the learning rate goes on: the same, falling in a line to 0, or along half a cosine"
+    """Declare the parameter ``schedule``; see ``learning_rate_at``."""
+    doc = "learning-rate schedule: constant, linear decay to 0, or cosine decay"
     return param(default, doc, choices=("constant", "linear", "cosine"))
 
 
 def learning_rate_at(schedule: str, learning_rate: float, fraction: float) -> float:
-    """Return the learning rate when this share of the epochs is done.
+    """Return the learning rate after a fraction of the epochs.
 
     Parameters
     ----------
@@ -73,25 +73,25 @@ def learning_rate_at(schedule: str, learning_rate: float, fraction: float) -> fl
 
 
 def pad_to_simd(factors: int) -> int:
-    """Return the number of factors with which the kernel works: more of them, always 0."""
+    """Return the number of factors rounded up to the kernel's vector width; the padding is 0."""
     return -(-factors // _PAD) * _PAD
 
 
 def aligned_zeros(rows: int, columns: int) -> Float32Array:
-    """Return zeros that start at a cache line, so that no vector of the kernel crosses two."""
+    """Return zeros aligned to a cache line, so that no vector load crosses two lines."""
     buffer = np.zeros(rows * columns + 16, np.float32)
     start = -buffer.ctypes.data // 4 % 16
     return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
 def n_blocks(ratings: int, users: int, items: int) -> int:
-    """Return how many groups users and items are cut into: it follows the data, never the threads."""
+    """Return the number of blocks of users and of items; depends on the data, never on the threads."""
     return int(np.clip(min(ratings // 2000, users // 2, items // 2), 1, 16))
 
 
 @dataclass
 class SgdState:
-    """Factors while they are learned, in the order of the plan."""
+    """Biases and factors during training, in the order of the plan."""
 
     plan: SgdPlan
     user_factors: Float32Array  # (users, width)
@@ -105,8 +105,8 @@ class SgdState:
         self.item_bias = np.zeros(len(self.item_factors), np.float32)
 
     def run_epoch(self, learning_rate: float, regularization: float, biased: bool = True) -> float:
-        """Visit every rating once; return the error met on the way, in standard deviations."""
-        bias_learning_rate = learning_rate if biased else 0.0  # biases begin at 0 and stay there
+        """Run one pass over the ratings; return the RMSE during it, in standard deviations."""
+        bias_learning_rate = learning_rate if biased else 0.0  # biases stay at their initial 0
         loss = self.plan.epoch(
             self.user_factors, self.item_factors, self.user_bias, self.item_bias,
             learning_rate, regularization, bias_learning_rate, regularization, self.threads,
@@ -114,7 +114,7 @@ class SgdState:
         return float(np.sqrt(loss / self.total_weight))
 
     def to_index_order(self) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
-        """Return factors and biases of users and items, in the order of their indices."""
+        """Return factors and biases of users and items in index order."""
         tables = []
         for order, table in (
             (self.user_order, self.user_factors),

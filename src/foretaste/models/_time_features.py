@@ -1,4 +1,4 @@
-"""When ratings were given, as timeSVD++ sees it: sessions of users, bins of items, drift, averages."""
+"""Time features of timeSVD++: sessions of users, time bins of items, drift."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from foretaste.typing import Float32Array, Float64Array, IndexArray, Int64Array
 
 
 def session_number(timestamp: Float64Array, hours: float) -> Int64Array:
-    """Return the number of the stretch of so many hours (at least a second) in which each time lies."""
+    """Return the index of the period of ``hours`` (at least one second) that contains each timestamp."""
     return np.floor(timestamp / max(3600 * hours, 1.0)).astype(np.int64)
 
 
 def index_sessions(user: IndexArray, number: Int64Array) -> tuple[Int64Array, Int64Array, IndexArray]:
-    """Find the sessions: the pairs of a user and a number that occur.
+    """Return the sessions: the distinct pairs of a user and a period.
 
     Returns
     -------
     numbers : int64 array, increasing
-        The numbers that occur.
+        The periods that occur.
     keys : int64 array, shape (sessions,), increasing
-        Of each session: user times how many numbers there are, plus the place of its number.
+        Of each session: ``user * len(numbers)`` plus the index of its period in ``numbers``.
     session : int32 array, shape (n,)
         The session of each row.
     """
@@ -32,7 +32,7 @@ def index_sessions(user: IndexArray, number: Int64Array) -> tuple[Int64Array, In
 def lookup_sessions(
     user: IndexArray, number: Int64Array, numbers: Int64Array, keys: Int64Array
 ) -> IndexArray:
-    """Return the session of each user (known ones) at each number, -1 where there was none."""
+    """Return the session of each (known) user in each period, -1 where there is none."""
     if len(keys) == 0 or len(numbers) == 0:
         return np.full(len(user), -1, np.int32)
     index = np.minimum(np.searchsorted(numbers, number), len(numbers) - 1)
@@ -43,7 +43,7 @@ def lookup_sessions(
 
 
 def time_bin(timestamp: Float64Array, first: float, last: float, bins: int) -> IndexArray:
-    """Return in which of the equal parts of [first, last] each time lies; outside, the nearest."""
+    """Return which of ``bins`` equal parts of [first, last] contains each timestamp; outside, the nearest."""
     fraction = (timestamp - first) / max(last - first, 1.0)
     return np.clip(fraction * bins, 0, max(bins - 1, 0)).astype(np.int32)
 
@@ -51,15 +51,6 @@ def time_bin(timestamp: Float64Array, first: float, last: float, bins: int) -> I
 def compute_drift(
     timestamp: Float64Array, center: Float64Array, span: float, exponent: float
 ) -> Float32Array:
-    """Return how far each has moved at a time: the sign of the gap times its power, from -1 to 1."""
+    """Return ``sign(x) |x|^exponent`` of the offset ``x`` from the center in units of ``span``, -1 to 1."""
     offset = (timestamp - center) / max(span, 1.0)
     return np.asarray(np.sign(offset) * np.abs(offset) ** exponent, np.float32)
-
-
-def weighted_group_mean(
-    codes: IndexArray, n: int, effect: Float32Array, weight: Float64Array
-) -> Float32Array:
-    """Return the weighted mean of an effect over the rows of each of n codes, 0 where there are none."""
-    count = np.bincount(codes, weight, n)
-    total = np.bincount(codes, weight * effect, n)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Matrix factorisation by alternating least squares."""
+"""Matrix factorization by alternating least squares."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from foretaste.models._als_factors import AlsSolver, EntityFactors
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 
-_CG_MIN_FACTORS = 64  # above so many factors, conjugate gradients are much quicker
-_MAX_SWEEPS = 50  # of coordinate descent over the factors of a row; it mostly ends earlier
+_CG_MIN_FACTORS = 64  # above, conjugate gradients are much faster
+_MAX_SWEEPS = 50  # of coordinate descent; mostly converges earlier
 
 
 @estimator
 class ALS(AlsBase):
-    r"""Matrix factorisation with biases, learned by alternating least squares.
+    r"""Matrix factorization with biases, fitted by alternating least squares.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
-    deviations :math:`z = (r - \mu) / \sigma`, biases and factors minimise
+    deviations :math:`z = (r - \mu) / \sigma`, biases and factors minimize
 
     .. math:: \sum_{(u,i)} w_{ui} (z_{ui} - b_u - b_i - p_u \cdot q_i)^2
               + \sum_u \Bigl[ (\lambda n_u + \delta) \sum_{j=1}^{k} j^g p_{uj}^2 + \beta b_u^2 \Bigr]
@@ -30,39 +30,36 @@ class ALS(AlsBase):
 
     :math:`\lambda` is ``regularization``, :math:`\delta` ``damping``, :math:`g` ``growth``, :math:`\beta`
     ``bias_damping``, and :math:`n` the number of ratings (the sum of their weights) of a user or item.
-    ``damping=0`` with ``growth=0`` is ALS-WR, ``regularization=0`` plain least squares with one ridge for
-    all. Given the items, the bias and the factors of each user have one best solution together, and the
-    other way about: each epoch solves for all items, then for all users. An unknown user or item has bias
-    and factors 0; without biases and with ``non_negative``, a pair that is not known gets the mean.
+    ``damping=0`` with ``growth=0`` is ALS-WR, ``regularization=0`` least squares with a constant ridge.
+    Given the items, bias and factors of each user have a joint closed-form solution, and vice versa: each
+    epoch solves for all items, then for all users. An unknown user or item has bias
+    and factors 0; without biases and with ``non_negative``, an unknown pair gets the mean.
 
     Zhou, Wilkinson, Schreiber and Pan, "Large-scale parallel collaborative filtering for the Netflix
     Prize", AAIM 2008; conjugate gradients: Takács, Pilászy and Tikk, "Applications of the conjugate
     gradient method for implicit feedback collaborative filtering", RecSys 2011.
     """
 
-    summary: ClassVar[str] = "biases and factors of users and items, by alternating least squares"
+    summary: ClassVar[str] = "matrix factorization with biases, by alternating least squares"
 
-    epochs: int = param(20, "how many times items and users are solved for", low=1)
-    growth: float = param(
-        0.15, "factor number j is drawn to 0 by j to this power times as strongly as the first", low=0, high=4
-    )
-    non_negative: bool = param(False, "keep factors at 0 or above (biases may be below)")
+    epochs: int = param(20, "number of alternations", low=1)
+    growth: float = param(0.15, "exponent g: the penalty of factor j is multiplied by j**g", low=0, high=4)
+    non_negative: bool = param(False, "constrain factors to be non-negative (biases may be negative)")
     solver: str = param(
         "auto",
-        "exact (cholesky), or a few conjugate gradients (cg) from where the last epoch ended; auto: exact up "
-        "to 64 factors",
+        "exact (cholesky), or conjugate gradients (cg) warm-started from the last epoch; auto: exact up to "
+        "64 factors",
         choices=("auto", "cholesky", "cg"),
     )
-    cg_steps: int = param(3, "conjugate gradients of a user or item in an epoch", low=1, high=1000)
+    cg_steps: int = param(3, "conjugate gradient steps per user or item and epoch", low=1, high=1000)
     init_std: float = param(
-        0.1, "the spread of the first random factors", low=0, high=1000, exclusive_low=True
+        0.1, "standard deviation of the initial factors", low=0, high=1000, exclusive_low=True
     )
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         if self.non_negative and self.solver != "auto":
             raise InvalidParameterError(
-                f"ALS: solver={self.solver!r} cannot keep factors at 0 or above; non_negative=True has a "
-                "solver of its own",
+                f"ALS: solver={self.solver!r} does not support non_negative=True, which has its own solver",
                 hint='solver="auto"',
             )
         self._fit_alternating(train, self.epochs, progress)

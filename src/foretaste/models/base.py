@@ -1,6 +1,6 @@
-"""What every model is: parameters, ``fit``, ``predict``, and the hooks that a model may answer.
+"""Base class of all models: parameters, ``fit``, ``predict``, and the hooks that a model may implement.
 
-A public method is the template; an underscored method is what a model writes. ``Model`` satisfies
+Public methods check arguments and call the underscored methods that a model implements. ``Model`` satisfies
 scikit-learn's estimator protocol without importing scikit-learn.
 """
 
@@ -30,13 +30,17 @@ from foretaste.metrics.rating import r2
 from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import AnyArray, BoolArray, Entity, Float32Array, IndexArray
+from foretaste.typing import AnyArray, BoolArray, Entity, Float32Array
 from foretaste.validation import as_ratings, encode_pairs
 
 
 @estimator
 class Model(ParamsMixin, ABC):
-    """Base of all models; see ``foretaste.models`` for those there are.
+    """Base class of all models.
+
+    A model implements ``_fit`` and ``_predict``; optionally ``as_linear`` (a form of biases and factors,
+    which top-N and similar items use), ``_fold_in`` with ``fold_in_entities``, ``contributions`` and
+    ``attribute_ratings``. Parameters are declared by ``param``, fitted attributes by ``fitted_attribute``.
 
     Attributes after ``fit``
     ------------------------
@@ -45,19 +49,19 @@ class Model(ParamsMixin, ABC):
     low_, high_ : float
         Predictions are clipped to this range: the declared scale, else that of the training ratings.
     n_ratings_ : int
-        How many ratings were learned from.
+        Number of training ratings.
     fingerprint_ : str
-        Of the training ratings, whatever their order.
+        Hash of the training ratings, independent of their order.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
     tags: ClassVar[frozenset[str]] = frozenset()
-    extra: ClassVar[str] = ""  # of pip install "foretaste[...]", without which it cannot learn
+    extra: ClassVar[str] = ""  # of pip install "foretaste[...]", needed for fitting
     summary: ClassVar[str] = ""
-    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset()  # new ones of which need no refit
+    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset()  # that ``fold_in`` supports
 
     clip: bool = param(
-        True, "keep predictions inside the declared scale, else the range of the training ratings"
+        True, "clip predictions to the declared rating scale, else to the range of the training ratings"
     )
 
     users_: IdIndex = fitted_attribute("ids")
@@ -70,29 +74,29 @@ class Model(ParamsMixin, ABC):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, progress: bool | Progress = False
     ) -> Self:
-        """Learn from ratings.
+        """Fit the model.
 
         Parameters
         ----------
         X : Ratings, data frame, or array-like of shape (n, 2)
             Ratings, or pairs of a user id and an item id.
         y : array-like, shape (n,), optional
-            Ratings in rating units; needed where X has none, else they replace those of X.
+            Ratings, in rating units; required where X has none, else they replace those of X.
         sample_weight : array-like, shape (n,), optional
-            At least 0; refused by models that cannot honour it.
+            At least 0; an error for models that do not support weights.
         progress : bool or Progress
-            Show how far it is.
+            Show a progress bar.
 
         Raises
         ------
         InvalidParameterError
-            If a hyperparameter is not allowed, or what was learned is not finite.
+            If a hyperparameter is invalid, or training diverged.
         DataError
-            If the ratings cannot be used, or something that this model needs is missing.
+            If the ratings are invalid, or lack something that this model requires.
         NotSupportedError
-            If weights are given to a model that cannot honour them.
+            If weights are given to a model that does not support them.
         MissingDependencyError
-            If this model learns with a package that is not installed.
+            If fitting needs a package that is not installed.
         """
         self._reset()
         self._check_extra()
@@ -126,7 +130,7 @@ class Model(ParamsMixin, ABC):
         return self.predict_details(X).value
 
     def predict_details(self, X: Any) -> Prediction:
-        """Predict ratings, and say which rows used a fallback (and how sure, if the model knows)."""
+        """Predict ratings, with the rows that are fallbacks and, from some models, their uncertainty."""
         self.check_fitted()
         return self.predict_encoded(encode_pairs(X, self.users_, self.items_))
 
@@ -149,7 +153,7 @@ class Model(ParamsMixin, ABC):
         Parameters
         ----------
         users, items : IdIndex, optional
-            Rows and columns wanted, so that the matrix aligns with others; default: the known ones.
+            Rows and columns of the matrix, so that it aligns with others; default: the known ones.
 
         Returns
         -------
@@ -175,17 +179,17 @@ class Model(ParamsMixin, ABC):
         y_true = as_ratings(X).value if y is None else check_finite_column(y, "rating")
         return r2(y_true, self.predict(X), sample_weight)
 
-    # What a model writes ---------------------------------------------------------------------------
+    # Implemented by every model --------------------------------------------------------------------
 
     @abstractmethod
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        """Set the learned attributes from checked, non-empty ratings."""
+        """Set the fitted attributes from validated, non-empty ratings."""
 
     @abstractmethod
     def _predict(self, pairs: Pairs) -> Prediction:
         """Predict encoded pairs, unclipped; -1 is unknown."""
 
-    # Hooks with a general answer -------------------------------------------------------------------
+    # Hooks with a default --------------------------------------------------------------------------
 
     def as_linear(self) -> LinearForm:
         """Return the model as biases and factors, in rating units."""
@@ -230,7 +234,7 @@ class Model(ParamsMixin, ABC):
         raise NotImplementedError
 
     def contributions(self, pairs: Pairs) -> Contributions:
-        """Return the parts of each prediction; in general, those of ``as_linear``."""
+        """Return the parts of each prediction, before clipping; by default, those of ``as_linear``."""
         linear = self.as_linear()
         known = self._known_mask(pairs)
         user, item = np.where(known, pairs.user, 0), np.where(known, pairs.item, 0)
@@ -246,26 +250,31 @@ class Model(ParamsMixin, ABC):
     def attribute_ratings(
         self, user: int, item: int, user_ratings: Ratings | None
     ) -> RatingAttribution | None:
-        """Return which single ratings a prediction comes from; None where it cannot be told.
+        """Return how much each rating contributes to one part of a prediction; None where it is undefined.
 
-        ``user_ratings`` are ratings of this user alone, in the model's items, for models that do not keep them.
+        Parameters
+        ----------
+        user, item : int
+            Indices of known ones.
+        user_ratings : Ratings, optional
+            Ratings of this user alone, in the model's items; needed by models that do not store them.
         """
         return None
 
     def get_state(self) -> dict[str, Any]:
-        """Return what ``fit`` learned, by name: arrays, numbers, id maps and models inside."""
+        """Return the fitted attributes by name: arrays, numbers, id maps and nested models."""
         self.check_fitted()
         return {name: getattr(self, name) for name in self.fitted_shapes()}
 
     def set_state(self, state: dict[str, Any]) -> Self:
-        """Take over a learned state, checking every shape against its declaration.
+        """Set the fitted attributes, checking every shape and dtype against its declaration.
 
-        What files by an earlier version do not have is empty.
+        Optional attributes that are missing, as in files of earlier versions, become empty.
 
         Raises
         ------
         ModelFileError
-            If something is missing, too much, of the wrong shape or type or not finite.
+            If an attribute is missing, unexpected, of the wrong shape or type, or not finite.
         """
         shapes, dtypes, integers = self.fitted_shapes(), self.fitted_dtypes(), self.fitted_integers()
         for name in self.optional_attributes() - set(state):
@@ -274,14 +283,14 @@ class Model(ParamsMixin, ABC):
             state = state | {name: IdIndex(empty) if ids else empty}
         if set(state) != set(shapes):
             raise ModelFileError(
-                f"the file does not hold what {type(self).__name__} learns: "
+                f"the file does not hold the attributes of a {type(self).__name__}: "
                 f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
             )
         sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
         for name, shape in shapes.items():
             value = state[name]
             if shape == () and type(value) is int and name not in integers:
-                value = float(value)  # JSON may write 3.0 as 3
+                value = float(value)  # other JSON writers may write 3.0 as 3
             dtype = "int" if name in integers else dtypes.get(name)
             _check_state(name, value, shape, sizes, dtype)
             setattr(self, name, value)
@@ -302,7 +311,7 @@ class Model(ParamsMixin, ABC):
         setattr(self, f"{entity}_{name}_", value)
 
     def _reset(self) -> None:
-        """Drop what was learned, so that a failed fit cannot pass for a fitted model."""
+        """Delete the fitted attributes, so that the model is unfitted after a failed fit."""
         for name in self.fitted_shapes():
             self.__dict__.pop(name, None)
 
@@ -310,7 +319,7 @@ class Model(ParamsMixin, ABC):
         return np.asarray((pairs.user >= 0) & (pairs.item >= 0))
 
     def _make_prediction(self, pairs: Pairs, value: AnyArray) -> Prediction:
-        """Wrap predicted values, marking the rows whose user or item is unknown."""
+        """Return predicted values as a ``Prediction``, marking rows whose user or item is unknown."""
         fallback = Fallback.USER * (pairs.user < 0) + Fallback.ITEM * (pairs.item < 0)
         return Prediction(value.astype(np.float32, copy=False), fallback.astype(np.int8))
 
@@ -324,23 +333,24 @@ class Model(ParamsMixin, ABC):
             arrays = value.values() if isinstance(value, dict) else [value]
             if any(isinstance(a, np.ndarray | float) and not np.isfinite(a).all() for a in arrays):
                 raise InvalidParameterError(
-                    f"{self!r} does not settle on finite numbers: {name} is not finite",
-                    hint="smaller steps or more regularization; the defaults suit most ratings",
+                    f"{self!r}: training diverged ({name} is not finite)",
+                    hint="a smaller learning rate or more regularization; the defaults suit most ratings",
                 )
 
     def check_fitted(self) -> None:
+        """Raise NotFittedError unless the model is fitted."""
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(
                 f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first"
             )
 
     def _check_extra(self) -> None:
-        """Raise MissingDependencyError if this model cannot learn without a package that is not installed."""
+        """Raise MissingDependencyError if fitting needs a package that is not installed."""
 
     def _check_train(self, train: Ratings) -> None:
         name = type(self).__name__
         if len(train) == 0:
-            raise DataError(f"{name} cannot learn from no ratings")
+            raise DataError(f"{name}: no ratings to train on")
         for requirement in sorted(self.requires):
             if getattr(train, requirement) is None:
                 raise DataError(
@@ -350,11 +360,11 @@ class Model(ParamsMixin, ABC):
         if train.weight is not None:
             if "weights" not in self.tags:
                 raise NotSupportedError(
-                    f"{name} cannot honour sample weights",
-                    hint="models that can: " + ", ".join(_models_with_tag("weights")),
+                    f"{name} does not support sample weights",
+                    hint="models that do: " + ", ".join(_models_with_tag("weights")),
                 )
             if not train.weight.any():
-                raise DataError(f"{name} cannot learn from ratings whose weights are all 0")
+                raise DataError(f"{name}: all sample weights are 0")
 
     def _not_supported(self, action: str, capable: list[type[Model]]) -> NotSupportedError:
         names = ", ".join(sorted(cls.__name__ for cls in capable))
@@ -363,7 +373,7 @@ class Model(ParamsMixin, ABC):
         )
 
     def _linear_not_supported(self, setting: str = "") -> NotSupportedError:
-        """Return the error of a model without a linear form; ``setting`` is the parameter that prevents it."""
+        """Return the error of a model without linear form; ``setting`` is the parameter that prevents it."""
         capable = [cls for cls in all_models() if cls.as_linear is not Model.as_linear]
         return self._not_supported(
             f"be written as biases and factors{setting and f' with {setting}'}", capable
@@ -455,14 +465,5 @@ def _check_state(
         )
         valid = valid and bool(np.isfinite(value).all())
     if not valid:
-        expected = f"{dtype} {shape}" if dtype else " ".join(shape) or "one number"
-        raise ModelFileError(f"{name} in the file is not what it must be: {expected}, finite")
-
-
-def group_mean_rating(codes: IndexArray, n: int, train: Ratings, default: float) -> Float32Array:
-    """Return the (weighted) mean rating of each of n groups, ``default`` where all weights are 0."""
-    weight = None if train.weight is None else train.weight.astype(np.float64)
-    value = train.value.astype(np.float64)
-    total = np.bincount(codes, value if weight is None else value * weight, n)
-    count = np.bincount(codes, weight, n)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), default).astype(np.float32)
+        expected = f"{dtype} {shape}" if dtype else " ".join(shape) or "a number"
+        raise ModelFileError(f"{name} in the file is invalid: expected {expected}, finite")

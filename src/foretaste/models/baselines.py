@@ -1,4 +1,4 @@
-"""Baselines: the global mean, means of users, of items, and of both."""
+"""Baselines: global mean, user means, item means and both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.models.base import Model, group_mean_rating
+from foretaste.models._groupby import group_mean_rating
+from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute
@@ -17,13 +18,13 @@ from foretaste.typing import Entity, Float32Array, Float64Array
 
 @estimator
 class GlobalMean(Model):
-    r"""Predict the mean of all ratings, for everyone and everything.
+    r"""Predict the global mean.
 
-    :math:`\hat r_{ui} = \mu`. The line that any other model has to beat. Unknown users and items get it too.
+    :math:`\hat r_{ui} = \mu`. The baseline of every other model. Unknown users and items get it, too.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "the mean of all ratings"
+    summary: ClassVar[str] = "global mean"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
@@ -45,11 +46,11 @@ class GlobalMean(Model):
 class UserMean(Model):
     r"""Predict the mean rating of the user.
 
-    :math:`\hat r_{ui} = \mu_u`. An unknown user gets the mean of all ratings.
+    :math:`\hat r_{ui} = \mu_u`. An unknown user gets the global mean.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "the mean rating of the user"
+    summary: ClassVar[str] = "mean rating of the user"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
@@ -77,11 +78,11 @@ class UserMean(Model):
 class ItemMean(Model):
     r"""Predict the mean rating of the item.
 
-    :math:`\hat r_{ui} = \mu_i`. An unknown item gets the mean of all ratings.
+    :math:`\hat r_{ui} = \mu_i`. An unknown item gets the global mean.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "the mean rating of the item"
+    summary: ClassVar[str] = "mean rating of the item"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
@@ -109,12 +110,12 @@ class ItemMean(Model):
 class UserItemMean(Model):
     r"""Predict halfway between the mean rating of the user and that of the item.
 
-    :math:`\hat r_{ui} = (\mu_u + \mu_i) / 2`. If one of the two is unknown, the mean of all ratings
-    stands in its place.
+    :math:`\hat r_{ui} = (\mu_u + \mu_i) / 2`. The mean of an unknown user or item is the
+    global mean.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "halfway between the means of the user and of the item"
+    summary: ClassVar[str] = "average of the user's and the item's mean"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     mean_: float = fitted_attribute()
@@ -140,7 +141,7 @@ class UserItemMean(Model):
 
 
 def _fold_in_means(model: UserMean | ItemMean | UserItemMean, new: Ratings, entity: Entity) -> Float32Array:
-    """Return the means of new users (or items) over the rows whose other id is known."""
+    """Return the means of new users (or items) over rows of known items (or users)."""
     known = known_ratings(model, new, entity)
     axis = known.axis(entity)
     return group_mean_rating(axis.codes, len(axis.ids), known, model.mean_)

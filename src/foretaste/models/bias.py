@@ -8,46 +8,46 @@ import numpy as np
 
 from foretaste._native import bias_descent
 from foretaste._utils.progress import Progress, ProgressTask
-from foretaste.models._groupby import damped_group_mean, group_sum
+from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide
 from foretaste.models.base import Model
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
 class Bias(Model):
-    r"""Predict the global mean plus how far the user and the item usually lie from it.
+    r"""Predict the global mean plus a user and an item bias.
 
-    :math:`\hat r_{ui} = \mu + b_u + b_i`, where the biases minimise
+    :math:`\hat r_{ui} = \mu + b_u + b_i`, where the biases minimize
 
     .. math:: \sum_{(u,i)} w_{ui} (r_{ui} - \mu - b_u - b_i)^2
               + \lambda_u \sum_u b_u^2 + \lambda_i \sum_i b_i^2 .
 
-    Solved by exact alternation (each side in closed form, given the other) until no bias moves by more
-    than a millionth of the standard deviation. An unknown user or item has bias 0.
+    Solved by alternating least squares (users in closed form given the items, and vice versa) until no bias
+    changes by more than a millionth of the standard deviation. An unknown user or item has bias 0.
 
     Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 4(1), 2010,
     section 2.1.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "the mean plus a damped leaning of the user and of the item"
+    summary: ClassVar[str] = "global mean plus shrunken user and item biases"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     method: str = param(
         "exact",
-        "how they are found: by alternation until nothing moves, by just `epochs` alternations that begin "
-        "with the items (as other libraries do), or by stochastic gradient descent",
+        "solver: alternating least squares until convergence, exactly `epochs` alternations starting with "
+        "the items (as other libraries do), or stochastic gradient descent",
         choices=("exact", "als", "sgd"),
     )
-    user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
-    epochs: int = param(200, "the most alternations; it ends earlier when nothing moves", low=1)
-    learning_rate: float = param(0.005, "the step of sgd", low=0, high=1, exclusive_low=True)
-    regularization: float = param(0.02, "how strongly sgd draws biases to 0", low=0)
+    user_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per user", low=0)
+    item_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per item", low=0)
+    epochs: int = param(200, "maximal number of alternations; stops earlier on convergence", low=1)
+    learning_rate: float = param(0.005, "learning rate of sgd", low=0, high=1, exclusive_low=True)
+    regularization: float = param(0.02, "L2 regularization of sgd", low=0)
 
     mean_: float = fitted_attribute()
     user_bias_: Float32Array = fitted_attribute("users")
@@ -65,7 +65,7 @@ class Bias(Model):
         self.user_bias_, self.item_bias_ = user_bias.astype(np.float32), item_bias.astype(np.float32)
 
     def _fit_sgd(self, train: Ratings) -> tuple[Float64Array, Float64Array]:
-        """Walk the ratings user by user, each moving the bias of its user and of its item."""
+        """Return the biases by sgd over the ratings, user by user."""
         rows = train.group_by_user()[1]
         centered = train.value[rows].astype(np.float64) - self.mean_
         weight = None if train.weight is None else train.weight[rows]
@@ -90,7 +90,7 @@ class Bias(Model):
 
     def _solve_bias(self, rows: FoldInRows, fixed_bias: Float32Array, damping: float) -> Float32Array:
         residual = rows.value - self.mean_ - fixed_bias[rows.known_indices]
-        if self.method == "sgd":  # which draws to 0 with each rating
+        if self.method == "sgd":  # whose L2 penalty applies per rating
             total = group_sum(rows.new_indices, rows.weight, rows.n_new)
             undamped = damped_group_mean(rows.new_indices, residual, rows.weight, rows.n_new, 0.0)
             return np.where(total > 0, undamped / (1 + self.regularization), 0).astype(np.float32)
@@ -107,19 +107,19 @@ def fit_biases(
     items_first: bool,
     task: ProgressTask,
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the biases of users and items in float64: each side in closed form, given the other, in turn.
+    """Return the biases of users and items, float64, by alternating least squares.
 
     Parameters
     ----------
     train : Ratings
     user_damping, item_damping : float
     epochs : int
-        The most alternations.
+        Maximal number of alternations.
     items_first : bool
-        Begin with the items and make all alternations; else begin with the users and end when no bias moves
+        Start with the items and run all alternations; else start with the users and stop when no bias changes
         by more than a millionth of the standard deviation.
-    task : Task
-        Told of each alternation.
+    task : ProgressTask
+        Stepped at each alternation.
     """
     mean, std = train.mean_std()
     centered = train.value.astype(np.float64) - mean
@@ -131,10 +131,18 @@ def fit_biases(
     for _ in range(epochs):
         previous = user_bias, item_bias
         if items_first:
-            item_bias = _damped_ratio(train.item, weight * (centered - user_bias[train.user]), item_count)
-        user_bias = _damped_ratio(train.user, weight * (centered - item_bias[train.item]), user_count)
+            item_bias = safe_divide(
+                group_sum(train.item, weight * (centered - user_bias[train.user]), len(item_count)),
+                item_count,
+            )
+        user_bias = safe_divide(
+            group_sum(train.user, weight * (centered - item_bias[train.item]), len(user_count)), user_count
+        )
         if not items_first:
-            item_bias = _damped_ratio(train.item, weight * (centered - user_bias[train.user]), item_count)
+            item_bias = safe_divide(
+                group_sum(train.item, weight * (centered - user_bias[train.user]), len(item_count)),
+                item_count,
+            )
             shift = _optimal_shift(user_bias, item_bias, user_damping, item_damping)
             user_bias, item_bias = user_bias + shift, item_bias - shift
         max_change = max(np.abs(user_bias - previous[0]).max(), np.abs(item_bias - previous[1]).max())
@@ -147,16 +155,10 @@ def fit_biases(
 def _optimal_shift(
     user_bias: Float64Array, item_bias: Float64Array, user_damping: float, item_damping: float
 ) -> float:
-    """Return what is best moved from all items to all users, which leaves every prediction as it is.
+    """Return the constant to move from all item to all user biases, which minimizes the penalty.
 
-    Alternation alone finds it very slowly, as only the damping asks for it.
+    Predictions do not change; alternation alone converges to it very slowly.
     """
     total = user_damping * len(user_bias) + item_damping * len(item_bias)
     gap = item_damping * item_bias.sum() - user_damping * user_bias.sum()
     return float(gap / total) if total > 0 else 0.0
-
-
-def _damped_ratio(codes: IndexArray, residual: Float64Array, count: Float64Array) -> Float64Array:
-    """Return the sum of each group's residuals over its damped count, 0 where that is 0."""
-    total = np.bincount(codes, residual, len(count)).astype(np.float64)
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)

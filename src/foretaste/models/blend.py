@@ -1,4 +1,4 @@
-"""A blend: several models, weighted by how they predict what they have not seen."""
+"""Stacking: a weighted sum of several models, fitted on out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from foretaste.typing import Entity, Float32Array, Float64Array
 
 @estimator
 class Blend(Model):
-    r"""Weigh several models by ridge regression on what they predict for ratings that they have not seen.
+    r"""Combine several models by ridge regression on their out-of-fold predictions (stacking).
 
     :math:`\hat r_{ui} = \mu + \sigma g_0(u, i) + \sum_m g_m(u, i) (\hat r^m_{ui} - \mu)`, where each weight
-    depends on how much is known of user and item,
+    depends on the numbers of ratings of user and item,
 
     .. math:: g_m(u, i) = w_m + v_m \log(1 + n_u) + v'_m \log(1 + n_i)
 
-    (with ``support=False`` it is :math:`w_m` alone). The training ratings are cut into ``folds``; each fold
-    is predicted by models that learned from the others, and the weights are those of ridge regression of
-    the ratings on these predictions and their products with the logarithms, over ratings in standard
-    deviations. They are drawn to the plain mean of the models, as if by ``regularization`` ratings that
-    speak for it. Then every model learns from all ratings. So a blend takes ``folds`` + 1 times as long as
-    its models.
+    (with ``support=False`` it is :math:`w_m` alone). The training ratings are split into ``folds``; each
+    fold is predicted by models fitted on the others, and the weights are those of a ridge regression of the
+    standardized ratings on these predictions and their products with the logarithms. They are shrunken to
+    the unweighted mean of the models by ``regularization`` pseudo-counts. Then every model is fitted on all
+    ratings: a blend takes ``folds`` + 1 times as long as its models.
 
-    ``models`` holds names (``"SVD"`` has its defaults) and models (``SVD(factors=32)``), which stay
-    unfitted; those that learned are ``members_``. The parameters of a model inside are those of its name:
+    ``models`` holds names (``"SVD"`` with its defaults) and models (``SVD(factors=32)``), which stay
+    unfitted; the fitted ones are ``members_``. Parameters of nested models are prefixed by their name:
     ``SVD__factors`` (of a second SVD ``SVD_2__factors``), for ``set_params`` and scikit-learn's searches.
 
-    An unknown user or item has no ratings, and each model answers by its own fallback. Sample weights are
-    honoured if all models honour them.
+    An unknown user or item has 0 ratings, and each model predicts its own fallback. Sample weights are
+    supported if all models support them.
 
     Wolpert, "Stacked generalization", Neural Networks 5(2), 1992; Breiman, "Stacked regressions", Machine
     Learning 24(1), 1996; weights that depend on the support: Sill, Takács, Mackey and Lin,
@@ -47,20 +46,23 @@ class Blend(Model):
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
-    summary: ClassVar[str] = "several models, weighted by how they predict ratings they have not seen"
+    summary: ClassVar[str] = "a weighted sum of several models, fitted on out-of-fold predictions"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     models: list[str | Model] = param(
         ["GlobalEffects", "ItemKNN", "SVD", "SVDpp"],
-        "the models that are weighed, by name or as they are",
+        "the models, by name or as objects",
         is_model_list=True,
     )
-    folds: int = param(5, "into how many parts the ratings are cut to find the weights", low=2)
-    support: bool = param(True, "whether the weights depend on how many ratings the user and the item have")
+    folds: int = param(5, "number of folds of the out-of-fold predictions", low=2)
+    support: bool = param(True, "let the weights depend on the numbers of ratings of user and item")
     regularization: float = param(
-        10.0, "how strongly the weights are drawn to the plain mean of the models", low=0, exclusive_low=True
+        10.0,
+        "ridge penalty that shrinks the weights to the unweighted mean of the models",
+        low=0,
+        exclusive_low=True,
     )
-    seed: int = param(0, "chooses the folds", low=0, high=2**32 - 1)
+    seed: int = param(0, "random seed of the folds", low=0, high=2**32 - 1)
 
     mean_: float = fitted_attribute()
     std_: float = fitted_attribute()
@@ -90,7 +92,7 @@ class Blend(Model):
             task.step()
 
     def _fit_weights(self, train: Ratings, predicted: Float64Array, support: Float64Array) -> Float64Array:
-        """Return the weights by ridge regression, shape (1 and supports, models and constant)."""
+        """Return the weights by ridge regression, shape (1 + supports, models + 1)."""
         scaled = np.vstack([(predicted - self.mean_) / self.std_, np.ones((1, len(train)))])
         residual = (train.value - self.mean_) / self.std_ - scaled[:-1].mean(axis=0)
         mean, std = support.mean(axis=1), support.std(axis=1)
@@ -101,7 +103,7 @@ class Blend(Model):
         solution = _ridge(terms, residual, train.weight, self.regularization).reshape(len(rows), -1)
         weights: Float64Array = np.zeros((3, len(scaled)))
         weights[: len(rows)] = solution / unit[: len(rows), None]
-        weights[0] -= mean @ weights[1:]  # from supports less their mean to supports as they are
+        weights[0] -= mean @ weights[1:]  # from centered to original supports
         return weights + self._equal_weights()
 
     def _equal_weights(self) -> Float64Array:
@@ -110,7 +112,7 @@ class Blend(Model):
         return weights
 
     def _member_contributions(self, pairs: Pairs) -> Float64Array:
-        """Return the mean and what each model adds to it, shape (1 + models, n)."""
+        """Return the mean and the contribution of each model, shape (1 + models, n)."""
         supports = (
             np.where(codes >= 0, table[codes].astype(np.float64), 0)
             for codes, table in ((pairs.user, self.user_support_), (pairs.item, self.item_support_))
@@ -142,7 +144,9 @@ class Blend(Model):
         expected = [type(model) for model in nested_models.clone_members(self)]
         shape = (3, len(expected) + 1)
         if [type(member) for member in self.members_] != expected or self.weight_.shape != shape:
-            raise ModelFileError("the models and weights in the file are not those that the blend names")
+            raise ModelFileError(
+                "the models and weights in the file do not match the parameters of the blend"
+            )
         return self
 
     def _check_train(self, train: Ratings) -> None:
@@ -152,22 +156,22 @@ class Blend(Model):
         ]
         if train.weight is not None and unsupported:
             raise NotSupportedError(
-                f"this Blend cannot honour sample weights, because {unsupported[0]} cannot",
-                hint='models=["GlobalEffects", "SVD"], or others that can',
+                f"this Blend does not support sample weights, because {unsupported[0]} does not",
+                hint='models=["GlobalEffects", "SVD"], or others that do',
             )
 
     def check_params(self) -> None:
-        """Check every hyperparameter, and those of the models inside."""
+        """Check every hyperparameter, and those of nested models."""
         super().check_params()
         nested_models.check_models("Blend", self.models)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyperparameters, and with ``deep`` those of models given as such (``SVD__factors``)."""
+        """Return the hyperparameters; with ``deep`` also those of models given as objects."""
         params = super().get_params(deep=False)
         return params | nested_models.nested_params(self.models) if deep else params
 
     def set_params(self, **params: Any) -> Self:
-        """Set hyperparameters by name, also those of the models inside; a name becomes its model then."""
+        """Set hyperparameters by name, also of nested models; a model given by name becomes an object."""
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
         nested = {name: value for name, value in params.items() if "__" in name}
         if nested:
@@ -176,14 +180,14 @@ class Blend(Model):
 
 
 def _log_support(ratings: Ratings) -> tuple[Float32Array, Float32Array]:
-    """Return the logarithm of 1 and the number of ratings (the sum of their weights), by user and by item."""
+    """Return ``log(1 + n)`` of the number of ratings (the sum of their weights), by user and by item."""
     user = np.bincount(ratings.user, ratings.weight, len(ratings.users))
     item = np.bincount(ratings.item, ratings.weight, len(ratings.items))
     return np.log1p(user).astype(np.float32), np.log1p(item).astype(np.float32)
 
 
 def _lookup_support(test: Ratings, train: Ratings) -> Float64Array:
-    """Return the supports that the user and the item of each held row have in the kept rows, shape (2, n)."""
+    """Return the supports of user and item of each test row in the training rows, shape (2, n)."""
     user, item = (
         train.users.indices_of(test.users.ids)[test.user],
         train.items.indices_of(test.items.ids)[test.item],
@@ -195,7 +199,7 @@ def _lookup_support(test: Ratings, train: Ratings) -> Float64Array:
 def _ridge(
     terms: list[Float64Array], target: Float64Array, weight: Float32Array | None, penalty: float
 ) -> Float64Array:
-    """Return the ridge regression of a target on terms; sums in a fixed order, so bits do not change."""
+    """Return the ridge regression of a target on terms; sums in a fixed order, for reproducible bits."""
     weighted = terms if weight is None else [weight * term for term in terms]
     gram = np.array([[float(np.sum(a * b)) for b in terms] for a in weighted])
     rhs = np.array([float(np.sum(a * target)) for a in weighted])

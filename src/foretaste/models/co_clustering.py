@@ -1,4 +1,4 @@
-"""Co-clustering: users and items in clusters, and a level for each pair of clusters."""
+"""Co-clustering of users and items, with a mean per block."""
 
 from __future__ import annotations
 
@@ -23,52 +23,52 @@ from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int
 
 @estimator
 class CoClustering(Model):
-    r"""Put users and items into clusters, and learn how far each pair of clusters lies from its biases.
+    r"""Cluster users and items, and predict biases plus the mean of the block of both clusters.
 
-    :math:`\hat r_{ui} = \mu + b_u + b_i + \frac{1}{S} \sum_s B^s_{c_s(u), d_s(i)}`. Of each of :math:`S`
-    ``n_init``, users :math:`c` and items :math:`d` begin in random clusters; then by turns the blocks
-    :math:`B` are taken from the ratings in them, each user goes to the cluster whose blocks leave the least
-    squared error, and so does each item, until nobody moves or ``epochs`` are over. Different starts end in
-    different clusterings, and their mean predicts better than any of them.
+    :math:`\hat r_{ui} = \mu + b_u + b_i + \frac{1}{S} \sum_s B^s_{c_s(u), d_s(i)}`. In each of :math:`S` =
+    ``n_init`` runs, users :math:`c` and items :math:`d` are initialized with random clusters; then, in turn,
+    the blocks :math:`B` are computed from their ratings, and each user, and each item, is assigned to the
+    cluster of least squared error, until convergence or for ``epochs``. Runs end in different clusterings,
+    and their average predicts better than any of them.
 
-    With ``base="biases"`` :math:`b_u, b_i` are those of ``Bias`` and a block is the mean of what they
-    leave. With ``base="means"`` :math:`b_u = \mu_u - \mu`, :math:`b_i = \mu_i - \mu` and :math:`B_{cd} =
+    With ``base="biases"`` :math:`b_u, b_i` are those of ``Bias`` and a block is the mean of their
+    residuals. With ``base="means"`` :math:`b_u = \mu_u - \mu`, :math:`b_i = \mu_i - \mu` and :math:`B_{cd} =
     \bar r_{cd} - \bar r_c - \bar r_d + \mu`: with ``n_init=1`` and every damping 0 this is the algorithm of
-    George and Merugu. A block counts as if it came with ``damping`` ratings that it does not move.
+    George and Merugu. A block has ``damping`` pseudo-counts at 0.
 
-    An unknown user or item has bias 0 and is in no cluster. Cost is linear in ratings, whatever the number of
-    clusters.
+    An unknown user or item has bias 0 and is in no cluster. Cost is linear in the ratings,
+    independent of the number of clusters.
 
     George and Merugu, "A scalable collaborative filtering framework based on co-clustering", ICDM 2005.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
-    summary: ClassVar[str] = "biases plus a level for each pair of a cluster of users and one of items"
+    summary: ClassVar[str] = "biases plus a mean per block of a user cluster and an item cluster"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
-    user_clusters: int = param(8, "how many clusters of users there are", low=1, high=256)
-    item_clusters: int = param(8, "how many clusters of items there are", low=1, high=256)
+    user_clusters: int = param(8, "number of user clusters", low=1, high=256)
+    item_clusters: int = param(8, "number of item clusters", low=1, high=256)
     n_init: int = param(
-        16, "how many clusterings, from different random starts, are averaged", low=1, high=256
+        16, "number of clusterings from random initializations that are averaged", low=1, high=256
     )
-    epochs: int = param(20, "the most turns of a clustering; it ends earlier when nothing moves", low=1)
+    epochs: int = param(20, "maximal number of iterations; stops earlier on convergence", low=1)
     base: str = param(
-        "biases", "what the blocks are added to: biases, or the plain means", choices=("biases", "means")
+        "biases", "what blocks are added to: biases, or user and item means", choices=("biases", "means")
     )
-    user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
-    damping: float = param(50.0, "how many ratings that do not move it a block is given beforehand", low=0)
-    seed: int = param(0, "of the random numbers", low=0)
+    user_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per user", low=0)
+    item_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per item", low=0)
+    damping: float = param(50.0, "pseudo-count: number of prior residuals of 0 per block", low=0)
+    seed: int = param(0, "random seed", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     mean_: float = fitted_attribute()
     user_bias_: Float32Array = fitted_attribute("users")
     item_bias_: Float32Array = fitted_attribute("items")
-    user_cluster_: IndexArray = fitted_attribute("starts", "users", dtype="int32")
-    item_cluster_: IndexArray = fitted_attribute("starts", "items", dtype="int32")
-    block_: Float32Array = fitted_attribute("starts", "user_clusters", "item_clusters")
+    user_cluster_: IndexArray = fitted_attribute("inits", "users", dtype="int32")
+    item_cluster_: IndexArray = fitted_attribute("inits", "items", dtype="int32")
+    block_: Float32Array = fitted_attribute("inits", "user_clusters", "item_clusters")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.mean_, std = train.mean_std()
@@ -98,7 +98,7 @@ class CoClustering(Model):
     def _compute_biases(
         self, train: Ratings, centered: Float64Array, std: float
     ) -> tuple[Float64Array, Float64Array]:
-        """Return how far users and items lie from the mean, in rating units."""
+        """Return the deviations of users and items from the mean, in rating units."""
         if self.base == "biases":
             bias = Bias(user_damping=self.user_damping, item_damping=self.item_damping).fit(train)
             return bias.user_bias_.astype(np.float64), bias.item_bias_.astype(np.float64)
@@ -113,7 +113,7 @@ class CoClustering(Model):
     def _compute_blocks(
         self, ratings: _EntityRatings, user: IndexArray, item: IndexArray, threads: int
     ) -> Float64Array:
-        """Return the level of each block, in standard deviations, shape (starts, clusters, clusters)."""
+        """Return the mean of each block, in standard deviations, shape (n_init, clusters, clusters)."""
         count, total = ratings.sum_blocks(user, item, (self.user_clusters, self.item_clusters), threads)
         if self.base == "means":
             rows, columns = (
@@ -134,7 +134,7 @@ class CoClustering(Model):
         )
 
     def as_linear(self) -> LinearForm:
-        """Each cluster of items is a factor: an item is in it or not, a user has the level of its blocks."""
+        """Return item clusters as factors: an item is in it or not, a user has the means of its blocks."""
         n_init, _, width = self.block_.shape
         user = np.stack([b[c] for b, c in zip(self.block_, self.user_cluster_, strict=True)], axis=1)
         item = np.eye(width, dtype=np.float32)[self.item_cluster_.T]
@@ -161,7 +161,7 @@ class CoClustering(Model):
         super().set_state(state)
         for clusters, n in ((self.user_cluster_, 1), (self.item_cluster_, 2)):
             if clusters.size and not 0 <= clusters.min() <= clusters.max() < self.block_.shape[n]:
-                raise ModelFileError("a user or an item in the file is in a cluster that there is not")
+                raise ModelFileError("a user or an item in the file is in a cluster that does not exist")
         return self
 
 
@@ -190,7 +190,7 @@ class _EntityRatings:
     def sum_blocks(
         self, row_cluster: IndexArray, column_cluster: IndexArray, size: tuple[int, int], threads: int
     ) -> tuple[Float64Array, Float64Array]:
-        """Return the weight and the weighted sum of the values of each block."""
+        """Return the sums of weights and of weighted values of each block."""
         rows = self.indptr, self.indices, self.value, self.weight
         result = block_sums(*rows, row_cluster, column_cluster, *size, threads)
         return result[..., 0], result[..., 1]

@@ -1,4 +1,4 @@
-"""Linear weights between items, in closed form."""
+"""EASE: a linear item-item model in closed form."""
 
 from __future__ import annotations
 
@@ -24,47 +24,46 @@ from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int
 
 @estimator
 class EASE(Model):
-    r"""Predict from the user's other ratings by linear weights between items, found in closed form.
+    r"""Predict from the user's other ratings by item-item weights, in closed form (EASE).
 
     :math:`\hat r_{ui} = \mu + b_u + b_i + \beta \sum_{j \neq i} x_{uj} B_{ji}`. With ``target="centered"``
-    :math:`x_{uj}` is how far the rating lies from mean and biases (those of ``Bias``), in standard
-    deviations, and 0 where there is none. :math:`B` minimises :math:`\lVert X - XB \rVert^2 + \lambda
+    :math:`x_{uj}` is the deviation of the rating from mean and biases (those of ``Bias``), in standard
+    deviations, and 0 where there is none. :math:`B` minimizes :math:`\lVert X - XB \rVert^2 + \lambda
     \lVert B \rVert^2` with :math:`B_{ii} = 0`: with :math:`P = (X^\top X + \lambda I)^{-1}`,
 
     .. math:: B_{ji} = - P_{ji} / P_{ii} .
 
-    That a missing rating counts as 0 makes the sums too small. So :math:`\beta` is the slope of the training
-    ratings on the sums that they would get if their user had been left out of :math:`X^\top X`, which can be
-    written down without learning again: with :math:`s_{ui}` the sum, the sum without the user is
+    As missing ratings count as 0, the sums are too small. So :math:`\beta` is the slope of the training
+    ratings on their leave-one-user-out sums, which need no refit: with :math:`s_{ui}` the sum, the sum
+    without the user is
     :math:`x_{ui} - (x_{ui} - s_{ui}) / (1 - x_u^\top P x_u + P_{ii} (x_{ui} - s_{ui})^2)`.
 
-    With ``target="binary"`` (as published) :math:`x` is 1 where there is a rating, whatever it is: the sum
-    says how well the item goes with what the user has rated, and the prediction is the rating to expect at
-    such a sum, by least squares, with a slope that is never below a small positive one, so that it ranks as
-    the sums do. Then there are no biases.
+    With ``target="binary"`` (as published) :math:`x` is 1 where there is a rating: the sum is a ranking
+    score, and the prediction is its least-squares line, with a minimal positive slope, so that predictions
+    rank as the sums do. There are no biases.
 
-    An unknown user has bias and sum 0, and so has an unknown item. Needs memory for items x items numbers,
-    and time by the cube of the number of items.
+    An unknown user has bias and sum 0, and so has an unknown item. Memory is quadratic and
+    time cubic in the number of items.
 
     Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset()
-    summary: ClassVar[str] = "biases plus a weighted sum of the user's other ratings, in closed form"
+    summary: ClassVar[str] = (
+        "biases plus a linear item-item model of the user's other ratings, in closed form"
+    )
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     target: str = param(
         "centered",
-        "what a rating counts: how far it lies from its biases, or 1",
+        "what the model reconstructs: deviations from the biases, or 1 for every rating",
         choices=("centered", "binary"),
     )
-    regularization: float = param(
-        1000.0, "how strongly the weights are drawn to 0", low=0, exclusive_low=True
-    )
-    user_damping: float = param(5.0, "how many ratings at the mean a user is given beforehand", low=0)
-    item_damping: float = param(5.0, "how many ratings at the mean an item is given beforehand", low=0)
+    regularization: float = param(1000.0, "L2 regularization of the weights", low=0, exclusive_low=True)
+    user_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per user", low=0)
+    item_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per item", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     mean_: float = fitted_attribute()
@@ -79,7 +78,10 @@ class EASE(Model):
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         n = len(train.items)
-        hint = "GlobalEffects() or SVD(), which need memory by the rating, or ratings.at_least(item=20)"
+        hint = (
+            "GlobalEffects() or SVD(), whose memory is linear in the ratings, "
+            "or ratings.k_core(min_item_ratings=20)"
+        )
         memory.check_available(ease_bytes(n, len(train)), f"EASE of {n} items", hint)
         threads = resolve_threads(self.threads)
         self.mean_, std = train.mean_std()
@@ -99,13 +101,15 @@ class EASE(Model):
             inverse = _invert(gram, self.regularization)
             task.step()
             diagonal = inverse.diagonal().copy()
-            self.weight_ = (inverse / -diagonal[:, None]).astype(np.float32)  # row i: what i is predicted by
+            self.weight_ = (inverse / -diagonal[:, None]).astype(
+                np.float32
+            )  # row i: weights of the prediction of item i
             np.fill_diagonal(self.weight_, 0)
             self._calibrate(train, rows, diagonal, threads)
             task.step()
 
     def _store_rows(self, ratings: Ratings) -> IndexArray:
-        """Note what each user rated, sorted by item; return the rows in that order."""
+        """Store the ratings by user, sorted by item; return the rows in that order."""
         _, item_order = ratings.group_by_item()
         _, user_order = group_rows(ratings.user[item_order], len(ratings.users))
         rows = item_order[user_order]
@@ -123,7 +127,7 @@ class EASE(Model):
         return np.r_[0, np.cumsum(self.count_, dtype=np.int64)], self.rated_, self.residual_
 
     def _calibrate(self, train: Ratings, rows: IndexArray, diagonal: Float64Array, threads: int) -> None:
-        """Learn what a sum is worth from the sums that each rating would get without its user."""
+        """Fit the slope of ratings on leave-one-user-out sums."""
         user, item, residual = train.user[rows], train.item[rows], self.residual_.astype(np.float64)
         error = residual - item_scores(*self._user_csr(), self.weight_, user, item, threads)
         leverage = np.bincount(user, residual * diagonal[item] * error, len(self.count_))[user]
@@ -139,7 +143,7 @@ class EASE(Model):
             )
 
     def _prediction_parts(self, pairs: Pairs) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Return what the user, the item and the user's other ratings add."""
+        """Return the contributions of the user, the item and the user's other ratings."""
         threads = resolve_threads(self.threads)
         score = item_scores(*self._user_csr(), self.weight_, pairs.user, pairs.item, threads)
         user = np.where(pairs.user >= 0, self.user_bias_[pairs.user].astype(np.float64), 0)
@@ -161,7 +165,7 @@ class EASE(Model):
         rows = slice(start, start + int(self.count_[user]))
         rated, residual = self.rated_[rows], self.residual_[rows].astype(np.float64)
         contribution = self.slope_ * residual * self.weight_[item, rated]
-        rating = np.full(len(rated), np.nan)  # of which nothing is left where it counts as 1
+        rating = np.full(len(rated), np.nan)  # not stored where every rating counts as 1
         if self.target == "centered":
             rating = self.mean_ + self.user_bias_[user] + self.item_bias_[rated] + self.std_ * residual
         return RatingAttribution("other ratings", "item", rated, rating, contribution)
@@ -181,26 +185,26 @@ class EASE(Model):
         counts = self.count_.astype(np.int64)
         in_range = len(self.rated_) == 0 or 0 <= self.rated_.min() <= self.rated_.max() < len(self.items_)
         if (counts < 0).any() or counts.sum() != len(self.rated_) or not in_range:
-            raise ModelFileError("what the users in the file have rated does not fit its users and items")
+            raise ModelFileError("the ratings in the file do not fit its users and items")
         return self
 
 
 def ease_bytes(items: int, ratings: int) -> int:
-    """Return about how many bytes ``EASE`` needs at its peak: two matrices of doubles, and what it keeps."""
+    """Return the approximate peak memory of ``EASE`` in bytes: two float64 matrices and ratings."""
     return 20 * items * items + 60 * ratings
 
 
 def _to_item_csr(
     count: IndexArray, item: IndexArray, value: Float32Array, items: int
 ) -> tuple[Int64Array, IndexArray, Float32Array]:
-    """Return ratings that are grouped by user as grouped by item, users in their order."""
+    """Return ratings grouped by user regrouped by item, users in order."""
     user = np.repeat(np.arange(len(count), dtype=np.int32), count)
     indptr, rows = group_rows(item, items)
     return indptr, user[rows], value[rows]
 
 
 def _invert(matrix: Float64Array, regularization: float) -> Float64Array:
-    """Invert a positive definite matrix in its own memory, on one thread: its bits are always the same."""
+    """Invert a positive definite matrix in place, on one thread, for reproducible bits."""
     from scipy.linalg import lapack
     from threadpoolctl import threadpool_limits
 
@@ -209,13 +213,13 @@ def _invert(matrix: Float64Array, regularization: float) -> Float64Array:
         inverse, info = lapack.dpotri(factor, lower=1, overwrite_c=1) if not info else (factor, info)
     if info:
         raise InvalidParameterError(
-            f"EASE: regularization={regularization!r} is too small: items that the same users rated in the "
-            "same way cannot be told apart",
+            f"EASE: regularization={regularization!r} is too small: the Gram matrix is singular, since "
+            "the same users rated some items in the same way",
             hint="regularization=1000.0",
         )
-    for start in range(0, len(inverse), 512):  # LAPACK gives one triangle
+    for start in range(0, len(inverse), 512):  # LAPACK returns one triangle
         end = start + 512
         inverse[start:end, end:] = inverse[end:, start:end].T
         diagonal_block = np.tril(inverse[start:end, start:end])
         inverse[start:end, start:end] = diagonal_block + np.tril(diagonal_block, -1).T
-    return np.asarray(inverse.T)  # symmetric; so its rows lie together
+    return np.asarray(inverse.T)  # symmetric, in C order

@@ -1,4 +1,4 @@
-"""Taking in new users or new items: their numbers by one ridge regression each, the others as they are."""
+"""Fold-in of new users or items: one ridge regression each, the opposite entity fixed."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from foretaste.validation import check_id_types
 M = TypeVar("M", bound=Model)
 
 
-PRIOR_NAME = "how people and items are spread"  # what the penalties say
+PRIOR_NAME = "the prior precision of user and item factors"
 
-_MIN_VARIANCE = 1e-6  # of noise and of spread, so that there is one answer, whatever was learned
+_MIN_VARIANCE = 1e-6  # of noise and factors: keeps the system positive definite
 _EPSILON = 1e-12
-_MAX_PRIOR_ROWS = 10_000  # from how many a spread is taken, where there are more: every so many
+_MAX_PRIOR_ROWS = 10_000  # a covariance is estimated from at most so many
 
 
 @dataclass(frozen=True, eq=False)
 class FoldInRows:
-    """The ratings of new users for items that a model knows; or of new items by users that it knows.
+    """Ratings of new users for known items, or of new items by known users, grouped by the new ones.
 
     Parameters
     ----------
     new_indices, known_indices : int32 array, shape (n,)
-        Those who are new, increasing; those of the model.
+        Indices of the new entity, increasing; indices of the opposite entity in the model.
     value, weight : float64 array, shape (n,)
     timestamp : int64 array, shape (n,), optional
     n_new : int
-        How many new ones there are, among them those without such a rating.
+        Number of new users (or items), including those without rows.
     """
 
     new_indices: IndexArray
@@ -104,25 +104,25 @@ def solve_ridge(
     threads: int | None,
     biased: bool = True,
 ) -> tuple[Float32Array, Float32Array]:
-    """Return the biases and factors that explain best what is left of the ratings of those who are new.
+    """Return the biases and factors of new users (or items) by one ridge regression each.
 
     Parameters
     ----------
-    rows : KnownRows
+    rows : FoldInRows
     residual : float64 array, shape (n,)
-        What biases and factors of the new ones must explain.
-    factors : float32 array, shape (others, factors)
-        Those of the other side.
-    penalty : float64 array, shape (numbers, numbers)
+        Regression target of each row.
+    factors : float32 array, shape (known, factors)
+        Factors of the opposite entity.
+    penalty : float64 array, shape (size, size)
         Of ``prior_precision``.
     threads : int, optional
     biased : bool
-        Whether the new ones have biases, else these are 0.
+        Whether biases are fitted; else they are 0.
 
     Returns
     -------
-    float32 arrays, shapes (size,) and (size, factors)
-        0 for one without ratings that the model can use.
+    float32 arrays, shapes (n_new,) and (n_new, factors)
+        0 for those without rows.
     """
     design = design_matrix(factors, biased)
     indptr, _ = group_rows(rows.new_indices, rows.n_new)
@@ -141,7 +141,7 @@ def solve_ridge(
 
 
 def design_matrix(factors: Float32Array, biased: bool) -> Float32Array:
-    """Return what the numbers of a new one multiply in each rating: 1 for the bias, and factors."""
+    """Return the design matrix of a fold-in: a column of ones if ``biased``, and the factors."""
     ones = np.ones((len(factors), int(biased)), np.float32)
     return np.hstack([ones, factors])
 
@@ -153,25 +153,25 @@ def ridge_attribution(
     penalty: Float64Array,
     target: Float64Array,
 ) -> Float64Array:
-    """Return how much of a product with the solution of one ridge regression comes from each of its rows.
+    """Return the contribution of each row of a ridge regression to a dot product with its solution.
 
-    The solution is linear in what it explains: ``x = A^-1 sum_j w_j v_j r_j`` with
-    ``A = sum_j w_j v_j v_j' + penalty``, so that ``toward . x = sum_j (w_j v_j . A^-1 toward) r_j``.
+    The solution is linear in the residuals ``r``: ``x = A^-1 sum_j w_j v_j r_j`` with
+    ``A = sum_j w_j v_j v_j' + penalty``, so that ``target . x = sum_j (w_j v_j . A^-1 target) r_j``.
 
     Parameters
     ----------
-    rows : KnownRows
+    rows : FoldInRows
         Of one user.
     residual : float64 array, shape (n,)
-        What each row asks of the solution.
-    design : float32 array, shape (others, size)
+        Regression target of each row.
+    design : float32 array, shape (known, size)
     penalty : float64 array, shape (size, size)
     target : float64 array, shape (size,)
 
     Returns
     -------
     float64 array, shape (n,)
-        Their sum is ``toward . x``.
+        They sum to ``target . x``.
     """
     selected = design[rows.known_indices].astype(np.float64)
     gram = np.einsum("na,nb->ab", rows.weight[:, None] * selected, selected) + penalty
@@ -180,10 +180,10 @@ def ridge_attribution(
 
 
 def prior_precision(bias: Float32Array | None, factors: Float32Array, noise: float) -> Float64Array:
-    """Return what draws the numbers of a new one to 0: how those of the others are spread, against noise.
+    """Return the precision of the Gaussian prior of biases and factors, scaled by the noise variance.
 
-    With the numbers of the learned ones spread about 0 with covariance ``C``, and ratings that deviate by
-    noise ``s`` from what the numbers say, the most likely numbers of a new one minimise
+    If bias and factors of users (or items) have covariance ``C`` about 0, and ratings have noise of standard
+    deviation ``s``, the maximum a posteriori estimate of a new one minimizes
     ``sum_j (r_j - v_j . x)^2 + x . (s^2 C^-1) x``.
 
     Parameters
@@ -192,28 +192,28 @@ def prior_precision(bias: Float32Array | None, factors: Float32Array, noise: flo
     factors : float32 array, shape (n, factors)
         Of users, or of items.
     noise : float
-        The deviation of the training ratings from what was learned, in the units of bias and factors.
+        RMSE in training, in the units of bias and factors.
 
     Returns
     -------
-    float64 array, shape (numbers, numbers)
+    float64 array, shape (size, size)
         The bias first, if there is one.
     """
     from threadpoolctl import threadpool_limits
 
     covariance = uncentered_covariance(bias, factors)
     size = len(covariance)
-    # a little more in every direction, so that what did not vary at all can be inverted
+    # jitter keeps the matrix invertible where a direction has no variance
     covariance += (_MIN_VARIANCE * np.trace(covariance) / size + _EPSILON) * np.eye(size)
-    with threadpool_limits(1):  # so that the bits are the same however many threads there are
+    with threadpool_limits(1):  # the bits do not depend on the number of threads
         inverse = np.linalg.inv(covariance)
     return np.ascontiguousarray(max(noise**2, _MIN_VARIANCE) * (inverse + inverse.T) / 2)
 
 
 def uncentered_covariance(bias: Float32Array | None, factors: Float32Array) -> Float64Array:
-    """Return the covariance, about 0, of the numbers of users (or items) who have some.
+    """Return the covariance about 0 of bias and factors of users (or items), those that are all 0 left out.
 
-    Where there are more than 10,000, every so many are enough.
+    Estimated from an evenly spaced sample where there are more than 10,000.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def uncentered_covariance(bias: Float32Array | None, factors: Float32Array) -> F
 
     Returns
     -------
-    float64 array, shape (numbers, numbers)
+    float64 array, shape (size, size)
         The bias first, if there is one.
     """
     from threadpoolctl import threadpool_limits
@@ -230,12 +230,12 @@ def uncentered_covariance(bias: Float32Array | None, factors: Float32Array) -> F
     columns = [factors] if bias is None else [bias[:, None], factors]
     vectors = np.hstack(columns)[:: max(1, -(-len(factors) // _MAX_PRIOR_ROWS))].astype(np.float64)
     vectors = vectors[np.any(vectors != 0, axis=1)]
-    with threadpool_limits(1):  # so that the bits are the same however many threads there are
+    with threadpool_limits(1):  # the bits do not depend on the number of threads
         return np.ascontiguousarray(vectors.T @ vectors / max(1, len(vectors)))
 
 
 def check_penalties(model: Model, size: int) -> None:
-    """Refuse a file whose penalties do not fit its factors; one by an earlier version has none of them.
+    """Check that the penalties in a file fit its factors; a file of an earlier version has none.
 
     Raises
     ------
@@ -250,18 +250,18 @@ def check_penalties(model: Model, size: int) -> None:
 
 
 def require_fitted_attr(model: Model, value: AnyArray, description: str) -> None:
-    """Refuse what needs something that the file of a model does not hold.
+    """Check that a fitted attribute is not empty, as it is in a model file of an earlier version.
 
     Raises
     ------
     NotSupportedError
-        If nothing is kept; the hint names learning again.
+        If it is empty; the hint says to refit.
     """
     if value.size == 0:
         name = type(model).__name__
         raise NotSupportedError(
             f"this {name} comes from a file by an earlier version, which lacks {description}",
-            hint=f"learn again: foretaste fit {name} ratings.csv -o model.foretaste, or model.fit(ratings)",
+            hint=f"refit: foretaste fit {name} ratings.csv -o model.foretaste, or model.fit(ratings)",
         )
 
 
@@ -284,7 +284,7 @@ def with_new_ids(
     entity : Entity
         Which of the two is new.
     attributes : mapping of str to object
-        Fitted attributes that change besides, by name: ``{"members_": members}``.
+        Other fitted attributes that change, by name: ``{"members_": members}``.
     **entity_arrays
         Fitted arrays of the new users (items), by the name in ``Model.entity_array``: ``bias=...``.
     """

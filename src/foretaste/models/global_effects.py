@@ -1,4 +1,4 @@
-"""Global effects: one small regression after another on what the ones before have left."""
+"""Global effects: successive shrunken regressions, each on the residuals of those before."""
 
 from __future__ import annotations
 
@@ -22,46 +22,48 @@ _ENTITIES = (Entity.USER, Entity.ITEM)
 
 @estimator
 class GlobalEffects(Model):
-    r"""Regress what is left on one effect after another: item, user, and their drifts and leanings.
+    r"""Fit successive shrunken regressions: item and user means, time trends, averages and supports.
 
     :math:`\hat r_{ui} = \mu + \sum_k \theta^k x^k_{ui}`, where :math:`\theta^k` belongs to the user or to the
     item and :math:`x^k_{ui}` is 1, or the square root of the days since the user's (the item's) first rating,
-    or the average rating or the square root of the number of ratings of the other side, less its mean
+    or the average rating or the square root of the number of ratings of the opposite entity, less its mean
     over the ratings of the user (the item). In this order, the residuals :math:`e` of the effects before give
 
     .. math:: \theta^k_u = \frac{\sum_i w_{ui} x^k_{ui} e_{ui}}
               {\sum_i w_{ui} (x^k_{ui})^2 + \lambda \overline{(x^k)^2}} ,
 
-    as if the user came with :math:`\lambda` ratings that show no effect (:math:`\overline{(x^k)^2}` is the
-    mean over all ratings, so that units do not matter). ``sweeps`` above 1 go through the effects again,
-    each given all others (backfitting).
+    shrunken by :math:`\lambda` pseudo-counts without effect (:math:`\overline{(x^k)^2}` is the mean over all
+    ratings, which makes it independent of units). ``sweeps`` above 1 refit the effects, each given all others
+    (backfitting).
 
-    The four effects of time count only if the ratings have times; where a pair to be predicted has none, they
-    are 0. An unknown user has no effects, nor has an unknown item.
+    The four time effects are fitted only if the ratings have timestamps; where a pair to be predicted has
+    none, they are 0. An unknown user has no effects, nor has an unknown item.
 
     Bell and Koren, "Scalable collaborative filtering with jointly derived neighborhood interpolation
     weights", ICDM 2007, section 3; backfitting: Hastie and Tibshirani, "Generalized additive models", 1990.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "times"})
-    summary: ClassVar[str] = "a ladder of small regressions: item, user, their drift in time, their leanings"
+    summary: ClassVar[str] = (
+        "successive shrunken regressions: item, user, their time trends, averages and supports"
+    )
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
-    user_damping: float = param(5.0, "how many ratings without an effect a user is given beforehand", low=0)
-    item_damping: float = param(5.0, "how many ratings without an effect an item is given beforehand", low=0)
+    user_damping: float = param(5.0, "pseudo-count: number of prior ratings without effect per user", low=0)
+    item_damping: float = param(5.0, "pseudo-count: number of prior ratings without effect per item", low=0)
     slope_damping: float = param(
-        70.0, "the same for the effects of time, average and support", low=0, exclusive_low=True
+        70.0, "pseudo-count of the effects of time, average and support", low=0, exclusive_low=True
     )
-    sweeps: int = param(5, "how often it goes through all effects; 1 is the ladder as published", low=1)
+    sweeps: int = param(5, "number of passes over all effects; 1 is the published algorithm", low=1)
 
     mean_: float = fitted_attribute()
     has_timestamps_: int = fitted_attribute()
-    user_effect_: Float32Array = fitted_attribute("users", "user_steps")
-    item_effect_: Float32Array = fitted_attribute("items", "item_steps")
-    user_center_: Float32Array = fitted_attribute("users", "user_steps")
-    item_center_: Float32Array = fitted_attribute("items", "item_steps")
-    user_mean_square_: Float32Array = fitted_attribute("user_steps")
-    item_mean_square_: Float32Array = fitted_attribute("item_steps")
+    user_effect_: Float32Array = fitted_attribute("users", "user_effects")
+    item_effect_: Float32Array = fitted_attribute("items", "item_effects")
+    user_center_: Float32Array = fitted_attribute("users", "user_effects")
+    item_center_: Float32Array = fitted_attribute("items", "item_effects")
+    user_mean_square_: Float32Array = fitted_attribute("user_effects")
+    item_mean_square_: Float32Array = fitted_attribute("item_effects")
     user_average_: Float32Array = fitted_attribute("users")
     item_average_: Float32Array = fitted_attribute("items")
     user_support_: Float32Array = fitted_attribute("users")
@@ -79,7 +81,7 @@ class GlobalEffects(Model):
             self._fit_effects(train, _ENTITIES, task)
 
     def _fit_effects(self, ratings: Ratings, entities: tuple[Entity, ...], task: ProgressTask) -> None:
-        """Learn the effects of these sides; those of the other side are taken as they are."""
+        """Fit the effects of these entities; those of others are fixed."""
         for entity in entities:
             self._init_statistics(entity, ratings)
         residual = ratings.value.astype(np.float64) - self.mean_
@@ -95,7 +97,7 @@ class GlobalEffects(Model):
             task.step()
 
     def _init_statistics(self, entity: Entity, ratings: Ratings) -> None:
-        """Note the average, the support and the first time of every user or item; no effects yet."""
+        """Set average, support and first timestamp of every user (or item); effects are 0."""
         axis, weight = ratings.axis(entity), sample_weights(ratings)
         codes, n = axis.codes, len(axis.ids)
         damping = self.user_damping if entity is Entity.USER else self.item_damping
@@ -121,7 +123,7 @@ class GlobalEffects(Model):
     def _center(
         self, effect: Effect, ratings: Ratings, x: Float64Array, *, fit_mean_square: bool
     ) -> Float64Array:
-        """Note the mean of a variable for each user or item, and its mean square; return it centred."""
+        """Store the mean of a variable per user (or item) and its mean square; return it centered."""
         codes, weight, center = (
             ratings.axis(effect.entity).codes,
             sample_weights(ratings),
@@ -140,7 +142,7 @@ class GlobalEffects(Model):
     def _regress(
         self, effect: Effect, ratings: Ratings, x: Float64Array, residual: Float64Array
     ) -> Float64Array:
-        """Fit the numbers of one step to what is left without them; return what is left with them."""
+        """Refit the coefficients of an effect; return the residuals."""
         codes, weight, coefficient = (
             ratings.axis(effect.entity).codes,
             sample_weights(ratings),
@@ -166,7 +168,7 @@ class GlobalEffects(Model):
         return table[:, effect.column]
 
     def _variable(self, effect: Effect, pairs: Pairs) -> Float64Array:
-        """Return what the numbers of a step multiply, shape (n,); 0 where something is unknown."""
+        """Return the variable of an effect, shape (n,); 0 where user or item is unknown."""
         if effect.statistic == "constant":
             return np.ones(len(pairs))
         entity = effect.statistic_entity
@@ -182,7 +184,7 @@ class GlobalEffects(Model):
         return np.where((pairs.user >= 0) & (pairs.item >= 0), centered, 0)
 
     def _effect_contribution(self, effect: Effect, pairs: Pairs) -> Float64Array:
-        """Return what one step adds to each prediction."""
+        """Return the contribution of an effect to each prediction."""
         codes = pairs.axis(effect.entity).codes
         contribution = self._effect_column("effect", effect)[codes] * self._variable(effect, pairs)
         return np.where(codes >= 0, contribution, 0)

@@ -1,4 +1,4 @@
-"""Imputation of the utility matrix from the nearest users."""
+"""k-nearest-neighbor imputation of the utility matrix."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from foretaste._utils import memory
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
-from foretaste.models.base import Model, group_mean_rating
+from foretaste.models._groupby import group_mean_rating
+from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, require_fitted_attr, with_new_ids
 from foretaste.models.outputs import Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, IndexArray, Int64Array
 
-_BLOCK_BYTES = 16_000_000  # distances of one block of users, for each thread
+_BLOCK_BYTES = 16_000_000  # distances of a block of users, per thread
 
 
 @estimator
 class KNNImputation(Model):
-    r"""Fill each missing rating with the mean over the nearest users who rated the item.
+    r"""Impute each missing rating by the mean over the nearest users who rated the item.
 
     The distance of two users is the root mean squared difference over the items that both rated,
 
@@ -35,16 +36,16 @@ class KNNImputation(Model):
     .. math:: \hat r_{ui} = \frac{\sum_{v \in N} w_{uv} r_{vi}}{\sum_{v \in N} w_{uv}} ,
 
     where :math:`w_{uv}` is 1 (``uniform``) or :math:`1 / d(u, v)` (``distance``; if some of :math:`N` are at
-    distance 0, only those count). Users at the same distance are taken in the order of their ids. A rating
-    without any such user is the mean of the item. A rating that was learned from is predicted as itself, so
-    the training error is 0.
+    distance 0, only those count). Ties are broken by the order of user ids. A rating
+    without any such user is the mean of the item. Training ratings are predicted exactly, so the
+    training error is 0.
 
-    These are the semantics of scikit-learn's ``KNNImputer`` (which leaves open which of equal distances it
-    takes). An unknown user gets the item's mean, as there; an unknown item gets the user's mean, or 0 with
+    These are the semantics of scikit-learn's ``KNNImputer`` (which does not specify the order of ties). An
+    unknown user gets the item's mean, as there; an unknown item gets the user's mean, or 0 with
     ``unknown_item="zero"``, as there with ``keep_empty_features=True``; both unknown get the mean of all
     ratings (0 with ``"zero"``).
 
-    New users are taken in by definition: their neighbours are users learned from, whose ratings are kept.
+    New users are folded in exactly: their neighbors are training users, whose ratings are stored.
 
     Troyanskaya et al., "Missing value estimation methods for DNA microarrays", Bioinformatics 17(6), 2001.
     """
@@ -53,21 +54,21 @@ class KNNImputation(Model):
     summary: ClassVar[str] = "the mean over the nearest users who rated the item"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
-    neighbors: int = param(10, "how many users each missing rating is taken from", low=1)
-    weights: str = param("uniform", "whether nearer users count more", choices=("uniform", "distance"))
-    unknown_item: str = param(
-        "user_mean", "what an item without training ratings gets", choices=("user_mean", "zero")
+    neighbors: int = param(10, "number of neighbors of each missing rating", low=1)
+    weights: str = param(
+        "uniform", "weights of neighbors: equal, or inverse distances", choices=("uniform", "distance")
     )
+    unknown_item: str = param("user_mean", "prediction for unknown items", choices=("user_mean", "zero"))
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, optional=True
     )
 
     mean_: float = fitted_attribute()
     user_mean_: Float32Array = fitted_attribute("users")
     item_mean_: Float32Array = fitted_attribute("items")
     imputed_: Float32Array = fitted_attribute("users", "items")
-    # Those who were learned from, and what they rated: also where others have been taken in since.
-    rated_start_: Int64Array = fitted_attribute("row bounds", dtype="int64", optional=True)
+    # The training users and their ratings, also after a fold-in.
+    rated_start_: Int64Array = fitted_attribute("row_bounds", dtype="int64", optional=True)
     rated_: IndexArray = fitted_attribute("ratings", dtype="int32", optional=True)
     rating_: Float32Array = fitted_attribute("ratings", optional=True)
 
@@ -77,7 +78,7 @@ class KNNImputation(Model):
         memory.check_available(
             imputation_bytes(users, items, len(train), threads),
             f"KNNImputation of {users} users x {items} items",
-            "SVD() or Bias(), which need memory by the rating, or fewer items: ratings.at_least(item=20)",
+            "SVD() or Bias(), whose memory is linear in the ratings, or ratings.k_core(min_item_ratings=20)",
         )
         self.mean_, _ = train.mean_std()
         self.user_mean_ = group_mean_rating(train.user, users, train, self.mean_)
@@ -85,7 +86,7 @@ class KNNImputation(Model):
         self.rated_start_, rows = train.group_by_user()
         self.rated_, self.rating_ = train.item[rows], train.value[rows]
         with progress.start_task("KNNImputation", 1) as task:
-            neighbors = min(int(self.neighbors), users)  # more than all users are all users
+            neighbors = min(int(self.neighbors), users)  # at most all users
             self.imputed_ = impute_nearest(train.to_matrix(), neighbors, self.weights == "distance", threads)
             task.step()
 
@@ -98,12 +99,12 @@ class KNNImputation(Model):
         return self._make_prediction(pairs, value)
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
-        require_fitted_attr(self, self.rating_, "the ratings that it learned from")
+        require_fitted_attr(self, self.rating_, "the training ratings")
         known = known_ratings(self, new, entity)
         n_users, items = len(self.rated_start_) - 1, len(self.items_)
         memory.check_available(
             4 * items * (n_users + 2 * len(new.users)),
-            f"KNNImputation taking in {len(new.users)} users", "fold_in(model, users=some_of_them) in parts",
+            f"KNNImputation folding in {len(new.users)} users", "fold_in(model, users=part) in parts",
         )  # fmt: skip
         train_matrix = np.full((n_users, items), np.nan, np.float32)
         train_matrix[np.repeat(np.arange(n_users), np.diff(self.rated_start_)), self.rated_] = self.rating_
@@ -121,14 +122,14 @@ class KNNImputation(Model):
             len(start) > 1 and start[0] == 0 and start[-1] == len(rated) and (np.diff(start) >= 0).all()
         )
         if not well_formed or (rated < 0).any() or (rated >= len(self.items_)).any():
-            raise ModelFileError("the lists of rated items in the file are not lists of known ones")
+            raise ModelFileError("the lists of rated items in the file are malformed")
         return self
 
 
 def imputation_bytes(users: int, items: int, ratings: int, threads: int) -> int:
-    """Return about how many bytes ``KNNImputation`` needs at its peak, beside the ratings.
+    """Return the approximate peak memory of ``KNNImputation`` in bytes, besides the ratings.
 
-    A cell of the matrix takes 4 bytes as it is given, 4 imputed, 5 as laid out for the kernel and a bit;
-    a rating 4 in the list of its item and 8 in what is kept; a thread the distances of a block of users.
+    A cell of the matrix takes 4 bytes as input, 4 imputed, and 5 and a bit in the kernel's layout; a rating 4
+    in the list of its item and 8 in the model; a thread the distances of a block of users.
     """
     return int(13.125 * users * items) + 12 * ratings + threads * (_BLOCK_BYTES + 24 * users + 64 * items)

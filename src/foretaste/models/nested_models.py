@@ -1,4 +1,4 @@
-"""Models given to a model as a parameter, by name or as they are, and their own: ``NAME__parameter``."""
+"""Models as parameters of a model, given by name or as objects, and their parameters ``NAME__parameter``."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ ModelList = list[str | Model]
 
 
 def clone_unfitted(owner: str, model: str | Model) -> Model:
-    """Return the model of a name at its defaults, or an unfitted one like the model given.
+    """Return an unfitted copy of a model, or the model of a name with its default parameters.
 
     Raises
     ------
     InvalidParameterError
         If there is no model of that name.
     """
-    from foretaste.models import MODELS  # here, because the owner is one of them
+    from foretaste.models import MODELS  # imported here: the owner is one of them
 
     if isinstance(model, Model):
         return type(model)(**model.get_params(deep=False))
     if model not in MODELS:
         known = MODELS.names()
         raise InvalidParameterError(
-            f'{owner}: models names "{model[:100]}", which there is not{did_you_mean(model, known)}',
+            f'{owner}: there is no model "{model[:100]}"{did_you_mean(model, known)}',
             hint="one of " + ", ".join(known),
         )
     return MODELS[model]()
 
 
 def clone_members(model: Model) -> list[Model]:
-    """Return the models that a model was given as parameters, unfitted, in their order."""
+    """Return unfitted copies of the models among a model's parameters, in order."""
     return [
         clone_unfitted(type(model).__name__, member)
         for name, spec in model.param_specs().items()
@@ -46,7 +46,7 @@ def clone_members(model: Model) -> list[Model]:
 
 
 def model_names(models: Any) -> list[str]:
-    """Return what the models are called: ``SVD``, the second of them ``SVD_2``."""
+    """Return a unique name of each model: ``SVD``, the second of them ``SVD_2``."""
     result, counts = list[str](), Counter[str]()
     for model in models if isinstance(models, list) else []:
         name = model if isinstance(model, str) else type(model).__name__
@@ -56,12 +56,12 @@ def model_names(models: Any) -> list[str]:
 
 
 def check_models(owner: str, models: ModelList, depth: int = 1) -> None:
-    """Check the names and the parameters of the models.
+    """Check names and parameters of nested models.
 
     Raises
     ------
     InvalidParameterError
-        If there are too many, one inside another too deep, or one is not allowed.
+        If there are too many, they are nested too deeply, or one is invalid.
     """
     if len(models) > _MAX_MODELS or depth > _MAX_DEPTH:
         raise InvalidParameterError(
@@ -77,7 +77,7 @@ def check_models(owner: str, models: ModelList, depth: int = 1) -> None:
 
 
 def nested_params(models: Any) -> dict[str, Any]:
-    """Return the parameters of the models that were given as they are: ``SVD__factors``."""
+    """Return the parameters of the models given as objects: ``SVD__factors``."""
     return {
         f"{name}__{key}": value
         for name, model in zip(model_names(models), models if isinstance(models, list) else [], strict=True)
@@ -87,7 +87,7 @@ def nested_params(models: Any) -> dict[str, Any]:
 
 
 def set_nested_params(owner: str, models: ModelList, params: dict[str, Any]) -> ModelList:
-    """Set parameters of the models inside; where there was a name, a model stands in the list returned.
+    """Return the models with some parameters set; a model given by name becomes an object.
 
     Raises
     ------

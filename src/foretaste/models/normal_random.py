@@ -1,4 +1,4 @@
-"""A random guess with the right mean and spread."""
+"""Random predictions with the mean and standard deviation of the training ratings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dt
 class NormalRandom(Model):
     r"""Predict a random number from the normal distribution of the training ratings.
 
-    :math:`\hat r_{ui} \sim N(\mu, \sigma^2)`. What a model without any knowledge of users and items scores.
-    The number depends on the seed and the pair, so the same pair gets the same guess each time; all unknown
-    users are one user, and so are all unknown items.
+    :math:`\hat r_{ui} \sim N(\mu, \sigma^2)`. The score of a model that knows nothing of users and items.
+    The number is a function of seed and pair, so predictions are repeatable; all unknown users are one user,
+    and so are all unknown items.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "random"})
-    summary: ClassVar[str] = "a random guess with the mean and spread of the ratings"
+    summary: ClassVar[str] = "random predictions with the mean and standard deviation of the ratings"
 
-    seed: int = param(0, "of the random numbers", low=0, high=2**32 - 1)
+    seed: int = param(0, "random seed", low=0, high=2**32 - 1)
 
     mean_: float = fitted_attribute()
     std_: float = fitted_attribute()

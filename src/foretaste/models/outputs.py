@@ -70,9 +70,9 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class LinearForm:
-    """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, rating units.
+    """A model as ``rating = mean + user_bias + item_bias + user_factors . item_factors``, in rating units.
 
-    Shapes: () , (users,), (items,), (users, factors), (items, factors).
+    Shapes: (), (users,), (items,), (users, factors), (items, factors).
     """
 
     mean: float
@@ -99,22 +99,22 @@ class Contributions:
 
 @dataclass(frozen=True, eq=False)
 class RatingAttribution:
-    """The single ratings that one part of a prediction comes from, and how much from each.
+    """How much single ratings contribute to one part of a prediction.
 
     Parameters
     ----------
     part : str
         The name of that part.
-    entity : {"item", "user"}
-        Own ratings of the user, of these items; or those of these users, of the item.
+    entity : Entity
+        Ratings of the user, for these items; or ratings of these users, for the item.
     indices : int32 array, shape (n,)
         The items, or the users.
     rating : float64 array, shape (n,)
-        As it was given, in rating units; NaN where the model does not keep it.
+        In rating units; NaN where the model does not store it.
     contribution : float64 array, shape (n,)
-        In rating units. They add up to the part, but for what the model learned otherwise.
+        In rating units. The sum is the part, apart from what does not depend on single ratings.
     ids : IdIndex, optional
-        What ``indices`` counts in, if that is not the model's own index.
+        The id map of ``indices``, if it is not that of the model.
     """
 
     part: str

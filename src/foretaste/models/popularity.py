@@ -1,4 +1,4 @@
-"""What most people rated, or rated best: the same list for everyone."""
+"""Popularity: items ranked by their number of ratings or their mean, the same for every user."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from foretaste.typing import Entity, Float32Array
 
 @estimator
 class Popularity(Model):
-    r"""Predict a rating that rises with how popular the item is.
+    r"""Predict a rating that increases with the popularity of the item.
 
-    By ``count``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of ratings of
-    the item (the sum of their weights), and :math:`a, b` are those of least squares over the training
-    ratings: the rating to expect of something so well known. Items are ordered as by their numbers of
-    ratings, always: where the best known are not rated higher, :math:`b` is such that the line rises by a
-    tenth of a standard deviation from the least to the most rated item. Where it would leave the range of the
-    ratings, it is made less steep, since what is clipped would be equal.
+    With ``rank_by="count"``, :math:`\hat r_{ui} = a + b \log(1 + n_i)`, where :math:`n_i` is the number of
+    ratings of the item (the sum of their weights), and :math:`a, b` are a least-squares fit to the training
+    ratings. Items always rank by their number of ratings: where popular items are not rated higher, :math:`b`
+    is such that the line rises by a tenth of a standard deviation from the least to the most rated item. The
+    slope is reduced where the line would leave the range of the ratings, since clipped predictions tie.
 
-    By ``mean``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the mean of the
-    item as if it came with :math:`\lambda` ratings at the mean, so that two enthusiasts do not make a best
-    seller.
+    With ``rank_by="mean"``, :math:`\hat r_{ui} = \mu + \sum_u w_{ui} (r_{ui} - \mu) / (n_i + \lambda)`, the
+    mean of the item shrunken by :math:`\lambda` pseudo-counts at the global mean.
 
-    An unknown item has no ratings. Users make no difference, known or not.
+    An unknown item has 0 ratings. Predictions do not depend on the user.
 
     Cremonesi, Koren and Turrin, "Performance of recommender algorithms on top-n recommendation tasks", RecSys
     2010, measure how hard the list of the most popular is to beat.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact"})
-    summary: ClassVar[str] = "a rating that rises with the number of ratings, or with the damped mean"
+    summary: ClassVar[str] = "increasing function of the number of ratings, or the shrunken item mean"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     rank_by: str = param(
-        "count", "what makes an item popular: many ratings, or good ones", choices=("count", "mean")
+        "count", "rank items by number of ratings, or by mean rating", choices=("count", "mean")
     )
-    damping: float = param(5.0, 'by="mean": how many ratings at the mean an item is given beforehand', low=0)
+    damping: float = param(
+        5.0, 'rank_by="mean": pseudo-count, number of prior ratings at the mean per item', low=0
+    )
 
     mean_: float = fitted_attribute()
     item_bias_: Float32Array = fitted_attribute("items")

@@ -1,4 +1,4 @@
-"""Models by name: those of the core, and those that need an extra, which are looked up when asked for."""
+"""Registry of models by name: core models, optional ones and those of other packages, imported on demand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from foretaste.models.base import Model
 
-ENTRY_POINT_GROUP = "foretaste.models"  # the entry points with which other packages add models
+ENTRY_POINT_GROUP = "foretaste.models"  # entry points by which other packages add models
 
-# As in pyproject.toml; here, too, so that they are found where foretaste runs from a source folder.
+# As in pyproject.toml; repeated for running from a source tree, where there are no entry points.
 OPTIONAL_MODELS = {
     "TorchMF": "foretaste.models.pytorch",
     "TorchRecommender": "foretaste.models.pytorch",
@@ -24,9 +24,8 @@ OPTIONAL_MODELS = {
 class ModelRegistry(dict[str, type[Model]]):
     """Model classes by name.
 
-    Iterating gives the models of the core, which are the same on every machine: ``compare(ratings)`` takes
-    these. Looking up a name also finds models of ``foretaste.models.pytorch`` and of other packages, which are
-    imported then.
+    Iteration gives the core models, the same on every machine; ``compare(ratings)`` takes these. Lookup by
+    name also finds models of ``foretaste.models.pytorch`` and of other packages, importing them on demand.
     """
 
     def __init__(self, core: Iterable[type[Model]]) -> None:
@@ -50,14 +49,14 @@ class ModelRegistry(dict[str, type[Model]]):
         return self[name] if name in self else default  # noqa: SIM401 - this is what get is
 
     def names(self) -> list[str]:
-        """Return all names: of the core, of foretaste's own models with an extra, of other packages."""
+        """Return all names: core models, models that need an extra, models of other packages."""
         core = list(self)
         return core + [name for name in (*OPTIONAL_MODELS, *_entry_points()) if name not in core]
 
 
 def _entry_points() -> dict[str, Any]:
-    """Return what other packages add, by name."""
-    from importlib.metadata import entry_points  # slow to import, and only a name of no other kind asks
+    """Return the entry points of other packages by name."""
+    from importlib.metadata import entry_points  # slow to import, needed only for unknown names
 
     return {
         point.name: point

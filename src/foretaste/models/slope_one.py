@@ -1,4 +1,4 @@
-"""How much more one item gets than another from the people who rated both."""
+"""Slope One: mean rating differences between pairs of items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from foretaste._utils import memory
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
-from foretaste.models.base import Model, group_mean_rating
+from foretaste.models._groupby import group_mean_rating
+from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param
@@ -21,9 +22,9 @@ from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int
 
 @estimator
 class SlopeOne(Model):
-    r"""Predict from each item that the user rated, moved by how much more this one usually gets.
+    r"""Predict from the user's ratings, each shifted by the mean difference of the two items.
 
-    With :math:`c_{ij}` the number of people who rated both, and
+    With :math:`c_{ij}` the number of users who rated both, and
     :math:`d_{ij} = \frac{1}{c_{ij}} \sum_u (r_{ui} - r_{uj})` over them, ``weighted`` is
 
     .. math:: \hat r_{ui} = \frac{\sum_{j \in I_u \setminus i} c_{ij} (d_{ij} + r_{uj})}
@@ -31,34 +32,34 @@ class SlopeOne(Model):
 
     and ``plain``, over the :math:`j \in I_u \setminus i` with :math:`c_{ij} > 0`,
     :math:`\hat r_{ui} = \bar r_u + \operatorname{mean}_j d_{ij}`. ``bi_polar`` is ``weighted`` with
-    :math:`c_{ij}` and :math:`d_{ij}` over the people who liked both items, where :math:`u` liked :math:`j`,
+    :math:`c_{ij}` and :math:`d_{ij}` over the users who liked both items, where :math:`u` liked :math:`j`,
     and over those who disliked both, where :math:`u` did not; to like is to rate above the own mean.
 
     A user without an item in common, and an unknown item, get the user's mean; an unknown user gets the
-    item's mean; both unknown get the mean of all ratings. Memory goes with the square of the items: 8 bytes
-    a pair of items, 16 with ``bi_polar``; what does not fit is refused.
+    item's mean; both unknown get the mean of all ratings. Memory is quadratic in the items: 8 bytes per
+    pair of items, 16 with ``bi_polar``.
 
     Lemire and Maclachlan, "Slope One predictors for online rating-based collaborative filtering", SDM 2005.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset()
-    summary: ClassVar[str] = "the user's other ratings, moved by the usual difference between items"
+    summary: ClassVar[str] = "the user's other ratings, shifted by mean item differences"
     fold_in_entities: ClassVar[frozenset[Entity]] = frozenset({Entity.USER})
 
     scheme: str = param(
         "weighted",
-        "whether items that more people rated together count more (weighted), all the same (plain), or "
-        "weighted with likes and dislikes apart (bi_polar)",
+        "weight items by their number of common users (weighted), equally (plain), or by number with likes "
+        "and dislikes separate (bi_polar)",
         choices=("weighted", "plain", "bi_polar"),
     )
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     mean_: float = fitted_attribute()
     user_mean_: Float32Array = fitted_attribute("users")
     item_mean_: Float32Array = fitted_attribute("items")
-    rated_start_: Int64Array = fitted_attribute("user bounds", dtype="int64")
+    rated_start_: Int64Array = fitted_attribute("user_bounds", dtype="int64")
     rated_: IndexArray = fitted_attribute("ratings", dtype="int32")
     rating_: Float32Array = fitted_attribute("ratings")
     difference_: Float32Array = fitted_attribute("poles", "items", "items")
@@ -69,7 +70,7 @@ class SlopeOne(Model):
         memory.check_available(
             slope_one_bytes(items, len(train), poles),
             f"SlopeOne of {items} x {items} items",
-            "ItemKNN(), which keeps the most alike items only, or fewer items: ratings.at_least(item=20)",
+            "ItemKNN(), which stores the nearest neighbors only, or ratings.k_core(min_item_ratings=20)",
         )
         self.mean_, _ = train.mean_std()
         self.item_mean_ = group_mean_rating(train.item, items, train, self.mean_)
@@ -91,7 +92,7 @@ class SlopeOne(Model):
                 task.step()
 
     def _store_ratings(self, ratings: Ratings) -> None:
-        """Keep what each user rated, and how."""
+        """Store the ratings by user."""
         self.user_mean_ = group_mean_rating(ratings.user, len(ratings.users), ratings, self.mean_)
         self.rated_start_, order = ratings.group_by_user()
         self.rated_ = ratings.item[order]
@@ -124,7 +125,7 @@ class SlopeOne(Model):
         )  # fmt: skip
 
     def contributions(self, pairs: Pairs) -> Contributions:
-        """Tell the user's mean, the item's (of an unknown user), and how far other ratings move them."""
+        """Return the user's mean, the item's (for an unknown user), and the shift by other ratings."""
         new_user, new_item = pairs.user < 0, pairs.item < 0
         user = np.where(new_user, 0, self.user_mean_[pairs.user].astype(np.float64) - self.mean_)
         item = np.where(new_user & ~new_item, self.item_mean_[pairs.item].astype(np.float64) - self.mean_, 0)
@@ -160,12 +161,12 @@ class SlopeOne(Model):
         in_range = bool(((self.rated_ >= 0) & (self.rated_ < items)).all())
         poles = 2 if self.scheme == "bi_polar" else 1
         if not well_formed or (np.diff(start) < 0).any() or not in_range or (self.common_ < 0).any():
-            raise ModelFileError("the lists of rated items in the file are not lists of known ones")
+            raise ModelFileError("the lists of rated items in the file are malformed")
         if len(self.common_) != poles:
             raise ModelFileError(f"a SlopeOne of scheme {self.scheme!r} has {poles} tables of differences")
         return self
 
 
 def slope_one_bytes(items: int, ratings: int, poles: int) -> int:
-    """Return about how many bytes ``SlopeOne`` needs at its peak, beside the ratings."""
+    """Return the approximate peak memory of ``SlopeOne`` in bytes, besides the ratings."""
     return 8 * poles * items * items + 60 * ratings

@@ -1,4 +1,4 @@
-"""A model's name and parameters as JSON holds them, and back; models inside models, too."""
+"""Specs: a model's name and parameters as JSON, with nested models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from foretaste.errors import ModelFileError, did_you_mean, to_python
 from foretaste.models.base import Model
 from foretaste.params import to_source
 
-_MAX_DEPTH = 3  # blends of blends of blends
+_MAX_DEPTH = 3  # a blend of blends of blends
 _UPGRADE_HINT = "pip install --upgrade foretaste"
 
 
 def params_as_json(model: Model) -> dict[str, Any]:
-    """Return the hyperparameters: numpy numbers as Python's own, a list of models as names and specs.
+    """Return the hyperparameters as JSON values; a list of models becomes names and specs.
 
     A function or class becomes ``{"code": name}``.
     """
@@ -28,38 +28,38 @@ def as_spec(model: Model) -> dict[str, Any]:
 
 
 def contains_code(spec: Any) -> bool:
-    """Whether somewhere in a spec a function or class stands as its name alone."""
+    """Whether a spec contains a function or class, of which it has the name alone."""
     if isinstance(spec, dict):
         return "code" in spec or any(contains_code(value) for value in spec.values())
     return isinstance(spec, list) and any(contains_code(value) for value in spec)
 
 
 def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyType({})) -> Model:
-    """Return an unfitted model of ``MODELS``; parameters that the spec does not know have their defaults.
+    """Return the unfitted model of a spec; missing parameters have their defaults.
 
     Parameters
     ----------
     spec : dict
-        As made by ``as_spec``.
+        Made by ``as_spec``.
     depth : int
-        How many models this one is inside of.
+        Nesting depth of this model.
     code : mapping of str to function or class
-        What stands for parameters of which the spec has a name only; it is never looked up by that name.
+        Values of parameters of which the spec has only a name; names are never looked up.
 
     Raises
     ------
     ModelFileError
-        If it is no spec, or there is no such model or parameter.
+        If the spec is malformed, or there is no such model or parameter.
     InvalidParameterError
-        If a parameter is not allowed.
+        If a parameter is invalid.
     """
-    from foretaste.models import MODELS  # here, because a blend is one of them
+    from foretaste.models import MODELS  # imported here: Blend, which is one of them, uses this module
 
     if not isinstance(spec, dict) or set(spec) != {"model", "params"} or depth > _MAX_DEPTH:
-        raise ModelFileError("a model inside the model is not described as it must be: a name and parameters")
+        raise ModelFileError("a nested model must be described by a name and parameters")
     name, params = spec["model"], spec["params"]
     if not isinstance(name, str) or not isinstance(params, dict):
-        raise ModelFileError("a model inside the model is not described as it must be: a name and parameters")
+        raise ModelFileError("a nested model must be described by a name and parameters")
     if name not in MODELS:
         name = name[:100]
         raise ModelFileError(
@@ -74,7 +74,8 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
         code_names = {key: _code_name(params[key]) for key in missing}
         arguments = ", ".join(f"{key}={name}" for key, name in code_names.items())
         raise ModelFileError(
-            f"this {name} was made with code that no file holds: {arguments}", hint=f"load(path, {arguments})"
+            f"this {name} was made with custom code that a file does not store: {arguments}",
+            hint=f"load(path, {arguments})",
         )
     values = {
         key: [member if isinstance(member, str) else from_spec(member, depth + 1, code) for member in value]
@@ -90,7 +91,7 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
 
 
 def _code_name(value: Any) -> str:
-    """Return what a function or class was called, or nothing if this stands for none."""
+    """Return the name of the function or class that a value stands for, else an empty string."""
     name = value.get("code") if isinstance(value, dict) and len(value) == 1 else None
     return name[:100] if isinstance(name, str) else ""
 

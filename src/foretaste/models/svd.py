@@ -1,4 +1,4 @@
-"""Biased matrix factorisation by stochastic gradient descent."""
+"""Biased matrix factorization by stochastic gradient descent."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ log = logging.getLogger("foretaste")
 
 @estimator
 class SVD(RidgeFactorModel):
-    r"""Matrix factorisation with biases, learned by stochastic gradient descent.
+    r"""Matrix factorization with biases, fitted by stochastic gradient descent.
 
     :math:`\hat r_{ui} = \mu + \sigma (b_u + b_i + p_u \cdot q_i)`, where, over ratings in standard
-    deviations :math:`z = (r - \mu) / \sigma`, biases and factors minimise
+    deviations :math:`z = (r - \mu) / \sigma`, biases and factors minimize
 
     .. math:: \sum_{(u,i)} w_{ui} \left[ (z_{ui} - b_u - b_i - p_u \cdot q_i)^2
               + \lambda (b_u^2 + b_i^2 + \lVert p_u \rVert^2 + \lVert q_i \rVert^2) \right] .
 
-    Because ratings are standardised, one learning rate and one regularisation suit any scale. The order of
-    the updates is fixed by the data and the seed, not by the number of threads, and so is every bit of the
-    result. An unknown user or item has bias and factors 0.
+    Ratings are standardized, so the defaults suit any scale. The order of updates depends on the data and the
+    seed, not on the number of threads, and so does every bit of the result. An unknown user or item has bias
+    and factors 0.
 
     With ``biased=False`` there are no biases, :math:`\hat r_{ui} = \mu + \sigma p_u \cdot q_i`: probabilistic
-    matrix factorisation. The mean stays, so that a model without biases does not depend on the scale either;
-    an unknown user or item gets the mean.
+    matrix factorization. The mean stays, so that the model is independent of the scale; an unknown user
+    or item gets the mean.
 
-    New users, and new items, are taken in by one ridge regression each on the vectors of the other side:
-    :math:`x = (b, p)` minimises :math:`\sum_j w_j (z_j - v_j \cdot x)^2 + s^2 x^\top C^{-1} x`, where
-    :math:`C` is how the numbers that were learned are spread about 0, and :math:`s` the error in training:
-    the most likely :math:`x`, if the new one is one like the others.
+    New users, and new items, are folded in by one ridge regression each on the opposite entity's vectors:
+    :math:`x = (b, p)` minimizes :math:`\sum_j w_j (z_j - v_j \cdot x)^2 + s^2 x^\top C^{-1} x`, where
+    :math:`C` is the covariance of the fitted vectors about 0, and :math:`s` the RMSE in training: the maximum
+    a posteriori estimate.
 
     Funk, "Netflix update: try this at home", 2006; Koren, Bell and Volinsky, "Matrix factorization
     techniques for recommender systems", IEEE Computer 42(8), 2009; blocks that share no user and no item:
@@ -49,28 +49,28 @@ class SVD(RidgeFactorModel):
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
-    summary: ClassVar[str] = "biases and factors of users and items, by stochastic gradient descent"
+    summary: ClassVar[str] = "matrix factorization with biases, by stochastic gradient descent"
 
-    factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
-    biased: bool = param(True, "give users and items biases; without them it is PMF")
-    epochs: int = param(50, "how many times each rating is visited", low=1)
+    factors: int = param(64, "number of latent factors", low=1, high=4096)
+    biased: bool = param(True, "fit user and item biases; without them it is PMF")
+    epochs: int = param(50, "number of passes over the training ratings", low=1)
     learning_rate: float = param(
-        0.02, "the step of the first updates, in standard deviations", low=0, high=1, exclusive_low=True
+        0.02, "initial learning rate, on standardized ratings", low=0, high=1, exclusive_low=True
     )
-    regularization: float = param(0.04, "how strongly biases and factors are drawn to 0", low=0)
-    init_std: float = param(0.001, "the spread of the first random factors", low=0)
+    regularization: float = param(0.04, "L2 regularization of biases and factors", low=0)
+    init_std: float = param(0.001, "standard deviation of the initial factors", low=0)
     schedule: str = schedule_param("linear")
     validation_fraction: float = param(
         0.0,
-        "share of the training ratings held out to find the best number of epochs, with which it then "
-        "learns from all of them; 0 is off",
+        "fraction of the training ratings held out for early stopping; the model is then refitted on all "
+        "ratings with the best number of epochs; 0 is off",
         low=0,
         high=0.5,
     )
-    patience: int = param(5, "early stopping: how many epochs may pass without a better error", low=1)
-    seed: int = param(0, "of the random numbers", low=0)
+    patience: int = param(5, "early stopping: number of epochs without improvement", low=1)
+    seed: int = param(0, "random seed", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     epochs_: int = fitted_attribute()
@@ -97,8 +97,8 @@ class SVD(RidgeFactorModel):
         self.epochs_, self.train_rmse_ = epochs, np.array(losses, np.float32)
         if not self.biased and losses[-1] > 0.98 * self.std_:  # factors near 0 grow slowly
             log.warning(
-                "SVD has hardly left the mean (train RMSE %.4f, standard deviation %.4f); these ratings are "
-                "too few for its steps: more epochs, or a larger initial_std, such as 0.03",
+                "SVD hardly improves on the mean (train RMSE %.4f, standard deviation %.4f); there are too "
+                "few ratings for these steps: try more epochs, or a larger init_std, such as 0.03",
                 losses[-1], self.std_,
             )  # fmt: skip
         self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state.result(self.factors)
@@ -115,7 +115,7 @@ class SVD(RidgeFactorModel):
         valid_rows: IntpArray,
         progress: Progress,
     ) -> tuple[int, Float32Array]:
-        """Return the number of epochs that predicts the held-out rows best, and the error of each epoch."""
+        """Return the number of epochs of least validation RMSE, and the RMSE of each epoch."""
         state, errors = self._init_state(train, standardized, train_rows), list[float]()
         with progress.start_task("SVD early stopping", self.epochs) as task:
             for epoch in range(self.epochs):
@@ -144,6 +144,6 @@ class SVD(RidgeFactorModel):
         )
 
     def _run_epoch(self, state: SgdState, epoch: int) -> float:
-        """Visit every rating once; return the error met on the way, in standard deviations."""
+        """Run one pass over the ratings; return the RMSE during it, in standard deviations."""
         learning_rate = learning_rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
         return state.run_epoch(learning_rate, self.regularization, self.biased)

@@ -1,4 +1,4 @@
-"""Matrix factorisation with biases and implicit feedback (SVD++)."""
+"""Matrix factorization with biases and implicit feedback (SVD++)."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from foretaste.typing import Entity, Float32Array, Float64Array
 
 @estimator
 class SVDpp(RidgeFactorModel):
-    r"""Matrix factorisation that also learns from which items a user rated, whatever the ratings (SVD++).
+    r"""Matrix factorization with implicit feedback: which items a user rated, whatever the ratings (SVD++).
 
     .. math:: \hat r_{ui} = \mu + \sigma \Bigl( b_u + b_i
               + q_i \cdot \bigl( p_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j \bigr) \Bigr)
 
     :math:`N(u)` are the items that the user rated in the training ratings, with a weight above 0. Over
-    ratings in standard deviations, biases and factors are learned by stochastic gradient descent on the
-    squared error, :math:`b_u, b_i, p_u, q_i` drawn to 0 by ``regularization`` and the implicit factors
-    :math:`y_j` by ``implicit_regularization`` for each rating. Users are visited one after another, in
-    rounds of eight that read items as they were when the round began; so the result does not depend on the
-    number of threads.
+    ratings in standard deviations, biases and factors are fitted by stochastic gradient descent on the
+    squared error, with L2 penalties ``regularization`` of :math:`b_u, b_i, p_u, q_i` and
+    ``implicit_regularization`` of the implicit factors :math:`y_j` per rating. Users are visited in batches
+    of eight that read the items as of the start of the batch, so the result does not depend on the number of
+    threads.
 
-    An unknown user has bias and factors 0, and so has an unknown item. New users are taken in by a ridge
-    regression on the items' factors, as by ``SVD``: :math:`y` of what they rated counts at once.
+    An unknown user has bias and factors 0, and so has an unknown item. New users are folded in by a
+    ridge regression on the item factors, as by ``SVD``, with the :math:`y` of their items.
 
     Koren, "Factorization meets the neighborhood: a multifaceted collaborative filtering model", KDD 2008.
     """
 
     tags: ClassVar[frozenset[str]] = frozenset({"weights"})
-    summary: ClassVar[str] = "biases and factors, and what it says of a user to have rated an item (SVD++)"
+    summary: ClassVar[str] = "matrix factorization with biases and implicit feedback (SVD++)"
 
-    factors: int = param(64, "how many numbers describe a user's or an item's taste", low=1, high=4096)
-    epochs: int = param(50, "how many times each rating is visited", low=1)
+    factors: int = param(64, "number of latent factors", low=1, high=4096)
+    epochs: int = param(50, "number of passes over the training ratings", low=1)
     learning_rate: float = param(
-        0.02, "the step of the first updates, in standard deviations", low=0, high=1, exclusive_low=True
+        0.02, "initial learning rate, on standardized ratings", low=0, high=1, exclusive_low=True
     )
-    regularization: float = param(0.045, "how strongly biases and factors are drawn to 0", low=0)
+    regularization: float = param(0.045, "L2 regularization of biases and factors", low=0)
     implicit_learning_rate: float = param(
-        0.1, "the step of the implicit factors, as a share of the learning rate", low=0, high=1
+        0.1, "learning rate of the implicit factors, as a fraction of the learning rate", low=0, high=1
     )
-    implicit_regularization: float = param(0.01, "how strongly the implicit factors are drawn to 0", low=0)
-    init_std: float = param(0.001, "the spread of the first random factors", low=0)
+    implicit_regularization: float = param(0.01, "L2 regularization of the implicit factors", low=0)
+    init_std: float = param(0.001, "standard deviation of the initial factors", low=0)
     schedule: str = schedule_param("linear")
-    seed: int = param(0, "of the random numbers", low=0)
+    seed: int = param(0, "random seed", low=0)
     threads: int | None = param(
-        None, "how many threads; None is all; never changes the result", low=1, high=1024, optional=True
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
     )
 
     implicit_factors_: Float32Array = fitted_attribute("items", "factors")
@@ -65,7 +65,7 @@ class SVDpp(RidgeFactorModel):
         self._train(self._init_state(train, {}), progress)
 
     def _init_state(self, train: Ratings, time_features: dict[str, Any]) -> ImplicitSgdState:
-        """Standardise and lay out; ``time_features`` is what timeSVD++ knows of each row."""
+        """Standardize the ratings and return the initial state; ``time_features`` are those of timeSVD++."""
         self.mean_, self.std_ = train.mean_std()
         standardized = self._standardize(train.value).astype(np.float32)
         threads = resolve_threads(self.threads)
@@ -74,7 +74,7 @@ class SVDpp(RidgeFactorModel):
         )
 
     def _train(self, state: ImplicitSgdState, progress: Progress, **tables: Any) -> None:
-        """Walk the epochs; ``tables`` are those of timeSVD++, learned in place."""
+        """Run the epochs; ``tables`` are the parameters of timeSVD++, updated in place."""
         losses = []
         with progress.start_task(type(self).__name__, self.epochs) as task:
             for epoch in range(self.epochs):
@@ -100,25 +100,25 @@ class SVDpp(RidgeFactorModel):
         bias, factors = self._solve_fold_in(rows, entity)
         if entity is Entity.USER:
             return with_new_ids(self, new, entity, bias=bias, factors=factors + self._implicit_part(rows))
-        # That a user rated a new item says nothing of the user: its implicit factors are 0.
+        # A new item has no implicit factors: 0.
         attributes = {"implicit_factors_": np.zeros_like(factors)}
         return with_new_ids(self, new, entity, attributes, bias=bias, factors=factors)
 
     def _implicit_part(self, rows: FoldInRows) -> Float32Array:
-        """Return what it says of new users to have rated their items at all."""
+        """Return the implicit part of the factors of new users."""
         return sum_implicit_factors(rows.new_indices, rows.known_indices, rows.n_new, self.implicit_factors_)
 
     def _residual(self, rows: FoldInRows, entity: Entity) -> Float64Array:
         if entity is Entity.ITEM:
             return super()._residual(rows, entity) - self._user_time_effect(rows)
         predicted = dot_pairs(
-            rows.new_indices, rows.known_indices, self._implicit_part(rows), self.item_factors_, np.zeros(rows.n_new, np.float32),
-            self.item_bias_, 0.0, resolve_threads(self.threads),
+            rows.new_indices, rows.known_indices, self._implicit_part(rows), self.item_factors_,
+            np.zeros(rows.n_new, np.float32), self.item_bias_, 0.0, resolve_threads(self.threads),
         )  # fmt: skip
         return np.asarray(self._standardize(rows.value) - predicted - self._item_time_effect(rows))
 
     def _rating_contributions(self, rows: FoldInRows, item_factors: Float64Array) -> Float64Array:
-        """Return what each rating says by its value and by having been given at all, together."""
+        """Return the contributions of each rating by its value and by its implicit factors."""
         implicit = (
             self.implicit_factors_[rows.known_indices]
             @ item_factors
@@ -127,9 +127,9 @@ class SVDpp(RidgeFactorModel):
         return np.asarray(super()._rating_contributions(rows, item_factors) + implicit)
 
     def _item_time_effect(self, rows: FoldInRows) -> Float32Array:
-        """Return what time alone says of the items when they were rated, in standard deviations."""
+        """Return the time effects of the items, in standard deviations; 0 without time."""
         return np.zeros(len(rows.known_indices), np.float32)
 
     def _user_time_effect(self, rows: FoldInRows) -> Float32Array:
-        """Return what time alone says of the users when they rated, in standard deviations."""
+        """Return the time effects of the users, in standard deviations; 0 without time."""
         return np.zeros(len(rows.known_indices), np.float32)

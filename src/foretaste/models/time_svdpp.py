@@ -1,4 +1,4 @@
-"""Matrix factorisation with implicit feedback, in time (timeSVD++)."""
+"""Matrix factorization with implicit feedback and temporal dynamics (timeSVD++)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from foretaste._utils import memory
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.models._groupby import weighted_group_mean
 from foretaste.models._sgd import aligned_zeros, pad_to_simd
 from foretaste.models._time_features import (
     compute_drift,
@@ -18,7 +19,6 @@ from foretaste.models._time_features import (
     lookup_sessions,
     session_number,
     time_bin,
-    weighted_group_mean,
 )
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Contributions, Prediction
@@ -30,41 +30,40 @@ from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int
 
 @estimator
 class TimeSVDpp(SVDpp):
-    r"""SVD++ whose users and items change with time (timeSVD++); needs the time of each rating.
+    r"""SVD++ with temporal dynamics of users and items (timeSVD++); requires timestamps.
 
     .. math:: \hat r_{ui}(t) = \mu + \sigma \Bigl( & b_u + b_{u,s(t)} + \alpha_u d_u(t)
               + b_i + b_{i,\mathrm{Bin}(t)} \\
               & + q_i \cdot \bigl( p_u + a_u d_u(t) + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j \bigr) \Bigr)
 
-    :math:`s(t)` is the stretch of ``session_hours`` hours in which t lies: people differ from one sitting
-    to the next (Koren's effect of days; ``session_hours=24`` is a day of UTC). ``bins`` cut the time of the
-    training ratings into equal parts: items come into fashion and go. With ``drift``, users move:
-    :math:`d_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^\beta`, where :math:`t_u` is the mean time of the
-    user's ratings and all of time has length 1; the bias moves by :math:`\alpha_u`, and with
-    ``drift="factors"`` the factors by :math:`a_u`. Numbers of time are drawn to 0 by their ``damping`` once
-    for each number, not once for each rating, because most of them rest on few ratings.
+    :math:`s(t)` is the period of ``session_hours`` hours that contains t: users differ between sessions
+    (Koren's day effects; ``session_hours=24`` is a day of UTC). ``bins`` is the number of equal time bins of
+    the item biases. With ``drift``, users change gradually: :math:`d_u(t) = \mathrm{sign}(t - t_u) |t -
+    t_u|^\beta`, where :math:`t_u` is the mean time of the user's ratings and the time span has length 1; the
+    bias changes by :math:`\alpha_u`, and with ``drift="factors"`` the factors by :math:`a_u`. Time parameters
+    are penalized by their ``damping`` once per parameter, not once per rating, because most of them rest on
+    few ratings.
 
-    What is not known counts as the average over the ratings learned from: a session in which the user rated
-    nothing, an item's bin without a rating, a pair without a time altogether. A time before or after all
-    those of a user moves the user no further; one before or after all ratings lies in the nearest bin.
-    Unknown users and items are as in SVD++; users taken in anew have neither sessions nor drift, and items
-    taken in anew no fashions.
+    What is unknown counts as the average over the training ratings: a session or an item bin without
+    ratings, a pair without a timestamp. Drift is constant outside of the time range of a user; a timestamp
+    outside of the training range is in the nearest bin. Unknown users and items are as in SVD++; folded-in
+    users have neither sessions nor drift, and folded-in items no bins.
 
     Koren, "Collaborative filtering with temporal dynamics", Communications of the ACM 53(4), 2010 (and KDD
     2009).
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"timestamp"})
-    summary: ClassVar[str] = "SVD++ with each user's sessions, items' fashions and drift (timeSVD++)"
+    summary: ClassVar[str] = "SVD++ with user sessions, item time bins and user drift (timeSVD++)"
 
-    session_hours: float = param(1.0, "how long a session of a user is; 0: no effect of sessions", low=0)
-    session_damping: float = param(10.0, "how many ratings a session must outweigh", low=0)
-    bins: int = param(30, "into how many parts the time of an item is cut; 0: no bins", low=0, high=10_000)
-    bin_damping: float = param(100.0, "how many ratings an item's bin must outweigh", low=0)
-    drift: str = param("bias", "what of a user moves with time", choices=("none", "bias", "factors"))
-    drift_damping: float = param(50.0, "how many ratings a user's drift must outweigh", low=0)
+    session_hours: float = param(1.0, "length of a session in hours; 0: no session effects", low=0)
+    session_damping: float = param(10.0, "L2 penalty of session biases", low=0)
+    bins: int = param(30, "number of time bins per item; 0: none", low=0, high=10_000)
+    bin_damping: float = param(100.0, "L2 penalty of item bin biases", low=0)
+    drift: str = param("bias", "which user parameters drift with time", choices=("none", "bias", "factors"))
+    drift_damping: float = param(50.0, "L2 penalty of user drifts", low=0)
     drift_exponent: float = param(
-        0.4, "how far a long time carries, compared with a short one", low=0, high=1, exclusive_low=True
+        0.4, "exponent of the time offset of drift", low=0, high=1, exclusive_low=True
     )
 
     first_: float = fitted_attribute()
@@ -77,7 +76,7 @@ class TimeSVDpp(SVDpp):
     session_bias_: Float32Array = fitted_attribute("sessions")
     bin_bias_: Float32Array = fitted_attribute("items", "bins")
     drift_bias_: Float32Array = fitted_attribute("users")
-    drift_factors_: Float32Array = fitted_attribute("users", "drifting")
+    drift_factors_: Float32Array = fitted_attribute("users", "drift_factors")
     drift_center_: Float32Array = fitted_attribute("users")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
@@ -113,21 +112,21 @@ class TimeSVDpp(SVDpp):
         hint = f"bins={max(1, self.bins // 10)}"
         if items * self.bins >= 2**31:
             raise InvalidParameterError(
-                f"TimeSVDpp: bins={self.bins} of {items} items are too many", hint=hint
+                f"TimeSVDpp: bins={self.bins} for {items} items are too many", hint=hint
             )
         memory.check_available(
             8 * items * self.bins, f"TimeSVDpp with {self.bins} bins of {items} items", hint
         )
 
     def _init_times(self, train: Ratings) -> Float64Array:
-        """Learn when there were ratings, nothing of their effects yet; return the time of each."""
-        assert train.timestamp is not None  # noqa: S101 - ``requires`` has it refused before
+        """Set the time ranges, with effects of 0; return the timestamps as float64."""
+        assert train.timestamp is not None  # noqa: S101 - ``requires`` is checked before
         timestamp, users, items = train.timestamp.astype(np.float64), len(train.users), len(train.items)
         self.first_, self.last_ = float(timestamp.min()), float(timestamp.max())
         self.user_first_, self.user_last_ = np.full(users, np.inf), np.full(users, -np.inf)
         np.minimum.at(self.user_first_, train.user, timestamp)
         np.maximum.at(self.user_last_, train.user, timestamp)
-        # from the first time on: sums of seconds since 1970 would lose digits
+        # relative to the first timestamp: sums of seconds since 1970 would lose digits
         mean_offset = np.bincount(train.user, timestamp - self.first_, users) / np.bincount(
             train.user, minlength=users
         )
@@ -138,7 +137,7 @@ class TimeSVDpp(SVDpp):
         return timestamp
 
     def _init_sessions(self, train: Ratings, timestamp: Float64Array) -> IndexArray:
-        """Learn which sessions users had; return the session of each rating."""
+        """Set the sessions of users, with effects of 0; return the session of each rating."""
         rows = slice(None) if self.session_hours > 0 else slice(0, 0)
         number = session_number(timestamp[rows], self.session_hours)
         self.session_number_, self.session_key_, session = index_sessions(train.user[rows], number)
@@ -151,7 +150,7 @@ class TimeSVDpp(SVDpp):
             clipped, self.user_mean_time_[user], self.last_ - self.first_, self.drift_exponent
         )
 
-    # Biases and factors become the average over time, and the effects of time differ from it.
+    # Time effects are centered: their averages move into biases and factors.
 
     def _center_users(
         self, train: Ratings, session: IndexArray, deviation: Float32Array, weight: Float64Array
@@ -183,7 +182,7 @@ class TimeSVDpp(SVDpp):
         )
 
     def _time_effect(self, pairs: Pairs) -> Float32Array:
-        """Return how a rating at its time differs from one at no particular time, in standard deviations."""
+        """Return the time effect of each pair, relative to the average over time, in standard deviations."""
         if pairs.timestamp is None:
             return np.zeros(len(pairs), np.float32)
         timestamp = pairs.timestamp.astype(np.float64)
@@ -194,7 +193,9 @@ class TimeSVDpp(SVDpp):
             item_effect += self.bin_bias_[item, bins]
         number = session_number(timestamp, self.session_hours)
         session = lookup_sessions(user, number, self.session_number_, self.session_key_)
-        user_effect = np.r_[self.session_bias_, np.float32(0)][session]  # the last, 0, where there was none
+        user_effect = np.r_[self.session_bias_, np.float32(0)][
+            session
+        ]  # the last, 0, where there is no session
         if self.drift != "none":
             drift = self._drift_deviation(user, timestamp) - self.drift_center_[user]
             user_effect += drift * self.drift_bias_[user]
@@ -241,5 +242,7 @@ class TimeSVDpp(SVDpp):
         if self.drift_factors_.shape[1] != n_factors or (
             len(self.session_key_) and not len(self.session_number_)
         ):
-            raise ModelFileError(f"its tables of time do not fit drift={self.drift!r} and its factors")
+            raise ModelFileError(
+                f"the time parameters in the file do not fit drift={self.drift!r} and its factors"
+            )
         return self

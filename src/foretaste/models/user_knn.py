@@ -1,4 +1,4 @@
-"""Users who rate like the user."""
+"""User-based k-nearest neighbors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from foretaste.typing import Entity, Float32Array
 
 @estimator
 class UserKNN(KNNBase):
-    r"""Predict from how the users most like this one rated the item.
+    r"""Predict from the ratings of the most similar users (user-based collaborative filtering).
 
-    ``ItemKNN`` with users and items in each other's place: with :math:`N` the ``neighbors`` users most alike
-    to :math:`u` among those who rated :math:`i` (and whom :math:`u` has ``stored``),
+    ``ItemKNN`` with users and items exchanged: with :math:`N` the ``neighbors`` users most similar to
+    :math:`u` among those who rated :math:`i` (and that are among its ``max_stored_neighbors``),
 
     .. math:: \hat r_{ui} = b_{ui} + \frac{\sum_{v \in N} s_{uv} (r_{vi} - b_{vi})}
               {\sum_{v \in N} |s_{uv}| + \delta} ,
@@ -22,11 +22,11 @@ class UserKNN(KNNBase):
     where :math:`\delta` is ``damping``, and :math:`b_{ui}` the mean plus the biases of user and item (as in
     ``Bias``), or with ``centering="none"`` the mean of all ratings, with ``"mean"`` that of the user; with
     ``"z_score"`` deviations from that are, moreover, in standard deviations of their user. Similarities are
-    those of ``ItemKNN``, over the items that two users both rated: ``pearson`` takes out the mean of the
-    user, ``adjusted_cosine`` that of the item. Users equally alike are taken in the order of their ids.
+    those of ``ItemKNN``, over the items that two users both rated: ``pearson`` subtracts the mean of the
+    user, ``adjusted_cosine`` that of the item. Ties are broken by the order of ids.
 
-    A user or item that is unknown has bias 0 and no neighbours. A new user is taken in by definition:
-    the neighbours are users learned from, by the similarities to these, whose ratings are kept.
+    A user or item that is unknown has bias 0 and no neighbors. A new user is folded in exactly:
+    the neighbors are training users, by their similarities; training ratings are stored.
 
     Resnick, Iacovou, Suchak, Bergstrom and Riedl, "GroupLens: an open architecture for collaborative
     filtering of netnews", CSCW 1994; Herlocker, Konstan, Borchers and Riedl, "An algorithmic framework for
@@ -37,6 +37,6 @@ class UserKNN(KNNBase):
     row_entity: ClassVar[Entity] = Entity.USER
     column_entity: ClassVar[Entity] = Entity.ITEM
     tags: ClassVar[frozenset[str]] = frozenset()
-    summary: ClassVar[str] = "how the users most like this one rated the item"
+    summary: ClassVar[str] = "the ratings of the most similar users"
 
     row_std_: Float32Array = fitted_attribute("users")
