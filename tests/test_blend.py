@@ -251,7 +251,9 @@ def test_invalid_models_raise(ratings, models, words):
 
 def test_weights_raise_if_a_nested_model_does_not_support_them(ratings):
     heavy = np.ones(len(ratings))
-    with pytest.raises(NotSupportedError, match="does not support sample weights, because KNNImputation does not"):
+    with pytest.raises(
+        NotSupportedError, match="does not support sample weights, because KNNImputation does not"
+    ):
         Blend(models=["Bias", "KNNImputation"]).fit(ratings, sample_weight=heavy)
 
 

@@ -155,7 +155,7 @@ def test_older_file_without_ratings_raises_on_fold_in(ratings, tmp_path):
     with_arrays(path, whole, **dict.fromkeys(lists))
     again = load(path)
     assert np.array_equal(again.predict_matrix(), model.predict_matrix())
-    with pytest.raises(NotSupportedError, match="lacks the ratings that it learned from"):
+    with pytest.raises(NotSupportedError, match="lacks the training ratings"):
         fold_in(again, users=ratings)
     for wrong in (
         {"rated_start_": None},

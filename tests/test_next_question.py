@@ -112,7 +112,7 @@ def test_mistakes_have_hints(ratings):
         next_question(ratings)
     with pytest.raises(DataError, match="of 58 users"):
         next_question(model, ratings)
-    with pytest.raises(NotSupportedError, match="NormalRandom does not support fold-in of") as refused:
+    with pytest.raises(NotSupportedError, match="NormalRandom does not support fold-in") as refused:
         next_question(NormalRandom().fit(ratings))
     assert "ItemKNN" in refused.value.hint
     assert "NormalRandom" not in refused.value.hint

@@ -24,7 +24,7 @@ def fault(check: str):
     return register
 
 
-@fault("refit_forgets")
+@fault("refit_resets_the_state")
 class Remembers(Bias):
     def _fit(self, train, progress):
         before = self.__dict__.get("_before", 0.0)
@@ -33,21 +33,21 @@ class Remembers(Bias):
         self._before = 1.0
 
 
-@fault("fit_learns_what_it_declares")
+@fault("fit_sets_the_declared_attributes")
 class Undeclared(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
         self.extra_ = 1.0
 
 
-@fault("saved_and_loaded_is_the_same_to_the_bit")
+@fault("save_and_load_preserve_every_bit")
 class NumpyNumber(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
         self.mean_ = np.float64(self.mean_)
 
 
-@fault("a_failed_fit_learns_nothing")
+@fault("failed_fit_leaves_the_model_unfitted")
 class KeepsHalf(Bias):
     def _reset(self):
         self.__dict__.pop("users_", None)
@@ -67,14 +67,14 @@ class CentresInPlace(Bias):
         train.value[:1] += 1
 
 
-@fault("same_seed_same_bits")
+@fault("same_seed_gives_the_same_bits")
 class Fresh(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
         self.mean_ += 1e-9 * float(np.random.default_rng().random())
 
 
-@fault("another_seed_other_numbers")
+@fault("another_seed_gives_other_predictions")
 class DeafToItsSeed(NormalRandom):
     def _predict(self, pairs):
         seed, self.seed = self.seed, 0
@@ -93,7 +93,7 @@ class Threads(Bias):
         self.mean_ += 1e-12 * self.threads
 
 
-@fault("scale_free")
+@fault("predictions_are_scale_free")
 class RatingUnits(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
@@ -107,7 +107,7 @@ class Shrinks(Bias):
         self.mean_ *= 0.999
 
 
-@fault("other_ids_in_the_same_order_change_nothing")
+@fault("relabeled_ids_change_nothing")
 class ReadsIds(Bias):
     def _fit(self, train, progress):
         super()._fit(train, progress)
@@ -115,7 +115,7 @@ class ReadsIds(Bias):
             self.user_bias_[train.users.ids % 2 == 1] += 1e-6
 
 
-@fault("zero_is_a_rating")
+@fault("zero_is_a_valid_rating")
 class DropsZeros(Bias):
     def _fit(self, train, progress):
         super()._fit(train[train.value != 0] if train.value.any() else train, progress)
@@ -128,7 +128,7 @@ class MarksNothing(Bias):
         return Prediction(found.value, np.zeros_like(found.fallback))
 
 
-@fault("fit_has_two_doors_to_one_room")
+@fault("fit_accepts_every_input_form_alike")
 class KnowsItsDoor(Bias):
     def fit(self, X, *arguments, **named):
         super().fit(X, *arguments, **named)
@@ -136,13 +136,13 @@ class KnowsItsDoor(Bias):
         return self
 
 
-@fault("predict_matrix_is_predict_on_all_pairs")
+@fault("predict_matrix_equals_predict_on_all_pairs")
 class OtherMatrix(Bias):
     def predict_matrix(self, users=None, items=None):
         return super().predict_matrix(users, items) + np.float32(1e-5)
 
 
-@fault("predict_has_two_doors_to_one_room")
+@fault("predict_accepts_every_input_form_alike")
 class ByBatch(Bias):
     def _predict(self, pairs):
         found = super()._predict(pairs)
@@ -158,7 +158,7 @@ class Spills(Bias):
         return prediction
 
 
-@fault("the_parts_of_an_explanation_sum_to_the_prediction")
+@fault("contributions_sum_to_the_prediction")
 class ExplainsOther(Bias):
     def contributions(self, pairs):
         told = super().contributions(pairs)
@@ -166,7 +166,7 @@ class ExplainsOther(Bias):
         return told
 
 
-@fault("an_explanation_adds_up")
+@fault("explanation_parts_sum_to_the_prediction")
 class ExplainsMore(Bias):
     def contributions(self, pairs):
         told = super().contributions(pairs)
@@ -174,14 +174,14 @@ class ExplainsMore(Bias):
         return told
 
 
-@fault("single_ratings_add_up_to_their_part")
+@fault("attributions_sum_to_their_part")
 class SharesOut(SVD):
     def attribute_ratings(self, user, item, own):
         told = super().attribute_ratings(user, item, own)
         return told if told is None else dataclasses.replace(told, contribution=1.02 * told.contribution)
 
 
-@fault("new_people_and_items_do_not_depend_on_each_other_or_on_order")
+@fault("fold_in_is_independent_of_order_and_other_new_ids")
 class FoldsTogether(Bias):
     def _fold_in(self, new, entity):
         folded = super()._fold_in(new, entity)
@@ -189,7 +189,7 @@ class FoldsTogether(Bias):
         return folded
 
 
-@fault("what_was_taken_in_can_be_kept")
+@fault("folded_in_model_can_be_saved")
 class LosesAnItem(Bias):
     def _fold_in(self, new, entity):
         folded = super()._fold_in(new, entity)
@@ -198,14 +198,14 @@ class LosesAnItem(Bias):
         return folded
 
 
-@fault("biases_and_factors_are_the_prediction")
+@fault("linear_form_equals_the_prediction")
 class LinearOther(Bias):
     def as_linear(self):
         linear = super().as_linear()
         return dataclasses.replace(linear, user_bias=linear.user_bias + np.float32(0.01))
 
 
-@fault("recommendations_are_the_predictions_sorted")
+@fault("recommendations_equal_sorted_predictions")
 class LinearHides(Bias):
     def as_linear(self):
         linear = super().as_linear()
@@ -213,7 +213,7 @@ class LinearHides(Bias):
         return dataclasses.replace(linear, item_bias=np.where(hidden, np.float32(-9), linear.item_bias))
 
 
-@fault("weights_are_honoured_or_refused")
+@fault("weights_are_honored_or_refused")
 class IgnoresWeights(Bias):
     def _fit(self, train, progress):
         super()._fit(train.replace(weight=None), progress)
@@ -235,19 +235,19 @@ class Converts(Bias):
         return super().get_params(deep) | {"user_damping": float(np.random.default_rng().random())}
 
 
-@fault("a_refused_parameter_is_named")
+@fault("invalid_parameter_is_named")
 class Unbounded(Bias):
     def check_params(self):
         pass
 
 
-@fault("the_repr_is_the_python_that_makes_it")
+@fault("repr_recreates_the_model")
 class ShortRepr(Bias):
     def __repr__(self):
         return "ShortRepr()"
 
 
-@fault("every_parameter_says_what_it_means")
+@fault("every_parameter_is_documented")
 class Unsaid(Bias):
     depth: int = param(1, "", low=1)
     depth_: int = fitted_attribute()

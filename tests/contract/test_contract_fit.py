@@ -74,9 +74,7 @@ def test_non_finite_fit_leaves_the_model_unfitted(name, ratings, monkeypatch):
             setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
 
         monkeypatch.setattr(MODELS[name], "_fit", diverge)
-        with pytest.raises(
-            InvalidParameterError, match=rf"training diverged \({key} is not finite\)"
-        ):
+        with pytest.raises(InvalidParameterError, match=rf"training diverged \({key} is not finite\)"):
             model.fit(ratings)
         assert names_learned(model) == []
 

@@ -426,14 +426,15 @@ _REQUIREMENT_HINTS = {
 
 
 def all_models() -> list[type[Model]]:
-    """Return the model classes of this package that have been imported."""
-    classes, queue = [], [Model]
+    """Return the model classes of this package that have been imported, without base classes."""
+    found: dict[type[Model], None] = {}
+    queue: list[Any] = [Model]
     while queue:
         for subclass in queue.pop().__subclasses__():
             queue.append(subclass)
-            if subclass.__module__.startswith("foretaste.") and not isabstract(subclass):
-                classes.append(subclass)
-    return list(dict.fromkeys(classes))  # a class of several bases is found once for each
+            if subclass.__module__.startswith("foretaste.") and subclass.summary and not isabstract(subclass):
+                found[subclass] = None
+    return list(found)
 
 
 def _models_with_tag(tag: str) -> list[str]:
