@@ -123,7 +123,7 @@ def test_tutorial_reproduces_the_lecture_figures(lecture, model, train, valid, t
 @pytest.mark.dataset
 def test_tutorial_svd_beats_the_lecture(lecture):
     assert lecture["scores"]["SVD"][1] <= 4.44
-    assert lecture["results"].best["model"] == "SVD"
+    assert lecture["results"].best_row["model"] == "SVD"
 
 
 @pytest.mark.dataset
@@ -148,7 +148,7 @@ def test_tutorial_custom_loss_on_the_lecture_ratings(lecture):
     loved, others = zip(lecture["errors"]["squared"], lecture["errors"]["loved first"], strict=True)
     assert loved[1] < 0.8 * loved[0]
     assert others[1] > others[0]  # which is the price
-    assert foretaste.rmse(lecture["valid"].value, lecture["even"].predict(lecture["valid"])) <= 4.53
+    assert foretaste.rmse(lecture["valid"].value, lecture["plain"].predict(lecture["valid"])) <= 4.53
 
 
 @pytest.mark.dataset
