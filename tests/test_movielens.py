@@ -171,7 +171,7 @@ def test_a_rating_outside_a_declared_scale_is_refused(cache):
         ("movies.csv", "movieId,title,genres\n1,A,\n1,B,\n", "film 1 occurs more than once"),
         ("movies.csv", "movieId,title,genres\none,A,\n", "'one' is not a film number"),
         ("movies.csv", "movieId,title,genres\n", "its list of films is empty"),
-        ("movies.csv", b"movieId,title,genres\n1,Am\xe9lie,\n", "is no text in utf-8"),
+        ("movies.csv", b"movieId,title,genres\n1,Am\xe9lie,\n", "is not utf-8 text"),
     ],
 )
 def test_unexpected_item_file_raises(cache, member, text, message):

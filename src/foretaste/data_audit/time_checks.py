@@ -129,7 +129,8 @@ def _check_bursts(data: AuditInput, timestamps: Int64Array) -> Iterator[Finding]
     burst_time = format_timestamp(int(starts[worst]))
     user_id = format_id(data.ratings.users, users[worst])
     message = f"{format_count(n, 'rating')} ({100 * n / len(timestamps):.2g} %) by "
-    message += f"{format_count(len(codes), 'user')} came {threshold} or more in one second; at most {counts[worst]:,}, by user {user_id} at {burst_time}."
+    message += f"{format_count(len(codes), 'user')} came {threshold} or more in one second; "
+    message += f"at most {counts[worst]:,}, by user {user_id} at {burst_time}."
     impact = "They have no order in time, so what came first cannot be learned from them."
     if is_script.any():
         impact = "Nobody gives so many: an import or a script did, and it counts like opinions."
