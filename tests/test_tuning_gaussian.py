@@ -21,10 +21,10 @@ from foretaste.evaluation.tuning.gp_sampler import (
     n_startup_trials,
 )
 from foretaste.evaluation.tuning.samplers import setting_key
-from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, SearchSpace
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Trial
 
-SPACE: Space = {
+SPACE: SearchSpace = {
     "many": Interval(2, 200, log=True, is_integer=True),
     "rate": Interval(0.001, 0.1, log=True),
     "share": Interval(-1.0, 3.0),
@@ -122,7 +122,7 @@ def test_failed_trials_count_as_the_worst() -> None:
     assert (comparable_scores([Trial(0, {}, [], state=FAILED)] * 3, 1.0)[0] == 0).all()
 
 
-def follow(space: Space, target: Any, trials: int, maximize: bool = False, seed: int = 0) -> list[Any]:
+def follow(space: SearchSpace, target: Any, trials: int, maximize: bool = False, seed: int = 0) -> list[Any]:
     """Run a search over a function; return the settings in their order."""
     surface, seen, settings = GPSampler(space, seed, maximize), set[str](), []
     for number in range(1, trials + 1):
@@ -138,7 +138,7 @@ def follow(space: Space, target: Any, trials: int, maximize: bool = False, seed:
 @pytest.mark.parametrize("maximize", [False, True])
 def test_mixed_optimum_is_found(maximize: bool) -> None:
     """The bottom for the word b lies elsewhere and is the deepest; a and c look better at the start."""
-    space: Space = {"word": Categorical(("a", "b", "c")), "rate": Interval(0.001, 0.1, log=True)}
+    space: SearchSpace = {"word": Categorical(("a", "b", "c")), "rate": Interval(0.001, 0.1, log=True)}
     bottoms = {"a": (0.003, 0.1), "b": (0.03, 0.0), "c": (0.003, 0.05)}
 
     def target(params: Any) -> float:
@@ -153,7 +153,7 @@ def test_mixed_optimum_is_found(maximize: bool) -> None:
 
 def test_curved_valley_is_minimized() -> None:
     """Of two parameters hardly more than the product matters, as of a learning rate and epochs."""
-    space: Space = {
+    space: SearchSpace = {
         "x": Interval(0.01, 1.0, log=True),
         "y": Interval(1.0, 100.0, log=True),
         "z": Interval(0.0, 1.0),
@@ -169,7 +169,7 @@ def test_curved_valley_is_minimized() -> None:
 
 def test_sample_depends_on_seed_number_and_history_only() -> None:
     """A sampler that gets all trials at once, as from a file, samples like one that got them one by one."""
-    space: Space = {"x": Interval(0.0, 1.0), "y": Interval(0.0, 1.0)}
+    space: SearchSpace = {"x": Interval(0.0, 1.0), "y": Interval(0.0, 1.0)}
 
     def target(params: Any) -> float:
         return float(params["x"] - 0.3) ** 2 + float(params["y"] - 0.6) ** 2
@@ -191,12 +191,12 @@ def test_many_trials_are_subsampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept) == 20
     assert {0, 1, 2, 59, 58, 57} <= set(kept.tolist())  # the best
     assert set(range(50, 60)) <= set(kept.tolist())  # and the latest
-    space: Space = {"x": Interval(0.0, 1.0)}
+    space: SearchSpace = {"x": Interval(0.0, 1.0)}
     assert min(abs(p["x"] - 0.3) for p in follow(space, lambda p: (p["x"] - 0.3) ** 2, 30)) < 0.01
 
 
 def test_small_space_is_enumerated() -> None:
-    space: Space = {
+    space: SearchSpace = {
         "size": Categorical((1, 2, 3)),
         "word": Categorical(("a", "b")),
         "whole": Interval(1, 3, is_integer=True),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.evaluation.tuning.samplers import Params, RandomSampler, setting_key
-from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, SearchSpace
 from foretaste.evaluation.tuning.study import FAILED, Trial
 from foretaste.typing import Float64Array, IntpArray
 
@@ -41,7 +41,7 @@ class GPSampler:
     difficulty between folds are removed first.
     """
 
-    def __init__(self, space: Space, seed: int, maximize: bool) -> None:
+    def __init__(self, space: SearchSpace, seed: int, maximize: bool) -> None:
         self.space, self.seed = space, seed
         self.sign = -1.0 if maximize else 1.0
         self.random_sampler = RandomSampler(space, seed)
@@ -142,7 +142,7 @@ def comparable_scores(trials: list[Trial], sign: float) -> tuple[Float64Array, F
 class UnitCube:
     """A search space encoded as a unit cube: log scales where declared, one axis per category."""
 
-    space: Space
+    space: SearchSpace
 
     def __post_init__(self) -> None:
         groups: list[int] = []  # parameter of each axis

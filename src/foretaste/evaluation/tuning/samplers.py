@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from foretaste.errors import InvalidParameterError, MissingDependencyError
-from foretaste.evaluation.tuning.search_space import Categorical, Interval, Space
+from foretaste.evaluation.tuning.search_space import Categorical, Interval, SearchSpace
 from foretaste.evaluation.tuning.study import COMPLETE, Trial, params_key
 
 _N_STARTUP_TRIALS = 10  # random trials before the estimators are used; the first is the initial model
@@ -33,7 +33,7 @@ class Sampler(Protocol):
         """Return a setting whose ``setting_key`` is not in ``known_keys``; None if there is none left."""
 
 
-def setting_key(space: Space, params: Params) -> str:
+def setting_key(space: SearchSpace, params: Params) -> str:
     """Return a setting as text, equal for equal settings."""
     return params_key({name: space[name].to_json(value) for name, value in params.items()})
 
@@ -41,7 +41,7 @@ def setting_key(space: Space, params: Params) -> str:
 class GridSampler:
     """Every combination once, in shuffled order, so that an unfinished grid is a random sample of it."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
         self.values = {name: dimension.grid() for name, dimension in space.items()}
         self.size = math.prod(map(len, self.values.values()))
@@ -72,7 +72,7 @@ class GridSampler:
 class RandomSampler:
     """Samples each parameter independently at random."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space, self.seed = space, seed
 
     def tell(self, trial: Trial, params: Params) -> None:
@@ -91,7 +91,7 @@ class RandomSampler:
 class TPESampler:
     """Optuna's multivariate tree-structured Parzen estimator (Bergstra et al., NIPS 2011)."""
 
-    def __init__(self, space: Space, seed: int, maximize: bool) -> None:
+    def __init__(self, space: SearchSpace, seed: int, maximize: bool) -> None:
         try:
             import optuna
         except ImportError:

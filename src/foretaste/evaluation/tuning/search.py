@@ -15,7 +15,7 @@ from foretaste.evaluation.fit_and_score import clone, compute_metric, error_entr
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.evaluation.tuning.gp_sampler import GPSampler
 from foretaste.evaluation.tuning.samplers import GridSampler, RandomSampler, Sampler, TPESampler, setting_key
-from foretaste.evaluation.tuning.search_space import Space
+from foretaste.evaluation.tuning.search_space import SearchSpace
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED, Study, Trial
 from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
@@ -28,7 +28,7 @@ _N_WARMUP_TRIALS = 5  # trials before any is pruned
 _SURVIVAL_FIRST, _SURVIVAL_LATER = 0.25, 0.5
 
 
-def make_sampler(method: str, space: Space, seed: int, maximize: bool) -> Sampler:
+def make_sampler(method: str, space: SearchSpace, seed: int, maximize: bool) -> Sampler:
     """Return the sampler of one of ``METHODS``.
 
     Raises
@@ -66,7 +66,7 @@ class Search:
     """
 
     model: Model
-    space: Space
+    space: SearchSpace
     method: str
     metric: str
     seed: int

@@ -153,7 +153,7 @@ class Categorical:
         return "|".join("none" if value is None else str(value).lower() for value in self.values)
 
 
-Space = dict[str, Interval | Categorical]
+SearchSpace = dict[str, Interval | Categorical]
 
 # Epochs and the schedule are not searched: only the product of learning rate and epochs matters, and
 # schedules that decay to 0 end alike (docs/decisions/0017).
@@ -281,7 +281,7 @@ def default_space(model: str | Model) -> dict[str, Any]:
     return dict(DEFAULT_SPACES[name])
 
 
-def make_space(model: Model, space: Any) -> Space:
+def make_space(model: Model, space: Any) -> SearchSpace:
     """Validate a search space against the parameters of a model.
 
     Parameters
