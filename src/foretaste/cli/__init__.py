@@ -72,9 +72,9 @@ class Commands(RootGroup):
 
 def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
     if requested and not ctx.resilient_parsing:
-        import foretaste
+        from foretaste._version import version
 
-        click.echo(f"foretaste {foretaste.__version__}")
+        click.echo(f"foretaste {version()}")
         ctx.exit()
 
 

@@ -29,15 +29,15 @@ def doctor() -> CommandResult:
     """
     import platform
 
-    import foretaste
     from foretaste._native import isa, isas
     from foretaste._utils import memory
     from foretaste._utils.threads import resolve_threads
+    from foretaste._version import version
 
     available = memory.available_bytes()
     core, extras = check_requirements()
     data: dict[str, Any] = {
-        "foretaste": foretaste.__version__,
+        "foretaste": version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "instruction_set": isa(),

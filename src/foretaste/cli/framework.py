@@ -272,10 +272,10 @@ def _save_traceback(error: BaseException) -> str:
     import tempfile
     import traceback
 
-    import foretaste
+    from foretaste._version import version
 
     handle, name = tempfile.mkstemp(prefix="foretaste-error-", suffix=".txt", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(f"foretaste {foretaste.__version__}, Python {sys.version}, {platform.platform()}\n\n")
+        file.write(f"foretaste {version()}, Python {sys.version}, {platform.platform()}\n\n")
         file.write("".join(traceback.format_exception(error)))
     return name

@@ -4,7 +4,7 @@ Every finding states the problem, its effect on a model, and the argument that f
 changed.
 """
 
-from foretaste.data_audit.auditor import audit
-from foretaste.data_audit.findings import Audit, Finding
+from foretaste.data_audit.auditor import Audit, audit
+from foretaste.data_audit.findings import Finding
 
 __all__ = ["Audit", "Finding", "audit"]

@@ -1,12 +1,16 @@
-"""``audit``: runs all checks."""
+"""``audit``: runs all checks; ``Audit``: their results."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from foretaste._utils.formatting import format_count
+from foretaste._utils.plotting import PlotMixin
 from foretaste._utils.progress import Progress, get_progress
-from foretaste.data_audit.findings import WARNING, Audit, Finding
+from foretaste.data_audit.findings import WARNING, Finding
 from foretaste.data_audit.id_checks import check_id_spelling
+from foretaste.data_audit.rendering import as_html, lines
 from foretaste.data_audit.row_checks import check_ratings, check_rows
 from foretaste.data_audit.source import load_input
 from foretaste.data_audit.summary import summarize
@@ -20,6 +24,71 @@ _CHECKS = {
     "times": check_timestamps,
     "users and items": check_users,
 }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(PlotMixin):
+    """Result of ``audit``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the source.
+    summary : dict
+        JSON types: the keys of ``Ratings.describe``, and ``rows``, ``unusable_rows``,
+        ``distinct``, ``step``, ``declared_scale``, ``user_ids``, ``item_ids``, ``histogram``,
+        ``quantiles``, ``long_tail``, ``single``, ``time`` and ``cold_start``.
+    findings : tuple of Finding
+        Warnings first.
+    """
+
+    name: str
+    summary: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that should be fixed."""
+        return tuple(f for f in self.findings if f.severity == WARNING)
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """The findings that are information."""
+        return tuple(f for f in self.findings if f.severity != WARNING)
+
+    def findings_of_kind(self, kind: str) -> tuple[Finding, ...]:
+        """Return the findings of one kind."""
+        return tuple(f for f in self.findings if f.kind == kind)
+
+    @property
+    def headline(self) -> str:
+        """One sentence: the size of the data and the number of findings."""
+        summary = self.summary
+        size = f"{format_count(summary['ratings'], 'rating')}, {format_count(summary['users'], 'user')} x "
+        size += format_count(summary["items"], "item")
+        parts = [
+            format_count(len(findings), word)
+            for findings, word in ((self.warnings, "warning"), (self.notes, "note"))
+        ]
+        verdict = ", ".join(parts) if self.findings else "no findings"
+        return f"{self.name}: {size}; {verdict}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``name``, ``summary`` and ``findings`` as JSON types."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(line for line, _ in lines(self))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 def audit(

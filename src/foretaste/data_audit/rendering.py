@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from foretaste._utils.formatting import format_count, format_html_table, format_text_table
-from foretaste.data_audit.findings import Audit, Finding
+from foretaste.data_audit.findings import Finding
 from foretaste.data_audit.summary import QUANTILES
 
 WIDTH = 88
@@ -20,8 +20,32 @@ _INDENT = 4  # of the details of a finding
 StyledLine = tuple[str, str]  # a text and its style: "", "strong", "faint", "warning" or "note"
 
 
+class AuditResult(Protocol):
+    """What rendering reads of an ``Audit``."""
+
+    @property
+    def headline(self) -> str:
+        """One sentence: the size of the data and the number of findings."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures as JSON types."""
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that should be fixed."""
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """The findings that are information."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, warnings first."""
+
+
 def lines(
-    audit: Audit, width: int = WIDTH, bar: str = "█", format_fix: Callable[[str], str] = lambda fix: fix
+    audit: AuditResult, width: int = WIDTH, bar: str = "█", format_fix: Callable[[str], str] = lambda fix: fix
 ) -> Iterator[StyledLine]:
     """Yield the lines of an audit with their styles.
 
@@ -188,7 +212,7 @@ def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
         yield " " * len(start) + part.strip(), ""
 
 
-def as_html(audit: Audit) -> str:
+def as_html(audit: AuditResult) -> str:
     """Return an audit for a notebook: summary and findings as tables, the histogram as text."""
     title = f"<p><b>{html.escape(audit.headline)}</b></p>"
     summary = format_html_table(["", ""], [list(pair) for pair in describe_summary(audit.summary)], "ll")

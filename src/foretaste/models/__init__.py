@@ -14,14 +14,14 @@ from foretaste.models.nmf import NMF
 from foretaste.models.normal_random import NormalRandom
 from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.models.popularity import Popularity
-from foretaste.models.registry import ModelRegistry
+from foretaste.models.registry import MODELS
 from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD
 from foretaste.models.svdpp import SVDpp
 from foretaste.models.time_svdpp import TimeSVDpp
 from foretaste.models.user_knn import UserKNN
 
-MODELS = ModelRegistry(
+MODELS.register(
     (
         NormalRandom,
         GlobalMean,

@@ -7,6 +7,7 @@ from typing import Any
 
 from foretaste.errors import InvalidParameterError, did_you_mean
 from foretaste.models.base import Model
+from foretaste.models.registry import MODELS
 
 _MAX_MODELS = 100
 _MAX_DEPTH = 3  # a blend of blends of blends
@@ -22,8 +23,6 @@ def clone_unfitted(owner: str, model: str | Model) -> Model:
     InvalidParameterError
         If there is no model of that name.
     """
-    from foretaste.models import MODELS  # imported here: the owner is one of them
-
     if isinstance(model, Model):
         return type(model)(**model.get_params(deep=False))
     if model not in MODELS:

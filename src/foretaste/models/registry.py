@@ -28,8 +28,13 @@ class ModelRegistry(dict[str, type[Model]]):
     name also finds models of ``foretaste.models.pytorch`` and of other packages, importing them on demand.
     """
 
-    def __init__(self, core: Iterable[type[Model]]) -> None:
-        super().__init__({model.__name__: model for model in core})
+    def __init__(self, core: Iterable[type[Model]] = ()) -> None:
+        super().__init__()
+        self.register(core)
+
+    def register(self, core: Iterable[type[Model]]) -> None:
+        """Add models of the core, by their class names, in this order."""
+        self.update({model.__name__: model for model in core})
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in OPTIONAL_MODELS or name in _entry_points()
@@ -52,6 +57,9 @@ class ModelRegistry(dict[str, type[Model]]):
         """Return all names: core models, models that need an extra, models of other packages."""
         core = list(self)
         return core + [name for name in (*OPTIONAL_MODELS, *_entry_points()) if name not in core]
+
+
+MODELS = ModelRegistry()  # filled by foretaste.models, which imports before any of its modules
 
 
 def _entry_points() -> dict[str, Any]:

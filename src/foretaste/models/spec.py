@@ -8,6 +8,7 @@ from typing import Any
 
 from foretaste.errors import ModelFileError, did_you_mean, to_python
 from foretaste.models.base import Model
+from foretaste.models.registry import MODELS
 from foretaste.params import to_source
 
 _MAX_DEPTH = 3  # a blend of blends of blends
@@ -53,8 +54,6 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
     InvalidParameterError
         If a parameter is invalid.
     """
-    from foretaste.models import MODELS  # imported here: Blend, which is one of them, uses this module
-
     if not isinstance(spec, dict) or set(spec) != {"model", "params"} or depth > _MAX_DEPTH:
         raise ModelFileError("a nested model must be described by a name and parameters")
     name, params = spec["model"], spec["params"]

@@ -69,12 +69,12 @@ def versions() -> list[tuple[str, str]]:
     """Return the names and versions of the software and system."""
     import numpy as np
 
-    import foretaste
     from foretaste._native import isa
     from foretaste._utils.threads import resolve_threads
+    from foretaste._version import version
 
     return [
-        ("foretaste", foretaste.__version__),
+        ("foretaste", version()),
         ("Python", platform.python_version()),
         ("numpy", np.__version__),
         ("processor", f"{platform.machine()}, instruction set {isa()}, threads {resolve_threads(None)}"),
