@@ -1,4 +1,4 @@
-"""Array types and the user/item axis: every alias of an array type stands here.
+"""Array types and the user/item axis. Every alias of an array type is defined here.
 
 Shapes are given in docstrings; these names say the dtype alone.
 """

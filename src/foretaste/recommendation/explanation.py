@@ -115,7 +115,7 @@ class Explanation(PlotMixin):
             return "; ".join(phrases)
         deviations = [part for part in self.parts if part.name != "mean"]
         if not any(part.value for part in deviations):
-            return "the mean of all ratings, whoever and whatever it is"
+            return "the mean of all ratings, for every user and item"
         largest = max(deviations, key=lambda part: abs(part.value))
         sign_word = "up" if largest.value > 0 else "down"
         return f"moved {sign_word} most by {part_label(largest.name)} ({largest.value:+.2g})"
