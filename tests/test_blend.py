@@ -416,7 +416,7 @@ def test_declared_nested_sizes_are_not_trusted(nested_bytes, tmp_path):
 
 
 def test_unsavable_nested_model_raises(ratings, tmp_path):
-    with pytest.raises(NotSupportedError, match="a Watched cannot be kept in a file"):
+    with pytest.raises(NotSupportedError, match="a Watched cannot be saved"):
         save(Blend(models=[Watched(), "Bias"], folds=2).fit(ratings), tmp_path / "no.foretaste")
     assert not (tmp_path / "no.foretaste").exists()
 

@@ -1,11 +1,11 @@
-"""Keeping a fitted model in a file and getting it back, exact to the bit.
+"""Save and load fitted models, exact to the bit.
 
-A model file is a safetensors file. Learned arrays are its tensors, as they are; an id map is one int64
-tensor, or for text two (utf-8 bytes and offsets). Its metadata holds one text, ``foretaste``: a JSON object
-with the format version, the library version, the model's name and parameters, and the learned numbers. Of
-models inside a model, number k has its arrays under ``members_.k.`` and its numbers in a list; id maps are
-those of the outer model. Nothing in a file is ever executed, and no class is looked up but in
-``models.BY_NAME``; the weights of a network are arrays under the name of the attribute that holds them.
+A model file is a safetensors file. Fitted arrays are its tensors; an id map is one int64 tensor, or two for
+text (UTF-8 bytes and offsets). The metadata entry ``foretaste`` is a JSON object with the format, the library
+version, the model's name and parameters, the fitted numbers and the blocks of the file (see
+``models.file_format``). The nested model k has its arrays under ``members_.k.`` and its numbers in a list; id
+maps are those of the outer model. Nothing in a file is executed, and classes are looked up in
+``models.MODELS`` alone; the weights of a network are arrays named by the attribute that holds them.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from foretaste.models.nested_models import clone_members
 from foretaste.models.spec import from_spec, params_as_json
 from foretaste.typing import ArrayDict
 
-_MAX_VALUE = float(np.finfo(np.float32).max)  # ratings are float32, so nothing learned from them is larger
-_SHARED_IDS = ("users_", "items_")  # id maps of the model around it, for one inside
+_MAX_VALUE = float(np.finfo(np.float32).max)  # ratings are float32: no fitted number is larger
+_SHARED_IDS = ("users_", "items_")  # nested models have those of the outer model
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"
 }  # fmt: skip
@@ -54,7 +54,7 @@ PathLike = str | os.PathLike[str]
 
 
 def save(model: Model, path: PathLike) -> None:
-    """Write a fitted model to a file; an older file of that name is replaced only when all is written.
+    """Write a fitted model to a file; an existing file is replaced atomically.
 
     The same model gives the same bytes.
 
@@ -66,9 +66,9 @@ def save(model: Model, path: PathLike) -> None:
     Raises
     ------
     NotFittedError
-        If there is nothing learned to keep.
+        If the model is not fitted.
     NotSupportedError
-        If the model is none of ``foretaste.models.BY_NAME``, or holds what a file cannot.
+        If the model is not one of ``foretaste.models.MODELS``, or has values that a file cannot store.
     NotFoundError, InvalidParameterError
         If the path cannot be written.
     """
@@ -96,27 +96,26 @@ def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model
     ----------
     path : str or path
     memory_map : bool
-        Let the learned arrays be the pages of the file, read-only, which processes on one machine share,
-        instead of copies of one's own. The file must not be written to while the model is used; one that is
-        replaced by another of its name, as ``save`` does, is not written to.
+        Map the fitted arrays read-only from the file, shared between processes, instead of copying them. The
+        file must not be modified while the model is used; replacing it, as ``save`` does, is safe.
     **callables
-        Functions and classes of one's own that the model was made with, by the names of its parameters:
-        ``module=MyNet``. A file holds their names alone, and these are never looked up.
+        Custom functions and classes that the model was made with, by parameter name: ``module=MyNet``. A file
+        stores only their names, which are never looked up.
 
     Returns
     -------
     Model
-        Predicting what the saved one did, to the bit.
+        Its predictions equal those of the saved model to the bit.
 
     Raises
     ------
     NotFoundError
         If there is no such file.
     ModelFileError
-        If it is truncated, no model file, newer than this library, or holds what no model of that name
-        can have, or it was made with code that is not given.
+        If it is truncated, no model file, newer than this library, inconsistent, or was made with custom code
+        that is not given.
     InvalidParameterError
-        If code is given that it does not need.
+        If custom code is given that it does not need.
     MissingDependencyError
         If the model needs a package that is not installed.
     """
@@ -141,18 +140,18 @@ def load(path: PathLike, *, memory_map: bool = False, **callables: Any) -> Model
 
 
 def inspect(path: PathLike) -> dict[str, Any]:
-    """Return what a model file says of itself, without loading what the model learned.
+    """Return the header of a model file, without loading the arrays.
 
     Returns
     -------
     dict
-        ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``fitted`` (numbers and
-        texts, among them ``fingerprint_`` of the training ratings) and ``shapes`` (of each stored array).
+        ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``learned`` (numbers and
+        texts, among them ``fingerprint_`` of the training ratings), ``blocks`` and ``shapes`` (of each array).
 
     Raises
     ------
     NotFoundError, ModelFileError
-        As ``load``, as far as can be told from the header.
+        As ``load``, as far as the header shows.
     """
     header, arrays = _read_file(_check_exists(path), with_arrays=False)
     return header | {"shapes": dict(sorted(arrays.items()))}
@@ -162,12 +161,12 @@ def inspect(path: PathLike) -> dict[str, Any]:
 
 
 def _serialize_model(model: Model, prefix: str) -> tuple[ArrayDict, dict[str, Any]]:
-    """Return the arrays of a model, by ``prefix`` and name, and its numbers; one inside has no own ids."""
+    """Return the arrays of a model, named by ``prefix``, and its numbers; nested models have no id maps."""
     arrays: ArrayDict = {}
     numbers: dict[str, Any] = {}
     if MODELS.get(type(model).__name__) is not type(model):
         raise NotSupportedError(
-            f"a {type(model).__name__} cannot be kept in a file",
+            f"a {type(model).__name__} cannot be saved",
             hint="models that can: " + ", ".join(MODELS.names()),
         )
     for key, value in model.get_state().items():
@@ -198,12 +197,12 @@ def _serialize_ids(key: str, index: IdIndex) -> ArrayDict:
 
 
 def _check_json_param(name: str, value: Any) -> Any:
-    """Return a hyperparameter after checking it, and those of models inside."""
+    """Return a hyperparameter after checking it, also of nested models."""
     if isinstance(value, list):
         return [_check_json_param(name, element) for element in value]
     if isinstance(value, dict) and "code" in value:  # the name of a function or class
         return value
-    if isinstance(value, dict):  # a model inside
+    if isinstance(value, dict):  # a nested model
         nested = {
             key: _check_json_param(f"{name}, {key}", element) for key, element in value["params"].items()
         }
@@ -214,17 +213,17 @@ def _check_json_param(name: str, value: Any) -> Any:
 def _check_json_value(
     name: str, value: Any, types: tuple[type, ...] = (bool, int, float, str, type(None))
 ) -> Any:
-    """Return what JSON gives back exactly; a learned numpy number would come back as another type."""
+    """Return a value that JSON preserves exactly; a numpy number would be read as another type."""
     if type(value) not in types or (isinstance(value, float) and not math.isfinite(value)):
         raise NotSupportedError(
-            f"{name} is {value!r} of type {type(value).__name__}, which a model file cannot hold"
+            f"{name} is {value!r} of type {type(value).__name__}, which a model file cannot store"
         )
     return value
 
 
 def library_version() -> str:
-    """Return the version of foretaste that a file is marked with; "unknown" where it runs from its source."""
-    from importlib import metadata  # slow to import, and only a saved file asks for it
+    """Return the version of foretaste that files record; "unknown" in a source tree."""
+    from importlib import metadata  # slow to import, needed for saving alone
 
     try:
         return metadata.version("foretaste")
@@ -246,7 +245,7 @@ def _check_exists(path: PathLike) -> Path:
 
 
 def _read_file(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the checked header, and the arrays or their shapes by name."""
+    """Return the validated header, and the arrays or their shapes by name."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -266,7 +265,7 @@ def _read_file(path: Path, *, with_arrays: bool) -> tuple[dict[str, Any], dict[s
 
 
 def _memory_map_arrays(path: Path) -> ArrayDict:
-    """Return the arrays of a file that ``_read_file`` has found to be whole, as read-only pages of it."""
+    """Return the arrays of a file that ``_read_file`` has validated, as read-only memory maps."""
     with path.open("rb") as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     start = 8 + int.from_bytes(pages[:8], "little")
@@ -275,7 +274,7 @@ def _memory_map_arrays(path: Path) -> ArrayDict:
     arrays: ArrayDict = {}
     for name, tensor in entries.items():
         if tensor["dtype"] not in _DTYPES:
-            raise ModelFileError(f"{path} holds {tensor['dtype']}, which no model does", hint=FIT_HINT)
+            raise ModelFileError(f"{path} holds {tensor['dtype']}, which no model has", hint=FIT_HINT)
         begin_offset, end_offset = tensor["data_offsets"]
         dtype = np.dtype(_DTYPES[tensor["dtype"]])
         count = (end_offset - begin_offset) // dtype.itemsize
@@ -285,13 +284,13 @@ def _memory_map_arrays(path: Path) -> ArrayDict:
 
 
 def _has_safetensors_header(path: Path) -> bool:
-    """Whether a file begins as safetensors do: the length of a header, and the header's brace."""
+    """Whether a file starts like safetensors: the length of a header, and its opening brace."""
     with path.open("rb") as file:
         return file.read(9)[5:] == b"\0\0\0{"
 
 
 def _callable_params(params: Any) -> set[str]:
-    """Return the parameters, also of models inside, that were functions or classes."""
+    """Return the parameters, also of nested models, that were functions or classes."""
     if isinstance(params, list):
         return {name for element in params for name in _callable_params(element)}
     if not isinstance(params, dict):
@@ -303,9 +302,9 @@ def _callable_params(params: Any) -> set[str]:
 def _restore_state(
     model: Model, file_arrays: ArrayDict, numbers: dict[str, Any], ids: dict[str, IdIndex]
 ) -> None:
-    """Give a model its learned state; shapes and finiteness are checked by the model itself.
+    """Set the state of a model, which checks shapes and finiteness.
 
-    ``ids`` are the id maps of the model around it, if it is inside one.
+    ``ids`` are the id maps of the outer model, for a nested one.
     """
     arrays: dict[str, Any] = dict(file_arrays)
     state: dict[str, Any] = {}
@@ -343,7 +342,7 @@ def _restore_state(
 def _restore_members(
     model: Model, name: str, arrays: dict[str, Any], numbers: Any, ids: dict[str, IdIndex]
 ) -> list[Model]:
-    """Take the models inside a model out of ``arrays``: as many, of such kinds, as its parameters say."""
+    """Take the nested models out of ``arrays``: as many, of the classes, that the parameters say."""
     members = clone_members(model)
     if not isinstance(numbers, list) or len(numbers) != len(members):
         raise ModelFileError(f"{name} in the file are not as many models as there must be: {len(members)}")
@@ -359,7 +358,7 @@ def _restore_members(
 
 
 def _deserialize_ids(name: str, arrays: dict[str, Any]) -> IdIndex:
-    """Take the tensors of one id map out of ``arrays``, checking that ids are sorted and distinct."""
+    """Take the tensors of an id map out of ``arrays``, checking that ids are sorted and distinct."""
     ids = arrays.pop(name, None)
     if ids is None:
         data, offsets = arrays.pop(f"{name}.bytes", None), arrays.pop(f"{name}.offsets", None)
