@@ -258,7 +258,8 @@ from benchmarks.speed import subprocess_run
 from foretaste import TorchMF
 ratings = data.load_columns(Path({str(tmp_path)!r}))
 TorchMF(epochs=1, factors=2).fit(ratings[:2000])  # what torch takes for itself
-print(subprocess_run.measure_memory(lambda: TorchMF(epochs=1, factors=8, batch_size=65536).fit(ratings))["added"])
+model = TorchMF(epochs=1, factors=8, batch_size=65536)
+print(subprocess_run.measure_memory(lambda: model.fit(ratings))["added"])
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=subprocess_run.ROOT, capture_output=True, text=True, check=True
