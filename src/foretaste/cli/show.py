@@ -122,7 +122,7 @@ def data(name: str, items: bool) -> CommandResult:
         }
         columns |= {} if ratings.timestamp is None else {"timestamp": ratings.timestamp}
     frame = pl.DataFrame(columns)
-    if click.get_current_context().params["json_target"] is None:  # lists are made only where they are wanted
+    if click.get_current_context().params["json_target"] is None:  # lists are built only for --json
         return CommandResult({}, frame.write_csv().rstrip("\n"))
     lists = {key: column.to_list() for key, column in frame.to_dict().items()}
     if not items:  # as they are written: 0.219 and not the nearest float32
