@@ -15,7 +15,7 @@ from foretaste.errors import (
     NotSupportedError,
 )
 from foretaste.models import Bias, ItemKNN, UserKNN
-from foretaste.models._knn import neighbor_lists_bytes
+from foretaste.models._knn_lists import neighbor_lists_bytes
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation import recommend
 

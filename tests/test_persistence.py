@@ -106,7 +106,7 @@ def test_unsavable_objects_raise(folder, ratings):
     class Own(GlobalMean):
         pass
 
-    with pytest.raises(NotSupportedError, match="a Own cannot be kept"):
+    with pytest.raises(NotSupportedError, match="a Own cannot be saved"):
         save(Own().fit(ratings), folder / "no.foretaste")
     for wrong in (np.float64(1), float("nan"), None, [1.0]):
         model = GlobalMean().fit(ratings)

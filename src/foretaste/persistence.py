@@ -146,7 +146,7 @@ def inspect(path: PathLike) -> dict[str, Any]:
     -------
     dict
         ``format``, ``library`` (the version that wrote it), ``model``, ``params``, ``learned`` (numbers and
-        texts, among them ``fingerprint_`` of the training ratings), ``blocks`` and ``shapes`` (of each array).
+        texts, among them ``fingerprint_`` of the training ratings), ``blocks`` and ``shapes`` of arrays.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.ids import IdIndex
 from foretaste.models._groupby import damped_group_mean, group_mean
-from foretaste.models._knn_fold_in import NeighborSource, NewRows, drop_self
+from foretaste.models._knn_lists import NeighborSource, NewRows, drop_self, neighbor_lists_bytes
 from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
 from foretaste.models.fold_in import known_ratings, with_new_ids
@@ -411,24 +411,3 @@ class KNNBase(Model):
             if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
                 raise ModelFileError(f"the lists of {self.row_entity.plural} in the file are malformed")
         return self
-
-
-def neighbor_lists_bytes(n_candidates: Float64Array, max_stored: int, ratings: int, threads: int) -> int:
-    """Return the approximate peak memory of fitting in bytes, besides the ratings.
-
-    Parameters
-    ----------
-    n_candidates : float64 array, shape (rows,)
-        Upper bound of the number of rows with a column in common, per row.
-    max_stored : int
-        Number of neighbors stored per row.
-    ratings, threads : int
-    """
-    n_stored = int(np.minimum(n_candidates, max_stored).sum())
-    gathered = threads * len(n_candidates) * (max_stored + max_stored // 2 + 8) * 16
-    return (
-        (gathered if gathered <= 1_000_000_000 else 16 * n_stored)
-        + 8 * n_stored
-        + threads * 80 * len(n_candidates)
-        + 60 * ratings
-    )

@@ -6,7 +6,6 @@ scikit-learn's estimator protocol without importing scikit-learn.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from html import escape
 from inspect import isabstract
@@ -27,6 +26,7 @@ from foretaste.errors import (
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
+from foretaste.models._state import check_fitted_value
 from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
@@ -292,7 +292,7 @@ class Model(ParamsMixin, ABC):
             if shape == () and type(value) is int and name not in integers:
                 value = float(value)  # other JSON writers may write 3.0 as 3
             dtype = "int" if name in integers else dtypes.get(name)
-            _check_state(name, value, shape, sizes, dtype)
+            check_fitted_value(name, value, shape, sizes, dtype)
             setattr(self, name, value)
         return self
 
@@ -439,32 +439,3 @@ def all_models() -> list[type[Model]]:
 
 def _models_with_tag(tag: str) -> list[str]:
     return sorted(model.__name__ for model in all_models() if tag in model.tags)
-
-
-def _check_state(
-    name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
-) -> None:
-    if shape == ("ids",):
-        valid = isinstance(value, IdIndex)
-    elif shape == ("text",):
-        valid = isinstance(value, str)
-    elif shape == ("models",):
-        valid = isinstance(value, list) and all(
-            isinstance(m, Model) and m.__sklearn_is_fitted__() for m in value
-        )
-    elif shape == ("weights",):
-        valid = isinstance(value, dict) and all(
-            isinstance(name, str) and isinstance(array, np.ndarray) and bool(np.isfinite(array).all())
-            for name, array in value.items()
-        )
-    elif shape == ():
-        valid = type(value) is (int if dtype == "int" else float) and math.isfinite(value)
-    else:
-        valid = isinstance(value, np.ndarray) and value.ndim == len(shape) and value.dtype == dtype
-        valid = valid and all(
-            sizes.setdefault(dim, n) == n for dim, n in zip(shape, value.shape, strict=True)
-        )
-        valid = valid and bool(np.isfinite(value).all())
-    if not valid:
-        expected = f"{dtype} {shape}" if dtype else " ".join(shape) or "a number"
-        raise ModelFileError(f"{name} in the file is invalid: expected {expected}, finite")

@@ -1,4 +1,4 @@
-"""Neighbor lists of rows that are folded in: data structures and the removal of a row from its own list."""
+"""Neighbor lists: memory, and the lists of folded-in rows."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ def drop_self(lists: NeighborLists, own_index: IndexArray, first_row: int, max_s
     mask &= np.cumsum(mask) - n_before <= max_stored
     ends = np.r_[0, np.cumsum(np.bincount(row[mask], minlength=len(count)))]
     return ends.astype(np.int64), neighbor[mask], similarity[mask]
+
+
+def neighbor_lists_bytes(n_candidates: Float64Array, max_stored: int, ratings: int, threads: int) -> int:
+    """Return the approximate peak memory of fitting in bytes, besides the ratings.
+
+    Parameters
+    ----------
+    n_candidates : float64 array, shape (rows,)
+        Upper bound of the number of rows with a column in common, per row.
+    max_stored : int
+        Number of neighbors stored per row.
+    ratings, threads : int
+    """
+    n_stored = int(np.minimum(n_candidates, max_stored).sum())
+    gathered = threads * len(n_candidates) * (max_stored + max_stored // 2 + 8) * 16
+    return (
+        (gathered if gathered <= 1_000_000_000 else 16 * n_stored)
+        + 8 * n_stored
+        + threads * 80 * len(n_candidates)
+        + 60 * ratings
+    )
