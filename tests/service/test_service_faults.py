@@ -229,7 +229,7 @@ def test_first_and_second_start(tmp_path):
         key_file = folder / "admin.key"
         assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
         client = service.client(key_file.read_text().strip())
-        assert client.get("/models")[0]["model_id"] == "Bias"
+        assert client.get("/models")[0]["model"] == "Bias"
         assert client.get("/items?limit=1")["items"][0]["title"]
         assert client.get("/recommendations?user=1&n=3")["items"][2]["title"]
         assert client.refused("PUT", "/ratings", 422, json={"user": 1, "item": 1, "value": 11})
@@ -238,8 +238,12 @@ def test_first_and_second_start(tmp_path):
         service.kill()
     again = running_service(folder, "sample", "--items", "sample", "--model", "SVD")
     try:
-        for said in ("it is not read again", "nor is sample: titles", "another model serves: Bias"):
-            assert any(said in line for line in again.lines), said
+        for text in (
+            "it is not imported again",
+            "sample is not imported: titles",
+            "the active model is Bias",
+        ):
+            assert any(text in line for line in again.lines), text
         assert again.client(key).get("/models")[0]["id"] == 1
     finally:
         again.kill()
@@ -287,13 +291,13 @@ def test_invalid_starts_are_refused(place, tmp_path):
         port = taken.getsockname()[1]
         done = run("--folder", str(place), "--port", str(port))
     assert done.returncode == 2
-    assert f"port {port} cannot be taken" in done.stderr
+    assert f"port {port} is not available" in done.stderr
     done = run("sample", "--folder", str(tmp_path / "x"), "--model", "SVDD")
     assert done.returncode == 4
     assert 'did you mean "SVD"' in done.stderr
     done = run("--folder", str(place), FORETASTE_DATABASE="postgresql://u:secret@127.0.0.1:1/x")
     assert done.returncode == 3
-    assert "does not answer" in done.stderr
+    assert "does not respond" in done.stderr
     assert "secret" not in done.stderr
 
 
