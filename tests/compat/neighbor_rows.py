@@ -34,7 +34,7 @@ def rows_of(kind, seed=3, users=25, items=20, n=220):
 def trainsets(rows, scale=(1, 5)):
     theirs = surprise.Dataset(surprise.Reader(rating_scale=scale)).construct_trainset(rows)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ours.traps.SurpriseTrap)
+        warnings.simplefilter("ignore", ours._warnings.SurpriseCompatWarning)
         mine = ours.Dataset(ours.Reader(rating_scale=scale)).construct_trainset(rows)
     mine.theirs = theirs
     return theirs, mine

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foretaste.compat.surprise import AlgoBase, Dataset, Prediction, PredictionImpossible, Reader
-from foretaste.compat.surprise.prediction_algorithms.algo_base import Estimates, WrongName
+from foretaste.compat.surprise.prediction_algorithms.algo_base import BatchEstimates, UnknownSimilarityError
 
 
 def own(base, impossible):
@@ -84,7 +84,7 @@ class Rows(AlgoBase):
     def _estimate_rows(self, users, items):
         type(self).asked += 1
         bad = np.flatnonzero(users < 0).tolist()
-        return Estimates(10.0 * users + items, dict.fromkeys(bad, "who?"), {"actual_k": items + 1})
+        return BatchEstimates(10.0 * users + items, dict.fromkeys(bad, "who?"), {"actual_k": items + 1})
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_neighbors_are_in_the_order_of_the_peer(peer, raw_ratings, user_based):
 def test_unknown_names_raise(trainset):
     with pytest.raises(NameError, match=r'did you mean "cosine"') as caught:
         AlgoBase(sim_options={"name": "cosin"}).fit(trainset).compute_similarities()
-    assert isinstance(caught.value, WrongName)
+    assert isinstance(caught.value, UnknownSimilarityError)
 
 
 def test_prediction_is_a_named_tuple():

@@ -84,16 +84,16 @@ def test_missing_and_invalid_options_are_errors(monkeypatch, capsys, arguments, 
     ],
 )
 def test_reader_argument_is_parsed_not_evaluated(text, words):
-    args = command._parser().parse_args(["-reader", text])
+    args = command._make_parser().parse_args(["-reader", text])
     with pytest.raises(ValueError, match=words):
-        command._reader(command._parser(), args)
+        command._parse_reader(command._make_parser(), args)
 
 
 def test_reader_accepts_positional_and_keyword_arguments():
-    args = command._parser().parse_args(
+    args = command._make_parser().parse_args(
         ["-reader", "Reader(None, 'item user rating', sep=';', rating_scale=(0, 9))"]
     )
-    reader = command._reader(command._parser(), args)
+    reader = command._parse_reader(command._make_parser(), args)
     assert (reader.indexes, reader.sep, reader.rating_scale) == ([1, 0, 2], ";", (0, 9))
 
 

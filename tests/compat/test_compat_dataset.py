@@ -138,14 +138,14 @@ def zipped(path, members):
 def as_published(monkeypatch, name, path):
     """Register this archive, checksum included."""
     module = sys.modules["foretaste.datasets.registry"]  # a function of the package has the same name
-    known = module.catalogue()
+    known = module.load_registry()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     archives = tuple(
         replace(one, bytes=path.stat().st_size, md5=None, sha256=digest) if one.file == path.name else one
         for one in known[name].archives
     )
     changed = dict(known) | {name: replace(known[name], archives=archives)}
-    monkeypatch.setattr(module, "catalogue", lambda: changed)
+    monkeypatch.setattr(module, "load_registry", lambda: changed)
 
 
 def test_built_in_dataset_uses_our_download(places, monkeypatch, capsys):

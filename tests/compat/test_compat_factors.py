@@ -10,7 +10,7 @@ from real_data import data_file
 
 import foretaste.compat.surprise as ours
 from foretaste.compat.surprise import prediction_algorithms as algorithms
-from foretaste.compat.surprise._warnings import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseCompatWarning
 
 pytestmark = pytest.mark.peer
 
@@ -135,7 +135,7 @@ def test_coclustering_equals_the_peer(peer, options, seed):
 
 def test_coclustering_warns_about_truncated_ratings(peer):
     rows = ratings(fractions=True)
-    with pytest.warns(SurpriseTrap, match="counts as"):
+    with pytest.warns(SurpriseCompatWarning, match="counts as"):
         theirs, own = both(peer, "CoClustering", rows, (1, 5), random_state=0)
     same(theirs, own, rows, 1e-9, ("cltr_u", "user_mean", "avg_cocltr"))
 

@@ -14,7 +14,7 @@ from file_server import serving
 from real_data import data_file
 
 import foretaste.compat.surprise as ours
-from foretaste.compat.surprise._warnings import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseCompatWarning
 
 FOLDS = 3  # of the lecture's five, for speed
 
@@ -31,7 +31,7 @@ def frame():
 @pytest.fixture(scope="module")
 def narrow(frame):
     """Return the lecture's dataset, whose ``Reader()`` assumes ratings from 1 to 5."""
-    with pytest.warns(SurpriseTrap, match="outside the scale 1 to 5"):
+    with pytest.warns(SurpriseCompatWarning, match="outside the scale 1 to 5"):
         return ours.Dataset.load_from_df(frame, ours.Reader())
 
 
@@ -45,7 +45,7 @@ def error_of(package, data):
 
 @pytest.mark.dataset
 def test_warning_names_a_row_and_the_fix(frame):
-    with pytest.warns(SurpriseTrap) as caught:
+    with pytest.warns(SurpriseCompatWarning) as caught:
         ours.Dataset.load_from_df(frame.head(100), ours.Reader())
     said = str(caught[0].message)
     assert "row 0 of the frame" in said
@@ -78,7 +78,7 @@ def test_lecture_rmse_equals_the_peer(peer, frame, narrow, scale):
 def test_lecture_cross_validation(peer, frame, capsys):
     some = frame[frame["userId"] <= 800]  # to be quick
     theirs = peer.Dataset.load_from_df(some, peer.Reader())
-    with pytest.warns(SurpriseTrap, match="outside the scale"):
+    with pytest.warns(SurpriseCompatWarning, match="outside the scale"):
         narrow = ours.Dataset.load_from_df(some, ours.Reader())
     results = []
     for package, data in ((peer, theirs), (ours, narrow)):
@@ -141,11 +141,13 @@ def test_built_in_jester_from_a_mirror(tmp_path, monkeypatch, frame):
 def _publish(monkeypatch, archive):
     """Register this archive, checksum included."""
     module = sys.modules["foretaste.datasets.registry"]  # a function of the package has the same name
-    known = module.catalogue()
+    known = module.load_registry()
     digest = hashlib.sha256(archive).hexdigest()
     archives = tuple(
         replace(one, bytes=len(archive), md5=None, sha256=digest) for one in known["jester-2"].archives
     )
     monkeypatch.setattr(
-        module, "catalogue", lambda: dict(known) | {"jester-2": replace(known["jester-2"], archives=archives)}
+        module,
+        "load_registry",
+        lambda: dict(known) | {"jester-2": replace(known["jester-2"], archives=archives)},
     )

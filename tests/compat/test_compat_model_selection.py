@@ -11,7 +11,7 @@ import pytest
 
 from foretaste.compat.surprise import AlgoBase, Dataset, KNNBasic, Reader, SlopeOne
 from foretaste.compat.surprise import model_selection as ours
-from foretaste.compat.surprise._warnings import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseCompatWarning
 from foretaste.compat.surprise.model_selection import parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import print_summary
@@ -274,8 +274,8 @@ def test_built_in_algorithms_run_in_threads():
         limits.append(parallel.resolve_threads())
         return {}, {}, 0.0, 0.0
 
-    works = [parallel.Work(SlopeOne(), None, [], [], False)] * 4
-    assert len(parallel.outcomes(function, works, 2, "2*n_jobs")) == 4
+    works = [parallel.FitTask(SlopeOne(), None, [], [], False)] * 4
+    assert len(parallel.run_parallel(function, works, 2, "2*n_jobs")) == 4
     assert limits == [max(1, parallel.resolve_threads() // 2)] * 4
 
 
@@ -286,13 +286,13 @@ def test_folds_are_created_on_dispatch():
         for number in range(9):
             made.append(number)
             ahead.append(len(made) - len(done))
-            yield parallel.Work(SlopeOne(), number, [], [], False)
+            yield parallel.FitTask(SlopeOne(), number, [], [], False)
 
     def function(_, number, *__):
         done.append(number)
         return {"fold": number}, {}, 0.0, 0.0
 
-    found = parallel.outcomes(function, works(), 2, "n_jobs + 1")
+    found = parallel.run_parallel(function, works(), 2, "n_jobs + 1")
     assert [test["fold"] for test, *_ in found] == list(range(9))
     assert max(ahead) <= 4  # three that wait or run, and the one just made
     assert all(a < b for a, b in pairwise(made))
@@ -341,7 +341,7 @@ def test_invalid_n_jobs_raises(data, n_jobs):
 
 def test_n_jobs_is_resolved(monkeypatch):
     monkeypatch.setattr(parallel, "resolve_threads", lambda: 4)
-    assert [parallel.job_count(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
+    assert [parallel.resolve_n_jobs(n) for n in (None, 1, 3, -1, -2, -9)] == [1, 1, 3, 4, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -357,13 +357,13 @@ def test_n_jobs_is_resolved(monkeypatch):
     ],
 )
 def test_pre_dispatch_is_parsed(given, means):
-    assert parallel.waiting_count(given, 3) == means
+    assert parallel.max_pending(given, 3) == means
 
 
 @pytest.mark.parametrize("given", ["__import__('os')", "n_jobs**99", 0, "-1", "", "2*jobs", "n_jobs/0", [2]])
 def test_pre_dispatch_is_never_evaluated(given):
     with pytest.raises(InvalidParameterError, match="pre_dispatch="):
-        parallel.waiting_count(given, 3)
+        parallel.max_pending(given, 3)
 
 
 @pytest.mark.parametrize("measures", [["rsme"], [], "rmse", ["defaultdicts"]])
@@ -445,7 +445,7 @@ def test_list_sampling_uses_the_numpy_generator(peer):
         if state is None:
             found = ours.RandomizedSearchCV(KNNBasic, GRID, n_iter=5)
         else:
-            with pytest.warns(SurpriseTrap, match="random_state=4 has no part(.|\n)*np.random.seed"):
+            with pytest.warns(SurpriseCompatWarning, match="random_state=4 has no part(.|\n)*np.random.seed"):
                 found = ours.RandomizedSearchCV(KNNBasic, GRID, n_iter=5, random_state=state)
         assert found.param_combinations.tolist() == wanted.param_combinations.tolist()
 

@@ -12,7 +12,7 @@ from neighbor_rows import check_predictions, every_pair, rows_of, trainsets
 
 import foretaste.compat.surprise as ours
 from foretaste.compat.surprise import similarities
-from foretaste.compat.surprise.similarities import SimilarityUndefined
+from foretaste.compat.surprise.similarities import SimilarityUndefinedError
 
 pytestmark = pytest.mark.peer
 surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
@@ -58,7 +58,7 @@ def test_functions_accept_the_inputs_of_surprise():
             try:
                 wanted = getattr(surprise.similarities, name)(n_x, yr, sup, *more)
             except ZeroDivisionError:
-                with pytest.raises(SimilarityUndefined):
+                with pytest.raises(SimilarityUndefinedError):
                     getattr(similarities, name)(n_x, yr, sup, *more)
                 continue
             found = getattr(similarities, name)(n_x, yr, sup, *more)
@@ -89,7 +89,7 @@ def test_slope_one_equals_surprise(kind):
     a, b = trainsets(rows, (-10, 10))
     theirs = surprise.SlopeOne().fit(a)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ours.traps.SurpriseTrap)
+        warnings.simplefilter("ignore", ours._warnings.SurpriseCompatWarning)
         mine = ours.SlopeOne().fit(b)
     check_predictions(theirs, mine, every_pair(rows))
     assert [mine.predict(*one) for one in every_pair(rows)[::29]] == mine.test(every_pair(rows)[::29])
@@ -110,7 +110,9 @@ def test_slope_one_equals_surprise(kind):
 
 def test_slope_one_warns_about_truncated_ratings():
     _, b = trainsets([("a", "x", 3.0, None), ("a", "y", 2.5, None), ("b", "x", 4.5, None)])
-    with pytest.warns(ours.traps.SurpriseTrap, match=r"user 'a', item 'y'.* 2\.5 for 2 .*\(2 such\)"):
+    with pytest.warns(
+        ours._warnings.SurpriseCompatWarning, match=r"user 'a', item 'y'.* 2\.5 for 2 .*\(2 such\)"
+    ):
         ours.SlopeOne().fit(b)
     for rating in (float("nan"), 3e9, -3e9):
         a, b = trainsets([("a", "x", rating, None), ("a", "y", 2.0, None)], (-4e9, 4e9))

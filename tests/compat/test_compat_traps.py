@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from foretaste.compat.surprise import AlgoBase, Dataset, Reader
-from foretaste.compat.surprise._warnings import SurpriseTrap
+from foretaste.compat.surprise._warnings import SurpriseCompatWarning
 
 
 def load(rows, **reader):
@@ -24,7 +24,7 @@ def caught(act):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         act()
-    assert {one.category for one in found} <= {SurpriseTrap}
+    assert {one.category for one in found} <= {SurpriseCompatWarning}
     return found
 
 
@@ -71,5 +71,5 @@ def test_id_of_another_type_warns(kind):
 def test_warning_can_be_silenced():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.simplefilter("ignore", SurpriseTrap)
+        warnings.simplefilter("ignore", SurpriseCompatWarning)
         load([(1, 1, 9.0)])

@@ -118,9 +118,9 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
             If ``X`` has other columns than ``fit`` saw, or infinite cells.
         """
         check_is_fitted(self)
-        reason = _foreign_parameter(self)
+        reason = _unsupported_parameter(self)
         if reason is not None:
-            return self._by_original(X, reason)
+            return self._transform_by_sklearn(X, reason)
         by_nan = _is_nan(self.missing_values)
         rows = validate_data(
             self,
@@ -132,46 +132,46 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
             copy=self.copy,
             reset=False,
         )
-        missing = _missing(rows, self.missing_values)
-        wanted = missing & self._valid_mask
-        asked = np.flatnonzero(wanted.any(axis=1))
-        if len(asked):
-            reason = self._foreign_cells(rows)
+        missing = _missing_mask(rows, self.missing_values)
+        to_fill = missing & self._valid_mask
+        rows_to_fill = np.flatnonzero(to_fill.any(axis=1))
+        if len(rows_to_fill):
+            reason = self._unsupported_cells(rows)
             if reason is not None:
-                return self._by_original(X, reason)
-            kind = np.float32 if rows.dtype == self._fit_X.dtype == np.float32 else np.float64
-            receivers = _with_nan(rows[asked], missing[asked], kind)
+                return self._transform_by_sklearn(X, reason)
+            dtype = np.float32 if rows.dtype == self._fit_X.dtype == np.float32 else np.float64
+            receivers = _with_nan(rows[rows_to_fill], missing[rows_to_fill], dtype)
             filled = impute_from(
                 receivers,
-                _with_nan(self._fit_X, self._mask_fit_X, kind),
+                _with_nan(self._fit_X, self._mask_fit_X, dtype),
                 int(min(self.n_neighbors, len(self._fit_X))),
                 self.weights == "distance",
                 resolve_threads(),
             )
-            rows[asked] = np.where(wanted[asked], filled, rows[asked])
-        return self._finished(rows, missing)
+            rows[rows_to_fill] = np.where(to_fill[rows_to_fill], filled, rows[rows_to_fill])
+        return self._finalize(rows, missing)
 
-    def _foreign_cells(self, rows: AnyArray) -> str | None:
+    def _unsupported_cells(self, rows: AnyArray) -> str | None:
         """Say what about the numbers is left to scikit-learn's own loops."""
         fitted = self._fit_X
         for cells in (rows, fitted):
             if cells.dtype not in _RANGE:
                 return f"numbers of type {cells.dtype}"
-        if not np.array_equal(_missing(fitted, self.missing_values), self._mask_fit_X):
+        if not np.array_equal(_missing_mask(fitted, self.missing_values), self._mask_fit_X):
             return "the training matrix was changed after fit"
-        kind = np.dtype(np.float32) if rows.dtype == fitted.dtype == np.float32 else np.dtype(np.float64)
-        low, high = _RANGE[kind]
+        dtype = np.dtype(np.float32) if rows.dtype == fitted.dtype == np.float32 else np.dtype(np.float64)
+        low, high = _RANGE[dtype]
         for cells in (rows, fitted):
-            size = _greatest(cells, _missing(cells, self.missing_values))
-            if size and not low <= size <= high:
-                return f"squares of {size:.3g} leave the range of {kind}"
+            largest = _max_abs(cells, _missing_mask(cells, self.missing_values))
+            if largest and not low <= largest <= high:
+                return f"squares of {largest:.3g} leave the range of {dtype}"
         return None
 
-    def _by_original(self, X: Any, reason: str) -> Any:
+    def _transform_by_sklearn(self, X: Any, reason: str) -> Any:
         _log.info("KNNImputer: %s; imputed by scikit-learn's own loops", reason)
         return super().transform(X)
 
-    def _finished(self, rows: AnyArray, missing: AnyArray) -> Any:
+    def _finalize(self, rows: AnyArray, missing: AnyArray) -> Any:
         """Leave out or zero the columns that ``fit`` saw empty, and append the indicator."""
         indicator = self._transform_indicator(missing)
         if self.keep_empty_features:
@@ -181,7 +181,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         return self._concatenate_indicator(rows, indicator)
 
 
-def _foreign_parameter(imputer: Any) -> str | None:
+def _unsupported_parameter(imputer: Any) -> str | None:
     """Say which parameter, as it is now, is left to scikit-learn's own loops."""
     weights, metric = imputer.weights, imputer.metric
     if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
@@ -199,18 +199,18 @@ def _is_nan(value: Any) -> bool:
     return bool(value != value)  # NaN alone differs from itself
 
 
-def _missing(cells: AnyArray, value: Any) -> BoolArray:
+def _missing_mask(cells: AnyArray, value: Any) -> BoolArray:
     return np.isnan(cells) if _is_nan(value) else np.equal(cells, value)
 
 
-def _greatest(cells: AnyArray, missing: BoolArray) -> float:
+def _max_abs(cells: AnyArray, missing: BoolArray) -> float:
     """Return the greatest known cell without its sign; infinite or NaN if there is such a cell."""
     return float(np.max(np.abs(cells), initial=0, where=~missing))
 
 
-def _with_nan(cells: AnyArray, missing: BoolArray, kind: Any) -> AnyArray:
+def _with_nan(cells: AnyArray, missing: BoolArray, dtype: Any) -> AnyArray:
     """Return the cells, contiguous, of this type and NaN where they are missing."""
-    cells = np.ascontiguousarray(cells, dtype=kind)
+    cells = np.ascontiguousarray(cells, dtype=dtype)
     if np.isnan(cells[missing]).all():
         return cells
-    return np.where(missing, kind(np.nan), cells)
+    return np.where(missing, dtype(np.nan), cells)

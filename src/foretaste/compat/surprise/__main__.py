@@ -38,9 +38,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main() -> None:
     """Read the command line, cross-validate and print the table."""
-    parser = _parser()
+    parser = _make_parser()
     args = parser.parse_args()
-    if args.strip_control_chars:
+    if args.clean:
         folder = get_dataset_dir()
         shutil.rmtree(folder)
         print("Removed", folder)  # noqa: T201 - a command line answers
@@ -61,7 +61,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         args.seed = int(np.random.randint(2**31))
     if args.algo is None:
         parser.error("No algorithm was specified.")
-    params = _literal("-params", args.params)
+    params = _parse_literal("-params", args.params)
     if not isinstance(params, dict):
         parser.error(f"-params {args.params} is no dictionary, as {{'n_epochs': 10}} is.")
     algo = getattr(surprise, args.algo)(**params)
@@ -70,12 +70,12 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.folds_files is not None and args.load_custom is None:
         files = args.folds_files.split()
         data = Dataset.load_from_folds(
-            list(zip(files[::2], files[1::2], strict=False)), _reader(parser, args)
+            list(zip(files[::2], files[1::2], strict=False)), _parse_reader(parser, args)
         )
         folds = model_selection.PredefinedKFold()
     else:
         if args.load_custom is not None:
-            data = Dataset.load_from_file(args.load_custom, _reader(parser, args))
+            data = Dataset.load_from_file(args.load_custom, _parse_reader(parser, args))
         else:
             data = Dataset.load_builtin(args.load_builtin)
         folds = model_selection.KFold(n_splits=args.n_folds, random_state=args.seed)
@@ -92,7 +92,7 @@ def _dump_folds(algo: Any, data: Any, folds: Any, folder: Path, dump: Any) -> No
         dump.dump(str(folder / f"{type(algo).__name__}-fold{number}"), predictions, algo, verbose=1)
 
 
-def _reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Reader:
+def _parse_reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Reader:
     """Return the reader that ``-reader`` writes as a call; nothing is evaluated but literals."""
     if args.reader is None:
         parser.error("-reader parameter is needed.")
@@ -100,8 +100,8 @@ def _reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Reader
         call = ast.parse(args.reader.strip(), mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Reader"):
             raise ValueError("it is no call of Reader")
-        positional = [ast.literal_eval(one) for one in call.args]
-        named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
+        positional = [ast.literal_eval(argument) for argument in call.args]
+        named = {str(argument.arg): ast.literal_eval(argument.value) for argument in call.keywords}
         return Reader(*positional, **named)
     except ForetasteError:
         raise
@@ -112,7 +112,7 @@ def _reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Reader
         ) from None
 
 
-def _literal(option: str, text: str) -> Any:
+def _parse_literal(option: str, text: str) -> Any:
     """Return the value that a text writes: dicts, lists, numbers, texts; names and calls are refused."""
     try:
         return ast.literal_eval(text)
@@ -122,7 +122,7 @@ def _literal(option: str, text: str) -> Any:
         ) from None
 
 
-def _algorithm(name: str) -> str:
+def _check_algorithm_name(name: str) -> str:
     if name not in ALGORITHMS:
         raise argparse.ArgumentTypeError(
             f"invalid choice: {name!r}{did_you_mean(name, ALGORITHMS)} (choose from {', '.join(ALGORITHMS)})"
@@ -130,7 +130,7 @@ def _algorithm(name: str) -> str:
     return name
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m foretaste.compat.surprise",
         description="Judge an algorithm by cross-validation: on a published data set, on a file of your own, "
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "-algo",
-        type=_algorithm,
+        type=_check_algorithm_name,
         metavar="<prediction algorithm>",
         help="One of " + ", ".join(ALGORITHMS) + ".",
     )

@@ -10,26 +10,26 @@ from typing import Any
 
 import numpy as np
 
-_HERE = str(Path(__file__).parent)
+_PACKAGE_FOLDER = str(Path(__file__).parent)
 
 
-class SurpriseTrap(UserWarning):
+class SurpriseCompatWarning(UserWarning):
     """Something that scikit-surprise takes without a word, and that is rarely meant."""
 
 
-def other_type(raw: Any, known: Mapping[Any, int]) -> Any:
+def find_in_other_type(raw: Any, known: Mapping[Any, int]) -> Any:
     """Return the known id that says the same as an unknown one in another type, or None."""
     for kind in (str, int, float):
         try:
-            same = kind(raw)
+            converted = kind(raw)
         except (TypeError, ValueError, OverflowError):
             continue
-        if same in known:
-            return same
+        if converted in known:
+            return converted
     return None
 
 
-def warn(message: str, mend: str) -> None:
+def warn(message: str, fix: str) -> None:
     """Warn of a trap, at the line of the program that stepped into it.
 
     Parameters
@@ -40,12 +40,12 @@ def warn(message: str, mend: str) -> None:
         What to type.
     """
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):
         level, frame = level + 1, frame.f_back
-    warnings.warn(f"{message}\ntry: {mend}", SurpriseTrap, stacklevel=level)
+    warnings.warn(f"{message}\ntry: {fix}", SurpriseCompatWarning, stacklevel=level)
 
 
-def unknown_ids(what: str, known: Mapping[Any, int], unknown: Iterable[tuple[int, Any]]) -> None:
+def warn_about_unknown_ids(entity: str, known: Mapping[Any, int], unknown: Iterable[tuple[int, Any]]) -> None:
     """Warn of the first id that is unknown only because it has another type.
 
     Parameters
@@ -58,18 +58,20 @@ def unknown_ids(what: str, known: Mapping[Any, int], unknown: Iterable[tuple[int
         Rows, from 0, and the raw ids in them.
     """
     for row, raw in unknown:
-        near = other_type(raw, known)
-        if near is not None:
+        match = find_in_other_type(raw, known)
+        if match is not None:
             warn(
-                f"row {row}: {what} {raw!r} is unknown, but {near!r} is not; the prediction is made as for a "
+                f"row {row}: {entity} {raw!r} is unknown, but {match!r} is not; the prediction is made as for a "
                 f"stranger",
-                f"{near!r}: raw ids are {type(near).__name__} here, not {type(raw).__name__}",
+                f"{match!r}: raw ids are {type(match).__name__} here, not {type(raw).__name__}",
             )
             return
 
 
-def odd_ratings(
-    ratings: Sequence[tuple[Any, Any, float, Any]], scale: tuple[float, float], place: Callable[[int], str]
+def warn_about_ratings(
+    ratings: Sequence[tuple[Any, Any, float, Any]],
+    scale: tuple[float, float],
+    row_label: Callable[[int], str],
 ) -> None:
     """Warn of ratings that are NaN, outside the scale, or the second of one user for one item.
 
@@ -85,34 +87,36 @@ def odd_ratings(
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
         warn(
-            f"{place(int(missing[0]))}: the rating is NaN, which makes the mean of all ratings and what is "
+            f"{row_label(int(missing[0]))}: the rating is NaN, which makes the mean of all ratings and what is "
             f"learned from it NaN ({len(missing):,} such)",
             "leave these rows out before the ratings are loaded",
         )
     outside = np.flatnonzero((values < low) | (values > high))
     if len(outside):
-        inside = values[~np.isnan(values)]
+        known = values[~np.isnan(values)]
         first = int(outside[0])
         warn(
-            f"{place(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} of the "
+            f"{row_label(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} of the "
             f"Reader, into which all predictions are brought ({len(outside):,} such)",
-            f"Reader(rating_scale=({inside.min():g}, {inside.max():g}), ...)",
+            f"Reader(rating_scale=({known.min():g}, {known.max():g}), ...)",
         )
     if len({(user, item) for user, item, _, _ in ratings}) < len(ratings):
-        _warn_of_duplicates(ratings, place)
+        _warn_about_duplicates(ratings, row_label)
 
 
-def _warn_of_duplicates(ratings: Sequence[tuple[Any, Any, float, Any]], place: Callable[[int], str]) -> None:
+def _warn_about_duplicates(
+    ratings: Sequence[tuple[Any, Any, float, Any]], row_label: Callable[[int], str]
+) -> None:
     first: dict[tuple[Any, Any], int] = {}
-    again = [
-        (row, before)
+    repeated = [
+        (row, previous)
         for row, (user, item, _, _) in enumerate(ratings)
-        if (before := first.setdefault((user, item), row)) != row
+        if (previous := first.setdefault((user, item), row)) != row
     ]
-    row, before = again[0]
+    row, previous = repeated[0]
     user, item, _, _ = ratings[row]
     warn(
-        f"{place(row)}: user {user!r} rates item {item!r} again, after {place(before)}; both ratings count "
-        f"({len(again):,} such)",
+        f"{row_label(row)}: user {user!r} rates item {item!r} again, after {row_label(previous)}; both ratings count "
+        f"({len(repeated):,} such)",
         "keep one of each pair before the ratings are loaded, the last for example",
     )

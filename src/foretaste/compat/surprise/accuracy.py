@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import concordant_pairs, group_rows
-from foretaste.compat.surprise.trainset import inner_ids
+from foretaste.compat.surprise.trainset import assign_inner_ids
 from foretaste.errors import DataError
 from foretaste.typing import Float64Array
 
@@ -27,7 +27,7 @@ def rmse(predictions: Any, verbose: bool = True) -> Any:
     DataError
         If there are no predictions, or one has no true rating (a ``ValueError``).
     """
-    return _said("RMSE: ", np.sqrt(np.mean(_errors(predictions) ** 2)), verbose)
+    return _print_and_return("RMSE: ", np.sqrt(np.mean(_errors(predictions) ** 2)), verbose)
 
 
 def mse(predictions: Any, verbose: bool = True) -> Any:
@@ -43,7 +43,7 @@ def mse(predictions: Any, verbose: bool = True) -> Any:
     DataError
         As ``rmse``.
     """
-    return _said("MSE: ", np.mean(_errors(predictions) ** 2), verbose)
+    return _print_and_return("MSE: ", np.mean(_errors(predictions) ** 2), verbose)
 
 
 def mae(predictions: Any, verbose: bool = True) -> Any:
@@ -59,7 +59,7 @@ def mae(predictions: Any, verbose: bool = True) -> Any:
     DataError
         As ``rmse``.
     """
-    return _said("MAE:  ", np.mean(np.abs(_errors(predictions))), verbose)
+    return _print_and_return("MAE:  ", np.mean(np.abs(_errors(predictions))), verbose)
 
 
 def fcp(predictions: Any, verbose: bool = True) -> Any:
@@ -78,27 +78,27 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
     DataError
         As ``rmse``; and if no user has two different true ratings.
     """
-    true, predicted = _columns(predictions)
-    users, numbered = inner_ids([row[0] for row in predictions])
-    starts, order = group_rows(users, len(numbered))
-    right, wrong = concordant_pairs(starts, true[order], predicted[order])
-    concordant = np.mean(right[right > 0]) if right.any() else 0.0
-    discordant = np.mean(wrong[wrong > 0]) if wrong.any() else 0.0
+    true, predicted = _true_and_predicted(predictions)
+    users, code_by_user = assign_inner_ids([row[0] for row in predictions])
+    starts, order = group_rows(users, len(code_by_user))
+    n_concordant, n_discordant = concordant_pairs(starts, true[order], predicted[order])
+    concordant = np.mean(n_concordant[n_concordant > 0]) if n_concordant.any() else 0.0
+    discordant = np.mean(n_discordant[n_discordant > 0]) if n_discordant.any() else 0.0
     if concordant + discordant == 0:
         raise DataError(
             "cannot compute fcp on this list of prediction. Does every user have at least two predictions? "
             "No user here has two with different true ratings",
             hint="accuracy.rmse(predictions), or more ratings of each user in the testset",
         )
-    return _said("FCP:  ", concordant / (concordant + discordant), verbose)
+    return _print_and_return("FCP:  ", concordant / (concordant + discordant), verbose)
 
 
 def _errors(predictions: Any) -> Float64Array:
-    true, predicted = _columns(predictions)
+    true, predicted = _true_and_predicted(predictions)
     return true - predicted
 
 
-def _columns(predictions: Any) -> tuple[Float64Array, Float64Array]:
+def _true_and_predicted(predictions: Any) -> tuple[Float64Array, Float64Array]:
     """Return true and predicted ratings."""
     if len(predictions) == 0:
         raise DataError("Prediction list is empty.", hint="predictions = algo.test(testset)")
@@ -114,7 +114,7 @@ def _columns(predictions: Any) -> tuple[Float64Array, Float64Array]:
     return np.array(true, np.float64), np.array(predicted, np.float64)
 
 
-def _said(name: str, value: Any, verbose: bool) -> Any:
+def _print_and_return(name: str, value: Any, verbose: bool) -> Any:
     if verbose:
         print(f"{name}{value:1.4f}")  # noqa: T201 - what programs that ask for it have printed
     return value

@@ -13,9 +13,9 @@ from foretaste import datasets
 from foretaste.datasets.cache import cache_folder
 from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean
 
-VARIABLE = "SURPRISE_DATA_FOLDER"
-_OLD_FOLDER = ".surprise_data"  # of scikit-surprise, in the home folder
-_NOW_CALLED = {"ml-100k": "movielens-100k", "ml-1m": "movielens-1m", "jester": "jester-2"}
+FOLDER_VARIABLE = "SURPRISE_DATA_FOLDER"
+_SURPRISE_FOLDER = ".surprise_data"  # of scikit-surprise, in the home folder
+_REGISTRY_NAMES = {"ml-100k": "movielens-100k", "ml-1m": "movielens-1m", "jester": "jester-2"}
 
 
 class BuiltinDataset(NamedTuple):
@@ -61,36 +61,40 @@ def get_dataset_dir() -> str:
     InvalidParameterError
         If it cannot be made.
     """
-    folder = _folder()
+    folder = _data_folder()
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidParameterError(
             f"cannot make the folder {folder}: {error.strerror}",
-            hint=f"{VARIABLE}=/another/folder (in the environment)",
+            hint=f"{FOLDER_VARIABLE}=/another/folder (in the environment)",
         ) from None
     return folder
 
 
-def _folder() -> str:
-    chosen = os.environ.get(VARIABLE)
-    return chosen if chosen is not None else str(cache_folder() / "surprise")
+def _data_folder() -> str:
+    value = os.environ.get(FOLDER_VARIABLE)
+    return value if value is not None else str(cache_folder() / "surprise")
 
 
-def _path(file: str) -> str:
+def _ratings_path(file: str) -> str:
     """Return the path of a file of ratings; an older copy of scikit-surprise's only where ours is not."""
-    path = Path(_folder()) / file
-    old = Path.home() / _OLD_FOLDER / file
-    return str(old if VARIABLE not in os.environ and not path.is_file() and old.is_file() else path)
+    path = Path(_data_folder()) / file
+    surprise_path = Path.home() / _SURPRISE_FOLDER / file
+    return str(
+        surprise_path
+        if FOLDER_VARIABLE not in os.environ and not path.is_file() and surprise_path.is_file()
+        else path
+    )
 
 
-class _Builtins(Mapping[str, BuiltinDataset]):
+class _BuiltinDatasets(Mapping[str, BuiltinDataset]):
     """The built-in data sets by name; paths follow the environment as it is when they are asked for."""
 
     def __getitem__(self, name: str) -> BuiltinDataset:
         file, reader = _FILES[name]
-        url = datasets.info(_NOW_CALLED[name]).archives_with("ratings")[0].urls[0]
-        return BuiltinDataset(url, _path(file), dict(reader))
+        url = datasets.info(_REGISTRY_NAMES[name]).archives_with("ratings")[0].urls[0]
+        return BuiltinDataset(url, _ratings_path(file), dict(reader))
 
     def __iter__(self) -> Iterator[str]:
         return iter(_FILES)
@@ -99,7 +103,7 @@ class _Builtins(Mapping[str, BuiltinDataset]):
         return len(_FILES)
 
 
-BUILTIN_DATASETS = _Builtins()
+BUILTIN_DATASETS = _BuiltinDatasets()
 
 
 def download_builtin_dataset(name: str) -> None:
@@ -126,7 +130,7 @@ def download_builtin_dataset(name: str) -> None:
             f"unknown dataset {name}. Accepted values are {', '.join(_FILES)}{did_you_mean(name, _FILES)}",
             hint="Dataset.load_builtin('ml-100k')",
         )
-    data_set = datasets.info(_NOW_CALLED[name])
+    data_set = datasets.info(_REGISTRY_NAMES[name])
     print(f"Trying to download dataset from {BUILTIN_DATASETS[name].url}...")  # noqa: T201 - as surprise says
     folder = datasets.fetch(data_set.name)
     target = Path(get_dataset_dir()) / name

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.compat.surprise._warnings import odd_ratings
+from foretaste.compat.surprise._warnings import warn_about_ratings
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from foretaste.compat.surprise.reader import Reader
-from foretaste.compat.surprise.trainset import Trainset, inner_ids
+from foretaste.compat.surprise.trainset import Trainset, assign_inner_ids
 from foretaste.errors import DataError, ForetasteError, InvalidParameterError, NotFoundError, did_you_mean
 
 Rating = tuple[Any, Any, float, Any]
 
 
-class UnknownName(NotFoundError, ValueError):
+class UnknownNameError(NotFoundError, ValueError):
     """A data set or a file that does not exist; programs written for scikit-surprise catch ``ValueError``."""
 
 
@@ -57,18 +57,18 @@ class Dataset:
             If it cannot be fetched, or is not what was published.
         """
         if name not in BUILTIN_DATASETS:
-            raise UnknownName(
+            raise UnknownNameError(
                 f"unknown dataset {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
                 f"{did_you_mean(name, BUILTIN_DATASETS)}",
                 hint="Dataset.load_builtin('ml-100k'); your own file: Dataset.load_from_file(path, reader)",
             )
         if not Path(BUILTIN_DATASETS[name].path).is_file():
-            if prompt and not _agreed(name):
+            if prompt and not _confirm_download(name):
                 print("Ok then, I'm out!")  # noqa: T201 - a conversation with who sits there
                 sys.exit()
             download_builtin_dataset(name)
-        found = BUILTIN_DATASETS[name]
-        return cls.load_from_file(found.path, Reader(**found.reader_params))
+        builtin = BUILTIN_DATASETS[name]
+        return cls.load_from_file(builtin.path, Reader(**builtin.reader_params))
 
     @classmethod
     def load_from_file(cls, file_path: Any, reader: Reader) -> DatasetAutoFolds:
@@ -140,7 +140,7 @@ class Dataset:
         ratings: list[Rating] = []
         with Path(file_name).expanduser().open(encoding="utf-8") as lines:
             try:
-                ratings.extend(self.reader._parsed(islice(lines, skip, None)))
+                ratings.extend(self.reader._parse_lines(islice(lines, skip, None)))
             except ForetasteError as error:
                 where = f"line {skip + len(ratings) + 1} of {file_name}"
                 raise DataError(error.message, where=where, hint=error.hint) from None
@@ -148,7 +148,9 @@ class Dataset:
                 raise DataError(
                     f"{file_name} is no text in utf-8: {error.reason}", hint="write it as utf-8 first"
                 ) from None
-        odd_ratings(ratings, self.reader.rating_scale, lambda row: f"line {skip + row + 1} of {file_name}")
+        warn_about_ratings(
+            ratings, self.reader.rating_scale, lambda row: f"line {skip + row + 1} of {file_name}"
+        )
         return ratings
 
     def construct_trainset(self, raw_trainset: Any) -> Trainset:
@@ -159,8 +161,8 @@ class Dataset:
         raw_trainset : list of (user, item, rating, time)
         """
         raw = list(raw_trainset)
-        user, users = inner_ids([row[0] for row in raw])
-        item, items = inner_ids([row[1] for row in raw])
+        user, users = assign_inner_ids([row[0] for row in raw])
+        item, items = assign_inner_ids([row[1] for row in raw])
         value = np.fromiter((rating for _, _, rating, _ in raw), np.float64, len(raw))
         return Trainset._from_codes(user, item, value, self.reader.rating_scale, users, items)
 
@@ -192,7 +194,7 @@ class DatasetUserFolds(Dataset):
         self.folds_files = list(folds_files)
         for file in (file for pair in self.folds_files for file in pair):
             if not Path(file).expanduser().is_file():
-                raise UnknownName(
+                raise UnknownNameError(
                     f"File {file} does not exist.",
                     hint="folds_files=[('u1.base', 'u1.test')], with their folder",
                 )
@@ -225,7 +227,7 @@ class DatasetAutoFolds(Dataset):
         elif df is not None:
             self.df = df
             self.raw_ratings = _frame_ratings(df)
-            odd_ratings(self.raw_ratings, reader.rating_scale, lambda row: f"row {row} of the frame")
+            warn_about_ratings(self.raw_ratings, reader.rating_scale, lambda row: f"row {row} of the frame")
         else:
             raise InvalidParameterError(
                 "Must specify ratings file or dataframe.", hint="Dataset.load_from_file(path, reader)"
@@ -236,11 +238,11 @@ class DatasetAutoFolds(Dataset):
         return self.construct_trainset(self.raw_ratings)
 
 
-def _agreed(name: str) -> bool:
+def _confirm_download(name: str) -> bool:
     """Ask whether a data set may be fetched, until there is an answer."""
     while True:
-        question = f"Dataset {name} could not be found. Do you want to download it? [Y/n] "
-        print(question, end="", flush=True)  # noqa: T201 - a conversation with who sits there
+        message = f"Dataset {name} could not be found. Do you want to download it? [Y/n] "
+        print(message, end="", flush=True)  # noqa: T201 - a conversation with who sits there
         answer = input().strip().lower()
         if answer in ("", "y", "yes"):
             return True

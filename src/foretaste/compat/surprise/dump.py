@@ -22,7 +22,7 @@ from foretaste.compat.surprise.dump_format import (
     pack_predictions,
     pack_random,
     pack_trainset,
-    plain,
+    to_json_value,
     unpack_predictions,
     unpack_random,
     unpack_trainset,
@@ -35,19 +35,26 @@ from foretaste.typing import ArrayDict
 FORMAT = 1
 _KEY = "foretaste-surprise"
 _FIELDS = {"format": int, "library": str, "algo": (str, type(None)), "params": dict, "fitted": bool}
-_AGAIN = "dump.dump(file_name, predictions, algo), with foretaste.compat.surprise"
-_MOST_EPOCHS = 100_000
+_DUMP_HINT = "dump.dump(file_name, predictions, algo), with foretaste.compat.surprise"
+_MAX_EPOCHS = 100_000
 
 # What is restored must have the shape that these parameters say: name of the parameter, array and axis.
-_SIZES: dict[str, tuple[tuple[str, str, int], ...]] = {
+_SIZE_PARAMS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "BaselineOnly": (),
     "SVD": (("n_factors", "pu", 1),),
     "SVDpp": (("n_factors", "pu", 1),),
     "NMF": (("n_factors", "pu", 1),),
     "CoClustering": (("n_cltr_u", "avg_cltr_u", 0), ("n_cltr_i", "avg_cltr_i", 0)),
 }
-_LEARNS_AGAIN = ("NormalPredictor", "KNNBasic", "KNNWithMeans", "KNNWithZScore", "KNNBaseline", "SlopeOne")
-_PLACES = {"cltr_u": "n_cltr_u", "cltr_i": "n_cltr_i"}  # arrays of places, all below this parameter
+_REFITTED_ALGORITHMS = (
+    "NormalPredictor",
+    "KNNBasic",
+    "KNNWithMeans",
+    "KNNWithZScore",
+    "KNNBaseline",
+    "SlopeOne",
+)
+_CLUSTER_PARAMS = {"cltr_u": "n_cltr_u", "cltr_i": "n_cltr_i"}  # arrays of places, all below this parameter
 
 
 def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any = 0) -> None:
@@ -76,7 +83,7 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
     }  # fmt: skip
     arrays: ArrayDict = {}
     if algo is not None:
-        header |= _packed_algo(algo, arrays)
+        header |= _pack_algo(algo, arrays)
     if predictions is not None:
         arrays |= pack_predictions(predictions)
     with atomic_write(file_name) as partial:
@@ -108,15 +115,15 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
     """
     path = Path(file_name)
     if not path.is_file():
-        raise NotFoundError(f"there is no file {path}", hint=_AGAIN)
+        raise NotFoundError(f"there is no file {path}", hint=_DUMP_HINT)
     header, arrays = _read(path)
     try:
         predictions = unpack_predictions(arrays) if "predictions" in arrays else None
-        algo = None if header["algo"] is None else _unpacked_algo(header, arrays)
+        algo = None if header["algo"] is None else _unpack_algo(header, arrays)
         if arrays:
             raise ModelFileError(f"there is something more in it: {sorted(arrays)[0][:80]}")
     except ForetasteError as error:
-        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=_AGAIN) from error
+        raise ModelFileError(f"{path} cannot be used: {error.message}", hint=_DUMP_HINT) from error
     return predictions, algo
 
 
@@ -126,10 +133,10 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
 def _classes() -> dict[str, Any]:
     from foretaste.compat.surprise import prediction_algorithms
 
-    return {name: getattr(prediction_algorithms, name) for name in (*_SIZES, *_LEARNS_AGAIN)}
+    return {name: getattr(prediction_algorithms, name) for name in (*_SIZE_PARAMS, *_REFITTED_ALGORITHMS)}
 
 
-def _packed_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
+def _pack_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
     """Return what the header says of an algorithm; its arrays go into ``arrays``."""
     name = type(algo).__name__
     if _classes().get(name) is not type(algo):
@@ -140,25 +147,27 @@ def _packed_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
         )
     fitted = hasattr(algo, "trainset")
     params = _params(algo)
-    unknown = set(vars(algo)) - set(vars(_fresh(type(algo), params))) - {"trainset", "bu", "bi"}
+    unknown = set(vars(algo)) - set(vars(_construct(type(algo), params))) - {"trainset", "bu", "bi"}
     if fitted:
-        _refuse_endless(params)
+        _check_epochs(params)
         arrays |= pack_trainset(algo.trainset)
-        template = _template(name, params, algo.trainset)
+        template = _fit_template(name, params, algo.trainset)
         unknown -= set(vars(template))
-        if name in _SIZES:
-            arrays |= _learned(algo, template)
-    own = sorted(key for key in unknown if not key.startswith("_"))
-    if own:
+        if name in _SIZE_PARAMS:
+            arrays |= _fitted_arrays(algo, template)
+    extra = sorted(key for key in unknown if not key.startswith("_"))
+    if extra:
         raise NotSupportedError(
-            f"{name}.{own[0]} is an attribute of your own, which a dump cannot hold",
-            hint=f"del algo.{own[0]}, and keep it in a file of your own",
+            f"{name}.{extra[0]} is an attribute of your own, which a dump cannot hold",
+            hint=f"del algo.{extra[0]}, and keep it in a file of your own",
         )
-    kept = {
-        key: pack_random(value) if key == "random_state" else _finite(plain(value, f"{name}.{key}"), key)
+    packed_params = {
+        key: pack_random(value)
+        if key == "random_state"
+        else _check_finite(to_json_value(value, f"{name}.{key}"), key)
         for key, value in params.items()
     }
-    return {"algo": name, "params": kept, "fitted": fitted}
+    return {"algo": name, "params": packed_params, "fitted": fitted}
 
 
 def _params(algo: Any) -> dict[str, Any]:
@@ -168,63 +177,63 @@ def _params(algo: Any) -> dict[str, Any]:
     return {name: vars(algo)[name] for name in names if name != "self" and name in vars(algo)}
 
 
-def _fresh(kind: Any, params: dict[str, Any]) -> Any:
-    known = inspect.signature(kind.__init__).parameters
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in known.values())
-    made = kind(**{key: value for key, value in params.items() if key in known or open_ended})
+def _construct(algo_class: Any, params: dict[str, Any]) -> Any:
+    known = inspect.signature(algo_class.__init__).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    algo = algo_class(**{key: value for key, value in params.items() if key in known or open_ended})
     for key in ("sim_options", "bsl_options"):
         if key in params:
-            setattr(made, key, dict(params[key]))
-    return made
+            setattr(algo, key, dict(params[key]))
+    return algo
 
 
-def _template(name: str, params: dict[str, Any], trainset: Any) -> Any:
+def _fit_template(name: str, params: dict[str, Any], trainset: Any) -> Any:
     """Return a fitted algorithm that shows which attributes there are, without learning what takes long."""
     quiet = {"verbose": False} | ({"n_epochs": 0} if "n_epochs" in params else {})
     seed = {"random_state": 0} if "random_state" in params else {}
-    return _fresh(_classes()[name], params | {key: quiet[key] for key in quiet if key in params} | seed).fit(
-        trainset
-    )
+    return _construct(
+        _classes()[name], params | {key: quiet[key] for key in quiet if key in params} | seed
+    ).fit(trainset)
 
 
-def _learned(algo: Any, template: Any) -> ArrayDict:
+def _fitted_arrays(algo: Any, template: Any) -> ArrayDict:
     """Return the learned arrays and numbers of an algorithm."""
-    learned: ArrayDict = {}
-    for key, like in vars(template).items():
+    arrays: ArrayDict = {}
+    for key, expected in vars(template).items():
         value = vars(algo).get(key)
-        if isinstance(like, np.ndarray):
-            found = np.ascontiguousarray(value)
-            if found.dtype != like.dtype or found.shape != like.shape:
+        if isinstance(expected, np.ndarray):
+            array = np.ascontiguousarray(value)
+            if array.dtype != expected.dtype or array.shape != expected.shape:
                 raise NotSupportedError(
-                    f"{type(algo).__name__}.{key} is {found.dtype} {found.shape}; it should be "
-                    f"{like.dtype} {like.shape}",
+                    f"{type(algo).__name__}.{key} is {array.dtype} {array.shape}; it should be "
+                    f"{expected.dtype} {expected.shape}",
                     hint="fit it again",
                 )
-            learned[f"learned.{key}"] = found
-    return learned
+            arrays[f"learned.{key}"] = array
+    return arrays
 
 
-def _unpacked_algo(header: dict[str, Any], arrays: ArrayDict) -> Any:
+def _unpack_algo(header: dict[str, Any], arrays: ArrayDict) -> Any:
     name, params = header["algo"], dict(header["params"])
     if name not in _classes():
         raise ModelFileError(f"there is no algorithm {name[:80]!r}")
     if "random_state" in params:
         params["random_state"] = unpack_random(params["random_state"])
-    _refuse_endless(params)
+    _check_epochs(params)
     try:
-        algo = _fresh(_classes()[name], params)
+        algo = _construct(_classes()[name], params)
         if set(_params(algo)) != set(params):
             raise ModelFileError(f"its parameters are not those of {name}")
         if not header["fitted"]:
             return algo
         trainset = unpack_trainset(arrays)
-        if name in _LEARNS_AGAIN:
-            algo = _fresh(_classes()[name], params | ({"verbose": False} if "verbose" in params else {})).fit(
-                trainset
-            )
+        if name in _REFITTED_ALGORITHMS:
+            algo = _construct(
+                _classes()[name], params | ({"verbose": False} if "verbose" in params else {})
+            ).fit(trainset)
         else:
             _check_sizes(name, params, arrays)
-            _restore(algo, _template(name, params, trainset), arrays)
+            _restore(algo, _fit_template(name, params, trainset), arrays)
             algo.trainset = trainset
     except (
         TypeError,
@@ -245,46 +254,46 @@ def _unpacked_algo(header: dict[str, Any], arrays: ArrayDict) -> Any:
 
 def _check_sizes(name: str, params: dict[str, Any], arrays: ArrayDict) -> None:
     """Refuse parameters that would need other arrays than there are, before memory is asked for."""
-    for param, array, axis in _SIZES[name]:
-        found = arrays.get(f"learned.{array}")
-        if found is None or found.ndim <= axis or found.shape[axis] != params.get(param):
+    for param, array_name, axis in _SIZE_PARAMS[name]:
+        array_value = arrays.get(f"learned.{array_name}")
+        if array_value is None or array_value.ndim <= axis or array_value.shape[axis] != params.get(param):
             raise ModelFileError(
-                f"learned.{array} has not the shape that {param}={params.get(param)!r:.40} says"
+                f"learned.{array_name} has not the shape that {param}={params.get(param)!r:.40} says"
             )
 
 
 def _restore(algo: Any, template: Any, arrays: ArrayDict) -> None:
     """Give an algorithm what the file says that it learned; everything else is as in the template."""
-    own = vars(algo).copy()
+    attributes = vars(algo).copy()
     vars(algo).update(vars(template))
-    vars(algo).update(own)
-    for key, like in vars(template).items():
-        if not isinstance(like, np.ndarray):
+    vars(algo).update(attributes)
+    for key, expected in vars(template).items():
+        if not isinstance(expected, np.ndarray):
             continue
-        found = arrays.pop(f"learned.{key}", None)
-        if found is None or found.dtype != like.dtype or found.shape != like.shape:
+        array = arrays.pop(f"learned.{key}", None)
+        if array is None or array.dtype != expected.dtype or array.shape != expected.shape:
             raise ModelFileError(
-                f"learned.{key} is missing, or has another shape or type than {like.shape} {like.dtype}"
+                f"learned.{key} is missing, or has another shape or type than {expected.shape} {expected.dtype}"
             )
-        if key in _PLACES and (found.min() < 0 or found.max() >= getattr(algo, _PLACES[key])):
+        if key in _CLUSTER_PARAMS and (array.min() < 0 or array.max() >= getattr(algo, _CLUSTER_PARAMS[key])):
             raise ModelFileError(f"learned.{key} holds a place that there is not")
-        setattr(algo, key, found)
+        setattr(algo, key, array)
 
 
-def _refuse_endless(params: dict[str, Any]) -> None:
+def _check_epochs(params: dict[str, Any]) -> None:
     """Refuse numbers of epochs that no one trains, so that no file makes a program hang."""
     options = [params] + [
         params[key] for key in ("bsl_options", "sim_options") if isinstance(params.get(key), dict)
     ]
-    for one in options:
-        epochs = one.get("n_epochs", 0)
-        if not isinstance(epochs, int) or not 0 <= epochs <= _MOST_EPOCHS:
+    for settings in options:
+        epochs = settings.get("n_epochs", 0)
+        if not isinstance(epochs, int) or not 0 <= epochs <= _MAX_EPOCHS:
             raise ModelFileError(
-                f"n_epochs={epochs!r:.40} is not allowed; it must be between 0 and {_MOST_EPOCHS:,}"
+                f"n_epochs={epochs!r:.40} is not allowed; it must be between 0 and {_MAX_EPOCHS:,}"
             )
 
 
-def _finite(value: Any, name: str) -> Any:
+def _check_finite(value: Any, name: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise NotSupportedError(f"{name}={value} is no number, which a dump cannot hold")
     return value
@@ -303,36 +312,38 @@ def _read(path: Path) -> tuple[dict[str, Any], ArrayDict]:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         if isinstance(error, ModelFileError):
             raise
-        with path.open("rb") as opened:
-            if opened.read(1) == b"\x80":
+        with path.open("rb") as raw_file:
+            if raw_file.read(1) == b"\x80":
                 raise ModelFileError(
                     f"{path} is a pickle, as scikit-surprise writes: reading it could run any code",
-                    hint="fit again: algo.fit(trainset), then " + _AGAIN,
+                    hint="fit again: algo.fit(trainset), then " + _DUMP_HINT,
                 ) from None
-        raise ModelFileError(f"{path} is damaged or no dump: {error}", hint=_AGAIN) from error
+        raise ModelFileError(f"{path} is damaged or no dump: {error}", hint=_DUMP_HINT) from error
 
 
-def _header(path: Path, found: dict[str, str] | None) -> dict[str, Any]:
-    if not found or _KEY not in found:
+def _header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
+    if not metadata or _KEY not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file, but no dump of this package",
             hint="foretaste.load(path), if foretaste fit or foretaste.save wrote it",
         )
     try:
-        header = json.loads(found[_KEY])
+        header = json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: its header cannot be read: {error}", hint=_AGAIN) from None
-    written = header.get("format") if isinstance(header, dict) else None
-    if type(written) is int and written > FORMAT:
         raise ModelFileError(
-            f"{path} has format {written}; this version reads format {FORMAT}",
+            f"{path} is damaged: its header cannot be read: {error}", hint=_DUMP_HINT
+        ) from None
+    version = header.get("format") if isinstance(header, dict) else None
+    if type(version) is int and version > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {version}; this version reads format {FORMAT}",
             hint="pip install --upgrade foretaste",
         )
     if (
         not isinstance(header, dict)
         or set(header) != set(_FIELDS)
-        or written != FORMAT
+        or version != FORMAT
         or not all(isinstance(header[key], kind) for key, kind in _FIELDS.items())  # type: ignore[arg-type]
     ):
-        raise ModelFileError(f"{path} is damaged: its header is not that of a dump", hint=_AGAIN)
+        raise ModelFileError(f"{path} is damaged: its header is not that of a dump", hint=_DUMP_HINT)
     return header

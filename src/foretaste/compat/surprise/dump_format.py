@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction
-from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.compat.surprise.trainset import RatingArrays, Trainset
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.typing import ArrayDict, UInt8Array
 
-_TEXTS = {"trainset.raw_users": "users", "trainset.raw_items": "items"}
-_SIDES = ("by_user", "by_item")
+_ID_ARRAYS = {"trainset.raw_users": "users", "trainset.raw_items": "items"}
+_GROUPINGS = ("by_user", "by_item")
 _COLUMNS = {"users": np.int32, "items": np.int32, "values": np.float64}
-_RANDOM = "RandomState"
-_DEEPEST = 20
+_RANDOM_STATE_KEY = "RandomState"
+_MAX_DEPTH = 20
 
 
 # Values that JSON can hold -------------------------------------------------------------------------------
 
 
-def plain(value: Any, name: str, depth: int = 0) -> Any:
+def to_json_value(value: Any, name: str, depth: int = 0) -> Any:
     """Return a value as JSON gives it back, numpy's numbers as Python's own.
 
     Parameters
@@ -41,22 +41,22 @@ def plain(value: Any, name: str, depth: int = 0) -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if depth < _DEEPEST and isinstance(value, list):
-        return [plain(one, name, depth + 1) for one in value]
-    if depth < _DEEPEST and isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: plain(one, f"{name}[{key!r}]", depth + 1) for key, one in value.items()}
+    if depth < _MAX_DEPTH and isinstance(value, list):
+        return [to_json_value(item, name, depth + 1) for item in value]
+    if depth < _MAX_DEPTH and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: to_json_value(item, f"{name}[{key!r}]", depth + 1) for key, item in value.items()}
     raise NotSupportedError(
         f"{name} is {value!r:.80} of type {type(value).__name__}, which a dump cannot hold",
         hint="numbers, texts, None, lists and dicts by texts can be kept",
     )
 
 
-def packed_json(value: Any) -> UInt8Array:
+def encode_json(value: Any) -> UInt8Array:
     """Return a value that JSON can hold as bytes, ASCII alone."""
     return np.frombuffer(json.dumps(value).encode("ascii"), np.uint8)
 
 
-def unpacked_json(array: Any, name: str) -> Any:
+def decode_json(array: Any, name: str) -> Any:
     """Return what ``packed_json`` wrote.
 
     Raises
@@ -85,12 +85,12 @@ def pack_predictions(predictions: Any) -> ArrayDict:
     """
     rows = [
         [
-            plain(one, f"predictions[{row}].{field}")
-            for field, one in zip(Prediction._fields, fields, strict=True)
+            to_json_value(value, f"predictions[{row}].{field}")
+            for field, value in zip(Prediction._fields, fields, strict=True)
         ]
         for row, fields in enumerate(predictions)
     ]
-    return {"predictions": packed_json(rows)}
+    return {"predictions": encode_json(rows)}
 
 
 def unpack_predictions(arrays: ArrayDict) -> list[Prediction]:
@@ -101,14 +101,14 @@ def unpack_predictions(arrays: ArrayDict) -> list[Prediction]:
     ModelFileError
         If one is none.
     """
-    rows = unpacked_json(arrays.pop("predictions", None), "predictions")
+    rows = decode_json(arrays.pop("predictions", None), "predictions")
     if not isinstance(rows, list):
         raise ModelFileError("the predictions in the file are no list")
     for number, row in enumerate(rows):
         if not (
             isinstance(row, list)
             and len(row) == len(Prediction._fields)
-            and not any(isinstance(one, (list, dict)) for one in row[:2])
+            and not any(isinstance(raw_id, (list, dict)) for raw_id in row[:2])
             and (row[2] is None or type(row[2]) in (int, float))
             and type(row[3]) in (int, float)
             and isinstance(row[4], dict)
@@ -129,23 +129,27 @@ def pack_trainset(trainset: Trainset) -> ArrayDict:
         If raw ids are of a type that a file cannot hold.
     """
     arrays: ArrayDict = {}
-    for side in _SIDES:
-        rows: Rows = getattr(trainset, side)()
-        arrays |= {f"trainset.{side}.{name}": np.ascontiguousarray(getattr(rows, name)) for name in _COLUMNS}
-    for name, what in _TEXTS.items():
+    for grouping in _GROUPINGS:
+        rows: RatingArrays = getattr(trainset, grouping)()
+        arrays |= {
+            f"trainset.{grouping}.{name}": np.ascontiguousarray(getattr(rows, name)) for name in _COLUMNS
+        }
+    for name, what in _ID_ARRAYS.items():
         inner: dict[Any, int] = getattr(trainset, f"_raw2inner_id_{what}")
-        raw = [_plain_id(one, what) for one, _ in sorted(inner.items(), key=lambda pair: pair[1])]
-        arrays[name] = packed_json(raw)
+        raw = [_id_to_json(one, what) for one, _ in sorted(inner.items(), key=lambda pair: pair[1])]
+        arrays[name] = encode_json(raw)
     low, high = trainset.rating_scale
-    arrays["trainset.rating_scale"] = packed_json([plain(low, "rating_scale"), plain(high, "rating_scale")])
+    arrays["trainset.rating_scale"] = encode_json(
+        [to_json_value(low, "rating_scale"), to_json_value(high, "rating_scale")]
+    )
     return arrays
 
 
-def _plain_id(raw: Any, what: str) -> Any:
-    kept = plain(raw, f"a raw id of {what}")
-    if isinstance(kept, (list, dict)):
-        raise NotSupportedError(f"a raw id of {what} is {kept!r:.80}, which a dump cannot hold")
-    return kept
+def _id_to_json(raw: Any, what: str) -> Any:
+    value = to_json_value(raw, f"a raw id of {what}")
+    if isinstance(value, (list, dict)):
+        raise NotSupportedError(f"a raw id of {what} is {value!r:.80}, which a dump cannot hold")
+    return value
 
 
 def unpack_trainset(arrays: ArrayDict) -> Trainset:
@@ -156,46 +160,53 @@ def unpack_trainset(arrays: ArrayDict) -> Trainset:
     ModelFileError
         If it is none, or the two orders do not hold the same ratings.
     """
-    sides = {side: _unpack_rows(arrays, side) for side in _SIDES}
-    ids = {name: _unpack_ids(arrays, name) for name in _TEXTS}
+    grouped = {grouping: _unpack_rows(arrays, grouping) for grouping in _GROUPINGS}
+    ids = {name: _unpack_ids(arrays, name) for name in _ID_ARRAYS}
     users, items = ids.values()
     for rows, groups, n in (
-        (sides["by_user"], sides["by_user"]["users"], len(users)),
-        (sides["by_item"], sides["by_item"]["items"], len(items)),
+        (grouped["by_user"], grouped["by_user"]["users"], len(users)),
+        (grouped["by_item"], grouped["by_item"]["items"], len(items)),
     ):
-        for column, many in (("users", len(users)), ("items", len(items))):
-            found = rows[column]
-            if len(found) == 0 or found.min() < 0 or len(np.unique(found)) != many or found.max() != many - 1:
+        for column, n_expected in (("users", len(users)), ("items", len(items))):
+            codes = rows[column]
+            if (
+                len(codes) == 0
+                or codes.min() < 0
+                or len(np.unique(codes)) != n_expected
+                or codes.max() != n_expected - 1
+            ):
                 raise ModelFileError(
-                    f"the {column} of the trainset in the file are not numbered from 0 to {many - 1}"
+                    f"the {column} of the trainset in the file are not numbered from 0 to {n_expected - 1}"
                 )
         if len(groups) != len(rows["values"]) or (np.diff(groups) < 0).any() or n == 0:
             raise ModelFileError("the ratings of the trainset in the file are not in their order")
     sorted_rows = [
-        [rows[name][np.lexsort(list(rows.values()))] for name in _COLUMNS] for rows in sides.values()
+        [rows[name][np.lexsort(list(rows.values()))] for name in _COLUMNS] for rows in grouped.values()
     ]
-    if not all(np.array_equal(one, other, equal_nan=True) for one, other in zip(*sorted_rows, strict=True)):
+    if not all(
+        np.array_equal(first, second, equal_nan=True) for first, second in zip(*sorted_rows, strict=True)
+    ):
         raise ModelFileError("the two orders of the trainset in the file do not hold the same ratings")
-    return Trainset._from_rows(sides["by_user"], sides["by_item"], _unpack_scale(arrays), users, items)
+    return Trainset._from_rows(grouped["by_user"], grouped["by_item"], _unpack_scale(arrays), users, items)
 
 
-def _unpack_rows(arrays: ArrayDict, side: str) -> ArrayDict:
+def _unpack_rows(arrays: ArrayDict, grouping: str) -> ArrayDict:
     rows: ArrayDict = {}
     for name, kind in _COLUMNS.items():
-        found = arrays.pop(f"trainset.{side}.{name}", None)
-        if found is None or found.dtype != kind or found.ndim != 1:
-            raise ModelFileError(f"trainset.{side}.{name} is missing from the file, or of another type")
-        rows[name] = found
-    if len({len(found) for found in rows.values()}) != 1:
-        raise ModelFileError(f"the columns of trainset.{side} in the file differ in length")
+        column = arrays.pop(f"trainset.{grouping}.{name}", None)
+        if column is None or column.dtype != kind or column.ndim != 1:
+            raise ModelFileError(f"trainset.{grouping}.{name} is missing from the file, or of another type")
+        rows[name] = column
+    if len({len(column) for column in rows.values()}) != 1:
+        raise ModelFileError(f"the columns of trainset.{grouping} in the file differ in length")
     return rows
 
 
 def _unpack_ids(arrays: ArrayDict, name: str) -> dict[Any, int]:
-    raw = unpacked_json(arrays.pop(name, None), name)
-    if not isinstance(raw, list) or any(isinstance(one, (list, dict)) for one in raw):
+    raw = decode_json(arrays.pop(name, None), name)
+    if not isinstance(raw, list) or any(isinstance(raw_id, (list, dict)) for raw_id in raw):
         raise ModelFileError(f"{name} in the file is no list of ids")
-    inner = {one: place for place, one in enumerate(raw)}
+    inner = {raw_id: code for code, raw_id in enumerate(raw)}
     if len(inner) != len(raw):
         raise ModelFileError(f"{name} in the file holds an id twice")
     return inner
@@ -203,7 +214,7 @@ def _unpack_ids(arrays: ArrayDict, name: str) -> dict[Any, int]:
 
 def _unpack_scale(arrays: ArrayDict) -> tuple[Any, Any]:
     name = "trainset.rating_scale"
-    scale = unpacked_json(arrays.pop(name, None), name)
+    scale = decode_json(arrays.pop(name, None), name)
     if not (
         isinstance(scale, list)
         and len(scale) == 2
@@ -220,12 +231,14 @@ def _unpack_scale(arrays: ArrayDict) -> tuple[Any, Any]:
 def pack_random(random_state: Any) -> Any:
     """Return what ``random_state`` may be, a generator as its state, for JSON."""
     if not isinstance(random_state, np.random.RandomState):
-        return plain(random_state, "random_state")
+        return to_json_value(random_state, "random_state")
     name, keys, position, has_gauss, gauss = random_state.get_state(legacy=True)
-    return {_RANDOM: [str(name), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)]}
+    return {
+        _RANDOM_STATE_KEY: [str(name), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)]
+    }
 
 
-def unpack_random(kept: Any) -> Any:
+def unpack_random(state: Any) -> Any:
     """Return what ``pack_random`` took.
 
     Raises
@@ -233,14 +246,14 @@ def unpack_random(kept: Any) -> Any:
     ModelFileError
         If it is no state of a generator.
     """
-    if not isinstance(kept, dict):
-        return kept
+    if not isinstance(state, dict):
+        return state
     try:
-        name, keys, position, has_gauss, gauss = kept[_RANDOM]
+        name, keys, position, has_gauss, gauss = state[_RANDOM_STATE_KEY]
         if not 0 <= position <= 624:
             raise ValueError("its position is outside")
-        made = np.random.RandomState()
-        made.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
+        rng = np.random.RandomState()
+        rng.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"random_state in the file is no state of a generator: {error}") from None
-    return made
+    return rng

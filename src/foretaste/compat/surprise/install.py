@@ -19,10 +19,10 @@ import foretaste.compat.surprise as ours
 from foretaste.errors import ForetasteError
 
 _NAME = "surprise"
-_NOT_OF_SURPRISE = ("install", "traps", "dump_parts", "__main__")
+_OWN_MODULES = ("install", "dump_format", "row_stats")  # and those with an underscore
 
 
-class AlreadyImported(ForetasteError, ImportError):
+class AlreadyImportedError(ForetasteError, ImportError):
     """scikit-surprise was imported before, so that parts of the program hold its classes already."""
 
     code = "already_imported"
@@ -36,10 +36,10 @@ def install() -> None:
     AlreadyImported
         If scikit-surprise was imported before; nothing is registered then.
     """
-    there = sys.modules.get(_NAME)
-    if there is not None and there is not ours:
-        raise AlreadyImported(
-            f"scikit-surprise was imported before ({getattr(there, '__file__', None) or there!r}), so that "
+    loaded = sys.modules.get(_NAME)
+    if loaded is not None and loaded is not ours:
+        raise AlreadyImportedError(
+            f"scikit-surprise was imported before ({getattr(loaded, '__file__', None) or loaded!r}), so that "
             "the program would use both",
             hint="import foretaste.compat.surprise.install, above all lines that import surprise",
         )
@@ -49,10 +49,10 @@ def install() -> None:
 def _aliases() -> dict[str, ModuleType]:
     """Return our modules by the names that they have in scikit-surprise."""
     aliases: dict[str, ModuleType] = {_NAME: ours}
-    for found in pkgutil.walk_packages(ours.__path__, f"{ours.__name__}."):
-        name = found.name.removeprefix(f"{ours.__name__}.")
-        if name not in _NOT_OF_SURPRISE:
-            aliases[f"{_NAME}.{name}"] = importlib.import_module(found.name)
+    for module_info in pkgutil.walk_packages(ours.__path__, f"{ours.__name__}."):
+        name = module_info.name.removeprefix(f"{ours.__name__}.")
+        if name not in _OWN_MODULES and not name.rpartition(".")[2].startswith("_"):
+            aliases[f"{_NAME}.{name}"] = importlib.import_module(module_info.name)
     aliases[f"{_NAME}.__main__"] = importlib.import_module(f"{ours.__name__}.__main__")
     return aliases
 

@@ -55,20 +55,20 @@ class Reader:
             rating_scale, skip_lines = params["rating_scale"], 0
         self.sep = sep
         self.skip_lines = skip_lines
-        self.rating_scale = _scale(rating_scale)
+        self.rating_scale = _check_scale(rating_scale)
         fields = line_format.split()
         self.with_timestamp = "timestamp" in fields
-        wanted = (*_FIELDS, "timestamp") if self.with_timestamp else _FIELDS
-        wrong = [field for field in fields if field not in (*_FIELDS, "timestamp")]
-        absent = [field for field in _FIELDS if field not in fields]
-        if wrong or absent:
-            what = f"has no {absent[0]}" if absent else f"names {wrong[0]!r}"
+        columns = (*_FIELDS, "timestamp") if self.with_timestamp else _FIELDS
+        unknown_fields = [field for field in fields if field not in (*_FIELDS, "timestamp")]
+        missing_fields = [field for field in _FIELDS if field not in fields]
+        if unknown_fields or missing_fields:
+            problem = f"has no {missing_fields[0]}" if missing_fields else f"names {unknown_fields[0]!r}"
             raise InvalidParameterError(
-                f"line_format parameter is incorrect: {line_format!r} {what}; the fields are user, item, "
+                f"line_format parameter is incorrect: {line_format!r} {problem}; the fields are user, item, "
                 "rating and timestamp, with spaces between",
                 hint='line_format="user item rating", and sep="," for what stands between them in the file',
             )
-        self.indexes = [fields.index(field) for field in wanted]
+        self.indexes = [fields.index(field) for field in columns]
 
     def parse_line(self, line: str) -> tuple[str, str, float, str | None]:
         """Read one line.
@@ -106,7 +106,7 @@ class Reader:
             ) from None
         return fields[0], fields[1], rating, fields[3] if self.with_timestamp else None
 
-    def _parsed(self, lines: Iterable[str]) -> Iterator[tuple[str, str, float, str | None]]:
+    def _parse_lines(self, lines: Iterable[str]) -> Iterator[tuple[str, str, float, str | None]]:
         """Yield what ``parse_line`` says of each line; its own way here is the short one."""
         if type(self).parse_line is not Reader.parse_line or "parse_line" in vars(self):
             yield from map(self.parse_line, lines)
@@ -115,24 +115,24 @@ class Reader:
         for line in lines:
             parts = line.split(sep)
             try:
-                when = parts[time[0]].strip() if time else None
-                row = parts[user].strip(), parts[item].strip(), float(parts[rating]), when
+                timestamp = parts[time[0]].strip() if time else None
+                row = parts[user].strip(), parts[item].strip(), float(parts[rating]), timestamp
             except (IndexError, ValueError):
                 row = self.parse_line(line)  # which says what is wrong
             yield row
 
 
-def _scale(given: Any) -> Any:
+def _check_scale(scale: Any) -> Any:
     try:
-        low, high = given
+        low, high = scale
         ordered = low <= high
     except (TypeError, ValueError):
         raise InvalidParameterError(
-            f"rating_scale={given!r} is not allowed; it must be two numbers", hint="rating_scale=(1, 5)"
+            f"rating_scale={scale!r} is not allowed; it must be two numbers", hint="rating_scale=(1, 5)"
         ) from None
     if not ordered:
         raise InvalidParameterError(
-            f"rating_scale={given!r} is not allowed; the lower end comes first",
+            f"rating_scale={scale!r} is not allowed; the lower end comes first",
             hint=f"rating_scale=({high!r}, {low!r})",
         )
-    return given
+    return scale

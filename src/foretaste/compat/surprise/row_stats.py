@@ -22,7 +22,7 @@ def row_means(values: Float64Array, starts: Int64Array) -> Float64Array:
     -------
     float64 array, shape (rows,)
     """
-    return _of_each_row(np.mean, values, starts)
+    return _apply_by_row(np.mean, values, starts)
 
 
 def row_stds(values: Float64Array, starts: Int64Array) -> Float64Array:
@@ -37,14 +37,14 @@ def row_stds(values: Float64Array, starts: Int64Array) -> Float64Array:
     -------
     float64 array, shape (rows,)
     """
-    return _of_each_row(np.std, values, starts)
+    return _apply_by_row(np.std, values, starts)
 
 
-def _of_each_row(
-    moment: Callable[..., Float64Array], values: Float64Array, starts: Int64Array
+def _apply_by_row(
+    statistic: Callable[..., Float64Array], values: Float64Array, starts: Int64Array
 ) -> Float64Array:
     """Take rows of one length together: numpy adds up each row of a block as it does a row alone."""
-    found = np.zeros(len(starts) - 1)
+    result = np.zeros(len(starts) - 1)
     sizes = np.diff(starts)
     order = np.argsort(sizes, kind="stable")
     bounds = [*np.flatnonzero(np.diff(sizes[order], prepend=-1)).tolist(), len(order)]
@@ -52,5 +52,5 @@ def _of_each_row(
         rows = order[first:last]
         size = int(sizes[rows[0]])
         if size:
-            found[rows] = moment(values[starts[rows][:, None] + np.arange(size)], axis=1)
-    return found
+            result[rows] = statistic(values[starts[rows][:, None] + np.arange(size)], axis=1)
+    return result

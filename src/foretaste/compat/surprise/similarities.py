@@ -15,7 +15,7 @@ from foretaste.errors import DataError, InvalidParameterError
 from foretaste.typing import Float64Array, IndexArray, Int64Array
 
 
-class SimilarityUndefined(DataError, ZeroDivisionError):
+class SimilarityUndefinedError(DataError, ZeroDivisionError):
     """A similarity that would divide by 0; programs for scikit-surprise catch ``ZeroDivisionError``."""
 
     code = "similarity_undefined"
@@ -48,7 +48,7 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
     InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
-    return _from_mapping("cosine", n_x, yr, min_support)
+    return _similarity_matrix("cosine", n_x, yr, min_support)
 
 
 def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
@@ -75,7 +75,7 @@ def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
     InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
-    return _from_mapping("msd", n_x, yr, min_support)
+    return _similarity_matrix("msd", n_x, yr, min_support)
 
 
 def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
@@ -100,7 +100,7 @@ def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
     InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
-    return _from_mapping("pearson", n_x, yr, min_support)
+    return _similarity_matrix("pearson", n_x, yr, min_support)
 
 
 def pearson_baseline(
@@ -145,7 +145,7 @@ def pearson_baseline(
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
     """
     baselines = (float(global_mean), np.asarray(x_biases, np.float64), np.asarray(y_biases, np.float64))
-    return _from_mapping("pearson_baseline", n_x, yr, min_support, baselines, float(shrinkage))
+    return _similarity_matrix("pearson_baseline", n_x, yr, min_support, baselines, float(shrinkage))
 
 
 def similarity_source(
@@ -180,16 +180,16 @@ def similarity_source(
     )
 
 
-def undefined(error: UndefinedSimilarity, measure: str) -> SimilarityUndefined:
+def make_similarity_error(error: UndefinedSimilarity, measure: str) -> SimilarityUndefinedError:
     """Return the error to raise for the kernel's."""
-    return SimilarityUndefined(
+    return SimilarityUndefinedError(
         f"{error} ({measure}): they have no ratings in common that could be compared",
         where="inner ids, as trainset.to_raw_uid and to_raw_iid take them",
         hint="sim_options={'name': 'msd', 'min_support': 1}",
     )
 
 
-def whole(name: str, value: Any) -> int:
+def truncate_to_int(name: str, value: Any) -> int:
     """Return a number without what stands behind its point, as C does.
 
     Raises
@@ -204,7 +204,7 @@ def whole(name: str, value: Any) -> int:
     return int(float(value))
 
 
-def _from_mapping(
+def _similarity_matrix(
     measure: str,
     n_x: Any,
     yr: Any,
@@ -212,24 +212,24 @@ def _from_mapping(
     baselines: tuple[float, Float64Array, Float64Array] | None = None,
     shrinkage: float = 100.0,
 ) -> Float64Array:
-    n_x, min_support = whole("n_x", n_x), whole("min_support", min_support)
-    starts, row, rating, y = _flat(yr, n_x)
+    n_x, min_support = truncate_to_int("n_x", n_x), truncate_to_int("min_support", min_support)
+    starts, row, rating, y = _flatten(yr, n_x)
     baseline = None
     if baselines is not None:
-        mean, of_x, of_y = baselines
-        if len(of_x) < n_x or (len(y) and (y.min() < 0 or y.max() >= len(of_y))):
+        mean, row_biases, column_biases = baselines
+        if len(row_biases) < n_x or (len(y) and (y.min() < 0 or y.max() >= len(column_biases))):
             raise InvalidParameterError(
                 "x_biases and y_biases must have a number for each row and each key of yr"
             )
-        baseline = (mean + of_y[y]) + of_x[row]
+        baseline = (mean + column_biases[y]) + row_biases[row]
     source = similarity_source(measure, starts, row, rating, n_x, min_support, baseline, shrinkage)
     try:
         return source.matrix(resolve_threads())
     except UndefinedSimilarity as error:
-        raise undefined(error, measure) from None
+        raise make_similarity_error(error, measure) from None
 
 
-def _flat(yr: Any, n_x: int) -> tuple[Int64Array, IndexArray, Float64Array, Int64Array]:
+def _flatten(yr: Any, n_x: int) -> tuple[Int64Array, IndexArray, Float64Array, Int64Array]:
     """Return a mapping's lists one behind another: starts, rows, ratings and the key of each."""
     if not isinstance(yr, Mapping):
         raise InvalidParameterError(
@@ -238,7 +238,7 @@ def _flat(yr: Any, n_x: int) -> tuple[Int64Array, IndexArray, Float64Array, Int6
         )
     sizes = [len(pairs) for pairs in yr.values()]
     pairs = list(chain.from_iterable(yr.values()))
-    row = np.fromiter((one for one, _ in pairs), np.int64, len(pairs))
+    row = np.fromiter((row_id for row_id, _ in pairs), np.int64, len(pairs))
     if len(row) and (row.min() < 0 or row.max() >= n_x):
         worst = row.max() if row.max() >= n_x else row.min()
         raise InvalidParameterError(f"yr holds {worst}, but n_x={n_x} says that ids go from 0 to {n_x - 1}")

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.compat.surprise._warnings import other_type
+from foretaste.compat.surprise._warnings import find_in_other_type
 from foretaste.errors import InvalidParameterError
 from foretaste.typing import ArrayDict, Float64Array, IndexArray, Int64Array
 
-Lists = defaultdict[int, list[tuple[int, float]]]
+RatingLists = defaultdict[int, list[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class RatingArrays:
     """Ratings as four arrays, grouped by user or by item.
 
     Attributes
@@ -36,70 +36,70 @@ class Rows:
     starts: Int64Array
 
 
-class _Side:
+class _GroupedRatings:
     """One grouping of the ratings: rows, lists of tuples, and what keeps them equal.
 
     Programs may edit the lists that ``ur`` and ``ir`` hand out. Tuples cannot change, so comparing the
     tuples of now with those handed out (mostly by identity) tells whether the rows still say the same.
     """
 
-    def __init__(self, rows: Rows | None, lists: Any, groups: int, *, by_user: bool) -> None:
+    def __init__(self, rows: RatingArrays | None, lists: Any, groups: int, *, by_user: bool) -> None:
         self._rows = rows
         self._lists = lists
-        self._seen: list[tuple[int, float]] | None = None
+        self._last_pairs: list[tuple[int, float]] | None = None
         self._groups = groups
         self._by_user = by_user
 
     def lists(self) -> Any:
         """Return the mapping of inner ids to lists of (other inner id, rating)."""
         if self._lists is None:
-            rows = self._made_rows()
-            others = (rows.items if self._by_user else rows.users).tolist()
-            pairs = list(zip(others, rows.values.tolist(), strict=True))
+            rows = self._get_rows()
+            other_ids = (rows.items if self._by_user else rows.users).tolist()
+            pairs = list(zip(other_ids, rows.values.tolist(), strict=True))
             bounds = rows.starts.tolist()
-            lists: Lists = defaultdict(list)
+            lists: RatingLists = defaultdict(list)
             for group in range(len(bounds) - 1):
                 lists[group] = pairs[bounds[group] : bounds[group + 1]]
-            self._lists, self._seen = lists, pairs
+            self._lists, self._last_pairs = lists, pairs
         return self._lists
 
     def has_lists(self) -> bool:
         """Whether the lists were ever asked for, so that they may have been edited."""
         return self._lists is not None
 
-    def rows(self) -> Rows:
+    def rows(self) -> RatingArrays:
         """Return the rows, read again from the lists if these were edited."""
         if self._lists is not None:
-            now = list(chain.from_iterable(self._lists.values()))
-            if self._rows is None or now != self._seen:
-                self._rows, self._seen = self._read(), now
-        return self._made_rows()
+            pairs = list(chain.from_iterable(self._lists.values()))
+            if self._rows is None or pairs != self._last_pairs:
+                self._rows, self._last_pairs = self._rows_from_lists(), pairs
+        return self._get_rows()
 
-    def _made_rows(self) -> Rows:
+    def _get_rows(self) -> RatingArrays:
         if self._rows is None:
-            self._rows = self._read()
+            self._rows = self._rows_from_lists()
         return self._rows
 
-    def _read(self) -> Rows:
+    def _rows_from_lists(self) -> RatingArrays:
         """Return the rows of the lists, groups in the order of their inner ids."""
         keys = sorted(key for key, pairs in self._lists.items() if pairs)
         sizes = [len(self._lists[key]) for key in keys]
         groups = np.repeat(np.asarray(keys, np.int32), sizes)
         pairs = list(chain.from_iterable(self._lists[key] for key in keys))
-        others = np.fromiter((pair[0] for pair in pairs), np.int32, len(pairs))
+        other_ids = np.fromiter((pair[0] for pair in pairs), np.int32, len(pairs))
         values = np.fromiter((pair[1] for pair in pairs), np.float64, len(pairs))
-        users, items = (groups, others) if self._by_user else (others, groups)
+        users, items = (groups, other_ids) if self._by_user else (other_ids, groups)
         n_groups = max(self._groups, keys[-1] + 1 if keys else 0)
-        return Rows(users, items, values, starts_of(groups, n_groups))
+        return RatingArrays(users, items, values, group_starts(groups, n_groups))
 
 
-def inner_ids(raw: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
+def assign_inner_ids(raw: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
     """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
-    inner = {one: number for number, one in enumerate(dict.fromkeys(raw))}
+    inner = {raw_id: code for code, raw_id in enumerate(dict.fromkeys(raw))}
     return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
 
-def starts_of(groups: IndexArray, n_groups: int) -> Int64Array:
+def group_starts(groups: IndexArray, n_groups: int) -> Int64Array:
     """Return where each group begins in sorted ``groups``, and the end: shape (n_groups + 1,)."""
     starts = np.zeros(n_groups + 1, np.int64)
     np.cumsum(np.bincount(groups, minlength=n_groups), out=starts[1:])
@@ -146,8 +146,8 @@ class Trainset:
     ) -> None:
         self.n_users, self.n_items, self.n_ratings = n_users, n_items, n_ratings
         self.rating_scale = rating_scale
-        self._users = _Side(None, ur, n_users, by_user=True)
-        self._items = _Side(None, ir, n_items, by_user=False)
+        self._users = _GroupedRatings(None, ur, n_users, by_user=True)
+        self._items = _GroupedRatings(None, ir, n_items, by_user=False)
         self._raw2inner_id_users = raw2inner_id_users
         self._raw2inner_id_items = raw2inner_id_items
         self._inner2raw_id_users: dict[int, Any] | None = None
@@ -181,14 +181,14 @@ class Trainset:
     ) -> Trainset:
         """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
         n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
-        made = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
-        rows = Rows(**by_user, starts=starts_of(by_user["users"], n_users))
-        made._users = _Side(rows, None, n_users, by_user=True)
-        rows = Rows(**by_item, starts=starts_of(by_item["items"], n_items))
-        made._items = _Side(rows, None, n_items, by_user=False)
-        return made
+        trainset = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
+        rows = RatingArrays(**by_user, starts=group_starts(by_user["users"], n_users))
+        trainset._users = _GroupedRatings(rows, None, n_users, by_user=True)
+        rows = RatingArrays(**by_item, starts=group_starts(by_item["items"], n_items))
+        trainset._items = _GroupedRatings(rows, None, n_items, by_user=False)
+        return trainset
 
-    def by_user(self) -> Rows:
+    def by_user(self) -> RatingArrays:
         """Return the ratings grouped by user, in the order of ``all_ratings``.
 
         Returns
@@ -198,7 +198,7 @@ class Trainset:
         """
         return self._users.rows()
 
-    def by_item(self) -> Rows:
+    def by_item(self) -> RatingArrays:
         """Return the ratings grouped by item, in the order of ``ir``.
 
         Returns
@@ -215,7 +215,7 @@ class Trainset:
 
     @ur.setter
     def ur(self, lists: Any) -> None:
-        self._users = _Side(None, lists, self.n_users, by_user=True)
+        self._users = _GroupedRatings(None, lists, self.n_users, by_user=True)
 
     @property
     def ir(self) -> Any:
@@ -224,7 +224,7 @@ class Trainset:
 
     @ir.setter
     def ir(self, lists: Any) -> None:
-        self._items = _Side(None, lists, self.n_items, by_user=False)
+        self._items = _GroupedRatings(None, lists, self.n_items, by_user=False)
 
     @property
     def global_mean(self) -> Any:
@@ -235,11 +235,11 @@ class Trainset:
 
     def knows_user(self, uid: Any) -> bool:
         """Whether an inner id is that of a user with ratings here."""
-        return _knows(self._users, self.n_users, uid)
+        return _has_ratings(self._users, self.n_users, uid)
 
     def knows_item(self, iid: Any) -> bool:
         """Whether an inner id is that of an item with ratings here."""
-        return _knows(self._items, self.n_items, iid)
+        return _has_ratings(self._items, self.n_items, iid)
 
     def to_inner_uid(self, ruid: Any) -> int:
         """Return the inner id of a user.
@@ -257,7 +257,7 @@ class Trainset:
         try:
             return self._raw2inner_id_users[ruid]
         except KeyError:
-            raise _unknown("User", ruid, self._raw2inner_id_users) from None
+            raise _unknown_id_error("User", ruid, self._raw2inner_id_users) from None
 
     def to_inner_iid(self, riid: Any) -> int:
         """Return the inner id of an item.
@@ -275,7 +275,7 @@ class Trainset:
         try:
             return self._raw2inner_id_items[riid]
         except KeyError:
-            raise _unknown("Item", riid, self._raw2inner_id_items) from None
+            raise _unknown_id_error("Item", riid, self._raw2inner_id_items) from None
 
     def to_raw_uid(self, iuid: int) -> Any:
         """Return the raw id of a user.
@@ -290,7 +290,7 @@ class Trainset:
         try:
             return self._inner2raw_id_users[iuid]
         except KeyError:
-            raise _no_inner(iuid, "user", self.n_users) from None
+            raise _invalid_inner_id_error(iuid, "user", self.n_users) from None
 
     def to_raw_iid(self, iiid: int) -> Any:
         """Return the raw id of an item.
@@ -305,7 +305,7 @@ class Trainset:
         try:
             return self._inner2raw_id_items[iiid]
         except KeyError:
-            raise _no_inner(iiid, "item", self.n_items) from None
+            raise _invalid_inner_id_error(iiid, "item", self.n_items) from None
 
     def all_users(self) -> range:
         """Return the inner ids of all users."""
@@ -342,34 +342,34 @@ class Trainset:
         value = self.global_mean if fill is None else float(fill)
         items = [self.to_raw_iid(item) for item in self.all_items()]
         rows = self.by_user()
-        free = np.ones(self.n_items, np.bool_)
+        is_unrated = np.ones(self.n_items, np.bool_)
         pairs: list[tuple[Any, Any, float]] = []
         for user in self.all_users():
             rated = rows.items[rows.starts[user] : rows.starts[user + 1]]
-            free[rated] = False
+            is_unrated[rated] = False
             raw = self.to_raw_uid(user)
-            pairs += [(raw, items[item], value) for item in np.flatnonzero(free).tolist()]
-            free[rated] = True
+            pairs += [(raw, items[item], value) for item in np.flatnonzero(is_unrated).tolist()]
+            is_unrated[rated] = True
         return pairs
 
 
-def _knows(side: _Side, n: int, inner: Any) -> bool:
-    if side.has_lists():
-        return inner in side.lists()
+def _has_ratings(ratings: _GroupedRatings, n: int, inner: Any) -> bool:
+    if ratings.has_lists():
+        return inner in ratings.lists()
     return isinstance(inner, (int, float, np.number)) and bool(0 <= inner < n and inner == int(inner))
 
 
-def _unknown(what: str, raw: Any, known: dict[Any, int]) -> InvalidParameterError:
-    near = other_type(raw, known)
+def _unknown_id_error(entity: str, raw: Any, known: dict[Any, int]) -> InvalidParameterError:
+    match = find_in_other_type(raw, known)
     return InvalidParameterError(
-        f"{what} {raw} is not part of the trainset.",
+        f"{entity} {raw} is not part of the trainset.",
         hint=None
-        if near is None
-        else f"{near!r}: raw ids are {type(near).__name__} here, not {type(raw).__name__}",
+        if match is None
+        else f"{match!r}: raw ids are {type(match).__name__} here, not {type(raw).__name__}",
     )
 
 
-def _no_inner(inner: Any, what: str, n: int) -> InvalidParameterError:
+def _invalid_inner_id_error(inner: Any, entity: str, n: int) -> InvalidParameterError:
     return InvalidParameterError(
-        f"{inner} is not a valid inner id.", hint=f"inner ids of {what}s go from 0 to {n - 1} here"
+        f"{inner} is not a valid inner id.", hint=f"inner ids of {entity}s go from 0 to {n - 1} here"
     )

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from foretaste.compat.surprise.dataset import Dataset
-from foretaste.compat.surprise.trainset import Trainset, inner_ids
+from foretaste.compat.surprise.trainset import Trainset, assign_inner_ids
 from foretaste.errors import InvalidParameterError
 from foretaste.typing import IndexArray, Int64Array
 
 Fold = tuple[Trainset, list[tuple[Any, Any, float]]]
 
 
-class CodedRatings:
+class EncodedRatings:
     """The ratings of a data set as they are now, with a number for each raw id.
 
     Parameters
@@ -45,17 +45,19 @@ class CodedRatings:
             )
         self.data = data
         self.raw = list(data.raw_ratings)
-        self.users, users = inner_ids([row[0] for row in self.raw])
-        self._items, items = inner_ids([row[1] for row in self.raw])
+        self.users, users = assign_inner_ids([row[0] for row in self.raw])
+        self._items, items = assign_inner_ids([row[1] for row in self.raw])
         self._values = np.fromiter((row[2] for row in self.raw), np.float64, len(self.raw))
         self._user_ids, self._item_ids = list(users), list(items)
         # A data set of the program's own may make its trainsets in its own way.
-        self._plain = getattr(type(data), "construct_trainset", None) is not Dataset.construct_trainset
+        self._has_custom_trainsets = (
+            getattr(type(data), "construct_trainset", None) is not Dataset.construct_trainset
+        )
 
     def __len__(self) -> int:
         return len(self.raw)
 
-    def fold(self, train: Int64Array, test: Int64Array) -> Fold:
+    def make_fold(self, train: Int64Array, test: Int64Array) -> Fold:
         """Return the trainset and the testset of these rows.
 
         Parameters
@@ -66,10 +68,10 @@ class CodedRatings:
         testset: list[tuple[Any, Any, float]] = self.data.construct_testset(
             [self.raw[row] for row in test.tolist()]
         )
-        if self._plain:
+        if self._has_custom_trainsets:
             return self.data.construct_trainset([self.raw[row] for row in train.tolist()]), testset
-        users, inner_users = _renumbered(self.users[train], self._user_ids)
-        items, inner_items = _renumbered(self._items[train], self._item_ids)
+        users, inner_users = _renumber(self.users[train], self._user_ids)
+        items, inner_items = _renumber(self._items[train], self._item_ids)
         scale = self.data.reader.rating_scale
         return (
             Trainset._from_codes(users, items, self._values[train], scale, inner_users, inner_items),
@@ -77,7 +79,7 @@ class CodedRatings:
         )
 
 
-def _renumbered(codes: IndexArray, ids: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
+def _renumber(codes: IndexArray, ids: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
     """Return codes numbered by where they first appear, and the number of each raw id that does."""
     present, first = np.unique(codes, return_index=True)
     order = present[np.argsort(first)]

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from foretaste._utils.threads import resolve_threads, thread_limit
 from foretaste.errors import InvalidParameterError
 
-_OURS = __name__.rpartition(".model_selection")[0]
+_PACKAGE = __name__.rpartition(".model_selection")[0]
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -33,7 +33,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-class Work(NamedTuple):
+class FitTask(NamedTuple):
     """One fit: the arguments of ``judge``."""
 
     algo: Any
@@ -43,11 +43,11 @@ class Work(NamedTuple):
     return_train_measures: bool
 
 
-Outcome = tuple[dict[str, Any], dict[str, Any], float, float]
-Function = Callable[..., Outcome]
+FitResult = tuple[dict[str, Any], dict[str, Any], float, float]
+Function = Callable[..., FitResult]
 
 
-def job_count(n_jobs: Any) -> int:
+def resolve_n_jobs(n_jobs: Any) -> int:
     """Return how many fits run at once.
 
     Parameters
@@ -74,7 +74,7 @@ def job_count(n_jobs: Any) -> int:
     return number if number > 0 else max(1, resolve_threads() + 1 + number)
 
 
-def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
+def max_pending(pre_dispatch: Any, jobs: int) -> int | None:
     """Return how many fits may be begun or wait with their data, None for any number.
 
     Parameters
@@ -92,7 +92,7 @@ def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
     if pre_dispatch is None or pre_dispatch == "all":
         return None
     try:
-        count = int(_value(ast.parse(str(pre_dispatch), mode="eval").body, jobs))
+        count = int(_evaluate(ast.parse(str(pre_dispatch), mode="eval").body, jobs))
     except (SyntaxError, TypeError, ValueError, KeyError, ArithmeticError):
         count = 0
     if count < 1:
@@ -104,9 +104,9 @@ def waiting_count(pre_dispatch: Any, jobs: int) -> int | None:
     return count
 
 
-def _value(node: ast.expr, jobs: int) -> Any:
+def _evaluate(node: ast.expr, jobs: int) -> Any:
     if isinstance(node, ast.BinOp):
-        return _OPERATORS[type(node.op)](_value(node.left, jobs), _value(node.right, jobs))
+        return _OPERATORS[type(node.op)](_evaluate(node.left, jobs), _evaluate(node.right, jobs))
     if isinstance(node, ast.Name) and node.id == "n_jobs":
         return jobs
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
@@ -114,9 +114,9 @@ def _value(node: ast.expr, jobs: int) -> Any:
     raise ValueError(ast.dump(node))
 
 
-def outcomes(
-    function: Function, works: Iterable[Work], n_jobs: Any, pre_dispatch: Any, verbose: int = 0
-) -> list[Outcome]:
+def run_parallel(
+    function: Function, tasks: Iterable[FitTask], n_jobs: Any, pre_dispatch: Any, verbose: int = 0
+) -> list[FitResult]:
     """Do all the work; return what comes of each, in its order.
 
     Parameters
@@ -130,132 +130,134 @@ def outcomes(
     verbose : int
         How much is said on standard error of how far it is: 0 nothing, above 10 every fit.
     """
-    jobs = job_count(n_jobs)
-    limit = waiting_count(pre_dispatch, jobs)
+    jobs = resolve_n_jobs(n_jobs)
+    limit = max_pending(pre_dispatch, jobs)
     if jobs == 1:
-        said = _Said(verbose, jobs)
-        done = []
-        for work in works:
-            done.append(function(*work))
-            said.step()
-        said.end()
-        return done
-    queue = iter(works)
+        progress = _JoblibProgress(verbose, jobs)
+        results = []
+        for task in tasks:
+            results.append(function(*task))
+            progress.step()
+        progress.end()
+        return results
+    queue = iter(tasks)
     first = next(queue, None)
     if first is None:
         return []
-    if not _is_ours(first.algo) and find_spec("joblib") is not None:
-        return _in_processes(function, _again(first, queue), jobs, pre_dispatch, verbose)
-    return _in_threads(function, _again(first, queue), jobs, limit, _Said(verbose, jobs))
+    if not _is_builtin(first.algo) and find_spec("joblib") is not None:
+        return _run_in_processes(function, _chain_first(first, queue), jobs, pre_dispatch, verbose)
+    return _run_in_threads(function, _chain_first(first, queue), jobs, limit, _JoblibProgress(verbose, jobs))
 
 
-def _again(first: Work, rest: Iterator[Work]) -> Iterator[Work]:
+def _chain_first(first: FitTask, rest: Iterator[FitTask]) -> Iterator[FitTask]:
     yield first
     yield from rest
 
 
-def _is_ours(algo: Any) -> bool:
-    return type(algo).__module__.startswith(f"{_OURS}.")
+def _is_builtin(algo: Any) -> bool:
+    return type(algo).__module__.startswith(f"{_PACKAGE}.")
 
 
-def _in_threads(
-    function: Function, works: Iterable[Work], jobs: int, limit: int | None, said: _Said
-) -> list[Outcome]:
+def _run_in_threads(
+    function: Function, tasks: Iterable[FitTask], jobs: int, limit: int | None, progress: _JoblibProgress
+) -> list[FitResult]:
     # Limits of BLAS hold for the whole process: set once around all, lest the first fit that is done take it
     # from the others.
     from threadpoolctl import threadpool_limits
 
-    share = max(1, resolve_threads() // jobs)
+    threads_per_job = max(1, resolve_threads() // jobs)
 
-    def run(work: Work) -> Outcome:
-        with thread_limit(share):
-            return function(*work)
+    def run(task: FitTask) -> FitResult:
+        with thread_limit(threads_per_job):
+            return function(*task)
 
-    futures: list[Future[Outcome]] = []
-    running: set[Future[Outcome]] = set()
+    futures: list[Future[FitResult]] = []
+    running: set[Future[FitResult]] = set()
     with threadpool_limits(1), ThreadPoolExecutor(jobs, "fold") as pool:
         try:
-            for work in works:
+            for task in tasks:
                 while limit is not None and len(running) >= limit:
-                    running = _some_done(running, said)
+                    running = _wait_for_one(running, progress)
                 # Copied here and now: a generator of random numbers is copied as it stands, whatever runs.
-                futures.append(pool.submit(run, work._replace(algo=_copied(work.algo))))
+                futures.append(pool.submit(run, task._replace(algo=_copy_without_trainset(task.algo))))
                 running.add(futures[-1])
             while running:
-                running = _some_done(running, said)
+                running = _wait_for_one(running, progress)
         except BaseException:  # Ctrl-C, too, which only the main thread hears of
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    said.end()
+    progress.end()
     return [future.result() for future in futures]
 
 
-def _some_done(running: set[Future[Outcome]], said: _Said) -> set[Future[Outcome]]:
+def _wait_for_one(running: set[Future[FitResult]], progress: _JoblibProgress) -> set[Future[FitResult]]:
     """Wait until one is done or has failed; return those that still run."""
-    done, rest = wait(running, return_when=FIRST_COMPLETED)
+    done, pending = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         future.result()
-        said.step()
-    return rest
+        progress.step()
+    return pending
 
 
-def _copied(algo: Any) -> Any:
+def _copy_without_trainset(algo: Any) -> Any:
     """Return a copy of an algorithm without one of the ratings that it learned from before."""
     trainset = vars(algo).get("trainset")
     return copy.deepcopy(algo, {} if trainset is None else {id(trainset): trainset})
 
 
-def _in_processes(
-    function: Function, works: Iterable[Work], jobs: int, pre_dispatch: Any, verbose: int
-) -> list[Outcome]:
+def _run_in_processes(
+    function: Function, tasks: Iterable[FitTask], jobs: int, pre_dispatch: Any, verbose: int
+) -> list[FitResult]:
     from joblib import Parallel, delayed
 
     cloudpickle = _cloudpickle()
-    aliased = getattr(sys.modules.get("surprise"), "__name__", None) == _OURS
-    calls = (delayed(_unpacked)(cloudpickle.dumps((function, work)), aliased) for work in works)
+    aliased = getattr(sys.modules.get("surprise"), "__name__", None) == _PACKAGE
+    calls = (delayed(_run_packed)(cloudpickle.dumps((function, task)), aliased) for task in tasks)
     dispatch = "all" if pre_dispatch is None else pre_dispatch
-    done: list[Outcome] = Parallel(n_jobs=jobs, pre_dispatch=dispatch, verbose=verbose)(calls)
-    return done
+    results: list[FitResult] = Parallel(n_jobs=jobs, pre_dispatch=dispatch, verbose=verbose)(calls)
+    return results
 
 
-def _unpacked(packed: bytes, aliased: bool) -> Outcome:
+def _run_packed(packed: bytes, aliased: bool) -> FitResult:
     """Do work that was sent to this process by the one that started it, and comes from nowhere else.
 
     It is unpacked only here, so that modules which it imports find ``surprise`` as they did there.
     """
     if aliased:
-        import_module(f"{_OURS}.install")
-    function, work = _cloudpickle().loads(packed)
-    result: Outcome = function(*work)
+        import_module(f"{_PACKAGE}.install")
+    function, task = _cloudpickle().loads(packed)
+    result: FitResult = function(*task)
     return result
 
 
 def _cloudpickle() -> Any:
     """Return what joblib sends classes of notebooks and scripts with; older joblibs carry it inside."""
-    inside = "joblib.externals.cloudpickle"
-    return import_module("cloudpickle" if find_spec("cloudpickle") is not None else inside)
+    vendored = "joblib.externals.cloudpickle"
+    return import_module("cloudpickle" if find_spec("cloudpickle") is not None else vendored)
 
 
-class _Said:
+class _JoblibProgress:
     """Lines on standard error that say how many fits are done, as joblib writes them."""
 
     def __init__(self, verbose: int, jobs: int) -> None:
         self._verbose, self._jobs = verbose, jobs
         self._start = self._last = time.perf_counter()
-        self._done = 0
+        self._n_done = 0
 
     def step(self) -> None:
-        self._done += 1
+        self._n_done += 1
         now = time.perf_counter()
         if self._verbose > 10 or (self._verbose and now - self._last > 10 / self._verbose):
             self._last = now
-            self._say("")
+            self._print("")
 
     def end(self) -> None:
         if self._verbose:
-            self._say(" finished")
+            self._print(" finished")
 
-    def _say(self, end: str) -> None:
+    def _print(self, end: str) -> None:
         seconds = time.perf_counter() - self._start
-        line = f"[Parallel(n_jobs={self._jobs})]: Done {self._done:3d} tasks | elapsed: {seconds:6.1f}s{end}"
+        line = (
+            f"[Parallel(n_jobs={self._jobs})]: Done {self._n_done:3d} tasks | elapsed: {seconds:6.1f}s{end}"
+        )
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - what joblib_verbose asks for

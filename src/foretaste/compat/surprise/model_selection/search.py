@@ -11,15 +11,15 @@ import numpy as np
 
 from foretaste.compat.surprise._warnings import warn
 from foretaste.compat.surprise.dataset import DatasetUserFolds
-from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.parallel import FitResult, FitTask, run_parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
-from foretaste.compat.surprise.model_selection.validation import MEASURES, checked_measures, fit_and_score
+from foretaste.compat.surprise.model_selection.validation import MEASURES, check_measures, fit_and_score
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameterError, did_you_mean
 from foretaste.typing import Float64Array, Int64Array
 
-_DEFAULT = ["rmse", "mae"]
-_NESTED = ("sim_options", "bsl_options")
+_DEFAULT_MEASURES = ["rmse", "mae"]
+_OPTION_DICTS = ("sim_options", "bsl_options")
 
 
 class BaseSearchCV(ABC):
@@ -55,7 +55,7 @@ class BaseSearchCV(ABC):
     def __init__(
         self,
         algo_class: Any,
-        measures: Any = _DEFAULT,
+        measures: Any = _DEFAULT_MEASURES,
         cv: Any = None,
         refit: Any = False,
         return_train_measures: bool = False,
@@ -64,7 +64,7 @@ class BaseSearchCV(ABC):
         joblib_verbose: int = 0,
     ) -> None:
         self.algo_class = algo_class
-        self.measures = checked_measures(measures)
+        self.measures = check_measures(measures)
         for name in self.measures:
             if name not in MEASURES:
                 raise InvalidParameterError(
@@ -115,20 +115,20 @@ class BaseSearchCV(ABC):
                 "cv yields no folds" if not folds else "there are no settings to try",
                 hint="cv=5" if not folds else "a value at least for each parameter",
             )
-        works = (
-            Work(self.algo_class(**params), trainset, testset, self.measures, self.return_train_measures)
+        tasks = (
+            FitTask(self.algo_class(**params), trainset, testset, self.measures, self.return_train_measures)
             for params, (trainset, testset) in product(self.param_combinations, folds)
         )
-        done = outcomes(fit_and_score, works, self.n_jobs, self.pre_dispatch, self.joblib_verbose)
-        self._keep(done, len(folds))
+        results = run_parallel(fit_and_score, tasks, self.n_jobs, self.pre_dispatch, self.joblib_verbose)
+        self._set_results(results, len(folds))
         if self.refit:
             self.best_estimator[self.refit].fit(data.build_full_trainset())
 
-    def _keep(self, done: list[Outcome], folds: int) -> None:
+    def _set_results(self, results: list[FitResult], folds: int) -> None:
         """Set the attributes that tell what came of the search."""
         settings = list(self.param_combinations)
         shape = (len(settings), folds)
-        test, train, *times = zip(*done, strict=True)
+        test, train, *times = zip(*results, strict=True)
         self.best_index: dict[str, Any] = {}
         self.best_params: dict[str, dict[str, Any]] = {}
         self.best_score: dict[str, Any] = {}
@@ -145,7 +145,7 @@ class BaseSearchCV(ABC):
                 self.cv_results[f"mean_{kind}_{name}"] = table.mean(axis=1)
                 self.cv_results[f"std_{kind}_{name}"] = table.std(axis=1)
             means = self.cv_results[f"mean_test_{name}"]
-            self.cv_results[f"rank_test_{name}"], best = _ranked(means, greater=name == "fcp")
+            self.cv_results[f"rank_test_{name}"], best = _rank(means, higher_is_better=name == "fcp")
             self.best_index[name] = best
             self.best_params[name] = settings[best]
             self.best_score[name] = means[best]
@@ -172,7 +172,7 @@ class BaseSearchCV(ABC):
         InvalidParameterError
             If there is none, because ``refit`` is False (a ``ValueError``).
         """
-        return self._refitted("test").test(testset, verbose)
+        return self._get_refitted("test").test(testset, verbose)
 
     def predict(self, *args: Any) -> Any:
         """Predict one rating with the refitted algorithm.
@@ -187,26 +187,26 @@ class BaseSearchCV(ABC):
         InvalidParameterError
             If there is none, because ``refit`` is False (a ``ValueError``).
         """
-        return self._refitted("predict").predict(*args)
+        return self._get_refitted("predict").predict(*args)
 
-    def _refitted(self, what: str) -> Any:
+    def _get_refitted(self, method: str) -> Any:
         if not self.refit:
-            raise InvalidParameterError(f"refit is False, cannot use {what}()", hint="refit=True")
+            raise InvalidParameterError(f"refit is False, cannot use {method}()", hint="refit=True")
         return self.best_estimator[self.refit]
 
 
-def _ranked(means: Float64Array, *, greater: bool) -> tuple[Int64Array, Any]:
+def _rank(means: Float64Array, *, higher_is_better: bool) -> tuple[Int64Array, Any]:
     """Return the rank of each setting, 1 for the best, and which is the best."""
     order = means.argsort()
     ranks = np.empty_like(order)
-    ranks[order] = np.arange(len(order), 0, -1) if greater else np.arange(1, len(order) + 1)
-    return ranks, means.argmax() if greater else means.argmin()
+    ranks[order] = np.arange(len(order), 0, -1) if higher_is_better else np.arange(1, len(order) + 1)
+    return ranks, means.argmax() if higher_is_better else means.argmin()
 
 
-def _expanded(params: dict[str, Any]) -> dict[str, Any]:
+def _expand_options(params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters, with all combinations of what stands in a dict of options."""
     expanded = dict(params)
-    for name in _NESTED:
+    for name in _OPTION_DICTS:
         if name in expanded:
             options = expanded[name]
             if not hasattr(options, "keys"):
@@ -276,7 +276,7 @@ class GridSearchCV(BaseSearchCV):
         self,
         algo_class: Any,
         param_grid: Any,
-        measures: Any = _DEFAULT,
+        measures: Any = _DEFAULT_MEASURES,
         cv: Any = None,
         refit: Any = False,
         return_train_measures: bool = False,
@@ -287,7 +287,7 @@ class GridSearchCV(BaseSearchCV):
         super().__init__(
             algo_class, measures, cv, refit, return_train_measures, n_jobs, pre_dispatch, joblib_verbose
         )
-        self.param_grid = _expanded(param_grid)
+        self.param_grid = _expand_options(param_grid)
         for name, values in self.param_grid.items():
             _check_values(name, values)
         self.param_combinations = [
@@ -331,7 +331,7 @@ class RandomizedSearchCV(BaseSearchCV):
         algo_class: Any,
         param_distributions: Any,
         n_iter: int = 10,
-        measures: Any = _DEFAULT,
+        measures: Any = _DEFAULT_MEASURES,
         cv: Any = None,
         refit: Any = False,
         return_train_measures: bool = False,
@@ -345,14 +345,14 @@ class RandomizedSearchCV(BaseSearchCV):
         )
         self.n_iter = n_iter
         self.random_state = random_state
-        self.param_distributions = _expanded(param_distributions)
+        self.param_distributions = _expand_options(param_distributions)
         for name, values in self.param_distributions.items():
             if not hasattr(values, "rvs"):
                 _check_values(name, values)
-        self.param_combinations = _drawn(self.param_distributions, n_iter, random_state)
+        self.param_combinations = _sample_settings(self.param_distributions, n_iter, random_state)
 
 
-def _drawn(distributions: dict[str, Any], n_iter: int, random_state: Any) -> Any:
+def _sample_settings(distributions: dict[str, Any], n_iter: int, random_state: Any) -> Any:
     """Return settings: of lists without repeating any, else each drawn anew."""
     rng = get_rng(random_state)
     if any(hasattr(values, "rvs") for values in distributions.values()):

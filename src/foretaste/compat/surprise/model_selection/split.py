@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.compat.surprise.model_selection.encoded_dataset import CodedRatings, Fold
+from foretaste.compat.surprise.model_selection.encoded_dataset import EncodedRatings, Fold
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameterError
 
@@ -84,7 +84,7 @@ class KFold(_Splits):
         InvalidParameterError
             If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
         """
-        ratings = CodedRatings(data)
+        ratings = EncodedRatings(data)
         if not 2 <= self.n_splits <= len(ratings):
             raise InvalidParameterError(
                 f"Incorrect value for n_splits={self.n_splits}: it must be from 2 to the number of ratings, "
@@ -99,7 +99,7 @@ class KFold(_Splits):
         stop = 0
         for size in sizes.tolist():
             start, stop = stop, stop + size
-            yield ratings.fold(np.concatenate([rows[:start], rows[stop:]]), rows[start:stop])
+            yield ratings.make_fold(np.concatenate([rows[:start], rows[stop:]]), rows[start:stop])
 
 
 class RepeatedKFold:
@@ -195,17 +195,17 @@ class ShuffleSplit(_Splits):
             If there are not so many (a ``ValueError``).
         """
         for name, size in (("test_size", test_size), ("train_size", train_size)):
-            if size is not None and size >= (most := _most(size, n_ratings)):
+            if size is not None and size >= (limit := _size_limit(size, n_ratings)):
                 raise InvalidParameterError(
-                    f"{name}={size!r} should be less than the number of ratings {most}"
-                    if most == n_ratings
+                    f"{name}={size!r} should be less than the number of ratings {limit}"
+                    if limit == n_ratings
                     else f"{name}={size!r} is a share of the ratings; it must not be above 1",
                     hint=f"{name}=0.2, a fifth of the ratings",
                 )
         if test_size is None and train_size is None:
             raise InvalidParameterError("test_size and train_size are both None", hint="test_size=0.2")
-        test = None if test_size is None else _rows(test_size, n_ratings, ceil)
-        train = n_ratings - (test or 0) if train_size is None else _rows(train_size, n_ratings, floor)
+        test = None if test_size is None else _to_n_rows(test_size, n_ratings, ceil)
+        train = n_ratings - (test or 0) if train_size is None else _to_n_rows(train_size, n_ratings, floor)
         test = n_ratings - train if test is None else test
         if train + test > n_ratings:
             raise InvalidParameterError(
@@ -227,25 +227,25 @@ class ShuffleSplit(_Splits):
         InvalidParameterError
             If there are not so many ratings as are asked for (a ``ValueError``).
         """
-        ratings = CodedRatings(data)
+        ratings = EncodedRatings(data)
         train, test = self.validate_train_test_sizes(self.test_size, self.train_size, len(ratings))
         rng = get_rng(self.random_state)
         for _ in range(self.n_splits):
             rows = rng.permutation(len(ratings)) if self.shuffle else np.arange(len(ratings))
-            yield ratings.fold(rows[:train], rows[train : train + test])
+            yield ratings.make_fold(rows[:train], rows[train : train + test])
 
 
-def _is_share(size: Any) -> bool:
+def _is_fraction(size: Any) -> bool:
     return np.asarray(size).dtype.kind == "f"
 
 
-def _most(size: Any, n_ratings: int) -> float:
+def _size_limit(size: Any, n_ratings: int) -> float:
     """Return what a size must be below: shares may be 1, but not more."""
-    return np.nextafter(1.0, 2.0) if _is_share(size) and size < n_ratings else n_ratings
+    return np.nextafter(1.0, 2.0) if _is_fraction(size) and size < n_ratings else n_ratings
 
 
-def _rows(size: Any, n_ratings: int, rounded: Any) -> int:
-    return int(rounded(size * n_ratings) if _is_share(size) else size)
+def _to_n_rows(size: Any, n_ratings: int, rounding: Any) -> int:
+    return int(rounding(size * n_ratings) if _is_fraction(size) else size)
 
 
 def train_test_split(
@@ -309,7 +309,7 @@ class LeaveOneOut(_Splits):
         InvalidParameterError
             If nothing is left to learn from (a ``ValueError``).
         """
-        ratings = CodedRatings(data)
+        ratings = EncodedRatings(data)
         rows = np.argsort(ratings.users, kind="stable")
         counts = np.bincount(ratings.users)
         rows = rows[counts[ratings.users[rows]] > self.min_n_ratings]
@@ -318,14 +318,14 @@ class LeaveOneOut(_Splits):
         rng = get_rng(self.random_state)
         for _ in range(self.n_splits):
             # One by one: an array of limits would draw other numbers.
-            drawn = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
-            if len(rows) == len(drawn):
+            test_positions = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
+            if len(rows) == len(test_positions):
                 raise InvalidParameterError(
                     f"Could not build any trainset: with min_n_ratings={self.min_n_ratings} no user has "
                     "ratings left to learn from",
                     hint="min_n_ratings=1, if some users have two ratings",
                 )
-            yield ratings.fold(np.delete(rows, drawn), rows[drawn])
+            yield ratings.make_fold(np.delete(rows, test_positions), rows[test_positions])
 
 
 class PredefinedKFold(_Splits):

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from foretaste.compat.surprise import accuracy
-from foretaste.compat.surprise.model_selection.parallel import Outcome, Work, outcomes
+from foretaste.compat.surprise.model_selection.parallel import FitResult, FitTask, run_parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.errors import InvalidParameterError, did_you_mean
 
 MEASURES = ("rmse", "mse", "mae", "fcp")
 
 
-def checked_measures(measures: Any) -> list[str]:
+def check_measures(measures: Any) -> list[str]:
     """Return names of measures in lower case, each a function of ``accuracy``.
 
     Parameters
@@ -87,15 +87,15 @@ def cross_validate(
     InvalidParameterError
         If there is no such measure, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
     """
-    names = checked_measures(measures)
-    works = (
-        Work(algo, trainset, testset, names, return_train_measures)
+    names = check_measures(measures)
+    tasks = (
+        FitTask(algo, trainset, testset, names, return_train_measures)
         for trainset, testset in get_cv(cv).split(data)
     )
-    done = outcomes(fit_and_score, works, n_jobs, pre_dispatch)
-    if not done:
+    results = run_parallel(fit_and_score, tasks, n_jobs, pre_dispatch)
+    if not results:
         raise InvalidParameterError("cv yields no folds", hint="cv=5")
-    test, train, fit_times, test_times = zip(*done, strict=True)
+    test, train, fit_times, test_times = zip(*results, strict=True)
     test_measures = {name: np.asarray([fold[name] for fold in test]) for name in names}
     train_measures = {name: np.asarray([fold[name] for fold in train]) for name in names if train[0]}
     result: dict[str, Any] = {}
@@ -105,13 +105,13 @@ def cross_validate(
             result[f"train_{name}"] = train_measures[name]
     result |= {"fit_time": fit_times, "test_time": test_times}
     if verbose:
-        print_summary(algo, names, test_measures, train_measures, fit_times, test_times, len(done))
+        print_summary(algo, names, test_measures, train_measures, fit_times, test_times, len(results))
     return result
 
 
 def fit_and_score(
     algo: Any, trainset: Any, testset: Any, measures: Any, return_train_measures: bool = False
-) -> Outcome:
+) -> FitResult:
     """Fit an algorithm, predict a testset, measure.
 
     Parameters
@@ -134,18 +134,18 @@ def fit_and_score(
     """
     start = time.perf_counter()
     algo.fit(trainset)
-    fitted = time.perf_counter()
+    fit_end = time.perf_counter()
     predictions = algo.test(testset)
-    tested = time.perf_counter()
-    known = algo.test(trainset.build_testset()) if return_train_measures else None
+    test_end = time.perf_counter()
+    train_predictions = algo.test(trainset.build_testset()) if return_train_measures else None
     test_measures: dict[str, Any] = {}
     train_measures: dict[str, Any] = {}
     for measure in measures:
         compute = getattr(accuracy, measure.lower())
         test_measures[measure] = compute(predictions, verbose=0)
-        if known is not None:
-            train_measures[measure] = compute(known, verbose=0)
-    return test_measures, train_measures, fitted - start, tested - fitted
+        if train_predictions is not None:
+            train_measures[measure] = compute(train_predictions, verbose=0)
+    return test_measures, train_measures, fit_end - start, test_end - fit_end
 
 
 def print_summary(
@@ -170,15 +170,18 @@ def print_summary(
     n_splits : int
         How many folds.
     """
-    measured = ", ".join(measure.upper() for measure in measures)
-    print(f"Evaluating {measured} of algorithm {type(algo).__name__} on {n_splits} split(s).\n")  # noqa: T201
+    names_text = ", ".join(measure.upper() for measure in measures)
+    print(f"Evaluating {names_text} of algorithm {type(algo).__name__} on {n_splits} split(s).\n")  # noqa: T201
     rows = [("", [*(f"Fold {number}" for number in range(1, n_splits + 1)), "Mean", "Std"])]
-    for where, figures in (("testset", test_measures), ("trainset", train_measures)):
-        rows += [(f"{name.upper()} ({where})", _cells(values, ".4f")) for name, values in figures.items()]
-    rows += [("Fit time", _cells(fit_times, ".2f")), ("Test time", _cells(test_times, ".2f"))]
+    for dataset, measures_by_name in (("testset", test_measures), ("trainset", train_measures)):
+        rows += [
+            (f"{name.upper()} ({dataset})", _format_cells(values, ".4f"))
+            for name, values in measures_by_name.items()
+        ]
+    rows += [("Fit time", _format_cells(fit_times, ".2f")), ("Test time", _format_cells(test_times, ".2f"))]
     for name, cells in rows:
         print(f"{name:<18}" + "".join(f"{cell:<8}" for cell in cells))  # noqa: T201 - what verbose=True asks for
 
 
-def _cells(values: Sequence[float], form: str) -> list[str]:
+def _format_cells(values: Sequence[float], form: str) -> list[str]:
     return [format(value, form) for value in (*values, np.mean(values), np.std(values))]

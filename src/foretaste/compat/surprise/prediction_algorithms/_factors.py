@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._native import surprise_dots
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import Float64Array, IndexArray
 
@@ -62,24 +62,26 @@ class FactorModel(AlgoBase):
         PredictionImpossible
             Without biases, if the user or the item is unknown.
         """
-        return self._estimate_one(u, i).value[0]
+        return self._estimate_pair(u, i).value[0]
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
         mean = float(self.trainset.global_mean) if self.biased else 0.0
         bu, bi = (self.bu, self.bi) if self.biased else (np.zeros(len(self.pu)), np.zeros(len(self.qi)))
-        pu, bu, places = self._of_users(users, bu)
-        p, q, b, c = (np.ascontiguousarray(one, np.float64) for one in (pu, self.qi, bu, bi))
-        value = surprise_dots(places, items, p, q, b, c, mean)
+        pu, bu, positions = self._user_vectors(users, bu)
+        p, q, b, c = (np.ascontiguousarray(array, np.float64) for array in (pu, self.qi, bu, bi))
+        value = surprise_dots(positions, items, p, q, b, c, mean)
         if self.biased:
-            return Estimates(value)
+            return BatchEstimates(value)
         impossible = np.flatnonzero((users < 0) | (items < 0)).tolist()
-        return Estimates(value, dict.fromkeys(impossible, UNKNOWN))
+        return BatchEstimates(value, dict.fromkeys(impossible, UNKNOWN))
 
-    def _of_users(self, users: IndexArray, bu: Float64Array) -> tuple[Float64Array, Float64Array, IndexArray]:
+    def _user_vectors(
+        self, users: IndexArray, bu: Float64Array
+    ) -> tuple[Float64Array, Float64Array, IndexArray]:
         """Return vectors and biases of users, and where in them each of ``users`` stands."""
         return self.pu, bu, users
 
-    def _epochs(self) -> Iterator[int]:
+    def _iter_epochs(self) -> Iterator[int]:
         """Yield how many epochs to learn at a time: all at once, or one by one and printed."""
         epochs = len(range(self.n_epochs))
         if not self.verbose:
@@ -90,6 +92,6 @@ class FactorModel(AlgoBase):
             yield 1
 
 
-def numbers(algorithm: Any, kind: str, names: str) -> Float64Array:
+def collect_rates(algorithm: Any, kind: str, names: str) -> Float64Array:
     """Return the rates (``lr``) or regularisations (``reg``) of some parameters as an array."""
     return np.array([float(getattr(algorithm, f"{kind}_{name}")) for name in names.split()], np.float64)

@@ -12,14 +12,14 @@ import numpy as np
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
 from foretaste._utils.threads import resolve_threads
-from foretaste.compat.surprise.similarities import similarity_source, undefined
+from foretaste.compat.surprise.similarities import make_similarity_error, similarity_source
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
-_KEPT_BYTES = 64 * 2**20
+_CACHE_BYTES = 64 * 2**20
 
 
-class LastRows:
+class RowCache:
     """Rows of a matrix that is never made, the last asked for in memory: 64 MB at most, or one row.
 
     Parameters
@@ -32,7 +32,7 @@ class LastRows:
 
     def __init__(self, read: Callable[[int], Float64Array], width: int) -> None:
         self._read = read
-        self._most = max(1, _KEPT_BYTES // (8 * max(width, 1)))
+        self._max_rows = max(1, _CACHE_BYTES // (8 * max(width, 1)))
         self._rows: OrderedDict[int, Float64Array] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -45,15 +45,15 @@ class LastRows:
             if x in self._rows:
                 self._rows.move_to_end(x)
                 return self._rows[x]
-        found = self._read(x)
+        values = self._read(x)
         with self._lock:
-            self._rows[x] = found
-            while len(self._rows) > self._most:
+            self._rows[x] = values
+            while len(self._rows) > self._max_rows:
                 self._rows.popitem(last=False)
-        return found
+        return values
 
 
-class Strangers:
+class UnknownIds:
     """Who of a trainset has no ratings: of trainsets that programs make, some may be such.
 
     Parameters
@@ -69,13 +69,13 @@ class Strangers:
         self.user = np.diff(trainset.by_user().starts) == 0
         self.item = np.diff(trainset.by_item().starts) == 0
 
-    def neither(self, users: IndexArray, items: IndexArray) -> BoolArray:
+    def both_known(self, users: IndexArray, items: IndexArray) -> BoolArray:
         """Return where both inner ids are known (not -1) and have ratings."""
         return np.asarray((users >= 0) & (items >= 0) & ~self.user[users] & ~self.item[items])
 
 
 @dataclass(frozen=True)
-class Centring:
+class Centering:
     """What of a neighbour's rating is averaged.
 
     Attributes
@@ -89,19 +89,19 @@ class Centring:
     mean : float
     """
 
-    centre: Float64Array | None = None
+    center: Float64Array | None = None
     offset: Float64Array | None = None
-    spread: Float64Array | None = None
+    scale: Float64Array | None = None
     mean: float = 0.0
 
-    def of(self, similarity: Any, rating: Any, x: int, y: int) -> Any:
+    def weighted_deviation(self, similarity: Any, rating: Any, x: int, y: int) -> Any:
         """Return the weighted deviation of one rating."""
-        if self.centre is None:
+        if self.center is None:
             return similarity * rating
         if self.offset is not None:
-            return similarity * (rating - (self.mean + self.centre[x] + self.offset[y]))
-        weighted = similarity * (rating - self.centre[x])
-        return weighted if self.spread is None else weighted / self.spread[x]
+            return similarity * (rating - (self.mean + self.center[x] + self.offset[y]))
+        weighted = similarity * (rating - self.center[x])
+        return weighted if self.scale is None else weighted / self.scale[x]
 
 
 @dataclass
@@ -129,11 +129,11 @@ class Neighborhood:
     baseline: Float64Array | None = None
     shrinkage: float = 100.0
     _kernel: SurpriseNeighbors | None = field(default=None, repr=False)
-    _last: LastRows | None = field(default=None, repr=False)
+    _row_cache: RowCache | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is kept in a copy: the kernel is made again when it is asked."""
-        return vars(self) | {"_kernel": None, "_last": None}
+        return vars(self) | {"_kernel": None, "_row_cache": None}
 
     def kernel(self) -> SurpriseNeighbors:
         """Return the kernel, made when first asked for."""
@@ -155,9 +155,9 @@ class Neighborhood:
         try:
             return self.kernel().matrix(resolve_threads())
         except UndefinedSimilarity as error:
-            raise undefined(error, self.measure) from None
+            raise make_similarity_error(error, self.measure) from None
 
-    def alike(self, x: int) -> Float64Array:
+    def similarities_to(self, x: int) -> Float64Array:
         """Return how alike all are to one: float64, shape (n_x,); not to be written to.
 
         Raises
@@ -165,15 +165,15 @@ class Neighborhood:
         SimilarityUndefined
             If one similarity divides by 0.
         """
-        if self._last is None:
-            self._last = LastRows(self.kernel().row, self.n_x)
+        if self._row_cache is None:
+            self._row_cache = RowCache(self.kernel().row, self.n_x)
         try:
-            return self._last.row(x)
+            return self._row_cache.row(x)
         except UndefinedSimilarity as error:
-            raise undefined(error, self.measure) from None
+            raise make_similarity_error(error, self.measure) from None
 
-    def means(
-        self, x: IndexArray, y: IndexArray, k: int, centring: Centring, sim: Float64Array | None
+    def neighbor_sums(
+        self, x: IndexArray, y: IndexArray, k: int, centering: Centering, sim: Float64Array | None
     ) -> tuple[Float64Array, Float64Array, Int64Array, BoolArray]:
         """Return sums over the nearest of each pair of a row and a column.
 
@@ -201,15 +201,15 @@ class Neighborhood:
             If a similarity divides by 0.
         """
         k = max(-1, min(k, len(self.row) + 1))
-        parts = (centring.centre, centring.offset, centring.spread, float(centring.mean))
-        at = x
+        centering_args = (centering.center, centering.offset, centering.scale, float(centering.mean))
+        rows = x
         if sim is None and len(x) == 1:  # of predictions one by one, rows are kept
             known = bool(x[0] >= 0 and y[0] >= 0)
-            sim = self.alike(int(x[0]))[None] if known else np.zeros((1, self.n_x))
-            at = np.zeros(1, np.int32) if known else np.full(1, -1, np.int32)
+            sim = self.similarities_to(int(x[0]))[None] if known else np.zeros((1, self.n_x))
+            rows = np.zeros(1, np.int32) if known else np.full(1, -1, np.int32)
         try:
             if sim is None:
-                return self.kernel().means(x, y, k, *parts, resolve_threads())
-            return self.kernel().means_from(sim, at, y, k, *parts, resolve_threads())
+                return self.kernel().means(x, y, k, *centering_args, resolve_threads())
+            return self.kernel().means_from(sim, rows, y, k, *centering_args, resolve_threads())
         except UndefinedSimilarity as error:
-            raise undefined(error, self.measure) from None
+            raise make_similarity_error(error, self.measure) from None

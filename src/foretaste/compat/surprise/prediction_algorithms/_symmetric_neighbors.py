@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring, Neighborhood, Strangers
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
-from foretaste.compat.surprise.similarities import whole
-from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centering, Neighborhood, UnknownIds
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
+from foretaste.compat.surprise.similarities import truncate_to_int
+from foretaste.compat.surprise.trainset import RatingArrays, Trainset
 from foretaste.errors import NotFittedError
 from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
@@ -63,8 +63,8 @@ class SymmetricAlgo(AlgoBase):
         AlgoBase.fit(self, trainset)
         self.n_x, self.n_y = self.switch(trainset.n_users, trainset.n_items)
         self._sim: Any = None
-        self._near: Neighborhood | None = None
-        self._strangers = Strangers(trainset)
+        self._cached_neighborhood: Neighborhood | None = None
+        self._unknown_ids = UnknownIds(trainset)
         return self
 
     def switch(self, u_stuff: Any, i_stuff: Any) -> tuple[Any, Any]:
@@ -110,10 +110,10 @@ class SymmetricAlgo(AlgoBase):
         SimilarityUndefined
             If a similarity divides by 0 (a ``ZeroDivisionError``).
         """
-        near = self._prepared()
+        neighborhood = self._get_neighborhood()
         if self.verbose:
-            print(f"Computing the {near.measure} similarity matrix...")  # noqa: T201 - what verbose=True prints
-        sim = near.matrix()
+            print(f"Computing the {neighborhood.measure} similarity matrix...")  # noqa: T201 - what verbose=True prints
+        sim = neighborhood.matrix()
         if self.verbose:
             print("Done computing similarity matrix.")  # noqa: T201 - what verbose=True prints
         return sim
@@ -133,46 +133,49 @@ class SymmetricAlgo(AlgoBase):
         list of int
             Inner ids, the most alike first, among equals the smallest id first.
         """
-        near = None if vars(self).get("_sim") is not None else vars(self).get("_near")
-        if near is None or not isinstance(iid, (int, np.integer)) or not 0 <= iid < self.n_x:
+        neighborhood = None if vars(self).get("_sim") is not None else vars(self).get("_cached_neighborhood")
+        if neighborhood is None or not isinstance(iid, (int, np.integer)) or not 0 <= iid < self.n_x:
             return AlgoBase.get_neighbors(self, iid, k)
-        alike = near.alike(int(iid)).tolist()
-        others = [x for x in range(self.n_x) if x != iid]
-        return heapq.nlargest(k, others, key=alike.__getitem__)
+        similarities = neighborhood.similarities_to(int(iid)).tolist()
+        candidates = [x for x in range(self.n_x) if x != iid]
+        return heapq.nlargest(k, candidates, key=similarities.__getitem__)
 
-    def _prepare(self) -> None:
+    def _prepare_similarities(self) -> None:
         """Settle how similarities are computed; those of a class of one's own are computed at once."""
         if type(self).compute_similarities is SymmetricAlgo.compute_similarities:
-            self._near = self._neighborhood(self._measure())
+            self._cached_neighborhood = self._make_neighborhood(self._measure())
             return
-        self._near = self._neighborhood("msd")
+        self._cached_neighborhood = self._make_neighborhood("msd")
         self._sim = self.compute_similarities()
 
-    def _prepared(self) -> Neighborhood:
-        return self._near or self._neighborhood(self._measure())
+    def _get_neighborhood(self) -> Neighborhood:
+        return self._cached_neighborhood or self._make_neighborhood(self._measure())
 
-    def _neighborhood(self, measure: str) -> Neighborhood:
+    def _make_neighborhood(self, measure: str) -> Neighborhood:
         by_y = self._by_y()
         x, y = self.switch(by_y.users, by_y.items)
         baseline = None
         if measure == "pearson_baseline":
-            of_x, of_y = self.switch(*self.compute_baselines())
-            of_x, of_y = np.asarray(of_x, np.float64), np.asarray(of_y, np.float64)
-            baseline = (self.trainset.global_mean + of_y[y]) + of_x[x]
+            row_biases, column_biases = self.switch(*self.compute_baselines())
+            row_biases, column_biases = (
+                np.asarray(row_biases, np.float64),
+                np.asarray(column_biases, np.float64),
+            )
+            baseline = (self.trainset.global_mean + column_biases[y]) + row_biases[x]
         return Neighborhood(
             measure, by_y.starts, x, by_y.values, self.n_x,
-            whole("min_support", self.sim_options.get("min_support", 1)), baseline,
+            truncate_to_int("min_support", self.sim_options.get("min_support", 1)), baseline,
             float(self.sim_options.get("shrinkage", 100)),
         )  # fmt: skip
 
-    def _by_x(self) -> Rows:
+    def _by_x(self) -> RatingArrays:
         return self.trainset.by_user() if self.sim_options["user_based"] else self.trainset.by_item()
 
-    def _by_y(self) -> Rows:
+    def _by_y(self) -> RatingArrays:
         return self.trainset.by_item() if self.sim_options["user_based"] else self.trainset.by_user()
 
 
-class Nearest(SymmetricAlgo):
+class KNNBase(SymmetricAlgo):
     """What the four forms share: sums over the k nearest, and what becomes of them.
 
     Parameters
@@ -213,57 +216,61 @@ class Nearest(SymmetricAlgo):
         PredictionImpossible
             If nothing can be said.
         """
-        found = self._estimate_one(u, i)
-        count = int(found.details["actual_k"][0])
-        return found.value[0] if count < 0 else (found.value[0], {"actual_k": count})
+        estimates = self._estimate_pair(u, i)
+        count = int(estimates.details["actual_k"][0])
+        return estimates.value[0] if count < 0 else (estimates.value[0], {"actual_k": count})
 
-    def _centring(self) -> Centring:
-        return Centring()
+    def _make_centering(self) -> Centering:
+        return Centering()
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
         raise NotImplementedError
 
-    def _sums(
+    def _neighbor_sums(
         self, users: IndexArray, items: IndexArray, known: BoolArray
     ) -> tuple[Float64Array, Float64Array, Int64Array]:
         """Return sums of deviations and similarities, and of how many neighbours."""
-        x, y = (np.where(known, one, np.int32(-1)) for one in self.switch(users, items))
-        near, k, centring = self._prepared(), operator.index(self.k), self._centring()
+        x, y = (np.where(known, codes, np.int32(-1)) for codes in self.switch(users, items))
+        neighborhood, k, centering = self._get_neighborhood(), operator.index(self.k), self._make_centering()
         sim = vars(self).get("_sim")
         if sim is not None and not (isinstance(sim, np.ndarray) and sim.shape == (self.n_x, self.n_x)):
             ratings, similarities = np.zeros(len(x)), np.zeros(len(x))
-            count, odd = np.zeros(len(x), np.int64), known.copy()
+            count, needs_python = np.zeros(len(x), np.int64), known.copy()
         else:
             sim = None if sim is None else np.ascontiguousarray(sim, np.float64)
-            ratings, similarities, count, odd = near.means(x, y, k, centring, sim)
-        for row in np.flatnonzero(odd).tolist():
-            ratings[row], similarities[row], count[row] = self._by_hand(int(x[row]), int(y[row]), k, centring)
+            ratings, similarities, count, needs_python = neighborhood.neighbor_sums(x, y, k, centering, sim)
+        for row in np.flatnonzero(needs_python).tolist():
+            ratings[row], similarities[row], count[row] = self._python_fallback(
+                int(x[row]), int(y[row]), k, centering
+            )
         return ratings, similarities, count
 
-    def _by_hand(self, x: int, y: int, k: int, centring: Centring) -> tuple[Any, Any, int]:
+    def _python_fallback(self, x: int, y: int, k: int, centering: Centering) -> tuple[Any, Any, int]:
         """Return the sums of one pair, the nearest chosen by Python: it decides what NaN does to an order."""
-        near = self._prepared()
+        neighborhood = self._get_neighborhood()
         sim: Any = vars(self).get("_sim")
-        rated = slice(int(near.starts[y]), int(near.starts[y + 1]))
-        others, values = near.row[rated].tolist(), near.rating[rated].tolist()
-        row = near.alike(x) if sim is None else None
-        alike = [row[other] if row is not None else sim[x, other] for other in others]
+        rated = slice(int(neighborhood.starts[y]), int(neighborhood.starts[y + 1]))
+        neighbors, values = neighborhood.row[rated].tolist(), neighborhood.rating[rated].tolist()
+        row = neighborhood.similarities_to(x) if sim is None else None
+        neighbor_similarities = [
+            row[neighbor] if row is not None else sim[x, neighbor] for neighbor in neighbors
+        ]
         ratings: Any = 0.0
         similarities: Any = 0.0
         count = 0
-        for similarity, other, value in heapq.nlargest(
-            k, list(zip(alike, others, values, strict=True)), key=lambda one: one[0]
+        for similarity, neighbor, value in heapq.nlargest(
+            k, list(zip(neighbor_similarities, neighbors, values, strict=True)), key=lambda entry: entry[0]
         ):
             if similarity > 0:
                 similarities += similarity
-                ratings += centring.of(similarity, value, other, y)
+                ratings += centering.weighted_deviation(similarity, value, neighbor, y)
                 count += 1
         return ratings, similarities, count
 
-    def _from_base(self, base: Float64Array, known: BoolArray, sums: Any, spread: Any = 1) -> Estimates:
+    def _add_to_base(self, base: Float64Array, known: BoolArray, sums: Any, scale: Any = 1) -> BatchEstimates:
         """Return a base and the mean deviation of enough neighbours."""
         ratings, similarities, count = sums
-        enough = known & (count > 0) & (count >= self.min_k)
+        has_enough = known & (count > 0) & (count >= self.min_k)
         mean = np.zeros(len(base))
-        np.divide(ratings, similarities, out=mean, where=enough)
-        return Estimates(np.where(enough, base + mean * spread, base), {}, {"actual_k": count})
+        np.divide(ratings, similarities, out=mean, where=has_enough)
+        return BatchEstimates(np.where(has_enough, base + mean * scale, base), {}, {"actual_k": count})

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from foretaste.compat.surprise._warnings import unknown_ids
+from foretaste.compat.surprise._warnings import warn_about_unknown_ids
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction, PredictionImpossible
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.errors import InvalidParameterError, NotFittedError, did_you_mean
@@ -17,12 +17,12 @@ from foretaste.typing import ArrayDict, Float64Array, IndexArray
 SIMILARITIES = ("cosine", "msd", "pearson", "pearson_baseline")
 
 
-class WrongName(InvalidParameterError, NameError):
+class UnknownSimilarityError(InvalidParameterError, NameError):
     """A similarity that does not exist; programs written for scikit-surprise catch ``NameError``."""
 
 
 @dataclass(frozen=True)
-class Estimates:
+class BatchEstimates:
     """What an algorithm says of many pairs at once.
 
     Attributes
@@ -65,8 +65,8 @@ class AlgoBase:
     sim: Any
 
     def __init__(self, **kwargs: Any) -> None:
-        self.bsl_options: dict[str, Any] = _options("bsl_options", kwargs.get("bsl_options", {}))
-        self.sim_options: dict[str, Any] = _options("sim_options", kwargs.get("sim_options", {}))
+        self.bsl_options: dict[str, Any] = _copy_options("bsl_options", kwargs.get("bsl_options", {}))
+        self.sim_options: dict[str, Any] = _copy_options("sim_options", kwargs.get("sim_options", {}))
         self.sim_options.setdefault("user_based", True)
 
     def fit(self, trainset: Trainset) -> Self:
@@ -106,7 +106,7 @@ class AlgoBase:
         """
         raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates | None:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates | None:
         """Predict many ratings; None if only ``estimate`` can say.
 
         Parameters
@@ -116,7 +116,7 @@ class AlgoBase:
         """
         return None
 
-    def _estimate_one(self, u: Any, i: Any) -> Estimates:
+    def _estimate_pair(self, u: Any, i: Any) -> BatchEstimates:
         """Return what ``_estimate_rows`` says of one pair of inner ids, or of what stands for unknown ones.
 
         Raises
@@ -126,10 +126,10 @@ class AlgoBase:
         """
         user = u if self.trainset.knows_user(u) else -1
         item = i if self.trainset.knows_item(i) else -1
-        found: Any = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
-        if 0 in found.impossible:
-            raise PredictionImpossible(found.impossible[0])
-        return found  # type: ignore[no-any-return]  # only algorithms that answer rows ask this
+        estimates: Any = self._estimate_rows(np.array([user], np.int32), np.array([item], np.int32))
+        if 0 in estimates.impossible:
+            raise PredictionImpossible(estimates.impossible[0])
+        return estimates  # type: ignore[no-any-return]  # only algorithms that answer rows ask this
 
     def predict(
         self, uid: Any, iid: Any, r_ui: Any = None, clip: bool = True, verbose: bool = False
@@ -244,13 +244,13 @@ class AlgoBase:
         arguments = [n, raters, self.sim_options.get("min_support", 1)]
         if name == "pearson_baseline":
             bu, bi = self.compute_baselines()
-            own, others = (bu, bi) if user_based else (bi, bu)
-            arguments += [trainset.global_mean, own, others, self.sim_options.get("shrinkage", 100)]
-        loud = getattr(self, "verbose", False)
-        if loud:
+            x_biases, y_biases = (bu, bi) if user_based else (bi, bu)
+            arguments += [trainset.global_mean, x_biases, y_biases, self.sim_options.get("shrinkage", 100)]
+        verbose = getattr(self, "verbose", False)
+        if verbose:
             print(f"Computing the {name} similarity matrix...")  # noqa: T201 - as programs expect of verbose=True
         sim = getattr(similarities, name)(*arguments)
-        if loud:
+        if verbose:
             print("Done computing similarity matrix.")  # noqa: T201 - as programs expect of verbose=True
         return sim
 
@@ -258,7 +258,7 @@ class AlgoBase:
         """Return the name of the similarity in ``sim_options``, which exists."""
         name = str(self.sim_options.get("name", "msd")).lower()
         if name not in SIMILARITIES:
-            raise WrongName(
+            raise UnknownSimilarityError(
                 f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
                 f"{did_you_mean(name, SIMILARITIES)}",
                 hint="sim_options={'name': 'msd'}",
@@ -281,14 +281,14 @@ class AlgoBase:
             Inner ids, the most alike first, among equals the smallest id first.
         """
         trainset = self.trainset
-        everyone = trainset.all_users() if self.sim_options["user_based"] else trainset.all_items()
-        others = [one for one in everyone if one != iid]
+        ids = trainset.all_users() if self.sim_options["user_based"] else trainset.all_items()
+        candidates = [candidate for candidate in ids if candidate != iid]
         if isinstance(self.sim, np.ndarray):
-            alike = self.sim[iid, others].tolist()
+            similarities = self.sim[iid, candidates].tolist()
         else:  # of an algorithm that keeps them in something of its own
-            alike = [self.sim[iid, one] for one in others]
-        nearest = heapq.nlargest(k, zip(alike, others, strict=True), key=lambda pair: pair[0])
-        return [one for _, one in nearest]
+            similarities = [self.sim[iid, candidate] for candidate in candidates]
+        nearest = heapq.nlargest(k, zip(similarities, candidates, strict=True), key=lambda pair: pair[0])
+        return [candidate for _, candidate in nearest]
 
     def _predict(self, pairs: list[tuple[Any, Any, Any]], *, clip: bool) -> list[Prediction]:
         if "trainset" not in vars(self):
@@ -296,31 +296,33 @@ class AlgoBase:
                 f"this {type(self).__name__} has not been fitted",
                 hint="algo.fit(trainset), before predictions",
             )
-        found = self._rows(pairs) if _answers_rows(self) else None
-        if found is None:
-            values, details = self._one_by_one(pairs)
+        estimates = self._estimate_batch(pairs) if _supports_batches(self) else None
+        if estimates is None:
+            values, details = self._estimate_individually(pairs)
         else:
-            values, details = self._from_rows(found)
+            values, details = self._unpack_batch(estimates)
         if clip:
-            values = _clipped(values, self.trainset.rating_scale)
+            values = _clip(values, self.trainset.rating_scale)
         return [
             Prediction(uid, iid, r_ui, value, detail)
             for (uid, iid, r_ui), value, detail in zip(pairs, values, details, strict=True)
         ]
 
-    def _rows(self, pairs: list[tuple[Any, Any, Any]]) -> Estimates | None:
+    def _estimate_batch(self, pairs: list[tuple[Any, Any, Any]]) -> BatchEstimates | None:
         users, items = self.trainset._raw2inner_id_users, self.trainset._raw2inner_id_items
         user = np.fromiter((users.get(uid, -1) for uid, _, _ in pairs), np.int32, len(pairs))
         item = np.fromiter((items.get(iid, -1) for _, iid, _ in pairs), np.int32, len(pairs))
-        found = self._estimate_rows(user, item)
-        for what, known, inner, place in (("user", users, user, 0), ("item", items, item, 1)):
-            unknown_ids(what, known, ((row, pairs[row][place]) for row in np.flatnonzero(inner < 0).tolist()))
-        return found
+        estimates = self._estimate_rows(user, item)
+        for entity, known, inner, position in (("user", users, user, 0), ("item", items, item, 1)):
+            warn_about_unknown_ids(
+                entity, known, ((row, pairs[row][position]) for row in np.flatnonzero(inner < 0).tolist())
+            )
+        return estimates
 
-    def _from_rows(self, found: Estimates) -> tuple[list[Any], list[dict[str, Any]]]:
-        values: list[Any] = found.value.tolist()
-        columns = [column.tolist() for column in found.details.values()]
-        names = list(found.details)
+    def _unpack_batch(self, estimates: BatchEstimates) -> tuple[list[Any], list[dict[str, Any]]]:
+        values: list[Any] = estimates.value.tolist()
+        columns = [column.tolist() for column in estimates.details.values()]
+        names = list(estimates.details)
         details: list[dict[str, Any]]
         if columns:
             details = [
@@ -328,18 +330,20 @@ class AlgoBase:
             ]
         else:
             details = [{"was_impossible": False} for _ in values]
-        for row, reason in found.impossible.items():
+        for row, reason in estimates.impossible.items():
             values[row] = self.default_prediction()
             details[row] = {"was_impossible": True, "reason": reason}
         return values, details
 
-    def _one_by_one(self, pairs: list[tuple[Any, Any, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
+    def _estimate_individually(
+        self, pairs: list[tuple[Any, Any, Any]]
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
         values: list[Any] = []
         details: list[dict[str, Any]] = []
         for row, (uid, iid, _) in enumerate(pairs):
             detail: dict[str, Any] = {}
             try:
-                value = self.estimate(self._inner("user", row, uid), self._inner("item", row, iid))
+                value = self.estimate(self._inner_id("user", row, uid), self._inner_id("item", row, iid))
                 if isinstance(value, tuple):
                     value, detail = value
                 detail["was_impossible"] = False
@@ -350,37 +354,37 @@ class AlgoBase:
             details.append(detail)
         return values, details
 
-    def _inner(self, what: str, row: int, raw: Any) -> Any:
-        known = self.trainset._raw2inner_id_users if what == "user" else self.trainset._raw2inner_id_items
+    def _inner_id(self, entity: str, row: int, raw: Any) -> Any:
+        known = self.trainset._raw2inner_id_users if entity == "user" else self.trainset._raw2inner_id_items
         try:
             return known[raw]
         except KeyError:
-            unknown_ids(what, known, [(row, raw)])
+            warn_about_unknown_ids(entity, known, [(row, raw)])
             return f"UKN__{raw}"
 
 
-def _options(name: str, given: Any) -> dict[str, Any]:
+def _copy_options(name: str, options: Any) -> dict[str, Any]:
     """Return a copy, so that the caller's dict stays as it is."""
-    if not hasattr(given, "keys"):
+    if not hasattr(options, "keys"):
         raise InvalidParameterError(
-            f"{name}={given!r} is a {type(given).__name__}; it must be a dict", hint=f"{name}={{}}"
+            f"{name}={options!r} is a {type(options).__name__}; it must be a dict", hint=f"{name}={{}}"
         )
-    return dict(given)
+    return dict(options)
 
 
-def _answers_rows(algo: AlgoBase) -> bool:
+def _supports_batches(algo: AlgoBase) -> bool:
     """Whether ``_estimate_rows`` says what ``estimate`` says: no later class, nor the object, changed it."""
     if "estimate" in vars(algo):
         return False
-    for kind in type(algo).__mro__:
-        if "_estimate_rows" in vars(kind):
-            return kind is not AlgoBase
-        if "estimate" in vars(kind):
+    for algo_class in type(algo).__mro__:
+        if "_estimate_rows" in vars(algo_class):
+            return algo_class is not AlgoBase
+        if "estimate" in vars(algo_class):
             return False
     return False
 
 
-def _clipped(values: list[Any], scale: tuple[Any, Any]) -> list[Any]:
+def _clip(values: list[Any], scale: tuple[Any, Any]) -> list[Any]:
     """Return values brought into the scale, of which NaN becomes the upper end as it does in Python's min."""
     low, high = scale
     return [max(low, min(high, value)) for value in values]

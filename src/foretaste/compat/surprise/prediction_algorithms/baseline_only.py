@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import IndexArray
 
@@ -60,8 +60,8 @@ class BaselineOnly(AlgoBase):
             value += self.bi[i]
         return value
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
         value = np.full(len(users), self.trainset.global_mean, np.float64)
         value[users >= 0] += self.bu[users[users >= 0]]
         value[items >= 0] += self.bi[items[items >= 0]]
-        return Estimates(value)
+        return BatchEstimates(value)

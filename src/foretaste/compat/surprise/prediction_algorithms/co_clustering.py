@@ -8,7 +8,7 @@ import numpy as np
 
 from foretaste._native import surprise_cocluster
 from foretaste.compat.surprise._warnings import warn
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
@@ -69,7 +69,7 @@ class CoClustering(AlgoBase):
             The algorithm itself.
         """
         super().fit(trainset)
-        _warn_of_fractions(trainset)
+        _warn_about_fractions(trainset)
         rng = get_rng(self.random_state)
         cltr_u = rng.randint(self.n_cltr_u, size=trainset.n_users).astype(np.intp)
         cltr_i = rng.randint(self.n_cltr_i, size=trainset.n_items).astype(np.intp)
@@ -79,8 +79,8 @@ class CoClustering(AlgoBase):
         epochs = len(range(self.n_epochs))
         for epoch in range(epochs) if self.verbose else range(0):
             print(f"Processing epoch {epoch}")  # noqa: T201 - as programs expect of verbose=True
-            self._learn(cltr_u, cltr_i, 1)
-        averages = self._learn(cltr_u, cltr_i, 0 if self.verbose else epochs)
+            self._run_epochs(cltr_u, cltr_i, 1)
+        averages = self._run_epochs(cltr_u, cltr_i, 0 if self.verbose else epochs)
         self.cltr_u, self.cltr_i = cltr_u, cltr_i
         self.avg_cltr_u, self.avg_cltr_i, self.avg_cocltr = averages
         return self
@@ -98,7 +98,7 @@ class CoClustering(AlgoBase):
         avg_cltr_u, avg_cltr_i, avg_cocltr : float64 array
             Shapes (n_cltr_u,), (n_cltr_i,) and (n_cltr_u, n_cltr_i).
         """
-        return self._learn(cltr_u.copy(), cltr_i.copy(), 0)
+        return self._run_epochs(cltr_u.copy(), cltr_i.copy(), 0)
 
     def estimate(self, u: Any, i: Any) -> Any:
         """Predict one rating from inner ids."""
@@ -106,16 +106,16 @@ class CoClustering(AlgoBase):
             return self.trainset.global_mean
         return float(self._estimate_rows(np.array([u], np.int32), np.array([i], np.int32)).value[0])
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
         value = np.full(len(users), self.trainset.global_mean, np.float64)
         known = (users >= 0) & (items >= 0)
         user, item = users[known], items[known]
         uc, ic = self.cltr_u[user], self.cltr_i[item]
-        of_user = self.avg_cocltr[uc, ic] + self.user_mean[user] - self.avg_cltr_u[uc]
-        value[known] = of_user + self.item_mean[item] - self.avg_cltr_i[ic]
-        return Estimates(value)
+        user_part = self.avg_cocltr[uc, ic] + self.user_mean[user] - self.avg_cltr_u[uc]
+        value[known] = user_part + self.item_mean[item] - self.avg_cltr_i[ic]
+        return BatchEstimates(value)
 
-    def _learn(self, cltr_u: IntpArray, cltr_i: IntpArray, epochs: int) -> Averages:
+    def _run_epochs(self, cltr_u: IntpArray, cltr_i: IntpArray, epochs: int) -> Averages:
         by_user, by_item = self.trainset.by_user(), self.trainset.by_item()
         averages = np.zeros(self.n_cltr_u), np.zeros(self.n_cltr_i), np.zeros((self.n_cltr_u, self.n_cltr_i))
         surprise_cocluster(
@@ -134,13 +134,13 @@ def _means(values: Float64Array, starts: Int64Array) -> Float64Array:
         return np.asarray((totals[starts[1:]] - totals[starts[:-1]]) / np.diff(starts))
 
 
-def _warn_of_fractions(trainset: Trainset) -> None:
+def _warn_about_fractions(trainset: Trainset) -> None:
     values = trainset.by_user().values
-    cut = np.trunc(values) != values
-    if cut.any():
-        first = values[int(np.flatnonzero(cut)[0])]
+    is_fractional = np.trunc(values) != values
+    if is_fractional.any():
+        first = values[int(np.flatnonzero(is_fractional)[0])]
         warn(
             f"CoClustering counts ratings as whole numbers: {first:g} counts as {np.trunc(first):g} "
-            f"({int(cut.sum()):,} such)",
+            f"({int(is_fractional.sum()):,} such)",
             "multiply the ratings and the rating_scale by 2 (or more) so that all are whole numbers",
         )

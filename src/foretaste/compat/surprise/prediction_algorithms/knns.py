@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centring
-from foretaste.compat.surprise.prediction_algorithms._symmetric_neighbors import Nearest, SymmetricAlgo
-from foretaste.compat.surprise.prediction_algorithms.algo_base import Estimates
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centering
+from foretaste.compat.surprise.prediction_algorithms._symmetric_neighbors import KNNBase, SymmetricAlgo
+from foretaste.compat.surprise.prediction_algorithms.algo_base import BatchEstimates
 from foretaste.compat.surprise.row_stats import row_means, row_stds
-from foretaste.compat.surprise.similarities import SimilarityUndefined
+from foretaste.compat.surprise.similarities import SimilarityUndefinedError
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import Float64Array, IndexArray
 
@@ -21,7 +21,7 @@ _UNKNOWN = "User and/or item is unknown."
 _TOO_FEW = "Not enough neighbors."
 
 
-class KNNBasic(Nearest):
+class KNNBasic(KNNBase):
     r"""Predict the mean rating of the nearest neighbours, weighted by similarity.
 
     .. math:: \hat r_{ui} = \frac{\sum_{v \in N^k_i(u)} s_{uv} r_{vi}}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -61,25 +61,25 @@ class KNNBasic(Nearest):
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
-        self._prepare()
+        self._prepare_similarities()
         return self
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        known = self._strangers.neither(users, items)
-        ratings, similarities, count = self._sums(users, items, known)
-        enough = known & (count >= self.min_k)
-        if (enough & (count == 0)).any():
-            raise SimilarityUndefined(
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        known = self._unknown_ids.both_known(users, items)
+        ratings, similarities, count = self._neighbor_sums(users, items, known)
+        has_enough = known & (count >= self.min_k)
+        if (has_enough & (count == 0)).any():
+            raise SimilarityUndefinedError(
                 f"min_k={self.min_k!r} asks for a mean of no neighbours", hint="min_k=1, or KNNWithMeans"
             )
         value = np.zeros(len(users))
-        np.divide(ratings, similarities, out=value, where=enough)
-        impossible = dict.fromkeys(np.flatnonzero(known & ~enough).tolist(), _TOO_FEW)
+        np.divide(ratings, similarities, out=value, where=has_enough)
+        impossible = dict.fromkeys(np.flatnonzero(known & ~has_enough).tolist(), _TOO_FEW)
         impossible |= dict.fromkeys(np.flatnonzero(~known).tolist(), _UNKNOWN)
-        return Estimates(value, impossible, {"actual_k": count})
+        return BatchEstimates(value, impossible, {"actual_k": count})
 
 
-class KNNWithMeans(Nearest):
+class KNNWithMeans(KNNBase):
     r"""Predict the own mean and how far the nearest neighbours lie from theirs.
 
     .. math:: \hat r_{ui} = \mu_u
@@ -123,19 +123,19 @@ class KNNWithMeans(Nearest):
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
-        self._prepare()
+        self._prepare_similarities()
         by_x = self._by_x()
         self.means = row_means(by_x.values, by_x.starts)
         return self
 
-    def _centring(self) -> Centring:
-        return Centring(self.means)
+    def _make_centering(self) -> Centering:
+        return Centering(self.means)
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        return _around_own_mean(self, users, items)
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        return _mean_plus_deviation(self, users, items)
 
 
-class KNNWithZScore(Nearest):
+class KNNWithZScore(KNNBase):
     r"""Predict the own mean and, in standard deviations, how far the nearest neighbours lie from theirs.
 
     .. math:: \hat r_{ui} = \mu_u + \sigma_u
@@ -184,19 +184,19 @@ class KNNWithZScore(Nearest):
         self.means = row_means(by_x.values, by_x.starts)
         self.overall_sigma = np.std(trainset.by_user().values)
         sigmas = row_stds(by_x.values, by_x.starts)
-        lonely = (sigmas == 0.0) & (np.diff(by_x.starts) > 0)
-        self.sigmas = np.where(lonely, self.overall_sigma, sigmas)
-        self._prepare()
+        is_constant = (sigmas == 0.0) & (np.diff(by_x.starts) > 0)
+        self.sigmas = np.where(is_constant, self.overall_sigma, sigmas)
+        self._prepare_similarities()
         return self
 
-    def _centring(self) -> Centring:
-        return Centring(self.means, spread=self.sigmas)
+    def _make_centering(self) -> Centering:
+        return Centering(self.means, scale=self.sigmas)
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        return _around_own_mean(self, users, items, self.sigmas)
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        return _mean_plus_deviation(self, users, items, self.sigmas)
 
 
-class KNNBaseline(Nearest):
+class KNNBaseline(KNNBase):
     r"""Predict the baseline and how far the nearest neighbours lie from theirs.
 
     .. math:: \hat r_{ui} = b_{ui}
@@ -234,7 +234,7 @@ class KNNBaseline(Nearest):
         verbose: Any = True,
         **kwargs: Any,
     ) -> None:
-        Nearest.__init__(self, k, min_k, sim_options, verbose, bsl_options=bsl_options, **kwargs)
+        KNNBase.__init__(self, k, min_k, sim_options, verbose, bsl_options=bsl_options, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
         """Take the ratings, compute baselines; similarities are computed as predictions need them.
@@ -256,40 +256,40 @@ class KNNBaseline(Nearest):
         SymmetricAlgo.fit(self, trainset)
         self.bu, self.bi = self.compute_baselines()
         self.bx, self.by = self.switch(self.bu, self.bi)
-        self._prepare()
+        self._prepare_similarities()
         return self
 
-    def _centring(self) -> Centring:
-        bx, by = (np.ascontiguousarray(one, np.float64) for one in (self.bx, self.by))
-        return Centring(bx, by, mean=self.trainset.global_mean)
+    def _make_centering(self) -> Centering:
+        bx, by = (np.ascontiguousarray(biases, np.float64) for biases in (self.bx, self.by))
+        return Centering(bx, by, mean=self.trainset.global_mean)
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        known = self._strangers.neither(users, items)
-        strange = self._strangers
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        known = self._unknown_ids.both_known(users, items)
+        unknown_ids = self._unknown_ids
         base = np.full(len(users), float(self.trainset.global_mean))
-        base += np.where((users >= 0) & ~strange.user[users], np.asarray(self.bu)[users], 0.0)
-        base += np.where((items >= 0) & ~strange.item[items], np.asarray(self.bi)[items], 0.0)
-        found = self._from_base(base, known, self._sums(users, items, known))
-        found.details["actual_k"][~known] = -1  # there is none
-        return found
+        base += np.where((users >= 0) & ~unknown_ids.user[users], np.asarray(self.bu)[users], 0.0)
+        base += np.where((items >= 0) & ~unknown_ids.item[items], np.asarray(self.bi)[items], 0.0)
+        estimates = self._add_to_base(base, known, self._neighbor_sums(users, items, known))
+        estimates.details["actual_k"][~known] = -1  # there is none
+        return estimates
 
-    def _from_rows(self, found: Estimates) -> tuple[list[Any], list[dict[str, Any]]]:
-        values, details = super()._from_rows(found)
-        for row in np.flatnonzero(found.details["actual_k"] < 0).tolist():
+    def _unpack_batch(self, estimates: BatchEstimates) -> tuple[list[Any], list[dict[str, Any]]]:
+        values, details = super()._unpack_batch(estimates)
+        for row in np.flatnonzero(estimates.details["actual_k"] < 0).tolist():
             del details[row]["actual_k"]
         return values, details
 
 
-def _around_own_mean(
+def _mean_plus_deviation(
     algo: KNNWithMeans | KNNWithZScore,
     users: IndexArray,
     items: IndexArray,
     sigmas: Float64Array | None = None,
-) -> Estimates:
+) -> BatchEstimates:
     """Return the own mean and the neighbours' mean deviation, times the own sigma if there are any."""
-    known = algo._strangers.neither(users, items)
-    sums = algo._sums(users, items, known)
+    known = algo._unknown_ids.both_known(users, items)
+    sums = algo._neighbor_sums(users, items, known)
     x, _ = algo.switch(users, items)
-    found = algo._from_base(algo.means[x], known, sums, 1 if sigmas is None else sigmas[x])
-    found.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
-    return found
+    estimates = algo._add_to_base(algo.means[x], known, sums, 1 if sigmas is None else sigmas[x])
+    estimates.impossible.update((row, _UNKNOWN) for row in np.flatnonzero(~known).tolist())
+    return estimates

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foretaste._native import surprise_implicit, surprise_nmf, surprise_svd, surprise_svdpp
-from foretaste.compat.surprise.prediction_algorithms._factors import FactorModel, numbers
+from foretaste.compat.surprise.prediction_algorithms._factors import FactorModel, collect_rates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
 from foretaste.errors import InvalidParameterError
@@ -48,8 +48,10 @@ class SVD(FactorModel):
         self.biased = biased
         self.init_mean = init_mean
         self.init_std_dev = init_std_dev
-        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi = _or_all(lr_all, lr_bu, lr_bi, lr_pu, lr_qi)
-        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi = _or_all(reg_all, reg_bu, reg_bi, reg_pu, reg_qi)
+        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi = _with_default(lr_all, lr_bu, lr_bi, lr_pu, lr_qi)
+        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi = _with_default(
+            reg_all, reg_bu, reg_bi, reg_pu, reg_qi
+        )
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
@@ -66,10 +68,10 @@ class SVD(FactorModel):
         pu = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_users, self.n_factors))
         qi = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
         rows, mean = trainset.by_user(), float(self.trainset.global_mean) if self.biased else 0.0
-        rates, regs = numbers(self, "lr", "bu bi pu qi"), numbers(self, "reg", "bu bi pu qi")
+        rates, regs = collect_rates(self, "lr", "bu bi pu qi"), collect_rates(self, "reg", "bu bi pu qi")
         if not self.biased:
             rates[:2] = 0  # biases stay 0
-        for epochs in self._epochs():
+        for epochs in self._iter_epochs():
             surprise_svd(rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs, epochs)
         self.bu, self.bi, self.pu, self.qi = bu, bi, pu, qi
 
@@ -115,8 +117,8 @@ class SVDpp(FactorModel):
         self.init_mean = init_mean
         self.init_std_dev = init_std_dev
         rates, regs = (lr_bu, lr_bi, lr_pu, lr_qi, lr_yj), (reg_bu, reg_bi, reg_pu, reg_qi, reg_yj)
-        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi, self.lr_yj = _or_all(lr_all, *rates)
-        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi, self.reg_yj = _or_all(reg_all, *regs)
+        self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi, self.lr_yj = _with_default(lr_all, *rates)
+        self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi, self.reg_yj = _with_default(reg_all, *regs)
         self.random_state = random_state
         self.verbose = verbose
         self.cache_ratings = cache_ratings
@@ -135,21 +137,26 @@ class SVDpp(FactorModel):
         qi = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
         yj = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_items, self.n_factors))
         rows, mean = trainset.by_user(), float(self.trainset.global_mean)
-        rates, regs = numbers(self, "lr", "bu bi pu qi yj"), numbers(self, "reg", "bu bi pu qi yj")
-        for epochs in self._epochs():
+        rates, regs = (
+            collect_rates(self, "lr", "bu bi pu qi yj"),
+            collect_rates(self, "reg", "bu bi pu qi yj"),
+        )
+        for epochs in self._iter_epochs():
             surprise_svdpp(
                 rows.starts, rows.items, rows.values, mean, pu, qi, yj, bu, bi, rates, regs, epochs
             )
         self.bu, self.bi, self.pu, self.qi, self.yj = bu, bi, pu, qi, yj
 
-    def _of_users(self, users: IndexArray, bu: Float64Array) -> tuple[Float64Array, Float64Array, IndexArray]:
+    def _user_vectors(
+        self, users: IndexArray, bu: Float64Array
+    ) -> tuple[Float64Array, Float64Array, IndexArray]:
         known = users >= 0
-        asked, found = np.unique(users[known], return_inverse=True)
+        distinct, inverse = np.unique(users[known], return_inverse=True)
         rows, yj = self.trainset.by_user(), np.ascontiguousarray(self.yj, np.float64)
-        implicit = surprise_implicit(rows.starts, rows.items, yj, asked)
-        places = np.full(len(users), -1, np.int32)
-        places[known] = found
-        return self.pu[asked] + implicit, bu[asked], places
+        implicit = surprise_implicit(rows.starts, rows.items, yj, distinct)
+        positions = np.full(len(users), -1, np.int32)
+        positions[known] = inverse
+        return self.pu[distinct] + implicit, bu[distinct], positions
 
 
 class NMF(FactorModel):
@@ -212,17 +219,17 @@ class NMF(FactorModel):
         qi = rng.uniform(self.init_low, self.init_high, (trainset.n_items, self.n_factors))
         bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
         rows, mean = trainset.by_user(), float(self.trainset.global_mean) if self.biased else 0.0
-        rates, regs = numbers(self, "lr", "bu bi"), numbers(self, "reg", "bu bi pu qi")
-        for epochs in self._epochs():
-            good = surprise_nmf(
+        rates, regs = collect_rates(self, "lr", "bu bi"), collect_rates(self, "reg", "bu bi pu qi")
+        for epochs in self._iter_epochs():
+            is_valid = surprise_nmf(
                 rows.starts, rows.items, rows.values, mean, pu, qi, bu, bi, rates, regs,
                 bool(self.biased), epochs,
             )  # fmt: skip
-            if not good:
+            if not is_valid:
                 raise ZeroDivisionError("a factor was divided by 0; give reg_pu and reg_qi above 0")
         self.bu, self.bi, self.pu, self.qi = bu, bi, pu, qi
 
 
-def _or_all(everywhere: Any, *given: Any) -> list[Any]:
+def _with_default(default: Any, *values: Any) -> list[Any]:
     """Return each number, or the one of all where there is none."""
-    return [everywhere if one is None else one for one in given]
+    return [default if value is None else value for value in values]

@@ -32,12 +32,12 @@ def baseline_als(self: Any) -> Baselines:
     """
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     by_user, by_item, options = self.trainset.by_user(), self.trainset.by_item(), self.bsl_options
-    good = surprise_als(
+    is_valid = surprise_als(
         by_user.starts, by_user.items, by_user.values, by_item.starts, by_item.users, by_item.values,
         float(self.trainset.global_mean), float(options.get("reg_u", 15)), float(options.get("reg_i", 10)),
         bu, bi, int(options.get("n_epochs", 10)),
     )  # fmt: skip
-    if not good:
+    if not is_valid:
         raise ZeroDivisionError("a bias was divided by 0; reg_u and reg_i of bsl_options must be at least 0")
     return bu, bi
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import IndexArray
 
@@ -47,5 +47,5 @@ class NormalPredictor(AlgoBase):
         """Draw one rating, whoever is asked for."""
         return np.random.normal(self.trainset.global_mean, self.sigma)
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        return Estimates(np.random.normal(self.trainset.global_mean, self.sigma, len(users)))
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        return BatchEstimates(np.random.normal(self.trainset.global_mean, self.sigma, len(users)))

@@ -9,13 +9,13 @@ import numpy as np
 from foretaste._native import SurpriseDeviations
 from foretaste._utils.threads import resolve_threads
 from foretaste.compat.surprise._warnings import warn
-from foretaste.compat.surprise.prediction_algorithms._neighborhood import LastRows, Strangers
-from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, Estimates
+from foretaste.compat.surprise.prediction_algorithms._neighborhood import RowCache, UnknownIds
+from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, BatchEstimates
 from foretaste.compat.surprise.prediction_algorithms.predictions import (
     PredictionImpossible as PredictionImpossible,  # programs may take it from here, as in scikit-surprise
 )
 from foretaste.compat.surprise.row_stats import row_means
-from foretaste.compat.surprise.trainset import Rows, Trainset
+from foretaste.compat.surprise.trainset import RatingArrays, Trainset
 from foretaste.errors import DataError, NotFittedError
 from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
 
@@ -65,11 +65,11 @@ class SlopeOne(AlgoBase):
         AlgoBase.fit(self, trainset)
         rows = trainset.by_user()
         self.user_mean = list(row_means(rows.values, rows.starts)[: trainset.n_users])
-        self._by_user: Rows = rows
-        self._whole = _without_fractions(trainset, rows)
-        self._strangers = Strangers(trainset)
+        self._rows_by_user: RatingArrays = rows
+        self._truncated_ratings = _truncate_ratings(trainset, rows)
+        self._unknown_ids = UnknownIds(trainset)
         self._kernel: SurpriseDeviations | None = None
-        self._last: LastRows | None = None
+        self._row_cache: RowCache | None = None
         self._dev: Float64Array | None = None
         self._freq: IntpArray | None = None
         return self
@@ -77,14 +77,14 @@ class SlopeOne(AlgoBase):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is kept in a copy: the kernel is made again when it is asked."""
         state = vars(self).copy()
-        return state | {key: None for key in ("_kernel", "_last") if key in state}
+        return state | {key: None for key in ("_kernel", "_row_cache") if key in state}
 
     @property
     def dev(self) -> Float64Array:
         """How much more each item gets than each other; made when first asked for."""
         self._require_fit("dev")
         if self._dev is None:
-            self._dev = self._deviations().matrix(resolve_threads())
+            self._dev = self._get_kernel().matrix(resolve_threads())
         return self._dev
 
     @property
@@ -92,7 +92,7 @@ class SlopeOne(AlgoBase):
         """How many users rated both of two items; made when first asked for."""
         self._require_fit("freq")
         if self._freq is None:
-            self._freq = self._deviations().common(resolve_threads()).astype(np.intp)
+            self._freq = self._get_kernel().common(resolve_threads()).astype(np.intp)
         return self._freq
 
     def estimate(self, u: Any, i: Any) -> Any:
@@ -112,30 +112,30 @@ class SlopeOne(AlgoBase):
         PredictionImpossible
             If user or item is unknown.
         """
-        return self._estimate_one(u, i).value[0]
+        return self._estimate_pair(u, i).value[0]
 
-    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> Estimates:
-        known = self._strangers.neither(users, items)
+    def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
+        known = self._unknown_ids.both_known(users, items)
         total, count = self._sums(np.where(known, users, np.int32(-1)), np.where(known, items, np.int32(-1)))
         mean = np.zeros(len(users))
         np.divide(total, count, out=mean, where=count > 0)
         unknown = dict.fromkeys(np.flatnonzero(~known).tolist(), "User and/or item is unknown.")
-        return Estimates(np.asarray(self.user_mean)[users] + mean, unknown)
+        return BatchEstimates(np.asarray(self.user_mean)[users] + mean, unknown)
 
     def _sums(self, users: IndexArray, items: IndexArray) -> tuple[Float64Array, Int64Array]:
-        kernel = self._deviations()
+        kernel = self._get_kernel()
         if len(users) != 1 or users[0] < 0:
             return kernel.sums(items, users, resolve_threads())
-        if self._last is None:
-            self._last = LastRows(kernel.row, self.trainset.n_items)
-        total, count = kernel.sum_from(self._last.row(int(items[0])), int(users[0]))
+        if self._row_cache is None:
+            self._row_cache = RowCache(kernel.row, self.trainset.n_items)
+        total, count = kernel.sum_from(self._row_cache.row(int(items[0])), int(users[0]))
         return np.array([total]), np.array([count])
 
-    def _deviations(self) -> SurpriseDeviations:
+    def _get_kernel(self) -> SurpriseDeviations:
         if self._kernel is None:
-            rows = self._by_user
+            rows = self._rows_by_user
             self._kernel = SurpriseDeviations(
-                rows.starts, rows.items, self._whole, self.trainset.n_items, resolve_threads()
+                rows.starts, rows.items, self._truncated_ratings, self.trainset.n_items, resolve_threads()
             )
         return self._kernel
 
@@ -144,28 +144,28 @@ class SlopeOne(AlgoBase):
             raise NotFittedError(f"SlopeOne has no {name} before fit", hint="algo.fit(trainset)")
 
 
-def _without_fractions(trainset: Trainset, rows: Rows) -> Float64Array:
+def _truncate_ratings(trainset: Trainset, rows: RatingArrays) -> Float64Array:
     """Return ratings cut down to whole numbers, with a warning if that changes them."""
-    odd = np.flatnonzero(~(np.abs(rows.values) < 2**31))
-    if len(odd):
+    invalid = np.flatnonzero(~(np.abs(rows.values) < 2**31))
+    if len(invalid):
         raise DataError(
-            f"SlopeOne cannot take the rating {rows.values[odd[0]]}: it must be a number within 2**31",
-            where=_place(trainset, rows, int(odd[0])),
+            f"SlopeOne cannot take the rating {rows.values[invalid[0]]}: it must be a number within 2**31",
+            where=_row_label(trainset, rows, int(invalid[0])),
             hint="leave these ratings out before they are loaded",
         )
-    whole = np.trunc(rows.values)
-    changed = np.flatnonzero(whole != rows.values)
+    truncated = np.trunc(rows.values)
+    changed = np.flatnonzero(truncated != rows.values)
     if len(changed):
         first = int(changed[0])
         warn(
-            f"{_place(trainset, rows, first)}: SlopeOne takes the rating {rows.values[first]:g} for "
-            f"{whole[first]:g} where it compares items, as scikit-surprise does without a word "
+            f"{_row_label(trainset, rows, first)}: SlopeOne takes the rating {rows.values[first]:g} for "
+            f"{truncated[first]:g} where it compares items, as scikit-surprise does without a word "
             f"({len(changed):,} such)",
             "ratings as whole numbers, doubled if they go by halves; or foretaste.SlopeOne",
         )
-    return whole
+    return truncated
 
 
-def _place(trainset: Trainset, rows: Rows, row: int) -> str:
+def _row_label(trainset: Trainset, rows: RatingArrays, row: int) -> str:
     user, item = int(rows.users[row]), int(rows.items[row])
     return f"user {trainset.to_raw_uid(user)!r}, item {trainset.to_raw_iid(item)!r}"
