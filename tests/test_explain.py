@@ -141,7 +141,10 @@ def test_sentences_without_single_ratings(ratings):
     most = max(told.parts[1:], key=lambda part: abs(part.value))
     assert told.sentence().startswith(f"moved {'up' if most.value > 0 else 'down'} most by ")
     assert told.sentence().endswith(f"({most.value:+.2g})")
-    assert "whoever" in explain(ft.GlobalMean().fit(ratings), 11, 5).sentence()
+    assert (
+        explain(ft.GlobalMean().fit(ratings), 11, 5).sentence()
+        == "the mean of all ratings, for every user and item"
+    )
 
 
 def test_mistakes_have_hints(ratings):
