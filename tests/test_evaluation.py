@@ -338,7 +338,7 @@ def test_custom_model_runs_in_process_without_peak_memory(ratings: Ratings) -> N
 def test_subprocess_errors_are_returned(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
     results = compare(weighted, ["Bias"], measure_memory=True)
-    assert all("weights are all 0" in row["error"]["message"] for row in results.rows)
+    assert all("all sample weights are 0" in row["error"]["message"] for row in results.rows)
 
 
 def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
