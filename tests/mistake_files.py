@@ -98,5 +98,5 @@ def _write_others(text: str, rows: list[tuple[int, int, int]]) -> None:
     Path("folder").mkdir()
     (Path("folder") / "ratings.csv").write_text(text)
     model = Path("bias.foretaste").read_bytes()
-    Path("newer.foretaste").write_bytes(model.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+    Path("newer.foretaste").write_bytes(model.replace(b'\\"format\\": 2', b'\\"format\\": 9'))
     Path("cut.foretaste").write_bytes(model[:-40])

@@ -324,7 +324,7 @@ NOT_MENDED = [
     Mistake(
         "a model of a newer version",
         "show newer.foretaste",
-        ("newer.foretaste has format 9", "reads format 1"),
+        ("newer.foretaste has format 9", "reads formats up to 2"),
         "pip install --upgrade foretaste",
     ),
     Mistake(
