@@ -61,7 +61,7 @@ KEPT: dict[str, Case] = {
     ),
     "a learned flag with a point": Case(
         "model",
-        models.with_learned(models.models()[list(MODELS).index("GlobalEffects")], "timed_", 1.0),
+        models.with_learned(models.models()[list(MODELS).index("GlobalEffects")], "has_timestamps_", 1.0),
         {},
         "model.foretaste",
     ),

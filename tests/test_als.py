@@ -193,11 +193,11 @@ def test_nmf_equals_surprise_from_the_same_init(seed, monkeypatch):
     random = np.random.RandomState(seed)
     start = [random.uniform(0, 1, (len(ids), 15))[ids] / np.sqrt(std) for ids in (users, items)]
 
-    def first(self, _random, *sides):
-        for side, drawn in zip(sides, start, strict=True):
-            side.begin(lambda n, drawn=drawn: drawn)
+    def init_factors(self, _random, *entities):
+        for entity_factors, values in zip(entities, start, strict=True):
+            entity_factors.init_factors(lambda n, values=values: values)
 
-    monkeypatch.setattr(NMF, "_first", first)
+    monkeypatch.setattr(NMF, "_init_factors", init_factors)
     ours = NMF(
         factors=15, epochs=50, biased=False, margin=0.25, update_order="simultaneous",
         regularization=0.06 / std, damping=0,
