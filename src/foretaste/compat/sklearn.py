@@ -1,7 +1,7 @@
-"""scikit-learn's ``KNNImputer`` on native loops: ``from foretaste.compat.sklearn import KNNImputer``.
+"""scikit-learn's ``KNNImputer`` with a native kernel: ``from foretaste.compat.sklearn import KNNImputer``.
 
-Parameters, validation, attributes, tags and names are those of the class it is derived from. Only the filling
-of missing cells is replaced, and only where it gives what that class gives.
+Parameters, validation, attributes, tags and names are inherited. Only the imputation is replaced, and only
+where its result is the same.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["KNNImputer"]
 
 _log = logging.getLogger("foretaste")
 
-# Between these the squares that scikit-learn adds up neither overflow nor vanish, so it computes distances.
+# In this range, the squares that scikit-learn sums neither overflow nor underflow.
 _RANGE = {np.dtype(np.float32): (1e-15, 1e15), np.dtype(np.float64): (1e-140, 1e140)}
 
 
 class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
-    """scikit-learn's ``KNNImputer``: the same answers, sooner.
+    """scikit-learn's ``KNNImputer``: the same results, faster.
 
     Each missing cell is the mean of its column over the ``n_neighbors`` nearest of the rows seen by ``fit``
     that have the column. The distance of two rows is the Euclidean one over the columns that both have,
@@ -46,26 +46,26 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
     Parameters
     ----------
     missing_values : int, float, str, numpy.nan or None
-        What stands for a missing cell.
+        Marker of missing cells.
     n_neighbors : int
-        How many rows each missing cell is taken from.
+        Number of rows that each missing cell is imputed from.
     weights : {"uniform", "distance"} or callable
-        Whether nearer rows count more; a callable turns distances into weights.
+        Whether closer rows weigh more; a callable maps distances to weights.
     metric : {"nan_euclidean"} or callable
         The distance of two rows.
     copy : bool
-        False fills the matrix that is given, where it holds floats.
+        False imputes in place if the matrix is of floats.
     add_indicator : bool
-        Whether columns that say what was missing are appended.
+        Whether indicator columns of missing cells are appended.
     keep_empty_features : bool
-        Whether a column without any value in ``fit`` is kept, as zeros, or left out.
+        Whether a column without values in ``fit`` is kept, as zeros, or dropped.
 
     Attributes
     ----------
     indicator_ : MissingIndicator or None
-        What appends those columns.
+        Transformer that appends these columns.
     n_features_in_ : int
-        How many columns ``fit`` saw.
+        Number of columns seen by ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, if all are strings.
 
@@ -152,7 +152,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         return self._finalize(rows, missing)
 
     def _unsupported_cells(self, rows: AnyArray) -> str | None:
-        """Say what about the numbers is left to scikit-learn's own loops."""
+        """Return what about the numbers is left to scikit-learn's own loops."""
         fitted = self._fit_X
         for cells in (rows, fitted):
             if cells.dtype not in _RANGE:
@@ -182,7 +182,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
 
 def _unsupported_parameter(imputer: Any) -> str | None:
-    """Say which parameter, as it is now, is left to scikit-learn's own loops."""
+    """Return which parameter, as it is now, is left to scikit-learn's own loops."""
     weights, metric = imputer.weights, imputer.metric
     if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
         return f"weights={weights!r}"

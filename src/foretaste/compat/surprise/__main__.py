@@ -1,4 +1,4 @@
-"""The command ``surprise``: an algorithm, judged by cross-validation.
+"""The command ``surprise``: cross-validates an algorithm.
 
 ``python -m foretaste.compat.surprise -algo SVD -params "{'n_epochs': 5}" -load-builtin ml-100k -n-folds 3``
 """
@@ -57,7 +57,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
     random.seed(args.seed)
     np.random.seed(args.seed)
-    if args.with_dump and args.seed is None:  # the folds that are kept must be those that were judged
+    if args.with_dump and args.seed is None:  # the dumped folds must be the evaluated ones
         args.seed = int(np.random.randint(2**31))
     if args.algo is None:
         parser.error("No algorithm was specified.")
@@ -133,7 +133,7 @@ def _check_algorithm_name(name: str) -> str:
 def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m foretaste.compat.surprise",
-        description="Judge an algorithm by cross-validation: on a published data set, on a file of your own, "
+        description="Cross-validate an algorithm: on a published dataset, on a file of your own, "
         "or on files that are divided into folds already.",
         epilog="Example: -algo SVD -params \"{'n_epochs': 5, 'verbose': True}\" -load-builtin ml-100k "
         "-n-folds 3",
@@ -151,7 +151,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "-load-builtin", dest="load_builtin", default="ml-100k", metavar="<dataset name>",
-        help=f"One of {', '.join(BUILTIN_DATASETS)}; ml-100k if nothing is said.",
+        help=f"One of {', '.join(BUILTIN_DATASETS)}; ml-100k by default.",
     )  # fmt: skip
     add(
         "-load-custom", dest="load_custom", metavar="<file path>",
@@ -171,18 +171,18 @@ def _make_parser() -> argparse.ArgumentParser:
         dest="n_folds",
         default=5,
         metavar="<number of folds>",
-        help="5 if nothing is said.",
+        help="5 by default.",
     )
     add("-seed", type=int, metavar="<random seed>", help="Seed of all random numbers; else of the system.")
     add(
         "--with-dump", dest="with_dump", action="store_true",
-        help="Learn each fold once more, and keep algorithm and predictions in a file.",
+        help="Fit each fold once more, and save algorithm and predictions to a file.",
     )  # fmt: skip
     add(
         "-dump-dir", dest="dump_dir", metavar="<dir>",
-        help="Where --with-dump writes; dumps in the data folder if nothing is said.",
+        help="Folder for --with-dump; dumps in the data folder by default.",
     )  # fmt: skip
-    add("--clean", dest="clean", action="store_true", help="Remove the folder of built-in data sets and end.")
+    add("--clean", dest="clean", action="store_true", help="Remove the folder of built-in datasets and end.")
     add("-v", "--version", action="version", version=surprise.__version__)
     return parser
 

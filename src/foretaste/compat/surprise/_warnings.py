@@ -1,4 +1,4 @@
-"""Warnings where scikit-surprise goes on without a word, and gives numbers that nobody meant."""
+"""Warnings about input that scikit-surprise accepts silently and that is rarely intended."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PACKAGE_FOLDER = str(Path(__file__).parent)
 
 
 class SurpriseCompatWarning(UserWarning):
-    """Something that scikit-surprise takes without a word, and that is rarely meant."""
+    """Input that scikit-surprise accepts silently and that is rarely intended."""
 
 
 def find_in_other_type(raw: Any, known: Mapping[Any, int]) -> Any:
-    """Return the known id that says the same as an unknown one in another type, or None."""
+    """Return the known id that equals an unknown one converted to another type, or None."""
     for kind in (str, int, float):
         try:
             converted = kind(raw)
@@ -30,14 +30,14 @@ def find_in_other_type(raw: Any, known: Mapping[Any, int]) -> Any:
 
 
 def warn(message: str, fix: str) -> None:
-    """Warn of a trap, at the line of the program that stepped into it.
+    """Warn at the line of the program that called this package.
 
     Parameters
     ----------
     message : str
-        What is there, and in which row.
+        The problem and its row.
     mend : str
-        What to type.
+        How to fix it.
     """
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):
@@ -46,7 +46,7 @@ def warn(message: str, fix: str) -> None:
 
 
 def warn_about_unknown_ids(entity: str, known: Mapping[Any, int], unknown: Iterable[tuple[int, Any]]) -> None:
-    """Warn of the first id that is unknown only because it has another type.
+    """Warn about the first id that is unknown only because of its type.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def warn_about_unknown_ids(entity: str, known: Mapping[Any, int], unknown: Itera
         match = find_in_other_type(raw, known)
         if match is not None:
             warn(
-                f"row {row}: {entity} {raw!r} is unknown, but {match!r} is not; the prediction is made as for a "
-                f"stranger",
+                f"row {row}: {entity} {raw!r} is unknown, but {match!r} is not; the prediction is made "
+                "as for an unknown id",
                 f"{match!r}: raw ids are {type(match).__name__} here, not {type(raw).__name__}",
             )
             return
@@ -73,21 +73,22 @@ def warn_about_ratings(
     scale: tuple[float, float],
     row_label: Callable[[int], str],
 ) -> None:
-    """Warn of ratings that are NaN, outside the scale, or the second of one user for one item.
+    """Warn about ratings that are NaN, outside the scale, or repeated.
 
     Parameters
     ----------
     ratings : list of (user, item, rating, time)
     scale : (low, high)
     place : function of int
-        How a row, counted from 0, is called.
+        Returns the label of a row, from 0.
     """
     values = np.fromiter((rating for _, _, rating, _ in ratings), np.float64, len(ratings))
     low, high = scale
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
         warn(
-            f"{row_label(int(missing[0]))}: the rating is NaN, which makes the mean of all ratings and what is "
+            f"{row_label(int(missing[0]))}: the rating is NaN, "
+            f"which makes the mean of all ratings and what is "
             f"learned from it NaN ({len(missing):,} such)",
             "leave these rows out before the ratings are loaded",
         )
@@ -96,7 +97,8 @@ def warn_about_ratings(
         known = values[~np.isnan(values)]
         first = int(outside[0])
         warn(
-            f"{row_label(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} of the "
+            f"{row_label(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} "
+            f"of the "
             f"Reader, into which all predictions are brought ({len(outside):,} such)",
             f"Reader(rating_scale=({known.min():g}, {known.max():g}), ...)",
         )
@@ -116,7 +118,8 @@ def _warn_about_duplicates(
     row, previous = repeated[0]
     user, item, _, _ = ratings[row]
     warn(
-        f"{row_label(row)}: user {user!r} rates item {item!r} again, after {row_label(previous)}; both ratings count "
+        f"{row_label(row)}: user {user!r} rates item {item!r} again, after "
+        f"{row_label(previous)}; both ratings count "
         f"({len(repeated):,} such)",
         "keep one of each pair before the ratings are loaded, the last for example",
     )

@@ -1,4 +1,4 @@
-"""How far predictions are from true ratings: RMSE, MSE, MAE, FCP."""
+"""Accuracy metrics: RMSE, MSE, MAE, FCP."""
 
 from __future__ import annotations
 
@@ -116,5 +116,5 @@ def _true_and_predicted(predictions: Any) -> tuple[Float64Array, Float64Array]:
 
 def _print_and_return(name: str, value: Any, verbose: bool) -> Any:
     if verbose:
-        print(f"{name}{value:1.4f}")  # noqa: T201 - what programs that ask for it have printed
+        print(f"{name}{value:1.4f}")  # noqa: T201 - verbose=True
     return value

@@ -1,4 +1,4 @@
-"""The data sets that can be loaded by name: where they are kept, how they are read, how they come here."""
+"""Built-in datasets: their folder, readers and download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REGISTRY_NAMES = {"ml-100k": "movielens-100k", "ml-1m": "movielens-1m", "jester
 
 
 class BuiltinDataset(NamedTuple):
-    """A data set that can be loaded by name.
+    """A dataset that can be loaded by name.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ _FILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def get_dataset_dir() -> str:
-    """Return the folder of built-in data sets and dumps, made if need be.
+    """Return the folder of built-in datasets and dumps, made if need be.
 
     It is what the environment variable SURPRISE_DATA_FOLDER names; without it, ``surprise`` in the cache of
     foretaste (FORETASTE_CACHE). Data sets that scikit-surprise has brought into ``~/.surprise_data`` are
@@ -89,7 +89,7 @@ def _ratings_path(file: str) -> str:
 
 
 class _BuiltinDatasets(Mapping[str, BuiltinDataset]):
-    """The built-in data sets by name; paths follow the environment as it is when they are asked for."""
+    """The built-in datasets by name; paths follow the environment as it is when they are asked for."""
 
     def __getitem__(self, name: str) -> BuiltinDataset:
         file, reader = _FILES[name]
@@ -107,7 +107,7 @@ BUILTIN_DATASETS = _BuiltinDatasets()
 
 
 def download_builtin_dataset(name: str) -> None:
-    """Bring a built-in data set into the folder of ``get_dataset_dir``.
+    """Bring a built-in dataset into the folder of ``get_dataset_dir``.
 
     Its archive is fetched as foretaste fetches it: checked against the published checksum, kept in its cache,
     from FORETASTE_MIRROR if that is set. Then its files are unpacked, the folds of MovieLens 100K among them.
@@ -119,7 +119,7 @@ def download_builtin_dataset(name: str) -> None:
     Raises
     ------
     NotFoundError
-        If there is no such data set, or its server does not have it any more.
+        If there is no such dataset, or its server does not have it any more.
     DownloadError
         If it cannot be fetched.
     DataError

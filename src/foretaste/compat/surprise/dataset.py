@@ -1,4 +1,4 @@
-"""Ratings as they were read, and the trainsets and testsets that are made of them."""
+"""Datasets of raw ratings, which build trainsets and testsets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Rating = tuple[Any, Any, float, Any]
 
 
 class UnknownNameError(NotFoundError, ValueError):
-    """A data set or a file that does not exist; programs written for scikit-surprise catch ``ValueError``."""
+    """A dataset or a file that does not exist; programs written for scikit-surprise catch ``ValueError``."""
 
 
 class Dataset:
-    """Ratings from a file, a frame or a published data set; use one of the ``load_`` methods.
+    """Ratings from a file, a frame or a published dataset; use one of the ``load_`` methods.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Dataset:
 
     @classmethod
     def load_builtin(cls, name: str = "ml-100k", prompt: bool = True) -> DatasetAutoFolds:
-        """Load a published data set, fetched first if it is not on this machine.
+        """Load a published dataset, fetched first if it is not on this machine.
 
         Parameters
         ----------
@@ -52,7 +52,7 @@ class Dataset:
         Raises
         ------
         UnknownName
-            If there is no such data set (a ``ValueError``).
+            If there is no such dataset (a ``ValueError``).
         DownloadError, DataError
             If it cannot be fetched, or is not what was published.
         """
@@ -64,7 +64,7 @@ class Dataset:
             )
         if not Path(BUILTIN_DATASETS[name].path).is_file():
             if prompt and not _confirm_download(name):
-                print("Ok then, I'm out!")  # noqa: T201 - a conversation with who sits there
+                print("Ok then, I'm out!")  # noqa: T201 - a dialog on the terminal
                 sys.exit()
             download_builtin_dataset(name)
         builtin = BUILTIN_DATASETS[name]
@@ -83,7 +83,7 @@ class Dataset:
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         DataError
             If a line cannot be read (a ``ValueError``).
         """
@@ -125,7 +125,7 @@ class Dataset:
         return DatasetAutoFolds(reader=reader, df=df)
 
     def read_ratings(self, file_name: Any) -> list[Rating]:
-        """Read a file with the reader of this data set.
+        """Read a file with the reader of this dataset.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Dataset:
                 raise DataError(error.message, where=where, hint=error.hint) from None
             except UnicodeDecodeError as error:
                 raise DataError(
-                    f"{file_name} is no text in utf-8: {error.reason}", hint="write it as utf-8 first"
+                    f"{file_name} is not utf-8 text: {error.reason}", hint="write it as utf-8 first"
                 ) from None
         warn_about_ratings(
             ratings, self.reader.rating_scale, lambda row: f"line {skip + row + 1} of {file_name}"
@@ -215,7 +215,7 @@ class DatasetAutoFolds(Dataset):
     raw_ratings : list of (user, item, rating, time)
         May be shuffled or cut by the program.
     has_been_split : bool
-        Kept because programs ask for it.
+        For compatibility.
     """
 
     def __init__(self, ratings_file: Any = None, reader: Any = None, df: Any = None) -> None:
@@ -239,10 +239,10 @@ class DatasetAutoFolds(Dataset):
 
 
 def _confirm_download(name: str) -> bool:
-    """Ask whether a data set may be fetched, until there is an answer."""
+    """Ask whether a dataset may be downloaded, until there is an answer."""
     while True:
         message = f"Dataset {name} could not be found. Do you want to download it? [Y/n] "
-        print(message, end="", flush=True)  # noqa: T201 - a conversation with who sits there
+        print(message, end="", flush=True)  # noqa: T201 - a dialog on the terminal
         answer = input().strip().lower()
         if answer in ("", "y", "yes"):
             return True

@@ -1,8 +1,8 @@
-"""Keeping predictions and an algorithm in a file, and getting them back; nothing in a file is executed.
+"""Saves and loads predictions and algorithms; loading executes no code from the file.
 
 A dump is a safetensors file. Its metadata holds one JSON text, ``foretaste-surprise``: format, version of
 foretaste, the algorithm's name, its parameters and the numbers that it learned. The trainset, the predictions
-and the learned arrays are tensors. Algorithms that learn the same from the same ratings (neighbours, Slope
+and the learned arrays are tensors. Algorithms that learn the same from the same ratings (neighbors, Slope
 One, the normal predictor) are kept as their parameters and trainset, and learn again when they are read.
 """
 
@@ -58,7 +58,7 @@ _CLUSTER_PARAMS = {"cltr_u": "n_cltr_u", "cltr_i": "n_cltr_i"}  # arrays of plac
 
 
 def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any = 0) -> None:
-    """Write predictions, an algorithm or both to a file; an older one is replaced when all is written.
+    """Write predictions, an algorithm or both to a file, atomically.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
     Raises
     ------
     NotFoundError
-        If there is no such file.
+        If the file does not exist.
     ModelFileError
         If it is no dump of this package (one of scikit-surprise is a pickle, which can run code when it is
         read), damaged, or says what cannot be.
@@ -273,7 +273,8 @@ def _restore(algo: Any, template: Any, arrays: ArrayDict) -> None:
         array = arrays.pop(f"learned.{key}", None)
         if array is None or array.dtype != expected.dtype or array.shape != expected.shape:
             raise ModelFileError(
-                f"learned.{key} is missing, or has another shape or type than {expected.shape} {expected.dtype}"
+                f"learned.{key} is missing, or has another shape or type than {expected.shape} "
+                f"{expected.dtype}"
             )
         if key in _CLUSTER_PARAMS and (array.min() < 0 or array.max() >= getattr(algo, _CLUSTER_PARAMS[key])):
             raise ModelFileError(f"learned.{key} holds a place that there is not")

@@ -1,4 +1,4 @@
-"""The parts of a dump: trainsets as arrays, predictions and parameters as JSON; checked when read back."""
+"""Serialization of dumps: trainsets as arrays, predictions and parameters as JSON, validated on load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing this lets ``import surprise`` and ``from surprise... import`` find foretaste instead.
+"""Importing this module makes ``import surprise`` and ``from surprise... import`` load foretaste instead.
 
 One line at the top of a program, before anything imports ``surprise``::
 

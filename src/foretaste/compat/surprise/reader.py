@@ -1,4 +1,4 @@
-"""How a file of ratings is read: which fields a line has, what is between them, and the rating scale."""
+"""Format of a ratings file: fields of a line, separator and rating scale."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _FIELDS = ("user", "item", "rating")
 
 
 class Reader:
-    """How a file of ratings is read.
+    """Format of a ratings file.
 
     Parameters
     ----------
     name : str, optional
-        A built-in data set, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose layout is taken; what else is
+        A built-in dataset, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose layout is taken; what else is
         given does not matter then.
     line_format : str
         The fields of a line in their order, with spaces between: ``user``, ``item``, ``rating`` and, if there
         are any, ``timestamp``.
     sep : str, optional
-        What stands between two fields; any white space if it is None.
+        Field separator; any whitespace if None.
     rating_scale : (low, high)
-        Predictions are brought into it.
+        Predictions are clipped to it.
     skip_lines : int
         How many lines at the beginning hold no ratings.
 
@@ -107,7 +107,7 @@ class Reader:
         return fields[0], fields[1], rating, fields[3] if self.with_timestamp else None
 
     def _parse_lines(self, lines: Iterable[str]) -> Iterator[tuple[str, str, float, str | None]]:
-        """Yield what ``parse_line`` says of each line; its own way here is the short one."""
+        """Yield the parsed lines, like ``parse_line`` but faster."""
         if type(self).parse_line is not Reader.parse_line or "parse_line" in vars(self):
             yield from map(self.parse_line, lines)
             return
@@ -118,7 +118,7 @@ class Reader:
                 timestamp = parts[time[0]].strip() if time else None
                 row = parts[user].strip(), parts[item].strip(), float(parts[rating]), timestamp
             except (IndexError, ValueError):
-                row = self.parse_line(line)  # which says what is wrong
+                row = self.parse_line(line)  # raises the error
             yield row
 
 

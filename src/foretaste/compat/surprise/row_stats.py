@@ -1,4 +1,4 @@
-"""Means and standard deviations of rows of different lengths, to the last bit as numpy has each alone."""
+"""Means and standard deviations of ragged rows, bit-identical to numpy's on each row."""
 
 from __future__ import annotations
 

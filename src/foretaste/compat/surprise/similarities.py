@@ -1,4 +1,4 @@
-"""How alike users are, or items: four measures over the ratings that two of them have in common."""
+"""Similarities of users or items over their common ratings: cosine, MSD, Pearson, Pearson baseline."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class SimilarityUndefinedError(DataError, ZeroDivisionError):
 
 
 def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
-    r"""Compute the cosine of the angle between the ratings that two have in common.
+    r"""Compute the cosine of the angle between the common ratings of two rows.
 
     .. math:: \frac{\sum_y r_{xy} r_{x'y}}{\sqrt{\sum_y r_{xy}^2 \sum_y r_{x'y}^2}}
 
     Parameters
     ----------
     n_x : int
-        How many are compared (users, say).
+        Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
         For each of the others (items), who of those compared rated it, and how.
     min_support : int
-        With fewer ratings in common, the similarity is 0.
+        With fewer common ratings, the similarity is 0.
 
     Returns
     -------
@@ -52,16 +52,16 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
 
 
 def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
-    r"""Compute 1 / (1 + mean squared difference) of the ratings that two have in common.
+    r"""Compute 1 / (1 + mean squared difference) of the common ratings of two rows.
 
     Parameters
     ----------
     n_x : int
-        How many are compared (users, say).
+        Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
         For each of the others (items), who of those compared rated it, and how.
     min_support : int
-        With fewer ratings in common, the similarity is 0.
+        With fewer common ratings, the similarity is 0.
 
     Returns
     -------
@@ -79,16 +79,16 @@ def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
 
 
 def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
-    r"""Compute the correlation of the ratings that two have in common.
+    r"""Compute the correlation of the common ratings of two rows.
 
     Parameters
     ----------
     n_x : int
-        How many are compared (users, say).
+        Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
         For each of the others (items), who of those compared rated it, and how.
     min_support : int
-        With fewer ratings in common, the similarity is 0, as it is without any spread.
+        With fewer common ratings, the similarity is 0, as it is without any spread.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def pearson_baseline(
     y_biases: Any,
     shrinkage: float = 100.0,
 ) -> Float64Array:
-    r"""Compute the cosine of what baselines leave of the ratings that two have in common, shrunk.
+    r"""Compute the cosine of what baselines leave of the common ratings of two rows, shrunk.
 
     The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
     :math:`s`.
@@ -120,11 +120,11 @@ def pearson_baseline(
     Parameters
     ----------
     n_x : int
-        How many are compared (users, say).
+        Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
         For each of the others (items), who of those compared rated it, and how.
     min_support : int
-        With fewer ratings in common, and with fewer than 2, the similarity is 0.
+        With fewer common ratings, and with fewer than 2, the similarity is 0.
     global_mean : float
     x_biases : float64 array, shape (n_x,)
     y_biases : float64 array

@@ -1,4 +1,4 @@
-"""The ratings that an algorithm learns from, as flat float64 arrays and, if asked for, as lists of tuples."""
+"""The training set: ratings as flat arrays and, on demand, as scikit-surprise's lists of tuples."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RatingArrays:
 
 
 class _GroupedRatings:
-    """One grouping of the ratings: rows, lists of tuples, and what keeps them equal.
+    """One grouping of the ratings, as arrays and as lists of tuples, kept in sync.
 
     Programs may edit the lists that ``ur`` and ``ir`` hand out. Tuples cannot change, so comparing the
     tuples of now with those handed out (mostly by identity) tells whether the rows still say the same.
@@ -94,20 +94,20 @@ class _GroupedRatings:
 
 
 def assign_inner_ids(raw: list[Any]) -> tuple[IndexArray, dict[Any, int]]:
-    """Return raw ids as numbers, given in the order in which they first appear, and the map of these."""
+    """Return inner ids, assigned in order of first appearance, and their mapping."""
     inner = {raw_id: code for code, raw_id in enumerate(dict.fromkeys(raw))}
     return np.fromiter(map(inner.__getitem__, raw), np.int32, len(raw)), inner
 
 
 def group_starts(groups: IndexArray, n_groups: int) -> Int64Array:
-    """Return where each group begins in sorted ``groups``, and the end: shape (n_groups + 1,)."""
+    """Return the start of each group in sorted ``groups``, and the end: shape (n_groups + 1,)."""
     starts = np.zeros(n_groups + 1, np.int64)
     np.cumsum(np.bincount(groups, minlength=n_groups), out=starts[1:])
     return starts
 
 
 class Trainset:
-    """The ratings that an algorithm learns from; a data set makes it.
+    """The training set of an algorithm; made by a dataset.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Trainset:
     Attributes
     ----------
     ur, ir : defaultdict of int to list of (int, float)
-        Made when first asked for; they may be edited before ``fit``.
+        Made on first access; may be edited before ``fit``.
     n_users, n_items, n_ratings : int
     rating_scale : (low, high)
     global_mean : float

@@ -1,4 +1,4 @@
-"""Where random numbers come from."""
+"""Random number generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratings coded once, so that each fold's trainset is made of arrays instead of a walk over tuples."""
+"""Ratings encoded once, so that each fold's trainset is sliced from arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fold = tuple[Trainset, list[tuple[Any, Any, float]]]
 
 
 class EncodedRatings:
-    """The ratings of a data set as they are now, with a number for each raw id.
+    """The ratings of a dataset as they are now, with a number for each raw id.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class EncodedRatings:
     Raises
     ------
     InvalidParameterError
-        If the data set has its folds in files and so no ratings of its own.
+        If the dataset has its folds in files and so no ratings of its own.
     """
 
     def __init__(self, data: Any) -> None:
@@ -49,7 +49,7 @@ class EncodedRatings:
         self._items, items = assign_inner_ids([row[1] for row in self.raw])
         self._values = np.fromiter((row[2] for row in self.raw), np.float64, len(self.raw))
         self._user_ids, self._item_ids = list(users), list(items)
-        # A data set of the program's own may make its trainsets in its own way.
+        # A dataset of the program's own may make its trainsets in its own way.
         self._has_custom_trainsets = (
             getattr(type(data), "construct_trainset", None) is not Dataset.construct_trainset
         )

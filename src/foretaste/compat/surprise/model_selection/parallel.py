@@ -1,4 +1,4 @@
-"""Fits of several folds or settings at once, with the results that they have one after another.
+"""Runs fits in parallel, with the same results as sequentially.
 
 ``n_jobs=1`` takes them in turn, on the object given: random numbers are drawn in the order of
 scikit-surprise. With more, each works on its own copy, as there. Algorithms of foretaste run in threads, as
@@ -34,7 +34,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 class FitTask(NamedTuple):
-    """One fit: the arguments of ``judge``."""
+    """One fit: the arguments of ``fit_and_score``."""
 
     algo: Any
     trainset: Any
@@ -75,7 +75,7 @@ def resolve_n_jobs(n_jobs: Any) -> int:
 
 
 def max_pending(pre_dispatch: Any, jobs: int) -> int | None:
-    """Return how many fits may be begun or wait with their data, None for any number.
+    """Return how many fits may run or be queued with their data; None for no limit.
 
     Parameters
     ----------
@@ -117,18 +117,18 @@ def _evaluate(node: ast.expr, jobs: int) -> Any:
 def run_parallel(
     function: Function, tasks: Iterable[FitTask], n_jobs: Any, pre_dispatch: Any, verbose: int = 0
 ) -> list[FitResult]:
-    """Do all the work; return what comes of each, in its order.
+    """Run all tasks; return their results in order.
 
     Parameters
     ----------
     function : function
-        ``judge``.
+        ``fit_and_score``.
     works : iterable of Work
         Taken one at a time, when there is room for it.
     n_jobs, pre_dispatch
         As for ``job_count`` and ``waiting_count``.
     verbose : int
-        How much is said on standard error of how far it is: 0 nothing, above 10 every fit.
+        Verbosity of progress on standard error: 0 is silent, above 10 reports every fit.
     """
     jobs = resolve_n_jobs(n_jobs)
     limit = max_pending(pre_dispatch, jobs)
@@ -237,7 +237,7 @@ def _cloudpickle() -> Any:
 
 
 class _JoblibProgress:
-    """Lines on standard error that say how many fits are done, as joblib writes them."""
+    """Progress lines on standard error, in joblib's format."""
 
     def __init__(self, verbose: int, jobs: int) -> None:
         self._verbose, self._jobs = verbose, jobs

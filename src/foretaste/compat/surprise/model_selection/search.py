@@ -1,4 +1,4 @@
-"""The best setting of an algorithm, of all in a grid or of some drawn at random."""
+"""Grid and randomized hyperparameter search."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BaseSearchCV(ABC):
     measures : list of str
         ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
     cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``, a number that many folds.
+        None is ``KFold(n_splits=5)``; an int is the number of folds.
     refit : bool or str
         Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
     return_train_measures : bool
@@ -41,12 +41,12 @@ class BaseSearchCV(ABC):
     pre_dispatch : int, str or None
         How many algorithms are made before they are worked on.
     joblib_verbose : int
-        How much is said of how far it is: 0 nothing, above 10 every fit.
+        Verbosity of progress: 0 is silent, above 10 reports every fit.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such measure, or ``refit`` names none of them (a ``ValueError``).
+        If a measure is unknown, or ``refit`` names none of them (a ``ValueError``).
     """
 
     param_combinations: Sequence[dict[str, Any]]
@@ -68,8 +68,7 @@ class BaseSearchCV(ABC):
         for name in self.measures:
             if name not in MEASURES:
                 raise InvalidParameterError(
-                    f"of {name!r} is not known whether more is better; a search can judge by "
-                    f"{', '.join(MEASURES)}",
+                    f"unknown whether higher {name!r} is better; a search can use {', '.join(MEASURES)}",
                     hint="measures=['rmse']",
                 )
         self.cv = cv
@@ -100,7 +99,7 @@ class BaseSearchCV(ABC):
         Raises
         ------
         InvalidParameterError
-            If ``refit`` is asked for and the data set has no ratings of its own, only folds in files (a
+            If ``refit`` is asked for and the dataset has no ratings of its own, only folds in files (a
             ``ValueError``); or if ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
         """
         if self.refit and isinstance(data, DatasetUserFolds):
@@ -125,7 +124,7 @@ class BaseSearchCV(ABC):
             self.best_estimator[self.refit].fit(data.build_full_trainset())
 
     def _set_results(self, results: list[FitResult], folds: int) -> None:
-        """Set the attributes that tell what came of the search."""
+        """Set the result attributes."""
         settings = list(self.param_combinations)
         shape = (len(settings), folds)
         test, train, *times = zip(*results, strict=True)
@@ -233,7 +232,7 @@ def _check_values(name: str, values: Any) -> None:
 
 
 class GridSearchCV(BaseSearchCV):
-    """Measure every combination of parameters by cross-validation.
+    """Cross-validate every combination of parameters.
 
     Parameters
     ----------
@@ -243,7 +242,7 @@ class GridSearchCV(BaseSearchCV):
     measures : list of str
         ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
     cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``, a number that many folds.
+        None is ``KFold(n_splits=5)``; an int is the number of folds.
     refit : bool or str
         Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
     return_train_measures : bool
@@ -253,7 +252,7 @@ class GridSearchCV(BaseSearchCV):
     pre_dispatch : int, str or None
         How many algorithms are made before they are worked on.
     joblib_verbose : int
-        How much is said of how far it is: 0 nothing, above 10 every fit.
+        Verbosity of progress: 0 is silent, above 10 reports every fit.
 
     Attributes
     ----------
@@ -296,7 +295,7 @@ class GridSearchCV(BaseSearchCV):
 
 
 class RandomizedSearchCV(BaseSearchCV):
-    """Measure combinations of parameters that are drawn at random by cross-validation.
+    """Cross-validate randomly sampled parameter combinations.
 
     Parameters
     ----------
@@ -305,7 +304,7 @@ class RandomizedSearchCV(BaseSearchCV):
         Values, or something with ``rvs`` as those of ``scipy.stats``. ``sim_options`` and ``bsl_options`` are
         dicts of lists.
     n_iter : int
-        How many combinations.
+        Number of combinations.
     measures, cv, refit, return_train_measures, n_jobs, pre_dispatch
         As in ``GridSearchCV``.
     random_state : int, RandomState or None
@@ -353,7 +352,7 @@ class RandomizedSearchCV(BaseSearchCV):
 
 
 def _sample_settings(distributions: dict[str, Any], n_iter: int, random_state: Any) -> Any:
-    """Return settings: of lists without repeating any, else each drawn anew."""
+    """Sample settings: of lists without replacement, else independently."""
     rng = get_rng(random_state)
     if any(hasattr(values, "rvs") for values in distributions.values()):
         return [

@@ -1,4 +1,4 @@
-"""Folds: which ratings are learned from and which are tested with.
+"""Splitters: training and test rows of each fold.
 
 The same ``random_state`` gives the folds, and the order within them, that scikit-surprise gives. Folds are
 made one at a time as they are asked for, each drawing its random numbers then.
@@ -24,7 +24,7 @@ def get_cv(cv: Any) -> Any:
     Parameters
     ----------
     cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``, a number that many folds.
+        None is ``KFold(n_splits=5)``; an int is the number of folds.
 
     Raises
     ------
@@ -55,16 +55,16 @@ class _Splits:
 
 
 class KFold(_Splits):
-    """Every rating is tested with once.
+    """K-fold cross-validation: every rating is in one test set.
 
     Parameters
     ----------
     n_splits : int
-        How many folds.
+        Number of folds.
     random_state : int, RandomState or None
-        For shuffling.
+        Generator for shuffling.
     shuffle : bool
-        Whether rows are shuffled first; the data set keeps its order.
+        Whether rows are shuffled first; the dataset keeps its order.
     """
 
     def __init__(self, n_splits: int = 5, random_state: Any = None, shuffle: bool = True) -> None:
@@ -103,14 +103,14 @@ class KFold(_Splits):
 
 
 class RepeatedKFold:
-    """``KFold`` several times, shuffled anew each time.
+    """``KFold``, repeated with different shuffles.
 
     Parameters
     ----------
     n_splits : int
-        How many folds each time.
+        Number of folds per repetition.
     n_repeats : int
-        How many times.
+        Number of repetitions.
     random_state : int, RandomState or None
     """
 
@@ -141,12 +141,12 @@ class RepeatedKFold:
 
 
 class ShuffleSplit(_Splits):
-    """Random parts to learn from and to test with; parts of different folds may overlap.
+    """Random training and test sets; those of different folds may overlap.
 
     Parameters
     ----------
     n_splits : int
-        How many folds.
+        Number of folds.
     test_size, train_size : float, int or None
         A share of the ratings (float) or how many (int); None is what the other leaves.
     random_state : int, RandomState or None
@@ -280,12 +280,12 @@ def train_test_split(
 
 
 class LeaveOneOut(_Splits):
-    """One rating of each user, drawn at random, is tested with.
+    """Leave one random rating of each user out for testing.
 
     Parameters
     ----------
     n_splits : int
-        How many folds.
+        Number of folds.
     random_state : int, RandomState or None
     min_n_ratings : int
         Users who have not more ratings than this are left out altogether. With 0, users of one rating are
@@ -329,7 +329,7 @@ class LeaveOneOut(_Splits):
 
 
 class PredefinedKFold(_Splits):
-    """The folds of a data set that was loaded by ``Dataset.load_from_folds``.
+    """The folds of a dataset that was loaded by ``Dataset.load_from_folds``.
 
     Attributes
     ----------
@@ -348,7 +348,7 @@ class PredefinedKFold(_Splits):
         Raises
         ------
         InvalidParameterError
-            If the data set has no files of folds.
+            If the dataset has no files of folds.
         """
         if not hasattr(data, "folds_files"):
             raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""One algorithm on several folds, and the table of what came of it."""
+"""Cross-validation of an algorithm, and its summary table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_measures(measures: Any) -> list[str]:
     Raises
     ------
     InvalidParameterError
-        If there is no such measure.
+        If a measure is unknown.
     """
     if isinstance(measures, str):
         raise InvalidParameterError(
@@ -65,7 +65,7 @@ def cross_validate(
     measures : list of str
         Names of functions of ``accuracy``, in any case.
     cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``, a number that many folds.
+        None is ``KFold(n_splits=5)``; an int is the number of folds.
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
@@ -85,7 +85,7 @@ def cross_validate(
     Raises
     ------
     InvalidParameterError
-        If there is no such measure, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
+        If a measure is unknown, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
     """
     names = check_measures(measures)
     tasks = (
@@ -157,7 +157,7 @@ def print_summary(
     test_times: Sequence[float],
     n_splits: int,
 ) -> None:
-    """Print what came of cross-validation.
+    """Print the summary of a cross-validation.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def print_summary(
     fit_times, test_times : sequence of float
         Seconds, one a fold.
     n_splits : int
-        How many folds.
+        Number of folds.
     """
     names_text = ", ".join(measure.upper() for measure in measures)
     print(f"Evaluating {names_text} of algorithm {type(algo).__name__} on {n_splits} split(s).\n")  # noqa: T201

@@ -1,4 +1,4 @@
-"""What the algorithms of matrix factorisation share."""
+"""Shared base of the matrix factorization algorithms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FactorModel(AlgoBase):
     _epoch_line: ClassVar[str] = "Processing epoch {}"
 
     def fit(self, trainset: Trainset) -> Self:
-        """Learn from the ratings of a trainset.
+        """Fit to the ratings of a trainset.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class FactorModel(AlgoBase):
         return self
 
     def sgd(self, trainset: Trainset) -> None:
-        """Draw the first factors and learn all epochs; ``fit`` calls it."""
+        """Initialize the factors and run all epochs; called by ``fit``."""
         raise NotImplementedError
 
     def estimate(self, u: Any, i: Any) -> Any:
@@ -82,16 +82,16 @@ class FactorModel(AlgoBase):
         return self.pu, bu, users
 
     def _iter_epochs(self) -> Iterator[int]:
-        """Yield how many epochs to learn at a time: all at once, or one by one and printed."""
+        """Yield how many epochs to run at a time: all at once, or one by one if verbose."""
         epochs = len(range(self.n_epochs))
         if not self.verbose:
             yield epochs
             return
         for epoch in range(epochs):
-            print(self._epoch_line.format(epoch))  # noqa: T201 - as programs expect of verbose=True
+            print(self._epoch_line.format(epoch))  # noqa: T201 - scikit-surprise prints it
             yield 1
 
 
 def collect_rates(algorithm: Any, kind: str, names: str) -> Float64Array:
-    """Return the rates (``lr``) or regularisations (``reg``) of some parameters as an array."""
+    """Return the rates (``lr``) or regularizations (``reg``) of some parameters as an array."""
     return np.array([float(getattr(algorithm, f"{kind}_{name}")) for name in names.split()], np.float64)

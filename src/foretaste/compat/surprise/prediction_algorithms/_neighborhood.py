@@ -1,4 +1,4 @@
-"""Similarities of a trainset as they are needed: rows of the matrix, of which the last few stay."""
+"""Similarities of a trainset, computed row by row on demand, with a small cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CACHE_BYTES = 64 * 2**20
 
 
 class RowCache:
-    """Rows of a matrix that is never made, the last asked for in memory: 64 MB at most, or one row.
+    """LRU cache of the rows of a matrix that is never materialized: at most 64 MB, or one row.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class RowCache:
 
 
 class UnknownIds:
-    """Who of a trainset has no ratings: of trainsets that programs make, some may be such.
+    """Users and items of a trainset without ratings, which trainsets made by programs can have.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class UnknownIds:
 
 @dataclass(frozen=True)
 class Centering:
-    """What of a neighbour's rating is averaged.
+    """Centering and scaling of neighbors' ratings.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Neighborhood:
         return vars(self) | {"_kernel": None, "_row_cache": None}
 
     def kernel(self) -> SurpriseNeighbors:
-        """Return the kernel, made when first asked for."""
+        """Return the kernel, made on first access."""
         if self._kernel is None:
             self._kernel = similarity_source(
                 self.measure, self.starts, self.row, self.rating, self.n_x, self.min_support,
@@ -182,7 +182,7 @@ class Neighborhood:
         x, y : int32 array, shape (pairs,)
             -1 for an unknown one: its sums are 0.
         k : int
-            How many neighbours at most.
+            Maximum number of neighbors.
         centring : Centring
         sim : float64 array, shape (n_x, n_x), optional
             Similarities to use in place of those computed.
@@ -191,7 +191,7 @@ class Neighborhood:
         -------
         ratings, similarities : float64 array, shape (pairs,)
         count : int64 array, shape (pairs,)
-            How many neighbours with a similarity above 0 there were.
+            How many neighbors with a similarity above 0 there were.
         odd : bool array, shape (pairs,)
             Where a similarity is NaN, so that sums are left to ``by_hand``.
 

@@ -1,4 +1,4 @@
-"""What algorithms share that go by users or by items: similarities, and sums over the nearest."""
+"""Shared base of user- and item-based neighbor algorithms: similarities, and sums over neighbors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SymmetricAlgo(AlgoBase):
         self.verbose = verbose
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings to learn from.
+        """Set the trainset.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class SymmetricAlgo(AlgoBase):
         self._sim = similarities
 
     def compute_similarities(self) -> Float64Array:
-        """Compute how alike any two x are.
+        """Compute the similarities of all pairs of x.
 
         Returns
         -------
@@ -112,10 +112,10 @@ class SymmetricAlgo(AlgoBase):
         """
         neighborhood = self._get_neighborhood()
         if self.verbose:
-            print(f"Computing the {neighborhood.measure} similarity matrix...")  # noqa: T201 - what verbose=True prints
+            print(f"Computing the {neighborhood.measure} similarity matrix...")  # noqa: T201 - scikit-surprise prints it
         sim = neighborhood.matrix()
         if self.verbose:
-            print("Done computing similarity matrix.")  # noqa: T201 - what verbose=True prints
+            print("Done computing similarity matrix.")  # noqa: T201 - scikit-surprise prints it
         return sim
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
@@ -176,12 +176,12 @@ class SymmetricAlgo(AlgoBase):
 
 
 class KNNBase(SymmetricAlgo):
-    """What the four forms share: sums over the k nearest, and what becomes of them.
+    """Base of the four KNN algorithms: sums over the k nearest neighbors.
 
     Parameters
     ----------
     k, min_k : int
-        How many neighbours at most, and at least.
+        Maximum and minimum number of neighbors.
     sim_options, verbose, **kwargs
         As in ``SymmetricAlgo``.
     """
@@ -199,22 +199,22 @@ class KNNBase(SymmetricAlgo):
         self.min_k = min_k
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is brought into the scale.
+        """Predict one rating, before it is clipped to the scale.
 
         Parameters
         ----------
         u, i : int or str
-            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
 
         Returns
         -------
         (float, dict)
-            The rating, and ``actual_k``: how many neighbours it was taken from.
+            The rating, and ``actual_k``: how many neighbors it was taken from.
 
         Raises
         ------
         PredictionImpossible
-            If nothing can be said.
+            If the prediction is impossible.
         """
         estimates = self._estimate_pair(u, i)
         count = int(estimates.details["actual_k"][0])
@@ -229,7 +229,7 @@ class KNNBase(SymmetricAlgo):
     def _neighbor_sums(
         self, users: IndexArray, items: IndexArray, known: BoolArray
     ) -> tuple[Float64Array, Float64Array, Int64Array]:
-        """Return sums of deviations and similarities, and of how many neighbours."""
+        """Return sums of deviations and similarities, and of how many neighbors."""
         x, y = (np.where(known, codes, np.int32(-1)) for codes in self.switch(users, items))
         neighborhood, k, centering = self._get_neighborhood(), operator.index(self.k), self._make_centering()
         sim = vars(self).get("_sim")
@@ -246,7 +246,7 @@ class KNNBase(SymmetricAlgo):
         return ratings, similarities, count
 
     def _python_fallback(self, x: int, y: int, k: int, centering: Centering) -> tuple[Any, Any, int]:
-        """Return the sums of one pair, the nearest chosen by Python: it decides what NaN does to an order."""
+        """Return the sums of one pair, with neighbors selected in Python, whose sort orders NaN."""
         neighborhood = self._get_neighborhood()
         sim: Any = vars(self).get("_sim")
         rated = slice(int(neighborhood.starts[y]), int(neighborhood.starts[y + 1]))
@@ -268,7 +268,7 @@ class KNNBase(SymmetricAlgo):
         return ratings, similarities, count
 
     def _add_to_base(self, base: Float64Array, known: BoolArray, sums: Any, scale: Any = 1) -> BatchEstimates:
-        """Return a base and the mean deviation of enough neighbours."""
+        """Return a base and the mean deviation of enough neighbors."""
         ratings, similarities, count = sums
         has_enough = known & (count > 0) & (count >= self.min_k)
         mean = np.zeros(len(base))

@@ -1,4 +1,4 @@
-"""What every algorithm can do: ``fit``, ``predict``, ``test``; baselines, similarities where it uses them."""
+"""Base class of algorithms: ``fit``, ``predict``, ``test``, baselines and similarities."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class UnknownSimilarityError(InvalidParameterError, NameError):
 
 @dataclass(frozen=True)
 class BatchEstimates:
-    """What an algorithm says of many pairs at once.
+    """Predictions of an algorithm for a batch of pairs.
 
     Attributes
     ----------
     value : float64 array, shape (n,)
-        Predictions before they are brought into the scale; what stands in impossible rows does not matter.
+        Predictions before they are clipped to the scale; what stands in impossible rows does not matter.
     impossible : dict of int to str
         The rows that nothing can be said of, with the reason.
     details : dict of str to array, shape (n,)
@@ -70,7 +70,7 @@ class AlgoBase:
         self.sim_options.setdefault("user_based", True)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings to learn from, and forget the baselines of earlier ones.
+        """Set the trainset and reset the baselines.
 
         Parameters
         ----------
@@ -87,12 +87,12 @@ class AlgoBase:
         return self
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is brought into the scale; algorithms write their own.
+        """Predict one rating, before it is clipped to the scale; algorithms write their own.
 
         Parameters
         ----------
         u, i : int or str
-            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class AlgoBase:
         Raises
         ------
         PredictionImpossible
-            If nothing can be said.
+            If the prediction is impossible.
         """
         raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
 
@@ -122,7 +122,7 @@ class AlgoBase:
         Raises
         ------
         PredictionImpossible
-            If nothing can be said.
+            If the prediction is impossible.
         """
         user = u if self.trainset.knows_user(u) else -1
         item = i if self.trainset.knows_item(i) else -1
@@ -143,7 +143,7 @@ class AlgoBase:
         r_ui : float, optional
             The true rating, handed through.
         clip : bool
-            Whether the prediction is brought into the rating scale.
+            Whether the prediction is clipped to the rating scale.
         verbose : bool
             Whether to print it.
 
@@ -159,7 +159,7 @@ class AlgoBase:
         """
         prediction = self._predict([(uid, iid, r_ui)], clip=clip)[0]
         if verbose:
-            print(prediction)  # noqa: T201 - what programs that ask for it have printed
+            print(prediction)  # noqa: T201 - verbose=True
         return prediction
 
     def test(self, testset: Any, verbose: bool = False) -> list[Prediction]:
@@ -174,7 +174,7 @@ class AlgoBase:
         Returns
         -------
         list of Prediction
-            In the order of the testset, brought into the rating scale.
+            in testset order, clipped to the rating scale.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class AlgoBase:
         predictions = self._predict(list(testset), clip=True)
         if verbose:
             for prediction in predictions:
-                print(prediction)  # noqa: T201 - what programs that ask for it have printed
+                print(prediction)  # noqa: T201 - verbose=True
         return predictions
 
     def default_prediction(self) -> Any:
@@ -220,7 +220,7 @@ class AlgoBase:
                 hint="bsl_options={'method': 'als'}",
             )
         if getattr(self, "verbose", False):
-            print("Estimating biases using", name + "...")  # noqa: T201 - as programs expect of verbose=True
+            print("Estimating biases using", name + "...")  # noqa: T201 - scikit-surprise prints it
         self.bu, self.bi = methods[name](self)
         return self.bu, self.bi
 
@@ -248,10 +248,10 @@ class AlgoBase:
             arguments += [trainset.global_mean, x_biases, y_biases, self.sim_options.get("shrinkage", 100)]
         verbose = getattr(self, "verbose", False)
         if verbose:
-            print(f"Computing the {name} similarity matrix...")  # noqa: T201 - as programs expect of verbose=True
+            print(f"Computing the {name} similarity matrix...")  # noqa: T201 - scikit-surprise prints it
         sim = getattr(similarities, name)(*arguments)
         if verbose:
-            print("Done computing similarity matrix.")  # noqa: T201 - as programs expect of verbose=True
+            print("Done computing similarity matrix.")  # noqa: T201 - scikit-surprise prints it
         return sim
 
     def _measure(self) -> str:
@@ -385,6 +385,6 @@ def _supports_batches(algo: AlgoBase) -> bool:
 
 
 def _clip(values: list[Any], scale: tuple[Any, Any]) -> list[Any]:
-    """Return values brought into the scale, of which NaN becomes the upper end as it does in Python's min."""
+    """Return values clipped to the scale, of which NaN becomes the upper end as it does in Python's min."""
     low, high = scale
     return [max(low, min(high, value)) for value in values]

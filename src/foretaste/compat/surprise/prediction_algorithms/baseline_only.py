@@ -1,4 +1,4 @@
-"""The mean of all ratings, and how much the user and the item lie above it."""
+"""Baseline predictor: global mean plus user and item biases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BaselineOnly(AlgoBase):
         self.verbose = verbose
 
     def fit(self, trainset: Trainset) -> Self:
-        """Learn the biases.
+        """Fit the biases.
 
         Parameters
         ----------

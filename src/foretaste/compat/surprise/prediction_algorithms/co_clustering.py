@@ -1,4 +1,4 @@
-"""Clusters of users and of items, learned together."""
+"""Co-clustering of users and items."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class CoClustering(AlgoBase):
     n_cltr_u, n_cltr_i : int
         Numbers of clusters of users and of items.
     n_epochs : int
-        How often all clusters are chosen anew.
+        Number of passes that reassign all clusters.
     random_state : int, RandomState or None
-        What draws the first clusters.
+        Generator of the initial clusters.
     verbose : bool
         Whether to print each epoch.
 
@@ -57,7 +57,7 @@ class CoClustering(AlgoBase):
         self.random_state = random_state
 
     def fit(self, trainset: Trainset) -> Self:
-        """Learn the clusters and their averages.
+        """Fit the clusters and their averages.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class CoClustering(AlgoBase):
         self.item_mean = _means(by_item.values, by_item.starts)
         epochs = len(range(self.n_epochs))
         for epoch in range(epochs) if self.verbose else range(0):
-            print(f"Processing epoch {epoch}")  # noqa: T201 - as programs expect of verbose=True
+            print(f"Processing epoch {epoch}")  # noqa: T201 - scikit-surprise prints it
             self._run_epochs(cltr_u, cltr_i, 1)
         averages = self._run_epochs(cltr_u, cltr_i, 0 if self.verbose else epochs)
         self.cltr_u, self.cltr_i = cltr_u, cltr_i

@@ -1,4 +1,4 @@
-"""Predictions from the ratings of the most alike users, or for the most alike items."""
+"""k-nearest-neighbor algorithms, user- or item-based."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOO_FEW = "Not enough neighbors."
 
 
 class KNNBasic(KNNBase):
-    r"""Predict the mean rating of the nearest neighbours, weighted by similarity.
+    r"""Predict the mean rating of the nearest neighbors, weighted by similarity.
 
     .. math:: \hat r_{ui} = \frac{\sum_{v \in N^k_i(u)} s_{uv} r_{vi}}{\sum_{v \in N^k_i(u)} s_{uv}}
 
@@ -32,7 +32,7 @@ class KNNBasic(KNNBase):
     Parameters
     ----------
     k : int
-        How many neighbours at most.
+        Maximum number of neighbors.
     min_k : int
         With fewer, the prediction is impossible: the mean of all ratings takes its place.
     sim_options : dict
@@ -70,7 +70,7 @@ class KNNBasic(KNNBase):
         has_enough = known & (count >= self.min_k)
         if (has_enough & (count == 0)).any():
             raise SimilarityUndefinedError(
-                f"min_k={self.min_k!r} asks for a mean of no neighbours", hint="min_k=1, or KNNWithMeans"
+                f"min_k={self.min_k!r} asks for a mean of no neighbors", hint="min_k=1, or KNNWithMeans"
             )
         value = np.zeros(len(users))
         np.divide(ratings, similarities, out=value, where=has_enough)
@@ -80,7 +80,7 @@ class KNNBasic(KNNBase):
 
 
 class KNNWithMeans(KNNBase):
-    r"""Predict the own mean and how far the nearest neighbours lie from theirs.
+    r"""Predict the own mean and how far the nearest neighbors lie from theirs.
 
     .. math:: \hat r_{ui} = \mu_u
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -90,7 +90,7 @@ class KNNWithMeans(KNNBase):
     Parameters
     ----------
     k : int
-        How many neighbours at most.
+        Maximum number of neighbors.
     min_k : int
         With fewer, the prediction is the own mean.
     sim_options : dict
@@ -136,7 +136,7 @@ class KNNWithMeans(KNNBase):
 
 
 class KNNWithZScore(KNNBase):
-    r"""Predict the own mean and, in standard deviations, how far the nearest neighbours lie from theirs.
+    r"""Predict the own mean and, in standard deviations, how far the nearest neighbors lie from theirs.
 
     .. math:: \hat r_{ui} = \mu_u + \sigma_u
               \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v) / \sigma_v}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -146,7 +146,7 @@ class KNNWithZScore(KNNBase):
     Parameters
     ----------
     k : int
-        How many neighbours at most.
+        Maximum number of neighbors.
     min_k : int
         With fewer, the prediction is the own mean.
     sim_options : dict
@@ -197,7 +197,7 @@ class KNNWithZScore(KNNBase):
 
 
 class KNNBaseline(KNNBase):
-    r"""Predict the baseline and how far the nearest neighbours lie from theirs.
+    r"""Predict the baseline and how far the nearest neighbors lie from theirs.
 
     .. math:: \hat r_{ui} = b_{ui}
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -207,7 +207,7 @@ class KNNBaseline(KNNBase):
     Parameters
     ----------
     k : int
-        How many neighbours at most.
+        Maximum number of neighbors.
     min_k : int
         With fewer, the prediction is the baseline.
     sim_options : dict
@@ -286,7 +286,7 @@ def _mean_plus_deviation(
     items: IndexArray,
     sigmas: Float64Array | None = None,
 ) -> BatchEstimates:
-    """Return the own mean and the neighbours' mean deviation, times the own sigma if there are any."""
+    """Return the own mean and the neighbors' mean deviation, times the own sigma if there are any."""
     known = algo._unknown_ids.both_known(users, items)
     sums = algo._neighbor_sums(users, items, known)
     x, _ = algo.switch(users, items)

@@ -1,4 +1,4 @@
-"""Matrix factorisation: SVD, SVD++ and non-negative factors, learned rating after rating in float64."""
+"""Matrix factorization: SVD, SVD++ and NMF, by sequential float64 updates as in scikit-surprise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NMF", "SVD", "SVDpp"]
 
 
 class SVD(FactorModel):
-    """Biased matrix factorisation by stochastic gradient descent.
+    """Biased matrix factorization by stochastic gradient descent.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class SVD(FactorModel):
     biased : bool
         Whether there are biases; without, what is unknown cannot be predicted.
     init_mean, init_std_dev : float
-        Of the normal distribution that the first factors are drawn from.
+        Mean and standard deviation of the normal initial factors.
     lr_all, reg_all : float
-        Learning rate and regularisation of everything that has none of its own.
+        Defaults of all learning rates and regularizations.
     lr_bu, lr_bi, lr_pu, lr_qi, reg_bu, reg_bi, reg_pu, reg_qi : float, optional
         Of the biases and factors of users and items.
     random_state : int, RandomState or None
-        What draws the first factors.
+        Generator of the initial factors.
     verbose : bool
         Whether to print each epoch.
     """
@@ -57,7 +57,7 @@ class SVD(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Draw the first factors and learn all epochs; ``fit`` calls it.
+        """Initialize the factors and run all epochs; called by ``fit``.
 
         Parameters
         ----------
@@ -77,19 +77,19 @@ class SVD(FactorModel):
 
 
 class SVDpp(FactorModel):
-    """Matrix factorisation that also learns from which items a user rated (SVD++).
+    """Matrix factorization that also learns from which items a user rated (SVD++).
 
     Parameters
     ----------
     n_factors, n_epochs : int
     init_mean, init_std_dev : float
-        Of the normal distribution that the first factors are drawn from.
+        Mean and standard deviation of the normal initial factors.
     lr_all, reg_all : float
-        Learning rate and regularisation of everything that has none of its own.
+        Defaults of all learning rates and regularizations.
     lr_bu, lr_bi, lr_pu, lr_qi, lr_yj, reg_bu, reg_bi, reg_pu, reg_qi, reg_yj : float, optional
         Of the biases and factors of users and items, and of the implicit factors of items.
     random_state : int, RandomState or None
-        What draws the first factors.
+        Generator of the initial factors.
     verbose : bool
         Whether to print each epoch.
     cache_ratings : bool
@@ -125,7 +125,7 @@ class SVDpp(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Draw the first factors and learn all epochs; ``fit`` calls it.
+        """Initialize the factors and run all epochs; called by ``fit``.
 
         Parameters
         ----------
@@ -168,13 +168,13 @@ class NMF(FactorModel):
     biased : bool
         Whether there are biases; without, what is unknown cannot be predicted.
     reg_pu, reg_qi, reg_bu, reg_bi : float
-        Regularisation of the factors and biases of users and items.
+        Regularization of the factors and biases of users and items.
     lr_bu, lr_bi : float
         Learning rates of the biases.
     init_low, init_high : float
         Between which the first factors are drawn.
     random_state : int, RandomState or None
-        What draws them.
+        Generator of the initial factors.
     verbose : bool
         Whether to print each epoch.
 
@@ -203,7 +203,7 @@ class NMF(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Draw the first factors and learn all epochs; ``fit`` calls it.
+        """Initialize the factors and run all epochs; called by ``fit``.
 
         Parameters
         ----------
@@ -212,7 +212,7 @@ class NMF(FactorModel):
         Raises
         ------
         ZeroDivisionError
-            Without regularisation, if all ratings that a factor stands for are 0.
+            Without regularization, if all ratings that a factor stands for are 0.
         """
         rng = get_rng(self.random_state)
         pu = rng.uniform(self.init_low, self.init_high, (trainset.n_users, self.n_factors))

@@ -1,4 +1,4 @@
-"""How much users and items lie above the mean of all ratings, learned in two ways."""
+"""Baselines (user and item biases) by alternating least squares or SGD."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Baselines = tuple[Float64Array, Float64Array]
 
 
 def baseline_als(self: Any) -> Baselines:
-    """Learn one side's biases while the other's stand still, by turns.
+    """Fit user and item biases by alternating least squares.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def baseline_als(self: Any) -> Baselines:
     Raises
     ------
     ZeroDivisionError
-        If a negative regularisation takes away as much as a user or an item has ratings.
+        If a negative regularization takes away as much as a user or an item has ratings.
     """
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     by_user, by_item, options = self.trainset.by_user(), self.trainset.by_item(), self.bsl_options
@@ -43,7 +43,7 @@ def baseline_als(self: Any) -> Baselines:
 
 
 def baseline_sgd(self: Any) -> Baselines:
-    """Learn biases rating after rating.
+    """Fit user and item biases by stochastic gradient descent.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a prediction is, and the word for one that cannot be made."""
+"""The prediction tuple, and the exception for impossible predictions."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class NormalPredictor(AlgoBase):
         super().__init__()
 
     def fit(self, trainset: Trainset) -> Self:
-        """Learn the mean and the standard deviation.
+        """Fit the mean and the standard deviation.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Slope One: the user's mean, and how much more the item gets than what the user rated."""
+"""Slope One: user mean plus mean deviation of the item from the user's rated items."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class SlopeOne(AlgoBase):
 
     @property
     def dev(self) -> Float64Array:
-        """How much more each item gets than each other; made when first asked for."""
+        """How much more each item gets than each other; made on first access."""
         self._require_fit("dev")
         if self._dev is None:
             self._dev = self._get_kernel().matrix(resolve_threads())
@@ -89,19 +89,19 @@ class SlopeOne(AlgoBase):
 
     @property
     def freq(self) -> IntpArray:
-        """How many users rated both of two items; made when first asked for."""
+        """How many users rated both of two items; made on first access."""
         self._require_fit("freq")
         if self._freq is None:
             self._freq = self._get_kernel().common(resolve_threads()).astype(np.intp)
         return self._freq
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is brought into the scale.
+        """Predict one rating, before it is clipped to the scale.
 
         Parameters
         ----------
         u, i : int or str
-            Inner ids, or a text that begins with ``UKN__`` for an id that the trainset does not know.
+            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
 
         Returns
         -------
