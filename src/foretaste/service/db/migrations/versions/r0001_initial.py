@@ -49,11 +49,11 @@ def upgrade() -> None:
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
     )
-    _create_web_tables()
-    _create_model_tables()
+    _of_page()
+    _of_models()
 
 
-def _create_web_tables() -> None:
+def _of_page() -> None:
     op.create_table(
         "visitors",
         sa.Column("user", sa.Text, primary_key=True),
@@ -71,7 +71,7 @@ def _create_web_tables() -> None:
     )
 
 
-def _create_model_tables() -> None:
+def _of_models() -> None:
     op.create_table(
         "models",
         sa.Column("number", sa.Integer, primary_key=True),

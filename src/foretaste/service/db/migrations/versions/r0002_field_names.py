@@ -1,4 +1,4 @@
-"""Tables, columns and stored JSON get the names of version 0.2."""
+"""Tables, columns, settings and stored JSON are renamed; no rating changes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _jobs = sa.table("jobs", sa.column("id"), sa.column("spec"), sa.column("state"))
 
 
 def upgrade() -> None:
-    """Rename tables, columns, settings and JSON keys; no rating changes."""
+    """Rename them, and rewrite stored specs, checks and the last audit."""
     _rename(_TABLES, _COLUMNS)
     op.drop_index("ratings_of_item", "ratings")
     op.create_index("ix_ratings_item", "ratings", ["item"])
@@ -60,21 +60,6 @@ def upgrade() -> None:
     for table in (_models, _jobs):
         _rewrite_json(table, "spec", rename_spec)
     _replace_states(_STATES)
-
-
-def downgrade() -> None:
-    """Restore the names of version 0.1; hyperparameters keep their new names."""
-    _rewrite_json(_models, "checks", lambda checks: _rename_keys(checks, _inverse(_CHECKS)))
-    _replace_states(_inverse(_STATES))
-    _rename_settings(_inverse(_SETTINGS), _inverse(_DTYPES))
-    _rewrite_audit(_inverse(_AUDIT), _inverse(_FINDINGS))
-    op.drop_index("ix_ratings_item", "ratings")
-    op.create_index("ratings_of_item", "ratings", ["item"])
-    _rename(_inverse(_TABLES), {table: _inverse(columns) for table, columns in _COLUMNS.items()})
-
-
-def _inverse(names: dict[str, str]) -> dict[str, str]:
-    return {new: old for old, new in names.items()}
 
 
 def _rename(tables: dict[str, str], columns: dict[str, dict[str, str]]) -> None:
