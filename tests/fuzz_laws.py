@@ -10,18 +10,18 @@ import numpy as np
 from foretaste.ids import IdIndex
 
 
-class Broken(AssertionError):
+class InvariantError(AssertionError):
     """A result that no reader may give."""
 
 
 def must(true: bool, what: str) -> None:
-    """Raise Broken unless something is true."""
+    """Raise InvariantError unless something is true."""
     if not true:
-        raise Broken(what)
+        raise InvariantError(what)
 
 
 def sound_index(index: IdIndex) -> None:
-    """Raise Broken if an index is invalid: expected."""
+    """Raise InvariantError if an index is invalid: expected."""
     ids = index.ids.tolist()
     must(all(a < b for a, b in pairwise(ids)), "ids are not sorted and distinct")
     kind = str if index.dtype == "str" else int
@@ -30,7 +30,7 @@ def sound_index(index: IdIndex) -> None:
 
 
 def sound(ratings: Any) -> None:
-    """Raise Broken if ratings are not what ``Ratings`` promises."""
+    """Raise InvariantError if ratings are not what ``Ratings`` promises."""
     n = len(ratings)
     must(n > 0 and len(ratings.item) == len(ratings.value) == n, "columns of different lengths")
     must(

@@ -123,7 +123,8 @@ def test_measured_memory_excludes_the_baseline() -> None:
     code = """
 import json, numpy as np
 from benchmarks.speed import subprocess_run
-first, then = subprocess_run.measure_memory(lambda: np.ones(5_000_000).sum()), subprocess_run.measure_memory(lambda: None)
+first = subprocess_run.measure_memory(lambda: np.ones(5_000_000).sum())
+then = subprocess_run.measure_memory(lambda: None)
 print(json.dumps([first["added"], then["added"]]))
 """
     command = [sys.executable, "-c", code]

@@ -29,9 +29,9 @@ class WithInterval(Bias):
 
 def test_fallback_says_which_of_the_two_is_unknown():
     assert Fallback.USER | Fallback.ITEM is Fallback.BOTH
-    assert [Fallback(int(code)) for code in PREDICTION.fallback] == list(
-        (Fallback.NONE, Fallback.USER, Fallback.ITEM, Fallback.BOTH)
-    )
+    assert [Fallback(int(code)) for code in PREDICTION.fallback] == [
+        Fallback.NONE, Fallback.USER, Fallback.ITEM, Fallback.BOTH,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [slice(1, 3), np.array([False, True, True, False]), [1, 2]], ids=str)

@@ -1,7 +1,7 @@
-"""Refuse names that CONTRIBUTING forbids: bare participles, array aliases outside ``typing.py``, banned words.
+"""Refuse names that CONTRIBUTING forbids: bare participles, stray array aliases, banned words.
 
-Run as ``python tools/check_names.py [FOLDER ...]`` (default: ``src/foretaste`` and ``benchmarks``). Prints one
-line for each offender and ends with exit code 1 if there is one; ``--count`` prints the totals alone.
+Run as ``python tools/check_names.py [FOLDER ...]`` (default: ``src/foretaste``, ``benchmarks``). Prints a line per
+offender and ends with exit code 1 if there is one; ``--count`` prints the totals alone.
 """
 
 from __future__ import annotations
@@ -14,28 +14,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # A word of the list has a better one in docs/glossary.md, or meant several things.
-BANNED = frozenset(
-    "told kept heed heeds judge judged judges judging judgement said mend mends mended mending moment moments "
-    "house room rooms door doors stranger strangers anew aloud people person persons folk thing things lap sieve "
-    "wanted twin twins crew ladder rung spread glance place places side sides asked taken drawn".split()
-)
+_BANNED = """
+told kept heed heeds judge judged judges judging judgement said mend mends mended mending moment
+moments house room rooms door doors stranger strangers anew aloud people person persons folk thing
+things lap sieve wanted twin twins crew ladder rung spread glance place places side sides asked
+taken drawn
+"""
+BANNED = frozenset(_BANNED.split())
 # Irregular participles; regular ones end in -ed or -ing.
-PARTICIPLES = frozenset(
-    "begun bent bound broken brought built bought caught chosen cut done drawn driven fed felt found forgotten "
-    "given gone ground grown heard held hidden hit kept known laid learnt led left lent lost made meant met "
-    "paid put read recalled said sat seen sent set shown shut sold sorted spent split spread stood struck "
-    "swept taken taught thought thrown told torn understood upheld won worn woven written".split()
-)
-NOT_PARTICIPLES = frozenset(
-    # verbs in their base form, nouns and adjectives that only look like participles
-    "bed embed feed need seed speed exceed proceed red set put read cut hit split string thing king ring ping "
-    "rating ratings mapping encoding setting settings warning heading rounding binding padding spacing string "
-    "ceiling bring sing spring pooling ranking embedding everything nothing anything training tuning rendering "
-    "timing folding blending boosting bagging sampling formatting typing plotting".split()
-)
-AFTER_PARTICIPLE = frozenset("of by in at to on up out apart away down off from with for as into again".split())
+_PARTICIPLES = """
+begun bent bound broken brought built bought caught chosen cut done drawn driven fed felt found
+forgotten given gone ground grown heard held hidden hit kept known laid learnt led left lent lost
+made meant met paid put read recalled said sat seen sent set shown shut sold sorted spent split
+spread stood struck swept taken taught thought thrown told torn understood upheld won worn woven
+written
+"""
+PARTICIPLES = frozenset(_PARTICIPLES.split())
+# verbs in their base form, nouns and adjectives that only look like participles
+_NOT_PARTICIPLES = """
+bed embed feed need seed speed exceed proceed red set put read cut hit split string thing king ring
+ping rating ratings mapping encoding setting settings warning heading rounding binding padding
+spacing ceiling bring sing spring pooling ranking embedding everything nothing anything training
+tuning rendering timing folding blending boosting bagging sampling formatting typing plotting
+"""
+NOT_PARTICIPLES = frozenset(_NOT_PARTICIPLES.split())
+_AFTER_PARTICIPLE = "of by in at to on up out apart away down off from with for as into again"
+AFTER_PARTICIPLE = frozenset(_AFTER_PARTICIPLE.split())
 # Names that others dictate, by folder: scikit-surprise's own interface.
-FOREIGN = {"compat/surprise": frozenset("sides".split())}
+FOREIGN = {"compat/surprise": frozenset({"sides"})}
 
 
 def split_words(name: str) -> list[str]:
@@ -45,7 +51,7 @@ def split_words(name: str) -> list[str]:
 
 
 def is_bare_participle(name: str) -> bool:
-    """Whether a name is a participle alone, or one with only small words after it: ``drawn``, ``taken_from``."""
+    """Whether a name is a participle alone or followed by small words: ``drawn``, ``taken_from``."""
     words = split_words(name)
     if not words or words[0] in NOT_PARTICIPLES or name.startswith("__"):
         return False

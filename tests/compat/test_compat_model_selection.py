@@ -299,13 +299,13 @@ def test_folds_are_created_on_dispatch():
 
 
 def test_fold_error_propagates(data):
-    class Broken(KNNBasic):
+    class InvariantError(KNNBasic):
         def fit(self, trainset):
             raise RuntimeError("no fit today")
 
-    Broken.__module__ = KNNBasic.__module__  # in threads
+    InvariantError.__module__ = KNNBasic.__module__  # in threads
     with pytest.raises(RuntimeError, match="no fit today"):
-        ours.cross_validate(Broken(), data, n_jobs=2)
+        ours.cross_validate(InvariantError(), data, n_jobs=2)
 
 
 def test_custom_algorithm_runs_in_processes(data):

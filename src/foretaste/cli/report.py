@@ -96,7 +96,7 @@ def _run_comparison(models: str | None, ratings: Ratings, split: Any, name: str)
     return compare(ratings, selected_models, split=split, progress=progress_setting(), name=name)
 
 
-class _PathCheckDone(Exception):
+class _WriteProbeError(Exception):
     """Aborts the trial write of a path."""
 
 
@@ -107,8 +107,8 @@ def check_writable(path: str) -> None:
     ----------
     path : str
     """
-    with suppress(_PathCheckDone), atomic_write(path):
-        raise _PathCheckDone  # an existing file stays as it is
+    with suppress(_WriteProbeError), atomic_write(path):
+        raise _WriteProbeError  # an existing file stays as it is
 
 
 def write_page(
