@@ -1,7 +1,7 @@
 """Refuse names that CONTRIBUTING forbids: bare participles, stray array aliases, banned words.
 
-Run as ``python tools/check_names.py [FOLDER ...]`` (default: ``src/foretaste``, ``benchmarks``). Prints a line per
-offender and ends with exit code 1 if there is one; ``--count`` prints the totals alone.
+Run as ``python tools/check_names.py [FOLDER ...]`` (default: ``src/foretaste`` and ``benchmarks``). Prints
+one line per offender and ends with exit code 1 if there is one; ``--count`` prints the totals alone.
 """
 
 from __future__ import annotations
