@@ -100,7 +100,7 @@ def test_loading_needs_the_module_class(ratings, fitted, tmp_path):
     np.testing.assert_array_equal(back.predict(ratings), fitted.predict(ratings))
     assert back.get_params() == fitted.get_params()
     assert inspect(path)["params"]["module"] == {"code": "Net"}
-    with pytest.raises(ModelFileError, match="made with code that no file holds") as refused:
+    with pytest.raises(ModelFileError, match="made with custom code that a file does not store") as refused:
         load(path)
     wanted = "load(path, optimizer=RMSprop, module=Net, loss=absolute, regularizer=small)"
     assert f"try: {wanted}" in str(refused.value)

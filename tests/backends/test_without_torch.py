@@ -199,7 +199,7 @@ def test_loading_a_torch_file_names_the_extra(absent, tmp_path, ratings):
     with pytest.raises(MissingDependencyError, match="TorchRecommender needs PyTorch"):
         model.set_state(_state(ratings))
     assert isinstance(from_spec({"model": "TorchRecommender", "params": {"loss": "bpr"}}), TorchRecommender)
-    with pytest.raises(DataError, match="made with code"):
+    with pytest.raises(DataError, match="made with custom code"):
         from_spec({"model": "TorchRecommender", "params": {"module": {"code": "os.system"}}})
 
 
