@@ -1,1 +1,1 @@
-"""Doors for programs that were written for other libraries: the same names, numbers like theirs."""
+"""Drop-in replacements for the APIs of other libraries: the same names and results."""

@@ -40,7 +40,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
     Each missing cell is the mean of its column over the ``n_neighbors`` nearest of the rows seen by ``fit``
     that have the column. The distance of two rows is the Euclidean one over the columns that both have,
-    scaled up by the share of columns that lack. A row without any column in common with them gets the mean
+    scaled up for the columns missing in either. A row without any column in common with them gets the mean
     of the column.
 
     Parameters
@@ -78,7 +78,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
     -----
     Equally distant rows are taken from the first to the last; scikit-learn leaves open which it takes.
     Distances are summed in float64 without the cancellation of :math:`x^2 - 2xy + y^2`, so that nearly equal
-    distances may be ranked otherwise, and right.
+    distances may be ranked differently from scikit-learn, but correctly.
 
     Callables, ``float16``, numbers so large or small that their squares leave the range of the type, and a
     training matrix changed after ``fit`` (``copy=False``) go to scikit-learn's own loops; a line in the log
@@ -152,7 +152,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         return self._finalize(rows, missing)
 
     def _unsupported_cells(self, rows: AnyArray) -> str | None:
-        """Return what about the numbers is left to scikit-learn's own loops."""
+        """Return why these values are imputed by scikit-learn's own loops, or None."""
         fitted = self._fit_X
         for cells in (rows, fitted):
             if cells.dtype not in _RANGE:
@@ -172,7 +172,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         return super().transform(X)
 
     def _finalize(self, rows: AnyArray, missing: AnyArray) -> Any:
-        """Leave out or zero the columns that ``fit`` saw empty, and append the indicator."""
+        """Drop or zero the columns that were empty in ``fit``, and append the indicator."""
         indicator = self._transform_indicator(missing)
         if self.keep_empty_features:
             rows[:, ~self._valid_mask] = 0
@@ -182,7 +182,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
 
 def _unsupported_parameter(imputer: Any) -> str | None:
-    """Return which parameter, as it is now, is left to scikit-learn's own loops."""
+    """Return the parameter that requires scikit-learn's own loops, or None."""
     weights, metric = imputer.weights, imputer.metric
     if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
         return f"weights={weights!r}"
@@ -204,7 +204,7 @@ def _missing_mask(cells: AnyArray, value: Any) -> BoolArray:
 
 
 def _max_abs(cells: AnyArray, missing: BoolArray) -> float:
-    """Return the greatest known cell without its sign; infinite or NaN if there is such a cell."""
+    """Return the greatest absolute value of known cells; infinite or NaN if there is such a cell."""
     return float(np.max(np.abs(cells), initial=0, where=~missing))
 
 

@@ -1,4 +1,4 @@
-"""scikit-surprise's public names, its numbers, and kernels of foretaste's own."""
+"""Drop-in replacement for scikit-surprise: its public API and results, on foretaste's native kernels."""
 
 from foretaste.compat.surprise import accuracy as accuracy
 from foretaste.compat.surprise import dump, model_selection

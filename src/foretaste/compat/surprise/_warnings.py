@@ -36,7 +36,7 @@ def warn(message: str, fix: str) -> None:
     ----------
     message : str
         The problem and its row.
-    mend : str
+    fix : str
         How to fix it.
     """
     level, frame = 2, sys._getframe(1)
@@ -50,10 +50,10 @@ def warn_about_unknown_ids(entity: str, known: Mapping[Any, int], unknown: Itera
 
     Parameters
     ----------
-    what : str
+    entity : str
         ``"user"`` or ``"item"``.
     known : mapping
-        The raw ids that the trainset knows.
+        The raw ids of the trainset.
     unknown : iterable of (int, object)
         Rows, from 0, and the raw ids in them.
     """
@@ -79,7 +79,7 @@ def warn_about_ratings(
     ----------
     ratings : list of (user, item, rating, time)
     scale : (low, high)
-    place : function of int
+    row_label : function of int
         Returns the label of a row, from 0.
     """
     values = np.fromiter((rating for _, _, rating, _ in ratings), np.float64, len(ratings))

@@ -63,7 +63,7 @@ def mae(predictions: Any, verbose: bool = True) -> Any:
 
 
 def fcp(predictions: Any, verbose: bool = True) -> Any:
-    """Return the fraction of concordant pairs: how often what a user likes better is predicted higher.
+    """Return the fraction of concordant pairs: how often the item a user prefers is predicted higher.
 
     Of each user, the pairs in the right order are counted, and those in the wrong order or predicted alike;
     both are averaged over the users that have any, and the first mean is divided by the sum of the two.

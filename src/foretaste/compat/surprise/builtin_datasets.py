@@ -50,10 +50,10 @@ _FILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def get_dataset_dir() -> str:
-    """Return the folder of built-in datasets and dumps, made if need be.
+    """Return the folder of built-in datasets and dumps, created if missing.
 
     It is what the environment variable SURPRISE_DATA_FOLDER names; without it, ``surprise`` in the cache of
-    foretaste (FORETASTE_CACHE). Data sets that scikit-surprise has brought into ``~/.surprise_data`` are
+    foretaste (FORETASTE_CACHE). Datasets that scikit-surprise has downloaded to ``~/.surprise_data`` are
     found there all the same.
 
     Raises
@@ -89,7 +89,7 @@ def _ratings_path(file: str) -> str:
 
 
 class _BuiltinDatasets(Mapping[str, BuiltinDataset]):
-    """The built-in datasets by name; paths follow the environment as it is when they are asked for."""
+    """The built-in datasets by name; paths follow the environment at the time of access."""
 
     def __getitem__(self, name: str) -> BuiltinDataset:
         file, reader = _FILES[name]
@@ -107,7 +107,7 @@ BUILTIN_DATASETS = _BuiltinDatasets()
 
 
 def download_builtin_dataset(name: str) -> None:
-    """Bring a built-in dataset into the folder of ``get_dataset_dir``.
+    """Download a built-in dataset to the folder of ``get_dataset_dir``.
 
     Its archive is fetched as foretaste fetches it: checked against the published checksum, kept in its cache,
     from FORETASTE_MIRROR if that is set. Then its files are unpacked, the folds of MovieLens 100K among them.
@@ -140,7 +140,7 @@ def download_builtin_dataset(name: str) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive beside the place where it is wanted, and move it there when it is whole."""
+    """Unpack an archive beside its target, and move it there when complete."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

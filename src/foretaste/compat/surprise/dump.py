@@ -188,7 +188,7 @@ def _construct(algo_class: Any, params: dict[str, Any]) -> Any:
 
 
 def _fit_template(name: str, params: dict[str, Any], trainset: Any) -> Any:
-    """Return a fitted algorithm that shows which attributes there are, without learning what takes long."""
+    """Return a fitted algorithm as a template of attributes, without lengthy training."""
     quiet = {"verbose": False} | ({"n_epochs": 0} if "n_epochs" in params else {})
     seed = {"random_state": 0} if "random_state" in params else {}
     return _construct(
@@ -197,7 +197,7 @@ def _fit_template(name: str, params: dict[str, Any], trainset: Any) -> Any:
 
 
 def _fitted_arrays(algo: Any, template: Any) -> ArrayDict:
-    """Return the learned arrays and numbers of an algorithm."""
+    """Return the fitted arrays and numbers of an algorithm."""
     arrays: ArrayDict = {}
     for key, expected in vars(template).items():
         value = vars(algo).get(key)
@@ -253,7 +253,7 @@ def _unpack_algo(header: dict[str, Any], arrays: ArrayDict) -> Any:
 
 
 def _check_sizes(name: str, params: dict[str, Any], arrays: ArrayDict) -> None:
-    """Refuse parameters that would need other arrays than there are, before memory is asked for."""
+    """Reject parameters that do not match the stored arrays, before allocating memory."""
     for param, array_name, axis in _SIZE_PARAMS[name]:
         array_value = arrays.get(f"learned.{array_name}")
         if array_value is None or array_value.ndim <= axis or array_value.shape[axis] != params.get(param):
@@ -263,7 +263,7 @@ def _check_sizes(name: str, params: dict[str, Any], arrays: ArrayDict) -> None:
 
 
 def _restore(algo: Any, template: Any, arrays: ArrayDict) -> None:
-    """Give an algorithm what the file says that it learned; everything else is as in the template."""
+    """Set the fitted arrays of the file; everything else is as in the template."""
     attributes = vars(algo).copy()
     vars(algo).update(vars(template))
     vars(algo).update(attributes)
@@ -282,7 +282,7 @@ def _restore(algo: Any, template: Any, arrays: ArrayDict) -> None:
 
 
 def _check_epochs(params: dict[str, Any]) -> None:
-    """Refuse numbers of epochs that no one trains, so that no file makes a program hang."""
+    """Reject excessive numbers of epochs, so that no file makes a program hang."""
     options = [params] + [
         params[key] for key in ("bsl_options", "sim_options") if isinstance(params.get(key), dict)
     ]

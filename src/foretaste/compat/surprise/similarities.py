@@ -42,7 +42,7 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
 
     Raises
     ------
-    SimilarityUndefined
+    SimilarityUndefinedError
         If one of two has only zeros in common with the other, or ``min_support`` is 0 and two have nothing
         in common (a ``ZeroDivisionError``).
     InvalidParameterError
@@ -70,7 +70,7 @@ def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
 
     Raises
     ------
-    SimilarityUndefined
+    SimilarityUndefinedError
         If ``min_support`` is 0 and two have nothing in common (a ``ZeroDivisionError``).
     InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
@@ -88,12 +88,12 @@ def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
     yr : mapping of int to list of (int, float)
         For each of the others (items), who of those compared rated it, and how.
     min_support : int
-        With fewer common ratings, the similarity is 0, as it is without any spread.
+        With fewer common ratings, the similarity is 0, as it is for zero variance.
 
     Returns
     -------
     float64 array, shape (n_x, n_x)
-        Symmetric, 1 on the diagonal; NaN where rounding leaves a spread below 0, as in scikit-surprise.
+        Symmetric, 1 on the diagonal; NaN where rounding makes a variance negative, as in scikit-surprise.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def pearson_baseline(
     y_biases: Any,
     shrinkage: float = 100.0,
 ) -> Float64Array:
-    r"""Compute the cosine of what baselines leave of the common ratings of two rows, shrunk.
+    r"""Compute the shrunk cosine of the residuals from baselines of the common ratings of two rows.
 
     The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
     :math:`s`.
@@ -139,7 +139,7 @@ def pearson_baseline(
 
     Raises
     ------
-    SimilarityUndefined
+    SimilarityUndefinedError
         If baselines leave nothing of what one of two has in common with the other (a ``ZeroDivisionError``).
     InvalidParameterError
         If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
@@ -158,7 +158,7 @@ def similarity_source(
     baseline: Float64Array | None = None,
     shrinkage: float = 100.0,
 ) -> SurpriseNeighbors:
-    """Return the kernel that computes similarities as they are asked for.
+    """Return the kernel that computes similarities on demand.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def similarity_source(
     rating : float64 array, shape (n,)
     n_x, min_support : int
     baseline : float64 array, shape (n,), optional
-        What is taken off each rating before it is compared.
+        Subtracted from each rating before the comparison.
     shrinkage : float
     """
     rating = np.ascontiguousarray(rating, np.float64)

@@ -40,7 +40,7 @@ class _GroupedRatings:
     """One grouping of the ratings, as arrays and as lists of tuples, kept in sync.
 
     Programs may edit the lists that ``ur`` and ``ir`` hand out. Tuples cannot change, so comparing the
-    tuples of now with those handed out (mostly by identity) tells whether the rows still say the same.
+    current tuples with those returned (mostly by identity) shows whether the rows are still valid.
     """
 
     def __init__(self, rows: RatingArrays | None, lists: Any, groups: int, *, by_user: bool) -> None:
@@ -193,7 +193,7 @@ class Trainset:
 
         Returns
         -------
-        Rows
+        RatingArrays
             Users by inner id; within a user as in the file.
         """
         return self._users.rows()
@@ -203,7 +203,7 @@ class Trainset:
 
         Returns
         -------
-        Rows
+        RatingArrays
             Items by inner id; within an item as in the file.
         """
         return self._items.rows()

@@ -16,7 +16,7 @@ def get_rng(random_state: Any) -> np.random.RandomState:
     Parameters
     ----------
     random_state : int, RandomState or None
-        A seed; a generator, taken as it is and moved on by what it draws; None for the one of ``np.random``.
+        A seed; a generator, used and advanced; None for the one of ``np.random``.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Runs fits in parallel, with the same results as sequentially.
 
-``n_jobs=1`` takes them in turn, on the object given: random numbers are drawn in the order of
+``n_jobs=1`` runs them sequentially, on the object passed: random numbers are sampled in the order of
 scikit-surprise. With more, each works on its own copy, as there. Algorithms of foretaste run in threads, as
 their kernels let other threads run, and ratings need not be sent anywhere. An algorithm that a program wrote
 in Python would gain nothing from threads, so it runs in processes where joblib is installed (scikit-surprise
@@ -123,10 +123,10 @@ def run_parallel(
     ----------
     function : function
         ``fit_and_score``.
-    works : iterable of Work
-        Taken one at a time, when there is room for it.
+    tasks : iterable of FitTask
+        Consumed one at a time, within ``pre_dispatch``.
     n_jobs, pre_dispatch
-        As for ``job_count`` and ``waiting_count``.
+        As for ``resolve_n_jobs`` and ``max_pending``.
     verbose : int
         Verbosity of progress on standard error: 0 is silent, above 10 reports every fit.
     """
@@ -200,7 +200,7 @@ def _wait_for_one(running: set[Future[FitResult]], progress: _JoblibProgress) ->
 
 
 def _copy_without_trainset(algo: Any) -> Any:
-    """Return a copy of an algorithm without one of the ratings that it learned from before."""
+    """Return a copy of an algorithm that shares its previous trainset."""
     trainset = vars(algo).get("trainset")
     return copy.deepcopy(algo, {} if trainset is None else {id(trainset): trainset})
 
@@ -219,7 +219,7 @@ def _run_in_processes(
 
 
 def _run_packed(packed: bytes, aliased: bool) -> FitResult:
-    """Do work that was sent to this process by the one that started it, and comes from nowhere else.
+    """Run a task received from the parent process, the only source of pickles here.
 
     It is unpacked only here, so that modules which it imports find ``surprise`` as they did there.
     """
@@ -231,7 +231,7 @@ def _run_packed(packed: bytes, aliased: bool) -> FitResult:
 
 
 def _cloudpickle() -> Any:
-    """Return what joblib sends classes of notebooks and scripts with; older joblibs carry it inside."""
+    """Return cloudpickle, which joblib serializes classes of scripts with; older versions vendor it."""
     vendored = "joblib.externals.cloudpickle"
     return import_module("cloudpickle" if find_spec("cloudpickle") is not None else vendored)
 

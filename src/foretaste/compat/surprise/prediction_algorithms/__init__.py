@@ -1,4 +1,4 @@
-"""The algorithms that predict ratings, and the base of your own."""
+"""Prediction algorithms and the base class for custom ones."""
 
 from foretaste.compat.surprise.prediction_algorithms import optimize_baselines as optimize_baselines
 from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase

@@ -55,7 +55,7 @@ class FactorModel(AlgoBase):
         raise NotImplementedError
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating from inner ids; who is unknown counts as 0.
+        """Predict one rating from inner ids; unknown users and items contribute 0.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class FactorModel(AlgoBase):
     def _user_vectors(
         self, users: IndexArray, bu: Float64Array
     ) -> tuple[Float64Array, Float64Array, IndexArray]:
-        """Return vectors and biases of users, and where in them each of ``users`` stands."""
+        """Return vectors and biases of users, and the position of each of ``users`` in them."""
         return self.pu, bu, users
 
     def _iter_epochs(self) -> Iterator[int]:

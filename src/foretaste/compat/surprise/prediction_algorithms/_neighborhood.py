@@ -80,12 +80,12 @@ class Centering:
 
     Attributes
     ----------
-    centre : float64 array, shape (n_x,), or None
-        Taken off; None leaves ratings as they are.
+    center : float64 array, shape (n_x,), or None
+        Subtracted; None leaves ratings as they are.
     offset : float64 array, shape (n_y,), or None
-        With it, ``mean + centre + offset`` is taken off.
-    spread : float64 array, shape (n_x,), or None
-        Divided by.
+        With it, ``mean + center + offset`` is subtracted.
+    scale : float64 array, shape (n_x,), or None
+        Divisor.
     mean : float
     """
 
@@ -106,7 +106,7 @@ class Centering:
 
 @dataclass
 class Neighborhood:
-    """The ratings of a trainset by column, and how alike the rows are.
+    """The ratings of a trainset by column, and the similarities of its rows.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Neighborhood:
     rating : float64 array, shape (n,)
     n_x, min_support : int
     baseline : float64 array, shape (n,), or None
-        What is taken off each rating before it is compared.
+        Subtracted from each rating before the comparison.
     shrinkage : float
     """
 
@@ -132,7 +132,7 @@ class Neighborhood:
     _row_cache: RowCache | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is kept in a copy: the kernel is made again when it is asked."""
+        """Return the state without the kernel and the cache, which are rebuilt on demand."""
         return vars(self) | {"_kernel": None, "_row_cache": None}
 
     def kernel(self) -> SurpriseNeighbors:
@@ -149,7 +149,7 @@ class Neighborhood:
 
         Raises
         ------
-        SimilarityUndefined
+        SimilarityUndefinedError
             If one divides by 0.
         """
         try:
@@ -158,11 +158,11 @@ class Neighborhood:
             raise make_similarity_error(error, self.measure) from None
 
     def similarities_to(self, x: int) -> Float64Array:
-        """Return how alike all are to one: float64, shape (n_x,); not to be written to.
+        """Return the similarities of all rows to one: float64, shape (n_x,); not to be written to.
 
         Raises
         ------
-        SimilarityUndefined
+        SimilarityUndefinedError
             If one similarity divides by 0.
         """
         if self._row_cache is None:
@@ -183,7 +183,7 @@ class Neighborhood:
             -1 for an unknown one: its sums are 0.
         k : int
             Maximum number of neighbors.
-        centring : Centring
+        centering : Centering
         sim : float64 array, shape (n_x, n_x), optional
             Similarities to use in place of those computed.
 
@@ -197,13 +197,13 @@ class Neighborhood:
 
         Raises
         ------
-        SimilarityUndefined
+        SimilarityUndefinedError
             If a similarity divides by 0.
         """
         k = max(-1, min(k, len(self.row) + 1))
         centering_args = (centering.center, centering.offset, centering.scale, float(centering.mean))
         rows = x
-        if sim is None and len(x) == 1:  # of predictions one by one, rows are kept
+        if sim is None and len(x) == 1:  # for single predictions, rows are cached
             known = bool(x[0] >= 0 and y[0] >= 0)
             sim = self.similarities_to(int(x[0]))[None] if known else np.zeros((1, self.n_x))
             rows = np.zeros(1, np.int32) if known else np.full(1, -1, np.int32)

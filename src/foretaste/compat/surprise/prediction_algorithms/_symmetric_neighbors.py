@@ -20,7 +20,7 @@ class SymmetricAlgo(AlgoBase):
     """Base of algorithms that go by users (x) and items (y), or the other way round.
 
     ``fit`` makes no matrix of similarities: predictions compute the rows that they need, and ``sim`` all of
-    them when it is first asked for. From then on predictions go by ``sim``, so that changes of it count.
+    them on first access. From then on predictions use ``sim``, so that changes to it take effect.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class PredictionImpossible(Exception):
-    """Raised by ``estimate`` where nothing can be said; the default prediction takes its place."""
+    """Raised by ``estimate`` where no prediction is possible; the default prediction is used instead."""
 
 
 class _Fields(NamedTuple):

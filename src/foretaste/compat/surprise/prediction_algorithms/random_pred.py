@@ -12,7 +12,7 @@ from foretaste.typing import IndexArray
 
 
 class NormalPredictor(AlgoBase):
-    """Ratings drawn from the normal distribution that the ratings of the trainset have.
+    """Ratings sampled from the normal distribution that the ratings of the trainset have.
 
     Numbers come from ``np.random``, one for each prediction in its order; ``np.random.seed`` repeats them.
 
@@ -44,7 +44,7 @@ class NormalPredictor(AlgoBase):
         return self
 
     def estimate(self, *_: Any) -> Any:
-        """Draw one rating, whoever is asked for."""
+        """Sample one rating, whatever the user and item."""
         return np.random.normal(self.trainset.global_mean, self.sigma)
 
     def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:

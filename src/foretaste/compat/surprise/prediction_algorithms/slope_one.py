@@ -21,16 +21,16 @@ from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
 
 
 class SlopeOne(AlgoBase):
-    r"""Predict the user's mean, moved by how much more the item usually gets than those that the user rated.
+    r"""Predict the user's mean plus the item's mean deviation from the items that the user rated.
 
     .. math:: \hat r_{ui} = \mu_u + \frac{1}{|R|} \sum_{j \in R} d_{ij}
 
     with :math:`R` the items that :math:`u` rated and someone together with :math:`i`, and :math:`d_{ij}` the
     mean of :math:`r_{vi} - r_{vj}` over those who rated both. As in scikit-surprise, :math:`d_{ij}` is of
-    ratings without what stands behind their point; a warning says so where that changes them.
+    ratings truncated to integers; a warning reports where that changes them.
 
-    ``fit`` makes no matrix: predictions compute the rows that they need, ``dev`` and ``freq`` are made when
-    first asked for.
+    ``fit`` builds no matrix: predictions compute the rows that they need; ``dev`` and ``freq`` are computed
+    on first access.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class SlopeOne(AlgoBase):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is kept in a copy: the kernel is made again when it is asked."""
+        """Return the state without the kernel and the cache, which are rebuilt on demand."""
         state = vars(self).copy()
         return state | {key: None for key in ("_kernel", "_row_cache") if key in state}
 
@@ -145,7 +145,7 @@ class SlopeOne(AlgoBase):
 
 
 def _truncate_ratings(trainset: Trainset, rows: RatingArrays) -> Float64Array:
-    """Return ratings cut down to whole numbers, with a warning if that changes them."""
+    """Return ratings truncated to integers, with a warning if that changes them."""
     invalid = np.flatnonzero(~(np.abs(rows.values) < 2**31))
     if len(invalid):
         raise DataError(
