@@ -28,7 +28,7 @@ ALGORITHMS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Shows all options after an error, as the command always did."""
+    """Prints the help after an error, as scikit-surprise does."""
 
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"error: {message}\n")
@@ -85,7 +85,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def _dump_folds(algo: Any, data: Any, folds: Any, folder: Path, dump: Any) -> None:
-    """Write, for each fold, the algorithm as it learned and its predictions."""
+    """Write, for each fold, the fitted algorithm and its predictions."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (trainset, testset) in enumerate(folds.split(data), 1):
         predictions = algo.fit(trainset).test(testset)
@@ -113,7 +113,7 @@ def _parse_reader(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
 
 
 def _parse_literal(option: str, text: str) -> Any:
-    """Return the value that a text writes: dicts, lists, numbers, texts; names and calls are refused."""
+    """Return the value that a text writes: dicts, lists, numbers, strings; names and calls are errors."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError) as error:

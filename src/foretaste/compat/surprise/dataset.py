@@ -40,18 +40,18 @@ class Dataset:
 
     @classmethod
     def load_builtin(cls, name: str = "ml-100k", prompt: bool = True) -> DatasetAutoFolds:
-        """Load a published dataset, fetched first if it is not on this machine.
+        """Load a published dataset, downloaded first if missing.
 
         Parameters
         ----------
         name : str
             ``"ml-100k"``, ``"ml-1m"`` or ``"jester"`` (the second of Jester's).
         prompt : bool
-            Whether to ask before it is fetched; the program ends (``SystemExit``) if the answer is no.
+            Whether to ask before downloading; the program exits (``SystemExit``) if the answer is no.
 
         Raises
         ------
-        UnknownName
+        UnknownNameError
             If there is no such dataset (a ``ValueError``).
         DownloadError, DataError
             If it cannot be fetched, or is not what was published.
@@ -96,12 +96,12 @@ class Dataset:
         Parameters
         ----------
         folds_files : iterable of (path, path)
-            The files to learn from and to test with, of each fold; read when the folds are asked for.
+            Training and test file of each fold; read when ``split`` yields the fold.
         reader : Reader
 
         Raises
         ------
-        UnknownName
+        UnknownNameError
             If one of the files does not exist (a ``ValueError``).
         """
         return DatasetUserFolds(folds_files=folds_files, reader=reader)
@@ -113,14 +113,14 @@ class Dataset:
         Parameters
         ----------
         df : frame
-            Of pandas, polars, pyarrow or any library that speaks Arrow; three columns: user, item, rating.
+            Of pandas, polars, pyarrow or any library that supports Arrow; three columns: user, item, rating.
         reader : Reader
             Only its ``rating_scale`` matters.
 
         Raises
         ------
         InvalidParameterError, DataError
-            If it has not three columns, or a rating is no number (``ValueError``).
+            If it does not have three columns, or a rating is not a number (``ValueError``).
         """
         return DatasetAutoFolds(reader=reader, df=df)
 
@@ -154,7 +154,7 @@ class Dataset:
         return ratings
 
     def construct_trainset(self, raw_trainset: Any) -> Trainset:
-        """Make a trainset; inner ids are given in the order in which raw ids first appear.
+        """Build a trainset; inner ids are assigned in the order in which raw ids first appear.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ def _frame_ratings(df: Any) -> list[Rating]:
 
 
 def _frame_rows(df: Any) -> Iterable[Any]:
-    """Return the rows of a frame as Python's own values; no library is imported that it needs not."""
+    """Return the rows of a frame as Python values, without importing libraries that are not needed."""
     if hasattr(df, "itertuples"):
         rows: Iterable[Any] = df.itertuples(index=False, name=None)
         return rows

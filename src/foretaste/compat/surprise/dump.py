@@ -1,9 +1,9 @@
 """Saves and loads predictions and algorithms; loading executes no code from the file.
 
 A dump is a safetensors file. Its metadata holds one JSON text, ``foretaste-surprise``: format, version of
-foretaste, the algorithm's name, its parameters and the numbers that it learned. The trainset, the predictions
-and the learned arrays are tensors. Algorithms that learn the same from the same ratings (neighbors, Slope
-One, the normal predictor) are kept as their parameters and trainset, and learn again when they are read.
+foretaste, the algorithm's name and its parameters. The trainset, the predictions and the fitted arrays
+are tensors. Algorithms whose fit is deterministic (neighbors, Slope One, the normal predictor) are stored
+as parameters and trainset, and refitted by ``load``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ _REFITTED_ALGORITHMS = (
     "KNNBaseline",
     "SlopeOne",
 )
-_CLUSTER_PARAMS = {"cltr_u": "n_cltr_u", "cltr_i": "n_cltr_i"}  # arrays of places, all below this parameter
+_CLUSTER_PARAMS = {
+    "cltr_u": "n_cltr_u",
+    "cltr_i": "n_cltr_i",
+}  # arrays of cluster indices, all below this parameter
 
 
 def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any = 0) -> None:
@@ -67,12 +70,12 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
     algo : algorithm, optional
         One of those of this package, fitted or not.
     verbose : int
-        Whether to say that the file was written.
+        Whether to print that the file was written.
 
     Raises
     ------
     NotSupportedError
-        If the algorithm is of a class of your own, or has an attribute that a file cannot hold.
+        If the algorithm is of a custom class, or has an attribute that a file cannot hold.
     NotFoundError, InvalidParameterError
         If the file cannot be written.
     """
@@ -103,7 +106,7 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
     -------
     predictions : list of Prediction or None
     algo : algorithm or None
-        Predicting what the kept one did.
+        Its predictions are those of the saved one.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
         If the file does not exist.
     ModelFileError
         If it is no dump of this package (one of scikit-surprise is a pickle, which can run code when it is
-        read), damaged, or says what cannot be.
+        read), corrupt or inconsistent.
     """
     path = Path(file_name)
     if not path.is_file():
@@ -197,7 +200,7 @@ def _fit_template(name: str, params: dict[str, Any], trainset: Any) -> Any:
 
 
 def _fitted_arrays(algo: Any, template: Any) -> ArrayDict:
-    """Return the fitted arrays and numbers of an algorithm."""
+    """Return the fitted arrays of an algorithm."""
     arrays: ArrayDict = {}
     for key, expected in vars(template).items():
         value = vars(algo).get(key)

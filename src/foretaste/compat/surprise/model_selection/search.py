@@ -23,7 +23,7 @@ _OPTION_DICTS = ("sim_options", "bsl_options")
 
 
 class BaseSearchCV(ABC):
-    """What searches have in common.
+    """Base of the hyperparameter searches.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class BaseSearchCV(ABC):
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
-        How many fits at once: 1 takes them in turn, -1 is all cores, -2 all but one.
+        How many fits at once: 1 runs them sequentially, -1 is all cores, -2 all but one.
     pre_dispatch : int, str or None
         How many algorithms are made before they are worked on.
     joblib_verbose : int
@@ -90,7 +90,7 @@ class BaseSearchCV(ABC):
         return self.measures[0] if refit is True else False
 
     def fit(self, data: Any) -> None:
-        """Measure every setting on every fold; the same folds for all.
+        """Evaluate every parameter setting on the same folds.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class BaseSearchCV(ABC):
         Raises
         ------
         InvalidParameterError
-            If ``refit`` is asked for and the dataset has no ratings of its own, only folds in files (a
+            If ``refit`` is set and the dataset has no ratings, only folds in files (a
             ``ValueError``); or if ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
         """
         if self.refit and isinstance(data, DatasetUserFolds):
@@ -203,7 +203,7 @@ def _rank(means: Float64Array, *, higher_is_better: bool) -> tuple[Int64Array, A
 
 
 def _expand_options(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters, with all combinations of what stands in a dict of options."""
+    """Return the parameters, with dicts of options expanded to all combinations."""
     expanded = dict(params)
     for name in _OPTION_DICTS:
         if name in expanded:
@@ -224,7 +224,7 @@ def _expand_options(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_values(name: str, values: Any) -> None:
-    # A text would be taken apart into its letters.
+    # A string would be split into characters.
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise InvalidParameterError(
             f"{name} is {values!r}; it must be a list of values", hint=f"[{values!r}]"
@@ -248,7 +248,7 @@ class GridSearchCV(BaseSearchCV):
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
-        How many fits at once: 1 takes them in turn, -1 is all cores, -2 all but one.
+        How many fits at once: 1 runs them sequentially, -1 is all cores, -2 all but one.
     pre_dispatch : int, str or None
         How many algorithms are made before they are worked on.
     joblib_verbose : int

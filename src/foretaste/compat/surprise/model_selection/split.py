@@ -1,7 +1,7 @@
 """Splitters: training and test rows of each fold.
 
 The same ``random_state`` gives the folds, and the order within them, that scikit-surprise gives. Folds are
-made one at a time as they are asked for, each drawing its random numbers then.
+generated lazily, each sampling its random numbers then.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def get_cv(cv: Any) -> Any:
 
 
 class _Splits:
-    """Yields as many folds as its number of splits; one that reads them knows it once ``split`` has begun."""
+    """Base of splitters with ``n_splits`` folds; ``PredefinedKFold`` knows it once ``split`` has started."""
 
     n_splits: int
 
@@ -148,7 +148,7 @@ class ShuffleSplit(_Splits):
     n_splits : int
         Number of folds.
     test_size, train_size : float, int or None
-        A share of the ratings (float) or how many (int); None is what the other leaves.
+        A fraction of the ratings (float) or their number (int); None is the complement of the other.
     random_state : int, RandomState or None
     shuffle : bool
         Whether rows are drawn at random; otherwise the first are learned from and all folds are the same.
@@ -180,7 +180,7 @@ class ShuffleSplit(_Splits):
         self.shuffle = shuffle
 
     def validate_train_test_sizes(self, test_size: Any, train_size: Any, n_ratings: int) -> tuple[int, int]:
-        """Return how many ratings to learn from and how many to test with.
+        """Return the number of training and of test ratings.
 
         Parameters
         ----------
@@ -261,10 +261,10 @@ def train_test_split(
     ----------
     data : Dataset
     test_size, train_size : float, int or None
-        A share of the ratings (float) or how many (int); None is what the other leaves.
+        A fraction of the ratings (float) or their number (int); None is the complement of the other.
     random_state : int, RandomState or None
     shuffle : bool
-        Whether rows are drawn at random; otherwise the first are learned from.
+        Whether rows are sampled at random; otherwise the first are the training rows.
 
     Returns
     -------
@@ -288,8 +288,8 @@ class LeaveOneOut(_Splits):
         Number of folds.
     random_state : int, RandomState or None
     min_n_ratings : int
-        Users who have not more ratings than this are left out altogether. With 0, users of one rating are
-        tested with and not learned from.
+        Users who have not more ratings than this are excluded. With 0, users with one rating are
+        only in the test set.
     """
 
     def __init__(self, n_splits: int = 5, random_state: Any = None, min_n_ratings: int = 0) -> None:
@@ -307,7 +307,7 @@ class LeaveOneOut(_Splits):
         Raises
         ------
         InvalidParameterError
-            If nothing is left to learn from (a ``ValueError``).
+            If no training ratings remain (a ``ValueError``).
         """
         ratings = EncodedRatings(data)
         rows = np.argsort(ratings.users, kind="stable")
@@ -317,7 +317,7 @@ class LeaveOneOut(_Splits):
         starts = np.cumsum(counts) - counts
         rng = get_rng(self.random_state)
         for _ in range(self.n_splits):
-            # One by one: an array of limits would draw other numbers.
+            # One by one: an array of limits would sample other numbers.
             test_positions = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
             if len(rows) == len(test_positions):
                 raise InvalidParameterError(
@@ -334,7 +334,7 @@ class PredefinedKFold(_Splits):
     Attributes
     ----------
     n_splits : int
-        How many folds, once ``split`` has begun.
+        How many folds, once ``split`` has started.
     """
 
     def split(self, data: Any) -> Iterator[Fold]:

@@ -69,10 +69,10 @@ def cross_validate(
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
-        How many folds at once: 1 takes them in turn, -1 is all cores, -2 all but one. An algorithm without a
-        ``random_state`` draws from ``np.random``, so that its numbers repeat only with ``n_jobs=1``.
+        Folds at once: 1 runs them sequentially, -1 is all cores, -2 all but one. An algorithm without
+        a ``random_state`` samples from ``np.random``: its results are reproducible only with ``n_jobs=1``.
     pre_dispatch : int, str or None
-        How many folds are made before they are worked on: a number, ``"2*n_jobs"``, or None for all.
+        How many folds are generated ahead: a number, ``"2*n_jobs"``, or None for all.
     verbose : bool
         Whether to print the table.
 
@@ -112,7 +112,7 @@ def cross_validate(
 def fit_and_score(
     algo: Any, trainset: Any, testset: Any, measures: Any, return_train_measures: bool = False
 ) -> FitResult:
-    """Fit an algorithm, predict a testset, measure.
+    """Fit an algorithm, predict a testset and compute measures.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def fit_and_score(
     -------
     test_measures : dict of str to float
     train_measures : dict of str to float
-        Empty unless asked for.
+        Empty unless ``return_train_measures``.
     fit_time, test_time : float
         Seconds.
     """

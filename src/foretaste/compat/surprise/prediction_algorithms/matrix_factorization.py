@@ -172,7 +172,7 @@ class NMF(FactorModel):
     lr_bu, lr_bi : float
         Learning rates of the biases.
     init_low, init_high : float
-        Between which the first factors are drawn.
+        Range of the uniform initial factors.
     random_state : int, RandomState or None
         Generator of the initial factors.
     verbose : bool
@@ -212,7 +212,7 @@ class NMF(FactorModel):
         Raises
         ------
         ZeroDivisionError
-            Without regularization, if all ratings that a factor stands for are 0.
+            Without regularization, if a factor's ratings are all 0.
         """
         rng = get_rng(self.random_state)
         pu = rng.uniform(self.init_low, self.init_high, (trainset.n_users, self.n_factors))
@@ -231,5 +231,5 @@ class NMF(FactorModel):
 
 
 def _with_default(default: Any, *values: Any) -> list[Any]:
-    """Return each number, or the one of all where there is none."""
+    """Return each value, or the default where it is None."""
     return [default if value is None else value for value in values]
