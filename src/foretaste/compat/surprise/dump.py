@@ -140,7 +140,7 @@ def _classes() -> dict[str, Any]:
 
 
 def _pack_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
-    """Return what the header says of an algorithm; its arrays go into ``arrays``."""
+    """Return the header fields of an algorithm; its arrays are added to ``arrays``."""
     name = type(algo).__name__
     if _classes().get(name) is not type(algo):
         raise NotSupportedError(
@@ -174,7 +174,7 @@ def _pack_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
 
 
 def _params(algo: Any) -> dict[str, Any]:
-    """Return the arguments that make an algorithm like this one; what is left out has its default."""
+    """Return the constructor arguments that reproduce an algorithm; missing ones have their defaults."""
     known = inspect.signature(type(algo).__init__).parameters
     names = [*known, "verbose", "sim_options", "bsl_options"]
     return {name: vars(algo)[name] for name in names if name != "self" and name in vars(algo)}

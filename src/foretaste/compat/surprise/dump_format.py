@@ -24,7 +24,7 @@ _MAX_DEPTH = 20
 
 
 def to_json_value(value: Any, name: str, depth: int = 0) -> Any:
-    """Return a value as JSON gives it back, numpy's numbers as Python's own.
+    """Return a value as it comes back from JSON, numpy scalars as Python numbers.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def encode_json(value: Any) -> UInt8Array:
 
 
 def decode_json(array: Any, name: str) -> Any:
-    """Return what ``packed_json`` wrote.
+    """Decode the JSON value of an array of bytes.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _id_to_json(raw: Any, what: str) -> Any:
 
 
 def unpack_trainset(arrays: ArrayDict) -> Trainset:
-    """Take the trainset of a file out of its arrays.
+    """Restore the trainset of a file, removing its arrays.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _unpack_scale(arrays: ArrayDict) -> tuple[Any, Any]:
 
 
 def pack_random(random_state: Any) -> Any:
-    """Return what ``random_state`` may be, a generator as its state, for JSON."""
+    """Return a ``random_state`` as a JSON value; a generator as its state."""
     if not isinstance(random_state, np.random.RandomState):
         return to_json_value(random_state, "random_state")
     name, keys, position, has_gauss, gauss = random_state.get_state(legacy=True)
@@ -239,7 +239,7 @@ def pack_random(random_state: Any) -> Any:
 
 
 def unpack_random(state: Any) -> Any:
-    """Return what ``pack_random`` took.
+    """Restore the ``random_state`` of ``pack_random``.
 
     Raises
     ------

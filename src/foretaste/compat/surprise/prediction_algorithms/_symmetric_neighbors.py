@@ -105,9 +105,9 @@ class SymmetricAlgo(AlgoBase):
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        SimilarityUndefined
+        SimilarityUndefinedError
             If a similarity divides by 0 (a ``ZeroDivisionError``).
         """
         neighborhood = self._get_neighborhood()

@@ -28,9 +28,9 @@ class BatchEstimates:
     Attributes
     ----------
     value : float64 array, shape (n,)
-        Predictions before they are clipped to the scale; what stands in impossible rows does not matter.
+        Predictions before they are clipped to the scale; values of impossible rows are ignored.
     impossible : dict of int to str
-        The rows that nothing can be said of, with the reason.
+        The impossible rows, with the reason.
     details : dict of str to array, shape (n,)
         Each row's entry goes into the details of its prediction.
     """
@@ -41,7 +41,7 @@ class BatchEstimates:
 
 
 class AlgoBase:
-    """Base of all algorithms, and of those that programs write themselves.
+    """Base of all algorithms, including custom ones.
 
     One of your own has an ``estimate(u, i)``, inner ids (or a text that begins with ``UKN__`` where the
     trainset does not know the raw id), that returns a number, or a number and a dict of details, or raises
@@ -87,7 +87,7 @@ class AlgoBase:
         return self
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is clipped to the scale; algorithms write their own.
+        """Predict one rating, before it is clipped to the scale; implemented by subclasses.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class AlgoBase:
         raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
 
     def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates | None:
-        """Predict many ratings; None if only ``estimate`` can say.
+        """Predict many ratings; None if only ``estimate`` can.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class AlgoBase:
         uid, iid : object
             Raw ids.
         r_ui : float, optional
-            The true rating, handed through.
+            The true rating, passed through.
         clip : bool
             Whether the prediction is clipped to the rating scale.
         verbose : bool
@@ -150,7 +150,7 @@ class AlgoBase:
         Returns
         -------
         Prediction
-            With the default prediction where ``estimate`` says that it is impossible.
+            With the default prediction where ``estimate`` finds it impossible.
 
         Raises
         ------
@@ -190,11 +190,11 @@ class AlgoBase:
         return predictions
 
     def default_prediction(self) -> Any:
-        """Return what is predicted where a prediction is impossible: the mean of all ratings."""
+        """Return the prediction for impossible cases: the mean of all ratings."""
         return self.trainset.global_mean
 
     def compute_baselines(self) -> tuple[Any, Any]:
-        """Compute how much users and items lie above the mean of all ratings.
+        """Compute the biases of users and items relative to the global mean.
 
         ``bsl_options["method"]`` is ``"als"`` or ``"sgd"``. What was computed stays until the next ``fit``.
 
@@ -225,7 +225,7 @@ class AlgoBase:
         return self.bu, self.bi
 
     def compute_similarities(self) -> Any:
-        """Compute how alike users are, or items if ``sim_options["user_based"]`` is false.
+        """Compute the similarities of users, or items if ``sim_options["user_based"]`` is false.
 
         Returns
         -------
@@ -233,7 +233,7 @@ class AlgoBase:
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         name = self._measure()
@@ -266,7 +266,7 @@ class AlgoBase:
         return name
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
-        """Return those most like one user, or one item if ``sim_options["user_based"]`` is false.
+        """Return the nearest neighbors of one user, or one item if ``sim_options["user_based"]`` is false.
 
         Parameters
         ----------
@@ -278,7 +278,7 @@ class AlgoBase:
         Returns
         -------
         list of int
-            Inner ids, the most alike first, among equals the smallest id first.
+            Inner ids, most similar first, ties by id.
         """
         trainset = self.trainset
         ids = trainset.all_users() if self.sim_options["user_based"] else trainset.all_items()
@@ -364,7 +364,7 @@ class AlgoBase:
 
 
 def _copy_options(name: str, options: Any) -> dict[str, Any]:
-    """Return a copy, so that the caller's dict stays as it is."""
+    """Return a copy, so that the caller's dict is not modified."""
     if not hasattr(options, "keys"):
         raise InvalidParameterError(
             f"{name}={options!r} is a {type(options).__name__}; it must be a dict", hint=f"{name}={{}}"
@@ -373,7 +373,7 @@ def _copy_options(name: str, options: Any) -> dict[str, Any]:
 
 
 def _supports_batches(algo: AlgoBase) -> bool:
-    """Whether ``_estimate_rows`` says what ``estimate`` says: no later class, nor the object, changed it."""
+    """Whether ``_estimate_rows`` matches ``estimate``: neither a subclass nor the object overrides it."""
     if "estimate" in vars(algo):
         return False
     for algo_class in type(algo).__mro__:

@@ -34,7 +34,7 @@ class KNNBasic(KNNBase):
     k : int
         Maximum number of neighbors.
     min_k : int
-        With fewer, the prediction is impossible: the mean of all ratings takes its place.
+        With fewer, the prediction is impossible: the global mean is predicted instead.
     sim_options : dict
         ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
     verbose : bool
@@ -44,7 +44,7 @@ class KNNBasic(KNNBase):
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings; similarities are computed as predictions need them.
+        """Set the trainset; similarities are computed on demand.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class KNNBasic(KNNBase):
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
@@ -80,7 +80,7 @@ class KNNBasic(KNNBase):
 
 
 class KNNWithMeans(KNNBase):
-    r"""Predict the own mean and how far the nearest neighbors lie from theirs.
+    r"""Predict the mean of the row plus the weighted mean deviation of its nearest neighbors.
 
     .. math:: \hat r_{ui} = \mu_u
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -92,7 +92,7 @@ class KNNWithMeans(KNNBase):
     k : int
         Maximum number of neighbors.
     min_k : int
-        With fewer, the prediction is the own mean.
+        With fewer, the prediction is the mean of the row.
     sim_options : dict
         ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
     verbose : bool
@@ -106,7 +106,7 @@ class KNNWithMeans(KNNBase):
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings and their means; similarities are computed as predictions need them.
+        """Set the trainset and compute means; similarities are computed on demand.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class KNNWithMeans(KNNBase):
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
@@ -136,7 +136,7 @@ class KNNWithMeans(KNNBase):
 
 
 class KNNWithZScore(KNNBase):
-    r"""Predict the own mean and, in standard deviations, how far the nearest neighbors lie from theirs.
+    r"""Predict the mean of the row plus the weighted mean z-score of its nearest neighbors.
 
     .. math:: \hat r_{ui} = \mu_u + \sigma_u
               \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v) / \sigma_v}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -148,7 +148,7 @@ class KNNWithZScore(KNNBase):
     k : int
         Maximum number of neighbors.
     min_k : int
-        With fewer, the prediction is the own mean.
+        With fewer, the prediction is the mean of the row.
     sim_options : dict
         ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
     verbose : bool
@@ -163,7 +163,7 @@ class KNNWithZScore(KNNBase):
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings, their means and spreads; similarities are computed as predictions need them.
+        """Set the trainset, compute means and standard deviations; similarities are computed on demand.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class KNNWithZScore(KNNBase):
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
@@ -197,7 +197,7 @@ class KNNWithZScore(KNNBase):
 
 
 class KNNBaseline(KNNBase):
-    r"""Predict the baseline and how far the nearest neighbors lie from theirs.
+    r"""Predict the baseline plus the weighted mean deviation of the nearest neighbors from theirs.
 
     .. math:: \hat r_{ui} = b_{ui}
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
@@ -217,7 +217,7 @@ class KNNBaseline(KNNBase):
     verbose : bool
         Whether to print when baselines and similarities are computed.
     **kwargs
-        Left aside.
+        Ignored.
 
     Attributes
     ----------
@@ -237,7 +237,7 @@ class KNNBaseline(KNNBase):
         KNNBase.__init__(self, k, min_k, sim_options, verbose, bsl_options=bsl_options, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings, compute baselines; similarities are computed as predictions need them.
+        """Set the trainset and compute baselines; similarities are computed on demand.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class KNNBaseline(KNNBase):
 
         Raises
         ------
-        WrongName
+        UnknownSimilarityError
             If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
         """
         SymmetricAlgo.fit(self, trainset)
@@ -286,7 +286,7 @@ def _mean_plus_deviation(
     items: IndexArray,
     sigmas: Float64Array | None = None,
 ) -> BatchEstimates:
-    """Return the own mean and the neighbors' mean deviation, times the own sigma if there are any."""
+    """Return the row's mean plus the neighbors' mean deviation, times the row's sigma if given."""
     known = algo._unknown_ids.both_known(users, items)
     sums = algo._neighbor_sums(users, items, known)
     x, _ = algo.switch(users, items)
