@@ -133,7 +133,7 @@ def test_custom_class_raises_with_an_alternative(trainset, tmp_path):
 def test_unsupported_attribute_is_named(trainset, tmp_path):
     made = prediction_algorithms.SlopeOne().fit(trainset)
     made.note = "mine"
-    with pytest.raises(ForetasteError, match=r"SlopeOne\.note is an attribute of your own"):
+    with pytest.raises(ForetasteError, match=r"SlopeOne\.note is a custom attribute"):
         dump.dump(tmp_path / "file", None, made)
     with pytest.raises(ForetasteError, match=r"predictions\[0\]\.uid is \(1, 2\)"):
         dump.dump(tmp_path / "file", [Prediction((1, 2), "i", None, 1.0, {})])

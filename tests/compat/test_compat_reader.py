@@ -65,7 +65,7 @@ def test_reversed_scale_raises():
 
 
 @pytest.mark.parametrize(
-    ("line", "word"), [("a b\n", "2 fields"), ("a b c\n", "'c' is no number"), ("\n", "0 fields")]
+    ("line", "word"), [("a b\n", "2 fields"), ("a b c\n", "'c' is not a number"), ("\n", "0 fields")]
 )
 def test_invalid_line_is_named_by_file_and_number(tmp_path, line, word):
     path = tmp_path / "bad.txt"

@@ -111,7 +111,7 @@ def test_slope_one_equals_surprise(kind):
 def test_slope_one_warns_about_truncated_ratings():
     _, b = trainsets([("a", "x", 3.0, None), ("a", "y", 2.5, None), ("b", "x", 4.5, None)])
     with pytest.warns(
-        ours._warnings.SurpriseCompatWarning, match=r"user 'a', item 'y'.* 2\.5 for 2 .*\(2 such\)"
+        ours._warnings.SurpriseCompatWarning, match=r"user 'a', item 'y'.* 2\.5 to 2 .*\(2 such\)"
     ):
         ours.SlopeOne().fit(b)
     for rating in (float("nan"), 3e9, -3e9):

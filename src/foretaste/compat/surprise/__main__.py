@@ -133,7 +133,7 @@ def _check_algorithm_name(name: str) -> str:
 def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m foretaste.compat.surprise",
-        description="Cross-validate an algorithm: on a published dataset, on a file of your own, "
+        description="Cross-validate an algorithm: on a published dataset, on your own file, "
         "or on files that are divided into folds already.",
         epilog="Example: -algo SVD -params \"{'n_epochs': 5, 'verbose': True}\" -load-builtin ml-100k "
         "-n-folds 3",
@@ -155,11 +155,11 @@ def _make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "-load-custom", dest="load_custom", metavar="<file path>",
-        help="A file of ratings; needs -reader, and goes before -load-builtin.",
+        help="A file of ratings; needs -reader; overrides -load-builtin.",
     )  # fmt: skip
     add(
         "-folds-files", dest="folds_files", metavar="<train1 test1 train2 test2... >",
-        help="Files to learn from and to test with, in turn; needs -reader; -load-custom goes before it.",
+        help="Training and test files, alternating; needs -reader; overridden by -load-custom.",
     )  # fmt: skip
     add(
         "-reader", metavar="<reader>",

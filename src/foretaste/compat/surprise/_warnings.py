@@ -88,8 +88,8 @@ def warn_about_ratings(
     if len(missing):
         warn(
             f"{row_label(int(missing[0]))}: the rating is NaN, "
-            f"which makes the mean of all ratings and what is "
-            f"learned from it NaN ({len(missing):,} such)",
+            f"which makes the global mean and "
+            f"the fitted parameters NaN ({len(missing):,} such)",
             "leave these rows out before the ratings are loaded",
         )
     outside = np.flatnonzero((values < low) | (values > high))
@@ -99,7 +99,7 @@ def warn_about_ratings(
         warn(
             f"{row_label(first)}: the rating {values[first]:g} is outside the scale {low:g} to {high:g} "
             f"of the "
-            f"Reader, into which all predictions are brought ({len(outside):,} such)",
+            f"Reader, to which all predictions are clipped ({len(outside):,} such)",
             f"Reader(rating_scale=({known.min():g}, {known.max():g}), ...)",
         )
     if len({(user, item) for user, item, _, _ in ratings}) < len(ratings):

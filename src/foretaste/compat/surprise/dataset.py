@@ -263,7 +263,7 @@ def _frame_ratings(df: Any) -> list[Rating]:
                 hint='df[["user", "item", "rating"]]',
             ) from None
         raise DataError(
-            f"a rating is no number: {error}",
+            f"a rating is not a number: {error}",
             where=f"row {len(ratings)} of the frame",
             hint="look at that row",
         ) from None
@@ -284,6 +284,6 @@ def _frame_rows(df: Any) -> Iterable[Any]:
         return frame.iter_rows()
     raise InvalidParameterError(
         f"df is a {type(df).__name__}; it must be a frame of pandas, polars, pyarrow or another library that "
-        "speaks Arrow",
+        "supports Arrow",
         hint='pandas.DataFrame({"user": users, "item": items, "rating": ratings})',
     )

@@ -146,7 +146,7 @@ def _pack_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
         raise NotSupportedError(
             f"a {name} is none of the algorithms of this package, so a dump cannot hold it",
             hint=f"dump.dump(file_name, predictions), and numpy.savez for what {name} learned; or pickle, if "
-            "only you read the file; algorithms that can be kept: " + ", ".join(_classes()),
+            "only you read the file; supported algorithms: " + ", ".join(_classes()),
         )
     fitted = hasattr(algo, "trainset")
     params = _params(algo)
@@ -161,8 +161,8 @@ def _pack_algo(algo: Any, arrays: ArrayDict) -> dict[str, Any]:
     extra = sorted(key for key in unknown if not key.startswith("_"))
     if extra:
         raise NotSupportedError(
-            f"{name}.{extra[0]} is an attribute of your own, which a dump cannot hold",
-            hint=f"del algo.{extra[0]}, and keep it in a file of your own",
+            f"{name}.{extra[0]} is a custom attribute, which a dump cannot store",
+            hint=f"del algo.{extra[0]}, and save it in a separate file",
         )
     packed_params = {
         key: pack_random(value)
@@ -299,7 +299,7 @@ def _check_epochs(params: dict[str, Any]) -> None:
 
 def _check_finite(value: Any, name: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        raise NotSupportedError(f"{name}={value} is no number, which a dump cannot hold")
+        raise NotSupportedError(f"{name}={value} is not finite, which a dump cannot store")
     return value
 
 

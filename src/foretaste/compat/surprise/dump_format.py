@@ -47,7 +47,7 @@ def to_json_value(value: Any, name: str, depth: int = 0) -> Any:
         return {key: to_json_value(item, f"{name}[{key!r}]", depth + 1) for key, item in value.items()}
     raise NotSupportedError(
         f"{name} is {value!r:.80} of type {type(value).__name__}, which a dump cannot hold",
-        hint="numbers, texts, None, lists and dicts by texts can be kept",
+        hint="numbers, strings, None, lists and dicts with string keys can be stored",
     )
 
 
@@ -255,5 +255,5 @@ def unpack_random(state: Any) -> Any:
         rng = np.random.RandomState()
         rng.set_state((name, np.array(keys, np.uint32), position, has_gauss, gauss))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"random_state in the file is no state of a generator: {error}") from None
+        raise ModelFileError(f"random_state in the file is not the state of a generator: {error}") from None
     return rng

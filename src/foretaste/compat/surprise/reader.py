@@ -66,7 +66,7 @@ class Reader:
             raise InvalidParameterError(
                 f"line_format parameter is incorrect: {line_format!r} {problem}; the fields are user, item, "
                 "rating and timestamp, with spaces between",
-                hint='line_format="user item rating", and sep="," for what stands between them in the file',
+                hint='line_format="user item rating", and sep="," for the separator of the file',
             )
         self.indexes = [fields.index(field) for field in columns]
 
@@ -85,7 +85,7 @@ class Reader:
         Raises
         ------
         DataError
-            If there are too few fields, or the rating is no number (a ``ValueError``).
+            If there are too few fields, or the rating is not a number (a ``ValueError``).
         """
         parts = line.split(self.sep)
         try:
@@ -95,14 +95,14 @@ class Reader:
                 f"Impossible to parse line {line[:80].rstrip()!r}: {len(parts)} fields, where at least "
                 f"{max(self.indexes) + 1} are needed",
                 hint='Check the line_format and sep parameters, as in Reader(line_format="user item rating", '
-                'sep=","); skip_lines=1 leaves a line of titles out',
+                'sep=","); skip_lines=1 skips a header line',
             ) from None
         try:
             rating = float(fields[2])
         except ValueError:
             raise DataError(
-                f"could not convert string to float: the rating {fields[2][:80]!r} is no number",
-                hint="skip_lines=1 leaves a line of titles out; line_format says which field is the rating",
+                f"could not convert string to float: the rating {fields[2][:80]!r} is not a number",
+                hint="skip_lines=1 skips a header line; line_format says which field is the rating",
             ) from None
         return fields[0], fields[1], rating, fields[3] if self.with_timestamp else None
 

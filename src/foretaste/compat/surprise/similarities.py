@@ -195,7 +195,7 @@ def truncate_to_int(name: str, value: Any) -> int:
     Raises
     ------
     InvalidParameterError
-        If it is no number.
+        If it is not a number.
     """
     if not isinstance(value, (Real, np.number)) or not np.isfinite(float(value)):
         raise InvalidParameterError(

@@ -43,7 +43,7 @@ class BatchEstimates:
 class AlgoBase:
     """Base of all algorithms, including custom ones.
 
-    One of your own has an ``estimate(u, i)``, inner ids (or a text that begins with ``UKN__`` where the
+    A custom one has an ``estimate(u, i)``, inner ids (or a text that begins with ``UKN__`` where the
     trainset does not know the raw id), that returns a number, or a number and a dict of details, or raises
     ``PredictionImpossible``; and a ``fit`` that begins with ``AlgoBase.fit(self, trainset)``.
 

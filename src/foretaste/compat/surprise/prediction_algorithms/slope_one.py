@@ -158,8 +158,8 @@ def _truncate_ratings(trainset: Trainset, rows: RatingArrays) -> Float64Array:
     if len(changed):
         first = int(changed[0])
         warn(
-            f"{_row_label(trainset, rows, first)}: SlopeOne takes the rating {rows.values[first]:g} for "
-            f"{truncated[first]:g} where it compares items, as scikit-surprise does without a word "
+            f"{_row_label(trainset, rows, first)}: SlopeOne truncates the rating {rows.values[first]:g} to "
+            f"{truncated[first]:g} where it compares items, as scikit-surprise does silently "
             f"({len(changed):,} such)",
             "ratings as whole numbers, doubled if they go by halves; or foretaste.SlopeOne",
         )
