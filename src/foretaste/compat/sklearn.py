@@ -76,13 +76,13 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
     Notes
     -----
-    Equally distant rows are taken from the first to the last; scikit-learn leaves open which it takes.
+    Ties are resolved in row order; scikit-learn leaves the order unspecified.
     Distances are summed in float64 without the cancellation of :math:`x^2 - 2xy + y^2`, so that nearly equal
     distances may be ranked differently from scikit-learn, but correctly.
 
     Callables, ``float16``, numbers so large or small that their squares leave the range of the type, and a
-    training matrix changed after ``fit`` (``copy=False``) go to scikit-learn's own loops; a line in the log
-    ``foretaste`` (INFO) says so and why.
+    training matrix changed after ``fit`` (``copy=False``) are imputed by scikit-learn; the logger
+    ``foretaste`` reports the reason at level INFO.
 
     The number of threads is FORETASTE_THREADS, or every core; it never changes the result.
 
@@ -152,7 +152,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
         return self._finalize(rows, missing)
 
     def _unsupported_cells(self, rows: AnyArray) -> str | None:
-        """Return why these values are imputed by scikit-learn's own loops, or None."""
+        """Return why scikit-learn imputes these values, or None."""
         fitted = self._fit_X
         for cells in (rows, fitted):
             if cells.dtype not in _RANGE:
@@ -182,7 +182,7 @@ class KNNImputer(_Original):  # type: ignore[misc]  # scikit-learn has no types
 
 
 def _unsupported_parameter(imputer: Any) -> str | None:
-    """Return the parameter that requires scikit-learn's own loops, or None."""
+    """Return the parameter that requires scikit-learn's implementation, or None."""
     weights, metric = imputer.weights, imputer.metric
     if weights is not None and not (isinstance(weights, str) and weights in ("uniform", "distance")):
         return f"weights={weights!r}"
@@ -196,7 +196,7 @@ def _unsupported_parameter(imputer: Any) -> str | None:
 
 
 def _is_nan(value: Any) -> bool:
-    return bool(value != value)  # NaN alone differs from itself
+    return bool(value != value)  # only NaN differs from itself
 
 
 def _missing_mask(cells: AnyArray, value: Any) -> BoolArray:

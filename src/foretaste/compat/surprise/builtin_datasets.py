@@ -24,9 +24,9 @@ class BuiltinDataset(NamedTuple):
     Attributes
     ----------
     url : str
-        Where its owner publishes it.
+        URL of the publisher.
     path : str
-        The file of ratings, whether it is there or not.
+        Path of the ratings file, which may not exist yet.
     reader_params : dict
         Arguments of its ``Reader``.
     """
@@ -52,14 +52,14 @@ _FILES: dict[str, tuple[str, dict[str, Any]]] = {
 def get_dataset_dir() -> str:
     """Return the folder of built-in datasets and dumps, created if missing.
 
-    It is what the environment variable SURPRISE_DATA_FOLDER names; without it, ``surprise`` in the cache of
-    foretaste (FORETASTE_CACHE). Datasets that scikit-surprise has downloaded to ``~/.surprise_data`` are
-    found there all the same.
+    The environment variable SURPRISE_DATA_FOLDER sets it; the default is ``surprise`` in the cache of
+    foretaste (FORETASTE_CACHE). Datasets that scikit-surprise downloaded to ``~/.surprise_data`` are found,
+    too.
 
     Raises
     ------
     InvalidParameterError
-        If it cannot be made.
+        If it cannot be created.
     """
     folder = _data_folder()
     try:
@@ -109,8 +109,9 @@ BUILTIN_DATASETS = _BuiltinDatasets()
 def download_builtin_dataset(name: str) -> None:
     """Download a built-in dataset to the folder of ``get_dataset_dir``.
 
-    Its archive is fetched as foretaste fetches it: checked against the published checksum, kept in its cache,
-    from FORETASTE_MIRROR if that is set. Then its files are unpacked, the folds of MovieLens 100K among them.
+    The archive is downloaded as by ``foretaste.datasets``: verified against the published checksum,
+    cached, from FORETASTE_MIRROR if set. Then its files are extracted, including the folds of MovieLens
+    100K.
 
     Parameters
     ----------
@@ -119,11 +120,11 @@ def download_builtin_dataset(name: str) -> None:
     Raises
     ------
     NotFoundError
-        If there is no such dataset, or its server does not have it any more.
+        If there is no such dataset, or the server no longer has it.
     DownloadError
-        If it cannot be fetched.
+        If the download fails.
     DataError
-        If the archive is not what was published.
+        If the checksum does not match.
     """
     if name not in _FILES:
         raise NotFoundError(
@@ -140,7 +141,7 @@ def download_builtin_dataset(name: str) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive beside its target, and move it there when complete."""
+    """Extract an archive beside its target, and move it there when complete."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

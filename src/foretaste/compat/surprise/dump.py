@@ -38,7 +38,7 @@ _FIELDS = {"format": int, "library": str, "algo": (str, type(None)), "params": d
 _DUMP_HINT = "dump.dump(file_name, predictions, algo), with foretaste.compat.surprise"
 _MAX_EPOCHS = 100_000
 
-# What is restored must have the shape that these parameters say: name of the parameter, array and axis.
+# Expected shapes of restored arrays: parameter, array and axis.
 _SIZE_PARAMS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "BaselineOnly": (),
     "SVD": (("n_factors", "pu", 1),),
@@ -68,7 +68,7 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
     file_name : str or path
     predictions : list of Prediction, optional
     algo : algorithm, optional
-        One of those of this package, fitted or not.
+        An algorithm of this package, fitted or not.
     verbose : int
         Whether to print that the file was written.
 
@@ -106,15 +106,15 @@ def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
     -------
     predictions : list of Prediction or None
     algo : algorithm or None
-        Its predictions are those of the saved one.
+        It predicts the same as the saved one.
 
     Raises
     ------
     NotFoundError
         If the file does not exist.
     ModelFileError
-        If it is no dump of this package (one of scikit-surprise is a pickle, which can run code when it is
-        read), corrupt or inconsistent.
+        If it is not a dump of this package (one of scikit-surprise is a pickle, which can run code
+        when read), or is corrupt or inconsistent.
     """
     path = Path(file_name)
     if not path.is_file():

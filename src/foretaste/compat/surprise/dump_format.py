@@ -30,7 +30,7 @@ def to_json_value(value: Any, name: str, depth: int = 0) -> Any:
     ----------
     value : object
     name : str
-        What it is called, for errors.
+        Name used in errors.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def to_json_value(value: Any, name: str, depth: int = 0) -> Any:
 
 
 def encode_json(value: Any) -> UInt8Array:
-    """Return a value that JSON can hold as bytes, ASCII alone."""
+    """Return a JSON value as ASCII bytes."""
     return np.frombuffer(json.dumps(value).encode("ascii"), np.uint8)
 
 
@@ -62,7 +62,7 @@ def decode_json(array: Any, name: str) -> Any:
     Raises
     ------
     ModelFileError
-        If it is not there, or no JSON.
+        If it is missing or not JSON.
     """
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 1:
         raise ModelFileError(f"{name} is missing from the file, or not made of bytes")
@@ -99,7 +99,7 @@ def unpack_predictions(arrays: ArrayDict) -> list[Prediction]:
     Raises
     ------
     ModelFileError
-        If one is none.
+        If one is invalid.
     """
     rows = decode_json(arrays.pop("predictions", None), "predictions")
     if not isinstance(rows, list):
@@ -121,7 +121,7 @@ def unpack_predictions(arrays: ArrayDict) -> list[Prediction]:
 
 
 def pack_trainset(trainset: Trainset) -> ArrayDict:
-    """Return a trainset as arrays, in both its orders.
+    """Return a trainset as arrays, in both orders.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def unpack_trainset(arrays: ArrayDict) -> Trainset:
     Raises
     ------
     ModelFileError
-        If it is none, or the two orders do not hold the same ratings.
+        If it is invalid, or the two orders do not hold the same ratings.
     """
     grouped = {grouping: _unpack_rows(arrays, grouping) for grouping in _GROUPINGS}
     ids = {name: _unpack_ids(arrays, name) for name in _ID_ARRAYS}
@@ -244,7 +244,7 @@ def unpack_random(state: Any) -> Any:
     Raises
     ------
     ModelFileError
-        If it is no state of a generator.
+        If it is not the state of a generator.
     """
     if not isinstance(state, dict):
         return state

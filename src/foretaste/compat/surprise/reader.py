@@ -17,22 +17,22 @@ class Reader:
     Parameters
     ----------
     name : str, optional
-        A built-in dataset, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose layout is taken; what else is
-        given does not matter then.
+        A built-in dataset, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose format is used; the other
+        arguments are then ignored.
     line_format : str
-        The fields of a line in their order, with spaces between: ``user``, ``item``, ``rating`` and, if there
-        are any, ``timestamp``.
+        Fields of a line in order, separated by spaces: ``user``, ``item``, ``rating`` and optionally
+        ``timestamp``.
     sep : str, optional
         Field separator; any whitespace if None.
     rating_scale : (low, high)
         Predictions are clipped to it.
     skip_lines : int
-        How many lines at the beginning hold no ratings.
+        Number of lines to skip at the beginning.
 
     Raises
     ------
     InvalidParameterError
-        If a field or the name is none of these, or the scale is not two numbers (a ``ValueError``).
+        If a field or the name is unknown, or the scale is not two numbers (a ``ValueError``).
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Reader:
         Returns
         -------
         (user, item, rating, time)
-            The time is a text, or None if there is none.
+            The timestamp is a string, or None.
 
         Raises
         ------

@@ -31,7 +31,7 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
     n_x : int
         Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
-        For each of the others (items), who of those compared rated it, and how.
+        For each column (item), the rows (users) that rated it, with their ratings.
     min_support : int
         With fewer common ratings, the similarity is 0.
 
@@ -43,10 +43,10 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
     Raises
     ------
     SimilarityUndefinedError
-        If one of two has only zeros in common with the other, or ``min_support`` is 0 and two have nothing
-        in common (a ``ZeroDivisionError``).
+        If the common ratings of a row are all 0, or ``min_support`` is 0 and two rows have no common
+        ratings (a ``ZeroDivisionError``).
     InvalidParameterError
-        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     return _similarity_matrix("cosine", n_x, yr, min_support)
 
@@ -59,7 +59,7 @@ def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
     n_x : int
         Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
-        For each of the others (items), who of those compared rated it, and how.
+        For each column (item), the rows (users) that rated it, with their ratings.
     min_support : int
         With fewer common ratings, the similarity is 0.
 
@@ -71,9 +71,9 @@ def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
     Raises
     ------
     SimilarityUndefinedError
-        If ``min_support`` is 0 and two have nothing in common (a ``ZeroDivisionError``).
+        If ``min_support`` is 0 and two rows have no common ratings (a ``ZeroDivisionError``).
     InvalidParameterError
-        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     return _similarity_matrix("msd", n_x, yr, min_support)
 
@@ -86,7 +86,7 @@ def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
     n_x : int
         Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
-        For each of the others (items), who of those compared rated it, and how.
+        For each column (item), the rows (users) that rated it, with their ratings.
     min_support : int
         With fewer common ratings, the similarity is 0, as it is for zero variance.
 
@@ -98,7 +98,7 @@ def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
     Raises
     ------
     InvalidParameterError
-        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     return _similarity_matrix("pearson", n_x, yr, min_support)
 
@@ -114,15 +114,15 @@ def pearson_baseline(
 ) -> Float64Array:
     r"""Compute the shrunk cosine of the residuals from baselines of the common ratings of two rows.
 
-    The cosine over :math:`n` ratings in common counts :math:`\frac{n - 1}{n - 1 + s}`, with the shrinkage
-    :math:`s`.
+    The cosine over :math:`n` common ratings is multiplied by :math:`\frac{n - 1}{n - 1 + s}`, with the
+    shrinkage :math:`s`.
 
     Parameters
     ----------
     n_x : int
         Number of rows that are compared (users, say).
     yr : mapping of int to list of (int, float)
-        For each of the others (items), who of those compared rated it, and how.
+        For each column (item), the rows (users) that rated it, with their ratings.
     min_support : int
         With fewer common ratings, and with fewer than 2, the similarity is 0.
     global_mean : float
@@ -130,7 +130,7 @@ def pearson_baseline(
     y_biases : float64 array
         By the keys of ``yr``.
     shrinkage : float
-        0 is none.
+        Shrinkage parameter; 0 disables it.
 
     Returns
     -------
@@ -140,9 +140,9 @@ def pearson_baseline(
     Raises
     ------
     SimilarityUndefinedError
-        If baselines leave nothing of what one of two has in common with the other (a ``ZeroDivisionError``).
+        If the residuals of the common ratings of a row are all 0 (a ``ZeroDivisionError``).
     InvalidParameterError
-        If ``yr`` is no such mapping, or holds a number outside 0 to n_x - 1.
+        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     baselines = (float(global_mean), np.asarray(x_biases, np.float64), np.asarray(y_biases, np.float64))
     return _similarity_matrix("pearson_baseline", n_x, yr, min_support, baselines, float(shrinkage))
@@ -164,9 +164,9 @@ def similarity_source(
     ----------
     measure : {"cosine", "msd", "pearson", "pearson_baseline"}
     starts : int64 array, shape (columns + 1,)
-        Where the ratings of each column begin.
+        Offsets of the columns.
     row : int32 array, shape (n,)
-        Which of those compared gave (or got) each.
+        The row of each rating.
     rating : float64 array, shape (n,)
     n_x, min_support : int
     baseline : float64 array, shape (n,), optional
@@ -181,7 +181,7 @@ def similarity_source(
 
 
 def make_similarity_error(error: UndefinedSimilarity, measure: str) -> SimilarityUndefinedError:
-    """Return the error to raise for the kernel's."""
+    """Return the error to raise for an error of the kernel."""
     return SimilarityUndefinedError(
         f"{error} ({measure}): they have no ratings in common that could be compared",
         where="inner ids, as trainset.to_raw_uid and to_raw_iid take them",
@@ -190,7 +190,7 @@ def make_similarity_error(error: UndefinedSimilarity, measure: str) -> Similarit
 
 
 def truncate_to_int(name: str, value: Any) -> int:
-    """Return a number without what stands behind its point, as C does.
+    """Return a number truncated to an integer, as in C.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def _similarity_matrix(
 
 
 def _flatten(yr: Any, n_x: int) -> tuple[Int64Array, IndexArray, Float64Array, Int64Array]:
-    """Return a mapping's lists one behind another: starts, rows, ratings and the key of each."""
+    """Return a mapping's lists concatenated: offsets, rows, ratings and keys."""
     if not isinstance(yr, Mapping):
         raise InvalidParameterError(
             f"yr is a {type(yr).__name__}; it must be a mapping of ids to lists of (id, rating)",

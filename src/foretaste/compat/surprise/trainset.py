@@ -64,11 +64,11 @@ class _GroupedRatings:
         return self._lists
 
     def has_lists(self) -> bool:
-        """Whether the lists were ever asked for, so that they may have been edited."""
+        """Whether the lists were accessed, so that they may have been edited."""
         return self._lists is not None
 
     def rows(self) -> RatingArrays:
-        """Return the rows, read again from the lists if these were edited."""
+        """Return the rows, rebuilt from the lists if these were edited."""
         if self._lists is not None:
             pairs = list(chain.from_iterable(self._lists.values()))
             if self._rows is None or pairs != self._last_pairs:
@@ -107,7 +107,7 @@ def group_starts(groups: IndexArray, n_groups: int) -> Int64Array:
 
 
 class Trainset:
-    """The training set of an algorithm; made by a dataset.
+    """Training set of an algorithm; built by a dataset.
 
     Parameters
     ----------
@@ -121,11 +121,11 @@ class Trainset:
     Attributes
     ----------
     ur, ir : defaultdict of int to list of (int, float)
-        Made on first access; may be edited before ``fit``.
+        Built on first access; may be edited before ``fit``.
     n_users, n_items, n_ratings : int
     rating_scale : (low, high)
     global_mean : float
-        Of all ratings.
+        Mean of all ratings.
     """
 
     n_users: int
@@ -164,7 +164,7 @@ class Trainset:
         inner_users: dict[Any, int],
         inner_items: dict[Any, int],
     ) -> Trainset:
-        """Make one of inner ids and ratings in the order of their file."""
+        """Build a trainset from inner ids and ratings in file order."""
         columns: ArrayDict = {"users": users, "items": items, "values": values}
         orders = (np.argsort(users, kind="stable"), np.argsort(items, kind="stable"))
         by_user, by_item = [{name: column[order] for name, column in columns.items()} for order in orders]
@@ -179,7 +179,7 @@ class Trainset:
         inner_users: dict[Any, int],
         inner_items: dict[Any, int],
     ) -> Trainset:
-        """Make one of the columns ``users``, ``items`` and ``values`` in both orders."""
+        """Build a trainset from the columns ``users``, ``items`` and ``values`` in both orders."""
         n_users, n_items, n = len(inner_users), len(inner_items), len(by_user["values"])
         trainset = cls(None, None, n_users, n_items, n, rating_scale, inner_users, inner_items)
         rows = RatingArrays(**by_user, starts=group_starts(by_user["users"], n_users))
@@ -234,11 +234,11 @@ class Trainset:
         return self._global_mean
 
     def knows_user(self, uid: Any) -> bool:
-        """Whether an inner id is that of a user with ratings here."""
+        """Whether an inner id is a user of the trainset."""
         return _has_ratings(self._users, self.n_users, uid)
 
     def knows_item(self, iid: Any) -> bool:
-        """Whether an inner id is that of an item with ratings here."""
+        """Whether an inner id is an item of the trainset."""
         return _has_ratings(self._items, self.n_items, iid)
 
     def to_inner_uid(self, ruid: Any) -> int:
@@ -247,12 +247,12 @@ class Trainset:
         Parameters
         ----------
         ruid : object
-            The raw id: a text if the ratings came from a file.
+            Raw id: a string if the ratings came from a file.
 
         Raises
         ------
         InvalidParameterError
-            If no rating here is of this user (a ``ValueError``).
+            If the user is not in the trainset (a ``ValueError``).
         """
         try:
             return self._raw2inner_id_users[ruid]
@@ -265,12 +265,12 @@ class Trainset:
         Parameters
         ----------
         riid : object
-            The raw id: a text if the ratings came from a file.
+            Raw id: a string if the ratings came from a file.
 
         Raises
         ------
         InvalidParameterError
-            If no rating here is of this item (a ``ValueError``).
+            If the item is not in the trainset (a ``ValueError``).
         """
         try:
             return self._raw2inner_id_items[riid]
@@ -337,7 +337,7 @@ class Trainset:
         Parameters
         ----------
         fill : float, optional
-            What stands in place of the rating; the mean of all ratings if none is given.
+            Value used as the rating; the global mean by default.
         """
         value = self.global_mean if fill is None else float(fill)
         items = [self.to_raw_iid(item) for item in self.all_items()]

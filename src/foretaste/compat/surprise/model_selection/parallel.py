@@ -2,9 +2,8 @@
 
 ``n_jobs=1`` runs them sequentially, on the object passed: random numbers are sampled in the order of
 scikit-surprise. With more, each works on its own copy, as there. Algorithms of foretaste run in threads, as
-their kernels let other threads run, and ratings need not be sent anywhere. An algorithm that a program wrote
-in Python would gain nothing from threads, so it runs in processes where joblib is installed (scikit-surprise
-needs it, too).
+their kernels release the interpreter lock and ratings need not be copied. A custom algorithm in Python would
+gain nothing from threads, so it runs in processes if joblib is installed (scikit-surprise requires it, too).
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ Function = Callable[..., FitResult]
 
 
 def resolve_n_jobs(n_jobs: Any) -> int:
-    """Return how many fits run at once.
+    """Return the number of parallel fits.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     Raises
     ------
     InvalidParameterError
-        If it is 0 or no whole number (a ``ValueError``).
+        If it is 0 or not an integer (a ``ValueError``).
     """
     if n_jobs is None:
         return 1
@@ -75,19 +74,19 @@ def resolve_n_jobs(n_jobs: Any) -> int:
 
 
 def max_pending(pre_dispatch: Any, jobs: int) -> int | None:
-    """Return how many fits may run or be queued with their data; None for no limit.
+    """Return the maximum number of running and queued fits; None for no limit.
 
     Parameters
     ----------
     pre_dispatch : int, str or None
         A number, an expression in ``n_jobs`` as ``"2*n_jobs"``, None or ``"all"``.
     jobs : int
-        How many run at once.
+        Number of parallel fits.
 
     Raises
     ------
     InvalidParameterError
-        If it is none of these (a ``ValueError``).
+        If it is invalid (a ``ValueError``).
     """
     if pre_dispatch is None or pre_dispatch == "all":
         return None
@@ -161,8 +160,8 @@ def _is_builtin(algo: Any) -> bool:
 def _run_in_threads(
     function: Function, tasks: Iterable[FitTask], jobs: int, limit: int | None, progress: _JoblibProgress
 ) -> list[FitResult]:
-    # Limits of BLAS hold for the whole process: set once around all, lest the first fit that is done take it
-    # from the others.
+    # BLAS limits hold for the whole process: set once around all fits, so that the first to finish does not
+    # reset it for the others.
     from threadpoolctl import threadpool_limits
 
     threads_per_job = max(1, resolve_threads() // jobs)
@@ -178,12 +177,12 @@ def _run_in_threads(
             for task in tasks:
                 while limit is not None and len(running) >= limit:
                     running = _wait_for_one(running, progress)
-                # Copied here and now: a generator of random numbers is copied as it stands, whatever runs.
+                # copied before the task starts: random generators are copied in their present state
                 futures.append(pool.submit(run, task._replace(algo=_copy_without_trainset(task.algo))))
                 running.add(futures[-1])
             while running:
                 running = _wait_for_one(running, progress)
-        except BaseException:  # Ctrl-C, too, which only the main thread hears of
+        except BaseException:  # also Ctrl-C, which only the main thread receives
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     progress.end()
@@ -191,7 +190,7 @@ def _run_in_threads(
 
 
 def _wait_for_one(running: set[Future[FitResult]], progress: _JoblibProgress) -> set[Future[FitResult]]:
-    """Wait until one is done or has failed; return those that still run."""
+    """Wait until one is done or has failed; return the others."""
     done, pending = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         future.result()
@@ -221,7 +220,7 @@ def _run_in_processes(
 def _run_packed(packed: bytes, aliased: bool) -> FitResult:
     """Run a task received from the parent process, the only source of pickles here.
 
-    It is unpacked only here, so that modules which it imports find ``surprise`` as they did there.
+    It is unpickled only here, so that the modules it imports find the same ``surprise``.
     """
     if aliased:
         import_module(f"{_PACKAGE}.install")

@@ -33,13 +33,13 @@ class BaseSearchCV(ABC):
     cv : None, int or object with ``split``
         None is ``KFold(n_splits=5)``; an int is the number of folds.
     refit : bool or str
-        Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
+        Whether the best setting is fitted to all ratings; True takes the first measure, a string names one.
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
-        How many fits at once: 1 runs them sequentially, -1 is all cores, -2 all but one.
+        Number of parallel fits: 1 runs them sequentially, -1 is all cores, -2 all but one.
     pre_dispatch : int, str or None
-        How many algorithms are made before they are worked on.
+        Number of tasks created ahead.
     joblib_verbose : int
         Verbosity of progress: 0 is silent, above 10 reports every fit.
 
@@ -169,7 +169,7 @@ class BaseSearchCV(ABC):
         Raises
         ------
         InvalidParameterError
-            If there is none, because ``refit`` is False (a ``ValueError``).
+            If ``refit`` is False (a ``ValueError``).
         """
         return self._get_refitted("test").test(testset, verbose)
 
@@ -179,12 +179,12 @@ class BaseSearchCV(ABC):
         Parameters
         ----------
         *args
-            What ``AlgoBase.predict`` takes.
+            Arguments of ``AlgoBase.predict``.
 
         Raises
         ------
         InvalidParameterError
-            If there is none, because ``refit`` is False (a ``ValueError``).
+            If ``refit`` is False (a ``ValueError``).
         """
         return self._get_refitted("predict").predict(*args)
 
@@ -195,7 +195,7 @@ class BaseSearchCV(ABC):
 
 
 def _rank(means: Float64Array, *, higher_is_better: bool) -> tuple[Int64Array, Any]:
-    """Return the rank of each setting, 1 for the best, and which is the best."""
+    """Return the rank of each setting, 1 for the best, and the index of the best."""
     order = means.argsort()
     ranks = np.empty_like(order)
     ranks[order] = np.arange(len(order), 0, -1) if higher_is_better else np.arange(1, len(order) + 1)
@@ -244,13 +244,13 @@ class GridSearchCV(BaseSearchCV):
     cv : None, int or object with ``split``
         None is ``KFold(n_splits=5)``; an int is the number of folds.
     refit : bool or str
-        Whether the best setting is fitted to all ratings; True takes the first measure, a text names one.
+        Whether the best setting is fitted to all ratings; True takes the first measure, a string names one.
     return_train_measures : bool
         Whether to measure on the trainsets, too.
     n_jobs : int
-        How many fits at once: 1 runs them sequentially, -1 is all cores, -2 all but one.
+        Number of parallel fits: 1 runs them sequentially, -1 is all cores, -2 all but one.
     pre_dispatch : int, str or None
-        How many algorithms are made before they are worked on.
+        Number of tasks created ahead.
     joblib_verbose : int
         Verbosity of progress: 0 is silent, above 10 reports every fit.
 
@@ -259,11 +259,12 @@ class GridSearchCV(BaseSearchCV):
     param_combinations : list of dict
         The settings.
     best_params, best_score, best_index, best_estimator : dict
-        Of each measure: the best setting, its mean over the folds, its place among the settings, and an
-        algorithm with it (fitted if ``refit``).
+        By measure: the best setting, its mean over the folds, its index, and an algorithm with it (fitted if
+        ``refit``).
     cv_results : dict
-        ``split0_test_rmse``, ``mean_test_rmse``, ``std_test_rmse``, ``rank_test_rmse``, the same of ``train``
-        if asked for, ``mean_fit_time`` and so on, arrays with one entry a setting; ``params``, ``param_*``.
+        ``split0_test_rmse``, ``mean_test_rmse``, ``std_test_rmse``, ``rank_test_rmse``, the same for
+        ``train`` if ``return_train_measures``, ``mean_fit_time`` and so on, arrays with one entry a
+        setting; ``params``, ``param_*``.
 
     Raises
     ------
@@ -301,15 +302,15 @@ class RandomizedSearchCV(BaseSearchCV):
     ----------
     algo_class : class of AlgoBase
     param_distributions : dict of str to list or distribution
-        Values, or something with ``rvs`` as those of ``scipy.stats``. ``sim_options`` and ``bsl_options`` are
+        Values, or a distribution with ``rvs``, as in ``scipy.stats``. ``sim_options`` and ``bsl_options`` are
         dicts of lists.
     n_iter : int
         Number of combinations.
     measures, cv, refit, return_train_measures, n_jobs, pre_dispatch
         As in ``GridSearchCV``.
     random_state : int, RandomState or None
-        For drawing. It has no part where all parameters are lists: there scikit-surprise draws from
-        ``np.random``, and so does this, with a warning.
+        Random state of the sampling. It has no effect if all parameters are lists: like
+        scikit-surprise, this then samples from ``np.random``, with a warning.
     joblib_verbose : int
         As in ``GridSearchCV``.
 

@@ -19,7 +19,7 @@ from foretaste.errors import InvalidParameterError
 
 
 def get_cv(cv: Any) -> Any:
-    """Return the folds that ``cv`` means.
+    """Return the splitter for ``cv``.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class _Splits:
     n_splits: int
 
     def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields."""
+        """Return the number of folds that ``split`` yields."""
         return self.n_splits
 
 
@@ -136,7 +136,7 @@ class RepeatedKFold:
             yield from KFold(n_splits=self.n_splits, random_state=rng).split(data)
 
     def get_n_folds(self) -> int:
-        """Return how many folds ``split`` yields: ``n_repeats * n_splits``."""
+        """Return the number of folds that ``split`` yields: ``n_repeats * n_splits``."""
         return self.n_repeats * self.n_splits
 
 
@@ -151,7 +151,7 @@ class ShuffleSplit(_Splits):
         A fraction of the ratings (float) or their number (int); None is the complement of the other.
     random_state : int, RandomState or None
     shuffle : bool
-        Whether rows are drawn at random; otherwise the first are learned from and all folds are the same.
+        Whether rows are sampled at random; otherwise the first are the training rows and all folds are equal.
 
     Raises
     ------
@@ -187,12 +187,12 @@ class ShuffleSplit(_Splits):
         test_size, train_size : float, int or None
             As for the class.
         n_ratings : int
-            How many there are.
+            Number of ratings.
 
         Raises
         ------
         InvalidParameterError
-            If there are not so many (a ``ValueError``).
+            If there are too few ratings (a ``ValueError``).
         """
         for name, size in (("test_size", test_size), ("train_size", train_size)):
             if size is not None and size >= (limit := _size_limit(size, n_ratings)):
@@ -225,7 +225,7 @@ class ShuffleSplit(_Splits):
         Raises
         ------
         InvalidParameterError
-            If there are not so many ratings as are asked for (a ``ValueError``).
+            If there are too few ratings (a ``ValueError``).
         """
         ratings = EncodedRatings(data)
         train, test = self.validate_train_test_sizes(self.test_size, self.train_size, len(ratings))
@@ -240,7 +240,7 @@ def _is_fraction(size: Any) -> bool:
 
 
 def _size_limit(size: Any, n_ratings: int) -> float:
-    """Return what a size must be below: shares may be 1, but not more."""
+    """Return the upper limit of a size: 1 for a fraction, the number of ratings for a count."""
     return np.nextafter(1.0, 2.0) if _is_fraction(size) and size < n_ratings else n_ratings
 
 
@@ -274,7 +274,7 @@ def train_test_split(
     Raises
     ------
     InvalidParameterError
-        If a size is not above 0, or there are not so many ratings (a ``ValueError``).
+        If a size is not above 0, or there are too few ratings (a ``ValueError``).
     """
     return next(ShuffleSplit(1, test_size, train_size, random_state, shuffle).split(data))
 
@@ -288,7 +288,7 @@ class LeaveOneOut(_Splits):
         Number of folds.
     random_state : int, RandomState or None
     min_n_ratings : int
-        Users who have not more ratings than this are excluded. With 0, users with one rating are
+        Users with at most this many ratings are excluded. With 0, users with one rating are
         only in the test set.
     """
 
@@ -298,7 +298,7 @@ class LeaveOneOut(_Splits):
         self.min_n_ratings = min_n_ratings
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Yield a trainset and a testset for each fold; ratings stand user by user.
+        """Yield a trainset and a testset for each fold; ratings are ordered by user.
 
         Parameters
         ----------
@@ -317,7 +317,7 @@ class LeaveOneOut(_Splits):
         starts = np.cumsum(counts) - counts
         rng = get_rng(self.random_state)
         for _ in range(self.n_splits):
-            # One by one: an array of limits would sample other numbers.
+            # one by one: an array of limits would sample different numbers
             test_positions = starts + np.array([rng.randint(0, count) for count in counts.tolist()], np.int64)
             if len(rows) == len(test_positions):
                 raise InvalidParameterError(
@@ -334,7 +334,7 @@ class PredefinedKFold(_Splits):
     Attributes
     ----------
     n_splits : int
-        How many folds, once ``split`` has started.
+        Number of folds, once ``split`` has started.
     """
 
     def split(self, data: Any) -> Iterator[Fold]:
@@ -343,12 +343,12 @@ class PredefinedKFold(_Splits):
         Parameters
         ----------
         data : Dataset
-            Of ``Dataset.load_from_folds``.
+            Made by ``Dataset.load_from_folds``.
 
         Raises
         ------
         InvalidParameterError
-            If the dataset has no files of folds.
+            If the dataset has no fold files.
         """
         if not hasattr(data, "folds_files"):
             raise InvalidParameterError(

@@ -72,7 +72,7 @@ def cross_validate(
         Folds at once: 1 runs them sequentially, -1 is all cores, -2 all but one. An algorithm without
         a ``random_state`` samples from ``np.random``: its results are reproducible only with ``n_jobs=1``.
     pre_dispatch : int, str or None
-        How many folds are generated ahead: a number, ``"2*n_jobs"``, or None for all.
+        Number of folds generated ahead: a number, ``"2*n_jobs"``, or None for all.
     verbose : bool
         Whether to print the table.
 

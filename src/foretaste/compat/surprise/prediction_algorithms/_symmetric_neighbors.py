@@ -17,10 +17,10 @@ from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
 
 class SymmetricAlgo(AlgoBase):
-    """Base of algorithms that go by users (x) and items (y), or the other way round.
+    """Base of user-based (x are users, y items) and item-based (x are items, y users) algorithms.
 
-    ``fit`` makes no matrix of similarities: predictions compute the rows that they need, and ``sim`` all of
-    them on first access. From then on predictions use ``sim``, so that changes to it take effect.
+    ``fit`` builds no similarity matrix: predictions compute the rows that they need, and ``sim`` computes all
+    of them on first access. From then on predictions use ``sim``, so that changes to it take effect.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class SymmetricAlgo(AlgoBase):
         return self
 
     def switch(self, u_stuff: Any, i_stuff: Any) -> tuple[Any, Any]:
-        """Return what belongs to x and to y, of what belongs to users and to items."""
+        """Return two values, given for users and items, in the order x, y."""
         return (u_stuff, i_stuff) if self.sim_options["user_based"] else (i_stuff, u_stuff)
 
     @property
@@ -83,7 +83,7 @@ class SymmetricAlgo(AlgoBase):
 
     @property
     def sim(self) -> Any:
-        """How alike any two x are; all are computed when first asked for."""
+        """The similarity matrix, shape (n_x, n_x); computed on first access."""
         if vars(self).get("_sim") is None:
             if "_sim" not in vars(self):
                 raise NotFittedError(
@@ -119,19 +119,19 @@ class SymmetricAlgo(AlgoBase):
         return sim
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
-        """Return those most like one x; only its similarities are computed.
+        """Return the nearest neighbors of one x; only its row of similarities is computed.
 
         Parameters
         ----------
         iid : int
-            Inner id of the user, or of the item.
+            Inner id of the user or item.
         k : int
-            How many at most.
+            Maximum number of neighbors.
 
         Returns
         -------
         list of int
-            Inner ids, the most alike first, among equals the smallest id first.
+            Inner ids, most similar first, ties by id.
         """
         neighborhood = None if vars(self).get("_sim") is not None else vars(self).get("_cached_neighborhood")
         if neighborhood is None or not isinstance(iid, (int, np.integer)) or not 0 <= iid < self.n_x:
@@ -141,7 +141,7 @@ class SymmetricAlgo(AlgoBase):
         return heapq.nlargest(k, candidates, key=similarities.__getitem__)
 
     def _prepare_similarities(self) -> None:
-        """Settle how similarities are computed; those of a class of one's own are computed at once."""
+        """Choose how similarities are computed; those of a custom class are computed at once."""
         if type(self).compute_similarities is SymmetricAlgo.compute_similarities:
             self._cached_neighborhood = self._make_neighborhood(self._measure())
             return
@@ -209,7 +209,7 @@ class KNNBase(SymmetricAlgo):
         Returns
         -------
         (float, dict)
-            The rating, and ``actual_k``: how many neighbors it was taken from.
+            The rating, and ``actual_k``: the number of neighbors used.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class KNNBase(SymmetricAlgo):
     def _neighbor_sums(
         self, users: IndexArray, items: IndexArray, known: BoolArray
     ) -> tuple[Float64Array, Float64Array, Int64Array]:
-        """Return sums of deviations and similarities, and of how many neighbors."""
+        """Return the sums of deviations and similarities, and the number of neighbors."""
         x, y = (np.where(known, codes, np.int32(-1)) for codes in self.switch(users, items))
         neighborhood, k, centering = self._get_neighborhood(), operator.index(self.k), self._make_centering()
         sim = vars(self).get("_sim")
@@ -268,7 +268,7 @@ class KNNBase(SymmetricAlgo):
         return ratings, similarities, count
 
     def _add_to_base(self, base: Float64Array, known: BoolArray, sums: Any, scale: Any = 1) -> BatchEstimates:
-        """Return a base and the mean deviation of enough neighbors."""
+        """Return a base and the mean deviation of at least ``min_k`` neighbors."""
         ratings, similarities, count = sums
         has_enough = known & (count > 0) & (count >= self.min_k)
         mean = np.zeros(len(base))

@@ -43,14 +43,14 @@ class BatchEstimates:
 class AlgoBase:
     """Base of all algorithms, including custom ones.
 
-    A custom one has an ``estimate(u, i)``, inner ids (or a text that begins with ``UKN__`` where the
-    trainset does not know the raw id), that returns a number, or a number and a dict of details, or raises
-    ``PredictionImpossible``; and a ``fit`` that begins with ``AlgoBase.fit(self, trainset)``.
+    A custom algorithm implements ``estimate(u, i)``, which takes inner ids (or a string starting with
+    ``UKN__`` for an unknown raw id) and returns a number, or a number and a dict of details, or raises
+    ``PredictionImpossible``; and a ``fit`` that calls ``AlgoBase.fit(self, trainset)`` first.
 
     Parameters
     ----------
     **kwargs
-        ``sim_options`` and ``bsl_options``, dicts; others are left to the algorithm.
+        ``sim_options`` and ``bsl_options``, dicts; others are ignored.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class AlgoBase:
     trainset : Trainset
         After ``fit``.
     bu, bi : float64 array or None
-        Baselines of users and items, once they were computed.
+        Baselines of users and items, once computed.
     """
 
     trainset: Trainset
@@ -92,7 +92,7 @@ class AlgoBase:
         Parameters
         ----------
         u, i : int or str
-            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
+            Inner ids, or a string starting with ``UKN__`` for an unknown raw id.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class AlgoBase:
         return None
 
     def _estimate_pair(self, u: Any, i: Any) -> BatchEstimates:
-        """Return what ``_estimate_rows`` says of one pair of inner ids, or of what stands for unknown ones.
+        """Return the estimate of ``_estimate_rows`` for one pair of inner ids or of ``UKN__`` strings.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class AlgoBase:
         Returns
         -------
         list of Prediction
-            in testset order, clipped to the rating scale.
+            In the order of the testset, clipped to the rating scale.
 
         Raises
         ------
@@ -190,13 +190,13 @@ class AlgoBase:
         return predictions
 
     def default_prediction(self) -> Any:
-        """Return the prediction for impossible cases: the mean of all ratings."""
+        """Return the prediction for impossible cases: the global mean."""
         return self.trainset.global_mean
 
     def compute_baselines(self) -> tuple[Any, Any]:
         """Compute the biases of users and items relative to the global mean.
 
-        ``bsl_options["method"]`` is ``"als"`` or ``"sgd"``. What was computed stays until the next ``fit``.
+        ``bsl_options["method"]`` is ``"als"`` or ``"sgd"``. The result is cached until the next ``fit``.
 
         Returns
         -------
@@ -273,7 +273,7 @@ class AlgoBase:
         iid : int
             Inner id of the user or item.
         k : int
-            How many at most.
+            Maximum number of neighbors.
 
         Returns
         -------
@@ -285,7 +285,7 @@ class AlgoBase:
         candidates = [candidate for candidate in ids if candidate != iid]
         if isinstance(self.sim, np.ndarray):
             similarities = self.sim[iid, candidates].tolist()
-        else:  # of an algorithm that keeps them in something of its own
+        else:  # an algorithm that stores them elsewhere
             similarities = [self.sim[iid, candidate] for candidate in candidates]
         nearest = heapq.nlargest(k, zip(similarities, candidates, strict=True), key=lambda pair: pair[0])
         return [candidate for _, candidate in nearest]

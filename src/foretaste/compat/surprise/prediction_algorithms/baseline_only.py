@@ -12,14 +12,14 @@ from foretaste.typing import IndexArray
 
 
 class BaselineOnly(AlgoBase):
-    """Predict the mean of all ratings plus a bias of the user and one of the item.
+    """Predict the global mean plus a user bias and an item bias.
 
     Parameters
     ----------
     bsl_options : dict
-        ``method``, ``"als"`` or ``"sgd"``, and what ``baseline_als`` or ``baseline_sgd`` take.
+        ``method`` (``"als"`` or ``"sgd"``) and the options of ``baseline_als`` or ``baseline_sgd``.
     verbose : bool
-        Whether to print what is computed.
+        Whether to print progress messages.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class BaselineOnly(AlgoBase):
         return self
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating from inner ids; who is unknown has a bias of 0."""
+        """Predict one rating from inner ids; an unknown user or item has a bias of 0."""
         value = self.trainset.global_mean
         if self.trainset.knows_user(u):
             value += self.bu[u]

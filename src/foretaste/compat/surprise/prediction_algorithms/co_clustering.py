@@ -19,8 +19,8 @@ Averages = tuple[Float64Array, Float64Array, Float64Array]
 class CoClustering(AlgoBase):
     """Predict from the averages of a user's cluster, an item's cluster and of both together.
 
-    Where the user or the item is unknown, the mean of all ratings is predicted. Ratings count as whole
-    numbers, cut towards 0, as scikit-surprise counts them; a warning says so where that changes any.
+    If the user or the item is unknown, the global mean is predicted. Ratings are truncated to integers, as
+    in scikit-surprise; a warning reports where that changes them.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class CoClustering(AlgoBase):
         return self
 
     def compute_averages(self, cltr_u: IntpArray, cltr_i: IntpArray) -> Averages:
-        """Return the averages of the ratings in each cluster; an empty one has the mean of all ratings.
+        """Return the averages of the ratings in each cluster; an empty one gets the global mean.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class CoClustering(AlgoBase):
 
 
 def _means(values: Float64Array, starts: Int64Array) -> Float64Array:
-    """Return the mean of each group's whole numbers, whose sums are exact."""
+    """Return the mean of each group of integers, whose sums are exact."""
     totals = np.append(0.0, np.cumsum(np.trunc(values)))
     with np.errstate(invalid="ignore"):  # a group without ratings has no mean
         return np.asarray((totals[starts[1:]] - totals[starts[:-1]]) / np.diff(starts))

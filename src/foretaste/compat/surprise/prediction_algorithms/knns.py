@@ -26,8 +26,8 @@ class KNNBasic(KNNBase):
 
     .. math:: \hat r_{ui} = \frac{\sum_{v \in N^k_i(u)} s_{uv} r_{vi}}{\sum_{v \in N^k_i(u)} s_{uv}}
 
-    over the k users most like u among those who rated i (or, by items, the k items most like i among those
-    that u rated) whose similarity is above 0; of equally alike ones those that come first in the file.
+    over the k users most similar to u among those who rated i (item-based: the k items most similar to i
+    among those that u rated) with positive similarity; ties in file order.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class KNNWithMeans(KNNBase):
     .. math:: \hat r_{ui} = \mu_u
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
 
-    or the same by items.
+    or the same item-based.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class KNNWithZScore(KNNBase):
     .. math:: \hat r_{ui} = \mu_u + \sigma_u
               \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v) / \sigma_v}{\sum_{v \in N^k_i(u)} s_{uv}}
 
-    or the same by items. Where a standard deviation is 0, that of all ratings takes its place.
+    or the same item-based. A standard deviation of 0 is replaced by that of all ratings.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ class KNNBaseline(KNNBase):
     .. math:: \hat r_{ui} = b_{ui}
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
 
-    or the same by items. What is known of the baseline is predicted for a user or item that is unknown.
+    or the same item-based. For an unknown user or item, the known part of the baseline is predicted.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ class KNNBaseline(KNNBase):
     sim_options : dict
         ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
     bsl_options : dict
-        ``method`` (als, sgd), and what the method takes.
+        ``method`` (als, sgd) and its options.
     verbose : bool
         Whether to print when baselines and similarities are computed.
     **kwargs

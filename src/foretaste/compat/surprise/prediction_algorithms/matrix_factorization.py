@@ -23,13 +23,13 @@ class SVD(FactorModel):
     ----------
     n_factors, n_epochs : int
     biased : bool
-        Whether there are biases; without, what is unknown cannot be predicted.
+        Whether to use biases; without them, unknown users and items cannot be predicted.
     init_mean, init_std_dev : float
         Mean and standard deviation of the normal initial factors.
     lr_all, reg_all : float
         Defaults of all learning rates and regularizations.
     lr_bu, lr_bi, lr_pu, lr_qi, reg_bu, reg_bi, reg_pu, reg_qi : float, optional
-        Of the biases and factors of users and items.
+        Learning rates and regularization of biases and factors.
     random_state : int, RandomState or None
         Generator of the initial factors.
     verbose : bool
@@ -77,7 +77,7 @@ class SVD(FactorModel):
 
 
 class SVDpp(FactorModel):
-    """Matrix factorization that also learns from which items a user rated (SVD++).
+    """Matrix factorization with implicit feedback: which items a user rated (SVD++).
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ class SVDpp(FactorModel):
     lr_all, reg_all : float
         Defaults of all learning rates and regularizations.
     lr_bu, lr_bi, lr_pu, lr_qi, lr_yj, reg_bu, reg_bi, reg_pu, reg_qi, reg_yj : float, optional
-        Of the biases and factors of users and items, and of the implicit factors of items.
+        Learning rates and regularization of biases, factors and implicit item factors.
     random_state : int, RandomState or None
         Generator of the initial factors.
     verbose : bool
         Whether to print each epoch.
     cache_ratings : bool
-        Taken for the sake of programs that give it; ratings are always at hand here.
+        Accepted for compatibility; has no effect.
 
     Attributes
     ----------
@@ -160,13 +160,13 @@ class SVDpp(FactorModel):
 
 
 class NMF(FactorModel):
-    """Factors that are never negative, by multiplicative steps.
+    """Non-negative matrix factorization by multiplicative updates.
 
     Parameters
     ----------
     n_factors, n_epochs : int
     biased : bool
-        Whether there are biases; without, what is unknown cannot be predicted.
+        Whether to use biases; without them, unknown users and items cannot be predicted.
     reg_pu, reg_qi, reg_bu, reg_bi : float
         Regularization of the factors and biases of users and items.
     lr_bu, lr_bi : float

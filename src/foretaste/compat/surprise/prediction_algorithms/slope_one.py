@@ -25,9 +25,10 @@ class SlopeOne(AlgoBase):
 
     .. math:: \hat r_{ui} = \mu_u + \frac{1}{|R|} \sum_{j \in R} d_{ij}
 
-    with :math:`R` the items that :math:`u` rated and someone together with :math:`i`, and :math:`d_{ij}` the
-    mean of :math:`r_{vi} - r_{vj}` over those who rated both. As in scikit-surprise, :math:`d_{ij}` is of
-    ratings truncated to integers; a warning reports where that changes them.
+    where :math:`R` are the items rated by :math:`u` that somebody rated together with :math:`i`, and
+    :math:`d_{ij}` is the mean of :math:`r_{vi} - r_{vj}` over the users who rated both. As in
+    scikit-surprise, :math:`d_{ij}` is of ratings truncated to integers; a warning reports where that
+    changes them.
 
     ``fit`` builds no matrix: predictions compute the rows that they need; ``dev`` and ``freq`` are computed
     on first access.
@@ -35,18 +36,18 @@ class SlopeOne(AlgoBase):
     Attributes
     ----------
     freq : intp array, shape (n_items, n_items)
-        How many users rated both.
+        Number of users who rated both items.
     dev : float64 array, shape (n_items, n_items)
-        The mean differences; NaN where nobody rated both.
+        Mean differences; NaN if no user rated both.
     user_mean : list of float
-        Of the ratings as they are.
+        Means of the ratings, not truncated.
     """
 
     def __init__(self) -> None:
         AlgoBase.__init__(self)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Take the ratings and the means of users.
+        """Set the trainset and compute user means.
 
         Parameters
         ----------
@@ -60,7 +61,7 @@ class SlopeOne(AlgoBase):
         Raises
         ------
         DataError
-            If a rating is NaN or too large for a whole number (a ``ValueError``).
+            If a rating is NaN or too large for an integer (a ``ValueError``).
         """
         AlgoBase.fit(self, trainset)
         rows = trainset.by_user()
@@ -81,7 +82,7 @@ class SlopeOne(AlgoBase):
 
     @property
     def dev(self) -> Float64Array:
-        """How much more each item gets than each other; made on first access."""
+        """Mean rating difference of each pair of items; computed on first access."""
         self._require_fit("dev")
         if self._dev is None:
             self._dev = self._get_kernel().matrix(resolve_threads())
@@ -89,7 +90,7 @@ class SlopeOne(AlgoBase):
 
     @property
     def freq(self) -> IntpArray:
-        """How many users rated both of two items; made on first access."""
+        """Number of users who rated both items of a pair; computed on first access."""
         self._require_fit("freq")
         if self._freq is None:
             self._freq = self._get_kernel().common(resolve_threads()).astype(np.intp)
@@ -101,7 +102,7 @@ class SlopeOne(AlgoBase):
         Parameters
         ----------
         u, i : int or str
-            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
+            Inner ids, or a string starting with ``UKN__`` for an unknown raw id.
 
         Returns
         -------
