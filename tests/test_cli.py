@@ -89,7 +89,34 @@ def test_version() -> None:
     assert run("--version").stdout == f"foretaste {foretaste.__version__}\n"
 
 
+@pytest.mark.parametrize("name", [None, *cli.list_commands(None)])
+def test_h_is_help(name: str | None) -> None:
+    command = () if name is None else (name,)
+    assert run(*command, "-h").stdout == run(*command, "--help").stdout
+    assert run(*command, "-h").stdout.startswith("Usage:")
+
+
+@pytest.mark.parametrize("name", ["recommend", "predict", "explain", "similar"])
+def test_ids_are_named_by_user_and_item(name: str) -> None:
+    command = cli.get_command(None, name)
+    assert command is not None
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {"recommend": {"--user"}, "similar": {"--item"}}.get(name, {"--user", "--item"}) <= options
+    assert not options & {"--users", "--uid", "--iid"}
+
+
 # compare -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["compare", "rank"])
+def test_compare_and_rank_take_models_with_parameters(folder: Path, command: str) -> None:
+    relevant = ("--relevant", "1") if command == "rank" else ()
+    rows = data(command, "ratings.csv", "--models", "SVD(factors=3, epochs=2), user-mean", *relevant)[
+        "results"
+    ]
+    params = {row["model"]: row["params"] for row in rows}
+    assert {"SVD", "UserMean"} <= set(params)  # and the baseline
+    assert (params["SVD"]["factors"], params["SVD"]["epochs"]) == (3, 2)
 
 
 def test_compare_prints_the_table_and_logs_inferences(folder: Path) -> None:
