@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import settings
-from planting import planted
+from synthetic import planted
 
 from foretaste.models import SVD, Bias, Blend
 from foretaste.persistence import save

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from contract.conftest import in_time
-from planting import planted
+from synthetic import planted
 
 from foretaste import _native
 from foretaste.errors import NotSupportedError

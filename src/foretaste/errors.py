@@ -7,7 +7,46 @@ shows all three; the command line and the service read them separately.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+
+def format_argument(name: str, value: object) -> str:
+    """Return an argument as Python source, ``duplicates="last"``; an ellipsis stands for the user's value."""
+    if isinstance(value, str):
+        text = '"' + value + '"' if '"' not in value and "\\" not in value else repr(value)
+    else:
+        text = "..." if value is ... else repr(to_python(value))
+    return f"{name}={text}"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A fix that passes arguments: ``Hint({"duplicates": "last"}, 'or "first", "mean"')``.
+
+    Parameters
+    ----------
+    arguments : mapping of str to object
+        Arguments of the function that was called, with the values to pass; ``...`` for one that only the user
+        knows, None for one to leave out.
+    note : str
+        What follows them, in words.
+    lead : str
+        What precedes them: ``name the column``.
+    """
+
+    arguments: Mapping[str, object]
+    note: str = ""
+    lead: str = ""
+
+    def format(self, format_argument: Callable[[str, object], str] = format_argument) -> str:
+        """Return the hint as text, with the arguments in the given notation."""
+        text = ", ".join(format_argument(name, value) for name, value in self.arguments.items())
+        lead = f"{self.lead}: " if self.lead else ""
+        return f"{lead}{text}{f' ({self.note})' if self.note else ''}"
+
+    def __str__(self) -> str:
+        return self.format()
 
 
 class ForetasteError(Exception):
@@ -16,11 +55,14 @@ class ForetasteError(Exception):
     Parameters
     ----------
     message : str
-        What happened: the argument, its value and the allowed values.
+        What happened: the argument, its value and the allowed values. With ``argument``, only what is
+        allowed: ``it must be an integer, at least 1``.
     where : str, optional
         The location: a row, a line of a file, a column.
-    hint : str, optional
-        What to type or change to fix it.
+    hint : Hint or str, optional
+        What to type or change to fix it; a ``Hint`` if arguments fix it.
+    argument : (str, object), optional
+        The argument that is not allowed and its value; the message begins with them.
     replacement : (object, object), optional
         An invalid value and its correction; the command line prints the corrected command.
     """
@@ -33,13 +75,19 @@ class ForetasteError(Exception):
         message: str,
         *,
         where: str | None = None,
-        hint: str | None = None,
+        hint: Hint | str | None = None,
+        argument: tuple[str, object] | None = None,
         replacement: tuple[object, object] | None = None,
     ) -> None:
+        self.reason = message
+        self.argument = argument
+        if argument is not None:
+            message = f"{format_argument(*argument)} is not allowed; {message}"
         super().__init__(message)
         self.message = message
         self.where = where
-        self.hint = hint
+        self.fix = hint if isinstance(hint, Hint) else None
+        self.hint = None if hint is None else str(hint)
         self.replacement = None if replacement is None else (str(replacement[0]), str(replacement[1]))
 
     def __str__(self) -> str:

@@ -152,6 +152,18 @@ def param(
     return dataclasses.field(default=default, metadata={"param": spec})
 
 
+def threads_param() -> Any:
+    """Declare ``threads``, the number of threads of kernels; it never changes a result."""
+    return param(
+        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
+    )
+
+
+def seed_param(doc: str = "random seed", *, high: int | None = None) -> Any:
+    """Declare ``seed``, a non-negative integer, at most ``high``."""
+    return param(0, doc, low=0, high=high)
+
+
 def fitted_attribute(*shape: str, dtype: str = "float32", optional: bool = False) -> Any:
     """Declare an attribute that ``fit`` sets, by the names of its dimensions.
 

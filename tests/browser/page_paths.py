@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 
 from browsers import axe_source
-from serving_rig import Service, running_service
+from service_fixtures import Service, running_service
 
 TITLES = ("The Long Way Home", "A Quiet Street", "Nine Lives", "Salt", "The Second Bell", "Over the Hill")
 

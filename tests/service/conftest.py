@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 
-import serving_rig
+import service_fixtures
 import sqlalchemy as sa
-from page_rig import Browser
-from serving_rig import Client, OwnPostgres, prepared, running_service
+from page_fixtures import Browser
+from service_fixtures import Client, OwnPostgres, prepared, running_service
 from starlette.testclient import TestClient
 
 from foretaste.models.spec import as_spec
@@ -142,7 +142,7 @@ def other_service(tmp_path, monkeypatch):
 
         def make(given, catalogue=None, model=None):
             if model is not None:
-                monkeypatch.setattr(serving_rig, "SPEC", as_spec(model))
+                monkeypatch.setattr(service_fixtures, "SPEC", as_spec(model))
             settings = Settings(str(tmp_path / "other"), rate_limit="")
             prepared(settings, given, catalogue)
             inner = TestClient(create_app(settings), base_url="http://127.0.0.1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from call_paths import files_entered
-from serving_rig import Client, prepared
+from service_fixtures import Client, prepared
 from starlette.testclient import TestClient
 
 from foretaste import compare, load_dataset, read_ratings, recommend

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from page_rig import Browser, rows_of
-from serving_rig import prepared
+from page_fixtures import Browser, rows_of
+from service_fixtures import prepared
 from starlette.testclient import TestClient
 
 from foretaste import Ratings

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import sqlalchemy as sa
-from page_rig import Browser, Screen, rows_of
+from page_fixtures import Browser, Screen, rows_of
 
 from foretaste.features import ItemCatalog
 from foretaste.service.db.schema import visitors

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from serving_rig import Client, prepared, running_service
+from service_fixtures import Client, prepared, running_service
 
 from foretaste.service.bootstrap import open_database
 from foretaste.service.settings import Settings

@@ -194,7 +194,7 @@ def test_sql_and_paths_in_parameters_are_plain_text(client, ratings, text):
 
 
 def test_text_ids_with_special_characters(place, make_client, tmp_path, key):
-    from serving_rig import prepared
+    from service_fixtures import prepared
 
     from foretaste.service.settings import Settings
 

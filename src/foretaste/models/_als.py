@@ -21,7 +21,7 @@ from foretaste.models.fold_in import (
     with_new_ids,
 )
 from foretaste.models.outputs import Prediction, RatingAttribution
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array
 
@@ -46,10 +46,8 @@ class AlsBase(FactorModel):
     bias_damping: float = param(
         3.0, "pseudo-count: number of prior ratings at the mean per user and item", low=0, high=1e6
     )
-    seed: int = param(0, "random seed", low=0)
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    seed: int = seed_param()
+    threads: int | None = threads_param()
 
     origin_: float = fitted_attribute()
     train_rmse_: Float32Array = fitted_attribute("epochs")

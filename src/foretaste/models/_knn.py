@@ -19,7 +19,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -76,9 +76,7 @@ class KNNBase(Model):
         None, "biases: number of alternations, items first; None iterates to convergence",
         low=1, optional=True,
     )  # fmt: skip
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    threads: int | None = threads_param()
 
     mean_: float = fitted_attribute()
     user_bias_: Float32Array = fitted_attribute("users")

@@ -12,7 +12,7 @@ from foretaste.models import nested_models
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
 from foretaste.typing import Entity, Float32Array, Float64Array
@@ -62,7 +62,7 @@ class Blend(Model):
         low=0,
         exclusive_low=True,
     )
-    seed: int = param(0, "random seed of the folds", low=0, high=2**32 - 1)
+    seed: int = seed_param("random seed of the folds", high=2**32 - 1)
 
     mean_: float = fitted_attribute()
     std_: float = fitted_attribute()

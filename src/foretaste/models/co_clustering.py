@@ -16,7 +16,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -58,10 +58,8 @@ class CoClustering(Model):
     user_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per user", low=0)
     item_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per item", low=0)
     damping: float = param(50.0, "pseudo-count: number of prior residuals of 0 per block", low=0)
-    seed: int = param(0, "random seed", low=0)
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    seed: int = seed_param()
+    threads: int | None = threads_param()
 
     mean_: float = fitted_attribute()
     user_bias_: Float32Array = fitted_attribute("users")

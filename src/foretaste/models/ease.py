@@ -17,7 +17,7 @@ from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -62,9 +62,7 @@ class EASE(Model):
     regularization: float = param(1000.0, "L2 regularization of the weights", low=0, exclusive_low=True)
     user_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per user", low=0)
     item_damping: float = param(5.0, "pseudo-count: number of prior ratings at the mean per item", low=0)
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    threads: int | None = threads_param()
 
     mean_: float = fitted_attribute()
     std_: float = fitted_attribute()

@@ -9,7 +9,7 @@ import numpy as np
 from foretaste._utils.progress import Progress
 from foretaste.models.base import Model
 from foretaste.models.outputs import Prediction
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, seed_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Float64Array, UInt64Array
 
@@ -28,7 +28,7 @@ class NormalRandom(Model):
     tags: ClassVar[frozenset[str]] = frozenset({"weights", "weights_exact", "random"})
     summary: ClassVar[str] = "random predictions with the mean and standard deviation of the ratings"
 
-    seed: int = param(0, "random seed", low=0, high=2**32 - 1)
+    seed: int = seed_param(high=2**32 - 1)
 
     mean_: float = fitted_attribute()
     std_: float = fitted_attribute()

@@ -15,7 +15,7 @@ from foretaste.models._groupby import group_mean_rating
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -52,9 +52,7 @@ class SlopeOne(Model):
         "and dislikes separate (bi_polar)",
         choices=("weighted", "plain", "bi_polar"),
     )
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    threads: int | None = threads_param()
 
     mean_: float = fitted_attribute()
     user_mean_: Float32Array = fitted_attribute("users")

@@ -12,7 +12,7 @@ from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._sgd import SgdState, init_sgd, learning_rate_at, schedule_param
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, IntpArray
 
@@ -68,10 +68,8 @@ class SVD(RidgeFactorModel):
         high=0.5,
     )
     patience: int = param(5, "early stopping: number of epochs without improvement", low=1)
-    seed: int = param(0, "random seed", low=0)
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    seed: int = seed_param()
+    threads: int | None = threads_param()
 
     epochs_: int = fitted_attribute()
     train_rmse_: Float32Array = fitted_attribute("epochs")

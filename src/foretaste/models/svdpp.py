@@ -13,7 +13,7 @@ from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
 from foretaste.models._sgd import learning_rate_at, schedule_param
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array
 
@@ -53,10 +53,8 @@ class SVDpp(RidgeFactorModel):
     implicit_regularization: float = param(0.01, "L2 regularization of the implicit factors", low=0)
     init_std: float = param(0.001, "standard deviation of the initial factors", low=0)
     schedule: str = schedule_param("linear")
-    seed: int = param(0, "random seed", low=0)
-    threads: int | None = param(
-        None, "number of threads; None uses all; does not change the result", low=1, high=1024, optional=True
-    )
+    seed: int = seed_param()
+    threads: int | None = threads_param()
 
     implicit_factors_: Float32Array = fitted_attribute("items", "factors")
     train_rmse_: Float32Array = fitted_attribute("epochs")

@@ -20,7 +20,7 @@ from foretaste.models.pytorch._session import require_torch, resolve_device, tor
 from foretaste.models.pytorch._trainer import History, TrainConfig, TrainingTask, TrainState, train_network
 from foretaste.models.pytorch.checkpoint import Checkpoint
 from foretaste.models.spec import params_as_json
-from foretaste.params import estimator, fitted_attribute, param
+from foretaste.params import estimator, fitted_attribute, param, seed_param
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, Int64Array
 
@@ -81,7 +81,7 @@ class TorchModel(Model):
         "device to train on; auto takes a CUDA GPU if available",
         choices=("auto", "cpu", "cuda", "mps"),
     )
-    seed: int = param(0, "random seed", low=0)
+    seed: int = seed_param()
     threads: int | None = param(
         1,
         "number of threads; None uses all cores. More than one pays only for large batches or networks, and "
