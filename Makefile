@@ -1,4 +1,4 @@
-# Six targets: demo, test, check, bench, docs, serve. Each installs what it needs into .venv first.
+# Targets: demo, test, test-all, check, bench, docs, serve. Each installs what it needs into .venv first.
 PYTHON ?= python3
 CXX ?= c++
 BIN := .venv/bin
@@ -7,16 +7,19 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 WHEEL := .venv/wheel/foretaste-*.whl
 # One process per core, at most four: each imports all tests, and kernels have threads of their own.
 PYTEST ?= -n logical --maxprocesses 4 --dist worksteal
+# What make test-all adds: the slowest tests by name, and reports that a CI server reads.
+REPORTS = --durations=25 --junitxml=.venv/reports/$(1).xml
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -name '*.pyc')
 
-.PHONY: help demo test check bench docs serve
+.PHONY: help demo test test-all check bench docs serve
 help:
-	@echo "make demo    compare models on the bundled ratings"
-	@echo "make test    run all tests that this machine can run"
-	@echo "make check   check style, types, layers and names"
-	@echo "make bench   measure speed against other libraries, interleaved"
-	@echo "make docs    build the documentation into docs/_build/html"
-	@echo "make serve   build the documentation and serve it on http://127.0.0.1:8000"
+	@echo "make demo      compare models on the bundled ratings"
+	@echo "make test      run the tests, in a few minutes"
+	@echo "make test-all  run these and the long ones, with every optional dependency"
+	@echo "make check     check style, types, layers and names"
+	@echo "make bench     measure speed against other libraries, interleaved"
+	@echo "make docs      build the documentation into docs/_build/html"
+	@echo "make serve     build the documentation and serve it on http://127.0.0.1:8000"
 
 demo: .venv/installed
 	@$(BIN)/foretaste demo
@@ -24,7 +27,12 @@ demo: .venv/installed
 	@echo "foretaste is installed in .venv; to run the commands as printed:  . .venv/bin/activate"
 
 test: .venv/test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -m "not nightly" $(PYTEST)
+
+# What a test needs and does not find (a PostgreSQL server, Chromium, real ratings) is a reason to skip it.
+test-all: .venv/test-all
+	$(MAKE) test PYTEST="$(PYTEST) $(call REPORTS,test)"
+	FORETASTE_FUZZ=$${FORETASTE_FUZZ:-100000} $(BIN)/python -m pytest -m nightly $(PYTEST) $(call REPORTS,nightly)
 
 check: .venv/check
 	$(BIN)/ruff check .
@@ -62,6 +70,10 @@ serve: docs
 .venv/test: .venv/installed
 	$(PIP) "$$(echo $(WHEEL))[test]"
 	@touch $@
+
+.venv/test-all: .venv/installed
+	$(PIP) "$$(echo $(WHEEL))[test,torch,browser,peers,sklearn]"
+	@touch .venv/test $@
 
 .venv/check: .venv/installed
 	$(PIP) "$$(echo $(WHEEL))[check]"

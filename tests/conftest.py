@@ -11,8 +11,27 @@ from foretaste.persistence import save
 from foretaste.ratings import Ratings
 
 # The same examples each time, so that a failure is the fault of a change and not of chance.
-settings.register_profile("house", deadline=None, derandomize=True, database=None)
-settings.load_profile("house")
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips", action="store_true", help="fail if a test is skipped, but for real ratings"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    """With ``--no-skips``, fail a run in which a test was skipped for want of anything but real ratings."""
+    if not session.config.getoption("no_skips") or hasattr(session.config, "workerinput"):
+        return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    reasons = {str(report.longrepr[2]) for report in terminal.stats.get("skipped", ())}
+    unexpected = sorted(reason for reason in reasons if not reason.startswith("Skipped: needs real ratings"))
+    if unexpected:
+        terminal.write_line("skipped, and --no-skips was given: " + "; ".join(unexpected), red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
