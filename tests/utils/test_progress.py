@@ -5,11 +5,20 @@ from __future__ import annotations
 import io
 import re
 import sys
+from contextlib import contextmanager
+from threading import Event
 
 import pytest
 
 from foretaste._utils import progress
-from foretaste._utils.progress import LineProgress, Progress, RichProgress, get_progress
+from foretaste._utils.progress import (
+    LineProgress,
+    Progress,
+    ProgressTask,
+    RichProgress,
+    StoppableProgress,
+    get_progress,
+)
 from foretaste.models import Bias
 
 
@@ -102,19 +111,56 @@ def test_bars_vanish_on_interrupt(monkeypatch):
         task.step()
 
 
-def test_custom_progress_receives_every_update(ratings):
-    class Own(Progress):
+def test_custom_progress_receives_every_task_and_step(ratings):
+    class RecordingProgress(Progress):
         def __init__(self):
-            self.told = []
+            self.tasks = []
+            self.steps = 0
 
+        @contextmanager
         def start_task(self, label, total):
-            self.told.append((label, total))
-            return super().start_task(label, total)
+            self.tasks.append((label, total))
+            yield ProgressTask(self.add_steps)
 
-    own = Own()
-    assert get_progress(own) is own
-    Bias(epochs=7).fit(ratings, progress=own)
-    assert own.told == [("Bias", 7)]
+        def add_steps(self, n, note):
+            self.steps += n
+
+    recording = RecordingProgress()
+    assert get_progress(recording) is recording
+    Bias(epochs=7).fit(ratings, progress=recording)
+    assert recording.tasks == [("Bias", 7)]
+    assert 0 < recording.steps <= 7
+
+
+def test_task_counts_steps_and_keeps_the_last_note():
+    task = ProgressTask()
+    task.step(2, note="RMSE 0.9")
+    task.step()
+    assert (task.completed, task.note) == (3, "RMSE 0.9")
+
+
+def test_items_have_a_line_of_their_own_only_in_lines():
+    stream = io.StringIO()
+    lines, silent = LineProgress(stream), Progress()
+    with lines.start_task("compare", 1), lines.start_item("Bias") as item:
+        with lines.inside_item().start_task("fit", 3):
+            pass
+        item.step(note="RMSE 0.9")
+    assert re.fullmatch(r"Bias  0\.\d s  RMSE 0\.9\ncompare  0\.\d s\n", stream.getvalue())
+    assert silent.inside_item() is silent
+    with silent.start_item("Bias") as item:
+        item.step()
+
+
+def test_stoppable_progress_forwards_until_it_interrupts():
+    stop, stream = Event(), io.StringIO()
+    progress = StoppableProgress(LineProgress(stream), stop)
+    with progress.start_task("fold", 2) as task:
+        task.step(note="RMSE 0.9")
+    assert re.fullmatch(r"fold  0\.\d s  RMSE 0\.9\n", stream.getvalue())
+    stop.set()
+    with pytest.raises(KeyboardInterrupt), progress.start_task("fold", 2) as task:
+        task.step()
 
 
 def test_get_progress_selects_the_output(monkeypatch):

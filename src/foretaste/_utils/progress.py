@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any, TextIO
 
 
 class ProgressTask:
-    """A task whose steps are counted; this one shows nothing."""
+    """A task whose steps are counted.
+
+    Parameters
+    ----------
+    on_step : callable, optional
+        Called after each step with the number of steps and the note, to show them.
+    """
+
+    def __init__(self, on_step: Callable[[int, str], None] | None = None) -> None:
+        self.on_step = on_step
+        self.completed, self.note = 0, ""
 
     def step(self, n: int = 1, note: str = "") -> None:
         """Report ``n`` more completed steps, with a short note (the current error, a name)."""
+        self.completed += n
+        self.note = note or self.note
+        if self.on_step is not None:
+            self.on_step(n, note)
 
 
 class Progress:
-    """Shows nothing: the default of the library."""
+    """Shows nothing: the default of the library. Subclasses override ``start_task``."""
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
@@ -31,13 +46,39 @@ class Progress:
         """
         yield ProgressTask()
 
+    @contextmanager
+    def start_item(self, label: str) -> Iterator[ProgressTask]:
+        """Start one of the items that the steps of the enclosing task count: one model of a comparison.
 
-class _LineTask(ProgressTask):
-    def __init__(self) -> None:
-        self.note = ""
+        Only ``LineProgress`` shows it, by a line of its own.
+        """
+        yield ProgressTask()
 
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.note = note or self.note
+    def inside_item(self) -> Progress:
+        """Return the progress of the tasks inside an item: this one, or none if the item has a line."""
+        return self
+
+
+class StoppableProgress(Progress):
+    """Forwards to another progress; once ``stop`` is set, the next step of any task is interrupted.
+
+    Python delivers Ctrl-C to the main thread only; this is how it reaches the others.
+    """
+
+    def __init__(self, inner: Progress, stop: Event) -> None:
+        self.inner, self.stop = inner, stop
+
+    @contextmanager
+    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
+        """Start a task whose steps raise KeyboardInterrupt once ``stop`` is set."""
+        with self.inner.start_task(label, total, unit) as task:
+
+            def forward(n: int, note: str) -> None:
+                if self.stop.is_set():
+                    raise KeyboardInterrupt
+                task.step(n, note)
+
+            yield ProgressTask(forward)
 
 
 class LineProgress(Progress):
@@ -49,22 +90,21 @@ class LineProgress(Progress):
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Start a task and print one line when it is done."""
-        task, start = _LineTask(), time.perf_counter()
+        task, start = ProgressTask(), time.perf_counter()
         yield task
         stream = self.stream or sys.stderr
         note = f"  {task.note}" if task.note else ""
         print(f"{label}  {time.perf_counter() - start:.1f} s{note}", file=stream, flush=True)
 
+    @contextmanager
+    def start_item(self, label: str) -> Iterator[ProgressTask]:
+        """Start an item and print one line when it is done."""
+        with self.start_task(label, 1) as task:
+            yield task
 
-class _RichTask(ProgressTask):
-    def __init__(self, bars: Any, task_id: Any, total: int, unit: str) -> None:
-        self.bars, self.task_id = bars, task_id
-        self.total, self.unit, self.completed = total, unit, 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.completed += n
-        completed = _format_completed(self.completed, self.total, self.unit)
-        self.bars.update(self.task_id, advance=n, done=completed, **({"note": note} if note else {}))
+    def inside_item(self) -> Progress:
+        """Return a progress that shows nothing."""
+        return Progress()
 
 
 def _format_completed(completed: int, total: int, unit: str) -> str:
@@ -91,8 +131,15 @@ class RichProgress(Progress):
         task_id = self.bars.add_task(
             label, total=total or None, note="", done=_format_completed(0, total, unit)
         )
+
+        def show(n: int, note: str) -> None:
+            completed = _format_completed(task.completed, total, unit)
+            shown_note = {"note": note} if note else {}
+            self.bars.update(task_id, advance=n, done=completed, **shown_note)
+
+        task = ProgressTask(show)
         try:
-            yield _RichTask(self.bars, task_id, total, unit)
+            yield task
         finally:
             self.bars.remove_task(task_id)
             if outermost:

@@ -7,13 +7,12 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from foretaste._utils.progress import LineProgress, Progress, ProgressTask, get_progress
+from foretaste._utils.progress import Progress, ProgressTask, get_progress
 from foretaste.errors import ForetasteError, InvalidParameterError, NotFoundError
 from foretaste.evaluation.fit_and_score import FoldResult, error_entry, validate_metrics
 from foretaste.evaluation.leakage import count_exact, leakage_warning
@@ -216,18 +215,12 @@ class _Comparison:
     def evaluate(self, model: Model, rows: list[Row], task: ProgressTask, position: str) -> None:
         """Evaluate one model on all folds and append its row; ``position`` is shown as progress."""
         label = model_label(model)
-        with ExitStack() as stack:
-            # LineProgress prints one line per model; bars are nested instead.
-            line = (
-                stack.enter_context(self.progress.start_task(label, 1))
-                if isinstance(self.progress, LineProgress)
-                else ProgressTask()
-            )
+        with self.progress.start_item(label) as item:
             task.step(0, f"{label}, {position}")
             outcome = self._evaluate_folds(model, task.step)
             if outcome.error is not None:
                 rows.append(self._error_row(model, outcome))
-                line.step(note=f"failed: {outcome.error['message']}")
+                item.step(note=f"failed: {outcome.error['message']}")
                 task.step(len(self.plan) - len(outcome.metrics))
                 return
             row = self._result_row(model, outcome)
@@ -240,7 +233,7 @@ class _Comparison:
             ]
             warning = leakage_warning(label, exact_counts)
             self.warnings += [] if warning is None else [warning]
-            line.step(note=f"RMSE {row['rmse']:.4g}")
+            item.step(note=f"RMSE {row['rmse']:.4g}")
 
     def add_intervals(self, rows: list[Row]) -> list[Row]:
         """Add the intervals of the RMSE and of the gap to the best model; return the rows, best first."""
@@ -262,7 +255,7 @@ class _Comparison:
         return rows
 
     def _evaluate_folds(self, model: Model, on_fold: Callable[[], None]) -> EvaluationOutcome:
-        inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
+        inner = self.progress.inside_item()
         is_custom = MODELS.get(type(model).__name__) is not type(model) or contains_code(as_spec(model))
         if self.folder is not None and not is_custom:
             return evaluate_in_subprocess(model, self.folder, self.metrics, inner, lambda _: on_fold())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.formatting import format_html_table
-from foretaste._utils.progress import LineProgress, Progress, get_progress
+from foretaste._utils.progress import Progress, get_progress
 from foretaste.evaluation.comparison import json_params, model_label, resolve_model
 from foretaste.evaluation.fit_and_score import FoldResult, Metrics, validate_metrics
 from foretaste.evaluation.leakage import count_exact, leakage_warning
@@ -199,8 +199,7 @@ def cross_validate(
             fold_metrics.append(result.metrics | {"mean_rmse": _global_mean_rmse(plan, len(fold_metrics))})
             task.step(note=f"fold {len(fold_metrics)} of {len(plan)}, RMSE {result.metrics['rmse']:.4g}")
 
-        inner = Progress() if isinstance(display, LineProgress) else display  # one line for all
-        evaluate_folds(estimator, plan, metric_names, inner, collect, threads)
+        evaluate_folds(estimator, plan, metric_names, display.inside_item(), collect, threads)
     warning = leakage_warning(label, exact_counts)
     if warning is not None:
         log.warning(warning)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 
-from foretaste._utils.progress import Progress, ProgressTask
+from foretaste._utils.progress import Progress, StoppableProgress
 from foretaste._utils.threads import resolve_threads, thread_limit
 from foretaste.errors import InvalidParameterError
 from foretaste.evaluation.fit_and_score import FoldResult, fit_and_score
@@ -75,11 +74,11 @@ def _evaluate_in_threads(
     from threadpoolctl import threadpool_limits
 
     stop = threading.Event()
-    interruptible = _InterruptibleProgress(progress, stop)
+    stoppable = StoppableProgress(progress, stop)
     with threadpool_limits(1), ThreadPoolExecutor(n_workers, "fold") as pool:
-        fold_by_future = {pool.submit(evaluate_fold, fold, interruptible): fold for fold in range(n_folds)}
+        fold_by_future = {pool.submit(evaluate_fold, fold, stoppable): fold for fold in range(n_folds)}
         try:
-            _emit_in_order(fold_by_future, lambda fold: evaluate_fold(fold, interruptible), on_fold)
+            _emit_in_order(fold_by_future, lambda fold: evaluate_fold(fold, stoppable), on_fold)
         except BaseException:  # including Ctrl-C, which only the main thread receives
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -113,26 +112,3 @@ def _emit_in_order(
         while next_fold in results:
             on_fold(results.pop(next_fold))
             next_fold += 1
-
-
-class _InterruptibleProgress(Progress):
-    """Forwards progress from several threads; interrupts them at their next step once ``stop`` is set."""
-
-    def __init__(self, inner: Progress, stop: threading.Event) -> None:
-        self.inner, self.stop = inner, stop
-
-    @contextmanager
-    def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
-        """Start a task."""
-        with self.inner.start_task(label, total, unit) as task:
-            yield _InterruptibleTask(task, self.stop)
-
-
-class _InterruptibleTask(ProgressTask):
-    def __init__(self, inner: ProgressTask, stop: threading.Event) -> None:
-        self.inner, self.stop = inner, stop
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt
-        self.inner.step(n, note)

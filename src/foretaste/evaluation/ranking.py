@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from foretaste._native import resampled_means
 from foretaste._utils import memory
 from foretaste._utils.formatting import format_count
-from foretaste._utils.progress import LineProgress, Progress, ProgressTask, get_progress
+from foretaste._utils.progress import Progress, get_progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ForetasteError, InvalidParameterError
 from foretaste.evaluation.candidates import Candidates, ListBuilder, as_candidates
@@ -191,13 +190,8 @@ class _RankingComparison:
         """Evaluate one model and append its row; a model that fails has a row with its error."""
         row: Row = {"name": name, "model": type(model).__name__, "params": params_as_json(model)}
         row["repr"] = repr(model)
-        inner = Progress() if isinstance(self.progress, LineProgress) else self.progress
-        with ExitStack() as stack:
-            line = (
-                stack.enter_context(self.progress.start_task(name, 1))
-                if isinstance(self.progress, LineProgress)
-                else ProgressTask()
-            )
+        inner = self.progress.inside_item()
+        with self.progress.start_item(name) as item:
             try:
                 start = time.perf_counter()
                 fitted_model = model
@@ -218,11 +212,11 @@ class _RankingComparison:
                         f"{name} predicts the same for all items of {format_count(n_tied, 'list')}, which "
                         "are in the order of their ids"
                     )
-                line.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
+                item.step(note=f"{self.metrics[0]} {row[self.metrics[0]]:.4g}")
             except (ForetasteError, MemoryError) as error:
                 row |= dict.fromkeys(self.metrics) | {"error": error_entry(error)}
                 means = None
-                line.step(note=f"failed: {row['error']['message']}")
+                item.step(note=f"failed: {row['error']['message']}")
         self.rows.append((row, means))
 
     def _check_train_fingerprint(self, name: str, model: Model) -> None:

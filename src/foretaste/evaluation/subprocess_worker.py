@@ -43,6 +43,7 @@ class _JsonTask(ProgressTask):
     """A task that reports its steps in batches."""
 
     def __init__(self, report: _JsonReporter) -> None:
+        super().__init__()
         self.report = report
         self.pending_steps, self.last_report = 0, 0.0
 
