@@ -1,4 +1,4 @@
-"""Types of the native kernels (native/*.cpp)."""
+"""Types of the native kernels (native/bind/*.cpp)."""
 
 from typing import Any, TypeVar
 

@@ -255,9 +255,9 @@ def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shap
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"starts": [1, 2, 2]}, "begin with 0"),
-        ({"starts": [0, 2, 1]}, "must not fall"),
-        ({"starts": [0, 1, 3]}, "end with the number of rows"),
+        ({"starts": [1, 2, 2]}, "starts must rise"),
+        ({"starts": [0, 2, 1]}, "starts must rise"),
+        ({"starts": [0, 1, 3]}, "starts must rise"),
         ({"item": [0, 3]}, "an item index is out of range"),
         ({"item": [0, -1]}, "an item index is out of range"),
         ({"value": [1.0]}, "same length"),

@@ -198,7 +198,7 @@ GOOD = {
     [
         ({"start": np.array([0, 2, 1])}, "rise"),
         ({"start": np.array([0, 1, 3])}, "rise"),
-        ({"start": np.array([], np.int64)}, "equally long"),
+        ({"start": np.array([], np.int64)}, "starts must rise"),
         ({"row": np.array([0, 2], np.int32)}, "out of range"),
         ({"row": np.array([-1, 0], np.int32)}, "out of range"),
         ({"compared": np.array([1.0])}, "equally long"),

@@ -138,10 +138,10 @@ def co_arguments(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"starts": np.array([0, 1])}, "starts must cover the rows"),
-        ({"starts": np.array([0, 3, 2])}, "starts must not fall"),
-        ({"starts": np.array([1, 1, 2])}, "starts must cover the rows"),
-        ({"starts": np.empty(0, np.int64)}, "one place more"),
+        ({"starts": np.array([0, 1])}, "starts must rise"),
+        ({"starts": np.array([0, 3, 2])}, "starts must rise"),
+        ({"starts": np.array([1, 1, 2])}, "starts must rise"),
+        ({"starts": np.empty(0, np.int64)}, "starts must rise"),
         ({"other": np.array([0, 2], np.int32)}, "index of the other side is out of range"),
         ({"other": np.array([0, -1], np.int32)}, "index of the other side is out of range"),
         ({"value": np.ones(3, np.float32)}, "same length"),

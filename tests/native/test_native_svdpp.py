@@ -246,9 +246,9 @@ def test_ridge_users_equals_numpy_reference(seed, users, size, strength, threads
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"starts": [1, 2]}, "begin with 0"),
-        ({"starts": [0, 3]}, "end with the number of rows"),
-        ({"starts": [0, 2, 1, 2]}, "must not fall"),
+        ({"starts": [1, 2]}, "starts must rise"),
+        ({"starts": [0, 3]}, "starts must rise"),
+        ({"starts": [0, 2, 1, 2]}, "starts must rise"),
         ({"item": [0, 4]}, "an item index is out of range"),
         ({"item": [0]}, "same length"),
         ({"weight": [1.0]}, "same length"),
