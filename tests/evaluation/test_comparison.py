@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,17 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-import foretaste
+from foretaste._utils.memory import run_with_peak
 from foretaste._utils.progress import LineProgress, Progress
 from foretaste.errors import DataError, InvalidParameterError, NotEnoughMemoryError, NotFoundError
 from foretaste.evaluation import Results, compare
-from foretaste.evaluation.plan import make_plan
-from foretaste.evaluation.plan_files import load_plan, save_plan
-from foretaste.evaluation.subprocess_evaluation import (
-    EvaluationOutcome,
-    _check_exit_code,
-    evaluate_in_subprocess,
-)
 from foretaste.metrics.rating import mae, rmse
 from foretaste.models import MODELS, SVD, Bias, GlobalMean, ItemMean, Prediction, UserMean
 from foretaste.params import estimator
@@ -291,10 +281,24 @@ def test_nmae_with_a_declared_scale(ratings: Ratings) -> None:
     assert list(row)[4:8] == ["rmse", "nmae", "mae", "r2"]
 
 
-# A process of its own ------------------------------------------------------------------------------------
+# Peak memory ---------------------------------------------------------------------------------------------
+
+needs_peak_reset = pytest.mark.skipif(
+    run_with_peak(lambda: None)[1] is None,
+    reason="the system does not let this process reset its peak memory",
+)
 
 
-def figures(row: dict[str, Any]) -> dict[str, Any]:
+@estimator
+class Allocating(Bias):
+    """Fills 200 MB in every fit and frees them."""
+
+    def _fit(self, train: Ratings, progress: Progress) -> None:
+        np.ones(25_000_000).sum()
+        super()._fit(train, progress)
+
+
+def metrics_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in row.items()
@@ -302,111 +306,38 @@ def figures(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("kind", ["numbers", "text", "apart"])
-def test_subprocess_gives_the_same_scores_and_peak_memory(ratings: Ratings, kind: str) -> None:
-    given, options = ratings, {"split": KFold(2)}
-    if kind != "numbers":
-        users = np.char.zfill(ratings.user_ids.astype(str), 5)
-        items = np.char.zfill(ratings.item_ids.astype(str), 5)
-        given = Ratings.from_columns(users, items, ratings.value, timestamp=np.arange(900), scale=(-8, 8))
-    if kind == "apart":
-        given, options = given[:600], {"test": given[600:]}
-    here = compare(given, [Bias(epochs=3), QUICK], **options)
-    there = compare(given, [Bias(epochs=3), QUICK], measure_memory=True, **options)
-    for one, other in zip(here.rows, there.rows, strict=True):
-        assert figures(one) == figures(other)
-        assert 5 < other["data_memory_mb"] <= other["peak_memory_mb"] < 2000
-        assert "peak_memory_mb" not in one
-    assert "peak MB" in str(there)
+@needs_peak_reset
+@pytest.mark.parametrize("is_external", [False, True])
+def test_measured_memory_changes_no_score(ratings: Ratings, is_external: bool) -> None:
+    train, options = (ratings[:600], {"test": ratings[600:]}) if is_external else (ratings, {"folds": 2})
+    plain = compare(train, [Bias(epochs=3), QUICK], **options)
+    measured = compare(train, [Bias(epochs=3), QUICK], measure_memory=True, **options)
+    for row, measured_row in zip(plain.rows, measured.rows, strict=True):
+        assert metrics_of(row) == metrics_of(measured_row)
+        assert 0 <= measured_row["peak_memory_mb"] < 100
+        assert "peak_memory_mb" not in row
+    assert "peak MB" in str(measured)
+    assert "peak MB" not in str(plain)
 
 
-def test_peak_memory_grows_with_the_model(ratings: Ratings) -> None:
-    many = Ratings.from_columns(np.arange(20_000), np.arange(20_000) % 50, np.arange(20_000) % 7)
-    results = compare(many, [SVD(factors=512, epochs=1), "Bias"], measure_memory=True)
-    peaks = {row["model"]: row["peak_memory_mb"] for row in results.rows}
-    assert peaks["SVD"] - peaks["Bias"] > 0.5 * 20_000 * 512 * 4 / 1e6
+@needs_peak_reset
+@pytest.mark.parametrize("models", [[Allocating(), Bias()], [Bias(), Allocating()]])
+def test_peak_memory_is_that_of_each_model_in_any_order(ratings: Ratings, models: list[Any]) -> None:
+    rows = by_name(compare(ratings, models, folds=2, measure_memory=True))
+    assert 190 <= rows["Allocating"]["peak_memory_mb"] - rows["Bias"]["peak_memory_mb"] <= 260
 
 
-def test_custom_model_runs_in_process_without_peak_memory(ratings: Ratings) -> None:
-    results = compare(ratings, [Recording()], measure_memory=True)
-    assert "peak_memory_mb" not in by_name(results)["Recording"]
-    assert by_name(results)["GlobalMean"]["peak_memory_mb"] > 5
-    assert "-" in str(results)
-    assert "peak MB" in str(results)
+def test_peak_memory_is_absent_where_it_cannot_be_measured(ratings: Ratings) -> None:
+    results, _ = run_with_peak(lambda: compare(ratings, ["Bias"], measure_memory=True))  # one at a time
+    assert all("peak_memory_mb" not in row for row in results.rows)
+    assert "peak MB" not in str(results)
+    assert "peak_memory_mb" not in json.dumps(results.to_dict())
 
 
-def test_subprocess_errors_are_returned(ratings: Ratings) -> None:
+def test_failing_model_has_a_row_while_memory_is_measured(ratings: Ratings) -> None:
     weighted = ratings.replace(weight=np.zeros(len(ratings), np.float32))
     results = compare(weighted, ["Bias"], measure_memory=True)
     assert all("all sample weights are 0" in row["error"]["message"] for row in results.rows)
-
-
-def test_the_main_module_of_the_user_is_not_run_again(tmp_path: Any) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent("""
-        import numpy as np
-        from foretaste.evaluation import compare
-        from foretaste.ratings import Ratings
-        print("once")
-        user, item = np.divmod(np.arange(600), 20)
-        results = compare(Ratings.from_columns(user, item, (user + item) % 5), "Bias", measure_memory=True)
-        assert all(row["peak_memory_mb"] > 5 for row in results.rows)
-        """)
-    )
-    (tmp_path / "json.py").write_text("raise RuntimeError('a module of this folder was imported')")
-    root = str(Path(foretaste.__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-P", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": root},
-    )
-    assert done.stdout == "once\n"
-    assert done.stderr == ""
-
-
-def test_failing_subprocess_reports_its_traceback(tmp_path: Any) -> None:
-    with pytest.raises(RuntimeError, match=r"data\.npz"):
-        evaluate_in_subprocess(Bias(), tmp_path, ("rmse",), Progress(), lambda _: None)
-
-
-def test_killed_subprocess_is_an_error_and_interrupt_propagates() -> None:
-    judged = EvaluationOutcome()
-    _check_exit_code(-9, judged)
-    assert judged.error is not None
-    assert "for lack of memory" in str(judged.error["message"])
-    for code in (130, -2):
-        with pytest.raises(KeyboardInterrupt):
-            _check_exit_code(code, EvaluationOutcome())
-    with pytest.raises(RuntimeError, match="exit code 3"):
-        _check_exit_code(3, EvaluationOutcome())
-
-
-def test_packed_plan_preserves_everything_but_ids(ratings: Ratings, tmp_path: Any) -> None:
-    pd = pytest.importorskip("pandas", reason='needs pip install "foretaste[test]"')
-    features = pd.DataFrame({"user": ratings.users.ids, "age": np.arange(len(ratings.users))})
-    full = ratings.replace(weight=np.ones(900, np.float32), timestamp=np.arange(900), scale=(-8.0, 8.0))
-    full = full.with_features(users=features)
-    protocol = make_plan(full, KFold(2), None)
-    save_plan(protocol, tmp_path / "data.npz")
-    found = load_plan(tmp_path / "data.npz")
-    for fold in range(2):
-        for own, other in zip(protocol.train_test(fold), found.train_test(fold), strict=True):
-            for name in ("user", "item", "value", "timestamp", "weight"):
-                np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
-            assert own.scale == other.scale
-            assert own.user_features is not None
-            assert other.user_features is not None
-            assert own.user_features.columns == other.user_features.columns
-            np.testing.assert_array_equal(own.user_features.values, other.user_features.values)
-    save_plan(make_plan(full[:700], None, full[700:]), tmp_path / "external.npz")
-    test = load_plan(tmp_path / "external.npz").test
-    assert test is not None
-    assert sorted(test.timestamp.tolist()) == list(range(700, 900))
-    assert test.scale == full.scale
 
 
 # Interrupted, watched, shown -----------------------------------------------------------------------------
@@ -434,19 +365,19 @@ def test_progress_prints_one_line_per_model(ratings: Ratings, capsys: pytest.Cap
     assert "RMSE" in lines[1]
 
 
-def test_subprocess_progress_is_shown(ratings: Ratings) -> None:
-    class Watching(Progress):
+def test_progress_of_fits_is_shown(ratings: Ratings) -> None:
+    class RecordingProgress(Progress):
         def __init__(self) -> None:
-            self.seen: list[tuple[str, int]] = []
+            self.tasks: list[tuple[str, int]] = []
 
         def start_task(self, label: str, total: int) -> Any:
-            self.seen.append((label, total))
+            self.tasks.append((label, total))
             return super().start_task(label, total)
 
-    watching = Watching()
-    compare(ratings, [QUICK], progress=watching, measure_memory=True)
-    assert ("compare", 2) in watching.seen
-    assert any(label.startswith("SVD") and total >= 3 for label, total in watching.seen)
+    recording = RecordingProgress()
+    compare(ratings, [QUICK], progress=recording, measure_memory=True)
+    assert ("compare", 2) in recording.tasks
+    assert any(label.startswith("SVD") and total >= 3 for label, total in recording.tasks)
 
 
 def test_results_repr_has_baseline_and_plan(ratings: Ratings) -> None:

@@ -13,7 +13,7 @@ from foretaste.errors import DataError, NotFoundError
 from foretaste.evaluation import breakdown, compare
 from foretaste.evaluation.error_breakdown import SUPPORT_EDGES
 from foretaste.evaluation.plan import make_plan
-from foretaste.evaluation.prediction_store import PredictionStore
+from foretaste.evaluation.results import PredictionStore
 from foretaste.metrics.rating import mae, rmse
 from foretaste.models import Bias, ItemMean
 from foretaste.ratings import Ratings
@@ -127,10 +127,9 @@ def test_mismatched_arguments_raise(parts) -> None:
 # Of a comparison -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_results_break_down_the_best_or_a_named_model(ratings: Ratings, apart: bool) -> None:
+def test_results_break_down_the_best_or_a_named_model(ratings: Ratings) -> None:
     split = HoldOut(0.3, seed=2)
-    results = compare(ratings, ["Bias", ItemMean(clip=False)], split=split, measure_memory=apart)
+    results = compare(ratings, ["Bias", ItemMean(clip=False)], split=split)
     train_rows, test_rows = next(split.split(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
     for model, name in ((Bias(), None), (ItemMean(clip=False), "ItemMean(clip=False)")):

@@ -103,7 +103,7 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
         "--breakdown", is_flag=True, help="Break the error of the best model down by groups of ratings."
     ),
     click.option(
-        "--memory/--no-memory", default=True, help="Measure peak memory (runs each model in a subprocess)."
+        "--memory/--no-memory", default=True, help="Measure peak memory (Linux; one fold after another)."
     ),
     click.option("--html", metavar="FILE", help="Write an HTML report."),
     click.option("--save-best", metavar="FILE", help="Fit the best model on all rows and save it."),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +15,11 @@ from foretaste.evaluation.fit_and_score import FoldResult, error_entry, validate
 from foretaste.evaluation.leakage import count_exact, leakage_warning
 from foretaste.evaluation.parallel import evaluate_folds
 from foretaste.evaluation.plan import EvaluationPlan, make_plan
-from foretaste.evaluation.plan_files import save_plan
-from foretaste.evaluation.prediction_store import PredictionStore
-from foretaste.evaluation.results import Results, Row
+from foretaste.evaluation.results import PredictionStore, Results, Row
 from foretaste.evaluation.significance import PerUserErrors, bootstrap_intervals
-from foretaste.evaluation.subprocess_evaluation import EvaluationOutcome, evaluate_in_subprocess
 from foretaste.models import MODELS, Model
 from foretaste.models.baselines import GlobalMean
-from foretaste.models.spec import as_spec, contains_code, params_as_json
+from foretaste.models.spec import params_as_json
 from foretaste.splits import KFold
 from foretaste.typing import Float64Array
 from foretaste.validation import as_ratings
@@ -77,8 +71,8 @@ def compare(
     overlap : {"error", "drop_from_train", "drop_from_test"}
         How to treat (user, item) pairs that occur in both ``ratings`` and ``test``.
     measure_memory : bool
-        Measure the peak memory of each model of ``MODELS`` by evaluating it in a subprocess, fold after fold.
-        Other models are evaluated in this process, without the measurement.
+        Measure by how much memory rises at its peak while a model is fitted and evaluated, one fold after
+        another (Linux only; elsewhere the rows lack it).
     threads : int, optional
         Total number of threads; folds run in parallel, each fit with an equal share. None uses all cores.
         Changes only the seconds.
@@ -113,21 +107,14 @@ def compare(
     metric_names = validate_metrics(metrics, plan)
     rows: list[Row] = []
     interrupted = False
-    with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
-        display = get_progress(progress)
-        in_subprocess = measure_memory and bool(sys.executable)  # empty in an embedded interpreter
-        comparison = _Comparison(
-            plan, metric_names, display, Path(folder) if in_subprocess else None, threads
-        )
-        try:
-            if in_subprocess:
-                save_plan(plan, Path(folder) / "data.npz")
-            with display.start_task("compare", len(model_list) * len(plan)) as task:
-                for index, model in enumerate(model_list):
-                    comparison.evaluate(model, rows, task, f"{index + 1} of {len(model_list)} models")
-        except KeyboardInterrupt:
-            interrupted = True
-            notes.append(f"interrupted: {len(rows)} of {len(model_list)} models evaluated")
+    comparison = _Comparison(plan, metric_names, get_progress(progress), threads, measure_memory)
+    try:
+        with comparison.progress.start_task("compare", len(model_list) * len(plan)) as task:
+            for index, model in enumerate(model_list):
+                comparison.evaluate(model, rows, task, f"{index + 1} of {len(model_list)} models")
+    except KeyboardInterrupt:
+        interrupted = True
+        notes.append(f"interrupted: {len(rows)} of {len(model_list)} models evaluated")
     for note in notes:
         log.info(note)
     for warning in comparison.warnings:
@@ -195,18 +182,18 @@ def model_from_name(name: str) -> Model:
 
 
 class _Comparison:
-    """A comparison in progress; ``folder`` holds the saved plan if memory is measured."""
+    """A comparison in progress."""
 
     def __init__(
         self,
         plan: EvaluationPlan,
         metrics: tuple[str, ...],
         progress: Progress,
-        folder: Path | None,
         threads: int | None,
+        measure_memory: bool,
     ) -> None:
         self.plan, self.metrics, self.progress = plan, metrics, progress
-        self.folder, self.threads = folder, threads
+        self.threads, self.measure_memory = threads, measure_memory
         self.warnings: list[str] = []
         self.user_errors = PerUserErrors(plan)
         self.errors_by_model: dict[str, Float64Array] = {}
@@ -217,19 +204,35 @@ class _Comparison:
         label = model_label(model)
         with self.progress.start_item(label) as item:
             task.step(0, f"{label}, {position}")
-            outcome = self._evaluate_folds(model, task.step)
-            if outcome.error is not None:
-                rows.append(self._error_row(model, outcome))
-                item.step(note=f"failed: {outcome.error['message']}")
-                task.step(len(self.plan) - len(outcome.metrics))
+            results: list[FoldResult] = []
+
+            def collect(result: FoldResult) -> None:
+                results.append(result)
+                task.step()
+
+            try:
+                evaluate_folds(
+                    model,
+                    self.plan,
+                    self.metrics,
+                    self.progress.inside_item(),
+                    collect,
+                    self.threads,
+                    self.measure_memory,
+                )
+            except (ForetasteError, MemoryError) as error:
+                entry = error_entry(error)
+                rows.append(self._error_row(model, entry))
+                item.step(note=f"failed: {entry['message']}")
+                task.step(len(self.plan) - len(results))
                 return
-            row = self._result_row(model, outcome)
+            row = self._result_row(model, results)
             rows.append(row)
-            self.errors_by_model[row["repr"]] = self.user_errors.sum_errors(outcome.predictions)
-            self.predictions.add(row["repr"], row["rmse"], outcome.predictions)
+            predictions = [result.predictions for result in results]
+            self.errors_by_model[row["repr"]] = self.user_errors.sum_errors(predictions)
+            self.predictions.add(row["repr"], row["rmse"], predictions)
             exact_counts = [
-                count_exact(self.plan.test_values(fold), values)
-                for fold, values in enumerate(outcome.predictions)
+                count_exact(self.plan.test_values(fold), values) for fold, values in enumerate(predictions)
             ]
             warning = leakage_warning(label, exact_counts)
             self.warnings += [] if warning is None else [warning]
@@ -254,46 +257,30 @@ class _Comparison:
                 }
         return rows
 
-    def _evaluate_folds(self, model: Model, on_fold: Callable[[], None]) -> EvaluationOutcome:
-        inner = self.progress.inside_item()
-        is_custom = MODELS.get(type(model).__name__) is not type(model) or contains_code(as_spec(model))
-        if self.folder is not None and not is_custom:
-            return evaluate_in_subprocess(model, self.folder, self.metrics, inner, lambda _: on_fold())
-        outcome = EvaluationOutcome()
-
-        def collect(result: FoldResult) -> None:
-            outcome.metrics.append(result.metrics)
-            outcome.predictions.append(result.predictions)
-            on_fold()
-
-        try:
-            evaluate_folds(model, self.plan, self.metrics, inner, collect, self.threads)
-        except (ForetasteError, MemoryError) as error:
-            outcome.error = error_entry(error)
-        return outcome
-
     def _base_row(self, model: Model) -> Row:
         return {"model": type(model).__name__, "params": json_params(model), "repr": repr(model)}
 
-    def _result_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
+    def _result_row(self, model: Model, results: list[FoldResult]) -> Row:
         row = self._base_row(model)
-        has_several_folds = len(outcome.metrics) > 1
-        for key in outcome.metrics[0]:
-            values = [fold_metrics[key] for fold_metrics in outcome.metrics]
+        has_several_folds = len(results) > 1
+        for key in results[0].metrics:
+            values = [result.metrics[key] for result in results]
             if key == "fallback_rows":
                 row[key] = int(sum(values))
                 continue
             row[key] = float(np.mean(values))
             if has_several_folds:
                 row[f"{key}_std"] = float(np.std(values))
-        row |= outcome.memory
+        peaks = [result.peak_memory_mb for result in results if result.peak_memory_mb is not None]
+        if len(peaks) == len(results):
+            row["peak_memory_mb"] = max(peaks)
         if has_several_folds:
-            row["folds"] = outcome.metrics
+            row["folds"] = [result.metrics for result in results]
         return row
 
-    def _error_row(self, model: Model, outcome: EvaluationOutcome) -> Row:
+    def _error_row(self, model: Model, error: dict[str, str | None]) -> Row:
         keys = ("train_rmse", *self.metrics, "fit_seconds", "predict_seconds", "fallback_rows")
-        return self._base_row(model) | dict.fromkeys(keys) | {"error": outcome.error}
+        return self._base_row(model) | dict.fromkeys(keys) | {"error": error}
 
 
 def json_params(model: Model) -> dict[str, Any]:

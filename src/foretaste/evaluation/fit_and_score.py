@@ -24,10 +24,11 @@ Metrics = dict[str, float | int]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Result of one fold: metrics, and the predictions of its test rows, shape (n,)."""
+    """Result of one fold: metrics, predictions of its test rows, shape (n,), and peak memory in MB."""
 
     metrics: Metrics
     predictions: Float32Array
+    peak_memory_mb: float | None = None
 
 
 def clone(model: Model) -> Model:

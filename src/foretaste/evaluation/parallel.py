@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
+from foretaste._utils.checks import check_int
+from foretaste._utils.memory import run_with_peak
 from foretaste._utils.progress import Progress, StoppableProgress
 from foretaste._utils.threads import resolve_threads, thread_limit
-from foretaste.errors import InvalidParameterError
 from foretaste.evaluation.fit_and_score import FoldResult, fit_and_score
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.models import Model
@@ -21,6 +23,7 @@ def evaluate_folds(
     progress: Progress,
     on_fold: Callable[[FoldResult], None],
     threads: int | None = None,
+    measure_memory: bool = False,
 ) -> None:
     """Evaluate a model on every fold and pass each result to ``on_fold``, in fold order.
 
@@ -37,23 +40,29 @@ def evaluate_folds(
         Called with the ``FoldResult`` of each fold.
     threads : int, optional
         Total number of threads; None uses all cores.
+    measure_memory : bool
+        Measure the peak memory of each fold, one fold after another.
 
     Raises
     ------
     InvalidParameterError
         If ``threads`` is not a positive integer.
     """
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise InvalidParameterError(
-            f"threads={threads!r} is not allowed; it must be an integer above 0", hint="threads=None"
-        )
+    if threads is not None:
+        check_int("threads", threads, low=1, suggestion=None)
     n_threads = resolve_threads(threads)
-    n_workers = min(n_threads, len(plan))
+    n_workers = 1 if measure_memory else min(n_threads, len(plan))
     n_last_round = len(plan) % n_workers  # folds of the last, incomplete round share all cores
 
     def evaluate_fold(fold: int, fold_progress: Progress) -> FoldResult:
         with thread_limit(n_threads // (n_last_round if fold >= len(plan) - n_last_round else n_workers)):
-            return fit_and_score(model, *plan.train_test(fold), metrics, fold_progress)
+            train, test = plan.train_test(fold)
+            if not measure_memory:
+                return fit_and_score(model, train, test, metrics, fold_progress)
+            result, peak_memory_mb = run_with_peak(
+                lambda: fit_and_score(model, train, test, metrics, fold_progress)
+            )
+            return replace(result, peak_memory_mb=peak_memory_mb)
 
     if n_workers == 1:
         for fold in range(len(plan)):

@@ -1,25 +1,63 @@
-"""Result of a comparison of models."""
+"""Result of a comparison of models, and the predictions stored for analyses that follow."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
 from foretaste._utils.plotting import PlotMixin
 from foretaste.errors import NotFoundError, did_you_mean
+from foretaste.evaluation.error_breakdown import Breakdown, breakdown_from_plan
+from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.metrics.registry import METRICS
-
-if TYPE_CHECKING:
-    from foretaste.evaluation.error_breakdown import Breakdown
-    from foretaste.evaluation.prediction_store import PredictionStore
+from foretaste.typing import Float32Array
 
 Row = dict[str, Any]
 
 BASELINE = "GlobalMean"
 MIN_USERS = 20  # test users needed in each fold for confidence intervals
 _ERROR_COLUMNS = ("train_rmse", "rmse", "rmse_per_user", "mae")  # in rating units, so formatted alike
+
+
+class PredictionStore:
+    """Stores predictions as float32 (4 bytes per test row and model) up to a memory limit.
+
+    Above ``max_bytes`` the predictions of the worst models are dropped; those of the best are always there.
+    """
+
+    def __init__(self, plan: EvaluationPlan, max_bytes: int = 256_000_000) -> None:
+        self.plan, self.max_bytes = plan, max_bytes
+        self.predictions: dict[str, tuple[float, list[Float32Array]]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes stored."""
+        return sum(part.nbytes for _, parts in self.predictions.values() for part in parts)
+
+    def add(self, name: str, rmse: float, predictions: Sequence[Float32Array]) -> None:
+        """Store the predictions of one model, one array per fold."""
+        self.predictions[name] = rmse, list(predictions)
+        while self.nbytes > self.max_bytes and len(self.predictions) > 1:
+            del self.predictions[max(self.predictions, key=lambda key: self.predictions[key][0])]
+
+    def breakdown(self, name: str, label: str) -> Breakdown:
+        """Break the error of one model down.
+
+        Raises
+        ------
+        NotFoundError
+            If its predictions were dropped.
+        """
+        if name not in self.predictions:
+            raise NotFoundError(
+                f"the predictions of {label} were dropped: those of better models filled "
+                f"{self.max_bytes / 1e6:,.0f} MB",
+                hint=f"compare(ratings, [{name}]).breakdown()",
+            )
+        return breakdown_from_plan(self.plan, self.predictions[name][1], label)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,12 +73,12 @@ class Results(PlotMixin):
     rows : tuple of dict
         One per model, ordered by RMSE: ``model``, ``params``, ``repr`` (Python that builds it),
         ``train_rmse``, ``rmse`` and the other metrics, ``fit_seconds``, ``predict_seconds``,
-        ``fallback_rows``; if memory was measured ``data_memory_mb`` (of the process before fitting) and
-        ``peak_memory_mb`` (10**6 bytes); with several folds ``..._std`` and ``folds``. With enough test users
-        ``rmse_interval`` (low, high) and, except for the best model, ``gap_to_best``: the difference to its
-        RMSE (``rmse``), the ``interval`` of that, and ``p`` of a paired t-test. Intervals are 95 % bootstrap
-        intervals over users. Models that failed come last: their metrics are None, and ``error`` holds code,
-        message and hint.
+        ``fallback_rows``; if memory was measured ``peak_memory_mb`` (by how much it rose at its peak, in
+        10**6 bytes; the most of all folds); with several folds ``..._std`` and ``folds``. With enough test
+        users ``rmse_interval`` (low, high) and, except for the best model, ``gap_to_best``: the difference to
+        its RMSE (``rmse``), the ``interval`` of that, and ``p`` of a paired t-test. Intervals are 95 %
+        bootstrap intervals over users. Models that failed come last: their metrics are None, and ``error``
+        holds code, message and hint.
     notes : tuple of str
         Further remarks.
     interrupted : bool
@@ -226,7 +264,7 @@ def result_label(row: Row) -> str:
     return str(row["repr"]).removesuffix("()")
 
 
-_HIDDEN_COLUMNS = ("model", "params", "repr", "folds", "data_memory_mb", "rmse_interval", "gap_to_best")
+_HIDDEN_COLUMNS = ("model", "params", "repr", "folds", "rmse_interval", "gap_to_best")
 
 
 def _is_displayed(key: str) -> bool:
@@ -255,7 +293,7 @@ def _number_format(key: str, evaluated_rows: list[Row]) -> str:
     if key == "fallback_rows":
         return ",d"
     if key == "peak_memory_mb":
-        return ",.0f"
+        return ",.1f"
     if key in _ERROR_COLUMNS:
         errors = (row[name] for row in evaluated_rows for name in _ERROR_COLUMNS if name in row)
         return f".{count_decimals(errors)}f"

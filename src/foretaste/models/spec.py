@@ -28,13 +28,6 @@ def as_spec(model: Model) -> dict[str, Any]:
     return {"model": type(model).__name__, "params": params_as_json(model)}
 
 
-def contains_code(spec: Any) -> bool:
-    """Whether a spec contains a function or class, of which it has the name alone."""
-    if isinstance(spec, dict):
-        return "code" in spec or any(contains_code(value) for value in spec.values())
-    return isinstance(spec, list) and any(contains_code(value) for value in spec)
-
-
 def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyType({})) -> Model:
     """Return the unfitted model of a spec; missing parameters have their defaults.
 
