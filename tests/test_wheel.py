@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 WHEELS = sorted((ROOT / ".venv" / "wheel").glob("foretaste-*.whl"))
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(not WHEELS, reason="make demo builds the wheel that this test installs"),
 ]
 
