@@ -33,8 +33,8 @@ def test_item_popularity_is_skewed_as_in_movielens() -> None:
     ratings = data.movielens_like(100_000)
     counts = np.sort(np.bincount(ratings.item))[::-1]
     assert 0.3 < counts[: len(counts) // 10].sum() / len(ratings) < 0.6  # MovieLens 100K: 0.43
-    people = np.sort(np.bincount(ratings.user))[::-1]
-    assert people[0] > 4 * np.median(people)
+    ratings_per_user = np.sort(np.bincount(ratings.user))[::-1]
+    assert ratings_per_user[0] > 4 * np.median(ratings_per_user)
 
 
 def test_seed_determines_the_ratings() -> None:
@@ -69,21 +69,12 @@ def test_runs_are_interleaved_and_the_median_is_reported() -> None:
     assert order == ["a", "b"] * 3
 
 
-def test_missing_library_is_reported_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert timing.is_missing("a row", "no-such-library", models=("NoSuchModel",))
-    said = capsys.readouterr().out
-    assert "left out: a row: no-such-library is not installed (pip install '.[bench]')" in said
-    assert "no model NoSuchModel" in said
-    assert not timing.is_missing("a row", "numpy", models=("SVD",))
-
-
 def test_row_has_ratio_and_target_status() -> None:
     reached = rows.row("work", 1.0, peer="peer 1", peer_seconds=30.0, min_ratio=30, equality={"rmse": 0.9})
     assert tuple(reached) == rows.FIELDS
     assert (reached["ratio"], reached["aim"], reached["met"]) == (30.0, ">= 30x", True)
     short = rows.row("work", 1.1, peer="peer 1", peer_seconds=30.0, min_ratio=30)
     assert short["met"] is False
-    assert "(missed)" in rows.line(short)
     slow = rows.row("work", 0.08, max_seconds=0.075)
     assert (slow["aim"], slow["met"], slow["ratio"]) == ("<= 75 ms", False, None)
     large = rows.row("work", 5.0, max_seconds=6, also={"MB_added": (1200.0, 1000.0)})
@@ -99,13 +90,8 @@ def test_module_replaces_only_its_own_rows(tmp_path: Path, monkeypatch: pytest.M
     rows.save("sgd", about, [rows.row("first", 1.0, peer="peer 1", peer_seconds=9.0, min_ratio=5)])
     rows.save("growth", about, [{**rows.row("second", 2.0), "picture": "growth.svg"}])
     path = rows.save("sgd", about, [rows.row("third", 3.0)])
-    kept = json.loads(path.read_text())["sections"]
-    assert [kept[name]["rows"][0]["work"] for name in ("sgd", "growth")] == ["third", "second"]
-    page = (tmp_path / "README.md").read_text()
-    assert "third" in page
-    assert "second" in page
-    assert "first" not in page
-    assert "![growth.svg](growth.svg)" in page
+    sections = json.loads(path.read_text())["sections"]
+    assert [sections[name]["rows"][0]["work"] for name in ("sgd", "growth")] == ["third", "second"]
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
@@ -163,19 +149,6 @@ def test_growth_skips_models_only_with_a_reason() -> None:
     assert set(growth.LEFT_OUT) <= set(MODELS)
 
 
-def test_growth_draws_both_panels(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[bench]'")
-    done = [
-        {"ratings": n, "seconds": n * 1e-6, "added": n * 50, "data": n, "before": 1} for n in (1000, 9000)
-    ]
-    growth.draw_chart(
-        {"SVD": done, "Bias": done, "EASE": [{"ratings": 1000, "refused": "too large"}]}, tmp_path / "g.svg"
-    )
-    drawn = (tmp_path / "g.svg").read_text()
-    assert drawn.count("axes_") >= 2
-    assert "SVD (1.00)" in drawn
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -193,9 +166,9 @@ def test_growth_draws_both_panels(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.peer
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")  # of the peers
-def test_every_part_runs_at_a_small_size(name: str) -> None:
+def test_every_speed_module_gives_complete_rows_at_a_small_size(name: str) -> None:
     module = import_module(f"benchmarks.speed.{name}")
     found = list(module.rows(True, 1))
     if not found:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 if not (ROOT / "benchmarks").is_dir():
     pytest.skip("the benchmarks are not part of this copy of the source", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
 
 command = import_module("benchmarks.quality.__main__")
 worker = import_module("benchmarks.quality.worker")
-peers, aims, judged_on, rows, paper, store = (
-    import_module(f"benchmarks.quality.{name}") for name in ("peers", "aims", "data", "rows", "page", "store")
+peers, aims, judged_on, rows, store = (
+    import_module(f"benchmarks.quality.{name}") for name in ("peers", "aims", "data", "rows", "store")
 )
 
 NEEDED = 'needs a peer: pip install "foretaste[peers]"'
 
 
-def made(model, errors, library="foretaste", refused=None, slow=False, data="ml-100k"):
+def make_cell(model, errors, library="foretaste", refused=None, slow=False, data="ml-100k"):
     """Return a cell with these errors."""
     folds = [
         {
