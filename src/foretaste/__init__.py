@@ -47,7 +47,14 @@ if TYPE_CHECKING:
         scorer,
     )
     from foretaste.models.als import ALS
-    from foretaste.models.baselines import GlobalMean, ItemMean, UserItemMean, UserMean
+    from foretaste.models.baselines import (
+        GlobalMean,
+        ItemMean,
+        NormalRandom,
+        Popularity,
+        UserItemMean,
+        UserMean,
+    )
     from foretaste.models.bias import Bias
     from foretaste.models.blend import Blend
     from foretaste.models.co_clustering import CoClustering
@@ -56,8 +63,6 @@ if TYPE_CHECKING:
     from foretaste.models.item_knn import ItemKNN
     from foretaste.models.knn_imputation import KNNImputation
     from foretaste.models.nmf import NMF
-    from foretaste.models.normal_random import NormalRandom
-    from foretaste.models.popularity import Popularity
     from foretaste.models.pytorch import (
         AutoRec,
         FactorizationMachine,

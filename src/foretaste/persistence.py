@@ -40,8 +40,7 @@ from foretaste.models.file_format import (
     parse_header,
     select_state,
 )
-from foretaste.models.nested_models import clone_members
-from foretaste.models.spec import from_spec, params_as_json
+from foretaste.models.spec import clone_members, from_spec, params_as_json
 from foretaste.typing import ArrayDict
 
 _MAX_VALUE = float(np.finfo(np.float32).max)  # ratings are float32: no fitted number is larger

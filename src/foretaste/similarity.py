@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.groupby import group_mean
 from foretaste.errors import InvalidParameterError, did_you_mean
 from foretaste.typing import AnyArray, Float64Array, IntpArray
 
@@ -99,10 +100,7 @@ def _sparse_products(matrix: Any, row: int, metric: str) -> tuple[Float64Array, 
     if metric != "cosine":
         group_index = rows if metric == "pearson" else values.indices
         size = values.shape[0 if metric == "pearson" else 1]
-        mean = np.bincount(group_index, entries, size) / np.maximum(
-            np.bincount(group_index, minlength=size), 1
-        )
-        entries -= mean[group_index]
+        entries -= group_mean(group_index, entries, size)[group_index]
     row_values = np.zeros(values.shape[1])
     row_slice = slice(values.indptr[row], values.indptr[row + 1])
     row_values[values.indices[row_slice]] = entries[row_slice]

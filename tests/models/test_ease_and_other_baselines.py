@@ -13,7 +13,7 @@ from foretaste._utils import memory
 from foretaste.errors import DataError, InvalidParameterError, ModelFileError, NotEnoughMemoryError
 from foretaste.metrics.rating import rmse
 from foretaste.models import EASE, Bias, CoClustering, GlobalEffects, ItemMean, Popularity
-from foretaste.models._effects import EFFECTS
+from foretaste.models.global_effects import EFFECTS
 from foretaste.ratings import Pairs, Ratings
 
 

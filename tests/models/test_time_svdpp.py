@@ -8,7 +8,7 @@ import pytest
 from foretaste.errors import DataError, InvalidParameterError, ModelFileError, NotEnoughMemoryError
 from foretaste.metrics.rating import rmse
 from foretaste.models import SVDpp, TimeSVDpp
-from foretaste.models._time_features import (
+from foretaste.models.time_svdpp import (
     compute_drift,
     index_sessions,
     lookup_sessions,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.formatting import format_count
+from foretaste._utils.groupby import group_mean
 from foretaste.data_audit.findings import NOTE, WARNING, Finding
 from foretaste.data_audit.source import AuditInput
 from foretaste.data_audit.sql_conditions import MAX_EXAMPLES, exclude_ids_hint, format_id
@@ -35,12 +36,10 @@ def check_users(data: AuditInput) -> Iterator[Finding]:
 
 def user_stds(data: AuditInput) -> Float64Array:
     """Return the standard deviation of each user's ratings, shape (users,)."""
-    ratings, n = data.ratings, data.user_counts
+    ratings, n = data.ratings, len(data.ratings.users)
     value = ratings.value.astype(np.float64)
-    mean = np.bincount(ratings.user, value, len(n)) / n
-    sum_of_squares = np.bincount(ratings.user, (value - mean[ratings.user]) ** 2, len(n))
-    std: Float64Array = np.sqrt(sum_of_squares / n)
-    return std
+    mean = group_mean(ratings.user, value, n)
+    return np.asarray(np.sqrt(group_mean(ratings.user, (value - mean[ratings.user]) ** 2, n)))
 
 
 def _check_constant_users(data: AuditInput) -> Iterator[Finding]:
@@ -62,7 +61,7 @@ def _check_constant_users(data: AuditInput) -> Iterator[Finding]:
         f"({format_count(int(is_exact.sum()), 'user')} exactly), {format_count(rows, 'rating')} in all."
     )
     impact = "They tell a model nothing about items, and make its error look smaller than it is for others."
-    means = np.bincount(data.ratings.user, data.ratings.value, len(has_min_ratings)) / data.user_counts
+    means = group_mean(data.ratings.user, data.ratings.value, len(has_min_ratings))
     examples = [
         f"user {format_id(data.ratings.users, code)}: {means[code]:.4g}, {data.user_counts[code]:,} times"
         for code in codes[np.argsort(-data.user_counts[codes], kind="stable")][:MAX_EXAMPLES]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.formatting import count_decimals, format_html_table, format_text_table
+from foretaste._utils.groupby import group_mean
 from foretaste.errors import DataError
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.ids import IdIndex
@@ -236,7 +237,7 @@ def _bin_metrics(
     rows = np.bincount(bin_index, minlength=len(bounds))
 
     def bin_mean(values: Float64Array) -> Float64Array:
-        return np.bincount(bin_index, values, len(bounds)) / np.maximum(rows, 1)
+        return group_mean(bin_index, values, len(bounds))
 
     columns = (
         np.sqrt(bin_mean(error**2)),

@@ -28,9 +28,9 @@ from foretaste.metrics.ranking import is_integer, score_lists
 from foretaste.metrics.registry import RANKING_METRICS, get_ranking_metric
 from foretaste.models import Model
 from foretaste.models.als import ALS
+from foretaste.models.baselines import Popularity
 from foretaste.models.ease import EASE
 from foretaste.models.item_knn import ItemKNN
-from foretaste.models.popularity import Popularity
 from foretaste.models.spec import params_as_json
 from foretaste.models.svd import SVD
 from foretaste.typing import Float64Array, IndexArray

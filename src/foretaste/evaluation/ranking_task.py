@@ -9,6 +9,7 @@ import numpy as np
 
 from foretaste._native import count_repeats, group_rows
 from foretaste._utils.formatting import format_count
+from foretaste._utils.groupby import group_mean
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import DataError, InvalidParameterError, did_you_mean
 from foretaste.ids import IdIndex
@@ -131,8 +132,7 @@ def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolAr
         if relevant == "all":
             return np.ones(len(test), np.bool_), "every test item is relevant"
         mean = train.value.mean(dtype=np.float64)
-        counts = np.bincount(train.user, minlength=len(train.users))
-        user_mean = np.bincount(train.user, train.value, len(train.users)) / np.maximum(counts, 1)
+        user_mean = group_mean(train.user, train.value, len(train.users))
         indices = train.users.indices_of(test.users.ids)
         threshold = np.where(indices >= 0, user_mean[indices], mean)[test.user]
         description = "items rated above the user's training mean are relevant"

@@ -2,7 +2,7 @@
 
 from foretaste.models.als import ALS
 from foretaste.models.base import Model
-from foretaste.models.baselines import GlobalMean, ItemMean, UserItemMean, UserMean
+from foretaste.models.baselines import GlobalMean, ItemMean, NormalRandom, Popularity, UserItemMean, UserMean
 from foretaste.models.bias import Bias
 from foretaste.models.blend import Blend
 from foretaste.models.co_clustering import CoClustering
@@ -11,9 +11,7 @@ from foretaste.models.global_effects import GlobalEffects
 from foretaste.models.item_knn import ItemKNN
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.models.nmf import NMF
-from foretaste.models.normal_random import NormalRandom
 from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
-from foretaste.models.popularity import Popularity
 from foretaste.models.registry import MODELS
 from foretaste.models.slope_one import SlopeOne
 from foretaste.models.svd import SVD

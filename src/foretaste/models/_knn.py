@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from foretaste._native import nearest_rows, neighbor_means, neighbor_shares
 from foretaste._utils import memory
+from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress, ProgressTask
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.ids import IdIndex
-from foretaste.models._groupby import damped_group_mean, group_mean
 from foretaste.models._knn_lists import NeighborSource, NewRows, drop_self, neighbor_lists_bytes
 from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
@@ -263,9 +263,7 @@ class KNNBase(Model):
         for entity, bias in biases.items():
             train_residual = train_residual - bias[train.axis(entity).codes]
         residual = value - biases[self.column_entity][column]
-        row_bias = damped_group_mean(
-            row, residual, np.ones(len(known)), m, self._bias_damping(self.row_entity)
-        )
+        row_bias = group_mean(row, residual, m, damping=self._bias_damping(self.row_entity))
         residual = residual - row_bias[row]
         row_mean, std = np.zeros(m), np.ones(m)
         if self.centering == "bias":
@@ -292,7 +290,7 @@ class KNNBase(Model):
         residual, bias = known.value - baseline, np.zeros(len(axis.ids))
         if self.centering == "bias":  # the step of the alternation that follows the biases of the rows
             damping = self._bias_damping(entity)
-            bias = damped_group_mean(axis.codes, residual, np.ones(len(known)), len(bias), damping)
+            bias = group_mean(axis.codes, residual, len(bias), damping=damping)
         folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
         folded._store_ratings(known, (residual - bias[axis.codes]) / self.row_std_[row])
         return folded

@@ -1,51 +1,74 @@
-"""Blockwise parallel stochastic gradient descent of biases and factors."""
+"""Stochastic gradient descent of biases and factors, without and with implicit feedback."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from foretaste._native import SgdPlan
+from foretaste._native import SgdPlan, SvdppPlan
 from foretaste.params import param
 from foretaste.typing import Float32Array, IndexArray
 
 _PAD = 16  # the kernel's rows are a multiple of this many factors
 
 
-def init_sgd(
-    user: IndexArray,
-    item: IndexArray,
-    value: Float32Array,
-    weight: Float32Array | None,
-    size: tuple[int, int],
-    factors: int,
-    init_std: float,
-    seed: int,
-    threads: int,
-) -> SgdState:
-    """Arrange the ratings in blocks and sample the initial factors.
+@dataclass
+class SgdState:
+    """Plan, biases and factors during training, in the order of the plan.
 
     Parameters
     ----------
-    user, item : int32 array, shape (n,)
-    value : float32 array, shape (n,)
-        In standard deviations.
-    weight : float32 array, shape (n,), or None
-    size : (users, items)
-    factors, init_std, seed, threads
-        As the model's parameters.
+    plan : SgdPlan or SvdppPlan
+    factors : sequence of float32 array, shape (n, width)
+        Of users, of items and, with implicit feedback, of rated items; made by ``sample_factors``.
+    total_weight : float
+        Of the ratings.
+    threads : int
     """
-    plan = SgdPlan(user, item, value, weight, *size, n_blocks(len(value), *size))
-    random = np.random.default_rng(seed)
-    tables = []
-    for n, order in zip(size, (plan.user_order(), plan.item_order()), strict=True):
-        table = aligned_zeros(n, pad_to_simd(factors))
-        table[:, :factors] = random.normal(0, init_std, (n, factors))[order]
-        tables.append(table)
-    total = float(len(value) if weight is None else weight.sum(dtype=np.float64))
-    return SgdState(plan, tables[0], tables[1], total, threads)
+
+    plan: SgdPlan | SvdppPlan
+    factors: Sequence[Float32Array]
+    total_weight: float
+    threads: int
+
+    def __post_init__(self) -> None:
+        self.user_bias, self.item_bias = (np.zeros(len(table), np.float32) for table in self.factors[:2])
+
+    def run_epoch(self, *steps: float, **time_tables: Any) -> float:
+        """Run one pass over the ratings; return the RMSE during it, in standard deviations.
+
+        Parameters
+        ----------
+        *steps : float
+            Learning rate and regularization of biases and factors, then those of what the kernel of the plan
+            treats apart: of biases, or of implicit factors.
+        **time_tables
+            The parameters of timeSVD++ as the kernel takes them.
+        """
+        arguments: Any = (*self.factors, self.user_bias, self.item_bias, *steps, self.threads)
+        return float(np.sqrt(self.plan.epoch(*arguments, **time_tables) / self.total_weight))
+
+
+def sample_factors(
+    random: np.random.Generator, n: int, factors: int, init_std: float, order: IndexArray | None = None
+) -> Float32Array:
+    """Return initial factors, shape (n, width): normal, padded with zeros for the kernel.
+
+    Parameters
+    ----------
+    random : numpy.random.Generator
+    n, factors : int
+    init_std : float
+    order : int32 array, shape (n,), optional
+        The order of the rows in the plan.
+    """
+    table = aligned_zeros(n, pad_to_simd(factors))
+    values = random.normal(0, init_std, (n, factors))
+    table[:, :factors] = values if order is None else values[order]
+    return table
 
 
 def schedule_param(default: str) -> Any:
@@ -87,52 +110,3 @@ def aligned_zeros(rows: int, columns: int) -> Float32Array:
 def n_blocks(ratings: int, users: int, items: int) -> int:
     """Return the number of blocks of users and of items; depends on the data, never on the threads."""
     return int(np.clip(min(ratings // 2000, users // 2, items // 2), 1, 16))
-
-
-@dataclass
-class SgdState:
-    """Biases and factors during training, in the order of the plan."""
-
-    plan: SgdPlan
-    user_factors: Float32Array  # (users, width)
-    item_factors: Float32Array  # (items, width)
-    total_weight: float
-    threads: int
-
-    def __post_init__(self) -> None:
-        self.user_order, self.item_order = self.plan.user_order(), self.plan.item_order()
-        self.user_bias = np.zeros(len(self.user_factors), np.float32)
-        self.item_bias = np.zeros(len(self.item_factors), np.float32)
-
-    def run_epoch(self, learning_rate: float, regularization: float, biased: bool = True) -> float:
-        """Run one pass over the ratings; return the RMSE during it, in standard deviations."""
-        bias_learning_rate = learning_rate if biased else 0.0  # biases stay at their initial 0
-        loss = self.plan.epoch(
-            self.user_factors, self.item_factors, self.user_bias, self.item_bias,
-            learning_rate, regularization, bias_learning_rate, regularization, self.threads,
-        )  # fmt: skip
-        return float(np.sqrt(loss / self.total_weight))
-
-    def to_index_order(self) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
-        """Return factors and biases of users and items in index order."""
-        tables = []
-        for order, table in (
-            (self.user_order, self.user_factors),
-            (self.item_order, self.item_factors),
-            (self.user_order, self.user_bias),
-            (self.item_order, self.item_bias),
-        ):
-            restored = np.empty_like(table)
-            restored[order] = table
-            tables.append(restored)
-        return tables[0], tables[1], tables[2], tables[3]
-
-    def result(self, factors: int) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
-        """Return biases and factors of users and items, without the padding."""
-        p, q, user_bias, item_bias = self.to_index_order()
-        return (
-            user_bias,
-            item_bias,
-            np.ascontiguousarray(p[:, :factors]),
-            np.ascontiguousarray(q[:, :factors]),
-        )

@@ -12,27 +12,47 @@ from foretaste.ids import IdIndex
 from foretaste.params import ParamsMixin
 
 
-def check_fitted_value(
-    name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
-) -> None:
-    """Check one fitted attribute of a model file against its declaration.
+def check_state(model: type[ParamsMixin], state: dict[str, Any]) -> dict[str, Any]:
+    """Return fitted attributes that a file holds, checked against their declarations.
+
+    Optional attributes that are missing, as in files of earlier versions, are added, empty.
 
     Parameters
     ----------
-    name : str
-    value : object
-    shape : tuple of str
-        Names of the dimensions, as declared by ``fitted_attribute``.
-    sizes : dict of str to int
-        Sizes of the dimensions known so far; new ones are added.
-    dtype : str, optional
-        Of an array; ``"int"`` for integers.
+    model : type
+        The class of the model.
+    state : dict
+        Its fitted attributes by name.
 
     Raises
     ------
     ModelFileError
-        If type, shape or dtype differ, or a value is not finite.
+        If an attribute is missing, unexpected, of the wrong shape or type, or not finite.
     """
+    shapes, dtypes, integers = model.fitted_shapes(), model.fitted_dtypes(), model.fitted_integers()
+    checked = dict(state)
+    for name in model.optional_attributes() - set(state):
+        ids = shapes[name] == ("ids",)
+        empty = np.empty((0,) * len(shapes[name]), np.int64 if ids else dtypes[name])
+        checked[name] = IdIndex(empty) if ids else empty
+    if set(checked) != set(shapes):
+        raise ModelFileError(
+            f"the file does not hold the attributes of a {model.__name__}: "
+            f"missing {sorted(set(shapes) - set(checked))}, unexpected {sorted(set(checked) - set(shapes))}"
+        )
+    sizes = {"users": len(checked["users_"]), "items": len(checked["items_"])}
+    for name, shape in shapes.items():
+        if shape == () and type(checked[name]) is int and name not in integers:
+            checked[name] = float(checked[name])  # other JSON writers may write 3.0 as 3
+        dtype = "int" if name in integers else dtypes.get(name)
+        _check_value(name, checked[name], shape, sizes, dtype)
+    return checked
+
+
+def _check_value(
+    name: str, value: Any, shape: tuple[str, ...], sizes: dict[str, int], dtype: str | None
+) -> None:
+    """Check one attribute; ``sizes`` are those of the dimensions so far, to which new ones are added."""
     if shape == ("ids",):
         valid = isinstance(value, IdIndex)
     elif shape == ("text",):

@@ -7,26 +7,20 @@ scikit-learn's estimator protocol without importing scikit-learn.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from html import escape
 from inspect import isabstract
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from foretaste._utils import memory
+from foretaste._utils.formatting import format_html_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.column_roles import check_finite_column
-from foretaste.errors import (
-    DataError,
-    InvalidParameterError,
-    ModelFileError,
-    NotFittedError,
-    NotSupportedError,
-)
+from foretaste.errors import DataError, InvalidParameterError, NotFittedError, NotSupportedError
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
-from foretaste.models._state import check_fitted_value
+from foretaste.models._state import check_state
 from foretaste.models.outputs import Contributions, Fallback, LinearForm, Prediction, RatingAttribution
 from foretaste.params import ParamsMixin, estimator, fitted_attribute, param, to_source
 from foretaste.ratings import Pairs, Ratings
@@ -161,10 +155,8 @@ class Model(ParamsMixin, ABC):
         """
         self.check_fitted()
         users, items = users or self.users_, items or self.items_
-        size = 4 * len(users) * len(items)
-        memory.check_available(
-            size, f"a matrix of {len(users)} x {len(items)} predictions", "predict(pairs) in parts"
-        )
+        what = f"a matrix of {len(users)} x {len(items)} predictions"
+        memory.check_available(4 * len(users) * len(items), what, "predict(pairs) in parts")
         user, item = self.users_.indices_of(users.ids), self.items_.indices_of(items.ids)
         matrix = np.empty((len(users), len(items)), np.float32)
         step = max(1, 1_000_000 // max(1, len(items)))
@@ -235,13 +227,8 @@ class Model(ParamsMixin, ABC):
 
     def contributions(self, pairs: Pairs) -> Contributions:
         """Return the parts of each prediction, before clipping; by default, those of ``as_linear``."""
-        linear = self.as_linear()
-        known = self._known_mask(pairs)
-        user, item = np.where(known, pairs.user, 0), np.where(known, pairs.item, 0)
-        dot = np.einsum("nf,nf->n", linear.user_factors[user], linear.item_factors[item])
-        values = np.column_stack(
-            [np.full(len(pairs), linear.mean), linear.user_bias[user], linear.item_bias[item], dot]
-        ).astype(np.float32)
+        linear, known = self.as_linear(), self._known_mask(pairs)
+        values = linear.parts(np.where(known, pairs.user, 0), np.where(known, pairs.item, 0))
         if not known.all():
             values[~known] = 0
             values[~known, 0] = self._predict(pairs).value[~known]
@@ -276,23 +263,7 @@ class Model(ParamsMixin, ABC):
         ModelFileError
             If an attribute is missing, unexpected, of the wrong shape or type, or not finite.
         """
-        shapes, dtypes, integers = self.fitted_shapes(), self.fitted_dtypes(), self.fitted_integers()
-        for name in self.optional_attributes() - set(state):
-            ids = shapes[name] == ("ids",)
-            empty = np.empty((0,) * len(shapes[name]), np.int64 if ids else dtypes[name])
-            state = state | {name: IdIndex(empty) if ids else empty}
-        if set(state) != set(shapes):
-            raise ModelFileError(
-                f"the file does not hold the attributes of a {type(self).__name__}: "
-                f"missing {sorted(set(shapes) - set(state))}, unexpected {sorted(set(state) - set(shapes))}"
-            )
-        sizes = {"users": len(state["users_"]), "items": len(state["items_"])}
-        for name, shape in shapes.items():
-            value = state[name]
-            if shape == () and type(value) is int and name not in integers:
-                value = float(value)  # other JSON writers may write 3.0 as 3
-            dtype = "int" if name in integers else dtypes.get(name)
-            check_fitted_value(name, value, shape, sizes, dtype)
+        for name, value in check_state(type(self), state).items():
             setattr(self, name, value)
         return self
 
@@ -359,9 +330,9 @@ class Model(ParamsMixin, ABC):
                 )
         if train.weight is not None:
             if "weights" not in self.tags:
+                capable = sorted(cls.__name__ for cls in all_models() if "weights" in cls.tags)
                 raise NotSupportedError(
-                    f"{name} does not support sample weights",
-                    hint="models that do: " + ", ".join(_models_with_tag("weights")),
+                    f"{name} does not support sample weights", hint=f"models that do: {', '.join(capable)}"
                 )
             if not train.weight.any():
                 raise DataError(f"{name}: all sample weights are 0")
@@ -390,31 +361,24 @@ class Model(ParamsMixin, ABC):
         return "users_" in self.__dict__
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import (
-            InputTags,
-            RegressorTags,
-            Tags,
-            TargetTags,
-        )  # only scikit-learn asks for this
+        from sklearn import utils  # only scikit-learn asks for this
 
-        return Tags(
+        return utils.Tags(
             estimator_type="regressor",
-            target_tags=TargetTags(required=True),
-            regressor_tags=RegressorTags(),
-            input_tags=InputTags(string=True, two_d_array=True),
+            target_tags=utils.TargetTags(required=True),
+            regressor_tags=utils.RegressorTags(),
+            input_tags=utils.InputTags(string=True, two_d_array=True),
         )
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td>{escape(to_source(getattr(self, name)))}</td>"
-            f"<td style='text-align:left'>{spec.doc}</td></tr>"
-            for name, spec in self.param_specs().items()
-        )
         state = "not fitted"
         if self.__sklearn_is_fitted__():
             sizes = f"{len(self.users_):,} users, {len(self.items_):,} items"
             state = f"fitted on {self.n_ratings_:,} ratings, {sizes}"
-        return f"<table><caption>{type(self).__name__}: {state}</caption><tbody>{rows}</tbody></table>"
+        specs = self.param_specs()
+        rows = [[name, to_source(getattr(self, name)), spec.doc] for name, spec in specs.items()]
+        caption = f"{type(self).__name__}: {state}"
+        return format_html_table(["parameter", "value", "meaning"], rows, "lrl", caption)
 
 
 _REQUIREMENT_HINTS = {
@@ -435,7 +399,3 @@ def all_models() -> list[type[Model]]:
             if subclass.__module__.startswith("foretaste.") and subclass.summary and not isabstract(subclass):
                 found[subclass] = None
     return list(found)
-
-
-def _models_with_tag(tag: str) -> list[str]:
-    return sorted(model.__name__ for model in all_models() if tag in model.tags)

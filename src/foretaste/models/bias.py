@@ -7,14 +7,14 @@ from typing import ClassVar, Self
 import numpy as np
 
 from foretaste._native import bias_descent
+from foretaste._utils.groupby import group_mean, group_sum, safe_divide, sample_weights
 from foretaste._utils.progress import Progress, ProgressTask
-from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide
 from foretaste.models.base import Model
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Entity, Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
 
 
 @estimator
@@ -79,8 +79,7 @@ class Bias(Model):
         return self._make_prediction(pairs, self.mean_ + user + item)
 
     def as_linear(self) -> LinearForm:
-        no_factors = np.zeros((len(self.users_), 0), np.float32), np.zeros((len(self.items_), 0), np.float32)
-        return LinearForm(self.mean_, self.user_bias_, self.item_bias_, *no_factors)
+        return LinearForm.biases_only(self.mean_, self.user_bias_, self.item_bias_)
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
         fixed_bias = self.entity_array(entity.opposite, "bias")
@@ -90,13 +89,10 @@ class Bias(Model):
 
     def _solve_bias(self, rows: FoldInRows, fixed_bias: Float32Array, damping: float) -> Float32Array:
         residual = rows.value - self.mean_ - fixed_bias[rows.known_indices]
+        columns = rows.new_indices, residual, rows.n_new, rows.weight
         if self.method == "sgd":  # whose L2 penalty applies per rating
-            total = group_sum(rows.new_indices, rows.weight, rows.n_new)
-            undamped = damped_group_mean(rows.new_indices, residual, rows.weight, rows.n_new, 0.0)
-            return np.where(total > 0, undamped / (1 + self.regularization), 0).astype(np.float32)
-        return damped_group_mean(rows.new_indices, residual, rows.weight, rows.n_new, damping).astype(
-            np.float32
-        )
+            return (group_mean(*columns) / (1 + self.regularization)).astype(np.float32)
+        return group_mean(*columns, damping=damping).astype(np.float32)
 
 
 def fit_biases(
@@ -123,26 +119,22 @@ def fit_biases(
     """
     mean, std = train.mean_std()
     centered = train.value.astype(np.float64) - mean
-    weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
+    weight = sample_weights(train.weight, len(train))
     user_bias: Float64Array = np.zeros(len(train.users))
     item_bias: Float64Array = np.zeros(len(train.items))
-    user_count = np.bincount(train.user, weight, len(user_bias)).astype(np.float64) + user_damping
-    item_count = np.bincount(train.item, weight, len(item_bias)).astype(np.float64) + item_damping
+    user_count = group_sum(train.user, weight, len(user_bias)) + user_damping
+    item_count = group_sum(train.item, weight, len(item_bias)) + item_damping
+
+    def solve(codes: IndexArray, count: Float64Array, fixed: Float64Array) -> Float64Array:
+        return safe_divide(group_sum(codes, weight * (centered - fixed), len(count)), count)
+
     for _ in range(epochs):
         previous = user_bias, item_bias
         if items_first:
-            item_bias = safe_divide(
-                group_sum(train.item, weight * (centered - user_bias[train.user]), len(item_count)),
-                item_count,
-            )
-        user_bias = safe_divide(
-            group_sum(train.user, weight * (centered - item_bias[train.item]), len(user_count)), user_count
-        )
+            item_bias = solve(train.item, item_count, user_bias[train.user])
+        user_bias = solve(train.user, user_count, item_bias[train.item])
         if not items_first:
-            item_bias = safe_divide(
-                group_sum(train.item, weight * (centered - user_bias[train.user]), len(item_count)),
-                item_count,
-            )
+            item_bias = solve(train.item, item_count, user_bias[train.user])
             shift = _optimal_shift(user_bias, item_bias, user_damping, item_damping)
             user_bias, item_bias = user_bias + shift, item_bias - shift
         max_change = max(np.abs(user_bias - previous[0]).max(), np.abs(item_bias - previous[1]).max())

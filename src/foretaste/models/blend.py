@@ -8,10 +8,16 @@ import numpy as np
 
 from foretaste._utils.progress import Progress
 from foretaste.errors import ModelFileError, NotSupportedError
-from foretaste.models import nested_models
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
+from foretaste.models.spec import (
+    check_models,
+    clone_members,
+    model_names,
+    nested_params,
+    set_nested_params,
+)
 from foretaste.params import estimator, fitted_attribute, param, seed_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.splits import KFold
@@ -80,15 +86,13 @@ class Blend(Model):
         with progress.start_task("Blend", len(splits) + 1) as task:
             for train_rows, test_rows in splits:
                 fold_train, fold_test = train[train_rows], train[test_rows]
-                for index, model in enumerate(nested_models.clone_members(self)):
+                for index, model in enumerate(clone_members(self)):
                     predicted[index, test_rows] = model.fit(fold_train, progress=progress).predict(fold_test)
                 support[:, test_rows] = _lookup_support(fold_test, fold_train)
                 task.step()
             self.weight_ = self._fit_weights(train, predicted, support) if splits else self._equal_weights()
             self.user_support_, self.item_support_ = _log_support(train)
-            self.members_ = [
-                model.fit(train, progress=progress) for model in nested_models.clone_members(self)
-            ]
+            self.members_ = [model.fit(train, progress=progress) for model in clone_members(self)]
             task.step()
 
     def _fit_weights(self, train: Ratings, predicted: Float64Array, support: Float64Array) -> Float64Array:
@@ -129,7 +133,7 @@ class Blend(Model):
 
     def contributions(self, pairs: Pairs) -> Contributions:
         return Contributions(
-            ("mean", *nested_models.model_names(self.models)),
+            ("mean", *model_names(self.models)),
             self._member_contributions(pairs).T.astype(np.float32),
         )
 
@@ -141,7 +145,7 @@ class Blend(Model):
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)
-        expected = [type(model) for model in nested_models.clone_members(self)]
+        expected = [type(model) for model in clone_members(self)]
         shape = (3, len(expected) + 1)
         if [type(member) for member in self.members_] != expected or self.weight_.shape != shape:
             raise ModelFileError(
@@ -151,9 +155,7 @@ class Blend(Model):
 
     def _check_train(self, train: Ratings) -> None:
         super()._check_train(train)
-        unsupported = [
-            type(model).__name__ for model in nested_models.clone_members(self) if "weights" not in model.tags
-        ]
+        unsupported = [type(model).__name__ for model in clone_members(self) if "weights" not in model.tags]
         if train.weight is not None and unsupported:
             raise NotSupportedError(
                 f"this Blend does not support sample weights, because {unsupported[0]} does not",
@@ -163,19 +165,19 @@ class Blend(Model):
     def check_params(self) -> None:
         """Check every hyperparameter, and those of nested models."""
         super().check_params()
-        nested_models.check_models("Blend", self.models)
+        check_models("Blend", self.models)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters; with ``deep`` also those of models given as objects."""
         params = super().get_params(deep=False)
-        return params | nested_models.nested_params(self.models) if deep else params
+        return params | nested_params(self.models) if deep else params
 
     def set_params(self, **params: Any) -> Self:
         """Set hyperparameters by name, also of nested models; a model given by name becomes an object."""
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
         nested = {name: value for name, value in params.items() if "__" in name}
         if nested:
-            self.models = nested_models.set_nested_params("Blend", self.models, nested)
+            self.models = set_nested_params("Blend", self.models, nested)
         return self
 
 

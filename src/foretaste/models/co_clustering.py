@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._native import assign_clusters, block_sums
+from foretaste._utils.groupby import group_mean, safe_divide
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
-from foretaste.models._groupby import damped_group_mean, safe_divide, sample_weights
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_ratings, with_new_ids
@@ -100,12 +100,8 @@ class CoClustering(Model):
         if self.base == "biases":
             bias = Bias(user_damping=self.user_damping, item_damping=self.item_damping).fit(train)
             return bias.user_bias_.astype(np.float64), bias.item_bias_.astype(np.float64)
-        user = damped_group_mean(
-            train.user, centered, sample_weights(train), len(train.users), self.user_damping
-        )
-        item = damped_group_mean(
-            train.item, centered, sample_weights(train), len(train.items), self.item_damping
-        )
+        user = group_mean(train.user, centered, len(train.users), train.weight, damping=self.user_damping)
+        item = group_mean(train.item, centered, len(train.items), train.weight, damping=self.item_damping)
         return std * user, std * item
 
     def _compute_blocks(
@@ -150,7 +146,7 @@ class CoClustering(Model):
             block, damping = np.ascontiguousarray(block.transpose(0, 2, 1)), self.item_damping
         centered = known.value.astype(np.float64) - self.mean_
         deviation = centered - fixed_bias if self.base == "biases" else centered
-        bias = damped_group_mean(new_axis.codes, deviation, sample_weights(known), len(new_axis.ids), damping)
+        bias = group_mean(new_axis.codes, deviation, len(new_axis.ids), known.weight, damping=damping)
         residual = _EntityRatings.from_ratings(known, entity, centered - fixed_bias - bias[new_axis.codes])
         cluster = residual.assign(fixed_cluster, block, resolve_threads(self.threads))
         return with_new_ids(self, new, entity, bias=bias.astype(np.float32), cluster=cluster)

@@ -8,11 +8,11 @@ import numpy as np
 
 from foretaste._native import gram_matrix, group_rows, item_scores
 from foretaste._utils import memory
+from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import InvalidParameterError, ModelFileError
 from foretaste.models._calibration import fit_increasing_line
-from foretaste.models._groupby import damped_group_mean
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
 from foretaste.models.fold_in import known_ratings, with_new_ids
@@ -173,7 +173,7 @@ class EASE(Model):
         bias: Float64Array = np.zeros(len(new.users))
         if self.target == "centered":
             deviation = known.value.astype(np.float64) - self.mean_ - self.item_bias_[known.item]
-            bias = damped_group_mean(known.user, deviation, np.ones(len(known)), len(bias), self.user_damping)
+            bias = group_mean(known.user, deviation, len(bias), damping=self.user_damping)
         folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
         folded._store_rows(known)
         return folded

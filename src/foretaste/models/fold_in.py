@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from foretaste._native import group_rows, ridge_users
+from foretaste._utils.groupby import sample_weights
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError, NotSupportedError
 from foretaste.models.base import Model
@@ -86,7 +87,7 @@ def known_ratings(model: Model, new: Ratings, entity: Entity = Entity.USER) -> R
 def fold_in_rows(model: Model, new: Ratings, entity: Entity = Entity.USER) -> FoldInRows:
     """Return ``known_ratings`` grouped by the new users (or items), without rows of weight 0."""
     known = known_ratings(model, new, entity)
-    weight = np.ones(len(known)) if known.weight is None else known.weight.astype(np.float64)
+    weight = sample_weights(known.weight, len(known))
     new_axis = known.axis(entity)
     _, order = new_axis.group_rows()
     rows = order[weight[order] > 0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from foretaste._utils.groupby import group_mean, group_sum, safe_divide, sample_weights
 from foretaste._utils.progress import Progress, ProgressTask
-from foretaste.models._effects import EFFECTS, Effect, n_effects
-from foretaste.models._groupby import damped_group_mean, group_sum, safe_divide, sample_weights
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
@@ -18,6 +18,51 @@ from foretaste.typing import Entity, Float32Array, Float64Array, Int64Array
 
 _DAY = 86_400.0  # seconds
 _ENTITIES = (Entity.USER, Entity.ITEM)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A regression with one coefficient per user (or item) on an explanatory variable.
+
+    Parameters
+    ----------
+    name : str
+    entity : Entity
+        Which entity has the coefficients.
+    statistic : {"constant", "time", "average", "support"}
+        The variable: 1, or the square root of the days since the first rating, the average rating or the
+        square root of the number of ratings of ``statistic_entity``.
+    statistic_entity : Entity
+    """
+
+    name: str
+    entity: Entity
+    statistic: str
+    statistic_entity: Entity
+
+    @property
+    def column(self) -> int:
+        """The column of its coefficients among those of its entity."""
+        return [effect for effect in EFFECTS if effect.entity == self.entity].index(self)
+
+
+EFFECTS = (
+    Effect("item", Entity.ITEM, "constant", Entity.ITEM),
+    Effect("user", Entity.USER, "constant", Entity.USER),
+    Effect("user x time of user", Entity.USER, "time", Entity.USER),
+    Effect("user x time of item", Entity.USER, "time", Entity.ITEM),
+    Effect("item x time of item", Entity.ITEM, "time", Entity.ITEM),
+    Effect("item x time of user", Entity.ITEM, "time", Entity.USER),
+    Effect("user x average of item", Entity.USER, "average", Entity.ITEM),
+    Effect("user x support of item", Entity.USER, "support", Entity.ITEM),
+    Effect("item x average of user", Entity.ITEM, "average", Entity.USER),
+    Effect("item x support of user", Entity.ITEM, "support", Entity.USER),
+)
+
+
+def n_effects(entity: Entity) -> int:
+    """Return the number of effects whose coefficients belong to users (or items)."""
+    return sum(effect.entity == entity for effect in EFFECTS)
 
 
 @estimator
@@ -98,12 +143,11 @@ class GlobalEffects(Model):
 
     def _init_statistics(self, entity: Entity, ratings: Ratings) -> None:
         """Set average, support and first timestamp of every user (or item); effects are 0."""
-        axis, weight = ratings.axis(entity), sample_weights(ratings)
+        axis, weight = ratings.axis(entity), sample_weights(ratings.weight, len(ratings))
         codes, n = axis.codes, len(axis.ids)
+        centered = ratings.value.astype(np.float64) - self.mean_
         damping = self.user_damping if entity is Entity.USER else self.item_damping
-        deviation = damped_group_mean(
-            codes, ratings.value.astype(np.float64) - self.mean_, weight, n, damping
-        )
+        deviation = group_mean(codes, centered, n, weight, damping=damping)
         first = np.zeros(n, np.int64)
         if ratings.timestamp is not None:
             latest = np.iinfo(np.int64).max
@@ -124,14 +168,10 @@ class GlobalEffects(Model):
         self, effect: Effect, ratings: Ratings, x: Float64Array, *, fit_mean_square: bool
     ) -> Float64Array:
         """Store the mean of a variable per user (or item) and its mean square; return it centered."""
-        codes, weight, center = (
-            ratings.axis(effect.entity).codes,
-            sample_weights(ratings),
-            self._effect_column("center", effect),
-        )
+        codes, center = ratings.axis(effect.entity).codes, self._effect_column("center", effect)
+        weight = sample_weights(ratings.weight, len(ratings))
         if effect.statistic != "constant":
-            count = group_sum(codes, weight, len(center))
-            center[:] = safe_divide(group_sum(codes, weight * x, len(center)), count)
+            center[:] = group_mean(codes, x, len(center), weight)
             x = x - center[codes]
         if fit_mean_square:
             self.entity_array(effect.entity, "mean_square")[effect.column] = float(
@@ -143,11 +183,8 @@ class GlobalEffects(Model):
         self, effect: Effect, ratings: Ratings, x: Float64Array, residual: Float64Array
     ) -> Float64Array:
         """Refit the coefficients of an effect; return the residuals."""
-        codes, weight, coefficient = (
-            ratings.axis(effect.entity).codes,
-            sample_weights(ratings),
-            self._effect_column("effect", effect),
-        )
+        codes, coefficient = ratings.axis(effect.entity).codes, self._effect_column("effect", effect)
+        weight = sample_weights(ratings.weight, len(ratings))
         residual = residual + coefficient[codes] * x
         numerator = group_sum(codes, weight * x * residual, len(coefficient))
         denominator = group_sum(codes, weight * x * x, len(coefficient))

@@ -8,10 +8,10 @@ import numpy as np
 
 from foretaste._native import impute_from, impute_nearest
 from foretaste._utils import memory
+from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
-from foretaste.models._groupby import group_mean_rating
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, require_fitted_attr, with_new_ids
 from foretaste.models.outputs import Prediction
@@ -81,8 +81,10 @@ class KNNImputation(Model):
             "SVD() or Bias(), whose memory is linear in the ratings, or ratings.k_core(min_item_ratings=20)",
         )
         self.mean_, _ = train.mean_std()
-        self.user_mean_ = group_mean_rating(train.user, users, train, self.mean_)
-        self.item_mean_ = group_mean_rating(train.item, items, train, self.mean_)
+        self.user_mean_, self.item_mean_ = (
+            group_mean(codes, train.value, n, default=self.mean_).astype(np.float32)
+            for codes, n in ((train.user, users), (train.item, items))
+        )
         self.rated_start_, rows = train.group_by_user()
         self.rated_, self.rating_ = train.item[rows], train.value[rows]
         with progress.start_task("KNNImputation", 1) as task:
@@ -110,8 +112,8 @@ class KNNImputation(Model):
         train_matrix[np.repeat(np.arange(n_users), np.diff(self.rated_start_)), self.rated_] = self.rating_
         options = min(int(self.neighbors), n_users), self.weights == "distance", resolve_threads(self.threads)
         imputed = impute_from(known.to_matrix(), train_matrix, *options)
-        mean = group_mean_rating(known.user, len(new.users), known.replace(weight=None), self.mean_)
-        return with_new_ids(self, new, entity, {"imputed_": imputed}, mean=mean)
+        mean = group_mean(known.user, known.value, len(new.users), default=self.mean_)
+        return with_new_ids(self, new, entity, {"imputed_": imputed}, mean=mean.astype(np.float32))
 
     def set_state(self, state: dict[str, Any]) -> Self:
         super().set_state(state)

@@ -7,8 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.models._als import AlsBase
-from foretaste.models._als_factors import AlsSolver, EntityFactors
+from foretaste.models._als import AlsBase, AlsSolver, EntityFactors
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
 

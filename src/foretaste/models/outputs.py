@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.ids import IdIndex
-from foretaste.typing import Float32Array, Float64Array, IndexArray, Int8Array
+from foretaste.typing import AnyArray, Float32Array, Float64Array, IndexArray, Int8Array
 
 
 class Fallback(IntFlag):
@@ -80,6 +80,20 @@ class LinearForm:
     item_bias: Float32Array
     user_factors: Float32Array
     item_factors: Float32Array
+
+    def parts(self, user: IndexArray, item: IndexArray) -> Float32Array:
+        """Return mean, biases and dot product of known pairs, shape (n, 4)."""
+        dot = np.einsum("nf,nf->n", self.user_factors[user], self.item_factors[item])
+        mean = np.full(len(user), self.mean)
+        return np.column_stack([mean, self.user_bias[user], self.item_bias[item], dot]).astype(np.float32)
+
+    @classmethod
+    def biases_only(cls, mean: float, user_bias: AnyArray, item_bias: AnyArray) -> LinearForm:
+        """Return the form of a model without factors: both have the shape (n, 0)."""
+        user, item = (bias.astype(np.float32, copy=False) for bias in (user_bias, item_bias))
+        return cls(
+            mean, user, item, np.zeros((len(user), 0), np.float32), np.zeros((len(item), 0), np.float32)
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ import numpy as np
 
 from foretaste._native import deviation_sums, deviations
 from foretaste._utils import memory
+from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
-from foretaste.models._groupby import group_mean_rating
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
@@ -71,7 +71,8 @@ class SlopeOne(Model):
             "ItemKNN(), which stores the nearest neighbors only, or ratings.k_core(min_item_ratings=20)",
         )
         self.mean_, _ = train.mean_std()
-        self.item_mean_ = group_mean_rating(train.item, items, train, self.mean_)
+        item_means = group_mean(train.item, train.value, items, default=self.mean_)
+        self.item_mean_ = item_means.astype(np.float32)
         self._store_ratings(train)
         self.difference_ = np.empty((poles, items, items), np.float32)
         self.common_ = np.empty((poles, items, items), np.int32)
@@ -91,7 +92,8 @@ class SlopeOne(Model):
 
     def _store_ratings(self, ratings: Ratings) -> None:
         """Store the ratings by user."""
-        self.user_mean_ = group_mean_rating(ratings.user, len(ratings.users), ratings, self.mean_)
+        means = group_mean(ratings.user, ratings.value, len(ratings.users), default=self.mean_)
+        self.user_mean_ = means.astype(np.float32)
         self.rated_start_, order = ratings.group_by_user()
         self.rated_ = ratings.item[order]
         self.rating_ = ratings.value[order]

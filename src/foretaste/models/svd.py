@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from foretaste._native import dot_pairs
+from foretaste._native import SgdPlan, dot_pairs
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
-from foretaste.models._sgd import SgdState, init_sgd, learning_rate_at, schedule_param
+from foretaste.models._sgd import SgdState, learning_rate_at, n_blocks, sample_factors, schedule_param
 from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Ratings
-from foretaste.typing import Float32Array, IntpArray
+from foretaste.typing import Float32Array, IndexArray, IntpArray
 
 log = logging.getLogger("foretaste")
 
@@ -99,7 +99,9 @@ class SVD(RidgeFactorModel):
                 "few ratings for these steps: try more epochs, or a larger init_std, such as 0.03",
                 losses[-1], self.std_,
             )  # fmt: skip
-        self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state.result(self.factors)
+        user_factors, item_factors, self.user_bias_, self.item_bias_ = _in_index_order(state)
+        self.user_factors_ = np.ascontiguousarray(user_factors[:, : self.factors])
+        self.item_factors_ = np.ascontiguousarray(item_factors[:, : self.factors])
         self._set_prior_precision(losses[-1])
 
     def _has_biases(self) -> bool:
@@ -121,7 +123,7 @@ class SVD(RidgeFactorModel):
                 predicted = dot_pairs(
                     train.user[valid_rows],
                     train.item[valid_rows],
-                    *state.to_index_order(),
+                    *_in_index_order(state),
                     0.0,
                     state.threads,
                 )
@@ -134,14 +136,39 @@ class SVD(RidgeFactorModel):
         return int(np.argmin(errors)) + 1, np.array(errors, np.float32)
 
     def _init_state(self, train: Ratings, standardized: Float32Array, rows: IntpArray) -> SgdState:
+        """Arrange the ratings in blocks and sample the initial factors."""
         part = train.user[rows], train.item[rows], standardized[rows]
         weight = None if train.weight is None else train.weight[rows]
         size = len(train.users), len(train.items)
-        return init_sgd(
-            *part, weight, size, self.factors, self.init_std, self.seed, resolve_threads(self.threads)
-        )
+        plan = SgdPlan(*part, weight, *size, n_blocks(len(rows), *size))
+        random = np.random.default_rng(self.seed)
+        factors = [
+            sample_factors(random, n, self.factors, self.init_std, order)
+            for n, order in zip(size, (plan.user_order(), plan.item_order()), strict=True)
+        ]
+        total_weight = float(len(rows) if weight is None else weight.sum(dtype=np.float64))
+        return SgdState(plan, factors, total_weight, resolve_threads(self.threads))
 
     def _run_epoch(self, state: SgdState, epoch: int) -> float:
         """Run one pass over the ratings; return the RMSE during it, in standard deviations."""
         learning_rate = learning_rate_at(self.schedule, self.learning_rate, epoch / self.epochs)
-        return state.run_epoch(learning_rate, self.regularization, self.biased)
+        bias_learning_rate = learning_rate if self.biased else 0.0  # biases stay at their initial 0
+        return state.run_epoch(learning_rate, self.regularization, bias_learning_rate, self.regularization)
+
+
+def _in_index_order(state: SgdState) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
+    """Return factors and biases of users and items in the order of their indices instead of the plan's."""
+    assert isinstance(state.plan, SgdPlan)  # noqa: S101 - for the type checker
+    user_order, item_order = state.plan.user_order(), state.plan.item_order()
+
+    def restore(order: IndexArray, table: Float32Array) -> Float32Array:
+        restored = np.empty_like(table)
+        restored[order] = table
+        return restored
+
+    return (
+        restore(user_order, state.factors[0]),
+        restore(item_order, state.factors[1]),
+        restore(user_order, state.user_bias),
+        restore(item_order, state.item_bias),
+    )

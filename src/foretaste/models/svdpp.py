@@ -6,16 +6,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foretaste._native import dot_pairs
+from foretaste._native import SvdppPlan, dot_pairs
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.models._factor_model import RidgeFactorModel
-from foretaste.models._implicit_sgd import ImplicitSgdState, init_implicit_sgd, sum_implicit_factors
-from foretaste.models._sgd import learning_rate_at, schedule_param
+from foretaste.models._sgd import SgdState, learning_rate_at, sample_factors, schedule_param
 from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
 from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Ratings
-from foretaste.typing import Entity, Float32Array, Float64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
 
 
 @estimator
@@ -60,18 +59,36 @@ class SVDpp(RidgeFactorModel):
     train_rmse_: Float32Array = fitted_attribute("epochs")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
-        self._train(self._init_state(train, {}), progress)
+        self._train(train, self._init_state(train, {}), progress)
 
-    def _init_state(self, train: Ratings, time_features: dict[str, Any]) -> ImplicitSgdState:
-        """Standardize the ratings and return the initial state; ``time_features`` are those of timeSVD++."""
+    def _init_state(self, train: Ratings, time_features: dict[str, Any]) -> SgdState:
+        """Plan the pass over the standardized ratings and sample the initial factors.
+
+        Parameters
+        ----------
+        train : Ratings
+        time_features : dict
+            Features of each row and numbers of sessions and bins, of timeSVD++.
+        """
         self.mean_, self.std_ = train.mean_std()
-        standardized = self._standardize(train.value).astype(np.float32)
-        threads = resolve_threads(self.threads)
-        return init_implicit_sgd(
-            train, standardized, self.factors, self.init_std, self.seed, threads, time_features
+        rated = _rated_rows(train)
+        value = self._standardize(train.value).astype(np.float32)[rated]
+        weight = None if train.weight is None else train.weight[rated]
+        features: dict[str, Any] = {
+            name: rows[rated] if isinstance(rows, np.ndarray) else rows
+            for name, rows in time_features.items()
+        }
+        users, items = len(train.users), len(train.items)
+        random = np.random.default_rng(self.seed)
+        visit_order = random.permutation(users).astype(np.int32)
+        plan = SvdppPlan(
+            train.user[rated], train.item[rated], value, weight, users, items, visit_order, **features
         )
+        factors = [sample_factors(random, n, self.factors, self.init_std) for n in (users, items, items)]
+        total_weight = float(len(train) if train.weight is None else train.weight.sum(dtype=np.float64))
+        return SgdState(plan, factors, total_weight, resolve_threads(self.threads))
 
-    def _train(self, state: ImplicitSgdState, progress: Progress, **tables: Any) -> None:
+    def _train(self, train: Ratings, state: SgdState, progress: Progress, **tables: Any) -> None:
         """Run the epochs; ``tables`` are the parameters of timeSVD++, updated in place."""
         losses = []
         with progress.start_task(type(self).__name__, self.epochs) as task:
@@ -84,13 +101,13 @@ class SVDpp(RidgeFactorModel):
                 task.step(note=f"train RMSE {losses[-1]:.4f}")
         self.train_rmse_ = np.array(losses, np.float32)
         self.user_bias_, self.item_bias_ = state.user_bias, state.item_bias
-        self.item_factors_ = np.ascontiguousarray(state.item_factors[:, : self.factors])
-        self.implicit_factors_ = np.ascontiguousarray(state.implicit_factors[:, : self.factors])
-        implicit_part = sum_implicit_factors(
-            state.user, state.item, len(state.user_bias), self.implicit_factors_
+        user_factors, item_factors, implicit_factors = (table[:, : self.factors] for table in state.factors)
+        self.item_factors_ = np.ascontiguousarray(item_factors)
+        self.implicit_factors_ = np.ascontiguousarray(implicit_factors)
+        rated = _rated_rows(train)
+        self.user_factors_ = user_factors + _sum_implicit_factors(
+            train.user[rated], train.item[rated], len(train.users), self.implicit_factors_
         )
-        user_factors = state.user_factors[:, : self.factors]
-        self.user_factors_ = user_factors + implicit_part
         self._set_prior_precision(losses[-1], user_factors)
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
@@ -104,7 +121,7 @@ class SVDpp(RidgeFactorModel):
 
     def _implicit_part(self, rows: FoldInRows) -> Float32Array:
         """Return the implicit part of the factors of new users."""
-        return sum_implicit_factors(rows.new_indices, rows.known_indices, rows.n_new, self.implicit_factors_)
+        return _sum_implicit_factors(rows.new_indices, rows.known_indices, rows.n_new, self.implicit_factors_)
 
     def _residual(self, rows: FoldInRows, entity: Entity) -> Float64Array:
         if entity is Entity.ITEM:
@@ -131,3 +148,37 @@ class SVDpp(RidgeFactorModel):
     def _user_time_effect(self, rows: FoldInRows) -> Float32Array:
         """Return the time effects of the users, in standard deviations; 0 without time."""
         return np.zeros(len(rows.known_indices), np.float32)
+
+
+def _rated_rows(ratings: Ratings) -> Any:
+    """Return the row numbers of a weight above 0, since weight 0 equals a missing row."""
+    return slice(None) if ratings.weight is None else np.flatnonzero(ratings.weight)
+
+
+def _sum_implicit_factors(
+    user: IndexArray, item: IndexArray, users: int, implicit_factors: Float32Array
+) -> Float32Array:
+    """Return for each user ``|N|^-1/2`` times the sum of the implicit factors of the rated items.
+
+    Parameters
+    ----------
+    user, item : int32 array, shape (n,)
+        The rated pairs.
+    users : int
+        Number of users; those without pairs get 0.
+    implicit_factors : float32 array, shape (items, factors)
+
+    Returns
+    -------
+    float32 array, shape (users, factors)
+    """
+    from scipy.sparse import csr_array  # sums in row order: reproducible bits
+
+    count = np.bincount(user, minlength=users)
+    order = np.argsort(user, kind="stable")
+    indptr = np.r_[0, np.cumsum(count)]
+    norm = 1 / np.sqrt(np.maximum(count, 1))
+    rated_matrix = csr_array(
+        (np.repeat(norm, count), item[order], indptr), shape=(users, len(implicit_factors))
+    )
+    return np.asarray(rated_matrix @ implicit_factors.astype(np.float64), np.float32)

@@ -8,18 +8,11 @@ import numpy as np
 
 from foretaste._native import dot_pairs
 from foretaste._utils import memory
+from foretaste._utils.groupby import group_mean, sample_weights
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import InvalidParameterError, ModelFileError
-from foretaste.models._groupby import weighted_group_mean
 from foretaste.models._sgd import aligned_zeros, pad_to_simd
-from foretaste.models._time_features import (
-    compute_drift,
-    index_sessions,
-    lookup_sessions,
-    session_number,
-    time_bin,
-)
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Contributions, Prediction
 from foretaste.models.svdpp import SVDpp
@@ -83,11 +76,9 @@ class TimeSVDpp(SVDpp):
         users, items = len(train.users), len(train.items)
         self._check_bins(items)
         timestamp = self._init_times(train)
-        weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
-        sessions, bins = (
-            self._init_sessions(train, timestamp),
-            time_bin(timestamp, self.first_, self.last_, self.bins),
-        )
+        weight = sample_weights(train.weight, len(train))
+        sessions = self._init_sessions(train, timestamp)
+        bins = time_bin(timestamp, self.first_, self.last_, self.bins)
         cell = train.item * np.int32(self.bins) + bins
         deviation = self._drift_deviation(train.user, timestamp)
         rows: dict[str, Any] = {}
@@ -104,7 +95,7 @@ class TimeSVDpp(SVDpp):
         if self.drift == "factors":
             tables["drift_factors"] = aligned_zeros(users, pad_to_simd(self.factors))
             self.drift_factors_ = tables["drift_factors"][:, : self.factors]
-        self._train(self._init_state(train, rows), progress, **tables)
+        self._train(train, self._init_state(train, rows), progress, **tables)
         self._center_users(train, sessions, deviation, weight)
         self._center_items(train, cell, weight)
 
@@ -127,10 +118,7 @@ class TimeSVDpp(SVDpp):
         np.minimum.at(self.user_first_, train.user, timestamp)
         np.maximum.at(self.user_last_, train.user, timestamp)
         # relative to the first timestamp: sums of seconds since 1970 would lose digits
-        mean_offset = np.bincount(train.user, timestamp - self.first_, users) / np.bincount(
-            train.user, minlength=users
-        )
-        self.user_mean_time_ = self.first_ + mean_offset
+        self.user_mean_time_ = self.first_ + group_mean(train.user, timestamp - self.first_, users)
         self.bin_bias_ = np.zeros((items, self.bins), np.float32)
         self.drift_bias_ = np.zeros(users, np.float32)
         self.drift_factors_ = np.zeros((users, 0), np.float32)
@@ -157,12 +145,12 @@ class TimeSVDpp(SVDpp):
     ) -> None:
         users = len(train.users)
         if self.session_hours > 0:
-            mean_effect = weighted_group_mean(train.user, users, self.session_bias_[session], weight)
+            mean_effect = _mean_effect(train.user, self.session_bias_[session], users, weight)
             self.user_bias_ = self.user_bias_ + mean_effect
             self.session_bias_ = (
                 self.session_bias_ - mean_effect[self.session_key_ // len(self.session_number_)]
             )
-        self.drift_center_ = weighted_group_mean(train.user, users, deviation, weight)
+        self.drift_center_ = _mean_effect(train.user, deviation, users, weight)
         self.user_bias_ = self.user_bias_ + self.drift_bias_ * self.drift_center_
         self.drift_factors_ = np.ascontiguousarray(self.drift_factors_)
         if self.drift == "factors":
@@ -171,7 +159,7 @@ class TimeSVDpp(SVDpp):
     def _center_items(self, train: Ratings, cell: IndexArray, weight: Float64Array) -> None:
         if not self.bins:
             return
-        mean_effect = weighted_group_mean(train.item, len(train.items), self.bin_bias_.ravel()[cell], weight)
+        mean_effect = _mean_effect(train.item, self.bin_bias_.ravel()[cell], len(train.items), weight)
         rated = np.bincount(cell, weight, self.bin_bias_.size).reshape(self.bin_bias_.shape) > 0
         self.item_bias_ = self.item_bias_ + mean_effect
         self.bin_bias_ = np.where(rated, self.bin_bias_ - mean_effect[:, None], np.float32(0))
@@ -193,9 +181,8 @@ class TimeSVDpp(SVDpp):
             item_effect += self.bin_bias_[item, bins]
         number = session_number(timestamp, self.session_hours)
         session = lookup_sessions(user, number, self.session_number_, self.session_key_)
-        user_effect = np.r_[self.session_bias_, np.float32(0)][
-            session
-        ]  # the last, 0, where there is no session
+        # the last, 0, where there is no session
+        user_effect = np.r_[self.session_bias_, np.float32(0)][session]
         if self.drift != "none":
             drift = self._drift_deviation(user, timestamp) - self.drift_center_[user]
             user_effect += drift * self.drift_bias_[user]
@@ -246,3 +233,57 @@ class TimeSVDpp(SVDpp):
                 f"the time parameters in the file do not fit drift={self.drift!r} and its factors"
             )
         return self
+
+
+def _mean_effect(codes: IndexArray, effect: Float32Array, n: int, weight: Float64Array) -> Float32Array:
+    """Return the weighted mean of an effect over the rows of each of n users (or items)."""
+    return group_mean(codes, effect, n, weight).astype(np.float32)
+
+
+def session_number(timestamp: Float64Array, hours: float) -> Int64Array:
+    """Return the index of the period of ``hours`` (at least one second) that contains each timestamp."""
+    return np.floor(timestamp / max(3600 * hours, 1.0)).astype(np.int64)
+
+
+def index_sessions(user: IndexArray, number: Int64Array) -> tuple[Int64Array, Int64Array, IndexArray]:
+    """Return the sessions: the distinct pairs of a user and a period.
+
+    Returns
+    -------
+    numbers : int64 array, increasing
+        The periods that occur.
+    keys : int64 array, shape (sessions,), increasing
+        Of each session: ``user * len(numbers)`` plus the index of its period in ``numbers``.
+    session : int32 array, shape (n,)
+        The session of each row.
+    """
+    numbers, index = np.unique(number, return_inverse=True)
+    keys, session = np.unique(user.astype(np.int64) * len(numbers) + index, return_inverse=True)
+    return numbers, keys, session.astype(np.int32)
+
+
+def lookup_sessions(
+    user: IndexArray, number: Int64Array, numbers: Int64Array, keys: Int64Array
+) -> IndexArray:
+    """Return the session of each (known) user in each period, -1 where there is none."""
+    if len(keys) == 0 or len(numbers) == 0:
+        return np.full(len(user), -1, np.int32)
+    index = np.minimum(np.searchsorted(numbers, number), len(numbers) - 1)
+    key = user.astype(np.int64) * len(numbers) + index
+    key_index = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    exists = (numbers[index] == number) & (keys[key_index] == key)
+    return np.where(exists, key_index, -1).astype(np.int32)
+
+
+def time_bin(timestamp: Float64Array, first: float, last: float, bins: int) -> IndexArray:
+    """Return which of ``bins`` equal parts of [first, last] contains each timestamp; outside, the nearest."""
+    fraction = (timestamp - first) / max(last - first, 1.0)
+    return np.clip(fraction * bins, 0, max(bins - 1, 0)).astype(np.int32)
+
+
+def compute_drift(
+    timestamp: Float64Array, center: Float64Array, span: float, exponent: float
+) -> Float32Array:
+    """Return ``sign(x) |x|^exponent`` of the offset ``x`` from the center in units of ``span``, -1 to 1."""
+    offset = (timestamp - center) / max(span, 1.0)
+    return np.asarray(np.sign(offset) * np.abs(offset) ** exponent, np.float32)

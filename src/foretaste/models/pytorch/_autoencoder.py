@@ -10,15 +10,14 @@ import numpy as np
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.models._als_factors import AlsSolver, as_entity_factors, make_entity_factors
+from foretaste.models._als import AlsSolver, as_entity_factors, make_entity_factors
 from foretaste.models._sgd import schedule_param
 from foretaste.models.fold_in import known_ratings, with_new_ids
-from foretaste.models.pytorch._base import TrainValidRows
-from foretaste.models.pytorch._linear_model import LinearTorchModel, center_vectors, to_numpy
+from foretaste.models.pytorch._base import LinearTorchModel, TrainValidRows, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
-from foretaste.typing import Entity
+from foretaste.typing import AnyArray, Entity, Float64Array
 
 _WEIGHT_COPIES = 6  # weight, gradient, two moments of Adam, best epoch, temporary
 _FACTOR_COPIES = 4  # of hidden layers and decoders: float32, and float64 (twice as large) while centering
@@ -132,12 +131,12 @@ class AutoencoderModel(LinearTorchModel):
 
     def _center(self, train: Ratings) -> None:
         """Move the means of the factors into biases; predictions of known pairs do not change."""
-        user_mean, users = center_vectors(train.user, self.user_factors_, train.weight)
-        item_mean, items = center_vectors(train.item, self.item_factors_, train.weight)
+        user_mean, users = _center_vectors(train.user, self.user_factors_, train.weight)
+        item_mean, items = _center_vectors(train.item, self.item_factors_, train.weight)
         user_bias = self.user_bias_ + users @ item_mean
         item_bias = self.item_bias_ + items @ user_mean
-        user_shift, user_bias = center_vectors(train.user, user_bias[:, None], train.weight)
-        item_shift, item_bias = center_vectors(train.item, item_bias[:, None], train.weight)
+        user_shift, user_bias = _center_vectors(train.user, user_bias[:, None], train.weight)
+        item_shift, item_bias = _center_vectors(train.item, item_bias[:, None], train.weight)
         shift = float(user_mean @ item_mean) + float(user_shift[0]) + float(item_shift[0])
         self.mean_ += self.std_ * shift
         self.user_factors_, self.item_factors_ = users.astype(np.float32), items.astype(np.float32)
@@ -159,3 +158,21 @@ class AutoencoderModel(LinearTorchModel):
         solver.solve(users, items, "cholesky", 1)
         bias, factors = users.result(width)
         return with_new_ids(self, new, Entity.USER, bias=bias, factors=factors)
+
+
+def _center_vectors(
+    codes: AnyArray, vectors: AnyArray, weight: AnyArray | None
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean of the vectors over the ratings, and all vectors minus that mean.
+
+    Parameters
+    ----------
+    codes : int32 array, shape (ratings,)
+        Vector of each rating.
+    vectors : array, shape (n, k)
+    weight : float32 array, shape (ratings,), or None
+    """
+    total = np.bincount(codes, None if weight is None else weight.astype(np.float64), len(vectors))
+    doubles = vectors.astype(np.float64)
+    mean = (total / total.sum()) @ doubles
+    return mean, doubles - mean

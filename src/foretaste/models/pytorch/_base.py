@@ -1,4 +1,4 @@
-"""Base class of the PyTorch models: training parameters, validation split, early stopping and refit."""
+"""Base classes of the PyTorch models: training parameters, validation split, early stopping and refit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from foretaste._native import dot_pairs
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
+from foretaste.models._factor_model import FactorModel
 from foretaste.models._sgd import schedule_param
 from foretaste.models.base import Model
-from foretaste.models.pytorch._optimizers import OPTIMIZERS, make_optimizer
 from foretaste.models.pytorch._session import require_torch, resolve_device, torch_session
-from foretaste.models.pytorch._trainer import History, TrainConfig, TrainingTask, TrainState, train_network
+from foretaste.models.pytorch._trainer import (
+    OPTIMIZERS,
+    History,
+    TrainConfig,
+    TrainingTask,
+    TrainState,
+    make_optimizer,
+    train_network,
+)
 from foretaste.models.pytorch.checkpoint import Checkpoint
 from foretaste.models.spec import params_as_json
 from foretaste.params import estimator, fitted_attribute, param, seed_param
@@ -198,6 +207,33 @@ class TorchModel(Model):
         n_valid = min(round(self.validation_fraction * n), n - 1)
         shuffled = np.random.default_rng(self.seed).permutation(n)
         return TrainValidRows(np.sort(shuffled[n_valid:]), np.sort(shuffled[:n_valid]))
+
+
+@estimator
+class LinearTorchModel(FactorModel, TorchModel):
+    """A ``FactorModel`` that needs torch only for training.
+
+    After training, biases and factors of all known users and items are computed once, so that prediction,
+    top-N and similar items work as for any factor model, without a network.
+    """
+
+    def training_rmse(self) -> float:
+        return float(self.train_rmse_[self.epochs_ - 1])  # not the last: the best epoch is what stays
+
+    def _predict_from(
+        self,
+        user: Any,
+        item: Any,
+        factors: tuple[Float32Array, Float32Array],
+        biases: tuple[Float32Array, Float32Array],
+    ) -> Float32Array:
+        """Predict with these factors and biases instead of the model's; an index of -1 has zeros for both."""
+        return self._to_rating(dot_pairs(user, item, *factors, *biases, 0.0, resolve_threads(self.threads)))
+
+
+def to_numpy(tensor: Any) -> Float32Array:
+    """Return a tensor as a contiguous float32 array."""
+    return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
 
 
 @dataclass(frozen=True)

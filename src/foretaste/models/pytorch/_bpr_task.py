@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from foretaste.models._calibration import fit_increasing_line
 from foretaste.models.pytorch._pair_task import PairTask, iter_blocks, weighted_mean
@@ -28,8 +29,6 @@ class BPRTask(PairTask):
         seed : int
             Seed of the negative samples.
         """
-        import torch
-
         user, item, value, _ = self.train_rows
         self.random = torch.Generator(self.device).manual_seed(seed)
         self.seed = seed
@@ -78,8 +77,6 @@ class BPRTask(PairTask):
 
     def _ranking_loss(self, columns: tuple[Any, ...], rows: Any) -> float:
         """Return the mean loss of liked rows, with the same negatives every time."""
-        import torch
-
         random = torch.Generator(self.device).manual_seed(self.seed + 1)
         losses, total = 0.0, 0.0
         for user, item, _, weight in iter_blocks(tuple(None if c is None else c[rows] for c in columns)):
@@ -92,8 +89,6 @@ class BPRTask(PairTask):
 
     def _sample_negatives(self, user: Any, random: Any) -> tuple[Any, Any]:
         """Sample an item for each user; return it, and 1 where the user is not known to like it, else 0."""
-        import torch
-
         items = self.n_items
         negative = torch.randint(items, user.shape, generator=random, device=self.device)
         for _ in range(_MAX_TRIES - 1):
@@ -102,8 +97,6 @@ class BPRTask(PairTask):
         return negative, (~self._is_liked(user, negative)).float()
 
     def _is_liked(self, user: Any, item: Any) -> Any:
-        import torch
-
         key = self._pair_key(user, item)
         position = torch.searchsorted(self.liked_keys, key).clamp_max(len(self.liked_keys) - 1)
         return self.liked_keys[position] == key

@@ -1,4 +1,4 @@
-"""Training on single ratings, pairs of a user and an item: the task of most models."""
+"""Training on single ratings, pairs of a user and an item: the network and the task of most models."""
 
 from __future__ import annotations
 
@@ -6,16 +6,53 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from foretaste._utils import memory
+from foretaste.errors import InvalidParameterError
 from foretaste.models.pytorch._base import TrainValidRows
-from foretaste.models.pytorch._network import Network
+from foretaste.models.pytorch._factors import FactorModule
 from foretaste.models.pytorch._trainer import EpochMetrics, TrainingTask
+from foretaste.models.pytorch.losses import Loss
 from foretaste.ratings import Ratings
 
 _BYTES_PER_RATING = 48  # in addition to the ratings themselves
 _MAX_EVAL_ROWS = 200_000  # training rows evaluated after an epoch; validation rows are all evaluated
 _BLOCK_SIZE = 4096  # rows evaluated at once, so that their embeddings stay in the processor's cache
+
+
+class Network(nn.Module):
+    """All weights of a model of pairs: the module and those of its loss.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(user, item)``, int64 tensors of shape (n,), returns a tensor of shape (n,).
+    loss : Loss
+    """
+
+    def __init__(self, module: Any, loss: Loss) -> None:
+        super().__init__()
+        self.module, self.loss = module, loss
+
+    def forward(self, user: Any, item: Any) -> Any:
+        """Return the outputs of pairs of indices, shape (n,)."""
+        output = self.module(user, item)
+        if not isinstance(output, torch.Tensor) or output.shape != user.shape:
+            shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise InvalidParameterError(
+                f"{type(self.module).__name__} returned {shape} for {len(user)} pairs; "
+                f"it must return a tensor of shape ({len(user)},)",
+                hint="return output.squeeze(1), if it has one column",
+            )
+        return output
+
+    def forward_with_penalty(self, user: Any, item: Any) -> tuple[Any, Any]:
+        """Return the outputs, and the regularization term of each row."""
+        if isinstance(self.module, FactorModule):
+            return self.module.forward_with_penalty(user, item)
+        return self(user, item), 0.0
 
 
 class PairTask(TrainingTask):
@@ -67,8 +104,6 @@ class PairTask(TrainingTask):
 
     def to_tensors(self, train: Ratings, rows: Any) -> tuple[Any, ...]:
         """Return user, item, standardized rating and weight of some rows, on the device."""
-        import torch
-
         value = (train.value[rows] - np.float32(self.mean)) / np.float32(self.std or 1.0)
         columns = (train.user[rows], train.item[rows], value)
         tensors = [torch.from_numpy(column).to(self.device) for column in columns]

@@ -19,6 +19,8 @@ from foretaste.models._sgd import learning_rate_at
 
 Tensors = dict[str, Any]
 
+OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd")
+
 _BATCHES_PER_STEP = 64  # batches between two progress steps, which are where Ctrl-C takes effect
 
 
@@ -213,6 +215,33 @@ def train_network(
         training.network.load_state_dict(history.weights)
     training.network.eval()
     return history
+
+
+def make_optimizer(optimizer: str | Callable[..., Any], network: Any, learning_rate: float) -> Any:
+    """Return a torch optimizer of all trainable weights of a network.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        A name from ``OPTIMIZERS``, or a callable that takes the weights and ``lr=``, such as a class of
+        ``torch.optim``.
+    network : torch.nn.Module
+    learning_rate : float
+    """
+    import torch
+
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if callable(optimizer):
+        return optimizer(weights, lr=learning_rate)
+    classes = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "adagrad": torch.optim.Adagrad,
+        "sgd": torch.optim.SGD,
+    }
+    # On the CPU the fused kernel replaces a dozen calls per tensor; elsewhere torch's default is best.
+    fused = all(weight.device.type == "cpu" for weight in weights) or None
+    return classes[optimizer](weights, lr=learning_rate, fused=fused)
 
 
 def evaluate(training: TrainingTask) -> EpochMetrics:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from foretaste._utils.groupby import group_mean, group_sum, sample_weights
 from foretaste.errors import InvalidParameterError
 from foretaste.typing import AnyArray
 
@@ -274,14 +275,14 @@ def make_loss(
 
 def _weighted_mean(value: AnyArray, weight: AnyArray | None, rows: AnyArray) -> float:
     """Return the weighted mean of some rows; if their weights sum to 0, of all rows."""
-    weights = np.ones(len(value)) if weight is None else weight.astype(np.float64)
+    weights = sample_weights(weight, len(value))
     selected = weights * rows if (weights * rows).sum() > 0 else weights
     return float(np.average(value, weights=selected))
 
 
 def _ordinal_levels(value: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Return the lower edges of the levels (but the first), their means, and their shares of the ratings."""
-    weights = np.ones(len(value)) if weight is None else weight.astype(np.float64)
+    weights = sample_weights(weight, len(value))
     distinct, counts = np.unique(value, return_counts=True)
     last_ratings = np.arange(len(distinct) - 1)  # the last rating of each level but the highest
     if len(distinct) > _MAX_LEVELS:
@@ -291,8 +292,7 @@ def _ordinal_levels(value: AnyArray, weight: AnyArray | None) -> tuple[AnyArray,
         )
     edges = (distinct[last_ratings] + distinct[last_ratings + 1]) / 2
     level = np.searchsorted(edges, value, side="right")
-    share = np.bincount(level, weights, len(edges) + 1)
-    total = np.bincount(level, weights * value, len(edges) + 1)
-    unweighted = np.bincount(level, value, len(edges) + 1) / np.bincount(level, minlength=len(edges) + 1)
-    levels = np.where(share > 0, total / np.where(share > 0, share, 1), unweighted)
+    share = group_sum(level, weights, len(edges) + 1)
+    unweighted = group_mean(level, value, len(edges) + 1)
+    levels = group_mean(level, value, len(edges) + 1, weights, default=unweighted)
     return edges, levels, share / share.sum()

@@ -10,8 +10,7 @@ from foretaste._utils.progress import Progress
 from foretaste.models._factor_model import RidgeFactorModel
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Prediction
-from foretaste.models.pytorch._base import TrainValidRows
-from foretaste.models.pytorch._linear_model import LinearTorchModel, to_numpy
+from foretaste.models.pytorch._base import LinearTorchModel, TrainValidRows, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
@@ -93,8 +92,7 @@ class TorchMF(LinearTorchModel, RidgeFactorModel):
         import torch
 
         from foretaste.models.pytorch._factors import FactorModule
-        from foretaste.models.pytorch._network import Network
-        from foretaste.models.pytorch._pair_task import PairTask
+        from foretaste.models.pytorch._pair_task import Network, PairTask
         from foretaste.models.pytorch.losses import Loss
 
         mean, std = train.mean_std()

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from foretaste.models.pytorch._base import to_numpy
 from foretaste.models.pytorch._feature_model import FeatureModel
-from foretaste.models.pytorch._linear_model import to_numpy
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.typing import Entity, Float32Array
 
@@ -54,8 +54,7 @@ class NeuralMF(FeatureModel):
     item_output_bias_: Float32Array = fitted_attribute("outputs")
 
     def _build_network(self, features: tuple[Float32Array, Float32Array], random: Any) -> Any:
-        from foretaste.models.pytorch._towers import MlpTower
-        from foretaste.models.pytorch._two_tower import TwoTower
+        from foretaste.models.pytorch._two_tower import MlpTower, TwoTower
 
         penalties = self.regularization, self.feature_regularization
         user, item = (

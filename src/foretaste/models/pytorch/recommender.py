@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from foretaste._utils.groupby import group_mean
 from foretaste.errors import InvalidParameterError
-from foretaste.models._groupby import damped_group_mean, sample_weights
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.models.pytorch._base import TrainValidRows
 from foretaste.models.pytorch._network_model import TorchNetworkModel
@@ -94,10 +94,9 @@ class TorchRecommender(TorchNetworkModel):
         from foretaste.models.pytorch.losses import BinaryLoss, BPRLoss, OrdinalLoss
 
         self.mean_, self.std_ = train.mean_std()
-        weights = sample_weights(train)
         value = train.value.astype(np.float64) - self.mean_
         self.user_bias_, self.item_bias_ = (
-            damped_group_mean(codes, value, weights, n, _DAMPING).astype(np.float32)
+            group_mean(codes, value, n, train.weight, damping=_DAMPING).astype(np.float32)
             for codes, n in ((train.user, len(train.users)), (train.item, len(train.items)))
         )
         standardized = (value / (self.std_ or 1.0)).astype(np.float32)[split.train]
@@ -142,7 +141,7 @@ class TorchRecommender(TorchNetworkModel):
         import torch
 
         from foretaste.models.pytorch._factors import FactorModule
-        from foretaste.models.pytorch._network import Network
+        from foretaste.models.pytorch._pair_task import Network
 
         if self.module is None:
             random = torch.Generator().manual_seed(self.seed)
