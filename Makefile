@@ -32,7 +32,7 @@ test: .venv/test
 # What a test needs and does not find (a PostgreSQL server, Chromium, real ratings) is a reason to skip it.
 test-all: .venv/test-all
 	$(MAKE) test PYTEST="$(PYTEST) $(call REPORTS,test)"
-	FORETASTE_FUZZ=$${FORETASTE_FUZZ:-100000} $(BIN)/python -m pytest -m nightly $(PYTEST) $(call REPORTS,nightly)
+	$(BIN)/python -m pytest -m nightly $(PYTEST) $(call REPORTS,nightly)
 
 check: .venv/check
 	$(BIN)/ruff check .

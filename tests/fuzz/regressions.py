@@ -28,7 +28,7 @@ def _circle() -> bytes:
     return bytes(data)
 
 
-KEPT: dict[str, Case] = {
+REGRESSIONS: dict[str, Case] = {
     "a line too long and one too short, behind the columns that are read": Case(
         "survey", b"user,item,rating,note\n1,10,3,x\n2,10,4,y,z\n3,30,5\n", {}
     ),
