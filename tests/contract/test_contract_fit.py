@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from contract_table import (
+    SMALL,
     assert_same_learned,
     each_model,
     every_pair,
@@ -44,23 +45,25 @@ def test_refit_resets_the_state(name, ratings, others):
 
 @each_model()
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, DataError("no")])
-def test_failed_fit_leaves_the_model_unfitted(name, ratings, others, monkeypatch, stop):
-    model, fit = make(name).fit(ratings), MODELS[name]._fit
+def test_failed_fit_leaves_the_model_unfitted(name, ratings, others, stop):
+    class Failing(MODELS[name]):
+        fails = False
 
-    def fail(self, train, progress):
-        fit(self, train, progress)
-        raise stop
+        def _fit(self, train, progress):
+            super()._fit(train, progress)
+            if self.fails:
+                raise stop
 
-    monkeypatch.setattr(MODELS[name], "_fit", fail)
+    model = Failing(**SMALL.get(name, {})).fit(ratings)
+    Failing.fails = True
     with pytest.raises(stop if isinstance(stop, type) else type(stop)):
         model.fit(others)
     assert names_learned(model) == []
 
 
 @each_model()
-def test_non_finite_fit_leaves_the_model_unfitted(name, ratings, monkeypatch):
-    model, fit = make(name), MODELS[name]._fit
-    state = model.fit(ratings).get_state()
+def test_non_finite_fit_leaves_the_model_unfitted(name, ratings):
+    state = make(name).fit(ratings).get_state()
     for key, value in state.items():
         if (
             not isinstance(value, np.ndarray | float)
@@ -69,11 +72,12 @@ def test_non_finite_fit_leaves_the_model_unfitted(name, ratings, monkeypatch):
         ):
             continue  # whole numbers are always finite
 
-        def diverge(self, train, progress, key=key, value=value):
-            fit(self, train, progress)
-            setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
+        class Diverging(MODELS[name]):
+            def _fit(self, train, progress, key=key, value=value):
+                super()._fit(train, progress)
+                setattr(self, key, float("nan") if isinstance(value, float) else np.full_like(value, np.inf))
 
-        monkeypatch.setattr(MODELS[name], "_fit", diverge)
+        model = Diverging(**SMALL.get(name, {}))
         with pytest.raises(InvalidParameterError, match=rf"training diverged \({key} is not finite\)"):
             model.fit(ratings)
         assert names_learned(model) == []

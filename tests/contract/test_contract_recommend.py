@@ -17,7 +17,7 @@ def test_recommendations_equal_sorted_predictions(name, ratings):
     item = np.arange(len(model.items_), dtype=np.int32)
     for user, part in found:
         place = np.full(len(item), model.users_.indices_of(np.array([user]))[0])
-        score = model._predict(Pairs(place, item)).value
+        score = model.predict_encoded(Pairs(place, item), clip=False).value
         seen = model.items_.indices_of(ratings.item_ids[ratings.user_ids == user])
         best = [k for k in np.lexsort((item, -score)) if k not in set(seen.tolist())][:6]
         assert part.ids.tolist() == model.items_.ids[best].tolist()

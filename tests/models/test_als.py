@@ -193,12 +193,12 @@ def test_nmf_equals_surprise_from_the_same_init(seed, monkeypatch):
     random = np.random.RandomState(seed)
     start = [random.uniform(0, 1, (len(ids), 15))[ids] / np.sqrt(std) for ids in (users, items)]
 
-    def init_factors(self, _random, *entities):
-        for entity_factors, values in zip(entities, start, strict=True):
-            entity_factors.init_factors(lambda n, values=values: values)
+    class NMFFromStart(NMF):
+        def _init_factors(self, random, users, items):
+            for entity_factors, values in zip((users, items), start, strict=True):
+                entity_factors.init_factors(lambda n, values=values: values)
 
-    monkeypatch.setattr(NMF, "_init_factors", init_factors)
-    ours = NMF(
+    ours = NMFFromStart(
         factors=15, epochs=50, biased=False, margin=0.25, update_order="simultaneous",
         regularization=0.06 / std, damping=0,
     ).fit(train)  # fmt: skip

@@ -129,17 +129,20 @@ def test_one_sweep_equals_sequential_effects_by_hand(ratings, weighted):
 
 def test_sweeps_converge_to_a_stationary_point(ratings):
     given = with_times(ratings)
-    model = GlobalEffects(sweeps=400, clip=False).fit(given)
-    left = given.value - model.predict(given).astype(np.float64)
-    for step in EFFECTS:
-        codes = given.user if step.entity == "user" else given.item
-        x = model._variable(step, given)
-        pull = np.bincount(codes, x * left)
-        spread = getattr(model, f"{step.entity}_mean_square_")[step.column]
-        wanted = (
-            model._effect_damping(step) * spread * getattr(model, f"{step.entity}_effect_")[:, step.column]
-        )
-        np.testing.assert_allclose(pull, wanted, rtol=0, atol=2e-3 * spread**0.5)
+    model = GlobalEffects(sweeps=400, user_damping=4, item_damping=6, slope_damping=70, clip=False).fit(given)
+    residual = given.value - model.predict(given).astype(np.float64)
+    contributions = model.contributions(given)
+    for effect in EFFECTS:
+        codes = given.axis(effect.entity).codes
+        coefficient = model.entity_array(effect.entity, "effect")[:, effect.column].astype(np.float64)
+        assert (coefficient != 0).mean() > 0.9  # it is 0 where all ratings have the same x
+        part = contributions.values[:, contributions.parts.index(effect.name)].astype(np.float64)
+        x = np.divide(part, coefficient[codes], out=np.zeros(len(given)), where=coefficient[codes] != 0)
+        pull = np.bincount(codes, x * residual)
+        mean_square = model.entity_array(effect.entity, "mean_square")[effect.column]
+        damping = 70 if effect.statistic != "constant" else {"user": 4, "item": 6}[effect.entity]
+        wanted = damping * mean_square * coefficient
+        np.testing.assert_allclose(pull, wanted, rtol=0, atol=2e-3 * mean_square**0.5)
 
 
 def test_planted_time_drift_is_recovered(ratings):

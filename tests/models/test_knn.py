@@ -15,7 +15,7 @@ from foretaste.errors import (
     NotSupportedError,
 )
 from foretaste.models import Bias, ItemKNN, UserKNN
-from foretaste.models._knn_lists import neighbor_lists_bytes
+from foretaste.models._knn import neighbor_lists_bytes
 from foretaste.ratings import Pairs, Ratings
 from foretaste.recommendation import recommend
 
@@ -185,18 +185,23 @@ def test_neighbor_contributions_sum_to_their_part(ratings, cls, centring):
     pairs = every_pair(ratings)
     user, item = model.users_.indices_of(pairs[:, 0]), model.items_.indices_of(pairs[:, 1])
     pairs = Pairs(user, item)
-    neighbor, share = model._neighbor_contributions(pairs)
-    told = model.contributions(pairs)
-    assert told.parts == ("mean", "user", "item", "neighbors")
-    np.testing.assert_allclose(share.sum(axis=1), told.values[:, 3], rtol=0, atol=1e-5)
+    contributions = model.contributions(pairs)
+    assert contributions.parts == ("mean", "user", "item", "neighbors")
     np.testing.assert_allclose(
-        told.values.sum(axis=1, dtype=np.float64), model._predict(pairs).value, rtol=0, atol=1e-5
+        contributions.values.sum(axis=1, dtype=np.float64),
+        model.predict_encoded(pairs).value,
+        rtol=0,
+        atol=1e-5,
     )
-    rated = ~np.isnan(ratings.to_matrix())
-    for (u, i), row in zip(np.column_stack([user, item]).tolist(), neighbor.tolist(), strict=True):
-        chosen = [k for k in row if k >= 0]
-        assert not chosen or min(u, i) >= 0
-        assert all(rated[u, k] if cls is ItemKNN else rated[k, i] for k in chosen)
+    is_rated = ~np.isnan(ratings.to_matrix())
+    for u, i, part in zip(user.tolist(), item.tolist(), contributions.values[:, 3].tolist(), strict=True):
+        if min(u, i) < 0:
+            assert part == 0  # an unknown one has no neighbors
+            continue
+        attribution = model.attribute_ratings(u, i, None)
+        assert attribution.contribution.sum() == pytest.approx(part, abs=1e-5)
+        neighbors = attribution.indices
+        assert (is_rated[u, neighbors] if cls is ItemKNN else is_rated[neighbors, i]).all()
 
 
 @pytest.mark.parametrize(

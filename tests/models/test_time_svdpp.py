@@ -94,8 +94,8 @@ def test_unknown_session_or_bin_gives_the_average():
     assert np.flatnonzero(binned.bin_bias_[0]).tolist() == [0, 3]
     when = np.array([60], np.int64)
     pair = Pairs(np.array([0], np.int32), np.array([0], np.int32))
-    unseen = binned._predict(Pairs(pair.user, pair.item, when)).value
-    assert unseen == binned._predict(pair).value
+    unseen = binned.predict_encoded(Pairs(pair.user, pair.item, when)).value
+    assert unseen == binned.predict_encoded(pair).value
 
 
 def test_timestamps_outside_training_are_clamped():
@@ -109,7 +109,7 @@ def test_timestamps_outside_training_are_clamped():
         ratings.replace(timestamp=last[ratings.user] + 1),
     )
     is_early = later.timestamp < latest - 300 * DAY
-    np.testing.assert_array_equal(model._time_effect(later)[is_early], model._time_effect(at_end)[is_early])
+    np.testing.assert_array_equal(model.predict(later)[is_early], model.predict(at_end)[is_early])
     far, farther = ratings.replace(timestamp=np.full_like(last[ratings.user], latest)), latest + 10_000 * DAY
     np.testing.assert_array_equal(
         model.predict(far), model.predict(far.replace(timestamp=np.full_like(far.timestamp, farther)))
@@ -121,11 +121,11 @@ def test_unknown_user_gets_item_time_effects_only(ratings):
     model = TimeSVDpp(**SMALL, clip=False, drift="factors").fit(timed)
     when = np.array([0, 400 * 3600], np.int64)
     nobody, item = np.array([-1, -1], np.int32), np.array([3, 3], np.int32)
-    found = model._predict(Pairs(nobody, item, when)).value
+    found = model.predict_encoded(Pairs(nobody, item, when)).value
     bins = time_bin(when.astype(float), model.first_, model.last_, model.bins)
     wanted = model.mean_ + model.std_ * (model.item_bias_[3] + model.bin_bias_[3, bins])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-    both = model._predict(Pairs(nobody, nobody, when)).value
+    both = model.predict_encoded(Pairs(nobody, nobody, when)).value
     np.testing.assert_allclose(both, model.mean_, rtol=0, atol=1e-6)
 
 
@@ -138,13 +138,13 @@ def test_an_explanation_has_a_part_of_time(ratings):
     told = model.contributions(pairs)
     assert told.parts == ("mean", "user", "item", "taste", "time")
     assert np.abs(told.values[:, 4]).max() > 0.01
-    np.testing.assert_allclose(told.values.sum(axis=1), model._predict(pairs).value, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(told.values.sum(axis=1), model.predict_encoded(pairs).value, rtol=0, atol=2e-5)
 
 
 def test_timestamps_are_required(ratings):
     with pytest.raises(DataError, match="TimeSVDpp needs timestamp, and the ratings have none") as refused:
         TimeSVDpp(**SMALL).fit(ratings)
-    assert "timestamp=COLUMN" in refused.value.hint
+    assert refused.value.hint == "name its column when reading: timestamp=..."
 
 
 def test_time_unit_does_not_matter():
@@ -181,7 +181,8 @@ def test_new_users_have_neither_sessions_nor_drift(ratings, others):
     known = np.flatnonzero(folded.items_.indices_of(new.items.ids)[new.item] >= 0)
     part = new.replace(**{c: getattr(new, c)[known] for c in ("user", "item", "value", "timestamp")})
     item = folded.items_.indices_of(new.items.ids)[part.item]
-    as_strangers = model._predict(Pairs(np.full(len(part), -1, np.int32), item, part.timestamp)).value
+    strangers = Pairs(np.full(len(part), -1, np.int32), item, part.timestamp)
+    as_strangers = model.predict_encoded(strangers).value
     assert rmse(part.value, folded.predict(part)) < 0.9 * rmse(part.value, as_strangers)
     # only the items' bins change with time
     bins = time_bin(part.timestamp.astype(float), model.first_, model.last_, model.bins)
@@ -199,8 +200,11 @@ def test_too_many_bins_raise(ratings, monkeypatch):
         TimeSVDpp(bins=5000).fit(timed)
     assert refused.value.hint == "bins=500"
     monkeypatch.setattr("foretaste._utils.memory.available_bytes", lambda: None)
-    with pytest.raises(InvalidParameterError, match="bins=10000 for 300000 items"):
-        TimeSVDpp(bins=10_000)._check_bins(300_000)
+    item = np.arange(300_000)
+    many = Ratings.from_columns(item % 9, item, item % 5, timestamp=item)
+    with pytest.raises(InvalidParameterError, match="bins=10000 for 300000 items") as refused:
+        TimeSVDpp(bins=10_000).fit(many)
+    assert refused.value.hint == "bins=1000"
 
 
 def test_identical_timestamps_work(ratings):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from foretaste.errors import NotEnoughMemoryError
+from foretaste.errors import Hint, NotEnoughMemoryError
 
 Result = TypeVar("Result")
 
@@ -54,7 +54,7 @@ def format_bytes(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def check_available(size: int, purpose: str, hint: str) -> None:
+def check_available(size: int, purpose: str, hint: Hint | str) -> None:
     """Raise if an operation needs more memory than is available.
 
     Parameters
@@ -63,7 +63,7 @@ def check_available(size: int, purpose: str, hint: str) -> None:
         Peak memory in bytes.
     purpose : str
         The operation, for the message.
-    hint : str
+    hint : Hint or str
         An alternative that needs less memory.
 
     Raises

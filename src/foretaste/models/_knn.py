@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,20 +13,29 @@ from foretaste._utils import memory
 from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress, ProgressTask
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import ModelFileError, NotSupportedError
+from foretaste.errors import Hint, ModelFileError
 from foretaste.ids import IdIndex
-from foretaste.models._knn_lists import NeighborSource, NewRows, drop_self, neighbor_lists_bytes
 from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
-from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param, threads_param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import AnyArray, Entity, Float32Array, Float64Array, IndexArray, Int64Array
+from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
+
+NeighborLists = tuple[Int64Array, IndexArray, Float32Array]  # starts, neighbors, similarities
+
+
+@dataclass(frozen=True, eq=False)
+class NeighborSource:
+    """The rows that neighbors come from: ids, biases and standard deviations, shape (rows,)."""
+
+    ids: IdIndex
+    bias: Float32Array
+    std: Float32Array
 
 
 @estimator
-class KNNBase(Model):
+class KNNModel(Model):
     """Predict from the most similar rows (items or users) with a rating in the same column.
 
     ``ItemKNN`` and ``UserKNN`` set the entity of the rows; their docstrings have the equations.
@@ -33,7 +43,6 @@ class KNNBase(Model):
 
     row_entity: ClassVar[Entity] = Entity.ITEM
     column_entity: ClassVar[Entity] = Entity.USER
-    fold_in_entities: ClassVar[frozenset[Entity]] = frozenset(Entity)
 
     neighbors: int = param(40, "maximal number of neighbors of a prediction", low=1)
     min_neighbors: int = param(1, "with fewer neighbors, the baseline is predicted", low=1)
@@ -115,7 +124,7 @@ class KNNBase(Model):
     def _find_neighbors(
         self, row: IndexArray, column: IndexArray, values: npt.NDArray[np.floating], size: tuple[int, int],
         max_stored: int, first_row: int = 0,
-    ) -> tuple[Int64Array, IndexArray, Float32Array]:  # fmt: skip
+    ) -> NeighborLists:  # fmt: skip
         """Return the neighbor lists; of rows from ``first_row`` on, if given, among the rows before it."""
         options = (
             self.shrinkage,
@@ -201,102 +210,6 @@ class KNNBase(Model):
         self.rated_start_, order = axis.group_rows()
         self.rated_ = np.ascontiguousarray(ratings.axis(self.row_entity).codes[order])
         self.deviation_ = deviation[order].astype(np.float32)
-
-    def _fold_in(self, new: Ratings, entity: Entity) -> Self:
-        return self._with_new_rows(new) if entity is self.row_entity else self._with_new_columns(new)
-
-    def _with_new_rows(self, new: Ratings) -> Self:
-        """Return a model of new rows, whose neighbors are among the rows of the training ratings.
-
-        A row is never its own neighbor: the list of one that was in the training ratings leaves it out.
-        """
-        entity, source, train = self.row_entity, self._neighbor_source(), self._reconstruct_train_ratings()
-        known = known_ratings(self, new, entity)
-        new_ids, n = new.axis(entity).ids, len(source.ids)
-        new_rows = self._center_new_rows(known, train)
-        row = np.r_[train.axis(entity).codes, known.axis(entity).codes + np.int32(n)]
-        column = np.r_[train.axis(self.column_entity).codes, known.axis(self.column_entity).codes]
-        residual = np.r_[new_rows.train_residual, new_rows.residual]
-        values = self._similarity_values(row, column, np.r_[train.value, known.value], residual, train)
-        max_stored = n if self.max_stored_neighbors is None else min(int(self.max_stored_neighbors), n)
-        size = n + len(new_ids), len(self.entity_ids(self.column_entity))
-        lists = self._find_neighbors(row, column, values, size, max_stored + 1, n)
-        own_index = source.ids.indices_of(new_ids.ids)
-        start, neighbor, similarity = drop_self(lists, own_index, n, max_stored)
-        attributes = {
-            "list_start_": start,
-            "neighbor_": neighbor,
-            "similarity_": similarity,
-            "source_ids_": source.ids,
-            "source_bias_": source.bias,
-            "source_std_": source.std,
-            "row_std_": new_rows.std,
-        }
-        return with_new_ids(self, new, entity, attributes, bias=new_rows.bias)
-
-    def _reconstruct_train_ratings(self) -> Ratings:
-        """Return the training ratings from what the model stores of them, exact up to rounding."""
-        source, column_ids = self._neighbor_source(), self.entity_ids(self.column_entity)
-        column = np.repeat(np.arange(len(column_ids), dtype=np.int32), np.diff(self.rated_start_))
-        row, deviation = self.rated_, self.deviation_.astype(np.float64)
-        column_bias = self.entity_array(self.column_entity, "bias")
-        value = self.mean_ + source.bias[row].astype(np.float64) + column_bias[column]
-        value += deviation * source.std[row]
-        if self.row_entity is Entity.USER:
-            user, item, users, items = row, column, source.ids, column_ids
-        else:
-            user, item, users, items = column, row, column_ids, source.ids
-        return Ratings(user=user, item=item, users=users, items=items, value=value.astype(np.float32))
-
-    def _center_new_rows(self, known: Ratings, train: Ratings) -> NewRows:
-        """Return means, standard deviations and residuals of new rows, and the training residuals."""
-        axis, column = known.axis(self.row_entity), known.axis(self.column_entity).codes
-        row, m = axis.codes, len(axis.ids)
-        value = known.value.astype(np.float64) - self.mean_
-        biases: dict[Entity, AnyArray] = {
-            self.row_entity: self._neighbor_source().bias,
-            self.column_entity: self.entity_array(self.column_entity, "bias"),
-        }
-        if self.similarity == "pearson_bias" and self.centering != "bias":  # biases that are not stored
-            biases = dict(zip((Entity.USER, Entity.ITEM), self._fit_biases(train), strict=True))
-        train_residual = train.value.astype(np.float64) - self.mean_
-        for entity, bias in biases.items():
-            train_residual = train_residual - bias[train.axis(entity).codes]
-        residual = value - biases[self.column_entity][column]
-        row_bias = group_mean(row, residual, m, damping=self._bias_damping(self.row_entity))
-        residual = residual - row_bias[row]
-        row_mean, std = np.zeros(m), np.ones(m)
-        if self.centering == "bias":
-            row_mean = row_bias
-        elif self.centering in ("mean", "z_score"):
-            row_mean = group_mean(row, value, m)
-        if self.centering == "z_score":
-            std = self._compute_row_std(row, value - row_mean[row], m, train.mean_std()[1])
-        return NewRows(row_mean.astype(np.float32), std.astype(np.float32), residual, train_residual)
-
-    def _with_new_columns(self, new: Ratings) -> Self:
-        """Return a model of new columns, from their ratings of the rows of the training ratings."""
-        entity, row_entity = self.column_entity, self.row_entity
-        if len(self.source_ids_):
-            raise NotSupportedError(
-                f"new {entity.plural} need the {row_entity.plural} of the training ratings, and this "
-                f"{type(self).__name__} has folded in its {row_entity.plural}",
-                hint=f"fold_in(model, {entity.plural}=...) first, then "
-                f"fold_in(folded, {row_entity.plural}=...)",
-            )
-        known = known_ratings(self, new, entity)
-        row, axis = known.axis(row_entity).codes, known.axis(entity)
-        baseline = self.mean_ + self.entity_array(row_entity, "bias")[row].astype(np.float64)
-        residual, bias = known.value - baseline, np.zeros(len(axis.ids))
-        if self.centering == "bias":  # the step of the alternation that follows the biases of the rows
-            damping = self._bias_damping(entity)
-            bias = group_mean(axis.codes, residual, len(bias), damping=damping)
-        folded = with_new_ids(self, new, entity, bias=bias.astype(np.float32))
-        folded._store_ratings(known, (residual - bias[axis.codes]) / self.row_std_[row])
-        return folded
-
-    def _bias_damping(self, entity: Entity) -> float:
-        return self.user_damping if entity is Entity.USER else self.item_damping
 
     def _neighbor_source(self) -> NeighborSource:
         """Return the rows that neighbors come from: those of the training ratings."""
@@ -389,11 +302,11 @@ class KNNBase(Model):
         n_candidates = np.bincount(row, np.bincount(column, minlength=columns)[column] - 1.0, rows)
         size = neighbor_lists_bytes(np.minimum(n_candidates, rows - 1), max_stored, len(row), threads)
         what = f"{max_stored} neighbors of each of {rows} {self.row_entity.plural}"
-        fewer = f"max_stored_neighbors={min(max_stored // 10 or 1, 100)}"
+        fewer = {"max_stored_neighbors": min(max_stored // 10 or 1, 100)}
         memory.check_available(
             size,
             f"{type(self).__name__} with up to {what}",
-            f"{fewer}, or SVD(), whose memory is linear in the ratings",
+            Hint(fewer, "or SVD(), whose memory is linear in the ratings"),
         )
 
     def set_state(self, state: dict[str, object]) -> Self:
@@ -407,3 +320,24 @@ class KNNBase(Model):
             if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
                 raise ModelFileError(f"the lists of {self.row_entity.plural} in the file are malformed")
         return self
+
+
+def neighbor_lists_bytes(n_candidates: Float64Array, max_stored: int, ratings: int, threads: int) -> int:
+    """Return the approximate peak memory of fitting in bytes, besides the ratings.
+
+    Parameters
+    ----------
+    n_candidates : float64 array, shape (rows,)
+        Upper bound of the number of rows with a column in common, per row.
+    max_stored : int
+        Number of neighbors stored per row.
+    ratings, threads : int
+    """
+    n_stored = int(np.minimum(n_candidates, max_stored).sum())
+    gathered = threads * len(n_candidates) * (max_stored + max_stored // 2 + 8) * 16
+    return (
+        (gathered if gathered <= 1_000_000_000 else 16 * n_stored)
+        + 8 * n_stored
+        + threads * 80 * len(n_candidates)
+        + 60 * ratings
+    )

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 from foretaste.models._als import AlsBase, AlsSolver, EntityFactors
 from foretaste.params import estimator, param
 from foretaste.ratings import Ratings
@@ -59,7 +59,7 @@ class ALS(AlsBase):
         if self.non_negative and self.solver != "auto":
             raise InvalidParameterError(
                 f"ALS: solver={self.solver!r} does not support non_negative=True, which has its own solver",
-                hint='solver="auto"',
+                hint=Hint({"solver": "auto"}),
             )
         self._fit_alternating(train, self.epochs, progress)
 

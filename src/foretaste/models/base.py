@@ -16,7 +16,7 @@ from foretaste._utils import memory
 from foretaste._utils.formatting import format_html_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.column_roles import check_finite_column
-from foretaste.errors import DataError, InvalidParameterError, NotFittedError, NotSupportedError
+from foretaste.errors import DataError, Hint, InvalidParameterError, NotFittedError, NotSupportedError
 from foretaste.fingerprint import fingerprint
 from foretaste.ids import IdIndex
 from foretaste.metrics.rating import r2
@@ -311,9 +311,8 @@ class Model(ParamsMixin, ABC):
     def check_fitted(self) -> None:
         """Raise NotFittedError unless the model is fitted."""
         if not self.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"this {type(self).__name__} has not been fitted", hint="model.fit(ratings) first"
-            )
+            name = type(self).__name__
+            raise NotFittedError(f"this {name} has not been fitted", hint="model.fit(ratings) first")
 
     def _check_extra(self) -> None:
         """Raise MissingDependencyError if fitting needs a package that is not installed."""
@@ -338,10 +337,9 @@ class Model(ParamsMixin, ABC):
                 raise DataError(f"{name}: all sample weights are 0")
 
     def _not_supported(self, action: str, capable: list[type[Model]]) -> NotSupportedError:
-        names = ", ".join(sorted(cls.__name__ for cls in capable))
-        return NotSupportedError(
-            f"{type(self).__name__} cannot {action}", hint=f"models that can: {names or 'none yet'}"
-        )
+        names = ", ".join(sorted(cls.__name__ for cls in capable)) or "none yet"
+        hint = f"models that can: {names}"
+        return NotSupportedError(f"{type(self).__name__} cannot {action}", hint=hint)
 
     def _linear_not_supported(self, setting: str = "") -> NotSupportedError:
         """Return the error of a model without linear form; ``setting`` is the parameter that prevents it."""
@@ -381,8 +379,8 @@ class Model(ParamsMixin, ABC):
         return format_html_table(["parameter", "value", "meaning"], rows, "lrl", caption)
 
 
-_REQUIREMENT_HINTS = {
-    "timestamp": "read_ratings(..., timestamp=COLUMN)",
+_REQUIREMENT_HINTS: dict[str, Hint | str] = {
+    "timestamp": Hint({"timestamp": ...}, lead="name its column when reading"),
     "user_features": "ratings.with_features(users=frame)",
     "item_features": "ratings.with_features(items=frame)",
     "weight": "Ratings.from_columns(..., weight=COLUMN)",

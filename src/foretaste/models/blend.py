@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import ModelFileError, NotSupportedError
+from foretaste.errors import Hint, ModelFileError, NotSupportedError
 from foretaste.models.base import Model
 from foretaste.models.fold_in import with_new_ids
 from foretaste.models.outputs import Contributions, Prediction
@@ -159,7 +159,7 @@ class Blend(Model):
         if train.weight is not None and unsupported:
             raise NotSupportedError(
                 f"this Blend does not support sample weights, because {unsupported[0]} does not",
-                hint='models=["GlobalEffects", "SVD"], or others that do',
+                hint=Hint({"models": ["GlobalEffects", "SVD"]}, "or others that do"),
             )
 
     def check_params(self) -> None:

@@ -11,7 +11,7 @@ from foretaste._utils import memory
 from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.errors import Hint, InvalidParameterError, ModelFileError
 from foretaste.models._calibration import fit_increasing_line
 from foretaste.models.base import Model
 from foretaste.models.bias import Bias
@@ -213,7 +213,7 @@ def _invert(matrix: Float64Array, regularization: float) -> Float64Array:
         raise InvalidParameterError(
             f"EASE: regularization={regularization!r} is too small: the Gram matrix is singular, since "
             "the same users rated some items in the same way",
-            hint="regularization=1000.0",
+            hint=Hint({"regularization": 1000.0}),
         )
     for start in range(0, len(inverse), 512):  # LAPACK returns one triangle
         end = start + 512

@@ -266,6 +266,14 @@ def require_fitted_attr(model: Model, value: AnyArray, description: str) -> None
         )
 
 
+def copy_fitted(model: M) -> M:
+    """Return a copy of a fitted model, which shares its arrays."""
+    copy = type(model)(**model.get_params(deep=False))
+    for name, value in model.get_state().items():
+        setattr(copy, name, value)
+    return copy
+
+
 def with_new_ids(
     model: M,
     new: Ratings,
@@ -289,9 +297,9 @@ def with_new_ids(
     **entity_arrays
         Fitted arrays of the new users (items), by the name in ``Model.entity_array``: ``bias=...``.
     """
-    folded = type(model)(**model.get_params(deep=False))
-    state = model.get_state() | {f"{entity.plural}_": new.axis(entity).ids} | dict(attributes)
-    for name, value in state.items():
+    folded = copy_fitted(model)
+    setattr(folded, f"{entity.plural}_", new.axis(entity).ids)
+    for name, value in attributes.items():
         setattr(folded, name, np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value)
     for name, value in entity_arrays.items():
         folded.set_entity_array(entity, name, np.ascontiguousarray(value))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from foretaste.models._knn import KNNBase
+from foretaste.models._knn_fold_in import FoldInKNNModel
 from foretaste.params import estimator, fitted_attribute
 from foretaste.typing import Float32Array
 
 
 @estimator
-class ItemKNN(KNNBase):
+class ItemKNN(FoldInKNNModel):
     r"""Predict from the user's ratings of the most similar items (item-based collaborative filtering).
 
     With :math:`N` the ``neighbors`` items most similar to :math:`i` among those that :math:`u` rated (and

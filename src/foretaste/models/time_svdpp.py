@@ -11,7 +11,7 @@ from foretaste._utils import memory
 from foretaste._utils.groupby import group_mean, sample_weights
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.errors import Hint, InvalidParameterError, ModelFileError
 from foretaste.models._sgd import aligned_zeros, pad_to_simd
 from foretaste.models.fold_in import FoldInRows
 from foretaste.models.outputs import Contributions, Prediction
@@ -100,7 +100,7 @@ class TimeSVDpp(SVDpp):
         self._center_items(train, cell, weight)
 
     def _check_bins(self, items: int) -> None:
-        hint = f"bins={max(1, self.bins // 10)}"
+        hint = Hint({"bins": max(1, self.bins // 10)})
         if items * self.bins >= 2**31:
             raise InvalidParameterError(
                 f"TimeSVDpp: bins={self.bins} for {items} items are too many", hint=hint

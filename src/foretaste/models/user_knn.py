@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from foretaste.models._knn import KNNBase
+from foretaste.models._knn_fold_in import FoldInKNNModel
 from foretaste.params import estimator, fitted_attribute
 from foretaste.typing import Entity, Float32Array
 
 
 @estimator
-class UserKNN(KNNBase):
+class UserKNN(FoldInKNNModel):
     r"""Predict from the ratings of the most similar users (user-based collaborative filtering).
 
     ``ItemKNN`` with users and items exchanged: with :math:`N` the ``neighbors`` users most similar to

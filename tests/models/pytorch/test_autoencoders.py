@@ -27,19 +27,17 @@ def make(name: str, **params):
     return MODELS[name](**(QUICK | params))
 
 
-@pytest.fixture
-def kept(monkeypatch):
-    """The learnings of all fits, oldest first."""
-    from foretaste.models.pytorch._autoencoder import AutoencoderModel
+def fit_with_task(name: str, ratings: Ratings, **params):
+    """Return a fitted model and the training task that its attributes were set from."""
+    tasks = []
 
-    seen, keep = [], AutoencoderModel._set_fitted
+    class Recorded(MODELS[name]):
+        def _set_fitted(self, training):
+            tasks.append(training)
+            super()._set_fitted(training)
 
-    def keeping(self, learning):
-        seen.append(learning)
-        keep(self, learning)
-
-    monkeypatch.setattr(AutoencoderModel, "_set_fitted", keeping)
-    return seen
+    model = Recorded(**(QUICK | params)).fit(ratings)
+    return model, tasks[-1]
 
 
 def dense(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -74,17 +72,16 @@ def through(layers, rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_step_loss_equals_its_definition(name, ratings, kept):
+def test_step_loss_equals_its_definition(name, ratings):
     weight = np.where(np.arange(len(ratings)) % 5 == 0, 0, np.arange(len(ratings)) % 3 + 0.5)
     weighted = ratings.replace(weight=weight.astype(np.float32))
     extra = {"kernel_regularization": 0.5} if name == "SparseFC" else {}
-    make(name, validation_fraction=0.0, rated_offset=2.0, **extra).fit(weighted)
-    (learning,) = kept
+    _, task = fit_with_task(name, weighted, validation_fraction=0.0, rated_offset=2.0, **extra)
     if name == "SparseFC":  # places so far apart that some connections are cut
         with torch.no_grad():
-            for layer in learning.network[0].layers:
+            for layer in task.network[0].layers:
                 layer.input_position.normal_(0, 5, generator=torch.Generator().manual_seed(1))
-    layers = numpy_layers(learning.network[0])
+    layers = numpy_layers(task.network[0])
     if name == "SparseFC":
         assert 0.1 < (layers[0][1] == 0).mean() < 0.9
     standard = (ratings.value - Bias(clip=False).fit(weighted).predict(weighted)) / weighted.mean_std()[1]
@@ -96,17 +93,16 @@ def test_step_loss_equals_its_definition(name, ratings, kept):
     penalty = sum((w**2).sum() + extra.get("kernel_regularization", 0) * (k**2).sum() for w, k, _ in layers)
     share = 3 / len(ratings.items)
     wanted = (of_rows + share * penalty) / (share * weight.sum())
-    assert learning.loss(torch.from_numpy(chosen)).item() == pytest.approx(wanted, rel=1e-4)
+    assert task.loss(torch.from_numpy(chosen)).item() == pytest.approx(wanted, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
 @pytest.mark.parametrize("networks", [1, 3])
-def test_factors_predict_the_same_as_the_networks(name, networks, ratings, kept):
-    model = make(name, clip=False, n_ensemble=networks).fit(ratings)
-    learning = kept[-1]
+def test_factors_predict_the_same_as_the_networks(name, networks, ratings):
+    model, task = fit_with_task(name, ratings, clip=False, n_ensemble=networks)
     standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.mean_std()[1]
     rows = dense(ratings, 3.0, standard, np.ones(len(ratings)))
-    outs = [through(numpy_layers(coder), rows) for coder in learning.network]
+    outs = [through(numpy_layers(coder), rows) for coder in task.network]
     assert len(outs) == networks
     assert all(np.abs(one - outs[0]).max() > 0.1 for one in outs[1:])
     out = np.mean(outs, axis=0).T
@@ -138,45 +134,43 @@ def test_user_rows_and_item_rows_are_symmetric(ratings):
     assert np.abs(make("AutoRec", entity="user").fit(ratings).predict_matrix() - by_item).max() > 0.01
 
 
-def test_validation_rows_are_not_network_inputs(ratings, kept):
+def test_validation_rows_are_not_network_inputs(ratings):
     """Weights after a given number of epochs do not depend on what the validation rows hold."""
     settings = {"validation_fraction": 0.2, "refit": False, "epochs": 1}
-    make("AutoRec", **settings).fit(ratings)
+    _, task = fit_with_task("AutoRec", ratings, **settings)
     held = np.sort(np.random.default_rng(0).permutation(len(ratings))[: round(0.2 * len(ratings))])
     values = ratings.value.copy()
     values[held] = 20 - values[held]
-    model = make("AutoRec", **settings).fit(ratings.replace(value=values))
-    first, second = (one.network.state_dict() for one in kept)
+    model, other_task = fit_with_task("AutoRec", ratings.replace(value=values), **settings)
+    first, second = task.network.state_dict(), other_task.network.state_dict()
+    assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-6)
-    learned = kept[-1].train_cells.value
+    learned = other_task.train_cells.value
     assert len(learned) == len(ratings) - len(held)
     assert len(model.valid_rmse_) == 1
 
 
-def test_dropout_is_active_only_in_training(ratings, kept):
-    make("AutoRec", dropout=0.5, validation_fraction=0.0).fit(ratings)
-    learning = kept[-1]
-    _, place = learning.gather_cells(learning.train_cells, torch.arange(len(ratings.items)))
-    every = learning.inputs[place]
+def test_dropout_is_active_only_in_training(ratings):
+    _, task = fit_with_task("AutoRec", ratings, dropout=0.5, validation_fraction=0.0)
+    _, place = task.gather_cells(task.train_cells, torch.arange(len(ratings.items)))
+    every = task.inputs[place]
     assert len(every) == len(ratings)
     assert (every != 0).all()
-    fewer = learning.apply_dropout(every)
+    fewer = task.apply_dropout(every)
     assert 0.4 < (fewer != 0).float().mean() < 0.6
     assert torch.equal(fewer[fewer != 0], every[fewer != 0])
-    learning.apply_dropout = torch.zeros_like  # judging and keeping leave out nothing
+    task.apply_dropout = torch.zeros_like  # judging and keeping leave out nothing
     with torch.no_grad():
-        judged, hidden = learning.evaluate(), learning.encode_rows()
-        del learning.apply_dropout
-        assert learning.evaluate() == judged
-        assert all(torch.equal(*pair) for pair in zip(learning.encode_rows(), hidden, strict=True))
+        judged, hidden = task.evaluate(), task.encode_rows()
+        del task.apply_dropout
+        assert task.evaluate() == judged
+        assert all(torch.equal(*pair) for pair in zip(task.encode_rows(), hidden, strict=True))
 
 
-@pytest.mark.parametrize("at_once", [7, 65_536])
-def test_sparse_gradients_equal_dense_gradients(at_once, monkeypatch):
+def test_sparse_gradients_equal_dense_gradients():
     from foretaste.models.pytorch import _sparse_ops as sparse
 
-    monkeypatch.setattr(sparse, "_BLOCK_SIZE", at_once)
     random = torch.Generator().manual_seed(0)
     row, column = (torch.rand(6, 9, generator=random) < 0.4).nonzero().T
     cells = sparse.SparsityPattern(row, column, 6, 9)

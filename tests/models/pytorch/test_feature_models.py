@@ -18,9 +18,11 @@ NAMES = ["FactorizationMachine", "NeuralMF"]
 each = pytest.mark.parametrize("name", NAMES)
 
 
+QUICK = {"factors": 4, "epochs": 4, "batch_size": 128, "learning_rate": 0.02, "threads": 1}
+
+
 def make(name: str, **params):
-    quick = {"factors": 4, "epochs": 4, "batch_size": 128, "learning_rate": 0.02, "threads": 1}
-    return MODELS[name](**(quick | params))
+    return MODELS[name](**(QUICK | params))
 
 
 def user_frame(ids) -> pl.DataFrame:
@@ -55,12 +57,15 @@ def parts(told) -> tuple[Ratings, Ratings, Ratings, Ratings]:
 
 def test_factorization_machine_equals_the_sum_over_feature_pairs(parts):
     train, _, _, new = parts
-    kept = {}
-    model = make("FactorizationMachine", clip=False, id_dropout=0.5)
-    keep = type(model)._set_fitted_network
-    model._set_fitted_network = lambda network: (kept.update(network=network), keep(model, network))
-    model.fit(train)
-    network = kept["network"]
+    networks = []
+
+    class Recorded(MODELS["FactorizationMachine"]):
+        def _set_fitted_network(self, network):
+            networks.append(network)
+            super()._set_fitted_network(network)
+
+    model = Recorded(**QUICK, clip=False, id_dropout=0.5).fit(train)
+    network = networks[-1]
     sides = {
         side: {name: value.detach().numpy().astype(float) for name, value in module.state_dict().items()}
         for side, module in (("user", network.user), ("item", network.item))

@@ -14,6 +14,7 @@ from foretaste.errors import DataError, NotSupportedError
 from foretaste.features import FeatureTable
 from foretaste.ids import IdIndex
 from foretaste.models._sgd import schedule_param
+from foretaste.models.fold_in import copy_fitted
 from foretaste.models.outputs import Prediction
 from foretaste.models.pytorch._base import LinearTorchModel, TrainValidRows, to_numpy
 from foretaste.params import estimator, fitted_attribute, param
@@ -144,8 +145,7 @@ class FeatureModel(LinearTorchModel):
         NotSupportedError
             If the model was trained without features of users (or items).
         """
-        self.check_fitted()
-        model = type(self)(**self.get_params(deep=False)).set_state(self.get_state())
+        model = copy_fitted(self)
         for entity, frame in ((Entity.USER, users), (Entity.ITEM, items)):
             if frame is not None:
                 model._add_new(entity, frame)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from foretaste.errors import InvalidParameterError, MissingDependencyError
+from foretaste.errors import Hint, InvalidParameterError, MissingDependencyError
 
 INSTALL = 'pip install "foretaste[torch]"'
 
@@ -48,7 +48,7 @@ def resolve_device(device: str) -> Any:
     name = device if device != "auto" else "cuda" if available["cuda"] else "cpu"
     if not available[name]:
         raise InvalidParameterError(
-            f"device={device!r} is not available on this machine", hint='device="auto"'
+            f"device={device!r} is not available on this machine", hint=Hint({"device": "auto"})
         )
     return torch.device(name)
 
