@@ -6,12 +6,13 @@ import json
 import re
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
 from foretaste.service.db.schema import ratings as ratings_table
 
-ORIGIN = "http://127.0.0.1"
+SAME_ORIGIN = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}
 
 
 class _Forms(HTMLParser):
@@ -89,10 +90,11 @@ class Browser:
         """Open a page."""
         return Screen(self.client.get(path, headers=headers))
 
-    def send(self, path: str, fields: dict[str, str], **headers: str) -> Screen:
-        """Send a form as browsers do, with their origin; follow where it leads."""
-        sent = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"} | headers
-        return Screen(self.client.post(path, data=fields, headers=sent))
+    def send(self, path: str, fields: dict[str, str], headers: dict[str, str] | None = None) -> Screen:
+        """Send a form; ``headers`` replace those by which browsers say which page sent it."""
+        form_type = {"Content-Type": "application/x-www-form-urlencoded"}  # also without any fields
+        sent = form_type | (SAME_ORIGIN if headers is None else headers)
+        return Screen(self.client.post(path, content=urlencode(fields), headers=sent))
 
     def rate(self, value: float | str, item: str | None = None) -> Screen:
         """Rate the item that is asked about, or another."""

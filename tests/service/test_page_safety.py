@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 import sqlalchemy as sa
-from page_fixtures import Browser, Screen, rows_of
+from page_fixtures import SAME_ORIGIN, Browser, Screen, rows_of
 
 from foretaste.features import ItemCatalog
 from foretaste.service.db.schema import visitors
 from foretaste.service.web import visitors as web_visitors
+from foretaste.service.web.sessions import CookieSigner, new_token
 
 
 def test_visitors_are_separate_users(client, make_client):
@@ -40,7 +42,7 @@ def test_cookie_attributes(client, browser):
     response = browser.get().response
     (cookie,) = response.headers.get_list("set-cookie")
     assert re.fullmatch(
-        r"foretaste_[0-9a-f]{8}=[\w-]{43}\.[0-9a-f]{64}; HttpOnly; Max-Age=15552000; Path=/; SameSite=lax",
+        r"foretaste_[0-9a-f]{8}=[\w-]{43}\.[\w-]{43}; HttpOnly; Max-Age=15552000; Path=/; SameSite=lax",
         cookie,
     )
     assert "set-cookie" not in browser.get().response.headers  # it has one now
@@ -52,58 +54,109 @@ def test_cookie_attributes(client, browser):
         assert token not in str(connection.execute(sa.select(visitors)).all())
 
 
-def test_forged_cookie_is_ignored(client, browser):
+def test_tampered_cookie_is_ignored(client, browser):
     browser.rate(6)
     ((name, value),) = browser.client.cookies.items()
-    token, _, seal = value.partition(".")
+    token, _, signature = value.partition(".")
     browser.client.cookies.clear()
-    for wrong in (f"{'A' * 43}.{seal}", f"{token}.{'0' * 64}", "", "\xe9.x" * 9, token, f"{token}.{seal}0"):
+    tampered = [
+        f"{'A' * 43}.{signature}", f"{token}.{'0' * 64}", "", "\xe9.x" * 9, token, f"{token}.",
+        f".{signature}",
+        f"{token}.{signature}0", f"{token}.{signature[:-2]}", f"{token[:-1]}.{signature}", f"{token}.{token}",
+        value.swapcase(),
+    ]  # fmt: skip
+    for wrong in tampered:
         headers = {"Cookie": f"{name}={wrong}".encode("latin-1")}
-        assert client.inner.get("/mine.json", headers=headers).json()["user"] is None
+        response = client.inner.get("/mine.json", headers=headers)
+        assert response.json()["user"] is None, wrong
         client.inner.cookies.clear()
     assert client.inner.get("/mine.json", headers={"Cookie": f"{name}={value}"}).json()["user"] is not None
 
 
-def test_cross_site_forms_are_refused(client, browser):
+def test_cookie_of_another_service_is_ignored():
+    signed = CookieSigner(b"a" * 32).sign(new_token())
+    assert CookieSigner(b"a" * 32).unsign(signed) is not None
+    assert CookieSigner(b"b" * 32).unsign(signed) is None
+
+
+CROSS_SITE = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": ""},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:9"},
+    {"Origin": "http://127.0.0.1.evil.example"},
+    {"Origin": "http://["},
+    {"Origin": "https://evil.example", "Referer": "http://127.0.0.1/"},
+    {"Referer": "https://evil.example/http://127.0.0.1/"},
+    {"Referer": "http://127.0.0.1@evil.example/"},
+    {},
+]
+WEB_POSTS = (
+    "/rate", "/skip", "/undo", "/forget", "/restore", "/admin/sign-in", "/admin/sign-out", "/admin/train",
+    "/admin/delete",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", CROSS_SITE, ids=str)
+def test_cross_site_forms_are_refused(client, browser, headers):
     browser.rate(6)
+    browser.sign_in(client.key)
     before = browser.kept()
-    good = browser.get().form("/rate") | {"value": "1", "key": client.key}
-    for headers, fields in (
-        ({"Origin": "https://evil.example"}, {}),
-        ({"Origin": "null"}, {}),
-        ({"Origin": "http://127.0.0.1:9"}, {}),
-        ({"Sec-Fetch-Site": "cross-site"}, {}),
-        ({"Sec-Fetch-Site": "same-site"}, {}),
-        ({}, {"csrf_token": ""}),
-        ({}, {"csrf_token": "0" * 64}),
-        ({}, {"csrf_token": "é"}),
-    ):
-        for path in ("/rate", "/skip", "/undo", "/forget", "/restore", "/admin/sign-in"):
-            screen = browser.send(path, good | fields, **headers)
-            assert screen.status == 403, (path, headers, fields)
-            assert "Nothing was changed" in screen.text
-            assert screen.response.headers["content-type"].startswith("text/html")
+    fields = browser.get().form("/rate") | {"value": "1", "key": client.key, "id": "1"}
+    for path in WEB_POSTS:
+        screen = browser.send(path, fields, headers)
+        assert screen.status == 403, path
+        assert "Nothing was changed" in screen.text
+        assert screen.response.headers["content-type"].startswith("text/html")
     assert browser.kept() == before
-    assert browser.send("/rate", good).status == 200
+    assert browser.get("/admin").has_form("/admin/sign-out")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://inside.a.proxy"},
+        {"Origin": "http://127.0.0.1"},
+        {"Referer": "http://127.0.0.1/?item=5"},
+    ],
+    ids=str,
+)
+def test_same_origin_forms_are_accepted(client, browser, headers):
+    fields = browser.get().form("/rate") | {"value": "1"}
+    assert browser.send("/rate", fields, headers).status == 200
+    assert [row["value"] for row in browser.kept()["ratings"]] == [1.0]
+    assert "csrf" not in browser.get().html
 
 
 def test_form_without_its_cookie_is_refused(client, browser):
     fields = browser.get().form("/rate") | {"value": "1"}
     before = rows_of(client)
-    browser.client.cookies.clear()
-    assert browser.send("/rate", fields).status == 403
+    for path in ("/rate", "/skip", "/undo", "/restore", "/forget"):
+        browser.client.cookies.clear()
+        screen = browser.send(path, fields)
+        assert screen.status == 403
+        assert "your browser keeps no cookies" in screen.text
     assert rows_of(client) == before
 
 
-def test_other_content_types_are_refused(client, browser):
-    fields = browser.get().form("/rate") | {"value": "1"}
-    assert client.inner.post("/rate", json=fields).status_code == 415
-    typed = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert client.inner.post("/rate", content=b"value=%ff", headers=typed).status_code == 422
+def test_malformed_forms_are_refused(client, browser):
+    browser.get()
+
+    def post(**content):
+        headers = SAME_ORIGIN | content.pop("headers", {})
+        return client.inner.post("/rate", headers=headers, **content)
+
+    form_type = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert post(json={"value": "1"}).status_code == 415
+    assert post(content=b"value=%ff", headers=form_type).status_code == 422
     many = "&".join(f"a{i}=1" for i in range(40)).encode()
-    assert client.inner.post("/rate", content=many, headers=typed).status_code == 422
-    long = b"value=" + b"1" * 70_000
-    response = client.inner.post("/rate", content=long, headers=typed)
+    assert post(content=many, headers=form_type).status_code == 422
+    response = post(content=b"value=" + b"1" * 70_000, headers=form_type)
     assert response.status_code == 413
     assert "too large" in Screen(response).text
 

@@ -15,7 +15,14 @@ from starlette.responses import RedirectResponse, Response
 
 from foretaste.service.api.dependencies import AppState
 from foretaste.service.middleware.limits import make_limiter
-from foretaste.service.web.sessions import CookieSigner, is_local_request, load_secret, new_token, set_cookie
+from foretaste.service.web.sessions import (
+    CookieSigner,
+    CsrfError,
+    is_local_request,
+    load_secret,
+    new_token,
+    set_cookie,
+)
 from foretaste.service.web.static_files import Templates
 from foretaste.service.web.views import PageViews
 
@@ -104,24 +111,14 @@ class PageRequest:
     token: str
     is_new: bool
 
-    @property
-    def csrf_token(self) -> str:
-        """Token that the visitor's forms contain."""
-        return self.web.signer.csrf_token(self.token)
-
     def render(self, template: str, context: dict[str, Any], status: int = 200) -> Response:
         """Render a template; set the session cookie if the visitor has none."""
-        full_context = self.web.base_context() | {"csrf_token": self.csrf_token} | context
+        full_context = self.web.base_context() | context
         response = self.web.templates.render(template, full_context, status)
         if self.is_new:
             signer = self.web.signer
             set_cookie(response, self.request, signer.visitor_cookie, signer.sign(self.token), is_admin=False)
         return response
-
-    def check_csrf(self, form: dict[str, str]) -> None:
-        """Reject a forged form; see ``CookieSigner.check_csrf``."""
-        token = None if self.is_new else self.token
-        self.web.signer.check_csrf(self.request, token, form.get("csrf_token", ""))
 
 
 def get_web(request: Request) -> WebState:
@@ -144,6 +141,24 @@ async def get_page_request(request: Request) -> PageRequest:
     signer = await web.load_signer()
     token = signer.unsign(request.cookies.get(signer.visitor_cookie))
     return PageRequest(request, web, token or new_token(), token is None)
+
+
+PageRequestDep = Annotated[PageRequest, Depends(get_page_request)]
+
+
+async def require_known_visitor(page_request: PageRequestDep) -> PageRequest:
+    """Return the request of a visitor with a session cookie, without which a rating would be nobody's.
+
+    Raises
+    ------
+    CsrfError
+        If there is no cookie, or it is invalid.
+    """
+    if page_request.is_new:
+        raise CsrfError(
+            "This form is too old, or your browser keeps no cookies for this page. Nothing was changed."
+        )
+    return page_request
 
 
 async def parse_form(request: Request) -> dict[str, str]:
@@ -170,5 +185,5 @@ def redirect_to(path: str, **query: str | None) -> RedirectResponse:
     return RedirectResponse(path + ("?" + urlencode(parameters) if parameters else ""), 303)
 
 
-PageRequestDep = Annotated[PageRequest, Depends(get_page_request)]
+KnownVisitorDep = Annotated[PageRequest, Depends(require_known_visitor)]
 FormDep = Annotated[dict[str, str], Depends(parse_form)]

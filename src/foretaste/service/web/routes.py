@@ -6,7 +6,7 @@ import json
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -17,12 +17,19 @@ from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.model_admin import models_with_user
 from foretaste.service.web import visitors
-from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, get_web, redirect_to
-from foretaste.service.web.sessions import delete_cookie
+from foretaste.service.web.dependencies import (
+    FormDep,
+    KnownVisitorDep,
+    PageRequest,
+    PageRequestDep,
+    get_web,
+    redirect_to,
+)
+from foretaste.service.web.sessions import check_same_origin, delete_cookie
 from foretaste.service.web.views import PageViews, VisitorState, basis_line
 from foretaste.service.web.visitors import Visitor
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(check_same_origin)])
 
 IdParam = Annotated[str, Query(max_length=MAX_ID_LENGTH)]
 _MAX_REMINDERS = 100
@@ -117,9 +124,8 @@ def _store_shown_predictions(
 
 
 @router.post("/rate")
-def rate_item(page_request: PageRequestDep, form: FormDep) -> Response:
+def rate_item(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Store a rating."""
-    page_request.check_csrf(form)
     views, app_state = page_request.web.views, page_request.web.app_state
     try:
         value = views.scale.parse_rating(form.get("value", ""))
@@ -142,19 +148,18 @@ def rate_item(page_request: PageRequestDep, form: FormDep) -> Response:
 
 
 @router.post("/skip")
-def skip_item(page_request: PageRequestDep, form: FormDep) -> Response:
+def skip_item(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Skip an item: it is not asked about again."""
     return _set_skipped(page_request, form, is_skipped=True)
 
 
 @router.post("/restore")
-def restore_item(page_request: PageRequestDep, form: FormDep) -> Response:
+def restore_item(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Ask about a skipped item again."""
     return _set_skipped(page_request, form, is_skipped=False)
 
 
 def _set_skipped(page_request: PageRequest, form: dict[str, str], *, is_skipped: bool) -> Response:
-    page_request.check_csrf(form)
     views, app_state = page_request.web.views, page_request.web.app_state
     codec = app_state.model_server.id_codec
     with app_state.database.write_transaction() as connection:
@@ -169,9 +174,8 @@ def _set_skipped(page_request: PageRequest, form: dict[str, str], *, is_skipped:
 
 
 @router.post("/undo")
-def undo_rating(page_request: PageRequestDep, form: FormDep) -> Response:
+def undo_rating(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Restore the previous rating of an item, or delete the rating if there was none."""
-    page_request.check_csrf(form)
     views, app_state = page_request.web.views, page_request.web.app_state
     previous = views.scale.parse_rating(form["previous"]) if form.get("previous") else None
     with app_state.database.write_transaction() as connection:
@@ -253,9 +257,8 @@ def _visitor_ratings(page_request: PageRequest) -> tuple[Visitor, list[StoredRat
 
 
 @router.post("/forget")
-def delete_my_data(page_request: PageRequestDep, form: FormDep) -> Response:
+def delete_my_data(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Delete all data of the visitor, and their cookie."""
-    page_request.check_csrf(form)
     app_state, n_deleted, model_ids = page_request.web.app_state, 0, list[int]()
     with app_state.database.write_transaction() as connection:
         user = visitors.find_visitor(connection, page_request.token).user

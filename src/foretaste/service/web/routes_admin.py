@@ -17,10 +17,10 @@ from foretaste.service.db import model_store
 from foretaste.service.training import jobs
 from foretaste.service.web import admin_queries, visitors
 from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, redirect_to
-from foretaste.service.web.sessions import delete_cookie, set_cookie
+from foretaste.service.web.sessions import check_same_origin, delete_cookie, set_cookie
 from foretaste.service.web.static_files import to_sentence
 
-router = APIRouter(prefix="/admin", include_in_schema=False)
+router = APIRouter(prefix="/admin", include_in_schema=False, dependencies=[Depends(check_same_origin)])
 
 _audit_lock = threading.Lock()
 
@@ -45,11 +45,6 @@ class AdminRequest:
     page_request: PageRequest
     token: str
     key_name: str
-
-    def check_csrf(self, form: dict[str, str]) -> None:
-        """Reject a forged form."""
-        signer = self.page_request.web.signer
-        signer.check_csrf(self.page_request.request, self.token, form.get("csrf_token", ""))
 
 
 def _admin_session(page_request: PageRequest) -> AdminRequest | None:
@@ -110,7 +105,7 @@ def _render_admin_page(
         "audit": admin_queries.load_audit(database), "models": admin_queries.model_rows(database),
         "n_visitors": n_visitors, "jobs": admin_queries.job_rows(database),
         "model_names": admin_queries.model_names(), "key_name": admin.key_name, "message": message,
-        "error": error, "csrf_token": page_request.web.signer.csrf_token(admin.token),
+        "error": error,
     }  # fmt: skip
     return page_request.render("admin.html", context, status)
 
@@ -119,11 +114,7 @@ def _render_admin_page(
 def jobs_fragment(admin: AdminDep) -> Response:
     """Return the jobs section of the page, which its script polls while a job is running."""
     database = admin.page_request.web.app_state.database
-    context = {
-        "jobs": admin_queries.job_rows(database),
-        "model_names": admin_queries.model_names(),
-        "csrf_token": admin.page_request.web.signer.csrf_token(admin.token),
-    }
+    context = {"jobs": admin_queries.job_rows(database), "model_names": admin_queries.model_names()}
     return admin.page_request.web.templates.render("jobs.html", context)
 
 
@@ -136,7 +127,6 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
     app_state, login_limiter = page_request.web.app_state, page_request.web.login_limiter
     address = page_request.request.client.host if page_request.request.client else ""
     login_limiter.check(address)
-    page_request.check_csrf(form)
     key = app_state.keyring.lookup(form.get("key", "").strip())
     if key is None or not key.allows("admin"):
         login_limiter.record_failure(address)
@@ -154,9 +144,8 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(admin: AdminDep, form: FormDep) -> Response:
+def sign_out(admin: AdminDep) -> Response:
     """Delete the session."""
-    admin.check_csrf(form)
     with admin.page_request.web.app_state.database.write_transaction() as connection:
         visitors.delete_session(connection, admin.token)
     response = redirect_to("/admin", notice="signed-out")
@@ -172,7 +161,6 @@ def run_action(action: str, admin: AdminDep, form: FormDep) -> Response:
     """Run an action, then show the page with a notice or an error."""
     if action not in _ACTIONS:
         raise HTTPException(404, "There is no such address.")
-    admin.check_csrf(form)
     try:
         return redirect_to("/admin", notice=_ACTIONS[action](admin, form))
     except HTTPException as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from urllib.parse import urlsplit
 
+from itsdangerous import BadSignature, Signer
+from itsdangerous.signer import HMACAlgorithm
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +21,7 @@ _COOKIE_SETTING = "cookie_secret"
 
 
 class CsrfError(ForetasteError):
-    """A form that was not sent from a page of this service."""
+    """A form that was not sent from a page of this service, or by a browser without its cookie."""
 
     code = "forbidden"
 
@@ -36,7 +37,7 @@ def load_secret(database: Database) -> bytes:
 
 
 class CookieSigner:
-    """Signs and verifies session cookies and CSRF tokens with HMAC-SHA256.
+    """Signs and verifies session cookies.
 
     Parameters
     ----------
@@ -44,46 +45,62 @@ class CookieSigner:
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        name = self._mac("name", "")[:8]  # cookies ignore ports: services on one host need different names
+        self._secret, self._hmac = secret, HMACAlgorithm(hashlib.sha256)
+        self._signer = Signer(secret, salt=b"foretaste.session", algorithm=self._hmac)
+        # Cookies ignore ports: services on one host need different names.
+        name = self._hmac.get_signature(secret, b"name\n").hex()[:8]
         self.visitor_cookie, self.admin_cookie = f"foretaste_{name}", f"foretaste_{name}_admin"
-
-    def _mac(self, purpose: str, text: str) -> str:
-        return hmac.new(self._secret, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
     def sign(self, token: str) -> str:
         """Return the cookie value of a session token."""
-        return f"{token}.{self._mac('cookie', token)}"
+        return self._signer.sign(token).decode()
 
     def unsign(self, cookie: str | None) -> str | None:
         """Return the session token of a cookie; None if its signature is invalid."""
-        token, _, signature = (cookie or "").partition(".")
-        is_valid = len(token) == 43 and token.isascii() and signature.isascii()
-        return token if is_valid and hmac.compare_digest(signature, self._mac("cookie", token)) else None
+        try:
+            return self._signer.unsign(cookie or "").decode()
+        except BadSignature:
+            return self._unsign_0_1_0(cookie or "")
 
-    def csrf_token(self, token: str) -> str:
-        """Return the CSRF token that belongs to a session token."""
-        return self._mac("form", token)
+    def _unsign_0_1_0(self, cookie: str) -> str | None:
+        """Return the session token of a cookie of foretaste 0.1.0, which signed in another format."""
+        token, _, signature = cookie.partition(".")
+        try:
+            digest = bytes.fromhex(signature)
+        except ValueError:
+            return None
+        is_valid = self._hmac.verify_signature(self._secret, f"cookie\n{token}".encode(), digest)
+        return token if is_valid else None
 
-    def check_csrf(self, request: Request, token: str | None, csrf_token: str) -> None:
-        """Reject a form that was not sent from a page of this service.
 
-        Raises
-        ------
-        CsrfError
-            If it comes from another origin, without a session cookie, or without its CSRF token.
-        """
-        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        host = request.headers.get("host", "")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            raise CsrfError("This form was sent from a page elsewhere. Nothing was changed.")
-        if site is not None and site not in ("same-origin", "none"):
-            raise CsrfError("This form was sent from a page elsewhere. Nothing was changed.")
-        is_valid = token is not None and csrf_token.isascii()
-        if not is_valid or not hmac.compare_digest(csrf_token, self.csrf_token(token or "")):
-            raise CsrfError(
-                "This form is too old, or your browser keeps no cookies for this page. Nothing was changed."
-            )
+async def check_same_origin(request: Request) -> None:
+    """Reject a request that may change something unless a page of this service sent it.
+
+    ``Sec-Fetch-Site`` decides where the browser sends it, else ``Origin``, else ``Referer``.
+
+    Raises
+    ------
+    CsrfError
+        If another site sent it, or none of these headers says who did.
+    """
+    if request.method in ("GET", "HEAD"):
+        return
+    headers = request.headers
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin") or headers.get("referer")
+    if site is not None:
+        is_allowed = site in ("same-origin", "none")  # none: the user, by a reload for example
+    else:
+        is_allowed = bool(origin) and _netloc(origin or "") == headers.get("host", "").lower()
+    if not is_allowed:
+        raise CsrfError("This form was sent from a page elsewhere. Nothing was changed.")
+
+
+def _netloc(url: str) -> str | None:
+    """Return host and port of a URL; None if it is malformed."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return None
 
 
 def new_token() -> str:
