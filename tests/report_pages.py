@@ -40,7 +40,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
         if tag == "table":
-            assert self.caption not in self.tables
+            assert self.caption == "" or self.caption not in self.tables
             self.tables[self.caption] = self.rows
 
     def handle_data(self, data: str) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from foretaste._native import count_repeats, group_rows
 from foretaste._utils import memory
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.threads import resolve_threads
 from foretaste.column_roles import (
     check_finite_column,
@@ -187,12 +188,8 @@ class Ratings(Interactions):
         return f"<Ratings: {n}, {'scale' if self.scale else 'range'} {low:g} to {high:g}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{name.replace('_', ' ')}</th>"
-            f"<td>{_format_value(value)}</td></tr>"
-            for name, value in self.describe().items()
-        )
-        return f"<table><caption>Ratings</caption><tbody>{rows}</tbody></table>"
+        rows = [[name.replace("_", " "), _format_value(value)] for name, value in self.describe().items()]
+        return notebook_html(notebook_table([], rows, "lr", "Ratings"))
 
 
 @runtime_checkable

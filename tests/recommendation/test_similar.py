@@ -204,7 +204,7 @@ def test_titles_repr_and_html():
     found = similar_items(ratings, "b", catalog=catalogue)
     assert found.ids.tolist() == ["a", "c"]
     assert found.titles == texts.tolist()
-    head, first, second = repr(found).splitlines()
+    head, _, first, second = repr(found).splitlines()
     assert head.split() == ["id", "similarity", "title"]
     assert first.split() == ["a", "0.942", "the", "<first>"]
     assert second.endswith("...")

@@ -15,7 +15,7 @@ from foretaste import KFold, Ratings, Results, audit, compare, write_report
 from foretaste.metrics.rating import rmse
 from foretaste.models import SVD
 from foretaste.models.spec import from_spec
-from foretaste.report.figures_breakdown import breakdown_charts
+from foretaste.report.figures_results import breakdown_charts
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from report_pages import Page
 
-from foretaste.report.html import to_html
+from foretaste._utils.formatting import format_seconds, format_share, format_sig, join_words, truncate_list
+from foretaste._utils.html import to_html
 from foretaste.report.svg import Axis, Plot, categorical_axis, format_number, linear_axis, log_axis
-from foretaste.report.text import format_seconds, format_share, format_sig, join_words, truncate_list
 
 values = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 positive = st.floats(1e-6, 1e9)

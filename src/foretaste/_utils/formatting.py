@@ -1,12 +1,13 @@
-"""Text and HTML tables, and formatting of numbers."""
+"""Text tables, and numbers and lists as text for readers."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 
 TableRows = Sequence[Sequence[str]]
+
+_MAX_ENTRIES = 30  # entries of a list in a sentence
 
 
 def format_text_table(headers: Sequence[str], rows: TableRows, align: str) -> str:
@@ -36,24 +37,6 @@ def format_text_table(headers: Sequence[str], rows: TableRows, align: str) -> st
     return "\n".join(lines)
 
 
-def format_html_table(headers: Sequence[str], rows: TableRows, align: str, caption: str = "") -> str:
-    """Format a table as HTML; the last cell of a row shorter than the headers spans the rest."""
-
-    def render_cell(tag: str, text: str, index: int, span: int) -> str:
-        colspan = f" colspan='{span}'" if span > 1 else ""
-        alignment = "left" if align[index] == "l" or span > 1 else "right"
-        return f"<{tag}{colspan} style='text-align:{alignment}'>{html.escape(text)}</{tag}>"
-
-    def render_row(tag: str, row: Sequence[str]) -> str:
-        spans = [1] * (len(row) - 1) + [len(headers) - len(row) + 1]
-        cells = (render_cell(tag, text, index, spans[index]) for index, text in enumerate(row))
-        return f"<tr>{''.join(cells)}</tr>"
-
-    body = "".join(render_row("td", row) for row in rows)
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead>{render_row('th', headers)}</thead><tbody>{body}</tbody></table>"
-
-
 def count_decimals(values: Iterable[float], significant_digits: int = 4) -> int:
     """Return the number of decimals that shows the largest value to the given significant digits."""
     largest = max((abs(value) for value in values), default=0.0)
@@ -63,3 +46,45 @@ def count_decimals(values: Iterable[float], significant_digits: int = 4) -> int:
 def format_count(n: int, word: str) -> str:
     """Format a count with its noun: ``1 row``, ``28,272 rows``."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def format_sig(value: float) -> str:
+    """Format a number with three significant digits: 4.52, 0.871, 1,230."""
+    if abs(value) < 0.001:
+        return "0"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#,.3g}"
+    return format_minus(text.rstrip("."))
+
+
+def format_minus(text: str) -> str:
+    """Replace hyphens by minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a duration: 3.2 ms, 0.5 s, 12 s, 5 minutes."""
+    if seconds < 0.0005:
+        return "under 1 ms"
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.2g} ms"
+    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds / 60:.2g} minutes"
+
+
+def format_share(fraction: float) -> str:
+    """Format a fraction as a percentage: 9 %, 0.4 %, under 0.1 %."""
+    if fraction == 0:
+        return "none"
+    if fraction < 0.001:
+        return "under 0.1 %"
+    return f"{100 * fraction:.2g} %" if fraction < 0.995 else f"{100 * fraction:.3g} %"
+
+
+def truncate_list(entries: Sequence[str]) -> str:
+    """Join entries by commas, with the number of those omitted."""
+    n_omitted = len(entries) - _MAX_ENTRIES
+    return ", ".join(entries[:_MAX_ENTRIES]) + (f" and {n_omitted} more" if n_omitted > 0 else "")
+
+
+def join_words(entries: Sequence[str]) -> str:
+    """Join entries for a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return entries[0] if len(entries) == 1 else f"{', '.join(entries[:-1])} and {entries[-1]}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from foretaste._utils.formatting import format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import format_count, format_text_table
+from foretaste._utils.html import element, notebook_html, notebook_table
 from foretaste.data_audit.findings import Finding
 from foretaste.data_audit.summary import QUANTILES
 
@@ -214,13 +214,12 @@ def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
 
 def as_html(audit: AuditResult) -> str:
     """Return an audit for a notebook: summary and findings as tables, the histogram as text."""
-    title = f"<p><b>{html.escape(audit.headline)}</b></p>"
-    summary = format_html_table(["", ""], [list(pair) for pair in describe_summary(audit.summary)], "ll")
-    bars = ""
+    title = element("p", element("b", audit.headline))
+    summary = notebook_table([], [list(pair) for pair in describe_summary(audit.summary)], "ll")
+    bars = None
     if audit.summary["ratings"]:
-        bars = f"<pre>{html.escape(chr(10).join(_histogram_lines(audit.summary, WIDTH, '█')))}</pre>"
+        bars = element("pre", "\n".join(_histogram_lines(audit.summary, WIDTH, "█")))
     rows = [[f.severity, f.message, "; ".join(f.where), f.impact, f.fix] for f in audit.findings]
-    findings_table = (
-        format_html_table(["", "finding", "where", "effect", "fix"], rows, "lllll") if rows else ""
-    )
-    return title + summary + bars + findings_table
+    headers = ["", "finding", "where", "effect", "fix"]
+    findings_table = notebook_table(headers, rows, "lllll") if rows else None
+    return notebook_html(title, summary, bars, findings_table)

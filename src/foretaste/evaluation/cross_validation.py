@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import format_html_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.evaluation.comparison import json_params, model_label, resolve_model
 from foretaste.evaluation.fit_and_score import FoldResult, Metrics, validate_metrics
@@ -132,8 +131,7 @@ class CrossValidation:
 
     def _repr_html_(self) -> str:
         paragraphs = [self.summary, f"Protocol: {self.protocol}", *(f"Note: {note}" for note in self.notes)]
-        body = "".join(f"<p>{html.escape(line)}</p>" for line in paragraphs)
-        return f"<p>{html.escape(self._title)}</p>" + format_html_table(*self.table()) + body
+        return notebook_html(self._title, notebook_table(*self.table()), *paragraphs)
 
 
 def cross_validate(

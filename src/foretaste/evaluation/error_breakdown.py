@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import count_decimals, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_text_table
 from foretaste._utils.groupby import group_mean
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste.errors import DataError
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.ids import IdIndex
@@ -101,8 +101,7 @@ class Breakdown:
         return str(self)
 
     def _repr_html_(self) -> str:
-        tables = "".join(format_html_table(*self.table(part)) for part in self.parts)
-        return f"<p>{html.escape(self._title)}</p>{tables}"
+        return notebook_html(self._title, *(notebook_table(*self.table(part)) for part in self.parts))
 
     @property
     def _title(self) -> str:

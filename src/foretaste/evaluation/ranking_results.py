@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import count_decimals, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_text_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste.metrics.registry import RANKING_METRICS
 
 Row = dict[str, Any]
@@ -149,9 +149,7 @@ class RankingResults:
 
     def _repr_html_(self) -> str:
         paragraphs = [self.headline, *self.summary_lines, *(f"note: {note}" for note in self.notes)]
-        return "".join(f"<p>{html.escape(line)}</p>" for line in paragraphs) + format_html_table(
-            *self.table()
-        )
+        return notebook_html(*paragraphs, notebook_table(*self.table()))
 
 
 def _format_cell(row: Row, key: str, main_metric: str, evaluated_rows: list[Row]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_text_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.plotting import PlotMixin
 from foretaste.errors import NotFoundError, did_you_mean
 from foretaste.evaluation.error_breakdown import Breakdown, breakdown_from_plan
@@ -254,9 +254,7 @@ class Results(PlotMixin):
     def _repr_html_(self) -> str:
         paragraphs = [*self.sentences, f"Data: {self.dataset_summary}", f"Protocol: {self.protocol}"]
         paragraphs += [f"Note: {note}" for note in self.notes]
-        return "".join(f"<p>{html.escape(line)}</p>" for line in paragraphs) + format_html_table(
-            *self.table()
-        )
+        return notebook_html(*paragraphs, notebook_table(*self.table()))
 
 
 def result_label(row: Row) -> str:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._utils import memory
-from foretaste._utils.formatting import format_html_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.column_roles import check_finite_column
 from foretaste.errors import DataError, Hint, InvalidParameterError, NotFittedError, NotSupportedError
@@ -369,14 +369,12 @@ class Model(ParamsMixin, ABC):
         )
 
     def _repr_html_(self) -> str:
+        rows = [[name, to_source(getattr(self, name)), spec.doc] for name, spec in self.param_specs().items()]
         state = "not fitted"
         if self.__sklearn_is_fitted__():
             sizes = f"{len(self.users_):,} users, {len(self.items_):,} items"
             state = f"fitted on {self.n_ratings_:,} ratings, {sizes}"
-        specs = self.param_specs()
-        rows = [[name, to_source(getattr(self, name)), spec.doc] for name, spec in specs.items()]
-        caption = f"{type(self).__name__}: {state}"
-        return format_html_table(["parameter", "value", "meaning"], rows, "lrl", caption)
+        return notebook_html(notebook_table([], rows, "lrl", f"{type(self).__name__}: {state}"))
 
 
 _REQUIREMENT_HINTS: dict[str, Hint | str] = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_text_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste.errors import NotFoundError, did_you_mean, to_python
 from foretaste.typing import Float32Array, IdArray, IndexArray, Int8Array, Int64Array
 
@@ -164,8 +164,8 @@ class Recommendations:
     def _repr_html_(self) -> str:
         headers, rows, align, footer = self._table_parts()
         recipient = f"user {self.users[0]}" if len(self.users) == 1 else format_count(len(self.users), "user")
-        notes = "".join(f"<p>{html.escape(line)}</p>" for line in footer)
-        return format_html_table(headers, rows, align, f"For {recipient}, by {self.model}") + notes
+        table = notebook_table(headers, rows, align, f"For {recipient}, by {self.model}")
+        return notebook_html(table, *footer)
 
 
 def _to_series(ids: IdArray) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 
 from foretaste._native import top_items
 from foretaste._utils import memory
+from foretaste._utils.formatting import format_text_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste.errors import InvalidParameterError, NotSupportedError
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
@@ -44,30 +45,19 @@ class SimilarEntities:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def _text_rows(self) -> list[list[str]]:
-        """Return the table rows as strings."""
+    def table(self) -> tuple[list[str], list[list[str]], str]:
+        """Return headers, rows and alignment for display."""
         columns = [[str(id_) for id_ in self.ids.tolist()], [f"{value:.3f}" for value in self.similarity]]
         if self.titles is not None:
             columns.append([truncate_title(title) for title in self.titles])
-        return [list(row) for row in zip(*columns, strict=True)]
-
-    def _headers(self) -> list[str]:
-        return ["id", "similarity", "title"][: 2 if self.titles is None else 3]
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        return ["id", "similarity", "title"][: len(columns)], rows, "rrl"[: len(columns)]
 
     def __repr__(self) -> str:
-        lines = [self._headers(), *self._text_rows()]
-        width = max(len(line[0]) for line in lines)
-        return "\n".join(
-            "  ".join([line[0].rjust(width), line[1].rjust(len("similarity")), *line[2:]]) for line in lines
-        )
+        return format_text_table(*self.table())
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in self._headers())
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._text_rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return notebook_html(notebook_table(*self.table()))
 
 
 def similar_items(

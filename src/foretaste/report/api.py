@@ -18,10 +18,9 @@ from foretaste.models import Model
 from foretaste.ratings import Ratings
 from foretaste.recommendation import Explanation
 from foretaste.report.chart import Charts
-from foretaste.report.figures_explanation import explanation_chart
+from foretaste.report.figures_predictions import explanation_chart, training_chart
 from foretaste.report.figures_ratings import rating_histogram
 from foretaste.report.figures_results import results_charts
-from foretaste.report.figures_training import training_chart
 from foretaste.report.page import ReportData, render_page
 from foretaste.report.refit import check_ratings, get_plan, refit_for_report
 from foretaste.report.reproduce import to_python_code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from foretaste._utils.formatting import TableRows
-from foretaste.report.html import Node, element, raw_element, table_element, to_html
+from foretaste._utils.html import Node, element, raw_element, scroll_box, table_element, to_html
 
 LINE_CLASSES = ("first", "second", "third", "fourth")  # CSS classes of distinguishable curves
 
@@ -26,7 +26,7 @@ class Chart:
     drawing : Node
         SVG element.
     headers, rows, align
-        Data table, as for ``foretaste._utils.formatting.html_table``.
+        Data table, as for ``foretaste._utils.html.table_element``.
     legend : sequence of (str, str)
         CSS class and label of each kind of mark.
     note : str
@@ -46,7 +46,9 @@ class Chart:
     def to_figure(self) -> Node:
         """Return the HTML ``figure``: title, caption, legend, drawing, note and data table."""
         head = element("h3", self.title, id=self.name)
-        data_table = table_element(self.headers, self.rows, self.align, f"Figures of the chart: {self.title}")
+        caption = f"Figures of the chart: {self.title}"
+        data_table = scroll_box(table_element(self.headers, self.rows, self.align, caption), caption)
+        hidden_suffix = element("span", f" of {self.title}", class_="unseen")  # for screen readers
         # Always five children, so that the rows of neighboring charts align in the CSS grid.
         return element(
             "figure",
@@ -54,7 +56,7 @@ class Chart:
             _legend(self.legend) if self.legend else element("div"),
             self.drawing,
             element("p", self.note, class_="note"),
-            element("details", element("summary", "Figures", *_hidden_suffix(self.title)), data_table),
+            element("details", element("summary", "Figures", hidden_suffix), data_table),
         )
 
     def _repr_html_(self) -> str:
@@ -121,8 +123,3 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Node:
         icon = element("svg", symbol, width=22, height=12, aria_hidden="true")
         legend.append(element("li", icon, f" {label}"))
     return legend
-
-
-def _hidden_suffix(title: str) -> tuple[Node]:
-    """Return a visually hidden suffix that tells screen readers which chart a summary belongs to."""
-    return (element("span", f" of {title}", class_="unseen"),)

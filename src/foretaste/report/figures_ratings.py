@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import format_count
+from foretaste._utils.formatting import format_count, format_share, format_sig
 from foretaste.ratings import Ratings
 from foretaste.report.chart import Chart
 from foretaste.report.svg import Axis, Plot, format_number, linear_axis, log_axis
-from foretaste.report.text import format_share, format_sig
 from foretaste.typing import AnyArray
 
 _MAX_POINTS = 160  # of a curve, about one per pixel

@@ -1,15 +1,35 @@
-"""Table of models: the main columns, and all metrics in a collapsed table below."""
+"""Rows of results, and the table of models: the main columns, all metrics in a collapsed table below."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-from foretaste._utils.formatting import count_decimals
+from foretaste._utils.formatting import count_decimals, format_minus, format_seconds
+from foretaste._utils.html import Node, append_children, element, scroll_box, table_element, truncate
 from foretaste.evaluation import Results
-from foretaste.report.html import Node, append_children, element, table_element, truncate
-from foretaste.report.result_rows import Row, evaluated_rows, model_label, rmse_interval
-from foretaste.report.text import format_minus, format_seconds
+from foretaste.evaluation.results import result_label
+
+Row = dict[str, Any]
+
+
+def evaluated_rows(results: Results) -> list[Row]:
+    """Return the rows of the models that did not fail, best first."""
+    return [row for row in results.rows if "error" not in row]
+
+
+def model_label(row: Row) -> str:
+    """Return the label of a row: the model, and the parameters that differ from their defaults."""
+    return truncate(result_label(row))
+
+
+def rmse_interval(row: Row) -> tuple[float, float] | None:
+    """Return the 95 % interval of a row's RMSE, else one standard deviation of the folds to either side."""
+    interval = row.get("rmse_interval")
+    if interval is not None:
+        return float(interval[0]), float(interval[1])
+    std = row.get("rmse_std")
+    return None if std is None else (row["rmse"] - std, row["rmse"] + std)
 
 
 def models_table(results: Results, max_models: int) -> Node:
@@ -37,22 +57,18 @@ def models_table(results: Results, max_models: int) -> Node:
     table_node = element(
         "table", element("caption", element("span", caption, class_="unseen")), element("thead", head), body
     )
-    box = element("div", table_node, class_="scroll", role="region", tabindex=0, aria_label=caption)
+    headers, metric_rows, align = without_intervals(results).table()
+    title = "All figures of the models"
     metrics_table = table_element(
-        *_all_metrics(results, max_models), "All figures of the models", highlighted_row=0 if rows else None
+        headers, metric_rows[:max_models], align, title, highlighted_row=0 if rows else None
     )
-    details = element("details", element("summary", "All figures of the models"), metrics_table)
-    container = element("div", box, class_="models")
+    details = element("details", element("summary", title), scroll_box(metrics_table, title))
+    container = element("div", scroll_box(table_node, caption), class_="models")
     n_hidden = len(results.rows) - max_models
     if n_hidden > 0:
         text = f"{n_hidden:,} more models, which are worse, are not shown."
         append_children(container, element("p", text, class_="note"))
     return append_children(container, details)
-
-
-def _all_metrics(results: Results, max_models: int) -> tuple[list[str], list[list[str]], str]:
-    headers, rows, align = without_intervals(results).table()
-    return headers, rows[:max_models], align
 
 
 def without_intervals(results: Results) -> Results:

@@ -8,30 +8,29 @@ from datetime import datetime
 from typing import Any
 
 from foretaste._utils.formatting import format_count
+from foretaste._utils.html import (
+    Child,
+    Node,
+    append_children,
+    element,
+    raw_element,
+    scroll_box,
+    table_element,
+    to_html,
+    truncate,
+)
 from foretaste.data_audit import Audit, Finding
 from foretaste.data_audit.rendering import describe_summary
 from foretaste.evaluation import Results
 from foretaste.models import MODELS
 from foretaste.ratings import Ratings
 from foretaste.report.chart import Chart, read_stylesheet
-from foretaste.report.figures_breakdown import breakdown_charts
 from foretaste.report.figures_predictions import prediction_charts
 from foretaste.report.figures_ratings import rating_count_charts, rating_histogram
-from foretaste.report.figures_results import results_charts
-from foretaste.report.html import (
-    Child,
-    Node,
-    append_children,
-    element,
-    raw_element,
-    table_element,
-    to_html,
-    truncate,
-)
-from foretaste.report.models_table import models_table
+from foretaste.report.figures_results import breakdown_charts, results_charts
+from foretaste.report.models_table import evaluated_rows, models_table
 from foretaste.report.refit import HeldOutPredictions
 from foretaste.report.reproduce import versions
-from foretaste.report.result_rows import evaluated_rows
 from foretaste.report.summary import summary_sentences
 
 MAX_BYTES = 300_000  # of a page
@@ -229,7 +228,8 @@ def _settings_nodes(results: Results, max_models: int) -> Iterator[Node]:
         lines = list(_parameter_rows(rows))
         headers = ["parameter", "value", "default", "meaning"]
         if lines:
-            details.append(table_element(headers, lines, "llll", f"Settings of {model_name}"))
+            caption = f"Settings of {model_name}"
+            details.append(scroll_box(table_element(headers, lines, "llll", caption), caption))
         else:
             details.append(element("p", "It has no hyperparameters."))
         items.append(details)

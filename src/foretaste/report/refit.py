@@ -18,7 +18,7 @@ from foretaste.evaluation.plan import EvaluationPlan, make_plan
 from foretaste.models import MODELS, Model
 from foretaste.models.spec import from_spec
 from foretaste.ratings import Ratings
-from foretaste.report.result_rows import Row, model_label
+from foretaste.report.models_table import Row, model_label
 from foretaste.typing import Float64Array, Int64Array
 
 MAX_REFIT_SECONDS = 120.0  # total training time of the models to refit, as measured in the results

@@ -11,7 +11,7 @@ from foretaste.evaluation import Results
 from foretaste.evaluation.plan import arguments_from_description
 from foretaste.metrics.registry import METRICS
 from foretaste.models import MODELS
-from foretaste.report.result_rows import evaluated_rows
+from foretaste.report.models_table import evaluated_rows
 
 _MAX_MODELS = 40  # in the code
 _LINE_CHARS = 80  # of the code

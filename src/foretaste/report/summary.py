@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from foretaste._utils.formatting import format_count
+from foretaste._utils.formatting import format_count, format_share, format_sig, join_words, truncate_list
+from foretaste._utils.html import truncate
 from foretaste.data_audit import Audit
 from foretaste.evaluation import Results
-from foretaste.report.html import truncate
-from foretaste.report.result_rows import Row, evaluated_rows, model_label
-from foretaste.report.text import format_share, format_sig, join_words, truncate_list
+from foretaste.report.models_table import Row, evaluated_rows, model_label
 
 MEAN_MODELS = ("UserMean", "ItemMean", "UserItemMean")
 _MAX_NAMED = 3  # models in a sentence

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from foretaste.report.html import Node, append_children, element
+from foretaste._utils.html import Node, append_children, element
 
 Point = tuple[float, float]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_text_table
+from foretaste._utils.html import notebook_html, notebook_table
 from foretaste.evaluation.results import Results
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED
 from foretaste.metrics.registry import METRICS
@@ -221,10 +221,11 @@ class TuningResult:
 
     def _repr_html_(self) -> str:
         nested = self.nested_table()
-        text = "".join(f"<p>{html.escape(line)}</p>" for line in self._summary_lines)
-        text += format_html_table(*self.table()) + f"<p>{html.escape(self.trials_summary)}</p>"
-        text += format_html_table(*nested) if nested else ""
-        return text + "".join(f"<p>Note: {html.escape(note)}</p>" for note in self.notes)
+        nested_node = notebook_table(*nested) if nested else None
+        notes = [f"Note: {note}" for note in self.notes]
+        return notebook_html(
+            *self._summary_lines, notebook_table(*self.table()), self.trials_summary, nested_node, *notes
+        )
 
     @property
     def _complete_trials(self) -> list[Row]:

@@ -74,46 +74,74 @@ def to_html(node: Node) -> str:
 
 
 def table_element(
-    headers: Sequence[str], rows: TableRows, align: str, caption: str, *, highlighted_row: int | None = None
+    headers: Sequence[str],
+    rows: TableRows,
+    align: str,
+    caption: str = "",
+    *,
+    highlighted_row: int | None = None,
+    in_notebook: bool = False,
 ) -> Node:
     """Return a table; the last cell of a short row spans the remaining columns.
 
     Parameters
     ----------
     headers : sequence of str
+        Empty for a table without a head.
     rows : sequences of str
         The first cell of a row is its header.
     align : str
         One letter per column: ``l`` left, ``r`` right.
     caption : str
-        Visually hidden caption, for screen readers.
     highlighted_row : int, optional
+    in_notebook : bool
+        Whether it stands without the style sheet of the report: cells carry their alignment, the caption is
+        visible (in the report only to screen readers), and long cells are not truncated.
     """
-    column_classes = ["number" if letter == "r" else None for letter in align]
-    head = element(
-        "tr",
-        *(
-            element("th", name, scope="col", class_=letter)
-            for name, letter in zip(headers, column_classes, strict=True)
-        ),
-    )
+
+    def cell(tag: str, text: str, column: int, span: int = 1, scope: str | None = None) -> Node:
+        is_left = align[column] == "l" or span > 1
+        return element(
+            tag,
+            text if in_notebook else truncate(text, MAX_CELL_CHARS),
+            scope=scope,
+            class_=None if is_left or in_notebook else "number",
+            style=f"text-align:{'left' if is_left else 'right'}" if in_notebook else None,
+            colspan=span if span > 1 else None,
+        )
+
+    table = element("table")
+    if caption:
+        title = caption if in_notebook else element("span", caption, class_="unseen")
+        table.append(element("caption", title))
+    if headers:
+        head = (cell("th", name, column, scope="col") for column, name in enumerate(headers))
+        table.append(element("thead", element("tr", *head)))
     body = element("tbody")
     for index, row in enumerate(rows):
-        first = element("th", truncate(row[0], MAX_CELL_CHARS), scope="row", class_=column_classes[0])
-        row_node = element("tr", first, class_="best" if index == highlighted_row else None)
-        for column, cell in enumerate(row[1:], 1):
-            span = len(headers) - column if column == len(row) - 1 else 1
-            is_spanning = span > 1
-            row_node.append(
-                element(
-                    "td",
-                    truncate(cell, MAX_CELL_CHARS),
-                    class_=None if is_spanning else column_classes[column],
-                    colspan=span if is_spanning else None,
-                )
-            )
-        body.append(row_node)
-    title = element("caption", element("span", caption, class_="unseen"))
-    table_node = element("table", title, element("thead", head), body)
-    # A wide table scrolls by itself, also by keyboard, and not the page.
-    return element("div", table_node, class_="scroll", role="region", tabindex=0, aria_label=caption)
+        last = len(row) - 1
+        cells = [
+            cell("td" if column else "th", text, column, len(align) - column if column == last else 1,
+                 None if column else "row")
+            for column, text in enumerate(row)
+        ]  # fmt: skip
+        body.append(element("tr", *cells, class_="best" if index == highlighted_row else None))
+    table.append(body)
+    return table
+
+
+def scroll_box(table: Node, label: str) -> Node:
+    """Return a box in which a wide table scrolls, also by keyboard, so that the page does not."""
+    return element("div", table, class_="scroll", role="region", tabindex=0, aria_label=label)
+
+
+def notebook_table(headers: Sequence[str], rows: TableRows, align: str, caption: str = "") -> Node:
+    """Return a table that needs no style sheet; parameters as for ``table_element``."""
+    return table_element(headers, rows, align, caption, in_notebook=True)
+
+
+def notebook_html(*parts: Child) -> str:
+    """Return the HTML of an object in a notebook: each text is a paragraph; None is skipped."""
+    return "".join(
+        to_html(part if isinstance(part, Node) else element("p", part)) for part in parts if part is not None
+    )
